@@ -1,0 +1,96 @@
+"""The key that signs checkpoints (Ed25519), and the signed-note form in which they are published.
+
+The form is the one of transparency logs (C2SP `signed-note` and `tlog-checkpoint`): origin, size and root, a
+line each, then a time, an empty line, and the signature line.
+"""
+
+import base64
+import hashlib
+import os
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+
+class Signer:
+    """Signs and checks notes under one key; `name` is the key's name in the signature line."""
+
+    def __init__(self, key: Ed25519PrivateKey, name: str) -> None:
+        self._key = key
+        self.name = name
+        self.public: bytes = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> "Signer":
+        """The key in the PEM file at `path`; made there, readable by its owner only, when there is none."""
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            pem = Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            )
+            _create(path, pem)
+        key = load_pem_private_key(path.read_bytes(), None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"{path} holds another kind of key; the journal needs Ed25519")
+        return cls(key, name)
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of SHA-256(name, newline, 0x01, public key)."""
+        return hashlib.sha256(self.name.encode() + b"\n\x01" + self.public).digest()[:4]
+
+    def sign(self, *lines: str) -> str:
+        """A signed note of `lines`."""
+        text = "".join(f"{line}\n" for line in lines)
+        signature = base64.b64encode(self.key_id + self._key.sign(text.encode())).decode()
+        return f"{text}\n— {self.name} {signature}\n"
+
+    def opened(self, note: str) -> list[str]:
+        """The lines of a note; raises ValueError unless this key signed exactly them."""
+        text, _, tail = note.partition("\n\n")
+        name, _, signature = tail.removeprefix("— ").strip().rpartition(" ")
+        try:
+            raw = base64.b64decode(signature, validate=True)
+            if name != self.name or raw[:4] != self.key_id:
+                raise ValueError("the note is signed by another key")
+            Ed25519PublicKey.from_public_bytes(self.public).verify(raw[4:], f"{text}\n".encode())
+        except (InvalidSignature, ValueError) as error:
+            raise ValueError(f"the signature does not hold: {error or 'wrong'}") from error
+        return text.split("\n")
+
+
+def _create(path: Path, pem: bytes) -> None:
+    """Write the key so that of two processes that start at once, one wins and both use its key."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(handle)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+
+
+def checkpoint_lines(origin: str, size: int, root: bytes, at: datetime) -> tuple[str, ...]:
+    """The lines of a checkpoint note."""
+    return origin, str(size), base64.b64encode(root).decode(), f"sealed {at.isoformat()}"
+
+
+def read_checkpoint(lines: list[str]) -> tuple[int, bytes]:
+    """Size and root of a checkpoint note's lines; raises ValueError when they are not of its form."""
+    if len(lines) < 3:
+        raise ValueError("not a checkpoint: it needs an origin, a size and a root")
+    return int(lines[1]), base64.b64decode(lines[2], validate=True)

@@ -1,0 +1,111 @@
+"""What the journal holds: entries with an actor, an origin and a typed event."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import msgspec
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who acted: the individual, the organisation acted for, and on whose behalf (EHDS Annex II 3.2 a)."""
+
+    kind: str
+    """patient, practitioner, organization, operator or system"""
+    id: UUID | None = None
+    name: str = ""
+    role: str = ""
+    organization_id: UUID | None = None
+    organization: str = ""
+    client: str = ""
+    """The software that asked, where one signed in."""
+
+
+SYSTEM = Actor(kind="system", name="esante")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every typed event: a subclass declares its fields and is named by `@event`."""
+
+    TYPE: ClassVar[str] = ""
+    VERSION: ClassVar[int] = 0
+
+
+E = TypeVar("E", bound=type[Event])
+EVENTS: dict[str, type[Event]] = {}
+"""Every declared event type by its name."""
+
+
+def event(name: str, version: int = 1) -> Callable[[E], E]:
+    """Declare an event type: its name in the journal, and the version of its fields.
+
+    Fields are only ever added, with a default, and the version raised; an old entry is read by the new type.
+    """
+
+    def declare(cls: E) -> E:
+        if name in EVENTS:
+            raise ValueError(f"event type {name} is declared twice")
+        cls.TYPE, cls.VERSION = name, version
+        EVENTS[name] = cls
+        return cls
+
+    return declare
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """The exact fields that are hashed, in this order, as JSON (`msgspec.json.encode`)."""
+
+    id: UUID
+    person: UUID
+    at: datetime
+    type: str
+    version: int
+    actor: Actor
+    origin: str
+    event: msgspec.Raw
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The fields of a content that its row repeats as columns."""
+
+    id: UUID
+    person: UUID
+    at: datetime
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as readers and pages get it; `seq` is None until it is sealed, `event` None once expired."""
+
+    id: UUID
+    person_id: UUID
+    at: datetime
+    type: str
+    actor: Actor
+    origin: str
+    event: Any
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed statement of the tree: `size` leaves have this `root`."""
+
+    size: int
+    root: bytes
+    sealed_at: datetime
+    note: str
+
+
+@event("journal.expired")
+class Expired(Event, frozen=True, kw_only=True):
+    """The end of retention: the contents of these leaves were removed, their hashes stay."""
+
+    type: str
+    before: datetime
+    count: int
+    ranges: list[tuple[int, int]]
+    """First and last `seq` of each run."""

@@ -1,0 +1,78 @@
+"""The proof file: what a person needs to check her own entries without trusting the platform."""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+from esante.journal import store
+from esante.journal.keys import Signer
+from esante.journal.merkle import Hashes, inclusion_path, leaf_hash
+from esante.journal.seal import leaf_data
+from esante.storage import Database
+
+FORMAT = "esante-journal-proof/1"
+
+
+async def person_proof(db: Database, signer: Signer, origin: str, person_id: UUID) -> dict[str, Any] | None:
+    """All sealed entries of a person with inclusion proofs to the newest checkpoint; None before any seal.
+
+    A signed statement says how many entries she has: their numbers run from 1 to it without a gap, so an
+    entry that was left out, first, last or in between, shows.
+    """
+    async with db.transaction("repeatable_read") as conn:
+        head = await store.last_checkpoint(conn)
+        if head is None:
+            return None
+        size = head["size"]
+        rows = await store.sealed_of(conn, person_id, size)
+        wanted: set[tuple[int, int, int]] = set()
+        for row in rows:
+            inclusion_path(row["seq"] - 1, size, _noting(wanted))
+        nodes = await store.kept_hashes(conn, [want for want in wanted if want[0]])
+        leaves = await store.leaves_in(conn, [want[1:] for want in wanted if not want[0]])
+    hashes = _lookup(nodes, {r["seq"] - 1: leaf_hash(leaf_data(r["number"], r["digest"])) for r in leaves})
+    return {
+        "format": FORMAT,
+        "person": str(person_id),
+        "key": {"name": signer.name, "ed25519": base64.b64encode(signer.public).decode()},
+        "checkpoint": head["note"],
+        "statement": signer.sign(
+            f"{origin}/person", str(person_id), str(len(rows)), str(size), datetime.now(UTC).isoformat()
+        ),
+        "entries": [_entry(row, inclusion_path(row["seq"] - 1, size, hashes)) for row in rows],
+    }
+
+
+def verifier_source() -> str:
+    """The verifier as one Python file that needs only the standard library."""
+    return (files("esante.journal") / "verifier.py").read_text(encoding="utf-8")
+
+
+def _entry(row: Any, path: list[bytes]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"number": row["number"], "position": row["seq"] - 1}
+    if row["content"] is None:
+        entry["digest"] = row["digest"].hex()
+    else:
+        entry |= {"salt": row["salt"].hex(), "content": row["content"].decode()}
+    return entry | {"path": [hash_.hex() for hash_ in path]}
+
+
+def _noting(wanted: set[tuple[int, int, int]]) -> Hashes:
+    """Hashes that are not there yet: notes which ones a proof will need."""
+
+    def hashes(level: int, first: int, count: int) -> list[bytes]:
+        wanted.add((level, first, count))
+        return [b""] * count
+
+    return hashes
+
+
+def _lookup(nodes: dict[tuple[int, int], bytes], leaves: dict[int, bytes]) -> Hashes:
+    def hashes(level: int, first: int, count: int) -> list[bytes]:
+        get: Callable[[int], bytes] = leaves.__getitem__ if not level else lambda i: nodes[level, i]
+        return [get(position) for position in range(first, first + count)]
+
+    return hashes

@@ -1,0 +1,68 @@
+"""Every setting of the program, in one typed place.
+
+A setting comes from the command line or from an environment variable `ESANTE_<NAME>`; nothing is read from
+the environment anywhere else.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one process of the platform needs to know about where it runs.
+
+    `data` is the only folder a run writes to. `database_url` empty means the embedded PostgreSQL under
+    `data`; `objects_url` empty means files under `data`. `journal_key` empty means a key made under `data`.
+    """
+
+    data: Path = Path("var")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = ""
+    database_url: str = field(default="", repr=False)
+    objects_url: str = field(default="", repr=False)
+    journal_key: str = ""
+    journal_origin: str = "esante/journal"
+    demo: bool = False
+    matricule_check: str = "warn"
+    max_body: int = 32 * 1024 * 1024
+    queue_bound: int = 2_000
+    pool_size: int = 8
+
+    @classmethod
+    def from_environ(cls, **overrides: object) -> "Settings":
+        """Settings from `ESANTE_*` variables, with `overrides` (None means: not given) on top."""
+        values: dict[str, object] = {}
+        for name, kind in _KINDS.items():
+            if (raw := os.environ.get(f"ESANTE_{name.upper()}")) is not None:
+                values[name] = kind(raw)
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def base_url(self) -> str:
+        """The address under which clients reach the platform, without a slash at its end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def _flag(raw: str) -> bool:
+    return raw.strip().lower() in {"1", "true", "yes", "on"}
+
+
+_KINDS = {
+    "data": Path,
+    "host": str,
+    "port": int,
+    "public_url": str,
+    "database_url": str,
+    "objects_url": str,
+    "journal_key": str,
+    "journal_origin": str,
+    "demo": _flag,
+    "matricule_check": str,
+    "max_body": int,
+    "queue_bound": int,
+    "pool_size": int,
+}

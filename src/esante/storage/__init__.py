@@ -1,0 +1,30 @@
+"""PostgreSQL and the object store: the only room that opens either."""
+
+from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert
+from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
+from esante.storage.objects import INLINE_LIMIT, Objects, sha256
+from esante.storage.table import TABLES, Kind, Row, Table
+from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor
+
+__all__ = [
+    "INLINE_LIMIT",
+    "NIL",
+    "TABLES",
+    "Connection",
+    "Database",
+    "Kind",
+    "Migration",
+    "Objects",
+    "Overloaded",
+    "Row",
+    "Table",
+    "Unavailable",
+    "apply_migrations",
+    "insert",
+    "migrations_in",
+    "pending_migrations",
+    "sha256",
+    "time_of",
+    "uuid7",
+    "uuid7_floor",
+]

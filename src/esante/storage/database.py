@@ -1,0 +1,187 @@
+"""The way to PostgreSQL: plain reads, transactions, and the group commit that makes writes cheap.
+
+Durability is not for sale: every acknowledged write has been synced to disk (`synchronous_commit` stays on).
+Speed comes from many waiting acts sharing one transaction, and so one sync. On a distributed database that
+same sharing would cost a two-phase commit over many nodes, so there each act is a transaction of its own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from esante.storage.table import Row, Table
+
+BATCH = 256
+COMMITTERS = 2
+Connection = asyncpg.Connection
+
+
+class Overloaded(Exception):
+    """Too many writes are waiting; try again in a second."""
+
+
+class Unavailable(Exception):
+    """The database cannot be reached or refuses to write; nothing was acknowledged."""
+
+
+_GONE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+class _PlainConnection(asyncpg.Connection):  # type: ignore[misc]
+    def get_reset_query(self) -> str:
+        """Nothing: no session state is ever set on a pooled connection, and a reset costs a round trip."""
+        return ""
+
+
+async def insert(conn: Connection, rows: Iterable[Row]) -> None:
+    """Insert `rows`, one statement per table, in the order in which the tables first appear."""
+    by_table: dict[Table, list[tuple[Any, ...]]] = {}
+    for table, values in rows:
+        by_table.setdefault(table, []).append(values)
+    for table, values_list in by_table.items():
+        await conn.execute(table.insert_sql, *zip(*values_list, strict=True))
+
+
+class Database:
+    """A pool of connections and the committers behind `write`."""
+
+    def __init__(self, pool: asyncpg.Pool, *, distributed: bool, queue_bound: int) -> None:
+        self._pool = pool
+        self.distributed = distributed
+        self._bound = queue_bound
+        self._waiting: deque[tuple[Sequence[Row], asyncio.Future[None]]] = deque()
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(max(1, pool.get_max_size() - 2))
+        self._committers: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def open(cls, dsn: str, *, pool_size: int = 8, queue_bound: int = 2_000) -> "Database":
+        """Connect; raises `Unavailable` when the server does not answer."""
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=2,
+                max_size=pool_size,
+                command_timeout=60,
+                connection_class=_PlainConnection,
+                server_settings={"application_name": "esante", "timezone": "UTC"},
+            )
+            distributed = bool(await pool.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
+        except _GONE as error:
+            raise Unavailable(f"cannot reach the database: {type(error).__name__}") from error
+        db = cls(pool, distributed=distributed, queue_bound=queue_bound)
+        if not distributed:
+            db._committers = [asyncio.create_task(db._commit_forever()) for _ in range(COMMITTERS)]
+        return db
+
+    async def close(self) -> None:
+        """Commit what is waiting, then close every connection."""
+        while self._waiting:
+            await asyncio.sleep(0.005)
+        for task in self._committers:
+            task.cancel()
+        await asyncio.gather(*self._committers, return_exceptions=True)
+        await self._pool.close()
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows of a query."""
+        async with self._connection() as conn:
+            return await conn.fetch(sql, *args)  # type: ignore[no-any-return]
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        """The first row of a query, or None."""
+        async with self._connection() as conn:
+            return await conn.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row of a query, or None."""
+        async with self._connection() as conn:
+            return await conn.fetchval(sql, *args)
+
+    @asynccontextmanager
+    async def transaction(self, isolation: str | None = None) -> AsyncIterator[Connection]:
+        """A transaction of its own, for acts that update, lock or ask in between."""
+        async with self._connection() as conn, conn.transaction(isolation=isolation):
+            yield conn
+
+    async def write(self, rows: Sequence[Row]) -> None:
+        """Insert the rows of one act, all or none, durably before this returns.
+
+        On one server the act shares a transaction with others that wait; one that fails, fails alone, with
+        the error PostgreSQL gave it (for example `asyncpg.UniqueViolationError`). Raises `Overloaded` when
+        more than `queue_bound` acts wait, `Unavailable` when the database is gone.
+        """
+        if self.distributed:
+            async with self._slots, self.transaction() as conn:
+                await insert(conn, rows)
+            return
+        if len(self._waiting) >= self._bound:
+            raise Overloaded("the write queue is full")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((rows, done))
+        self._wake.set()
+        await done
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.acquire(timeout=30) as conn:
+                yield conn
+        except _GONE as error:
+            raise Unavailable(f"the database is not available: {type(error).__name__}") from error
+        except TimeoutError as error:
+            raise Unavailable("the database did not answer in time") from error
+
+    async def _commit_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            if not self._waiting:
+                self._wake.clear()
+            if batch:
+                await self._commit(batch)
+
+    async def _commit(self, batch: list[tuple[Sequence[Row], asyncio.Future[None]]]) -> None:
+        try:
+            async with self.transaction() as conn:
+                await insert(conn, (row for rows, _ in batch for row in rows))
+        except (Unavailable, asyncio.CancelledError) as error:
+            _settle([done for _, done in batch], Unavailable(str(error)))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        except Exception as error:
+            if len(batch) == 1:
+                _settle([batch[0][1]], error)
+            else:
+                await self._commit_alone(batch)
+        else:
+            _settle([done for _, done in batch], None)
+
+    async def _commit_alone(self, batch: list[tuple[Sequence[Row], asyncio.Future[None]]]) -> None:
+        """Commit each act of a failed batch by itself, so that only the wrong ones fail."""
+        for act in batch:
+            await self._commit([act])
+
+
+def _settle(futures: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
+    for done in futures:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)

@@ -1,0 +1,80 @@
+"""Schema changes: numbered SQL files in each room's `migrations/` folder, applied once, in order."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from esante.storage.database import Connection, Database
+
+_LOCK = 0x6573616E7465
+_TABLE = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+    room text NOT NULL, number integer NOT NULL, name text NOT NULL, sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (room, number))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One SQL file of a room: `0001_tables.sql` is number 1, name "tables"."""
+
+    room: str
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the SQL text: a file that was changed after it was applied is refused."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations_in(rooms: Sequence[str]) -> list[Migration]:
+    """The migrations of `rooms` (names of packages under `esante`), in the order they must be applied."""
+    found = []
+    for room in rooms:
+        folder = files("esante") / room / "migrations"
+        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            number, _, name = file.name.removesuffix(".sql").partition("_")
+            if file.name.endswith(".sql"):
+                found.append(Migration(room, int(number), name, file.read_text(encoding="utf-8")))
+    return found
+
+
+async def pending_migrations(db: Database | Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    """Those of `migrations` that the database lacks; raises ValueError when an applied one was changed."""
+    if not await db.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"):
+        return list(migrations)
+    rows = await db.fetch("SELECT room, number, sha256 FROM schema_migration")
+    applied = {(row["room"], row["number"]): row["sha256"] for row in rows}
+    for migration in migrations:
+        known = applied.get((migration.room, migration.number))
+        if known not in (None, migration.sha256):
+            raise ValueError(
+                f"migration {migration.room}/{migration.number} was changed after it was applied; "
+                "restore the file and put the change into a new one"
+            )
+    return [m for m in migrations if (m.room, m.number) not in applied]
+
+
+async def apply_migrations(db: Database, migrations: Sequence[Migration]) -> list[Migration]:
+    """Apply what is missing, all in one transaction under a lock; returns what was applied."""
+    async with db.transaction() as conn:
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await conn.execute(_TABLE)
+        pending = await pending_migrations(conn, migrations)
+        for migration in pending:
+            await _apply(conn, migration)
+    return pending
+
+
+async def _apply(conn: Connection, migration: Migration) -> None:
+    await conn.execute(migration.sql)
+    await conn.execute(
+        "INSERT INTO schema_migration (room, number, name, sha256) VALUES ($1, $2, $3, $4)",
+        migration.room,
+        migration.number,
+        migration.name,
+        migration.sha256,
+    )

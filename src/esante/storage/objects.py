@@ -1,0 +1,74 @@
+"""The object store: bytes under the name of their SHA-256, in files, S3, Azure or GCS."""
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+INLINE_LIMIT = 64 * 1024
+"""Bytes up to which content may lie in the database beside its row: one sync for many instead of one each."""
+
+
+def sha256(data: bytes) -> bytes:
+    """The SHA-256 digest of `data` (32 bytes): its name in the store."""
+    return hashlib.sha256(data).digest()
+
+
+class Objects:
+    """A content-addressed store; what `put` has returned for is on disk (or acknowledged by the service)."""
+
+    def __init__(self, store: Any, folder: Path | None) -> None:
+        self._store = store
+        self._folder = folder
+
+    @classmethod
+    def open(cls, url: str, data: Path) -> "Objects":
+        """The store at `url` (`s3://bucket/prefix`, `az://`, `gs://`, `file:///…`), by default files in `data`."""
+        if url and urlsplit(url).scheme != "file":
+            return cls(from_url(url), None)
+        folder = Path(urlsplit(url).path) if url else data / "objects"
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(LocalStore(folder), folder)
+
+    async def put(self, data: bytes) -> bytes:
+        """Store `data`, synced; returns its SHA-256. The same bytes are stored once."""
+        digest = sha256(data)
+        await self.put_named(_path(digest), data)
+        return digest
+
+    async def get(self, digest: bytes) -> bytes:
+        """The bytes whose SHA-256 is `digest`; raises FileNotFoundError when absent, ValueError when damaged."""
+        data = await self.get_named(_path(digest))
+        if sha256(data) != digest:
+            raise ValueError(f"object {digest.hex()} is damaged: its bytes have another SHA-256")
+        return data
+
+    async def put_named(self, name: str, data: bytes) -> None:
+        """Store `data` under a name of one's own, replacing what was there."""
+        await obstore.put_async(self._store, name, data)
+        if self._folder is not None:
+            await asyncio.to_thread(_sync, self._folder / name, self._folder)
+
+    async def get_named(self, name: str) -> bytes:
+        """The bytes under `name`; raises FileNotFoundError when absent."""
+        return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
+
+
+def _path(digest: bytes) -> str:
+    name = digest.hex()
+    return f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _sync(path: Path, root: Path) -> None:
+    """Sync a file and the folders that name it: the store itself only renames."""
+    for place in (path, *[parent for parent in path.parents if parent == root or root in parent.parents]):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
