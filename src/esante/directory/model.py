@@ -1,0 +1,90 @@
+"""Who is who: persons, professionals and organisations, with identifiers, roles and dates."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An identifier: the URI of its system, and its value as written without blanks."""
+
+    system: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A postal address."""
+
+    line: str = ""
+    postal_code: str = ""
+    city: str = ""
+    country: str = "LU"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A person who may have a record (FHIR Patient); `sex` is a FHIR administrative-gender code."""
+
+    id: UUID
+    identifiers: tuple[Identifier, ...]
+    family: str
+    given: tuple[str, ...]
+    birth_date: date
+    sex: str
+    address: Address = Address()
+    languages: tuple[str, ...] = ()
+    deceased_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Given names and family name."""
+        return " ".join((*self.given, self.family))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """An organisation; `kind` is a key of the profession list (hospital, laboratory, practice, pharmacy…)."""
+
+    id: UUID
+    identifiers: tuple[Identifier, ...]
+    name: str
+    kind: str
+    address: Address = Address()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A professional's work at an organisation from `since` to `until` (exclusive; None: still)."""
+
+    id: UUID
+    organization_id: UUID
+    profession: str
+    specialities: tuple[str, ...] = ()
+    since: date
+    until: date | None = None
+
+    def holds(self, on: date) -> bool:
+        """Whether the role is in force on a day."""
+        return self.since <= on and (self.until is None or on < self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practitioner:
+    """A health professional (FHIR Practitioner) with the roles he or she has or had."""
+
+    id: UUID
+    identifiers: tuple[Identifier, ...]
+    family: str
+    given: tuple[str, ...]
+    title: str = ""
+    profession: str
+    specialities: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Title, given names and family name."""
+        return " ".join(part for part in (self.title, *self.given, self.family) if part)
