@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from esante.journal import Actor
+from esante.journal import Actor, Event
 
 
 class RecordState(StrEnum):
@@ -140,3 +140,20 @@ class Verdict:
     rule: str
     reason: str
     grant: Grant | None = None
+
+
+class AccessEvent(Event, frozen=True, kw_only=True):
+    """Base of every entry that tells of an access to a record (EHDS Annex II 3.2).
+
+    Who and from where stand in the entry's actor and origin, whose in its person. A subclass says what was
+    done. `categories` are the categories of data touched, `documents` the documents.
+    """
+
+    purpose: str = "TREAT"
+    allowed: bool = True
+    rule: str = ""
+    reason: str = ""
+    grant_id: UUID | None = None
+    grant_kind: str = ""
+    categories: tuple[str, ...] = ()
+    documents: tuple[UUID, ...] = ()
