@@ -34,13 +34,11 @@ class Signer:
         """The key in the PEM file at `path`; made there, readable by its owner only, when there is none."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            pem = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            )
+            pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             _create(path, pem)
         key = load_pem_private_key(path.read_bytes(), None)
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{path} holds another kind of key; the journal needs Ed25519")
+            raise TypeError(f"{path} holds another kind of key; the journal needs Ed25519")
         return cls(key, name)
 
     @property

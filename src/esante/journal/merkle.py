@@ -85,9 +85,7 @@ def subtree_root(first: int, last: int, hashes: Hashes) -> bytes:
     if first + whole * width == last:
         return root
     split = 1 << ((count - 1).bit_length() - 1)
-    return node_hash(
-        subtree_root(first, first + split, hashes), subtree_root(first + split, last, hashes)
-    )
+    return node_hash(subtree_root(first, first + split, hashes), subtree_root(first + split, last, hashes))
 
 
 def inclusion_path(index: int, size: int, hashes: Hashes) -> list[bytes]:

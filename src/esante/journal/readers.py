@@ -49,7 +49,9 @@ async def advance(db: Database, reader: Reader) -> bool:
         if entries:
             await reader.handle(conn, entries)
         await conn.execute(
-            "UPDATE journal_cursor SET seq = $2, failures = 0, last_error = '' WHERE reader = $1", reader.name, last
+            "UPDATE journal_cursor SET seq = $2, failures = 0, last_error = '' WHERE reader = $1",
+            reader.name,
+            last,
         )
     return True
 

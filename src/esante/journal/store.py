@@ -188,9 +188,7 @@ async def kept_hashes(
     return {(row["level"], row["position"]): row["hash"] for row in rows}
 
 
-async def leaves_in(
-    conn: Connection | Database, wanted: Iterable[tuple[int, int]]
-) -> list[asyncpg.Record]:
+async def leaves_in(conn: Connection | Database, wanted: Iterable[tuple[int, int]]) -> list[asyncpg.Record]:
     """Leaf rows of the ranges `(first, count)` of 0-based positions (position = seq - 1)."""
     ranges = list(wanted)
     rows: list[asyncpg.Record] = await conn.fetch(
@@ -205,9 +203,7 @@ async def leaves_in(
     return rows
 
 
-async def sealed_of(
-    conn: Connection | Database, person_id: UUID, size: int
-) -> list[asyncpg.Record]:
+async def sealed_of(conn: Connection | Database, person_id: UUID, size: int) -> list[asyncpg.Record]:
     """All sealed entries of a person in a tree of `size`: seq, number, digest, salt, content."""
     rows: list[asyncpg.Record] = await conn.fetch(
         """

@@ -75,9 +75,11 @@ async def verify(
         report.problems += [text for _, text in sorted(chunk.problems)]
         expired += chunk.expired
         if chunk.at_size is not None:
-            witnessed = Frontier.from_bytes(
-                chunk.first + chunk.count, frontier.to_bytes() + chunk.at_size
-            ).root() if chunk.at_size else frontier.root()
+            witnessed = (
+                Frontier.from_bytes(chunk.first + chunk.count, frontier.to_bytes() + chunk.at_size).root()
+                if chunk.at_size
+                else frontier.root()
+            )
         _join(frontier, chunk)
     report.entries, report.expired = frontier.size, len(expired)
     if head:

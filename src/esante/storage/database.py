@@ -90,8 +90,7 @@ class Database:
 
     async def close(self) -> None:
         """Commit what is waiting, then close every connection."""
-        while self._waiting:
-            await asyncio.sleep(0.005)
+        await asyncio.gather(*(done for _, done in self._waiting), return_exceptions=True)
         for task in self._committers:
             task.cancel()
         await asyncio.gather(*self._committers, return_exceptions=True)

@@ -1,0 +1,42 @@
+"""What every HTTP face shares: problems, forms, pages, paging, sessions, languages."""
+
+from esante.web.i18n import DEFAULT, LANGUAGES, N_, show_date, show_datetime, show_span, translator
+from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
+from esante.web.paging import Page, decode_cursor, encode_cursor
+from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome
+from esante.web.requests import origin_of, read_body, read_form
+from esante.web.security import SecurityHeaders
+from esante.web.sessions import COOKIE, Session, Sessions, clear_cookie, set_cookie
+
+__all__ = [
+    "COOKIE",
+    "DEFAULT",
+    "FHIR_JSON",
+    "HANDLERS",
+    "LANGUAGES",
+    "LANGUAGE_COOKIE",
+    "NOT_FOUND",
+    "N_",
+    "Page",
+    "Problem",
+    "SecurityHeaders",
+    "Session",
+    "Sessions",
+    "clear_cookie",
+    "decode_cursor",
+    "encode_cursor",
+    "environment",
+    "gettext_of",
+    "language_of",
+    "origin_of",
+    "outcome",
+    "read_body",
+    "read_form",
+    "redirect",
+    "render",
+    "set_cookie",
+    "show_date",
+    "show_datetime",
+    "show_span",
+    "translator",
+]

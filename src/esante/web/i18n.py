@@ -1,0 +1,76 @@
+"""Languages: gettext catalogs (one .po per language, read at start), dates and numbers by Babel."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+
+from babel import dates
+from babel.messages.pofile import read_po
+
+LANGUAGES = {"fr": "Français", "de": "Deutsch", "en": "English", "lb": "Lëtzebuergesch"}
+DEFAULT = "fr"
+TIME_ZONE = "Europe/Luxembourg"
+
+
+_PLURAL: dict[str, Callable[[int], bool]] = {"fr": lambda number: number > 1}
+"""Whether a number takes the plural, where it is not "all but one"."""
+
+
+def N_(text: str) -> str:
+    """Mark a text for translation where it is declared; it is translated where it is shown."""
+    return text
+
+
+class Translator:
+    """The texts of one language; a text without translation stays as it is."""
+
+    def __init__(self, language: str, catalog: dict[str, str | tuple[str, ...]]) -> None:
+        self.language = language
+        self._catalog = catalog
+        self._plural: Callable[[int], bool] = _PLURAL.get(language, lambda number: number != 1)
+
+    def gettext(self, text: str) -> str:
+        """The text in this language."""
+        found = self._catalog.get(text) or text
+        return found if isinstance(found, str) else found[0]
+
+    def ngettext(self, one: str, many: str, number: int) -> str:
+        """The text for `number` things."""
+        found = self._catalog.get(one)
+        if not isinstance(found, tuple) or not all(found):
+            return one if number == 1 else many
+        return found[self._plural(number)]
+
+
+@cache
+def translator(language: str) -> Translator:
+    """The translator of a language of `LANGUAGES`."""
+    path = files("esante.web") / "locale" / language / "LC_MESSAGES" / "messages.po"
+    if not path.is_file():
+        return Translator(language, {})
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=language)
+    texts: dict[str, str | tuple[str, ...]] = {}
+    for message in catalog:
+        if message.id and message.string and not message.fuzzy:
+            key = message.id if isinstance(message.id, str) else message.id[0]
+            texts[key] = message.string if isinstance(message.string, str) else tuple(message.string)
+    return Translator(language, texts)
+
+
+def show_date(value: date | datetime, language: str) -> str:
+    """A day, as people of the language write it."""
+    if isinstance(value, datetime):
+        value = value.astimezone(dates.get_timezone(TIME_ZONE))
+    return dates.format_date(value, "long", locale=language)
+
+
+def show_datetime(value: datetime, language: str) -> str:
+    """A moment in Luxembourg's time."""
+    return dates.format_datetime(value, "d MMMM y, HH:mm", tzinfo=dates.get_timezone(TIME_ZONE), locale=language)
+
+
+def show_span(value: timedelta, language: str) -> str:
+    """A length of time, in its largest unit."""
+    return dates.format_timedelta(value, granularity="minute", threshold=1.2, locale=language)

@@ -1,0 +1,94 @@
+"""Pages: Jinja templates of all rooms, in the reader's language, with the session's form token."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.core import negotiate_locale
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from esante.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
+
+LANGUAGE_COOKIE = "esante_lang"
+
+
+@cache
+def environment(language: str) -> Environment:
+    """The template environment of a language: every room's `templates/` folder, autoescaping, strict."""
+    rooms = Path(__file__).parent.parent
+    env = Environment(
+        loader=FileSystemLoader(sorted(rooms.glob("*/templates"))),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    texts = translator(language)
+    env.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.filters["date"] = lambda value: show_date(value, language)
+    env.filters["datetime"] = lambda value: show_datetime(value, language)
+    env.filters["ago"] = lambda value: _ago(value, language)
+    env.filters["span"] = lambda value: show_span(value, language)
+    env.filters["dt_iso"] = lambda value: value.isoformat()
+    env.globals |= {"lang": language, "languages": LANGUAGES}
+    return env
+
+
+def language_of(request: Request) -> str:
+    """The language for a request: the one chosen, else what the browser prefers, else French."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    if chosen in LANGUAGES:
+        return chosen
+    wanted = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    return negotiate_locale(wanted, list(LANGUAGES), sep="-") or DEFAULT
+
+
+def gettext_of(request: Request) -> Any:
+    """The `gettext` function in the request's language."""
+    return translator(language_of(request)).gettext
+
+
+async def render(
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """A page. Templates also get `request`, `path`, `session` (or None) and `csrf_token`."""
+    sessions = getattr(request.app.state, "sessions", None)
+    session = await sessions.of(request) if sessions else None
+    token = session.csrf if session else ""
+    text = (
+        environment(language_of(request))
+        .get_template(template)
+        .render(
+            request=request,
+            path=request.url.path,
+            session=session,
+            csrf_token=token,
+            csrf_field=Markup('<input type="hidden" name="_csrf" value="{}">').format(token),
+            now=datetime.now(UTC),
+            demo=getattr(request.app.state, "demo", False),
+            **context,
+        )
+    )
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def redirect(url: str) -> Response:
+    """See another page (303), after a form was taken."""
+    return RedirectResponse(url, 303)
+
+
+def _ago(value: datetime, language: str) -> str:
+    from babel.dates import format_timedelta
+
+    return format_timedelta(value - datetime.now(UTC), add_direction=True, locale=language)

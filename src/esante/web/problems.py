@@ -1,0 +1,112 @@
+"""One kind of error for every face: what is wrong, where, and how to mend it.
+
+Problem                 expected: the request cannot be answered as asked
+storage.Unavailable     the database is gone: 503, try again
+storage.Overloaded      too many writes wait: 503, try again
+any other exception     a fault of ours: 500, logged with a number, told without details
+"""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from esante.storage import Overloaded, Unavailable
+from esante.web.i18n import N_, translator
+from esante.web.pages import render
+
+log = logging.getLogger(__name__)
+FHIR_JSON = "application/fhir+json"
+
+
+class Problem(Exception):
+    """A request that cannot be answered as asked.
+
+    `code` is a FHIR issue-type; `title` and `remedy` are msgids; `place` says where (a FHIRPath, a field, a
+    parameter), `detail` what was found there. Nothing in it may be of another person.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        *,
+        detail: str = "",
+        place: str = "",
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status, self.code, self.title = status, code, title
+        self.detail, self.place, self.remedy = detail, place, remedy
+        self.headers = dict(headers or {})
+
+
+NOT_FOUND = N_("There is nothing here.")
+_TITLES = {404: NOT_FOUND, 405: N_("This cannot be done here."), 413: N_("This is too large.")}
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """Answer a Problem in the form of the face that was asked."""
+    assert isinstance(error, Problem)
+    if request.url.path.startswith("/fhir"):
+        return JSONResponse(outcome(error), error.status, headers=error.headers, media_type=FHIR_JSON)
+    if request.url.path.startswith(("/oauth", "/api", "/.well-known")):
+        body = {"error": error.code, "error_description": _sentence(error)}
+        return JSONResponse(body, error.status, headers=error.headers)
+    return await render(request, "problem.html", error.status, headers=error.headers, problem=error)
+
+
+def outcome(problem: Problem) -> dict[str, object]:
+    """The problem as a FHIR OperationOutcome."""
+    issue: dict[str, object] = {"severity": "error", "code": problem.code, "diagnostics": _sentence(problem)}
+    if problem.place:
+        issue["expression"] = [problem.place]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def _sentence(problem: Problem) -> str:
+    _ = translator("en").gettext
+    return " ".join(part for part in (_(problem.title), problem.detail, problem.remedy and _(problem.remedy)) if part)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses (404, 405)."""
+    assert isinstance(error, HTTPException)
+    title = _TITLES.get(error.status_code, HTTPStatus(error.status_code).phrase)
+    code = {404: "not-found", 405: "not-supported"}.get(error.status_code, "invalid")
+    return await on_problem(request, Problem(error.status_code, code, title, headers=error.headers))
+
+
+async def on_unavailable(request: Request, error: Exception) -> Response:
+    """The database is gone or overloaded: nothing was done, try again."""
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    code = "throttled" if isinstance(error, Overloaded) else "transient"
+    title = N_("The service cannot answer right now.")
+    remedy = N_("Nothing was changed. Please try again in a moment.")
+    return await on_problem(request, Problem(503, code, title, remedy=remedy, headers={"Retry-After": "2"}))
+
+
+async def on_fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: the log has the trace, the answer only its number."""
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)
+    number = secrets.token_hex(4)
+    log.error("fault %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    title = N_("Something went wrong on our side.")
+    remedy = N_("Please tell the helpdesk this number.")
+    return await on_problem(request, Problem(500, "exception", title, detail=number, remedy=remedy))
+
+
+HANDLERS = {
+    Problem: on_problem,
+    HTTPException: on_http_error,
+    Unavailable: on_unavailable,
+    Overloaded: on_unavailable,
+    Exception: on_fault,
+}

@@ -1,0 +1,61 @@
+"""What a request carries in, within limits: bodies, forms, where it came from."""
+
+import hmac
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+
+from esante.web.i18n import N_
+from esante.web.problems import Problem
+
+FORM_LIMIT = 32 * 1024 * 1024
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, at most `limit` bytes; more is refused as soon as it is known."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
+    """A form that one of our own pages sent: it must carry the session's token (field `_csrf`)."""
+    declared = request.headers.get("content-length", "")
+    if not declared.isdigit() or int(declared) > limit:
+        raise _too_large(limit)
+    try:
+        form = await request.form(max_fields=100, max_files=4, max_part_size=limit)
+    except Exception as error:
+        raise Problem(400, "structure", N_("This form cannot be read."), remedy=N_("Please send it again.")) from error
+    session = await request.app.state.sessions.of(request)
+    given = form.get("_csrf") or request.headers.get("x-csrf-token", "")
+    if session and not (isinstance(given, str) and hmac.compare_digest(given.encode(), session.csrf.encode())):
+        raise Problem(
+            403,
+            "forbidden",
+            N_("This form was not sent from our own page, or it is too old."),
+            remedy=N_("Please open the page again and send the form once more."),
+        )
+    return form
+
+
+def origin_of(request: Request) -> str:
+    """Where a request came from: the client's address, for the journal and for limits."""
+    return request.client.host if request.client else ""
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        413,
+        "too-long",
+        N_("This is too large."),
+        detail=f"{limit:,} bytes are allowed.",
+        remedy=N_("Please send less at once."),
+        headers={"Connection": "close"},
+    )

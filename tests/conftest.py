@@ -1,0 +1,72 @@
+"""What tests share: real inputs, a real PostgreSQL, a platform on a database of its own."""
+
+import os
+import uuid
+from pathlib import Path
+
+import asyncpg
+import pytest
+from esante.app import ROOMS
+from esante.storage.embedded import start, stop
+from hypothesis import HealthCheck, settings
+
+from esante.journal import Journal
+from esante.storage import Database, Objects, apply_migrations, migrations_in
+
+settings.register_profile("esante", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("esante")
+
+SHARED = Path(os.environ.get("ESANTE_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real inputs that nobody here wrote; tests that need it are skipped where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real inputs: {folder} is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The embedded PostgreSQL, started once; gives the address of its maintenance database."""
+    data = tmp_path_factory.mktemp("server")
+    yield start(data).dsn
+    stop(data)
+
+
+async def create_database(server: str) -> str:
+    """A new empty database; returns its address."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    conn = await asyncpg.connect(server)
+    await conn.execute(f"CREATE DATABASE {name}")
+    await conn.close()
+    return server.replace("/postgres", f"/{name}", 1)
+
+
+@pytest.fixture(scope="module")
+async def dsn(server):
+    """The address of an empty database of this module's own."""
+    return await create_database(server)
+
+
+@pytest.fixture(scope="module")
+async def db(dsn):
+    """A migrated database of this module's own."""
+    database = await Database.open(dsn)
+    await apply_migrations(database, migrations_in(ROOMS))
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    """An object store in files."""
+    return Objects.open("", tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture(scope="module")
+def journal(db, objects, tmp_path_factory):
+    """The journal of this module's database; nothing is sealed but by hand."""
+    return Journal.open(db, objects, tmp_path_factory.mktemp("keys") / "journal.pem", "esante/journal")
