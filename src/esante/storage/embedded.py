@@ -15,9 +15,9 @@ stale. The keeper (`embedded_keeper.py`) is the server's parent. It raises it ag
 when nobody uses it any more, also after `kill -9` of every user.
 
 The cluster is handed to PostgreSQL as its working directory and never by name, so it may lie under
-directories that PostgreSQL's own user (`embedded_host.py`) cannot enter, and may be moved. All that is ever written
-outside `data`: when root starts it, that user and perhaps a copy of the programs; and a symbolic link in `/tmp` when
-the socket's path is too long for the kernel.
+directories that PostgreSQL's own user (`embedded_host.py`) cannot enter, and may be moved. All that is ever
+written outside `data`: when root starts it, that user and perhaps a copy of the programs; and a symbolic link
+in `/tmp` when the socket's path is too long for the kernel.
 """
 
 import fcntl

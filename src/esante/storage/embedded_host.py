@@ -169,7 +169,7 @@ def _copy_aside(site: Path, copy: Path) -> None:
         (aside / PROGRAMS / "bin").mkdir(parents=True)
         for program in ("postgres", "initdb"):
             shutil.copy(site / PROGRAMS / "bin" / program, aside / PROGRAMS / "bin" / program)
-        # The libraries that the wheel's builder put beside the package; the programs find them by relative path.
+        # The wheel's builder put libraries beside the package; the programs find them by relative path.
         libraries = Path(f"{PROGRAMS.parts[0]}.libs")
         for part in (PROGRAMS / "lib/postgresql", PROGRAMS / "share/postgresql", libraries):
             if (site / part).exists():

@@ -4,8 +4,8 @@ Its one argument is a JSON object: `command` (argv of the server), `cluster` (it
 (path of the lock that every user of the server holds shared), `lock` (open file that the server inherits),
 `identity` and `environment` (of the server, as `subprocess` takes them).
 
-It returns at once and leaves a child, which belongs to nobody. That one ends the server when nobody holds `users`
-any more, and raises it again when it was killed.
+It returns at once and leaves a child, which belongs to nobody. That one ends the server when nobody holds
+`users` any more, and raises it again when it was killed.
 """
 
 import fcntl
