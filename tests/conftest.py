@@ -1,17 +1,19 @@
 """What tests share: real inputs, a real PostgreSQL, a platform on a database of its own."""
 
+import contextlib
 import os
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
-from esante.app import ROOMS
-from esante.storage.embedded import start, stop
 from hypothesis import HealthCheck, settings
 
 from esante.journal import Journal
+from esante.rooms import ROOMS
 from esante.storage import Database, Objects, apply_migrations, migrations_in
+from esante.storage.embedded import start, stop
 
 settings.register_profile("esante", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("esante")
@@ -42,7 +44,7 @@ async def create_database(server: str) -> str:
     conn = await asyncpg.connect(server)
     await conn.execute(f"CREATE DATABASE {name}")
     await conn.close()
-    return server.replace("/postgres", f"/{name}", 1)
+    return server.replace("/esante?", f"/{name}?", 1)
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +54,32 @@ async def dsn(server):
 
 
 @pytest.fixture(scope="module")
-async def db(dsn):
-    """A migrated database of this module's own."""
-    database = await Database.open(dsn)
-    await apply_migrations(database, migrations_in(ROOMS))
-    yield database
-    await database.close()
-
-
-@pytest.fixture(scope="module")
 def objects(tmp_path_factory):
     """An object store in files."""
     return Objects.open("", tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture(scope="module")
-def journal(db, objects, tmp_path_factory):
+async def journal(dsn, tmp_path_factory):
     """The journal of this module's database; nothing is sealed but by hand."""
-    return Journal.open(db, objects, tmp_path_factory.mktemp("keys") / "journal.pem", "esante/journal")
+    async with open_journal(dsn, tmp_path_factory.mktemp("journal")) as journal:
+        yield journal
+
+
+@pytest.fixture(scope="module")
+def db(journal):
+    """This module's own database, migrated."""
+    return journal.db
+
+
+@contextlib.asynccontextmanager
+async def open_journal(dsn: str, folder: Path):
+    """A journal over an own database and folder; `db` and `dsn` hang on it for tests that tamper."""
+    database = await Database.open(dsn)
+    await apply_migrations(database, migrations_in(ROOMS))
+    journal = Journal.open(database, Objects.open("", folder), folder / "key.pem", "esante/journal")
+    now = datetime.now(UTC)
+    await journal.ensure_months(now - timedelta(days=40), now + timedelta(days=40))
+    journal.db, journal.dsn = database, dsn
+    yield journal
+    await database.close()

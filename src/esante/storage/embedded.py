@@ -133,9 +133,7 @@ def start(data: Path) -> Embedded:
         place.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         use = os.open(place.users, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise EmbeddedError(
-            f"Cannot use {place.root}: {error.strerror}. Give a directory of your own."
-        ) from error
+        raise EmbeddedError(f"Cannot use {place.root}: {error.strerror}. Give a directory of your own.") from error
     try:
         # Waits while a server that nobody used is being stopped.
         fcntl.flock(use, fcntl.LOCK_SH)
@@ -229,9 +227,7 @@ def _postmaster(place: _Place) -> tuple[int | None, str]:
     except (FileNotFoundError, IndexError, ValueError):
         return None, ""
     except PermissionError as error:
-        raise EmbeddedError(
-            f"{place.cluster} belongs to another user. Run as that user or as root."
-        ) from error
+        raise EmbeddedError(f"{place.cluster} belongs to another user. Run as that user or as root.") from error
 
 
 def _ready(place: _Place) -> int | None:
@@ -324,9 +320,7 @@ def _make_cluster(place: _Place, programs: Path, account: Account, lock: int) ->
         _run(initdb, aside, account, lock)
         said = _run(single, aside, account, lock, sql)
         if "ERROR:" in said or "FATAL:" in said:
-            raise EmbeddedError(
-                f"PostgreSQL could not make the database {DATABASE} in {place.root}: {said.strip()}"
-            )
+            raise EmbeddedError(f"PostgreSQL could not make the database {DATABASE} in {place.root}: {said.strip()}")
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -343,9 +337,7 @@ def _run(command: list[str], cwd: Path, account: Account, lock: int, given: str 
 
 def _explain(program: str, where: Path, said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines[
-        -1:
-    ]
+    telling = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines[-1:]
     reason = telling[-1] if telling else "it said nothing"
     remedy = ""
     if "No space left" in said:
@@ -366,9 +358,7 @@ def _write_authentication(cluster: Path, account: Account) -> None:
     names = {user_name(os.geteuid()), user_name(0)}
     rules = {
         "pg_hba.conf": "local all all peer map=esante\n",
-        "pg_ident.conf": "".join(
-            f'esante "{name}" {role}\n' for name in sorted(names) for role in (ROLE, "postgres")
-        ),
+        "pg_ident.conf": "".join(f'esante "{name}" {role}\n' for name in sorted(names) for role in (ROLE, "postgres")),
     }
     for file, text in rules.items():
         # A new file, then renamed: as root we write through no link that the cluster's owner put there.
@@ -382,17 +372,13 @@ def _write_authentication(cluster: Path, account: Account) -> None:
 
 def _socket_dir(cluster: Path) -> Path:
     """The directory by which clients find the socket: the cluster, or a short link to it."""
-    if len(os.fsencode(cluster)) <= LONGEST_SOCKET_DIR and "," not in str(
-        cluster
-    ):  # a comma parts hosts in a DSN
+    if len(os.fsencode(cluster)) <= LONGEST_SOCKET_DIR and "," not in str(cluster):  # a comma parts hosts in a DSN
         return cluster
     link = _short_name(cluster)
     with suppress(FileExistsError):
         link.symlink_to(cluster)
     if link.lstat().st_uid != os.geteuid() or link.readlink() != cluster:
-        raise EmbeddedError(
-            f"{link} is in the way of the database's socket. Remove it, or shorten the data path."
-        )
+        raise EmbeddedError(f"{link} is in the way of the database's socket. Remove it, or shorten the data path.")
     return link
 
 

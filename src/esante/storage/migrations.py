@@ -35,7 +35,8 @@ def migrations_in(rooms: Sequence[str]) -> list[Migration]:
     found = []
     for room in rooms:
         folder = files("esante") / room / "migrations"
-        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        entries = folder.iterdir() if folder.is_dir() else []
+        for file in sorted(entries, key=lambda entry: entry.name):
             number, _, name = file.name.removesuffix(".sql").partition("_")
             if file.name.endswith(".sql"):
                 found.append(Migration(room, int(number), name, file.read_text(encoding="utf-8")))
