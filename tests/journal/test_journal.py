@@ -82,10 +82,10 @@ async def altered(journal, *sql):
 async def test_one_changed_byte_is_found_and_named(journal):
     report = await altered(
         journal,
-        "UPDATE journal_entry SET content = set_byte(content, 200, get_byte(content, 200) # 1)"
+        "UPDATE journal_entry SET content = set_byte(content, 20, get_byte(content, 20) # 1)"
         " WHERE entry_id = (SELECT entry_id FROM journal_leaf WHERE seq = 17)",
     )
-    assert report.problems[0].startswith("entry 17 (")
+    assert report.problems[0].startswith("entry 17 ")
     assert "altered" in report.problems[0]
 
 
@@ -98,7 +98,7 @@ async def test_a_changed_column_is_found(journal, change):
         journal,
         f"UPDATE journal_entry SET {change} WHERE entry_id = (SELECT entry_id FROM journal_leaf WHERE seq = 3)",
     )
-    assert report.problems[0].startswith("entry 3 (")
+    assert report.problems[0].startswith("entry 3 ")
 
 
 async def test_a_removed_row_is_found_and_named(journal):

@@ -1,8 +1,9 @@
 """What the journal holds: entries with an actor, an origin and a typed event."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -23,6 +24,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The software that asked, where one signed in."""
 
 
+SALT_BYTES = 16
+"""Random bytes hashed before each content, so that nobody can guess a content from its digest."""
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SYSTEM = Actor(kind="system", name="esante")
 
 
@@ -55,25 +59,23 @@ def event(name: str, version: int = 1) -> Callable[[E], E]:
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """The exact fields that are hashed, in this order, as JSON (`msgspec.json.encode`)."""
+    """What an entry says beside its columns, in this order, as JSON (`msgspec.json.encode`)."""
 
-    id: UUID
-    person: UUID
-    at: datetime
-    type: str
     version: int
     actor: Actor
     origin: str
     event: msgspec.Raw
 
 
-class Head(msgspec.Struct, frozen=True):
-    """The fields of a content that its row repeats as columns."""
+def digest_of(salt: bytes, entry_id: UUID, person_id: UUID, at: datetime, type_: str, content: bytes) -> bytes:
+    """The digest that stands for an entry in the tree: SHA-256 over its salt and all its columns.
 
-    id: UUID
-    person: UUID
-    at: datetime
-    type: str
+    In this order: salt (16 bytes), id (16), person (16), time (8, big-endian microseconds since 2000-01-01
+    UTC), type, a zero byte, content. PostgreSQL puts the same bytes together in `store.DIGESTED`.
+    """
+    micros = (at - _EPOCH) // timedelta(microseconds=1)
+    head = entry_id.bytes + person_id.bytes + micros.to_bytes(8, "big", signed=True)
+    return hashlib.sha256(salt + head + type_.encode() + b"\0" + content).digest()
 
 
 @dataclass(frozen=True, slots=True)

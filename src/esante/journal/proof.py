@@ -52,7 +52,13 @@ def verifier_source() -> str:
 
 
 def _entry(row: Any, path: list[bytes]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"number": row["number"], "position": row["seq"] - 1}
+    entry: dict[str, Any] = {
+        "number": row["number"],
+        "position": row["seq"] - 1,
+        "id": str(row["entry_id"]),
+        "at": row["at"].isoformat(),
+        "type": row["type"],
+    }
     if row["content"] is None:
         entry["digest"] = row["digest"].hex()
     else:

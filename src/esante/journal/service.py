@@ -1,6 +1,5 @@
 """The journal's use cases: tell, read, seal, prove, verify, forget in time."""
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ import msgspec
 
 from esante.journal import proof, store, verify
 from esante.journal.keys import Signer
-from esante.journal.model import SYSTEM, Actor, Checkpoint, Content, Entry, Event, Expired
+from esante.journal.model import SALT_BYTES, SYSTEM, Actor, Checkpoint, Content, Entry, Event, Expired, digest_of
 from esante.journal.seal import Sealer
 from esante.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
 
@@ -45,22 +44,13 @@ class Journal:
         for example an address. `at`: only for history that is loaded later.
         """
         entry_id = uuid7(at)
+        moment, salt = time_of(entry_id), os.urandom(SALT_BYTES)
         content = store.encoded(
-            Content(
-                id=entry_id,
-                person=person_id,
-                at=time_of(entry_id),
-                type=event.TYPE,
-                version=event.VERSION,
-                actor=actor,
-                origin=origin,
-                event=msgspec.Raw(store.encoded(event)),
-            )
+            Content(version=event.VERSION, actor=actor, origin=origin, event=msgspec.Raw(store.encoded(event)))
         )
-        salt = os.urandom(16)
-        digest = hashlib.sha256(salt + content).digest()
+        digest = digest_of(salt, entry_id, person_id, moment, event.TYPE, content)
         return [
-            (store.ENTRY, (person_id, entry_id, time_of(entry_id), event.TYPE, salt, content)),
+            (store.ENTRY, (person_id, entry_id, moment, event.TYPE, salt, content)),
             (store.PENDING, (person_id, entry_id, digest)),
         ]
 

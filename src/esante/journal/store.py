@@ -46,7 +46,11 @@ CURSOR = Table("journal_cursor", Kind.LOCAL, {"reader": "text"})
 
 _SEAL_LOCK = 0x6A6F75726E616C
 _content = msgspec.json.Decoder(Content)
-_actor = msgspec.json.Decoder(Actor)
+DIGESTED = (
+    "e.salt || uuid_send(e.entry_id) || uuid_send(e.person_id) || timestamptz_send(e.at)"
+    " || convert_to(e.type, 'UTF8') || '\\x00'::bytea || e.content"
+)
+"""The bytes of an entry `e` that `model.digest_of` hashes; null once its content is gone."""
 
 
 def months(first: datetime, last: datetime) -> list[datetime]:
@@ -162,9 +166,10 @@ def entry(row: asyncpg.Record) -> Entry:
         gone = Actor(kind="expired")
         return Entry(row["entry_id"], row["person_id"], row["at"], row["type"], gone, "", None, row["seq"])
     content = _content.decode(row["content"])
-    event = msgspec.json.decode(content.event, type=EVENTS[content.type]) if content.type in EVENTS else None
+    known = EVENTS.get(row["type"])
+    event = msgspec.json.decode(content.event, type=known) if known else None
     return Entry(
-        content.id, content.person, content.at, content.type, content.actor, content.origin, event, row["seq"]
+        row["entry_id"], row["person_id"], row["at"], row["type"], content.actor, content.origin, event, row["seq"]
     )
 
 
@@ -204,10 +209,10 @@ async def leaves_in(conn: Connection | Database, wanted: Iterable[tuple[int, int
 
 
 async def sealed_of(conn: Connection | Database, person_id: UUID, size: int) -> list[asyncpg.Record]:
-    """All sealed entries of a person in a tree of `size`: seq, number, digest, salt, content."""
+    """All sealed entries of a person in a tree of `size`, by number."""
     rows: list[asyncpg.Record] = await conn.fetch(
         """
-        SELECT l.seq, l.number, l.digest, e.salt, e.content
+        SELECT l.seq, l.number, l.digest, e.entry_id, e.at, e.type, e.salt, e.content
         FROM journal_entry e JOIN journal_leaf l USING (person_id, entry_id)
         WHERE e.person_id = $1 AND l.seq <= $2 ORDER BY l.number
         """,

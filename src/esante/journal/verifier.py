@@ -13,7 +13,10 @@ import base64
 import hashlib
 import json
 import sys
+from datetime import datetime, timedelta, timezone
+from uuid import UUID
 
+EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - also for older Pythons
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
@@ -63,15 +66,14 @@ def check(proof, key):
 
 def entry_digest(entry, person):
     """The digest of an entry and a line that tells it."""
+    line = f"{entry['number']:>6}  {entry['at'][:19]}Z  {entry['type']:<28}"
     if "content" not in entry:
-        return bytes.fromhex(entry["digest"]), f"{entry['number']:>6}  (content removed after its retention)"
-    text = entry["content"].encode()
-    content = json.loads(text)
-    if content["person"] != person:
-        raise Wrong(f"entry {entry['number']} is of another person")
-    who = content["actor"].get("name") or content["actor"]["kind"]
-    digest = hashlib.sha256(bytes.fromhex(entry["salt"]) + text).digest()
-    return digest, f"{entry['number']:>6}  {content['at']}  {content['type']:<28} {who}"
+        return bytes.fromhex(entry["digest"]), f"{line} (content removed after its retention)"
+    actor = json.loads(entry["content"])["actor"]
+    micros = (datetime.fromisoformat(entry["at"]) - EPOCH) // timedelta(microseconds=1)
+    hashed = bytes.fromhex(entry["salt"]) + UUID(entry["id"]).bytes + UUID(person).bytes
+    hashed += micros.to_bytes(8, "big", signed=True) + entry["type"].encode() + b"\0" + entry["content"].encode()
+    return hashlib.sha256(hashed).digest(), f"{line} {actor.get('name') or actor['kind']}"
 
 
 def included(node, size, value, path):
