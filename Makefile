@@ -1,0 +1,81 @@
+# Everything one does with a checkout of esante; `make help` lists it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+VENDOR := src/esante/web/static/vendor
+DEFINITIONS := src/esante/fhir/definitions
+
+# Stamps: what stands here was installed after the files it depends on last changed.
+PYTHON_STAMP := .venv/.installed
+NODE_STAMP := node_modules/.installed
+VENDOR_STAMP := $(VENDOR)/LICENCES.txt
+
+# Absent while a part of the project does not exist yet; the recipe says so.
+COMPILER := $(wildcard tools/build_fhir_definitions.py)
+R4 := $(if $(COMPILER),$(DEFINITIONS)/r4.bin)
+
+.PHONY: help install demo check test test-long bench wheel lock clean chromium
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(R4)  ## install the pinned dependencies into .venv and node_modules
+	@$(if $(COMPILER),,echo "FHIR definitions: not built, tools/build_fhir_definitions.py does not exist.")
+
+$(PYTHON_STAMP): requirements/uv.txt requirements/base.txt requirements/dev.txt pyproject.toml tools/install_python.sh
+	tools/install_python.sh
+	@touch $@
+
+$(NODE_STAMP): package.json package-lock.json .npmrc
+	npm ci --include=dev --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(VENDOR_STAMP): $(NODE_STAMP) tools/build_assets.py | $(PYTHON_STAMP)
+	$(BIN)/python tools/build_assets.py
+
+$(DEFINITIONS)/r4.bin: $(NODE_STAMP) $(COMPILER) $(wildcard $(DEFINITIONS)/*.py) | $(PYTHON_STAMP)
+	$(BIN)/python $(COMPILER)
+	@touch $@
+
+demo: install  ## a synthetic Luxembourg on http://127.0.0.1:8000 (more: make demo ARGS="--port 8001 --persons 500")
+	$(BIN)/esante demo $(ARGS)
+
+check: install  ## lint, format, types, import contract, translations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@if grep -qs '^\[tool.importlinter\]' pyproject.toml || [ -f .importlinter ]; then $(BIN)/lint-imports; \
+	else echo "SKIPPED: import contract, none is declared."; fi
+	@if [ -f tools/check_translations.py ]; then $(BIN)/python tools/check_translations.py; \
+	else echo "SKIPPED: translations, tools/check_translations.py does not exist."; fi
+
+chromium:
+	@tools/install_chromium.sh
+
+test: check chromium  ## check, then every test but the long ones (one file: make test ARGS=tests/storage)
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: install chromium  ## the long tests
+	@$(BIN)/python -m pytest -m long $(ARGS); status=$$?; \
+	if [ $$status -eq 5 ]; then echo "There are no long tests."; else exit $$status; fi
+
+bench: install  ## measure against the figures that the project promises
+	@if [ -f bench/__main__.py ]; then $(BIN)/python -m bench $(ARGS); \
+	else echo "There is nothing to measure yet: bench/__main__.py does not exist."; exit 1; fi
+
+wheel: install  ## dist/esante-*.whl, which carries the front-end files and the FHIR definitions
+	rm -f dist/esante-*.whl
+	$(BIN)/hatchling build --target wheel
+	$(BIN)/python tools/check_wheel.py dist
+
+lock: $(PYTHON_STAMP)  ## pin again after a change of requirements (newest versions: make lock ARGS=--upgrade)
+	@for name in uv base dev; do tools/lock.sh $$name $(ARGS) || exit 1; done
+	npm install --package-lock-only --no-audit --no-fund --loglevel=error
+
+clean:  ## remove what make made; the data in var/ stays
+	rm -rf .venv .tools node_modules dist build $(VENDOR) $(DEFINITIONS)/r4.bin
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
