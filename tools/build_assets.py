@@ -1,8 +1,8 @@
 """Copy the front-end files that esante serves from node_modules to its `web/static/vendor/`.
 
-htmx 2 rather than 4: it can be told by configuration to evaluate nothing, to run no script that an answer brings
-and to keep no page in the browser's storage (`allowEval`, `allowScriptTags`, `historyCacheSize`), so a strict
-Content-Security-Policy is its second guard and not its only one.
+htmx 2 rather than 4: it can be told by configuration to evaluate nothing, to run no script that an answer
+brings and to keep no page in the browser's storage (`allowEval`, `allowScriptTags`, `historyCacheSize`), so a
+strict Content-Security-Policy is its second guard and not its only one.
 
 Inter in the two subsets that the four languages need, with the stylesheet that declares them.
 """
