@@ -55,8 +55,12 @@ check: install  ## lint, format, types, import contract, translations
 chromium:
 	@tools/install_chromium.sh
 
-test: check chromium  ## check, then every test but the long ones (one file: make test ARGS=tests/storage)
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+test: install chromium  ## check and every test but the long ones (some only: make test ARGS=tests/storage)
+	@$(MAKE) --no-print-directory check; checked=$$?; \
+	echo '$(BIN)/python -m pytest -m "not long" $(ARGS)'; \
+	$(BIN)/python -m pytest -m "not long" $(ARGS); tested=$$?; \
+	[ $$checked -eq 0 ] || echo "FAILED: make check, see above the tests."; \
+	exit $$((checked || tested))
 
 test-long: install chromium  ## the long tests
 	@$(BIN)/python -m pytest -m long $(ARGS); status=$$?; \
