@@ -1,0 +1,99 @@
+"""The group commit: durable, all or none for each act, one wrong act fails alone; and a database that goes away."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from esante.storage import Database, Kind, Overloaded, Table, Unavailable
+from tests.conftest import create_database
+
+ACT = Table("act", Kind.LOCAL, {"name": "text", "part": "integer"})
+
+
+@pytest.fixture
+async def own(server):
+    """A database of the test's own with the table of acts."""
+    database = await Database.open(await create_database(server))
+    await database.fetch("CREATE TABLE act (name text, part integer, UNIQUE (name, part))")
+    yield database
+    await database.close()
+
+
+def act(name, *parts):
+    return [(ACT, (name, part)) for part in parts]
+
+
+async def test_many_acts_at_once_are_all_written(own):
+    await asyncio.gather(*(own.write(act(f"a{i}", 1, 2)) for i in range(500)))
+    assert await own.fetchval("SELECT count(*) FROM act") == 1000
+
+
+async def test_of_acts_that_share_a_transaction_the_wrong_one_fails_alone_and_leaves_nothing(own):
+    wrong = act("wrong", 1, 2, 2)
+    results = await asyncio.gather(
+        *(own.write(act(f"a{i}", 1, 2)) for i in range(20)),
+        own.write(wrong),
+        *(own.write(act(f"b{i}", 1, 2)) for i in range(20)),
+        return_exceptions=True,
+    )
+    assert [type(r) for r in results if r is not None] == [asyncpg.UniqueViolationError]
+    assert await own.fetchval("SELECT count(*) FROM act") == 80
+    assert await own.fetchval("SELECT count(*) FROM act WHERE name = 'wrong'") == 0
+
+
+async def test_acts_share_transactions(own):
+    await asyncio.gather(*(own.write(act(f"a{i}", 1)) for i in range(400)))
+    transactions = await own.fetchval("SELECT count(DISTINCT xmin::text) FROM act")
+    assert transactions < 100
+
+
+async def test_on_a_distributed_database_each_act_is_a_transaction_of_its_own(own):
+    own.distributed = True
+    await asyncio.gather(*(own.write(act(f"a{i}", 1)) for i in range(50)))
+    assert await own.fetchval("SELECT count(DISTINCT xmin::text) FROM act") == 50
+
+
+async def test_a_full_queue_says_so(server):
+    database = await Database.open(await create_database(server), queue_bound=10)
+    await database.fetch("CREATE TABLE act (name text, part integer)")
+    results = await asyncio.gather(*(database.write(act(f"a{i}", 1)) for i in range(50)), return_exceptions=True)
+    written = await database.fetchval("SELECT count(*) FROM act")
+    refused = [r for r in results if isinstance(r, Overloaded)]
+    assert len(refused) + written == 50
+    assert refused
+    await database.close()
+
+
+async def test_a_database_that_goes_away_is_told_and_comes_back(own, server):
+    await own.write(act("before", 1))
+    name = await own.fetchval("SELECT current_database()")
+    admin = await asyncpg.connect(server)
+
+    async def cut():
+        await admin.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+
+    await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    await cut()
+    results = await asyncio.gather(*(own.write(act(f"gone{i}", 1)) for i in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable] * 5
+    with pytest.raises(Unavailable):
+        await own.fetch("SELECT 1")
+    await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await own.write(act("after", 1))
+    assert {row["name"] for row in await own.fetch("SELECT name FROM act")} == {"before", "after"}
+    await admin.close()
+
+
+async def test_a_caller_who_leaves_does_not_take_the_others_with_him(own):
+    tasks = [asyncio.create_task(own.write(act(f"a{i}", 1))) for i in range(50)]
+    await asyncio.sleep(0)
+    tasks[7].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(1 for result in results if result is None) == 49
+    assert await own.fetchval("SELECT count(*) FROM act") >= 49
+
+
+async def test_an_unreachable_server_is_unavailable(tmp_path):
+    with pytest.raises(Unavailable):
+        await Database.open(f"postgresql://esante@/esante?host={tmp_path}")

@@ -1,0 +1,69 @@
+"""The object store: files and a real S3 protocol server, with the same behaviour."""
+
+import os
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from esante.storage import Objects, sha256
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """An S3 server on loopback with one bucket."""
+    import boto3
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    before = dict(os.environ)
+    os.environ.update(environment)
+    boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"], region_name="us-east-1").create_bucket(
+        Bucket="esante"
+    )
+    yield "s3://esante/objects"
+    os.environ.clear()
+    os.environ.update(before)
+    server.stop()
+
+
+@pytest.fixture(params=["files", "s3"])
+def store(request, tmp_path):
+    """The store in files, then on S3."""
+    url = "" if request.param == "files" else request.getfixturevalue("s3")
+    return Objects.open(url, tmp_path)
+
+
+async def test_bytes_come_back_under_their_digest(store):
+    for data in (b"x", b"", os.urandom(300_000)):
+        digest = await store.put(data)
+        assert digest == sha256(data)
+        assert await store.get(digest) == data
+        assert await store.put(data) == digest
+
+
+async def test_an_absent_object_is_file_not_found(store):
+    with pytest.raises(FileNotFoundError):
+        await store.get(sha256(b"never stored"))
+
+
+async def test_a_named_object_is_replaced(store):
+    await store.put_named("journal/checkpoint", b"one")
+    await store.put_named("journal/checkpoint", b"two")
+    assert await store.get_named("journal/checkpoint") == b"two"
+
+
+async def test_a_damaged_file_is_not_handed_out(tmp_path):
+    store = Objects.open("", tmp_path)
+    digest = await store.put(b"the true bytes")
+    name = digest.hex()
+    (tmp_path / "objects" / name[:2] / name[2:4] / name).write_bytes(b"other bytes")
+    with pytest.raises(ValueError, match="damaged"):
+        await store.get(digest)
