@@ -41,6 +41,10 @@ class Settings:
         values |= {name: value for name, value in overrides.items() if value is not None}
         return cls(**values)  # type: ignore[arg-type]
 
+    def environ(self) -> dict[str, str]:
+        """The settings as variables, for worker processes."""
+        return {f"ESANTE_{name.upper()}": str(getattr(self, name)) for name in _KINDS}
+
     @property
     def base_url(self) -> str:
         """The address under which clients reach the platform, without a slash at its end."""

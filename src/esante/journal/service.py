@@ -1,8 +1,12 @@
 """The journal's use cases: tell, read, seal, prove, verify, forget in time."""
 
 import os
+import tomllib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +15,18 @@ import msgspec
 
 from esante.journal import proof, store, verify
 from esante.journal.keys import Signer
-from esante.journal.model import SALT_BYTES, SYSTEM, Actor, Checkpoint, Content, Entry, Event, Expired, digest_of
+from esante.journal.model import (
+    EVENTS,
+    SALT_BYTES,
+    SYSTEM,
+    Actor,
+    Checkpoint,
+    Content,
+    Entry,
+    Event,
+    Expired,
+    digest_of,
+)
 from esante.journal.seal import Sealer
 from esante.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
 
@@ -103,6 +118,12 @@ class Journal:
                 await insert(conn, self.rows(told))
         return len(leaves)
 
+    def retention(self, now: datetime) -> list[tuple[str, datetime]]:
+        """Which event types are kept until when: (type, moment before which the contents may go)."""
+        return [
+            (type_, now - timedelta(days=round(365.25 * _policy(type_, now)["years"]))) for type_ in sorted(EVENTS)
+        ]
+
     async def state(self) -> dict[str, Any]:
         """For the operator: sealed and waiting entries, the last seal, and how far each reader is."""
         head = await self.head()
@@ -115,6 +136,21 @@ class Journal:
             "readers": [dict(row) for row in readers],
             "now": datetime.now(UTC),
         }
+
+
+def _policy(type_: str, now: datetime) -> dict[str, Any]:
+    """The retention policy of an event type (data/retention.toml)."""
+    for policy in _policies():
+        if policy["valid_from"] <= now.date() and fnmatchcase(type_, policy["type"]):
+            return policy
+    raise LookupError(f"no retention policy fits {type_}; add one to journal/data/retention.toml")
+
+
+@cache
+def _policies() -> list[dict[str, Any]]:
+    text = (files("esante.journal") / "data" / "retention.toml").read_text(encoding="utf-8")
+    policies: list[dict[str, Any]] = tomllib.loads(text)["policy"]
+    return policies
 
 
 def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:

@@ -81,12 +81,14 @@ async def lock_seal(conn: Connection) -> bool:
 
 
 async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
-    """Remove up to `limit` waiting entries and return them: person_id, entry_id, digest."""
+    """Remove up to `limit` waiting entries and return them: person_id, entry_id, digest.
+
+    Only who holds the sealer's lock may call it: then nobody takes rows between the two statements.
+    """
     rows: list[asyncpg.Record] = await conn.fetch(
-        "DELETE FROM journal_pending WHERE ctid = ANY(ARRAY(SELECT ctid FROM journal_pending LIMIT $1))"
-        " RETURNING person_id, entry_id, digest",
-        limit,
+        "SELECT person_id, entry_id, digest FROM journal_pending LIMIT $1", limit
     )
+    await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", [row["entry_id"] for row in rows])
     return rows
 
 

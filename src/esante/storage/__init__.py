@@ -1,5 +1,6 @@
 """PostgreSQL and the object store: the only room that opens either."""
 
+from esante.storage.cluster import distribute_tables
 from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
@@ -20,6 +21,7 @@ __all__ = [
     "Table",
     "Unavailable",
     "apply_migrations",
+    "distribute_tables",
     "insert",
     "migrations_in",
     "pending_migrations",

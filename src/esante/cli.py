@@ -1,0 +1,320 @@
+"""The `esante` command."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from esante import __version__
+from esante.settings import Settings
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for everything a run writes: database, objects, keys.  [default: ./var, or ESANTE_DATA]",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="esante")
+def main() -> None:
+    """The services of a national eHealth agency, as one program.
+
+    \b
+    esante demo            a synthetic country on this machine, to try everything
+    esante serve           the platform, for real
+    esante people          who is in the demo
+    esante token           a bearer token to try the API with
+    esante journal         prove that nothing was altered
+    esante db              the schema
+
+    Without ESANTE_DATABASE_URL an embedded PostgreSQL runs under --data; without ESANTE_OBJECTS_URL documents are
+    files there. All other settings are described in docs/operations.md.
+    """
+
+
+@main.command()
+@data_option
+@click.option("--port", type=int, help="Where to listen on 127.0.0.1.  [default: 8000]")
+@click.option("--persons", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another country.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--load-only", is_flag=True, help="Fill the database and stop.")
+def demo(data: Path | None, port: int | None, persons: int, seed: int, workers: int, *, load_only: bool) -> None:
+    """Make a synthetic Luxembourg and serve it; every person in it is invented."""
+    settings = Settings.from_environ(data=data, port=port, demo=True)
+    _run(lambda: _load_demo(settings, persons, seed))
+    if not load_only:
+        _serve(settings, workers)
+
+
+@main.command()
+@data_option
+@click.option("--port", type=int, help="Where to listen.  [default: 8000]")
+@click.option("--host", help="The address to listen on.  [default: 127.0.0.1]")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+def serve(data: Path | None, port: int | None, host: str | None, workers: int) -> None:
+    """Serve the platform; GET /health answers 200 when it is ready."""
+    _serve(Settings.from_environ(data=data, port=port, host=host), workers)
+
+
+@main.command()
+@data_option
+def people(data: Path | None) -> None:
+    """Print the people of the demo as a JSON array.
+
+    Each has `name`, `role` and `identifiers`; professionals and organisations also `patients`: the identifiers of
+    the persons they have a grant for right now.
+    """
+
+    async def work() -> None:
+        from esante.app import open_platform
+        from esante.demo import people_json
+
+        async with open_platform(_demo(data)) as platform:
+            click.echo(json.dumps(await people_json(platform), ensure_ascii=False, indent=1))
+
+    _run(work)
+
+
+@main.command()
+@data_option
+@click.option("--as", "name", required=True, help="The name of one of `esante people`.")
+@click.option("--hours", type=click.IntRange(1, 24), default=8, show_default=True)
+def token(data: Path | None, name: str, hours: int) -> None:
+    """Print a bearer token for the API, for one of the demo's people."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+        from esante.demo import token_for
+
+        async with open_platform(_demo(data)) as platform:
+            click.echo(await token_for(platform, name, timedelta(hours=hours)))
+
+    _run(work)
+
+
+@main.group()
+def journal() -> None:
+    """The journal: its signed head, its verification, a person's proof, the end of retention."""
+
+
+@journal.command()
+@data_option
+def head(data: Path | None) -> None:
+    """Print the newest signed checkpoint: publish it, and nobody can shorten the journal unseen."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            checkpoint = await platform.journal.head()
+            if checkpoint is None:
+                raise click.ClickException("nothing is sealed yet; the server seals about once a second")
+            click.echo(checkpoint.note, nl=False)
+
+    _run(work)
+
+
+@journal.command()
+@data_option
+def verify(data: Path | None) -> None:
+    """Recompute the whole journal; exit status 1 and the first wrong entry when anything was altered."""
+
+    async def work() -> bool:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            with _progress("verifying") as progress:
+                report = await platform.journal.verify(platform.dsn, progress)
+        for problem in report.problems:
+            click.echo(f"WRONG: {problem}")
+        click.echo(
+            f"{report.entries:,} entries sealed, {report.expired:,} past their retention,"
+            f" {report.waiting:,} waiting for the seal: {'all is as it was written' if report.ok else 'NOT INTACT'}"
+        )
+        return report.ok
+
+    if not _run(work):
+        sys.exit(1)
+
+
+@journal.command()
+@data_option
+@click.argument("identifier")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the proof here.")
+def prove(data: Path | None, identifier: str, out: Path | None) -> None:
+    """Print the proof file of the person with IDENTIFIER (a matricule): her entries, and that they are all."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            person = await platform.directory.find_person(None, identifier)
+            if person is None:
+                raise click.ClickException("no person has this identifier")
+            text = json.dumps(await platform.journal.prove(person.id), ensure_ascii=False, indent=1)
+            if out:
+                await asyncio.to_thread(out.write_text, text, encoding="utf-8")
+            else:
+                click.echo(text)
+
+    _run(work)
+
+
+@journal.command()
+@data_option
+@click.option("--dry-run", is_flag=True, help="Only say which policies are due.")
+def expire(data: Path | None, *, dry_run: bool) -> None:
+    """End the retention of entries that are past it: their contents go, their places in the tree stay."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for type_, before in platform.journal.retention(datetime.now(UTC)):
+                count = 0 if dry_run else await platform.journal.expire(type_, before)
+                click.echo(f"{type_:<32} before {before:%Y-%m-%d}  {'due' if dry_run else f'{count:,} removed'}")
+
+    _run(work)
+
+
+@main.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command()
+@data_option
+def migrate(data: Path | None) -> None:
+    """Apply the schema changes that are missing."""
+
+    async def work() -> None:
+        from esante.app import open_database
+        from esante.rooms import ROOMS
+        from esante.storage import apply_migrations, migrations_in
+
+        async with open_database(Settings.from_environ(data=data)) as (database, _):
+            done = await apply_migrations(database, migrations_in(ROOMS))
+        click.echo("\n".join(f"applied {m.room}/{m.number:04} {m.name}" for m in done) or "nothing was missing")
+
+    _run(work)
+
+
+@db.command()
+@data_option
+def status(data: Path | None) -> None:
+    """Say which schema changes are applied and which are missing; exit status 1 when some are."""
+
+    async def work() -> bool:
+        from esante.app import open_database
+        from esante.rooms import ROOMS
+        from esante.storage import migrations_in, pending_migrations
+
+        migrations = migrations_in(ROOMS)
+        async with open_database(Settings.from_environ(data=data)) as (database, _):
+            pending = await pending_migrations(database, migrations)
+        for migration in migrations:
+            state = "missing" if migration in pending else "applied"
+            click.echo(f"{state:<8} {migration.room}/{migration.number:04} {migration.name}")
+        return not pending
+
+    if not _run(work):
+        sys.exit(1)
+
+
+@db.command()
+@data_option
+def distribute(data: Path | None) -> None:
+    """Spread the tables over a Citus cluster: personal data by person, the directory on every node."""
+
+    async def work() -> None:
+        from esante.app import open_database
+        from esante.storage import distribute_tables
+
+        async with open_database(Settings.from_environ(data=data)) as (database, _):
+            for line in await distribute_tables(database):
+                click.echo(line)
+
+    _run(work)
+
+
+def _demo(data: Path | None) -> Settings:
+    return Settings.from_environ(data=data, demo=True)
+
+
+async def _load_demo(settings: Settings, persons: int, seed: int) -> None:
+    from esante.app import open_platform
+    from esante.demo import load, personas
+
+    async with open_platform(settings, migrate=True) as platform:
+        with _progress("making the country") as progress:
+            await load(platform, persons=persons, seed=seed, progress=progress)
+        click.echo(f"\n  esante is at {settings.base_url}\n\n  Sign in there as one of these invented people:")
+        for persona in await personas(platform):
+            click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")
+        click.echo("\n  esante people   lists all;  esante token --as NAME   gives a token for the API\n")
+
+
+def _serve(settings: Settings, workers: int) -> None:
+    import uvicorn
+
+    os.environ.update(settings.environ())
+    uvicorn.run(
+        "esante.app:app_from_environ",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a command's work; what a person can mend is told without a trace."""
+    import uvloop
+
+    from esante.storage import Unavailable
+    from esante.storage.embedded import EmbeddedError
+
+    try:
+        return uvloop.run(work())
+    except (Unavailable, EmbeddedError, LookupError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+class _progress:
+    """A progress bar on stderr; calling it with (done, total, what) moves it."""
+
+    def __init__(self, label: str) -> None:
+        self._label, self._bar, self._what = label, None, ""
+
+    def __enter__(self) -> "_progress":
+        return self
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        if self._bar is None or what != self._what:
+            self.__exit__()
+            self._what = what
+            label = f"{what or self._label:<24}"
+            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True)
+        self._bar.update(done - self._bar.pos)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+
+
+if __name__ == "__main__":
+    main()
