@@ -67,8 +67,8 @@ class Leaves:
         for item in source.resources("dataelements"):
             element = item["snapshot"]["element"][0]
             path = element["path"]
-            # Quantity comes several times, once for each profile on it: its own one counts.
-            if path not in self._found or item["id"] == f"de-{path}":
+            # Quantity comes several times, once for each profile on it; a profile may shut an element out.
+            if path not in self._found or self._found[path]["max"] == "0":
                 self._found[path] = element
 
     def get(self, path: str, profile: Json) -> Json | None:
