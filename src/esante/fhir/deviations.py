@@ -1,7 +1,7 @@
 """Where published European documents break R4 and are accepted all the same, with a warning.
 
-The rule stands; refusing the document would keep a patient's own record from her for a defect of its maker. Every
-line names what was seen, so that it can go when the makers have mended it.
+The rule stands; refusing the document would keep a patient's own record from her for a defect of its maker.
+Every line names what was seen, so that it can go when the makers have mended it.
 """
 
 from typing import NamedTuple

@@ -20,7 +20,8 @@ _CONTROLS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r")
 
 
 def explain(resource: Any) -> Iterator[Finding]:
-    """Every problem of structure, format, cardinality, choice and required code, in the order of the document."""
+    """Every problem of structure, format, cardinality, choice and required code, in the order of the
+    document."""
     yield from _Walk(load()).resource(resource, ())
 
 
@@ -34,7 +35,8 @@ class Slot(NamedTuple):
 
 @functools.lru_cache(1024)
 def slots(type_name: str) -> dict[str, Slot]:
-    """The JSON properties of a type, `_name` for extensions of primitives among them; none of what is no type."""
+    """The JSON properties of a type, `_name` for extensions of primitives among them; none of what is no
+    type."""
     found: dict[str, Slot] = {}
     type_ = load().types.get(type_name)
     for element in type_.elements if type_ else ():
@@ -61,7 +63,11 @@ class _Walk:
             yield _error("structure", (*path, "resourceType"), text)
         elif name not in self._resources:
             near = _near(name, self._resources)
-            yield _error("structure", (*path, "resourceType"), f"{_show(name)} is not a resource type of FHIR R4.{near}")
+            yield _error(
+                "structure",
+                (*path, "resourceType"),
+                f"{_show(name)} is not a resource type of FHIR R4.{near}",
+            )
         else:
             yield from self._object(value, self._types[name], path)
 
@@ -89,11 +95,15 @@ class _Walk:
         for element in type_.elements:
             yield from self._presence(element, value, type_, path)
 
-    def _presence(self, element: Element, value: dict[str, Any], type_: Type, path: Path) -> Iterator[Finding]:
+    def _presence(
+        self, element: Element, value: dict[str, Any], type_: Type, path: Path
+    ) -> Iterator[Finding]:
         """Required elements are there, and of a choice there is only one."""
         names = [name for name in element.json_names() if name in value or f"_{name}" in value]
         if element.choice and len(names) > 1:
-            text = f"Only one of {', '.join(names)} may be given: {type_.name}.{element.name}[x] is one value."
+            text = (
+                f"Only one of {', '.join(names)} may be given: {type_.name}.{element.name}[x] is one value."
+            )
             yield _error("structure", (*path, names[-1]), text)
         if element.min and not names:
             if element.choice:
@@ -111,7 +121,11 @@ class _Walk:
             yield from self._one(item, slot, here, type_)
             return
         if not isinstance(item, list):
-            yield _error("structure", here, f"{type_.name}.{element.name} is a list; found {_kind(item)}. Put it in [ ].")
+            yield _error(
+                "structure",
+                here,
+                f"{type_.name}.{element.name} is a list; found {_kind(item)}. Put it in [ ].",
+            )
             return
         if not item:
             yield _error("structure", here, "The list is empty. Leave the element out or give it content.")
@@ -122,7 +136,7 @@ class _Walk:
             if each is not None:
                 yield from self._one(each, slot, (*here, index), type_)
             elif not _in_twin(twin, index):
-                text = "null stands only for a value that has extensions, or extensions that have a value, beside it."
+                text = "null stands only for a value that has extensions beside it, or the other way round."
                 yield _error("structure", (*here, index), text)
 
     def _one(self, item: Any, slot: Slot, path: Path, owner: Type) -> Iterator[Finding]:
@@ -140,7 +154,9 @@ class _Walk:
     def _primitive(self, item: Any, slot: Slot, path: Path, owner: Type) -> Iterator[Finding]:
         kind = PRIMITIVES[slot.code]
         if not _is_json(item, kind.json):
-            yield _error("value", path, f"Expected {slot.code}: {kind.expected}; found {_kind(item)} {_show(item)}.")
+            yield _error(
+                "value", path, f"Expected {slot.code}: {kind.expected}; found {_kind(item)} {_show(item)}."
+            )
             return
         text = _wrong_format(item, slot.code)
         if text is not None:
@@ -235,7 +251,13 @@ def _show(value: Any) -> str:
     """A value as it may stand in a message: short, and nothing for lists and objects."""
     if isinstance(value, list | dict) or value is None:
         return ""
-    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    text = (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1] if isinstance(value, str) else ''}"
 
 

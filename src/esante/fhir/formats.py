@@ -1,8 +1,9 @@
 """Formats, choices and coded concepts of a whole resource, checked in bulk after msgspec has decoded it.
 
-A pattern on a string costs msgspec a Python call per value (0.7 microseconds), which would be most of the time of a
-pass over a document. So the generated types that occur often drop their instances into a list while they are decoded
-(`Collector.found`), and each format is then checked once over all values that have it, joined by line feeds.
+A pattern on a string costs msgspec a Python call per value (0.7 microseconds), which would be most of the
+time of a pass over a document. So the generated types that occur often drop their instances into a list while
+they are decoded (`Collector.found`), and each format is then checked once over all values that have it,
+joined by line feeds.
 """
 
 import itertools
@@ -22,7 +23,9 @@ Check = Callable[[list[Any]], bool]
 
 #: Formats that come down to "no white space"; a code with a single space inside is left to the slow pass.
 _SPACELESS = frozenset({"uri", "url", "canonical", "code"})
-_OFTEN = frozenset({"Coding", "Identifier", "Meta", "Period", "Quantity", "Bundle.entry", "Bundle.entry.request"})
+_OFTEN = frozenset(
+    {"Coding", "Identifier", "Meta", "Period", "Quantity", "Bundle.entry", "Bundle.entry.request"}
+)
 _SELDOM = frozenset({"implicitRules", "language"})
 
 
@@ -38,9 +41,12 @@ def in_bulk(type_: Type, element: Element, code: str) -> bool:
 
 
 class Collector:
-    """What has to be looked at in the instances of one generated type, and the instances of the current resource."""
+    """What has to be looked at in the instances of one generated type, and the instances of the current
+    resource."""
 
-    def __init__(self, type_: Type, field: Callable[[str], str], codes: dict[str, dict[str, tuple[str, ...]]]) -> None:
+    def __init__(
+        self, type_: Type, field: Callable[[str], str], codes: dict[str, dict[str, tuple[str, ...]]]
+    ) -> None:
         self.found: list[Any] = []
         self._checks: list[Check] = []
         single: defaultdict[str, list[str]] = defaultdict(list)

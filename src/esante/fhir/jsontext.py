@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -39,9 +40,12 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def decode(data: bytes) -> Any:
-    """Plain data with every decimal as `Decimal`, digits kept. Raises `NotJson` with the place and a remedy."""
+    """Plain data with every decimal as `Decimal`, digits kept. Raises `NotJson` with the place and a
+    remedy."""
     if data.startswith(b"\xef\xbb\xbf"):
-        raise NotJson("The text begins with a byte order mark; JSON has none (RFC 8259, 8.1). Remove it.", (1, 1))
+        raise NotJson(
+            "The text begins with a byte order mark; JSON has none (RFC 8259, 8.1). Remove it.", (1, 1)
+        )
     try:
         return _decoder.decode(data)
     except UnicodeDecodeError:
@@ -68,11 +72,12 @@ def compact(value: Any) -> bytes | None:
 
 
 def may_repeat_names(data: bytes, compacted: bytes) -> bool:
-    """Whether some name may occur twice in an object of `data`, where `compacted` is what a decoder made of it.
+    """Whether some name may occur twice in an object of `data`, where `compacted` is what a decoder made of
+    it.
 
-    A decoder keeps one of the values, so fewer names come out than went in. Names are counted by the quote and colon
-    that end them; a quote inside a text is always escaped. Exact for names that do not end in a backslash, which no
-    FHIR element does; the caller has to be sure of that.
+    A decoder keeps one of the values, so fewer names come out than went in. Names are counted by the quote
+    and colon that end them; a quote inside a text is always escaped. Exact for names that do not end in a
+    backslash, which no FHIR element does; the caller has to be sure of that.
     """
     return _names(data) + _spaced(data) != _names(compacted)
 
@@ -88,7 +93,8 @@ def _spaced(data: bytes) -> int:
 
 
 def decode_marking_repeats(data: bytes) -> Any:
-    """Like `decode` for text that `decode` has read, with `Repeated` for objects with repeated names. Slower."""
+    """Like `decode` for text that `decode` has read, with `Repeated` for objects with repeated names.
+    Slower."""
     return json.loads(data.decode(), object_pairs_hook=_object, parse_float=Decimal)
 
 
@@ -96,9 +102,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) == len(pairs):
         return value
-    seen: set[str] = set()
     repeated = Repeated(value)
-    repeated.names = tuple(dict.fromkeys(name for name, _ in pairs if name in seen or seen.add(name)))
+    repeated.names = tuple(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
     return repeated
 
 
@@ -155,7 +160,9 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
-    return _place(data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace")))
+    return _place(
+        data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace"))
+    )
 
 
 def _not_utf8(data: bytes) -> NotJson:
@@ -173,8 +180,12 @@ def _malformed(data: bytes, message: str) -> NotJson:
     hit = _BYTE.search(message)
     if hit is None and "truncated" in message:
         if _has_lone_surrogate(data):
-            return NotJson("A text has a \\u escape for half a character (a surrogate without its other half).")
-        return NotJson("The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data)))
+            return NotJson(
+                "A text has a \\u escape for half a character (a surrogate without its other half)."
+            )
+        return NotJson(
+            "The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data))
+        )
     if hit is None:
         return NotJson(f"Not JSON that can be read: {message}.")
     offset = int(hit[1])

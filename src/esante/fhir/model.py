@@ -24,8 +24,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One problem. `expression` is a FHIRPath such as `Bundle.entry[3].resource.birthDate` ("" before any element);
-    `diagnostics` says what was found, what is allowed and what to do; `line` and `column` count from 1, in characters.
+    """One problem. `expression` is a FHIRPath such as `Bundle.entry[3].resource.birthDate` ("" before any
+    element); `diagnostics` says what was found, what is allowed and what to do; `line` and `column` count
+    from 1, in characters.
     """
 
     severity: Severity
@@ -38,8 +39,8 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The resource as plain data (decimals as `Decimal`, digits kept; empty when it could not be read), and what is
-    wrong with it."""
+    """The resource as plain data (decimals as `Decimal`, digits kept; empty when it could not be read), and
+    what is wrong with it."""
 
     resource: dict[str, Any] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()

@@ -1,9 +1,9 @@
 """The primitive datatypes of FHIR R4 (specification, section Datatypes) and what JSON may hold for each.
 
-Patterns are written for both passes over a resource: msgspec runs them while it decodes, `explain` runs them to say
-what is wrong. They differ from the specification's own expressions in being anchored, in refusing days that the
-calendar does not have, and in letting any character into `string` but U+0000 (R4's own expression shuts out the
-no-break space of French typography).
+Patterns are written for both passes over a resource: msgspec runs them while it decodes, `explain` runs them
+to say what is wrong. They differ from the specification's own expressions in being anchored, in refusing days
+that the calendar does not have, and in letting any character into `string` but U+0000 (R4's own expression
+shuts out the no-break space of French typography).
 """
 
 import re
@@ -60,7 +60,7 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "date": _text("a date that exists: YYYY, YYYY-MM or YYYY-MM-DD", _DATE),
     "dateTime": _text(
-        "a date that exists (YYYY, YYYY-MM, YYYY-MM-DD) or date and time with zone (YYYY-MM-DDThh:mm:ss+zz:zz)",
+        "a date that exists (YYYY, YYYY-MM, YYYY-MM-DD) or a time with zone (YYYY-MM-DDThh:mm:ss+zz:zz)",
         rf"{_NO_LEAP_DAY}{_YEAR}(?:-(?:{_DAY}(?:T{_TIME}{_ZONE})?|(?:0[1-9]|1[0-2])))?",
     ),
     "instant": _text(
@@ -69,11 +69,14 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "time": _text("a time of day hh:mm:ss", _TIME),
     "base64Binary": _text(
-        "base64 (RFC 4648, section 4)", r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"
+        "base64 (RFC 4648, section 4)",
+        r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})",
     ),
     "boolean": Primitive("boolean", "true or false, without quotes"),
     "decimal": Primitive("number", "a number, without quotes"),
-    "integer": Primitive("integer", "a whole number from -2,147,483,648 to 2,147,483,647", None, -_LARGEST - 1, _LARGEST),
+    "integer": Primitive(
+        "integer", "a whole number from -2,147,483,648 to 2,147,483,647", None, -_LARGEST - 1, _LARGEST
+    ),
     "unsignedInt": Primitive("integer", "a whole number from 0 to 2,147,483,647", None, 0, _LARGEST),
     "positiveInt": Primitive("integer", "a whole number from 1 to 2,147,483,647", None, 1, _LARGEST),
 }

@@ -1,7 +1,9 @@
-"""Rules over a whole resource that no single type can state: Bundles, documents, references, contained resources.
+"""Rules over a whole resource that no single type can state: Bundles, documents, references, contained
+resources.
 
-Source of each rule: FHIR R4 4.0.1, Bundle (constraints bdl-*), Documents (section 3.3.1), References (2.3) and
-DomainResource (2.4). A rule that published European documents break is a warning here, and its docstring says so.
+Source of each rule: FHIR R4 4.0.1, Bundle (constraints bdl-*), Documents (section 3.3.1), References (2.3)
+and DomainResource (2.4). A rule that published European documents break is a warning here, and its docstring
+says so.
 """
 
 import re
@@ -12,7 +14,9 @@ from typing import Any
 from esante.fhir.model import Finding, Path, Severity
 
 _REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
-_RESTFUL = re.compile(r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
+_RESTFUL = re.compile(
+    r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$"
+)
 
 #: Elements of R4 named `reference` that hold an address of their own and not a reference to a resource.
 _NOT_REFERENCES = ("DetectedIssue.reference", "Immunization.education.reference")
@@ -46,19 +50,23 @@ def _document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
     """What makes a Bundle a document. R4 lets a Composition be about nobody: that is a warning."""
     identifier = bundle.get("identifier", {})
     if "system" not in identifier or "value" not in identifier:
-        yield _error("invariant", ("identifier",), "A document has an identifier with system and value (bdl-9).")
+        yield _error(
+            "invariant", ("identifier",), "A document has an identifier with system and value (bdl-9)."
+        )
     if "timestamp" not in bundle:
-        text = "A document has a timestamp, the moment at which it was put together (bdl-10). Add Bundle.timestamp."
+        text = "A document has a timestamp: when it was put together (bdl-10). Add Bundle.timestamp."
         yield _error("invariant", ("timestamp",), text)
     if not _first_is(entries, "Composition"):
         yield _error("invariant", ("entry", 0), "The first entry of a document is its Composition (bdl-11).")
         return
     if "subject" not in entries[0]["resource"]:
-        text = "The Composition names no subject: nobody can tell whom the document is about. Add Composition.subject."
+        text = "Nobody can tell whom the document is about. Add Composition.subject."
         yield _warning("business-rule", ("entry", 0, "resource", "subject"), text)
     for index, entry in enumerate(entries):
         if "resource" not in entry:
-            yield _error("required", ("entry", index, "resource"), "Each entry of a document holds a resource.")
+            yield _error(
+                "required", ("entry", index, "resource"), "Each entry of a document holds a resource."
+            )
         elif "fullUrl" not in entry:
             text = "Each entry of a document has a fullUrl, so that the others can refer to it."
             yield _error("required", ("entry", index, "fullUrl"), text)
@@ -74,19 +82,23 @@ def _full_urls(entries: list[Json]) -> Iterator[Finding]:
         if "id" in resource:
             ids[local] += 1
             if ids[local] == 2 and url is None:
-                text = f"{local} is in the Bundle more than once and nothing tells the entries apart. Give a fullUrl."
+                text = f"{local} is in the Bundle more than once, without a fullUrl to tell them apart."
                 yield _error("invariant", ("entry", index, "resource", "id"), text)
         if url is None:
             continue
         where: Path = ("entry", index, "fullUrl")
         key = (url, resource.get("meta", {}).get("versionId"))
         if key in seen:
-            yield _error("invariant", where, f"The same fullUrl is at entry {seen[key]} already (bdl-7): {url[:120]}")
+            yield _error(
+                "invariant", where, f"The same fullUrl is at entry {seen[key]} already (bdl-7): {url[:120]}"
+            )
         seen.setdefault(key, index)
         if "/_history/" in url:
             yield _error("invariant", where, "A fullUrl does not name a version (bdl-8).")
         elif url.startswith(("http:", "https:")) and "id" in resource and not url.endswith(f"/{local}"):
-            yield _error("invariant", where, f"The fullUrl does not end with the resource's type and id, {local}.")
+            yield _error(
+                "invariant", where, f"The fullUrl does not end with the resource's type and id, {local}."
+            )
 
 
 def _entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
@@ -110,9 +122,9 @@ def _entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
 
 
 def _unresolved(entries: list[Json], compacted: bytes, kind: str) -> Iterator[Finding]:
-    """References that lead nowhere. What the Composition refers to has to be in the document (3.3.1), and a urn: in a
-    transaction has to be one of its entries. Elsewhere in a document a missing target is a warning: published
-    hospital discharge reports refer to medications that they leave out."""
+    """References that lead nowhere. What the Composition refers to has to be in the document (3.3.1), and a
+    urn: in a transaction has to be one of its entries. Elsewhere in a document a missing target is a warning:
+    published hospital discharge reports refer to medications that they leave out."""
     known = _addresses(entries)
     if {raw.decode() for raw in _REFERENCE.findall(compacted)} <= known:
         return
@@ -126,7 +138,7 @@ def _unresolved(entries: list[Json], compacted: bytes, kind: str) -> Iterator[Fi
                 continue
             severity = _severity_of_unresolved(reference, kind, from_composition)
             if severity:
-                text = f"Nothing in the Bundle has the address {reference[:120]}. Add the resource or mend the reference."
+                text = f"No entry has the address {reference[:120]}. Add the resource or mend the reference."
                 yield Finding(severity, "not-found", path, text)
 
 
@@ -162,10 +174,14 @@ def _contained(holder: Json, path: Path) -> Iterator[Finding]:
     for index, inner in enumerate(holder.get("contained", [])):
         where: Path = (*path, "contained", index)
         if "contained" in inner:
-            yield _error("invariant", (*where, "contained"), "A contained resource contains no others (dom-2).")
+            yield _error(
+                "invariant", (*where, "contained"), "A contained resource contains no others (dom-2)."
+            )
         name = inner.get("id")
         if name is None:
-            yield _error("required", (*where, "id"), "A contained resource has an id, by which it is referred to.")
+            yield _error(
+                "required", (*where, "id"), "A contained resource has an id, by which it is referred to."
+            )
         elif name in ids:
             yield _error("invariant", (*where, "id"), f"Two contained resources have the id '{name}'.")
         else:
@@ -177,7 +193,8 @@ def _contained(holder: Json, path: Path) -> Iterator[Finding]:
 
 
 def _resources(resource: Json) -> Iterator[tuple[Json, Path]]:
-    """The resources that may contain others: the resource itself, or those in a Bundle or Parameters, all the way."""
+    """The resources that may contain others: the resource itself, or those in a Bundle or Parameters, all the
+    way."""
     pending: list[tuple[Json, Path]] = [(resource, ())]
     while pending:
         current, path = pending.pop()
@@ -195,7 +212,8 @@ def _resources(resource: Json) -> Iterator[tuple[Json, Path]]:
 
 
 def _references(resource: Json, path: Path) -> Iterator[tuple[str, Path]]:
-    """Every Reference.reference below a resource, in document order, resources of an inner Bundle left out."""
+    """Every Reference.reference below a resource, in document order, resources of an inner Bundle left
+    out."""
     stack: list[tuple[Any, Path, str]] = [(resource, path, str(resource.get("resourceType")))]
     while stack:
         value, here, element = stack.pop()
@@ -203,15 +221,19 @@ def _references(resource: Json, path: Path) -> Iterator[tuple[str, Path]]:
             reference = value.get("reference")
             if isinstance(reference, str) and f"{element}.reference" not in _NOT_REFERENCES:
                 yield reference, (*here, "reference")
-        below = []
-        for key, child in _children(value):
-            if isinstance(child, list | dict):
-                is_inner = isinstance(child, dict) and "resourceType" in child
-                if is_inner and element in ("Bundle.entry", "Parameters.parameter"):
-                    continue
-                name = element if isinstance(key, int) else f"{element}.{key}"
-                below.append((child, (*here, key), str(child["resourceType"]) if is_inner else name))  # type: ignore[index]
-        stack.extend(reversed(below))
+        below = [_step(element, key, child, here) for key, child in _children(value)]
+        stack.extend(step for step in reversed(below) if step is not None)
+
+
+def _step(element: str, key: str | int, child: Any, here: Path) -> tuple[Any, Path, str] | None:
+    """One level down: the child, its path and its element path; None where there is nothing below to look
+    at."""
+    if isinstance(child, dict) and "resourceType" in child:
+        inside = element not in ("Bundle.entry", "Parameters.parameter")
+        return (child, (*here, key), str(child["resourceType"])) if inside else None
+    if isinstance(child, list | dict):
+        return child, (*here, key), element if isinstance(key, int) else f"{element}.{key}"
+    return None
 
 
 def _children(value: Any) -> Iterator[tuple[str | int, Any]]:

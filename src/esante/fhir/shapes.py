@@ -1,8 +1,9 @@
-"""The fast pass: R4 as msgspec types, made from the definitions, that decode a valid resource and refuse any other.
+"""The fast pass: R4 as msgspec types, made from the definitions, that decode a valid resource and refuse any
+other.
 
-The types are sound and a little strict: what they accept is right in structure, cardinality, formats, choices and
-required codes; what they refuse may still be right (a required primitive given by extension only, a null in a list of
-primitives, base64 with white space), so `explain` has the last word on it.
+The types are sound and a little strict: what they accept is right in structure, cardinality, formats, choices
+and required codes; what they refuse may still be right (a required primitive given by extension only, a null
+in a list of primitives, base64 with white space), so `explain` has the last word on it.
 """
 
 import functools
@@ -22,7 +23,7 @@ from esante.fhir.formats import Collector, all_well_formed, in_bulk
 from esante.fhir.primitives import PRIMITIVES
 
 _MODULE = f"{__name__}.r4"
-_EXTENSIONS = Annotated[list[Union["Element", None]], Meta(min_length=1)]  # noqa: UP007
+_EXTENSIONS = Annotated[list[Union["Element", None]], Meta(min_length=1)]
 
 
 class Shapes:
@@ -81,7 +82,8 @@ class Shapes:
         )
 
     def _collecting(self, type_: Type) -> dict[str, Any]:
-        """msgspec calls `__post_init__` with each instance; a list's `append` is the cheapest thing to call."""
+        """msgspec calls `__post_init__` with each instance; a list's `append` is the cheapest thing to
+        call."""
         collector = Collector(type_, _field_name, self._codes)
         if not collector:
             return {}
@@ -89,11 +91,16 @@ class Shapes:
         return {"__post_init__": collector.found.append}
 
     def _fields(self, type_: Type) -> Iterator[tuple[str, Any, bool]]:
-        """JSON name, annotation, and whether the fast pass insists on it. Extensions of primitives come last."""
+        """JSON name, annotation, and whether the fast pass insists on it. Extensions of primitives come
+        last."""
         later: list[tuple[str, Any, bool]] = []
         for element in type_.elements:
             for json_name, code in element.json_names().items():
-                yield json_name, self._annotation(type_, element, code), element.min > 0 and not element.choice
+                yield (
+                    json_name,
+                    self._annotation(type_, element, code),
+                    element.min > 0 and not element.choice,
+                )
                 if code in PRIMITIVES and not element.plain:
                     later.append((f"_{json_name}", _EXTENSIONS if element.many else "Element", False))
         yield from later
@@ -111,7 +118,8 @@ class Shapes:
 
 
 def _namespace() -> dict[str, Any]:
-    """Where the generated types find each other by name: msgspec looks in the module that they say they are in."""
+    """Where the generated types find each other by name: msgspec looks in the module that they say they are
+    in."""
     module = sys.modules[_MODULE] = types.ModuleType(_MODULE)
     return module.__dict__
 

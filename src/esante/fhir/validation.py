@@ -15,16 +15,17 @@ MAX_ISSUES = 200
 #: Texts above this size are not searched for the line of a problem.
 MAX_LOCATED = 8_000_000
 
-#: What cannot be told apart in compact JSON of an accepted resource and needs the slow pass: empty objects, and
-#: control characters that JSON writes as escapes.
+#: What the types let through and the slow pass has to look at: empty objects, and control characters, which
+#: JSON writes as escapes.
 _DOUBTFUL = (b"{}", b"\\u00", b"\\b", b"\\f")
 
 
 def check(data: bytes, *, expect: str | None = None) -> Checked:
-    """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference rules.
+    """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference
+    rules.
 
-    Every problem is found in one pass (up to `MAX_ISSUES`). `expect` names the resource type that it has to be.
-    Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built.
+    Every problem is found in one pass (up to `MAX_ISSUES`). `expect` names the resource type that it has to
+    be. Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built.
     """
     try:
         return _check(data, expect)
@@ -35,7 +36,8 @@ def check(data: bytes, *, expect: str | None = None) -> Checked:
 def accept(data: bytes) -> bool:
     """The fast pass alone: whether structure, formats and required codes are certainly right.
 
-    False means "look closer" (`check`), not "wrong". Repeated names and rules over several elements are not seen here.
+    False means "look closer" (`check`), not "wrong". Repeated names and rules over several elements are not
+    seen here.
     """
     return shapes().accept(data)
 
@@ -75,7 +77,9 @@ def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ..
     places = jsontext.places(data, wanted) if len(data) <= MAX_LOCATED else {}
     issues = [_issue(finding, resource, places) for finding in told]
     if len(found) > MAX_ISSUES:
-        issues.append(Issue("information", "incomplete", "", f"Only the first {MAX_ISSUES} problems are listed."))
+        issues.append(
+            Issue("information", "incomplete", "", f"Only the first {MAX_ISSUES} problems are listed.")
+        )
     return tuple(issues)
 
 

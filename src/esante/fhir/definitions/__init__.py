@@ -1,7 +1,8 @@
 """The FHIR R4 (4.0.1) definitions, compiled to one file that ships in the wheel.
 
-`tools/build_fhir_definitions.py` writes `r4.bin`: zlib over MessagePack of `Definitions`. The structural part is
-read on first use and kept for the life of the process; invariants and search parameters stay packed until asked for.
+`tools/build_fhir_definitions.py` writes `r4.bin`: zlib over MessagePack of `Definitions`. The structural part
+is read on first use and kept for the life of the process; invariants and search parameters stay packed until
+asked for.
 """
 
 import functools
@@ -24,9 +25,10 @@ class Element(msgspec.Struct, array_like=True, frozen=True):
     """One element of a type, e.g. `Observation.value[x]`.
 
     `name` is without `[x]`; `types` are primitive names (`dateTime`), datatypes (`Quantity`), backbone paths
-    (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the address of the required value
-    set where its codes are known; `targets` are the resource types that a Reference may point to (empty: any);
-    `plain` tells of a primitive that has no extensions (ids of elements, Extension.url, XHTML).
+    (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the address of the
+    required value set where its codes are known; `targets` are the resource types that a Reference may point
+    to (empty: any); `plain` tells of a primitive that has no extensions (ids of elements, Extension.url,
+    XHTML).
     """
 
     name: str
@@ -69,7 +71,8 @@ class Invariant(msgspec.Struct, array_like=True, frozen=True):
 
 
 class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
-    """A standard search parameter: `code` on the resource types of `base`, its FHIRPath and reference targets.
+    """A standard search parameter: `code` on the resource types of `base`, its FHIRPath and reference
+    targets.
 
     `components` are pairs (address of another parameter, FHIRPath from the base) of a composite one.
     """
@@ -114,7 +117,9 @@ def unpack(data: bytes) -> Definitions:
     try:
         return msgspec.msgpack.decode(zlib.decompress(data), type=Definitions)
     except (zlib.error, msgspec.MsgspecError) as error:
-        raise DefinitionsMissing(f"The FHIR definitions in {FILE.name} are damaged; run 'make install'.") from error
+        raise DefinitionsMissing(
+            f"The FHIR definitions in {FILE.name} are damaged; run 'make install'."
+        ) from error
 
 
 @functools.cache
