@@ -286,9 +286,8 @@ def main() -> None:
     compiled = build(Source(arguments.source))
     data = d.pack(compiled)
     arguments.out.write_bytes(data)
-    print(
-        f"{arguments.out.name}: {len(compiled.types)} types, {len(compiled.codes)} value sets, {len(data)} bytes"
-    )
+    counts = f"{len(compiled.types)} types, {len(compiled.codes)} value sets, {len(data):,} bytes"
+    print(f"{arguments.out.name}: {counts}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from esante.fhir.jsontext import TOO_DEEP, Repeated
 from esante.fhir.model import MAX_DEPTH, Finding, Path
 from esante.fhir.primitives import COMPILED, PRIMITIVES
 
-_LARGEST_EXPONENT = 300
+_LARGEST_EXPONENT = 308
 _CONTROLS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r")
 
 
@@ -75,7 +75,7 @@ class _Walk:
         if not isinstance(value, dict):
             yield _error("structure", path, f"Expected an object ({type_.name}); found {_kind(value)}.")
             return
-        if len(path) > MAX_DEPTH:
+        if len(path) >= MAX_DEPTH:
             yield Finding("fatal", "too-costly", path, TOO_DEEP)
             return
         if isinstance(value, Repeated):
@@ -154,9 +154,8 @@ class _Walk:
     def _primitive(self, item: Any, slot: Slot, path: Path, owner: Type) -> Iterator[Finding]:
         kind = PRIMITIVES[slot.code]
         if not _is_json(item, kind.json):
-            yield _error(
-                "value", path, f"Expected {slot.code}: {kind.expected}; found {_kind(item)} {_show(item)}."
-            )
+            found = f"{_kind(item)} {_show(item)}".strip()
+            yield _error("structure", path, f"Expected {slot.code}: {kind.expected}; found {found}.")
             return
         text = _wrong_format(item, slot.code)
         if text is not None:
@@ -205,7 +204,7 @@ def _wrong_format(item: Any, code: str) -> str | None:
         text = "".join(item.split()) if code == "base64Binary" else item
         wrong = code in COMPILED and COMPILED[code].search(text) is None
     elif isinstance(item, Decimal):
-        wrong = abs(item.adjusted()) > _LARGEST_EXPONENT
+        wrong = item.adjusted() > _LARGEST_EXPONENT
     else:
         wrong = kind.low is not None and kind.high is not None and not kind.low <= item <= kind.high
     return f"{_show(item)} is not {code}. Expected {kind.expected}." if wrong else None

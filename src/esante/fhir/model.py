@@ -9,7 +9,7 @@ Severity = Literal["fatal", "error", "warning", "information"]
 Path = tuple[str | int, ...]
 
 #: JSON nested more deeply than this is refused; real documents stay below 40.
-MAX_DEPTH = 250
+MAX_DEPTH = 254
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Shapes:
                     self._annotation(type_, element, code),
                     element.min > 0 and not element.choice,
                 )
-                if code in PRIMITIVES and not element.plain:
+                if code in PRIMITIVES and not element.plain and not element.choice:
                     later.append((f"_{json_name}", _EXTENSIONS if element.many else "Element", False))
         yield from later
 
