@@ -1,0 +1,30 @@
+"""FHIR R4 (4.0.1): definitions, validation and the readable view of documents.
+
+Knows FHIR and nothing of health services; imports no other room. The face:
+
+- `check(data)`: every problem of the bytes of a resource, each with its place and remedy.
+- `decode(data)`, `encode(resource)`: JSON with decimals that keep their digits.
+- `outcome(issues)`: an OperationOutcome.
+- `view(bundle)`: a document as a typed model for a page.
+"""
+
+from esante.fhir.definitions import DefinitionsMissing
+from esante.fhir.jsontext import NotJson, decode, encode
+from esante.fhir.model import Checked, Issue
+from esante.fhir.outcome import outcome
+from esante.fhir.validation import accept, check
+from esante.fhir.view import DocumentView, view
+
+__all__ = [
+    "Checked",
+    "DefinitionsMissing",
+    "DocumentView",
+    "Issue",
+    "NotJson",
+    "accept",
+    "check",
+    "decode",
+    "encode",
+    "outcome",
+    "view",
+]

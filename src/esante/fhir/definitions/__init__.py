@@ -1,0 +1,146 @@
+"""The FHIR R4 (4.0.1) definitions, compiled to one file that ships in the wheel.
+
+`tools/build_fhir_definitions.py` writes `r4.bin`: zlib over MessagePack of `Definitions`. The structural part
+is read on first use and kept for the life of the process; invariants and search parameters stay packed until
+asked for.
+"""
+
+import functools
+import zlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+FILE = Path(__file__).parent / "r4.bin"
+
+Kind = Literal["resource", "datatype", "backbone"]
+
+
+class DefinitionsMissing(RuntimeError):
+    """The compiled definitions are absent or unreadable: `make install` builds them."""
+
+
+class Element(msgspec.Struct, array_like=True, frozen=True):
+    """One element of a type, e.g. `Observation.value[x]`.
+
+    `name` is without `[x]`; `types` are primitive names (`dateTime`), datatypes (`Quantity`), backbone paths
+    (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the address of the
+    required value set where its codes are known; `targets` are the resource types that a Reference may point
+    to (empty: any); `plain` tells of a primitive that has no extensions (ids of elements, Extension.url,
+    XHTML).
+    """
+
+    name: str
+    types: tuple[str, ...]
+    min: int
+    max: int | None
+    choice: bool
+    codes: str | None = None
+    targets: tuple[str, ...] = ()
+    plain: bool = False
+
+    @property
+    def many(self) -> bool:
+        """Whether JSON holds a list here."""
+        return self.max != 1
+
+    def json_names(self) -> dict[str, str]:
+        """JSON property names with the type each carries: `{"valueQuantity": "Quantity", ...}`."""
+        if not self.choice:
+            return {self.name: self.types[0]}
+        return {self.name + code[0].upper() + code[1:]: code for code in self.types}
+
+
+class Type(msgspec.Struct, array_like=True, frozen=True):
+    """A resource, a datatype or a backbone element (named by its path)."""
+
+    name: str
+    kind: Kind
+    elements: tuple[Element, ...]
+
+
+class Invariant(msgspec.Struct, array_like=True, frozen=True):
+    """A constraint of the specification: FHIRPath over the element at `path`, with its text for people."""
+
+    path: str
+    key: str
+    severity: Literal["error", "warning"]
+    human: str
+    expression: str
+
+
+class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
+    """A standard search parameter: `code` on the resource types of `base`, its FHIRPath and reference
+    targets.
+
+    `components` are pairs (address of another parameter, FHIRPath from the base) of a composite one.
+    """
+
+    url: str
+    code: str
+    base: tuple[str, ...]
+    type: str
+    expression: str | None
+    target: tuple[str, ...]
+    components: tuple[tuple[str, str], ...]
+
+
+class Definitions(msgspec.Struct, frozen=True):
+    """Everything in the file. `codes`: value set address -> code system -> codes; the last two are packed."""
+
+    version: str
+    types: dict[str, Type]
+    codes: dict[str, dict[str, tuple[str, ...]]]
+    invariants: msgspec.Raw
+    search_parameters: msgspec.Raw
+
+    @property
+    def resource_types(self) -> tuple[str, ...]:
+        """The names of the resource types that an instance can have."""
+        abstract = ("Resource", "DomainResource")
+        return tuple(t.name for t in self.types.values() if t.kind == "resource" and t.name not in abstract)
+
+
+def pack(definitions: Definitions) -> bytes:
+    """The bytes of `r4.bin`."""
+    return zlib.compress(msgspec.msgpack.encode(definitions), 9)
+
+
+def packed(items: list[Invariant] | list[SearchParameter]) -> msgspec.Raw:
+    """A part of the file that is decoded only when asked for."""
+    return msgspec.Raw(msgspec.msgpack.encode(items))
+
+
+def unpack(data: bytes) -> Definitions:
+    """Read what `pack` wrote. Raises `DefinitionsMissing` when it is something else."""
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(data), type=Definitions)
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise DefinitionsMissing(
+            f"The FHIR definitions in {FILE.name} are damaged; run 'make install'."
+        ) from error
+
+
+@functools.cache
+def load() -> Definitions:
+    """The R4 definitions, read once per process. Raises `DefinitionsMissing`."""
+    try:
+        data = FILE.read_bytes()
+    except FileNotFoundError as error:
+        raise DefinitionsMissing(
+            f"The FHIR definitions ({FILE.name}) are not built yet; run 'make install'."
+        ) from error
+    return unpack(data)
+
+
+@functools.cache
+def invariants() -> tuple[Invariant, ...]:
+    """Every constraint with an expression, in the order of the specification."""
+    return msgspec.msgpack.decode(load().invariants, type=tuple[Invariant, ...])
+
+
+@functools.cache
+def search_parameters() -> tuple[SearchParameter, ...]:
+    """Every standard search parameter."""
+    return msgspec.msgpack.decode(load().search_parameters, type=tuple[SearchParameter, ...])

@@ -1,0 +1,265 @@
+"""The slow pass: walk a resource along the definitions and find every problem, each at its place.
+
+It is the authority: whatever `shapes` refuses comes here, and only what is found here is told to the sender.
+"""
+
+import difflib
+import functools
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from esante.fhir.definitions import Definitions, Element, Type, load
+from esante.fhir.deviations import tolerated_code
+from esante.fhir.jsontext import TOO_DEEP, Repeated
+from esante.fhir.model import MAX_DEPTH, Finding, Path
+from esante.fhir.primitives import COMPILED, PRIMITIVES
+
+_LARGEST_EXPONENT = 308
+_CONTROLS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r")
+
+
+def explain(resource: Any) -> Iterator[Finding]:
+    """Every problem of structure, format, cardinality, choice and required code, in the order of the
+    document."""
+    yield from _Walk(load()).resource(resource, ())
+
+
+class Slot(NamedTuple):
+    """What a JSON property of a type may hold: `code` of `element`, or the extensions of such a primitive."""
+
+    element: Element
+    code: str
+    extension: bool
+
+
+@functools.lru_cache(1024)
+def slots(type_name: str) -> dict[str, Slot]:
+    """The JSON properties of a type, `_name` for extensions of primitives among them; none of what is no
+    type."""
+    found: dict[str, Slot] = {}
+    type_ = load().types.get(type_name)
+    for element in type_.elements if type_ else ():
+        for name, code in element.json_names().items():
+            found[name] = Slot(element, code, False)
+            if code in PRIMITIVES and not element.plain:
+                found[f"_{name}"] = Slot(element, code, True)
+    return found
+
+
+class _Walk:
+    def __init__(self, definitions: Definitions) -> None:
+        self._types = definitions.types
+        self._codes = definitions.codes
+        self._resources = frozenset(definitions.resource_types)
+
+    def resource(self, value: Any, path: Path) -> Iterator[Finding]:
+        if not isinstance(value, dict):
+            yield _error("structure", path, f"A resource is a JSON object; found {_kind(value)}.")
+            return
+        name = value.get("resourceType")
+        if not isinstance(name, str):
+            text = "A resource needs 'resourceType' with the name of its type, such as \"Patient\"."
+            yield _error("structure", (*path, "resourceType"), text)
+        elif name not in self._resources:
+            near = _near(name, self._resources)
+            yield _error(
+                "structure",
+                (*path, "resourceType"),
+                f"{_show(name)} is not a resource type of FHIR R4.{near}",
+            )
+        else:
+            yield from self._object(value, self._types[name], path)
+
+    def _object(self, value: Any, type_: Type, path: Path) -> Iterator[Finding]:
+        if not isinstance(value, dict):
+            yield _error("structure", path, f"Expected an object ({type_.name}); found {_kind(value)}.")
+            return
+        if len(path) >= MAX_DEPTH:
+            yield Finding("fatal", "too-costly", path, TOO_DEEP)
+            return
+        if isinstance(value, Repeated):
+            for name in value.names:
+                text = f"The name {_show(name)} occurs more than once in the same object. Keep one of them."
+                yield _error("structure", (*path, name), text)
+        if not value:
+            yield _error("structure", path, "The object is empty. Leave the element out or give it content.")
+        known = slots(type_.name)
+        for name, item in value.items():
+            slot = known.get(name)
+            if slot is not None:
+                yield from self._property(name, item, slot, value, type_, path)
+            elif name != "resourceType" or type_.kind != "resource":
+                text = f"{_show(name)} is not an element of {type_.name} in FHIR R4.{_near(name, known)}"
+                yield _error("structure", (*path, name), text)
+        for element in type_.elements:
+            yield from self._presence(element, value, type_, path)
+
+    def _presence(
+        self, element: Element, value: dict[str, Any], type_: Type, path: Path
+    ) -> Iterator[Finding]:
+        """Required elements are there, and of a choice there is only one."""
+        names = [name for name in element.json_names() if name in value or f"_{name}" in value]
+        if element.choice and len(names) > 1:
+            text = (
+                f"Only one of {', '.join(names)} may be given: {type_.name}.{element.name}[x] is one value."
+            )
+            yield _error("structure", (*path, names[-1]), text)
+        if element.min and not names:
+            if element.choice:
+                options = ", ".join(list(element.json_names())[:12])
+                text = f"Required element {type_.name}.{element.name}[x] is missing. Give one of: {options}."
+            else:
+                text = f"Required element {type_.name}.{element.name} is missing."
+            yield _error("required", (*path, element.name), text)
+
+    def _property(
+        self, name: str, item: Any, slot: Slot, owner: dict[str, Any], type_: Type, path: Path
+    ) -> Iterator[Finding]:
+        element, here = slot.element, (*path, name)
+        if not element.many:
+            yield from self._one(item, slot, here, type_)
+            return
+        if not isinstance(item, list):
+            yield _error(
+                "structure",
+                here,
+                f"{type_.name}.{element.name} is a list; found {_kind(item)}. Put it in [ ].",
+            )
+            return
+        if not item:
+            yield _error("structure", here, "The list is empty. Leave the element out or give it content.")
+        if element.max is not None and len(item) > element.max:
+            yield _error("structure", here, f"At most {element.max} values are allowed; found {len(item)}.")
+        twin = owner.get(name.removeprefix("_") if slot.extension else f"_{name}")
+        for index, each in enumerate(item):
+            if each is not None:
+                yield from self._one(each, slot, (*here, index), type_)
+            elif not _in_twin(twin, index):
+                text = "null stands only for a value that has extensions beside it, or the other way round."
+                yield _error("structure", (*here, index), text)
+
+    def _one(self, item: Any, slot: Slot, path: Path, owner: Type) -> Iterator[Finding]:
+        if slot.extension:
+            yield from self._object(item, self._types["Element"], path)
+        elif slot.code in PRIMITIVES:
+            yield from self._primitive(item, slot, path, owner)
+        elif slot.code == "Resource":
+            yield from self.resource(item, path)
+        else:
+            yield from self._object(item, self._types[slot.code], path)
+            if slot.element.codes and slot.code == "CodeableConcept" and isinstance(item, dict):
+                yield from self._concept(item, slot.element.codes, path)
+
+    def _primitive(self, item: Any, slot: Slot, path: Path, owner: Type) -> Iterator[Finding]:
+        kind = PRIMITIVES[slot.code]
+        if not _is_json(item, kind.json):
+            found = f"{_kind(item)} {_show(item)}".strip()
+            yield _error("structure", path, f"Expected {slot.code}: {kind.expected}; found {found}.")
+            return
+        text = _wrong_format(item, slot.code)
+        if text is not None:
+            yield _error("value", path, text)
+            return
+        if isinstance(item, str) and not _CONTROLS.isdisjoint(item):
+            note = "The text has control characters; FHIR allows only tab, line feed and carriage return."
+            yield Finding("warning", "value", path, note)
+        if slot.element.codes and slot.code == "code":
+            yield from self._code(item, f"{owner.name}.{slot.element.name}", slot.element.codes, path)
+
+    def _code(self, code: str, element: str, value_set: str, path: Path) -> Iterator[Finding]:
+        allowed = [c for codes in self._codes[value_set].values() for c in codes]
+        if code in allowed:
+            return
+        why = tolerated_code(element, code)
+        listed = ", ".join(allowed) if len(allowed) <= 20 else f"the {len(allowed)} codes of {value_set}"
+        text = f"{_show(code)} is not a code for {element} in FHIR R4. Allowed: {listed}."
+        if why is None:
+            yield _error("code-invalid", path, text)
+        else:
+            yield Finding("warning", "code-invalid", path, f"{text} Accepted all the same: {why}")
+
+    def _concept(self, concept: dict[str, Any], value_set: str, path: Path) -> Iterator[Finding]:
+        systems = self._codes[value_set]
+        codings = concept.get("coding")
+        for coding in codings if isinstance(codings, list) else ():
+            if isinstance(coding, dict) and coding.get("code") in systems.get(str(coding.get("system")), ()):
+                return
+        allowed = [f"{system}|{code}" for system, codes in systems.items() for code in codes]
+        listed = ", ".join(allowed) if len(allowed) <= 10 else f"the {len(allowed)} codes of {value_set}"
+        text = f"No coding is from the required value set {value_set}. Allowed: {listed}."
+        yield _error("code-invalid", (*path, "coding"), text)
+
+
+def _wrong_format(item: Any, code: str) -> str | None:
+    """What is wrong with a primitive value of the right JSON type, or None."""
+    kind = PRIMITIVES[code]
+    if isinstance(item, str):
+        if not item:
+            return "The text is empty. Leave the element out or give it content."
+        if "\0" in item:
+            return "The text has the character U+0000, which FHIR does not allow. Remove it."
+        if kind.high is not None and len(item) > kind.high:
+            return f"The text has {len(item):,} characters; at most {kind.high:,} are allowed."
+        text = "".join(item.split()) if code == "base64Binary" else item
+        wrong = code in COMPILED and COMPILED[code].search(text) is None
+    elif isinstance(item, Decimal):
+        wrong = item.adjusted() > _LARGEST_EXPONENT
+    else:
+        wrong = kind.low is not None and kind.high is not None and not kind.low <= item <= kind.high
+    return f"{_show(item)} is not {code}. Expected {kind.expected}." if wrong else None
+
+
+def _is_json(item: Any, kind: str) -> bool:
+    match kind:
+        case "string":
+            return isinstance(item, str)
+        case "boolean":
+            return isinstance(item, bool)
+        case "integer":
+            return isinstance(item, int) and not isinstance(item, bool)
+        case _:
+            return isinstance(item, int | Decimal) and not isinstance(item, bool)
+
+
+def _in_twin(twin: Any, index: int) -> bool:
+    return isinstance(twin, list) and index < len(twin) and twin[index] is not None
+
+
+def _error(code: str, path: Path, text: str) -> Finding:
+    return Finding("error", code, path, text)
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "a number"
+
+
+def _show(value: Any) -> str:
+    """A value as it may stand in a message: short, and nothing for lists and objects."""
+    if isinstance(value, list | dict) or value is None:
+        return ""
+    text = (
+        f'"{value}"'
+        if isinstance(value, str)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
+    return text if len(text) <= 80 else f"{text[:76]}...{text[-1] if isinstance(value, str) else ''}"
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name[:64], [k for k in known if not k.startswith("_")], n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,203 @@
+"""JSON text as FHIR needs it: exact decimals, no repeated names, and places as line and column."""
+
+import functools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+import orjson
+
+from esante.fhir.model import MAX_DEPTH, Path
+
+_BYTE = re.compile(r" \(byte (\d+)\)$")
+_TOKEN = re.compile(r'[ \t\n\r]*(?:([{}\[\]:,])|("(?:[^"\\]|\\.)*")|([^ \t\n\r,\]}]+))', re.DOTALL)
+_SPACED_COLON = re.compile(rb'"[ \t\n\r]+:')
+_ESCAPED_SPACED_COLON = re.compile(rb'\\"[ \t\n\r]+:')
+
+TOO_DEEP = f"The JSON is nested more deeply than {MAX_DEPTH} levels. Send it with less nesting."
+
+
+class NotJson(ValueError):
+    """The bytes are not JSON that can be read. `place` is line and column where known."""
+
+    def __init__(self, message: str, place: tuple[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class Repeated(dict[str, Any]):
+    """A JSON object in which some names occur more than once; the last value of each stands."""
+
+    names: tuple[str, ...] = ()
+
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def decode(data: bytes) -> Any:
+    """Plain data with every decimal as `Decimal`, digits kept. Raises `NotJson` with the place and a
+    remedy."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        raise NotJson(
+            "The text begins with a byte order mark; JSON has none (RFC 8259, 8.1). Remove it.", (1, 1)
+        )
+    try:
+        return _decoder.decode(data)
+    except UnicodeDecodeError:
+        raise _not_utf8(data) from None
+    except RecursionError:
+        raise NotJson(TOO_DEEP) from None
+    except InvalidOperation:
+        raise NotJson("A number has an exponent that is out of range.") from None
+    except msgspec.MsgspecError as error:
+        raise _malformed(data, str(error)) from None
+
+
+def encode(value: Any) -> bytes:
+    """JSON text of what `decode` gives, decimals with the digits they came with."""
+    return _encoder.encode(value)
+
+
+def compact(value: Any) -> bytes | None:
+    """JSON text without white space for counting and searching, or None when it is nested too deeply."""
+    try:
+        return orjson.dumps(value, default=str)
+    except (orjson.JSONEncodeError, RecursionError):
+        return None
+
+
+def may_repeat_names(data: bytes, compacted: bytes) -> bool:
+    """Whether some name may occur twice in an object of `data`, where `compacted` is what a decoder made of
+    it.
+
+    A decoder keeps one of the values, so fewer names come out than went in. Names are counted by the quote
+    and colon that end them; a quote inside a text is always escaped. Exact for names that do not end in a
+    backslash, which no FHIR element does; the caller has to be sure of that.
+    """
+    return _names(data) + _spaced(data) != _names(compacted)
+
+
+def _names(data: bytes) -> int:
+    return data.count(b'":') - data.count(b'\\":')
+
+
+def _spaced(data: bytes) -> int:
+    if not any(space in data for space in (b" :", b"\n:", b"\r:", b"\t:")):
+        return 0
+    return len(_SPACED_COLON.findall(data)) - len(_ESCAPED_SPACED_COLON.findall(data))
+
+
+def decode_marking_repeats(data: bytes) -> Any:
+    """Like `decode` for text that `decode` has read, with `Repeated` for objects with repeated names.
+    Slower."""
+    return json.loads(data.decode(), object_pairs_hook=_object, parse_float=Decimal)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    repeated = Repeated(value)
+    repeated.names = tuple(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+    return repeated
+
+
+def places(data: bytes, wanted: set[Path]) -> dict[Path, tuple[int, int]]:
+    """Line and column, from 1, of the elements at the wanted paths: of the name, or of the value in a list.
+
+    Of a repeated name it is the last. `data` must be JSON that `decode` has read.
+    """
+    if not wanted:
+        return {}
+    text = data.decode()
+    found = {path: offset for path, offset in _offsets(text) if path in wanted}
+    return {path: _place(text, offset) for path, offset in found.items()}
+
+
+def _offsets(text: str) -> Iterator[tuple[Path, int]]:
+    """Every element's path with the offset where it begins, in the order of the text."""
+    path: list[str | int] = []
+    in_list: list[bool] = []
+    name_next = False
+    for token in _TOKEN.finditer(text):
+        mark, string = token.group(1, 2)
+        start = token.start(token.lastindex or 0)
+        if mark in ("}", "]"):
+            in_list.pop()
+            path.pop()
+            name_next = False
+        elif mark == ",":
+            if in_list[-1]:
+                path[-1] += 1  # type: ignore[operator]
+            name_next = not in_list[-1]
+        elif mark == ":":
+            name_next = False
+        elif name_next and string is not None:
+            path[-1] = _name(string)
+            yield tuple(path), start
+        else:
+            if not in_list or in_list[-1]:
+                yield tuple(path), start
+            if mark is not None:
+                in_list.append(mark == "[")
+                path.append(0 if mark == "[" else "")
+                name_next = mark == "{"
+
+
+@functools.lru_cache(1024)
+def _name(token: str) -> str:
+    name: str = json.loads(token)
+    return name
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
+    return _place(
+        data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace"))
+    )
+
+
+def _not_utf8(data: bytes) -> NotJson:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return NotJson(
+            f"Byte {error.start + 1} is not UTF-8. FHIR JSON is always UTF-8: encode it so.",
+            _byte_place(data, error.start),
+        )
+    return NotJson("The text is not UTF-8.")
+
+
+def _malformed(data: bytes, message: str) -> NotJson:
+    hit = _BYTE.search(message)
+    if hit is None and "truncated" in message:
+        if _has_lone_surrogate(data):
+            return NotJson(
+                "A text has a \\u escape for half a character (a surrogate without its other half)."
+            )
+        return NotJson(
+            "The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data))
+        )
+    if hit is None:
+        return NotJson(f"Not JSON that can be read: {message}.")
+    offset = int(hit[1])
+    what = message[: hit.start()].removeprefix("JSON is malformed: ")
+    if data[offset : offset + 3] in (b"NaN", b"Inf") or data[offset : offset + 4] == b"-Inf":
+        what = "NaN and Infinity are not JSON; leave the element out and give a dataAbsentReason"
+    return NotJson(f"Not JSON: {what}.", _byte_place(data, offset))
+
+
+def _has_lone_surrogate(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True

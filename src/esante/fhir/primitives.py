@@ -1,0 +1,84 @@
+"""The primitive datatypes of FHIR R4 (specification, section Datatypes) and what JSON may hold for each.
+
+Patterns are written for both passes over a resource: msgspec runs them while it decodes, `explain` runs them
+to say what is wrong. They differ from the specification's own expressions in being anchored, in refusing days
+that the calendar does not have, and in letting any character into `string` but U+0000 (R4's own expression
+shuts out the no-break space of French typography).
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+Json = Literal["string", "number", "integer", "boolean"]
+
+_YEAR = r"(?!0000)[0-9]{4}"
+_NO_LEAP_DAY = (
+    r"(?![0-9]{2}(?:[02468][1235679]|[13579][01345789])-02-29)"
+    r"(?!(?:[02468][1235679]|[13579][01345789])00-02-29)"
+)
+_DAY = (
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+)
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
+_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+_DATE = rf"{_NO_LEAP_DAY}{_YEAR}(?:-(?:{_DAY}|(?:0[1-9]|1[0-2])))?"
+
+
+class Primitive(NamedTuple):
+    """What a primitive type holds: JSON type, anchored pattern, bounds, and how to say it to a person."""
+
+    json: Json
+    expected: str
+    pattern: str | None = None
+    low: int | None = None
+    high: int | None = None
+
+
+def _text(expected: str, pattern: str) -> Primitive:
+    return Primitive("string", expected, rf"(?a)\A(?:{pattern})\Z")
+
+
+_LARGEST = 2**31 - 1
+_TEXT = Primitive("string", "a text that is not empty, at most 1,048,576 characters", None, 1, 1_048_576)
+_URI = _text("an address without white space", r"\S+")
+
+PRIMITIVES: dict[str, Primitive] = {
+    "string": _TEXT,
+    "markdown": _TEXT,
+    # Narrative has no limit of its own in R4; the size of a request is limited where it comes in.
+    "xhtml": Primitive("string", "XHTML in a div element", None, 1),
+    "code": _text("a code: no white space but single spaces inside", r"\S+(?:\s\S+)*"),
+    "id": _text("1 to 64 of A-Z a-z 0-9 - .", r"[A-Za-z0-9\-.]{1,64}"),
+    "uri": _URI,
+    "url": _URI,
+    "canonical": _URI,
+    "oid": _text("an OID such as urn:oid:1.2.3", r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"),
+    "uuid": _text(
+        "a UUID in lower case such as urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
+        r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    ),
+    "date": _text("a date that exists: YYYY, YYYY-MM or YYYY-MM-DD", _DATE),
+    "dateTime": _text(
+        "a date that exists (YYYY, YYYY-MM, YYYY-MM-DD) or a time with zone (YYYY-MM-DDThh:mm:ss+zz:zz)",
+        rf"{_NO_LEAP_DAY}{_YEAR}(?:-(?:{_DAY}(?:T{_TIME}{_ZONE})?|(?:0[1-9]|1[0-2])))?",
+    ),
+    "instant": _text(
+        "an instant: YYYY-MM-DDThh:mm:ss with a zone (Z or +zz:zz)",
+        rf"{_NO_LEAP_DAY}{_YEAR}-{_DAY}T{_TIME}{_ZONE}",
+    ),
+    "time": _text("a time of day hh:mm:ss", _TIME),
+    "base64Binary": _text(
+        "base64 (RFC 4648, section 4)",
+        r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})",
+    ),
+    "boolean": Primitive("boolean", "true or false, without quotes"),
+    "decimal": Primitive("number", "a number, without quotes"),
+    "integer": Primitive(
+        "integer", "a whole number from -2,147,483,648 to 2,147,483,647", None, -_LARGEST - 1, _LARGEST
+    ),
+    "unsignedInt": Primitive("integer", "a whole number from 0 to 2,147,483,647", None, 0, _LARGEST),
+    "positiveInt": Primitive("integer", "a whole number from 1 to 2,147,483,647", None, 1, _LARGEST),
+}
+
+COMPILED = {name: re.compile(p.pattern) for name, p in PRIMITIVES.items() if p.pattern is not None}

