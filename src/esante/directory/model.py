@@ -88,3 +88,59 @@ class Practitioner:
     def name(self) -> str:
         """Title, given names and family name."""
         return " ".join(part for part in (self.title, *self.given, self.family) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a value: a code, a message id, and whether it is refused even by a lenient check."""
+
+    code: str
+    message: str
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A system of identifiers (a row of data/identifiers.toml); `format` is a regular expression."""
+
+    key: str
+    uri: str
+    label: str
+    holders: tuple[str, ...]
+    format: str
+    separators: str
+    check: str
+    legal_source: str
+    source: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A profession, a kind of organisation or a speciality (a row of data/professions.toml)."""
+
+    kind: str
+    key: str
+    label: str
+    legal_source: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The dated lists that the directory works with; terms by their keys."""
+
+    dated: date
+    systems: tuple[System, ...]
+    profession_system: str
+    speciality_system: str
+    professions: dict[str, Term]
+    organization_kinds: dict[str, Term]
+    specialities: dict[str, Term]
+
+    def system(self, key: str) -> System:
+        """A system by its key (matricule, ehealth_id, provider_code); raises KeyError."""
+        for system in self.systems:
+            if system.key == key:
+                return system
+        raise KeyError(key)
