@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from esante.journal import Event, event
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
@@ -144,3 +146,74 @@ class Catalogue:
             if system.key == key:
                 return system
         raise KeyError(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonQuery:
+    """What a person is searched by; everything given must match exactly (names: as `rules.normalised`).
+
+    Enough is: the id; or an identifier's `value` (`system` None: of any system); or `family` and `birth_date`.
+    """
+
+    id: UUID | None = None
+    system: str | None = None
+    value: str | None = None
+    family: str | None = None
+    given: str | None = None
+    birth_date: date | None = None
+    sex: str | None = None
+
+
+@event("directory.person_registered")
+class PersonRegistered(Event, frozen=True, kw_only=True):
+    """A person entered the directory; `findings` are codes of faults that the lenient check let pass."""
+
+    findings: tuple[str, ...] = ()
+
+
+@event("directory.person_updated")
+class PersonUpdated(Event, frozen=True, kw_only=True):
+    """What is known of a person was changed: the names of the changed fields."""
+
+    fields: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+
+
+@event("directory.person_deceased")
+class PersonDeceased(Event, frozen=True, kw_only=True):
+    """The death of a person was told."""
+
+    at: datetime
+
+
+@event("directory.person_searched")
+class PersonSearched(Event, frozen=True, kw_only=True):
+    """Someone searched for a person: by which traits, and how many were found (0: filed under nobody)."""
+
+    by: tuple[str, ...]
+    found: int
+
+
+@event("directory.person_read")
+class PersonRead(Event, frozen=True, kw_only=True):
+    """Someone asked for a person's entry in the directory (an unknown one: filed under nobody)."""
+
+    allowed: bool
+
+
+@event("directory.practitioner_registered")
+class PractitionerRegistered(Event, frozen=True, kw_only=True):
+    """A practitioner entered the directory."""
+
+    practitioner_id: UUID
+    profession: str
+    findings: tuple[str, ...] = ()
+
+
+@event("directory.organization_registered")
+class OrganizationRegistered(Event, frozen=True, kw_only=True):
+    """An organisation entered the directory."""
+
+    organization_id: UUID
+    kind: str
+    findings: tuple[str, ...] = ()

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import product
 
-from esante.directory.model import Fault, Identifier, Organization, Person, Practitioner, System
+from esante.directory.model import (
+    Address,
+    Catalogue,
+    Fault,
+    Identifier,
+    Organization,
+    Person,
+    PersonQuery,
+    Practitioner,
+    Role,
+    System,
+)
 
 MAX_NAME = 200
 MAX_IDENTIFIER = 200
@@ -176,3 +187,95 @@ def optional_text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...
     if len(text) > longest:
         return (LONG,)
     return () if text.isprintable() else (UNPRINTABLE,)
+
+
+Found = tuple[str, Fault]
+"""A fault with the field where it is."""
+
+
+def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[Found]:
+    """What is wrong with a person's entry."""
+    found = _names_faults(person.family, person.given) + _address_faults(person.address)
+    found += [("languages", LANGUAGE) for language in person.languages if not _LANGUAGE.fullmatch(language)]
+    found += _identifiers_faults(person.identifiers, catalogue)
+    if person.sex not in SEXES:
+        found.append(("sex", SEX))
+    if person.birth_date > today:
+        found.append(("birth_date", FUTURE))
+    if person.deceased_at and person.deceased_at.date() > today:
+        found.append(("deceased_at", FUTURE))
+    return found
+
+
+def practitioner_faults(practitioner: Practitioner, catalogue: Catalogue) -> list[Found]:
+    """What is wrong with a practitioner's entry and his or her roles."""
+    found = _names_faults(practitioner.family, practitioner.given)
+    found += [("title", fault) for fault in optional_text_faults(practitioner.title)]
+    found += [("languages", LANGUAGE) for language in practitioner.languages if not _LANGUAGE.fullmatch(language)]
+    found += _identifiers_faults(practitioner.identifiers, catalogue)
+    found += _work_faults("", practitioner, catalogue)
+    for place, role in enumerate(practitioner.roles):
+        found += _work_faults(f"roles[{place}].", role, catalogue)
+        if role.until is not None and role.until < role.since:
+            found.append((f"roles[{place}].until", PERIOD))
+    return found
+
+
+def organization_faults(organization: Organization, catalogue: Catalogue) -> list[Found]:
+    """What is wrong with an organisation's entry."""
+    found = [("name", fault) for fault in text_faults(organization.name)] + _address_faults(organization.address)
+    found += _identifiers_faults(organization.identifiers, catalogue)
+    if organization.kind not in catalogue.organization_kinds:
+        found.append(("kind", TERM))
+    return found
+
+
+def _names_faults(family: str, given: Sequence[str]) -> list[Found]:
+    found = [("family", fault) for fault in text_faults(family)]
+    for place, name in enumerate(given):
+        found += [(f"given[{place}]", fault) for fault in text_faults(name)]
+    return found
+
+
+def _address_faults(address: Address) -> list[Found]:
+    parts = {
+        "line": address.line,
+        "postal_code": address.postal_code,
+        "city": address.city,
+        "country": address.country,
+    }
+    return [(f"address.{name}", fault) for name, text in parts.items() for fault in optional_text_faults(text)]
+
+
+def _identifiers_faults(identifiers: Sequence[Identifier], catalogue: Catalogue) -> list[Found]:
+    return [
+        (f"identifiers[{place}]", fault)
+        for place, identifier in enumerate(identifiers)
+        for fault in identifier_faults(identifier, catalogue.systems)
+    ]
+
+
+def _work_faults(place: str, work: Practitioner | Role, catalogue: Catalogue) -> list[Found]:
+    found = [] if work.profession in catalogue.professions else [(f"{place}profession", TERM)]
+    unknown = any(speciality not in catalogue.specialities for speciality in work.specialities)
+    return [*found, (f"{place}specialities", TERM)] if unknown else found
+
+
+def matches(person: Person, query: PersonQuery) -> bool:
+    """Whether a person has everything a query asks for; a given name may be the first, or all of them."""
+    given = [normalised(" ".join(person.given)), *map(normalised, person.given[:1])]
+    tests = (
+        query.id is None or person.id == query.id,
+        query.value is None or _has(person, query.system, query.value),
+        query.family is None or normalised(person.family) == normalised(query.family),
+        query.given is None or normalised(query.given) in given,
+        query.birth_date is None or person.birth_date == query.birth_date,
+        query.sex is None or person.sex == query.sex,
+    )
+    return all(tests)
+
+
+def _has(person: Person, system: str | None, value: str) -> bool:
+    return any(
+        identifier.value == value and system in (None, identifier.system) for identifier in person.identifiers
+    )
