@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import ClassVar
 from uuid import UUID
 
 from esante.journal import Event, event
+from esante.web import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +170,16 @@ class PersonQuery:
 class PersonRegistered(Event, frozen=True, kw_only=True):
     """A person entered the directory; `findings` are codes of faults that the lenient check let pass."""
 
+    WORDS: ClassVar[str] = N_("%(actor)s entered you in the directory of persons.")
+
     findings: tuple[str, ...] = ()
 
 
 @event("directory.person_updated")
 class PersonUpdated(Event, frozen=True, kw_only=True):
     """What is known of a person was changed: the names of the changed fields."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s changed your entry in the directory of persons.")
 
     fields: tuple[str, ...]
     findings: tuple[str, ...] = ()
@@ -183,12 +189,16 @@ class PersonUpdated(Event, frozen=True, kw_only=True):
 class PersonDeceased(Event, frozen=True, kw_only=True):
     """The death of a person was told."""
 
+    WORDS: ClassVar[str] = N_("%(actor)s told the directory of persons of the death.")
+
     at: datetime
 
 
 @event("directory.person_searched")
 class PersonSearched(Event, frozen=True, kw_only=True):
     """Someone searched for a person: by which traits, and how many were found (0: filed under nobody)."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s searched for you in the directory of persons.")
 
     by: tuple[str, ...]
     found: int
@@ -197,6 +207,8 @@ class PersonSearched(Event, frozen=True, kw_only=True):
 @event("directory.person_read")
 class PersonRead(Event, frozen=True, kw_only=True):
     """Someone asked for a person's entry in the directory (an unknown one: filed under nobody)."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s looked at your entry in the directory of persons.")
 
     allowed: bool
 

@@ -18,28 +18,30 @@ from esante.directory.model import (
     Role,
     System,
 )
+from esante.web import N_
 
 MAX_NAME = 200
 MAX_IDENTIFIER = 200
 SEXES = ("male", "female", "other", "unknown")
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _DIGITS = re.compile(r"[0-9]+")
 
-FORM = Fault("form", "The identifier does not have the form of its system.", hard=True)
-DATE = Fault("date", "The matricule does not begin with a date.")
-MOD_11 = Fault("mod11", "The check digit of the 11-digit matricule is wrong.")
-LUHN = Fault("luhn", "The first check digit of the matricule (Luhn) is wrong.")
-VERHOEFF = Fault("verhoeff", "The second check digit of the matricule (Verhoeff) is wrong.")
-LONG = Fault("long", "The value is too long.", hard=True)
-UNPRINTABLE = Fault("unprintable", "The value holds characters that cannot be printed.", hard=True)
-EMPTY = Fault("empty", "A value is missing.", hard=True)
-SYSTEM = Fault("system", "The identifier's system is not an absolute address (URI).", hard=True)
-SEX = Fault("sex", "The sex is not one of male, female, other, unknown.", hard=True)
-FUTURE = Fault("future", "The date lies in the future.", hard=True)
-LANGUAGE = Fault("language", "The language is not a BCP 47 code.", hard=True)
-TERM = Fault("term", "The key is not in the list of professions, organisations and specialities.", hard=True)
-PERIOD = Fault("period", "A role ends before it begins.", hard=True)
+FORM = Fault("form", N_("The identifier does not have the form of its system."), hard=True)
+DATE = Fault("date", N_("The matricule does not begin with a date."))
+MOD_11 = Fault("mod11", N_("The check digit of the 11-digit matricule is wrong."))
+LUHN = Fault("luhn", N_("The first check digit of the matricule (Luhn) is wrong."))
+VERHOEFF = Fault("verhoeff", N_("The second check digit of the matricule (Verhoeff) is wrong."))
+LONG = Fault("long", N_("The value is too long."), hard=True)
+UNPRINTABLE = Fault("unprintable", N_("The value holds characters that cannot be printed."), hard=True)
+EMPTY = Fault("empty", N_("A value is missing."), hard=True)
+SYSTEM = Fault("system", N_("The identifier's system is not an absolute address (URI)."), hard=True)
+SEX = Fault("sex", N_("The sex is not one of male, female, other, unknown."), hard=True)
+FUTURE = Fault("future", N_("The date lies in the future."), hard=True)
+LANGUAGE = Fault("language", N_("The language is not a BCP 47 code."), hard=True)
+TERM = Fault("term", N_("The key is not in the list of professions, organisations and specialities."), hard=True)
+PERIOD = Fault("period", N_("A role ends before it begins."), hard=True)
 
 
 # Check digits ---------------------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def identifier_faults(identifier: Identifier, systems: Sequence[System]) -> tupl
     """What is wrong with a canonical identifier; a system that is not in the list is taken as it comes."""
     if faults := text_faults(identifier.value, MAX_IDENTIFIER) or text_faults(identifier.system, MAX_IDENTIFIER):
         return faults
-    if not re.match(r"[a-z][a-z0-9+.-]*:\S+$", identifier.system):
+    if not _URI.fullmatch(identifier.system):
         return (SYSTEM,)
     system = _system(identifier, systems)
     if system is None:
@@ -173,6 +175,12 @@ def normalised(text: str) -> str:
 def _decomposed(text: str) -> str:
     """Compatibility decomposition without the marks."""
     return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+
+
+def begins(text: str, name: str) -> bool:
+    """Whether each word of a text begins a word of a name."""
+    words = normalised(name).split()
+    return all(any(word.startswith(wanted) for word in words) for wanted in normalised(text).split())
 
 
 def text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...]:
@@ -276,6 +284,4 @@ def matches(person: Person, query: PersonQuery) -> bool:
 
 
 def _has(person: Person, system: str | None, value: str) -> bool:
-    return any(
-        identifier.value == value and system in (None, identifier.system) for identifier in person.identifiers
-    )
+    return any(identifier.value == value and system in (None, identifier.system) for identifier in person.identifiers)

@@ -1,8 +1,7 @@
 """The use cases of the directory: find who is who, and keep it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from typing import Literal, TypeVar
@@ -14,6 +13,7 @@ from esante.directory import rules, store
 from esante.directory.catalogue import catalogue
 from esante.directory.model import (
     Catalogue,
+    Fault,
     Identifier,
     Organization,
     OrganizationRegistered,
@@ -71,8 +71,7 @@ class Directory:
 
     async def find_person(self, system: str | None, value: str) -> Person | None:
         """The person with an identifier (`system` None: of any system), or None; None also if two have it."""
-        sought = self._sought(system, value)
-        return _only(await store.persons_with(self._db, *sought)) if sought else None
+        return _only(await store.persons_with(self._db, *self._sought(system, value)))
 
     async def search_persons(
         self, query: PersonQuery, *, actor: Actor, origin: str = "", only: UUID | None = None
@@ -82,6 +81,9 @@ class Directory:
         `only`: the one person whom the actor may see (a patient: herself). Problem 400 when the query does
         not hold enough (see `PersonQuery`).
         """
+        if query.value is not None:
+            system, value = self._sought(query.system, query.value)
+            query = replace(query, system=system, value=value)
         found = [
             person
             for person in await self._candidates(query)
@@ -90,17 +92,17 @@ class Directory:
         traits = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
         told = PersonSearched(by=traits, found=len(found))
         holders = [person.id for person in found] or [NIL]
-        await self._db.write(
-            [row for holder in holders for row in self._journal.rows(told, person_id=holder, actor=actor, origin=origin)]
-        )
+        rows: list[Row] = []
+        for holder in holders:
+            rows += self._journal.rows(told, person_id=holder, actor=actor, origin=origin)
+        await self._db.write(rows)
         return found
 
     async def _candidates(self, query: PersonQuery) -> list[Person]:
         if query.id is not None:
             return list((await self.persons([query.id])).values())
         if query.value is not None:
-            sought = self._sought(query.system, query.value)
-            return await store.persons_with(self._db, *sought) if sought else []
+            return await store.persons_with(self._db, query.system, query.value)
         if query.family is not None and query.birth_date is not None:
             key = rules.normalised(query.family)
             return await store.persons_named(self._db, key, query.birth_date, HOMONYMS) if key else []
@@ -194,15 +196,14 @@ class Directory:
 
     async def practitioners_with(self, system: str | None, value: str) -> list[Practitioner]:
         """All practitioners with an identifier; without `system` two systems may know the same value."""
-        sought = self._sought(system, value)
-        return await store.practitioners_with(self._db, *sought) if sought else []
+        return await store.practitioners_with(self._db, *self._sought(system, value))
 
     async def search_practitioners(
         self, text: str = "", profession: str | None = None, cursor: str | None = None, limit: int = 20
     ) -> Page[Practitioner]:
         """Practitioners by the beginnings of their names (any order, accents and case aside), sorted by name."""
         words = _words(text)
-        if words is None or limit == 0:
+        if words is None or limit == 0 or (profession and profession not in self.catalogue.professions):
             return Page([])
         found = await store.search_practitioners(self._db, words, profession, _place(cursor), limit + 1)
         return _page(found, limit)
@@ -218,7 +219,7 @@ class Directory:
         limit: int = 50,
     ) -> Page[tuple[Practitioner, Role]]:
         """Roles that fulfil every given condition, each with who has it, sorted by id."""
-        if limit == 0:
+        if limit == 0 or (speciality and speciality not in self.catalogue.specialities):
             return Page([])
         found = await store.search_roles(
             self._db,
@@ -286,8 +287,7 @@ class Directory:
 
     async def organizations_with(self, system: str | None, value: str) -> list[Organization]:
         """All organisations with an identifier; without `system` two systems may know the same value."""
-        sought = self._sought(system, value)
-        return await store.organizations_with(self._db, *sought) if sought else []
+        return await store.organizations_with(self._db, *self._sought(system, value))
 
     async def organizations_of(self, practitioner_id: UUID, on: date) -> list[Organization]:
         """Where a practitioner has a role on a day, as the database knows it now; sorted by name."""
@@ -298,7 +298,7 @@ class Directory:
     ) -> Page[Organization]:
         """Organisations by the beginnings of the words of their names, sorted by name."""
         words = _words(text)
-        if words is None or limit == 0:
+        if words is None or limit == 0 or (kind and kind not in self.catalogue.organization_kinds):
             return Page([])
         found = await store.search_organizations(self._db, words, kind, _place(cursor), limit + 1)
         return _page(found, limit)
@@ -341,11 +341,14 @@ class Directory:
                 raise _refused(place + field, fault)
         return tuple(fault.code for _, fault in faults)
 
-    def _sought(self, system: str | None, value: str) -> tuple[str | None, str] | None:
-        """An identifier as it is searched; None when nobody can have it (no value, unprintable, no system)."""
+    def _sought(self, system: str | None, value: str) -> tuple[str | None, str]:
+        """An identifier as it is searched (`system` "": of none); Problem 400 when nobody could have it."""
         identifier = rules.canonical(Identifier(system or "", value), self.catalogue.systems)
-        if system == "" or rules.text_faults(identifier.value, rules.MAX_IDENTIFIER):
-            return None
+        if system:
+            faults = rules.identifier_faults(identifier, self.catalogue.systems)
+        else:
+            faults = rules.text_faults(identifier.value, rules.MAX_IDENTIFIER)
+        self._passed("", [("identifier", fault) for fault in faults])
         return (None if system is None else identifier.system), identifier.value
 
     async def _write(self, rows: Sequence[Row]) -> None:
@@ -367,7 +370,7 @@ def _taken_identifier() -> Iterator[None]:
         ) from error
 
 
-def _refused(place: str, fault: rules.Fault) -> Problem:
+def _refused(place: str, fault: Fault) -> Problem:
     remedy = N_("Please correct the value and send it again.")
     return Problem(400, "value", fault.message, place=place, remedy=remedy)
 
@@ -398,16 +401,22 @@ def _words(text: str) -> list[str] | None:
 def _place(cursor: str | None) -> store.Place | None:
     if cursor is None:
         return None
-    key, id_ = decode_cursor(cursor, str, str)
-    return str(key), _uuid(str(id_))
+    key, id_ = map(str, decode_cursor(cursor, str, str))
+    if key != rules.normalised(key):
+        raise _no_page()
+    return key, _uuid(id_)
 
 
 def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        remedy = N_("Please start from the first page.")
-        raise Problem(400, "invalid", N_("This page of the list does not exist."), remedy=remedy) from error
+        raise _no_page() from error
+
+
+def _no_page() -> Problem:
+    remedy = N_("Please start from the first page.")
+    return Problem(400, "invalid", N_("This page of the list does not exist."), remedy=remedy)
 
 
 def _page(found: list[tuple[str, T]], limit: int) -> Page[T]:

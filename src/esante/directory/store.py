@@ -1,7 +1,7 @@
 """All SQL of the directory."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -141,26 +141,46 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+# What the three kinds of holders share --------------------------------------------------------------------
+
+
+def _with_identifiers(table: str, also: str = "") -> str:
+    """All columns of the holders `h` of a table, with their identifiers, and `also` another column."""
+    more = f", {also}" if also else ""
+    return f"""
+        SELECT h.*, (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('system', i.system, 'value', i.value)), '[]')
+            FROM {table}_identifier i WHERE i.{table}_id = h.id) AS identifiers{more}
+        FROM {table} h
+    """  # noqa: S608 - names are declared in code
+
+
+def _holders(table: str) -> str:
+    """The ids of the holders who have an identifier: $1 its value, $2 its system or NULL for any."""
+    return f"""
+        SELECT {table}_id FROM {table}_identifier WHERE value = $1 AND ($2::text IS NULL OR system = $2)
+    """  # noqa: S608 - names are declared in code
+
+
+def _identifiers_of(row: asyncpg.Record) -> tuple[Identifier, ...]:
+    found = _identifier_list.decode(row["identifiers"])
+    return tuple(sorted(found, key=lambda identifier: (identifier.system, identifier.value)))
+
+
 # Persons --------------------------------------------------------------------------------------------------
 
-_PERSON = """
-SELECT p.*, (
-    SELECT coalesce(jsonb_agg(jsonb_build_object('system', i.system, 'value', i.value) ORDER BY i.system, i.value), '[]')
-    FROM person_identifier i WHERE i.person_id = p.id) AS identifiers
-FROM person p
-"""
+_PERSON = _with_identifiers("person")
 
 
 async def persons(db: Database | Connection, ids: Sequence[UUID]) -> list[Person]:
     """The persons of `ids` that exist."""
-    return [_person(row) for row in await db.fetch(f"{_PERSON} WHERE p.id = ANY($1)", ids)]
+    return [_person(row) for row in await db.fetch(f"{_PERSON} WHERE h.id = ANY($1)", ids)]
 
 
 async def persons_with(db: Database, system: str | None, value: str) -> list[Person]:
     """The persons who have an identifier (`system` None: of any system)."""
     rows = await db.fetch(
-        f"{_PERSON} WHERE p.id IN (SELECT person_id FROM person_identifier"
-        " WHERE value = $1 AND ($2::text IS NULL OR system = $2)) ORDER BY p.id",
+        f"{_PERSON} WHERE h.id IN ({_holders('person')}) ORDER BY h.id",
         value,
         system,
     )
@@ -170,7 +190,7 @@ async def persons_with(db: Database, system: str | None, value: str) -> list[Per
 async def persons_named(db: Database, family_key: str, birth_date: date, limit: int) -> list[Person]:
     """The persons with exactly this family name and birth date."""
     rows = await db.fetch(
-        f"{_PERSON} WHERE p.family_key = $1 AND p.birth_date = $2 ORDER BY p.id LIMIT $3",
+        f"{_PERSON} WHERE h.family_key = $1 AND h.birth_date = $2 ORDER BY h.id LIMIT $3",
         family_key,
         birth_date,
         limit,
@@ -194,15 +214,13 @@ async def update_person(conn: Connection, person: Person) -> None:
     await conn.execute(f"UPDATE person SET {assignments} WHERE id = $1", *row)  # noqa: S608 - declared in code
     await conn.execute("DELETE FROM person_identifier WHERE person_id = $1", person.id)
     if identifiers:
-        await conn.execute(
-            PERSON_IDENTIFIER.insert_sql, *zip(*(values for _, values in identifiers), strict=True)
-        )
+        await conn.execute(PERSON_IDENTIFIER.insert_sql, *zip(*(values for _, values in identifiers), strict=True))
 
 
 def _person(row: asyncpg.Record) -> Person:
     return Person(
         id=row["id"],
-        identifiers=_identifier_list.decode(row["identifiers"]),
+        identifiers=_identifiers_of(row),
         family=row["family"],
         given=_text_list.decode(row["given"]),
         birth_date=row["birth_date"],
@@ -215,14 +233,11 @@ def _person(row: asyncpg.Record) -> Person:
 
 # Practitioners --------------------------------------------------------------------------------------------
 
-_PRACTITIONER = """
-SELECT p.*, (
-    SELECT coalesce(jsonb_agg(jsonb_build_object('system', i.system, 'value', i.value) ORDER BY i.system, i.value), '[]')
-    FROM practitioner_identifier i WHERE i.practitioner_id = p.id) AS identifiers, (
-    SELECT coalesce(jsonb_agg(to_jsonb(r) - 'practitioner_id' ORDER BY r.since, r.id), '[]')
-    FROM practitioner_role r WHERE r.practitioner_id = p.id) AS roles
-FROM practitioner p
+_ROLES = """
+(SELECT coalesce(jsonb_agg(to_jsonb(r) - 'practitioner_id' ORDER BY r.since, r.id), '[]')
+ FROM practitioner_role r WHERE r.practitioner_id = h.id) AS roles
 """
+_PRACTITIONER = _with_identifiers("practitioner", _ROLES)
 
 _WORDS = "NOT EXISTS (SELECT 1 FROM unnest($1::text[]) w WHERE ' ' || name_key NOT LIKE '% ' || w || '%')"
 """Each word begins a word of the name. Words are normalised: they hold no sign that LIKE knows."""
@@ -230,14 +245,13 @@ _WORDS = "NOT EXISTS (SELECT 1 FROM unnest($1::text[]) w WHERE ' ' || name_key N
 
 async def practitioners(db: Database, ids: Sequence[UUID]) -> list[Practitioner]:
     """The practitioners of `ids` that exist, with their roles."""
-    return [_practitioner(row) for row in await db.fetch(f"{_PRACTITIONER} WHERE p.id = ANY($1)", ids)]
+    return [_practitioner(row) for row in await db.fetch(f"{_PRACTITIONER} WHERE h.id = ANY($1)", ids)]
 
 
 async def practitioners_with(db: Database, system: str | None, value: str) -> list[Practitioner]:
     """The practitioners who have an identifier (`system` None: of any system)."""
     rows = await db.fetch(
-        f"{_PRACTITIONER} WHERE p.id IN (SELECT practitioner_id FROM practitioner_identifier"
-        " WHERE value = $1 AND ($2::text IS NULL OR system = $2)) ORDER BY p.id",
+        f"{_PRACTITIONER} WHERE h.id IN ({_holders('practitioner')}) ORDER BY h.id",
         value,
         system,
     )
@@ -249,8 +263,8 @@ async def search_practitioners(
 ) -> list[tuple[str, Practitioner]]:
     """Practitioners by the beginnings of their names, sorted by name, each with its name's key."""
     rows = await db.fetch(
-        f"{_PRACTITIONER} WHERE {_WORDS} AND ($2::text IS NULL OR p.profession = $2)"
-        " AND ($3::text IS NULL OR (p.name_key, p.id) > ($3, $4::uuid)) ORDER BY p.name_key, p.id LIMIT $5",
+        f"{_PRACTITIONER} WHERE {_WORDS} AND ($2::text IS NULL OR h.profession = $2)"
+        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
         words,
         profession,
         *(after or (None, None)),
@@ -262,7 +276,7 @@ async def search_practitioners(
 def _practitioner(row: asyncpg.Record) -> Practitioner:
     return Practitioner(
         id=row["id"],
-        identifiers=_identifier_list.decode(row["identifiers"]),
+        identifiers=_identifiers_of(row),
         family=row["family"],
         given=_text_list.decode(row["given"]),
         title=row["title"],
@@ -315,24 +329,22 @@ def _role(row: asyncpg.Record) -> Role:
 
 # Organisations --------------------------------------------------------------------------------------------
 
-_ORGANIZATION = """
-SELECT o.*, (
-    SELECT coalesce(jsonb_agg(jsonb_build_object('system', i.system, 'value', i.value) ORDER BY i.system, i.value), '[]')
-    FROM organization_identifier i WHERE i.organization_id = o.id) AS identifiers
-FROM organization o
+_ORGANIZATION = _with_identifiers("organization")
+_WORKPLACES = """
+SELECT organization_id FROM practitioner_role
+WHERE practitioner_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until)
 """
 
 
 async def organizations(db: Database, ids: Sequence[UUID]) -> list[Organization]:
     """The organisations of `ids` that exist."""
-    return [_organization(row) for row in await db.fetch(f"{_ORGANIZATION} WHERE o.id = ANY($1)", ids)]
+    return [_organization(row) for row in await db.fetch(f"{_ORGANIZATION} WHERE h.id = ANY($1)", ids)]
 
 
 async def organizations_with(db: Database, system: str | None, value: str) -> list[Organization]:
     """The organisations that have an identifier (`system` None: of any system)."""
     rows = await db.fetch(
-        f"{_ORGANIZATION} WHERE o.id IN (SELECT organization_id FROM organization_identifier"
-        " WHERE value = $1 AND ($2::text IS NULL OR system = $2)) ORDER BY o.id",
+        f"{_ORGANIZATION} WHERE h.id IN ({_holders('organization')}) ORDER BY h.id",
         value,
         system,
     )
@@ -342,8 +354,7 @@ async def organizations_with(db: Database, system: str | None, value: str) -> li
 async def organizations_of(db: Database, practitioner_id: UUID, on: date) -> list[Organization]:
     """The organisations where a practitioner has a role on a day."""
     rows = await db.fetch(
-        f"{_ORGANIZATION} WHERE o.id IN (SELECT organization_id FROM practitioner_role"
-        " WHERE practitioner_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until)) ORDER BY o.name_key, o.id",
+        f"{_ORGANIZATION} WHERE h.id IN ({_WORKPLACES}) ORDER BY h.name_key, h.id",
         practitioner_id,
         on,
     )
@@ -355,8 +366,8 @@ async def search_organizations(
 ) -> list[tuple[str, Organization]]:
     """Organisations by the beginnings of the words of their names, sorted by name, each with its name's key."""
     rows = await db.fetch(
-        f"{_ORGANIZATION} WHERE {_WORDS} AND ($2::text IS NULL OR o.kind = $2)"
-        " AND ($3::text IS NULL OR (o.name_key, o.id) > ($3, $4::uuid)) ORDER BY o.name_key, o.id LIMIT $5",
+        f"{_ORGANIZATION} WHERE {_WORDS} AND ($2::text IS NULL OR h.kind = $2)"
+        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
         words,
         kind,
         *(after or (None, None)),
@@ -368,7 +379,7 @@ async def search_organizations(
 def _organization(row: asyncpg.Record) -> Organization:
     return Organization(
         id=row["id"],
-        identifiers=_identifier_list.decode(row["identifiers"]),
+        identifiers=_identifiers_of(row),
         name=row["name"],
         kind=row["kind"],
         address=_address.decode(row["address"]),
