@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import ClassVar
 from uuid import UUID
+
+from esante.journal import Event, event
+from esante.web import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,140 @@ class Practitioner:
     def name(self) -> str:
         """Title, given names and family name."""
         return " ".join(part for part in (self.title, *self.given, self.family) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a value: a code, a message id, and whether it is refused even by a lenient check."""
+
+    code: str
+    message: str
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A system of identifiers (a row of data/identifiers.toml); `format` is a regular expression."""
+
+    key: str
+    uri: str
+    label: str
+    holders: tuple[str, ...]
+    format: str
+    separators: str
+    check: str
+    legal_source: str
+    source: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A profession, a kind of organisation or a speciality (a row of data/professions.toml)."""
+
+    kind: str
+    key: str
+    label: str
+    legal_source: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The dated lists that the directory works with; terms by their keys."""
+
+    dated: date
+    systems: tuple[System, ...]
+    profession_system: str
+    speciality_system: str
+    professions: dict[str, Term]
+    organization_kinds: dict[str, Term]
+    specialities: dict[str, Term]
+
+    def system(self, key: str) -> System:
+        """A system by its key (matricule, ehealth_id, provider_code); raises KeyError."""
+        for system in self.systems:
+            if system.key == key:
+                return system
+        raise KeyError(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonQuery:
+    """What a person is searched by; everything given must match exactly (names: as `rules.normalised`).
+
+    Enough is: the id; or an identifier's `value` (`system` None: of any system); or `family` and `birth_date`.
+    """
+
+    id: UUID | None = None
+    system: str | None = None
+    value: str | None = None
+    family: str | None = None
+    given: str | None = None
+    birth_date: date | None = None
+    sex: str | None = None
+
+
+@event("directory.person_registered")
+class PersonRegistered(Event, frozen=True, kw_only=True):
+    """A person entered the directory; `findings` are codes of faults that the lenient check let pass."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s entered you in the directory of persons.")
+
+    findings: tuple[str, ...] = ()
+
+
+@event("directory.person_updated")
+class PersonUpdated(Event, frozen=True, kw_only=True):
+    """What is known of a person was changed: the names of the changed fields."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s changed your entry in the directory of persons.")
+
+    fields: tuple[str, ...]
+    findings: tuple[str, ...] = ()
+
+
+@event("directory.person_deceased")
+class PersonDeceased(Event, frozen=True, kw_only=True):
+    """The death of a person was told."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s told the directory of persons of the death.")
+
+    at: datetime
+
+
+@event("directory.person_searched")
+class PersonSearched(Event, frozen=True, kw_only=True):
+    """Someone searched for a person: by which traits, and how many were found (0: filed under nobody)."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s searched for you in the directory of persons.")
+
+    by: tuple[str, ...]
+    found: int
+
+
+@event("directory.person_read")
+class PersonRead(Event, frozen=True, kw_only=True):
+    """Someone asked for a person's entry in the directory (an unknown one: filed under nobody)."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s looked at your entry in the directory of persons.")
+
+    allowed: bool
+
+
+@event("directory.practitioner_registered")
+class PractitionerRegistered(Event, frozen=True, kw_only=True):
+    """A practitioner entered the directory."""
+
+    practitioner_id: UUID
+    profession: str
+    findings: tuple[str, ...] = ()
+
+
+@event("directory.organization_registered")
+class OrganizationRegistered(Event, frozen=True, kw_only=True):
+    """An organisation entered the directory."""
+
+    organization_id: UUID
+    kind: str
+    findings: tuple[str, ...] = ()

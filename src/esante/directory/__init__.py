@@ -1,0 +1,50 @@
+"""Who is who: persons, professionals and organisations, found by identifier or by name."""
+
+from esante.directory.catalogue import catalogue
+from esante.directory.model import (
+    Address,
+    Catalogue,
+    Identifier,
+    Organization,
+    Person,
+    PersonDeceased,
+    PersonQuery,
+    PersonRead,
+    PersonRegistered,
+    PersonSearched,
+    PersonUpdated,
+    Practitioner,
+    Role,
+    System,
+    Term,
+)
+from esante.directory.resources import organization_resource, patient_resource, practitioner_resource, role_resource
+from esante.directory.rules import matricule, matricule_faults, normalised
+from esante.directory.service import Directory
+
+__all__ = [
+    "Address",
+    "Catalogue",
+    "Directory",
+    "Identifier",
+    "Organization",
+    "Person",
+    "PersonDeceased",
+    "PersonQuery",
+    "PersonRead",
+    "PersonRegistered",
+    "PersonSearched",
+    "PersonUpdated",
+    "Practitioner",
+    "Role",
+    "System",
+    "Term",
+    "catalogue",
+    "matricule",
+    "matricule_faults",
+    "normalised",
+    "organization_resource",
+    "patient_resource",
+    "practitioner_resource",
+    "role_resource",
+]

@@ -1,0 +1,137 @@
+"""Directory entries as FHIR R4 resources: Patient, Practitioner, PractitionerRole, Organization."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from esante.directory.model import (
+    Address,
+    Catalogue,
+    Identifier,
+    Organization,
+    Person,
+    Practitioner,
+    Role,
+    Term,
+)
+
+Resource = dict[str, Any]
+
+
+def patient_resource(person: Person, catalogue: Catalogue) -> Resource:
+    """A person as a Patient (IHE PDQm, section 2:3.78.4.2)."""
+    return _without_empty(
+        {
+            "resourceType": "Patient",
+            "id": str(person.id),
+            "identifier": _identifiers(person.identifiers, catalogue),
+            "active": True,
+            "name": [_name(person.family, person.given)],
+            "gender": person.sex,
+            "birthDate": person.birth_date.isoformat(),
+            "deceasedDateTime": _instant(person.deceased_at) if person.deceased_at else None,
+            "address": _addresses(person.address),
+            "communication": [{"language": _language(code)} for code in person.languages],
+        }
+    )
+
+
+def practitioner_resource(practitioner: Practitioner, catalogue: Catalogue) -> Resource:
+    """A practitioner as a Practitioner; profession and specialities are qualifications."""
+    work = _terms([practitioner.profession], catalogue.professions, catalogue.profession_system)
+    work += _terms(practitioner.specialities, catalogue.specialities, catalogue.speciality_system)
+    return _without_empty(
+        {
+            "resourceType": "Practitioner",
+            "id": str(practitioner.id),
+            "identifier": _identifiers(practitioner.identifiers, catalogue),
+            "active": True,
+            "name": [_name(practitioner.family, practitioner.given, practitioner.title)],
+            "qualification": [{"code": concept} for concept in work],
+            "communication": [_language(code) for code in practitioner.languages],
+        }
+    )
+
+
+def role_resource(
+    practitioner: Practitioner, role: Role, organization: Organization | None, catalogue: Catalogue, today: date
+) -> Resource:
+    """A role as a PractitionerRole; the end of a FHIR period is its last day, and `until` the day after."""
+    period = {"start": role.since.isoformat()}
+    if role.until is not None:
+        period["end"] = max(role.since, role.until - timedelta(days=1)).isoformat()
+    employer = {"reference": f"Organization/{role.organization_id}"}
+    if organization:
+        employer["display"] = organization.name
+    return _without_empty(
+        {
+            "resourceType": "PractitionerRole",
+            "id": str(role.id),
+            "active": role.holds(today),
+            "period": period,
+            "practitioner": {"reference": f"Practitioner/{practitioner.id}", "display": practitioner.name},
+            "organization": employer,
+            "code": _terms([role.profession], catalogue.professions, catalogue.profession_system),
+            "specialty": _terms(role.specialities, catalogue.specialities, catalogue.speciality_system),
+        }
+    )
+
+
+def organization_resource(organization: Organization, catalogue: Catalogue) -> Resource:
+    """An organisation as an Organization."""
+    return _without_empty(
+        {
+            "resourceType": "Organization",
+            "id": str(organization.id),
+            "identifier": _identifiers(organization.identifiers, catalogue),
+            "active": True,
+            "type": _terms([organization.kind], catalogue.organization_kinds, catalogue.profession_system),
+            "name": organization.name,
+            "address": _addresses(organization.address),
+        }
+    )
+
+
+def _without_empty(resource: Resource) -> Resource:
+    """FHIR knows no empty element: what has no value is left out."""
+    return {name: value for name, value in resource.items() if value not in (None, "", [], {})}
+
+
+def _identifiers(identifiers: Iterable[Identifier], catalogue: Catalogue) -> list[Resource]:
+    listed = {system.uri for system in catalogue.systems}
+    return [
+        {
+            **({"use": "official"} if identifier.system in listed else {}),
+            "system": identifier.system,
+            "value": identifier.value,
+        }
+        for identifier in identifiers
+    ]
+
+
+def _name(family: str, given: Sequence[str], title: str = "") -> Resource:
+    prefix = [title] if title else []
+    return _without_empty({"use": "official", "family": family, "given": list(given), "prefix": prefix})
+
+
+def _addresses(address: Address) -> list[Resource]:
+    if not (address.line or address.postal_code or address.city):
+        return []
+    lines = [address.line] if address.line else []
+    parts = {"line": lines, "city": address.city, "postalCode": address.postal_code, "country": address.country}
+    return [_without_empty(parts)]
+
+
+def _language(code: str) -> Resource:
+    return {"coding": [{"system": "urn:ietf:bcp:47", "code": code}]}
+
+
+def _terms(keys: Iterable[str], terms: dict[str, Term], system: str) -> list[Resource]:
+    return [
+        {"coding": [{"system": system, "code": key, "display": terms[key].label}], "text": terms[key].label}
+        for key in keys
+    ]
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

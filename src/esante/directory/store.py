@@ -1,0 +1,386 @@
+"""All SQL of the directory."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from esante.directory.model import Address, Identifier, Organization, Person, Practitioner, Role
+from esante.directory.rules import normalised
+from esante.storage import Connection, Database, Kind, Row, Table
+
+_NAMES = {"id": "uuid", "family": "text", "given": "jsonb"}
+
+
+def _identifiers(holder: str) -> Table:
+    columns = {f"{holder}_id": "uuid", "system": "text", "value": "text"}
+    return Table(f"{holder}_identifier", Kind.REFERENCE, columns)
+
+
+PERSON = Table(
+    "person",
+    Kind.REFERENCE,
+    _NAMES
+    | {
+        "family_key": "text",
+        "given_key": "text",
+        "birth_date": "date",
+        "sex": "text",
+        "address": "jsonb",
+        "languages": "jsonb",
+        "deceased_at": "timestamptz",
+    },
+)
+PERSON_IDENTIFIER = _identifiers("person")
+ORGANIZATION = Table(
+    "organization",
+    Kind.REFERENCE,
+    {"id": "uuid", "name": "text", "name_key": "text", "kind": "text", "address": "jsonb"},
+)
+ORGANIZATION_IDENTIFIER = _identifiers("organization")
+PRACTITIONER = Table(
+    "practitioner",
+    Kind.REFERENCE,
+    _NAMES
+    | {
+        "name_key": "text",
+        "title": "text",
+        "profession": "text",
+        "specialities": "jsonb",
+        "languages": "jsonb",
+    },
+)
+PRACTITIONER_IDENTIFIER = _identifiers("practitioner")
+ROLE = Table(
+    "practitioner_role",
+    Kind.REFERENCE,
+    {
+        "id": "uuid",
+        "practitioner_id": "uuid",
+        "organization_id": "uuid",
+        "profession": "text",
+        "specialities": "jsonb",
+        "since": "date",
+        "until": "date",
+    },
+)
+
+Place = tuple[str, UUID]
+"""Where a page ends in a list sorted by name: the name's key and the id of its last row."""
+
+_identifier_list = msgspec.json.Decoder(tuple[Identifier, ...])
+_text_list = msgspec.json.Decoder(tuple[str, ...])
+_address = msgspec.json.Decoder(Address)
+_role_list = msgspec.json.Decoder(tuple[Role, ...])
+
+
+# Rows to insert -------------------------------------------------------------------------------------------
+
+
+def person_rows(person: Person) -> list[Row]:
+    """The rows of a new person."""
+    row = (
+        person.id,
+        person.family,
+        _json(person.given),
+        normalised(person.family),
+        normalised(" ".join(person.given)),
+        person.birth_date,
+        person.sex,
+        _json(person.address),
+        _json(person.languages),
+        person.deceased_at,
+    )
+    return [(PERSON, row), *identifier_rows(PERSON_IDENTIFIER, person.id, person.identifiers)]
+
+
+def organization_rows(organization: Organization) -> list[Row]:
+    """The rows of a new organisation."""
+    row = (
+        organization.id,
+        organization.name,
+        normalised(organization.name),
+        organization.kind,
+        _json(organization.address),
+    )
+    identifiers = identifier_rows(ORGANIZATION_IDENTIFIER, organization.id, organization.identifiers)
+    return [(ORGANIZATION, row), *identifiers]
+
+
+def practitioner_rows(practitioner: Practitioner) -> list[Row]:
+    """The rows of a new practitioner and his or her roles."""
+    row = (
+        practitioner.id,
+        practitioner.family,
+        _json(practitioner.given),
+        normalised(" ".join((practitioner.family, *practitioner.given))),
+        practitioner.title,
+        practitioner.profession,
+        _json(practitioner.specialities),
+        _json(practitioner.languages),
+    )
+    identifiers = identifier_rows(PRACTITIONER_IDENTIFIER, practitioner.id, practitioner.identifiers)
+    return [(PRACTITIONER, row), *identifiers, *(role_row(practitioner.id, role) for role in practitioner.roles)]
+
+
+def identifier_rows(table: Table, holder: UUID, identifiers: Iterable[Identifier]) -> list[Row]:
+    """The rows of a holder's identifiers."""
+    return [(table, (holder, identifier.system, identifier.value)) for identifier in identifiers]
+
+
+def role_row(practitioner_id: UUID, role: Role) -> Row:
+    """The row of a role."""
+    organization, specialities = role.organization_id, _json(role.specialities)
+    return ROLE, (role.id, practitioner_id, organization, role.profession, specialities, role.since, role.until)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# What the three kinds of holders share --------------------------------------------------------------------
+
+
+def _with_identifiers(table: str, also: str = "") -> str:
+    """All columns of the holders `h` of a table, with their identifiers, and `also` another column."""
+    more = f", {also}" if also else ""
+    return f"""
+        SELECT h.*, (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('system', i.system, 'value', i.value)), '[]')
+            FROM {table}_identifier i WHERE i.{table}_id = h.id) AS identifiers{more}
+        FROM {table} h
+    """  # noqa: S608 - names are declared in code
+
+
+def _holders(table: str) -> str:
+    """The ids of the holders who have an identifier: $1 its value, $2 its system or NULL for any."""
+    return f"""
+        SELECT {table}_id FROM {table}_identifier WHERE value = $1 AND ($2::text IS NULL OR system = $2)
+    """  # noqa: S608 - names are declared in code
+
+
+def _identifiers_of(row: asyncpg.Record) -> tuple[Identifier, ...]:
+    found = _identifier_list.decode(row["identifiers"])
+    return tuple(sorted(found, key=lambda identifier: (identifier.system, identifier.value)))
+
+
+# Persons --------------------------------------------------------------------------------------------------
+
+_PERSON = _with_identifiers("person")
+
+
+async def persons(db: Database | Connection, ids: Sequence[UUID]) -> list[Person]:
+    """The persons of `ids` that exist."""
+    return [_person(row) for row in await db.fetch(f"{_PERSON} WHERE h.id = ANY($1)", ids)]
+
+
+async def persons_with(db: Database, system: str | None, value: str) -> list[Person]:
+    """The persons who have an identifier (`system` None: of any system)."""
+    rows = await db.fetch(
+        f"{_PERSON} WHERE h.id IN ({_holders('person')}) ORDER BY h.id",
+        value,
+        system,
+    )
+    return [_person(row) for row in rows]
+
+
+async def persons_named(db: Database, family_key: str, birth_date: date, limit: int) -> list[Person]:
+    """The persons with exactly this family name and birth date."""
+    rows = await db.fetch(
+        f"{_PERSON} WHERE h.family_key = $1 AND h.birth_date = $2 ORDER BY h.id LIMIT $3",
+        family_key,
+        birth_date,
+        limit,
+    )
+    return [_person(row) for row in rows]
+
+
+async def locked_person(conn: Connection, person_id: UUID) -> Person | None:
+    """A person whom no other transaction changes until this one ends."""
+    if not await conn.fetchval("SELECT 1 FROM person WHERE id = $1 FOR UPDATE", person_id):
+        return None
+    return (await persons(conn, [person_id]))[0]
+
+
+async def update_person(conn: Connection, person: Person) -> None:
+    """Store what is now known of a person."""
+    (_, row), *identifiers = person_rows(person)
+    assignments = ", ".join(
+        f"{name} = ${place}::{kind}" for place, (name, kind) in enumerate(PERSON.columns.items(), 1) if name != "id"
+    )
+    await conn.execute(f"UPDATE person SET {assignments} WHERE id = $1", *row)  # noqa: S608 - declared in code
+    await conn.execute("DELETE FROM person_identifier WHERE person_id = $1", person.id)
+    if identifiers:
+        await conn.execute(PERSON_IDENTIFIER.insert_sql, *zip(*(values for _, values in identifiers), strict=True))
+
+
+def _person(row: asyncpg.Record) -> Person:
+    return Person(
+        id=row["id"],
+        identifiers=_identifiers_of(row),
+        family=row["family"],
+        given=_text_list.decode(row["given"]),
+        birth_date=row["birth_date"],
+        sex=row["sex"],
+        address=_address.decode(row["address"]),
+        languages=_text_list.decode(row["languages"]),
+        deceased_at=row["deceased_at"],
+    )
+
+
+# Practitioners --------------------------------------------------------------------------------------------
+
+_ROLES = """
+(SELECT coalesce(jsonb_agg(to_jsonb(r) - 'practitioner_id' ORDER BY r.since, r.id), '[]')
+ FROM practitioner_role r WHERE r.practitioner_id = h.id) AS roles
+"""
+_PRACTITIONER = _with_identifiers("practitioner", _ROLES)
+
+_WORDS = "NOT EXISTS (SELECT 1 FROM unnest($1::text[]) w WHERE ' ' || name_key NOT LIKE '% ' || w || '%')"
+"""Each word begins a word of the name. Words are normalised: they hold no sign that LIKE knows."""
+
+
+async def practitioners(db: Database, ids: Sequence[UUID]) -> list[Practitioner]:
+    """The practitioners of `ids` that exist, with their roles."""
+    return [_practitioner(row) for row in await db.fetch(f"{_PRACTITIONER} WHERE h.id = ANY($1)", ids)]
+
+
+async def practitioners_with(db: Database, system: str | None, value: str) -> list[Practitioner]:
+    """The practitioners who have an identifier (`system` None: of any system)."""
+    rows = await db.fetch(
+        f"{_PRACTITIONER} WHERE h.id IN ({_holders('practitioner')}) ORDER BY h.id",
+        value,
+        system,
+    )
+    return [_practitioner(row) for row in rows]
+
+
+async def search_practitioners(
+    db: Database, words: Sequence[str], profession: str | None, after: Place | None, limit: int
+) -> list[tuple[str, Practitioner]]:
+    """Practitioners by the beginnings of their names, sorted by name, each with its name's key."""
+    rows = await db.fetch(
+        f"{_PRACTITIONER} WHERE {_WORDS} AND ($2::text IS NULL OR h.profession = $2)"
+        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
+        words,
+        profession,
+        *(after or (None, None)),
+        limit,
+    )
+    return [(row["name_key"], _practitioner(row)) for row in rows]
+
+
+def _practitioner(row: asyncpg.Record) -> Practitioner:
+    return Practitioner(
+        id=row["id"],
+        identifiers=_identifiers_of(row),
+        family=row["family"],
+        given=_text_list.decode(row["given"]),
+        title=row["title"],
+        profession=row["profession"],
+        specialities=_text_list.decode(row["specialities"]),
+        languages=_text_list.decode(row["languages"]),
+        roles=_role_list.decode(row["roles"]),
+    )
+
+
+async def search_roles(
+    db: Database,
+    *,
+    id_: UUID | None,
+    practitioner_id: UUID | None,
+    organization_id: UUID | None,
+    speciality: str | None,
+    after: UUID | None,
+    limit: int,
+) -> list[tuple[UUID, Role]]:
+    """Roles, each with the practitioner who has it, sorted by id; every condition that is given must hold."""
+    rows = await db.fetch(
+        """
+        SELECT * FROM practitioner_role
+        WHERE ($1::uuid IS NULL OR id = $1) AND ($2::uuid IS NULL OR practitioner_id = $2)
+          AND ($3::uuid IS NULL OR organization_id = $3) AND ($4::text IS NULL OR specialities ? $4)
+          AND ($5::uuid IS NULL OR id > $5)
+        ORDER BY id LIMIT $6
+        """,
+        id_,
+        practitioner_id,
+        organization_id,
+        speciality,
+        after,
+        limit,
+    )
+    return [(row["practitioner_id"], _role(row)) for row in rows]
+
+
+def _role(row: asyncpg.Record) -> Role:
+    return Role(
+        id=row["id"],
+        organization_id=row["organization_id"],
+        profession=row["profession"],
+        specialities=_text_list.decode(row["specialities"]),
+        since=row["since"],
+        until=row["until"],
+    )
+
+
+# Organisations --------------------------------------------------------------------------------------------
+
+_ORGANIZATION = _with_identifiers("organization")
+_WORKPLACES = """
+SELECT organization_id FROM practitioner_role
+WHERE practitioner_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until)
+"""
+
+
+async def organizations(db: Database, ids: Sequence[UUID]) -> list[Organization]:
+    """The organisations of `ids` that exist."""
+    return [_organization(row) for row in await db.fetch(f"{_ORGANIZATION} WHERE h.id = ANY($1)", ids)]
+
+
+async def organizations_with(db: Database, system: str | None, value: str) -> list[Organization]:
+    """The organisations that have an identifier (`system` None: of any system)."""
+    rows = await db.fetch(
+        f"{_ORGANIZATION} WHERE h.id IN ({_holders('organization')}) ORDER BY h.id",
+        value,
+        system,
+    )
+    return [_organization(row) for row in rows]
+
+
+async def organizations_of(db: Database, practitioner_id: UUID, on: date) -> list[Organization]:
+    """The organisations where a practitioner has a role on a day."""
+    rows = await db.fetch(
+        f"{_ORGANIZATION} WHERE h.id IN ({_WORKPLACES}) ORDER BY h.name_key, h.id",
+        practitioner_id,
+        on,
+    )
+    return [_organization(row) for row in rows]
+
+
+async def search_organizations(
+    db: Database, words: Sequence[str], kind: str | None, after: Place | None, limit: int
+) -> list[tuple[str, Organization]]:
+    """Organisations by the beginnings of the words of their names, sorted by name, each with its name's key."""
+    rows = await db.fetch(
+        f"{_ORGANIZATION} WHERE {_WORDS} AND ($2::text IS NULL OR h.kind = $2)"
+        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
+        words,
+        kind,
+        *(after or (None, None)),
+        limit,
+    )
+    return [(row["name_key"], _organization(row)) for row in rows]
+
+
+def _organization(row: asyncpg.Record) -> Organization:
+    return Organization(
+        id=row["id"],
+        identifiers=_identifiers_of(row),
+        name=row["name"],
+        kind=row["kind"],
+        address=_address.decode(row["address"]),
+    )

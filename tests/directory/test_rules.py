@@ -1,0 +1,264 @@
+"""Check digits against plain twins, forms of identifiers, names as they are compared."""
+
+from datetime import date
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esante.directory import Identifier, Person, PersonQuery, catalogue, matricule, matricule_faults, normalised, rules
+
+DIGITS = st.text("0123456789", min_size=1, max_size=20)
+MATRICULE = catalogue().system("matricule").uri
+
+# The symmetries of a pentagon as permutations of its corners: 0-4 turn it, 5-9 mirror it, then turn it.
+SYMMETRIES = [tuple((corner + turn) % 5 for corner in range(5)) for turn in range(5)] + [
+    tuple((turn - corner) % 5 for corner in range(5)) for turn in range(5)
+]
+
+
+def composed(first, second):
+    return SYMMETRIES.index(tuple(SYMMETRIES[first][SYMMETRIES[second][corner]] for corner in range(5)))
+
+
+def permuted(digit, times):
+    """Verhoeff's permutation, written as its cycles, applied `times` times."""
+    cycles = ([0, 1, 5, 8, 9, 4, 2, 7], [3, 6])
+    cycle = next(cycle for cycle in cycles if digit in cycle)
+    return cycle[(cycle.index(digit) + times) % len(cycle)]
+
+
+def verhoeff_holds(digits):
+    """The check by its definition: the product of all permuted digits is the identity."""
+    state = 0
+    for place, digit in enumerate(reversed(digits)):
+        state = composed(state, permuted(int(digit), place))
+    return state == 0
+
+
+def luhn_holds(digits):
+    """The check by its definition: from the right every second digit is doubled, and its digits are added."""
+    total = sum(int(d) for d in digits[-1::-2])
+    total += sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
+    return total % 10 == 0
+
+
+@given(DIGITS)
+def test_exactly_one_verhoeff_digit_completes_a_number(digits):
+    assert [d for d in "0123456789" if verhoeff_holds(digits + d)] == [rules.verhoeff_digit(digits)]
+
+
+@given(DIGITS)
+def test_exactly_one_luhn_digit_completes_a_number(digits):
+    assert [d for d in "0123456789" if luhn_holds(digits + d)] == [rules.luhn_digit(digits)]
+
+
+@pytest.mark.parametrize(("digits", "check"), [("236", "3"), ("12345", "1"), ("142857", "0")])
+def test_verhoeff_known_answers(digits, check):
+    assert rules.verhoeff_digit(digits) == check
+
+
+@given(DIGITS, st.data())
+def test_verhoeff_finds_every_wrong_digit_and_every_swap_of_neighbours(digits, data):
+    whole = digits + rules.verhoeff_digit(digits)
+    place = data.draw(st.integers(0, len(whole) - 1))
+    other = data.draw(st.sampled_from([d for d in "0123456789" if d != whole[place]]))
+    assert not verhoeff_holds(whole[:place] + other + whole[place + 1 :])
+    left = data.draw(st.integers(0, len(whole) - 2))
+    swapped = whole[:left] + whole[left + 1] + whole[left] + whole[left + 2 :]
+    assert swapped == whole or not verhoeff_holds(swapped)
+
+
+def test_the_printed_example_of_the_matricule_is_right():
+    assert matricule_faults("1893120105732") == ()
+    assert matricule(date(1893, 12, 1), 57) == "1893120105732"
+
+
+@given(st.dates(date(1890, 1, 1), date(2099, 12, 31)), st.integers(0, 999))
+def test_a_made_matricule_is_right_and_begins_with_the_date(birth_date, serial):
+    made = matricule(birth_date, serial)
+    assert made[:11] == f"{birth_date:%Y%m%d}{serial:03}"
+    assert len(made) == 13
+    assert luhn_holds(made[:12])
+    assert verhoeff_holds(made[:11] + made[12])
+    assert matricule_faults(made) == ()
+
+
+@given(st.dates(date(1890, 1, 1), date(2099, 12, 31)), st.integers(0, 999), st.data())
+def test_one_wrong_digit_in_a_matricule_is_found(birth_date, serial, data):
+    made = matricule(birth_date, serial)
+    place = data.draw(st.integers(0, 12))
+    other = data.draw(st.sampled_from([d for d in "0123456789" if d != made[place]]))
+    assert matricule_faults(made[:place] + other + made[place + 1 :]) != ()
+
+
+@pytest.mark.parametrize("serial", [-1, 1000])
+def test_a_serial_number_has_three_digits(serial):
+    with pytest.raises(ValueError, match="three digits"):
+        matricule(date(2000, 1, 1), serial)
+
+
+def codes(faults):
+    return [fault.code for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("", ["form"]),
+        ("189312010573", ["form"]),
+        ("18931201057320", ["form"]),
+        ("189312010573A", ["form"]),
+        ("١٨٩٣١٢٠١٠٥٧٣٢", ["form"]),
+        ("1893120105742", ["luhn"]),
+        ("1893120105733", ["verhoeff"]),
+        ("1893120105743", ["luhn", "verhoeff"]),
+    ],
+)
+def test_faults_of_a_matricule(value, found):
+    assert codes(matricule_faults(value)) == found
+
+
+def test_a_test_number_of_the_cns_has_faults_but_none_that_a_lenient_check_refuses():
+    faults = matricule_faults("1900123456712")
+    assert codes(faults) == ["date", "luhn", "verhoeff"]
+    assert not any(fault.hard for fault in faults)
+
+
+def with_check_digits(eleven):
+    return eleven + rules.luhn_digit(eleven) + rules.verhoeff_digit(eleven)
+
+
+@pytest.mark.parametrize(
+    ("eleven", "found"),
+    [
+        ("19991301123", ["date"]),
+        ("19990230123", ["date"]),
+        ("20000229123", []),
+        ("19000229123", ["date"]),
+        ("19990000123", []),
+        ("19991200123", []),
+        ("00001201123", ["date"]),
+    ],
+)
+def test_the_date_in_a_matricule_must_exist_or_be_unknown(eleven, found):
+    assert codes(matricule_faults(with_check_digits(eleven))) == found
+
+
+def test_the_old_form_takes_the_digit_of_each_of_three_series():
+    # 1*5 + 9*4 + 5*3 + 1*6 + 1*4 + 1*2 = 68 = 6 * 11 + 2: 11 - 2 = 9; 12 - 2 = 10 is not given; 13 - 2 = 11 is 0
+    assert rules.old_digits("1950010101") == {"9", "0"}
+    # the last term 2*2: 70 = 6 * 11 + 4, so 11 - 4, 12 - 4 and 13 - 4
+    assert rules.old_digits("1950010102") == {"7", "8", "9"}
+    assert codes(matricule_faults("19500101027")) == []
+    assert codes(matricule_faults("19500101021")) == ["mod11"]
+    assert codes(matricule_faults("19501301021"))[0] == "date"
+
+
+@pytest.mark.parametrize(
+    ("system", "value", "stored"),
+    [
+        ("matricule", " 1893 1201 057 32 ", "1893120105732"),
+        ("provider_code", "912345-67", "91234567"),
+        ("ehealth_id", "12 34 56 78 90", "1234567890"),
+    ],
+)
+def test_an_identifier_is_stored_without_blanks_and_separators(system, value, stored):
+    lists = catalogue()
+    identifier = rules.canonical(Identifier(lists.system(system).uri, value), lists.systems)
+    assert identifier.value == stored
+    assert rules.identifier_faults(identifier, lists.systems) == ()
+
+
+@pytest.mark.parametrize(
+    ("system", "value", "found"),
+    [
+        (catalogue().system("ehealth_id").uri, "123456789", ["form"]),
+        (catalogue().system("ehealth_id").uri, "1234567890\n", ["unprintable"]),
+        (catalogue().system("provider_code").uri, "912345678", ["form"]),
+        (MATRICULE, "1893120105733", ["verhoeff"]),
+        ("urn:oid:2.16.840.1.113883.2.9.4.3.2", "NCPNPH80A01H501K", []),
+        ("http://hospital.example/mrn", "A/1-2", []),
+        ("mrn", "1", ["system"]),
+        ("http://hospital.example/mrn", "", ["empty"]),
+        ("http://hospital.example/mrn", "x" * 201, ["long"]),
+        ("http://hospital.example/mrn", "a\0b", ["unprintable"]),
+    ],
+)
+def test_faults_of_identifiers(system, value, found):
+    assert codes(rules.identifier_faults(Identifier(system, value), catalogue().systems)) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "compared"),
+    [
+        ("Müller-Weiß", "muller weiss"),
+        ("  D'Onofrio ", "d onofrio"),
+        ("ÉLOÏSE", "eloise"),
+        ("Lê Thị", "le thi"),
+        ("ﬁn", "fin"),
+        ("Ørsted", "ørsted"),
+        ("100%_\\'; --", "100"),
+        ("王小明", "王小明"),
+        ("<b>", "b"),
+        ("", ""),
+    ],
+)
+def test_names_as_they_are_compared(written, compared):
+    assert normalised(written) == compared
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing_and_leaves_words_only(text):
+    once = normalised(text)
+    assert normalised(once) == once
+    assert all(char.isalnum() or char == " " for char in once)
+
+
+@given(st.text(st.characters(max_codepoint=0xFF)))
+def test_case_does_not_count(text):
+    assert normalised(text.upper()) == normalised(text.lower()) == normalised(text)
+
+
+PERSON = Person(
+    id=UUID(int=5),
+    identifiers=(Identifier(MATRICULE, "1893120105732"), Identifier("urn:x:mrn", "7")),
+    family="Müller",
+    given=("Anne", "Marie"),
+    birth_date=date(1893, 12, 1),
+    sex="female",
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (PersonQuery(), True),
+        (PersonQuery(family="MULLER", birth_date=date(1893, 12, 1)), True),
+        (PersonQuery(family="Mull", birth_date=date(1893, 12, 1)), False),
+        (PersonQuery(family="Müller", birth_date=date(1893, 12, 2)), False),
+        (PersonQuery(given="anne"), True),
+        (PersonQuery(given="Anne-Marie"), True),
+        (PersonQuery(given="Marie"), False),
+        (PersonQuery(given="Ann"), False),
+        (PersonQuery(value="7"), True),
+        (PersonQuery(system="urn:x:mrn", value="7"), True),
+        (PersonQuery(system=MATRICULE, value="7"), False),
+        (PersonQuery(system="", value="7"), False),
+        (PersonQuery(value="7", sex="male"), False),
+    ],
+)
+def test_a_query_matches_exactly_or_not_at_all(query, expected):
+    assert rules.matches(PERSON, query) is expected
+
+
+def test_the_lists_name_where_each_entry_comes_from():
+    lists = catalogue()
+    terms = [*lists.professions.values(), *lists.organization_kinds.values(), *lists.specialities.values()]
+    assert all(entry.legal_source and entry.label for entry in [*terms, *lists.systems])
+    assert {"doctor", "nurse", "admin"} <= set(lists.professions)
+    assert {"hospital", "prevention"} <= set(lists.organization_kinds)
+    assert isinstance(lists.dated, date)
+    with pytest.raises(KeyError):
+        lists.system("passport")
