@@ -22,7 +22,9 @@ has() { "$python" -c "import $1" 2>/dev/null; }
 
 pinned="--quiet --disable-pip-version-check --no-warn-script-location --require-hashes --only-binary :all: --requirement requirements/uv.txt"
 
-if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+made=.venv/bin/python
+[ -x .venv/bin/uv ] || [ -x .tools/bin/uv ] || made=false
+if ! "$made" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     rm -rf .venv .tools
     if ! has ensurepip && ! has pip && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         echo "This Python has neither venv nor pip: installing Debian's python3-venv."

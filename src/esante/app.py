@@ -25,6 +25,10 @@ from esante.storage import Database, Objects, apply_migrations, migrations_in, p
 from esante.storage.embedded import start, stop
 from esante.web import HANDLERS, SecurityHeaders
 
+log = logging.getLogger(__name__)
+BUILT = "2026-11-23"
+"""The date of the capability statement: when the faces last changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -126,3 +130,97 @@ def create_app(settings: Settings) -> Starlette:
 def app_from_environ() -> Starlette:
     """The application for a worker process: all settings from the environment."""
     return create_app(Settings.from_environ())
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    """Every room's routes; FHIR faces under /fhir."""
+    p, base = platform, f"{platform.settings.base_url}/fhir"
+    static = Path(__file__).parent
+
+    async def health(request: Request) -> Response:
+        """200 when the database answers."""
+        await p.db.fetchval("SELECT 1")
+        return JSONResponse({"status": "ready", "version": __version__})
+
+    async def metadata(request: Request) -> Response:
+        return fhir_response(_capability_statement(base))
+
+    return [
+        Route("/health", health),
+        Route("/fhir/metadata", metadata),
+        *access.api_routes(p.access, p.journal, p.settings.base_url),
+        *directory.api_routes(p.directory, p.access.requester, base),
+        *record.api_routes(p.record, p.access, p.directory, base),
+        *access.page_routes(p.access, p.journal, p.directory),
+        *record.page_routes(p.record, p.access, p.directory),
+        *notices.page_routes(p.notices, p.access),
+        *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
+        Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
+        Mount("/static", StaticFiles(directory=static / "portal" / "static")),
+    ]
+
+
+def _demo_people(platform: Platform) -> dict[str, Any]:
+    """In the demo people sign in by choosing who they are; otherwise nobody can that way."""
+    if not platform.settings.demo:
+        return {}
+    from esante import demo
+
+    return {"personas": partial(demo.personas, platform), "become": partial(demo.become, platform)}
+
+
+def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
+    """What runs beside the requests in every worker; each does its work in one process at a time."""
+    return [
+        platform.journal.sealer.run(),
+        run_readers(platform.db, platform.readers),
+        _hourly(platform),
+    ]
+
+
+async def _hourly(platform: Platform) -> None:
+    """Open the records whose time to object is over, and tidy up."""
+    while True:
+        try:
+            await platform.access.lifecycle.open_due(datetime.now(UTC))
+            await platform.access.tidy()
+        except Unavailable:
+            log.warning("the hourly work waits for the database")
+        except Exception:
+            log.exception("the hourly work failed; it is tried again")
+        await asyncio.sleep(3_600)
+
+
+def _capability_statement(base: str) -> dict[str, Any]:
+    """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
+    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": BUILT,
+        "kind": "instance",
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json"],
+        "software": {"name": "esante", "version": __version__},
+        "implementation": {"description": "The shared care record of esante", "url": base},
+        "rest": [
+            {
+                "mode": "server",
+                "security": {
+                    "service": [
+                        {
+                            "coding": [
+                                {
+                                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                                    "code": "SMART-on-FHIR",
+                                }
+                            ]
+                        }
+                    ],
+                    "description": "SMART Backend Services: see /.well-known/smart-configuration",
+                },
+                "resource": sorted(resources, key=itemgetter("type")),
+                "interaction": [{"code": "transaction"}],
+            }
+        ],
+    }

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from esante.storage import Overloaded, Unavailable
 from esante.web.i18n import N_, translator
@@ -59,6 +59,8 @@ async def on_problem(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(("/oauth", "/api", "/.well-known")):
         body = {"error": error.code, "error_description": _sentence(error)}
         return JSONResponse(body, error.status, headers=error.headers)
+    if "Location" in error.headers:
+        return RedirectResponse(error.headers["Location"], error.status)
     return await render(request, "problem.html", error.status, headers=error.headers, problem=error)
 
 
