@@ -12,6 +12,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from esante.storage import Unavailable
 from esante.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
 
 LANGUAGE_COOKIE = "esante_lang"
@@ -63,8 +64,7 @@ async def render(
     **context: Any,
 ) -> HTMLResponse:
     """A page. Templates also get `request`, `path`, `session` (or None) and `csrf_token`."""
-    sessions = getattr(request.app.state, "sessions", None)
-    session = await sessions.of(request) if sessions else None
+    session = await _session_of(request)
     token = session.csrf if session else ""
     text = (
         environment(language_of(request))
@@ -81,6 +81,15 @@ async def render(
         )
     )
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+async def _session_of(request: Request) -> Any:
+    """The session of a request; None also where the database cannot say: an error page must still be shown."""
+    sessions = getattr(request.app.state, "sessions", None)
+    try:
+        return await sessions.of(request) if sessions else None
+    except Unavailable:
+        return None
 
 
 def redirect(url: str) -> Response:
