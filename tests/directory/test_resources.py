@@ -14,10 +14,10 @@ from esante.directory import (
     practitioner_resource,
     role_resource,
 )
+from esante.fhir import check
 from esante.fhir.rest import searchset
 from tests.directory.conftest import a_person, a_practitioner, a_role, an_organization
 
-validation = pytest.importorskip("esante.fhir.validation", reason="the FHIR checker is not in this checkout")
 LISTS = catalogue()
 BARE = {"identifiers": (), "given": (), "languages": ()}
 
@@ -40,11 +40,11 @@ def resources():
 
 @pytest.mark.parametrize("resource", resources(), ids=lambda resource: resource["resourceType"])
 def test_a_resource_is_right_r4(resource):
-    assert validation.check(orjson.dumps(resource)).issues == ()
+    assert check(orjson.dumps(resource)).issues == ()
 
 
 def test_a_search_set_is_right_r4():
     one_of_each = {resource["resourceType"]: resource for resource in resources()}
     base = "http://esante.test/fhir"
     bundle = searchset(one_of_each.values(), self_url=f"{base}/Patient", base_url=base)
-    assert validation.check(orjson.dumps(bundle)).issues == ()
+    assert check(orjson.dumps(bundle)).issues == ()
