@@ -127,10 +127,9 @@ def _language(code: str) -> Resource:
 
 
 def _terms(keys: Iterable[str], terms: dict[str, Term], system: str) -> list[Resource]:
-    return [
-        {"coding": [{"system": system, "code": key, "display": terms[key].label}], "text": terms[key].label}
-        for key in keys
-    ]
+    """CodeableConcepts; a key that a later list dropped stands for itself."""
+    labels = [(key, terms[key].label if key in terms else key) for key in keys]
+    return [{"coding": [{"system": system, "code": key, "display": label}], "text": label} for key, label in labels]
 
 
 def _instant(moment: datetime) -> str:

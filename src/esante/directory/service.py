@@ -35,8 +35,8 @@ from esante.web import N_, Page, Problem, decode_cursor, encode_cursor
 
 T = TypeVar("T", Practitioner, Organization)
 H = TypeVar("H", Person, Practitioner, Organization)
-HOMONYMS = 20
-"""How many persons of one name and birth date are looked at."""
+HOMONYMS = 200
+"""How many persons of one name and birth date are looked at: more than any country has, yet a bound."""
 
 
 class Directory:
