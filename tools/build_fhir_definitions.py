@@ -78,11 +78,7 @@ class Leaves:
         root, *groups, name = path.split(".")
         owner = "_".join([root, *(group[0].upper() + group[1:] for group in groups[-1:])])
         stem = name.removesuffix("[x]")
-        return (
-            profile
-            if any(p.startswith(stem) for p in self._schema.get(owner, {}).get("properties", ()))
-            else None
-        )
+        return profile if any(p.startswith(stem) for p in self._schema.get(owner, {}).get("properties", ())) else None
 
     def below(self, root: str) -> dict[str, Json]:
         """The leaf elements of one structure by path."""
@@ -146,9 +142,7 @@ def element_of(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
     else:
         types = tuple(dict.fromkeys(type_name(kind, path, is_resource) for kind in raw["type"]))
     targets = {
-        profile.removeprefix(TARGET)
-        for kind in raw.get("type", [])
-        for profile in kind.get("targetProfile", [])
+        profile.removeprefix(TARGET) for kind in raw.get("type", []) for profile in kind.get("targetProfile", [])
     }
     return d.Element(
         name=name.removesuffix("[x]"),

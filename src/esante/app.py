@@ -7,21 +7,32 @@ Readers of the journal (notices) and the sealer run beside it in every worker.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
+from esante import __version__, access, directory, notices, portal, record
 from esante.access import Access
 from esante.directory import Directory
-from esante.journal import Journal, Reader
+from esante.fhir.rest import fhir_response
+from esante.journal import Journal, Reader, run_readers
 from esante.notices import Notices
 from esante.record import Record
 from esante.rooms import ROOMS
 from esante.settings import Settings
-from esante.storage import Database, Objects, apply_migrations, migrations_in, pending_migrations
+from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
 from esante.web import HANDLERS, SecurityHeaders
 

@@ -298,7 +298,8 @@ class _progress:
     """A progress bar on stderr; calling it with (done, total, what) moves it."""
 
     def __init__(self, label: str) -> None:
-        self._label, self._bar, self._what = label, None, ""
+        self._label, self._what = label, ""
+        self._bar: Any = None
 
     def __enter__(self) -> "_progress":
         return self

@@ -5,8 +5,10 @@ the environment anywhere else.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Settings:
     journal_key: str = ""
     journal_origin: str = "esante/journal"
     demo: bool = False
-    matricule_check: str = "warn"
+    matricule_check: Literal["strict", "warn"] = "warn"
     max_body: int = 32 * 1024 * 1024
     queue_bound: int = 2_000
     pool_size: int = 8
@@ -55,7 +57,7 @@ def _flag(raw: str) -> bool:
     return raw.strip().lower() in {"1", "true", "yes", "on"}
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[str], object]] = {
     "data": Path,
     "host": str,
     "port": int,

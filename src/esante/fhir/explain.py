@@ -95,15 +95,11 @@ class _Walk:
         for element in type_.elements:
             yield from self._presence(element, value, type_, path)
 
-    def _presence(
-        self, element: Element, value: dict[str, Any], type_: Type, path: Path
-    ) -> Iterator[Finding]:
+    def _presence(self, element: Element, value: dict[str, Any], type_: Type, path: Path) -> Iterator[Finding]:
         """Required elements are there, and of a choice there is only one."""
         names = [name for name in element.json_names() if name in value or f"_{name}" in value]
         if element.choice and len(names) > 1:
-            text = (
-                f"Only one of {', '.join(names)} may be given: {type_.name}.{element.name}[x] is one value."
-            )
+            text = f"Only one of {', '.join(names)} may be given: {type_.name}.{element.name}[x] is one value."
             yield _error("structure", (*path, names[-1]), text)
         if element.min and not names:
             if element.choice:
@@ -250,13 +246,7 @@ def _show(value: Any) -> str:
     """A value as it may stand in a message: short, and nothing for lists and objects."""
     if isinstance(value, list | dict) or value is None:
         return ""
-    text = (
-        f'"{value}"'
-        if isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1] if isinstance(value, str) else ''}"
 
 

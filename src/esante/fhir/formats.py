@@ -23,9 +23,7 @@ Check = Callable[[list[Any]], bool]
 
 #: Formats that come down to "no white space"; a code with a single space inside is left to the slow pass.
 _SPACELESS = frozenset({"uri", "url", "canonical", "code"})
-_OFTEN = frozenset(
-    {"Coding", "Identifier", "Meta", "Period", "Quantity", "Bundle.entry", "Bundle.entry.request"}
-)
+_OFTEN = frozenset({"Coding", "Identifier", "Meta", "Period", "Quantity", "Bundle.entry", "Bundle.entry.request"})
 _SELDOM = frozenset({"implicitRules", "language"})
 
 
@@ -44,9 +42,7 @@ class Collector:
     """What has to be looked at in the instances of one generated type, and the instances of the current
     resource."""
 
-    def __init__(
-        self, type_: Type, field: Callable[[str], str], codes: dict[str, dict[str, tuple[str, ...]]]
-    ) -> None:
+    def __init__(self, type_: Type, field: Callable[[str], str], codes: dict[str, dict[str, tuple[str, ...]]]) -> None:
         self.found: list[Any] = []
         self._checks: list[Check] = []
         single: defaultdict[str, list[str]] = defaultdict(list)

@@ -43,9 +43,7 @@ def decode(data: bytes) -> Any:
     """Plain data with every decimal as `Decimal`, digits kept. Raises `NotJson` with the place and a
     remedy."""
     if data.startswith(b"\xef\xbb\xbf"):
-        raise NotJson(
-            "The text begins with a byte order mark; JSON has none (RFC 8259, 8.1). Remove it.", (1, 1)
-        )
+        raise NotJson("The text begins with a byte order mark; JSON has none (RFC 8259, 8.1). Remove it.", (1, 1))
     try:
         return _decoder.decode(data)
     except UnicodeDecodeError:
@@ -160,9 +158,7 @@ def _place(text: str, offset: int) -> tuple[int, int]:
 
 
 def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
-    return _place(
-        data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace"))
-    )
+    return _place(data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace")))
 
 
 def _not_utf8(data: bytes) -> NotJson:
@@ -180,12 +176,8 @@ def _malformed(data: bytes, message: str) -> NotJson:
     hit = _BYTE.search(message)
     if hit is None and "truncated" in message:
         if _has_lone_surrogate(data):
-            return NotJson(
-                "A text has a \\u escape for half a character (a surrogate without its other half)."
-            )
-        return NotJson(
-            "The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data))
-        )
+            return NotJson("A text has a \\u escape for half a character (a surrogate without its other half).")
+        return NotJson("The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data)))
     if hit is None:
         return NotJson(f"Not JSON that can be read: {message}.")
     offset = int(hit[1])

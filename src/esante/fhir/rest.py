@@ -171,15 +171,10 @@ def date_range(value: str, name: str = "date") -> DateRange:
     match = _DATE.fullmatch(value.replace(" ", "+"))
     if not match:
         raise _bad(name, N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time."))
-    prefix, year, month, day, hour, minute, second, zone = match.groups()
+    prefix, _, month, day, hour, _, second, zone = match.groups()
     try:
-        low = datetime(
-            *(int(part or default) for part, default in ((year, 1), (month, 1), (day, 1))),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            tzinfo=UTC,
-        )
+        parts = [int(part or default) for part, default in zip(match.groups()[1:7], (1, 1, 1, 0, 0, 0), strict=True)]
+        low = datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
         if zone not in (None, "Z"):
             low = datetime.fromisoformat(f"{low:%Y-%m-%dT%H:%M:%S}{zone}").astimezone(UTC)
         high = _end(low, month, day, hour, second)

@@ -14,9 +14,7 @@ from typing import Any
 from esante.fhir.model import Finding, Path, Severity
 
 _REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
-_RESTFUL = re.compile(
-    r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$"
-)
+_RESTFUL = re.compile(r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
 
 #: Elements of R4 named `reference` that hold an address of their own and not a reference to a resource.
 _NOT_REFERENCES = ("DetectedIssue.reference", "Immunization.education.reference")
@@ -50,9 +48,7 @@ def _document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
     """What makes a Bundle a document. R4 lets a Composition be about nobody: that is a warning."""
     identifier = bundle.get("identifier", {})
     if "system" not in identifier or "value" not in identifier:
-        yield _error(
-            "invariant", ("identifier",), "A document has an identifier with system and value (bdl-9)."
-        )
+        yield _error("invariant", ("identifier",), "A document has an identifier with system and value (bdl-9).")
     if "timestamp" not in bundle:
         text = "A document has a timestamp: when it was put together (bdl-10). Add Bundle.timestamp."
         yield _error("invariant", ("timestamp",), text)
@@ -64,9 +60,7 @@ def _document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
         yield _warning("business-rule", ("entry", 0, "resource", "subject"), text)
     for index, entry in enumerate(entries):
         if "resource" not in entry:
-            yield _error(
-                "required", ("entry", index, "resource"), "Each entry of a document holds a resource."
-            )
+            yield _error("required", ("entry", index, "resource"), "Each entry of a document holds a resource.")
         elif "fullUrl" not in entry:
             text = "Each entry of a document has a fullUrl, so that the others can refer to it."
             yield _error("required", ("entry", index, "fullUrl"), text)
@@ -89,16 +83,12 @@ def _full_urls(entries: list[Json]) -> Iterator[Finding]:
         where: Path = ("entry", index, "fullUrl")
         key = (url, resource.get("meta", {}).get("versionId"))
         if key in seen:
-            yield _error(
-                "invariant", where, f"The same fullUrl is at entry {seen[key]} already (bdl-7): {url[:120]}"
-            )
+            yield _error("invariant", where, f"The same fullUrl is at entry {seen[key]} already (bdl-7): {url[:120]}")
         seen.setdefault(key, index)
         if "/_history/" in url:
             yield _error("invariant", where, "A fullUrl does not name a version (bdl-8).")
         elif url.startswith(("http:", "https:")) and "id" in resource and not url.endswith(f"/{local}"):
-            yield _error(
-                "invariant", where, f"The fullUrl does not end with the resource's type and id, {local}."
-            )
+            yield _error("invariant", where, f"The fullUrl does not end with the resource's type and id, {local}.")
 
 
 def _entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
@@ -174,14 +164,10 @@ def _contained(holder: Json, path: Path) -> Iterator[Finding]:
     for index, inner in enumerate(holder.get("contained", [])):
         where: Path = (*path, "contained", index)
         if "contained" in inner:
-            yield _error(
-                "invariant", (*where, "contained"), "A contained resource contains no others (dom-2)."
-            )
+            yield _error("invariant", (*where, "contained"), "A contained resource contains no others (dom-2).")
         name = inner.get("id")
         if name is None:
-            yield _error(
-                "required", (*where, "id"), "A contained resource has an id, by which it is referred to."
-            )
+            yield _error("required", (*where, "id"), "A contained resource has an id, by which it is referred to.")
         elif name in ids:
             yield _error("invariant", (*where, "id"), f"Two contained resources have the id '{name}'.")
         else:

@@ -80,9 +80,7 @@ def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ..
     places = jsontext.places(data, wanted) if len(data) <= MAX_LOCATED else {}
     issues = [_issue(finding, resource, places) for finding in told]
     if len(found) > MAX_ISSUES:
-        issues.append(
-            Issue("information", "incomplete", "", f"Only the first {MAX_ISSUES} problems are listed.")
-        )
+        issues.append(Issue("information", "incomplete", "", f"Only the first {MAX_ISSUES} problems are listed."))
     return tuple(issues)
 
 

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -17,7 +17,7 @@ from esante.storage.table import Row, Table
 
 BATCH = 256
 COMMITTERS = 2
-Connection = asyncpg.Connection
+Connection: TypeAlias = asyncpg.Connection
 
 
 class Overloaded(Exception):

@@ -117,9 +117,7 @@ def unpack(data: bytes) -> Definitions:
     try:
         return msgspec.msgpack.decode(zlib.decompress(data), type=Definitions)
     except (zlib.error, msgspec.MsgspecError) as error:
-        raise DefinitionsMissing(
-            f"The FHIR definitions in {FILE.name} are damaged; run 'make install'."
-        ) from error
+        raise DefinitionsMissing(f"The FHIR definitions in {FILE.name} are damaged; run 'make install'.") from error
 
 
 @functools.cache

@@ -20,9 +20,7 @@ def view(bundle: dict[str, Any]) -> DocumentView:
     composition = next((r for r in library.resources if r.get("resourceType") == "Composition"), {})
     library.use(composition)
     subject = library.find(composition.get("subject"), composition)
-    authors = tuple(
-        _party(reference, composition, library) for reference in text.items(composition.get("author"))
-    )
+    authors = tuple(_party(reference, composition, library) for reference in text.items(composition.get("author")))
     custodian = composition.get("custodian")
     narrative = _narrative(composition, library.lost)
     sections = _sections(composition, library, 0)

@@ -9,9 +9,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-TableKind = Literal[
-    "observations", "medications", "allergies", "conditions", "immunisations", "procedures", "others"
-]
+TableKind = Literal["observations", "medications", "allergies", "conditions", "immunisations", "procedures", "others"]
 
 
 @dataclass(frozen=True, slots=True)

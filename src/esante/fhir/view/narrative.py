@@ -81,9 +81,7 @@ _ATTRIBUTES = {
 _VOID = frozenset({"br", "hr", "col", "img", "input"})
 _DROPPED = frozenset({"script", "style", "iframe", "object", "embed", "svg", "math", "template", "noscript"})
 #: Headings become bold paragraphs: the page has a heading order of its own; the text of a link stays.
-_UNWRAPPED = frozenset(
-    {"a", "h1", "h2", "h3", "h4", "h5", "h6", "html", "body", "font", "center", "u", "address"}
-)
+_UNWRAPPED = frozenset({"a", "h1", "h2", "h3", "h4", "h5", "h6", "html", "body", "font", "center", "u", "address"})
 
 _SELF_CLOSED = re.compile(r"<([A-Za-z][A-Za-z0-9]*)((?:\s[^<>]*)?)/>")
 _HEADING = re.compile(r"<(/?)[hH][1-6](?:\s[^<>]*)?>")

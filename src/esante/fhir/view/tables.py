@@ -243,13 +243,8 @@ def _other(resource: Json, library: Library) -> Other:
     named = ("code", "title", "name", "deviceName", "description", "type")
     names = ((key, text.person_name(resource.get(key)) or text.anything(resource.get(key))) for key in named)
     by, name = next(((key, words) for key, words in names if words), ("", kind or "?"))
-    moments = [
-        text.when(*text.first(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")
-    ]
-    dates = [
-        When(text.string(resource.get(key)))
-        for key in ("date", "created", "authoredOn", "recorded", "issued")
-    ]
+    moments = [text.when(*text.first(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")]
+    dates = [When(text.string(resource.get(key))) for key in ("date", "created", "authoredOn", "recorded", "issued")]
     return Other(
         name=name,
         status=text.string(resource.get("status")),

@@ -134,9 +134,7 @@ def _dosage(value: Any) -> str:
     text = string(value.get("text"))
     if text:
         return text
-    doses = [
-        anything(first(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")
-    ]
+    doses = [anything(first(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")]
     rest = [timing(value.get("timing")), concept(value.get("route")), string(value.get("patientInstruction"))]
     return joined([*doses, *rest])
 
@@ -152,9 +150,7 @@ def timing(value: Any) -> str:
         rhythm = f"{often} / {string(repeat['period'])} {string(repeat.get('periodUnit'))}".strip()
     parts = [concept(value.get("code")), rhythm]
     if isinstance(repeat, dict):
-        parts += [
-            ", ".join(map(string, items(repeat.get(key)))) for key in ("when", "timeOfDay", "dayOfWeek")
-        ]
+        parts += [", ".join(map(string, items(repeat.get(key)))) for key in ("when", "timeOfDay", "dayOfWeek")]
     return joined(parts)
 
 
