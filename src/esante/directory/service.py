@@ -12,7 +12,6 @@ import asyncpg
 from esante.directory import rules, store
 from esante.directory.catalogue import catalogue
 from esante.directory.model import (
-    Catalogue,
     Fault,
     Identifier,
     Organization,
@@ -53,13 +52,12 @@ class Directory:
         db: Database,
         journal: Journal,
         matricule_check: str = "warn",
-        lists: Catalogue | None = None,
     ) -> None:
         self._db, self._journal = db, journal
         if matricule_check not in CHECKS:
             raise ValueError(f"matricule_check is one of {', '.join(CHECKS)}, not {matricule_check!r}")
         self._strict = matricule_check == "strict"
-        self.catalogue = lists or catalogue()
+        self.catalogue = catalogue()
         self._practitioners = Recent(lambda ids: store.practitioners(db, ids))
         self._organizations = Recent(lambda ids: store.organizations(db, ids))
 
