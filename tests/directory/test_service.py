@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from esante.directory import (
+    Directory,
     Identifier,
     PersonDeceased,
     PersonQuery,
@@ -109,6 +110,11 @@ async def test_a_wrong_check_digit_is_noted_when_lenient_and_refused_when_strict
     assert (await directory.find_person(MATRICULE, "1900123456712")).id == person.id
     with pytest.raises(Problem):
         await strict.find_person(MATRICULE, "1900123456712")
+
+
+def test_a_misspelt_setting_is_refused(db, journal):
+    with pytest.raises(ValueError, match="strict, warn"):
+        Directory(db, journal, "Strict")
 
 
 @pytest.mark.parametrize(

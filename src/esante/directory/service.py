@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,6 @@ import asyncpg
 from esante.directory import rules, store
 from esante.directory.catalogue import catalogue
 from esante.directory.model import (
-    Catalogue,
     Fault,
     Identifier,
     Organization,
@@ -35,6 +34,7 @@ from esante.web import N_, Page, Problem, decode_cursor, encode_cursor
 
 T = TypeVar("T", Practitioner, Organization)
 H = TypeVar("H", Person, Practitioner, Organization)
+CHECKS = ("strict", "warn")
 HOMONYMS = 200
 """How many persons of one name and birth date are looked at: more than any country has, yet a bound."""
 
@@ -44,18 +44,20 @@ class Directory:
 
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit, "warn" takes them and
     notes the fault in the journal (the CNS hands out test numbers that fail). Every refusal is a Problem.
+    Raises ValueError for another word.
     """
 
     def __init__(
         self,
         db: Database,
         journal: Journal,
-        matricule_check: Literal["strict", "warn"] = "warn",
-        lists: Catalogue | None = None,
+        matricule_check: str = "warn",
     ) -> None:
         self._db, self._journal = db, journal
+        if matricule_check not in CHECKS:
+            raise ValueError(f"matricule_check is one of {', '.join(CHECKS)}, not {matricule_check!r}")
         self._strict = matricule_check == "strict"
-        self.catalogue = lists or catalogue()
+        self.catalogue = catalogue()
         self._practitioners = Recent(lambda ids: store.practitioners(db, ids))
         self._organizations = Recent(lambda ids: store.organizations(db, ids))
 
