@@ -53,6 +53,7 @@ class Policy:
     attempts_per_requester: int
     attempts_per_origin: int
     stay_after: timedelta
+    stay_kinds: frozenset[str]
     emergency: timedelta
     min_reason: int
     max_reason: int
@@ -163,6 +164,7 @@ def _policy(period: dict[str, Any]) -> Policy:
         attempts_per_requester=attempts["per_requester"],
         attempts_per_origin=attempts["per_origin"],
         stay_after=timedelta(days=period["stay"]["days_after_discharge"]),
+        stay_kinds=frozenset(period["stay"]["kinds"]),
         emergency=timedelta(hours=emergency["hours"]),
         min_reason=emergency["min_reason"],
         max_reason=emergency["max_reason"],

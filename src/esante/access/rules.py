@@ -85,6 +85,20 @@ _PROFESSIONAL = ("practitioner", "organization")
 _CARE = (Purpose.TREATMENT, Purpose.EMERGENCY)
 
 
+TRANSITIONS = {
+    "object": ((RecordState.ANNOUNCED, RecordState.OPEN), RecordState.OBJECTED),
+    "close": ((RecordState.OPEN,), RecordState.CLOSED),
+    "reopen": ((RecordState.OBJECTED, RecordState.CLOSED), RecordState.OPEN),
+}
+"""What a person may do with the life of her record: from which states, to which."""
+
+
+def next_state(state: RecordState, act: str) -> RecordState | None:
+    """The state after `act` (also when it is that already), or None when it is not allowed."""
+    before, after = TRANSITIONS.get(act, ((), None))
+    return after if state in before or state is after else None
+
+
 def decide(
     consent: Consent,
     requester: Requester,
@@ -112,12 +126,21 @@ def explain(verdict: Verdict) -> str:
     return REASONS.get(verdict.reason, REASONS["refused"])
 
 
-def best_grant(consent: Consent, requester: Requester, at: datetime) -> Grant | None:
-    """The grant that reaches furthest among those of the requester in force, whatever the document; or None.
+def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant | None:
+    """The grant with which a professional may open the record at all, or None: then it is not there for him.
 
-    It is what lets a professional open the record at all; what is seen in it, `decide` says of each document.
+    What is seen inside, `decide` says of each document.
     """
-    return _grant(consent, requester, policy(at.date()), at)[0]
+    terms = policy(at.date())
+    closed = (
+        requester.kind not in _PROFESSIONAL
+        or consent.state is not RecordState.OPEN
+        or not consent.sharing
+        or requester.id in consent.blocked
+        or requester.organization_id in consent.blocked
+        or (consent.deceased_at is not None and at >= consent.deceased_at + terms.read_after_death)
+    )
+    return None if closed else _grant(consent, requester, terms, at)[0]
 
 
 def _patient(consent: Consent, requester: Requester, action: Action, item: Item, at: datetime) -> Verdict:
@@ -172,7 +195,7 @@ def _read(consent: Consent, requester: Requester, item: Item, at: datetime) -> V
 def _by_grant(consent: Consent, requester: Requester, item: Item, terms: Policy, at: datetime) -> Verdict:
     grant, any_grant = _grant(consent, requester, terms, at, item)
     if grant is not None:
-        return Verdict(True, f"grant.{grant.kind}", grant.kind, grant)
+        return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
     return Verdict(False, "restricted", "restricted") if any_grant else Verdict(False, "no-grant", "no-grant")
 
 
