@@ -71,7 +71,7 @@ __all__ = [
     "matrix",
     "opening_grant",
     "policy",
-    "require_scope",
     "requester_of",
+    "require_scope",
     "rights",
 ]

@@ -67,9 +67,7 @@ class Codes:
         same Problem 404; 429 after too many attempts. Of two who enter one code at once, one gets the grant.
         """
         if requester.kind != "practitioner":
-            raise Problem(
-                403, "forbidden", N_("A code is for a health professional."), remedy=N_("Sign in as one.")
-            )
+            raise Problem(403, "forbidden", N_("A code is for a health professional."), remedy=N_("Sign in as one."))
         now = datetime.now(UTC)
         terms = policy(now.date())
         await limit_guesses(self._db, requester, terms)
@@ -104,9 +102,7 @@ class Codes:
             until=now + code.lasts,
         )
 
-    async def _tell_refused(
-        self, conn: Connection, code: Code | None, requester: Requester, refusal: str
-    ) -> None:
+    async def _tell_refused(self, conn: Connection, code: Code | None, requester: Requester, refusal: str) -> None:
         told = CodeRefused(allowed=False, rule=f"code.{refusal}", reason="refused")
         person_id = code.person_id if code else NIL
         rows = self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)

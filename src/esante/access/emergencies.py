@@ -14,8 +14,8 @@ from esante.access.model import Consent, Grant, GrantKind, Purpose, RecordState,
 from esante.access.store import Review
 from esante.directory import Directory, Person
 from esante.journal import Journal
-from esante.storage import NIL, Database, insert, uuid7
-from esante.web import NOT_FOUND, N_, Page, Problem, decode_cursor, encode_cursor
+from esante.storage import NIL, Database, Row, insert, uuid7
+from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
 MAX_NOTE = 2_000
@@ -96,6 +96,12 @@ class Emergencies:
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]
         return Page(items, encode_cursor(str(items[-1][0].grant_id)) if len(found) > limit else None)
 
+    async def one(self, requester: Requester, grant_id: UUID) -> tuple[Review, Person | None] | None:
+        """One emergency with its person, or None."""
+        _operator(requester)
+        found = await store.review(self._db, grant_id)
+        return (found, await self._directory.person(found.person_id)) if found else None
+
     async def review(self, requester: Requester, grant_id: UUID, verdict: str, note: str) -> None:
         """An operator judges an emergency; Problem 404 for an unknown one, 409 for one that is done."""
         _operator(requester)
@@ -103,16 +109,14 @@ class Emergencies:
             raise Problem(400, "value", N_("Choose a verdict."), place="verdict")
         note = checked_text(note, 0, MAX_NOTE, "note")
         async with self._db.transaction() as conn:
-            review = await store.review(conn, grant_id)
+            review = await store.review(conn, grant_id, lock=True)
             if review is None:
                 raise Problem(404, "not-found", NOT_FOUND)
             if review.reviewed_at is not None:
                 raise Problem(409, "conflict", N_("This emergency is reviewed already."))
             await store.finish_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
             told = EmergencyReviewed(grant_id=grant_id, verdict=verdict, note=note)
-            rows = self._journal.rows(
-                told, person_id=review.person_id, actor=requester.actor, origin=requester.origin
-            )
+            rows = self._journal.rows(told, person_id=review.person_id, actor=requester.actor, origin=requester.origin)
             await insert(conn, rows)
 
 
@@ -154,7 +158,7 @@ def _grant(person: Person, requester: Requester, now: datetime, reason: str, unt
     )
 
 
-def _review_row(grant: Grant, requester: Requester) -> store.Row:
+def _review_row(grant: Grant, requester: Requester) -> Row:
     values = (
         grant.id,
         grant.person_id,

@@ -12,7 +12,7 @@ from esante.access.model import Grant, GrantKind, Requester
 from esante.directory import Directory, Person
 from esante.journal import SYSTEM, Actor, Journal
 from esante.storage import Connection, Database, Row, insert, uuid7
-from esante.web import NOT_FOUND, N_, Page, Problem, decode_cursor, encode_cursor
+from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 NEWEST = 2_000
 """How many grants of a professional are looked through for the list of patients."""

@@ -28,9 +28,7 @@ class Lifecycle:
         """The life of a person's record, or None when no letter was sent."""
         return await store.record(self._db, person_id)
 
-    async def announce(
-        self, persons: Sequence[UUID], *, actor: Actor = SYSTEM, at: datetime | None = None
-    ) -> int:
+    async def announce(self, persons: Sequence[UUID], *, actor: Actor = SYSTEM, at: datetime | None = None) -> int:
         """Note that the letters were sent, from when the time to object runs; returns how many were new.
 
         Who got one before, who died and who is not in the directory is left out. `at`: only for history that
@@ -81,9 +79,7 @@ class Lifecycle:
             if after is not record.state:
                 await store.set_state(conn, person_id, after, datetime.now(UTC))
                 told = StateChanged(before=record.state, after=after)
-                rows = self._journal.rows(
-                    told, person_id=person_id, actor=requester.actor, origin=requester.origin
-                )
+                rows = self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
                 await insert(conn, rows)
         return after
 
@@ -107,7 +103,5 @@ async def locked_record(conn: Connection, person_id: UUID, *, open_only: bool = 
     """A person's record, held until the end of the transaction; Problem 409 when there is none (or not open)."""
     record = await store.record(conn, person_id, lock=True)
     if record is None or (open_only and record.state is not RecordState.OPEN):
-        raise Problem(
-            409, "conflict", N_("Your record is not open."), remedy=N_("Open it first, under Sharing.")
-        )
+        raise Problem(409, "conflict", N_("Your record is not open."), remedy=N_("Open it first, under Sharing."))
     return record

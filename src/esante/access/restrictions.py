@@ -15,7 +15,7 @@ from esante.access.store import Block
 from esante.directory import Directory
 from esante.journal import Event, Journal
 from esante.storage import Connection, Database, insert
-from esante.web import NOT_FOUND, N_, Problem
+from esante.web import N_, NOT_FOUND, Problem
 
 
 class Restrictions:

@@ -65,7 +65,7 @@ def require_scope(requester: Requester, resource: str, letters: str) -> None:
 
 
 def _meet(one: Scope, other: Scope) -> Scope | None:
-    if one.level != other.level or "*" not in (one.resource, other.resource) and one.resource != other.resource:
+    if one.level != other.level or ("*" not in (one.resource, other.resource) and one.resource != other.resource):
         return None
     letters = "".join(letter for letter in _LETTERS if letter in one.letters and letter in other.letters)
     resource = other.resource if one.resource == "*" else one.resource

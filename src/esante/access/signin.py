@@ -20,7 +20,7 @@ from esante.access.store_signin import Token
 from esante.directory import Directory, Organization, Person, Practitioner
 from esante.journal import Journal
 from esante.storage import Database
-from esante.web import NOT_FOUND, N_, Problem, Session, clear_cookie, origin_of, redirect, set_cookie
+from esante.web import N_, NOT_FOUND, Problem, Session, clear_cookie, origin_of, redirect, set_cookie
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
@@ -89,7 +89,11 @@ class SignIn:
         session = await _session(request)
         if session is None:
             raise Problem(
-                303, "login", N_("Please sign in."), remedy=N_("Sign in, then try again."), headers={"Location": "/signin"}
+                303,
+                "login",
+                N_("Please sign in."),
+                remedy=N_("Sign in, then try again."),
+                headers={"Location": "/signin"},
             )
         found = _from_principal(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
@@ -211,9 +215,7 @@ def _about(requester: Requester) -> dict[str, Any]:
 
 
 def _unauthorized(challenge: str, remedy: str) -> Problem:
-    return Problem(
-        401, "login", N_("You are not signed in."), remedy=remedy, headers={"WWW-Authenticate": challenge}
-    )
+    return Problem(401, "login", N_("You are not signed in."), remedy=remedy, headers={"WWW-Authenticate": challenge})
 
 
 def _hash(value: str) -> bytes:

@@ -35,6 +35,7 @@ LEEWAY = 10
 """Seconds by which two clocks may differ."""
 _MAX_TEXT = 256
 _MIN_RSA_BITS = 2_048
+_MAX_TIME = 1e12
 
 
 class OAuthError(Exception):
@@ -130,7 +131,7 @@ class Smart:
 
 
 def check_client(client: SoftwareClient) -> None:
-    """ValueError unless the keys are public, named, and of a kind that ES384 or RS384 can use, and scopes are known."""
+    """ValueError unless the keys are public, named and usable for ES384 or RS384, and the scopes are known."""
     if not client.client_id or len(client.client_id) > _MAX_TEXT:
         raise ValueError("client_id: 1 to 256 characters")
     unknown = [scope for scope in client.scopes if not ((one := parse_scope(scope)) and one.level == "system")]
@@ -144,9 +145,8 @@ def check_client(client: SoftwareClient) -> None:
         raise ValueError(f"client {client.client_id}: a key is of an unknown kind")
     for data, key in zip(client.jwks["keys"], keys.keys, strict=True):
         if not data.get("kid") or key.is_private or not _usable(key):
-            raise ValueError(
-                f"client {client.client_id}: keys must be public, have a kid, and be EC P-384 or RSA of 2048 bits or more"
-            )
+            rule = "each key must be public, have a kid, and be EC P-384 or RSA of 2048 bits or more"
+            raise ValueError(f"client {client.client_id}: {rule}")
 
 
 def _usable(key: Any) -> bool:
@@ -186,24 +186,24 @@ def verified(assertion: str, client: SoftwareClient | None) -> dict[str, Any] | 
 
 def check_claims(claims: Mapping[str, Any], client_id: str, endpoint: str, now: datetime) -> None:
     """OAuthError unless the claims of an assertion are as SMART asks."""
-    audience = claims.get("aud")
-    expiry, seconds = claims.get("exp"), now.timestamp()
-    not_before = claims.get("nbf", 0)
-    faults = {
+    audience, jti = claims.get("aud"), claims.get("jti")
+    expiry, not_before = _number(claims.get("exp")), _number(claims.get("nbf", 0))
+    seconds = now.timestamp()
+    latest = seconds + MAX_AGE.total_seconds() + LEEWAY
+    rules = {
         "iss and sub must both be the client_id": (claims.get("iss"), claims.get("sub")) == (client_id, client_id),
         f"aud must be {endpoint}": endpoint in (audience if isinstance(audience, list) else [audience]),
-        "exp must be a time in seconds": _is_number(expiry),
-        "exp has passed": not _is_number(expiry) or expiry > seconds - LEEWAY,
-        "exp must be at most five minutes ahead": not _is_number(expiry)
-        or expiry <= seconds + MAX_AGE.total_seconds() + LEEWAY,
-        "nbf has not come": _is_number(not_before) and not_before <= seconds + LEEWAY,
-        "jti must be a text of 1 to 256 characters": isinstance(claims.get("jti"), str)
-        and 0 < len(claims["jti"]) <= _MAX_TEXT,
+        "exp must be a time in seconds that has not passed": expiry is not None and expiry > seconds - LEEWAY,
+        "exp must be at most five minutes ahead": expiry is not None and expiry <= latest,
+        "nbf must be a time in seconds that has come": not_before is not None and not_before <= seconds + LEEWAY,
+        "jti must be a text of 1 to 256 characters": isinstance(jti, str) and 0 < len(jti) <= _MAX_TEXT,
     }
-    for fault, fine in faults.items():
-        if not fine:
-            raise OAuthError("invalid_client", fault, 401)
+    for rule, kept in rules.items():
+        if not kept:
+            raise OAuthError("invalid_client", rule, 401)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < _MAX_TIME else None

@@ -150,13 +150,15 @@ async def consent(db: Database | Connection, person_id: UUID) -> Consent:
     )
 
 
+_RECORD = (
+    "SELECT person_id, state, announced_at, objection_until, sharing, deceased_at"
+    " FROM access_record WHERE person_id = $1"
+)
+
+
 async def record(db: Database | Connection, person_id: UUID, *, lock: bool = False) -> RecordRow | None:
     """The life of a person's record; `lock` holds it until the end of the transaction."""
-    row = await db.fetchrow(
-        "SELECT person_id, state, announced_at, objection_until, sharing, deceased_at FROM access_record"
-        f" WHERE person_id = $1{' FOR UPDATE' if lock else ''}",
-        person_id,
-    )
+    row = await db.fetchrow(_RECORD + (" FOR UPDATE" if lock else ""), person_id)
     return RecordRow(**{**row, "state": RecordState(row["state"])}) if row else None
 
 
@@ -349,9 +351,9 @@ async def reviews(db: Database, *, done: bool, before: UUID | None, limit: int) 
     return [Review(**row) for row in rows]
 
 
-async def review(conn: Connection, grant_id: UUID) -> Review | None:
-    """An emergency in the queue, held until the end of the transaction."""
-    row = await conn.fetchrow(f"{_REVIEW} WHERE grant_id = $1 FOR UPDATE", grant_id)
+async def review(db: Database | Connection, grant_id: UUID, *, lock: bool = False) -> Review | None:
+    """An emergency in the queue; `lock` holds it until the end of the transaction."""
+    row = await db.fetchrow(f"{_REVIEW} WHERE grant_id = $1" + (" FOR UPDATE" if lock else ""), grant_id)
     return Review(**row) if row else None
 
 
