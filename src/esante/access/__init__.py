@@ -1,5 +1,6 @@
 """Access: who asks, what the person allowed, the decision, and who looked."""
 
+from esante.access.api import api_routes, capabilities
 from esante.access.events import (
     BlockChanged,
     ClientRegistered,
@@ -31,6 +32,7 @@ from esante.access.model import (
     Requester,
     Verdict,
 )
+from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
 from esante.access.scopes import require_scope
 from esante.access.service import Access
@@ -66,10 +68,13 @@ __all__ = [
     "StateChanged",
     "TokenIssued",
     "Verdict",
+    "api_routes",
+    "capabilities",
     "decide",
     "explain",
     "matrix",
     "opening_grant",
+    "page_routes",
     "policy",
     "requester_of",
     "require_scope",

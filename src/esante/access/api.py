@@ -35,14 +35,14 @@ SCOPES = [
 ]
 
 
-def routes(access: Access, journal: Journal, base_url: str) -> list[Route]:
+def api_routes(access: Access, journal: Journal, base_url: str) -> list[Route]:
     """The routes of this face; `base_url` is the platform's address as clients know it."""
 
     async def configuration(request: Request) -> Response:
         return JSONResponse(smart_configuration(base_url), headers={"Access-Control-Allow-Origin": "*"})
 
     async def token(request: Request) -> Response:
-        return await _token(request, access, f"{base_url}/oauth/token")
+        return await _token(request, access)
 
     async def search(request: Request) -> Response:
         return await _search(request, await access.requester(request), journal, base_url)
@@ -88,10 +88,10 @@ def smart_configuration(base_url: str) -> dict[str, Any]:
     }
 
 
-async def _token(request: Request, access: Access, endpoint: str) -> Response:
+async def _token(request: Request, access: Access) -> Response:
     try:
         form = await _token_form(request)
-        issued = await access.smart.token(form, endpoint, origin_of(request))
+        issued = await access.smart.token(form, origin_of(request))
     except OAuthError as error:
         body = {"error": error.error, "error_description": error.description}
         return JSONResponse(body, error.status, headers=_NO_STORE)

@@ -115,7 +115,7 @@ class Emergencies:
             if review.reviewed_at is not None:
                 raise Problem(409, "conflict", N_("This emergency is reviewed already."))
             await store.finish_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
-            told = EmergencyReviewed(grant_id=grant_id, verdict=verdict, note=note)
+            told = EmergencyReviewed(grant_id=grant_id, verdict=verdict)
             rows = self._journal.rows(told, person_id=review.person_id, actor=requester.actor, origin=requester.origin)
             await insert(conn, rows)
 

@@ -90,11 +90,10 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.emergency_reviewed")
 class EmergencyReviewed(Event, frozen=True, kw_only=True):
-    """An operator judged an emergency access."""
+    """An operator judged an emergency access; the note about it stays in the review."""
 
     grant_id: UUID
     verdict: str
-    note: str = ""
 
 
 @event("access.log_read")

@@ -32,7 +32,7 @@ _PATIENT = ("patient",)
 _FOUND = 10
 
 
-def routes(access: Access, journal: Journal, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
+def page_routes(access: Access, journal: Journal, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
     """The routes of this face; `categories` are the names (msgids) of the categories of documents."""
 
     async def sharing(request: Request) -> Response:

@@ -85,6 +85,7 @@ async def _emergency(request: Request, access: Access) -> Response:
     if request.method == "POST":
         form = await read_form(request)
         try:
+            _confirmed(form)
             grant = await access.emergencies.declare(
                 requester, text_of(form, "identifier"), _day(text_of(form, "birth_date")), text_of(form, "reason")
             )
@@ -129,6 +130,11 @@ async def _review(request: Request, access: Access) -> Response:
         person=found[1],
         verdicts=VERDICTS,
     )
+
+
+def _confirmed(form: FormData) -> None:
+    if text_of(form, "confirmed") != "yes":
+        raise Problem(400, "required", N_("Please confirm that this is an emergency."), place="confirmed")
 
 
 def _day(text: str) -> date:

@@ -19,23 +19,26 @@ from esante.access.smart import Smart
 from esante.directory import Directory
 from esante.journal import Journal, Reader
 from esante.storage import Database
+from esante.web import Sessions
 
 
 class Access:
     """Who asks, and what the person allowed.
 
-    `lifecycle`, `grants`, `codes`, `emergencies`, `restrictions` and `smart` hold the use cases of their name.
+    `lifecycle`, `grants`, `codes`, `emergencies`, `restrictions` and `smart` hold the use cases of their name,
+    `sessions` are those of signed-in people. `base_url`: the platform's address as clients know it.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
+    def __init__(self, db: Database, journal: Journal, directory: Directory, *, base_url: str) -> None:
         self._db = db
-        self._signin = SignIn(db, journal, directory)
+        self.sessions = Sessions(db)
+        self._signin = SignIn(db, journal, directory, self.sessions)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
         self.codes = Codes(db, journal, self.grants)
         self.emergencies = Emergencies(db, journal, directory)
         self.restrictions = Restrictions(db, journal, directory)
-        self.smart = Smart(db, journal, directory, self._signin)
+        self.smart = Smart(db, journal, directory, self._signin, f"{base_url}/oauth/token")
 
     async def consent(self, person_id: UUID) -> Consent:
         """What decisions about a person's record need, in one round trip; no record: state NONE."""

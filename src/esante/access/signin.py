@@ -20,7 +20,7 @@ from esante.access.store_signin import Token
 from esante.directory import Directory, Organization, Person, Practitioner
 from esante.journal import Journal
 from esante.storage import Database
-from esante.web import N_, NOT_FOUND, Problem, Session, clear_cookie, origin_of, redirect, set_cookie
+from esante.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
@@ -70,8 +70,8 @@ class SignIn:
     A token, and where a practitioner works, are believed for `CACHE_SECONDS` without asking again.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
-        self._db, self._journal, self._directory = db, journal, directory
+    def __init__(self, db: Database, journal: Journal, directory: Directory, sessions: Sessions) -> None:
+        self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._tokens: dict[bytes, tuple[float, Token]] = {}
         self._places: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
@@ -86,7 +86,7 @@ class SignIn:
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
-        session = await _session(request)
+        session = await self._sessions.of(request)
         if session is None:
             raise Problem(
                 303,
@@ -104,18 +104,17 @@ class SignIn:
         """Start a session for who was recognised by `method`, journalled; answers with the cookie and goes to `to`."""
         requester = replace(requester, origin=origin_of(request))
         await self._journal.append(SignedIn(method=method), **_about(requester))
-        sessions = request.app.state.sessions
-        await sessions.delete(request)
+        await self._sessions.delete(request)
         response = redirect(to)
-        set_cookie(response, request, await sessions.create(principal_of(requester)))
+        set_cookie(response, request, await self._sessions.create(principal_of(requester)))
         return response
 
     async def sign_out(self, request: Request, *, to: str = "/signin") -> Response:
         """End the session of a request, journalled."""
-        session = await _session(request)
+        session = await self._sessions.of(request)
         if session is not None:
             requester = _from_principal(session.principal, origin=origin_of(request))
-            await request.app.state.sessions.delete(request)
+            await self._sessions.delete(request)
             await self._journal.append(SignedOut(), **_about(requester))
         response = redirect(to)
         clear_cookie(response)
@@ -152,7 +151,7 @@ class SignIn:
         return token
 
     async def _by_session(self, request: Request) -> Requester:
-        session = await _session(request)
+        session = await self._sessions.of(request)
         if session is None:
             raise _unauthorized("Bearer", N_("Send a bearer token."))
         if request.method not in _SAFE:
@@ -179,11 +178,6 @@ class SignIn:
         if requester.organization_id in known[1]:
             return requester
         return replace(requester, organization_id=None, organization="")
-
-
-async def _session(request: Request) -> Session | None:
-    found: Session | None = await request.app.state.sessions.of(request)
-    return found
 
 
 def _from_principal(principal: dict[str, Any], origin: str = "") -> Requester:

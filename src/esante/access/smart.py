@@ -58,8 +58,9 @@ class Issued:
 class Smart:
     """The registry of software clients, and the tokens they get."""
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, signin: SignIn) -> None:
+    def __init__(self, db: Database, journal: Journal, directory: Directory, signin: SignIn, endpoint: str) -> None:
         self._db, self._journal, self._directory, self._signin = db, journal, directory, signin
+        self.endpoint = endpoint
 
     async def register_client(self, client: SoftwareClient, *, actor: Actor = SYSTEM, origin: str = "") -> None:
         """Register a client or replace its registration; ValueError for keys or scopes that cannot serve."""
@@ -76,10 +77,10 @@ class Smart:
             await store_signin.put_client(conn, client)
             await insert(conn, self._journal.rows(told, actor=actor, origin=origin))
 
-    async def token(self, form: Mapping[str, str], endpoint: str, origin: str) -> Issued:
+    async def token(self, form: Mapping[str, str], origin: str) -> Issued:
         """A token for the form of a token request; raises OAuthError, and Problem 429 after too many refusals.
 
-        `endpoint` is the address of the token endpoint, which the assertion must name as its audience.
+        The assertion must name the token endpoint's address, `endpoint`, as its audience.
         """
         claimed = ""
         try:
@@ -89,18 +90,18 @@ class Smart:
                 raise OAuthError("invalid_client", f"client_assertion_type must be {ASSERTION_TYPE}", 401)
             assertion = form.get("client_assertion", "")
             claimed = _issuer(assertion)
-            client = await self._authenticated(assertion, claimed, endpoint)
+            client = await self._authenticated(assertion, claimed)
             return await self._issue(client, form.get("scope", ""), origin)
         except OAuthError as error:
             await self._refused(claimed, error, origin)
             raise
 
-    async def _authenticated(self, assertion: str, claimed: str, endpoint: str) -> SoftwareClient:
+    async def _authenticated(self, assertion: str, claimed: str) -> SoftwareClient:
         client = await store_signin.client(self._db, claimed)
         claims = verified(assertion, client)
         if client is None or claims is None:
             raise OAuthError("invalid_client", "the client is not known, or its signature does not hold", 401)
-        check_claims(claims, client.client_id, endpoint, datetime.now(UTC))
+        check_claims(claims, client.client_id, self.endpoint, datetime.now(UTC))
         used = hashlib.sha256(claims["jti"].encode()).digest()
         expires = datetime.fromtimestamp(claims["exp"] + LEEWAY, UTC)
         try:
