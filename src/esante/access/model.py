@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from esante.journal import Actor, Event
+from esante.web import N_
 
 
 class RecordState(StrEnum):
@@ -112,6 +114,8 @@ class Grant:
     until: datetime | None = None
     revoked_at: datetime | None = None
     reason: str = ""
+    holder: str = ""
+    """The holder's name when the grant was given."""
 
     def active(self, at: datetime) -> bool:
         """Whether the grant is in force at a moment."""
@@ -145,9 +149,15 @@ class Verdict:
 class AccessEvent(Event, frozen=True, kw_only=True):
     """Base of every entry that tells of an access to a record (EHDS Annex II 3.2).
 
-    Who and from where stand in the entry's actor and origin, whose in its person. A subclass says what was
-    done. `categories` are the categories of data touched, `documents` the documents.
+    Who and from where stand in the entry's actor and origin, whose in its person. `categories` are the
+    categories of data touched, `documents` the documents. A subclass says what was done: `ACTION` in the
+    letters of FHIR's audit-event-action (C create, R read, U update, D delete, E search or other), `WORDS` and
+    `REFUSED_WORDS` to the person (msgids; they may name %(actor)s and %(categories)s).
     """
+
+    ACTION: ClassVar[str] = "R"
+    WORDS: ClassVar[str] = N_("%(actor)s looked into your record: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for data of your record and was refused.")
 
     purpose: str = "TREAT"
     allowed: bool = True

@@ -1,0 +1,216 @@
+"""The HTTP API of access: SMART discovery, the token endpoint, and a patient's own log as AuditEvent."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from esante.access.audit import audit_event
+from esante.access.events import LogRead
+from esante.access.log import log_types, scan
+from esante.access.model import Requester
+from esante.access.scopes import require_scope
+from esante.access.service import Access
+from esante.access.smart import ALGORITHMS, OAuthError
+from esante.fhir.rest import DateRange, SearchParams, fhir_response, searchset
+from esante.journal import Entry, Journal
+from esante.storage import uuid7_floor
+from esante.web import N_, NOT_FOUND, Problem, decode_cursor, encode_cursor, origin_of, read_body
+
+_TOKEN_LIMIT = 64 * 1024
+_MOMENT = timedelta(milliseconds=1)
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+SCOPES = [
+    "system/AuditEvent.rs",
+    "system/Binary.rs",
+    "system/Bundle.rs",
+    "system/DocumentReference.cruds",
+    "system/Organization.rs",
+    "system/Patient.rs",
+    "system/Practitioner.rs",
+]
+
+
+def api_routes(access: Access, journal: Journal, base_url: str) -> list[Route]:
+    """The routes of this face; `base_url` is the platform's address as clients know it."""
+
+    async def configuration(request: Request) -> Response:
+        return JSONResponse(smart_configuration(base_url), headers={"Access-Control-Allow-Origin": "*"})
+
+    async def token(request: Request) -> Response:
+        return await _token(request, access)
+
+    async def search(request: Request) -> Response:
+        return await _search(request, await access.requester(request), journal, base_url)
+
+    async def read(request: Request) -> Response:
+        return await _read(request, await access.requester(request), journal, base_url)
+
+    return [
+        Route("/.well-known/smart-configuration", configuration),
+        Route("/fhir/.well-known/smart-configuration", configuration),
+        Route("/oauth/token", token, methods=["POST"]),
+        Route("/fhir/AuditEvent", search),
+        Route("/fhir/AuditEvent/{id}", read),
+    ]
+
+
+def capabilities() -> list[dict[str, Any]]:
+    """What this room adds to CapabilityStatement.rest.resource."""
+    return [
+        {
+            "type": "AuditEvent",
+            "documentation": "A patient's own access log, in the shape of IHE BALP.",
+            "interaction": [{"code": "read"}, {"code": "search-type"}],
+            "searchParam": [
+                {"name": "patient", "type": "reference", "documentation": "The patient herself."},
+                {"name": "date", "type": "date", "documentation": "When it was recorded."},
+            ],
+        }
+    ]
+
+
+def smart_configuration(base_url: str) -> dict[str, Any]:
+    """The discovery document (SMART App Launch 2.2, "Conformance")."""
+    return {
+        "token_endpoint": f"{base_url}/oauth/token",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "scopes_supported": SCOPES,
+        "response_types_supported": [],
+        "code_challenge_methods_supported": ["S256"],
+        "capabilities": ["client-confidential-asymmetric", "permission-v2"],
+    }
+
+
+async def _token(request: Request, access: Access) -> Response:
+    try:
+        form = await _token_form(request)
+        issued = await access.smart.token(form, origin_of(request))
+    except OAuthError as error:
+        body = {"error": error.error, "error_description": error.description}
+        return JSONResponse(body, error.status, headers=_NO_STORE)
+    return JSONResponse(
+        {
+            "access_token": issued.token,
+            "token_type": "bearer",
+            "expires_in": int(issued.lifetime.total_seconds()),
+            "scope": " ".join(sorted(issued.scopes)),
+        },
+        headers=_NO_STORE,
+    )
+
+
+async def _token_form(request: Request) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise OAuthError("invalid_request", "the body must be application/x-www-form-urlencoded")
+    body = await read_body(request, _TOKEN_LIMIT)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20)
+    except ValueError as error:
+        raise OAuthError("invalid_request", "the body cannot be read as a form") from error
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise OAuthError("invalid_request", "a parameter is given twice")
+    return form
+
+
+async def _search(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
+    _only_patients(requester, "s")
+    fhir_url = f"{base_url}/fhir"
+    params = SearchParams(request, {"patient", "date"})
+    patient, count = params.get("patient"), params.count
+    if patient is None:
+        raise Problem(
+            400,
+            "required",
+            N_("The parameter patient is missing."),
+            place="patient",
+            remedy=N_("Give the patient's id."),
+        )
+    entries: list[Entry] = []
+    following = None
+    if patient.removeprefix("Patient/") == str(requester.id) and count:
+        if params.cursor is None:
+            await _tell(journal, requester)
+        page = await _entries(journal, requester.id, params.dates("date"), params.cursor, count)
+        entries, following = page
+    return fhir_response(
+        searchset(
+            [audit_event(entry, base_url) for entry in entries],
+            self_url=params.self_url(fhir_url),
+            base_url=fhir_url,
+            next_url=params.next_url(fhir_url, following),
+            outcome=params.outcome,
+        )
+    )
+
+
+async def _entries(
+    journal: Journal, person_id: UUID, dates: list[DateRange], cursor: str | None, count: int
+) -> tuple[list[Entry], str | None]:
+    """A page of entries recorded in all of `dates`, and the cursor of the next."""
+    before = _cursor_id(cursor) if cursor else None
+    latest = [found.high for found in dates if found.prefix in ("eq", "lt", "le", "eb")]
+    if latest and before is None:
+        before = uuid7_floor(min(latest))
+    earliest = [found.low for found in dates if found.prefix in ("eq", "gt", "ge", "sa")]
+
+    def wanted(entry: Entry) -> bool:
+        in_time = all(found.matches(entry.at, entry.at + _MOMENT) for found in dates)
+        return in_time and entry.event is not None
+
+    since: datetime | None = max(earliest) if earliest else None
+    page = await scan(journal, person_id, log_types(), wanted, before=before, since=since, limit=count)
+    return page.items, encode_cursor(page.next) if page.next else None
+
+
+async def _read(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
+    _only_patients(requester, "r")
+    entry = None
+    if id_ := _entry_id(request.path_params["id"], requester.id):
+        entry = await journal.entry_of(requester.id, id_)
+    if entry is None or entry.event is None or type(entry.event) not in log_types():
+        raise Problem(404, "not-found", NOT_FOUND)
+    return fhir_response(audit_event(entry, base_url))
+
+
+async def _tell(journal: Journal, requester: Requester) -> None:
+    await journal.append(LogRead(face="api"), person_id=requester.id, actor=requester.actor, origin=requester.origin)
+
+
+def _only_patients(requester: Requester, letters: str) -> None:
+    require_scope(requester, "AuditEvent", letters)
+    if requester.kind != "patient":
+        raise Problem(
+            403, "forbidden", N_("A log is shown to its patient only."), remedy=N_("Sign in as the patient.")
+        )
+
+
+def _entry_id(text: str, person_id: UUID) -> UUID | None:
+    """The entry in the id of an AuditEvent of this person; None for any other."""
+    if len(text) != 64 or not text.startswith(person_id.hex):
+        return None
+    try:
+        return UUID(hex=text[32:])
+    except ValueError:
+        return None
+
+
+def _cursor_id(cursor: str) -> UUID:
+    (text,) = decode_cursor(cursor, str)
+    try:
+        return UUID(str(text))
+    except ValueError as error:
+        raise Problem(
+            400,
+            "invalid",
+            N_("This page of the list does not exist."),
+            remedy=N_("Please start from the first page."),
+        ) from error

@@ -1,0 +1,191 @@
+"""Grants: who may see a person's record, from when, until when."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from esante.access import store
+from esante.access.events import Granted, GrantEnded
+from esante.access.lifecycle import locked_record, own_record
+from esante.access.matrix import policy
+from esante.access.model import Grant, GrantKind, Requester
+from esante.directory import Directory, Person
+from esante.journal import SYSTEM, Actor, Journal
+from esante.storage import Connection, Database, Row, insert, uuid7
+from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
+
+NEWEST = 2_000
+"""How many grants of a professional are looked through for the list of patients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A person in a professional's list, and the grant that lasts longest."""
+
+    person: Person
+    grant: Grant
+
+
+class Grants:
+    """Gives and ends grants that need no code; every change is journalled with it."""
+
+    def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
+        self._db, self._journal, self._directory = db, journal, directory
+
+    async def active(self, person_id: UUID) -> list[Grant]:
+        """A person's grants in force, newest first."""
+        return await store.active_grants(self._db, person_id)
+
+    async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
+        """The person takes a practitioner into her circle, until she revokes it; again changes nothing."""
+        person_id = own_record(requester)
+        practitioner = await self._directory.practitioner(practitioner_id)
+        if practitioner is None:
+            raise Problem(404, "not-found", N_("This professional is not in the directory."))
+        now = datetime.now(UTC)
+        grant = Grant(
+            id=uuid7(),
+            person_id=person_id,
+            kind=GrantKind.CIRCLE,
+            holder_kind="practitioner",
+            holder_id=practitioner.id,
+            holder=practitioner.name,
+            since=now,
+        )
+        return await self._give_once(grant, requester.actor, requester.origin)
+
+    async def admit(self, requester: Requester, person_id: UUID) -> Grant:
+        """A hospital tells that a person was admitted: it and who works there see the record; again changes nothing.
+
+        Problem 403 for an organisation of another kind, 404 for a person without an open record.
+        """
+        if requester.organization_id is None:
+            raise _not_admitting()
+        organization = await self._directory.organization(requester.organization_id)
+        now = datetime.now(UTC)
+        if organization is None or organization.kind not in policy(now.date()).stay_kinds:
+            raise _not_admitting()
+        grant = Grant(
+            id=uuid7(),
+            person_id=person_id,
+            kind=GrantKind.STAY,
+            holder_kind="organization",
+            holder_id=organization.id,
+            holder=organization.name,
+            since=now,
+        )
+        try:
+            return await self._give_once(grant, requester.actor, requester.origin)
+        except Problem as error:
+            raise Problem(404, "not-found", NOT_FOUND) from error
+
+    async def discharge(self, requester: Requester, person_id: UUID) -> datetime:
+        """The stay ends; the hospital keeps its access for the days that the policy gives. Returns until when.
+
+        Problem 404 when there is no stay that goes on.
+        """
+        now = datetime.now(UTC)
+        until = now + policy(now.date()).stay_after
+        async with self._db.transaction() as conn:
+            await store.record(conn, person_id, lock=True)
+            stays = [
+                grant
+                for grant in await store.active_grants(conn, person_id)
+                if grant.kind is GrantKind.STAY and grant.holder_id == requester.organization_id and not grant.until
+            ]
+            if not stays:
+                raise Problem(404, "not-found", NOT_FOUND)
+            for stay in stays:
+                await store.end_at(conn, person_id, stay.id, until)
+                await insert(conn, self._ended(stay, until, requester.actor, requester.origin))
+        return until
+
+    async def revoke(self, requester: Requester, grant_id: UUID) -> None:
+        """The person ends one of her grants now; Problem 404 when it is not there or ended already."""
+        person_id = own_record(requester)
+        now = datetime.now(UTC)
+        async with self._db.transaction() as conn:
+            await store.record(conn, person_id, lock=True)
+            grants = [grant for grant in await store.active_grants(conn, person_id) if grant.id == grant_id]
+            if not grants:
+                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
+            await store.revoke(conn, person_id, grant_id, now)
+            await insert(conn, self._ended(grants[0], now, requester.actor, requester.origin))
+
+    async def patients_of(
+        self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
+    ) -> Page[Patient]:
+        """Whose record a professional may open, newest grant first; `text`: parts of the name or birth date.
+
+        The newest `NEWEST` grants are looked through.
+        """
+        place = int(str(decode_cursor(cursor, int)[0])) if cursor else 0
+        holders = [requester.id, *([requester.organization_id] if requester.organization_id else [])]
+        by_person: dict[UUID, Grant] = {}
+        for grant in await store.held_by(self._db, holders, NEWEST):
+            known = by_person.get(grant.person_id)
+            if known is None or _end(grant) > _end(known):
+                by_person[grant.person_id] = grant
+        words = text.casefold().split()
+        ids = list(by_person) if words else list(by_person)[max(place, 0) :][: limit + 1]
+        persons = await self._directory.persons(ids)
+        found = [Patient(persons[id_], by_person[id_]) for id_ in ids if id_ in persons]
+        if words:
+            found = [patient for patient in found if _matches(patient.person, words)][max(place, 0) :]
+        more = len(found) > limit
+        return Page(found[:limit], encode_cursor(max(place, 0) + limit) if more else None)
+
+    def give(self, grant: Grant, actor: Actor = SYSTEM, origin: str = "") -> list[Row]:
+        """The rows of a new grant and of its entry."""
+        told = Granted(
+            grant_id=grant.id,
+            kind=grant.kind.value,
+            holder_kind=grant.holder_kind,
+            holder_id=grant.holder_id,
+            holder=grant.holder,
+            until=grant.until,
+        )
+        return [
+            store.grant_row(grant),
+            *self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin),
+        ]
+
+    async def _give_once(self, grant: Grant, actor: Actor, origin: str) -> Grant:
+        async with self._db.transaction() as conn:
+            await locked_record(conn, grant.person_id, open_only=True)
+            known = await self._same(conn, grant)
+            if known is None:
+                await insert(conn, self.give(grant, actor, origin))
+        return known or grant
+
+    async def _same(self, conn: Connection, grant: Grant) -> Grant | None:
+        for known in await store.active_grants(conn, grant.person_id):
+            if (known.kind, known.holder_id, known.until) == (grant.kind, grant.holder_id, None):
+                return known
+        return None
+
+    def _ended(self, grant: Grant, until: datetime, actor: Actor, origin: str) -> list[Row]:
+        told = GrantEnded(
+            grant_id=grant.id,
+            kind=grant.kind.value,
+            holder_kind=grant.holder_kind,
+            holder_id=grant.holder_id,
+            holder=grant.holder,
+            until=until,
+        )
+        return self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin)
+
+
+def _end(grant: Grant) -> datetime:
+    return grant.until or datetime.max.replace(tzinfo=UTC)
+
+
+def _matches(person: Person, words: list[str]) -> bool:
+    text = f"{person.name} {person.birth_date.isoformat()}".casefold()
+    return all(word in text for word in words)
+
+
+def _not_admitting() -> Problem:
+    return Problem(
+        403, "forbidden", N_("Only a hospital may tell of a stay."), remedy=N_("Sign in as the hospital's software.")
+    )
