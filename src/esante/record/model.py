@@ -67,6 +67,7 @@ class Document:
     language: str
     event_date: date
     deposited_at: datetime
+    changed_at: datetime
     author_kind: str
     author_id: UUID
     author: str
@@ -84,6 +85,11 @@ class Document:
     """Filed under the wrong patient: hidden from all but its author, its organisation and the operator."""
     findings: tuple[str, ...] = ()
     identifiers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def depositor_id(self) -> UUID:
+        """Who handed it in: the organisation, else the author; from one depositor the same bytes are one document."""
+        return self.organization_id or self.author_id
 
     @property
     def kind(self) -> str:
