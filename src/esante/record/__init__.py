@@ -1,6 +1,7 @@
 """The shared care record: documents, their versions, and who may see them."""
 
-from esante.record.categories import CATEGORIES, Category, category_of_type
+from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
+from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import (
     MAX_CONTENT,
     ConfidentialitySet,
@@ -9,6 +10,7 @@ from esante.record.model import (
     Deposited,
     DepositedEvent,
     Document,
+    Entry,
     Filters,
     Finding,
     Listed,
@@ -24,6 +26,7 @@ from esante.record.service import Record
 
 __all__ = [
     "CATEGORIES",
+    "FINDINGS",
     "MAX_CONTENT",
     "Category",
     "ConfidentialitySet",
@@ -32,8 +35,10 @@ __all__ = [
     "Deposited",
     "DepositedEvent",
     "Document",
+    "Entry",
     "Filters",
     "Finding",
+    "InvalidContent",
     "Listed",
     "Order",
     "Read",
@@ -44,4 +49,5 @@ __all__ = [
     "Timeline",
     "Withdrawn",
     "category_of_type",
+    "display_of_type",
 ]

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from esante.access import AccessEvent, Confidentiality, Grant
 from esante.journal import event
+from esante.web import N_
 
 MAX_CONTENT = 20 * 1024 * 1024
 """Bytes that one document may have."""
@@ -123,6 +125,15 @@ class Deposit:
     submission_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One document to deposit: its bytes, what is said of them, and the document of which it is a new version."""
+
+    content: bytes
+    meta: Deposit
+    replaces: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A note of the check: `key` of `findings.FINDINGS`, where in the document, and what was found there."""
@@ -176,6 +187,10 @@ class Timeline:
 class Listed(AccessEvent, frozen=True, kw_only=True):
     """What the record holds was looked at: a page of its documents (`count`), not what is in them."""
 
+    ACTION: ClassVar[str] = "E"
+    WORDS: ClassVar[str] = N_("%(actor)s looked at the list of your documents: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for the list of your documents and was refused.")
+
     count: int = 0
 
 
@@ -183,10 +198,16 @@ class Listed(AccessEvent, frozen=True, kw_only=True):
 class Read(AccessEvent, frozen=True, kw_only=True):
     """A document was opened."""
 
+    ACTION: ClassVar[str] = "R"
+    WORDS: ClassVar[str] = N_("%(actor)s opened a document: %(categories)s.")
+
 
 @event("record.refused")
 class Refused(AccessEvent, frozen=True, kw_only=True):
     """Something of the record was asked for and not given; `action` is what was asked."""
+
+    ACTION: ClassVar[str] = "R"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for a document and was refused.")
 
     action: str = ""
 
@@ -194,6 +215,9 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
 @event("record.deposited")
 class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """A document came in."""
+
+    ACTION: ClassVar[str] = "C"
+    WORDS: ClassVar[str] = N_("%(actor)s put a document into your record: %(categories)s.")
 
     type: str = ""
     media_type: str = ""
@@ -203,6 +227,9 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
 @event("record.replaced")
 class Replaced(AccessEvent, frozen=True, kw_only=True):
     """A new version of a document came in; `replaces` is the version before."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s put a new version of a document into your record: %(categories)s.")
 
     type: str = ""
     media_type: str = ""
@@ -214,6 +241,9 @@ class Replaced(AccessEvent, frozen=True, kw_only=True):
 class Withdrawn(AccessEvent, frozen=True, kw_only=True):
     """A document was withdrawn by its author."""
 
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+
     why: str = ""
 
 
@@ -224,6 +254,9 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
     Neither entry names the other person.
     """
 
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s corrected a document that had been filed under the wrong patient: %(categories)s.")
+
     moved: str
     why: str = ""
 
@@ -231,5 +264,8 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
 @event("record.confidentiality_set")
 class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
     """The patient changed how far a document goes."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s changed who may see a document: %(categories)s.")
 
     level: str

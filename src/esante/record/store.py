@@ -191,8 +191,8 @@ async def set_confidentiality(
     )
 
 
-def rows_of(document: Document, content: bytes) -> list[Row]:
-    """The rows that keep a new document; bytes over the limit must be in the object store already."""
+def rows_of(document: Document, content: bytes | None) -> list[Row]:
+    """The rows that keep a new document; bytes over the limit (or None) are in the object store already."""
     values = {name: getattr(document, name) for name in _FIELDS}
     values |= {
         "document_id": document.id,
@@ -203,7 +203,7 @@ def rows_of(document: Document, content: bytes) -> list[Row]:
         "identifiers": orjson.dumps(document.identifiers).decode(),
     }
     rows: list[Row] = [(DOCUMENT, tuple(values[column] for column in DOCUMENT.columns))]
-    if len(content) <= INLINE_LIMIT:
+    if content is not None and len(content) <= INLINE_LIMIT:
         rows.append((CONTENT, (document.person_id, document.id, content)))
     return rows
 
