@@ -16,7 +16,7 @@ from esante.access import (
     RecordState,
     Requester,
     Verdict,
-    best_grant,
+    opening_grant,
     decide,
 )
 from esante.directory import Directory
@@ -137,7 +137,7 @@ class Record:
             shown = shown[:limit]
             if shown:
                 following = encode_cursor(shown[-1].event_date.isoformat(), shown[-1].id.hex)
-        grant = best_grant(consent, requester, now)
+        grant = opening_grant(consent, requester, now)
         await self._tell_list(requester, consent, shown, verdicts)
         return Timeline(tuple(shown), following, grant)
 
