@@ -106,11 +106,16 @@ class Deposits:
         return replace(own, kind="practitioner", id=author.id, name=author.name)
 
     async def _keep(self, requester: Requester, consent: Consent, incoming: Sequence[Incoming]) -> list[Deposited]:
-        there = await self._there(requester, consent, incoming)
+        sight = rules.Sight(requester, consent, datetime.now(UTC))
+        there = await self._there(sight, consent, incoming)
         new = {one.document.sha256: one for one in reversed(incoming) if one.document.sha256 not in there}
-        kept = await self._insert(requester, consent, list(new.values())[::-1])
+        kept = await self._insert(requester, sight, list(new.values())[::-1])
         if there:
-            await self._db.write(self._seen(requester, consent, list(there.values())))
+            seen = list(there.values())
+            verdict = sight.verdict(seen[0])
+            await self._db.write(
+                self._teller.rows(Listed, requester, consent.person_id, verdict, seen, count=len(seen))
+            )
         found = there | {document.sha256: document for document in kept}
         fresh = {document.sha256 for document in kept}
         answers = []
@@ -121,7 +126,7 @@ class Deposits:
         return answers
 
     async def _there(
-        self, requester: Requester, consent: Consent, incoming: Sequence[Incoming]
+        self, sight: rules.Sight, consent: Consent, incoming: Sequence[Incoming]
     ) -> dict[bytes, Document]:
         """Current documents with the same bytes that the requester may know of, by their SHA-256."""
         by_digest = {one.document.sha256: one for one in incoming}
@@ -132,38 +137,34 @@ class Deposits:
                 if one.entry.replaces not in (None, document.id, document.replaces):
                     raise telling.elsewhere()
                 found[document.sha256] = document
-            elif one.entry.replaces is None and document.sha256 not in found and sees(requester, consent, document):
+            elif one.entry.replaces is None and document.sha256 not in found and sight.sees(document):
                 found[document.sha256] = document
         return found
 
-    def _seen(self, requester: Requester, consent: Consent, documents: Sequence[Document]) -> list[Row]:
-        """That the requester was told of documents which are there already."""
-        verdict = read_verdict(requester, consent, documents[0])
-        return self._teller.rows(Listed, requester, consent.person_id, verdict, documents, count=len(documents))
-
-    async def _insert(self, requester: Requester, consent: Consent, new: Sequence[Incoming]) -> list[Document]:
+    async def _insert(
+        self, requester: Requester, sight: rules.Sight, new: Sequence[Incoming]
+    ) -> list[Document]:
         """Keep new documents: by a shared commit, or in a transaction of their own when some replace others."""
         if any(one.entry.replaces for one in new):
             async with self._db.transaction() as conn:
-                new = [await self._as_version(conn, requester, consent, one) for one in new]
+                new = [await self._as_version(conn, requester, sight, one) for one in new]
                 await insert(conn, (row for one in new for row in self._rows(requester, one)))
         elif new:
             await self._db.write([row for one in new for row in self._rows(requester, one)])
         return [one.document for one in new]
 
     async def _as_version(
-        self, conn: Connection, requester: Requester, consent: Consent, one: Incoming
+        self, conn: Connection, requester: Requester, sight: rules.Sight, one: Incoming
     ) -> Incoming:
         """The entry as the next version of the document it replaces, which is locked and superseded here."""
         if one.entry.replaces is None:
             return one
-        series = await store.lock_series(conn, consent.person_id, one.entry.replaces)
+        series = await store.lock_series(conn, one.document.person_id, one.entry.replaces)
         old = next((document for document in series if document.id == one.entry.replaces), None)
-        if old is None or not sees(requester, consent, old):
-            verdict = read_verdict(requester, consent, old) if old else None
-            raise Denied(telling.not_found(), verdict, old)
+        verdict = telling.must_see(sight, old)
+        assert old is not None
         if not rules.is_own(old, requester):
-            raise Denied(telling.not_yours(), read_verdict(requester, consent, old), old)
+            raise Denied(telling.not_yours(), verdict, old)
         if old.status is not Status.CURRENT:
             raise telling.not_current()
         if old.category != one.document.category:
@@ -253,14 +254,3 @@ def _decided(requester: Requester, consent: Consent, document: Document) -> Verd
         return verdict
     problem = telling.no_right() if consent.state is RecordState.OPEN else telling.record_closed()
     raise Denied(problem, verdict, category=document.category)
-
-
-def read_verdict(requester: Requester, consent: Consent, document: Document) -> Verdict:
-    """Whether a requester may read a document now."""
-    purpose, at = rules.purpose_of(requester), datetime.now(UTC)
-    return decide(consent, requester, Action.READ, rules.item_of(document), purpose, at)
-
-
-def sees(requester: Requester, consent: Consent, document: Document) -> bool:
-    """Whether a document exists for a requester now."""
-    return rules.is_visible(document, requester, read_verdict(requester, consent, document))

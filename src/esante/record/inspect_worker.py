@@ -120,7 +120,8 @@ def _cda_header(root: Any) -> dict[str, Any]:
 
     def first(path: str) -> str:
         found = root.xpath(path, namespaces=spaces)
-        return str(found[0]).strip() if found else ""
+        text = found if isinstance(found, str) else next(iter(found), "")
+        return " ".join(str(text).split())[:200]
 
     role = "h:recordTarget/h:patientRole"
     ids = [
@@ -131,7 +132,7 @@ def _cda_header(root: Any) -> dict[str, Any]:
     time = first("h:effectiveTime/@value")
     return {
         "type": first(f"h:code[@codeSystem='{LOINC_OID}']/@code"),
-        "title": " ".join(first("string(h:title)").split())[:200],
+        "title": first("string(h:title)"),
         "language": first("h:languageCode/@code"),
         "date": f"{time[:4]}-{time[4:6]}-{time[6:8]}" if len(time) >= 8 else "",
         "identifiers": [(f"urn:oid:{system}", value) for system, value in ids if system and value],

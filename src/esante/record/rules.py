@@ -2,13 +2,26 @@
 
 import unicodedata
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
-from esante.access import Confidentiality, Item, Purpose, Requester, Verdict
+from esante.access import (
+    Action,
+    Confidentiality,
+    Consent,
+    Grant,
+    Item,
+    Purpose,
+    Requester,
+    Verdict,
+    decide,
+    opening_grant,
+)
 from esante.directory import Identifier, Person
 from esante.record.model import Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
+CORRECTION = Verdict(True, "operator.correct", "correction")
+"""An operator puts right what was filed under the wrong patient, and sees nothing else."""
 
 
 def purpose_of(requester: Requester) -> Purpose:
@@ -39,11 +52,43 @@ def is_own(document: Document, requester: Requester) -> bool:
     return requester.organization_id is not None and requester.organization_id == document.organization_id
 
 
-def is_visible(document: Document, requester: Requester, verdict: Verdict) -> bool:
-    """Whether a document exists for a requester: one that was misfiled only for its author and the operator."""
-    if document.misfiled:
-        return is_own(document, requester) or requester.kind == "operator"
-    return verdict.allowed
+class Sight:
+    """What one requester sees of one record at one moment; like documents are decided on once."""
+
+    def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
+        self._requester, self._consent, self._at = requester, consent, at
+        self._purpose = purpose_of(requester)
+        self._verdicts: dict[Item, Verdict] = {}
+
+    def verdict(self, document: Document) -> Verdict:
+        """Whether the requester may read a document, and why."""
+        if document.misfiled and self._requester.kind == "operator":
+            return CORRECTION
+        item = item_of(document)
+        if (known := self._verdicts.get(item)) is None:
+            known = decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
+            self._verdicts[item] = known
+        return known
+
+    def sees(self, document: Document) -> bool:
+        """Whether a document exists for the requester: a misfiled one only for its author and the operator."""
+        if document.misfiled and self._requester.kind != "operator" and not is_own(document, self._requester):
+            return False
+        return self.verdict(document).allowed
+
+    @property
+    def grant(self) -> Grant | None:
+        """The access by which a professional may open the record at all."""
+        return opening_grant(self._consent, self._requester, self._at)
+
+    def whole(self) -> Verdict:
+        """The verdict on opening the record, whatever is in it."""
+        if self._requester.kind == "patient":
+            item = Item(category="")
+            return decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
+        if (grant := self.grant) is not None:
+            return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
+        return Verdict(False, "no-grant", "no-grant")
 
 
 def matches(document: Document, filters: Filters) -> bool:

@@ -16,13 +16,12 @@ from esante.access import (
     RecordState,
     Requester,
     Verdict,
-    opening_grant,
     decide,
 )
 from esante.directory import Directory
 from esante.journal import Journal
 from esante.record import rules, store, telling
-from esante.record.deposits import Deposits, read_verdict, sees
+from esante.record.deposits import Deposits
 from esante.record.findings import InvalidContent
 from esante.record.model import (
     ConfidentialitySet,
@@ -109,63 +108,37 @@ class Record:
         cursor that is none. Of an unknown person's record, and of one that is not for the requester, the page
         is empty.
         """
-        after = _place(cursor) if cursor else store.FIRST[order]
+        place = _place(cursor) if cursor else store.FIRST[order]
         limit = max(0, min(limit, MAX_PAGE))
-        consent = await self._access.consent(person_id)
-        now = datetime.now(UTC)
-        verdicts: dict[Item, Verdict] = {}
-        purpose = rules.purpose_of(requester)
+        sight = await self._sight(requester, person_id)
         shown: list[Document] = []
         more = True
         while more and len(shown) <= limit:
-            batch = await store.page(self._db, person_id, filters, order, after, limit + _SPARE)
+            batch = await store.page(self._db, person_id, filters, order, place, limit + _SPARE)
             more = len(batch) == limit + _SPARE
-            for document in batch:
-                item = rules.item_of(document)
-                if (verdict := verdicts.get(item)) is None:
-                    verdict = verdicts[item] = decide(consent, requester, Action.READ, item, purpose, now)
-                if (
-                    rules.is_visible(document, requester, verdict)
-                    and rules.matches(document, filters)
-                    and matching(document)
-                ):
-                    shown.append(document)
+            shown += [
+                document
+                for document in batch
+                if sight.sees(document) and rules.matches(document, filters) and matching(document)
+            ]
             if batch:
-                after = batch[-1].event_date, batch[-1].id
-        following = None
-        if len(shown) > limit:
-            shown = shown[:limit]
-            if shown:
-                following = encode_cursor(shown[-1].event_date.isoformat(), shown[-1].id.hex)
-        grant = opening_grant(consent, requester, now)
-        await self._tell_list(requester, consent, shown, verdicts)
-        return Timeline(tuple(shown), following, grant)
-
-    async def _tell_list(
-        self,
-        requester: Requester,
-        consent: Consent,
-        shown: Sequence[Document],
-        verdicts: dict[Item, Verdict],
-    ) -> None:
-        """Tell of one look at the list; with nothing shown the verdict is the one on any document."""
-        first = shown[0] if shown else None
-        if first is not None:
-            verdict = verdicts[rules.item_of(first)]
-        else:
-            item = Item(category="")
-            verdict = decide(consent, requester, Action.READ, item, rules.purpose_of(requester), datetime.now(UTC))
-        rows = self._teller.rows(
-            Listed, requester, consent.person_id, verdict, shown, documents=(), count=len(shown)
+                place = batch[-1].event_date, batch[-1].id
+        rest, shown = shown[limit:], shown[:limit]
+        verdict = sight.verdict(shown[0]) if shown else sight.whole()
+        categories = tuple(sorted({document.category for document in shown}))
+        told = self._teller.rows(
+            Listed, requester, person_id, verdict, categories=categories, count=len(shown)
         )
-        await self._db.write(rows)
+        await self._db.write(told)
+        following = encode_cursor(shown[-1].event_date.isoformat(), shown[-1].id.hex) if rest and shown else None
+        return Timeline(tuple(shown), following, sight.grant)
 
     async def document(self, requester: Requester, person_id: UUID, document_id: UUID) -> Document:
         """What is known of a document, without its bytes; journalled as a look. Problem 404."""
         async with self._teller.refusals(requester, person_id, "look"):
-            consent = await self._access.consent(person_id)
+            sight = await self._sight(requester, person_id)
             document = await store.find(self._db, person_id, document_id)
-            verdict = _must_see(requester, consent, document)
+            verdict = telling.must_see(sight, document)
         assert document is not None
         await self._db.write(self._teller.rows(Listed, requester, person_id, verdict, [document], count=1))
         return document
@@ -175,10 +148,10 @@ class Record:
     ) -> tuple[Document, bytes]:
         """A document with its bytes as they came in; journalled as a reading. Problem 404."""
         async with self._teller.refusals(requester, person_id, "read"):
-            consent = await self._access.consent(person_id)
+            sight = await self._sight(requester, person_id)
             found = await store.find_with_content(self._db, person_id, document_id)
             document, content = found or (None, None)
-            verdict = _must_see(requester, consent, document)
+            verdict = telling.must_see(sight, document)
         assert document is not None
         if content is None:
             content = await self._objects.get(document.sha256)
@@ -188,12 +161,12 @@ class Record:
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """All versions of a document that the requester may see, the newest first. Problem 404."""
         async with self._teller.refusals(requester, person_id, "look"):
-            consent = await self._access.consent(person_id)
+            sight = await self._sight(requester, person_id)
             document = await store.find(self._db, person_id, document_id)
-            verdict = _must_see(requester, consent, document)
+            verdict = telling.must_see(sight, document)
         assert document is not None
         series = await store.versions(self._db, person_id, document.series_id)
-        shown = tuple(version for version in series if sees(requester, consent, version))
+        shown = tuple(version for version in series if sight.sees(version))
         rows = self._teller.rows(Listed, requester, person_id, verdict, shown, count=len(shown))
         await self._db.write(rows)
         return shown
@@ -207,9 +180,9 @@ class Record:
         """
         reason = _reason(reason)
         async with self._teller.refusals(requester, person_id, "withdraw"):
-            consent = await self._access.consent(person_id)
+            sight = await self._sight(requester, person_id)
             async with self._db.transaction() as conn:
-                document, verdict = await self._lock_own(conn, requester, consent, document_id)
+                document, verdict = await _lock_own(conn, requester, sight, person_id, document_id)
                 await store.set_status(conn, [document], Status.WITHDRAWN, reason=reason)
                 told = self._teller.rows(Withdrawn, requester, person_id, verdict, [document], why=reason)
                 await insert(conn, told)
@@ -231,24 +204,30 @@ class Record:
         """
         reason = _reason(reason)
         async with self._teller.refusals(requester, person_id, "correct"):
-            consent = await self._access.consent(person_id)
+            sight = await self._sight(requester, person_id)
             right = await self._access.consent(right_person_id)
             if right_person_id == person_id or await self._directory.person(right_person_id) is None:
                 raise telling.unknown_person()
             try:
-                return await self._move(requester, consent, right, document_id, reason)
+                return await self._move(requester, sight, person_id, right, document_id, reason)
             except asyncpg.UniqueViolationError as error:
                 raise telling.elsewhere() from error
 
     async def _move(
-        self, requester: Requester, consent: Consent, right: Consent, document_id: UUID, reason: str
+        self,
+        requester: Requester,
+        sight: rules.Sight,
+        person_id: UUID,
+        right: Consent,
+        document_id: UUID,
+        reason: str,
     ) -> Document:
         async with self._db.transaction() as conn:
-            document, verdict = await self._lock_own(conn, requester, consent, document_id, operator=True)
+            document, verdict = await _lock_own(conn, requester, sight, person_id, document_id, operator=True)
             if requester.kind == "patient":
                 raise Denied(telling.not_yours(), verdict, document)
             there = _taken_in(requester, right, document)
-            series = await store.versions(conn, consent.person_id, document.series_id)
+            series = await store.versions(conn, person_id, document.series_id)
             content = await store.content_of(conn, document)
             key, now = uuid7(), datetime.now(UTC)
             moved = replace(
@@ -265,7 +244,7 @@ class Record:
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
             out = self._teller.rows(
-                Corrected, requester, consent.person_id, verdict, [document], moved="out", why=reason
+                Corrected, requester, person_id, verdict, [document], moved="out", why=reason
             )
             into = self._teller.rows(
                 Corrected, requester, right.person_id, there, [moved], moved="in", why=reason
@@ -278,11 +257,11 @@ class Record:
     ) -> Document:
         """Set how far a document and all its versions go: the patient alone may. Problem 404, 403."""
         async with self._teller.refusals(requester, person_id, "restrict"):
-            consent = await self._access.consent(person_id)
+            sight = await self._sight(requester, person_id)
             async with self._db.transaction() as conn:
                 series = await store.lock_series(conn, person_id, document_id)
                 document = next((version for version in series if version.id == document_id), None)
-                verdict = _must_see(requester, consent, document)
+                verdict = telling.must_see(sight, document)
                 assert document is not None
                 if requester.kind != "patient":
                     raise Denied(telling.patient_alone(), verdict, document)
@@ -293,38 +272,32 @@ class Record:
                 await insert(conn, told)
         return replace(document, confidentiality=level)
 
-    async def _lock_own(
-        self,
-        conn: Connection,
-        requester: Requester,
-        consent: Consent,
-        document_id: UUID,
-        *,
-        operator: bool = False,
-    ) -> tuple[Document, Verdict]:
-        """A current document that the requester may change, locked with its series."""
-        series = await store.lock_series(conn, consent.person_id, document_id)
-        document = next((version for version in series if version.id == document_id), None)
-        if operator and requester.kind == "operator" and document is not None:
-            verdict = Verdict(True, "operator.correct", "correction")
-        else:
-            verdict = _must_see(requester, consent, document)
-            assert document is not None
-            if not rules.is_own(document, requester):
-                raise Denied(telling.not_yours(), verdict, document)
-        if document.status is not Status.CURRENT:
-            raise telling.not_current()
-        return document, verdict
+    async def _sight(self, requester: Requester, person_id: UUID) -> rules.Sight:
+        return rules.Sight(requester, await self._access.consent(person_id), datetime.now(UTC))
 
 
-def _must_see(requester: Requester, consent: Consent, document: Document | None) -> Verdict:
-    """The verdict on a document that is there for the requester; raises `Denied` alike for absent and refused."""
-    if document is None:
-        raise Denied(telling.not_found())
-    verdict = read_verdict(requester, consent, document)
-    if not rules.is_visible(document, requester, verdict):
-        raise Denied(telling.not_found(), verdict, document)
-    return verdict
+async def _lock_own(
+    conn: Connection,
+    requester: Requester,
+    sight: rules.Sight,
+    person_id: UUID,
+    document_id: UUID,
+    *,
+    operator: bool = False,
+) -> tuple[Document, Verdict]:
+    """A current document that the requester may change, locked with its series."""
+    series = await store.lock_series(conn, person_id, document_id)
+    document = next((version for version in series if version.id == document_id), None)
+    if document is not None and operator and requester.kind == "operator":
+        verdict = rules.CORRECTION
+    else:
+        verdict = telling.must_see(sight, document)
+        assert document is not None
+        if not rules.is_own(document, requester):
+            raise Denied(telling.not_yours(), verdict, document)
+    if document.status is not Status.CURRENT:
+        raise telling.not_current()
+    return document, verdict
 
 
 def _taken_in(requester: Requester, right: Consent, document: Document) -> Verdict:
@@ -332,7 +305,7 @@ def _taken_in(requester: Requester, right: Consent, document: Document) -> Verdi
     if requester.kind == "operator":
         if right.state is not RecordState.OPEN:
             raise telling.record_closed()
-        return Verdict(True, "operator.correct", "correction")
+        return rules.CORRECTION
     item = Item(
         category=document.category, author_id=document.author_id, organization_id=document.organization_id
     )

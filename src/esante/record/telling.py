@@ -40,11 +40,11 @@ class Teller:
         requester: Requester,
         person_id: UUID,
         verdict: Verdict | None,
-        documents: Iterable[Document] = (),
+        touched: Iterable[Document] = (),
         **fields: Any,
     ) -> list[Row]:
-        """The rows that tell of an access to documents of a person."""
-        touched = tuple(documents)
+        """The rows that tell of an access to the `touched` documents of a person; `fields` are the event's own."""
+        touched = tuple(touched)
         told = event(
             **{
                 "categories": tuple(sorted({document.category for document in touched})),
@@ -87,6 +87,16 @@ def _verdict(requester: Requester, verdict: Verdict | None) -> dict[str, Any]:
         if verdict.grant.kind is GrantKind.EMERGENCY:
             fields["purpose"] = Purpose.EMERGENCY.value
     return fields
+
+
+def must_see(sight: rules.Sight, document: Document | None) -> Verdict:
+    """The verdict on a document that is there for the requester; raises `Denied` alike for absent and refused."""
+    if document is None:
+        raise Denied(not_found())
+    verdict = sight.verdict(document)
+    if not sight.sees(document):
+        raise Denied(not_found(), verdict, document)
+    return verdict
 
 
 def not_found() -> Problem:
