@@ -1,11 +1,31 @@
-"""The types of the shared care record: documents, their kinds and their versions."""
+"""The types of the shared care record: documents, their versions, and what is told of them in the journal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
-from esante.access import Confidentiality
+from esante.access import AccessEvent, Confidentiality, Grant
+from esante.journal import event
+from esante.web import N_
+
+MAX_CONTENT = 20 * 1024 * 1024
+"""Bytes that one document may have."""
+
+FORMAT_BY_MIME_TYPE = "urn:ihe:iti:xds:2017:mimeTypeSufficient"
+"""The IHE format code of a document whose media type says enough (IHE XDS format codes)."""
+
+KINDS: Mapping[str, str] = {
+    "application/fhir+json": "fhir",
+    "application/pdf": "pdf",
+    "application/hl7-cda+xml": "cda",
+    "image/png": "image",
+    "image/jpeg": "image",
+    "text/plain": "text",
+}
+"""The media types that are taken in, and what kind of document each is."""
 
 
 class Status(StrEnum):
@@ -16,13 +36,25 @@ class Status(StrEnum):
     WITHDRAWN = "entered-in-error"
 
 
+class Order(StrEnum):
+    """How a timeline is sorted."""
+
+    NEWEST = "newest"
+    """By the day of the event, the latest first."""
+    OLDEST = "oldest"
+    DEPOSITED = "deposited"
+    """By the moment of deposit, the latest first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A document in a person's record, without its bytes.
 
     `category` is a key of the category list (data/categories.toml); `type` its LOINC code. `series_id` is
-    the id of the first version; `replaces` the version before. `sha256` is of the stored bytes, which come
-    back as they came in. `findings` are notes of the check at deposit (for example "encrypted").
+    the id of the first version; `replaces` the version before. `sha256` and `sha1` are of the stored bytes,
+    which come back as they came in. `findings` are keys of the notes that the check made at deposit
+    (`findings.FINDINGS`). `identifiers` are those its author gave it, as (system, value). `submission_id`
+    names the set of documents that came in together (IHE MHD SubmissionSet).
     """
 
     id: UUID
@@ -37,6 +69,7 @@ class Document:
     language: str
     event_date: date
     deposited_at: datetime
+    changed_at: datetime
     author_kind: str
     author_id: UUID
     author: str
@@ -46,6 +79,193 @@ class Document:
     format: str
     size: int
     sha256: bytes
+    sha1: bytes
     confidentiality: Confidentiality
+    submission_id: UUID
     withdrawn_reason: str = ""
+    misfiled: bool = False
+    """Filed under the wrong patient: hidden from all but its author, its organisation and the operator."""
     findings: tuple[str, ...] = ()
+    identifiers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def depositor_id(self) -> UUID:
+        """Who handed it in: the organisation, else the author; from one depositor the same bytes are one document."""
+        return self.organization_id or self.author_id
+
+    @property
+    def kind(self) -> str:
+        """What it is to a reader: fhir, pdf, cda, image or text."""
+        return KINDS[self.media_type]
+
+    @property
+    def key(self) -> str:
+        """Its FHIR logical id: the person's key and its own, so that every look-up is bounded by the person."""
+        return self.person_id.hex + self.id.hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deposit:
+    """What a depositor says of the bytes he hands in.
+
+    `type` is a LOINC code of the category list; empty for a FHIR document or CDA, which carry it inside.
+    `event_date` None: the document's own date, else today. `media_type` empty: as the bytes show.
+    `author_id`: the practitioner who wrote it, where an organisation's software hands it in.
+    """
+
+    type: str = ""
+    title: str = ""
+    language: str = ""
+    event_date: date | None = None
+    media_type: str = ""
+    format: str = FORMAT_BY_MIME_TYPE
+    confidentiality: Confidentiality = Confidentiality.NORMAL
+    author_id: UUID | None = None
+    identifiers: tuple[tuple[str, str], ...] = ()
+    submission_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One document to deposit: its bytes, what is said of them, and the document of which it is a new version."""
+
+    content: bytes
+    meta: Deposit
+    replaces: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A note of the check: `key` of `findings.FINDINGS`, where in the document, and what was found there."""
+
+    key: str
+    place: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """The answer to a deposit; `created` is False when the same bytes were there already."""
+
+    document: Document
+    created: bool
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What a timeline shows: all that is given must match; in a tuple any (empty: all).
+
+    `since` and `until` (inclusive) are of the event date; `text` is looked for in title, author and
+    organisation, without regard to case and accents; `author` is the key of a practitioner or organisation.
+    """
+
+    category: tuple[str, ...] = ()
+    type: tuple[str, ...] = ()
+    status: tuple[Status, ...] = (Status.CURRENT,)
+    text: str = ""
+    since: date | None = None
+    until: date | None = None
+    author: UUID | None = None
+    confidentiality: tuple[Confidentiality, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A page of a person's documents that the requester may see, and the cursor of the next page.
+
+    `grant` is the access by which a professional sees it; None for the person herself, and for one who sees
+    nothing but his own deposits.
+    """
+
+    documents: tuple[Document, ...]
+    next: str | None = None
+    grant: Grant | None = None
+
+
+@event("record.listed")
+class Listed(AccessEvent, frozen=True, kw_only=True):
+    """What the record holds was looked at: a page of its documents (`count`), not what is in them."""
+
+    ACTION: ClassVar[str] = "E"
+    WORDS: ClassVar[str] = N_("%(actor)s looked at the list of your documents: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for the list of your documents and was refused.")
+
+    count: int = 0
+
+
+@event("record.read")
+class Read(AccessEvent, frozen=True, kw_only=True):
+    """A document was opened."""
+
+    ACTION: ClassVar[str] = "R"
+    WORDS: ClassVar[str] = N_("%(actor)s opened a document: %(categories)s.")
+
+
+@event("record.refused")
+class Refused(AccessEvent, frozen=True, kw_only=True):
+    """Something of the record was asked for and not given; `action` is what was asked."""
+
+    ACTION: ClassVar[str] = "R"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for a document and was refused.")
+
+    action: str = ""
+
+
+@event("record.deposited")
+class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
+    """A document came in."""
+
+    ACTION: ClassVar[str] = "C"
+    WORDS: ClassVar[str] = N_("%(actor)s put a document into your record: %(categories)s.")
+
+    type: str = ""
+    media_type: str = ""
+    size: int = 0
+
+
+@event("record.replaced")
+class Replaced(AccessEvent, frozen=True, kw_only=True):
+    """A new version of a document came in; `replaces` is the version before."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s put a new version of a document into your record: %(categories)s.")
+
+    type: str = ""
+    media_type: str = ""
+    size: int = 0
+    replaces: UUID
+
+
+@event("record.withdrawn")
+class Withdrawn(AccessEvent, frozen=True, kw_only=True):
+    """A document was withdrawn by its author."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+
+    why: str = ""
+
+
+@event("record.corrected")
+class Corrected(AccessEvent, frozen=True, kw_only=True):
+    """A document filed under the wrong patient: `moved` is "out" (here it was filed in error) or "in".
+
+    Neither entry names the other person.
+    """
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s corrected a document that had been filed under the wrong patient: %(categories)s.")
+
+    moved: str
+    why: str = ""
+
+
+@event("record.confidentiality_set")
+class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
+    """The patient changed how far a document goes."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s changed who may see a document: %(categories)s.")
+
+    level: str

@@ -1,0 +1,53 @@
+"""The shared care record: documents, their versions, and who may see them."""
+
+from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
+from esante.record.findings import FINDINGS, InvalidContent
+from esante.record.model import (
+    MAX_CONTENT,
+    ConfidentialitySet,
+    Corrected,
+    Deposit,
+    Deposited,
+    DepositedEvent,
+    Document,
+    Entry,
+    Filters,
+    Finding,
+    Listed,
+    Order,
+    Read,
+    Refused,
+    Replaced,
+    Status,
+    Timeline,
+    Withdrawn,
+)
+from esante.record.service import Record
+
+__all__ = [
+    "CATEGORIES",
+    "FINDINGS",
+    "MAX_CONTENT",
+    "Category",
+    "ConfidentialitySet",
+    "Corrected",
+    "Deposit",
+    "Deposited",
+    "DepositedEvent",
+    "Document",
+    "Entry",
+    "Filters",
+    "Finding",
+    "InvalidContent",
+    "Listed",
+    "Order",
+    "Read",
+    "Record",
+    "Refused",
+    "Replaced",
+    "Status",
+    "Timeline",
+    "Withdrawn",
+    "category_of_type",
+    "display_of_type",
+]

@@ -1,0 +1,186 @@
+"""The process that looks into PDF, CDA and images: it runs apart, with bounds on memory, and may die.
+
+It imports nothing of the platform and is started by its path. A request on standard input is one letter for
+the kind, eight bytes of length, and the bytes; the answer is eight bytes of length and a JSON object:
+`refused` ([key, detail], when the document cannot be taken in), `findings` ([[key, detail], …]) and `meta`.
+"""
+
+import contextlib
+import io
+import json
+import re
+import resource
+import sys
+import zlib
+from typing import Any, BinaryIO
+
+MEMORY = 1536 * 1024 * 1024
+MAX_PAGES = 5_000
+MAX_PIXELS = 60_000_000
+MAX_INFLATED = 32 * 1024 * 1024
+MAX_ELEMENTS = 400_000
+HL7 = "urn:hl7-org:v3"
+LOINC_OID = "2.16.840.1.113883.6.1"
+
+_ACTIVE = {
+    b"JavaScript": "pdf-javascript",
+    b"JS": "pdf-javascript",
+    b"Launch": "pdf-launch",
+    b"EmbeddedFile": "pdf-embedded-file",
+    b"EmbeddedFiles": "pdf-embedded-file",
+    b"RichMedia": "pdf-embedded-file",
+    b"OpenAction": "pdf-open-action",
+    b"AA": "pdf-open-action",
+    b"SubmitForm": "pdf-submit-form",
+}
+_NAME = re.compile(rb"/([^\x00\t\n\f\r /<>\[\](){}%]{1,64})")
+_HEX = re.compile(rb"#([0-9A-Fa-f]{2})")
+_OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
+
+
+class Refuse(Exception):
+    """The document cannot be taken in: a key of the findings, and what was found."""
+
+    def __init__(self, key: str, detail: str = "") -> None:
+        super().__init__(key, detail)
+        self.key, self.detail = key, detail
+
+
+def inspect_pdf(data: bytes) -> dict[str, Any]:
+    """Pages, encryption and active content of a PDF (ISO 32000-1, 7.5.7, 7.6 and 12.6.4); renders nothing."""
+    import pypdfium2 as pdfium
+    from pypdfium2 import raw
+
+    findings: list[tuple[str, str]] = []
+    try:
+        pdf = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD or "password" in str(error).lower():
+            return {"findings": [("pdf-encrypted", "")]}
+        raise Refuse("pdf-broken") from None
+    pages = len(pdf)
+    if not 1 <= pages <= MAX_PAGES:
+        raise Refuse("pdf-broken" if pages < 1 else "too-complex", f"{pages} pages")
+    if raw.FPDF_GetSecurityHandlerRevision(pdf) != -1:
+        findings.append(("pdf-encrypted", ""))
+    found = _active_names(data)
+    if raw.FPDFDoc_GetJavaScriptActionCount(pdf) > 0:
+        found.add("pdf-javascript")
+    if raw.FPDFDoc_GetAttachmentCount(pdf) > 0:
+        found.add("pdf-embedded-file")
+    pdf.close()
+    return {"findings": findings + [(key, "") for key in sorted(found)], "meta": {"pages": pages}}
+
+
+def _active_names(data: bytes) -> set[str]:
+    """Names of active content in the file and in its compressed object streams, escapes resolved."""
+    texts, left = [data], MAX_INFLATED
+    for match in _OBJECT_STREAM.finditer(data):
+        inflater = zlib.decompressobj()
+        with contextlib.suppress(zlib.error):
+            texts.append(inflater.decompress(data[match.end() :], left))
+            left -= len(texts[-1])
+        if left <= 0:
+            raise Refuse("too-complex", "its object streams are too large")
+    found = set()
+    for text in texts:
+        for name in set(_NAME.findall(text)):
+            plain = _HEX.sub(lambda escape: bytes([int(escape[1], 16)]), name)
+            if plain in _ACTIVE:
+                found.add(_ACTIVE[plain])
+    return found
+
+
+def inspect_cda(data: bytes) -> dict[str, Any]:
+    """Header of a CDA R2 document; no DTD, no entity, no network, bounded depth and size."""
+    from lxml import etree
+
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
+    )
+    if data.count(b"<") > MAX_ELEMENTS * 2:
+        raise Refuse("too-complex", "too many elements")
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        place = f"line {error.position[0]}, column {error.position[1]}" if error.position else ""
+        raise Refuse("xml-broken", place) from None
+    if root.getroottree().docinfo.doctype:
+        raise Refuse("xml-doctype")
+    if root.tag != f"{{{HL7}}}ClinicalDocument":
+        raise Refuse("not-cda", str(root.tag)[:100])
+    findings = []
+    if any(node.target == "xml-stylesheet" for node in root.itersiblings(etree.PI, preceding=True)):
+        findings.append(("cda-stylesheet", ""))
+    return {"findings": findings, "meta": _cda_header(root)}
+
+
+def _cda_header(root: Any) -> dict[str, Any]:
+    spaces = {"h": HL7}
+
+    def first(path: str) -> str:
+        found = root.xpath(path, namespaces=spaces)
+        text = found if isinstance(found, str) else next(iter(found), "")
+        return " ".join(str(text).split())[:200]
+
+    role = "h:recordTarget/h:patientRole"
+    ids = [
+        (str(node.get("root") or ""), str(node.get("extension") or ""))
+        for node in root.xpath(f"{role}/h:id", namespaces=spaces)
+    ]
+    born = first(f"{role}/h:patient/h:birthTime/@value")
+    time = first("h:effectiveTime/@value")
+    return {
+        "type": first(f"h:code[@codeSystem='{LOINC_OID}']/@code"),
+        "title": first("string(h:title)"),
+        "language": first("h:languageCode/@code"),
+        "date": f"{time[:4]}-{time[4:6]}-{time[6:8]}" if len(time) >= 8 else "",
+        "identifiers": [(f"urn:oid:{system}", value) for system, value in ids if system and value],
+        "family": first(f"string({role}/h:patient/h:name/h:family)"),
+        "birth_date": f"{born[:4]}-{born[4:6]}-{born[6:8]}" if len(born) >= 8 else "",
+    }
+
+
+def inspect_image(data: bytes) -> dict[str, Any]:
+    """Whether a PNG or JPEG can be shown whole, within a bound on its pixels."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Refuse("too-complex", f"{image.width} x {image.height} pixels")
+            image.load()
+            return {"meta": {"width": image.width, "height": image.height}}
+    except Refuse:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise Refuse("image-broken") from None
+
+
+INSPECTORS = {"p": inspect_pdf, "c": inspect_cda, "i": inspect_image}
+
+
+def answer(kind: str, data: bytes) -> dict[str, Any]:
+    """Look into one document."""
+    try:
+        return INSPECTORS[kind](data)
+    except Refuse as refused:
+        return {"refused": (refused.key, refused.detail)}
+    except (MemoryError, RecursionError):
+        return {"refused": ("too-complex", "")}
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until standard input ends."""
+    while header := requests.read(9):
+        data = requests.read(int.from_bytes(header[1:], "big"))
+        text = json.dumps(answer(chr(header[0]), data)).encode()
+        answers.write(len(text).to_bytes(8, "big") + text)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    serve(sys.stdin.buffer, sys.stdout.buffer)

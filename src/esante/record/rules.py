@@ -1,0 +1,138 @@
+"""Pure decisions of the record: what is one's own, what a requester sees, what matches a filter."""
+
+import unicodedata
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from esante.access import (
+    Action,
+    Confidentiality,
+    Consent,
+    Grant,
+    Item,
+    Purpose,
+    Requester,
+    Verdict,
+    decide,
+    opening_grant,
+)
+from esante.directory import Identifier, Person
+from esante.record.model import Document, Filters
+
+_STRICTNESS = tuple(Confidentiality)
+CORRECTION = Verdict(True, "operator.correct", "correction")
+"""An operator puts right what was filed under the wrong patient, and sees nothing else."""
+
+
+def purpose_of(requester: Requester) -> Purpose:
+    """Why a requester asks, as far as his kind tells; an emergency grant says more."""
+    match requester.kind:
+        case "patient":
+            return Purpose.PATIENT_REQUEST
+        case "operator":
+            return Purpose.OPERATIONS
+        case _:
+            return Purpose.TREATMENT
+
+
+def item_of(document: Document) -> Item:
+    """What the access decision must know of a document."""
+    return Item(
+        category=document.category,
+        confidentiality=document.confidentiality,
+        author_id=document.author_id,
+        organization_id=document.organization_id,
+    )
+
+
+def is_own(document: Document, requester: Requester) -> bool:
+    """Whether the requester wrote the document, or acts for the organisation it came from."""
+    if requester.id in (document.author_id, document.organization_id):
+        return True
+    return requester.organization_id is not None and requester.organization_id == document.organization_id
+
+
+class Sight:
+    """What one requester sees of one record at one moment; like documents are decided on once."""
+
+    def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
+        self._requester, self._consent, self._at = requester, consent, at
+        self._purpose = purpose_of(requester)
+        self._verdicts: dict[Item, Verdict] = {}
+
+    def verdict(self, document: Document) -> Verdict:
+        """Whether the requester may read a document, and why."""
+        if document.misfiled and self._requester.kind == "operator":
+            return CORRECTION
+        item = item_of(document)
+        if (known := self._verdicts.get(item)) is None:
+            known = decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
+            self._verdicts[item] = known
+        return known
+
+    def sees(self, document: Document) -> bool:
+        """Whether a document exists for the requester: a misfiled one only for its author and the operator."""
+        if document.misfiled and self._requester.kind != "operator" and not is_own(document, self._requester):
+            return False
+        return self.verdict(document).allowed
+
+    @property
+    def grant(self) -> Grant | None:
+        """The access by which a professional may open the record at all."""
+        return opening_grant(self._consent, self._requester, self._at)
+
+    def whole(self) -> Verdict:
+        """The verdict on opening the record, whatever is in it."""
+        if self._requester.kind == "patient":
+            item = Item(category="")
+            return decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
+        if (grant := self.grant) is not None:
+            return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
+        return Verdict(False, "no-grant", "no-grant")
+
+
+def matches(document: Document, filters: Filters) -> bool:
+    """Whether a document has the text and author of the filters; the database looks at the rest."""
+    if filters.author and filters.author not in (document.author_id, document.organization_id):
+        return False
+    if filters.confidentiality and document.confidentiality not in filters.confidentiality:
+        return False
+    if not filters.text:
+        return True
+    words = folded(filters.text).split()
+    text = folded(f"{document.title} {document.author} {document.organization}")
+    return all(word in text for word in words)
+
+
+def folded(text: str) -> str:
+    """Text without case and accents, for comparison."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in decomposed if not unicodedata.combining(sign)).casefold()
+
+
+def stricter(one: Confidentiality, other: Confidentiality) -> Confidentiality:
+    """The level that lets fewer see."""
+    return max(one, other, key=_STRICTNESS.index)
+
+
+def same_subject(
+    person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str
+) -> bool | None:
+    """Whether a document's patient is the person: True, False, or None when it cannot be told.
+
+    An identifier of a system that the person has decides, either way; without one, family name and birth
+    date may confirm. Identifiers of another country tell nothing.
+    """
+    known: dict[str, set[str]] = {}
+    for identifier in person.identifiers:
+        known.setdefault(identifier.system, set()).add(identifier.value)
+    given = [Identifier(system, value.replace(" ", "")) for system, value in identifiers if system in known]
+    if given:
+        return any(identifier.value in known[identifier.system] for identifier in given)
+    if family and folded(family) == folded(person.family) and _is_day(birth_date, person.birth_date):
+        return True
+    return None
+
+
+def _is_day(text: str, day: date) -> bool:
+    return text[:10] == day.isoformat()
