@@ -162,7 +162,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *access.api_routes(p.access, p.journal, p.settings.base_url),
         *directory.api_routes(p.directory, p.access.requester, base),
         *record.api_routes(p.record, p.access, p.directory, base),
-        *access.page_routes(p.access, p.journal, p.directory),
+        *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),

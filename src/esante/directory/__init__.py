@@ -1,5 +1,7 @@
 """Who is who: persons, professionals and organisations, found by identifier or by name."""
 
+from esante.directory.api import capabilities
+from esante.directory.api import routes as api_routes
 from esante.directory.catalogue import catalogue
 from esante.directory.model import (
     Address,
@@ -39,6 +41,8 @@ __all__ = [
     "Role",
     "System",
     "Term",
+    "api_routes",
+    "capabilities",
     "catalogue",
     "matricule",
     "matricule_faults",
