@@ -11,7 +11,7 @@ from esante.access import Access, AccessEvent, Requester
 from esante.journal import EVENTS, Entry, Event, Journal
 from esante.notices import Notices
 from esante.record import CATEGORIES
-from esante.web import LANGUAGE_COOKIE, LANGUAGES, NOT_FOUND, N_, Problem, read_form, redirect, render
+from esante.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, read_form, redirect, render
 
 ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6
@@ -26,7 +26,12 @@ Become = Callable[[str], Awaitable[Requester | None]]
 
 
 def routes(
-    access: Access, notices: Notices, journal: Journal, *, personas: Personas | None = None, become: Become | None = None
+    access: Access,
+    notices: Notices,
+    journal: Journal,
+    *,
+    personas: Personas | None = None,
+    become: Become | None = None,
 ) -> list[Route]:
     """The shell's own pages; without `personas` and `become` nobody can sign in here."""
     sign_in = _SignIn(access, personas, become)
@@ -119,7 +124,7 @@ class _Home:
             case "patient":
                 return await self._patient(request, requester)
             case "practitioner":
-                patients = await self._access.patients_of(requester, limit=8)
+                patients = await self._access.grants.patients_of(requester, limit=8)
                 return await render(request, "portal/home_practitioner.html", patients=patients.items)
             case "operator":
                 waiting = await self._access.emergencies.queue(requester, limit=5)

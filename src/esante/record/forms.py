@@ -19,7 +19,8 @@ from esante.record.model import MAX_CONTENT, Deposit, Document
 from esante.record.visits import LOOKS, Banner, Visit, Visits
 from esante.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 
-NOTE_TYPE = CATEGORIES["note"].types[0].code
+NOTE = "patient_note"
+NOTE_TYPE = CATEGORIES[NOTE].types[0].code
 _FORM_LIMIT = MAX_CONTENT + 1024 * 1024
 _MENDABLE = (400, 403, 409, 413, 422)
 """Answers that are shown above the form they came from, so that nothing has to be typed again."""
@@ -143,6 +144,7 @@ class _Forms:
             visit=visit,
             replaces=replaces,
             given=given,
+            own=NOTE,
             problem=problem,
             issues=getattr(problem, "issues", ()),
             max_megabytes=MAX_CONTENT // (1024 * 1024),

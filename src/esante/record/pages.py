@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access, Confidentiality
+from esante.access import Access
 from esante.directory import Directory
+from esante.fhir import DocumentView, decode, view
 from esante.record import forms, reading
 from esante.record import render as shown
 from esante.record.model import Document, Filters, Status
@@ -25,6 +26,8 @@ from esante.web import NOT_FOUND, Problem, render
 
 PAGE = 30
 BY_TYPE = 200
+UNCONFIRMED = "subject-not-confirmed"
+"""The finding that a reader must not overlook: it stands above the document."""
 SANDBOXED = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -107,8 +110,10 @@ class _Pages:
     async def document(self, request: Request, visit: Visit) -> Response:
         """A document, readable in the page."""
         document, content = await self._content(request, visit)
-        body, view = await readable(document, content)
-        versions = await self._record.versions(visit.requester, visit.person_id, document.id)
+        body, content_view = await readable(document, content)
+        versions: tuple[Document, ...] = ()
+        if document.version > 1 or document.status is Status.SUPERSEDED:
+            versions = await self._record.versions(visit.requester, visit.person_id, document.id)
         return await render(
             request,
             "record/document.html",
@@ -117,12 +122,12 @@ class _Pages:
             url=f"{visit.documents}/{document.id}",
             body=body,
             reading=reading,
-            view=view,
+            view=content_view,
             versions=versions,
             newest=next((one for one in versions if one.status is Status.CURRENT), None),
             mine=is_own(document, visit.requester),
-            levels=Confidentiality,
-            findings=[FINDINGS[key] for key in document.findings if key in FINDINGS],
+            findings=[FINDINGS[key] for key in document.findings if key in FINDINGS and key != UNCONFIRMED],
+            unconfirmed=FINDINGS[UNCONFIRMED] if UNCONFIRMED in document.findings else None,
             holders=await self._holders(visit),
             error="",
             **LOOKS,
@@ -167,12 +172,10 @@ class _Pages:
 
 async def readable(document: Document, content: bytes) -> tuple[str, Any]:
     """How a document is shown (fhir, pdf, cda, image, text, or nothing) and the view its template needs."""
-    from esante.fhir import view
-
     try:
         match document.kind:
             case "fhir":
-                return "fhir", await asyncio.to_thread(view, content)
+                return "fhir", await asyncio.to_thread(_fhir_view, content)
             case "pdf":
                 return "pdf", await asyncio.to_thread(shown.sheets, content)
             case "cda":
@@ -184,6 +187,10 @@ async def readable(document: Document, content: bytes) -> tuple[str, Any]:
                 return document.kind, None
     except shown.Unreadable:
         return "nothing", None
+
+
+def _fhir_view(content: bytes) -> DocumentView:
+    return view(decode(content))
 
 
 async def _shown(show: Callable[..., Any], *arguments: Any) -> Any:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Protocol
 
 from babel.dates import format_date
 
-from esante.fhir import When
 from esante.web import N_, show_date, show_datetime
 
 
@@ -78,6 +78,23 @@ STATUSES: Mapping[str, str] = {
 }
 """Words for the status codes of R4 that a reader may meet; `final` and the like say nothing and are left out."""
 
+
+class Span(Protocol):
+    """A moment or span of the FHIR view (`DocumentView`): FHIR dates, or a text."""
+
+    @property
+    def start(self) -> str:
+        """Its beginning."""
+
+    @property
+    def end(self) -> str:
+        """Its end."""
+
+    @property
+    def text(self) -> str:
+        """What stands in place of a date."""
+
+
 _SILENT = {"final", "unknown", "current"}
 _NUMBER = re.compile(r"[<>≤≥~]?\s*([-+]?\d+(?:[.,]\d+)?)")
 
@@ -137,7 +154,7 @@ def day(text: str, language: str) -> str:
     return text
 
 
-def when(moment: When, language: str) -> str:
+def when(moment: Span, language: str) -> str:
     """A moment or span as people write it."""
     ends = [day(end, language) for end in (moment.start, moment.end) if end]
     return " – ".join(dict.fromkeys(ends)) or moment.text

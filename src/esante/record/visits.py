@@ -9,22 +9,22 @@ from uuid import UUID
 from esante.record.categories import CATEGORIES
 from starlette.requests import Request
 
-from esante.access import Access, Consent, Grant, Requester
+from esante.access import Access, Requester, opening_grant
 from esante.directory import Directory
 from esante.web import N_, Problem
 
 ICONS = {
-    "summary": "summary",
-    "discharge": "hospital",
-    "consultation": "consult",
-    "laboratory": "lab",
-    "imaging": "imaging",
-    "operation": "surgery",
+    "patient_summary": "summary",
+    "discharge_letter": "hospital",
+    "consultation_report": "consult",
+    "laboratory_report": "lab",
+    "imaging_report": "imaging",
+    "operation_report": "surgery",
     "prescription": "medicine",
-    "vaccination": "vaccine",
+    "vaccination_history": "vaccine",
     "letter": "letter",
-    "directive": "directive",
-    "note": "note",
+    "advance_directive": "directive",
+    "patient_note": "note",
 }
 """The icon of each category."""
 LOOKS = {"categories": CATEGORIES, "icons": ICONS}
@@ -81,16 +81,9 @@ def banner_of(access: Access, directory: Directory) -> Banner:
         if person is None:
             raise no_access()
         consent = await access.consent(visit.person_id)
-        return {"person": person, "grant": grant_of(consent, visit.requester, datetime.now(UTC))}
+        return {"person": person, "grant": opening_grant(consent, visit.requester, datetime.now(UTC))}
 
     return banner
-
-
-def grant_of(consent: Consent, requester: Requester, at: datetime) -> Grant | None:
-    """The access that a requester has by himself or by his organisation; the one that lasts longest."""
-    holders = {requester.id, requester.organization_id}
-    active = [grant for grant in consent.grants if grant.holder_id in holders and grant.active(at)]
-    return max(active, key=lambda grant: (grant.until is None, grant.until or at), default=None)
 
 
 def no_access() -> Problem:
