@@ -1,0 +1,108 @@
+"""The SQL of notices."""
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from esante.notices.model import Notice
+from esante.storage import Connection, Database, Kind, Row, Table
+
+NOTICE = Table(
+    "notice",
+    Kind.PERSON,
+    {
+        "person_id": "uuid",
+        "notice_id": "uuid",
+        "at": "timestamptz",
+        "kind": "text",
+        "actor": "text",
+        "categories": "text",
+        "document_id": "uuid",
+    },
+)
+
+
+def row(notice: Notice) -> Row:
+    """The row of a new notice."""
+    return (
+        NOTICE,
+        (
+            notice.person_id,
+            notice.id,
+            notice.at,
+            notice.kind,
+            notice.actor,
+            " ".join(notice.categories),
+            notice.document_id,
+        ),
+    )
+
+
+async def page(db: Database, person_id: UUID, before: UUID | None, limit: int) -> list[Notice]:
+    """A person's notices, newest first, older than `before`."""
+    rows = await db.fetch(
+        """
+        SELECT * FROM notice WHERE person_id = $1 AND ($2::uuid IS NULL OR notice_id < $2)
+        ORDER BY notice_id DESC LIMIT $3
+        """,
+        person_id,
+        before,
+        limit,
+    )
+    return [_notice(row) for row in rows]
+
+
+async def unread(db: Database, person_id: UUID, first: list[str], limit: int) -> list[Notice]:
+    """A person's unread notices: those of the kinds `first`, then the others; each newest first."""
+    rows = await db.fetch(
+        """
+        SELECT * FROM notice WHERE person_id = $1 AND read_at IS NULL
+        ORDER BY kind = ANY($2) DESC, notice_id DESC LIMIT $3
+        """,
+        person_id,
+        first,
+        limit,
+    )
+    return [_notice(row) for row in rows]
+
+
+async def mark_read(conn: Connection, person_id: UUID, upto: UUID, at: datetime) -> int:
+    """Mark a person's notices up to one (that one included) as read; returns how many were unread."""
+    rows = await conn.fetch(
+        """
+        UPDATE notice SET read_at = $3
+        WHERE person_id = $1 AND notice_id <= $2 AND read_at IS NULL RETURNING notice_id
+        """,
+        person_id,
+        upto,
+        at,
+    )
+    return len(rows)
+
+
+async def mark_one_read(conn: Connection, person_id: UUID, notice_id: UUID, at: datetime) -> int:
+    """Mark one notice as read; returns 1, or 0 where there was nothing to mark."""
+    rows = await conn.fetch(
+        """
+        UPDATE notice SET read_at = $3
+        WHERE person_id = $1 AND notice_id = $2 AND read_at IS NULL RETURNING notice_id
+        """,
+        person_id,
+        notice_id,
+        at,
+    )
+    return len(rows)
+
+
+def _notice(row: asyncpg.Record) -> Notice:
+    return Notice(
+        person_id=row["person_id"],
+        id=row["notice_id"],
+        at=row["at"],
+        kind=row["kind"],
+        actor=row["actor"],
+        categories=tuple(row["categories"].split()),
+        document_id=row["document_id"],
+        read_at=row["read_at"],
+    )

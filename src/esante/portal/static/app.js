@@ -1,0 +1,27 @@
+"use strict";
+// Small comforts; every page works without them.
+
+// Only one menu is open at a time, and Escape or a click elsewhere closes it.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
+// A boosted page change: a reader of the screen hears the new page from its start.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.boosted && event.detail.target === document.body) {
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) window.print();
+});
