@@ -97,14 +97,16 @@ class _Walk:
 
     def _presence(self, element: Element, value: dict[str, Any], type_: Type, path: Path) -> Iterator[Finding]:
         """Required elements are there, and of a choice there is only one."""
-        names = [name for name in element.json_names() if name in value or f"_{name}" in value]
+        options = element.json_names()
+        given = (name.removeprefix("_") for name in value)
+        names = list(dict.fromkeys(name for name in given if name in options))
         if element.choice and len(names) > 1:
             text = f"Only one of {', '.join(names)} may be given: {type_.name}.{element.name}[x] is one value."
             yield _error("structure", (*path, names[-1]), text)
         if element.min and not names:
             if element.choice:
-                options = ", ".join(list(element.json_names())[:12])
-                text = f"Required element {type_.name}.{element.name}[x] is missing. Give one of: {options}."
+                listed = ", ".join(list(options)[:12])
+                text = f"Required element {type_.name}.{element.name}[x] is missing. Give one of: {listed}."
             else:
                 text = f"Required element {type_.name}.{element.name} is missing."
             yield _error("required", (*path, element.name), text)

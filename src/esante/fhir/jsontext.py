@@ -180,8 +180,9 @@ def _malformed(data: bytes, message: str) -> NotJson:
         return NotJson("The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data)))
     if hit is None:
         return NotJson(f"Not JSON that can be read: {message}.")
-    offset = int(hit[1])
     what = message[: hit.start()].removeprefix("JSON is malformed: ")
+    # msgspec points behind a trailing character and at any other one.
+    offset = int(hit[1]) - (what == "trailing characters")
     if data[offset : offset + 3] in (b"NaN", b"Inf") or data[offset : offset + 4] == b"-Inf":
         what = "NaN and Infinity are not JSON; leave the element out and give a dataAbsentReason"
     return NotJson(f"Not JSON: {what}.", _byte_place(data, offset))

@@ -34,7 +34,7 @@ class Library:
         self._used: set[int] = set()
         for entry in items(bundle.get("entry")):
             resource = entry.get("resource") if isinstance(entry, dict) else None
-            if not isinstance(resource, dict):
+            if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
                 self.lost["Bundle.entry without a resource"] += 1
                 continue
             self.resources.append(resource)
