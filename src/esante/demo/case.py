@@ -60,7 +60,7 @@ class Case:
         self.first, self.last = first, last
         self.chance: random.Random = stream(world.seed, "case", citizen.number)
         self.laboratory = Laboratory(world.seed, citizen)
-        self.uptake = 1.1 if citizen.rich else self.chance.choice((0.25, 0.6, 0.9, 1.0, 1.2, 1.7))
+        self.uptake = 1.1 if citizen.rich else self.chance.choice((0.2, 0.5, 0.7, 0.85, 1.0, 1.35))
         """How often this person sees a doctor, against the mean."""
 
     def happens(self, share: float) -> bool:

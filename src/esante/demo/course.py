@@ -49,7 +49,7 @@ def _lasting(case: Case) -> Iterator[Paper]:
             for day in apart(case.chance, first, case.last, case.spaced(820)):
                 yield drafts.prescription(case, day, condition["medicines"], case.gp)
         if "radiotherapy" in condition:
-            for wait in (45, 100, 200):
+            for wait in (30, 62, 100, 200, 380, 740):
                 yield drafts.radiotherapy(case, since + timedelta(days=wait), condition)
 
 

@@ -8,13 +8,9 @@ from esante.demo.case import Case, Hand
 from esante.demo.chance import moment
 from esante.demo.model import Allergy, Dose, Medicine, Paper, Problem, Procedure, Result, Section
 from esante.demo.tables import languages_of, named, phrase, table, word
+from esante.demo.texts import day_text
 
 Entry = Mapping[str, Any]
-
-
-def day_text(day: date, language: str) -> str:
-    """A day as it is written in a language."""
-    return day.strftime(table("phrases")["date"][language])
 
 
 def medicines(names: list[str], language: str, *, ordered: bool = False) -> tuple[Medicine, ...]:
