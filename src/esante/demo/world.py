@@ -1,0 +1,25 @@
+"""The country as a whole: organisations, professionals, persons."""
+
+from datetime import date
+from functools import lru_cache
+
+from esante.demo.model import World
+from esante.demo.people import citizens
+from esante.demo.professionals import organizations, practitioners
+
+SEED = 2352
+PERSONS = 2_000
+
+
+@lru_cache(maxsize=2)
+def world(day: date, *, seed: int = SEED, persons: int = PERSONS) -> World:
+    """The country on a day: the same for the same arguments, in every process."""
+    employers = organizations(seed)
+    staff = practitioners(seed, day, employers)
+    return World(
+        seed=seed,
+        day=day,
+        organizations=employers,
+        practitioners=staff,
+        citizens=citizens(seed, persons, day, staff),
+    )
