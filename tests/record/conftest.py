@@ -51,9 +51,7 @@ class World:
 
     async def practitioner(self, family: str, at: Organization | None = None, profession: str = "doctor"):
         """A new practitioner, with a role at an organisation if one is given."""
-        roles = (
-            (Role(id=uuid7(), organization_id=at.id, profession=profession, since=date(2020, 1, 1)),) if at else ()
-        )
+        roles = (Role(id=uuid7(), organization_id=at.id, profession=profession, since=date(2020, 1, 1)),) if at else ()
         return await self.directory.register_practitioner(
             Practitioner(
                 id=uuid7(),

@@ -78,9 +78,7 @@ async def test_the_same_bytes_by_32_at_once_are_one_document(world):
     person = await world.person()
     content, meta = letter()
     hospital = world.people["hospital"]
-    answers = await asyncio.gather(
-        *(world.record.deposit(hospital, person.id, content, meta) for _ in range(32))
-    )
+    answers = await asyncio.gather(*(world.record.deposit(hospital, person.id, content, meta) for _ in range(32)))
     assert len({answer.document.id for answer in answers}) == 1
     assert sum(answer.created for answer in answers) == 1
     assert len(await world.events(person, DepositedEvent)) == 1
@@ -141,21 +139,24 @@ async def test_only_the_author_replaces(world):
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
     first = (await world.record.deposit(world.people["hospital"], person.id, *letter())).document
-    assert await _refused(
-        world.record.deposit(world.people["doctor"], person.id, *letter(), replaces=first.id)
-    ) == (403, "forbidden")
-    assert await _refused(
-        world.record.deposit(world.people["other"], person.id, *letter(), replaces=first.id)
-    ) == (404, "not-found")
+    assert await _refused(world.record.deposit(world.people["doctor"], person.id, *letter(), replaces=first.id)) == (
+        403,
+        "forbidden",
+    )
+    assert await _refused(world.record.deposit(world.people["other"], person.id, *letter(), replaces=first.id)) == (
+        404,
+        "not-found",
+    )
 
 
 async def test_withdrawn_by_its_author_with_a_reason(world):
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
     document = (await world.record.deposit(world.people["hospital"], person.id, *letter())).document
-    assert await _refused(
-        world.record.withdraw(world.people["doctor"], person.id, document.id, "no")
-    ) == (403, "forbidden")
+    assert await _refused(world.record.withdraw(world.people["doctor"], person.id, document.id, "no")) == (
+        403,
+        "forbidden",
+    )
     with pytest.raises(InvalidContent):
         await world.record.withdraw(world.people["surgeon"], person.id, document.id, "  ")
     await world.record.withdraw(world.people["surgeon"], person.id, document.id, "mixed up two samples")
@@ -166,9 +167,10 @@ async def test_withdrawn_by_its_author_with_a_reason(world):
         await world.record.timeline(requester_of(person), person.id, Filters(status=(Status.WITHDRAWN,)))
     ).documents
     assert withdrawn.withdrawn_reason == "mixed up two samples"
-    assert await _refused(
-        world.record.withdraw(world.people["hospital"], person.id, document.id, "again")
-    ) == (409, "conflict")
+    assert await _refused(world.record.withdraw(world.people["hospital"], person.id, document.id, "again")) == (
+        409,
+        "conflict",
+    )
 
 
 async def test_a_patient_writes_and_withdraws_her_own_note(world):
@@ -178,9 +180,10 @@ async def test_a_patient_writes_and_withdraws_her_own_note(world):
     document = (await world.record.deposit(me, person.id, b"Monday: none.", note)).document
     assert (document.category, document.author_kind) == ("patient_note", "patient")
     await world.record.withdraw(me, person.id, document.id, "private")
-    assert await _refused(
-        world.record.deposit(me, person.id, b"I say so", Deposit(type="18842-5"))
-    ) == (403, "forbidden")
+    assert await _refused(world.record.deposit(me, person.id, b"I say so", Deposit(type="18842-5"))) == (
+        403,
+        "forbidden",
+    )
 
 
 async def test_wrong_patient(world):
@@ -222,9 +225,10 @@ async def test_the_patient_hides_all_versions_and_the_author_keeps_sight(world):
     hospital, doctor, me = world.people["hospital"], world.people["doctor"], requester_of(person)
     first = (await world.record.deposit(hospital, person.id, *letter())).document
     second = (await world.record.deposit(hospital, person.id, *letter(), replaces=first.id)).document
-    assert await _refused(
-        world.record.set_confidentiality(doctor, person.id, second.id, Confidentiality.HIDDEN)
-    ) == (403, "forbidden")
+    assert await _refused(world.record.set_confidentiality(doctor, person.id, second.id, Confidentiality.HIDDEN)) == (
+        403,
+        "forbidden",
+    )
     await world.record.set_confidentiality(me, person.id, second.id, Confidentiality.HIDDEN)
     third = (await world.record.deposit(hospital, person.id, *letter(), replaces=second.id)).document
     assert third.confidentiality is Confidentiality.HIDDEN

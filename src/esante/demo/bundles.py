@@ -67,8 +67,7 @@ def bundle(paper: Paper, chance: random.Random) -> bytes:
             "type": "document",
             "timestamp": paper.at.isoformat(),
             "entry": [
-                {"fullUrl": url, "resource": resource}
-                for url, resource in [(urn(chance), composition), *entries]
+                {"fullUrl": url, "resource": resource} for url, resource in [(urn(chance), composition), *entries]
             ],
         }
     )
@@ -103,9 +102,7 @@ def _coding(system: str, code: str, display: str) -> Resource:
     return {"coding": [{"system": system, "code": code, "display": display}]}
 
 
-def _section(
-    section: Section, paper: Paper, refer: _References, chance: random.Random, entries: Entries
-) -> Resource:
+def _section(section: Section, paper: Paper, refer: _References, chance: random.Random, entries: Entries) -> Resource:
     name = table("titles")["section"][section.code]["name"]
     found: Resource = {
         "title": title_of(section, paper.language),
@@ -141,7 +138,9 @@ def _add_report(paper: Paper, refer: _References, chance: random.Random, entries
         "resourceType": "DiagnosticReport",
         "status": "final",
         "category": [
-            _coding(f"{_HL7}/v2-0074", "LAB", "Laboratory") if laboratory else _coding(f"{_HL7}/v2-0074", "RAD", "Radiology")
+            _coding(f"{_HL7}/v2-0074", "LAB", "Laboratory")
+            if laboratory
+            else _coding(f"{_HL7}/v2-0074", "RAD", "Radiology")
         ],
         "code": _coding(LOINC, paper.type, _TYPES[paper.type]),
         "subject": refer.subject,

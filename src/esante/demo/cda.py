@@ -47,7 +47,11 @@ def _target(person: Person) -> str:
 
 def _author(paper: Paper) -> str:
     if paper.author is None or paper.organization is None:
-        who, name, where = paper.subject.person.identifiers[0], _name(paper.subject.person.given, paper.subject.person.family), ""
+        who, name, where = (
+            paper.subject.person.identifiers[0],
+            _name(paper.subject.person.given, paper.subject.person.family),
+            "",
+        )
     else:
         who, name = paper.author.identifiers[0], _name(paper.author.given, paper.author.family, paper.author.title)
         where = f"<representedOrganization><name>{escape(paper.organization.name)}</name></representedOrganization>"
@@ -72,7 +76,9 @@ def _id(identifier: Identifier) -> str:
     """An II: the OID of a system that has one; for another its URI names the assigning authority."""
     if identifier.system.startswith("urn:oid:"):
         return f'<id root="{identifier.system.removeprefix("urn:oid:")}" extension="{identifier.value}"/>'
-    return f'<id nullFlavor="UNC" extension="{identifier.value}" assigningAuthorityName={quoteattr(identifier.system)}/>'
+    return (
+        f'<id nullFlavor="UNC" extension="{identifier.value}" assigningAuthorityName={quoteattr(identifier.system)}/>'
+    )
 
 
 def _name(given: tuple[str, ...], family: str, prefix: str = "") -> str:

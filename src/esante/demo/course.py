@@ -10,7 +10,6 @@ from esante.demo.chance import age_on, apart, day_between, years_before
 from esante.demo.model import Citizen, Dose, Paper, World
 from esante.demo.tables import LANGUAGES, languages_of, table
 
-
 HOSPITAL = 2.6
 """The rates of the data are those of single diagnoses; this stands for all that are not listed."""
 
@@ -32,9 +31,7 @@ def papers(world: World, citizen: Citizen) -> list[Paper]:
     case = Case(world, citizen, *days)
     doses = _doses(case)
     found = [*_lasting(case), *_stays(case), *_prevention(case, doses), *_own(case), *_summaries(case, doses)]
-    return sorted(
-        (paper for paper in found if case.first <= paper.at.date() <= case.last), key=lambda paper: paper.at
-    )
+    return sorted((paper for paper in found if case.first <= paper.at.date() <= case.last), key=lambda paper: paper.at)
 
 
 def _lasting(case: Case) -> Iterator[Paper]:

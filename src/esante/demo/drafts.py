@@ -154,9 +154,7 @@ def summary(case: Case, day: date, allergens: list[str], doses: Mapping[str, tup
     hand = case.gp
     language = case.language(hand, languages_of("summary.care"))
     known = conditions_at(case, day)
-    problems = tuple(
-        _problem(entry, language, case.citizen.conditions[name]) for name, entry in known.items()
-    )
+    problems = tuple(_problem(entry, language, case.citizen.conditions[name]) for name, entry in known.items())
     taken = medicines([name for entry in known.values() for name in entry["medicines"]], language)
     allergies = tuple(
         Allergy(atc=entry["atc"], name=entry[language])
@@ -181,7 +179,9 @@ def own_note(case: Case, day: date) -> Paper:
     """What a patient writes for herself and her doctors."""
     language = case.language(None, languages_of("note.body"))
     text = phrase(case.chance, "note.body", language, **vitals(case))
-    return case.paper("note", moment(case.chance, day, (18, 22)), None, (Section(code="51855-5", text=(text,)),), language)
+    return case.paper(
+        "note", moment(case.chance, day, (18, 22)), None, (Section(code="51855-5", text=(text,)),), language
+    )
 
 
 def directive(case: Case, day: date) -> Paper:

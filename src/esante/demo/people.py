@@ -141,9 +141,7 @@ def _origin(chance: random.Random, kind: str, country: str) -> dict[str, Any]:
     return dict(origins[one(chance, {name: origin["weight"] for name, origin in origins.items()})])
 
 
-def _name(
-    chance: random.Random, origin: dict[str, Any], sex: str, taken: set[str]
-) -> tuple[str, tuple[str, ...]]:
+def _name(chance: random.Random, origin: dict[str, Any], sex: str, taken: set[str]) -> tuple[str, tuple[str, ...]]:
     """A name nobody has yet: where it is taken, a second given name is added."""
     family = chance.choice(origin["family"])
     given: tuple[str, ...] = (chance.choice(origin[sex]),)

@@ -87,7 +87,10 @@ def _voltage(phase: float) -> float:
 def _rows(section: Section, language: str) -> list[str]:
     if not section.facts:
         return []
-    return [" | ".join(cells) for cells in (header(section.facts, language), *(row(fact, language) for fact in section.facts))]
+    return [
+        " | ".join(cells)
+        for cells in (header(section.facts, language), *(row(fact, language) for fact in section.facts))
+    ]
 
 
 def _latin(line: str) -> str:

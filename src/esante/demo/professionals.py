@@ -36,9 +36,7 @@ def _organization(chance: random.Random, entry: dict[str, str], code: int) -> Or
     )
 
 
-def practitioners(
-    seed: int, day: date, employers: Mapping[str, Organization]
-) -> tuple[Practitioner, ...]:
+def practitioners(seed: int, day: date, employers: Mapping[str, Organization]) -> tuple[Practitioner, ...]:
     """The professionals; the first are those to sign in as. No two have the same name."""
     chance = stream(seed, "practitioners")
     posts = list(_posts())
@@ -64,9 +62,7 @@ def _posts() -> Iterator[tuple[str, str, str]]:
             yield from [(entry["short"], profession, speciality)] * count
 
 
-def _stranger(
-    chance: random.Random, short: str, profession: str, speciality: str, names: set[str]
-) -> Professional:
+def _stranger(chance: random.Random, short: str, profession: str, speciality: str, names: set[str]) -> Professional:
     """A professional with a name nobody has yet."""
     origins = table("names")
     while True:

@@ -2,7 +2,7 @@
 
 from esante.directory.api import capabilities
 from esante.directory.api import routes as api_routes
-from esante.directory.catalogue import catalogue
+from esante.directory.lists import catalogue
 from esante.directory.model import (
     Address,
     Catalogue,

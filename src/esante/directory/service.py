@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.directory import rules, store
-from esante.directory.catalogue import catalogue
+from esante.directory.lists import catalogue
 from esante.directory.model import (
     Fault,
     Identifier,

@@ -22,6 +22,7 @@ from esante.record.model import (
     Timeline,
     Withdrawn,
 )
+from esante.record.pages import routes as page_routes
 from esante.record.service import Record
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "Withdrawn",
     "category_of_type",
     "display_of_type",
+    "page_routes",
 ]

@@ -55,9 +55,7 @@ class Incoming:
 class Deposits:
     """The use case of depositing."""
 
-    def __init__(
-        self, db: Database, objects: Objects, teller: Teller, directory: Directory, access: Access
-    ) -> None:
+    def __init__(self, db: Database, objects: Objects, teller: Teller, directory: Directory, access: Access) -> None:
         self._db, self._objects, self._teller = db, objects, teller
         self._directory, self._access = directory, access
         self.sandbox = Sandbox()
@@ -141,9 +139,7 @@ class Deposits:
                 found[document.sha256] = document
         return found
 
-    async def _insert(
-        self, requester: Requester, sight: rules.Sight, new: Sequence[Incoming]
-    ) -> list[Document]:
+    async def _insert(self, requester: Requester, sight: rules.Sight, new: Sequence[Incoming]) -> list[Document]:
         """Keep new documents: by a shared commit, or in a transaction of their own when some replace others."""
         if any(one.entry.replaces for one in new):
             async with self._db.transaction() as conn:
@@ -153,9 +149,7 @@ class Deposits:
             await self._db.write([row for one in new for row in self._rows(requester, one)])
         return [one.document for one in new]
 
-    async def _as_version(
-        self, conn: Connection, requester: Requester, sight: rules.Sight, one: Incoming
-    ) -> Incoming:
+    async def _as_version(self, conn: Connection, requester: Requester, sight: rules.Sight, one: Incoming) -> Incoming:
         """The entry as the next version of the document it replaces, which is locked and superseded here."""
         if one.entry.replaces is None:
             return one
@@ -245,9 +239,7 @@ def _subject_findings(person: Person, found: Examined) -> tuple[Finding, ...]:
 
 
 def _decided(requester: Requester, consent: Consent, document: Document) -> Verdict:
-    item = Item(
-        category=document.category, author_id=document.author_id, organization_id=document.organization_id
-    )
+    item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
     purpose = rules.purpose_of(requester)
     verdict = decide(consent, requester, Action.WRITE, item, purpose, document.deposited_at)
     if verdict.allowed:

@@ -24,9 +24,7 @@ FINDINGS: Mapping[str, Note] = {
     "pdf-open-action": Note(N_("The PDF asks for an action when it is opened. It is not carried out here.")),
     "pdf-submit-form": Note(N_("The PDF has a form that would send data elsewhere. It is not sent here.")),
     "cda-stylesheet": Note(N_("The CDA document names a style sheet. It is not used here.")),
-    "subject-not-confirmed": Note(
-        N_("The patient named in the document could not be matched with this record.")
-    ),
+    "subject-not-confirmed": Note(N_("The patient named in the document could not be matched with this record.")),
     "fhir-warning": Note(N_("The FHIR document has remarks of the validator.")),
 }
 """Notes that do not stand in the way of a deposit."""

@@ -5,9 +5,6 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from esante.record.categories import CATEGORIES
-from esante.record.findings import FINDINGS
-from esante.record.service import Record
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +12,10 @@ from starlette.routing import Route
 
 from esante.access import Confidentiality
 from esante.directory import Directory
+from esante.record.categories import CATEGORIES
+from esante.record.findings import FINDINGS
 from esante.record.model import MAX_CONTENT, Deposit, Document
+from esante.record.service import Record
 from esante.record.visits import LOOKS, Banner, Visit, Visits
 from esante.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 

@@ -7,10 +7,6 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from esante.record.categories import CATEGORIES
-from esante.record.findings import FINDINGS
-from esante.record.rules import is_own
-from esante.record.service import Record
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +16,11 @@ from esante.directory import Directory
 from esante.fhir import DocumentView, decode, view
 from esante.record import forms, reading
 from esante.record import render as shown
+from esante.record.categories import CATEGORIES
+from esante.record.findings import FINDINGS
 from esante.record.model import Document, Filters, Status
+from esante.record.rules import is_own
+from esante.record.service import Record
 from esante.record.visits import LOOKS, Banner, Visit, Visits, banner_of, no_access
 from esante.web import NOT_FOUND, Problem, render
 

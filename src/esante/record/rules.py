@@ -115,9 +115,7 @@ def stricter(one: Confidentiality, other: Confidentiality) -> Confidentiality:
     return max(one, other, key=_STRICTNESS.index)
 
 
-def same_subject(
-    person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str
-) -> bool | None:
+def same_subject(person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str) -> bool | None:
     """Whether a document's patient is the person: True, False, or None when it cannot be told.
 
     An identifier of a system that the person has decides, either way; without one, family name and birth

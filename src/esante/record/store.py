@@ -63,10 +63,8 @@ WHERE person_id = $1 AND ($2::text[] IS NULL OR category = ANY ($2)) AND ($3::te
 _PAGE = {
     Order.NEWEST: f"{_FILTERED} AND (event_date, document_id) < ($7, $8)"
     " ORDER BY event_date DESC, document_id DESC LIMIT $9",
-    Order.OLDEST: f"{_FILTERED} AND (event_date, document_id) > ($7, $8)"
-    " ORDER BY event_date, document_id LIMIT $9",
-    Order.DEPOSITED: f"{_FILTERED} AND ($7::date IS NOT NULL AND document_id < $8)"
-    " ORDER BY document_id DESC LIMIT $9",
+    Order.OLDEST: f"{_FILTERED} AND (event_date, document_id) > ($7, $8) ORDER BY event_date, document_id LIMIT $9",
+    Order.DEPOSITED: f"{_FILTERED} AND ($7::date IS NOT NULL AND document_id < $8) ORDER BY document_id DESC LIMIT $9",
 }
 Place = tuple[date, UUID]
 """Where a page begins: event date and key of the last document before it."""
@@ -105,9 +103,7 @@ async def find(db: Database | Connection, person_id: UUID, document_id: UUID) ->
     return _document(row) if row else None
 
 
-async def find_with_content(
-    db: Database, person_id: UUID, document_id: UUID
-) -> tuple[Document, bytes | None] | None:
+async def find_with_content(db: Database, person_id: UUID, document_id: UUID) -> tuple[Document, bytes | None] | None:
     """A document with its bytes, which are None when they lie in the object store; or None."""
     row = await db.fetchrow(
         f"SELECT {_COLUMNS}, content FROM document LEFT JOIN document_content USING (person_id, document_id)"  # noqa: S608
@@ -178,9 +174,7 @@ async def set_status(
     )
 
 
-async def set_confidentiality(
-    conn: Connection, person_id: UUID, series_id: UUID, level: Confidentiality
-) -> None:
+async def set_confidentiality(conn: Connection, person_id: UUID, series_id: UUID, level: Confidentiality) -> None:
     """Set the confidentiality of all versions of a series."""
     await conn.execute(
         "UPDATE document SET confidentiality = $3, changed_at = $4 WHERE person_id = $1 AND series_id = $2",

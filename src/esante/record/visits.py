@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from esante.record.categories import CATEGORIES
 from starlette.requests import Request
 
 from esante.access import Access, Requester, opening_grant
 from esante.directory import Directory
+from esante.record.categories import CATEGORIES
 from esante.web import N_, Problem
 
 ICONS = {
