@@ -70,7 +70,12 @@ async def open_database(settings: Settings) -> AsyncIterator[tuple[Database, str
     settings.data.mkdir(parents=True, exist_ok=True)
     dsn = settings.database_url or (await asyncio.to_thread(start, settings.data)).dsn
     try:
-        db = await Database.open(dsn, pool_size=settings.pool_size, queue_bound=settings.queue_bound)
+        db = await Database.open(
+            dsn,
+            pool_size=settings.pool_size,
+            queue_bound=settings.queue_bound,
+            group_commit=settings.group_commit,
+        )
         try:
             yield db, dsn
         finally:

@@ -32,6 +32,7 @@ class Settings:
     max_body: int = 32 * 1024 * 1024
     queue_bound: int = 2_000
     pool_size: int = 8
+    group_commit: bool = True
 
     @classmethod
     def from_environ(cls, **overrides: object) -> "Settings":
@@ -71,4 +72,5 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "max_body": int,
     "queue_bound": int,
     "pool_size": int,
+    "group_commit": _flag,
 }

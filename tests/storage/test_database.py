@@ -48,10 +48,12 @@ async def test_acts_share_transactions(own):
     assert transactions < 100
 
 
-async def test_on_a_distributed_database_each_act_is_a_transaction_of_its_own(own):
-    own.distributed = True
-    await asyncio.gather(*(own.write(act(f"a{i}", 1)) for i in range(50)))
-    assert await own.fetchval("SELECT count(DISTINCT xmin::text) FROM act") == 50
+async def test_without_group_commit_each_act_is_a_transaction_of_its_own(server):
+    database = await Database.open(await create_database(server), group_commit=False)
+    await database.fetch("CREATE TABLE act (name text, part integer)")
+    await asyncio.gather(*(database.write(act(f"a{i}", 1)) for i in range(50)))
+    assert await database.fetchval("SELECT count(DISTINCT xmin::text) FROM act") == 50
+    await database.close()
 
 
 async def test_a_full_queue_says_so(server):

@@ -73,8 +73,13 @@ class Database:
         self._committers: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def open(cls, dsn: str, *, pool_size: int = 8, queue_bound: int = 2_000) -> "Database":
-        """Connect; raises `Unavailable` when the server does not answer."""
+    async def open(
+        cls, dsn: str, *, pool_size: int = 8, queue_bound: int = 2_000, group_commit: bool = True
+    ) -> "Database":
+        """Connect; raises `Unavailable` when the server does not answer.
+
+        `group_commit` False: each write commits by itself, as on a distributed database.
+        """
         try:
             pool = await asyncpg.create_pool(
                 dsn,
@@ -88,7 +93,7 @@ class Database:
         except _GONE as error:
             raise Unavailable(f"cannot reach the database: {type(error).__name__}") from error
         db = cls(pool, distributed=distributed, queue_bound=queue_bound)
-        if not distributed:
+        if group_commit and not distributed:
             db._committers = [asyncio.create_task(db._commit_forever()) for _ in range(COMMITTERS)]
         return db
 
@@ -128,7 +133,7 @@ class Database:
         the error PostgreSQL gave it (for example `asyncpg.UniqueViolationError`). Raises `Overloaded` when
         more than `queue_bound` acts wait, `Unavailable` when the database is gone.
         """
-        if self.distributed:
+        if not self._committers:
             async with self._slots, self.transaction() as conn:
                 await insert(conn, rows)
             return
