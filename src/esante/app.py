@@ -58,7 +58,7 @@ class Platform:
     @property
     def readers(self) -> Sequence[Reader]:
         """Everything that follows the journal."""
-        return [self.notices.reader]
+        return [*self.access.readers(), self.notices.reader]
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,72 @@
+"""`make bench`: the figures that the project promises, each beside what it is compared with, in one run.
+
+    python -m bench [--full] [--seconds N] [PART ...]
+
+Parts: deposit read timeline decide verify validate. `--full` measures the timeline also with 1,000,000
+documents. Raw results go to docs/performance/latest.json.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import parts
+
+
+def fsync_rate(folder: Path) -> float:
+    """How many times a second this disk syncs 8 KB appended to a file."""
+    path = folder / "fsync"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    count, end = 0, time.perf_counter() + 1.0
+    while time.perf_counter() < end:
+        os.write(handle, b"x" * 8_192)
+        os.fdatasync(handle)
+        count += 1
+    os.close(handle)
+    path.unlink()
+    return float(count)
+
+
+async def main() -> int:
+    """Run the parts and print their figures; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", help=" ".join(parts.PARTS))
+    parser.add_argument("--full", action="store_true", help="also with 1,000,000 documents (takes minutes)")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each load")
+    chosen = parser.parse_args()
+    wanted = chosen.parts or list(parts.PARTS)
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="esante-bench-") as folder:
+        machine = {
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "fsync_per_second": round(fsync_rate(Path(folder))),
+        }
+        print("  ".join(f"{name}={value}" for name, value in machine.items()), flush=True)
+        for name in wanted:
+            began = time.perf_counter()
+            found = await parts.PARTS[name](Path(folder) / name, chosen.seconds, chosen.full)
+            figures[name] = found
+            print(f"\n{name} ({time.perf_counter() - began:.0f} s)")
+            for line, value in found.items():
+                print(f"  {line:<58} {value}")
+            sys.stdout.flush()
+    out = Path("docs/performance/latest.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(main()))

@@ -1,0 +1,197 @@
+"""The parts of the bench: each prepares its own platform, measures, and gives lines with figures."""
+
+import asyncio
+import timeit
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from uuid import UUID
+
+import orjson
+
+from bench.client import Result, load, request
+from bench.world import World, document_reference, fhir_document, make_world, platform_at, serving
+from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
+from esante.fhir import check
+from esante.journal import Actor
+from esante.notices import NoticesRead
+from esante.storage import uuid7
+
+CLIENTS = 32
+PORT = 8791
+Figures = dict[str, str | float]
+
+
+async def deposit(data: Path, seconds: float, full: bool) -> Figures:
+    """20 KB FHIR documents, all checks and the journal, by 32 clients; then with one commit each."""
+    async with platform_at(data) as platform:
+        world = await make_world(platform, 500)
+        document = fhir_document()
+        figures: Figures = {"document": f"{len(document):,} bytes"}
+        async with serving(data, PORT) as base:
+            shared = await load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=seconds)
+        async with serving(data, PORT + 1, group_commit="0") as base:
+            each = await load(base, _deposits(base, world, document, 1 << 40), clients=CLIENTS, seconds=seconds)
+    figures |= _told("group commit", shared) | _told("one commit per request", each)
+    figures["ratio"] = f"{shared.rate / each.rate:.1f} x"
+    return figures
+
+
+def _deposits(base: str, world: World, document: bytes, first: int) -> Callable[[int], bytes]:
+    headers = {"Content-Type": "application/fhir+json"}
+
+    def make(number: int) -> bytes:
+        person = world.persons[number % len(world.persons)]
+        body = document_reference(person, document, first + number)
+        return request("POST", f"{base}/fhir/DocumentReference", world.hospital_token, body, headers)
+
+    return make
+
+
+async def read(data: Path, seconds: float, full: bool) -> Figures:
+    """Reading a document with decision and journal, by 32 clients."""
+    async with platform_at(data) as platform:
+        world = await make_world(platform, 200)
+        document = fhir_document()
+        async with serving(data, PORT) as base:
+            await load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=3)
+            rows = await platform.db.fetch("SELECT person_id, id FROM document LIMIT 1000")
+            urls = [f"{base}/fhir/Bundle/{row['person_id'].hex}{row['id'].hex}" for row in rows]
+            made = [request("GET", url, world.doctor_token) for url in urls]
+            result = await load(base, lambda i: made[i % len(made)], clients=CLIENTS, seconds=seconds)
+    return _told("read", result)
+
+
+async def timeline(data: Path, seconds: float, full: bool) -> Figures:
+    """The list of a person with 500 documents, with 10,000 documents in the database and with more."""
+    figures: Figures = {}
+    async with platform_at(data) as platform:
+        world = await make_world(platform, 2_000)
+        person, p95 = world.persons[0], {}
+        for total in (10_000, *([1_000_000] if full else [100_000])):
+            await _fill(platform, world, total)
+            async with serving(data, PORT) as base:
+                url = f"{base}/fhir/DocumentReference?patient={person}&_count=200"
+                made = request("GET", url, world.doctor_token)
+                result = await load(base, lambda _, made=made: made, clients=1, seconds=seconds)
+            p95[total] = result.percentile(0.95)
+            figures |= _told(f"{total:,} documents, a page of 200 of 500", result)
+    few, many = sorted(p95)
+    figures["ratio of p95"] = f"{p95[many] / p95[few]:.2f} x"
+    return figures
+
+
+async def _fill(platform, world: World, total: int) -> None:
+    """Documents as rows: 500 of the first person, the others evenly."""
+    have = await platform.db.fetchval("SELECT count(*) FROM document")
+    sample = await platform.db.fetchrow("SELECT * FROM document LIMIT 1")
+    if sample is None:
+        from esante.access import requester_of
+        from esante.record import Deposit
+
+        for number in range(1):
+            await platform.record.deposit(
+                requester_of(world.hospital), world.persons[0], b"text %d" % number,
+                Deposit(type="18842-5", title="Lettre", media_type="text/plain", event_date=date(2026, 1, 1), language="fr"),
+            )
+        have = 1
+    columns = [row["attname"] for row in await platform.db.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'document'::regclass AND attnum > 0 AND NOT attisdropped"
+    )]
+    own = {"person_id", "id", "series_id", "sha256", "event_date"}
+    kept = ", ".join(f"s.{name}" for name in columns if name not in own)
+    others = ", ".join(name for name in columns if name not in own)
+    persons = world.persons
+    for first in range(have, total, 50_000):
+        numbers = range(first, min(first + 50_000, total))
+        owners = [persons[0] if n < 500 else persons[1 + n % (len(persons) - 1)] for n in numbers]
+        ids = [uuid7() for _ in numbers]
+        await platform.db.fetch(
+            f"INSERT INTO document (person_id, id, series_id, sha256, event_date, {others})"
+            f" SELECT p, i, i, sha256(uuid_send(i)), date '2026-01-01' - (random() * 3000)::int, {kept}"
+            " FROM unnest($1::uuid[], $2::uuid[]) AS n (p, i), (SELECT * FROM document LIMIT 1) s",
+            owners, ids,
+        )
+    await platform.db.fetch("ANALYZE document")
+
+
+async def decide_(data: Path, seconds: float, full: bool) -> Figures:
+    """The decision alone, for a record with six grants."""
+    me, person, now = uuid7(), uuid7(), datetime.now(UTC)
+    holders = [*(uuid7() for _ in range(5)), me]
+    grants = tuple(
+        Grant(id=uuid7(), person_id=person, kind=GrantKind.CIRCLE, holder_kind="practitioner", holder_id=holder, since=now - timedelta(days=1))
+        for holder in holders
+    )
+    consent = Consent(person_id=person, state=RecordState.OPEN, grants=grants)
+    requester = Requester(kind="practitioner", id=me, name="x", profession="doctor")
+    item = Item(category="laboratory_report")
+    times = timeit.repeat(
+        lambda: decide(consent, requester, Action.READ, item, Purpose.TREATMENT, now), number=2_000, repeat=7
+    )
+    return {"decision": f"{min(times) / 2_000 * 1e6:.1f} µs"}
+
+
+async def verify(data: Path, seconds: float, full: bool) -> Figures:
+    """The whole journal recomputed, from a cold process."""
+    count = 1_000_000 if full else 400_000
+    async with platform_at(data) as platform:
+        persons = [uuid7() for _ in range(5_000)]
+        actor = Actor(kind="practitioner", id=uuid7(), name="Dr Mesure", role="doctor", organization="Clinique de mesure")
+        from esante.storage import insert
+
+        for first in range(0, count, 20_000):
+            rows = [
+                row
+                for number in range(first, first + 20_000)
+                for row in platform.journal.rows(
+                    NoticesRead(count=number), person_id=persons[number % 5_000], actor=actor, origin="127.0.0.1"
+                )
+            ]
+            async with platform.db.transaction() as conn:
+                await insert(conn, rows)
+        began = perf_counter()
+        sealed = await platform.journal.sealer.seal_all()
+        sealing = perf_counter() - began
+        await platform.db.fetch("ANALYZE")
+        began = perf_counter()
+        report = await platform.journal.verify(platform.dsn)
+        took = perf_counter() - began
+    assert report.ok
+    return {"entries": f"{report.entries:,}", "sealed": f"{sealed / sealing:,.0f}/s", "verified": f"{report.entries / took:,.0f}/s"}
+
+
+async def validate(data: Path, seconds: float, full: bool) -> Figures:
+    """Structure, formats and required bindings of a Bundle of 130 KB, beside parsing it with orjson."""
+    document = fhir_document(130_000)
+    assert not [issue for issue in check(document).issues if issue.severity in ("error", "fatal")]
+    parse = min(timeit.repeat(lambda: orjson.loads(document), number=50, repeat=7)) / 50
+    checked = min(timeit.repeat(lambda: check(document), number=50, repeat=7)) / 50
+    return {
+        "bundle": f"{len(document):,} bytes",
+        "orjson.loads": f"{parse * 1e3:.2f} ms",
+        "check": f"{checked * 1e3:.2f} ms",
+        "ratio": f"{checked / parse:.2f} x",
+    }
+
+
+def _told(what: str, result: Result) -> Figures:
+    wrong = {status: count for status, count in result.statuses.items() if status >= 300}
+    figures: Figures = {
+        what: f"{result.rate:,.0f}/s   p50 {result.percentile(0.5):.1f} ms   p95 {result.percentile(0.95):.1f} ms"
+        f"   p99 {result.percentile(0.99):.1f} ms"
+    }
+    if wrong:
+        figures[f"{what}: WRONG ANSWERS"] = str(wrong)
+    return figures
+
+
+PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
+    "deposit": deposit,
+    "read": read,
+    "timeline": timeline,
+    "decide": decide_,
+    "verify": verify,
+    "validate": validate,
+}

@@ -1,0 +1,199 @@
+"""A platform to measure: persons with open records, a hospital that deposits, a doctor who may read."""
+
+import asyncio
+import base64
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from esante.access import Grant, GrantKind, requester_of
+from esante.app import Platform, open_platform
+from esante.directory import Identifier, Organization, Person, Practitioner, Role, catalogue, matricule
+from esante.settings import Settings
+from esante.storage import uuid7
+
+SCOPES = frozenset({"system/*.cruds", "user/*.cruds"})
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Who is there, and the tokens to act as the hospital and as the doctor."""
+
+    persons: list[UUID]
+    hospital: Organization
+    doctor: Practitioner
+    hospital_token: str
+    doctor_token: str
+
+
+async def make_world(platform: Platform, persons: int) -> World:
+    """Register everybody; every record is open and the doctor is in every circle."""
+    lists, born = catalogue(), date(1970, 1, 1)
+    people = [
+        Person(
+            id=uuid7(),
+            identifiers=(Identifier(lists.system("matricule").uri, matricule(born + timedelta(days=i // 900), i % 900)),),
+            family=f"Mesure{i}",
+            given=("Test",),
+            birth_date=born + timedelta(days=i // 900),
+            sex="female",
+        )
+        for i in range(persons)
+    ]
+    hospital = Organization(id=uuid7(), identifiers=(), name="Clinique de mesure", kind="hospital")
+    role = Role(id=uuid7(), organization_id=hospital.id, profession="doctor", since=date(2020, 1, 1))
+    doctor = Practitioner(
+        id=uuid7(), identifiers=(), family="Mesure", given=("Dr",), profession="doctor", roles=(role,)
+    )
+    await platform.directory.register_organization(hospital)
+    await platform.directory.register_practitioner(doctor)
+    await platform.directory.register_persons(people)
+    ids = [person.id for person in people]
+    now = datetime.now(UTC)
+    await platform.access.lifecycle.announce(ids, at=now - timedelta(days=60))
+    await platform.access.lifecycle.open_due(now)
+    grants = [
+        Grant(
+            id=uuid7(), person_id=i, kind=GrantKind.CIRCLE, holder_kind="practitioner", holder_id=doctor.id, since=now
+        )
+        for i in ids
+    ]
+    await platform.db.write([row for grant in grants for row in platform.access.grants.give(grant)])
+    token = platform.access.issue_token
+    return World(
+        ids,
+        hospital,
+        doctor,
+        await token(requester_of(hospital), SCOPES, timedelta(hours=8)),
+        await token(requester_of(doctor, hospital), SCOPES, timedelta(hours=8)),
+    )
+
+
+def fhir_document(size: int = 20_000) -> bytes:
+    """A discharge letter as an R4 document Bundle of about `size` bytes, with laboratory values."""
+    entries: list[dict[str, Any]] = []
+
+    def add(resource: dict[str, Any]) -> str:
+        url = f"urn:uuid:{uuid7()}"
+        entries.append({"fullUrl": url, "resource": resource})
+        return url
+
+    add({})
+    patient = add({"resourceType": "Patient", "name": [{"family": "Mesure", "given": ["Test"]}], "gender": "female"})
+    author = add({"resourceType": "Practitioner", "name": [{"family": "Mesure"}]})
+    results = []
+    while len(orjson.dumps(entries)) < size - 1_500:
+        results.append(
+            add(
+                {
+                    "resourceType": "Observation",
+                    "status": "final",
+                    "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7", "display": "Glucose"}]},
+                    "subject": {"reference": patient},
+                    "effectiveDateTime": "2026-11-02T08:00:00+01:00",
+                    "valueQuantity": {
+                        "value": 5.2,
+                        "unit": "mmol/l",
+                        "system": "http://unitsofmeasure.org",
+                        "code": "mmol/L",
+                    },
+                    "referenceRange": [{"low": {"value": 3.9}, "high": {"value": 5.6}}],
+                }
+            )
+        )
+    entries[0]["resource"] = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "18842-5"}]},
+        "subject": {"reference": patient},
+        "date": "2026-11-02T10:00:00+01:00",
+        "author": [{"reference": author}],
+        "title": "Discharge letter",
+        "language": "en",
+        "section": [
+            {
+                "title": "Results",
+                "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml"><p>See the table.</p></div>'},
+                "entry": [{"reference": url} for url in results],
+            }
+        ],
+    }
+    return orjson.dumps(
+        {
+            "resourceType": "Bundle",
+            "type": "document",
+            "identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:00000000-0000-0000-0000-000000000000"},
+            "timestamp": "2026-11-02T10:00:00+01:00",
+            "entry": entries,
+        }
+    )
+
+
+def document_reference(person: UUID, document: bytes, number: int) -> bytes:
+    """A simplified publish (ITI-105) of `document`, made another document by its number."""
+    own = document.replace(b"00000000-0000-0000-0000-000000000000", str(UUID(int=number)).encode(), 1)
+    return orjson.dumps(
+        {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "type": {"coding": [{"system": "http://loinc.org", "code": "18842-5"}]},
+            "subject": {"reference": f"Patient/{person}"},
+            "content": [
+                {
+                    "attachment": {
+                        "contentType": "application/fhir+json",
+                        "data": base64.b64encode(own).decode(),
+                        "title": "Discharge letter",
+                    }
+                }
+            ],
+        }
+    )
+
+
+@asynccontextmanager
+async def serving(data: Path, port: int, **variables: str) -> AsyncIterator[str]:
+    """`esante serve` on `data` as a process of its own; gives its address."""
+    command = [sys.executable, "-m", "esante.cli", "serve", "--data", str(data), "--port", str(port)]
+    environment = {**os.environ, **{f"ESANTE_{name.upper()}": value for name, value in variables.items()}}
+    process = subprocess.Popen(command, env=environment)
+    base = f"http://127.0.0.1:{port}"
+    try:
+        await asyncio.to_thread(_wait_until_ready, base, process)
+        yield base
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 30)
+
+
+def _wait_until_ready(base: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            raise RuntimeError("the server ended")
+        try:
+            urllib.request.urlopen(f"{base}/health", timeout=1)
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the server did not become ready")
+
+
+@asynccontextmanager
+async def platform_at(data: Path) -> AsyncIterator[Platform]:
+    """The platform's services on `data`, in this process."""
+    async with open_platform(Settings(data=data), migrate=True) as platform:
+        now = datetime.now(UTC)
+        await platform.journal.ensure_months(now - timedelta(days=90), now + timedelta(days=40))
+        yield platform
