@@ -1,0 +1,75 @@
+"""The dated data: complete, with its sources, and refused when it is wrong."""
+
+from datetime import date
+
+import pytest
+
+from esante.access import GrantKind, matrix, policy, rights
+from esante.access.matrix import load_matrix, load_policies
+from esante.directory import catalogue
+
+HEAD = "profession,category,read,write,valid_from,valid_to,legal_source,verified\n"
+CATEGORIES = {
+    "discharge_letter",
+    "consultation_report",
+    "imaging_report",
+    "laboratory_report",
+    "vaccination_history",
+    "patient_summary",
+    "prescription",
+    "operation_report",
+    "letter",
+    "advance_directive",
+    "patient_note",
+}
+
+
+def test_the_matrix_speaks_of_every_profession_kind_of_organisation_and_category():
+    lists = catalogue()
+    holders = {"patient", *lists.professions, *lists.organization_kinds}
+    assert set(rights(date(2026, 1, 1))) == {(holder, category) for holder in holders for category in CATEGORIES}
+
+
+def test_nothing_claims_to_be_verified_that_has_no_article():
+    assert all(right.legal_source for right in matrix())
+    assert not [right for right in matrix() if right.verified and "not read" in right.legal_source]
+
+
+def test_before_its_first_day_the_matrix_allows_nothing():
+    assert rights(date(2019, 12, 31)) == {}
+
+
+def test_lines_change_on_their_day():
+    text = HEAD + "doctor,letter,yes,yes,2020-01-01,2027-01-01,x,no\ndoctor,letter,yes,no,2027-01-01,,x,no\n"
+    old, new = load_matrix(text)
+    assert (old.holds(date(2026, 12, 31)), old.holds(date(2027, 1, 1))) == (True, False)
+    assert (new.holds(date(2026, 12, 31)), new.holds(date(2027, 1, 1))) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "doctor,letter,perhaps,yes,2020-01-01,,x,no",
+        "doctor,letter,yes,yes,yesterday,,x,no",
+        "doctor,letter,yes,yes,2020-01-01,,,no",
+        ",letter,yes,yes,2020-01-01,,x,no",
+        "doctor,letter",
+        "nurse,letter,yes,yes,2025-01-01,,x,no",
+    ],
+)
+def test_a_wrong_line_is_named(line):
+    with pytest.raises(ValueError, match="line 3"):
+        load_matrix(HEAD + "nurse,letter,yes,yes,2020-01-01,,x,no\n" + line + "\n")
+
+
+def test_the_terms_reach_every_kind_of_grant_but_no_hidden_document():
+    terms = policy(date(2026, 1, 1))
+    assert set(terms.reach) == set(GrantKind)
+    assert not any("hidden" in levels for levels in terms.reach.values())
+    assert len(set(terms.code_alphabet)) == len(terms.code_alphabet)
+    assert not set(terms.code_alphabet) & set("0O1IL5S8B2ZUV")
+
+
+def test_terms_without_a_period_are_refused():
+    with pytest.raises(ValueError, match="no period"):
+        load_policies("period = []")

@@ -1,0 +1,270 @@
+"""The decision: each rule, and all of it against a slow twin that is written from the list of laws."""
+
+import csv
+import re
+import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from itertools import product
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esante.access import (
+    Action,
+    Confidentiality,
+    Consent,
+    Grant,
+    GrantKind,
+    Item,
+    Purpose,
+    RecordState,
+    Requester,
+    decide,
+    explain,
+    opening_grant,
+    rules,
+)
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+PERSON, STRANGER, DOCTOR, COLLEAGUE, HOSPITAL, PRACTICE = (UUID(int=n) for n in range(1, 7))
+DATA = files("esante.access") / "data"
+
+
+def granted(kind=GrantKind.PRESENCE, holder=DOCTOR, **changes):
+    grant = Grant(
+        id=UUID(int=99),
+        person_id=PERSON,
+        kind=kind,
+        holder_kind="organization" if holder in (HOSPITAL, PRACTICE) else "practitioner",
+        holder_id=holder,
+        since=NOW - timedelta(hours=1),
+        until=NOW + timedelta(hours=1),
+    )
+    return replace(grant, **changes)
+
+
+OPEN = Consent(person_id=PERSON, state=RecordState.OPEN)
+DOC = Requester(kind="practitioner", id=DOCTOR, name="Dr", profession="doctor", organization_id=HOSPITAL)
+ADMIN = replace(DOC, profession="admin")
+SOFTWARE = Requester(
+    kind="organization", id=HOSPITAL, name="H", profession="hospital", organization_id=HOSPITAL
+)
+SELF = Requester(kind="patient", id=PERSON, name="Anna")
+LETTER = Item(category="letter", author_id=COLLEAGUE, organization_id=PRACTICE)
+RESTRICTED = replace(LETTER, confidentiality=Confidentiality.RESTRICTED)
+HIDDEN = replace(LETTER, confidentiality=Confidentiality.HIDDEN)
+DEAD = replace(OPEN, deceased_at=NOW - timedelta(days=1))
+LONG_DEAD = replace(OPEN, deceased_at=NOW - timedelta(days=400))
+READ, WRITE = Action.READ, Action.WRITE
+TREAT, EMERGENCY = Purpose.TREATMENT, Purpose.EMERGENCY
+
+
+def with_grants(*grants, **changes):
+    return replace(OPEN, grants=grants, **changes)
+
+
+CASES = [
+    (DEAD, SELF, READ, LETTER, TREAT, "patient.dead"),
+    (OPEN, replace(SELF, id=STRANGER), READ, LETTER, TREAT, "patient.other"),
+    (replace(OPEN, state=RecordState.NONE), SELF, READ, LETTER, TREAT, "patient.before-opening"),
+    (replace(OPEN, state=RecordState.ANNOUNCED), SELF, READ, LETTER, TREAT, "patient.before-opening"),
+    (OPEN, SELF, READ, HIDDEN, Purpose.PATIENT_REQUEST, "patient.read"),
+    (replace(OPEN, state=RecordState.CLOSED, sharing=False), SELF, READ, HIDDEN, TREAT, "patient.read"),
+    (replace(OPEN, state=RecordState.CLOSED), SELF, WRITE, Item(category="patient_note"), TREAT, "patient.closed"),
+    (OPEN, SELF, WRITE, Item(category="patient_note"), TREAT, "patient.write"),
+    (OPEN, SELF, WRITE, LETTER, TREAT, "patient.category"),
+    (with_grants(granted()), replace(DOC, kind="operator"), READ, LETTER, TREAT, "requester.kind"),
+    (with_grants(granted()), replace(DOC, kind=""), READ, LETTER, TREAT, "requester.kind"),
+    (with_grants(granted()), DOC, READ, LETTER, Purpose.OPERATIONS, "purpose"),
+    (with_grants(granted()), DOC, READ, LETTER, Purpose.PATIENT_REQUEST, "purpose"),
+    (replace(OPEN, state=RecordState.NONE), DOC, WRITE, LETTER, TREAT, "record.none"),
+    (replace(OPEN, state=RecordState.ANNOUNCED), DOC, WRITE, LETTER, TREAT, "record.announced"),
+    (with_grants(granted(), state=RecordState.OBJECTED), DOC, READ, LETTER, TREAT, "record.objected"),
+    (with_grants(granted(), state=RecordState.CLOSED), DOC, READ, LETTER, TREAT, "record.closed"),
+    (with_grants(granted(GrantKind.EMERGENCY)), DOC, WRITE, LETTER, EMERGENCY, "write.emergency"),
+    (LONG_DEAD, DOC, WRITE, LETTER, TREAT, "write.dead"),
+    (DEAD, DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (OPEN, DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (with_grants(blocked=frozenset({DOCTOR})), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (OPEN, ADMIN, WRITE, LETTER, TREAT, "write.category"),
+    (OPEN, DOC, WRITE, Item(category="no such category"), TREAT, "write.category"),
+    (with_grants(blocked=frozenset({DOCTOR})), DOC, READ, replace(HIDDEN, author_id=DOCTOR), TREAT, "author.self"),
+    (OPEN, SOFTWARE, READ, replace(HIDDEN, organization_id=HOSPITAL), TREAT, "author.organization"),
+    (OPEN, DOC, READ, replace(HIDDEN, organization_id=HOSPITAL), TREAT, "author.organization"),
+    (with_grants(granted(), blocked=frozenset({DOCTOR})), DOC, READ, LETTER, TREAT, "blocked"),
+    (with_grants(granted(), blocked=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "blocked"),
+    (with_grants(granted(GrantKind.CIRCLE)), DOC, READ, HIDDEN, TREAT, "hidden"),
+    (with_grants(granted(GrantKind.EMERGENCY)), DOC, READ, HIDDEN, EMERGENCY, "hidden"),
+    (with_grants(granted(), sharing=False), DOC, READ, LETTER, TREAT, "opted-out"),
+    (with_grants(granted(), deceased_at=NOW), DOC, READ, LETTER, TREAT, "read.dead"),
+    (with_grants(granted()), ADMIN, READ, LETTER, TREAT, "read.category"),
+    (with_grants(granted()), DOC, READ, LETTER, TREAT, "grant.presence_code"),
+    (with_grants(granted(GrantKind.CIRCLE)), DOC, READ, RESTRICTED, TREAT, "grant.circle"),
+    (with_grants(granted(), granted(GrantKind.CIRCLE)), DOC, READ, LETTER, TREAT, "grant.circle"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL)), DOC, READ, LETTER, TREAT, "grant.institution_stay"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL)), SOFTWARE, READ, LETTER, TREAT, "grant.institution_stay"),
+    (with_grants(granted(GrantKind.EMERGENCY)), DOC, READ, RESTRICTED, EMERGENCY, "grant.emergency"),
+    (with_grants(granted()), DOC, READ, RESTRICTED, TREAT, "restricted"),
+    (OPEN, DOC, READ, LETTER, TREAT, "no-grant"),
+    (with_grants(granted(holder=COLLEAGUE)), DOC, READ, LETTER, TREAT, "no-grant"),
+    (with_grants(granted(GrantKind.STAY, PRACTICE)), DOC, READ, LETTER, TREAT, "no-grant"),
+    (with_grants(granted(until=NOW)), DOC, READ, LETTER, TREAT, "no-grant"),
+    (with_grants(granted(revoked_at=NOW)), DOC, READ, LETTER, TREAT, "no-grant"),
+    (with_grants(granted(since=NOW + timedelta(seconds=1))), DOC, READ, LETTER, TREAT, "no-grant"),
+    (with_grants(granted()), replace(DOC, organization_id=None), READ, replace(LETTER, organization_id=None), TREAT, "grant.presence_code"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("consent", "requester", "action", "item", "purpose", "rule"), CASES)
+def test_each_rule_decides_its_case(consent, requester, action, item, purpose, rule):
+    assert decide(consent, requester, action, item, purpose, NOW).rule == rule
+
+
+def test_the_cases_reach_every_rule_of_the_table():
+    documented = set()
+    for row in re.findall(r"^\| ([^|]+) \|", rules.__doc__, re.M)[1:]:
+        documented |= _rule_ids(row)
+    assert {case[-1] for case in CASES} == documented
+
+
+def _rule_ids(cell):
+    if cell == "grant.<kind>":
+        return {f"grant.{kind}" for kind in GrantKind}
+    parts = [part.strip() for part in cell.split(",")]
+    return {part if not part.startswith(".") else parts[0].partition(".")[0] + part for part in parts}
+
+
+def test_every_reason_has_plain_words_and_a_verdict_names_its_grant():
+    for *question, _ in CASES:
+        verdict = decide(*question, NOW)
+        assert verdict.reason in rules.REASONS
+        assert explain(verdict) == rules.REASONS[verdict.reason]
+        assert (verdict.grant is not None) == verdict.rule.startswith("grant.")
+
+
+# The slow twin: default deny, and each law once, in its own words.
+
+MATRIX = list(csv.DictReader((DATA / "matrix.csv").open(encoding="utf-8")))
+TERMS = tomllib.loads((DATA / "policy.toml").read_text(encoding="utf-8"))["period"][0]
+
+
+def in_matrix(profession, category, right):
+    return any(
+        line["profession"] == profession and line["category"] == category and line[right] == "yes"
+        for line in MATRIX
+        if line["valid_from"] <= NOW.date().isoformat() and (line["valid_to"] or "9") > NOW.date().isoformat()
+    )
+
+
+def dead_longer_than(consent, days):
+    return consent.deceased_at is not None and NOW - consent.deceased_at >= timedelta(days=days)
+
+
+def twin(consent, requester, action, item, purpose):
+    if requester.kind == "patient":
+        mine = requester.id == consent.person_id and not dead_longer_than(consent, 0)
+        opened = consent.state in ("open", "closed", "objected")
+        may_add = consent.state == "open" and in_matrix("patient", item.category, "write")
+        return mine and opened and (action == "read" or may_add)
+    if requester.kind not in ("practitioner", "organization") or purpose not in ("TREAT", "ETREAT"):
+        return False
+    if consent.state != "open":
+        return False
+    if action == "write":
+        in_time = not dead_longer_than(consent, TERMS["after_death"]["write_days"])
+        return purpose == "TREAT" and in_time and in_matrix(requester.profession, item.category, "write")
+    me = {requester.id, requester.organization_id} - {None}
+    if item.author_id == requester.id or item.organization_id in me:
+        return True
+    forbidden = (
+        me & consent.blocked
+        or item.confidentiality == "hidden"
+        or not consent.sharing
+        or dead_longer_than(consent, TERMS["after_death"]["read_days"])
+        or not in_matrix(requester.profession, item.category, "read")
+    )
+    return not forbidden and any(
+        grant.holder_id in me
+        and grant.since <= NOW
+        and (grant.until is None or NOW < grant.until)
+        and grant.revoked_at is None
+        and any(
+            item.confidentiality in line["confidentiality"] for line in TERMS["grant"] if line["kind"] == grant.kind
+        )
+        for grant in consent.grants
+    )
+
+
+ids = st.sampled_from([PERSON, STRANGER, DOCTOR, COLLEAGUE, HOSPITAL, PRACTICE])
+some_id = st.none() | ids
+moments = st.sampled_from([NOW + timedelta(days=days) for days in (-400, -365, -1, 0, 1)])
+grants = st.builds(
+    granted,
+    kind=st.sampled_from(GrantKind),
+    holder=ids,
+    since=moments,
+    until=st.none() | moments,
+    revoked_at=st.none() | st.none() | moments,
+)
+consents = st.builds(
+    Consent,
+    person_id=st.just(PERSON),
+    state=st.sampled_from([RecordState.OPEN, RecordState.OPEN, *RecordState]),
+    sharing=st.sampled_from([True, True, False]),
+    grants=st.lists(grants, max_size=4).map(tuple),
+    blocked=st.frozensets(ids, max_size=1),
+    deceased_at=st.none() | st.none() | moments,
+)
+requesters = st.builds(
+    Requester,
+    kind=st.sampled_from(["patient", "practitioner", "practitioner", "organization", "operator", "system"]),
+    id=ids,
+    name=st.just("x"),
+    profession=st.sampled_from(sorted({line["profession"] for line in MATRIX}) + ["", "astrologer"]),
+    organization_id=some_id,
+)
+items = st.builds(
+    Item,
+    category=st.sampled_from(sorted({line["category"] for line in MATRIX}) + ["", "unknown"]),
+    confidentiality=st.sampled_from(Confidentiality),
+    author_id=some_id,
+    organization_id=some_id,
+)
+
+
+@given(consents, requesters, st.sampled_from(Action), items, st.sampled_from(Purpose))
+def test_the_decision_agrees_with_its_slow_twin(consent, requester, action, item, purpose):
+    verdict = decide(consent, requester, action, item, purpose, NOW)
+    assert verdict.allowed is bool(twin(consent, requester, action, item, purpose))
+
+
+@given(consents, requesters, items)
+def test_no_grant_opens_a_record_of_which_nothing_could_be_seen(consent, requester, item):
+    stranger_item = replace(item, author_id=None, organization_id=None)
+    verdict = decide(consent, requester, READ, stranger_item, TREAT, NOW)
+    if verdict.grant is not None:
+        assert opening_grant(consent, requester, NOW) is not None
+
+
+@given(consents, requesters, items)
+def test_a_person_who_takes_everything_back_is_seen_by_authors_and_herself_only(consent, requester, item):
+    verdict = decide(replace(consent, grants=()), requester, READ, item, TREAT, NOW)
+    assert not verdict.allowed or verdict.rule in ("patient.read", "author.self", "author.organization")
+
+
+def test_the_life_of_a_record_has_no_other_ways():
+    ways = {(s, act): rules.next_state(s, act) for s, act in product(RecordState, ("object", "close", "reopen", "x"))}
+    assert {way: after for way, after in ways.items() if after} == {
+        (RecordState.ANNOUNCED, "object"): RecordState.OBJECTED,
+        (RecordState.OPEN, "object"): RecordState.OBJECTED,
+        (RecordState.OBJECTED, "object"): RecordState.OBJECTED,
+        (RecordState.OPEN, "close"): RecordState.CLOSED,
+        (RecordState.CLOSED, "close"): RecordState.CLOSED,
+        (RecordState.OBJECTED, "reopen"): RecordState.OPEN,
+        (RecordState.CLOSED, "reopen"): RecordState.OPEN,
+        (RecordState.OPEN, "reopen"): RecordState.OPEN,
+    }

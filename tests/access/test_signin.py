@@ -1,0 +1,405 @@
+"""Sessions, bearer tokens and scopes, and SMART Backend Services with real keys."""
+
+import asyncio
+import base64
+import hmac
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes, policy, require_scope
+from esante.access.scopes import common_scopes, parse_scope
+from esante.access.smart import ASSERTION_TYPE
+from esante.storage import NIL, uuid7
+from esante.web import HANDLERS, Problem
+
+from .conftest import BASE
+
+ENDPOINT = f"{BASE}/oauth/token"
+SCOPES = frozenset({"system/DocumentReference.cruds", "system/Patient.rs"})
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return {
+        "ES384": ECKey.generate_key("P-384", {"kid": "ec-1"}),
+        "RS384": RSAKey.generate_key(2048, {"kid": "rsa-1"}),
+    }
+
+
+def public(*keys):
+    return {"keys": [key.as_dict(private=False) for key in keys]}
+
+
+@pytest.fixture(scope="module")
+async def client(house, keys):
+    found = SoftwareClient(
+        client_id="hospital-his",
+        name="Hospital HIS",
+        organization_id=house.hospital.id,
+        jwks=public(*keys.values()),
+        scopes=SCOPES,
+    )
+    await house.access.smart.register_client(found)
+    return found
+
+
+def the_app(house, journal):
+    async def whoami(request):
+        requester = await house.access.requester(request)
+        require_scope(requester, "DocumentReference", "rs")
+        return JSONResponse(
+            {
+                "kind": requester.kind,
+                "id": str(requester.id),
+                "client": requester.client,
+                "organization": str(requester.organization_id),
+                "profession": requester.profession,
+            }
+        )
+
+    async def become(request):
+        return await house.access.sign_in(request, house.doctor, method="demo")
+
+    async def leave(request):
+        return await house.access.sign_out(request)
+
+    async def page(request):
+        await house.access.page_requester(request, kinds=("practitioner",))
+        return JSONResponse({})
+
+    routes = [
+        Route("/fhir/whoami", whoami, methods=["GET", "POST"]),
+        Route("/become", become, methods=["POST"]),
+        Route("/leave", leave, methods=["POST"]),
+        Route("/page", page),
+        *api_routes(house.access, journal, BASE),
+    ]
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    app.state.sessions = house.access.sessions
+    return app
+
+
+@pytest.fixture
+async def http(house, journal):
+    transport = httpx.ASGITransport(the_app(house, journal))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as found:
+        yield found
+
+
+def assertion(key, alg, client_id="hospital-his", header=None, **changes):
+    now = int(time.time())
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": ENDPOINT,
+        "exp": now + 240,
+        "iat": now,
+        "jti": str(uuid7()),
+    } | changes
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode({"alg": alg, "kid": key.kid, "typ": "JWT", **(header or {})}, claims, key, algorithms=[alg])
+
+
+async def ask(http, signed, scope="system/DocumentReference.rs", **changes):
+    form = {
+        "grant_type": "client_credentials",
+        "scope": scope,
+        "client_assertion_type": ASSERTION_TYPE,
+        "client_assertion": signed,
+    } | changes
+    return await http.post("/oauth/token", data={name: value for name, value in form.items() if value is not None})
+
+
+@pytest.mark.parametrize("alg", ["ES384", "RS384"])
+async def test_software_signs_in_with_its_key_and_uses_its_token(http, house, client, keys, alg, journal):
+    answer = await ask(http, assertion(keys[alg], alg))
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert (body["token_type"], body["expires_in"], body["scope"]) == ("bearer", 300, "system/DocumentReference.rs")
+    who = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {body['access_token']}"})
+    assert who.json() == {
+        "kind": "organization",
+        "id": str(house.hospital.id),
+        "client": "Hospital HIS",
+        "organization": str(house.hospital.id),
+        "profession": "hospital",
+    }
+
+
+async def test_discovery_says_what_the_token_endpoint_takes(http):
+    for path in ("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"):
+        found = (await http.get(path)).json()
+        assert found["token_endpoint"] == ENDPOINT
+        assert set(found["token_endpoint_auth_signing_alg_values_supported"]) == {"ES384", "RS384"}
+        assert "client-confidential-asymmetric" in found["capabilities"]
+
+
+async def test_an_assertion_serves_once_also_when_sent_many_times_at_once(http, client, keys):
+    signed = assertion(keys["ES384"], "ES384")
+    answers = await asyncio.gather(*(ask(http, signed) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 401} == {"invalid_client"}
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def with_public_key_as_secret(keys):
+    _, body, _ = assertion(keys["RS384"], "RS384").split(".")
+    head = b64(b'{"alg":"HS384","kid":"rsa-1"}')
+    secret = keys["RS384"].as_pem(private=False)
+    return f"{head}.{body}." + b64(hmac.digest(secret, f"{head}.{body}".encode(), "sha384"))
+
+
+def with_parts(keys, head=None, signature=None):
+    own_head, body, own_signature = assertion(keys["ES384"], "ES384").split(".")
+    return ".".join((own_head if head is None else head, body, own_signature if signature is None else signature))
+
+
+def ahead(seconds):
+    return int(time.time()) + seconds
+
+
+def ec(keys, **changes):
+    return assertion(keys["ES384"], "ES384", **changes)
+
+
+FORGED = {
+    "another key": lambda keys: assertion(ECKey.generate_key("P-384", {"kid": "ec-1"}), "ES384"),
+    "a weaker curve": lambda keys: assertion(ECKey.generate_key("P-256", {"kid": "ec-1"}), "ES256"),
+    "an algorithm not asked for": lambda keys: assertion(keys["RS384"], "RS256"),
+    "the public key as a secret": with_public_key_as_secret,
+    "no signature": lambda keys: with_parts(keys, head=b64(b'{"alg":"none","kid":"ec-1"}'), signature=""),
+    "a cut signature": lambda keys: with_parts(keys, signature="AAAA"),
+    "another header": lambda keys: with_parts(keys, head=b64(b'{"alg":"ES384","kid":"ec-1"}')),
+    "an unknown kid": lambda keys: ec(keys, header={"kid": "other"}),
+    "an unknown client": lambda keys: ec(keys, client_id="nobody"),
+    "expired": lambda keys: ec(keys, exp=ahead(-60)),
+    "too long ahead": lambda keys: ec(keys, exp=ahead(3_600)),
+    "no exp": lambda keys: ec(keys, exp=None),
+    "exp as text": lambda keys: ec(keys, exp="soon"),
+    "a huge exp": lambda keys: ec(keys, exp=1e300),
+    "not yet": lambda keys: ec(keys, nbf=ahead(200)),
+    "another audience": lambda keys: ec(keys, aud="https://other.example/oauth/token"),
+    "no jti": lambda keys: ec(keys, jti=None),
+    "a long jti": lambda keys: ec(keys, jti="x" * 300),
+    "jti of another kind": lambda keys: ec(keys, jti=["x"]),
+    "another subject": lambda keys: ec(keys, sub="nobody"),
+    "an issuer of another kind": lambda keys: ec(keys, iss={"a": 1}),
+    "nothing": lambda keys: "",
+    "noise": lambda keys: "\x00.\x00.\x00",
+    "dots": lambda keys: "a.b.c",
+    "long": lambda keys: "A" * 60_000,
+    "deep": lambda keys: with_parts(keys, head=b64(b"[" * 20_000)),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+async def test_an_assertion_that_does_not_hold_is_refused(http, client, keys, name):
+    answer = await ask(http, FORGED[name](keys))
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "invalid_client"
+    assert answer.headers["cache-control"] == "no-store"
+    assert set(answer.json()) == {"error", "error_description"}
+
+
+async def test_a_stranger_and_a_wrong_signature_are_told_the_same(http, client, keys):
+    answers = [(await ask(http, FORGED[name](keys))).json() for name in ("another key", "an unknown client", "dots")]
+    assert answers[0] == answers[1] == answers[2]
+
+
+async def test_refusals_are_journalled_without_the_assertion(http, client, keys, journal):
+    signed = FORGED["expired"](keys)
+    await ask(http, signed)
+    entry = (await journal.entries_of(NIL, [SignInRefused], limit=1))[0]
+    assert (entry.event.subject, entry.event.reason) == ("hospital-his", "invalid_client")
+    assert signed not in str(entry)
+
+
+async def test_scopes_granted_are_those_asked_for_and_allowed(http, client, keys):
+    wanted = "system/*.r system/Patient.cruds system/Claim.rs user/Patient.rs nonsense"
+    body = (await ask(http, assertion(keys["ES384"], "ES384"), wanted)).json()
+    assert set(body["scope"].split()) == {"system/DocumentReference.r", "system/Patient.r", "system/Patient.rs"}
+    for scope in ("system/Claim.rs", "", "openid", "user/*.rs", "system/Patient.rs?_id=1"):
+        answer = await ask(http, assertion(keys["ES384"], "ES384"), scope)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": None}, "unsupported_grant_type"),
+        ({"client_assertion_type": "other"}, "invalid_client"),
+        ({"client_assertion": None}, "invalid_client"),
+    ],
+)
+async def test_other_requests_get_the_error_that_oauth_has_for_them(http, client, keys, changes, error):
+    answer = await ask(http, assertion(keys["ES384"], "ES384"), **changes)
+    assert answer.json()["error"] == error
+
+
+async def test_bodies_that_are_no_form_are_refused(http):
+    for content, kind in (
+        (b'{"a": 1}', "application/json"),
+        (b"grant_type=a&grant_type=b", "application/x-www-form-urlencoded"),
+        (b"\xff\xfe", "application/x-www-form-urlencoded"),
+        (b"&".join(b"a%d=1" % i for i in range(100)), "application/x-www-form-urlencoded"),
+    ):
+        answer = await http.post("/oauth/token", content=content, headers={"content-type": kind})
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    large = await http.post(
+        "/oauth/token", content=b"a" * 100_000, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    assert large.status_code == 413
+
+
+async def test_a_disabled_client_gets_no_token(http, house, client, keys):
+    await house.access.smart.register_client(replace(client, disabled=True))
+    try:
+        assert (await ask(http, assertion(keys["ES384"], "ES384"))).status_code == 401
+    finally:
+        await house.access.smart.register_client(client)
+
+
+@pytest.mark.filterwarnings("ignore:Key size")
+async def test_keys_and_scopes_that_cannot_serve_are_not_registered(house, client, keys):
+    weak = RSAKey.generate_key(1024, {"kid": "weak"})
+    for changes in (
+        {"jwks": {"keys": [keys["ES384"].as_dict(private=True)]}},
+        {"jwks": public(ECKey.generate_key("P-256", {"kid": "k"}))},
+        {"jwks": public(weak)},
+        {"jwks": {"keys": []}},
+        {"jwks": {}},
+        {"jwks": {"keys": [{"kty": "oct", "k": "AAAA", "kid": "k"}]}},
+        {"jwks": {"keys": [{name: v for name, v in public(keys["ES384"])["keys"][0].items() if name != "kid"}]}},
+        {"scopes": frozenset()},
+        {"scopes": frozenset({"user/Patient.rs"})},
+        {"scopes": frozenset({"everything"})},
+        {"client_id": ""},
+        {"organization_id": uuid7()},
+    ):
+        with pytest.raises(ValueError, match="client"):
+            await house.access.smart.register_client(replace(client, **changes))
+
+
+# Tokens and scopes
+
+
+async def test_a_token_is_kept_as_a_hash_and_ends_in_time(http, house, db, journal):
+    token = await house.access.issue_token(house.doctor, frozenset({"user/*.cruds"}), timedelta(seconds=1))
+    kept = await db.fetchval("SELECT string_agg(t::text, '') FROM access_token t")
+    told = (await journal.entries_of(NIL, [TokenIssued], limit=1))[0]
+    assert token not in kept and token not in str(told)
+    assert (await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+    await asyncio.sleep(1.1)
+    assert (await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer x", "Bearer", "", "Basic YTpi", f"Bearer {'A' * 43}", "Bearer " + "A" * 100_000, "bearer é"]
+)
+async def test_anything_else_is_no_token(http, header):
+    answer = await http.get("/fhir/whoami", headers={"Authorization": header.encode("latin-1")})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_a_token_in_the_address_is_no_token(http, house):
+    token = await house.access.issue_token(house.doctor, frozenset({"user/*.cruds"}), timedelta(minutes=1))
+    assert (await http.get(f"/fhir/whoami?access_token={token}")).status_code == 401
+
+
+async def test_a_token_without_the_scope_is_refused_with_what_it_needs(http, house):
+    token = await house.access.issue_token(house.doctor, frozenset({"user/DocumentReference.r"}), timedelta(minutes=1))
+    answer = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
+    assert "user/DocumentReference.rs" in answer.headers["www-authenticate"]
+
+
+def test_scopes_cover_their_level_and_letters_only(house):
+    def may(scopes, resource, letters, requester=house.software):
+        try:
+            require_scope(replace(requester, scopes=frozenset(scopes)), resource, letters)
+        except Problem:
+            return False
+        return True
+
+    assert may({"system/Patient.rs"}, "Patient", "r")
+    assert may({"system/Patient.r", "system/*.s"}, "Patient", "rs")
+    assert may({"user/Patient.r"}, "Patient", "r", house.doctor)
+    assert not may({"user/Patient.r"}, "Patient", "r")
+    assert not may({"system/Patient.rs"}, "Patient", "c")
+    assert not may({"system/Patient.rs"}, "Practitioner", "r")
+    assert not may(set(), "Patient", "r")
+    require_scope(house.doctor, "Patient", "cruds")
+
+
+@pytest.mark.parametrize("text", ["system/Patient.", "system/Patient.sr", "system/patient.r", "x/Patient.r", "a b", ""])
+def test_what_is_not_a_scope_is_none(text):
+    assert parse_scope(text) is None
+
+
+def test_common_scopes_are_the_meet():
+    assert common_scopes(["system/*.cruds"], ["system/Patient.rs"]) == {"system/Patient.rs"}
+    assert common_scopes(["system/Patient.cr"], ["system/*.rs"]) == {"system/Patient.r"}
+    assert common_scopes(["system/Patient.c"], ["system/Patient.rs"]) == frozenset()
+    assert common_scopes(["user/Patient.r"], ["system/Patient.r"]) == frozenset()
+
+
+# Sessions
+
+
+async def test_a_session_begins_and_ends_and_its_cookie_is_out_of_reach(http):
+    cookie = (await http.post("/become")).headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" in cookie
+    assert (await http.get("/page")).status_code == 200
+    assert (await http.get("/fhir/whoami")).json()["kind"] == "practitioner"
+    await http.post("/leave")
+    assert (await http.get("/fhir/whoami")).status_code == 401
+
+
+async def test_a_cookie_alone_changes_nothing_over_the_api(http):
+    await http.post("/become")
+    assert (await http.post("/fhir/whoami")).status_code == 403
+    assert (await http.post("/fhir/whoami", headers={"x-csrf-token": "wrong"})).status_code == 403
+
+
+async def test_a_wrong_token_is_not_helped_by_a_cookie(http):
+    await http.post("/become")
+    assert (await http.get("/fhir/whoami", headers={"Authorization": "Bearer x"})).status_code == 401
+
+
+async def test_a_doctor_acts_for_a_hospital_only_while_working_there(http, house, fresh):
+    stranger = fresh(house.doctor)
+    token = await house.access.issue_token(stranger, frozenset({"user/*.rs"}), timedelta(minutes=1))
+    answer = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})
+    assert answer.json()["organization"] == "None"
+    token = await house.access.issue_token(house.doctor, frozenset({"user/*.rs"}), timedelta(minutes=1))
+    answer = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})
+    assert answer.json()["organization"] == str(house.hospital.id)
+
+
+async def test_too_many_refused_sign_ins_from_one_place_are_throttled(http, house):
+    limit = policy(date.today()).attempts_per_origin
+    await house.access.smart._db.fetch(
+        "INSERT INTO access_attempt (subject, window_start, attempts) SELECT 'oauth:127.0.0.1', window_start, $1"
+        " FROM access_attempt WHERE subject = 'oauth:127.0.0.1' ON CONFLICT (subject, window_start)"
+        " DO UPDATE SET attempts = excluded.attempts",
+        limit,
+    )
+    answer = await ask(http, "a.b.c")
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
