@@ -255,7 +255,9 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
     """
 
     ACTION: ClassVar[str] = "U"
-    WORDS: ClassVar[str] = N_("%(actor)s corrected a document that had been filed under the wrong patient: %(categories)s.")
+    WORDS: ClassVar[str] = N_(
+        "%(actor)s corrected a document that had been filed under the wrong patient: %(categories)s."
+    )
 
     moved: str
     why: str = ""

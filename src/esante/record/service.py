@@ -82,7 +82,8 @@ class Record:
         no write right), 404 (no such person; `replaces` is not there), 409 (`replaces` is not the current
         version, or the bytes are another current document).
         """
-        return (await self.deposit_all(requester, person_id, [Entry(content=content, meta=meta, replaces=replaces)]))[0]
+        entry = Entry(content=content, meta=meta, replaces=replaces)
+        return (await self.deposit_all(requester, person_id, [entry]))[0]
 
     async def deposit_all(
         self, requester: Requester, person_id: UUID, entries: Sequence[Entry]
@@ -144,13 +145,21 @@ class Record:
         return document
 
     async def content(
-        self, requester: Requester, person_id: UUID, document_id: UUID
+        self,
+        requester: Requester,
+        person_id: UUID,
+        document_id: UUID,
+        *,
+        matching: Callable[[Document], bool] = lambda document: True,
     ) -> tuple[Document, bytes]:
-        """A document with its bytes as they came in; journalled as a reading. Problem 404."""
+        """A document with its bytes as they came in; journalled as a reading. Problem 404.
+
+        One that is not `matching` is as one that is not there.
+        """
         async with self._teller.refusals(requester, person_id, "read"):
             sight = await self._sight(requester, person_id)
             found = await store.find_with_content(self._db, person_id, document_id)
-            document, content = found or (None, None)
+            document, content = found if found and matching(found[0]) else (None, None)
             verdict = telling.must_see(sight, document)
         assert document is not None
         if content is None:
