@@ -166,6 +166,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         Route("/fhir/metadata", metadata),
         *access.api_routes(p.access, p.journal, p.settings.base_url),
         *directory.api_routes(p.directory, p.access.requester, base),
+        *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
@@ -208,7 +209,7 @@ async def _hourly(platform: Platform) -> None:
 
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities()]
+    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

@@ -1,16 +1,24 @@
 """A small country for the record's tests: persons with open records, professionals, a hospital, a laboratory."""
 
+import base64
+import hashlib
 import io
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+import httpx
+import orjson
 import pytest
+from starlette.applications import Starlette
 
 from esante.access import Access, Requester, requester_of
 from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role
-from esante.record import Deposit, Record
+from esante.record import Deposit, Record, api
 from esante.storage import uuid7
+from esante.web import HANDLERS, Sessions
 
+BASE = "http://esante.test"
 LOCAL = "urn:example:record-tests"
 
 
@@ -63,6 +71,23 @@ class World:
             )
         )
 
+    @asynccontextmanager
+    async def client(self, requester: Requester, scopes: str = ""):
+        """An HTTP client that asks as a requester, with a token of these scopes (by default: all)."""
+        level = {"organization": "system", "patient": "patient"}.get(requester.kind, "user")
+        token = await self.access.issue_token(
+            requester, frozenset((scopes or f"{level}/*.cruds").split()), timedelta(hours=1)
+        )
+        app = Starlette(
+            routes=api.routes(self.record, self.directory, self.access, f"{BASE}/fhir"), exception_handlers=HANDLERS
+        )
+        app.state.sessions = Sessions(self.db)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=BASE, headers=headers
+        ) as client:
+            yield client
+
     async def into_circle(self, person: Person, practitioner: Practitioner) -> None:
         """The person takes a practitioner into her circle."""
         await self.access.grants.add_to_circle(requester_of(person), practitioner.id)
@@ -78,7 +103,7 @@ async def world(db, journal, objects):
     """The services over this module's database, with a hospital, a laboratory and three doctors."""
     await journal.ensure_months(datetime.now(UTC) - timedelta(days=80), datetime.now(UTC))
     directory = Directory(db, journal)
-    access = Access(db, journal, directory)
+    access = Access(db, journal, directory, base_url=BASE)
     record = Record(db, objects, journal, directory, access)
     world = World(db, journal, directory, access, record)
     hospital = await world.organization("hospital", "Hôpital du Nord")
@@ -186,3 +211,85 @@ def fhir_document(person: Person | None = None, *, type_: str = "18842-5", text:
             },
         ],
     }
+
+
+FHIR = {"Content-Type": "application/fhir+json"}
+
+
+def reference(person: Person, content: bytes, media_type: str, **fields) -> dict:
+    """A DocumentReference that carries its bytes (ITI-105); `type_` is a LOINC code, `fields` replace elements."""
+    type_ = fields.pop("type_", "")
+    resource = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": f"Patient/{person.id}"},
+        "content": [
+            {
+                "attachment": {
+                    "contentType": media_type,
+                    "data": base64.b64encode(content).decode(),
+                    "size": len(content),
+                    "hash": base64.b64encode(hashlib.sha1(content).digest()).decode(),
+                }
+            }
+        ],
+    }
+    if type_:
+        resource["type"] = {"coding": [{"system": "http://loinc.org", "code": type_}]}
+    return resource | fields
+
+
+def transaction(person: Person, *documents: tuple[dict, bytes, str], **fields) -> bytes:
+    """An ITI-65 transaction; of each document (DocumentReference, bytes, media type). FHIR goes in as it is."""
+    subject = {"reference": f"Patient/{person.id}"}
+    entries, raw = [], {}
+    references = []
+    for resource, content, media_type in documents:
+        reference_url, content_url = uuid7().urn, uuid7().urn
+        references.append(reference_url)
+        resource = resource | {
+            "resourceType": "DocumentReference",
+            "status": "current",
+            "subject": subject,
+            "content": [{"attachment": {"contentType": media_type, "url": content_url}}],
+        }
+        entries.append(
+            {
+                "fullUrl": reference_url,
+                "resource": resource,
+                "request": {"method": "POST", "url": "DocumentReference"},
+            }
+        )
+        if media_type == "application/fhir+json":
+            mark = uuid7().hex
+            raw[f'"{mark}"'.encode()] = content
+            entries.append(
+                {"fullUrl": content_url, "resource": mark, "request": {"method": "POST", "url": "Bundle"}}
+            )
+        else:
+            binary = {
+                "resourceType": "Binary",
+                "contentType": media_type,
+                "data": base64.b64encode(content).decode(),
+            }
+            entries.append(
+                {"fullUrl": content_url, "resource": binary, "request": {"method": "POST", "url": "Binary"}}
+            )
+    submission = {
+        "resourceType": "List",
+        "status": "current",
+        "mode": "working",
+        "code": {
+            "coding": [
+                {"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}
+            ]
+        },
+        "subject": subject,
+        "date": "2024-03-11T10:15:00Z",
+        "entry": [{"item": {"reference": url}} for url in references],
+    } | fields
+    first = {"fullUrl": uuid7().urn, "resource": submission, "request": {"method": "POST", "url": "List"}}
+    body = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [first, *entries]})
+    for mark, content in raw.items():
+        body = body.replace(mark, content)
+    return body

@@ -272,7 +272,7 @@ async def test_a_record_that_is_not_open_takes_nothing_in(world):
 
 
 async def test_an_unknown_person_takes_nothing_in(world):
-    assert await _refused(world.record.deposit(world.people["hospital"], uuid7(), *letter())) == (404, "not-found")
+    assert await _refused(world.record.deposit(world.people["hospital"], uuid7(), *letter())) == (422, "not-found")
 
 
 async def test_the_author_may_be_a_practitioner_of_the_organisation(world):

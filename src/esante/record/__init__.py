@@ -1,5 +1,7 @@
 """The shared care record: documents, their versions, and who may see them."""
 
+from esante.record.api import capabilities
+from esante.record.api import routes as api_routes
 from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import (
@@ -49,6 +51,8 @@ __all__ = [
     "Status",
     "Timeline",
     "Withdrawn",
+    "api_routes",
+    "capabilities",
     "category_of_type",
     "display_of_type",
     "page_routes",

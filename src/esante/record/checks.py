@@ -274,7 +274,7 @@ def _title(text: str) -> str:
 def _past_day(text: str) -> date | None:
     """The day of a FHIR date of any precision, None when there is none; Problem when it is still to come."""
     try:
-        day = date.fromisoformat((text[:10] + "-01-01")[:10] if len(text) != 7 else f"{text}-01")
+        day = date.fromisoformat((text + "-01-01")[:10])
     except ValueError:
         return None
     if day > today():

@@ -1,9 +1,11 @@
 """Taking documents in: check, decide, find what is there already, keep; all entries of an act or none."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -64,14 +66,19 @@ class Deposits:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
         if requester.kind == "patient" and requester.id != person_id:
             raise Denied(telling.not_found())
-        examined = [await examine(entry.content, entry.meta, self.sandbox) for entry in entries]
+        examined = []
+        for index, entry in enumerate(entries):
+            with _numbered(index):
+                examined.append(await examine(entry.content, entry.meta, self.sandbox))
         person = await self._directory.person(person_id)
         if person is None:
             raise telling.unknown_person()
         consent = await self._access.consent(person_id)
         incoming = []
-        for entry, found in zip(entries, examined, strict=True):
-            document, findings = new_document(person, entry, found, await self._author(requester, entry.meta))
+        for index, (entry, found) in enumerate(zip(entries, examined, strict=True)):
+            with _numbered(index):
+                author = await self._author(requester, entry.meta)
+                document, findings = new_document(person, entry, found, author)
             incoming.append(Incoming(entry, document, findings, _decided(requester, consent, document)))
         for one in incoming:
             if one.document.size > INLINE_LIMIT:
@@ -176,12 +183,22 @@ class Deposits:
     def _rows(self, requester: Requester, one: Incoming) -> list[Row]:
         """The document, its bytes where they are small, and the entry that tells of it."""
         document = one.document
-        fields = {"type": document.type, "media_type": document.media_type, "size": document.size}
+        fields: dict[str, Any] = {"type": document.type, "media_type": document.media_type, "size": document.size}
         event = Replaced if document.replaces else DepositedEvent
         if document.replaces:
             fields["replaces"] = document.replaces
         told = self._teller.rows(event, requester, document.person_id, one.verdict, [document], **fields)
         return [*store.rows_of(document, one.entry.content), *told]
+
+
+@contextmanager
+def _numbered(index: int) -> Iterator[None]:
+    """Notes with a refusal which document of the act it is about."""
+    try:
+        yield
+    except InvalidContent as invalid:
+        invalid.entry = index
+        raise
 
 
 def new_document(

@@ -60,6 +60,7 @@ REFUSALS: Mapping[str, Note] = {
         N_("The text is not plain text in UTF-8."), N_("Send it in UTF-8 without control characters.")
     ),
     "fhir": Note(N_("The FHIR document does not hold to FHIR R4."), N_("Mend what is listed and send it again.")),
+    "request": Note(N_("The request does not hold to FHIR R4."), N_("Mend what is listed and send it again.")),
     "not-a-document": Note(
         N_("The Bundle is not a FHIR document."),
         N_("Send a Bundle of type document whose first entry is a Composition."),
@@ -106,8 +107,11 @@ REFUSALS: Mapping[str, Note] = {
 class InvalidContent(Problem):
     """A document, or what is said of it, that cannot be taken in (422, or 413 when it is too large).
 
-    `key` is one of `REFUSALS`; `issues` are the single places in a FHIR document that are wrong.
+    `key` is one of `REFUSALS`; `issues` are the single places in a FHIR document that are wrong; `entry` is
+    the number of the document in its act, from 0.
     """
+
+    entry = 0
 
     def __init__(self, key: str, *, place: str = "", detail: str = "", issues: Iterable[Issue] = ()) -> None:
         note = REFUSALS[key]

@@ -110,7 +110,7 @@ def inspect_cda(data: bytes) -> dict[str, Any]:
     if root.tag != f"{{{HL7}}}ClinicalDocument":
         raise Refuse("not-cda", str(root.tag)[:100])
     findings = []
-    if any(node.target == "xml-stylesheet" for node in root.itersiblings(etree.PI, preceding=True)):
+    if root.getroottree().xpath("/processing-instruction('xml-stylesheet')"):
         findings.append(("cda-stylesheet", ""))
     return {"findings": findings, "meta": _cda_header(root)}
 

@@ -81,7 +81,12 @@ def _verdict(requester: Requester, verdict: Verdict | None) -> dict[str, Any]:
     purpose = rules.purpose_of(requester)
     if verdict is None:
         return {"purpose": purpose.value, "rule": "record.absent"}
-    fields = {"purpose": purpose.value, "allowed": verdict.allowed, "rule": verdict.rule, "reason": verdict.reason}
+    fields: dict[str, Any] = {
+        "purpose": purpose.value,
+        "allowed": verdict.allowed,
+        "rule": verdict.rule,
+        "reason": verdict.reason,
+    }
     if verdict.grant is not None:
         fields |= {"grant_id": verdict.grant.id, "grant_kind": verdict.grant.kind.value}
         if verdict.grant.kind is GrantKind.EMERGENCY:
@@ -104,13 +109,13 @@ def not_found() -> Problem:
     return Problem(404, "not-found", NOT_FOUND)
 
 
-def unknown_person() -> Problem:
+def unknown_person(place: str = "subject") -> Problem:
     """There is no such person."""
     return Problem(
-        404,
+        422,
         "not-found",
         N_("There is no such patient."),
-        place="subject",
+        place=place,
         remedy=N_("Look the patient up again by identifier."),
     )
 

@@ -1,0 +1,160 @@
+"""Documents as FHIR R4 resources, in the shape of IHE MHD 4.2: DocumentReference, SubmissionSet List, Binary."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from esante.access import Confidentiality
+from esante.record.categories import CATEGORIES, LOINC, display_of_type
+from esante.record.findings import FINDINGS
+from esante.record.model import Document
+from esante.storage import time_of
+
+Resource = dict[str, Any]
+
+CATEGORY_SYSTEM = "https://esante.lu/fhir/CodeSystem/document-category"
+FINDING_SYSTEM = "https://esante.lu/fhir/CodeSystem/document-finding"
+FINDING_EXTENSION = "https://esante.lu/fhir/StructureDefinition/document-finding"
+FORMAT_SYSTEM = "http://ihe.net/fhir/ihe.formatcode.fhir/CodeSystem/formatcode"
+LABEL_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+LIST_SYSTEM = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
+SOURCE_EXTENSION = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sourceId"
+URI = "urn:ietf:rfc:3986"
+
+LABELS = {Confidentiality.NORMAL: "N", Confidentiality.RESTRICTED: "R", Confidentiality.HIDDEN: "V"}
+_LABEL_NAMES = {"N": "normal", "R": "restricted", "V": "very restricted"}
+_AUTHOR_TYPES = {"practitioner": "Practitioner", "organization": "Organization", "patient": "Patient"}
+
+
+def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
+    """The person's key and the thing's own in a logical id, or None for what is no id of ours."""
+    if len(logical_id) != 64 or not logical_id.isascii() or logical_id != logical_id.lower():
+        return None
+    try:
+        return UUID(hex=logical_id[:32]), UUID(hex=logical_id[32:])
+    except ValueError:
+        return None
+
+
+def content_path(document: Document) -> str:
+    """Where the bytes are retrieved (ITI-68): a FHIR document as itself, others as Binary."""
+    return f"{'Bundle' if document.kind == 'fhir' else 'Binary'}/{document.key}"
+
+
+def document_reference(document: Document, base_url: str) -> Resource:
+    """A document's metadata (MHD DocumentReference)."""
+    own = {"use": "official", "system": URI, "value": document.id.urn}
+    given = [{"system": system, "value": value} for system, value in document.identifiers]
+    digest = base64.urlsafe_b64encode(document.sha256).decode().rstrip("=")
+    resource: Resource = {
+        "resourceType": "DocumentReference",
+        "id": document.key,
+        "meta": {"lastUpdated": instant(document.changed_at)},
+        "masterIdentifier": given[0] if given else own,
+        "identifier": [*given[1:], own, {"system": URI, "value": f"ni:///sha-256;{digest}"}],
+        "status": document.status.value,
+        "type": _concept(LOINC, document.type, display_of_type(document.type)),
+        "category": [_concept(CATEGORY_SYSTEM, document.category, CATEGORIES[document.category].label)],
+        "subject": {"reference": f"Patient/{document.person_id}"},
+        "date": instant(document.deposited_at),
+        "author": _authors(document),
+        "securityLabel": [_label(document.confidentiality)],
+        "content": [_content(document, base_url)],
+        "context": {
+            "period": {"start": document.event_date.isoformat(), "end": document.event_date.isoformat()},
+            "sourcePatientInfo": {"reference": f"Patient/{document.person_id}"},
+        },
+    }
+    if document.organization_id:
+        resource["custodian"] = _reference("Organization", document.organization_id, document.organization)
+    if document.replaces:
+        target = f"DocumentReference/{document.person_id.hex}{document.replaces.hex}"
+        resource["relatesTo"] = [{"code": "replaces", "target": {"reference": target}}]
+    if document.withdrawn_reason:
+        resource["description"] = document.withdrawn_reason
+    if document.findings:
+        resource["extension"] = [
+            {
+                "url": FINDING_EXTENSION,
+                "valueCoding": {"system": FINDING_SYSTEM, "code": key, "display": FINDINGS[key].text},
+            }
+            for key in document.findings
+        ]
+    return resource
+
+
+def submission_set(documents: Sequence[Document], base_url: str) -> Resource:
+    """The documents that came in together, as far as they are seen (MHD SubmissionSet, minimal metadata)."""
+    first = min(documents, key=lambda document: document.id)
+    source = first.depositor_id.urn
+    return {
+        "resourceType": "List",
+        "id": f"{first.person_id.hex}{first.submission_id.hex}",
+        "extension": [{"url": SOURCE_EXTENSION, "valueIdentifier": {"system": URI, "value": source}}],
+        "identifier": [
+            {"use": "usual", "system": URI, "value": first.submission_id.urn},
+            {"use": "official", "system": URI, "value": first.submission_id.urn},
+        ],
+        "status": "current",
+        "mode": "working",
+        "code": _concept(LIST_SYSTEM, "submissionset", ""),
+        "subject": {"reference": f"Patient/{first.person_id}"},
+        "date": instant(time_of(first.id)),
+        "source": _authors(first)[0],
+        "entry": [
+            {"item": {"reference": f"DocumentReference/{document.key}"}}
+            for document in sorted(documents, key=lambda document: document.id)
+        ],
+    }
+
+
+def binary(document: Document, content: bytes) -> Resource:
+    """The bytes as a Binary resource, for who asks for FHIR."""
+    return {
+        "resourceType": "Binary",
+        "id": document.key,
+        "contentType": document.media_type,
+        "data": base64.b64encode(content).decode(),
+    }
+
+
+def instant(at: datetime) -> str:
+    """A moment as a FHIR instant."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _content(document: Document, base_url: str) -> Resource:
+    attachment = {
+        "contentType": document.media_type,
+        "url": f"{base_url}/{content_path(document)}",
+        "size": document.size,
+        "hash": base64.b64encode(document.sha1).decode(),
+        "title": document.title,
+        "creation": document.event_date.isoformat(),
+    }
+    if document.language:
+        attachment["language"] = document.language
+    return {"attachment": attachment, "format": {"system": FORMAT_SYSTEM, "code": document.format}}
+
+
+def _authors(document: Document) -> list[Resource]:
+    authors = [_reference(_AUTHOR_TYPES[document.author_kind], document.author_id, document.author)]
+    if document.organization_id and document.organization_id != document.author_id:
+        authors.append(_reference("Organization", document.organization_id, document.organization))
+    return authors
+
+
+def _reference(type_: str, key: UUID, name: str) -> Resource:
+    return {"reference": f"{type_}/{key}", "display": name}
+
+
+def _concept(system: str, code: str, display: str) -> Resource:
+    coding = {"system": system, "code": code}
+    return {"coding": [coding | {"display": display} if display else coding]}
+
+
+def _label(level: Confidentiality) -> Resource:
+    code = LABELS[level]
+    return _concept(LABEL_SYSTEM, code, _LABEL_NAMES[code])
