@@ -133,8 +133,9 @@ def status(code: str) -> str:
 def bar(value: str, unit: str, low: str, high: str) -> Bar | None:
     """Where a numeric value lies against its reference range; None when there is nothing to draw.
 
-    `low` and `high` carry their unit: with another one than the value's, nothing is drawn. The range takes the middle half of the bar; a value far outside stands at its end. With one limit only,
-    the side without limit runs to the end of the bar.
+    `low` and `high` carry their unit: with another one than the value's, nothing is drawn. The range takes
+    the middle half of the bar; a value far outside stands at its end. With one limit only, the side without
+    limit runs to the end of the bar.
     """
     number, least, most = _number(value), _number(low), _number(high)
     if any(limit and _unit(limit) not in ("", unit) for limit in (low, high)):
