@@ -1,7 +1,7 @@
 """How the codes, dates and ranges of a FHIR document are put before a reader."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -79,7 +79,7 @@ STATUSES: Mapping[str, str] = {
 """Words for the status codes of R4 that a reader may meet; `final` and the like say nothing and are left out."""
 
 
-class Span(Protocol):
+class Span(Hashable, Protocol):
     """A moment or span of the FHIR view (`DocumentView`): FHIR dates, or a text."""
 
     @property
@@ -93,6 +93,18 @@ class Span(Protocol):
     @property
     def text(self) -> str:
         """What stands in place of a date."""
+
+
+class Result(Protocol):
+    """An observation of the FHIR view."""
+
+    @property
+    def when(self) -> Span:
+        """When it was found."""
+
+    @property
+    def members(self) -> Sequence["Result"]:
+        """The results it consists of."""
 
 
 _SILENT = {"final", "unknown", "current"}
@@ -118,13 +130,16 @@ def status(code: str) -> str:
     return "" if code in _SILENT else STATUSES.get(code, "")
 
 
-def bar(value: str, low: str, high: str) -> Bar | None:
+def bar(value: str, unit: str, low: str, high: str) -> Bar | None:
     """Where a numeric value lies against its reference range; None when there is nothing to draw.
 
-    The range takes the middle half of the bar; a value far outside stands at its end. With one limit only,
-    the side without limit runs to the end of the bar.
+    `low` and `high` carry their unit: with another one than the value's, nothing is drawn. The range takes
+    the middle half of the bar; a value far outside stands at its end. With one limit only, the side without
+    limit runs to the end of the bar.
     """
     number, least, most = _number(value), _number(low), _number(high)
+    if any(limit and _unit(limit) not in ("", unit) for limit in (low, high)):
+        return None
     if number is None or (least is None and most is None):
         return None
     if least is not None and most is not None:
@@ -160,6 +175,16 @@ def when(moment: Span, language: str) -> str:
     return " – ".join(dict.fromkeys(ends)) or moment.text
 
 
+def moments(results: Iterable[Result]) -> list[Span]:
+    """The different times of results and their members; the table needs a column only for more than one."""
+    found: dict[Span, None] = {}
+    for result in results:
+        if result.when.start or result.when.end or result.when.text:
+            found[result.when] = None
+        found |= dict.fromkeys(moments(result.members))
+    return list(found)
+
+
 def words_of(name: str) -> str:
     """An R4 element or type name as lower-case words: `bodySite` is "body site"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
@@ -168,6 +193,10 @@ def words_of(name: str) -> str:
 def _number(text: str) -> float | None:
     found = _NUMBER.match(text.strip())
     return float(found[1].replace(",", ".")) if found else None
+
+
+def _unit(text: str) -> str:
+    return _NUMBER.sub("", text.strip(), count=1).strip()
 
 
 def _within(place: float) -> float:
