@@ -9,6 +9,7 @@ joined by line feeds.
 import itertools
 import operator
 import re
+import string
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,9 +22,13 @@ from esante.fhir.primitives import PRIMITIVES
 Pool = defaultdict[str, list[Any]]
 Check = Callable[[list[Any]], bool]
 
-#: Formats that come down to "no white space"; a code with a single space inside is left to the slow pass.
+_absent = operator.methodcaller("count", UNSET)
+
+#: Formats that come down to "no white space". A code with single spaces inside is left to the slow pass.
 _SPACELESS = frozenset({"uri", "url", "canonical", "code"})
 _OFTEN = frozenset({"Coding", "Identifier", "Meta", "Period", "Quantity", "Bundle.entry", "Bundle.entry.request"})
+_SPACE = b" \t\n\r\f\v"
+_ID = string.ascii_letters.encode() + string.digits.encode() + b"-."
 _SELDOM = frozenset({"implicitRules", "language"})
 
 
@@ -36,6 +41,14 @@ def in_bulk(type_: Type, element: Element, code: str) -> bool:
     if type_.kind == "resource":
         return element.name not in _SELDOM and (code == "dateTime" or not element.choice)
     return type_.name in _OFTEN or (type_.name == "Extension" and element.name == "url")
+
+
+def extensible(type_: Type, element: Element, code: str) -> bool:
+    """Whether the generated type has `_name` for the primitive's extensions.
+
+    Not for Extension.value[x]: twenty more fields in the type that is decoded most often, for what hardly occurs.
+    """
+    return code in PRIMITIVES and not element.plain and not (type_.name == "Extension" and element.choice)
 
 
 class Collector:
@@ -53,8 +66,11 @@ class Collector:
                     kind = "" if code in _SPACELESS else code
                     (many if element.many else single)[kind].append(field(json_name))
             if element.choice:
-                names = tuple(field(name) for name in element.json_names())
-                self._checks.append(_one_of(names, must=element.min > 0))
+                fields = {
+                    field(name): field(f"_{name}") if extensible(type_, element, code) else ""
+                    for name, code in element.json_names().items()
+                }
+                self._checks.append(_one_of(fields, must=element.min > 0))
             if element.codes and element.types == ("CodeableConcept",):
                 self._checks.append(_coded(field(element.name), element.many, codes[element.codes]))
         self._single = [(kind, _values(names)) for kind, names in single.items()]
@@ -78,6 +94,8 @@ class Collector:
 
 def _values(names: list[str]) -> Callable[[list[Any]], Iterable[Any]]:
     """The values of the named fields over many instances, in one go."""
+    if not names:
+        return lambda found: ()
     value = operator.attrgetter(*names)
     if len(names) == 1:
         return lambda found: map(value, found)
@@ -92,13 +110,17 @@ def all_well_formed(pool: Pool) -> bool:
 def _well_formed(kind: str, values: Iterable[Any]) -> bool:
     texts = set(values)
     texts.discard(UNSET)
-    if kind == "":
-        return "" not in texts and len("\n".join(texts).split()) == len(texts)
     if not texts:
         return True
-    joined = "\n".join(texts)
+    if kind == "":
+        joined = "".join(texts).encode()
+        return "" not in texts and len(joined.translate(None, _SPACE)) == len(joined)
+    if kind == "id":
+        joined = "".join(texts).encode()
+        return "" not in texts and max(map(len, texts)) <= 64 and not joined.translate(None, _ID)
+    lines = "\n".join(texts)
     # A line feed inside a value could pass for the end of one.
-    return joined.count("\n") == len(texts) - 1 and _LINES[kind].fullmatch(joined) is not None
+    return lines.count("\n") == len(texts) - 1 and _LINES[kind].fullmatch(lines) is not None
 
 
 def _lines(pattern: str) -> re.Pattern[str]:
@@ -109,15 +131,27 @@ def _lines(pattern: str) -> re.Pattern[str]:
 _LINES = {code: _lines(p.pattern) for code, p in PRIMITIVES.items() if p.pattern and code not in _SPACELESS}
 
 
-def _one_of(names: tuple[str, ...], must: bool) -> Check:
-    """At most one of the properties of a choice element is there; exactly one where it is required."""
-    values = operator.attrgetter(*names)
-    allowed = {len(names) - 1} if must else {len(names) - 1, len(names)}
+def _one_of(fields: dict[str, str], must: bool) -> Check:
+    """At most one of the fields of a choice element is there; exactly one where it is required.
+
+    `fields` names beside each the one for its extensions, "" where it has none: either of them counts.
+    """
+    values = operator.attrgetter(*fields)
+    allowed = {len(fields) - 1} if must else {len(fields) - 1, len(fields)}
+    marks = _values([mark for mark in fields.values() if mark])
 
     def check(found: list[Any]) -> bool:
-        return allowed.issuperset([each.count(UNSET) for each in map(values, found)])
+        if any(marks(found)):
+            return all(int(must) <= _present(each, fields) <= 1 for each in found)
+        return allowed.issuperset(map(_absent, map(values, found)))
 
     return check
+
+
+def _present(instance: Any, fields: dict[str, str]) -> int:
+    """How many of the fields are there, by value or by extension."""
+    pairs = ((name, mark) if mark else (name,) for name, mark in fields.items())
+    return sum(any(getattr(instance, name) is not UNSET for name in pair) for pair in pairs)
 
 
 def _coded(name: str, many: bool, codes: dict[str, tuple[str, ...]]) -> Check:

@@ -12,17 +12,15 @@ from typing import Literal, NamedTuple
 Json = Literal["string", "number", "integer", "boolean"]
 
 _YEAR = r"(?!0000)[0-9]{4}"
-_NO_LEAP_DAY = (
-    r"(?![0-9]{2}(?:[02468][1235679]|[13579][01345789])-02-29)"
-    r"(?!(?:[02468][1235679]|[13579][01345789])00-02-29)"
-)
+# Looks back at the year only where the day is the 29th of February.
+_IN_LEAP_YEAR = r"(?<=[0-9]{2}(?:0[48]|[2468][048]|[13579][26])-02-29|(?:[02468][048]|[13579][26])00-02-29)"
 _DAY = (
-    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    rf"|02-(?:0[1-9]|1[0-9]|2[0-8]|29{_IN_LEAP_YEAR}))"
 )
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
-_DATE = rf"{_NO_LEAP_DAY}{_YEAR}(?:-(?:{_DAY}|(?:0[1-9]|1[0-2])))?"
+_DATE = rf"{_YEAR}(?:-(?:{_DAY}|(?:0[1-9]|1[0-2])))?"
 
 
 class Primitive(NamedTuple):
@@ -61,11 +59,11 @@ PRIMITIVES: dict[str, Primitive] = {
     "date": _text("a date that exists: YYYY, YYYY-MM or YYYY-MM-DD", _DATE),
     "dateTime": _text(
         "a date that exists (YYYY, YYYY-MM, YYYY-MM-DD) or a time with zone (YYYY-MM-DDThh:mm:ss+zz:zz)",
-        rf"{_NO_LEAP_DAY}{_YEAR}(?:-(?:{_DAY}(?:T{_TIME}{_ZONE})?|(?:0[1-9]|1[0-2])))?",
+        rf"{_YEAR}(?:-(?:{_DAY}(?:T{_TIME}{_ZONE})?|(?:0[1-9]|1[0-2])))?",
     ),
     "instant": _text(
         "an instant: YYYY-MM-DDThh:mm:ss with a zone (Z or +zz:zz)",
-        rf"{_NO_LEAP_DAY}{_YEAR}-{_DAY}T{_TIME}{_ZONE}",
+        rf"{_YEAR}-{_DAY}T{_TIME}{_ZONE}",
     ),
     "time": _text("a time of day hh:mm:ss", _TIME),
     "base64Binary": _text(

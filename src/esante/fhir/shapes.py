@@ -19,7 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from esante.fhir.definitions import Definitions, Element, Type, load
-from esante.fhir.formats import Collector, all_well_formed, in_bulk
+from esante.fhir.formats import Collector, all_well_formed, extensible, in_bulk
 from esante.fhir.primitives import PRIMITIVES
 
 _MODULE = f"{__name__}.r4"
@@ -44,16 +44,15 @@ class Shapes:
         with self._lock:
             try:
                 self._decoder.decode(data)
-                return self._rest_is_right()
+                accepted = True
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                return False
-            finally:
-                for collector in self._collectors:
+                accepted = False
+            pool: defaultdict[str, list[Any]] = defaultdict(list)
+            for collector in self._collectors:
+                if collector.found:
+                    accepted = accepted and collector.gather(pool)
                     collector.found.clear()
-
-    def _rest_is_right(self) -> bool:
-        pool: defaultdict[str, list[Any]] = defaultdict(list)
-        return all(c.gather(pool) for c in self._collectors if c.found) and all_well_formed(pool)
+        return accepted and all_well_formed(pool)
 
     def _struct(self, type_: Type) -> type:
         names: dict[str, str] = {}
@@ -101,7 +100,7 @@ class Shapes:
                     self._annotation(type_, element, code),
                     element.min > 0 and not element.choice,
                 )
-                if code in PRIMITIVES and not element.plain and not element.choice:
+                if extensible(type_, element, code):
                     later.append((f"_{json_name}", _EXTENSIONS if element.many else "Element", False))
         yield from later
 
