@@ -56,7 +56,7 @@ async def read(data: Path, seconds: float, full: bool) -> Figures:
         document = fhir_document()
         async with serving(data, PORT) as base:
             await load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=3)
-            rows = await platform.db.fetch("SELECT person_id, id FROM document LIMIT 1000")
+            rows = await platform.db.fetch("SELECT person_id, document_id AS id FROM document LIMIT 1000")
             urls = [f"{base}/fhir/Bundle/{row['person_id'].hex}{row['id'].hex}" for row in rows]
             made = [request("GET", url, world.doctor_token) for url in urls]
             result = await load(base, lambda i: made[i % len(made)], clients=CLIENTS, seconds=seconds)
@@ -99,7 +99,7 @@ async def _fill(platform, world: World, total: int) -> None:
     columns = [row["attname"] for row in await platform.db.fetch(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'document'::regclass AND attnum > 0 AND NOT attisdropped"
     )]
-    own = {"person_id", "id", "series_id", "sha256", "event_date"}
+    own = {"person_id", "document_id", "series_id", "sha256", "event_date"}
     kept = ", ".join(f"s.{name}" for name in columns if name not in own)
     others = ", ".join(name for name in columns if name not in own)
     persons = world.persons
@@ -108,7 +108,7 @@ async def _fill(platform, world: World, total: int) -> None:
         owners = [persons[0] if n < 500 else persons[1 + n % (len(persons) - 1)] for n in numbers]
         ids = [uuid7() for _ in numbers]
         await platform.db.fetch(
-            f"INSERT INTO document (person_id, id, series_id, sha256, event_date, {others})"
+            f"INSERT INTO document (person_id, document_id, series_id, sha256, event_date, {others})"
             f" SELECT p, i, i, sha256(uuid_send(i)), date '2026-01-01' - (random() * 3000)::int, {kept}"
             " FROM unnest($1::uuid[], $2::uuid[]) AS n (p, i), (SELECT * FROM document LIMIT 1) s",
             owners, ids,

@@ -213,9 +213,7 @@ class _Face:
             for document in await self._all(requester, person_id):
                 sets.setdefault(document.submission_id.hex, []).append(document)
         resources = [
-            submission_set(documents, self.base_url)
-            for documents in sets.values()
-            if search.matches_set(documents)
+            submission_set(documents, self.base_url) for documents in sets.values() if search.matches_set(documents)
         ]
         start = _offset(params.cursor)
         end = start + params.count
@@ -256,9 +254,7 @@ class _Face:
         requester = await self._may(request, "List", "r")
         person_id, submission_id = _keys(request)
         documents = [
-            document
-            for document in await self._all(requester, person_id)
-            if document.submission_id == submission_id
+            document for document in await self._all(requester, person_id) if document.submission_id == submission_id
         ]
         if not documents:
             raise telling.not_found()

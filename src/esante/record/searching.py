@@ -191,8 +191,8 @@ def _has(tokens: Sequence[tuple[str | None, str]], system: str, value: str) -> b
 
 
 def _by(keys: set[UUID | None]) -> Test:
-    return lambda document: document.author_id in keys or (
-        document.organization_id is not None and document.organization_id in keys
+    return lambda document: (
+        document.author_id in keys or (document.organization_id is not None and document.organization_id in keys)
     )
 
 

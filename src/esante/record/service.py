@@ -56,9 +56,7 @@ class Record:
     the transaction of the act.
     """
 
-    def __init__(
-        self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access
-    ) -> None:
+    def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
         self._directory, self._access = directory, access
         self._teller = Teller(db, journal)
@@ -85,9 +83,7 @@ class Record:
         entry = Entry(content=content, meta=meta, replaces=replaces)
         return (await self.deposit_all(requester, person_id, [entry]))[0]
 
-    async def deposit_all(
-        self, requester: Requester, person_id: UUID, entries: Sequence[Entry]
-    ) -> list[Deposited]:
+    async def deposit_all(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Check and keep the documents of one act, all or none, in one transaction; raises as `deposit`."""
         async with self._teller.refusals(requester, person_id, "deposit"):
             return await self._deposits.take(requester, person_id, entries)
@@ -127,9 +123,7 @@ class Record:
         rest, shown = shown[limit:], shown[:limit]
         verdict = sight.verdict(shown[0]) if shown else sight.whole()
         categories = tuple(sorted({document.category for document in shown}))
-        told = self._teller.rows(
-            Listed, requester, person_id, verdict, categories=categories, count=len(shown)
-        )
+        told = self._teller.rows(Listed, requester, person_id, verdict, categories=categories, count=len(shown))
         await self._db.write(told)
         following = encode_cursor(shown[-1].event_date.isoformat(), shown[-1].id.hex) if rest and shown else None
         return Timeline(tuple(shown), following, sight.grant)
@@ -180,9 +174,7 @@ class Record:
         await self._db.write(rows)
         return shown
 
-    async def withdraw(
-        self, requester: Requester, person_id: UUID, document_id: UUID, reason: str
-    ) -> Document:
+    async def withdraw(self, requester: Requester, person_id: UUID, document_id: UUID, reason: str) -> Document:
         """Mark a document as entered in error: its author or his organisation, the patient her own note.
 
         Problem 404, 403 (seen but not one's own), 409 (not the current version), 422 (no reason).
@@ -252,12 +244,8 @@ class Record:
                 submission_id=key,
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
-            out = self._teller.rows(
-                Corrected, requester, person_id, verdict, [document], moved="out", why=reason
-            )
-            into = self._teller.rows(
-                Corrected, requester, right.person_id, there, [moved], moved="in", why=reason
-            )
+            out = self._teller.rows(Corrected, requester, person_id, verdict, [document], moved="out", why=reason)
+            into = self._teller.rows(Corrected, requester, right.person_id, there, [moved], moved="in", why=reason)
             await insert(conn, [*store.rows_of(moved, content), *out, *into])
         return moved
 
@@ -315,9 +303,7 @@ def _taken_in(requester: Requester, right: Consent, document: Document) -> Verdi
         if right.state is not RecordState.OPEN:
             raise telling.record_closed()
         return rules.CORRECTION
-    item = Item(
-        category=document.category, author_id=document.author_id, organization_id=document.organization_id
-    )
+    item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
     verdict = decide(right, requester, Action.WRITE, item, rules.purpose_of(requester), datetime.now(UTC))
     if not verdict.allowed:
         raise telling.no_right() if right.state is RecordState.OPEN else telling.record_closed()
