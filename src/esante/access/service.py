@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from starlette.requests import Request
@@ -12,13 +13,13 @@ from esante.access.codes import Codes
 from esante.access.emergencies import Emergencies
 from esante.access.grants import Grants
 from esante.access.lifecycle import Lifecycle
-from esante.access.model import Consent, Requester
+from esante.access.model import Consent, RecordState, Requester
 from esante.access.restrictions import Restrictions
 from esante.access.signin import SignIn
 from esante.access.smart import Smart
 from esante.directory import Directory
 from esante.journal import Journal, Reader
-from esante.storage import Database
+from esante.storage import Database, Lookup
 from esante.web import Sessions
 
 
@@ -31,6 +32,7 @@ class Access:
 
     def __init__(self, db: Database, journal: Journal, directory: Directory, *, base_url: str) -> None:
         self._db = db
+        self._consents: Lookup[UUID, Consent] = Lookup(db, partial(store.consents, db))
         self.sessions = Sessions(db)
         self._signin = SignIn(db, journal, directory, self.sessions)
         self.lifecycle = Lifecycle(db, journal, directory)
@@ -42,7 +44,8 @@ class Access:
 
     async def consent(self, person_id: UUID) -> Consent:
         """What decisions about a person's record need, in one round trip; no record: state NONE."""
-        return await store.consent(self._db, person_id)
+        found = await self._consents.of(person_id)
+        return found or Consent(person_id=person_id, state=RecordState.NONE)
 
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""

@@ -123,23 +123,29 @@ class Review:
 
 _grants = msgspec.json.Decoder(list[Grant])
 _CONSENT = """
-SELECT r.state, r.sharing, r.deceased_at,
+SELECT r.person_id, r.state, r.sharing, r.deceased_at,
     (SELECT json_agg(json_build_object('id', g.grant_id, 'person_id', g.person_id, 'kind', g.kind,
          'holder_kind', g.holder_kind, 'holder_id', g.holder_id, 'since', g.since, 'until', g.until,
          'reason', g.reason, 'holder', g.holder) ORDER BY g.grant_id)
      FROM access_grant g
-     WHERE g.person_id = $1 AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())) AS grants,
-    (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = $1) AS blocked
-FROM access_record r WHERE r.person_id = $1
+     WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())) AS grants,
+    (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked
+FROM access_record r WHERE r.person_id = ANY($1)
 """
 
 
-async def consent(db: Database | Connection, person_id: UUID) -> Consent:
-    """What a decision needs of a person, in one round trip; of an unknown one, that there is no record."""
-    row = await db.fetchrow(_CONSENT, person_id)
-    if row is None:
-        return Consent(person_id=person_id, state=RecordState.NONE)
-    state, sharing, deceased_at, grants, blocked = row
+async def consent(conn: Connection, person_id: UUID) -> Consent:
+    """What a decision needs of a person, within a transaction; of an unknown one, that there is no record."""
+    return (await consents(conn, [person_id])).get(person_id, Consent(person_id=person_id, state=RecordState.NONE))
+
+
+async def consents(db: Database | Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
+    """What decisions need of those of `persons` who have a record, in one round trip."""
+    return {row["person_id"]: _consent(row) for row in await db.fetch(_CONSENT, persons)}
+
+
+def _consent(row: asyncpg.Record) -> Consent:
+    person_id, state, sharing, deceased_at, grants, blocked = row
     return Consent(
         person_id=person_id,
         state=RecordState(state),

@@ -29,7 +29,7 @@ from esante.directory.model import (
 )
 from esante.directory.recent import Recent
 from esante.journal import SYSTEM, Actor, Event, Journal
-from esante.storage import NIL, Database, Row, insert
+from esante.storage import NIL, Database, Lookup, Row, insert
 from esante.web import N_, Page, Problem, decode_cursor, encode_cursor
 
 T = TypeVar("T", Practitioner, Organization)
@@ -58,6 +58,7 @@ class Directory:
             raise ValueError(f"matricule_check is one of {', '.join(CHECKS)}, not {matricule_check!r}")
         self._strict = matricule_check == "strict"
         self.catalogue = catalogue()
+        self._persons: Lookup[UUID, Person] = Lookup(db, self.persons)
         self._practitioners = Recent(lambda ids: store.practitioners(db, ids))
         self._organizations = Recent(lambda ids: store.organizations(db, ids))
 
@@ -65,7 +66,7 @@ class Directory:
 
     async def person(self, person_id: UUID) -> Person | None:
         """A person by id."""
-        return (await self.persons([person_id])).get(person_id)
+        return await self._persons.of(person_id)
 
     async def persons(self, ids: Iterable[UUID]) -> dict[UUID, Person]:
         """Persons by id, in one query; those that do not exist are missing."""

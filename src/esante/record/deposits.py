@@ -1,10 +1,12 @@
 """Taking documents in: check, decide, find what is there already, keep; all entries of an act or none."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +30,7 @@ from esante.record.model import (
 )
 from esante.record.sandbox import Sandbox
 from esante.record.telling import Denied, Teller
-from esante.storage import INLINE_LIMIT, Connection, Database, Objects, Row, insert, sha256, uuid7
+from esante.storage import INLINE_LIMIT, Connection, Database, Lookup, Objects, Row, insert, sha256, uuid7
 
 _ATTEMPTS = 3
 
@@ -60,6 +62,7 @@ class Deposits:
     def __init__(self, db: Database, objects: Objects, teller: Teller, directory: Directory, access: Access) -> None:
         self._db, self._objects, self._teller = db, objects, teller
         self._directory, self._access = directory, access
+        self._same_bytes: Lookup[tuple[UUID, bytes], list[Document]] = Lookup(db, partial(store.same_bytes, db))
         self.sandbox = Sandbox()
 
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
@@ -136,7 +139,8 @@ class Deposits:
         """Current documents with the same bytes that the requester may know of, by their SHA-256."""
         by_digest = {one.document.sha256: one for one in incoming}
         found: dict[bytes, Document] = {}
-        for document in await store.same_bytes(self._db, consent.person_id, list(by_digest)):
+        looked = await asyncio.gather(*(self._same_bytes.of((consent.person_id, digest)) for digest in by_digest))
+        for document in (document for documents in looked for document in documents or ()):
             one = by_digest[document.sha256]
             if document.depositor_id == one.document.depositor_id:
                 if one.entry.replaces not in (None, document.id, document.replaces):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -39,7 +40,7 @@ from esante.record.model import (
     Withdrawn,
 )
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, Objects, insert, uuid7
+from esante.storage import Connection, Database, Lookup, Objects, insert, uuid7
 from esante.web import decode_cursor, encode_cursor
 
 MAX_PAGE = 500
@@ -58,6 +59,7 @@ class Record:
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
+        self._documents: Lookup[store.Key, tuple[Document, bytes | None]] = Lookup(db, partial(store.with_content, db))
         self._directory, self._access = directory, access
         self._teller = Teller(db, journal)
         self._deposits = Deposits(db, objects, self._teller, directory, access)
@@ -152,7 +154,7 @@ class Record:
         """
         async with self._teller.refusals(requester, person_id, "read"):
             sight = await self._sight(requester, person_id)
-            found = await store.find_with_content(self._db, person_id, document_id)
+            found = await self._documents.of((person_id, document_id))
             document, content = found if found and matching(found[0]) else (None, None)
             verdict = telling.must_see(sight, document)
         assert document is not None

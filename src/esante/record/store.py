@@ -103,15 +103,19 @@ async def find(db: Database | Connection, person_id: UUID, document_id: UUID) ->
     return _document(row) if row else None
 
 
-async def find_with_content(db: Database, person_id: UUID, document_id: UUID) -> tuple[Document, bytes | None] | None:
-    """A document with its bytes, which are None when they lie in the object store; or None."""
-    row = await db.fetchrow(
-        f"SELECT {_COLUMNS}, content FROM document LEFT JOIN document_content USING (person_id, document_id)"  # noqa: S608
-        " WHERE person_id = $1 AND document_id = $2",
-        person_id,
-        document_id,
+Key = tuple[UUID, UUID]
+"""Person and document."""
+
+
+async def with_content(db: Database, keys: Sequence[Key]) -> dict[Key, tuple[Document, bytes | None]]:
+    """Documents with their bytes, which are None where they lie in the object store."""
+    rows = await db.fetch(
+        f"SELECT {_COLUMNS}, content FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"  # noqa: S608
+        " JOIN document USING (person_id, document_id) LEFT JOIN document_content USING (person_id, document_id)",
+        [person_id for person_id, _ in keys],
+        [document_id for _, document_id in keys],
     )
-    return (_document(row), row["content"]) if row else None
+    return {(row["person_id"], row["document_id"]): (_document(row), row["content"]) for row in rows}
 
 
 async def content_of(conn: Connection, document: Document) -> bytes | None:
@@ -124,15 +128,18 @@ async def content_of(conn: Connection, document: Document) -> bytes | None:
     return content
 
 
-async def same_bytes(db: Database, person_id: UUID, digests: Sequence[bytes]) -> list[Document]:
-    """The current documents of a person with one of these SHA-256."""
+async def same_bytes(db: Database, keys: Sequence[tuple[UUID, bytes]]) -> dict[tuple[UUID, bytes], list[Document]]:
+    """The current documents with the same bytes, by person and SHA-256."""
     rows = await db.fetch(
-        f"SELECT {_COLUMNS} FROM document"  # noqa: S608
-        " WHERE person_id = $1 AND sha256 = ANY ($2::bytea[]) AND status = 'current' ORDER BY document_id",
-        person_id,
-        digests,
+        f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::bytea[]) AS k (person_id, sha256)"  # noqa: S608
+        " JOIN document USING (person_id, sha256) WHERE status = 'current' ORDER BY document_id",
+        [person_id for person_id, _ in keys],
+        [digest for _, digest in keys],
     )
-    return [_document(row) for row in rows]
+    found: dict[tuple[UUID, bytes], list[Document]] = {}
+    for row in rows:
+        found.setdefault((row["person_id"], row["sha256"]), []).append(_document(row))
+    return found
 
 
 async def versions(db: Database | Connection, person_id: UUID, series_id: UUID) -> list[Document]:

@@ -2,6 +2,7 @@
 
 from esante.storage.cluster import distribute_tables
 from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert
+from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
 from esante.storage.table import TABLES, Kind, Row, Table
@@ -14,6 +15,7 @@ __all__ = [
     "Connection",
     "Database",
     "Kind",
+    "Lookup",
     "Migration",
     "Objects",
     "Overloaded",
