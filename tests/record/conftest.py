@@ -263,9 +263,7 @@ def transaction(person: Person, *documents: tuple[dict, bytes, str], **fields) -
         if media_type == "application/fhir+json":
             mark = uuid7().hex
             raw[f'"{mark}"'.encode()] = content
-            entries.append(
-                {"fullUrl": content_url, "resource": mark, "request": {"method": "POST", "url": "Bundle"}}
-            )
+            entries.append({"fullUrl": content_url, "resource": mark, "request": {"method": "POST", "url": "Bundle"}})
         else:
             binary = {
                 "resourceType": "Binary",
@@ -280,9 +278,7 @@ def transaction(person: Person, *documents: tuple[dict, bytes, str], **fields) -
         "status": "current",
         "mode": "working",
         "code": {
-            "coding": [
-                {"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}
-            ]
+            "coding": [{"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}]
         },
         "subject": subject,
         "date": "2024-03-11T10:15:00Z",
