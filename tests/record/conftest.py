@@ -98,9 +98,9 @@ class World:
         return [(entry, entry.event) for entry in reversed(entries)]
 
 
-@pytest.fixture(scope="module")
-async def world(db, journal, objects):
-    """The services over this module's database, with a hospital, a laboratory and three doctors."""
+@asynccontextmanager
+async def open_world(db, journal, objects):
+    """The services over a database, with a hospital, a laboratory and three doctors."""
     await journal.ensure_months(datetime.now(UTC) - timedelta(days=80), datetime.now(UTC))
     directory = Directory(db, journal)
     access = Access(db, journal, directory, base_url=BASE)
@@ -124,6 +124,13 @@ async def world(db, journal, objects):
     }
     yield world
     await record.close()
+
+
+@pytest.fixture(scope="module")
+async def world(db, journal, objects):
+    """A world over this module's database."""
+    async with open_world(db, journal, objects) as world:
+        yield world
 
 
 def letter(text: str = "", **meta) -> tuple[bytes, Deposit]:
