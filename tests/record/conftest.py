@@ -98,9 +98,9 @@ class World:
         return [(entry, entry.event) for entry in reversed(entries)]
 
 
-@pytest.fixture(scope="module")
-async def world(db, journal, objects):
-    """The services over this module's database, with a hospital, a laboratory and three doctors."""
+@asynccontextmanager
+async def open_world(db, journal, objects):
+    """The services over a database, with a hospital, a laboratory and three doctors."""
     await journal.ensure_months(datetime.now(UTC) - timedelta(days=80), datetime.now(UTC))
     directory = Directory(db, journal)
     access = Access(db, journal, directory, base_url=BASE)
@@ -124,6 +124,13 @@ async def world(db, journal, objects):
     }
     yield world
     await record.close()
+
+
+@pytest.fixture(scope="module")
+async def world(db, journal, objects):
+    """A world over this module's database."""
+    async with open_world(db, journal, objects) as world:
+        yield world
 
 
 def letter(text: str = "", **meta) -> tuple[bytes, Deposit]:
@@ -263,9 +270,7 @@ def transaction(person: Person, *documents: tuple[dict, bytes, str], **fields) -
         if media_type == "application/fhir+json":
             mark = uuid7().hex
             raw[f'"{mark}"'.encode()] = content
-            entries.append(
-                {"fullUrl": content_url, "resource": mark, "request": {"method": "POST", "url": "Bundle"}}
-            )
+            entries.append({"fullUrl": content_url, "resource": mark, "request": {"method": "POST", "url": "Bundle"}})
         else:
             binary = {
                 "resourceType": "Binary",
@@ -280,9 +285,7 @@ def transaction(person: Person, *documents: tuple[dict, bytes, str], **fields) -
         "status": "current",
         "mode": "working",
         "code": {
-            "coding": [
-                {"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}
-            ]
+            "coding": [{"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}]
         },
         "subject": subject,
         "date": "2024-03-11T10:15:00Z",

@@ -133,9 +133,7 @@ async def test_a_new_version_replaces(world):
         new = (await client.post("/fhir/DocumentReference", content=body, headers=FHIR)).json()
         assert new["relatesTo"] == relation
         assert (await client.get(f"/fhir/DocumentReference/{old['id']}")).json()["status"] == "superseded"
-        current = await client.get(
-            "/fhir/DocumentReference", params={"patient": str(person.id), "status": "current"}
-        )
+        current = await client.get("/fhir/DocumentReference", params={"patient": str(person.id), "status": "current"})
         assert [entry["resource"]["id"] for entry in current.json()["entry"]] == [new["id"]]
 
 
@@ -211,7 +209,9 @@ async def test_searches_narrow_down(world):
             if method == "get":
                 answer = await client.get("/fhir/DocumentReference", params={"patient": str(person.id)} | params)
             else:
-                answer = await client.post("/fhir/DocumentReference/_search", data={"patient": str(person.id)} | params)
+                answer = await client.post(
+                    "/fhir/DocumentReference/_search", data={"patient": str(person.id)} | params
+                )
             names = {id_: name for name, id_ in made.items()}
             return {names[entry["resource"]["id"]] for entry in answer.json().get("entry", ())}
 
@@ -304,15 +304,35 @@ async def test_without_a_token_nothing_is_there(world):
     [
         ({"subject": {"reference": "Patient/nobody"}}, 422, "DocumentReference.subject"),
         ({"subject": {"reference": f"Patient/{uuid7()}"}}, 422, "DocumentReference.subject"),
-        ({"subject": {"identifier": {"system": "urn:oid:1.3.182.4.4", "value": "1980051712345"}}}, 422, "DocumentReference.subject"),
+        (
+            {"subject": {"identifier": {"system": "urn:oid:1.3.182.4.4", "value": "1980051712345"}}},
+            422,
+            "DocumentReference.subject",
+        ),
         ({"status": "superseded"}, 422, "DocumentReference.status"),
         ({"content": []}, 422, "DocumentReference.content"),
-        ({"content": [{"attachment": {"contentType": "text/plain"}}]}, 422, "DocumentReference.content[0].attachment.data"),
+        (
+            {"content": [{"attachment": {"contentType": "text/plain"}}]},
+            422,
+            "DocumentReference.content[0].attachment.data",
+        ),
         ({"type": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}}, 422, "DocumentReference.type"),
         ({"type": {"coding": [{"system": "urn:oid:2.999", "code": "letter"}]}}, 422, "DocumentReference.type"),
         ({"context": {"period": {"start": "2199-01-01"}}}, 422, "DocumentReference.context.period.start"),
-        ({"securityLabel": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V"}]}]}, 422, "DocumentReference.securityLabel"),
-        ({"relatesTo": [{"code": "replaces", "target": {"reference": f"DocumentReference/{uuid7().hex * 2}"}}]}, 404, None),
+        (
+            {
+                "securityLabel": [
+                    {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "V"}]}
+                ]
+            },
+            422,
+            "DocumentReference.securityLabel",
+        ),
+        (
+            {"relatesTo": [{"code": "replaces", "target": {"reference": f"DocumentReference/{uuid7().hex * 2}"}}]},
+            404,
+            None,
+        ),
         ({"resourceType": "Patient"}, 422, None),
     ],
 )
@@ -368,21 +388,23 @@ async def test_every_problem_of_a_fhir_document_is_listed(world):
         lambda bundle: bundle | {"entry": bundle["entry"][1:]},
         lambda bundle: bundle | {"entry": bundle["entry"][:1]},
         lambda bundle: bundle | {"entry": bundle["entry"][:2]},
-        lambda bundle: bundle
-        | {
-            "entry": [
-                *bundle["entry"],
-                {
-                    "fullUrl": uuid7().urn,
-                    "resource": {
-                        "resourceType": "Observation",
-                        "status": "final",
-                        "code": {"text": "a stray"},
+        lambda bundle: (
+            bundle
+            | {
+                "entry": [
+                    *bundle["entry"],
+                    {
+                        "fullUrl": uuid7().urn,
+                        "resource": {
+                            "resourceType": "Observation",
+                            "status": "final",
+                            "code": {"text": "a stray"},
+                        },
+                        "request": {"method": "POST", "url": "Observation"},
                     },
-                    "request": {"method": "POST", "url": "Observation"},
-                },
-            ]
-        },
+                ]
+            }
+        ),
     ],
 )
 async def test_a_transaction_of_another_shape_is_refused(world, edit):
@@ -416,9 +438,7 @@ async def test_the_patient_may_come_along(world):
     )
     sent["entry"][1]["resource"]["subject"] = {"reference": url}
     patient = {"resourceType": "Patient", "identifier": [identifier]}
-    sent["entry"].append(
-        {"fullUrl": url, "resource": patient, "request": {"method": "POST", "url": "Patient"}}
-    )
+    sent["entry"].append({"fullUrl": url, "resource": patient, "request": {"method": "POST", "url": "Patient"}})
     async with world.client(world.people["hospital"]) as client:
         answer = await client.post("/fhir", content=orjson.dumps(sent), headers=FHIR)
         found = await client.get("/fhir/DocumentReference", params={"patient": str(person.id)})

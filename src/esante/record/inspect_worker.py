@@ -33,7 +33,7 @@ _ACTIVE = {
     b"AA": "pdf-open-action",
     b"SubmitForm": "pdf-submit-form",
 }
-_NAME = re.compile(rb"/([^\x00\t\n\f\r /<>\[\](){}%]{1,64})")
+_NAME = re.compile(rb"/([^\x00\t\n\f\r /<>\[\](){}%]{1,64})[\x00\t\n\f\r ]*(\[?)")
 _HEX = re.compile(rb"#([0-9A-Fa-f]{2})")
 _OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
 
@@ -84,9 +84,10 @@ def _active_names(data: bytes) -> set[str]:
             raise Refuse("too-complex", "its object streams are too large")
     found = set()
     for text in texts:
-        for name in set(_NAME.findall(text)):
+        for name, array in set(_NAME.findall(text)):
             plain = _HEX.sub(lambda escape: bytes([int(escape[1], 16)]), name)
-            if plain in _ACTIVE:
+            # An array after OpenAction is a page to begin with, not an action (ISO 32000-1, table 28).
+            if plain in _ACTIVE and not (plain == b"OpenAction" and array):
                 found.add(_ACTIVE[plain])
     return found
 
@@ -145,6 +146,7 @@ def inspect_image(data: bytes) -> dict[str, Any]:
     """Whether a PNG or JPEG can be shown whole, within a bound on its pixels."""
     from PIL import Image
 
+    Image.MAX_IMAGE_PIXELS = None  # ours is the bound, and it has a name of its own
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -153,7 +155,7 @@ def inspect_image(data: bytes) -> dict[str, Any]:
             return {"meta": {"width": image.width, "height": image.height}}
     except Refuse:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError):
         raise Refuse("image-broken") from None
 
 
