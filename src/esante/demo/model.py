@@ -89,7 +89,8 @@ class Citizen:
     """A person of the country, with what her care and her record need beyond the directory.
 
     `language`: lb, fr, de, pt or en. `gp`: place of the general practitioner among the practitioners.
-    `state` is a record state; `announced_at` the day of the letter; `ended_at` when she objected or closed
+    `state` is a record state; `announced_at` the day of the letter (of
+    nobody yet whose state is "none"); `ended_at` when she objected or closed
     the record. `conditions`: lasting conditions with the day they began; `stays`: stays in hospital
     that are sure to have been; `rich`: a person to show.
     """

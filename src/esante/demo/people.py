@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from esante.demo.chance import age_on, key, moment, one, stream, years_before
+from esante.demo.chance import age_on, day_between, key, moment, one, stream, years_before
 from esante.demo.foreign import foreign
 from esante.demo.model import Citizen
 from esante.demo.personas import PATIENTS, Patient
@@ -40,6 +40,9 @@ AGES: Mapping[tuple[int, int], float] = {
 
 KINDS = {"resident": 90.5, "commuter": 8.0, "visitor": 1.5}
 """Residents; insured people who live across the border; people treated in passing, without a matricule."""
+
+LAST_LETTER = 10
+"""How many days ago the letters went out to those whose time to object still runs."""
 
 STATES = {"open": 96.0, "announced": 2.0, "closed": 1.0, "objected": 1.0}
 """States of the records, in percent; the real share of objections and closings is under 0.2 % each."""
@@ -107,9 +110,11 @@ def _citizen(
     language = one(chance, origin["languages"])
     state = one(chance, STATES)
     announced = _announced(chance, born, day)
-    if state == "announced" or announced + timedelta(days=31) > _midnight(day):
-        state, announced = "announced", max(_midnight(born), _midnight(day) - timedelta(days=chance.randint(2, 25)))
-    died = _died(chance, born, day) if state == "open" else None
+    if announced + timedelta(days=31) > _midnight(day) or state == "announced":
+        state, announced = "announced", _midnight(day) - timedelta(days=LAST_LETTER, hours=-8)
+    if announced.date() <= born:
+        state = "none"
+    died = _died(chance, born, announced, day) if state == "open" else None
     person = Person(
         id=key(chance, announced),
         identifiers=_identifiers(chance, kind, country, born, sex, serials),
@@ -161,12 +166,13 @@ def _born(chance: random.Random, day: date, *, working: bool, newborn: bool) -> 
     return years_before(day, chance.uniform(low + 0.2, high + 1))
 
 
-def _died(chance: random.Random, born: date, day: date) -> datetime | None:
+def _died(chance: random.Random, born: date, announced: datetime, day: date) -> datetime | None:
+    """When a person died: within two years, and with an open record."""
     age = age_on(born, day)
-    if chance.random() > (0.002 if age < 60 else 0.03 if age < 80 else 0.15):
+    earliest, latest = max(announced.date() + timedelta(days=40), day - timedelta(days=700)), day - timedelta(days=3)
+    if earliest > latest or chance.random() > (0.002 if age < 60 else 0.03 if age < 80 else 0.15):
         return None
-    earliest = max(born, day - timedelta(days=700))
-    return moment(chance, earliest + timedelta(days=chance.randint(1, max(1, (day - earliest).days - 3))), (0, 24))
+    return moment(chance, day_between(chance, earliest, latest), (0, 24))
 
 
 def _matricule(born: date, serials: dict[date, int]) -> Identifier:
@@ -204,13 +210,16 @@ def _midnight(day: date) -> datetime:
 
 
 def _announced(chance: random.Random, born: date, day: date, *, early: bool = False) -> datetime:
-    """When the letter went out: for most when records began, for newborn and newly arrived people later."""
+    """When the letter went out: for most when records began, for newborn and newly arrived people later.
+
+    Letters are sent on the first day of a month.
+    """
     start = years_before(day, YEARS) - timedelta(days=chance.randint(35, 95))
     if born > start:
         start = born + timedelta(days=chance.randint(3, 12))
     elif not early and chance.random() < 0.15:
         start += timedelta(days=chance.randrange(YEARS * 330))
-    return moment(chance, min(start, day - timedelta(days=1)), (8, 10))
+    return datetime(start.year + start.month // 12, start.month % 12 + 1, 1, 8, tzinfo=UTC)
 
 
 def _ended(chance: random.Random, state: str, announced: datetime, day: date) -> datetime | None:

@@ -73,8 +73,8 @@ def picture(paper: Paper, chance: random.Random) -> bytes:
     beat = 60 / chance.randint(58, 96)
     curve = [(x, 150 - 80 * _voltage((x / 200) % beat / beat)) for x in range(800)]
     pen.line(curve, _INK, 2)
-    pen.text((12, 10), _latin(f"{paper.title}  {paper.at:%Y-%m-%d %H:%M}  {round(60 / beat)}/min"), _INK)
-    pen.text((12, 236), _latin(about(paper)), _INK)
+    pen.text((12, 10), _ascii(f"{paper.title}  {paper.at:%Y-%m-%d %H:%M}  {round(60 / beat)}/min"), _INK)
+    pen.text((12, 236), _ascii(about(paper)), _INK)
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
@@ -101,3 +101,8 @@ def _latin(line: str) -> str:
         char if ord(char) < 256 else unicodedata.normalize("NFKD", char).encode("ascii", "replace")[:1].decode()
         for char in line
     )
+
+
+def _ascii(line: str) -> str:
+    """The line without accents: the font that draws on pictures has no other letters."""
+    return unicodedata.normalize("NFKD", _latin(line)).encode("ascii", "ignore").decode()

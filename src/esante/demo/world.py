@@ -7,7 +7,7 @@ from esante.demo.model import World
 from esante.demo.people import citizens
 from esante.demo.professionals import organizations, practitioners
 
-SEED = 2352
+SEED = 1
 PERSONS = 2_000
 
 

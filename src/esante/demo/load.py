@@ -1,0 +1,220 @@
+"""Fills an empty platform with the synthetic country, step by step, through the rooms' own faces.
+
+A step that was done is noted, so a load that was broken off goes on, and a second load does nothing.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+
+from esante.access import requester_of
+from esante.demo import store
+from esante.demo.history import History
+from esante.demo.keys import register_software
+from esante.demo.model import Citizen, World
+from esante.demo.pieces import Piece, pieces
+from esante.demo.platform import Platform
+from esante.demo.trust import grants, looks
+from esante.demo.world import PERSONS, SEED, world
+from esante.journal import SYSTEM, advance
+from esante.storage import Row, insert, uuid7_floor
+
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, of how much, and of what."""
+
+CHUNK = 50
+"""Persons whose documents are made and kept at a time: about 500 documents in a transaction."""
+AHEAD = 4
+"""Chunks that are made before the one that is being kept."""
+ALONE = 200
+"""Up to so many persons no further process is worth its start."""
+
+
+async def load(
+    platform: Platform, *, persons: int = PERSONS, seed: int = SEED, progress: Progress = lambda *_: None
+) -> None:
+    """Load the country of `seed` as it is today; does nothing where it is loaded already.
+
+    Raises RuntimeError when another country is in the database.
+    """
+    now = datetime.now(UTC)
+    known = await store.country(platform.db)
+    if known is None:
+        known = seed, persons, now.date()
+        await platform.db.write([store.step_row("world", seed=seed, persons=persons, day=now.date().isoformat())])
+    if known[:2] != (seed, persons):
+        raise RuntimeError(
+            f"the database holds another country (seed {known[0]}, {known[1]} persons):"
+            " ask for that one, or choose another --data"
+        )
+    country = world(known[2], seed=seed, persons=persons)
+    await _Loader(platform, country, now, progress).run()
+
+
+class _Loader:
+    """The steps of one load."""
+
+    def __init__(self, platform: Platform, country: World, now: datetime, progress: Progress) -> None:
+        self._p, self._world, self._now, self._progress = platform, country, now, progress
+        self._history = History(platform, country, now)
+        self._done: set[str] = set()
+
+    async def run(self) -> None:
+        """Every step that is not done yet."""
+        self._done = await store.steps(self._p.db)
+        await self._step("people", self._people)
+        await self._step("records", self._records)
+        await self._documents()
+        await self._step("trust", self._trust)
+        await self._step("choices", self._choices)
+        await self._step("software", self._software)
+        await self._step("notices", self._notices)
+
+    async def _step(self, name: str, work: Callable[[], Awaitable[Sequence[Row]]]) -> None:
+        """Do a step and note it with its last rows; its work may be repeated when it was broken off."""
+        if name not in self._done:
+            await self._keep([*await work(), store.step_row(name)])
+
+    async def _keep(self, rows: Iterable[Row]) -> None:
+        async with self._p.db.transaction() as conn:
+            await insert(conn, rows)
+
+    async def _people(self) -> Sequence[Row]:
+        """The directory: organisations, professionals, persons (as living; deaths are told later)."""
+        directory = self._p.directory
+        first = min(citizen.announced_at for citizen in self._world.citizens)
+        await self._p.journal.ensure_months(first - timedelta(days=7), self._now)
+        organizations = list(self._world.organizations.values())
+        if not await directory.organization(organizations[0].id):
+            await directory.register_organizations(organizations)
+        if not await directory.practitioner(self._world.practitioners[0].id):
+            await directory.register_practitioners(self._world.practitioners)
+        for letter, citizens in _by_letter(self._world.citizens):
+            if not await directory.person(citizens[0].person.id):
+                living = [replace(citizen.person, deceased_at=None) for citizen in citizens]
+                await directory.register_persons(living, at=letter - timedelta(days=2))
+            self._progress(citizens[-1].number, len(self._world.citizens), "people")
+        return ()
+
+    async def _records(self) -> Sequence[Row]:
+        """The lives of the records, letter by letter: announced, objected to, opened, closed."""
+        lifecycle, done = self._p.access.lifecycle, 0
+        for letter, citizens in _by_letter(self._world.citizens):
+            sent = [citizen for citizen in citizens if citizen.state != "none"]
+            await lifecycle.announce([citizen.person.id for citizen in sent], at=letter)
+            await self._change(sent, "objected", "object")
+            if letter + timedelta(days=31) < self._now:
+                await lifecycle.open_due(letter + timedelta(days=30, hours=2))
+            done += len(citizens)
+            self._progress(done, len(self._world.citizens), "records")
+        await self._change(self._world.citizens, "closed", "close")
+        return ()
+
+    async def _change(self, citizens: Sequence[Citizen], state: str, act: str) -> None:
+        for citizen in citizens:
+            if citizen.state == state:
+                await self._p.access.lifecycle.change(requester_of(citizen.person), act, at=citizen.ended_at)
+
+    async def _documents(self) -> None:
+        """The documents, made in two processes and kept here, chunk by chunk."""
+        count = len(self._world.citizens)
+        starts = [start for start in range(0, count, CHUNK) if f"documents/{start}" not in self._done]
+        with _executor(count) as executor:
+            waiting = [self._made(executor, range(start, min(start + CHUNK, count))) for start in starts[:AHEAD]]
+            for place, start in enumerate(starts):
+                if place + AHEAD < len(starts):
+                    following = starts[place + AHEAD]
+                    waiting.append(self._made(executor, range(following, min(following + CHUNK, count))))
+                made = await waiting.pop(0)
+                rows = [row for piece in made for row in self._history.deposit(piece)]
+                await self._keep([*rows, store.step_row(f"documents/{start}", documents=len(made))])
+                self._progress(min(start + CHUNK, count), count, "documents")
+
+    def _made(self, executor: Executor, numbers: range) -> asyncio.Future[list[Piece]]:
+        loop, known = asyncio.get_running_loop(), self._world
+        arguments = (known.seed, len(known.citizens), known.day, numbers.start, numbers.stop)
+        return loop.run_in_executor(executor, pieces, *arguments)
+
+    async def _trust(self) -> Sequence[Row]:
+        """Grants that are in force, and who looked in the last weeks."""
+        given = grants(self._world, self._now)
+        looked = looks(self._world, given, self._now)
+        rows = [row for grant in given for row in self._history.grant(grant)]
+        known: dict[int, list[Piece]] = {}
+        for look in looked:
+            number = look.citizen.number
+            if number not in known:
+                arguments = (self._world.seed, len(self._world.citizens), self._world.day, number, number + 1)
+                known[number] = await asyncio.to_thread(pieces, *arguments)
+            rows += self._history.look(look, known[number])
+        return rows
+
+    async def _choices(self) -> Sequence[Row]:
+        """Some deaths, blocks and refusals to share, and an emergency for the operator to review."""
+        access, strangers = self._p.access, [c for c in self._world.citizens if not c.rich and c.state == "open"]
+        for citizen in self._world.citizens:
+            if citizen.person.deceased_at:
+                await self._p.directory.mark_deceased(citizen.person.id, citizen.person.deceased_at, actor=SYSTEM)
+        living = [citizen for citizen in strangers if not citizen.person.deceased_at]
+        for place, citizen in enumerate(living[:6]):
+            blocked = self._world.practitioners[20 + place * 7]
+            await access.restrictions.block(requester_of(citizen.person), "practitioner", blocked.id)
+        for citizen in living[6:9]:
+            await access.restrictions.set_sharing(requester_of(citizen.person), sharing=False)
+        await self._emergency()
+        return ()
+
+    async def _emergency(self) -> None:
+        """An emergency doctor of another hospital than the one to show opened the record of a patient to show."""
+        hospital = self._world.organizations["kirchberg"].id
+        doctor = next(
+            practitioner
+            for practitioner in self._world.practitioners
+            if practitioner.specialities == ("emergency_medicine",)
+            and practitioner.roles[-1].organization_id == hospital
+        )
+        patient = [citizen for citizen in self._world.citizens if citizen.rich][-2].person
+        await self._p.access.emergencies.declare(
+            self._history.requester(doctor.id),
+            patient.identifiers[0].value,
+            patient.birth_date,
+            "Admise inconsciente aux urgences, antécédents et traitement inconnus",
+        )
+
+    async def _software(self) -> Sequence[Row]:
+        """The hospital whose software signs in with a key."""
+        await register_software(self._p, self._world)
+        return ()
+
+    async def _notices(self) -> Sequence[Row]:
+        """Seal the journal, let its readers catch up, and let those who use their account have read the old notices."""
+        sealed = await self._p.journal.sealer.seal_all()
+        readers = [self._p.notices.reader, *self._p.access.readers()]
+        for place, reader in enumerate(readers):
+            while await advance(self._p.db, reader):
+                pass
+            self._progress(place + 1, len(readers), f"journal ({sealed})" if sealed else "journal")
+        old = uuid7_floor(self._now - timedelta(days=30))
+        users = [c for c in self._world.citizens if c.state == "open" and (c.rich or c.number % 6 == 0)]
+        for start in range(0, len(users), 8):
+            reading = [self._p.notices.mark_read(requester_of(c.person), old) for c in users[start : start + 8]]
+            await asyncio.gather(*reading)
+        return ()
+
+
+def _by_letter(citizens: Sequence[Citizen]) -> list[tuple[datetime, list[Citizen]]]:
+    """The citizens by the day of their letter, oldest first."""
+    found: defaultdict[datetime, list[Citizen]] = defaultdict(list)
+    for citizen in citizens:
+        found[citizen.announced_at].append(citizen)
+    return sorted(found.items(), key=lambda entry: entry[0])
+
+
+def _executor(persons: int) -> Executor:
+    if persons <= ALONE:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(2, mp_context=get_context("spawn"))

@@ -1,0 +1,47 @@
+"""What of the platform the demo works with; the application puts it together."""
+
+from typing import Protocol
+
+from esante.access import Access
+from esante.directory import Directory
+from esante.journal import Journal
+from esante.notices import Notices
+from esante.record import Record
+from esante.settings import Settings
+from esante.storage import Database, Objects
+
+
+class Platform(Protocol):
+    """The services of all rooms over one database."""
+
+    @property
+    def settings(self) -> Settings:
+        """Where the platform runs."""
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+
+    @property
+    def objects(self) -> Objects:
+        """The object store."""
+
+    @property
+    def journal(self) -> Journal:
+        """The journal."""
+
+    @property
+    def directory(self) -> Directory:
+        """Who is who."""
+
+    @property
+    def access(self) -> Access:
+        """Who may what."""
+
+    @property
+    def record(self) -> Record:
+        """The documents."""
+
+    @property
+    def notices(self) -> Notices:
+        """What persons are told."""
