@@ -117,6 +117,17 @@ def test_a_code_of_fhir_r5_that_european_documents_use_is_a_warning():
     assert result.ok
     assert [(i.severity, i.expression) for i in result.issues] == [("warning", "Encounter.status")]
     assert not check(dumped(encounter | {"status": "over"})).ok
+    assert not check(dumped(observation() | {"status": "completed"})).ok
+
+
+def test_the_warning_comes_beside_errors_too_and_names_the_entry():
+    encounter = {"resourceType": "Encounter", "status": "completed", "class": {"code": "IMP"}}
+    bundle = changed(document(encounter), "entry", 1, "resource", "birthDate", "x")
+    found = [(i.severity, i.expression) for i in check(dumped(bundle)).issues]
+    assert found == [
+        ("error", "Bundle.entry[1].resource.birthDate"),
+        ("warning", "Bundle.entry[2].resource.status"),
+    ]
 
 
 def test_a_thousand_faults_are_cut_to_a_readable_number():

@@ -95,9 +95,9 @@ def test_a_repeated_name_is_refused_and_named(text, expression):
     assert [(issue.code, issue.expression) for issue in repeated] == [("structure", expression)]
 
 
-def test_the_place_of_a_repeated_name_is_its_last_one():
+def test_the_place_of_a_repeated_name_is_its_first_one():
     (issue,) = check(b'{"resourceType":"Patient",\n"active":true,\n"active":true}').issues
-    assert (issue.line, issue.column) == (3, 1)
+    assert (issue.line, issue.column) == (2, 1)
 
 
 @given(st.binary(max_size=300))

@@ -36,7 +36,7 @@ def in_bulk(type_: Type, element: Element, code: str) -> bool:
     """Whether values of this element are checked here rather than one by one by msgspec."""
     if element.codes and code == "code":
         return False
-    if code not in PRIMITIVES or PRIMITIVES[code].pattern is None or code == "base64Binary":
+    if code not in PRIMITIVES or PRIMITIVES[code].pattern is None:
         return False
     if type_.kind == "resource":
         return element.name not in _SELDOM and (code == "dateTime" or not element.choice)

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from esante.fhir.definitions import Definitions, Element, Type, load
+from esante.fhir.deviations import tolerated_codes
 from esante.fhir.formats import Collector, all_well_formed, extensible, in_bulk
 from esante.fhir.primitives import PRIMITIVES
 
@@ -106,7 +107,8 @@ class Shapes:
 
     def _annotation(self, type_: Type, element: Element, code: str) -> Any:
         if element.codes and code == "code":
-            one: Any = Literal[_codes(self._codes[element.codes])]
+            tolerated = tolerated_codes(f"{type_.name}.{element.name}")
+            one: Any = Literal[_codes(self._codes[element.codes]) + tolerated]
         elif code in PRIMITIVES:
             one = str if in_bulk(type_, element, code) else _primitive(code)
         else:

@@ -13,11 +13,11 @@ from esante.fhir.shapes import shapes
 #: A sender who has this many problems learns nothing from more of them.
 MAX_ISSUES = 200
 #: Texts above this size are not searched for the line of a problem.
-MAX_LOCATED = 8_000_000
+MAX_LOCATED = 2_000_000
 
 #: What the types let through and the slow pass has to look at: empty objects, nulls in lists, and control
 #: characters, which JSON writes as escapes.
-_DOUBTFUL = (b"{}", b"null,", b"null]", b"\\u00", b"\\b", b"\\f")
+_DOUBTFUL = (b"{}", b"null", b"\\u00")
 
 #: After these the rules over several elements cannot rely on what they find.
 _UNSOUND = frozenset({"structure", "too-costly"})
