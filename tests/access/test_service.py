@@ -148,7 +148,9 @@ async def test_a_code_gives_its_grant_to_who_enters_it_however_it_is_written(hou
     )
     assert (await sees(house, patient, doctor)).grant == grant
     assert not (await sees(house, patient, house.other_doctor)).allowed
-    assert not (await sees(house, patient, doctor, replace(LETTER, confidentiality=Confidentiality.RESTRICTED))).allowed
+    assert not (
+        await sees(house, patient, doctor, replace(LETTER, confidentiality=Confidentiality.RESTRICTED))
+    ).allowed
     (granted,) = await told(journal, patient.id, Granted)
     assert (granted.holder_id, granted.kind, granted.until) == (doctor.id, "presence_code", grant.until)
 
@@ -247,7 +249,7 @@ async def test_a_right_code_does_not_get_past_the_limit(house, fresh):
     assert (await house.access.codes.redeem(fresh(house.doctor), code)).person_id == patient.id
 
 
-@pytest.mark.parametrize("lasts", [timedelta(minutes=59), timedelta(days=366), timedelta(days=-1)])
+@pytest.mark.parametrize("lasts", [timedelta(minutes=59), timedelta(days=366), timedelta(0), timedelta(days=-1)])
 async def test_a_code_lasts_from_an_hour_to_a_year(house, lasts):
     assert (await refused(house.access.codes.issue(await house.open_patient(), lasts))).status == 400
 

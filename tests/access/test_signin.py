@@ -347,7 +347,9 @@ def test_scopes_cover_their_level_and_letters_only(house):
     require_scope(house.doctor, "Patient", "cruds")
 
 
-@pytest.mark.parametrize("text", ["system/Patient.", "system/Patient.sr", "system/patient.r", "x/Patient.r", "a b", ""])
+@pytest.mark.parametrize(
+    "text", ["system/Patient.", "system/Patient.sr", "system/patient.r", "x/Patient.r", "a b", ""]
+)
 def test_what_is_not_a_scope_is_none(text):
     assert parse_scope(text) is None
 

@@ -34,7 +34,7 @@ class Codes:
         person_id = own_record(requester)
         now = datetime.now(UTC)
         terms = policy(now.date())
-        lasts = lasts or terms.code_default
+        lasts = terms.code_default if lasts is None else lasts
         if not terms.code_min <= lasts <= terms.code_max:
             raise Problem(
                 400,

@@ -72,7 +72,7 @@ async def _log(
         lines=[line(entry, translate, categories, roles) for entry in page.items],
         next=encode_cursor(page.next) if page.next else None,
         cursor=cursor,
-        kind=kind,
+        chosen=kind,
         kinds=KINDS,
         q=text,
         person_id=requester.id,
