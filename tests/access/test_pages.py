@@ -18,7 +18,7 @@ from esante.journal import Actor, event
 from esante.storage import uuid7
 from esante.web import HANDLERS
 
-from .conftest import BASE
+from .conftest import BASE, within_one_window
 
 HOSTILE = "<script>alert(1)</script>\"'{{7*7}}%(actor)s"
 CATEGORIES = {"letter": "Letter"}
@@ -52,7 +52,7 @@ def form_of(page, action):
         form for form in page.forms if form.get("action") == action or (form.get("action") is None and not action)
     ]
     assert found, f"no form goes to {action}"
-    return {name: value for name, value in found[0].form_values()}
+    return dict(found[0].form_values())
 
 
 def text(page):
@@ -155,6 +155,7 @@ async def test_from_the_code_on_her_screen_to_the_doctors_list_and_back(browse, 
 async def test_a_wrong_code_is_told_beside_its_field_and_too_many_are_stopped(browse, house, directory):
     doctor = await browse(replace(house.other_doctor, id=uuid7()))
     page = await doctor.get("/patients")
+    await within_one_window()
     statuses = [(await doctor.http.post("/patients/code", data=form_of(page, "/patients/code") | {"code": HOSTILE}))
                 for _ in range(11)]  # fmt: skip
     assert [answer.status_code for answer in statuses] == [404] * 10 + [429]
@@ -339,6 +340,11 @@ async def test_an_untouched_log_says_so(browse, house):
     assert "Nothing fits" in text(page)
 
 
+def verified(folder):
+    run = [sys.executable, "verifier.py", "proof.json"]
+    return subprocess.run(run, cwd=folder, capture_output=True, check=False).returncode
+
+
 async def test_the_proof_and_the_verifier_come_as_files_and_the_one_verifies_the_other(
     browse, house, journal, tmp_path
 ):
@@ -350,13 +356,12 @@ async def test_the_proof_and_the_verifier_come_as_files_and_the_one_verifies_the
         answer = await user.http.get(f"/log/{name}")
         assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
         (tmp_path / name).write_bytes(answer.content)
-    run = [sys.executable, "verifier.py", "proof.json"]
-    assert subprocess.run(run, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert verified(tmp_path) == 0
     proof = json.loads((tmp_path / "proof.json").read_text())
     assert proof["person"] == str(patient.id)
     del proof["entries"][0]
     (tmp_path / "proof.json").write_text(json.dumps(proof))
-    assert subprocess.run(run, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+    assert verified(tmp_path) == 1
 
 
 @pytest.mark.parametrize("url", ["/sharing", "/log", "/sharing/people?for=block&q=a"])

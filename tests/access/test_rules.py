@@ -222,12 +222,12 @@ requesters = st.builds(
     kind=st.sampled_from(["patient", "practitioner", "practitioner", "organization", "operator", "system"]),
     id=ids,
     name=st.just("x"),
-    profession=st.sampled_from(sorted({line["profession"] for line in MATRIX}) + ["", "astrologer"]),
+    profession=st.sampled_from([*sorted({line["profession"] for line in MATRIX}), "", "astrologer"]),
     organization_id=some_id,
 )
 items = st.builds(
     Item,
-    category=st.sampled_from(sorted({line["category"] for line in MATRIX}) + ["", "unknown"]),
+    category=st.sampled_from([*sorted({line["category"] for line in MATRIX}), "", "unknown"]),
     confidentiality=st.sampled_from(Confidentiality),
     author_id=some_id,
     organization_id=some_id,
