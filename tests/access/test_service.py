@@ -386,6 +386,8 @@ async def test_the_queue_is_read_page_by_page(house, fresh):
             break
     assert seen[:3] == [grant.id for grant in reversed(grants)]
     assert len(seen) == len(set(seen))
+    for cursor in ("x", "WyJ4Il0", "WzFd", ""):
+        assert (await refused(house.access.emergencies.queue(house.operator, cursor=cursor))).status == 400
 
 
 async def test_unknown_closed_blocking_and_opted_out_persons_answer_the_same(house, journal, fresh):

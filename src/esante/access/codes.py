@@ -111,10 +111,9 @@ class Codes:
 
 async def limit_guesses(db: Database, requester: Requester, terms: Policy) -> None:
     """Count an attempt to get at somebody's record; Problem 429 when there were too many."""
-    limits = {
-        f"requester:{requester.id}": terms.attempts_per_requester,
-        f"origin:{requester.origin}": terms.attempts_per_origin,
-    }
+    limits = {f"requester:{requester.id}": terms.attempts_per_requester}
+    if requester.origin:
+        limits[f"origin:{requester.origin}"] = terms.attempts_per_origin
     await count_attempt(db, limits, terms.attempt_window)
 
 
