@@ -1,12 +1,14 @@
 """A small platform: a hospital, a pharmacy, doctors, and persons with open records."""
 
+import asyncio
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from esante.access import Access, Requester, requester_of
+from esante.access import Access, Requester, policy, requester_of
 from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
 from esante.storage import uuid7
 
@@ -79,6 +81,19 @@ def a_practitioner(family: str, profession: str, organization_id: UUID) -> Pract
         profession=profession,
         roles=(role,),
     )
+
+
+def terms():
+    """The terms of access in force now."""
+    return policy(datetime.now(UTC).date())
+
+
+async def within_one_window():
+    """Wait where a window of counted attempts is about to end: a test would fall into two."""
+    window = terms().attempt_window.total_seconds()
+    left = window - time.time() % window
+    if left < 10:
+        await asyncio.sleep(left + 0.1)
 
 
 @pytest.fixture(scope="module")

@@ -50,9 +50,7 @@ def granted(kind=GrantKind.PRESENCE, holder=DOCTOR, **changes):
 OPEN = Consent(person_id=PERSON, state=RecordState.OPEN)
 DOC = Requester(kind="practitioner", id=DOCTOR, name="Dr", profession="doctor", organization_id=HOSPITAL)
 ADMIN = replace(DOC, profession="admin")
-SOFTWARE = Requester(
-    kind="organization", id=HOSPITAL, name="H", profession="hospital", organization_id=HOSPITAL
-)
+SOFTWARE = Requester(kind="organization", id=HOSPITAL, name="H", profession="hospital", organization_id=HOSPITAL)
 SELF = Requester(kind="patient", id=PERSON, name="Anna")
 LETTER = Item(category="letter", author_id=COLLEAGUE, organization_id=PRACTICE)
 RESTRICTED = replace(LETTER, confidentiality=Confidentiality.RESTRICTED)
@@ -190,7 +188,7 @@ def twin(consent, requester, action, item, purpose):
     return not forbidden and any(
         grant.holder_id in me
         and grant.since <= NOW
-        and (grant.until is None or NOW < grant.until)
+        and (grant.until is None or grant.until > NOW)
         and grant.revoked_at is None
         and any(
             item.confidentiality in line["confidentiality"] for line in TERMS["grant"] if line["kind"] == grant.kind
@@ -224,12 +222,12 @@ requesters = st.builds(
     kind=st.sampled_from(["patient", "practitioner", "practitioner", "organization", "operator", "system"]),
     id=ids,
     name=st.just("x"),
-    profession=st.sampled_from(sorted({line["profession"] for line in MATRIX}) + ["", "astrologer"]),
+    profession=st.sampled_from([*sorted({line["profession"] for line in MATRIX}), "", "astrologer"]),
     organization_id=some_id,
 )
 items = st.builds(
     Item,
-    category=st.sampled_from(sorted({line["category"] for line in MATRIX}) + ["", "unknown"]),
+    category=st.sampled_from([*sorted({line["category"] for line in MATRIX}), "", "unknown"]),
     confidentiality=st.sampled_from(Confidentiality),
     author_id=some_id,
     organization_id=some_id,

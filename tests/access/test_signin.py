@@ -5,7 +5,7 @@ import base64
 import hmac
 import time
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -15,13 +15,13 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes, policy, require_scope
+from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes, require_scope
 from esante.access.scopes import common_scopes, parse_scope
 from esante.access.smart import ASSERTION_TYPE
 from esante.storage import NIL, uuid7
 from esante.web import HANDLERS, Problem
 
-from .conftest import BASE
+from .conftest import BASE, terms, within_one_window
 
 ENDPOINT = f"{BASE}/oauth/token"
 SCOPES = frozenset({"system/DocumentReference.cruds", "system/Patient.rs"})
@@ -347,7 +347,9 @@ def test_scopes_cover_their_level_and_letters_only(house):
     require_scope(house.doctor, "Patient", "cruds")
 
 
-@pytest.mark.parametrize("text", ["system/Patient.", "system/Patient.sr", "system/patient.r", "x/Patient.r", "a b", ""])
+@pytest.mark.parametrize(
+    "text", ["system/Patient.", "system/Patient.sr", "system/patient.r", "x/Patient.r", "a b", ""]
+)
 def test_what_is_not_a_scope_is_none(text):
     assert parse_scope(text) is None
 
@@ -392,14 +394,11 @@ async def test_a_doctor_acts_for_a_hospital_only_while_working_there(http, house
     assert answer.json()["organization"] == str(house.hospital.id)
 
 
-async def test_too_many_refused_sign_ins_from_one_place_are_throttled(http, house):
-    limit = policy(date.today()).attempts_per_origin
-    await house.access.smart._db.fetch(
-        "INSERT INTO access_attempt (subject, window_start, attempts) SELECT 'oauth:127.0.0.1', window_start, $1"
-        " FROM access_attempt WHERE subject = 'oauth:127.0.0.1' ON CONFLICT (subject, window_start)"
-        " DO UPDATE SET attempts = excluded.attempts",
-        limit,
-    )
+async def test_too_many_refused_sign_ins_from_one_place_are_throttled(http, db):
+    await within_one_window()
+    await ask(http, "a.b.c")
+    limit = terms().attempts_per_origin
+    await db.fetch("UPDATE access_attempt SET attempts = $1 WHERE subject = 'oauth:127.0.0.1'", limit)
     answer = await ask(http, "a.b.c")
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) > 0

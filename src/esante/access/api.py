@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from esante.access.audit import audit_event
 from esante.access.events import LogRead
+from esante.access.fields import id_of_cursor
 from esante.access.log import log_types, scan
 from esante.access.model import Requester
 from esante.access.scopes import require_scope
@@ -19,7 +20,7 @@ from esante.access.smart import ALGORITHMS, OAuthError
 from esante.fhir.rest import DateRange, SearchParams, fhir_response, searchset
 from esante.journal import Entry, Journal
 from esante.storage import uuid7_floor
-from esante.web import N_, NOT_FOUND, Problem, decode_cursor, encode_cursor, origin_of, read_body
+from esante.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_body
 
 _TOKEN_LIMIT = 64 * 1024
 _MOMENT = timedelta(milliseconds=1)
@@ -156,7 +157,7 @@ async def _entries(
     journal: Journal, person_id: UUID, dates: list[DateRange], cursor: str | None, count: int
 ) -> tuple[list[Entry], str | None]:
     """A page of entries recorded in all of `dates`, and the cursor of the next."""
-    before = _cursor_id(cursor) if cursor else None
+    before = id_of_cursor(cursor)
     latest = [found.high for found in dates if found.prefix in ("eq", "lt", "le", "eb")]
     if latest and before is None:
         before = uuid7_floor(min(latest))
@@ -201,16 +202,3 @@ def _entry_id(text: str, person_id: UUID) -> UUID | None:
         return UUID(hex=text[32:])
     except ValueError:
         return None
-
-
-def _cursor_id(cursor: str) -> UUID:
-    (text,) = decode_cursor(cursor, str)
-    try:
-        return UUID(str(text))
-    except ValueError as error:
-        raise Problem(
-            400,
-            "invalid",
-            N_("This page of the list does not exist."),
-            remedy=N_("Please start from the first page."),
-        ) from error

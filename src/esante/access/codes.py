@@ -34,7 +34,7 @@ class Codes:
         person_id = own_record(requester)
         now = datetime.now(UTC)
         terms = policy(now.date())
-        lasts = lasts or terms.code_default
+        lasts = terms.code_default if lasts is None else lasts
         if not terms.code_min <= lasts <= terms.code_max:
             raise Problem(
                 400,
@@ -111,10 +111,9 @@ class Codes:
 
 async def limit_guesses(db: Database, requester: Requester, terms: Policy) -> None:
     """Count an attempt to get at somebody's record; Problem 429 when there were too many."""
-    limits = {
-        f"requester:{requester.id}": terms.attempts_per_requester,
-        f"origin:{requester.origin}": terms.attempts_per_origin,
-    }
+    limits = {f"requester:{requester.id}": terms.attempts_per_requester}
+    if requester.origin:
+        limits[f"origin:{requester.origin}"] = terms.attempts_per_origin
     await count_attempt(db, limits, terms.attempt_window)
 
 

@@ -9,13 +9,14 @@ from uuid import UUID
 from esante.access import store
 from esante.access.codes import limit_guesses
 from esante.access.events import EmergencyDeclared, EmergencyReviewed
+from esante.access.fields import id_of_cursor
 from esante.access.matrix import policy
 from esante.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.access.store import Review
 from esante.directory import Directory, Person
 from esante.journal import Journal
 from esante.storage import NIL, Database, Row, insert, uuid7
-from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
+from esante.web import N_, NOT_FOUND, Page, Problem, encode_cursor
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
 MAX_NOTE = 2_000
@@ -90,7 +91,7 @@ class Emergencies:
     ) -> Page[tuple[Review, Person | None]]:
         """Emergencies that wait for review, or are done, newest first, each with the person."""
         _operator(requester)
-        before = UUID(str(decode_cursor(cursor, str)[0])) if cursor else None
+        before = id_of_cursor(cursor)
         found = await store.reviews(self._db, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]

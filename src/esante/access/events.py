@@ -105,10 +105,9 @@ class LogRead(Event, frozen=True, kw_only=True):
 
 @event("access.signed_in")
 class SignedIn(Event, frozen=True, kw_only=True):
-    """Someone signed in (`method`: demo, smart)."""
+    """Someone signed in at the portal (`method`: demo)."""
 
     method: str
-    scopes: str = ""
 
 
 @event("access.signed_out")
@@ -127,7 +126,7 @@ class SignInRefused(Event, frozen=True, kw_only=True):
 
 @event("access.token_issued")
 class TokenIssued(Event, frozen=True, kw_only=True):
-    """A bearer token was issued to somebody."""
+    """A bearer token was issued: to software that signed in, or to somebody by an operator."""
 
     scopes: str
     until: datetime

@@ -121,8 +121,10 @@ class Grants:
         """
         place = int(str(decode_cursor(cursor, int)[0])) if cursor else 0
         holders = [requester.id, *([requester.organization_id] if requester.organization_id else [])]
+        now = datetime.now(UTC)
+        died_after = now - policy(now.date()).read_after_death
         by_person: dict[UUID, Grant] = {}
-        for grant in await store.held_by(self._db, holders, NEWEST):
+        for grant in await store.held_by(self._db, holders, NEWEST, died_after):
             known = by_person.get(grant.person_id)
             if known is None or _end(grant) > _end(known):
                 by_person[grant.person_id] = grant

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import pages_care, pages_log
-from esante.access.forms import id_of, text_of
+from esante.access.fields import id_of, text_of
 from esante.access.log import GRANT_KINDS
 from esante.access.matrix import policy
 from esante.access.model import RecordState, Requester

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access.emergencies import VERDICTS
-from esante.access.forms import text_of
+from esante.access.fields import text_of
 from esante.access.log import GRANT_KINDS
 from esante.access.matrix import policy
 from esante.access.service import Access

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping
-from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -10,12 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access.events import LogRead
+from esante.access.fields import id_of_cursor
 from esante.access.log import KINDS, fits, line, log_types, scan
 from esante.access.model import AccessEvent, Requester
 from esante.access.service import Access
 from esante.directory import catalogue
 from esante.journal import Entry, Journal, verifier_source
-from esante.web import N_, NOT_FOUND, Problem, decode_cursor, encode_cursor, gettext_of, render
+from esante.web import N_, NOT_FOUND, Problem, encode_cursor, gettext_of, render
 
 _PATIENT = ("patient",)
 _PAGE = 25
@@ -65,14 +65,14 @@ async def _log(
             return False
         return not words or fits(line(entry, translate, categories, roles), words)
 
-    page = await scan(journal, requester.id, log_types(kind), wanted, before=_before(cursor), limit=_PAGE)
+    page = await scan(journal, requester.id, log_types(kind), wanted, before=id_of_cursor(cursor), limit=_PAGE)
     return await render(
         request,
         "access/log.html",
         lines=[line(entry, translate, categories, roles) for entry in page.items],
         next=encode_cursor(page.next) if page.next else None,
         cursor=cursor,
-        kind=kind,
+        chosen=kind,
         kinds=KINDS,
         q=text,
         person_id=requester.id,
@@ -102,13 +102,3 @@ def _download(data: bytes, name: str, media_type: str) -> Response:
 
 async def _tell(journal: Journal, requester: Requester, face: str) -> None:
     await journal.append(LogRead(face=face), person_id=requester.id, actor=requester.actor, origin=requester.origin)
-
-
-def _before(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    (text,) = decode_cursor(cursor, str)
-    try:
-        return UUID(str(text))
-    except ValueError as error:
-        raise Problem(404, "not-found", NOT_FOUND) from error

@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from esante.access import store_signin
-from esante.access.events import ClientRegistered, SignedIn, SignInRefused
+from esante.access.events import ClientRegistered, SignInRefused
 from esante.access.limits import count_attempt
 from esante.access.matrix import policy
 from esante.access.scopes import common_scopes, parse_scope
@@ -119,9 +119,6 @@ class Smart:
         if organization is None:
             raise OAuthError("invalid_client", "the client's organisation is no longer in the directory", 401)
         requester = replace(requester_of(organization), client=client.name, origin=origin)
-        await self._journal.append(
-            SignedIn(method="smart", scopes=" ".join(sorted(scopes))), actor=requester.actor, origin=origin
-        )
         return Issued(await self._signin.issue_token(requester, scopes, LIFETIME), scopes, LIFETIME)
 
     async def _refused(self, claimed: str, error: OAuthError, origin: str) -> None:

@@ -265,8 +265,8 @@ async def end_at(conn: Connection, person_id: UUID, grant_id: UUID, until: datet
     )
 
 
-async def held_by(db: Database, holders: Sequence[UUID], limit: int) -> list[Grant]:
-    """The newest grants in force of some holders, of records that they open.
+async def held_by(db: Database, holders: Sequence[UUID], limit: int, died_after: datetime) -> list[Grant]:
+    """The newest grants in force of some holders, of records that they open (none of who died before `died_after`).
 
     The one question across persons: on a distributed database it is asked of every node, by an index on each.
     """
@@ -274,12 +274,13 @@ async def held_by(db: Database, holders: Sequence[UUID], limit: int) -> list[Gra
         """
         SELECT g.* FROM access_grant g JOIN access_record r USING (person_id)
         WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())
-          AND g.since <= now() AND r.state = 'open' AND r.sharing AND r.deceased_at IS NULL
+          AND g.since <= now() AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $3)
           AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($1))
         ORDER BY g.grant_id DESC LIMIT $2
         """,
         list(holders),
         limit,
+        died_after,
     )
     return [_grant(row) for row in rows]
 

@@ -1,11 +1,11 @@
-"""Fields of forms."""
+"""What pages and searches send: fields of forms, and cursors."""
 
 from typing import Any
 from uuid import UUID
 
 from starlette.datastructures import FormData
 
-from esante.web import N_, Problem
+from esante.web import N_, Problem, decode_cursor
 
 
 def text_of(form: FormData, name: str) -> str:
@@ -21,4 +21,20 @@ def id_of(form: FormData, name: str) -> UUID:
     except ValueError as error:
         raise Problem(
             400, "value", N_("This form is not complete."), place=name, remedy=N_("Please open the page again.")
+        ) from error
+
+
+def id_of_cursor(cursor: str | None) -> UUID | None:
+    """The id at which a page of a list begins, None for the first page; Problem 400 for a made-up cursor."""
+    if cursor is None:
+        return None
+    (text,) = decode_cursor(cursor, str)
+    try:
+        return UUID(str(text))
+    except ValueError as error:
+        raise Problem(
+            400,
+            "invalid",
+            N_("This page of the list does not exist."),
+            remedy=N_("Please start from the first page."),
         ) from error
