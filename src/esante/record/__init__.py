@@ -5,6 +5,7 @@ from esante.record.api import routes as api_routes
 from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import (
+    FORMAT_BY_MIME_TYPE,
     MAX_CONTENT,
     ConfidentialitySet,
     Corrected,
@@ -26,10 +27,12 @@ from esante.record.model import (
 )
 from esante.record.pages import routes as page_routes
 from esante.record.service import Record
+from esante.record.store import rows_of as document_rows
 
 __all__ = [
     "CATEGORIES",
     "FINDINGS",
+    "FORMAT_BY_MIME_TYPE",
     "MAX_CONTENT",
     "Category",
     "ConfidentialitySet",
@@ -55,5 +58,6 @@ __all__ = [
     "capabilities",
     "category_of_type",
     "display_of_type",
+    "document_rows",
     "page_routes",
 ]
