@@ -137,8 +137,10 @@ class Grants:
         more = len(found) > limit
         return Page(found[:limit], encode_cursor(max(place, 0) + limit) if more else None)
 
-    def give(self, grant: Grant, actor: Actor = SYSTEM, origin: str = "") -> list[Row]:
-        """The rows of a new grant and of its entry."""
+    def give(
+        self, grant: Grant, actor: Actor = SYSTEM, origin: str = "", at: datetime | None = None
+    ) -> list[Row]:
+        """The rows of a new grant and of its entry; `at`: only for history that is loaded later."""
         told = Granted(
             grant_id=grant.id,
             kind=grant.kind.value,
@@ -149,7 +151,7 @@ class Grants:
         )
         return [
             store.grant_row(grant),
-            *self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin),
+            *self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin, at=at),
         ]
 
     async def _give_once(self, grant: Grant, actor: Actor, origin: str) -> Grant:

@@ -41,8 +41,8 @@ class Lifecycle:
         told = StateChanged(before=RecordState.NONE, after=RecordState.ANNOUNCED, until=until)
         async with self._db.transaction() as conn:
             new = await store.add_records(conn, living, sent, until)
-            for person_id in new:
-                await insert(conn, self._journal.rows(told, person_id=person_id, actor=actor, at=at))
+            rows = [row for person in new for row in self._journal.rows(told, person_id=person, actor=actor, at=at)]
+            await insert(conn, rows)
         return len(new)
 
     async def open_due(self, now: datetime | None = None) -> int:
@@ -60,10 +60,11 @@ class Lifecycle:
             opened += len(changed)
         return opened
 
-    async def change(self, requester: Requester, act: str) -> RecordState:
+    async def change(self, requester: Requester, act: str, *, at: datetime | None = None) -> RecordState:
         """The person objects, closes or reopens (`act`: object, close, reopen); returns the state after.
 
-        Doing again what is done changes nothing. Problem 409 when the record's state does not allow it.
+        Doing again what is done changes nothing. Problem 409 when the record's state does not allow it. `at`:
+        only for history that is loaded later.
         """
         person_id = own_record(requester)
         async with self._db.transaction() as conn:
@@ -77,10 +78,10 @@ class Lifecycle:
                     remedy=N_("Please open the page again to see its state."),
                 )
             if after is not record.state:
-                await store.set_state(conn, person_id, after, datetime.now(UTC))
+                await store.set_state(conn, person_id, after, at or datetime.now(UTC))
                 told = StateChanged(before=record.state, after=after)
-                rows = self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
-                await insert(conn, rows)
+                about = {"person_id": person_id, "actor": requester.actor, "origin": requester.origin, "at": at}
+                await insert(conn, self._journal.rows(told, **about))
         return after
 
     def readers(self) -> list[Reader]:

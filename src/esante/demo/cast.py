@@ -70,7 +70,11 @@ async def people_json(platform: Platform) -> list[dict[str, Any]]:
         patients += requester.kind == "patient"
         if requester.kind == "patient" and patients > SHOWN:
             continue
-        entry: dict[str, Any] = {"name": requester.name, "role": requester.kind, "identifiers": _identifiers(holder, country)}
+        entry: dict[str, Any] = {
+            "name": requester.name,
+            "role": requester.kind,
+            "identifiers": _identifiers(holder, country),
+        }
         if requester.kind in ("practitioner", "organization"):
             entry["patients"] = await _patients(platform, requester)
         found.append(entry)

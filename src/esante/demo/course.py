@@ -1,7 +1,7 @@
 """How care goes over the years: what happens to a person, and which papers that leaves."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from esante.demo import drafts
@@ -162,7 +162,7 @@ def _given(case: Case, entry: dict[str, Any]) -> Iterator[tuple[date, str]]:
         for months in entry.get("months", ()):
             yield born + timedelta(days=round(months * 30.44) + case.chance.randint(0, 20)), _lot(case)
     if "every" in entry:
-        start = datetime(2015, 10, 1).date() if entry["every"] == 1 else years_before(case.last, 22)
+        start = date(2015, 10, 1) if entry["every"] == 1 else years_before(case.last, 22)
         for day in apart(case.chance, max(start, years_before(born, -entry["from"])), case.last, 365 * entry["every"]):
             yield day, _lot(case)
 

@@ -14,7 +14,8 @@ GERMAN = "http://fhir.de/sid/gkv/kvid-10"
 def french(chance: random.Random, birth: date, sex: str) -> Identifier:
     """Sex, year, month, department, commune, serial and key (97 minus the number modulo 97)."""
     first = "1" if sex == "male" else "2"
-    number = f"{first}{birth:%y%m}{chance.choice((54, 55, 57, 67))}{chance.randrange(1, 700):03}{chance.randrange(1, 999):03}"
+    place = f"{chance.choice((54, 55, 57, 67))}{chance.randrange(1, 700):03}"
+    number = f"{first}{birth:%y%m}{place}{chance.randrange(1, 999):03}"
     return Identifier(FRENCH, f"{number}{97 - int(number) % 97:02}")
 
 

@@ -191,7 +191,7 @@ class _Loader:
         return ()
 
     async def _notices(self) -> Sequence[Row]:
-        """Seal the journal, let its readers catch up, and let those who use their account have read the old notices."""
+        """Seal the journal, let its readers catch up; those who use their account have read the old notices."""
         sealed = await self._p.journal.sealer.seal_all()
         readers = [self._p.notices.reader, *self._p.access.readers()]
         for place, reader in enumerate(readers):

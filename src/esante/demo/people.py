@@ -60,9 +60,8 @@ def citizens(seed: int, count: int, day: date, staff: Sequence[Practitioner]) ->
     names = {patient.name for patient in PATIENTS} | {practitioner.name for practitioner in staff}
     serials: dict[date, int] = {}
     found = [_persona(seed, number, patient, day, serials) for number, patient in enumerate(PATIENTS[:count])]
-    for number in range(len(found), count):
-        found.append(_citizen(seed, number, day, doctors, names, serials))
-    return tuple(found)
+    others = (_citizen(seed, number, day, doctors, names, serials) for number in range(len(found), count))
+    return (*found, *others)
 
 
 def _persona(seed: int, number: int, patient: Patient, day: date, serials: dict[date, int]) -> Citizen:

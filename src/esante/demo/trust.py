@@ -35,7 +35,11 @@ def grants(world: World, now: datetime) -> list[Grant]:
     """Every grant that is in force at `now`: circles, stays, presence codes."""
     chance = stream(world.seed, "grants")
     sharing = [citizen for citizen in world.citizens if citizen.state == "open" and not citizen.person.deceased_at]
-    return [*_circles(chance, world, sharing, now), *_stays(chance, world, sharing, now), *_present(chance, world, sharing, now)]
+    return [
+        *_circles(chance, world, sharing, now),
+        *_stays(chance, world, sharing, now),
+        *_present(chance, world, sharing, now),
+    ]
 
 
 def looks(world: World, given: list[Grant], now: datetime) -> list[Look]:
@@ -48,7 +52,7 @@ def looks(world: World, given: list[Grant], now: datetime) -> list[Look]:
         citizen = persons[grant.person_id]
         if grant.holder_id not in doctors:
             continue
-        for _ in range(9 if citizen.rich else chance.choice((0, 0, 0, 1, 1, 2))):
+        for _ in range(9 if citizen.rich else chance.choices((0, 1, 2), (85, 11, 4))[0]):
             since = max(grant.since, now - timedelta(days=42))
             at = since + (now - since) * chance.random()
             found.append(Look(citizen, doctors[grant.holder_id], grant, at))

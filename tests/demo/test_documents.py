@@ -1,0 +1,212 @@
+"""The documents: every kind there, FHIR that holds, PDFs with text, values that follow a person's conditions."""
+
+import io
+from collections import Counter, defaultdict
+from datetime import date, timedelta
+
+import orjson
+import pypdfium2
+import pytest
+from lxml import etree
+from PIL import Image
+
+from esante.access import Action, Consent, Item, Purpose, RecordState, decide, requester_of
+from esante.demo import documents_of, world
+from esante.demo.case import TYPES
+from esante.demo.course import papers, period
+from esante.fhir import check
+from esante.record import category_of_type
+
+DAY = date(2026, 11, 23)
+PERSONS = 400
+
+
+@pytest.fixture(scope="module")
+def country():
+    return world(DAY, persons=PERSONS)
+
+
+@pytest.fixture(scope="module")
+def documents(country):
+    return [document for citizen in country.citizens for document in documents_of(country, citizen)]
+
+
+def _of(documents, format_):
+    """One document of each kind and language that comes in a format."""
+    found = {}
+    for document in documents:
+        if document.paper.format == format_:
+            found.setdefault((document.paper.kind, document.paper.language), document)
+    return found
+
+
+def test_every_kind_is_there_and_its_type_is_one_the_record_takes(documents):
+    assert {document.paper.kind for document in documents} == set(TYPES)
+    assert all(category_of_type(code) for code in TYPES.values())
+
+
+def test_fhir_documents_hold_in_every_kind_and_language(documents):
+    found = _of(documents, "fhir")
+    assert {kind for kind, _ in found} == set(TYPES) - {"ecg"}
+    assert {language for _, language in found} == {"fr", "de", "en", "lb"}
+    for document in found.values():
+        assert check(document.content).issues == ()
+
+
+def test_the_check_would_find_a_fault(documents):
+    bundle = orjson.loads(_of(documents, "fhir")["laboratory", "fr"].content)
+    bundle["entry"][0]["resource"]["status"] = "ready"
+    assert not check(orjson.dumps(bundle)).ok
+
+
+def test_references_of_a_bundle_stay_inside(documents):
+    for document in _of(documents, "fhir").values():
+        bundle = orjson.loads(document.content)
+        urls = [entry["fullUrl"] for entry in bundle["entry"]]
+        assert bundle["entry"][0]["resource"]["resourceType"] == "Composition"
+        assert len(urls) == len(set(urls))
+        assert set(_references(bundle)) <= set(urls)
+
+
+def _references(node):
+    if isinstance(node, dict):
+        if "reference" in node:
+            yield node["reference"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _references(child)
+
+
+def test_pdf_has_the_text_of_its_paper(documents):
+    found = _of(documents, "pdf")
+    assert len({kind for kind, _ in found}) >= 5
+    for document in found.values():
+        pdf = pypdfium2.PdfDocument(document.content)
+        text = " ".join(page.get_textpage().get_text_bounded() for page in pdf)
+        assert document.paper.subject.person.identifiers[0].value in text
+        assert document.paper.title.split()[0] in text
+
+
+def test_cda_is_well_formed_and_names_its_patient(documents):
+    found = _of(documents, "cda")
+    assert len({kind for kind, _ in found}) >= 5
+    for document in found.values():
+        root = etree.fromstring(document.content)
+        hl7 = {"h": "urn:hl7-org:v3"}
+        assert root.tag == "{urn:hl7-org:v3}ClinicalDocument"
+        assert root.find("h:code", hl7).get("code") == document.paper.type
+        family = root.findtext("h:recordTarget/h:patientRole/h:patient/h:name/h:family", namespaces=hl7)
+        assert family == document.paper.subject.person.family
+
+
+def test_pictures_open(documents):
+    found = _of(documents, "image")
+    assert found
+    for document in found.values():
+        assert Image.open(io.BytesIO(document.content)).format == "PNG"
+
+
+def test_text_is_utf8_and_about_its_patient(documents):
+    for document in _of(documents, "text").values():
+        assert document.paper.subject.person.name in document.content.decode()
+
+
+def test_ten_documents_for_each_person_and_mostly_fhir(documents):
+    formats = Counter(document.paper.format for document in documents)
+    count = len(documents)
+    assert 8 * PERSONS < count < 13 * PERSONS
+    assert formats["fhir"] > 0.85 * count
+    assert 0.005 < formats["pdf"] / count < 0.05
+    assert min(formats.values()) > 0
+    languages = Counter(document.paper.language for document in documents)
+    assert languages["fr"] > languages["de"] > languages["lb"] > 0
+
+
+def test_documents_lie_in_the_time_of_an_open_record(country, documents):
+    assert min(document.deposited_at.date() for document in documents) < DAY - timedelta(days=7 * 365)
+    assert max(document.deposited_at.date() for document in documents) <= DAY
+    for document in documents:
+        first, last = period(country, document.paper.subject)
+        assert first <= document.paper.at.date() <= last
+        assert document.deposited_at > document.paper.at
+
+
+def test_records_that_are_not_open_take_nothing_in(country):
+    closed = [citizen for citizen in country.citizens if citizen.state in ("none", "announced", "objected")]
+    assert closed
+    assert all(papers(country, citizen) == [] for citizen in closed)
+
+
+def test_the_rules_let_every_author_deposit(country, documents):
+    places = {place.id: place for place in country.organizations.values()}
+    for document in documents:
+        paper = document.paper
+        consent = Consent(person_id=paper.subject.person.id, state=RecordState.OPEN)
+        if paper.author:
+            role = paper.author.roles[-1]
+            assert role.since <= paper.at.date()
+            who = requester_of(paper.author, places[role.organization_id])
+        else:
+            who = requester_of(paper.subject.person)
+        purpose = Purpose.TREATMENT if paper.author else Purpose.PATIENT_REQUEST
+        item = Item(category=category_of_type(paper.type).key)
+        assert decide(consent, who, Action.WRITE, item, purpose, document.deposited_at.replace(year=2026)).allowed
+
+
+def test_the_emergency_doctor_s_clinic_writes_nothing(country, documents):
+    clinic = country.organizations["claire"]
+    assert not [document for document in documents if document.paper.organization == clinic]
+
+
+def test_people_to_show_have_rich_records(country):
+    for citizen in country.citizens[:5]:
+        kinds = Counter(document.paper.kind for document in documents_of(country, citizen))
+        assert kinds.total() >= 30
+        assert set(kinds) >= {
+            "laboratory",
+            "discharge",
+            "consultation",
+            "prescription",
+            "imaging",
+            "summary",
+            "letter",
+        }
+    assert "radiotherapy" in Counter(paper.kind for paper in papers(country, country.citizens[0]))
+
+
+def _values(country, analyte):
+    """The results of an analyte by person."""
+    found = defaultdict(list)
+    for citizen in country.citizens:
+        for paper in papers(country, citizen):
+            for section in paper.sections:
+                found[citizen.number] += [fact for fact in section.facts if getattr(fact, "loinc", "") == analyte]
+    return found
+
+
+def test_values_follow_the_condition_and_are_flagged(country):
+    by_person = _values(country, "4548-4")
+    results = [result for results in by_person.values() for result in results]
+    assert len(results) > 50
+    for result in results:
+        expected = "H" if result.value > result.high else "L" if result.value < result.low else "N"
+        assert result.flag == expected
+    anna = by_person[0]
+    assert len(anna) >= 6
+    assert anna[0].value > anna[-1].value > anna[0].low
+    assert {result.flag for result in anna} >= {"H"}
+
+
+def test_women_get_no_prostate_and_men_no_breast_imaging(country):
+    for citizen in country.citizens:
+        female = citizen.person.sex == "female"
+        loincs = {
+            getattr(fact, "loinc", "")
+            for paper in papers(country, citizen)
+            for s in paper.sections
+            for fact in s.facts
+        }
+        titles = " ".join(paper.title for paper in papers(country, citizen) if paper.kind == "imaging")
+        assert not (female and "2857-1" in loincs)
+        assert female or "ammogra" not in titles
