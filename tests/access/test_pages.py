@@ -136,7 +136,10 @@ async def test_from_the_code_on_her_screen_to_the_doctors_list_and_back(browse, 
     shown = html.fromstring(answer.text)
     code = shown.xpath("//*[contains(@class, 'code-card')]//*[contains(concat(' ', @class, ' '), ' code ')]")[0].text
     assert re.fullmatch(r"\w{4}-\w{4}", code)
-    assert shown.xpath("//*[contains(@class, 'qr')]//*[local-name() = 'svg']")
+    (qr,) = shown.xpath("//*[contains(@class, 'qr')]//*[local-name() = 'svg']")
+    version_1_with_its_quiet_zone = 21 + 2 * 4
+    assert qr.get("viewbox") == f"0 0 {version_1_with_its_quiet_zone} {version_1_with_its_quiet_zone}"
+    assert qr.get("width") is None
 
     doctor = await browse(house.doctor)
     entered = await doctor.send(await doctor.get("/patients"), "/patients/code", code=code.lower())

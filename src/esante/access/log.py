@@ -75,7 +75,7 @@ _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """An entry as the page shows it; texts are in the reader's language."""
+    """An entry as the page shows it; texts are in the reader's language. `who` is empty for the person herself."""
 
     id: UUID
     at: datetime
@@ -150,14 +150,13 @@ def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str
     event, actor = entry.event, entry.actor
     access = event if isinstance(event, AccessEvent) else None
     refused = access is not None and not access.allowed
-    emergency = isinstance(event, EmergencyDeclared)
     return Line(
         id=entry.id,
         at=entry.at,
         text=_text(entry, _, labels),
-        icon="emergency" if emergency else _ICONS[access.ACTION] if access else "sharing",
-        tone="danger" if emergency else "warn" if refused else "",
-        who=actor.name,
+        icon=_icon(event),
+        tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if refused else "",
+        who="" if actor.id == entry.person_id else actor.name,
         role=_(roles[actor.role]) if actor.role in roles else "",
         organization=actor.organization if actor.organization != actor.name else "",
         client=actor.client,
@@ -214,6 +213,14 @@ def _plain(event: Any, _: Gettext) -> str:
         case LogRead():
             return _(N_("You looked at this list."))
     return _(N_("Something else happened."))
+
+
+def _icon(event: Any) -> str:
+    if isinstance(event, EmergencyDeclared):
+        return "emergency"
+    if isinstance(event, AccessEvent):
+        return _ICONS[event.ACTION]
+    return "person" if isinstance(event, SignedIn) else "sharing"
 
 
 def _grant(access: AccessEvent | None, _: Gettext) -> str:

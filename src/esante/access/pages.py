@@ -100,8 +100,10 @@ async def _code(request: Request, access: Access) -> Response:
 
 
 def qr_code(text: str, title: str) -> Markup:
-    """A QR code (ISO/IEC 18004) of `text` as inline SVG."""
-    drawn: str = segno.make(text, error="m").svg_inline(scale=6, border=2, title=title, svgclass="qr-code")
+    """A QR code (ISO/IEC 18004, not a Micro QR code: phones do not read those) of `text` as inline SVG."""
+    drawn: str = segno.make_qr(text, error="m").svg_inline(
+        border=4, light="#fff", omitsize=True, title=title, svgclass="qr-code"
+    )
     return Markup(drawn)  # noqa: S704 - drawn by segno, which escapes the title; the text is modules only
 
 
