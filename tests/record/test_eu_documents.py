@@ -42,4 +42,4 @@ async def test_deposited_found_and_read_back_identical(world, person, file):
         found = await doctor.get("/fhir/DocumentReference", params={"_id": entry["resource"]["id"]})
         [match] = found.json()["entry"]
         retrieved = await doctor.get(match["resource"]["content"][0]["attachment"]["url"])
-    assert retrieved.content == content.strip()
+    assert retrieved.content == content.strip()  # blanks around the resource are not of it

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from msgspec import structs
 
 from esante.access import Access, Action, Confidentiality, Consent, Item, RecordState, Requester, Verdict, decide
 from esante.directory import Directory, Person
@@ -175,7 +176,7 @@ class Deposits:
         if old.category != one.document.category:
             raise InvalidContent("category-changed", place="type")
         await store.set_status(conn, [old], Status.SUPERSEDED)
-        document = replace(
+        document = structs.replace(
             one.document,
             series_id=old.series_id,
             replaces=old.id,

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+import msgspec
+
 from esante.access import AccessEvent, Confidentiality, Grant
 from esante.journal import event
 from esante.web import N_
@@ -46,9 +48,8 @@ class Order(StrEnum):
     """By the moment of deposit, the latest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
-    """A document in a person's record, without its bytes.
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A document in a person's record, without its bytes (a Struct: long timelines make very many of them).
 
     `category` is a key of the category list (data/categories.toml); `type` its LOINC code. `series_id` is
     the id of the first version; `replaces` the version before. `sha256` and `sha1` are of the stored bytes,

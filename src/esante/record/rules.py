@@ -58,16 +58,17 @@ class Sight:
     def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
         self._requester, self._consent, self._at = requester, consent, at
         self._purpose = purpose_of(requester)
-        self._verdicts: dict[Item, Verdict] = {}
+        self._verdicts: dict[tuple[object, ...], Verdict] = {}
 
     def verdict(self, document: Document) -> Verdict:
         """Whether the requester may read a document, and why."""
         if document.misfiled and self._requester.kind == "operator":
             return CORRECTION
-        item = item_of(document)
-        if (known := self._verdicts.get(item)) is None:
+        like = document.category, document.confidentiality, document.author_id, document.organization_id
+        if (known := self._verdicts.get(like)) is None:
+            item = item_of(document)
             known = decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
-            self._verdicts[item] = known
+            self._verdicts[like] = known
         return known
 
     def sees(self, document: Document) -> bool:

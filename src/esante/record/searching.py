@@ -159,8 +159,7 @@ def _set_tests(params: SearchParams) -> list[Test]:
     for values in params.all("code"):
         fits = _has([token_of(value) for value in values], LIST_SYSTEM, "submissionset")
         tests.append(_always(fits))
-    for values in params.all("status"):
-        tests.append(_always(any(token_of(value)[1] == "current" for value in values)))
+    tests += [_always(any(token_of(value)[1] == "current" for value in values)) for values in params.all("status")]
     if (logical_id := params.get("_id")) is not None:
         tests.append(lambda first: first.person_id.hex + first.submission_id.hex == logical_id)
     tests += [_identified(values, lambda first: first.submission_id) for values in params.all("identifier")]

@@ -1,12 +1,12 @@
 """The use cases of the record: deposit, list, read, replace, withdraw, correct, restrict."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from uuid import UUID
 
 import asyncpg
+from msgspec.structs import replace
 
 from esante.access import (
     Access,

@@ -1,7 +1,6 @@
 """All SQL of the record."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -50,7 +49,7 @@ DOCUMENT = Table(
 )
 CONTENT = Table("document_content", Kind.PERSON, {"person_id": "uuid", "document_id": "uuid", "content": "bytea"})
 
-_FIELDS = tuple(field.name for field in fields(Document))
+_FIELDS = Document.__struct_fields__
 _COLUMNS = ", ".join("document_id" if name == "id" else name for name in _FIELDS)
 _LAST = UUID(int=2**128 - 1)
 
@@ -209,11 +208,15 @@ def rows_of(document: Document, content: bytes | None) -> list[Row]:
     return rows
 
 
+_STATUSES = {status.value: status for status in Status}
+_LEVELS = {level.value: level for level in Confidentiality}
+
+
 def _document(row: Any) -> Document:
     """A row with the columns `_COLUMNS` first, in their order."""
     values = dict(zip(_FIELDS, row, strict=False))
-    values["status"] = Status(values["status"])
-    values["confidentiality"] = Confidentiality(values["confidentiality"])
+    values["status"] = _STATUSES[values["status"]]
+    values["confidentiality"] = _LEVELS[values["confidentiality"]]
     values["findings"] = tuple(values["findings"].split())
     identifiers = values["identifiers"]
     values["identifiers"] = () if identifiers == "[]" else tuple((s, v) for s, v in orjson.loads(identifiers))
