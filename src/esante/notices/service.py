@@ -42,8 +42,8 @@ class Notices:
             count = await mark(conn, requester.id, upto, datetime.now(UTC))
             if count:
                 told = NoticesRead(count=count)
-                about = {"person_id": requester.id, "actor": requester.actor, "origin": requester.origin}
-                await insert(conn, self._journal.rows(told, **about))
+                rows = self._journal.rows(told, person_id=requester.id, actor=requester.actor, origin=requester.origin)
+                await insert(conn, rows)
         return count
 
 

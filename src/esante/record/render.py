@@ -136,7 +136,7 @@ def _open(data: bytes) -> Any:
 def _scale(page: Any) -> float:
     """Pixels for a point, so that the page fits; a page without size counts as one point."""
     width, height = (max(side, 1.0) for side in page.get_size())
-    return min(PAGE_WIDTH / width, PAGE_HEIGHT / height)
+    return float(min(PAGE_WIDTH / width, PAGE_HEIGHT / height))
 
 
 def _png(image: Image.Image) -> bytes:

@@ -27,7 +27,7 @@ ICONS = {
     "patient_note": "note",
 }
 """The icon of each category."""
-LOOKS = {"categories": CATEGORIES, "icons": ICONS}
+LOOKS: dict[str, Any] = {"categories": CATEGORIES, "icons": ICONS}
 """What the templates of documents need."""
 _NO_ACCESS = N_("You have no access to this record.")
 _ASK_FOR_CODE = N_("Ask your patient for a code, and enter it under Patients.")
