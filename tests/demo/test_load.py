@@ -77,7 +77,7 @@ async def test_a_load_that_was_broken_off_goes_on(tmp_path):
 
         with pytest.raises(KeyboardInterrupt):
             await load(platform, persons=60, progress=stop)
-        assert 0 < (await _counts(platform))["document"]
+        assert (await _counts(platform))["document"] > 0
         told = []
         await load(platform, persons=60, progress=lambda done, total, what: told.append((done, total, what)))
         seed, persons, day = await demo_store.country(platform.db)
@@ -113,7 +113,6 @@ async def test_the_past_is_told_in_its_time(platform, country):
     anna = country.citizens[0].person
     deposits = await platform.journal.entries_of(anna.id, [DepositedEvent], limit=500)
     made = sorted(document.deposited_at for document in documents_of(country, country.citizens[0]))
-    assert [abs(entry.at - at) < timedelta(seconds=1) for entry, at in zip(reversed(deposits), made, strict=True)]
     assert all(abs(entry.at - at) < timedelta(seconds=1) for entry, at in zip(reversed(deposits), made, strict=True))
     states = await platform.journal.entries_of(anna.id, [StateChanged])
     assert [entry.event.after for entry in reversed(states)] == ["announced", "open"]
@@ -136,7 +135,8 @@ async def test_somebody_looked_at_the_records_of_those_to_show(platform, country
         reads = await platform.journal.entries_of(citizen.person.id, [Read], limit=500)
         others = [entry for entry in reads if entry.actor.id != citizen.person.id]
         assert len(others) >= 5
-        assert all(entry.event.allowed and entry.event.grant_id for entry in others)
+        assert all(entry.event.allowed for entry in others)
+        assert all(entry.event.grant_id or entry.event.rule.startswith("author.") for entry in others)
         assert all(entry.at > datetime.now(UTC) - timedelta(days=43) for entry in others)
 
 
