@@ -23,7 +23,7 @@ from esante.demo import (
 )
 from esante.demo import store as demo_store
 from esante.journal import EVENTS
-from esante.record import DepositedEvent, Read
+from esante.record import Deposit, DepositedEvent, Read
 from esante.settings import Settings
 from esante.storage import TABLES
 
@@ -107,6 +107,21 @@ async def test_documents_come_back_as_they_were_made(platform, country):
         assert content == made[document.id].content
         assert hashlib.sha256(content).digest() == document.sha256
         assert document.deposited_at == made[document.id].deposited_at
+
+
+async def test_a_real_deposit_of_every_kind_and_format_passes_its_checks_and_finds_itself(platform, country):
+    chosen = {}
+    for citizen in country.citizens:
+        if citizen.state == "open" and not citizen.person.deceased_at:
+            for document in documents_of(country, citizen):
+                chosen.setdefault((document.paper.kind, document.paper.format), document)
+    assert len(chosen) > 25
+    for document in chosen.values():
+        paper = document.paper
+        requester = await become(platform, str((paper.author or paper.subject.person).id))
+        meta = Deposit(type=paper.type, title=paper.title, media_type=document.media_type, language=paper.language)
+        answer = await platform.record.deposit(requester, paper.subject.person.id, document.content, meta)
+        assert (answer.document.id, answer.created, answer.findings) == (document.id, False, ())
 
 
 async def test_the_past_is_told_in_its_time(platform, country):
