@@ -7,7 +7,6 @@ documents. Raw results go to docs/performance/latest.json.
 """
 
 import argparse
-import asyncio
 import json
 import os
 import platform

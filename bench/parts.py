@@ -1,12 +1,10 @@
 """The parts of the bench: each prepares its own platform, measures, and gives lines with figures."""
 
-import asyncio
 import timeit
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from uuid import UUID
 
 import orjson
 
@@ -92,13 +90,20 @@ async def _fill(platform, world: World, total: int) -> None:
 
         for number in range(1):
             await platform.record.deposit(
-                requester_of(world.hospital), world.persons[0], b"text %d" % number,
-                Deposit(type="18842-5", title="Lettre", media_type="text/plain", event_date=date(2026, 1, 1), language="fr"),
+                requester_of(world.hospital),
+                world.persons[0],
+                b"text %d" % number,
+                Deposit(
+                    type="18842-5", title="Lettre", media_type="text/plain", event_date=date(2026, 1, 1), language="fr"
+                ),
             )
         have = 1
-    columns = [row["attname"] for row in await platform.db.fetch(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'document'::regclass AND attnum > 0 AND NOT attisdropped"
-    )]
+    columns = [
+        row["attname"]
+        for row in await platform.db.fetch(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'document'::regclass AND attnum > 0 AND NOT attisdropped"
+        )
+    ]
     own = {"person_id", "document_id", "series_id", "sha256", "event_date"}
     kept = ", ".join(f"s.{name}" for name in columns if name not in own)
     others = ", ".join(name for name in columns if name not in own)
@@ -111,7 +116,8 @@ async def _fill(platform, world: World, total: int) -> None:
             f"INSERT INTO document (person_id, document_id, series_id, sha256, event_date, {others})"
             f" SELECT p, i, i, sha256(uuid_send(i)), date '2026-01-01' - (random() * 3000)::int, {kept}"
             " FROM unnest($1::uuid[], $2::uuid[]) AS n (p, i), (SELECT * FROM document LIMIT 1) s",
-            owners, ids,
+            owners,
+            ids,
         )
     await platform.db.fetch("ANALYZE document")
 
@@ -121,7 +127,14 @@ async def decide_(data: Path, seconds: float, full: bool) -> Figures:
     me, person, now = uuid7(), uuid7(), datetime.now(UTC)
     holders = [*(uuid7() for _ in range(5)), me]
     grants = tuple(
-        Grant(id=uuid7(), person_id=person, kind=GrantKind.CIRCLE, holder_kind="practitioner", holder_id=holder, since=now - timedelta(days=1))
+        Grant(
+            id=uuid7(),
+            person_id=person,
+            kind=GrantKind.CIRCLE,
+            holder_kind="practitioner",
+            holder_id=holder,
+            since=now - timedelta(days=1),
+        )
         for holder in holders
     )
     consent = Consent(person_id=person, state=RecordState.OPEN, grants=grants)
@@ -138,7 +151,9 @@ async def verify(data: Path, seconds: float, full: bool) -> Figures:
     count = 1_000_000 if full else 400_000
     async with platform_at(data) as platform:
         persons = [uuid7() for _ in range(5_000)]
-        actor = Actor(kind="practitioner", id=uuid7(), name="Dr Mesure", role="doctor", organization="Clinique de mesure")
+        actor = Actor(
+            kind="practitioner", id=uuid7(), name="Dr Mesure", role="doctor", organization="Clinique de mesure"
+        )
         from esante.storage import insert
 
         for first in range(0, count, 20_000):
@@ -159,7 +174,11 @@ async def verify(data: Path, seconds: float, full: bool) -> Figures:
         report = await platform.journal.verify(platform.dsn)
         took = perf_counter() - began
     assert report.ok
-    return {"entries": f"{report.entries:,}", "sealed": f"{sealed / sealing:,.0f}/s", "verified": f"{report.entries / took:,.0f}/s"}
+    return {
+        "entries": f"{report.entries:,}",
+        "sealed": f"{sealed / sealing:,.0f}/s",
+        "verified": f"{report.entries / took:,.0f}/s",
+    }
 
 
 async def validate(data: Path, seconds: float, full: bool) -> Figures:

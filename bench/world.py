@@ -43,7 +43,9 @@ async def make_world(platform: Platform, persons: int) -> World:
     people = [
         Person(
             id=uuid7(),
-            identifiers=(Identifier(lists.system("matricule").uri, matricule(born + timedelta(days=i // 900), i % 900)),),
+            identifiers=(
+                Identifier(lists.system("matricule").uri, matricule(born + timedelta(days=i // 900), i % 900)),
+            ),
             family=f"Mesure{i}",
             given=("Test",),
             birth_date=born + timedelta(days=i // 900),
@@ -124,7 +126,10 @@ def fhir_document(size: int = 20_000) -> bytes:
         "section": [
             {
                 "title": "Results",
-                "text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml"><p>See the table.</p></div>'},
+                "text": {
+                    "status": "generated",
+                    "div": '<div xmlns="http://www.w3.org/1999/xhtml"><p>See the table.</p></div>',
+                },
                 "entry": [{"reference": url} for url in results],
             }
         ],

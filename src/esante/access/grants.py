@@ -137,9 +137,7 @@ class Grants:
         more = len(found) > limit
         return Page(found[:limit], encode_cursor(max(place, 0) + limit) if more else None)
 
-    def give(
-        self, grant: Grant, actor: Actor = SYSTEM, origin: str = "", at: datetime | None = None
-    ) -> list[Row]:
+    def give(self, grant: Grant, actor: Actor = SYSTEM, origin: str = "", at: datetime | None = None) -> list[Row]:
         """The rows of a new grant and of its entry; `at`: only for history that is loaded later."""
         told = Granted(
             grant_id=grant.id,

@@ -80,8 +80,10 @@ class Lifecycle:
             if after is not record.state:
                 await store.set_state(conn, person_id, after, at or datetime.now(UTC))
                 told = StateChanged(before=record.state, after=after)
-                about = {"person_id": person_id, "actor": requester.actor, "origin": requester.origin, "at": at}
-                await insert(conn, self._journal.rows(told, **about))
+                rows = self._journal.rows(
+                    told, person_id=person_id, actor=requester.actor, origin=requester.origin, at=at
+                )
+                await insert(conn, rows)
         return after
 
     def readers(self) -> list[Reader]:
