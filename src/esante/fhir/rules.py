@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from esante.fhir.deviations import CODES, Deviation
+from esante.fhir.jsontext import compact
 from esante.fhir.model import Finding, Path, Severity
 
 _REFERENCE = b'"reference":"'
@@ -30,9 +31,9 @@ def findings(resource: Json, compacted: bytes) -> Iterator[Finding]:
     for deviation in CODES:
         if f'"{deviation.resource}"'.encode() in compacted:
             yield from _tolerated(resource, deviation)
-    if b'"contained":' in compacted or b'"reference":"#' in compacted:
-        for holder, path in _resources(resource):
-            yield from _contained(holder, path)
+    local = compacted.count(_REFERENCE + b"#")
+    if local or b'"contained":' in compacted:
+        yield from _local(resource, local)
 
 
 def _tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding]:
@@ -131,8 +132,7 @@ def _unresolved(entries: list[Json], compacted: bytes, kind: str) -> Iterator[Fi
     urn: in a transaction has to be one of its entries. Elsewhere in a document a missing target is a warning:
     published hospital discharge reports refer to medications that they leave out."""
     known = _addresses(entries)
-    # A quick look that may err on the side of looking closer: an address with a backslash is cut short here.
-    if {part[: part.index(b'"')].decode() for part in compacted.split(_REFERENCE)[1:]} <= known:
+    if all(address in known or address.startswith("#") for address in _told(compacted, b"")):
         return
     for index, entry in enumerate(entries):
         resource = entry.get("resource", {})
@@ -174,8 +174,24 @@ def _base(full_url: str) -> str:
     return (match["base"] or "") if match else ""
 
 
-def _contained(holder: Json, path: Path) -> Iterator[Finding]:
-    """Contained resources hold no others, have ids that differ, and each `#id` leads to one of them."""
+def _local(resource: Json, references: int) -> Iterator[Finding]:
+    """Contained resources and the given number of references to them. Resources that contain no others are looked at
+    only if some of the references are there."""
+    plain = []
+    for holder, path in _resources(resource):
+        if "contained" in holder:
+            told = _told(compact(holder) or b"", b"#")
+            references -= len(told)
+            yield from _contained(holder, path, told)
+        else:
+            plain.append((holder, path))
+    for holder, path in plain if references else ():
+        yield from _contained(holder, path, ["?"])
+
+
+def _contained(holder: Json, path: Path, told: list[str]) -> Iterator[Finding]:
+    """Contained resources hold no others, have ids that differ, and each `#id` leads to one of them. `told` are the
+    ids that references name; only if one of them is unknown the place of it is looked for."""
     ids: set[str] = set()
     for index, inner in enumerate(holder.get("contained", [])):
         where: Path = (*path, "contained", index)
@@ -188,10 +204,18 @@ def _contained(holder: Json, path: Path) -> Iterator[Finding]:
             yield _error("invariant", (*where, "id"), f"Two contained resources have the id '{name}'.")
         else:
             ids.add(name)
+    if ids.issuperset(name for name in told if name):
+        return
     for reference, where in _references(holder, path):
         if reference.startswith("#") and reference != "#" and reference[1:] not in ids:
             text = f"No contained resource has the id '{reference[1:65]}' (ref-1)."
             yield _error("not-found", where, text)
+
+
+def _told(compacted: bytes, prefix: bytes) -> list[str]:
+    """What the references in compact JSON say, for a quick look that may err on the side of looking closer: an address
+    with a backslash is cut short here. `prefix` picks and is taken off."""
+    return [part[: part.index(b'"')].decode() for part in compacted.split(_REFERENCE + prefix)[1:]]
 
 
 def _resources(resource: Json) -> Iterator[tuple[Json, Path]]:
