@@ -5,10 +5,11 @@ import asyncio
 import asyncpg
 import pytest
 
-from esante.storage import Database, Kind, Overloaded, Table, Unavailable
+from esante.storage import TABLES, Database, Kind, Overloaded, Table, Unavailable
 from tests.conftest import create_database
 
 ACT = Table("act", Kind.LOCAL, {"name": "text", "part": "integer"})
+del TABLES["act"]  # it is of these tests alone
 
 
 @pytest.fixture
