@@ -202,7 +202,7 @@ async def test_name_and_birth_date_confirm_a_cda(world):
     other = await world.person("Klein")
     document = (await world.record.deposit(world.people["hospital"], other.id, cda(), Deposit())).document
     assert document.findings == ("subject-not-confirmed",)
-    strange = cda(root="2.999.1", extension="5")
+    strange = cda(root="2.999.1", extension=f"5{uuid7().hex}")
     mine = await world.person("Klein", identifiers=(Identifier("urn:oid:2.999.1", f"6{uuid7().hex}"),))
     with pytest.raises(InvalidContent):
         await world.record.deposit(world.people["hospital"], mine.id, strange, Deposit())

@@ -16,7 +16,7 @@ from esante.access import (
     decide,
     opening_grant,
 )
-from esante.directory import Identifier, Person
+from esante.directory import Person
 from esante.record.model import Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
@@ -119,15 +119,17 @@ def stricter(one: Confidentiality, other: Confidentiality) -> Confidentiality:
 def same_subject(person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str) -> bool | None:
     """Whether a document's patient is the person: True, False, or None when it cannot be told.
 
-    An identifier of a system that the person has decides, either way; without one, family name and birth
-    date may confirm. Identifiers of another country tell nothing.
+    An identifier of a system that the person has decides, either way, if it has the form of one of hers (the
+    same length: the matricule has an old form of 11 digits). Without one, family name and birth date may
+    confirm. Identifiers of another country tell nothing.
     """
-    known: dict[str, set[str]] = {}
+    known: dict[tuple[str, int], set[str]] = {}
     for identifier in person.identifiers:
-        known.setdefault(identifier.system, set()).add(identifier.value)
-    given = [Identifier(system, value.replace(" ", "")) for system, value in identifiers if system in known]
-    if given:
-        return any(identifier.value in known[identifier.system] for identifier in given)
+        known.setdefault((identifier.system, len(identifier.value)), set()).add(identifier.value)
+    given = [(system, "".join(value.split())) for system, value in identifiers]
+    telling = [(known[system, len(value)], value) for system, value in given if (system, len(value)) in known]
+    if telling:
+        return any(value in values for values, value in telling)
     if family and folded(family) == folded(person.family) and _is_day(birth_date, person.birth_date):
         return True
     return None
