@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, notices, portal, record
+from esante import __version__, access, directory, fhir, notices, portal, record
 from esante.access import Access
 from esante.directory import Directory
 from esante.fhir.rest import fhir_response
@@ -125,6 +125,7 @@ def create_app(settings: Settings) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
+            await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
             app.state.sessions = platform.access.sessions
             app.state.demo = settings.demo
             app.router.routes.extend(_routes(platform))
@@ -182,7 +183,7 @@ def _demo_people(platform: Platform) -> dict[str, Any]:
         return {}
     from esante import demo
 
-    return {"personas": partial(demo.personas, platform), "become": partial(demo.become, platform)}
+    return {"personas": partial(demo.everyone, platform), "become": partial(demo.become, platform)}
 
 
 def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:

@@ -27,30 +27,36 @@ class Lookup(Generic[K, R]):
         self._batch = 1 if db.distributed else BATCH
         self._limit = 64 if db.distributed else RUNNING
         self._waiting: dict[K, asyncio.Future[R | None]] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def of(self, key: K) -> R | None:
         """What is found for `key`, or None; raises what the query raises."""
         answer = self._waiting.get(key)
         if answer is None:
             answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if len(self._running) < self._limit:
+            if self._running < self._limit:
+                self._running += 1
                 task = asyncio.create_task(self._work())
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(answer)
 
     async def _work(self) -> None:
         await asyncio.sleep(0)  # what became ready in this turn of the loop comes along
         while self._waiting:
             keys = list(self._waiting)[: self._batch]
-            answers = [self._waiting.pop(key) for key in keys]
-            try:
-                found = await self._fetch(keys)
-            except Exception as error:
-                for answer in answers:
-                    answer.set_exception(error)
-                    answer.exception()  # a caller who left asks no more; nobody needs to be told twice
-            else:
-                for key, answer in zip(keys, answers, strict=True):
-                    answer.set_result(found.get(key))
+            await self._ask({key: self._waiting.pop(key) for key in keys})
+        # No await between the look at what waits and this: who asks now starts a worker of his own.
+        self._running -= 1
+
+    async def _ask(self, answers: Mapping[K, "asyncio.Future[R | None]"]) -> None:
+        try:
+            found = await self._fetch(list(answers))
+        except Exception as error:
+            for answer in answers.values():
+                answer.set_exception(error)
+                answer.exception()  # a caller who left asks no more; nobody needs to be told twice
+        else:
+            for key, answer in answers.items():
+                answer.set_result(found.get(key))
