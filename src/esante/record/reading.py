@@ -155,6 +155,14 @@ def bar(value: str, unit: str, low: str, high: str) -> Bar | None:
     return Bar(50.0, 50.0, place) if least is not None else Bar(0.0, 50.0, place)
 
 
+def range_words(low: str, high: str) -> str:
+    """A reference range in few signs; a unit that both limits have stands once."""
+    if low and high:
+        unit = _unit(high)
+        return f"{low.removesuffix(unit).strip() if unit and _unit(low) == unit else low} – {high}"
+    return f"≥ {low}" if low else f"≤ {high}" if high else ""
+
+
 def day(text: str, language: str) -> str:
     """A FHIR date of any precision as people write it; what is no date stays as it is."""
     try:

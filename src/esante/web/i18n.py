@@ -59,16 +59,21 @@ def translator(language: str) -> Translator:
     return Translator(language, texts)
 
 
+_LOCALES = {"en": "en_GB"}
+"""The regional form of a language's dates, where Europe's is not the default."""
+
+
 def show_date(value: date | datetime, language: str) -> str:
     """A day, as people of the language write it."""
     if isinstance(value, datetime):
         value = value.astimezone(dates.get_timezone(TIME_ZONE))
-    return dates.format_date(value, "long", locale=language)
+    return dates.format_date(value, "long", locale=_LOCALES.get(language, language))
 
 
 def show_datetime(value: datetime, language: str) -> str:
     """A moment in Luxembourg's time."""
-    return dates.format_datetime(value, "d MMMM y, HH:mm", tzinfo=dates.get_timezone(TIME_ZONE), locale=language)
+    clock = dates.format_time(value, "HH:mm", tzinfo=dates.get_timezone(TIME_ZONE), locale=language)
+    return f"{show_date(value, language)}, {clock}"
 
 
 def show_span(value: timedelta, language: str) -> str:

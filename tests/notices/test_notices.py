@@ -1,0 +1,90 @@
+import pytest
+
+from esante.access import EmergencyDeclared, Requester
+from esante.journal import Actor, advance
+from esante.notices import Notices, NoticesRead
+from esante.record import DepositedEvent
+from esante.storage import uuid7
+from esante.web import Problem
+
+DOCTOR = Actor(kind="practitioner", id=uuid7(), name="Dr Example")
+
+
+def patient(person_id):
+    return Requester(kind="patient", id=person_id, name="Jane Example")
+
+
+async def tell(journal, person_id, *events):
+    for event in events:
+        await journal.append(event, person_id=person_id, actor=DOCTOR)
+    await journal.sealer.seal_all()
+
+
+@pytest.fixture
+def notices(db, journal):
+    return Notices(db, journal)
+
+
+def deposits(count):
+    return [DepositedEvent(categories=("letter",), documents=(uuid7(),)) for _ in range(count)]
+
+
+async def follow(db, notices):
+    while await advance(db, notices.reader):
+        pass
+
+
+async def test_each_entry_makes_one_notice_however_often_the_reader_runs(db, journal, notices):
+    person = uuid7()
+    await tell(journal, person, *deposits(3))
+    await follow(db, notices)
+    await follow(db, notices)
+    assert len((await notices.page(person)).items) == 3
+
+
+async def test_pages_follow_one_another_newest_first(db, journal, notices):
+    person = uuid7()
+    await tell(journal, person, *deposits(5))
+    await follow(db, notices)
+    first = await notices.page(person, limit=2)
+    second = await notices.page(person, first.next, limit=2)
+    third = await notices.page(person, second.next, limit=2)
+    ids = [notice.id for page in (first, second, third) for notice in page.items]
+    assert len(ids) == 5
+    assert ids == sorted(ids, reverse=True)
+    assert third.next is None
+
+
+async def test_an_emergency_stands_above_newer_notices(db, journal, notices):
+    person = uuid7()
+    await tell(journal, person, EmergencyDeclared(justification="unconscious"), *deposits(3))
+    await follow(db, notices)
+    assert [notice.kind for notice in await notices.unread(person, limit=2)] == ["emergency", "deposited"]
+
+
+async def test_reading_is_marked_and_told(db, journal, notices):
+    person = uuid7()
+    await tell(journal, person, *deposits(3))
+    await follow(db, notices)
+    newest = (await notices.page(person)).items[0]
+    assert await notices.mark_read(patient(person), newest.id, only=True) == 1
+    assert len(await notices.unread(person)) == 2
+    assert await notices.mark_read(patient(person), newest.id) == 2
+    assert await notices.unread(person) == []
+    told = await journal.entries_of(person, [NoticesRead])
+    assert sorted(entry.event.count for entry in told) == [1, 2]
+
+
+async def test_nobody_marks_the_notices_of_another(db, journal, notices):
+    person = uuid7()
+    await tell(journal, person, *deposits(1))
+    await follow(db, notices)
+    newest = (await notices.page(person)).items[0]
+    assert await notices.mark_read(patient(uuid7()), newest.id) == 0
+    assert len(await notices.unread(person)) == 1
+
+
+async def test_a_wrong_cursor_is_a_problem(notices):
+    with pytest.raises(Problem) as caught:
+        await notices.page(uuid7(), "nonsense")
+    assert caught.value.status == 400
