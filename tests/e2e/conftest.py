@@ -1,17 +1,40 @@
-"""What the end-to-end tests share: a small world to copy, and servers that are always ended."""
+"""What the end-to-end tests share: a demo that is served, a small world to copy, a browser."""
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
+from tests.e2e.browsers import chromium
+from tests.e2e.demos import Demo, load_demo, people_of
 from tests.e2e.processes import Server
 from tests.e2e.worlds import World, make_world
 
 PERSONS = 33
+DEMO_PERSONS = 60
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo country of 60 persons, loaded and served once."""
+    data = tmp_path_factory.mktemp("demo") / "data"
+    server = load_demo(data, DEMO_PERSONS)
+    try:
+        yield Demo(server, people_of(data))
+    finally:
+        server.stop()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, started once."""
+    async with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
