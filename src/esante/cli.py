@@ -32,7 +32,7 @@ def main() -> None:
     esante people          who is in the demo
     esante token           a bearer token to try the API with
     esante journal         prove that nothing was altered
-    esante db              the schema
+    esante db              the schema, backup and restore
 
     Without ESANTE_DATABASE_URL an embedded PostgreSQL runs under --data; without ESANTE_OBJECTS_URL documents are
     files there. All other settings are described in docs/operations.md.
@@ -187,7 +187,7 @@ def expire(data: Path | None, *, dry_run: bool) -> None:
 
 @main.group()
 def db() -> None:
-    """The database's schema."""
+    """The database: its schema, its backup."""
 
 
 @db.command()
@@ -227,6 +227,42 @@ def status(data: Path | None) -> None:
 
     if not _run(work):
         sys.exit(1)
+
+
+@db.command()
+@data_option
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def dump(data: Path | None, file: Path) -> None:
+    """Write a backup of the database to FILE, also beside a running server.
+
+    Copy the objects after it and the keys apart: docs/operations.md.
+    """
+
+    async def work() -> None:
+        from esante.app import open_database
+        from esante.storage import backup
+
+        async with open_database(Settings.from_environ(data=data)) as (_, dsn):
+            await asyncio.to_thread(backup.dump, dsn, file)
+
+    _run(work)
+
+
+@db.command()
+@data_option
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+def restore(data: Path | None, file: Path) -> None:
+    """Fill an empty database from the backup FILE; then run `esante journal verify`."""
+
+    async def work() -> None:
+        from esante.app import open_database
+        from esante.storage import backup
+
+        async with open_database(Settings.from_environ(data=data)) as (database, dsn):
+            await backup.refuse_unless_empty(database)
+            await asyncio.to_thread(backup.restore, dsn, file)
+
+    _run(work)
 
 
 @db.command()

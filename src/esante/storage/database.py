@@ -25,12 +25,14 @@ class Overloaded(Exception):
 
 
 class Unavailable(Exception):
-    """The database cannot be reached or refuses to write; nothing was acknowledged."""
+    """The database or the object store cannot be reached or refuses to write; nothing was acknowledged."""
 
 
 _GONE = (
     OSError,
     asyncpg.InterfaceError,
+    # A connection whose server has just died refuses the next query so, until its end is noticed.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,

@@ -100,18 +100,23 @@ def account_for(cluster: Path) -> Account:
     return Account(user.pw_uid, user.pw_gid, switch=True)
 
 
-def programs_for(account: Account) -> Path:
-    """The directory of PostgreSQL's programs, at a place where `account` can run them."""
+def carried_programs() -> Path:
+    """The directory of PostgreSQL's programs within the wheel; `EmbeddedError` when it is not installed."""
     package = importlib.util.find_spec(PROGRAMS.parts[0])  # not imported: that would write files of its own
     if package is None or package.origin is None:
         raise EmbeddedError(
             f"The wheel {WHEEL}, which carries PostgreSQL, is not installed. "
             "Install it where it exists for this machine, or set ESANTE_DATABASE_URL."
         )
-    site = Path(package.origin).parent.parent
-    programs = site / PROGRAMS / "bin"
+    return Path(package.origin).parent.parent / PROGRAMS / "bin"
+
+
+def programs_for(account: Account) -> Path:
+    """The directory of PostgreSQL's programs, at a place where `account` can run them."""
+    programs = carried_programs()
     if not account.switch or _runs(programs, account):
         return programs
+    site = programs.parents[len(PROGRAMS.parts)]
     programs = _copy_programs(site) / PROGRAMS / "bin"
     if not _runs(programs, account):
         raise EmbeddedError(f"PostgreSQL cannot be run from {PROGRAM_CACHE}. Is it mounted with noexec?")

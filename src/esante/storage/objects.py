@@ -3,12 +3,17 @@
 import asyncio
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
+from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, from_url
+
+from esante.storage.database import Unavailable
 
 INLINE_LIMIT = 64 * 1024
 """Bytes up to which content may lie in the database beside its row: one sync for many instead of one each."""
@@ -20,7 +25,10 @@ def sha256(data: bytes) -> bytes:
 
 
 class Objects:
-    """A content-addressed store; what `put` has returned for is on disk (or acknowledged by the service)."""
+    """A content-addressed store; what `put` has returned for is on disk (or acknowledged by the service).
+
+    Every method raises `Unavailable` when the store cannot be reached or its disk is full.
+    """
 
     def __init__(self, store: Any, folder: Path | None) -> None:
         self._store = store
@@ -50,13 +58,26 @@ class Objects:
 
     async def put_named(self, name: str, data: bytes) -> None:
         """Store `data` under a name of one's own, replacing what was there."""
-        await obstore.put_async(self._store, name, data)
-        if self._folder is not None:
-            await asyncio.to_thread(_sync, self._folder / name, self._folder)
+        with _reached():
+            await obstore.put_async(self._store, name, data)
+            if self._folder is not None:
+                await asyncio.to_thread(_sync, self._folder / name, self._folder)
 
     async def get_named(self, name: str) -> bytes:
         """The bytes under `name`; raises FileNotFoundError when absent."""
-        return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
+        with _reached():
+            return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Turns what a store says that is full, shut or out of reach into `Unavailable`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (GenericError, PermissionDeniedError, UnauthenticatedError, OSError) as error:
+        raise Unavailable(f"the object store is not available: {str(error).partition(chr(10))[0]}") from error
 
 
 def _path(digest: bytes) -> str:

@@ -1,0 +1,67 @@
+"""Backup of the database by PostgreSQL's own `pg_dump` and `pg_restore`, which come in the wheel with the server."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from esante.storage.database import Database
+from esante.storage.embedded_host import carried_programs
+
+_WHOLE = ("--no-owner", "--no-privileges")
+"""Neither roles nor rights: a restored database belongs to whoever restores it."""
+
+
+def dump(dsn: str, file: Path) -> None:
+    """Write the database as of now into `file`, readable by its owner only; may run beside any number of servers.
+
+    The file is there whole or not at all. Raises RuntimeError with what the program said.
+    """
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        _run("pg_dump", dsn, ["--format=custom", f"--file={aside}", *_WHOLE])
+        with aside.open("rb") as written:
+            os.fsync(written.fileno())
+        aside.replace(file)
+    except OSError as error:
+        raise RuntimeError(f"cannot write {file}: {error.strerror}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+async def refuse_unless_empty(db: Database) -> None:
+    """RuntimeError when the database holds tables already: a restore would mix two histories."""
+    if await db.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL"):
+        raise RuntimeError("the database is not empty; restore into a new data folder or a new database")
+
+
+def restore(dsn: str, file: Path) -> None:
+    """Fill an empty database from `file`, all or nothing. Raises RuntimeError with what the program said."""
+    _run("pg_restore", dsn, ["--exit-on-error", "--single-transaction", *_WHOLE, str(file)])
+
+
+def _run(program: str, dsn: str, options: Sequence[str]) -> None:
+    address, password = _apart(dsn)
+    done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs, no shell
+        [str(carried_programs() / program), f"--dbname={address}", *options],
+        env={**os.environ, "LC_ALL": "C", **({"PGPASSWORD": password} if password else {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        umask=0o077,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{program} failed: {done.stderr.strip() or f'exit status {done.returncode}'}")
+
+
+def _apart(dsn: str) -> tuple[str, str]:
+    """The address without its password, which must not stand in a list of processes, and the password."""
+    parts = urlsplit(dsn)
+    user, at, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    return urlunsplit(parts._replace(netloc=f"{name}{at}{host}")), unquote(password)

@@ -1,0 +1,114 @@
+"""Small worlds written by the platform's own services, for tests that need a data folder of their own."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from esante.access import Requester, requester_of
+from esante.app import Platform, open_platform
+from esante.directory import Identifier, Organization, Person, Practitioner, Role
+from esante.settings import Settings
+from esante.storage import uuid7
+
+LOCAL = "urn:example:e2e"
+SCOPES = frozenset(
+    f"system/{name}" for name in ("DocumentReference.cruds", "List.rs", "Binary.rs", "Bundle.rs", "Patient.rs",
+                                  "Practitioner.rs", "Organization.rs", "AuditEvent.rs")
+)
+
+
+@dataclass
+class World:
+    """Who is in a small world; `tokens` are bearer tokens, `cookies` sessions of the portal, by the same names."""
+
+    data: Path
+    persons: list[Person] = field(default_factory=list)
+    holders: dict[str, Requester] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def bearer(self, name: str) -> dict[str, str]:
+        """The headers of a request by this name's token."""
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+
+@contextlib.asynccontextmanager
+async def opened(data: Path, **settings: object) -> AsyncIterator[Platform]:
+    """The platform over a data folder, in this process."""
+    async with open_platform(Settings(data=data, demo=True, **settings)) as platform:  # type: ignore[arg-type]
+        yield platform
+
+
+async def make_world(data: Path, persons: int = 2) -> World:
+    """Persons with open records, a hospital, a laboratory and two doctors; each can sign in both ways."""
+    world = World(data)
+    async with opened(data) as platform:
+        await platform.journal.ensure_months(datetime.now(UTC) - timedelta(days=70), datetime.now(UTC))
+        hospital = await _organization(platform, "hospital", "Hôpital du Nord")
+        laboratory = await _organization(platform, "laboratory", "Labo Kirchberg")
+        doctor = await _practitioner(platform, "Muller", None)
+        surgeon = await _practitioner(platform, "Kieffer", hospital)
+        for number in range(persons):
+            world.persons.append(await _person(platform, number))
+        await open_records(platform, [person.id for person in world.persons])
+        world.holders = {
+            "hospital": requester_of(hospital),
+            "laboratory": requester_of(laboratory),
+            "doctor": requester_of(doctor),
+            "surgeon": requester_of(surgeon, hospital),
+            "patient": requester_of(world.persons[0]),
+            "operator": Requester(kind="operator", id=uuid7(), name="Olga Operator"),
+        }
+        for name, holder in world.holders.items():
+            await sign_in(platform, world, name, holder)
+    return world
+
+
+async def sign_in(platform: Platform, world: World, name: str, holder: Requester) -> None:
+    """Give a requester a bearer token and a session."""
+    from esante.access.signin import principal_of
+
+    world.tokens[name] = await platform.access.issue_token(holder, SCOPES, timedelta(hours=8))
+    world.cookies[name] = await platform.access.sessions.create(principal_of(holder))
+
+
+async def open_records(platform: Platform, persons: list[UUID]) -> None:
+    """Let the time to object be over."""
+    await platform.access.lifecycle.announce(persons, at=datetime.now(UTC) - timedelta(days=31))
+    await platform.access.lifecycle.open_due()
+
+
+async def _person(platform: Platform, number: int) -> Person:
+    return await platform.directory.register_person(
+        Person(
+            id=uuid7(),
+            identifiers=(Identifier(LOCAL, f"person-{number}"),),
+            family=f"Weber{number}",
+            given=("Anna",),
+            birth_date=date(1980, 5, 17),
+            sex="female",
+        )
+    )
+
+
+async def _organization(platform: Platform, kind: str, name: str) -> Organization:
+    return await platform.directory.register_organization(
+        Organization(id=uuid7(), identifiers=(Identifier(LOCAL, kind),), name=name, kind=kind)
+    )
+
+
+async def _practitioner(platform: Platform, family: str, at: Organization | None) -> Practitioner:
+    role = Role(id=uuid7(), organization_id=at.id, profession="doctor", since=date(2020, 1, 1)) if at else None
+    return await platform.directory.register_practitioner(
+        Practitioner(
+            id=uuid7(),
+            identifiers=(Identifier(LOCAL, family.lower()),),
+            family=family,
+            given=("Marc",),
+            profession="doctor",
+            roles=(role,) if role else (),
+        )
+    )
