@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes, require_scope
-from esante.access.scopes import common_scopes, parse_scope
+from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes
+from esante.access.scopes import common_scopes, parse_scope, require_scope
 from esante.access.smart import ASSERTION_TYPE
 from esante.storage import NIL, uuid7
 from esante.web import HANDLERS, Problem

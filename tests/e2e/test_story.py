@@ -64,9 +64,7 @@ async def test_from_the_hospitals_letter_to_the_proof_of_who_read_it(
 def patient_without(demo: Demo, *doctors: str) -> Any:
     """The first of the patients to show whose record none of the doctors may open."""
     known = [identifier["value"] for name in doctors for identifier in demo.person(name)["patients"]]
-    return next(
-        patient for patient in PATIENTS if demo.person(patient.name)["identifiers"][0]["value"] not in known
-    )
+    return next(patient for patient in PATIENTS if demo.person(patient.name)["identifiers"][0]["value"] not in known)
 
 
 async def hospital_deposits(demo: Demo, name: str) -> None:
@@ -194,10 +192,14 @@ async def sees_each_line_in_plain_words(she: Visitor) -> None:
     lines = await she.page.locator("main .timeline > li").all_inner_texts()
     told = "\n".join(lines)
     for name in (DOCTOR, SECOND):
-        assert she.says("%(actor)s opened a document: %(categories)s.") % {
-            "actor": name,
-            "categories": she.says("Discharge letter"),
-        } in told
+        assert (
+            she.says("%(actor)s opened a document: %(categories)s.")
+            % {
+                "actor": name,
+                "categories": she.says("Discharge letter"),
+            }
+            in told
+        )
     assert she.says("Reason given: %(reason)s", reason=REASON) in told
     assert all(line.strip() for line in lines)
     assert not re.search(r"%\(|None|[a-z]+_[a-z]+|\b[a-z]+\.[a-z]+\b|[0-9a-f]{8}-[0-9a-f]{4}", told), told

@@ -15,8 +15,17 @@ from esante.storage import uuid7
 
 LOCAL = "urn:example:e2e"
 SCOPES = frozenset(
-    f"system/{name}" for name in ("DocumentReference.cruds", "List.rs", "Binary.rs", "Bundle.rs", "Patient.rs",
-                                  "Practitioner.rs", "Organization.rs", "AuditEvent.rs")
+    f"system/{name}"
+    for name in (
+        "DocumentReference.cruds",
+        "List.rs",
+        "Binary.rs",
+        "Bundle.rs",
+        "Patient.rs",
+        "Practitioner.rs",
+        "Organization.rs",
+        "AuditEvent.rs",
+    )
 )
 
 

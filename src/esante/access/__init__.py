@@ -34,7 +34,6 @@ from esante.access.model import (
 )
 from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
-from esante.access.scopes import require_scope
 from esante.access.service import Access
 from esante.access.signin import requester_of
 from esante.access.store_signin import SoftwareClient
@@ -77,6 +76,5 @@ __all__ = [
     "page_routes",
     "policy",
     "requester_of",
-    "require_scope",
     "rights",
 ]

@@ -15,6 +15,7 @@ from esante.access.grants import Grants
 from esante.access.lifecycle import Lifecycle
 from esante.access.model import Consent, RecordState, Requester
 from esante.access.restrictions import Restrictions
+from esante.access.scopes import require_scope
 from esante.access.signin import SignIn
 from esante.access.smart import Smart
 from esante.directory import Directory
@@ -50,6 +51,12 @@ class Access:
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
         return await self._signin.requester(request)
+
+    async def caller(self, request: Request, resource: str, letters: str) -> Requester:
+        """Who sends an API request, and may by his token do `letters` (SMART v2) to `resource`; Problem 401 or 403."""
+        requester = await self.requester(request)
+        require_scope(requester, resource, letters)
+        return requester
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""

@@ -1,10 +1,9 @@
 """The FHIR face of the directory: Patient (IHE PDQm, ITI-78), Practitioner, PractitionerRole, Organization."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from starlette.requests import Request
@@ -21,12 +20,11 @@ from esante.directory.resources import (
     role_resource,
 )
 from esante.directory.service import Directory
-from esante.fhir.rest import SearchParams, date_range, fhir_response, searchset, token_of
+from esante.fhir.rest import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
 from esante.journal import Actor
 from esante.storage import NIL
-from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor, read_body
+from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
-FORM_LIMIT = 64 * 1024
 SEARCHES: dict[str, dict[str, str]] = {
     "Patient": {
         "_id": "token",
@@ -67,12 +65,9 @@ class Asker(Protocol):
     def origin(self) -> str:
         """Where the request came from."""
 
-    @property
-    def scopes(self) -> frozenset[str] | None:
-        """What the token is limited to; None: nothing is."""
 
-
-Authenticate = Callable[[Request], Awaitable[Asker]]
+Authenticate = Callable[[Request, str, str], Awaitable[Asker]]
+"""Who sends a request that wants to do something (SMART v2 letters) to a type of resource."""
 
 
 def capabilities() -> list[Resource]:
@@ -88,7 +83,7 @@ def capabilities() -> list[Resource]:
 
 
 def routes(directory: Directory, authenticate: Authenticate, base_url: str) -> list[Route]:
-    """The routes under /fhir; `base_url` is the address of /fhir, `authenticate` raises Problem 401."""
+    """The routes under /fhir; `base_url` is the address of /fhir, `authenticate` raises Problem 401 or 403."""
     face = _Face(directory, authenticate, base_url)
     found = []
     for type_, read, search in (
@@ -121,8 +116,7 @@ class _Face:
 
     def read(self, type_: str, read: Reader) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            asker = await self.authenticate(request)
-            _demand_scope(asker, type_, "r")
+            asker = await self.authenticate(request, type_, "r")
             resource = await read(_id(request.path_params["id"]), asker)
             if resource is None:
                 raise Problem(404, "not-found", NOT_FOUND)
@@ -132,8 +126,7 @@ class _Face:
 
     def searched(self, type_: str, search: Searcher) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            asker = await self.authenticate(request)
-            _demand_scope(asker, type_, "s")
+            asker = await self.authenticate(request, type_, "s")
             params = SearchParams(request, SEARCHES[type_])
             page = await search(params, asker)
             return fhir_response(
@@ -153,7 +146,7 @@ class _Face:
         searched = self.searched(type_, search)
 
         async def endpoint(request: Request) -> Response:
-            return await searched(await _as_get(request))
+            return await searched(await posted_search(request))
 
         return endpoint
 
@@ -270,37 +263,6 @@ class _Face:
 def _only(asker: Asker) -> UUID | None:
     """The one person whom the asker may see: a patient herself, nobody else any limit."""
     return asker.id if asker.kind == "patient" else None
-
-
-_SCOPE = re.compile(r"(?:patient|user|system)/(?P<type>\*|[A-Za-z]+)\.(?P<what>\*|read|write|c?r?u?d?s?)")
-
-
-def _demand_scope(asker: Asker, type_: str, interaction: str) -> None:
-    """Problem 403 unless the token's scopes (SMART 2.0, "Scopes for requesting FHIR resources") cover it."""
-    if asker.scopes is None:
-        return
-    for scope in asker.scopes:
-        match = _SCOPE.fullmatch(scope)
-        if match and match["type"] in ("*", type_) and _covers(match["what"], interaction):
-            return
-    remedy = N_("Please ask for a token with a scope for it.")
-    raise Problem(403, "forbidden", N_("The token does not cover this."), place=type_, remedy=remedy)
-
-
-def _covers(what: str, interaction: str) -> bool:
-    return what == "*" or (interaction in "rs" if what == "read" else what != "write" and interaction in what)
-
-
-async def _as_get(request: Request) -> Request:
-    """A search sent as a form, as the same search by GET (FHIR R4, http.html, section 3.1.0.9)."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
-        remedy = N_("Send the parameters as application/x-www-form-urlencoded.")
-        raise Problem(415, "not-supported", N_("This form cannot be read."), remedy=remedy)
-    body = await read_body(request, FORM_LIMIT)
-    query = b"&".join(part for part in (request.scope["query_string"], body) if part)
-    path = request.scope["path"].removesuffix("/_search")
-    scope: dict[str, Any] = {**request.scope, "query_string": query, "path": path, "method": "GET"}
-    return Request(scope)
 
 
 def _one(params: SearchParams, name: str) -> str | None:

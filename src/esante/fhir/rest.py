@@ -14,10 +14,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.web import FHIR_JSON, N_, Problem
+from esante.web import FHIR_JSON, N_, Problem, read_body
 
 Resource = dict[str, Any]
 DEFAULT_COUNT, MAX_COUNT = 50, 200
+FORM_LIMIT = 64 * 1024
 _COMMON = frozenset({"_count", "_format", "_cursor", "_pretty"})
 _DATE = re.compile(
     r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?"
@@ -158,6 +159,17 @@ class SearchParams:
     @property
     def _path(self) -> str:
         return self._request.url.path.removeprefix("/fhir")
+
+
+async def posted_search(request: Request) -> Request:
+    """A search sent as a form (POST [type]/_search), as the same search by GET (http.html, section 3.1.0.9)."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        remedy = N_("Send the parameters as application/x-www-form-urlencoded.")
+        raise Problem(415, "not-supported", N_("This form cannot be read."), remedy=remedy)
+    body = await read_body(request, FORM_LIMIT)
+    query = b"&".join(part for part in (request.scope["query_string"], body) if part)
+    path = request.scope["path"].removesuffix("/_search")
+    return Request({**request.scope, "query_string": query, "path": path, "method": "GET"})
 
 
 def token_of(value: str) -> tuple[str | None, str]:

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access, Requester, require_scope
+from esante.access import Access, Requester
 from esante.directory import Directory
 from esante.fhir import Issue, outcome
-from esante.fhir.rest import SearchParams, fhir_response, searchset
+from esante.fhir.rest import SearchParams, fhir_response, posted_search, searchset
 from esante.record import telling
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import MAX_CONTENT, Deposited, Document, Filters, Order, Status
@@ -38,7 +38,6 @@ from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, rea
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """A document of the largest size in base64, and what is said of it."""
-FORM_LIMIT = 64 * 1024
 _JSON = ("application/fhir+json", "application/json", "text/json")
 _EXTENSIONS = {
     "application/pdf": "pdf",
@@ -81,11 +80,11 @@ def routes(record: Record, directory: Directory, access: Access, base_url: str) 
         Route("/fhir/", _told(face.provide), methods=post),
         Route(reference, face.find_documents, methods=get),
         Route(reference, _told(face.publish), methods=post),
-        Route(f"{reference}/_search", _as_get(face.find_documents), methods=post),
+        Route(f"{reference}/_search", _posted(face.find_documents), methods=post),
         Route(f"{reference}/{{id}}", face.read_document, methods=get),
         Route(f"{reference}/{{id}}", _told(face.withdraw), methods=put),
         Route(lists, face.find_lists, methods=get),
-        Route(f"{lists}/_search", _as_get(face.find_lists), methods=post),
+        Route(f"{lists}/_search", _posted(face.find_lists), methods=post),
         Route(f"{lists}/{{id}}", face.read_list, methods=get),
         Route("/fhir/Bundle/{id}", face.retrieve_bundle, methods=get),
         Route("/fhir/Binary/{id}", face.retrieve_binary, methods=get),
@@ -100,16 +99,11 @@ class _Face:
     base_url: str
     decoder: Decoder
 
-    async def _may(self, request: Request, resource: str, letters: str) -> Requester:
-        requester = await self.access.requester(request)
-        require_scope(requester, resource, letters)
-        return requester
-
     # Deposit
 
     async def provide(self, request: Request) -> Response:
         """ITI-65: the documents of a transaction, all or none."""
-        requester = await self._may(request, "DocumentReference", "c")
+        requester = await self.access.caller(request, "DocumentReference", "c")
         body = await _body(request)
         submission = await self.decoder.provided(body, uuid7())
         with _placed(submission):
@@ -150,7 +144,7 @@ class _Face:
 
     async def publish(self, request: Request) -> Response:
         """ITI-105: one document inside its DocumentReference."""
-        requester = await self._may(request, "DocumentReference", "c")
+        requester = await self.access.caller(request, "DocumentReference", "c")
         submission = await self.decoder.simplified(await _body(request))
         with _placed(submission):
             [one] = await self.record.deposit_all(requester, submission.person_id, submission.entries)
@@ -160,7 +154,7 @@ class _Face:
 
     async def withdraw(self, request: Request) -> Response:
         """PUT with status entered-in-error and the reason in `description`; nothing else can be changed."""
-        requester = await self._may(request, "DocumentReference", "u")
+        requester = await self.access.caller(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
         given = checked(await _body(request), "DocumentReference")
         if given.get("id") != request.path_params["id"]:
@@ -184,7 +178,7 @@ class _Face:
 
     async def find_documents(self, request: Request) -> Response:
         """ITI-67: the documents of a patient that the requester may see."""
-        requester = await self._may(request, "DocumentReference", "s")
+        requester = await self.access.caller(request, "DocumentReference", "s")
         params = SearchParams(request, DOCUMENT_PARAMETERS)
         search = await Search.of(params, self.directory, self.base_url)
         documents: tuple[Document, ...] = ()
@@ -205,7 +199,7 @@ class _Face:
 
     async def find_lists(self, request: Request) -> Response:
         """ITI-66: the submission sets of a patient's documents, the newest first."""
-        requester = await self._may(request, "List", "s")
+        requester = await self.access.caller(request, "List", "s")
         params = SearchParams(request, LIST_PARAMETERS)
         search = await Search.of(params, self.directory, self.base_url)
         sets: dict[str, list[Document]] = {}
@@ -245,13 +239,13 @@ class _Face:
 
     async def read_document(self, request: Request) -> Response:
         """A document's metadata."""
-        requester = await self._may(request, "DocumentReference", "r")
+        requester = await self.access.caller(request, "DocumentReference", "r")
         document = await self.record.document(requester, *_keys(request))
         return fhir_response(document_reference(document, self.base_url))
 
     async def read_list(self, request: Request) -> Response:
         """A submission set, as far as the requester sees its documents."""
-        requester = await self._may(request, "List", "r")
+        requester = await self.access.caller(request, "List", "r")
         person_id, submission_id = _keys(request)
         documents = [
             document for document in await self._all(requester, person_id) if document.submission_id == submission_id
@@ -262,7 +256,7 @@ class _Face:
 
     async def retrieve_bundle(self, request: Request) -> Response:
         """ITI-68 of a FHIR document: the stored bytes, which are FHIR."""
-        requester = await self._may(request, "Bundle", "r")
+        requester = await self.access.caller(request, "Bundle", "r")
         document, content = await self.record.content(
             requester, *_keys(request), matching=lambda document: document.kind == "fhir"
         )
@@ -270,7 +264,7 @@ class _Face:
 
     async def retrieve_binary(self, request: Request) -> Response:
         """ITI-68 of any other document: the stored bytes, or a Binary resource for who asks for FHIR."""
-        requester = await self._may(request, "Binary", "r")
+        requester = await self.access.caller(request, "Binary", "r")
         document, content = await self.record.content(
             requester, *_keys(request), matching=lambda document: document.kind != "fhir"
         )
@@ -319,21 +313,9 @@ def _told_of(one: Deposited, warnings: tuple[str, ...]) -> Resource | None:
     return outcome(issues) if issues else None
 
 
-def _as_get(endpoint: Endpoint) -> Endpoint:
-    """A search sent as a form, as the same search by GET (FHIR R4, http.html, section 3.1.0.9)."""
-
+def _posted(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
-        if _media_type(request) != "application/x-www-form-urlencoded":
-            raise Problem(
-                415,
-                "not-supported",
-                N_("This form cannot be read."),
-                remedy=N_("Send the parameters as application/x-www-form-urlencoded."),
-            )
-        body = await read_body(request, FORM_LIMIT)
-        query = b"&".join(part for part in (request.scope["query_string"], body) if part)
-        path = request.scope["path"].removesuffix("/_search")
-        return await endpoint(Request({**request.scope, "query_string": query, "path": path, "method": "GET"}))
+        return await endpoint(await posted_search(request))
 
     return answer
 

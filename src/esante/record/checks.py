@@ -27,7 +27,7 @@ _ALIASES = {
     "application/json": "application/fhir+json",
 }
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_ZONE = ZoneInfo("Europe/Luxembourg")
+_ZONE = ZoneInfo(TIME_ZONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What every HTTP face shares: problems, forms, pages, paging, sessions, languages."""
 
-from esante.web.i18n import DEFAULT, LANGUAGES, N_, show_date, show_datetime, show_span, translator
+from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
 from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome
@@ -17,6 +17,7 @@ __all__ = [
     "LANGUAGE_COOKIE",
     "NOT_FOUND",
     "N_",
+    "TIME_ZONE",
     "Page",
     "Problem",
     "SecurityHeaders",
