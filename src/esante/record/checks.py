@@ -13,6 +13,7 @@ from esante.record.categories import CATEGORIES, LOINC, Category, category_of_ty
 from esante.record.findings import InvalidContent
 from esante.record.model import KINDS, MAX_CONTENT, Deposit, Finding
 from esante.record.sandbox import Sandbox
+from esante.web import TIME_ZONE
 
 MAX_TITLE = 200
 MAX_TEXT = 200
