@@ -94,18 +94,26 @@ def merged(language: str, texts: dict[str, Text]) -> Catalog:
     return new
 
 
+_HEAD = r"""# Texts of esante.
+msgid ""
+msgstr ""
+"Language: {language}\n"
+"MIME-Version: 1.0\n"
+"Content-Type: text/plain; charset=utf-8\n"
+"Content-Transfer-Encoding: 8bit\n"
+"Plural-Forms: {plural}\n"
+
+"""
+
+
 def write(language: str, catalog: Catalog) -> None:
     """Write a catalog without dates and places, so that it changes only where its texts do."""
     path = _path(language)
     path.parent.mkdir(parents=True, exist_ok=True)
-    catalog.mime_headers = [
-        (name, value)
-        for name, value in catalog.mime_headers
-        if name in ("Language", "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Plural-Forms")
-    ]
-    catalog.header_comment = "# Texts of esante."
+    head = _HEAD.format(language=language, plural=catalog.plural_forms)
     with path.open("wb") as file:
-        write_po(file, catalog, width=110, no_location=True, omit_header=False, sort_output=True)
+        file.write(head.encode())
+        write_po(file, catalog, width=110, no_location=True, omit_header=True, sort_output=True)
 
 
 def missing(catalog: Catalog, texts: dict[str, Text]) -> list[Text]:

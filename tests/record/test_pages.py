@@ -204,10 +204,10 @@ async def test_a_professional_deposits_replaces_and_reads_the_findings(world, br
     fields = {"type": "51852-2", "title": "Knee", "level": "normal"}
     missing = await send(client, form, f"{home}/deposit", 422, **fields)
     assert "Choose a file." in missing.text
-    active = pdf(edit=lambda document: document.set_display_mode("fullwidth"))
+    active = pdf() + b"\n11 0 obj <</S /JavaScript /JS (app.alert(1))>> endobj\n"
     done = await send(client, form, f"{home}/deposit", 201, files={"file": ("a.pdf", active)}, **fields)
     assert "Document added" in done.text
-    assert "The PDF asks for an action when it is opened." in done.text
+    assert "The PDF holds a program (JavaScript). It is never run here." in done.text
     again = await send(client, form, f"{home}/deposit", 200, files={"file": ("a.pdf", active)}, **fields)
     assert "was there already" in again.text
     (document,) = (await world.record.timeline(world.people["doctor"], person.id)).documents

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,8 @@ ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6
 """People of a role that the picker shows without a search."""
 FOUND = 30
+LOOK_PAGE, LOOKED_THROUGH = 100, 1_000
+"""Entries read at a time, and at most, for those who looked lately."""
 YEAR = 365 * 24 * 3600
 
 Personas = Callable[[], Awaitable[Sequence[dict[str, Any]]]]
@@ -138,16 +141,27 @@ class _Home:
         return await render(request, "portal/home_other.html")
 
     async def _patient(self, request: Request, requester: Requester) -> Response:
-        looks = await self._journal.entries_of(requester.id, _accesses(), limit=30)
         consent = await self._access.consent(requester.id)
         return await render(
             request,
             "portal/home_patient.html",
             notices=await self._notices.unread(requester.id, limit=4),
-            entries=[entry for entry in looks if _by_another(entry)][:4],
+            entries=await self._looks_of_others(requester.id, 4),
             grants=[grant for grant in consent.grants if grant.holder],
             categories=CATEGORIES,
         )
+
+    async def _looks_of_others(self, person_id: UUID, wanted: int) -> list[Entry]:
+        """The newest accesses by anybody but the person; her own are passed over, `LOOKED_THROUGH` at most."""
+        found: list[Entry] = []
+        before: UUID | None = None
+        for _ in range(LOOKED_THROUGH // LOOK_PAGE):
+            page = await self._journal.entries_of(person_id, _accesses(), before=before, limit=LOOK_PAGE)
+            found += [entry for entry in page if _by_another(entry)]
+            if len(found) >= wanted or len(page) < LOOK_PAGE:
+                break
+            before = page[-1].id
+        return found[:wanted]
 
     async def journal_state(self, request: Request) -> Response:
         """Size, seal, readers and the signed checkpoint of the journal."""
