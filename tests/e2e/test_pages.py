@@ -1,0 +1,263 @@
+"""Every page of the portal: four languages, a phone and a desk, no untranslated text, no barrier, no console error."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.pofile import read_po
+from playwright.async_api import Browser, Page
+
+import esante.web
+from esante.web import translator
+from tests.e2e.browsers import DESK, PHONE, Visitor, visiting
+from tests.e2e.demos import Demo
+from tests.e2e.papers import CONSULTATION, cda, pdf, png, published
+
+pytestmark = pytest.mark.browser
+
+PATIENT, DOCTOR, OTHER, HOSPITAL = "Anna Musterfra", "Dr Paul Exempel", "Dr Tom Notfall", "Hôpital Fictif du Kirchberg"
+OPERATOR = "Olivia Opérateur"
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+LANGUAGES = ("fr", "de", "en", "lb")
+
+Step = Callable[[Visitor], Awaitable[None]]
+
+
+@dataclass
+class Sights:
+    """What there is to see: the pages of each person (None: nobody), and texts that are data, not ours."""
+
+    pages: dict[str | None, list[str | Step]]
+    data: set[str]
+
+
+@pytest.fixture(scope="module")
+async def sights(demo: Demo, browser: Browser) -> Sights:
+    """The pages of every role over the demo, with documents of every kind and an emergency to review."""
+    person = await patient_of(demo)
+    subject = {"reference": f"Patient/{person}"}
+    async with demo.http(HOSPITAL) as http:
+        for media_type, content in (
+            ("application/pdf", pdf("Une page")),
+            ("application/hl7-cda+xml", cda("<paragraph>Une phrase.</paragraph>", code=CONSULTATION)),
+            ("image/png", png()),
+            ("text/plain", f"Ein Absatz.\n\n{LONG}\n".encode()),
+        ):
+            reference = published(subject, content, title=LONG, type_=CONSULTATION, media_type=media_type)
+            answer = await http.post("/fhir/DocumentReference", json=reference)
+            assert answer.status_code == 201, answer.text
+    documents = await documents_of(demo, person)
+    kinds = {found["content"][0]["attachment"]["contentType"]: found["id"][32:] for found in documents}
+    assert len(kinds) == 5
+    async with visiting(browser, demo.base, "en") as tom:
+        await tom.sign_in(OTHER)
+        await declares_an_emergency(tom, demo.person("Camille Modèle"), "1988-09-03")
+    own = ["/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"]
+    own += ["/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"]
+    own += ["/log", "/log?kind=refused", "/notices", "/nothing-here"]
+    home = f"/patients/{person}"
+    care = ["/", "/patients", "/patients?q=xyzzy", home, f"{home}?view=type", f"{home}/deposit", "/emergency"]
+    return Sights(
+        {
+            None: ["/signin", "/signin?q=Anna", "/signin?q=xyzzy"],
+            PATIENT: [*own, makes_a_code, *(f"/record/{key}" for key in kinds.values())],
+            DOCTOR: [*care, mistypes_a_code, deposits_nothing, *(f"{home}/documents/{key}" for key in kinds.values())],
+            OPERATOR: ["/", "/operator/reviews", "/operator/reviews?done=1", opens_a_review, "/operator/journal"],
+            HOSPITAL: ["/"],
+        },
+        data={found["content"][0]["attachment"]["title"] for found in documents},
+    )
+
+
+async def patient_of(demo: Demo) -> str:
+    """The patient's key."""
+    identifier = "|".join(demo.person(PATIENT)["identifiers"][0].values())
+    async with demo.http(PATIENT) as http:
+        found = (await http.get("/fhir/Patient", params={"identifier": identifier})).json()
+    return str(found["entry"][0]["resource"]["id"])
+
+
+async def documents_of(demo: Demo, person: str) -> list[dict[str, Any]]:
+    """The first 200 documents of a person."""
+    async with demo.http(PATIENT) as http:
+        page = (await http.get(f"/fhir/DocumentReference?patient={person}&status=current&_count=200")).json()
+    return [entry["resource"] for entry in page["entry"]]
+
+
+async def declares_an_emergency(doctor: Visitor, person: dict[str, Any], born: str) -> None:
+    await doctor.goes_to("/emergency")
+    await doctor.page.locator("[name=identifier]").fill(person["identifiers"][0]["value"])
+    await doctor.page.locator("[name=birth_date]").fill(born)
+    await doctor.page.locator("[name=reason]").fill("Schwerer Asthmaanfall, nicht ansprechbar")
+    await doctor.page.locator("[name=confirmed]").check()
+    await doctor.button("Open the record now").click()
+    await doctor.page.locator(".banner.danger").wait_for()
+
+
+async def makes_a_code(she: Visitor) -> None:
+    await she.goes_to("/sharing")
+    await she.button("Make a code").click()
+    await she.page.locator(".code").wait_for()
+
+
+async def mistypes_a_code(doctor: Visitor) -> None:
+    await doctor.goes_to("/patients")
+    await doctor.page.locator("[name=code]").fill("nonsense")
+    await doctor.button("Open the record").click()
+    await doctor.page.locator(".error").wait_for()
+
+
+async def deposits_nothing(doctor: Visitor) -> None:
+    await doctor.goes_to("/patients")
+    await doctor.link(PATIENT, translated=False).click()
+    await doctor.link("Add a document").click()
+    file = {"name": "empty.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 broken"}
+    await doctor.page.locator("[name=file]").set_input_files(file)  # type: ignore[arg-type]
+    await doctor.button("Check and add").click()
+    await doctor.page.locator(".callout.danger").wait_for()
+
+
+async def opens_a_review(operator: Visitor) -> None:
+    await operator.goes_to("/operator/reviews")
+    await operator.page.locator("main li.entry a").first.click()
+    await operator.page.wait_for_url("**/operator/reviews/*")
+
+
+async def tour(visitor: Visitor, sights: Sights, look: Callable[[str], Awaitable[None]]) -> None:
+    """Visit every page of every person and look at it."""
+    for name, steps in sights.pages.items():
+        if name is not None:
+            await visitor.sign_in(name)
+        for step in steps:
+            if isinstance(step, str):
+                await visitor.goes_to(step)
+            else:
+                await step(visitor)
+            await visitor.page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+            await look(f"{name}: {step if isinstance(step, str) else step.__name__}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_speaks_the_language_and_fits_phone_and_desk(
+    demo: Demo, browser: Browser, sights: Sights, language: str
+) -> None:
+    english = untranslated(language) - sights.data
+    found: list[str] = []
+    async with visiting(browser, demo.base, language) as visitor:
+
+        async def look(place: str) -> None:
+            if await visitor.page.locator("html").get_attribute("lang") != language:
+                found.append(f"{place}: another language")
+            found.extend(f"{place}: {text!r}" for text in english & set(await own_texts(visitor.page, language)))
+            for viewport in (DESK, PHONE):
+                await visitor.page.set_viewport_size(viewport)  # type: ignore[arg-type]
+                if wide := await too_wide(visitor.page):
+                    found.append(f"{place} at {viewport['width']}: {wide}")
+
+        await tour(visitor, sights, look)
+        complaints = [text for text in visitor.complaints if "the server responded with a status of 4" not in text]
+    assert found == []
+    assert complaints == []
+
+
+def untranslated(language: str) -> set[str]:
+    """English texts that must not be seen in another language, for it has words of its own."""
+    file = Path(esante.web.__file__).parent / "locale" / language / "LC_MESSAGES" / "messages.po"
+    gettext = translator(language).gettext
+    with file.open("rb") as stream:
+        texts = {text for message in read_po(stream) for text in _forms(message.id)}
+    return {text for text in texts if text and "%(" not in text and gettext(text) != text}
+
+
+def _forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)
+
+
+async def own_texts(page: Page, language: str) -> list[str]:
+    """The texts of a page, and those read out, but for what is marked to be in another language."""
+    return await page.evaluate(
+        """language => {
+            const found = [];
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            for (let node; node = walker.nextNode();) {
+                const holder = node.parentElement;
+                if (holder.closest('[lang]').lang === language) found.push(node.data.trim());
+            }
+            for (const one of document.querySelectorAll('[aria-label], [title], [placeholder], [alt]')) {
+                for (const name of ['aria-label', 'title', 'placeholder', 'alt']) {
+                    found.push(one.getAttribute(name) || '');
+                }
+            }
+            return found;
+        }""",
+        language,
+    )
+
+
+async def too_wide(page: Page) -> str:
+    """What sticks out to the right, so that the page would have to be scrolled sideways; empty when nothing does."""
+    return await page.evaluate(
+        """() => {
+            const root = document.documentElement;
+            if (root.scrollWidth <= root.clientWidth) return '';
+            const out = [...document.querySelectorAll('main *, header *')].filter(
+                one => one.getBoundingClientRect().right > root.clientWidth + 0.5);
+            return `${root.scrollWidth} px: ` + out.slice(-3).map(one => one.outerHTML.slice(0, 120)).join(' | ');
+        }"""
+    )
+
+
+@pytest.mark.parametrize(("language", "viewport", "scheme"), [("lb", PHONE, "light"), ("fr", DESK, "dark")])
+async def test_every_page_is_free_of_barriers(
+    demo: Demo, browser: Browser, sights: Sights, language: str, viewport: dict[str, int], scheme: Any
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: make install")
+    found: list[str] = []
+    async with visiting(browser, demo.base, language, viewport=viewport, bypass_csp=True) as visitor:
+        await visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+        async def look(place: str) -> None:
+            await visitor.page.add_script_tag(path=AXE)
+            result = await visitor.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            for violation in result["violations"]:
+                node = violation["nodes"][0]
+                found.append(f"{place}: {violation['id']}: {node['html'][:200]} {node['failureSummary']}")
+
+        await tour(visitor, sights, look)
+    assert found == []
+
+
+async def test_without_javascript_everything_works(demo: Demo, browser: Browser) -> None:
+    context = await browser.new_context(locale="fr", java_script_enabled=False)
+    visitor = Visitor(demo.base, await context.new_page(), "fr")
+    await visitor.sign_in(PATIENT)
+    await makes_a_code(visitor)
+    code = await visitor.page.locator(".code").inner_text()
+    await visitor.page.locator("details.menu").last.locator("summary").click()
+    await visitor.button("Sign out").click()
+    await visitor.page.wait_for_url("**/signin")
+    await visitor.sign_in(OTHER)
+    await visitor.goes_to("/patients")
+    await visitor.page.locator("[name=code]").fill(code)
+    await visitor.button("Open the record").click()
+    await visitor.page.locator(".banner").wait_for()
+    assert PATIENT in await visitor.text()
+    await context.close()
+
+
+async def test_the_language_is_chosen_in_the_page_and_kept(demo: Demo, browser: Browser) -> None:
+    async with visiting(browser, demo.base, "fr") as visitor:
+        await visitor.sign_in(PATIENT)
+        await visitor.goes_to("/sharing")
+        await visitor.page.locator("details.menu").first.locator("summary").click()
+        await visitor.page.get_by_role("link", name="Lëtzebuergesch").click()
+        await visitor.page.wait_for_url("**/sharing")
+        assert await visitor.page.locator("html").get_attribute("lang") == "lb"
+        assert translator("lb").gettext("Give your doctor a code") in await visitor.text()
+        await visitor.goes_to("/log")
+        assert await visitor.page.locator("html").get_attribute("lang") == "lb"
+        assert visitor.complaints == []
