@@ -14,19 +14,7 @@ from esante.settings import Settings
 from esante.storage import uuid7
 
 LOCAL = "urn:example:e2e"
-SCOPES = frozenset(
-    f"system/{name}"
-    for name in (
-        "DocumentReference.cruds",
-        "List.rs",
-        "Binary.rs",
-        "Bundle.rs",
-        "Patient.rs",
-        "Practitioner.rs",
-        "Organization.rs",
-        "AuditEvent.rs",
-    )
-)
+LEVELS = {"patient": "patient", "practitioner": "user", "organization": "system", "operator": "user"}
 
 
 @dataclass
@@ -80,7 +68,8 @@ async def sign_in(platform: Platform, world: World, name: str, holder: Requester
     """Give a requester a bearer token and a session."""
     from esante.access.signin import principal_of
 
-    world.tokens[name] = await platform.access.issue_token(holder, SCOPES, timedelta(hours=8))
+    scopes = frozenset({f"{LEVELS[holder.kind]}/*.cruds"})
+    world.tokens[name] = await platform.access.issue_token(holder, scopes, timedelta(hours=8))
     world.cookies[name] = await platform.access.sessions.create(principal_of(holder))
 
 
