@@ -137,11 +137,14 @@ def create_app(settings: Settings) -> Starlette:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    return Starlette(
+    app = Starlette(
         lifespan=lifespan,
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers=HANDLERS,
     )
+    app.state.secure = settings.base_url.startswith("https:")
+    app.router.redirect_slashes = False  # such a redirect would go to whatever host the request names
+    return app
 
 
 def app_from_environ() -> Starlette:

@@ -301,6 +301,8 @@ async def _load_demo(settings: Settings, persons: int, seed: int) -> None:
 def _serve(settings: Settings, workers: int) -> None:
     import uvicorn
 
+    from esante.web.bounded import BoundedConnection
+
     os.environ.update(settings.environ())
     uvicorn.run(
         "esante.app:app_from_environ",
@@ -309,7 +311,8 @@ def _serve(settings: Settings, workers: int) -> None:
         port=settings.port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedConnection,
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,

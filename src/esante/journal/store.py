@@ -162,6 +162,16 @@ async def after(conn: Connection, seq: int, types: Sequence[str], limit: int) ->
     return last, [entry(row) for row in rows]
 
 
+async def waiting(conn: Connection, type_: str) -> list[Entry]:
+    """The entries of a type that are not sealed yet."""
+    rows = await conn.fetch(
+        "SELECT e.entry_id, e.person_id, e.at, e.type, e.content, NULL::bigint AS seq"
+        " FROM journal_pending p JOIN journal_entry e USING (person_id, entry_id) WHERE e.type = $1",
+        type_,
+    )
+    return [entry(row) for row in rows]
+
+
 def entry(row: asyncpg.Record) -> Entry:
     """A joined row as an entry."""
     if row["content"] is None:

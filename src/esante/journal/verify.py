@@ -1,7 +1,8 @@
 """Recompute the whole journal and name the first thing that is wrong.
 
 Leaves are checked in chunks of complete subtrees by a few processes: contents against their digests, columns
-against contents, and the chunk's own root; the chunk roots then give the root of the tree.
+against contents, kept nodes against leaves, and the chunk's own root; the chunk roots then give the root of the
+tree. Entries may be told and sealed meanwhile: whatever is compared comes from one look at the database.
 """
 
 import asyncio
@@ -20,13 +21,14 @@ import uvloop
 
 from esante.journal import store
 from esante.journal.keys import Signer, read_checkpoint
-from esante.journal.merkle import LEAF, NODE, Frontier
+from esante.journal.merkle import FANOUT_BITS, LEAF, NODE, Frontier
 from esante.journal.model import Expired
 from esante.journal.seal import HEAD
 from esante.storage import Database, Objects
 
-CHUNK = 16**4
-"""Leaves a chunk: a power of two, so that a full chunk is one complete subtree."""
+CHUNK_LEVEL = 4
+CHUNK = 1 << FANOUT_BITS * CHUNK_LEVEL
+"""Leaves a chunk: a power of two, so that a full chunk is one complete subtree and a kept node itself."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one process found: the roots of the chunk's complete subtrees, problems, expired leaves."""
+    """What one process found: the roots of the chunk's complete subtrees, problems, expired leaves.
+
+    `whole` is False when leaves are missing or there twice: then there are no roots.
+    """
 
     first: int
     count: int
@@ -54,6 +59,7 @@ class Chunk:
     at_size: bytes | None
     problems: list[tuple[int, str]]
     expired: list[int]
+    whole: bool = True
 
 
 async def verify(
@@ -67,60 +73,104 @@ async def verify(
 ) -> Report:
     """Check every entry, leaf, number, checkpoint and signature; `progress(done, total)` counts leaves."""
     report = Report()
+    witness = await _witness(objects, signer, report)
     head = await store.last_checkpoint(db)
     size = head["size"] if head else 0
-    witness = await _witness(objects, signer, size, report)
-    frontier, expired, witnessed = Frontier(), list[int](), None
-    for chunk in await _chunks(dsn, size, witness[0] if witness else 0, progress, processes):
+    if witness and witness[0] > size:
+        text = f"entries {size + 1} to {witness[0]} were removed: a signed head of {witness[0]} entries is known"
+        report.problems.append(text)
+        witness = None
+    chunks = await _chunks(dsn, size, witness[0] if witness else 0, progress, processes)
+    for chunk in chunks:
         report.problems += [text for _, text in sorted(chunk.problems)]
-        expired += chunk.expired
+    if head:
+        _check_note(head, signer, report)
+        if all(chunk.whole for chunk in chunks):
+            await _check_tree(db, head, witness, chunks, report)
+    expired = [seq for chunk in chunks for seq in chunk.expired]
+    report.entries, report.expired = size, len(expired)
+    await _check_numbers(db, report)
+    await _check_strays(db, report)
+    await _check_readers(db, report)
+    await _check_expired(db, expired, report)
+    return report
+
+
+async def _witness(objects: Objects, signer: Signer, report: Report) -> tuple[int, bytes] | None:
+    """The head kept outside the database: a tree that became shorter since cannot pass.
+
+    It is written after the commit it tells of, so it must be read before the database is looked at.
+    """
+    try:
+        return read_checkpoint(signer.opened((await objects.get_named(HEAD)).decode()))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        report.problems.append(f"the head kept beside the database is wrong: {error}")
+        return None
+
+
+async def _check_tree(
+    db: Database, head: Any, witness: tuple[int, bytes] | None, chunks: Sequence[Chunk], report: Report
+) -> None:
+    """The tree of all chunks against the signed root, the kept nodes above the chunks, and the earlier head."""
+    frontier, above, witnessed = Frontier(), dict[tuple[int, int], bytes](), None
+    for chunk in chunks:
         if chunk.at_size is not None:
             witnessed = (
                 Frontier.from_bytes(chunk.first + chunk.count, frontier.to_bytes() + chunk.at_size).root()
                 if chunk.at_size
                 else frontier.root()
             )
-        _join(frontier, chunk)
-    report.entries, report.expired = frontier.size, len(expired)
-    if head:
-        _check_head(head, frontier, signer, report)
+        above |= _join(frontier, chunk)
+    kept = await store.kept_hashes(db, [(level, position, 1) for level, position in above])
+    report.problems += [text for _, text in _wrong_nodes(above, kept)]
+    if frontier.root() != head["root"] and not report.problems:
+        report.problems += _other_root(head, frontier)
     if witness and witnessed != witness[1] and not report.problems:
         report.problems.append(f"the tree of the first {witness[0]} entries is not the one signed earlier")
-    await _check_numbers(db, report)
-    await _check_strays(db, size, report)
-    await _check_expired(db, expired, report)
-    return report
 
 
-async def _witness(objects: Objects, signer: Signer, size: int, report: Report) -> tuple[int, bytes] | None:
-    """The head kept outside the database: a tree that became shorter since cannot pass."""
-    try:
-        known = read_checkpoint(signer.opened((await objects.get_named(HEAD)).decode()))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        report.problems.append(f"the head kept beside the database is wrong: {error}")
-        return None
-    if known[0] > size:
-        report.problems.append(
-            f"entries {size + 1} to {known[0]} were removed: a signed head of {known[0]} entries is known"
-        )
-        return None
-    return known
+def _join(frontier: Frontier, chunk: Chunk) -> dict[tuple[int, int], bytes]:
+    """Add a chunk's subtrees to the frontier, and return the kept nodes above it that it completes.
 
-
-def _join(frontier: Frontier, chunk: Chunk) -> None:
-    """Add a chunk's subtrees to the frontier: chunks begin at multiples of their size, so whole ones merge."""
+    Chunks begin at multiples of their size, so whole ones merge.
+    """
     if chunk.count < CHUNK:
         frontier.roots += chunk.roots
         frontier.size += chunk.count
-        return
+        return {}
     coarse = Frontier(frontier.size // CHUNK, frontier.roots)
-    coarse.append(chunk.roots[0])
+    completed = coarse.append(chunk.roots[0])
     frontier.roots, frontier.size = coarse.roots, coarse.size * CHUNK
+    return {(level + CHUNK_LEVEL, position): hash_ for level, position, hash_ in completed}
 
 
-def _check_head(head: Any, frontier: Frontier, signer: Signer, report: Report) -> None:
+def _wrong_nodes(
+    made: dict[tuple[int, int], bytes], kept: dict[tuple[int, int], bytes]
+) -> list[tuple[int, str]]:
+    """The first kept node that is not what its leaves make, each with its last leaf; lower ones first."""
+    for (level, position), hash_ in sorted(made.items()):
+        if kept.get((level, position)) != hash_:
+            width = 1 << FANOUT_BITS * level
+            first, last = position * width + 1, (position + 1) * width
+            return [(last, f"entries {first} to {last}: a leaf or a kept node is not what was sealed")]
+    return []
+
+
+def _other_root(head: Any, frontier: Frontier) -> list[str]:
+    """Where the leaves make another root than the signed one, as far as the subtrees kept with it tell."""
+    size, kept, first = head["size"], head["frontier"], 0
+    if len(kept) == 32 * len(frontier.roots):
+        for index, root in enumerate(frontier.roots):
+            last = first + (1 << (size - first).bit_length() - 1)
+            if kept[32 * index : 32 * index + 32] != root:
+                return [f"entries {first + 1} to {last}: a leaf is not what was sealed"]
+            first = last
+    return [f"checkpoint {size}: the entries lead to another root"]
+
+
+def _check_note(head: Any, signer: Signer, report: Report) -> None:
     try:
         size, root = read_checkpoint(signer.opened(head["note"]))
     except ValueError as error:
@@ -128,10 +178,6 @@ def _check_head(head: Any, frontier: Frontier, signer: Signer, report: Report) -
         return
     if (size, root) != (head["size"], head["root"]):
         report.problems.append(f"checkpoint {head['size']}: its row and its signed note differ")
-    elif frontier.size != size:
-        report.problems.append(f"the signed tree has {size} entries, {frontier.size} are there")
-    elif frontier.root() != root and not report.problems:
-        report.problems.append(f"checkpoint {size}: the entries lead to another root")
 
 
 async def _check_numbers(db: Database, report: Report) -> None:
@@ -149,8 +195,8 @@ async def _check_numbers(db: Database, report: Report) -> None:
     report.problems += [f"the entries of person {row['person_id']} are not numbered without a gap" for row in rows]
 
 
-async def _check_strays(db: Database, size: int, report: Report) -> None:
-    """Entries with no place in the tree that do not wait for one, and leaves past the signed size."""
+async def _check_strays(db: Database, report: Report) -> None:
+    """Entries with no place in the tree that do not wait for one or with two, and leaves past the signed size."""
     strays = await db.fetch(
         """
         SELECT e.entry_id FROM journal_entry e
@@ -160,8 +206,16 @@ async def _check_strays(db: Database, size: int, report: Report) -> None:
         """
     )
     report.problems += [f"entry {row['entry_id']} was inserted: it is not in the tree" for row in strays]
-    if beyond := await db.fetchval("SELECT min(seq) FROM journal_leaf WHERE seq > $1", size):
-        report.problems.append(f"leaf {beyond} is past the newest checkpoint")
+    doubles = await db.fetch(
+        "SELECT entry_id, string_agg(seq::text, ', ' ORDER BY seq) AS places FROM journal_leaf"
+        " GROUP BY entry_id HAVING count(*) > 1 ORDER BY min(seq) LIMIT 5"
+    )
+    report.problems += [
+        f"entry {row['entry_id']} stands in the tree more than once: at {row['places']}" for row in doubles
+    ]
+    beyond = "SELECT min(seq) FROM journal_leaf WHERE seq > (SELECT coalesce(max(size), 0) FROM journal_checkpoint)"
+    if leaf := await db.fetchval(beyond):
+        report.problems.append(f"leaf {leaf} is past the newest checkpoint")
     rows = await db.fetch(
         f"SELECT p.entry_id, p.digest, {store.DIGESTED} AS digested FROM journal_pending p"  # noqa: S608 - our own
         " LEFT JOIN journal_entry e USING (person_id, entry_id)"
@@ -172,12 +226,25 @@ async def _check_strays(db: Database, size: int, report: Report) -> None:
             report.problems.append(f"entry {row['entry_id']}, not sealed yet, was altered or removed")
 
 
+async def _check_readers(db: Database, report: Report) -> None:
+    """A reader that was set past the end would never be told of what is to come."""
+    rows = await db.fetch(
+        "SELECT c.reader, c.seq, h.size FROM journal_cursor c,"
+        " (SELECT coalesce(max(size), 0) AS size FROM journal_checkpoint) h WHERE c.seq > h.size ORDER BY c.reader"
+    )
+    report.problems += [
+        f"the reader {row['reader']} is at entry {row['seq']}, past the newest checkpoint: {row['size']}"
+        for row in rows
+    ]
+
+
 async def _check_expired(db: Database, expired: Sequence[int], report: Report) -> None:
     """Each content that is gone must be one whose expiry was journalled."""
     if not expired:
         return
-    async with db.transaction() as conn:
-        _, entries = await store.after(conn, 0, [Expired.TYPE], 2**62)
+    async with db.transaction("repeatable_read") as conn:
+        _, sealed = await store.after(conn, 0, [Expired.TYPE], 2**62)
+        entries = [*sealed, *await store.waiting(conn, Expired.TYPE)]
     ranges = sorted(tuple(run) for entry in entries if entry.event for run in entry.event.ranges)
     allowed = iter(ranges)
     run = next(allowed, None)
@@ -224,13 +291,20 @@ async def _check_chunk(dsn: str, first: int, count: int, at_size: int) -> Chunk:
     try:
         rows = await _rows(conn, first + 1, first + count)
         expired, problems = await _without_content(conn, rows)
+        levels = [(level, first >> FANOUT_BITS * level, count >> FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1)]
+        kept = await store.kept_hashes(conn, [wanted for wanted in levels if wanted[2]])
     finally:
         await conn.close()
-    problems += _gaps(rows, first, count) + _altered(rows)
+    gaps = _gaps(rows, first, count)
+    problems += gaps + _altered(rows)
+    if gaps:
+        return Chunk(first, count, [], None, problems, expired, whole=False)
     hashes = _leaf_hashes(rows)
     inside = at_size - first
     earlier = b"".join(_subtrees(hashes[:inside])) if 0 <= inside <= count else None
-    return Chunk(first, count, _subtrees(hashes), earlier, problems, expired)
+    nodes: dict[tuple[int, int], bytes] = {}
+    roots = _subtrees(hashes, first, nodes)
+    return Chunk(first, count, roots, earlier, problems + _wrong_nodes(nodes, kept), expired)
 
 
 async def _rows(conn: Any, first: int, last: int) -> list[Any]:
@@ -300,13 +374,22 @@ def _leaf_hashes(rows: Sequence[Any]) -> list[bytes]:
     return [sha256(LEAF + row[1].to_bytes(8, "big") + row[2]).digest() for row in rows]
 
 
-def _subtrees(hashes: list[bytes]) -> list[bytes]:
-    """The roots of the complete subtrees of a run of leaves, left to right."""
-    sha256 = hashlib.sha256
+def _subtrees(
+    hashes: list[bytes], first: int = 0, nodes: dict[tuple[int, int], bytes] | None = None
+) -> list[bytes]:
+    """The roots of the complete subtrees of a run of leaves from `first` on, left to right.
+
+    `nodes` gets those that the sealer keeps, by level and position.
+    """
+    sha256, height = hashlib.sha256, 0
     roots: list[bytes] = []
     while hashes:
+        if nodes is not None and height and height % FANOUT_BITS == 0:
+            start = first >> height
+            nodes.update(((height // FANOUT_BITS, start + i), hash_) for i, hash_ in enumerate(hashes))
         if len(hashes) & 1:
             roots.append(hashes.pop())
         pairs = iter(hashes)
         hashes = [sha256(NODE + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+        height += 1
     return roots[::-1]

@@ -12,7 +12,7 @@ from esante.access import Access, AccessEvent, Requester
 from esante.journal import EVENTS, Entry, Event, Journal
 from esante.notices import Notices
 from esante.record import CATEGORIES
-from esante.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, read_form, redirect, render
+from esante.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
 
 ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6
@@ -55,7 +55,7 @@ async def choose_language(request: Request) -> Response:
     if code not in LANGUAGES:
         raise Problem(404, "not-found", NOT_FOUND)
     response = redirect(local(request.query_params.get("next", "/")))
-    secure = request.url.scheme == "https"
+    secure = by_https(request)
     response.set_cookie(LANGUAGE_COOKIE, code, max_age=YEAR, samesite="lax", secure=secure, httponly=True)
     return response
 

@@ -6,7 +6,7 @@ from esante.web.paging import Page, decode_cursor, encode_cursor
 from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome
 from esante.web.requests import origin_of, read_body, read_form
 from esante.web.security import SecurityHeaders
-from esante.web.sessions import COOKIE, Session, Sessions, clear_cookie, set_cookie
+from esante.web.sessions import COOKIE, Session, Sessions, by_https, clear_cookie, set_cookie
 
 __all__ = [
     "COOKIE",
@@ -23,6 +23,7 @@ __all__ = [
     "SecurityHeaders",
     "Session",
     "Sessions",
+    "by_https",
     "clear_cookie",
     "decode_cursor",
     "encode_cursor",

@@ -1,8 +1,11 @@
-"""Headers that every answer carries: what a browser must not do with it."""
+"""Headers that every answer carries: what a browser or a cache must not do with it."""
 
 from collections.abc import Sequence
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from esante.web.problems import on_fault
 
 _CSP = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -15,10 +18,16 @@ _HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"geolocation=(), microphone=(), payment=()"),
 )
+_NO_STORE = (b"cache-control", b"no-store")
+_PUBLIC = "/static/"
 
 
 class SecurityHeaders:
-    """Adds the headers that an answer does not set itself."""
+    """Adds the headers that an answer does not set itself; no answer may be kept but the program's own files.
+
+    Faults are answered here, and not by Starlette outside of all middleware: so that their answers have the
+    headers too, and are logged once.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,13 +38,21 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        wanted = _HEADERS if scope["path"].startswith(_PUBLIC) else (*_HEADERS, _NO_STORE)
+        started = False
+
         async def guarded(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 have = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *(pair for pair in _HEADERS if pair[0] not in have),
-                ]
+                message["headers"] = [*message["headers"], *(pair for pair in wanted if pair[0] not in have)]
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        try:
+            await self._app(scope, receive, guarded)
+        except Exception as error:
+            if started:
+                raise
+            answer = await on_fault(Request(scope, receive), error)
+            await answer(scope, receive, guarded)

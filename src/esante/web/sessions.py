@@ -90,8 +90,13 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
         path="/",
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=by_https(request),
     )
+
+
+def by_https(request: Request) -> bool:
+    """Whether cookies are for HTTPS alone: the platform's address says so, whatever a proxy tells of a request."""
+    return getattr(request.app.state, "secure", False) or request.url.scheme == "https"
 
 
 def clear_cookie(response: Response) -> None:
