@@ -156,12 +156,12 @@ async def test_a_style_sheet_of_a_cda_is_told_of(sandbox):
     assert await _findings(sandbox, styled, Deposit()) == {"cda-stylesheet"}
 
 
-async def test_a_process_that_stalls_is_replaced(sandbox, monkeypatch):
+async def test_a_document_that_stalls_its_process_is_refused(monkeypatch):
     stalled = Sandbox(workers=1)
     monkeypatch.setattr("esante.record.sandbox.TIMEOUT", 0.0)
-    assert (await stalled.inspect("pdf", pdf())).refused == ("too-complex", "")
-    monkeypatch.setattr("esante.record.sandbox.TIMEOUT", 10.0)
-    assert (await stalled.inspect("pdf", pdf())).refused is None
+    assert await _key(stalled, pdf(), PDF) == "too-complex"
+    monkeypatch.undo()
+    assert await _findings(stalled, pdf(), PDF) == set()
     await stalled.close()
 
 

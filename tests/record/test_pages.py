@@ -140,6 +140,43 @@ async def test_pages_of_a_pdf_come_as_pictures(world, browse):
     assert (await client.get(f"/record/{document.id}/picture")).status_code == 404
 
 
+async def test_a_long_pdf_read_to_its_end_is_told_once(world, browse):
+    content = pdf(edit=lambda document: [document.add_page() for _ in range(8)])
+    person, document = await with_document(world, content, Deposit(type="51852-2"))
+    await world.into_circle(person, world.people["other_entry"])
+    client = await browse(world.people["other"])
+    shown = await page(client, f"/patients/{person.id}/documents/{document.id}")
+    pictures = shown.xpath("//article//img/@src")
+    assert len(pictures) == 9
+    for picture in pictures:
+        assert (await client.get(picture)).status_code == 200
+    assert len(await world.events(person, Read)) == 1
+    (grant,) = await world.access.grants.active(person.id)
+    await world.access.grants.revoke(requester_of(person), grant.id)
+    assert (await client.get(pictures[0])).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["pdf", "cda", "image"])
+async def test_a_document_that_no_process_can_open_has_a_page_that_says_so(world, browse, monkeypatch, kind):
+    content = {"pdf": pdf, "cda": cda, "image": image}[kind]()
+    meta = Deposit() if kind == "cda" else Deposit(type="51852-2")
+    person, document = await with_document(world, content, meta, by="surgeon")
+    healthy = await with_document(world, pdf("Words of another"), Deposit(type="51852-2"), person)
+    client = await browse(requester_of(person))
+    monkeypatch.setattr("esante.record.sandbox.TIMEOUT", 0.0)
+    shown = await page(client, f"/record/{document.id}")
+    if kind == "image":
+        picture = await client.get(shown.xpath("//article//img/@src")[0])
+        assert (picture.status_code, picture.headers["content-type"]) == (422, "image/svg+xml")
+        assert "This document cannot be shown here" in picture.text
+    else:
+        assert "This document cannot be shown here" in text(shown)
+    assert shown.xpath(f"//a[@href='/record/{document.id}/original']")
+    monkeypatch.undo()
+    assert (await client.get(f"/record/{document.id}/original")).content == content
+    assert "Words of another" in text(await page(client, f"/record/{healthy[1].id}"))
+
+
 async def test_a_hostile_text_stays_text(world, browse):
     meta = Deposit(type="51852-2", title=HOSTILE, media_type="text/plain")
     person, document = await with_document(world, f"{HOSTILE} {uuid7().hex}".encode(), meta)

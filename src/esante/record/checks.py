@@ -12,7 +12,7 @@ from esante.fhir import check
 from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.findings import InvalidContent
 from esante.record.model import KINDS, MAX_CONTENT, Deposit, Finding
-from esante.record.sandbox import Sandbox
+from esante.record.sandbox import Sandbox, Unopened
 from esante.web import TIME_ZONE
 
 MAX_TITLE = 200
@@ -157,13 +157,17 @@ async def _look_inside(kind: str, content: bytes, sandbox: Sandbox) -> _Inside:
 
 
 async def _look_by_sandbox(kind: str, content: bytes, sandbox: Sandbox) -> _Inside:
-    found = await sandbox.inspect(kind, content)
-    if found.refused:
-        raise InvalidContent(found.refused[0], place="content", detail=found.refused[1])
-    findings = tuple(Finding(key, "", detail) for key, detail in found.findings)
+    try:
+        answer, _ = await sandbox.ask({"task": "look", "kind": kind}, content)
+    except Unopened as error:
+        raise InvalidContent("too-complex", place="content") from error
+    if refused := answer.get("refused"):
+        raise InvalidContent(refused[0], place="content", detail=refused[1])
+    found = answer["result"]
+    findings = tuple(Finding(key, "", detail) for key, detail in found.get("findings", ()))
     if kind != "cda":
         return _Inside(findings=findings)
-    header = found.meta
+    header = found["meta"]
     subject = Subject(
         identifiers=tuple((system, value) for system, value in header["identifiers"]),
         family=header["family"],

@@ -60,11 +60,18 @@ class Incoming:
 class Deposits:
     """The use case of depositing."""
 
-    def __init__(self, db: Database, objects: Objects, teller: Teller, directory: Directory, access: Access) -> None:
+    def __init__(
+        self,
+        db: Database,
+        objects: Objects,
+        teller: Teller,
+        directory: Directory,
+        access: Access,
+        sandbox: Sandbox,
+    ) -> None:
         self._db, self._objects, self._teller = db, objects, teller
-        self._directory, self._access = directory, access
+        self._directory, self._access, self._sandbox = directory, access, sandbox
         self._same_bytes: Lookup[tuple[UUID, bytes], list[Document]] = Lookup(db, partial(store.same_bytes, db))
-        self.sandbox = Sandbox()
 
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
@@ -73,7 +80,7 @@ class Deposits:
         examined = []
         for index, entry in enumerate(entries):
             with _numbered(index):
-                examined.append(await examine(entry.content, entry.meta, self.sandbox))
+                examined.append(await examine(entry.content, entry.meta, self._sandbox))
         person = await self._directory.person(person_id)
         if person is None:
             raise telling.unknown_person()

@@ -15,12 +15,12 @@ from esante.access import Access
 from esante.directory import Directory
 from esante.fhir import DocumentView, decode, view
 from esante.record import forms, reading
-from esante.record import render as shown
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS
 from esante.record.model import Document, Filters, Status
 from esante.record.rules import is_own
 from esante.record.service import Record
+from esante.record.showing import Showing, Unreadable, plain_text
 from esante.record.visits import LOOKS, Banner, Visit, Visits, banner_of, no_access
 from esante.web import NOT_FOUND, Problem, render
 
@@ -110,7 +110,7 @@ class _Pages:
     async def document(self, request: Request, visit: Visit) -> Response:
         """A document, readable in the page."""
         document, content = await self._content(request, visit)
-        body, content_view = await readable(document, content)
+        body, content_view = await readable(self._record.showing, document, content)
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
             versions = await self._record.versions(visit.requester, visit.person_id, document.id)
@@ -143,21 +143,32 @@ class _Pages:
 
     async def picture(self, request: Request, visit: Visit) -> Response:
         """An image document, made anew from its pixels."""
-        document, content = await self._content(request, visit)
-        if document.kind != "image":
-            raise Problem(404, "not-found", NOT_FOUND)
-        media_type, data = await _shown(shown.picture, content)
+        document, content = await self._part(request, visit, "image")
+        try:
+            media_type, data = await self._record.showing.picture(document, content)
+        except Unreadable:
+            return await _not_shown(request)
         return Response(data, media_type=media_type, headers=SANDBOXED)
 
     async def sheet(self, request: Request, visit: Visit) -> Response:
         """A page of a PDF as a picture."""
-        document, content = await self._content(request, visit)
-        if document.kind != "pdf":
-            raise Problem(404, "not-found", NOT_FOUND)
-        png = await _shown(shown.sheet_png, content, request.path_params["number"])
+        document, content = await self._part(request, visit, "pdf")
+        try:
+            png = await self._record.showing.sheet(document, content, request.path_params["number"])
+        except Unreadable:
+            return await _not_shown(request)
         if png is None:
             raise Problem(404, "not-found", NOT_FOUND)
         return Response(png, media_type="image/png", headers=SANDBOXED)
+
+    async def _part(self, request: Request, visit: Visit, kind: str) -> tuple[Document, bytes]:
+        """A document of a kind, for one more picture of it."""
+        return await self._record.part(
+            visit.requester,
+            visit.person_id,
+            request.path_params["document_id"],
+            matching=lambda document: document.kind == kind,
+        )
 
     async def _content(self, request: Request, visit: Visit) -> tuple[Document, bytes]:
         return await self._record.content(visit.requester, visit.person_id, request.path_params["document_id"])
@@ -170,22 +181,22 @@ class _Pages:
         return sorted({grant.holder for grant in consent.grants if grant.holder})
 
 
-async def readable(document: Document, content: bytes) -> tuple[str, Any]:
+async def readable(showing: Showing, document: Document, content: bytes) -> tuple[str, Any]:
     """How a document is shown (fhir, pdf, cda, image, text, or nothing) and the view its template needs."""
     try:
         match document.kind:
             case "fhir":
                 return "fhir", await asyncio.to_thread(_fhir_view, content)
             case "pdf":
-                return "pdf", await asyncio.to_thread(shown.sheets, content)
+                return "pdf", await showing.sheets(document, content)
             case "cda":
-                sections = await asyncio.to_thread(shown.cda_sections, content)
+                sections = await showing.sections(document, content)
                 return ("cda", sections) if sections else ("nothing", None)
             case "text":
-                return "text", shown.plain_text(content)
+                return "text", plain_text(content)
             case _:
                 return document.kind, None
-    except shown.Unreadable:
+    except Unreadable:
         return "nothing", None
 
 
@@ -193,11 +204,10 @@ def _fhir_view(content: bytes) -> DocumentView:
     return view(decode(content))
 
 
-async def _shown(show: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return await asyncio.to_thread(show, *arguments)
-    except shown.Unreadable as error:
-        raise Problem(404, "not-found", NOT_FOUND) from error
+async def _not_shown(request: Request) -> Response:
+    """In place of a picture that cannot be made: one that says so."""
+    svg = await render(request, "record/not-shown.svg.html", 422)
+    return Response(svg.body, svg.status_code, media_type="image/svg+xml", headers=SANDBOXED)
 
 
 def file_name(document: Document) -> str:

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from esante.access import (
     Action,
@@ -17,11 +17,17 @@ from esante.access import (
     opening_grant,
 )
 from esante.directory import Person
+from esante.journal import Entry
 from esante.record.model import Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
 CORRECTION = Verdict(True, "operator.correct", "correction")
 """An operator puts right what was filed under the wrong patient, and sees nothing else."""
+
+ONE_READING = timedelta(minutes=10)
+"""How long after a document was opened its further pages belong to the same reading: a browser asks for the
+pictures of a long PDF only as the reader comes to them. Longer would hide from the patient that somebody came
+back."""
 
 
 def purpose_of(requester: Requester) -> Purpose:
@@ -50,6 +56,22 @@ def is_own(document: Document, requester: Requester) -> bool:
     if requester.id in (document.author_id, document.organization_id):
         return True
     return requester.organization_id is not None and requester.organization_id == document.organization_id
+
+
+def is_same_reading(entry: Entry, requester: Requester, document: Document, verdict: Verdict, at: datetime) -> bool:
+    """Whether a `Read` entry tells of the reading that a further page belongs to.
+
+    The same requester at the same place, the same document, the same rule and grant, not longer ago than
+    `ONE_READING`.
+    """
+    told = entry.event
+    return (
+        told is not None
+        and at - entry.at <= ONE_READING
+        and (entry.actor, entry.origin) == (requester.actor, requester.origin)
+        and document.id in told.documents
+        and (told.rule, told.grant_id) == (verdict.rule, verdict.grant.id if verdict.grant else None)
+    )
 
 
 class Sight:

@@ -39,12 +39,16 @@ from esante.record.model import (
     Timeline,
     Withdrawn,
 )
+from esante.record.sandbox import Sandbox
+from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
 from esante.storage import Connection, Database, Lookup, Objects, insert, uuid7
 from esante.web import decode_cursor, encode_cursor
 
 MAX_PAGE = 500
 MAX_REASON = 500
+_LATEST = 50
+"""Readings of a record that are looked through for one that goes on; beyond them it is told again."""
 _SPARE = 50
 """Documents read beyond a page, so that a few which are not shown cost no second query."""
 
@@ -54,19 +58,21 @@ class Record:
 
     What a requester may not see does not exist for him: every method raises the same Problem 404 for a
     document that is not there and for one that is not for him. Every act is journalled with its verdict, in
-    the transaction of the act.
+    the transaction of the act. `showing` makes pages and pictures of what was read.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
         self._documents: Lookup[store.Key, tuple[Document, bytes | None]] = Lookup(db, partial(store.with_content, db))
         self._directory, self._access = directory, access
-        self._teller = Teller(db, journal)
-        self._deposits = Deposits(db, objects, self._teller, directory, access)
+        self._journal, self._teller = journal, Teller(db, journal)
+        self._sandbox = Sandbox()
+        self._deposits = Deposits(db, objects, self._teller, directory, access, self._sandbox)
+        self.showing = Showing(self._sandbox)
 
     async def close(self) -> None:
-        """Stop the processes that look into documents."""
-        await self._deposits.sandbox.close()
+        """Stop the processes that open documents."""
+        await self._sandbox.close()
 
     async def deposit(
         self,
@@ -152,6 +158,36 @@ class Record:
 
         One that is not `matching` is as one that is not there.
         """
+        document, content, verdict = await self._opened(requester, person_id, document_id, matching)
+        await self._db.write(self._teller.rows(Read, requester, person_id, verdict, [document]))
+        return document, content
+
+    async def part(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        document_id: UUID,
+        *,
+        matching: Callable[[Document], bool] = lambda document: True,
+    ) -> tuple[Document, bytes]:
+        """As `content`, for one more page or picture of a document that is being read.
+
+        Decided on anew each time; journalled unless the journal tells already that the requester opened the
+        document, on the same ground and within `ONE_READING`.
+        """
+        document, content, verdict = await self._opened(requester, person_id, document_id, matching)
+        entries = await self._journal.entries_of(person_id, [Read], limit=_LATEST)
+        if not any(rules.is_same_reading(entry, requester, document, verdict, datetime.now(UTC)) for entry in entries):
+            await self._db.write(self._teller.rows(Read, requester, person_id, verdict, [document]))
+        return document, content
+
+    async def _opened(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        document_id: UUID,
+        matching: Callable[[Document], bool],
+    ) -> tuple[Document, bytes, Verdict]:
         async with self._teller.refusals(requester, person_id, "read"):
             sight = await self._sight(requester, person_id)
             found = await self._documents.of((person_id, document_id))
@@ -160,8 +196,7 @@ class Record:
         assert document is not None
         if content is None:
             content = await self._objects.get(document.sha256)
-        await self._db.write(self._teller.rows(Read, requester, person_id, verdict, [document]))
-        return document, content
+        return document, content, verdict
 
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """All versions of a document that the requester may see, the newest first. Problem 404."""

@@ -1,20 +1,14 @@
-"""The process that looks into PDF, CDA and images: it runs apart, with bounds on memory, and may die.
+"""What a look into a PDF, a CDA or an image finds before it is taken in.
 
-It imports nothing of the platform and is started by its path. A request on standard input is one letter for
-the kind, eight bytes of length, and the bytes; the answer is eight bytes of length and a JSON object:
-`refused` ([key, detail], when the document cannot be taken in), `findings` ([[key, detail], …]) and `meta`.
+Each look gives `findings` ([[key, detail], …]) and `meta` (what the document says of itself), or raises `Refuse`.
 """
 
 import contextlib
 import io
-import json
 import re
-import resource
-import sys
 import zlib
-from typing import Any, BinaryIO
+from typing import Any
 
-MEMORY = 1536 * 1024 * 1024
 MAX_PAGES = 5_000
 MAX_PIXELS = 60_000_000
 MAX_INFLATED = 32 * 1024 * 1024
@@ -157,32 +151,3 @@ def inspect_image(data: bytes) -> dict[str, Any]:
         raise
     except (OSError, ValueError, SyntaxError):
         raise Refuse("image-broken") from None
-
-
-INSPECTORS = {"p": inspect_pdf, "c": inspect_cda, "i": inspect_image}
-
-
-def answer(kind: str, data: bytes) -> dict[str, Any]:
-    """Look into one document."""
-    try:
-        return INSPECTORS[kind](data)
-    except Refuse as refused:
-        return {"refused": (refused.key, refused.detail)}
-    except (MemoryError, RecursionError):
-        return {"refused": ("too-complex", "")}
-
-
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until standard input ends."""
-    while header := requests.read(9):
-        data = requests.read(int.from_bytes(header[1:], "big"))
-        text = json.dumps(answer(chr(header[0]), data)).encode()
-        answers.write(len(text).to_bytes(8, "big") + text)
-        answers.flush()
-
-
-if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from esante.record import render
+from esante.record.worker import rendering
 
 CDA = """<ClinicalDocument xmlns="urn:hl7-org:v3"><component><structuredBody><component><section>
 <title>Findings</title><text>{}</text></section></component></structuredBody></component></ClinicalDocument>"""
@@ -28,40 +28,39 @@ def png(mode="RGB", size=(30, 20), **options):
 
 
 def narrative(text):
-    (section,) = render.cda_sections(CDA.format(text).encode())
-    return section
+    ((_, title, body),) = rendering.sections(CDA.format(text).encode())
+    return title, body
 
 
 def test_pages_of_a_pdf_have_their_size_and_text():
-    total, sheets = render.sheets(pdf(2))
+    total, sheets = rendering.sheets(pdf(2))
     assert total == 2
-    assert [sheet.text for sheet in sheets] == ["Words of page 1", "Words of page 2"]
-    picture = Image.open(io.BytesIO(render.sheet_png(pdf(2), 2)))
-    assert picture.size == (sheets[1].width, sheets[1].height)
+    assert [text for _, _, text in sheets] == ["Words of page 1", "Words of page 2"]
+    assert Image.open(io.BytesIO(rendering.sheet(pdf(2), 2))).size == sheets[1][:2]
 
 
 def test_only_so_many_pages_are_shown():
-    content = pdf(render.MAX_PAGES + 1)
-    total, sheets = render.sheets(content)
-    assert (total, len(sheets)) == (render.MAX_PAGES + 1, render.MAX_PAGES)
-    assert render.sheet_png(content, render.MAX_PAGES + 1) is None
-    assert render.sheet_png(content, 0) is None
+    content = pdf(rendering.MAX_PAGES + 1)
+    total, sheets = rendering.sheets(content)
+    assert (total, len(sheets)) == (rendering.MAX_PAGES + 1, rendering.MAX_PAGES)
+    assert rendering.sheet(content, rendering.MAX_PAGES + 1) is None
+    assert rendering.sheet(content, 0) is None
 
 
 def test_a_page_of_monstrous_size_makes_a_small_picture():
     document = FPDF(unit="pt", format=(14_000, 14_000))
     document.add_page()
-    picture = Image.open(io.BytesIO(render.sheet_png(bytes(document.output()), 1)))
-    assert picture.width <= render.PAGE_WIDTH
-    assert picture.height <= render.PAGE_HEIGHT
+    picture = Image.open(io.BytesIO(rendering.sheet(bytes(document.output()), 1)))
+    assert picture.width <= rendering.PAGE_WIDTH
+    assert picture.height <= rendering.PAGE_HEIGHT
 
 
 @pytest.mark.parametrize(
-    "show", [render.sheets, render.picture, render.cda_sections, lambda d: render.sheet_png(d, 1)]
+    "show", [rendering.sheets, rendering.picture, rendering.sections, lambda d: rendering.sheet(d, 1)]
 )
 @given(data=st.binary(max_size=300))
 def test_broken_bytes_are_unreadable_and_nothing_worse(show, data):
-    with pytest.raises(render.Unreadable):
+    with pytest.raises(rendering.Unreadable):
         show(data)
 
 
@@ -70,22 +69,22 @@ def test_a_picture_loses_its_metadata():
 
     info = PngInfo()
     info.add_text("Comment", "Jane Example")
-    media_type, data = render.picture(png(pnginfo=info))
+    media_type, data = rendering.picture(png(pnginfo=info))
     assert media_type == "image/png"
     assert b"Jane Example" not in data
 
 
 def test_a_picture_is_not_larger_than_a_screen_needs():
-    _, data = render.picture(png("L", (5_000, 40)))
-    assert max(Image.open(io.BytesIO(data)).size) <= render.PICTURE_SIDE
+    _, data = rendering.picture(png("L", (5_000, 40)))
+    assert max(Image.open(io.BytesIO(data)).size) <= rendering.PICTURE_SIDE
 
 
 def test_a_narrative_keeps_its_structure():
-    section = narrative(
+    title, body = narrative(
         "<paragraph>One <content styleCode='Bold'>two</content></paragraph><list><item>three</item></list>"
     )
-    assert section.title == "Findings"
-    assert section.body == "<div><p>One <strong>two</strong></p><ul><li>three</li></ul></div>"
+    assert title == "Findings"
+    assert body == "<div><p>One <strong>two</strong></p><ul><li>three</li></ul></div>"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_a_narrative_keeps_its_structure():
     ],
 )
 def test_nothing_active_comes_out_of_a_narrative(hostile):
-    body = str(narrative(hostile).body)
+    _, body = narrative(hostile)
     assert "words" in body
     for forbidden in ("<script", "href", "onclick", "onload=", "style", "<a", "<img", "javascript:"):
         assert forbidden not in body
@@ -108,9 +107,13 @@ def test_nothing_active_comes_out_of_a_narrative(hostile):
 
 def test_entities_of_xml_stay_unresolved():
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + CDA.format("<paragraph>&a;</paragraph>")
-    assert "aaaa" not in str([section.body for section in render.cda_sections(bomb.encode())])
+    assert "aaaa" not in str(rendering.sections(bomb.encode()))
 
 
-@given(st.text())
-def test_text_is_shown_as_it_is(text):
-    assert render.plain_text(text.encode("utf-8", "replace")) == text.encode("utf-8", "replace").decode()
+def test_a_report_too_long_or_too_deep_to_show_whole_is_not_shown_in_part():
+    deep = "<section>" + "<component><section>" * 30 + "</section></component>" * 30 + "</section>"
+    wide = CDA.format("<paragraph>word</paragraph>" * (rendering.MAX_HTML // 11 + 1))
+    nested = CDA.replace("<section>", deep.removesuffix("</section>") + "</section></component><component><section>")
+    for report in (wide, nested.format("")):
+        with pytest.raises(rendering.Unreadable):
+            rendering.sections(report.encode())
