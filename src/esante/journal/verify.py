@@ -146,9 +146,7 @@ def _join(frontier: Frontier, chunk: Chunk) -> dict[tuple[int, int], bytes]:
     return {(level + CHUNK_LEVEL, position): hash_ for level, position, hash_ in completed}
 
 
-def _wrong_nodes(
-    made: dict[tuple[int, int], bytes], kept: dict[tuple[int, int], bytes]
-) -> list[tuple[int, str]]:
+def _wrong_nodes(made: dict[tuple[int, int], bytes], kept: dict[tuple[int, int], bytes]) -> list[tuple[int, str]]:
     """The first kept node that is not what its leaves make, each with its last leaf; lower ones first."""
     for (level, position), hash_ in sorted(made.items()):
         if kept.get((level, position)) != hash_:
@@ -291,7 +289,9 @@ async def _check_chunk(dsn: str, first: int, count: int, at_size: int) -> Chunk:
     try:
         rows = await _rows(conn, first + 1, first + count)
         expired, problems = await _without_content(conn, rows)
-        levels = [(level, first >> FANOUT_BITS * level, count >> FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1)]
+        levels = [
+            (level, first >> FANOUT_BITS * level, count >> FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1)
+        ]
         kept = await store.kept_hashes(conn, [wanted for wanted in levels if wanted[2]])
     finally:
         await conn.close()
@@ -374,9 +374,7 @@ def _leaf_hashes(rows: Sequence[Any]) -> list[bytes]:
     return [sha256(LEAF + row[1].to_bytes(8, "big") + row[2]).digest() for row in rows]
 
 
-def _subtrees(
-    hashes: list[bytes], first: int = 0, nodes: dict[tuple[int, int], bytes] | None = None
-) -> list[bytes]:
+def _subtrees(hashes: list[bytes], first: int = 0, nodes: dict[tuple[int, int], bytes] | None = None) -> list[bytes]:
     """The roots of the complete subtrees of a run of leaves from `first` on, left to right.
 
     `nodes` gets those that the sealer keeps, by level and position.
