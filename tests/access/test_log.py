@@ -131,7 +131,15 @@ def test_an_emergency_is_an_emergency():
 
 @pytest.mark.parametrize("type_", log_types())
 def test_every_event_of_the_log_has_words_and_is_valid_fhir(type_):
-    samples = {"str": "x", "UUID": uuid7(), "datetime": datetime.now(UTC), "bool": True, "float": 1.0, "int": 1}
+    samples = {
+        "str": "x",
+        "UUID": uuid7(),
+        "datetime": datetime.now(UTC),
+        "bool": True,
+        "float": 1.0,
+        "int": 1,
+        "tuple": (),
+    }
     missing = {field.name: field for field in msgspec.structs.fields(type_) if field.required}
     told = type_(**{name: samples[field.type.__name__] for name, field in missing.items()})
     if "kind" in missing:

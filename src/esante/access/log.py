@@ -21,6 +21,7 @@ from esante.access.events import (
 )
 from esante.access.model import AccessEvent, GrantKind
 from esante.access.rules import REASONS
+from esante.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
 from esante.journal import EVENTS, Entry, Event, Journal
 from esante.web import N_, Page
 
@@ -59,6 +60,9 @@ _SHARING: Sequence[type[Event]] = (
     EmergencyReviewed,
     SignedIn,
 )
+_LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
+_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased)
+"""What the directory tells of a person; each type has its words."""
 _STATE_WORDS = {
     "announced": N_("The letter about the record was sent."),
     "open": N_("The record was opened."),
@@ -105,14 +109,22 @@ def log_types(kind: str = "") -> list[type[Event]]:
     """The event types that a filter of the log (a key of `KINDS`) shows."""
     accesses = access_types()
     if kind == "looked":
-        return [type_ for type_ in accesses if type_.ACTION in "RE" and type_ is not EmergencyDeclared]
+        looks = [type_ for type_ in accesses if type_.ACTION in "RE" and type_ is not EmergencyDeclared]
+        return [*looks, *_LOOKED_UP]
     if kind == "documents":
         return [type_ for type_ in accesses if type_.ACTION in "CUD"]
     if kind == "emergency":
         return [EmergencyDeclared, EmergencyReviewed]
     if kind == "sharing":
         return list(_SHARING)
-    return [*accesses, *(() if kind == "refused" else _SHARING)]
+    if kind == "refused":
+        return [*accesses, PersonRead]
+    return [*accesses, *_SHARING, *_DIRECTORY]
+
+
+def refused(event: Any) -> bool:
+    """Whether an event tells of something that was asked for and not given."""
+    return isinstance(event, AccessEvent | PersonRead) and not event.allowed
 
 
 async def scan(
@@ -149,13 +161,12 @@ def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str
     """An entry in words; `labels` and `roles` are the msgids of categories and professions by their keys."""
     event, actor = entry.event, entry.actor
     access = event if isinstance(event, AccessEvent) else None
-    refused = access is not None and not access.allowed
     return Line(
         id=entry.id,
         at=entry.at,
         text=_text(entry, _, labels),
         icon=_icon(event),
-        tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if refused else "",
+        tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if refused(event) else "",
         who="" if actor.id == entry.person_id else actor.name,
         role=_(roles[actor.role]) if actor.role in roles else "",
         organization=actor.organization if actor.organization != actor.name else "",
@@ -165,7 +176,7 @@ def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str
         grant=_grant(access, _),
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
         justification=event.justification if isinstance(event, EmergencyDeclared) else "",
-        refused=refused,
+        refused=refused(event),
         documents=access.documents if access and access.allowed else (),
         until=getattr(event, "until", None),
     )
@@ -178,9 +189,12 @@ def fits(line: Line, words: Sequence[str]) -> bool:
 
 
 def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
-    event = entry.event
+    event: Any = entry.event
     if event is None:
         return _(N_("This entry was removed at the end of its retention."))
+    if isinstance(event, _DIRECTORY):
+        words = event.REFUSED_WORDS if refused(event) else event.WORDS
+        return _(words) % {"actor": entry.actor.name}
     if isinstance(event, AccessEvent):
         names = ", ".join(_(labels.get(key, key)) for key in event.categories) or _(N_("no documents"))
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
@@ -220,7 +234,7 @@ def _icon(event: Any) -> str:
         return "emergency"
     if isinstance(event, AccessEvent):
         return _ICONS[event.ACTION]
-    return "person" if isinstance(event, SignedIn) else "sharing"
+    return "person" if isinstance(event, SignedIn | PersonRead | PersonSearched) else "sharing"
 
 
 def _grant(access: AccessEvent | None, _: Gettext) -> str:

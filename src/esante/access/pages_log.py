@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from esante.access.events import LogRead
 from esante.access.fields import id_of_cursor
-from esante.access.log import KINDS, fits, line, log_types, scan
-from esante.access.model import AccessEvent, Requester
+from esante.access.log import KINDS, fits, line, log_types, refused, scan
+from esante.access.model import Requester
 from esante.access.service import Access
 from esante.directory import catalogue
 from esante.journal import Entry, Journal, verifier_source
@@ -60,8 +60,7 @@ async def _log(
     translate = gettext_of(request)
 
     def wanted(entry: Entry) -> bool:
-        refused = isinstance(entry.event, AccessEvent) and not entry.event.allowed
-        if kind == "refused" and not refused:
+        if kind == "refused" and not refused(entry.event):
             return False
         return not words or fits(line(entry, translate, categories, roles), words)
 

@@ -209,6 +209,7 @@ class PersonRead(Event, frozen=True, kw_only=True):
     """Someone asked for a person's entry in the directory (an unknown one: filed under nobody)."""
 
     WORDS: ClassVar[str] = N_("%(actor)s looked at your entry in the directory of persons.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for your entry in the directory of persons and was refused.")
 
     allowed: bool
 

@@ -93,6 +93,11 @@ def today() -> date:
     return datetime.now(_ZONE).date()
 
 
+async def subject_of(content: bytes, media_type: str, sandbox: Sandbox) -> Subject | None:
+    """The patient that a document which was taken in names."""
+    return (await _look_inside(KINDS[media_type], content, sandbox)).subject
+
+
 def _check_meta(meta: Deposit) -> None:
     texts = [("title", meta.title, MAX_TITLE), ("format", meta.format, MAX_TEXT)]
     texts += [("identifier", text, MAX_TEXT) for pair in meta.identifiers for text in pair]

@@ -16,8 +16,8 @@ from msgspec import structs
 from esante.access import Access, Action, Confidentiality, Consent, Item, RecordState, Requester, Verdict, decide
 from esante.directory import Directory, Person
 from esante.record import rules, store, telling
-from esante.record.checks import Examined, examine, today
-from esante.record.findings import InvalidContent
+from esante.record.checks import Examined, Subject, examine, today
+from esante.record.findings import UNCONFIRMED, InvalidContent
 from esante.record.model import (
     Deposit,
     Deposited,
@@ -221,7 +221,7 @@ def new_document(
         raise InvalidContent("hidden-by-author", place="securityLabel")
     key = uuid7(at)
     now = at or datetime.now(UTC)
-    findings = (*found.findings, *_subject_findings(person, found))
+    findings = (*found.findings, *subject_findings(person, found.subject))
     document = Document(
         id=key,
         person_id=person.id,
@@ -254,8 +254,8 @@ def new_document(
     return document, findings
 
 
-def _subject_findings(person: Person, found: Examined) -> tuple[Finding, ...]:
-    subject = found.subject
+def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, ...]:
+    """What is to be said of the patient that a document names; raises `InvalidContent` when it is another."""
     if subject is None:
         return ()
     match rules.same_subject(person, subject.identifiers, subject.family, subject.birth_date):
@@ -264,7 +264,7 @@ def _subject_findings(person: Person, found: Examined) -> tuple[Finding, ...]:
         case False:
             raise InvalidContent("subject-differs", place="subject")
         case None:
-            return (Finding("subject-not-confirmed", "subject"),)
+            return (Finding(UNCONFIRMED, "subject"),)
 
 
 def _decided(requester: Requester, consent: Consent, document: Document) -> Verdict:

@@ -16,6 +16,8 @@ class Note:
     code: str = "invalid"
 
 
+UNCONFIRMED = "subject-not-confirmed"
+"""The finding that a reader must not overlook: it stands above the document."""
 FINDINGS: Mapping[str, Note] = {
     "pdf-encrypted": Note(N_("The PDF is encrypted: readers may need its password.")),
     "pdf-javascript": Note(N_("The PDF holds a program (JavaScript). It is never run here.")),
@@ -24,7 +26,7 @@ FINDINGS: Mapping[str, Note] = {
     "pdf-open-action": Note(N_("The PDF asks for an action when it is opened. It is not carried out here.")),
     "pdf-submit-form": Note(N_("The PDF has a form that would send data elsewhere. It is not sent here.")),
     "cda-stylesheet": Note(N_("The CDA document names a style sheet. It is not used here.")),
-    "subject-not-confirmed": Note(N_("The patient named in the document could not be matched with this record.")),
+    UNCONFIRMED: Note(N_("The patient named in the document could not be matched with this record.")),
     "fhir-warning": Note(N_("The FHIR document has remarks of the validator.")),
 }
 """Notes that do not stand in the way of a deposit."""

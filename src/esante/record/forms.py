@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Confidentiality
-from esante.directory import Directory
+from esante.directory import Directory, Person, PersonQuery
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS
 from esante.record.model import MAX_CONTENT, Deposit, Document
@@ -171,13 +171,20 @@ class _Forms:
         """Move a document that was filed under the wrong patient."""
         form = await read_form(request)
         document_id = request.path_params["document_id"]
-        right = await self._directory.find_person(None, _text(form, "identifier").replace(" ", ""))
-        if right is None:
-            raise Problem(422, "value", _NO_PERSON, place="identifier", remedy=N_("Check the number and try again."))
+        await self._record.document(visit.requester, visit.person_id, document_id)
+        right = await self._named(visit, _text(form, "identifier").replace(" ", ""))
         moved = await self._record.correct_person(
             visit.requester, visit.person_id, document_id, right.id, _text(form, "reason")
         )
         return redirect(f"/patients/{right.id}/documents/{moved.id}")
+
+    async def _named(self, visit: Visit, identifier: str) -> Person:
+        """The one person with an identifier, looked up as everybody looks up persons: she is told of it."""
+        asker, query = visit.requester, PersonQuery(value=identifier)
+        found = await self._directory.search_persons(query, actor=asker.actor, origin=asker.origin)
+        if len(found) != 1:
+            raise Problem(422, "value", _NO_PERSON, place="identifier", remedy=N_("Check the number and try again."))
+        return found[0]
 
 
 async def _handed_in(form: FormData) -> tuple[bytes, Deposit]:

@@ -16,7 +16,7 @@ from esante.directory import Directory
 from esante.fhir import DocumentView, decode, view
 from esante.record import forms, reading
 from esante.record.categories import CATEGORIES
-from esante.record.findings import FINDINGS
+from esante.record.findings import FINDINGS, UNCONFIRMED
 from esante.record.model import Document, Filters, Status
 from esante.record.rules import is_own
 from esante.record.service import Record
@@ -26,8 +26,6 @@ from esante.web import NOT_FOUND, Problem, render
 
 PAGE = 30
 BY_TYPE = 200
-UNCONFIRMED = "subject-not-confirmed"
-"""The finding that a reader must not overlook: it stands above the document."""
 SANDBOXED = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -88,7 +86,7 @@ class _Pages:
             cursor=query.get("cursor"),
             limit=BY_TYPE if by_type else PAGE,
         )
-        if not visit.own and found.grant is None and not found.documents and not filters.text and not filters.category:
+        if not visit.own and found.grant is None and not found.documents and not await self._sees_anything(visit):
             raise no_access()
         return await render(
             request,
@@ -106,6 +104,11 @@ class _Pages:
             **LOOKS,
             **await self._banner(visit),
         )
+
+    async def _sees_anything(self, visit: Visit) -> bool:
+        """Whether a professional without access sees any document, whatever was searched for: his own."""
+        any_status = Filters(status=())
+        return bool((await self._record.timeline(visit.requester, visit.person_id, any_status, limit=1)).documents)
 
     async def document(self, request: Request, visit: Visit) -> Response:
         """A document, readable in the page."""

@@ -19,11 +19,12 @@ from esante.access import (
     Verdict,
     decide,
 )
-from esante.directory import Directory
+from esante.directory import Directory, Person
 from esante.journal import Journal
 from esante.record import rules, store, telling
-from esante.record.deposits import Deposits
-from esante.record.findings import InvalidContent
+from esante.record.checks import subject_of
+from esante.record.deposits import Deposits, subject_findings
+from esante.record.findings import UNCONFIRMED, InvalidContent
 from esante.record.model import (
     ConfidentialitySet,
     Corrected,
@@ -238,16 +239,18 @@ class Record:
 
         Its author, his organisation or an operator may. All its versions end at the wrong patient, where they
         stay hidden from her and from everybody else; at the right one the current version is a new document.
-        Problem as `withdraw`, and as `deposit` for the right person.
+        Problem as `withdraw`, and as `deposit` for the right person: a document that names another patient
+        does not get into her record this way either.
         """
         reason = _reason(reason)
         async with self._teller.refusals(requester, person_id, "correct"):
             sight = await self._sight(requester, person_id)
             right = await self._access.consent(right_person_id)
-            if right_person_id == person_id or await self._directory.person(right_person_id) is None:
+            person = await self._directory.person(right_person_id)
+            if right_person_id == person_id or person is None:
                 raise telling.unknown_person()
             try:
-                return await self._move(requester, sight, person_id, right, document_id, reason)
+                return await self._move(requester, sight, person_id, person, right, document_id, reason)
             except asyncpg.UniqueViolationError as error:
                 raise telling.elsewhere() from error
 
@@ -256,10 +259,12 @@ class Record:
         requester: Requester,
         sight: rules.Sight,
         person_id: UUID,
+        person: Person,
         right: Consent,
         document_id: UUID,
         reason: str,
     ) -> Document:
+        """`person` and `right`: who is the right one, and what she allows."""
         async with self._db.transaction() as conn:
             document, verdict = await _lock_own(conn, requester, sight, person_id, document_id, operator=True)
             if requester.kind == "patient":
@@ -279,12 +284,21 @@ class Record:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
+                findings=await self._findings_at(person, document, content),
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
             out = self._teller.rows(Corrected, requester, person_id, verdict, [document], moved="out", why=reason)
             into = self._teller.rows(Corrected, requester, right.person_id, there, [moved], moved="in", why=reason)
             await insert(conn, [*store.rows_of(moved, content), *out, *into])
         return moved
+
+    async def _findings_at(self, person: Person, document: Document, content: bytes | None) -> tuple[str, ...]:
+        """The findings on a document when it is another person's; `content` None: it is in the object store."""
+        if content is None:
+            content = await self._objects.get(document.sha256)
+        subject = await subject_of(content, document.media_type, self._deposits.sandbox)
+        others = (key for key in document.findings if key != UNCONFIRMED)
+        return (*others, *(finding.key for finding in subject_findings(person, subject)))
 
     async def set_confidentiality(
         self, requester: Requester, person_id: UUID, document_id: UUID, level: Confidentiality

@@ -72,16 +72,23 @@ Banner = Callable[[Visit], Awaitable[dict[str, Any]]]
 
 
 def banner_of(access: Access, directory: Directory) -> Banner:
-    """What stands above a professional's pages: whose record it is, and the access he has."""
+    """What stands above a professional's pages: whose record it is, and the access he has.
+
+    Whose it is belongs to his access; without one he reads the directory, and the person is told so.
+    """
 
     async def banner(visit: Visit) -> dict[str, Any]:
         if visit.own:
             return {"person": None, "grant": None}
-        person = await directory.person(visit.person_id)
+        asker, consent = visit.requester, await access.consent(visit.person_id)
+        grant = opening_grant(consent, asker, datetime.now(UTC))
+        if grant is not None:
+            person = await directory.person(visit.person_id)
+        else:
+            person = await directory.read_person(visit.person_id, actor=asker.actor, origin=asker.origin)
         if person is None:
             raise no_access()
-        consent = await access.consent(visit.person_id)
-        return {"person": person, "grant": opening_grant(consent, visit.requester, datetime.now(UTC))}
+        return {"person": person, "grant": grant}
 
     return banner
 
