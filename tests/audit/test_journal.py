@@ -64,6 +64,20 @@ async def test_a_head_that_is_published_between_two_looks_is_no_alarm(journal, m
     assert report.problems == []
 
 
+async def test_a_head_that_was_not_published_any_more_is_no_alarm(journal, monkeypatch):
+    """As after a loss of power between the commit and the head."""
+
+    async def lost(name, data):
+        return None
+
+    monkeypatch.setattr(journal.sealer._objects, "put_named", lost)
+    for _ in range(7):
+        await journal.append(Happened(what="after"), person_id=journal.person, actor=DOCTOR)
+    await journal.sealer.seal_all()
+    report = await journal.verify(journal.dsn)
+    assert (report.problems, report.entries) == ([], 47)
+
+
 async def test_the_end_of_retention_is_no_alarm_before_its_entry_is_sealed(journal):
     before = await journal.db.fetchval("SELECT max(at) + interval '1 second' FROM journal_entry")
     assert await journal.expire(Happened.TYPE, before) == 40

@@ -192,19 +192,20 @@ def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
     event: Any = entry.event
     if event is None:
         return _(N_("This entry was removed at the end of its retention."))
-    if isinstance(event, _DIRECTORY):
-        words = event.REFUSED_WORDS if refused(event) else event.WORDS
-        return _(words) % {"actor": entry.actor.name}
     if isinstance(event, AccessEvent):
         names = ", ".join(_(labels.get(key, key)) for key in event.categories) or _(N_("no documents"))
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
         return _(words) % {"actor": entry.actor.name, "categories": names}
-    return _plain(event, _)
+    return _plain(event, entry.actor.name, _)
 
 
-def _plain(event: Any, _: Gettext) -> str:
+def _plain(event: Any, actor: str, _: Gettext) -> str:
     """The words of an event that is not an access."""
     match event:
+        case PersonRead(allowed=False):
+            return _(event.REFUSED_WORDS) % {"actor": actor}
+        case PersonRead() | PersonSearched() | PersonUpdated() | PersonDeceased():
+            return _(event.WORDS) % {"actor": actor}
         case StateChanged():
             return _(_STATE_WORDS.get(event.after, N_("The record changed.")))
         case SharingChanged():

@@ -116,12 +116,8 @@ async def _check_tree(
     """The tree of all chunks against the signed root, the kept nodes above the chunks, and the earlier head."""
     frontier, above, witnessed = Frontier(), dict[tuple[int, int], bytes](), None
     for chunk in chunks:
-        if chunk.at_size is not None:
-            witnessed = (
-                Frontier.from_bytes(chunk.first + chunk.count, frontier.to_bytes() + chunk.at_size).root()
-                if chunk.at_size
-                else frontier.root()
-            )
+        if witness and chunk.at_size is not None:
+            witnessed = Frontier.from_bytes(witness[0], frontier.to_bytes() + chunk.at_size).root()
         above |= _join(frontier, chunk)
     kept = await store.kept_hashes(db, [(level, position, 1) for level, position in above])
     report.problems += [text for _, text in _wrong_nodes(above, kept)]
@@ -289,10 +285,8 @@ async def _check_chunk(dsn: str, first: int, count: int, at_size: int) -> Chunk:
     try:
         rows = await _rows(conn, first + 1, first + count)
         expired, problems = await _without_content(conn, rows)
-        levels = [
-            (level, first >> FANOUT_BITS * level, count >> FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1)
-        ]
-        kept = await store.kept_hashes(conn, [wanted for wanted in levels if wanted[2]])
+        heights = [(level, FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1) if count >> FANOUT_BITS * level]
+        kept = await store.kept_hashes(conn, [(level, first >> bits, count >> bits) for level, bits in heights])
     finally:
         await conn.close()
     gaps = _gaps(rows, first, count)
