@@ -7,7 +7,7 @@ import pytest
 
 from esante.access import requester_of
 from esante.directory import PersonRead, PersonSearched
-from esante.record import Deposit, Filters, Status
+from esante.record import Deposit, Filters, Status, reading
 from esante.storage import uuid7
 from esante.web import Problem
 from tests.record.conftest import fhir_document, letter
@@ -83,6 +83,12 @@ async def test_looking_for_the_right_patient_is_told_to_her(world, browse):
     assert answer.status_code == 303
     [(told, _)] = await world.events(right, PersonSearched)
     assert told.actor.id == world.people["doctor"].id
+
+
+def test_a_unit_that_is_mostly_blanks_costs_no_more_than_its_length():
+    blanks = " " * 1_000_000
+    assert reading.range_words(f"1 a{blanks}b", f"2 a{blanks}b") == f"1 – 2 a{blanks}b"
+    assert reading.bar("1", "mg", f"{blanks}< 0 mg", f"< {blanks}4{blanks}mg") is not None
 
 
 @pytest.mark.parametrize("who", ["hospital", "operator"])

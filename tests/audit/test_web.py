@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from esante.app import create_app
 from esante.settings import Settings
-from esante.web import HANDLERS, SecurityHeaders, bounded, redirect, set_cookie
+from esante.web import HANDLERS, SecurityHeaders, bounded, read_form, redirect, set_cookie
 from esante.web.bounded import BoundedConnection
 
 
@@ -33,6 +33,11 @@ async def entered(request: Request) -> Response:
     return response
 
 
+async def formed(request: Request) -> Response:
+    form = await read_form(request)
+    return JSONResponse(sorted(form))
+
+
 async def echoed(request: Request) -> Response:
     return JSONResponse(len(await request.body()))
 
@@ -46,6 +51,7 @@ def app(tmp_path):
             Route("/fhir/failing", failing),
             Route("/enter", entered),
             Route("/echo", echoed, methods=["POST"]),
+            Route("/form", formed, methods=["POST"]),
             Mount("/static", StaticFiles(directory=tmp_path)),
         ],
         middleware=[Middleware(SecurityHeaders)],
@@ -83,7 +89,14 @@ async def test_a_fault_is_answered_with_every_header_and_told_once(client, caplo
 async def test_a_cookie_is_for_https_alone_where_the_platform_s_address_says_so(app, client):
     assert "secure" not in (await client.get("/enter")).headers["set-cookie"].lower()
     app.state.secure = True
-    assert "; secure" in (await client.get("/enter")).headers["set-cookie"].lower()
+    answer = await client.get("/enter")
+    assert "; secure" in answer.headers["set-cookie"].lower()
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_a_form_without_a_file_is_small_before_anybody_is_known(client):
+    answer = await client.post("/form", data={"note": "a" * 2_000_000})
+    assert answer.status_code == 413
 
 
 async def test_the_platform_never_redirects_to_where_the_request_says_it_is(tmp_path):

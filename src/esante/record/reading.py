@@ -108,7 +108,7 @@ class Result(Protocol):
 
 
 _SILENT = {"final", "unknown", "current"}
-_NUMBER = re.compile(r"[<>≤≥~]?\s*([-+]?\d+(?:[.,]\d+)?)")
+_NUMBER = re.compile(r"(?:[<>≤≥~]\s*)?([-+]?\d+(?:[.,]\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from esante.web.i18n import N_
 from esante.web.problems import Problem
 
-FORM_LIMIT = 32 * 1024 * 1024
+FORM_LIMIT = 1024 * 1024
+"""Bytes of a form that carries no file."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:

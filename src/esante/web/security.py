@@ -19,6 +19,7 @@ _HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"permissions-policy", b"geolocation=(), microphone=(), payment=()"),
 )
 _NO_STORE = (b"cache-control", b"no-store")
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 _PUBLIC = "/static/"
 
 
@@ -38,7 +39,11 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
-        wanted = _HEADERS if scope["path"].startswith(_PUBLIC) else (*_HEADERS, _NO_STORE)
+        wanted = [*_HEADERS]
+        if not scope["path"].startswith(_PUBLIC):
+            wanted.append(_NO_STORE)
+        if "app" in scope and getattr(scope["app"].state, "secure", False):
+            wanted.append(_HTTPS_ONLY)
         started = False
 
         async def guarded(message: Message) -> None:
