@@ -270,7 +270,7 @@ async def test_no_code_for_a_record_that_nobody_could_open(house):
     assert (await refused(house.access.codes.issue(patient))).status == 409
 
 
-# Circle and stays
+# Circle
 
 
 async def test_the_circle_sees_restricted_documents_until_it_is_revoked(house, journal):
@@ -291,32 +291,6 @@ async def test_the_circle_takes_no_one_twice_at_once_and_no_stranger(house):
     await asyncio.gather(*(house.access.grants.add_to_circle(patient, house.doctor.id) for _ in range(5)))
     assert len(await house.access.grants.active(patient.id)) == 1
     assert (await refused(house.access.grants.add_to_circle(patient, uuid7()))).status == 404
-
-
-async def test_a_stay_lasts_until_days_after_discharge_and_is_the_hospitals(house):
-    patient = await house.open_patient()
-    stay = await house.access.grants.admit(house.software, patient.id)
-    assert await house.access.grants.admit(house.doctor, patient.id) == stay
-    assert (await sees(house, patient, house.doctor)).rule == "grant.institution_stay"
-    assert (await sees(house, patient, house.software)).allowed
-    assert not (await sees(house, patient, house.pharmacist)).allowed
-    until = await house.access.grants.discharge(house.software, patient.id)
-    assert until - datetime.now(UTC) > terms().stay_after - timedelta(minutes=1)
-    consent = await house.access.consent(patient.id)
-    question = (house.doctor, Action.READ, LETTER, Purpose.TREATMENT)
-    assert decide(consent, *question, until - timedelta(seconds=1)).allowed
-    assert not decide(consent, *question, until).allowed
-    assert (await refused(house.access.grants.discharge(house.software, patient.id))).status == 404
-
-
-async def test_only_a_hospital_tells_of_a_stay_and_unknown_and_closed_are_one(house):
-    patient = await house.open_patient()
-    for other in (house.pharmacist, house.other_doctor, patient):
-        assert (await refused(house.access.grants.admit(other, patient.id))).status == 403
-    closed = await house.open_patient()
-    await house.access.lifecycle.change(closed, "close")
-    answers = [await refused(house.access.grants.admit(house.software, id_)) for id_ in (closed.id, uuid7())]
-    assert len({(a.status, a.title, a.remedy, a.detail) for a in answers}) == 1
 
 
 async def test_my_patients_are_those_whose_record_opens(house, fresh):

@@ -81,7 +81,7 @@ def the_app(house, journal):
         Route("/become", become, methods=["POST"]),
         Route("/leave", leave, methods=["POST"]),
         Route("/page", page),
-        *api_routes(house.access, journal, BASE),
+        *api_routes(house.access, journal, house.directory, BASE),
     ]
     app = Starlette(routes=routes, exception_handlers=HANDLERS)
     app.state.sessions = house.access.sessions

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from esante.access import Confidentiality
 from esante.directory import Identifier, Person
+from esante.fhir.rest import keys_of
 from esante.record import CATEGORIES, category_of_type, rules
-from esante.record.resources import keys_of
 from esante.storage import uuid7
 
 MATRICULE = "urn:oid:1.3.182.4.4"

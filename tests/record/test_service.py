@@ -251,7 +251,7 @@ async def test_restricted_reaches_the_circle_only(world):
             Deposit(type="11502-2", confidentiality=Confidentiality.RESTRICTED),
         )
     ).document
-    await world.access.grants.admit(world.people["hospital"], person.id)
+    await world.access.stays.admit(world.people["hospital"], person.id)
     assert await world.record.content(world.people["doctor"], person.id, document.id)
     assert await _refused(world.record.content(world.people["surgeon"], person.id, document.id)) == (404, "not-found")
 

@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from esante.fhir.rest import date_range, token_of
-from esante.web import Problem, decode_cursor, encode_cursor
+from esante.web import HANDLERS, Problem, Sessions, decode_cursor, encode_cursor, read_form
 
 
 @given(st.text(), st.integers(-(2**53), 2**53))
@@ -78,3 +82,50 @@ def test_token_parts():
     assert token_of("a|b") == ("a", "b")
     assert token_of("|b") == ("", "b")
     assert token_of("b") == (None, "b")
+
+
+async def _send_form(headers):
+    """The status of a form that is sent without a session."""
+
+    async def take(request):
+        return PlainTextResponse(str((await read_form(request))["persona"]))
+
+    app = Starlette(routes=[Route("/signin", take, methods=["POST"])], exception_handlers=HANDLERS)
+    app.state.sessions = Sessions(None)  # without a cookie nothing is looked up
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="https://esante.example:8443") as client:
+        return (await client.post("/signin", data={"persona": "anna"}, headers=headers)).status_code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+        {"Origin": "https://esante.example:8443"},
+        {"Origin": "http://esante.example:8443"},
+    ],
+)
+async def test_a_form_without_session_is_taken_from_our_own_pages(headers):
+    assert await _send_form(headers) == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": ""},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://esante.example:8443"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://esante.example"},
+        {"Origin": "https://esante.example:8443.evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "https://["},
+    ],
+)
+async def test_a_form_without_session_is_refused_from_elsewhere(headers):
+    assert await _send_form(headers) == 403

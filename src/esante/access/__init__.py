@@ -16,6 +16,8 @@ from esante.access.events import (
     SignedOut,
     SignInRefused,
     StateChanged,
+    StayRead,
+    StayRefused,
     TokenIssued,
 )
 from esante.access.matrix import matrix, policy, rights
@@ -30,6 +32,8 @@ from esante.access.model import (
     Purpose,
     RecordState,
     Requester,
+    Stay,
+    StayStatus,
     Verdict,
 )
 from esante.access.pages import page_routes
@@ -65,6 +69,10 @@ __all__ = [
     "SignedOut",
     "SoftwareClient",
     "StateChanged",
+    "Stay",
+    "StayRead",
+    "StayRefused",
+    "StayStatus",
     "TokenIssued",
     "Verdict",
     "api_routes",

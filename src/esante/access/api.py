@@ -1,4 +1,4 @@
-"""The HTTP API of access: SMART discovery, the token endpoint, and a patient's own log as AuditEvent."""
+"""The HTTP API of access: SMART discovery, the token endpoint, a patient's own log as AuditEvent, hospital stays."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from esante.access.audit import audit_event
+from esante.access.encounters import encounter_capability, encounter_routes
 from esante.access.events import LogRead
 from esante.access.fields import id_of_cursor
 from esante.access.log import log_types, scan
@@ -17,7 +18,8 @@ from esante.access.model import Requester
 from esante.access.scopes import require_scope
 from esante.access.service import Access
 from esante.access.smart import ALGORITHMS, OAuthError
-from esante.fhir.rest import DateRange, SearchParams, fhir_response, searchset
+from esante.directory import Directory
+from esante.fhir.rest import DateRange, SearchParams, fhir_response, keys_of, searchset
 from esante.journal import Entry, Journal
 from esante.storage import uuid7_floor
 from esante.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_body
@@ -30,13 +32,14 @@ SCOPES = [
     "system/Binary.rs",
     "system/Bundle.rs",
     "system/DocumentReference.cruds",
+    "system/Encounter.cruds",
     "system/Organization.rs",
     "system/Patient.rs",
     "system/Practitioner.rs",
 ]
 
 
-def api_routes(access: Access, journal: Journal, base_url: str) -> list[Route]:
+def api_routes(access: Access, journal: Journal, directory: Directory, base_url: str) -> list[Route]:
     """The routes of this face; `base_url` is the platform's address as clients know it."""
 
     async def configuration(request: Request) -> Response:
@@ -57,6 +60,7 @@ def api_routes(access: Access, journal: Journal, base_url: str) -> list[Route]:
         Route("/oauth/token", token, methods=["POST"]),
         Route("/fhir/AuditEvent", search),
         Route("/fhir/AuditEvent/{id}", read),
+        *encounter_routes(access, directory, f"{base_url}/fhir"),
     ]
 
 
@@ -71,7 +75,8 @@ def capabilities() -> list[dict[str, Any]]:
                 {"name": "patient", "type": "reference", "documentation": "The patient herself."},
                 {"name": "date", "type": "date", "documentation": "When it was recorded."},
             ],
-        }
+        },
+        encounter_capability(),
     ]
 
 
@@ -196,9 +201,5 @@ def _only_patients(requester: Requester, letters: str) -> None:
 
 def _entry_id(text: str, person_id: UUID) -> UUID | None:
     """The entry in the id of an AuditEvent of this person; None for any other."""
-    if len(text) != 64 or not text.startswith(person_id.hex):
-        return None
-    try:
-        return UUID(hex=text[32:])
-    except ValueError:
-        return None
+    keys = keys_of(text)
+    return keys[1] if keys and keys[0] == person_id else None

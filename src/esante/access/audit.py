@@ -8,7 +8,7 @@ for (rule, grant, categories) stands in the patient entity's details.
 import base64
 from typing import Any
 
-from esante.access.events import CodeRefused, EmergencyDeclared, Granted, GrantEnded
+from esante.access.events import CodeRefused, EmergencyDeclared, Granted, GrantEnded, StayRefused
 from esante.access.model import AccessEvent
 from esante.access.rules import REASONS
 from esante.journal import Entry
@@ -32,7 +32,7 @@ def audit_event(entry: Entry, base_url: str) -> Resource:
     """An entry as AuditEvent; its id is the person's and the entry's, 32 hexadecimal digits each."""
     event = entry.event
     access = event if isinstance(event, AccessEvent) else None
-    restful = None if isinstance(event, EmergencyDeclared | CodeRefused) else access
+    restful = None if isinstance(event, EmergencyDeclared | CodeRefused | StayRefused) else access
     action = access.ACTION if access else "E"
     allowed = access is None or access.allowed
     resource: Resource = {
@@ -159,7 +159,7 @@ def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Resourc
         return []
     system_object = _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object")
     if action == "E":
-        query = base64.b64encode(f"DocumentReference?patient={entry.person_id}".encode()).decode()
+        query = base64.b64encode(f"{access.RESOURCE}?patient={entry.person_id}".encode()).decode()
         return [{"type": system_object, "role": _coding(f"{_TERMINOLOGY}object-role", "24", "Query"), "query": query}]
     return [
         {

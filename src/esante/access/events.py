@@ -88,6 +88,24 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
+@event("access.stay_refused")
+class StayRefused(AccessEvent, frozen=True, kw_only=True):
+    """A hospital told of a stay, or of its end, and was refused."""
+
+    ACTION: ClassVar[str] = "E"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s told of a hospital stay of yours and was refused.")
+
+
+@event("access.stay_read")
+class StayRead(AccessEvent, frozen=True, kw_only=True):
+    """A hospital looked up a stay, or all stays, of a person with itself."""
+
+    ACTION: ClassVar[str] = "E"
+    RESOURCE: ClassVar[str] = "Encounter"
+    WORDS: ClassVar[str] = N_("%(actor)s looked up your stays there.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for a hospital stay and was refused.")
+
+
 @event("access.emergency_reviewed")
 class EmergencyReviewed(Event, frozen=True, kw_only=True):
     """An operator judged an emergency access; the note about it stays in the review."""

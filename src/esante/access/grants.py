@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.access import store
+from esante.access import store, store_stays
 from esante.access.events import Granted, GrantEnded
 from esante.access.lifecycle import locked_record, own_record
 from esante.access.matrix import policy
-from esante.access.model import Grant, GrantKind, Requester
+from esante.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.directory import Directory, Person
 from esante.journal import SYSTEM, Actor, Journal
 from esante.storage import Connection, Database, Row, insert, uuid7
@@ -54,52 +54,6 @@ class Grants:
         )
         return await self._give_once(grant, requester.actor, requester.origin)
 
-    async def admit(self, requester: Requester, person_id: UUID) -> Grant:
-        """A hospital tells that a person was admitted: it and who works there see the record; again changes nothing.
-
-        Problem 403 for an organisation of another kind, 404 for a person without an open record.
-        """
-        if requester.organization_id is None:
-            raise _not_admitting()
-        organization = await self._directory.organization(requester.organization_id)
-        now = datetime.now(UTC)
-        if organization is None or organization.kind not in policy(now.date()).stay_kinds:
-            raise _not_admitting()
-        grant = Grant(
-            id=uuid7(),
-            person_id=person_id,
-            kind=GrantKind.STAY,
-            holder_kind="organization",
-            holder_id=organization.id,
-            holder=organization.name,
-            since=now,
-        )
-        try:
-            return await self._give_once(grant, requester.actor, requester.origin)
-        except Problem as error:
-            raise Problem(404, "not-found", NOT_FOUND) from error
-
-    async def discharge(self, requester: Requester, person_id: UUID) -> datetime:
-        """The stay ends; the hospital keeps its access for the days that the policy gives. Returns until when.
-
-        Problem 404 when there is no stay that goes on.
-        """
-        now = datetime.now(UTC)
-        until = now + policy(now.date()).stay_after
-        async with self._db.transaction() as conn:
-            await store.record(conn, person_id, lock=True)
-            stays = [
-                grant
-                for grant in await store.active_grants(conn, person_id)
-                if grant.kind is GrantKind.STAY and grant.holder_id == requester.organization_id and not grant.until
-            ]
-            if not stays:
-                raise Problem(404, "not-found", NOT_FOUND)
-            for stay in stays:
-                await store.end_at(conn, person_id, stay.id, until)
-                await insert(conn, self._ended(stay, until, requester.actor, requester.origin))
-        return until
-
     async def revoke(self, requester: Requester, grant_id: UUID) -> None:
         """The person ends one of her grants now; Problem 404 when it is not there or ended already."""
         person_id = own_record(requester)
@@ -110,7 +64,7 @@ class Grants:
             if not grants:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
             await store.revoke(conn, person_id, grant_id, now)
-            await insert(conn, self._ended(grants[0], now, requester.actor, requester.origin))
+            await insert(conn, self.ended(grants[0], now, requester.actor, requester.origin))
 
     async def patients_of(
         self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
@@ -137,8 +91,19 @@ class Grants:
         more = len(found) > limit
         return Page(found[:limit], encode_cursor(max(place, 0) + limit) if more else None)
 
-    def give(self, grant: Grant, actor: Actor = SYSTEM, origin: str = "", at: datetime | None = None) -> list[Row]:
-        """The rows of a new grant and of its entry; `at`: only for history that is loaded later."""
+    def give(
+        self,
+        grant: Grant,
+        actor: Actor = SYSTEM,
+        origin: str = "",
+        at: datetime | None = None,
+        *,
+        stay: Stay | None = None,
+    ) -> list[Row]:
+        """The rows of a new grant and of its entry, and of the stay that gives it (none named: from then on).
+
+        `at`: only for history that is loaded later.
+        """
         told = Granted(
             grant_id=grant.id,
             kind=grant.kind.value,
@@ -147,10 +112,10 @@ class Grants:
             holder=grant.holder,
             until=grant.until,
         )
-        return [
-            store.grant_row(grant),
-            *self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin, at=at),
-        ]
+        rows = [store.grant_row(grant)]
+        if grant.kind is GrantKind.STAY:
+            rows.append(store_stays.stay_row(stay or stay_of(grant)))
+        return rows + self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin, at=at)
 
     async def _give_once(self, grant: Grant, actor: Actor, origin: str) -> Grant:
         async with self._db.transaction() as conn:
@@ -166,7 +131,8 @@ class Grants:
                 return known
         return None
 
-    def _ended(self, grant: Grant, until: datetime, actor: Actor, origin: str) -> list[Row]:
+    def ended(self, grant: Grant, until: datetime, actor: Actor, origin: str) -> list[Row]:
+        """The rows of the entry that tells of a grant's end."""
         told = GrantEnded(
             grant_id=grant.id,
             kind=grant.kind.value,
@@ -178,6 +144,17 @@ class Grants:
         return self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin)
 
 
+def stay_of(grant: Grant) -> Stay:
+    """The stay that gives a grant: from when the grant is given on."""
+    return Stay(
+        id=grant.id,
+        person_id=grant.person_id,
+        organization_id=grant.holder_id,
+        status=StayStatus.IN_PROGRESS,
+        began_at=grant.since,
+    )
+
+
 def _end(grant: Grant) -> datetime:
     return grant.until or datetime.max.replace(tzinfo=UTC)
 
@@ -185,9 +162,3 @@ def _end(grant: Grant) -> datetime:
 def _matches(person: Person, words: list[str]) -> bool:
     text = f"{person.name} {person.birth_date.isoformat()}".casefold()
     return all(word in text for word in words)
-
-
-def _not_admitting() -> Problem:
-    return Problem(
-        403, "forbidden", N_("Only a hospital may tell of a stay."), remedy=N_("Sign in as the hospital's software.")
-    )

@@ -48,6 +48,14 @@ class GrantKind(StrEnum):
     EMERGENCY = "emergency"
 
 
+class StayStatus(StrEnum):
+    """The life of a hospital stay as its hospital tells it (FHIR encounter-status)."""
+
+    IN_PROGRESS = "in-progress"
+    FINISHED = "finished"
+    MISTAKEN = "entered-in-error"
+
+
 class Purpose(StrEnum):
     """Why (HL7 v3 PurposeOfUse codes)."""
 
@@ -123,6 +131,18 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """A stay that a hospital told of. `id` is also that of the grant which it gave (kind `STAY`)."""
+
+    id: UUID
+    person_id: UUID
+    organization_id: UUID
+    status: StayStatus
+    began_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """Everything a person (and the law) laid down that a decision about her record needs, at one moment."""
 
@@ -151,11 +171,13 @@ class AccessEvent(Event, frozen=True, kw_only=True):
 
     Who and from where stand in the entry's actor and origin, whose in its person. `categories` are the
     categories of data touched, `documents` the documents. A subclass says what was done: `ACTION` in the
-    letters of FHIR's audit-event-action (C create, R read, U update, D delete, E search or other), `WORDS` and
-    `REFUSED_WORDS` to the person (msgids; they may name %(actor)s and %(categories)s).
+    letters of FHIR's audit-event-action (C create, R read, U update, D delete, E search or other), of which type
+    of FHIR resources, `WORDS` and `REFUSED_WORDS` to the person (msgids; they may name %(actor)s and
+    %(categories)s).
     """
 
     ACTION: ClassVar[str] = "R"
+    RESOURCE: ClassVar[str] = "DocumentReference"
     WORDS: ClassVar[str] = N_("%(actor)s looked into your record: %(categories)s.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for data of your record and was refused.")
 

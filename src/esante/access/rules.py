@@ -121,6 +121,13 @@ def decide(
     return _read(consent, requester, item, at)
 
 
+def may_admit(state: RecordState | None) -> Verdict:
+    """Whether a hospital may tell of a stay of a person whose record is in a state (None: there is no record)."""
+    if state is RecordState.OPEN:
+        return Verdict(True, "stay.admission", "institution_stay")
+    return _CLOSED[state or RecordState.NONE]
+
+
 def explain(verdict: Verdict) -> str:
     """The verdict's reason in plain words to the person (a msgid); its rule id is for operators."""
     return REASONS.get(verdict.reason, REASONS["refused"])

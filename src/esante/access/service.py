@@ -18,6 +18,7 @@ from esante.access.restrictions import Restrictions
 from esante.access.scopes import require_scope
 from esante.access.signin import SignIn
 from esante.access.smart import Smart
+from esante.access.stays import Stays
 from esante.directory import Directory
 from esante.journal import Journal, Reader
 from esante.storage import Database, Lookup
@@ -27,8 +28,8 @@ from esante.web import Sessions
 class Access:
     """Who asks, and what the person allowed.
 
-    `lifecycle`, `grants`, `codes`, `emergencies`, `restrictions` and `smart` hold the use cases of their name,
-    `sessions` are those of signed-in people. `base_url`: the platform's address as clients know it.
+    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions` and `smart` hold the use cases of their
+    name, `sessions` are those of signed-in people. `base_url`: the platform's address as clients know it.
     """
 
     def __init__(self, db: Database, journal: Journal, directory: Directory, *, base_url: str) -> None:
@@ -38,6 +39,7 @@ class Access:
         self._signin = SignIn(db, journal, directory, self.sessions)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
+        self.stays = Stays(db, journal, directory, self.grants)
         self.codes = Codes(db, journal, self.grants)
         self.emergencies = Emergencies(db, journal, directory)
         self.restrictions = Restrictions(db, journal, directory)

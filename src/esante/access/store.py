@@ -258,11 +258,15 @@ async def revoke(conn: Connection, person_id: UUID, grant_id: UUID, at: datetime
     )
 
 
-async def end_at(conn: Connection, person_id: UUID, grant_id: UUID, until: datetime) -> None:
-    """Give a grant its end."""
-    await conn.execute(
-        "UPDATE access_grant SET until = $3 WHERE person_id = $1 AND grant_id = $2", person_id, grant_id, until
+async def end_at(conn: Connection, person_id: UUID, grant_id: UUID, until: datetime) -> Grant:
+    """Give a grant its end; returns it."""
+    row = await conn.fetchrow(
+        "UPDATE access_grant SET until = $3 WHERE person_id = $1 AND grant_id = $2 RETURNING *",
+        person_id,
+        grant_id,
+        until,
     )
+    return _grant(row)
 
 
 async def held_by(db: Database, holders: Sequence[UUID], limit: int, died_after: datetime) -> list[Grant]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from esante.web import FHIR_JSON, N_, Problem, read_body
 Resource = dict[str, Any]
 DEFAULT_COUNT, MAX_COUNT = 50, 200
 FORM_LIMIT = 64 * 1024
+_JSON = (FHIR_JSON, "application/json", "text/json")
 _COMMON = frozenset({"_count", "_format", "_cursor", "_pretty"})
 _DATE = re.compile(
     r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?"
@@ -29,6 +31,33 @@ _DATE = re.compile(
 def fhir_response(resource: Resource, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A resource as `application/fhir+json`."""
     return Response(orjson.dumps(resource), status, headers=headers, media_type=FHIR_JSON)
+
+
+async def read_resource(request: Request, limit: int) -> bytes:
+    """The body of a request that sends a resource; Problem 415 for another media type, 413 beyond `limit` bytes."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _JSON:
+        raise Problem(
+            415,
+            "not-supported",
+            N_("Requests of this media type are not understood."),
+            place="Content-Type",
+            remedy=N_("Send FHIR as application/fhir+json."),
+        )
+    return await read_body(request, limit)
+
+
+def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
+    """The person's key and the thing's own in a logical id, or None for what is no id of ours.
+
+    Whatever belongs to a person has both keys in its id, 32 hexadecimal digits each, so that every look-up is
+    bounded by one person.
+    """
+    if len(logical_id) != 64 or not logical_id.isascii() or logical_id != logical_id.lower():
+        return None
+    try:
+        return UUID(hex=logical_id[:32]), UUID(hex=logical_id[32:])
+    except ValueError:
+        return None
 
 
 def searchset(

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from esante.access import Access, Requester
 from esante.directory import Directory
 from esante.fhir import Issue, outcome
-from esante.fhir.rest import SearchParams, fhir_response, posted_search, searchset
+from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset
 from esante.record import telling
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import MAX_CONTENT, Deposited, Document, Filters, Order, Status
@@ -27,18 +27,16 @@ from esante.record.resources import (
     content_path,
     document_reference,
     instant,
-    keys_of,
     submission_set,
 )
 from esante.record.searching import DOCUMENT_PARAMETERS, LIST_PARAMETERS, Search
 from esante.record.service import Record
 from esante.record.submissions import Decoder, Submission, checked, malformed
 from esante.storage import uuid7
-from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, read_body
+from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """A document of the largest size in base64, and what is said of it."""
-_JSON = ("application/fhir+json", "application/json", "text/json")
 _EXTENSIONS = {
     "application/pdf": "pdf",
     "application/hl7-cda+xml": "xml",
@@ -104,7 +102,7 @@ class _Face:
     async def provide(self, request: Request) -> Response:
         """ITI-65: the documents of a transaction, all or none."""
         requester = await self.access.caller(request, "DocumentReference", "c")
-        body = await _body(request)
+        body = await read_resource(request, MAX_BODY)
         submission = await self.decoder.provided(body, uuid7())
         with _placed(submission):
             deposited = await self.record.deposit_all(requester, submission.person_id, submission.entries)
@@ -145,7 +143,7 @@ class _Face:
     async def publish(self, request: Request) -> Response:
         """ITI-105: one document inside its DocumentReference."""
         requester = await self.access.caller(request, "DocumentReference", "c")
-        submission = await self.decoder.simplified(await _body(request))
+        submission = await self.decoder.simplified(await read_resource(request, MAX_BODY))
         with _placed(submission):
             [one] = await self.record.deposit_all(requester, submission.person_id, submission.entries)
         location = f"{self.base_url}/DocumentReference/{one.document.key}"
@@ -156,7 +154,7 @@ class _Face:
         """PUT with status entered-in-error and the reason in `description`; nothing else can be changed."""
         requester = await self.access.caller(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
-        given = checked(await _body(request), "DocumentReference")
+        given = checked(await read_resource(request, MAX_BODY), "DocumentReference")
         if given.get("id") != request.path_params["id"]:
             raise malformed(N_("The id is not that of the address."), "DocumentReference.id", N_("Send the same id."))
         if given.get("status") != Status.WITHDRAWN:
@@ -318,22 +316,6 @@ def _posted(endpoint: Endpoint) -> Endpoint:
         return await endpoint(await posted_search(request))
 
     return answer
-
-
-async def _body(request: Request) -> bytes:
-    if _media_type(request) not in _JSON:
-        raise Problem(
-            415,
-            "not-supported",
-            N_("Requests of this media type are not understood."),
-            place="Content-Type",
-            remedy=N_("Send FHIR as application/fhir+json."),
-        )
-    return await read_body(request, MAX_BODY)
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _keys(request: Request) -> tuple[UUID, UUID]:

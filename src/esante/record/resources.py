@@ -28,16 +28,6 @@ _LABEL_NAMES = {"N": "normal", "R": "restricted", "V": "very restricted"}
 _AUTHOR_TYPES = {"practitioner": "Practitioner", "organization": "Organization", "patient": "Patient"}
 
 
-def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
-    """The person's key and the thing's own in a logical id, or None for what is no id of ours."""
-    if len(logical_id) != 64 or not logical_id.isascii() or logical_id != logical_id.lower():
-        return None
-    try:
-        return UUID(hex=logical_id[:32]), UUID(hex=logical_id[32:])
-    except ValueError:
-        return None
-
-
 def content_path(document: Document) -> str:
     """Where the bytes are retrieved (ITI-68): a FHIR document as itself, others as Binary."""
     return f"{'Bundle' if document.kind == 'fhir' else 'Binary'}/{document.key}"

@@ -17,11 +17,12 @@ import msgspec
 from esante.access import Confidentiality
 from esante.directory import Directory, Practitioner
 from esante.fhir import check
+from esante.fhir.rest import keys_of
 from esante.record import telling
 from esante.record.categories import LOINC, category_of_type
 from esante.record.findings import InvalidContent
 from esante.record.model import FORMAT_BY_MIME_TYPE, Deposit, Entry
-from esante.record.resources import LABEL_SYSTEM, LABELS, LIST_SYSTEM, Resource, keys_of
+from esante.record.resources import LABEL_SYSTEM, LABELS, LIST_SYSTEM, Resource
 from esante.storage import NIL
 from esante.web import N_, Problem
 

@@ -26,24 +26,46 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
-    """A form that one of our own pages sent: it must carry the session's token (field `_csrf`)."""
+    """A form that one of our own pages sent; Problem 403 for one from elsewhere.
+
+    In a session it must carry the session's token (field `_csrf`, or header X-CSRF-Token). Without one (signing
+    in) the browser's word on where it comes from counts.
+    """
     declared = request.headers.get("content-length", "")
     if not declared.isdigit() or int(declared) > limit:
         raise _too_large(limit)
+    session = await request.app.state.sessions.of(request)
+    if session is None and not _is_ours(request):
+        raise _foreign()
     try:
         form = await request.form(max_fields=100, max_files=4, max_part_size=limit)
     except Exception as error:
         raise Problem(400, "structure", N_("This form cannot be read."), remedy=N_("Please send it again.")) from error
-    session = await request.app.state.sessions.of(request)
     given = form.get("_csrf") or request.headers.get("x-csrf-token", "")
     if session and not (isinstance(given, str) and hmac.compare_digest(given.encode(), session.csrf.encode())):
-        raise Problem(
-            403,
-            "forbidden",
-            N_("This form was not sent from our own page, or it is too old."),
-            remedy=N_("Please open the page again and send the form once more."),
-        )
+        raise _foreign()
     return form
+
+
+def _is_ours(request: Request) -> bool:
+    """Whether a browser says that a request comes from a page of ours (W3C Fetch Metadata; RFC 6454, section 7).
+
+    Every browser sends at least Origin with a form. What sends neither is none, and so carries nobody's cookies.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    host = request.headers.get("host", "")
+    return origin in (None, f"http://{host}", f"https://{host}")  # a proxy before us may speak TLS for us
+
+
+def _foreign() -> Problem:
+    return Problem(
+        403,
+        "forbidden",
+        N_("This form was not sent from our own page, or it is too old."),
+        remedy=N_("Please open the page again and send the form once more."),
+    )
 
 
 def origin_of(request: Request) -> str:
