@@ -61,7 +61,9 @@ def demo(data: Path | None, port: int | None, persons: int, seed: int, workers: 
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
 def serve(data: Path | None, port: int | None, host: str | None, workers: int) -> None:
     """Serve the platform; GET /health answers 200 when it is ready."""
-    _serve(Settings.from_environ(data=data, port=port, host=host), workers)
+    settings = Settings.from_environ(data=data, port=port, host=host)
+    _run(lambda: _try(settings))
+    _serve(settings, workers)
 
 
 @main.command()
@@ -296,6 +298,14 @@ async def _load_demo(settings: Settings, persons: int, seed: int) -> None:
         for persona in await personas(platform):
             click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")
         click.echo("\n  esante people   lists all;  esante token --as NAME   gives a token for the API\n")
+
+
+async def _try(settings: Settings) -> None:
+    """Open the platform once, so that what is in its way is told in a line and not in a trace of every worker."""
+    from esante.app import open_platform
+
+    async with open_platform(settings):
+        pass
 
 
 def _serve(settings: Settings, workers: int) -> None:

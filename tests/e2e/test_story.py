@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser
 
 from esante.demo.personas import PATIENTS
+from esante.web import COOKIE
 from tests.e2e.browsers import Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import discharge_letter, provided
@@ -36,6 +37,8 @@ async def test_from_the_hospitals_letter_to_the_proof_of_who_read_it(
     ):
         await she.sign_in(patient.name)
         assert await she.page.locator("html").get_attribute("lang") == language
+        kept = {cookie["name"]: cookie for cookie in await she.page.context.cookies()}
+        assert (kept[COOKIE]["httpOnly"], kept[COOKIE]["sameSite"]) == (True, "Lax")
         letter = await reads_the_letter_she_was_told_of(she)
         hidden = await hides_another_document(she)
         code = await makes_a_code_for_24_hours(she)

@@ -39,10 +39,10 @@ async def opened(data: Path, **settings: object) -> AsyncIterator[Platform]:
         yield platform
 
 
-async def make_world(data: Path, persons: int = 2) -> World:
+async def make_world(data: Path, persons: int = 2, **settings: object) -> World:
     """Persons with open records, a hospital, a laboratory and two doctors; each can sign in both ways."""
     world = World(data)
-    async with opened(data) as platform:
+    async with opened(data, **settings) as platform:
         await platform.journal.ensure_months(datetime.now(UTC) - timedelta(days=70), datetime.now(UTC))
         hospital = await _organization(platform, "hospital", "Hôpital du Nord")
         laboratory = await _organization(platform, "laboratory", "Labo Kirchberg")
