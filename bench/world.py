@@ -168,9 +168,20 @@ def document_reference(person: UUID, document: bytes, number: int) -> bytes:
 
 
 @asynccontextmanager
-async def serving(data: Path, port: int, **variables: str) -> AsyncIterator[str]:
-    """`esante serve` on `data` as a process of its own; gives its address."""
-    command = [sys.executable, "-m", "esante.cli", "serve", "--data", str(data), "--port", str(port)]
+async def serving(data: Path, port: int, workers: int = 2, **variables: str) -> AsyncIterator[str]:
+    """`esante serve` on `data`, by default with a worker for each of two cores; gives its address."""
+    command = [
+        sys.executable,
+        "-m",
+        "esante.cli",
+        "serve",
+        "--data",
+        str(data),
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+    ]
     environment = {**os.environ, **{f"ESANTE_{name.upper()}": value for name, value in variables.items()}}
     process = subprocess.Popen(command, env=environment)
     base = f"http://127.0.0.1:{port}"

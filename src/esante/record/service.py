@@ -296,7 +296,7 @@ class Record:
         """The findings on a document when it is another person's; `content` None: it is in the object store."""
         if content is None:
             content = await self._objects.get(document.sha256)
-        subject = await subject_of(content, document.media_type, self._deposits.sandbox)
+        subject = await subject_of(content, document.media_type, self._sandbox)
         others = (key for key in document.findings if key != UNCONFIRMED)
         return (*others, *(finding.key for finding in subject_findings(person, subject)))
 
