@@ -33,9 +33,11 @@ SCOPES = [
     "system/Bundle.rs",
     "system/DocumentReference.cruds",
     "system/Encounter.cruds",
+    "system/List.rs",
     "system/Organization.rs",
     "system/Patient.rs",
     "system/Practitioner.rs",
+    "system/PractitionerRole.rs",
 ]
 
 

@@ -17,6 +17,7 @@ from esante.web import N_, NOT_FOUND, Problem
 
 _ABSENT = Verdict(False, "stay.absent", "refused")
 _OWN = Verdict(True, "stay.own", "institution_stay")
+_NOT_SOFTWARE = Verdict(False, "stay.kind", "not-treating")
 
 
 class Stays:
@@ -34,8 +35,9 @@ class Stays:
     ) -> tuple[Stay, bool]:
         """A person was admitted (at `began`, by default now); gives the stay, and whether it is new.
 
-        A stay that goes on is answered again, also when the person revoked its access: that holds for the whole
-        stay. Problem 422, alike for a person who is not there (None) and for one without an open record.
+        Only the hospital's own software may: nobody who works there opens a record to all of it by himself. A stay
+        that goes on is answered again, also when the person revoked its access: that holds for the whole stay.
+        Problem 422, alike for a person who is not there (None) and for one without an open record.
         """
         hospital = await self._hospital(requester, person_id, StayRefused)
         now = datetime.now(UTC)
@@ -57,9 +59,14 @@ class Stays:
                     if known.status is StayStatus.IN_PROGRESS:
                         await insert(conn, self._rows(StayRead, requester, known.person_id, _OWN))
                         return known, False
-                await insert(conn, self._grants.give(grant, requester.actor, requester.origin, stay=stay))
-                return stay, True
+                if requester.kind == "organization":
+                    await insert(conn, self._grants.give(grant, requester.actor, requester.origin, stay=stay))
+                    return stay, True
+            if requester.kind != "organization":
+                verdict = _NOT_SOFTWARE
             await insert(conn, self._rows(StayRefused, requester, grant.person_id, verdict))
+        if verdict is _NOT_SOFTWARE:
+            raise _not_admitting()
         raise Problem(
             422,
             "not-found",
@@ -145,14 +152,8 @@ class Stays:
         if requester.organization_id is not None:
             found = await self._directory.organization(requester.organization_id)
         if found is None or found.kind not in policy(datetime.now(UTC).date()).stay_kinds:
-            verdict = Verdict(False, "stay.kind", "not-treating")
-            await self._db.write(self._rows(event, requester, person_id or NIL, verdict))
-            raise Problem(
-                403,
-                "forbidden",
-                N_("Only a hospital may tell of a stay."),
-                remedy=N_("Sign in as the hospital's software."),
-            )
+            await self._db.write(self._rows(event, requester, person_id or NIL, _NOT_SOFTWARE))
+            raise _not_admitting()
         return found
 
     async def _own(
@@ -164,6 +165,12 @@ class Stays:
     def _rows(self, event: type[AccessEvent], requester: Requester, person_id: UUID, verdict: Verdict) -> list[Row]:
         told = event(allowed=verdict.allowed, rule=verdict.rule, reason=verdict.reason)
         return self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
+
+
+def _not_admitting() -> Problem:
+    return Problem(
+        403, "forbidden", N_("Only a hospital may tell of a stay."), remedy=N_("Sign in as the hospital's software.")
+    )
 
 
 def _absent() -> Problem:
