@@ -127,7 +127,8 @@ async def test_a_full_disk_refuses_what_it_cannot_keep_and_nothing_is_lost(
         assert refused.status_code == 503
         assert refused.headers["retry-after"].isdigit()
         assert (await http.get("/health")).status_code == 200
-        assert (await http.get("/notices", cookies={COOKIE: world.cookies["patient"]})).status_code == 200
+        session = {"Cookie": f"{COOKIE}={world.cookies['patient']}"}
+        assert (await http.get("/notices", headers=session)).status_code == 200
         key = next(iter(book.acknowledged.values()))
         reads = [await http.get(f"/fhir/Binary/{key}", headers=world.bearer("hospital")) for _ in range(20)]
     assert {answer.status_code for answer in reads} <= {200, 503}

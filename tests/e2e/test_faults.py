@@ -68,7 +68,7 @@ class Site:
 def site(template: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A small world that is served, and whose server has not ended when all is over."""
     world = copy_of(template, tmp_path_factory.mktemp("faults") / "data")
-    server = Server(world.data).start()
+    server = Server(world.data, ESANTE_DEMO="1").start()
     yield Site(world, server)
     assert httpx.get(f"{server.base}/health", timeout=60).status_code == 200
     assert server.stop() in (0, -signal.SIGTERM)

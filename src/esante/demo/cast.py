@@ -31,15 +31,19 @@ async def personas(platform: Platform) -> list[dict[str, Any]]:
 
 
 async def everyone(platform: Platform) -> list[dict[str, Any]]:
-    """Everybody one can sign in as, as `personas`: those first, then professionals, organisations, patients."""
-    return list(_entries(await _country(platform)))
+    """Everybody one can sign in as, as `personas`: those first, then professionals, organisations, patients.
+
+    Nobody where no demo was loaded.
+    """
+    country = await _loaded(platform)
+    return list(_entries(country)) if country else []
 
 
 async def become(platform: Platform, id_: str) -> Requester | None:
     """The requester that somebody of `everyone` is, by `id`; None when there is nobody."""
-    country = await _country(platform)
+    country = await _loaded(platform)
     try:
-        return _requesters(country).get(UUID(id_))
+        return _requesters(country).get(UUID(id_)) if country else None
     except ValueError:
         return None
 
@@ -86,9 +90,16 @@ Holder = Person | Practitioner | Organization | None
 
 
 async def _country(platform: Platform) -> World:
+    country = await _loaded(platform)
+    if country is None:
+        raise LookupError("there is no demo in this database; run: esante demo")
+    return country
+
+
+async def _loaded(platform: Platform) -> World | None:
     known = await store.country(platform.db)
     if known is None:
-        raise LookupError("there is no demo in this database; run: esante demo")
+        return None
     seed, persons, day = known
     return world(day, seed=seed, persons=persons)
 
