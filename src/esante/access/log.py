@@ -77,6 +77,10 @@ _GRANTED_WORDS = {
 _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
 
+_NAMED = 3
+"""How many kinds of documents a line names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """An entry as the page shows it; texts are in the reader's language. `who` is empty for the person herself."""
@@ -97,6 +101,8 @@ class Line:
     justification: str = ""
     refused: bool = False
     documents: tuple[UUID, ...] = ()
+    categories: tuple[str, ...] = ()
+    """All kinds of documents touched, where `text` names only the first ones."""
     until: datetime | None = None
 
 
@@ -178,6 +184,7 @@ def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str
         justification=event.justification if isinstance(event, EmergencyDeclared) else "",
         refused=refused(event),
         documents=access.documents if access and access.allowed else (),
+        categories=tuple(_(labels.get(key, key)) for key in access.categories) if access else (),
         until=getattr(event, "until", None),
     )
 
@@ -193,10 +200,20 @@ def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
     if event is None:
         return _(N_("This entry was removed at the end of its retention."))
     if isinstance(event, AccessEvent):
-        names = ", ".join(_(labels.get(key, key)) for key in event.categories) or _(N_("no documents"))
+        names = _names([_(labels.get(key, key)) for key in event.categories], _)
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
         return _(words) % {"actor": entry.actor.name, "categories": names}
     return _plain(event, entry.actor.name, _)
+
+
+def _names(names: Sequence[str], _: Gettext) -> str:
+    """Kinds of documents in a sentence: all, or the first few and how many more."""
+    if len(names) <= _NAMED:
+        return ", ".join(names) or _(N_("no documents"))
+    return _(N_("%(names)s and %(count)s other kinds")) % {
+        "names": ", ".join(names[: _NAMED - 1]),
+        "count": len(names) - _NAMED + 1,
+    }
 
 
 def _plain(event: Any, actor: str, _: Gettext) -> str:
