@@ -1,0 +1,97 @@
+"""Compiled expressions."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from esante.fhir.path.compiler import compiled
+from esante.fhir.path.items import Items, Node, root, truth, type_of
+from esante.fhir.path.model import PathError, PathFailed, Tree
+from esante.fhir.path.parser import parse
+from esante.fhir.path.runtime import Env, Resolver
+from esante.fhir.path.types import known
+
+
+class Path:
+    """A compiled expression; safe to share between threads."""
+
+    __slots__ = ("_run", "expression", "tree", "type", "types")
+
+    def __init__(self, expression: str, type_: str | None) -> None:
+        self.expression = expression
+        self.type = type_
+        self.tree: Tree = parse(expression)
+        code = compiled(self.tree, None if type_ is None else frozenset({type_}))
+        self._run = code.run
+        #: The types that the result may have; None where anything is possible.
+        self.types = code.types
+
+    def evaluate(
+        self,
+        element: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+    ) -> list[Any]:
+        """What the expression finds, as plain data: JSON values of the resource; bool, int, Decimal, str, `Temporal`
+        and `Quantity` of what was worked out.
+
+        `element` is a resource, or an element of the compiled type. `context` gives `%resource` and `%rootResource`
+        where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
+        address. Raises `PathFailed`.
+        """
+        found = self._items(element, context, resolver)
+        values = [item.value if isinstance(item, Node) else item for item in found]
+        return [value for value in values if value is not None]
+
+    def typed(
+        self,
+        element: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+    ) -> list[tuple[str, Any]]:
+        """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
+        found = self._items(element, context, resolver)
+        pairs = [(type_of(item), item.value if isinstance(item, Node) else item) for item in found]
+        return [pair for pair in pairs if pair[1] is not None]
+
+    def test(
+        self,
+        element: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+    ) -> bool:
+        """Whether the expression is true; what cannot be told is not. Raises `PathFailed`."""
+        return truth(self._items(element, context, resolver), "A condition") is True
+
+    def _items(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Items:
+        this = element if isinstance(element, Node) else root(element, self.type)
+        given = dict(context or {})
+        resource = _node(given.pop("resource", this))
+        holder = _node(given.pop("rootResource", resource))
+        variables = {name: [value] for name, value in given.items()}
+        try:
+            return self._run(Env([this], resource, holder, variables, resolver))
+        except RecursionError:
+            raise PathFailed("The resource is nested too deeply for the expression") from None
+
+    def __repr__(self) -> str:
+        return f"Path({self.expression!r}, {self.type!r})"
+
+
+def _node(value: Any) -> Node:
+    return value if isinstance(value, Node) else root(value)
+
+
+@functools.lru_cache(4096)
+def compile_path(expression: str, type_: str | None = None) -> Path:
+    """Compile an expression over resources, or elements, of a type of R4; without a type, over any resource.
+
+    With a type, an element that R4 does not have is an error here and not an empty result later. Raises `PathError`
+    with the column.
+    """
+    if type_ is not None and not known(type_):
+        raise PathError(f"'{type_}' is not a type of FHIR R4")
+    return Path(expression, type_)

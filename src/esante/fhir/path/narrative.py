@@ -1,0 +1,54 @@
+"""What a narrative may hold (FHIR R4, Narrative: constraints txt-1 and txt-2)."""
+
+import html.entities
+import re
+from functools import lru_cache
+
+from lxml import etree
+
+_XHTML = "{http://www.w3.org/1999/xhtml}"
+#: The elements of HTML 4.0 chapters 7 to 11 (without section 4 of chapter 9) and 15, links and images.
+_ELEMENTS = frozenset(
+    _XHTML + name
+    for name in (
+        "a abbr acronym address b big blockquote br caption center cite code col colgroup dd dfn div dl dt em font h1 h2 "
+        "h3 h4 h5 h6 hr i img kbd li ol p pre q s samp small span strike strong sub sup table tbody td tfoot th thead "
+        "tr tt u ul var bdo dir menu"
+    ).split()
+)
+#: Attributes that run something are none of these; `style` is allowed.
+_ATTRIBUTES = frozenset(
+    (
+        "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset "
+        "cite class clear color colspan compact coords datetime dir face frame height headers href hreflang hspace id "
+        "lang longdesc name noshade nowrap rel rev rowspan rules scope shape size span src start style summary tabindex "
+        "title type valign value vspace width"
+    ).split()
+) | {"{http://www.w3.org/XML/1998/namespace}lang", "{http://www.w3.org/XML/1998/namespace}space"}
+_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
+_OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
+
+
+def _reference(match: re.Match[str]) -> str:
+    found = html.entities.html5.get(f"{match[1]};") if match[1] not in _OF_XML else None
+    return "".join(f"&#{ord(character)};" for character in found) if found else match[0]
+
+
+@lru_cache(64)
+def is_narrative(text: str) -> bool:
+    """Whether the text is a `div` of XHTML with nothing but what a narrative may hold, and is not blank."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        div = etree.fromstring(_ENTITY.sub(_reference, text).encode(), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return False
+    if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype:
+        return False
+    for element in div.iter():
+        if isinstance(element.tag, str) and (
+            element.tag not in _ELEMENTS or not _ATTRIBUTES.issuperset(element.attrib.keys())
+        ):
+            return False
+        if element.tag is etree.Entity:
+            return False
+    return next(div.iter(f"{_XHTML}img"), None) is not None or bool("".join(div.itertext()).strip())

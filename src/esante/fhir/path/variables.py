@@ -1,0 +1,16 @@
+"""The environment variables that are the same everywhere (FHIR R4, section FHIRPath, Variables)."""
+
+_FIXED = {
+    "ucum": "http://unitsofmeasure.org",
+    "sct": "http://snomed.info/sct",
+    "loinc": "http://loinc.org",
+}
+
+
+def constant(name: str) -> str | None:
+    """The value of `%ucum`, `%sct`, `%loinc`, `%vs-[name]` and `%ext-[name]`; None for any other name."""
+    if name.startswith("vs-"):
+        return f"http://hl7.org/fhir/ValueSet/{name.removeprefix('vs-')}"
+    if name.startswith("ext-"):
+        return f"http://hl7.org/fhir/StructureDefinition/{name.removeprefix('ext-')}"
+    return _FIXED.get(name)

@@ -1,0 +1,133 @@
+"""The official FHIRPath tests for R4: read, run and judged."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from esante.fhir import decode
+from esante.fhir.definitions import Element, load
+from esante.fhir.path import PathError, Quantity, Temporal, compile_path
+from esante.fhir.primitives import PRIMITIVES
+
+FHIR = "{http://hl7.org/fhir}"
+#: Nothing is fetched, no entity is expanded, whatever the files say.
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+
+
+class Case(NamedTuple):
+    """One test: the outputs are pairs of type (None: any) and text; `invalid` says that it has to fail; `predicate`
+    that only the existence of a result counts."""
+
+    name: str
+    input: str | None
+    expression: str
+    outputs: tuple[tuple[str | None, str], ...]
+    invalid: bool
+    predicate: bool
+    ordered: bool
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Every test of the suite; tests with the same name get a number."""
+    seen: dict[str, int] = {}
+    for test in etree.parse(folder / "tests-fhir-r4.xml", _PARSER).iterfind(".//test"):
+        name = test.get("name")
+        seen[name] = seen.get(name, 0) + 1
+        expression = test.find("expression")
+        yield Case(
+            name=name if seen[name] == 1 else f"{name}#{seen[name]}",
+            input=test.get("inputfile"),
+            expression=expression.text,
+            outputs=tuple((output.get("type"), output.text or "") for output in test.iterfind("output")),
+            invalid=expression.get("invalid") is not None,
+            predicate=test.get("predicate") == "true",
+            ordered=test.get("ordered") != "false",
+        )
+
+
+def run(case: Case, folder: Path) -> str | None:
+    """What is wrong with the answer to a test; None when it is right."""
+    resource = read(folder / case.input) if case.input else {"resourceType": "Basic", "code": {"text": "none"}}
+    try:
+        path = compile_path(case.expression, resource["resourceType"])
+        found = path.typed(resource)
+    except PathError as error:
+        return None if case.invalid else f"failed: {error}"
+    if case.invalid:
+        return f"should fail, gave {found}"
+    if case.predicate:
+        found = [("System.Boolean", bool(found))]
+    told = [(type_, written(value)) for type_, value in found]
+    expected = list(case.outputs)
+    if not case.ordered:
+        told, expected = sorted(told, key=lambda t: t[1]), sorted(expected, key=lambda t: t[1])
+    same = len(told) == len(expected) and all(map(_agrees, told, expected))
+    return None if same else f"expected {expected}, gave {told}"
+
+
+def _agrees(found: tuple[str, str], expected: tuple[str | None, str]) -> bool:
+    wanted, text = expected
+    if wanted == "decimal" and found[0] == "System.Decimal":
+        return Decimal(found[1]) == Decimal(text)
+    return found[1] == text.removeprefix("@").removeprefix("T") and (
+        wanted is None or found[0].removeprefix("System.").lower() == wanted.lower()
+    )
+
+
+def written(value: Any) -> str:
+    """A result as the suite writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value) if isinstance(value, str | int | Temporal | Quantity) else repr(value)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """An input of the suite, from JSON or XML."""
+    if file.suffix == ".json":
+        return decode(file.read_bytes())
+    top = etree.parse(file, _PARSER).getroot()
+    return {"resourceType": _local(top), **_object(top, _local(top))}
+
+
+def _local(element: Any) -> str:
+    return etree.QName(element).localname
+
+
+def _object(element: Any, type_: str) -> dict[str, Any]:
+    """The JSON of an XML element of a FHIR type."""
+    found: dict[str, Any] = {name: value for name, value in element.attrib.items() if name in ("id", "url")}
+    known: dict[str, tuple[Element, str]] = {
+        name: (e, code) for e in load().types[type_].elements for name, code in e.json_names().items()
+    }
+    for child in element.iterchildren("*"):
+        name = _local(child)
+        described, code = known[name]
+        value, extra = _value(child, code)
+        for key, part in ((name, value), (f"_{name}", extra)):
+            if described.many and (part is not None or key in found):
+                found.setdefault(key, []).append(part)
+            elif part is not None:
+                found[key] = part
+    return found
+
+
+def _value(child: Any, code: str) -> tuple[Any, Any]:
+    if code == "xhtml":
+        return etree.tostring(child, encoding="unicode", with_tail=False), None
+    if code == "Resource":
+        inner = child[0]
+        return {"resourceType": _local(inner), **_object(inner, _local(inner))}, None
+    if code not in PRIMITIVES:
+        return _object(child, code), None
+    return _primitive(child.get("value"), PRIMITIVES[code].json), _object(child, "Element") or None
+
+
+def _primitive(text: str | None, kind: str) -> Any:
+    if text is None or kind == "string":
+        return text
+    return text == "true" if kind == "boolean" else int(text) if kind == "integer" else Decimal(text)
