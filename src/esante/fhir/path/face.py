@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from esante.fhir.path.compiler import compiled
+from esante.fhir.path.generated import NotPlain, Plain, plain
 from esante.fhir.path.items import Items, Node, root, truth, type_of
 from esante.fhir.path.model import PathError, PathFailed, Tree
 from esante.fhir.path.parser import parse
@@ -15,7 +16,7 @@ from esante.fhir.path.types import known
 class Path:
     """A compiled expression; safe to share between threads."""
 
-    __slots__ = ("_run", "expression", "tree", "type", "types")
+    __slots__ = ("_plain", "_run", "expression", "tree", "type", "types")
 
     def __init__(self, expression: str, type_: str | None) -> None:
         self.expression = expression
@@ -25,6 +26,7 @@ class Path:
         self._run = code.run
         #: The types that the result may have; None where anything is possible.
         self.types = code.types
+        self._plain = _generated(self.tree, type_)
 
     def evaluate(
         self,
@@ -40,6 +42,13 @@ class Path:
         where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
         address. Raises `PathFailed`.
         """
+        if self._plain is not None and type(element) is dict and self._is_whole(element):
+            env = self._env(element, context, resolver) if self._plain.needs_env else None
+            try:
+                return self._plain.values(element, env)
+            except (AttributeError, TypeError):
+                # Not the JSON of R4: the closures look at every value before they use it.
+                pass
         found = self._items(element, context, resolver)
         values = [item.value if isinstance(item, Node) else item for item in found]
         return [value for value in values if value is not None]
@@ -52,6 +61,12 @@ class Path:
         resolver: Resolver | None = None,
     ) -> list[tuple[str, Any]]:
         """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
+        if self._plain is not None and type(element) is dict and self._is_whole(element):
+            env = self._env(element, context, resolver) if self._plain.needs_env else None
+            try:
+                return self._plain.typed(element, env)
+            except (AttributeError, TypeError):
+                pass
         found = self._items(element, context, resolver)
         pairs = [(type_of(item), item.value if isinstance(item, Node) else item) for item in found]
         return [pair for pair in pairs if pair[1] is not None]
@@ -66,19 +81,36 @@ class Path:
         """Whether the expression is true; what cannot be told is not. Raises `PathFailed`."""
         return truth(self._items(element, context, resolver), "A condition") is True
 
-    def _items(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Items:
+    def _is_whole(self, element: dict[str, Any]) -> bool:
+        """Whether a resource is of the type that the code was made for."""
+        return element.get("resourceType", self.type) == self.type
+
+    def _env(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Env:
         this = element if isinstance(element, Node) else root(element, self.type)
-        given = dict(context or {})
-        resource = _node(given.pop("resource", this))
-        holder = _node(given.pop("rootResource", resource))
-        variables = {name: [value] for name, value in given.items()}
+        if not context:
+            return Env([this], this, this, {}, resolver)
+        resource = _node(context.get("resource", this))
+        holder = _node(context.get("rootResource", resource))
+        variables = {name: [value] for name, value in context.items() if name not in ("resource", "rootResource")}
+        return Env([this], resource, holder, variables, resolver)
+
+    def _items(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Items:
         try:
-            return self._run(Env([this], resource, holder, variables, resolver))
+            return self._run(self._env(element, context, resolver))
         except RecursionError:
             raise PathFailed("The resource is nested too deeply for the expression") from None
 
     def __repr__(self) -> str:
         return f"Path({self.expression!r}, {self.type!r})"
+
+
+def _generated(tree: Tree, type_: str | None) -> Plain | None:
+    if type_ is None:
+        return None
+    try:
+        return plain(tree, type_)
+    except NotPlain:
+        return None
 
 
 def _node(value: Any) -> Node:

@@ -1,5 +1,6 @@
 """`resolve()`: from references to resources (FHIR R4, section FHIRPath, Additional functions)."""
 
+import functools
 import re
 from typing import Any
 
@@ -80,10 +81,26 @@ def _leads(item: Item, env: Env, wanted: str) -> bool | None:
     return None if told is None else wanted in lineage(told)
 
 
+def reference_leads(value: Any, env: Env, wanted: str) -> bool | None:
+    """Whether a Reference, as plain data, leads to a resource of the type; None where nothing says so."""
+    address = value.get("reference")
+    if env.root.type != "Bundle" and env.resolver is None and isinstance(address, str) and address[:1] != "#":
+        told = _named_in(address)
+        if told is not None:
+            return wanted in lineage(told)
+    return _leads(Node(value, "Reference"), env, wanted)
+
+
+@functools.lru_cache(4096)
+def _named_in(address: str) -> str | None:
+    match = _LITERAL.search(address)
+    return match[1] if match is not None and match[1] in resources() else None
+
+
 def told_type(item: Item) -> str | None:
     """The resource type that a reference names: in its address, or as its type."""
-    match = _LITERAL.search(_address(item) or "")
-    if match is not None and match[1] in resources():
-        return match[1]
+    named = _named_in(_address(item) or "")
+    if named is not None:
+        return named
     told = item.value.get("type") if isinstance(item, Node) and isinstance(item.value, dict) else None
     return told if isinstance(told, str) and told in resources() else None
