@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from esante.fhir import definitions as d  # noqa: E402
+from esante.fhir.definitions import errata  # noqa: E402
 
 Json = dict[str, Any]
 VERSION = "4.0.1"
@@ -236,6 +239,31 @@ def invariants_of(structure: Json) -> Iterator[d.Invariant]:
                 )
 
 
+def mended(found: list[d.Invariant]) -> list[d.Invariant]:
+    """The constraints as they can be used: some as published cannot."""
+    known = {erratum.key: erratum for erratum in errata.CONSTRAINTS}
+    unused = known.keys() - {invariant.key for invariant in found}
+    if unused:
+        raise SystemExit(f"errata.py mends constraints that are not there: {sorted(unused)}")
+    kept = []
+    for invariant in found:
+        erratum = known.get(invariant.key)
+        if erratum is None:
+            kept.append(invariant)
+        elif erratum.expression is None:
+            print(f"  constraint left out: {invariant.key} {erratum.why}")
+        else:
+            print(f"  constraint mended: {invariant.key} {erratum.why}")
+            kept.append(msgspec.structs.replace(invariant, expression=erratum.expression))
+    return kept
+
+
+def component(raw: Json) -> tuple[str, str]:
+    """A part of a composite search parameter: its address and its expression, mended where it has to be."""
+    known = {erratum.key: erratum.expression for erratum in errata.SEARCH_PARAMETERS}
+    return raw["definition"], known.get(raw["expression"]) or raw["expression"]
+
+
 def search_parameters(source: Source) -> Iterator[d.SearchParameter]:
     """R4's own search parameters."""
     for raw in source.resources("search-parameters"):
@@ -247,7 +275,7 @@ def search_parameters(source: Source) -> Iterator[d.SearchParameter]:
                 type=raw["type"],
                 expression=raw.get("expression"),
                 target=tuple(raw.get("target", ())),
-                components=tuple((c["definition"], c["expression"]) for c in raw.get("component", ())),
+                components=tuple(component(c) for c in raw.get("component", ())),
             )
 
 
@@ -266,9 +294,22 @@ def build(source: Source) -> d.Definitions:
         version=VERSION,
         types=types,
         codes=codes.expanded,
-        invariants=d.packed(list(rules.values())),
+        invariants=d.packed(mended(list(rules.values()))),
         search_parameters=d.packed(list(search_parameters(source))),
     )
+
+
+def uncompilable(file: Path) -> Iterator[str]:
+    """Each FHIRPath expression of the file just written that the compiler refuses, with the reason."""
+    from esante.fhir.path import PathError, compile_path
+    from esante.fhir.path.context import expressions
+
+    d.FILE = file
+    for where, expression, type_ in expressions():
+        try:
+            compile_path(expression, type_)
+        except PathError as error:
+            yield f"  {where}: {expression}: {error}"
 
 
 def main() -> None:
@@ -280,6 +321,10 @@ def main() -> None:
     compiled = build(Source(arguments.source))
     data = d.pack(compiled)
     arguments.out.write_bytes(data)
+    unusable = list(uncompilable(arguments.out))
+    if unusable:
+        arguments.out.unlink()
+        raise SystemExit("\n".join(["These expressions cannot be compiled:", *unusable]))
     counts = f"{len(compiled.types)} types, {len(compiled.codes)} value sets, {len(data):,} bytes"
     print(f"{arguments.out.name}: {counts}")
 

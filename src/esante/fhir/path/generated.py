@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 from esante.fhir.path.compiler import compiled
 from esante.fhir.path.functions.references import reference_leads
 from esante.fhir.path.items import Node, distinct, truth
-from esante.fhir.path.model import Call, Infix, Literal, Name, Special, Step, Tree, TypeTest
+from esante.fhir.path.model import Call, Infix, Literal, Name, Special, Step, Tree, TypeTest, Variable
 from esante.fhir.path.runtime import Env, Run
 from esante.fhir.path.types import SYSTEM_OF, Field, Option, fields, known, lineage, named, resources
+from esante.fhir.path.variables import constant
 from esante.fhir.primitives import PRIMITIVES
 
 MAX_OPTIONS = 8
 MAX_INDENT = 14
+_NUMBERS = frozenset({"integer", "unsignedInt", "positiveInt", "decimal"})
 _TEXTS = frozenset(name for name, system in SYSTEM_OF.items() if system == "System.String")
 #: Functions that give nothing of nothing, and so say nothing where the path before them finds nothing.
 _NOTHING_OF_NOTHING = frozenset({"where", "select", "ofType", "as", "trace", "first", "last", "tail", "distinct", "resolve"})
@@ -86,9 +88,11 @@ class Module:
         """The name of a new function `(d, env)` whose body `write` emits at indent 1."""
         outer, self._lines = self._lines, []
         name = self.name(stem)
-        write()
-        self._functions.append("\n".join([f"def {name}(d, env):", *self._lines]))
-        self._lines = outer
+        try:
+            write()
+            self._functions.append("\n".join([f"def {name}(d, env):", *self._lines]))
+        finally:
+            self._lines = outer
         return name
 
     def link(self) -> dict[str, Any]:
@@ -133,6 +137,8 @@ class Writer:
                 self._typed(operand, named(name), this, indent, then)
             case Step(left, Call("where", (criteria,))):
                 self.each(left, this, indent, lambda place, at: self._where(place, criteria, at, then))
+            case Call("where" | "ofType"):
+                self.each(Step(Special("$this"), tree), this, indent, then)
             case _:
                 raise NotPlain
 
@@ -208,6 +214,12 @@ class Writer:
                 value = self._value(left, this, _TEXTS)
                 codes = self._module.name("c", listed)
                 return Condition(f"{value} in {codes}", f"({value} or '') not in {codes} and {value} is not None")
+            case Step(left, Call("startsWith" | "endsWith" as function, (Literal(str() as text),))):
+                value = self._value(left, this, _TEXTS)
+                call = f"({value} or '').{function.lower()}({text!r})"
+                return Condition(f"({value} is not None and {call})", f"({value} is not None and not {call})")
+            case Call("exists" | "empty" | "all" | "startsWith"):
+                return self._condition(Step(Special("$this"), tree), this)
             case Name() | Step(_, Name()):
                 value = self._value(tree, this, frozenset({"boolean"}))
                 return Condition(f"{value} is True", f"{value} is False")
@@ -316,8 +328,14 @@ class Writer:
         match right:
             case Literal(str() as text) if operator in ("=", "!="):
                 return _equality(operator, self._value(left, this, _TEXTS), repr(text))
+            case Variable(name) if constant(name) is not None and operator in ("=", "!="):
+                return _equality(operator, self._value(left, this, _TEXTS), repr(constant(name)))
             case Literal(bool() as truth_) if operator in ("=", "!="):
                 return _equality(operator, self._value(left, this, frozenset({"boolean"})), repr(truth_))
+            case Literal(int() as number) if not isinstance(left, Infix | Step):
+                value = self._value(left, this, _NUMBERS)
+                there, holds = f"{value} is not None", f"{value} {_COMPARISONS[operator]} {number}"
+                return Condition(f"({there} and {holds})", f"({there} and not {holds})")
         if _answers(left) and _answers(right) and operator in ("=", "!="):
             one, other = self._condition(left, this), self._condition(right, this)
             return _two_valued(f"({one.true}) {'is' if operator == '=' else 'is not'} ({other.true})")

@@ -1,0 +1,224 @@
+"""The third pass: the constraints of R4, compiled to one function for each type.
+
+A function looks at one object and goes on to the objects below it. The resource has to be right in structure.
+"""
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from esante.fhir.definitions import Invariant, invariants, load
+from esante.fhir.jsontext import compact
+from esante.fhir.model import Finding, Path
+from esante.fhir.path.generated import Module, Place, Writer
+from esante.fhir.path.items import Node, root
+from esante.fhir.path.model import PathFailed
+from esante.fhir.path.parser import parse
+from esante.fhir.path.runtime import Env
+from esante.fhir.path.types import fields, lineage
+from esante.fhir.primitives import PRIMITIVES
+
+#: Constraints that `rules` tells of in any case, with a closer place.
+TOLD_ALREADY = frozenset(
+    {"bdl-2", "bdl-3", "bdl-4", "bdl-5", "bdl-7", "bdl-8", "bdl-9", "bdl-10", "bdl-11", "bdl-12", "dom-2", "ref-1"}
+)
+
+Check = Callable[[Any, "Pass"], None]
+#: `hasValue() or (children().count() > id.count())` said of an object.
+_NOT_EMPTY = "len(d) > 1 or (d and 'id' not in d)"
+
+
+def _contained_are_referred_to(resource: dict[str, Any]) -> bool:
+    """Enough for dom-3: there is a reference to each contained resource. A quote inside a text is escaped in JSON."""
+    text = compact(resource) or b""
+    inner = resource.get("contained", ())
+    return all(f'"reference":"#{each.get("id")}"'.encode() in text for each in inner)
+
+
+#: Quick looks that say yes to most objects for which the constraint holds, and to no other.
+_ENOUGH: dict[str, Callable[[dict[str, Any]], bool]] = {"dom-3": _contained_are_referred_to}
+
+
+class Broken:
+    """A constraint that does not hold, or could not be checked (`failure`), and where: the way up to the root, which
+    is written as the pass comes back along it."""
+
+    __slots__ = ("failure", "invariant", "way_up")
+
+    def __init__(self, invariant: Invariant, way_up: tuple[str | int, ...], failure: str) -> None:
+        self.invariant = invariant
+        self.way_up = list(way_up)
+        self.failure = failure
+
+    def finding(self) -> Finding:
+        """In the terms of the other passes."""
+        path: Path = tuple(reversed(self.way_up))
+        key = self.invariant.key
+        if self.failure:
+            return Finding("warning", "processing", path, f"{key} could not be checked: {self.failure}.")
+        return Finding(self.invariant.severity, "invariant", path, f"{self.invariant.human} ({key})")
+
+
+class Pass(Env):
+    """The state of one pass over a resource, and what was found."""
+
+    __slots__ = ("broken",)
+
+    def __init__(self, resource: Node) -> None:
+        super().__init__([resource], resource, resource, {})
+        self.broken: list[Broken] = []
+
+
+def findings(resource: dict[str, Any]) -> Iterator[Finding]:
+    """Every constraint of R4 that the resource breaks, in the order of the document. Raises `DefinitionsMissing`."""
+    state = Pass(root(resource))
+    checks()["Resource"](resource, state)
+    for broken in state.broken:
+        yield broken.finding()
+
+
+class Checks(dict[str, Check]):
+    """The function of each type, made when it is first asked for together with those it needs."""
+
+    def __init__(self) -> None:
+        super().__init__({"Resource": self._resource, "": self._extensions})
+        self._stated: defaultdict[str, list[Invariant]] = defaultdict(list)
+        for invariant in invariants():
+            if invariant.key not in TOLD_ALREADY:
+                self._stated[invariant.path].append(invariant)
+
+    def __missing__(self, type_: str) -> Check:
+        pending, needed = [type_], {type_: self._properties(type_)}
+        while pending:
+            for below in needed[pending.pop()].values():
+                if below not in self and below not in needed:
+                    needed[below] = self._properties(below)
+                    pending.append(below)
+        module = Module()
+        module.space.update(note=_note, PathFailed=PathFailed, each=_each, parts=_parts)
+        tables: dict[str, dict[str, Check]] = {each: {} for each in needed}
+        names = {each: self._write(module, each, tables[each]) for each in needed}
+        space = module.link()
+        for each, name in names.items():
+            self[each] = space[name]
+        for each, table in tables.items():
+            table.update({name: self._into(name, below) for name, below in needed[each].items()})
+        return self[type_]
+
+    def _properties(self, type_: str) -> dict[str, str]:
+        """The JSON properties of a type that hold objects, with their type; "" for the extensions of primitives."""
+        found: dict[str, str] = {}
+        for field in fields(type_).values():
+            for option in field.options:
+                if option.type not in PRIMITIVES:
+                    found[option.name] = option.type
+                elif option.extensions:
+                    found[option.extensions] = ""
+        return found
+
+    def _into(self, name: str, type_: str) -> Check:
+        return self._contained if name == "contained" else self[type_]
+
+    def _write(self, module: Module, type_: str, table: dict[str, Check]) -> str:
+        def body() -> None:
+            if "Element" in lineage(type_):
+                not_empty = next(i for i in self._stated["Element"] if i.key == "ele-1")
+                self._noting(module, not_empty, f"({_NOT_EMPTY})", 1, "d", "()")
+            for owner in reversed(lineage(type_)):
+                for invariant in self._stated[owner] if owner != "Element" else ():
+                    self._whole(module, invariant, type_)
+            for name, field in fields(type_).items():
+                for invariant in self._stated[f"{type_}.{name}"] if f"{type_}.{name}" not in load().types else ():
+                    self._part(module, invariant, name, frozenset(option.type for option in field.options))
+            module.emit(1, f"each(d, {module.name('t', [table])}[0], env)")
+
+        return module.function(body, "check")
+
+    def _whole(self, module: Module, invariant: Invariant, type_: str) -> None:
+        """A constraint about the object itself."""
+        condition = Writer(module).condition(parse(invariant.expression), Place("d", type_))
+        self._noting(module, invariant, condition.true, 1, "d", "()")
+
+    def _part(self, module: Module, invariant: Invariant, name: str, types: frozenset[str]) -> None:
+        """A constraint about each value of one element of the object."""
+        if len(types) != 1:
+            raise NotImplementedError(f"{invariant.key} is about a choice")
+        condition = Writer(module).condition(parse(invariant.expression), Place("v", *types))
+        module.emit(1, f"for v, way in parts(d, {name!r}):")
+        self._noting(module, invariant, condition.true, 2, "v", "way")
+
+    def _noting(self, module: Module, invariant: Invariant, holds: str, indent: int, about: str, way: str) -> None:
+        key = module.name("k", invariant)
+        if invariant.key in _ENOUGH:
+            holds = f"({module.name('q', _ENOUGH[invariant.key])}({about}) or {holds})"
+        if "slow(" not in holds:
+            module.emit(indent, f"if not {holds}: note(env, {key}, {way})")
+            return
+        module.emit(indent, "try:")
+        module.emit(indent + 1, f"if not {holds}: note(env, {key}, {way})")
+        module.emit(indent, "except PathFailed as error:")
+        module.emit(indent + 1, f"note(env, {key}, {way}, error)")
+
+    def _resource(self, value: dict[str, Any], state: Pass) -> None:
+        """A resource that stands by itself: its references with # lead into it."""
+        outer = state.resource, state.root
+        state.resource = state.root = root(value)
+        self[state.resource.type](value, state)
+        state.resource, state.root = outer
+
+    def _contained(self, value: dict[str, Any], state: Pass) -> None:
+        outer = state.resource
+        state.resource = root(value)
+        self[state.resource.type](value, state)
+        state.resource = outer
+
+    def _extensions(self, value: dict[str, Any] | None, state: Pass) -> None:
+        """What stands beside a primitive; None for one of a list that has nothing."""
+        if value is not None and "extension" in value:
+            _each({"extension": value["extension"]}, {"extension": self["Extension"]}, state)
+
+
+def _each(value: dict[str, Any], table: dict[str, Check], state: Pass) -> None:
+    """Check the objects below an object."""
+    broken = state.broken
+    known = len(broken)
+    for name, child in value.items():
+        check = table.get(name)
+        if check is None:
+            continue
+        if type(child) is list:
+            for index, one in enumerate(child):
+                check(one, state)
+                if len(broken) != known:
+                    known = _leading(broken, known, index, name)
+        else:
+            check(child, state)
+            if len(broken) != known:
+                known = _leading(broken, known, name)
+
+
+def _leading(broken: list[Broken], known: int, *way: str | int) -> int:
+    """Add a piece to the way up of what was found below it."""
+    for each in broken[known:]:
+        each.way_up += way
+    return len(broken)
+
+
+def _parts(value: dict[str, Any], name: str) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
+    """The values of an element, each with its way up."""
+    found = value.get(name)
+    if isinstance(found, list):
+        yield from ((each, (index, name)) for index, each in enumerate(found) if each is not None)
+    elif found is not None:
+        yield found, (name,)
+
+
+def _note(state: Pass, invariant: Invariant, way_up: tuple[str | int, ...], failure: object = "") -> None:
+    state.broken.append(Broken(invariant, way_up, str(failure)))
+
+
+@functools.cache
+def checks() -> Checks:
+    """The functions; the first resource of a type takes some tens of milliseconds more."""
+    return Checks()
