@@ -242,12 +242,12 @@ def invariants_of(structure: Json) -> Iterator[d.Invariant]:
 def mended(found: list[d.Invariant]) -> list[d.Invariant]:
     """The constraints as they can be used: some as published cannot."""
     known = {erratum.key: erratum for erratum in errata.CONSTRAINTS}
-    unused = known.keys() - {invariant.key for invariant in found}
+    unused = known.keys() - {f"{invariant.path} {invariant.key}" for invariant in found}
     if unused:
         raise SystemExit(f"errata.py mends constraints that are not there: {sorted(unused)}")
     kept = []
     for invariant in found:
-        erratum = known.get(invariant.key)
+        erratum = known.get(f"{invariant.path} {invariant.key}")
         if erratum is None:
             kept.append(invariant)
         elif erratum.expression is None:

@@ -3,6 +3,7 @@
 Knows FHIR and nothing of health services; imports no other room. The face:
 
 - `check(data)`: every problem of the bytes of a resource, each with its place and remedy.
+- `compile_path(expression, type_)`: FHIRPath over plain data; `PathError`, `PathFailed` when it cannot be used.
 - `decode(data)`, `encode(resource)`: JSON with decimals that keep their digits.
 - `outcome(issues)`: an OperationOutcome.
 - `view(bundle)`: a document as a typed model for a page.
@@ -12,6 +13,7 @@ from esante.fhir.definitions import DefinitionsMissing
 from esante.fhir.jsontext import NotJson, decode, encode
 from esante.fhir.model import Checked, Issue
 from esante.fhir.outcome import outcome
+from esante.fhir.path import Path, PathError, PathFailed, compile_path
 from esante.fhir.validation import accept, check
 from esante.fhir.view import DocumentView, view
 
@@ -21,8 +23,12 @@ __all__ = [
     "DocumentView",
     "Issue",
     "NotJson",
+    "Path",
+    "PathError",
+    "PathFailed",
     "accept",
     "check",
+    "compile_path",
     "decode",
     "encode",
     "outcome",

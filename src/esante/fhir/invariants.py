@@ -11,11 +11,12 @@ from typing import Any
 from esante.fhir.definitions import Invariant, invariants, load
 from esante.fhir.jsontext import compact
 from esante.fhir.model import Finding, Path
-from esante.fhir.path.generated import Module, Place, Writer
+from esante.fhir.path.generated import Writer
 from esante.fhir.path.items import Node, root
 from esante.fhir.path.model import PathFailed
 from esante.fhir.path.parser import parse
 from esante.fhir.path.runtime import Env
+from esante.fhir.path.source import Module, Place
 from esante.fhir.path.types import fields, lineage
 from esante.fhir.primitives import PRIMITIVES
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
+from esante.fhir import invariants as constraints
 from esante.fhir import jsontext, rules
 from esante.fhir.explain import explain
 from esante.fhir.fhirpath import expression
@@ -23,15 +24,15 @@ _DOUBTFUL = (b"{}", b"null", b"\\u00")
 _UNSOUND = frozenset({"structure", "too-costly"})
 
 
-def check(data: bytes, *, expect: str | None = None) -> Checked:
+def check(data: bytes, *, expect: str | None = None, invariants: bool = False) -> Checked:
     """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference
-    rules.
+    rules; with `invariants` also the constraints that R4 states in FHIRPath.
 
     Every problem is found in one pass (up to `MAX_ISSUES`). `expect` names the resource type that it has to
     be. Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built.
     """
     try:
-        return _check(data, expect)
+        return _check(data, expect, invariants)
     except RecursionError:
         return _unreadable(jsontext.NotJson(jsontext.TOO_DEEP), "too-costly")
 
@@ -45,7 +46,7 @@ def accept(data: bytes) -> bool:
     return shapes().accept(data)
 
 
-def _check(data: bytes, expect: str | None) -> Checked:
+def _check(data: bytes, expect: str | None, invariants: bool) -> Checked:
     accepted = accept(data)
     try:
         resource = jsontext.decode(data)
@@ -59,9 +60,16 @@ def _check(data: bytes, expect: str | None) -> Checked:
     found += _unexpected(resource, expect)
     if compacted is not None and not any(f.code in _UNSOUND for f in found):
         found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
+        if invariants:
+            found += itertools.islice(_worst_first(constraints.findings(resource)), MAX_ISSUES + 1)
     if not found:
         return Checked(resource)
     return Checked(resource if isinstance(resource, dict) else {}, _issues(data, resource, found))
+
+
+def _worst_first(found: Iterable[Finding]) -> Iterable[Finding]:
+    """Warnings may be many (one for each resource without a narrative); they must not crowd out the errors."""
+    return sorted(found, key=lambda finding: finding.severity != "error")
 
 
 def _is_doubtful(data: bytes, compacted: bytes) -> bool:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 
 class Erratum(NamedTuple):
-    """`key` is that of a constraint, or the address of a search parameter; None as expression leaves it out."""
+    """`key` is the path and key of a constraint, or the expression of a component. Without `expression` it is left
+    out."""
 
     key: str
     expression: str | None
@@ -18,7 +19,7 @@ class Erratum(NamedTuple):
 
 CONSTRAINTS = (
     Erratum(
-        key="dom-3",
+        key="DomainResource dom-3",
         expression=(
             "contained.where(descendants().where(reference = '#').empty() and "
             "descendants().ofType(canonical).where($this = '#').empty()).id.select('#' + $this).subsetOf("
@@ -30,14 +31,64 @@ CONSTRAINTS = (
         verified="2026-11-23",
     ),
     Erratum(
-        key="cid-0",
+        key="Period per-1",
+        expression="start.hasValue().not() or end.hasValue().not() or (start.lowBoundary() <= end.highBoundary())",
+        why="cannot tell the order of a day and a moment of the same day, and so refuses them",
+        source="FHIR R5 5.0.0, Period",
+        verified="2026-11-23",
+    ),
+    Erratum(
+        key="Range rng-2",
+        expression="low.value.empty() or high.value.empty() or low.comparable(high).not() or low <= high",
+        why="refuses what cannot be compared: units that differ, or an end without a number",
+        source="FHIR R5 5.0.0, Range",
+        verified="2026-11-23",
+    ),
+    Erratum(
+        key="Reference ref-1",
+        expression=(
+            "reference.empty() or reference.startsWith('#').not() or reference = '#' or "
+            "reference.substring(1) in %rootResource.contained.id"
+        ),
+        why="is neither true nor false of a Reference without a literal reference",
+        source="FHIR R5 5.0.0, Reference",
+        verified="2026-11-23",
+    ),
+    Erratum(
+        key="Questionnaire.item.enableWhen que-7",
+        expression="operator = 'exists' implies (answer is boolean)",
+        why="asks for FHIRPath's Boolean, which no element of FHIR is",
+        source="FHIR R5 5.0.0, Questionnaire",
+        verified="2026-11-23",
+    ),
+    Erratum(
+        key="MedicationDispense mdd-1",
+        expression=(
+            "whenHandedOver.empty() or whenPrepared.empty() or whenHandedOver.highBoundary() >= "
+            "whenPrepared.lowBoundary()"
+        ),
+        why="cannot tell the order of a day and a moment of the same day, and so refuses them",
+        source="FHIRPath N1, comparison of dates",
+        verified="2026-11-23",
+    ),
+    Erratum(
+        key="Task inv-1",
+        expression=(
+            "lastModified.empty() or authoredOn.empty() or lastModified.highBoundary() >= authoredOn.lowBoundary()"
+        ),
+        why="cannot tell the order of a day and a moment of the same day, and so refuses them",
+        source="FHIRPath N1, comparison of dates",
+        verified="2026-11-23",
+    ),
+    Erratum(
+        key="ChargeItemDefinition cid-0",
         expression=None,
         why="asks for ChargeItemDefinition.name, an element that R4 does not have",
         source="FHIR R4 4.0.1, ChargeItemDefinition",
         verified="2026-11-23",
     ),
     Erratum(
-        key="evv-1",
+        key="EvidenceVariable.characteristic evv-1",
         expression=None,
         why="is of R5; its elements are not in R4",
         source="FHIR R4 4.0.1, EvidenceVariable",

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from esante.fhir.path.compiler import compiled
-from esante.fhir.path.generated import NotPlain, Plain, plain
+from esante.fhir.path.generated import Plain, plain
 from esante.fhir.path.items import Items, Node, root, truth, type_of
 from esante.fhir.path.model import PathError, PathFailed, Tree
 from esante.fhir.path.parser import parse
 from esante.fhir.path.runtime import Env, Resolver
+from esante.fhir.path.source import NotPlain
 from esante.fhir.path.types import known
 
 

@@ -9,105 +9,27 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from esante.fhir.path.compiler import compiled
-from esante.fhir.path.functions.references import reference_leads
-from esante.fhir.path.items import Node, distinct, truth
+from esante.fhir.path.items import Node, distinct
 from esante.fhir.path.model import Call, Infix, Literal, Name, Special, Step, Tree, TypeTest, Variable
-from esante.fhir.path.runtime import Env, Run
+from esante.fhir.path.runtime import Env
+from esante.fhir.path.source import Condition, Module, NotPlain, Place
 from esante.fhir.path.types import SYSTEM_OF, Field, Option, fields, known, lineage, named, resources
 from esante.fhir.path.variables import constant
 from esante.fhir.primitives import PRIMITIVES
 
 MAX_OPTIONS = 8
-MAX_INDENT = 14
 _NUMBERS = frozenset({"integer", "unsignedInt", "positiveInt", "decimal"})
 _TEXTS = frozenset(name for name, system in SYSTEM_OF.items() if system == "System.String")
 #: Functions that give nothing of nothing, and so say nothing where the path before them finds nothing.
-_NOTHING_OF_NOTHING = frozenset({"where", "select", "ofType", "as", "trace", "first", "last", "tail", "distinct", "resolve"})
+_NOTHING_OF_NOTHING = frozenset(
+    {"where", "select", "ofType", "as", "trace", "first", "last", "tail", "distinct", "resolve"}
+)
 _COMPARISONS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 Values = Callable[[Any, Env | None], list[Any]]
-Test = Callable[[Any, Env], bool]
-
-
-class NotPlain(Exception):
-    """The expression needs the closures."""
-
-
-class Place(NamedTuple):
-    """A variable of the generated code, and the FHIR type of what it holds."""
-
-    variable: str
-    type: str
-
-
-class Condition(NamedTuple):
-    """Python conditions: when it is true, and when it is false."""
-
-    true: str
-    false: str
-
-    def negated(self) -> "Condition":
-        """The opposite."""
-        return Condition(self.false, self.true)
-
-
-class Counter(NamedTuple):
-    """A Python expression that gives an integer."""
-
-    code: str
 
 
 _Then = Callable[[Place, int], None]
-
-
-class Module:
-    """Source that is being written, and the values that it refers to."""
-
-    def __init__(self) -> None:
-        self.space: dict[str, Any] = {"slow": _slow, "leads": reference_leads, "nothing": {}}
-        self.needs_env = False
-        self._functions: list[str] = []
-        self._lines: list[str] = []
-        self._count = 0
-
-    def name(self, stem: str, value: Any = None) -> str:
-        """A name not used before; with a value, one that the code can use for it."""
-        self._count += 1
-        name = f"{stem}{self._count}"
-        if value is not None:
-            self.space[name] = value
-        return name
-
-    def emit(self, indent: int, text: str) -> None:
-        """One line."""
-        if indent > MAX_INDENT:
-            raise NotPlain
-        self._lines.append("    " * indent + text)
-
-    def function(self, write: Callable[[], None], stem: str = "f") -> str:
-        """The name of a new function `(d, env)` whose body `write` emits at indent 1."""
-        outer, self._lines = self._lines, []
-        name = self.name(stem)
-        try:
-            write()
-            self._functions.append("\n".join([f"def {name}(d, env):", *self._lines]))
-        finally:
-            self._lines = outer
-        return name
-
-    def link(self) -> dict[str, Any]:
-        """Run the source; gives its namespace."""
-        exec(compile("\n".join(self._functions), "<fhirpath>", "exec"), self.space)  # noqa: S102 - made from a tree
-        return self.space
-
-
-def _slow(run: Run, value: Any, type_: str, env: Env) -> bool | None:
-    """A part of a condition by the closures."""
-    outer, env.this = env.this, [Node(value, type_)]
-    try:
-        return truth(run(env), "A condition")
-    finally:
-        env.this = outer
 
 
 class Writer:
@@ -131,7 +53,9 @@ class Writer:
                 self._field(this, name, None, indent, then)
             case Step(left, Name(name)):
                 self.each(left, this, indent, lambda place, at: self._field(place, name, None, at, then))
-            case TypeTest("as", operand, name) | Step(operand, Call("as", (Name(name),))) if not self._many(operand, this):
+            case TypeTest("as", operand, name) | Step(operand, Call("as", (Name(name),))) if not self._many(
+                operand, this
+            ):
                 self._typed(operand, named(name), this, indent, then)
             case Step(operand, Call("ofType", (Name(name),))):
                 self._typed(operand, named(name), this, indent, then)
@@ -211,18 +135,18 @@ class Writer:
                 return self._compared(operator, left, right, this)
             case Infix("in", left, right):
                 listed = frozenset(_texts(right))
-                value = self._value(left, this, _TEXTS)
+                code = self._value(left, this, _TEXTS)
                 codes = self._module.name("c", listed)
-                return Condition(f"{value} in {codes}", f"({value} or '') not in {codes} and {value} is not None")
+                return Condition(f"({code} in {codes})", f"({code} is not None and {code} not in {codes})")
             case Step(left, Call("startsWith" | "endsWith" as function, (Literal(str() as text),))):
-                value = self._value(left, this, _TEXTS)
-                call = f"({value} or '').{function.lower()}({text!r})"
-                return Condition(f"({value} is not None and {call})", f"({value} is not None and not {call})")
+                code = self._value(left, this, _TEXTS)
+                call = f"{code}.{function.lower()}({text!r})"
+                return Condition(f"({code} is not None and {call})", f"({code} is not None and not {call})")
             case Call("exists" | "empty" | "all" | "startsWith"):
                 return self._condition(Step(Special("$this"), tree), this)
             case Name() | Step(_, Name()):
-                value = self._value(tree, this, frozenset({"boolean"}))
-                return Condition(f"{value} is True", f"{value} is False")
+                code = self._value(tree, this, frozenset({"boolean"}))
+                return Condition(f"({code} is True)", f"({code} is False)")
         raise NotPlain
 
     def _by_closures(self, tree: Tree, this: Place) -> Condition:
@@ -235,7 +159,7 @@ class Writer:
         except NotPlain:
             there = ""
         if first is None or not there:
-            return Condition(f"{call} is True", f"{call} is False")
+            return Condition(f"({call} is True)", f"({call} is False)")
         of_nothing = first[1]
         # Nothing to look at: the closures need not run to say so.
         if of_nothing:
@@ -267,6 +191,7 @@ class Writer:
                     ),
                 )  # fmt: skip
             case Step(left, Call("where", (criteria,))) if opposite:
+
                 def failing(place: Place, at: int) -> None:
                     if place.type in PRIMITIVES:
                         raise NotPlain
@@ -314,7 +239,7 @@ class Writer:
             case Call("resolve", ()) if this.type == "Reference" and wanted:
                 self._module.needs_env = True
                 call = f"leads({this.variable}, env, {wanted!r})"
-                return Condition(f"{call} is True", f"{call} is False")
+                return Condition(f"({call} is True)", f"({call} is False)")
             case Name(element) if wanted and not element[:1].isupper():
                 field = _known_field(this.type, element)
                 if field.many or len(field.options) == 1:
@@ -339,8 +264,8 @@ class Writer:
         if _answers(left) and _answers(right) and operator in ("=", "!="):
             one, other = self._condition(left, this), self._condition(right, this)
             return _two_valued(f"({one.true}) {'is' if operator == '=' else 'is not'} ({other.true})")
-        number, other_number = self._number(left, this), self._number(right, this)
-        return _two_valued(f"({number} {_COMPARISONS[operator]} {other_number})")
+        sums = self._number(left, this), self._number(right, this)
+        return _two_valued(f"{sums[0]} {_COMPARISONS[operator]} {sums[1]}")
 
     def _number(self, tree: Tree, this: Place) -> str:
         match tree:
@@ -381,7 +306,7 @@ def _combined(operator: str, left: Condition, right: Condition) -> Condition:
 
 
 def _two_valued(code: str) -> Condition:
-    return Condition(f"({code})", f"(not {code})")
+    return Condition(f"({code})", f"(not ({code}))")
 
 
 def _equality(operator: str, value: str, literal: str) -> Condition:

@@ -250,9 +250,7 @@ def _equivalent_nodes(one: Node, other: Node) -> bool:
     """Elements are equivalent when their children are, in any order; ids are left aside."""
     names = {name for node in (one, other) for name in (node.value if isinstance(node.value, dict) else ())}
     names = {by_property(one.type)[n][0].name for n in names - {"id"} if n in by_property(one.type)}
-    return one.type == other.type and all(
-        equivalent_items(step([one], name), step([other], name)) for name in names
-    )
+    return one.type == other.type and all(equivalent_items(step([one], name), step([other], name)) for name in names)
 
 
 def _equivalent_quantities(one: Quantity, other: Quantity) -> bool:

@@ -8,23 +8,24 @@ from lxml import etree
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 #: The elements of HTML 4.0 chapters 7 to 11 (without section 4 of chapter 9) and 15, links and images.
-_ELEMENTS = frozenset(
-    _XHTML + name
-    for name in (
-        "a abbr acronym address b big blockquote br caption center cite code col colgroup dd dfn div dl dt em font h1 h2 "
-        "h3 h4 h5 h6 hr i img kbd li ol p pre q s samp small span strike strong sub sup table tbody td tfoot th thead "
-        "tr tt u ul var bdo dir menu"
-    ).split()
-)
+_NAMES = (
+    "a", "abbr", "acronym", "address", "b", "big", "blockquote", "br", "caption", "center", "cite", "code",
+    "col", "colgroup", "dd", "dfn", "div", "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
+    "i", "img", "kbd", "li", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strike", "strong", "sub",
+    "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var", "bdo", "dir", "menu",
+)  # fmt: skip
+_ELEMENTS = frozenset(_XHTML + name for name in _NAMES)
+_XML = "{http://www.w3.org/XML/1998/namespace}"
 #: Attributes that run something are none of these; `style` is allowed.
-_ATTRIBUTES = frozenset(
-    (
-        "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset "
-        "cite class clear color colspan compact coords datetime dir face frame height headers href hreflang hspace id "
-        "lang longdesc name noshade nowrap rel rev rowspan rules scope shape size span src start style summary tabindex "
-        "title type valign value vspace width"
-    ).split()
-) | {"{http://www.w3.org/XML/1998/namespace}lang", "{http://www.w3.org/XML/1998/namespace}space"}
+_ATTRIBUTES = frozenset((
+    f"{_XML}lang", f"{_XML}space",
+    "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding",
+    "cellspacing", "cellvalign", "char", "charoff", "charset", "cite", "class", "clear", "color", "colspan",
+    "compact", "coords", "datetime", "dir", "face", "frame", "height", "headers", "href", "hreflang", "hspace",
+    "id", "lang", "longdesc", "name", "noshade", "nowrap", "rel", "rev", "rowspan", "rules", "scope", "shape",
+    "size", "span", "src", "start", "style", "summary", "tabindex", "title", "type", "valign", "value",
+    "vspace", "width",
+))  # fmt: skip
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
@@ -45,10 +46,11 @@ def is_narrative(text: str) -> bool:
     if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype:
         return False
     for element in div.iter():
-        if isinstance(element.tag, str) and (
-            element.tag not in _ELEMENTS or not _ATTRIBUTES.issuperset(element.attrib.keys())
-        ):
+        if isinstance(element, etree._Entity):
             return False
-        if element.tag is etree.Entity:
+        # Comments and processing instructions have no name.
+        if not isinstance(element.tag, str):
+            continue
+        if element.tag not in _ELEMENTS or not _ATTRIBUTES.issuperset(map(str, element.attrib)):
             return False
     return next(div.iter(f"{_XHTML}img"), None) is not None or bool("".join(div.itertext()).strip())

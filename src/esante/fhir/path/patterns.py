@@ -93,7 +93,7 @@ def _degree(nodes: Iterable[Any]) -> int | None:
         most = max([n for n in inner if n is not None], default=0)
         if code in _REPEATS and argument[1] > 1:
             branches = any(c is sre.BRANCH for c, _ in _walk(argument[2]))
-            if (most or branches or argument[1] > 1) and (most or branches):
+            if most or branches:
                 return None
             most = 1
         total += most
@@ -162,7 +162,7 @@ class Automaton:
                 self._free[self._sequence(branch, begin)].append((None, end))
             return end
         if code in (sre.MAX_REPEAT, sre.MIN_REPEAT):
-            return self._repeat(*argument, at)
+            return self._repeat(at, *argument)
         end = self._state()
         if code is sre.AT:
             self._free[at].append((str(argument), end))
@@ -170,7 +170,7 @@ class Automaton:
             self._edge[at] = (_test(code, argument), end)
         return end
 
-    def _repeat(self, low: int, high: Any, body: Any, at: int) -> int:
+    def _repeat(self, at: int, low: int, high: Any, body: Any) -> int:
         for _ in range(low):
             at = self._sequence(body, at)
         end = self._state()

@@ -102,7 +102,9 @@ def product(left: Quantity, right: Quantity) -> Quantity:
 def ratio(left: Quantity, right: Quantity) -> Quantity:
     """Both numbers and both units divided; the right number is not zero."""
     one, other = plain_unit(left.unit), plain_unit(right.unit)
-    unit = "1" if one == other else one if other == "1" else f"{one}/({other})" if _compound(other) else f"{one}/{other}"
+    unit = (
+        "1" if one == other else one if other == "1" else f"{one}/({other})" if _compound(other) else f"{one}/{other}"
+    )
     return Quantity(left.value / right.value, unit)
 
 

@@ -25,7 +25,7 @@ EAST, WEST = 14 * 60, -12 * 60
 _WIDEST = 60 * EAST
 
 #: Calendar durations and the UCUM codes that mean the same, in seconds or in months.
-SECONDS = {
+SECONDS: dict[str, int | Decimal] = {
     "week": 604800,
     "wk": 604800,
     "day": 86400,
@@ -114,7 +114,7 @@ def _offset(text: str | None) -> int | None:
 def _valid(kind: Kind, parts: tuple[int | Decimal, ...], zone: int | None) -> Temporal | None:
     full = (*_FIRST[:3], *parts) if kind == "Time" else parts
     year, month, day, hour, minute, second = (*full, *_FIRST[len(full) :])
-    right = 1 <= year and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(int(year), int(month))[1]
+    right = year >= 1 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(int(year), int(month))[1]
     right = right and hour <= 23 and minute <= 59 and second < 61 and abs(zone or 0) <= EAST
     return Temporal(kind, parts, zone) if right else None
 
@@ -253,7 +253,7 @@ def _add_months(value: Temporal, months: int) -> Temporal | None:
     if not 1 <= year <= 9999:
         return None
     day = min(int(day), calendar.monthrange(year, month)[1])
-    return Temporal(value.kind, ((year, month, day) + value.parts[3:])[: len(value.parts)], value.zone)
+    return Temporal(value.kind, (year, month, day, *value.parts[3:])[: len(value.parts)], value.zone)
 
 
 def _add_seconds(value: Temporal, seconds: Decimal) -> Temporal | None:

@@ -104,7 +104,7 @@ def _trace(items: Items, env: Env, name: Run, projection: Run | None = None) -> 
 
 
 def in_order(source: Run, keys: list[tuple[Run, bool]]) -> Run:
-    """`sort(key, -key...)`: the later keys decide where the earlier are the same; what has no key comes first either way."""
+    """`sort(key, -key...)`: later keys decide where earlier ones are the same; what has no key comes first."""
 
     def run(env: Env) -> Items:
         items = source(env)
@@ -185,7 +185,7 @@ def _subset_of(items: Items, env: Env, others: Items) -> Items:
 
 @function("supersetOf", 1, BOOLEAN)
 def _superset_of(items: Items, env: Env, others: Items) -> Items:
-    return _subset_of(others, env, items)
+    return [{key(item) for item in others} <= {key(item) for item in items}]
 
 
 @function("first", 0, same)
@@ -278,5 +278,3 @@ def _today(items: Items, env: Env) -> Items:
 @function("timeOfDay", 0, frozenset({"System.Time"}))
 def _time_of_day(items: Items, env: Env) -> Items:
     return [temporal.moment(env.now(), "Time")]
-
-

@@ -79,7 +79,9 @@ def _to_temporal(kind: temporal.Kind) -> Callable[[Any], Temporal | None]:
             return value
         if value.kind == "Time" or kind == "Time":
             return None
-        return Temporal(kind, value.parts[:3] if kind == "Date" else value.parts, None if kind == "Date" else value.zone)
+        return Temporal(
+            kind, value.parts[:3] if kind == "Date" else value.parts, None if kind == "Date" else value.zone
+        )
 
     return convert
 
