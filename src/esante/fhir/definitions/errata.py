@@ -32,7 +32,7 @@ CONSTRAINTS = (
     ),
     Erratum(
         key="Period per-1",
-        expression="start.hasValue().not() or end.hasValue().not() or (start.lowBoundary() <= end.highBoundary())",
+        expression="start.empty() or end.empty() or iif(start > end, false, true)",
         why="cannot tell the order of a day and a moment of the same day, and so refuses them",
         source="FHIR R5 5.0.0, Period",
         verified="2026-11-23",
@@ -64,8 +64,7 @@ CONSTRAINTS = (
     Erratum(
         key="MedicationDispense mdd-1",
         expression=(
-            "whenHandedOver.empty() or whenPrepared.empty() or whenHandedOver.highBoundary() >= "
-            "whenPrepared.lowBoundary()"
+            "whenHandedOver.empty() or whenPrepared.empty() or iif(whenHandedOver < whenPrepared, false, true)"
         ),
         why="cannot tell the order of a day and a moment of the same day, and so refuses them",
         source="FHIRPath N1, comparison of dates",
@@ -73,9 +72,7 @@ CONSTRAINTS = (
     ),
     Erratum(
         key="Task inv-1",
-        expression=(
-            "lastModified.empty() or authoredOn.empty() or lastModified.highBoundary() >= authoredOn.lowBoundary()"
-        ),
+        expression="lastModified.empty() or authoredOn.empty() or iif(lastModified < authoredOn, false, true)",
         why="cannot tell the order of a day and a moment of the same day, and so refuses them",
         source="FHIRPath N1, comparison of dates",
         verified="2026-11-23",
@@ -100,7 +97,7 @@ SEARCH_PARAMETERS = (
     Erratum(
         key="value.ofType(DateTime) | value.ofType(Period)",
         expression="value.ofType(dateTime) | value.ofType(Period)",
-        why="DateTime is a type of FHIRPath; the element has FHIR's dateTime",
+        why="names DateTime, a type of FHIRPath, where the element has the dateTime of FHIR",
         source="FHIR R4 4.0.1, SearchParameter Observation-code-value-date",
         verified="2026-11-23",
     ),

@@ -17,7 +17,7 @@ MAX_PATTERN = 1_000
 #: States of an automaton; a repeat `{1,64}` counts 64 times.
 MAX_STATES = 20_000
 #: What `re` may have to try at worst, and characters that the automaton may visit times its states.
-MAX_TRIES, MAX_VISITS = 5_000_000, 20_000_000
+MAX_TRIES, MAX_VISITS = 5_000_000, 4_000_000
 
 #: FHIRPath patterns match in single line mode: a dot is any character.
 _FLAGS = re.DOTALL

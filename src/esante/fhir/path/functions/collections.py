@@ -48,6 +48,8 @@ def _repeat(items: Items, env: Env, projection: Run) -> Items:
     found: dict[Any, Item] = {}
     pending = items
     while pending:
+        # What is found is kept until the end, so it costs more than what is only looked at.
+        env.spend(4 * len(pending))
         new: Items = []
         for result in _select(pending, env, projection):
             known = id(result.value) if _is_complex(result) else key(result)

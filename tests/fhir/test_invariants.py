@@ -1,0 +1,206 @@
+"""The constraints of R4: what breaks one is told at its place, what breaks none is accepted."""
+
+import gzip
+
+import pytest
+
+from esante.fhir import check, encode
+from esante.fhir.definitions import errata, invariants
+from esante.fhir.invariants import TOLD_ALREADY, checks
+from tests.fhir.samples import allergy, changed, composition, document, dumped, narrative, observation, patient
+
+
+def told(resource, severity="error"):
+    issues = check(encode(resource), invariants=True).issues
+    return [
+        (issue.diagnostics.rpartition("(")[2].rstrip(")"), issue.expression)
+        for issue in issues
+        if issue.severity == severity
+    ]
+
+
+def with_(resource, **elements):
+    return {**resource, "text": {**narrative("<p>x</p>")}, **elements}
+
+
+CODING = {"coding": [{"system": "http://x.test", "code": "c"}]}
+VER = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
+ERROR = {"coding": [{"system": VER, "code": "entered-in-error"}]}
+
+BROKEN = {
+    "pat-1": (with_(patient(), contact=[{"gender": "male"}]), "Patient.contact[0]"),
+    "cpt-2": (with_(patient(), telecom=[{"value": "1"}]), "Patient.telecom[0]"),
+    "ele-1": (with_(patient(), maritalStatus={"id": "a"}), "Patient.maritalStatus"),
+    "ext-1": (with_(patient(), extension=[{"url": "http://x.test"}]), "Patient.extension[0]"),
+    "per-1": (
+        with_(patient(), name=[{"period": {"start": "2024-02", "end": "2024-01-31"}}]),
+        "Patient.name[0].period",
+    ),
+    "att-1": (with_(patient(), photo=[{"data": "QUJD"}]), "Patient.photo[0]"),
+    "obs-6": (with_(observation(), dataAbsentReason=CODING), "Observation"),
+    "obs-7": (with_(observation(), component=[{"code": observation()["code"]}]), "Observation"),
+    "obs-3": (with_(observation(), referenceRange=[{"appliesTo": [CODING]}]), "Observation.referenceRange[0]"),
+    "qty-3": (with_(observation(), valueQuantity={"value": 1, "code": "mg"}), "Observation.value.ofType(Quantity)"),
+    "rng-2": (
+        with_(observation(), component=[{"code": CODING, "valueRange": {"low": {"value": 2}, "high": {"value": 1}}}]),
+        "Observation.component[0].value.ofType(Range)",
+    ),
+    "ait-2": (with_(allergy(), verificationStatus=ERROR), "AllergyIntolerance"),
+    "txt-1": ({**patient(), "text": narrative("<script>alert(1)</script>")}, "Patient.text.`div`"),
+    "txt-2": ({**patient(), "text": narrative(" ")}, "Patient.text.`div`"),
+    "dom-3": (
+        with_(observation(), contained=[{"resourceType": "Patient", "id": "x", "gender": "male"}]),
+        "Observation",
+    ),
+    "dom-4": (
+        with_(
+            observation(),
+            subject={"reference": "#x"},
+            contained=[{**patient(), "id": "x", "meta": {"versionId": "1"}}],
+        ),
+        "Observation",
+    ),
+    "cmp-1": (with_(composition({"title": "Empty"})), "Composition.section[0]"),
+    "org-2": (
+        with_(
+            {"resourceType": "Organization", "name": "X", "address": [{"use": "work"}, {"use": "home", "text": "y"}]}
+        ),
+        "Organization.address[1]",
+    ),
+    "tim-1": (
+        with_(
+            {
+                "resourceType": "MedicationStatement",
+                "status": "active",
+                "medicationCodeableConcept": CODING,
+                "subject": {"display": "x"},
+                "dosage": [{"timing": {"repeat": {"duration": 1}}}],
+            }
+        ),
+        "MedicationStatement.dosage[0].timing.repeat",
+    ),
+    "que-7": (
+        with_(
+            {
+                "resourceType": "Questionnaire",
+                "status": "draft",
+                "item": [
+                    {"linkId": "1", "type": "boolean"},
+                    {
+                        "linkId": "2",
+                        "type": "string",
+                        "enableWhen": [{"question": "1", "operator": "exists", "answerString": "x"}],
+                    },
+                ],
+            }
+        ),
+        "Questionnaire.item[1].enableWhen[0]",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", BROKEN)
+def test_a_broken_constraint_is_told_at_its_element(key):
+    resource, expression = BROKEN[key]
+    assert check(encode(resource)).ok, "right in structure"
+    found = told(resource)
+    assert (key, expression) in found
+    assert {place for _, place in found} == {expression}
+
+
+HOLDING = {
+    "a period within one day": with_(patient(), name=[{"period": {"start": "2024-01-31", "end": "2024-01-31T10:00:00Z"}}]),
+    "a range of units that differ": with_(
+        observation(),
+        component=[{"code": CODING, "valueRange": {"low": {"value": 2, "unit": "x"}, "high": {"value": 1, "unit": "y"}}}],
+    ),
+    "a reference that names nothing": with_(observation(), subject={"display": "somebody"}),
+    "a coded range in one unit": with_(observation(), valueQuantity={"value": 1, "code": "mg", "system": "http://unitsofmeasure.org"}),
+    "a value with an extension alone": with_(patient(), extension=[{"url": "http://x.test", "_valueCode": {"extension": [{"url": "http://y.test", "valueBoolean": True}]}}]),
+    "contained that refers to its holder": with_(
+        observation(), contained=[{"resourceType": "Provenance", "id": "x", "target": [{"reference": "#"}], "recorded": "2024-01-01T00:00:00Z", "agent": [{"who": {"display": "x"}}]}]
+    ),
+    "named entities in a narrative": {**patient(), "text": narrative("<p>a&nbsp;b &amp; &lt;c&gt; &eacute;</p>")},
+    "an image alone in a narrative": {**patient(), "text": narrative('<img src="#a" alt="x"/>')},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", HOLDING.values(), ids=HOLDING.keys())
+def test_what_breaks_no_constraint_is_accepted(resource):
+    assert told(resource) == []
+
+
+def test_good_practice_is_a_warning_and_only_when_asked_for():
+    assert check(dumped(patient())).issues == ()
+    assert told(patient(), "warning") == [("dom-6", "Patient")]
+    assert check(dumped(patient()), invariants=True).ok
+
+
+def test_each_resource_of_a_bundle_is_looked_at_by_itself():
+    bundle = document({**observation(), "dataAbsentReason": CODING})
+    assert told(bundle) == [("obs-6", "Bundle.entry[2].resource")]
+
+
+def test_nothing_is_told_twice():
+    bundle = document()
+    del bundle["timestamp"]
+    assert [
+        issue.diagnostics for issue in check(encode(bundle), invariants=True).issues if issue.severity == "error"
+    ] == ["A document has a timestamp: when it was put together (bdl-10). Add Bundle.timestamp."]
+    assert {invariant.key for invariant in invariants()} >= TOLD_ALREADY
+
+
+def test_errors_are_not_crowded_out_by_warnings():
+    many = [changed(patient(), "id", f"p{n}") for n in range(250)]
+    bundle = document(*many, {**observation(), "dataAbsentReason": CODING})
+    result = check(encode(bundle), invariants=True)
+    assert not result.ok
+    assert result.issues[0].diagnostics.endswith("(obs-6)")
+
+
+def test_a_narrative_cannot_make_the_reader_of_xml_fetch_or_grow():
+    entities = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(9))
+    for div in (
+        f'<!DOCTYPE div [<!ENTITY e0 "x">{entities}]><div xmlns="http://www.w3.org/1999/xhtml">&e9;</div>',
+        '<!DOCTYPE div SYSTEM "file:///etc/passwd"><div xmlns="http://www.w3.org/1999/xhtml">x</div>',
+        '<div xmlns="http://www.w3.org/1999/xhtml">' + "<b>" * 5000 + "x" + "</b>" * 5000 + "</div>",
+        "<div>no namespace</div>",
+        "<div",
+    ):
+        assert {key for key, _ in told({**patient(), "text": {"status": "generated", "div": div}})} == {
+            "txt-1",
+            "txt-2",
+        }
+
+
+def test_every_type_has_its_function():
+    from esante.fhir.definitions import load
+
+    made = checks()
+    for type_ in load().resource_types:
+        assert callable(made[type_])
+
+
+def test_every_erratum_says_why_and_where_from():
+    for erratum in (*errata.CONSTRAINTS, *errata.SEARCH_PARAMETERS):
+        assert erratum.why
+        assert erratum.source
+        assert erratum.verified
+
+
+@pytest.mark.parametrize("folder", ["eps", "lab", "hdr"])
+def test_european_documents_break_no_constraint(shared_data, folder):
+    for file in sorted((shared_data / "eu-documents" / folder).glob("*.json")):
+        result = check(file.read_bytes(), invariants=True)
+        assert result.ok, (file.name, [issue for issue in result.issues if issue.severity == "error"])
+        keys = {issue.diagnostics.rpartition("(")[2] for issue in result.issues if issue.code == "invariant"}
+        assert keys <= {"dom-6)", "con-3)"}
+
+
+def test_synthea_breaks_no_constraint(shared_data):
+    for file in sorted((shared_data / "synthea").glob("*.json.gz"))[::3]:
+        result = check(gzip.decompress(file.read_bytes()), invariants=True)
+        assert {issue.diagnostics.rpartition("(")[2] for issue in result.issues} <= {
+            "dom-6)",
+            "Only the first 200 problems are listed.",
+        }
