@@ -302,7 +302,7 @@ def build(source: Source) -> d.Definitions:
 def uncompilable(file: Path) -> Iterator[str]:
     """Each FHIRPath expression of the file just written that the compiler refuses, with the reason."""
     from esante.fhir.path import PathError, compile_path
-    from esante.fhir.path.context import expressions
+    from esante.fhir.path.published import expressions
 
     d.FILE = file
     for where, expression, type_ in expressions():

@@ -25,7 +25,7 @@ def account(folder: Path) -> str:
     from tests.fhir.test_path_suite import KNOWN_FAILURES
 
     from esante.fhir.definitions import errata, invariants, search_parameters
-    from esante.fhir.path.context import expressions
+    from esante.fhir.path.published import expressions
 
     results = {case.name: (case, run(case, folder)) for case in cases(folder)}
     failed = {name: case for name, (case, why) in results.items() if why is not None}

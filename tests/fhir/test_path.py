@@ -7,8 +7,8 @@ import pytest
 
 from esante.fhir import PathError, PathFailed, compile_path, decode
 from esante.fhir.definitions import invariants, search_parameters
-from esante.fhir.path.context import expressions, subject
 from esante.fhir.path.items import Node, root, type_of
+from esante.fhir.path.published import expressions, subject
 from tests.fhir.samples import allergy, changed, document, observation, patient
 
 ABSENT = {"extension": [{"url": "http://x.test/why", "valueCode": "unknown"}]}
@@ -201,3 +201,10 @@ def test_every_constraint_runs_over_real_documents(shared_data):
 
 def test_every_expression_of_the_definitions_compiles():
     assert len({compile_path(expression, type_).expression for _, expression, type_ in expressions()}) > 1400
+
+
+def test_a_resource_of_another_type_is_not_taken_for_the_one_meant():
+    assert find("Observation.id", observation()) == [observation()["id"]]
+    assert compile_path("Observation.id", "Observation").evaluate(patient()) == []
+    assert compile_path("Resource.id", "Resource").evaluate(patient()) == [patient()["id"]]
+    assert compile_path("DomainResource.is(Patient)", "DomainResource").evaluate(patient()) == [True]

@@ -15,7 +15,7 @@ from esante.fhir.path.generated import Writer
 from esante.fhir.path.items import Node, root
 from esante.fhir.path.model import PathFailed
 from esante.fhir.path.parser import parse
-from esante.fhir.path.runtime import Env
+from esante.fhir.path.runtime import MAX_WORK, Env
 from esante.fhir.path.source import Module, Place
 from esante.fhir.path.types import fields, lineage
 from esante.fhir.primitives import PRIMITIVES
@@ -101,11 +101,13 @@ class Checks(dict[str, Check]):
         tables: dict[str, dict[str, Check]] = {each: {} for each in needed}
         names = {each: self._write(module, each, tables[each]) for each in needed}
         space = module.link()
-        for each, name in names.items():
-            self[each] = space[name]
+        made: dict[str, Check] = {each: space[name] for each, name in names.items()}
         for each, table in tables.items():
-            table.update({name: self._into(name, below) for name, below in needed[each].items()})
-        return self[type_]
+            for name, below in needed[each].items():
+                table[name] = self._contained if name == "contained" else made.get(below) or self[below]
+        # Only now: another thread must not meet a function that does not know those below it.
+        self.update(made)
+        return made[type_]
 
     def _properties(self, type_: str) -> dict[str, str]:
         """The JSON properties of a type that hold objects, with their type; "" for the extensions of primitives."""
@@ -117,9 +119,6 @@ class Checks(dict[str, Check]):
                 elif option.extensions:
                     found[option.extensions] = ""
         return found
-
-    def _into(self, name: str, type_: str) -> Check:
-        return self._contained if name == "contained" else self[type_]
 
     def _write(self, module: Module, type_: str, table: dict[str, Check]) -> str:
         def body() -> None:
@@ -165,6 +164,7 @@ class Checks(dict[str, Check]):
         """A resource that stands by itself: its references with # lead into it."""
         outer = state.resource, state.root
         state.resource = state.root = root(value)
+        state.work = MAX_WORK
         self[state.resource.type](value, state)
         state.resource, state.root = outer
 

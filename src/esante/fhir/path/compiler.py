@@ -123,8 +123,6 @@ def _first_name(name: str, column: int, scope: Scope) -> Code:
         fitting = scope.this is None or any(fits(t, name) for t in scope.this)
         if not fitting:
             return Code(lambda env: [], frozenset({name}))
-        if scope.this == frozenset({name}):
-            return Code(_this, scope.this)
         return Code(lambda env: [item for item in env.this if is_type(item, name)], frozenset({name}))
     return _element(Code(_this, scope.this), name, column)
 

@@ -4,14 +4,18 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from esante.fhir.path import generated
 from esante.fhir.path.compiler import compiled
-from esante.fhir.path.generated import Plain, plain
+from esante.fhir.path.generated import Plain
 from esante.fhir.path.items import Items, Node, root, truth, type_of
 from esante.fhir.path.model import PathError, PathFailed, Tree
 from esante.fhir.path.parser import parse
 from esante.fhir.path.runtime import Env, Resolver
 from esante.fhir.path.source import NotPlain
 from esante.fhir.path.types import known
+
+#: What generated code meets in JSON that is not R4's; the closures look at every value before they use it.
+_NOT_R4 = (AttributeError, TypeError)
 
 
 class Path:
@@ -43,12 +47,11 @@ class Path:
         where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
         address. Raises `PathFailed`.
         """
-        if self._plain is not None and type(element) is dict and self._is_whole(element):
-            env = self._env(element, context, resolver) if self._plain.needs_env else None
+        plain = self._plain_for(element)
+        if plain is not None:
             try:
-                return self._plain.values(element, env)
-            except (AttributeError, TypeError):
-                # Not the JSON of R4: the closures look at every value before they use it.
+                return plain.values(element, self._env(element, context, resolver) if plain.needs_env else None)
+            except _NOT_R4:
                 pass
         found = self._items(element, context, resolver)
         values = [item.value if isinstance(item, Node) else item for item in found]
@@ -62,11 +65,11 @@ class Path:
         resolver: Resolver | None = None,
     ) -> list[tuple[str, Any]]:
         """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
-        if self._plain is not None and type(element) is dict and self._is_whole(element):
-            env = self._env(element, context, resolver) if self._plain.needs_env else None
+        plain = self._plain_for(element)
+        if plain is not None:
             try:
-                return self._plain.typed(element, env)
-            except (AttributeError, TypeError):
+                return plain.typed(element, self._env(element, context, resolver) if plain.needs_env else None)
+            except _NOT_R4:
                 pass
         found = self._items(element, context, resolver)
         pairs = [(type_of(item), item.value if isinstance(item, Node) else item) for item in found]
@@ -82,9 +85,10 @@ class Path:
         """Whether the expression is true; what cannot be told is not. Raises `PathFailed`."""
         return truth(self._items(element, context, resolver), "A condition") is True
 
-    def _is_whole(self, element: dict[str, Any]) -> bool:
-        """Whether a resource is of the type that the code was made for."""
-        return element.get("resourceType", self.type) == self.type
+    def _plain_for(self, element: Any) -> Plain | None:
+        """The generated code if it was made for this type of resource or element."""
+        fitting = type(element) is dict and element.get("resourceType", self.type) == self.type
+        return self._plain if fitting else None
 
     def _env(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Env:
         this = element if isinstance(element, Node) else root(element, self.type)
@@ -109,7 +113,7 @@ def _generated(tree: Tree, type_: str | None) -> Plain | None:
     if type_ is None:
         return None
     try:
-        return plain(tree, type_)
+        return generated.plain(tree, type_)
     except NotPlain:
         return None
 

@@ -39,9 +39,9 @@ Items = list[Item]
 
 
 def root(resource: Any, type_: str | None = None) -> Node:
-    """The node of a resource, or of an element whose type is told."""
-    name = type_ or (resource.get("resourceType") if isinstance(resource, dict) else None)
-    return Node(resource, name if isinstance(name, str) else "Resource")
+    """The node of a resource, which says what it is, or of an element whose type is told."""
+    name = resource.get("resourceType") if isinstance(resource, dict) else None
+    return Node(resource, name if isinstance(name, str) else type_ or "Resource")
 
 
 def step(items: Items, name: str) -> Items:

@@ -85,9 +85,7 @@ def _branches(_: Types, arguments: list[Types]) -> Types:
 def _iif(items: Items, env: Env, criterion: Run, then: Run, otherwise: Run | None = None) -> Items:
     if len(items) > 1:
         raise PathFailed(f"iif() needs at most one item; found {len(items)}")
-    outer, env.this = env.this, items or env.this
-    if not items:
-        env.this = items
+    outer, env.this = env.this, items
     answer = single(criterion(env), "iif()")
     if answer is not None and not isinstance(answer, bool):
         raise PathFailed("The criterion of iif() has to be true or false")
