@@ -10,13 +10,14 @@ from esante.fhir.invariants import TOLD_ALREADY, checks
 from tests.fhir.samples import allergy, changed, composition, document, dumped, narrative, observation, patient
 
 
+def key_of(issue):
+    """The key of the constraint, which stands in brackets behind its text."""
+    return issue.diagnostics.rpartition("(")[2].partition(")")[0]
+
+
 def told(resource, severity="error"):
     issues = check(encode(resource), invariants=True).issues
-    return [
-        (issue.diagnostics.rpartition("(")[2].rstrip(")"), issue.expression)
-        for issue in issues
-        if issue.severity == severity
-    ]
+    return [(key_of(issue), issue.expression) for issue in issues if issue.severity == severity]
 
 
 def with_(resource, **elements):
@@ -155,7 +156,9 @@ def test_errors_are_not_crowded_out_by_warnings():
     bundle = document(*many, {**observation(), "dataAbsentReason": CODING})
     result = check(encode(bundle), invariants=True)
     assert not result.ok
-    assert result.issues[0].diagnostics.endswith("(obs-6)")
+    assert [key_of(issue) for issue in result.issues] == ["obs-6", "dom-6"]
+    # All 253 resources of the document are without a narrative.
+    assert result.issues[1].diagnostics.endswith("And at 252 further places.")
 
 
 def test_a_narrative_cannot_make_the_reader_of_xml_fetch_or_grow():
@@ -193,14 +196,10 @@ def test_european_documents_break_no_constraint(shared_data, folder):
     for file in sorted((shared_data / "eu-documents" / folder).glob("*.json")):
         result = check(file.read_bytes(), invariants=True)
         assert result.ok, (file.name, [issue for issue in result.issues if issue.severity == "error"])
-        keys = {issue.diagnostics.rpartition("(")[2] for issue in result.issues if issue.code == "invariant"}
-        assert keys <= {"dom-6)", "con-3)"}
+        assert {key_of(issue) for issue in result.issues if issue.code == "invariant"} <= {"dom-6", "con-3"}
 
 
 def test_synthea_breaks_no_constraint(shared_data):
     for file in sorted((shared_data / "synthea").glob("*.json.gz"))[::3]:
         result = check(gzip.decompress(file.read_bytes()), invariants=True)
-        assert {issue.diagnostics.rpartition("(")[2] for issue in result.issues} <= {
-            "dom-6)",
-            "Only the first 200 problems are listed.",
-        }
+        assert {key_of(issue) for issue in result.issues} <= {"dom-6"}

@@ -52,13 +52,18 @@ class Broken:
         self.way_up = list(way_up)
         self.failure = failure
 
-    def finding(self) -> Finding:
-        """In the terms of the other passes."""
+    @property
+    def is_error(self) -> bool:
+        """Whether it keeps the resource from being accepted."""
+        return self.invariant.severity == "error" and not self.failure
+
+    def finding(self, further: int = 0) -> Finding:
+        """In the terms of the other passes; `further` places are not told one by one."""
         path: Path = tuple(reversed(self.way_up))
-        key = self.invariant.key
+        key, more = self.invariant.key, f" And at {further} further places." if further else ""
         if self.failure:
-            return Finding("warning", "processing", path, f"{key} could not be checked: {self.failure}.")
-        return Finding(self.invariant.severity, "invariant", path, f"{self.invariant.human} ({key})")
+            return Finding("warning", "processing", path, f"{key} could not be checked: {self.failure}.{more}")
+        return Finding(self.invariant.severity, "invariant", path, f"{self.invariant.human} ({key}){more}")
 
 
 class Pass(Env):
@@ -72,11 +77,20 @@ class Pass(Env):
 
 
 def findings(resource: dict[str, Any]) -> Iterator[Finding]:
-    """Every constraint of R4 that the resource breaks, in the order of the document. Raises `DefinitionsMissing`."""
+    """Every constraint of R4 that the resource breaks: the errors in the order of the document, then the warnings,
+    each once with the number of places (a Bundle may hold hundreds of resources without a narrative). Raises
+    `DefinitionsMissing`.
+    """
     state = Pass(root(resource))
     checks()["Resource"](resource, state)
+    warnings: dict[str, list[Broken]] = {}
     for broken in state.broken:
-        yield broken.finding()
+        if broken.is_error:
+            yield broken.finding()
+        else:
+            warnings.setdefault(broken.invariant.key + broken.failure, []).append(broken)
+    for first, *more in warnings.values():
+        yield first.finding(further=len(more))
 
 
 class Checks(dict[str, Check]):

@@ -61,15 +61,10 @@ def _check(data: bytes, expect: str | None, invariants: bool) -> Checked:
     if compacted is not None and not any(f.code in _UNSOUND for f in found):
         found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
         if invariants:
-            found += itertools.islice(_worst_first(constraints.findings(resource)), MAX_ISSUES + 1)
+            found += itertools.islice(constraints.findings(resource), MAX_ISSUES + 1)
     if not found:
         return Checked(resource)
     return Checked(resource if isinstance(resource, dict) else {}, _issues(data, resource, found))
-
-
-def _worst_first(found: Iterable[Finding]) -> Iterable[Finding]:
-    """Warnings may be many (one for each resource without a narrative); they must not crowd out the errors."""
-    return sorted(found, key=lambda finding: finding.severity != "error")
 
 
 def _is_doubtful(data: bytes, compacted: bytes) -> bool:
