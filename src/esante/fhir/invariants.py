@@ -145,7 +145,12 @@ class Checks(dict[str, Check]):
             for name, field in fields(type_).items():
                 for invariant in self._stated[f"{type_}.{name}"] if f"{type_}.{name}" not in load().types else ():
                     self._part(module, invariant, name, frozenset(option.type for option in field.options))
-            module.emit(1, f"each(d, {module.name('t', [table])}[0], env)")
+            below = self._properties(type_)
+            go_on = f"each(d, {module.name('t', [table])}[0], env)"
+            # A type of primitives alone has objects below it only where it has extensions.
+            leaf = all(name == "extension" or not inner for name, inner in below.items())
+            names = module.name("n", frozenset(below))
+            module.emit(1, f"if not {names}.isdisjoint(d): {go_on}" if leaf and below else go_on)
 
         return module.function(body, "check")
 

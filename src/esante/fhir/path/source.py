@@ -68,7 +68,8 @@ class Module:
         return name
 
     def link(self) -> dict[str, Any]:
-        """Run the source; gives its namespace."""
+        """Run the source; gives its namespace. Names of elements come from the definitions, and a text of the
+        expression stands in the source as a Python literal or not at all."""
         exec(compile("\n".join(self._functions), "<fhirpath>", "exec"), self.space)  # noqa: S102 - made from a tree
         return self.space
 
