@@ -27,7 +27,7 @@ TOLD_ALREADY = frozenset(
 
 Check = Callable[[Any, "Pass"], None]
 #: `hasValue() or (children().count() > id.count())` said of an object.
-_NOT_EMPTY = "len(d) > 1 or (d and 'id' not in d)"
+NOT_EMPTY = "len(d) > 1 or (d and 'id' not in d)"
 
 
 def _contained_are_referred_to(resource: dict[str, Any]) -> bool:
@@ -138,7 +138,7 @@ class Checks(dict[str, Check]):
         def body() -> None:
             if "Element" in lineage(type_):
                 not_empty = next(i for i in self._stated["Element"] if i.key == "ele-1")
-                self._noting(module, not_empty, f"({_NOT_EMPTY})", 1, "d", "()")
+                self._noting(module, not_empty, f"({NOT_EMPTY})", 1, "d", "()")
             for owner in reversed(lineage(type_)):
                 for invariant in self._stated[owner] if owner != "Element" else ():
                     self._whole(module, invariant, type_)
