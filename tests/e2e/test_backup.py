@@ -1,7 +1,7 @@
 """What docs/operations.md promises: backup beside a server, restore, an external database, upgrade."""
 
+import asyncio
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from esante.storage.embedded import start, stop
 from tests.e2e.clients import Book, acknowledged, kept, load
 from tests.e2e.papers import published
 from tests.e2e.processes import Server, esante
-from tests.e2e.worlds import World, make_world
+from tests.e2e.worlds import World, make_world, opened
 
 
 async def test_a_backup_made_beside_a_server_restores_to_a_journal_that_verifies(
@@ -25,7 +25,7 @@ async def test_a_backup_made_beside_a_server_restores_to_a_journal_that_verifies
     large = await deposit_large(server.base, world)
     backup = tmp_path / "backup"
     backup.mkdir()
-    head = sealed_up_to_now(world.data)
+    head = await sealed_up_to_now(world.data)
     esante("db", "dump", "--data", world.data, backup / "esante.dump")
     assert (backup / "esante.dump").stat().st_mode & 0o077 == 0
     shutil.copytree(world.data / "objects", backup / "objects")
@@ -63,7 +63,7 @@ async def test_a_backup_under_load_holds_whole_acts_and_the_journal_tells_what_c
         before = set(book.acknowledged)
         esante("db", "dump", "--data", world.data, backup / "esante.dump")
         await acknowledged(book, 40)
-    sealed_up_to_now(world.data)
+    await sealed_up_to_now(world.data)
     shutil.copytree(world.data / "objects", backup / "objects")
     shutil.copytree(world.data / "keys", backup / "keys")
     server.stop()
@@ -93,11 +93,14 @@ async def deposit_large(base: str, world: World) -> tuple[str, bytes]:
     return answer.json()["id"], content
 
 
-def sealed_up_to_now(data: Path, **extra: str) -> str:
+async def sealed_up_to_now(data: Path, **settings: str) -> str:
     """The journal's head once nothing waits for the seal any more."""
-    while "0 waiting for the seal" not in esante("journal", "verify", "--data", data, **extra).stdout:
-        time.sleep(0.1)
-    return esante("journal", "head", "--data", data, **extra).stdout
+    async with opened(data, **settings) as platform:
+        while (await platform.journal.state())["waiting"]:
+            await asyncio.sleep(0.1)
+        head = await platform.journal.head()
+    assert head is not None
+    return head.note
 
 
 def sealed_in(report: str) -> int:
@@ -156,7 +159,7 @@ async def test_an_external_database_is_migrated_by_hand_and_then_served(
     async with load(server.base, world, book, clients=2):
         await acknowledged(book, 10)
     assert not (data / "postgres").exists()
-    head = sealed_up_to_now(data, ESANTE_DATABASE_URL=external)
+    head = await sealed_up_to_now(data, database_url=external)
     esante("db", "dump", "--data", data, tmp_path / "external.dump", ESANTE_DATABASE_URL=external)
     server.stop()
     assert esante("journal", "verify", "--data", data, check=False, ESANTE_DATABASE_URL=external).returncode == 0
