@@ -168,8 +168,8 @@ def document_reference(person: UUID, document: bytes, number: int) -> bytes:
 
 
 @asynccontextmanager
-async def serving(data: Path, port: int, workers: int = 1, **variables: str) -> AsyncIterator[str]:
-    """`esante serve` on `data`, by default with a worker for each of two cores; gives its address."""
+async def serving(data: Path, port: int, workers: int = 2, **variables: str) -> AsyncIterator[str]:
+    """`esante serve` on `data`, with a worker for each of two cores; gives its address."""
     command = [
         sys.executable,
         "-m",
