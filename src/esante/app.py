@@ -7,6 +7,7 @@ Readers of the journal (notices) and the sealer run beside it in every worker.
 
 import asyncio
 import contextlib
+import gc
 import logging
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,8 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
             await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
+            gc.collect()
+            gc.freeze()  # what is here now stays: no later collection has to walk through it
             app.state.sessions = platform.access.sessions
             app.state.demo = settings.demo
             app.router.routes.extend(_routes(platform))
