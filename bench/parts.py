@@ -9,7 +9,7 @@ from time import perf_counter
 import orjson
 
 from bench.client import Result, load, request
-from bench.world import World, document_reference, fhir_document, make_world, platform_at, serving
+from bench.world import Published, World, fhir_document, make_world, platform_at, serving
 from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.fhir import check
 from esante.journal import Actor
@@ -38,10 +38,11 @@ async def deposit(data: Path, seconds: float, full: bool) -> Figures:
 
 def _deposits(base: str, world: World, document: bytes, first: int) -> Callable[[int], bytes]:
     headers = {"Content-Type": "application/fhir+json"}
+    published = Published(document)
 
     def make(number: int) -> bytes:
         person = world.persons[number % len(world.persons)]
-        body = document_reference(person, document, first + number)
+        body = published.body(person, first + number)
         return request("POST", f"{base}/fhir/DocumentReference", world.hospital_token, body, headers)
 
     return make
