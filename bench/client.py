@@ -4,9 +4,11 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
+
+from bench.cores import used
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
@@ -18,6 +20,8 @@ class Result:
     seconds: float
     statuses: dict[int, int]
     times: list[float]
+    cores: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time by part (see `cores.used`)."""
 
     @property
     def rate(self) -> float:
@@ -47,13 +51,14 @@ async def load(base: str, make: Callable[[int], bytes], *, clients: int, seconds
     """Send the requests `make(i)`, i counting up, over `clients` connections for `seconds`."""
     parts = urlsplit(base)
     loop = asyncio.get_running_loop()
-    began = time.perf_counter()
+    before, began = used(), time.perf_counter()
     run = _Run(make, began + seconds, Result(0, {}, []))
     connections = [
         (await loop.create_connection(lambda: _Client(run), parts.hostname, parts.port))[1] for _ in range(clients)
     ]
     await asyncio.gather(*(connection.done for connection in connections))
     run.result.seconds = time.perf_counter() - began
+    run.result.cores = {part: seconds - before[part] for part, seconds in used().items()}
     return run.result
 
 

@@ -202,6 +202,8 @@ def _told(what: str, result: Result) -> Figures:
         what: f"{result.rate:,.0f}/s   p50 {result.percentile(0.5):.1f} ms   p95 {result.percentile(0.95):.1f} ms"
         f"   p99 {result.percentile(0.99):.1f} ms"
     }
+    each = {part: seconds / max(1, len(result.times)) * 1e6 for part, seconds in result.cores.items()}
+    figures[f"{what}: processor time of one"] = "   ".join(f"{part} {each[part]:,.0f} µs" for part in each)
     if wrong:
         figures[f"{what}: WRONG ANSWERS"] = str(wrong)
     return figures
