@@ -83,7 +83,13 @@ def sample_vintages(period: str = "2026-10", months: int = 36) -> list[Vintage]:
         status = VintageStatus.PROVISIONAL if number > months - 3 else VintageStatus.FINAL
         found.append(
             Vintage(
-                period=month, number=1, as_of=as_of, status=status, method=1, reason="", cells=cells(month, number, chance)
+                period=month,
+                number=1,
+                as_of=as_of,
+                status=status,
+                method=1,
+                reason="",
+                cells=cells(month, number, chance),
             )
         )
     return found
@@ -94,14 +100,18 @@ def sample_issue(period: str = "2026-10", months: int = 36) -> Issue:
     *history, vintage = sample_vintages(period, months)
     changes: tuple[Change, ...] = ()
     if history:
-        before = next(cell for cell in history[-1].cells if cell.indicator == "documents_deposited" and not cell.breakdown)
+        before = next(
+            cell for cell in history[-1].cells if cell.indicator == "documents_deposited" and not cell.breakdown
+        )
         after = Cell(before.indicator, before.period, value=before.value + 1_204)
         changes = (Change(before=before, after=after, number=2, reason="Late deposits of two laboratories"),)
     return Issue(
         vintage=vintage,
         history=tuple(history),
         changes=changes,
-        quality=(Finding(period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False),),
+        quality=(
+            Finding(period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False),
+        ),
         released_at=vintage.as_of.replace(day=12, hour=9),
     )
 

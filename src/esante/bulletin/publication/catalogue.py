@@ -48,13 +48,15 @@ _LANGUAGES = {"fr": "FRA", "de": "DEU", "en": "ENG", "lb": "LTZ"}
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """A released version of a month, with its files."""
+    """A released version of a month, with its files; those not made yet have no size."""
 
     period: str
     number: int
     status: str
     released_at: datetime
-    files: Sequence[File]
+    files: Sequence[File] = ()
+    reason: str = ""
+    """Why it was corrected."""
 
 
 Node = dict[str, Any]
@@ -113,7 +115,9 @@ def _dataset(editions: Sequence[Edition], base_url: str, agency: Node) -> Node:
         "dct:modified": _moment(max(times)),
         "dct:license": _ref(LICENCE),
         "dcat:landingPage": _ref(f"{base_url}/bulletin"),
-        "dcat:distribution": [_distribution(edition, file, base_url) for edition in editions for file in edition.files],
+        "dcat:distribution": [
+            _distribution(edition, file, base_url) for edition in editions for file in edition.files
+        ],
     }
 
 
@@ -130,14 +134,15 @@ def _distribution(edition: Edition, file: File, base_url: str) -> Node:
         "dct:format": _ref(f"{_EU}/file-type/{_TYPES[file.path.suffix[1:]]}"),
         "dct:license": _ref(LICENCE),
         "dct:issued": _moment(edition.released_at),
-        "dcat:byteSize": _typed(str(file.size), "xsd:nonNegativeInteger"),
-        "spdx:checksum": {
+    }
+    if file.size:
+        node["dcat:byteSize"] = _typed(str(file.size), "xsd:nonNegativeInteger")
+        node["spdx:checksum"] = {
             "@id": f"{url}#sha256",
             "@type": "spdx:Checksum",
             "spdx:algorithm": _ref("http://spdx.org/rdf/terms#checksumAlgorithm_sha256"),
             "spdx:checksumValue": _typed(file.sha256, "xsd:hexBinary"),
-        },
-    }
+        }
     if file.language:
         node["dct:language"] = _ref(f"{_EU}/language/{_LANGUAGES[file.language]}")
     return node

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from esante.bulletin.messages import Message, messages_of
 from esante.bulletin.model import Indicator, Protection, VintageStatus
 from esante.bulletin.publication.findings import finding_told
+from esante.bulletin.publication.messages import Message, messages_of
 from esante.bulletin.publication.metadata import LICENCE
 from esante.bulletin.publication.model import Paper
 from esante.bulletin.publication.pieces import Figure, Grid, course, parts, summary
@@ -21,16 +21,15 @@ from esante.bulletin.publication.themes import Theme, themes
 from esante.bulletin.publication.words import FLAGS, STATUSES, Words, words
 from esante.web import N_
 
-STANDARDS = ["a-2a", "ua-1"]
 PLOTS, BREAKDOWNS = 2, 2
 """The most plots of months in a theme, and of breakdowns of one indicator; the web has all."""
 
 _METHOD = (
     N_("The platform writes every act into one append-only, sealed journal. The figures are counted from it alone."),
     N_("Every figure has a month, a version and a status. A provisional figure may change when late events arrive."),
-    N_("Only tables declared in advance are published. Counts of people are changed slightly; small exact numbers are hidden."),
+    N_("Only tables declared in advance are published. Counts of people are changed slightly, small numbers hidden."),
     N_("Each version of each month stays available as open data, with the reason of every correction."),
-)  # fmt: skip
+)
 
 
 def pdf_of(paper: Paper, language: str) -> bytes:
@@ -43,37 +42,41 @@ def typeset(made: dict[str, Any], paper: Paper) -> bytes:
     import typst
 
     template = files("esante.bulletin.publication") / "data" / "bulletin.typ"
-    data: bytes = typst.compile(
+    made_of = orjson.dumps(made).decode()
+    return typst.compile(
         template.read_bytes(),
-        font_paths=[fonts()],
-        ignore_system_fonts=True,
-        pdf_standards=STANDARDS,
-        sys_inputs={"issue": orjson.dumps(made).decode()},
+        font_paths=fonts(),
+        pdf_standards=["a-2a", "ua-1"],
+        sys_inputs={"issue": made_of},
         timestamp=int(paper.at.timestamp()),
     )
-    return data
 
 
 @cache
-def fonts() -> str:
-    """The folder of the fonts that `make install` makes. Raises RuntimeError when they are missing."""
+def fonts() -> Any:
+    """The fonts that `make install` makes, and no others. Raises RuntimeError when they are missing."""
+    import typst
+
     folder = Path(str(files("esante.web") / "static" / "vendor"))
     if not list(folder.glob("*.ttf")):
         raise RuntimeError("the fonts of the bulletin are missing; run: make install")
-    return str(folder)
+    return typst.Fonts(include_system_fonts=False, font_paths=[folder])
 
 
 def content(paper: Paper, w: Words) -> dict[str, Any]:
     """Everything the template shows, in words of one language."""
     vintage = paper.issue.vintage
     month = w.month(paper.period)
+    signs = [["*", FLAGS["suppressed"]], ["…", FLAGS["missing"]], ["–", N_("No change can be given")]]
+    licence = N_("Creative Commons Attribution 4.0: use it freely and name the source.")
+    version = N_("Version %(number)s, %(status)s")
     return {
         "lang": w.language,
         "date": [paper.at.year, paper.at.month, paper.at.day],
         "title": "Cahier eSanté",
         "month": month,
         "subtitle": w.text(N_("Figures on the national eHealth services")),
-        "edition": w.text(N_("Version %(number)s, %(status)s"), number=vintage.number, status=status(vintage.status, w)),
+        "edition": w.text(version, number=vintage.number, status=status(vintage.status, w)),
         "released": w.text(N_("Published on %(day)s"), day=w.date(paper.at)),
         "invented": w.text(N_("Made from synthetic data: every figure here is invented.")) if paper.synthetic else "",
         "agency": "Agence eSanté",
@@ -83,12 +86,12 @@ def content(paper: Paper, w: Words) -> dict[str, Any]:
         "themes": [_section(paper, theme, w) for theme in themes(paper.indicators)],
         "corrections": _corrections(paper, w),
         "method": [w.text(text) for text in _METHOD],
-        "signs": [["*", w.text(FLAGS["suppressed"])], ["…", w.text(FLAGS["missing"])], ["–", w.text(N_("No change can be given"))]],
+        "signs": [[sign, w.text(text)] for sign, text in signs],
         "quality": [finding_told(finding, w) for finding in paper.issue.quality] or [w.text(_NOTHING)],
         "dictionary": _dictionary(paper, w),
-        "licence": {"text": w.text(N_("Creative Commons Attribution 4.0: use it freely and name the source.")), "url": LICENCE},
+        "licence": {"text": w.text(licence), "url": LICENCE},
         "home": f"{paper.base_url}/bulletin/{paper.period}",
-    }  # fmt: skip
+    }
 
 
 _LABELS = {
@@ -188,4 +191,3 @@ def _dictionary(paper: Paper, w: Words) -> list[dict[str, str]]:
         }
         for one in paper.indicators
     ]
-

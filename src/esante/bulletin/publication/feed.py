@@ -5,15 +5,13 @@ from datetime import datetime
 from xml.etree import ElementTree as ET
 
 from esante.bulletin.publication.catalogue import TITLE, Edition
-from esante.bulletin.publication.model import Change
 from esante.bulletin.publication.words import STATUSES, words
 
 _ATOM = "http://www.w3.org/2005/Atom"
 
 
-def atom(editions: Sequence[Edition], changes: Sequence[Change], base_url: str, language: str) -> bytes:
+def atom(editions: Sequence[Edition], base_url: str, language: str) -> bytes:
     """The feed in a language, newest first; the reason of a correction stands in its entry."""
-    reasons = {(change.period, change.number): change.reason for change in changes}
     w = words(language)
     feed = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": language})
     _add(feed, "title", TITLE)
@@ -30,7 +28,7 @@ def atom(editions: Sequence[Edition], changes: Sequence[Change], base_url: str, 
         _add(entry, "updated", _moment(edition.released_at))
         ET.SubElement(entry, "link", {"href": url, "hreflang": language})
         status = w.text(STATUSES[edition.status])
-        _add(entry, "summary", " ".join((status, reasons.get((edition.period, edition.number), ""))).strip())
+        _add(entry, "summary", f"{status}. {edition.reason}".strip())
     ET.indent(feed)
     text: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
     return text + b"\n"

@@ -61,7 +61,9 @@ def csvw(paper: Paper) -> bytes:
         {
             "name": name,
             "titles": name,
-            "dc:description": [{"@value": words(language).text(text), "@language": language} for language in LANGUAGES],
+            "dc:description": [
+                {"@value": words(language).text(text), "@language": language} for language in LANGUAGES
+            ],
             "datatype": _XSD[COLUMNS[name]],
             "required": COLUMNS[name] == "integer" or name in ("period", "indicator", "as_of"),
         }

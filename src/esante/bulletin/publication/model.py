@@ -95,7 +95,11 @@ class Paper:
         order = ORDERED.get(breakdown, ())
         return sorted(
             (place[2] for place in places),
-            key=lambda name: (order.index(name) if name in order else len(order), -size((indicator, breakdown, name)), name),
+            key=lambda name: (
+                order.index(name) if name in order else len(order),
+                -size((indicator, breakdown, name)),
+                name,
+            ),
         )
 
 

@@ -15,7 +15,6 @@ _LINE_TOLD = N_(
 )
 _BARS_TOLD = N_("Bars for %(month)s: %(parts)s.")
 _PART_TOLD = N_("%(name)s %(value)s")
-_NO_LINE = N_("There are no values to draw yet.")
 _CUT = N_("The scale does not begin at zero.")
 
 
@@ -40,31 +39,36 @@ class Figure:
     numbers: Grid
 
 
-def course(paper: Paper, indicator: Indicator, w: Words, breakdown: str = "", value_of: str = "") -> Figure | None:
+def course(
+    paper: Paper, indicator: Indicator, w: Words, breakdown: str = "", value_of: str = "", *, live: bool = False
+) -> Figure | None:
     """The months of a series as a line; None where fewer than two are known."""
     series = paper.series.get((indicator.id, breakdown, value_of), {})
     known = [cell for period in paper.periods if (cell := series.get(period)) and cell.value is not None]
     if len(known) < 2:
         return None
     values = [cell.value or 0 for cell in known]
-    marks = [_mark(series.get(period), period, indicator, w) for period in paper.periods]
+    ticks = ("-01",) if live else ("-01", "-07")
+    marks = [_mark(series.get(period), period, indicator, w, ticks) for period in paper.periods]
     axis = axis_of(values, indicator, w)
     told = _line_told(known, indicator, w)
     title = w.title(indicator) if not breakdown else f"{w.title(indicator)}: {w.name(value_of)}"
     note = w.text(_CUT) if axis.low > 0 else ""
     grid = years(series, paper.periods, indicator, w, title)
-    return Figure(indicator.id, title, line(marks, f"{title}. {told}", axis), told, note, grid)
+    return Figure(indicator.id, title, line(marks, f"{title}. {told}", axis, live=live), told, note, grid)
 
 
 def axis_of(values: Sequence[float], indicator: Indicator, w: Words) -> Axis:
     """The scale for values of an indicator."""
     ticks = scale(values)
-    return Axis(ticks[0], ticks[-1], [(tick, w.number(tick if tick % 1 else int(tick), indicator.unit)) for tick in ticks])
+    return Axis(
+        ticks[0], ticks[-1], [(tick, w.number(tick if tick % 1 else int(tick), indicator.unit)) for tick in ticks]
+    )
 
 
-def _mark(cell: Cell | None, period: str, indicator: Indicator, w: Words) -> Mark:
+def _mark(cell: Cell | None, period: str, indicator: Indicator, w: Words, ticks: tuple[str, ...]) -> Mark:
     month, shown = w.month(period), w.value(cell, indicator.unit)
-    tick = w.month(period, "MMM y") if period.endswith(("-01", "-07")) else ""
+    tick = w.month(period, "MMM y") if period.endswith(ticks) else ""
     return Mark(month, cell.value if cell else None, f"{month}: {shown}", tick, shown)
 
 
@@ -87,9 +91,7 @@ def _value(cell: Cell) -> float:
     return cell.value or 0
 
 
-def years(
-    series: Mapping[str, Cell], periods: Sequence[str], indicator: Indicator, w: Words, caption: str
-) -> Grid:
+def years(series: Mapping[str, Cell], periods: Sequence[str], indicator: Indicator, w: Words, caption: str) -> Grid:
     """The numbers of a line: a row a year, a column a month."""
     head = [w.text(N_("Year")), *(w.month(f"2024-{month:02}", "MMM") for month in range(1, 13))]
     rows = []
@@ -106,7 +108,9 @@ def parts(paper: Paper, indicator: Indicator, breakdown: str, w: Words) -> Figur
     cells = {name: paper.cell(indicator.id, None, breakdown, name) for name in names}
     if not any(cells.values()):
         return None
-    marks = [Mark(w.name(n), c.value if c else None, f"{w.name(n)}: {w.value(c)}", "", w.value(c)) for n, c in cells.items()]
+    marks = [
+        Mark(w.name(n), c.value if c else None, f"{w.name(n)}: {w.value(c)}", "", w.value(c)) for n, c in cells.items()
+    ]
     listed = ", ".join(w.text(_PART_TOLD, name=mark.name, value=mark.shown) for mark in marks)
     told = w.text(_BARS_TOLD, month=w.month(paper.period), parts=listed)
     title = f"{w.title(indicator)}: {w.breakdown(breakdown)}"
@@ -114,9 +118,13 @@ def parts(paper: Paper, indicator: Indicator, breakdown: str, w: Words) -> Figur
     rows = []
     for name, cell in cells.items():
         earlier = paper.cell(indicator.id, before, breakdown, name)
-        rows.append([w.name(name), w.value(cell, indicator.unit), w.value(earlier, indicator.unit), changed(cell, earlier, w)])
-    head = [w.breakdown(breakdown), w.month(paper.period, "MMM y"), w.month(before, "MMM y"), w.text(N_("Change"))]
-    return Figure(f"{indicator.id}-{breakdown}", title, bars(marks, f"{title}. {told}"), told, "", Grid(title, head, rows))
+        rows.append(
+            [w.name(name), w.value(cell, indicator.unit), w.value(earlier, indicator.unit), changed(cell, earlier, w)]
+        )
+    head = [w.breakdown(breakdown), w.month(paper.period, "MMM y"), w.month(before, "MMM y"), w.text(N_("Difference"))]
+    return Figure(
+        f"{indicator.id}-{breakdown}", title, bars(marks, f"{title}. {told}"), told, "", Grid(title, head, rows)
+    )
 
 
 def summary(paper: Paper, indicators: Sequence[Indicator], w: Words, caption: str) -> Grid:
@@ -125,15 +133,16 @@ def summary(paper: Paper, indicators: Sequence[Indicator], w: Words, caption: st
         w.text(N_("Figure")),
         w.month(paper.period, "MMM y"),
         w.month(shift(paper.period, -1), "MMM y"),
-        w.text(N_("Change")),
+        w.text(N_("Difference")),
         w.month(shift(paper.period, -12), "MMM y"),
-        w.text(N_("Change")),
+        w.text(N_("Difference")),
     ]
     rows = []
     for indicator in indicators:
         now, month, year = (paper.cell(indicator.id, shift(paper.period, -back)) for back in (0, 1, 12))
         shown = [w.value(cell, indicator.unit) for cell in (now, month, year)]
-        rows.append([w.title(indicator), shown[0], shown[1], _change(indicator, now, month, w), shown[2], _change(indicator, now, year, w)])  # fmt: skip
+        changes = [_change(indicator, now, before, w) for before in (month, year)]
+        rows.append([w.title(indicator), shown[0], shown[1], changes[0], shown[2], changes[1]])
     return Grid(caption, head, rows)
 
 

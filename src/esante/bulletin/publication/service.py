@@ -25,14 +25,16 @@ def paper(issue: Issue, base_url: str, *, synthetic: bool = False) -> Paper:
     return Paper(issue, declared.indicator, declared.breakdown, base_url, synthetic)
 
 
-def publish(issue: Issue, out: Path, base_url: str = "http://127.0.0.1:8000", *, synthetic: bool = False) -> list[File]:
+def publish(
+    issue: Issue, out: Path, base_url: str = "http://127.0.0.1:8000", *, synthetic: bool = False
+) -> list[File]:
     """Write every file of an issue into the folder `out`; the same issue gives the same bytes.
 
     A file that is there already is replaced at once or not at all. Raises OSError when it cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
     laid_out = paper(issue, base_url, synthetic=synthetic)
-    files = [_written(file, make(laid_out), out) for file, make in _planned(laid_out)]
+    files = [written(file, make(laid_out), out) for file, make in planned(laid_out)]
     vintage = issue.vintage
     edition = Edition(vintage.period, vintage.number, vintage.status, laid_out.at, tuple(files))
     record = catalogue([edition], base_url)
@@ -40,13 +42,13 @@ def publish(issue: Issue, out: Path, base_url: str = "http://127.0.0.1:8000", *,
         (f"{laid_out.name}-dcat.jsonld", "application/ld+json", jsonld(record)),
         (f"{laid_out.name}-dcat.ttl", "text/turtle", turtle(record)),
     ):
-        files.append(_written(File(Path(name), media_type, "DCAT-AP 3"), data, out))
+        files.append(written(File(Path(name), media_type, "DCAT-AP 3"), data, out))
     return files
 
 
-def _planned(paper: Paper) -> list[tuple[File, Maker]]:
-    """The files with what makes each."""
-    planned: list[tuple[str, str, str, str, Maker]] = [
+def planned(paper: Paper) -> list[tuple[File, Maker]]:
+    """The files of an issue, their paths mere names, with what makes each."""
+    made: list[tuple[str, str, str, str, Maker]] = [
         (".csv", "text/csv", "CSV", "", tables.csv_of),
         (".xlsx", XLSX, "Excel", "", tables.xlsx_of),
         (".parquet", "application/vnd.apache.parquet", "Parquet", "", tables.parquet_of),
@@ -56,9 +58,9 @@ def _planned(paper: Paper) -> list[tuple[File, Maker]]:
     ]
     for language in LANGUAGES:
         named = words(language)
-        month = named.month(paper.period)
-        planned += [
-            (f"-{language}.pdf", "application/pdf", f"Cahier eSanté, {month}", language, partial(pdf_of, language=language)),
+        title = f"Cahier eSanté, {named.month(paper.period)}"
+        made += [
+            (f"-{language}.pdf", "application/pdf", title, language, partial(pdf_of, language=language)),
             (
                 f"-dictionary-{language}.csv",
                 "text/csv",
@@ -69,11 +71,11 @@ def _planned(paper: Paper) -> list[tuple[File, Maker]]:
         ]  # fmt: skip
     return [
         (File(Path(paper.name + end), media_type, title, language), make)
-        for end, media_type, title, language, make in planned
+        for end, media_type, title, language, make in made
     ]
 
 
-def _written(file: File, data: bytes, out: Path) -> File:
+def written(file: File, data: bytes, out: Path) -> File:
     """The file on disk, whole: written beside its place, synced, and moved there."""
     path = out / file.path
     beside = path.with_name(f".{path.name}.part")

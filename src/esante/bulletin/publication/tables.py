@@ -37,8 +37,7 @@ def rows(paper: Paper) -> list[Row]:
     vintage = paper.issue.vintage
     about = (vintage.status, vintage.number, vintage.as_of.isoformat(), vintage.method)
     return [
-        (cell.period, cell.indicator, cell.breakdown, cell.value_of, cell.value, units.get(cell.indicator, ""))
-        + (cell.flag, *about)
+        (cell.period, *cell.place, cell.value, units.get(cell.indicator, ""), cell.flag, *about)
         for cell in sorted(vintage.cells, key=_place)
     ]
 

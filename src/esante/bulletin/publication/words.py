@@ -102,7 +102,8 @@ class Words:
         """A number: `291 300`, `99,81 %`, `183 ms`; no space in it breaks."""
         pattern = _DECIMALS.get(unit) or ("#,##0.#" if isinstance(value, float) else "#,##0")
         text: str = numbers.format_decimal(value, format=pattern, locale=self.locale)
-        return text.replace("\u202f", "\u00a0") + _SUFFIX.get(unit, "")
+        after = "\u00a0" + self.texts.ngettext("day", "days", int(value)) if unit == "days" else _SUFFIX.get(unit, "")
+        return text.replace("\u202f", "\u00a0") + after
 
     def value(self, cell: Cell | None, unit: str = "") -> str:
         """The value of a cell as a table shows it; a sign where there is none to show."""
@@ -112,7 +113,7 @@ class Words:
 
     def percent(self, share: float, *, signed: bool = False) -> str:
         """A share of one, in percent with one decimal; with its sign if wanted."""
-        pattern = "+#,##0.0;-#,##0.0" if signed else "#,##0.0"
+        pattern = "+#,##0.0;-#,##0.0" if signed and round(share, 3) else "#,##0.0"
         text: str = numbers.format_decimal(share * 100, format=pattern, locale=self.locale)
         return text.replace("\u202f", "\u00a0").replace("-", "−") + "\u00a0%"
 
@@ -138,6 +139,10 @@ class Words:
     def name(self, key: str) -> str:
         """The name of a category; its key, made readable, where it has none."""
         return self.texts.gettext(_NAMES[key]) if key in _NAMES else key.replace("_", " ")
+
+    def flag(self, flag: str) -> str:
+        """What a flag means."""
+        return self.texts.gettext(FLAGS[flag])
 
     def unit(self, indicator: Indicator) -> str:
         """The unit of an indicator."""

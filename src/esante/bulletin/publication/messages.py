@@ -18,6 +18,7 @@ MOST = 8
 STEADY = 0.01
 """A change below one percent is told as none."""
 
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A key message: a sentence by language, and the cell whose value it tells."""
