@@ -141,7 +141,8 @@ def _distribution(edition: Edition, file: File, base_url: str) -> Node:
             "@id": f"{url}#sha256",
             "@type": "spdx:Checksum",
             "spdx:algorithm": _ref("http://spdx.org/rdf/terms#checksumAlgorithm_sha256"),
-            "spdx:checksumValue": _typed(file.sha256, "xsd:hexBinary"),
+            # DCAT-AP types it xsd:hexBinary; udata 17.18 then takes it for bytes and refuses the whole dataset.
+            "spdx:checksumValue": file.sha256,
         }
     if file.language:
         node["dct:language"] = _ref(f"{_EU}/language/{_LANGUAGES[file.language]}")
