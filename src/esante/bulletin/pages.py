@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,21 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from esante import __version__
+from esante.bulletin.annual import annual_pdf, complete_years
 from esante.bulletin.calendar import upcoming
+from esante.bulletin.model import LANGUAGES
+from esante.bulletin.objectives import contract
+from esante.bulletin.progress import listed
 from esante.bulletin.publication import File, Paper, paper, planned, written
 from esante.bulletin.publication.catalogue import Edition, catalogue, jsonld, turtle
 from esante.bulletin.publication.declared import declarations
 from esante.bulletin.publication.feed import atom
 from esante.bulletin.publication.findings import finding_told
 from esante.bulletin.publication.messages import messages_of
+from esante.bulletin.publication.metadata import MEANINGS, table_schema
 from esante.bulletin.publication.pieces import course, parts, summary
 from esante.bulletin.publication.themes import Theme, themes
-from esante.bulletin.publication.words import STATUSES, Words, words
+from esante.bulletin.publication.words import FLAGS, STATUSES, Words, words
 from esante.bulletin.shelf import Shelf, Shelved
 from esante.web import N_, NOT_FOUND, Problem, language_of, render
 
@@ -42,6 +48,9 @@ def routes(load: LoadShelf, base_url: str, folder: Path, *, synthetic: bool = Fa
         Route("/bulletin/calendar", public.calendar),
         Route("/bulletin/changes", public.changes),
         Route("/bulletin/dictionary", public.dictionary),
+        Route("/bulletin/objectives", public.objectives),
+        Route("/bulletin/annual/{year:int}-{language}.pdf", public.annual),
+        Route("/bulletin/schema.json", public.schema),
         Route("/bulletin/feed.atom", public.feed),
         Route("/bulletin/catalog.{form}", public.catalog),
         Route("/bulletin/files/{name}", public.file),
@@ -70,6 +79,7 @@ class _Public:
             newest=newest,
             messages=messages_of(laid_out) if laid_out else (),
             issues=[shelf.versions(period)[-1] for period in shelf.periods],
+            years=complete_years(shelf),
             statuses=STATUSES,
         )
 
@@ -141,9 +151,6 @@ class _Public:
 
     async def dictionary(self, request: Request) -> Response:
         """What every figure counts, and what the columns and signs mean."""
-        from esante.bulletin.publication.metadata import MEANINGS
-        from esante.bulletin.publication.words import FLAGS
-
         return await render(
             request,
             "bulletin/dictionary.html",
@@ -152,6 +159,35 @@ class _Public:
             columns=MEANINGS,
             flags=FLAGS,
         )
+
+    async def objectives(self, request: Request) -> Response:
+        """The objectives 2025-2027, how far each is, and where it is going."""
+        shelf = await self._load()
+        w = words(language_of(request))
+        newest = shelf.find(shelf.periods[0]) if shelf.periods else None
+        return await render(
+            request,
+            "bulletin/objectives.html",
+            w=w,
+            newest=newest,
+            axes=contract().axis,
+            scenarios=contract().scenario,
+            listed=await asyncio.to_thread(listed, self._paper(shelf, newest), w) if newest else [],
+        )
+
+    async def annual(self, request: Request) -> Response:
+        """The annual report of a year whose twelve months are all released."""
+        year, language = request.path_params["year"], request.path_params["language"]
+        shelf = await self._load()
+        if year not in complete_years(shelf) or language not in LANGUAGES:
+            raise Problem(404, "not-found", NOT_FOUND)
+        make = partial(annual_pdf, shelf, year, language, self._base, synthetic=self._synthetic)
+        headers = {"Content-Disposition": f'attachment; filename="esante-{year}-{language}.pdf"'}
+        return Response(await asyncio.to_thread(make), media_type="application/pdf", headers=headers)
+
+    async def schema(self, request: Request) -> Response:
+        """The Table Schema of the tidy table."""
+        return Response(table_schema(), media_type="application/json")
 
     async def feed(self, request: Request) -> Response:
         """The Atom feed in the reader's language."""

@@ -7,12 +7,16 @@ from esante.bulletin.publication.words import Words
 from esante.web import N_
 
 _TOLD: Mapping[str, str] = {
-    "late": N_("%(found)s events of %(subject)s arrived after the figures had been made."),
-    "missing_day": N_("No events at all on %(subject)s."),
-    "missing": N_("No events of %(subject)s in the month."),
-    "doubled": N_("%(found)s events of %(subject)s came twice."),
+    "empty": N_("There are no events in the month at all."),
+    "late": N_("%(found)s events arrived after the figures had been made."),
+    "missing_day": N_("%(subject)s: no events on a day when about %(expected)s were to be expected."),
+    "doubled_feed": N_("%(subject)s: %(found)s events came twice."),
+    "clock_ahead": N_("%(found)s events are dated after their arrival."),
+    "lost_field": N_("%(subject)s: %(found)s of %(expected)s events have this field."),
+    "silent": N_("%(subject)s: nothing, where about %(expected)s were to be expected."),
     "spike": N_("%(subject)s: %(found)s, where about %(expected)s were to be expected."),
     "drop": N_("%(subject)s: %(found)s, where about %(expected)s were to be expected."),
+    "move": N_("%(subject)s: %(found)s, where about %(expected)s were to be expected."),
 }
 _OTHER = N_("%(code)s: %(subject)s (%(found)s)")
 
