@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 from esante import __version__, access, directory, fhir, notices, portal, record
 from esante.access import Access
+from esante.bulletin import Bulletin
 from esante.directory import Directory
 from esante.fhir.rest import fhir_response
 from esante.journal import Journal, Reader, run_readers
@@ -55,6 +56,7 @@ class Platform:
     access: Access
     record: Record
     notices: Notices
+    bulletin: Bulletin
 
     @property
     def readers(self) -> Sequence[Reader]:
@@ -117,7 +119,9 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     people = Directory(db, journal, settings.matricule_check)
     control = Access(db, journal, people, base_url=settings.base_url)
     documents = Record(db, objects, journal, people, control)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal))
+    figures = Bulletin.open(db, objects, journal, key.with_name("bulletin.key"), settings.data / "bulletin")
+    told = Notices(db, journal)
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, told, figures)
 
 
 def create_app(settings: Settings) -> Starlette:

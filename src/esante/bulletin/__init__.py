@@ -1,5 +1,6 @@
 """The bulletin: monthly figures counted from the journal, protected, kept in vintages, released."""
 
+from esante.bulletin.lake import SCHEMA
 from esante.bulletin.model import (
     LANGUAGES,
     Breakdown,
@@ -11,16 +12,22 @@ from esante.bulletin.model import (
     IndicatorKind,
     Issue,
     Measure,
+    PlatformObserved,
     Protection,
     Release,
     ReleaseState,
     Vintage,
     VintageStatus,
 )
+from esante.bulletin.recipe import Recipe
+from esante.bulletin.service import Built, Bulletin, Refused
 
 __all__ = [
     "LANGUAGES",
+    "SCHEMA",
     "Breakdown",
+    "Built",
+    "Bulletin",
     "Cell",
     "Change",
     "Finding",
@@ -29,7 +36,10 @@ __all__ = [
     "IndicatorKind",
     "Issue",
     "Measure",
+    "PlatformObserved",
     "Protection",
+    "Recipe",
+    "Refused",
     "Release",
     "ReleaseState",
     "Vintage",

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
+
+from esante.journal import Event, event
 
 LANGUAGES = ("fr", "de", "en", "lb")
 
@@ -79,8 +82,8 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A declared figure (a row of data/indicators.toml).
 
     `sql` is one line over `events` (the events of the month) or `subjects` (the state of every record at its
-    end): it selects `unit`, a column named after each of `breakdowns`, for sums and medians `amount`, and
-    `organization` where one establishment must not dominate a cell. `since` empty: there is no source yet.
+    end): it selects `unit`, a column named after each of `breakdowns`, for sums and medians `amount`, and with
+    `establishments` also `organization`. `since` empty: there is no source yet.
     """
 
     id: str
@@ -97,6 +100,8 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sql: str = ""
     of: tuple[str, ...] = ()
     """Of a share: the part and the whole."""
+    establishments: bool = False
+    """No cell may show what one establishment does."""
 
 
 class Breakdown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +125,14 @@ class Cell(msgspec.Struct, frozen=True, array_like=True):
     def place(self) -> tuple[str, str, str]:
         """Which figure of its month this is."""
         return self.indicator, self.breakdown, self.value_of
+
+
+class Guarded(NamedTuple):
+    """A cell with what must not leave the room: its exact value, and how wide an attacker's interval must be."""
+
+    cell: Cell
+    exact: float | None
+    need: float = 0.0
 
 
 class Vintage(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,3 +192,36 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
     quality: tuple[Finding, ...]
     released_at: datetime | None
+
+
+@event("platform.observed")
+class PlatformObserved(Event, frozen=True, kw_only=True):
+    """What a process of the platform saw of itself in the last hour: `p95_ms` of its answers, 5xx among them."""
+
+    requests: int
+    errors: int
+    p95_ms: int
+    seconds_up: int
+
+
+@event("bulletin.changed")
+class BulletinChanged(Event, frozen=True, kw_only=True):
+    """A vintage was built, previewed, approved or released; `digest` names its published figures."""
+
+    period: str
+    number: int
+    state: str
+    digest: str = ""
+    reason: str = ""
+    embargo_until: datetime | None = None
+
+
+@event("bulletin.acknowledged")
+class FindingAcknowledged(Event, frozen=True, kw_only=True):
+    """Somebody looked at a finding about the data and answers for it."""
+
+    period: str
+    number: int
+    code: str
+    subject: str
+    note: str

@@ -5,6 +5,7 @@ from esante.storage.database import Connection, Database, Overloaded, Unavailabl
 from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
+from esante.storage.secrets import create_secret
 from esante.storage.table import TABLES, Kind, Row, Table
 from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor
 
@@ -23,6 +24,7 @@ __all__ = [
     "Table",
     "Unavailable",
     "apply_migrations",
+    "create_secret",
     "distribute_tables",
     "insert",
     "migrations_in",
