@@ -24,9 +24,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, fhir, notices, portal, record
+from esante import __version__, access, bulletin, directory, fhir, notices, portal, record
 from esante.access import Access
-from esante.bulletin import Bulletin
+from esante.bulletin import Bulletin, Refused
 from esante.directory import Directory
 from esante.fhir.rest import fhir_response
 from esante.journal import Journal, Reader, run_readers
@@ -181,6 +181,14 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
+        *bulletin.page_routes(
+            p.db,
+            p.bulletin,
+            p.access,
+            p.settings.base_url,
+            p.settings.data / "bulletin" / "files",
+            synthetic=p.settings.demo,
+        ),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
         Mount("/static", StaticFiles(directory=static / "portal" / "static")),
@@ -202,6 +210,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
         _hourly(platform),
+        _release_in_time(platform),
     ]
 
 
@@ -216,6 +225,20 @@ async def _hourly(platform: Platform) -> None:
         except Exception:
             log.exception("the hourly work failed; it is tried again")
         await asyncio.sleep(3_600)
+
+
+async def _release_in_time(platform: Platform) -> None:
+    """Publish what is approved in the minute in which its embargo ends."""
+    while True:
+        try:
+            await platform.bulletin.release_due(datetime.now(UTC))
+        except Unavailable:
+            log.warning("the release waits for the database")
+        except Refused:
+            log.info("another process releases at this moment")
+        except Exception:
+            log.exception("a release failed; it is tried again")
+        await asyncio.sleep(30)
 
 
 def _capability_statement(base: str) -> dict[str, Any]:

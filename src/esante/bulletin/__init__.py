@@ -20,6 +20,7 @@ from esante.bulletin.model import (
     VintageStatus,
 )
 from esante.bulletin.recipe import Recipe
+from esante.bulletin.routes import page_routes
 from esante.bulletin.service import Built, Bulletin, Refused
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "ReleaseState",
     "Vintage",
     "VintageStatus",
+    "page_routes",
 ]

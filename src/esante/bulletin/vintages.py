@@ -132,6 +132,14 @@ async def released(db: Database) -> list[Release]:
     return [release for release in await releases(db) if release.state is ReleaseState.RELEASED]
 
 
+async def stamp(db: Database) -> tuple[int, datetime | None]:
+    """How many vintages are public, and since when the newest: it changes with every release."""
+    row = await db.fetchrow(
+        "SELECT count(*) AS count, max(released_at) AS newest FROM bulletin_release WHERE state = 'released'"
+    )
+    return (row["count"], row["newest"]) if row else (0, None)
+
+
 async def guarded(db: Database, period: str, number: int) -> list[Guarded]:
     """The cells of a vintage with what must not leave the room."""
     found = await db.fetch(
