@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from esante.access import Access
 from esante.bulletin.calendar import release_time
-from esante.bulletin.model import Issue, Release, ReleaseState
+from esante.bulletin.model import Finding, Issue, Release, ReleaseState
 from esante.bulletin.publication import paper
 from esante.bulletin.publication.findings import finding_told
 from esante.bulletin.publication.messages import messages_of
@@ -26,12 +26,17 @@ STATES = {
     ReleaseState.RELEASED: (N_("Published"), "good"),
 }
 
+_ANSWER = ("month", "code", "subject", "note")
+
 
 class Workflow(Protocol):
     """What the page asks of the bulletin."""
 
     async def preview(self, period: str, by: str) -> Issue:
         """The issue as it would be released."""
+
+    async def unusual(self, period: str) -> list[Finding]:
+        """The findings of all months of an issue."""
 
     async def acknowledge(self, period: str, code: str, subject: str, by: str, note: str) -> None:
         """Answer for a finding."""
@@ -58,7 +63,7 @@ def release_routes(work: Workflow, releases: Releases, access: Access, base_url:
         requester = await access.page_requester(request, kinds=("operator",))
         return await _preview(request, requester.name)
 
-    async def _preview(request: Request, by: str, error: str = "", status: int = 200) -> Response:
+    async def _preview(request: Request, by: str, error: str = "", status: int = 200, *, why: str = "") -> Response:
         period = request.path_params["period"]
         known = [one for one in await releases() if one.period == period]
         if not known:
@@ -75,9 +80,10 @@ def release_routes(work: Workflow, releases: Releases, access: Access, base_url:
             states=STATES,
             messages=messages_of(laid_out),
             table=summary(laid_out, laid_out.indicators, w, w.month(period)),
-            findings=[(finding, finding_told(finding, w)) for finding in issue.quality],
+            findings=[(finding, finding_told(finding, w)) for finding in await work.unusual(period)],
             hour=release_time(period).astimezone(ZoneInfo(TIME_ZONE)),
             error=error,
+            why=why,
             me=by,
         )
 
@@ -85,11 +91,11 @@ def release_routes(work: Workflow, releases: Releases, access: Access, base_url:
         requester = await access.page_requester(request, kinds=("operator",))
         form = await read_form(request)
         period = request.path_params["period"]
-        code, subject, note = (str(form.get(name, "")).strip()[:500] for name in ("code", "subject", "note"))
+        month, code, subject, note = (str(form.get(name, "")).strip()[:500] for name in _ANSWER)
         if not note:
             return await _preview(request, requester.name, N_("Say what was found out."), 400)
         try:
-            await work.acknowledge(period, code, subject, requester.name, note)
+            await work.acknowledge(month, code, subject, requester.name, note)
         except LookupError as error:
             raise Problem(404, "not-found", NOT_FOUND) from error
         return redirect(f"/operator/bulletin/{period}")
@@ -105,7 +111,7 @@ def release_routes(work: Workflow, releases: Releases, access: Access, base_url:
         try:
             await work.release(period, requester.name, embargo_until=at)
         except RuntimeError as error:
-            return await _preview(request, requester.name, str(error), 409)
+            return await _preview(request, requester.name, N_("It cannot be approved."), 409, why=str(error))
         return redirect("/operator/bulletin")
 
     return [

@@ -14,6 +14,7 @@ from esante.bulletin.model import (
     BulletinChanged,
     Cell,
     Change,
+    Finding,
     FindingAcknowledged,
     Issue,
     Release,
@@ -109,6 +110,11 @@ class Bulletin:
         """The issue as it would be released; noted, so that nothing is released that nobody looked at."""
         await self._move(await self._pending(period), ReleaseState.BUILT, ReleaseState.PREVIEWED, by)
         return await self.issue(period, including="draft")
+
+    async def unusual(self, period: str) -> list[Finding]:
+        """The findings of all months that would be released with the issue of a month."""
+        pending = await self._pending(period)
+        return [found for one in pending for found in await vintages.findings(self._db, one.period, one.number)]
 
     async def acknowledge(self, period: str, code: str, subject: str, by: str, note: str) -> None:
         """Answer for a finding of the newest vintage of a month. Raises LookupError when there is no such one."""
