@@ -115,7 +115,8 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     key = Path(settings.journal_key or settings.data / "keys" / "journal.pem")
     journal = Journal.open(db, objects, key, settings.journal_origin)
     people = Directory(db, journal, settings.matricule_check)
-    control = Access(db, journal, people, base_url=settings.base_url)
+    identity_key = Path(settings.identity_key or settings.data / "keys" / "identity.pem")
+    control = Access(db, journal, people, base_url=settings.base_url, identity_key=identity_key)
     documents = Record(db, objects, journal, people, control)
     return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal))
 
@@ -127,6 +128,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
             await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
+            await asyncio.to_thread(platform.access.identity.keys)  # makes or reads the key now
             gc.collect()
             gc.freeze()  # what is here now stays: no later collection has to walk through it
             app.state.sessions = platform.access.sessions
@@ -229,19 +231,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
-                "security": {
-                    "service": [
-                        {
-                            "coding": [
-                                {
-                                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                                    "code": "SMART-on-FHIR",
-                                }
-                            ]
-                        }
-                    ],
-                    "description": "SMART Backend Services: see /.well-known/smart-configuration",
-                },
+                "security": access.security(base.removesuffix("/fhir")),
                 "resource": sorted(resources, key=itemgetter("type")),
                 "interaction": [{"code": "transaction"}],
             }
