@@ -1,6 +1,6 @@
 """Puts the rooms together: the platform's services, and the web application over them.
 
-The way of one request: `SecurityHeaders` -> the room's route (`api.py` or `pages.py`) -> `access` says who
+The way of one request: `SecurityHeaders` and `Cors` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
 Readers of the journal (notices) and the sealer run beside it in every worker.
 """
@@ -35,7 +35,7 @@ from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
-from esante.web import HANDLERS, SecurityHeaders
+from esante.web import HANDLERS, Cors, SecurityHeaders
 
 log = logging.getLogger(__name__)
 BUILT = "2026-11-23"
@@ -132,6 +132,7 @@ def create_app(settings: Settings) -> Starlette:
             gc.collect()
             gc.freeze()  # what is here now stays: no later collection has to walk through it
             app.state.sessions = platform.access.sessions
+            app.state.knows_origin = platform.access.clients.knows_origin
             app.state.demo = settings.demo
             app.router.routes.extend(_routes(platform))
             tasks = [asyncio.create_task(work) for work in _background(platform)]
@@ -144,7 +145,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(Cors)],
         exception_handlers=HANDLERS,
     )
     app.state.secure = settings.base_url.startswith("https:")
