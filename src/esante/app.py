@@ -35,7 +35,7 @@ from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
-from esante.web import HANDLERS, Cors, SecurityHeaders
+from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 
 log = logging.getLogger(__name__)
 BUILT = "2026-11-23"
@@ -134,7 +134,7 @@ def create_app(settings: Settings) -> Starlette:
             app.state.sessions = platform.access.sessions
             app.state.knows_origin = platform.access.clients.knows_origin
             app.state.demo = settings.demo
-            app.router.routes.extend(_routes(platform))
+            app.router.routes.extend(grouped(_routes(platform)))
             tasks = [asyncio.create_task(work) for work in _background(platform)]
             try:
                 yield

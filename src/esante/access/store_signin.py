@@ -144,7 +144,7 @@ async def put_client(conn: Connection, client: SoftwareClient) -> None:
     columns = [column for column in CLIENT.columns if column != "client_id"]
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
     await conn.execute(
-        f"{CLIENT.insert_sql} ON CONFLICT (client_id) DO UPDATE SET {changes}",
+        f"{CLIENT.insert_sql()} ON CONFLICT (client_id) DO UPDATE SET {changes}",
         [client.client_id],
         [client.name],
         [client.maker],

@@ -6,6 +6,7 @@ from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_
 from esante.web.paging import Page, decode_cursor, encode_cursor
 from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome
 from esante.web.requests import origin_of, read_body, read_form
+from esante.web.routing import grouped
 from esante.web.security import SecurityHeaders
 from esante.web.sessions import COOKIE, Session, Sessions, by_https, clear_cookie, set_cookie
 
@@ -31,6 +32,7 @@ __all__ = [
     "encode_cursor",
     "environment",
     "gettext_of",
+    "grouped",
     "language_of",
     "origin_of",
     "outcome",
