@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.fhir import accept, check, decode, explain, rules
+from esante.fhir import accept, check, decode, explain, rules, validation
 from esante.fhir.definitions import load
 from esante.fhir.jsontext import compact, decode_marking_repeats
 from esante.fhir.model import MAX_DEPTH
@@ -224,3 +224,12 @@ def test_every_element_is_found_in_the_text(value, indent):
         for step in path:
             target = target[step]
         assert read(rest)[0] == (path[-1] if named else target)
+
+
+def test_beyond_a_size_lines_are_not_told_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(validation, "MAX_LOCATED", 100)
+    result = check(dumped(patient() | {"gender": "x"}))
+    assert [(issue.severity, issue.code, issue.line) for issue in result.issues] == [
+        ("error", "code-invalid", None),
+        ("information", "incomplete", None),
+    ]

@@ -93,15 +93,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeated
 
 
-def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Both from 1, in characters."""
+def _place(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, in characters."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
-    return line_and_column(
-        data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace"))
-    )
+    return _place(data[:offset].decode("utf-8", "replace") + ".", len(data[:offset].decode("utf-8", "replace")))
 
 
 def _not_utf8(data: bytes) -> NotJson:

@@ -20,7 +20,7 @@ from esante.fhir.shapes import shapes
 #: A sender who has this many problems learns nothing from more of them.
 MAX_ISSUES = 200
 #: Texts above this size are not searched for the line of a problem.
-MAX_LOCATED = 2_000_000
+MAX_LOCATED = 10_000_000
 
 #: What the types let through and the slow pass has to look at: control characters, which JSON writes as escapes.
 _CONTROL = b"\\u00"
@@ -53,11 +53,10 @@ def accept(data: bytes) -> bool:
 
 def _check(data: bytes, expect: str | None, invariants: bool) -> Checked:
     seen = _certain(data)
-    if seen is None:
-        return _look_closer(data, expect, invariants, certain=False)
-    if invariants or expect not in (None, seen.type) or seen.levels > MAX_DEPTH or not nothing_to_tell(seen):
-        return _look_closer(data, expect, invariants, certain=True)
-    return Checked(functools.partial(jsontext.decode, data))
+    quiet = seen is not None and seen.levels <= MAX_DEPTH and nothing_to_tell(seen)
+    if seen is not None and quiet and not invariants and expect in (None, seen.type):
+        return Checked(functools.partial(jsontext.decode, data))
+    return _look_closer(data, expect, invariants, certain=seen is not None, quiet=quiet)
 
 
 def _certain(data: bytes) -> Seen | None:
@@ -68,8 +67,9 @@ def _certain(data: bytes) -> Seen | None:
     return None if b"\\" in data and _CONTROL in data else seen
 
 
-def _look_closer(data: bytes, expect: str | None, invariants: bool, certain: bool) -> Checked:
-    """All passes over plain data; what is `certain` to be right in structure is not walked through again."""
+def _look_closer(data: bytes, expect: str | None, invariants: bool, certain: bool, quiet: bool) -> Checked:
+    """All passes over plain data but those that have nothing to say: of structure where it is `certain`, of rules
+    where they are `quiet`."""
     try:
         resource = jsontext.decode(data)
     except jsontext.NotJson as error:
@@ -82,7 +82,8 @@ def _look_closer(data: bytes, expect: str | None, invariants: bool, certain: boo
         found = list(itertools.islice(explain(resource, known), MAX_ISSUES + 1))
     found += _unexpected(resource, expect)
     if compacted is not None and not any(f.code in _UNSOUND for f in found):
-        found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
+        if not quiet:
+            found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
         if invariants:
             found += itertools.islice(constraints.findings(resource), MAX_ISSUES + 1)
     issues = _issues(data, resource, found) if found else ()
@@ -121,15 +122,27 @@ def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ..
     located = places(data, wanted) if len(data) <= MAX_LOCATED else {}
     issues = [_issue(finding, resource, located) for finding in told]
     if len(found) > MAX_ISSUES:
-        issues.append(Issue("information", "incomplete", "", f"Only the first {MAX_ISSUES} problems are listed."))
+        issues.append(_incomplete(f"Only the first {MAX_ISSUES} problems are listed."))
+    if not located:
+        issues.append(_incomplete(f"Lines are not told in texts of more than {MAX_LOCATED:,} bytes."))
     return tuple(issues)
+
+
+def _incomplete(text: str) -> Issue:
+    return Issue("information", "incomplete", "", text)
 
 
 def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]) -> Issue:
     """The finding in FHIR's terms; a missing element is placed where its parent begins."""
     path = finding.path
     place = next((located[path[:n]] for n in range(len(path), -1, -1) if path[:n] in located), (None, None))
-    return Issue(finding.severity, finding.code, expression(resource, path), finding.diagnostics, *place)
+    where, text = _readable(expression(resource, path)), _readable(finding.diagnostics)
+    return Issue(finding.severity, finding.code, where, text, *place)
+
+
+def _readable(text: str) -> str:
+    """What was found may have signs that FHIR allows in no text, or that a terminal would obey."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def _unreadable(error: jsontext.NotJson, code: str = "structure") -> Checked:
