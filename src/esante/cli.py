@@ -309,25 +309,10 @@ async def _try(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, workers: int) -> None:
-    import uvicorn
-
-    from esante.web.bounded import BoundedConnection
+    from esante.web.serving import serve as serve_app
 
     os.environ.update(settings.environ())
-    uvicorn.run(
-        "esante.app:app_from_environ",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        loop="uvloop",
-        http=BoundedConnection,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    serve_app("esante.app:app_from_environ", settings.host, settings.port, workers)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
