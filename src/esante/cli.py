@@ -299,9 +299,10 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
     Exit status 1 when there is an error, 2 when a file cannot be read.
     """
     from esante.fhir import DefinitionsMissing
-    from esante.fhir.report import examine
+    from esante.fhir.report import Examined, examine
 
-    began, found = time.monotonic(), []
+    began = time.monotonic()
+    found: list[Examined] = []
     try:
         with _progress("checking") as progress:
             for name in files:
