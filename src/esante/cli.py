@@ -123,6 +123,7 @@ def register(data: Path | None, file: Any) -> None:
                 if not isinstance(given, dict):
                     raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
                 found = await platform.access.clients.read(given)
+                await _ready_to_tell(platform)
                 await platform.access.clients.register(found)
             except ValueError as error:
                 raise click.ClickException(str(error)) from error
@@ -157,6 +158,7 @@ def disable(data: Path | None, client_id: str) -> None:
         from esante.app import open_platform
 
         async with open_platform(Settings.from_environ(data=data)) as platform:
+            await _ready_to_tell(platform)
             await platform.access.clients.disable(client_id)
         click.echo(f"disabled {client_id}")
 
@@ -342,6 +344,12 @@ def distribute(data: Path | None) -> None:
                 click.echo(line)
 
     _run(work)
+
+
+async def _ready_to_tell(platform: Any) -> None:
+    """Make this month's part of the journal, where no server has run yet that would have."""
+    now = datetime.now(UTC)
+    await platform.journal.ensure_months(now, now)
 
 
 def _demo(data: Path | None) -> Settings:
