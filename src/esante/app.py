@@ -177,7 +177,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         Route("/health", health),
         Route("/fhir/metadata", metadata),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
-        *directory.api_routes(p.directory, p.access.caller, base),
+        *directory.api_routes(p.directory, p.access.looker_up, base),
         *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
