@@ -135,6 +135,8 @@ def create_app(settings: Settings) -> Starlette:
             app.state.sessions = platform.access.sessions
             app.state.knows_origin = platform.access.clients.knows_origin
             app.state.demo = settings.demo
+            if settings.demo:
+                await _register_demo_apps(platform)
             app.router.routes.extend(grouped(_routes(platform)))
             tasks = [asyncio.create_task(work) for work in _background(platform)]
             try:
@@ -177,12 +179,13 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         Route("/fhir/metadata", metadata),
         *validate_routes(p.access.requester),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
-        *directory.api_routes(p.directory, p.access.caller, base),
+        *directory.api_routes(p.directory, p.access.looker_up, base),
         *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
+        *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
         Mount("/static", StaticFiles(directory=static / "portal" / "static")),
     ]
@@ -195,6 +198,21 @@ def _demo_people(platform: Platform) -> dict[str, Any]:
     from esante import demo
 
     return {"personas": partial(demo.everyone, platform), "become": partial(demo.become, platform)}
+
+
+async def _register_demo_apps(platform: Platform) -> None:
+    """At the address at which the demo is served this time."""
+    from esante import demo
+
+    await demo.register_apps(platform)
+
+
+def _demo_pages(platform: Platform) -> list[BaseRoute]:
+    if not platform.settings.demo:
+        return []
+    from esante import demo
+
+    return demo.page_routes(platform)
 
 
 def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:

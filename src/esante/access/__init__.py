@@ -23,6 +23,7 @@ from esante.access.events import (
     StayRead,
     StayRefused,
     TokenIssued,
+    TurnedAway,
 )
 from esante.access.matrix import matrix, policy, rights
 from esante.access.model import (
@@ -81,6 +82,7 @@ __all__ = [
     "StayRefused",
     "StayStatus",
     "TokenIssued",
+    "TurnedAway",
     "Verdict",
     "api_routes",
     "capabilities",
