@@ -4,6 +4,8 @@
 - `index(resource)`, `index_text(resource)`: the values that searches compare, for the column `index` of the table.
 - `parse(type, pairs)`: what is asked for by the parameters of an address.
 - `run(db, query, scope)`: a page of what is found.
+- `subset(body, query)`: as much of a match as is wanted back.
+- `supported(type)`: what a CapabilityStatement says.
 """
 
 from esante.fhir.search.indexing import index, index_text
@@ -11,6 +13,8 @@ from esante.fhir.search.model import Found, Outside, Query, Row, Scope
 from esante.fhir.search.parameters import Parameter, parameters
 from esante.fhir.search.parse import parse
 from esante.fhir.search.run import run
+from esante.fhir.search.subset import subset
+from esante.fhir.search.supported import Supported, supported
 
 __all__ = [
     "Found",
@@ -19,9 +23,12 @@ __all__ = [
     "Query",
     "Row",
     "Scope",
+    "Supported",
     "index",
     "index_text",
     "parameters",
     "parse",
     "run",
+    "subset",
+    "supported",
 ]
