@@ -200,7 +200,9 @@ def walk(element: Any, path: str) -> list[tuple[str, Any]]:
         name, _, wanted = step.rstrip("]").partition("[")
         name += wanted[:1].upper() + wanted[1:]
         inner = [value.get(name) for _, value in found]
-        found = [(wanted, one) for each in inner if each is not None for one in (each if type(each) is list else [each])]
+        found = [
+            (wanted, one) for each in inner if each is not None for one in (each if type(each) is list else [each])
+        ]
     return found
 
 
@@ -232,7 +234,7 @@ class Oracle:
         for each in sorted(visible, key=lambda s: (s.since, s.source)):
             latest[each.type, each.id] = each
         self.shown = list(latest.values())
-        self.at, self.outside = at, outside or (lambda *_: [])
+        self.person, self.at, self.outside = person, at, outside or (lambda *_: [])
 
     def search(self, type_: str, pairs: list[tuple[str, str]]) -> list[Stored]:
         """All matches, in order."""
@@ -249,11 +251,39 @@ class Oracle:
             matches = there + [s for s in matches if values[s.id] is None]
         return matches
 
+    def included(self, page: list[Stored], pairs: list[tuple[str, str]]) -> tuple[set[str], set[str]]:
+        """The references to what is included beside a page of matches, and those that lead out of the record."""
+        seen, new, outside = {s.reference for s in page}, page, set()
+        first = True
+        while new:
+            found: set[str] = set()
+            for name, value in pairs:
+                if name.startswith(("_include", "_revinclude")) and (first or name.endswith(":iterate")):
+                    type_, code, *target = value.split(":")
+                    pointing = self.backward if name.startswith("_revinclude") else self.forward
+                    found |= pointing(new, type_, code, *target)
+            shown = {s.reference: s for s in self.shown}
+            ours = re.compile(rf"[A-Z]\w+/{self.person.hex}[0-9a-f]{{32}}")
+            outside |= {t for t in found if re.fullmatch(r"[A-Z]\w+/[\w.-]+", t) and not ours.fullmatch(t)}
+            new = [shown[text] for text in found if text in shown and text not in seen]
+            seen |= {s.reference for s in new}
+            first = False
+        return seen - {s.reference for s in page}, outside
+
+    def forward(self, rows: list[Stored], type_: str, code: str, target: str = "") -> set[str]:
+        elements = [e for s in rows if s.type == type_ for _, e in self.elements(s, code)]
+        return {text for e in elements for text in references(e) if not target or text.startswith(f"{target}/")}
+
+    def backward(self, rows: list[Stored], type_: str, code: str, target: str = "") -> set[str]:
+        wanted = {s.reference for s in rows if not target or s.type == target}
+        pointing = [s for s in self.shown if s.type == type_]
+        return {s.reference for s in pointing for _, e in self.elements(s, code) if wanted.intersection(references(e))}
+
     def parameter(self, type_: str, code: str) -> tuple[str, ...]:
         return (PARAMETERS[type_] | COMMON)[code]
 
     def elements(self, s: Stored, code: str) -> list[tuple[str, Any]]:
-        kind, *paths = self.parameter(s.type, code)
+        _kind, *paths = self.parameter(s.type, code)
         found = []
         for path in paths:
             path, _, only = path.partition("|")
@@ -297,7 +327,9 @@ class Oracle:
                     continue
                 target = next((o for o in self.shown if o.reference == text), None)
                 last = rest.split(".")[0].split(":")[0]
-                known = rest.startswith("_has:") or last in (PARAMETERS.get(type_, {}) | COMMON | {"_id": (), "_lastUpdated": ()})
+                known = rest.startswith("_has:") or last in (
+                    PARAMETERS.get(type_, {}) | COMMON | {"_id": (), "_lastUpdated": ()}
+                )
                 if (target and known and self.meets(target, rest, value)) or text in self.outside(type_, rest, value):
                     return True
         return False
@@ -349,7 +381,9 @@ class Oracle:
                 return same or (below is not None and data.startswith(below))
             case "uri", "above":
                 above = data.split("|")[0]
-                return plain(value) in (data, above) or ("://" in data and plain(value).startswith(above.rstrip("/") + "/"))
+                return plain(value) in (data, above) or (
+                    "://" in data and plain(value).startswith(above.rstrip("/") + "/")
+                )
             case "uri", _:
                 return plain(value) in (data, data.split("|")[0])
             case "date", _:
@@ -436,7 +470,19 @@ def labels(data: Any) -> list[str]:
 def strings(data: Any) -> list[str]:
     if isinstance(data, str):
         return [data]
-    parts = ("text", "family", "given", "prefix", "suffix", "line", "city", "district", "state", "postalCode", "country")
+    parts = (
+        "text",
+        "family",
+        "given",
+        "prefix",
+        "suffix",
+        "line",
+        "city",
+        "district",
+        "state",
+        "postalCode",
+        "country",
+    )
     return [t for p in parts for t in (data.get(p) if isinstance(data.get(p), list) else [data.get(p)]) if t]
 
 
@@ -481,7 +527,9 @@ def span(type_: str, data: Any) -> tuple[int, int] | None:
 
 
 def unit_of(type_: str, data: Any) -> tuple[str, Decimal] | None:
-    holder = data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    holder = (
+        data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    )
     return UNITS[holder["code"]] if holder.get("system") == UCUM and holder.get("code", "ea") not in NO_UNITS else None
 
 
@@ -525,13 +573,21 @@ def in_range(covered: tuple[Decimal, Decimal], text: str, factor: Decimal = Deci
 
 
 def quantity(type_: str, data: Any, number: str, unit: list[str]) -> bool:
-    holder = data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    holder = (
+        data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    )
     if unit and unit[0] == UCUM and unit[1] and unit[1] not in NO_UNITS:
         mine = unit_of(type_, data)
         wanted = UNITS[unit[1]]
-        return bool(mine and mine[0] == wanted[0] and any(in_range(r, number, wanted[1]) for r in ranges(type_, data, mine)))
+        return bool(
+            mine and mine[0] == wanted[0] and any(in_range(r, number, wanted[1]) for r in ranges(type_, data, mine))
+        )
     if unit and unit[0] and holder.get("system") != unit[0]:
         return False
-    if unit and unit[1] and unit[1] not in ((holder.get("code"),) if unit[0] else (holder.get("code"), holder.get("unit"))):
+    if (
+        unit
+        and unit[1]
+        and unit[1] not in ((holder.get("code"),) if unit[0] else (holder.get("code"), holder.get("unit")))
+    ):
         return False
     return any(in_range(r, number) for r in ranges(type_, data, None))

@@ -65,6 +65,21 @@ class Queries:
             pairs.append(("_sort", ",".join(rng.choice(["", "-"]) + key for key in keys)))
         return type_, pairs
 
+    def includes(self, rng: random.Random, type_: str) -> list[Pair]:
+        """Some things to be included; each after the first perhaps of what came before."""
+        pairs, near = [], [type_]
+        for _ in range(rng.randint(1, 3)):
+            start = rng.choice(near)
+            forward = [(start, c, t) for c, t in self._pointers(start)]
+            backward = [(t, c, start) for t in self.types for c, target in self._pointers(t) if target == start]
+            name, (other, code, target) = rng.choice(
+                [("_include", each) for each in forward] + [("_revinclude", each) for each in backward]
+            )
+            near.append(target if name == "_include" and target in self.types else other)
+            step = rng.choice(["", ":iterate"])
+            pairs.append((name + step, f"{other}:{code}{rng.choice(['', f':{target}'])}"))
+        return pairs
+
     def pair(self, rng: random.Random, type_: str, depth: int = 0) -> Pair:
         """One parameter with its value."""
         shape = rng.choice(["plain"] * 6 + ["chain", "has", "column"])
@@ -108,7 +123,9 @@ class Queries:
             ids = [rng.choice([rng.choice(some).reference.split("/")[1], "x"]) for _ in range(rng.randint(1, 3))]
             return rng.choice(["_id", "_id", "_id:not"]), ",".join(ids)
         text = rng.choice(some).since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return "_lastUpdated", rng.choice(PREFIXES) + rng.choice([text, text[:10], text[:7], text[:4], text[:16] + "Z"])
+        return "_lastUpdated", rng.choice(PREFIXES) + rng.choice(
+            [text, text[:10], text[:7], text[:4], text[:16] + "Z"]
+        )
 
     def plain(self, rng: random.Random, type_: str) -> Pair:
         code = rng.choice(sorted(PARAMETERS[type_] | COMMON))
@@ -122,7 +139,9 @@ class Queries:
         if modifier == "missing" or not elements:
             return f"{code}:missing", rng.choice(["true", "false"])
         values = [MAKERS[kind](rng, rng.choice(elements), modifier) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
-        values = [value for value in values if value] or ["x|y|z" if modifier == "of-type" else FALLBACK.get(kind, "x")]
+        values = [value for value in values if value] or [
+            "x|y|z" if modifier == "of-type" else FALLBACK.get(kind, "x")
+        ]
         return f"{code}:{modifier}".rstrip(":"), ",".join(values)
 
     def together(self, rng: random.Random, type_: str, paths: list[str]) -> str:
@@ -155,7 +174,7 @@ def _token(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
     system, code = rng.choice(tokens(data, None) or [("", "none")])
     code = rng.choice([code, code, code.upper(), "other"]) or "none"
     bound = "http://hl7.org/fhir/observation-status"
-    forms = [code, f"{escaped(system)}|{escaped(code)}", f"|{escaped(code)}", f"{escaped(system)}|", f"{bound}|{code}"]
+    forms = [code, f"{escaped(system)}|{escaped(code)}", f"|{escaped(code)}", f"{escaped(system)}|", f"{bound}|{escaped(code)}"]
     return rng.choice([escaped(forms[0]) if code else "x", *forms[1:3], forms[3] if system else "x", forms[4]])
 
 
@@ -176,7 +195,12 @@ def _string(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
 def _date(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
     data = element[1]
     if isinstance(data, dict):
-        given = [*data.get("event", []), data.get("start"), data.get("end"), *(data.get("repeat", {}).get("boundsPeriod", {}).values())]
+        given = [
+            *data.get("event", []),
+            data.get("start"),
+            data.get("end"),
+            *(data.get("repeat", {}).get("boundsPeriod", {}).values()),
+        ]
         given = [each for each in given if each]
         if not given:
             return "2020"
@@ -211,7 +235,9 @@ def _quantity(rng: random.Random, element: tuple[str, Any], modifier: str) -> st
         dimension, factor = UNITS[code]
         code = rng.choice([c for c, (d, _) in UNITS.items() if d == dimension])
         value = (Decimal(str(value)) * factor / UNITS[code][1]).normalize()
-    unit = rng.choice(["", f"||{code}" if code else "", f"|{system}|{code}", f"|{system}|{code}", "||mg", f"|{UCUM}|g"])
+    unit = rng.choice(
+        ["", f"||{code}" if code else "", f"|{system}|{code}", f"|{system}|{code}", "||mg", f"|{UCUM}|g"]
+    )
     unit = unit if unit.count("|") == 2 and unit not in ("||",) else ""
     return rng.choice(PREFIXES) + _digits(rng, value) + unit
 
