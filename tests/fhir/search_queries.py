@@ -174,7 +174,13 @@ def _token(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
     system, code = rng.choice(tokens(data, None) or [("", "none")])
     code = rng.choice([code, code, code.upper(), "other"]) or "none"
     bound = "http://hl7.org/fhir/observation-status"
-    forms = [code, f"{escaped(system)}|{escaped(code)}", f"|{escaped(code)}", f"{escaped(system)}|", f"{bound}|{escaped(code)}"]
+    forms = [
+        code,
+        f"{escaped(system)}|{escaped(code)}",
+        f"|{escaped(code)}",
+        f"{escaped(system)}|",
+        f"{bound}|{escaped(code)}",
+    ]
     return rng.choice([escaped(forms[0]) if code else "x", *forms[1:3], forms[3] if system else "x", forms[4]])
 
 
