@@ -24,7 +24,7 @@ async def register_software(platform: Platform, world: World) -> None:
     """Register the software of the hospital with the public half of its key, which is made when missing."""
     key = _key(key_file(platform.settings.data))
     hospital = world.organizations[SOFTWARE]
-    await platform.access.smart.register_client(
+    await platform.access.clients.register(
         SoftwareClient(
             client_id=CLIENT_ID,
             name=f"{hospital.name}: SIH",
