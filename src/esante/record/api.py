@@ -181,10 +181,10 @@ class _Face:
         search = await Search.of(params, self.directory, self.base_url)
         documents: tuple[Document, ...] = ()
         following = None
-        for person_id in search.persons:
+        if search.person_id is not None:
             timeline = await self.record.timeline(
                 requester,
-                person_id,
+                search.person_id,
                 search.filters,
                 cursor=params.cursor,
                 limit=params.count,
@@ -201,8 +201,8 @@ class _Face:
         params = SearchParams(request, LIST_PARAMETERS)
         search = await Search.of(params, self.directory, self.base_url)
         sets: dict[str, list[Document]] = {}
-        for person_id in search.persons:
-            for document in await self._all(requester, person_id):
+        if search.person_id is not None:
+            for document in await self._all(requester, search.person_id):
                 sets.setdefault(document.submission_id.hex, []).append(document)
         resources = [
             submission_set(documents, self.base_url) for documents in sets.values() if search.matches_set(documents)
