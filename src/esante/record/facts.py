@@ -14,6 +14,8 @@ from uuid import UUID
 
 import orjson
 
+from esante.storage import uuid8
+
 Json = dict[str, Any]
 _ROUNDS = 2
 """How far references are followed to tell facts apart: the device of a measurement, and what kind of device it is."""
@@ -206,6 +208,5 @@ def _digest(*parts: bytes) -> bytes:
 
 
 def _key(person_id: UUID, type_: str, name: bytes) -> UUID:
-    """A key made of a name (RFC 9562, version 8), which says nothing of one person's fact at another."""
-    digest = hashlib.blake2b(type_.encode() + b"\0" + name, key=person_id.bytes, digest_size=16).digest()
-    return UUID(int=int.from_bytes(digest) & ~(0xF << 76) & ~(0x3 << 62) | (0x8 << 76) | (0x2 << 62))
+    """A key made of a name, which says nothing of one person's fact at another."""
+    return uuid8(hashlib.blake2b(type_.encode() + b"\0" + name, key=person_id.bytes, digest_size=16).digest())

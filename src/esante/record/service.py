@@ -271,7 +271,7 @@ class Record:
                 raise Denied(telling.not_yours(), verdict, document)
             there = _taken_in(requester, right, document)
             series = await store.versions(conn, person_id, document.series_id)
-            content = await store.content_of(conn, document)
+            content = await store.content_of(conn, person_id, document.id)
             key, now = uuid7(), datetime.now(UTC)
             moved = replace(
                 document,

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -59,6 +60,8 @@ async def insert(conn: Connection, rows: Iterable[Row]) -> None:
     for table, values in rows:
         by_table.setdefault(table, []).append(values)
     for table, values_list in by_table.items():
+        if table.once:
+            values_list.sort(key=itemgetter(0, 1))  # in one order, so that two that insert the same wait in turn
         await conn.execute(table.insert_sql, *zip(*values_list, strict=True))
 
 
