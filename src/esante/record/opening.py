@@ -33,10 +33,13 @@ class Opening:
         self._db, self._objects = db, objects
         self._unopened: Lookup[UUID, list[Unopened]] = Lookup(db, partial(sources.unopened, db))
 
-    async def open(self, person_id: UUID) -> None:
-        """Open a person's documents. One that cannot be opened is noted and stands in nobody's way."""
-        for document in await self._unopened.of(person_id) or ():
+    async def open(self, person_id: UUID) -> bool:
+        """Open a person's documents, and tell whether there were any. One that cannot be opened is noted and stands
+        in nobody's way."""
+        documents = await self._unopened.of(person_id) or ()
+        for document in documents:
             await self._open(person_id, document)
+        return bool(documents)
 
     async def _open(self, person_id: UUID, document: Unopened) -> None:
         try:
@@ -63,8 +66,7 @@ async def _taken(person_id: UUID, document: Unopened, content: bytes) -> tuple[l
 
 def _rows(person_id: UUID, document: Unopened, content: bytes) -> list[Row]:
     """The rows of a document's resources, which are there since it was deposited."""
-    rows = []
-    for fact in facts_of(decode(content), person_id, KEPT, _PERSONS):
-        made = store.new(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)
-        rows.append(store.row(made, fact.resource))
-    return rows
+    return [
+        store.new(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
+        for fact in facts_of(decode(content), person_id, KEPT, _PERSONS)
+    ]

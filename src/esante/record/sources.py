@@ -7,13 +7,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from esante.access import Confidentiality, Requester
-from esante.storage import Connection, Database, Kind, Row, Table, uuid8
+from esante.storage import NIL, Connection, Database, Kind, Row, Table, uuid8
 
 CONTRIBUTION = Table(
     "contribution",
@@ -53,26 +54,33 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     organization: str
     at: datetime
 
-    misfiled = False
+    misfiled: ClassVar[bool] = False
     """Never: a document filed under the wrong patient is withdrawn, and so no source any more."""
 
 
 def contribution(requester: Requester, category: str, confidentiality: Confidentiality, at: datetime) -> Source:
     """The source of what a requester creates in a category."""
-    organization_id = requester.id if requester.kind == "organization" else requester.organization_id
-    name = f"{requester.kind} {requester.id} {organization_id} {category} {confidentiality}"
-    return Source(
-        id=uuid8(hashlib.blake2b(name.encode(), digest_size=16).digest()),
+    is_organization = requester.kind == "organization"
+    source = Source(
+        id=NIL,
         is_document=False,
-        category=category,
-        confidentiality=confidentiality,
+        category="",
+        confidentiality=Confidentiality.NORMAL,
         author_kind=requester.kind,
         author_id=requester.id,
         author=requester.name,
-        organization_id=organization_id,
-        organization=requester.name if requester.kind == "organization" else requester.organization,
+        organization_id=requester.id if is_organization else requester.organization_id,
+        organization=requester.name if is_organization else requester.organization,
         at=at,
     )
+    return alike(source, category, confidentiality)
+
+
+def alike(source: Source, category: str, confidentiality: Confidentiality) -> Source:
+    """The contribution of the same author in another category, or that goes less or more far."""
+    name = f"{source.author_kind} {source.author_id} {source.organization_id} {category} {confidentiality}"
+    key = uuid8(hashlib.blake2b(name.encode(), digest_size=16).digest())
+    return structs.replace(source, id=key, category=category, confidentiality=confidentiality)
 
 
 def contribution_row(person_id: UUID, source: Source) -> Row:

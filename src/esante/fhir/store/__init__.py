@@ -2,7 +2,9 @@
 
 from esante.fhir.store.table import RESOURCE
 from esante.fhir.store.versions import (
+    LATEST,
     START,
+    Ending,
     Key,
     Place,
     Version,
@@ -13,16 +15,18 @@ from esante.fhir.store.versions import (
     history,
     instant,
     lock,
+    lock_person,
     new,
     now,
     of_ids,
-    row,
     version_of,
 )
 
 __all__ = [
+    "LATEST",
     "RESOURCE",
     "START",
+    "Ending",
     "Key",
     "Place",
     "Version",
@@ -33,9 +37,9 @@ __all__ = [
     "history",
     "instant",
     "lock",
+    "lock_person",
     "new",
     "now",
     "of_ids",
-    "row",
     "version_of",
 ]

@@ -5,6 +5,7 @@ resource is the current one of its latest source.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from esante.storage import Connection, Database, Row
 
 Resource = dict[str, Any]
 FOREVER = datetime.max.replace(tzinfo=UTC)
+LATEST = FOREVER - timedelta(days=1)
+"""A moment at which everything that is current was current."""
 _MILLISECOND = timedelta(milliseconds=1)
 _COLUMNS = "person_id, type, id, source, version, since, deleted, body"
 _KEPT = ("profile", "security", "tag", "extension", "source")
@@ -76,24 +79,26 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def new(resource: Resource, person_id: UUID, id_: UUID, source: UUID, version: int, at: datetime) -> Version:
-    """A version of a resource, current from `at`. Of its own id and meta only profiles, labels and tags stay."""
+def new(
+    resource: Resource, person_id: UUID, id_: UUID, source: UUID, version: int, at: datetime
+) -> tuple[Version, Row]:
+    """A version of a resource, current from `at`, and its row. Of its own meta only profiles, labels and tags stay."""
     meta = {name: value for name, value in (resource.get("meta") or {}).items() if name in _KEPT}
     meta |= {"versionId": version_id(version, source), "lastUpdated": instant(at)}
     type_ = resource["resourceType"]
     stored = {"resourceType": type_, "id": person_id.hex + id_.hex, "meta": meta}
     stored |= {name: value for name, value in resource.items() if name not in stored}
-    return Version(person_id, type_, id_, source, version, at, False, encode(stored))
+    made = Version(person_id, type_, id_, source, version, at, False, encode(stored))
+    return made, _row(made, index_text(stored))
 
 
-def deleted(before: Version, at: datetime) -> Version:
-    """The version after `before` that says there is nothing any more."""
-    return Version(before.person_id, before.type, before.id, before.source, before.version + 1, at, True, b"")
+def deleted(before: Version, at: datetime) -> tuple[Version, Row]:
+    """The version after `before` that says there is nothing any more, and its row."""
+    made = Version(before.person_id, before.type, before.id, before.source, before.version + 1, at, True, b"")
+    return made, _row(made, "{}")
 
 
-def row(made: Version, resource: Resource | None) -> Row:
-    """The row of a new version; `resource` is what its search values are taken from (None: there are none)."""
-    values = "{}" if resource is None else index_text(resource)
+def _row(made: Version, values: str) -> Row:
     key = made.person_id, made.type, made.id, made.source, made.version
     return RESOURCE, (*key, made.since, FOREVER, made.deleted, made.body, values)
 
@@ -195,29 +200,37 @@ async def lock(conn: Connection, keys: Iterable[Key]) -> dict[Key, Version]:
     return {key: versions[0] for key, versions in found.items() if versions[0].version}
 
 
-async def end(conn: Connection, ended: Iterable[tuple[Version, UUID]], at: datetime) -> None:
-    """End current versions at a moment; with all versions before them they come from the source beside them now."""
-    pairs = list(ended)
-    if not pairs:
-        return
-    columns = (
-        [version.person_id for version, _ in pairs],
-        [version.type for version, _ in pairs],
-        [version.id for version, _ in pairs],
-    )
-    await conn.execute(
-        "UPDATE fhir_resource r SET until = $4"
-        " FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (person_id, type, id)"
-        " WHERE (r.person_id, r.type, r.id) = (k.person_id, k.type, k.id) AND r.until = 'infinity'",
-        *columns,
-        at,
-    )
-    for version, source in pairs:
-        if source != version.source:
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """That a current version ends at a moment. With all versions before it, it comes from `source` from then on."""
+
+    version: Version
+    source: UUID
+    at: datetime
+
+
+async def end(conn: Connection, endings: Iterable[Ending]) -> None:
+    """End current versions, which are locked."""
+    endings = list(endings)
+    keys = [(ending.version.person_id, ending.version.type, ending.version.id, ending.at) for ending in endings]
+    if keys:
+        await conn.execute(
+            "UPDATE fhir_resource r SET until = k.at"
+            " FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[]) AS k (person_id, type, id, at)"
+            " WHERE (r.person_id, r.type, r.id) = (k.person_id, k.type, k.id) AND r.until = 'infinity'",
+            *(list(column) for column in zip(*keys, strict=True)),
+        )
+    for ending in endings:
+        if ending.source != ending.version.source:
             await conn.execute(
                 "UPDATE fhir_resource SET source = $4 WHERE person_id = $1 AND type = $2 AND id = $3",
-                version.person_id,
-                version.type,
-                version.id,
-                source,
+                ending.version.person_id,
+                ending.version.type,
+                ending.version.id,
+                ending.source,
             )
+
+
+async def lock_person(conn: Connection, person_id: UUID) -> None:
+    """Wait until nobody else decides by a search what to create for a person, until the end of the transaction."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", person_id.int & (2**63 - 1))

@@ -1,0 +1,169 @@
+"""What one act changes in a person's clinical resources: decided, made into rows, and told of."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from esante.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
+from esante.fhir import store
+from esante.fhir.rest import keys_of
+from esante.fhir.store import Version
+from esante.record import rules, sources, telling
+from esante.record.clinical_model import (
+    ClinicalCreated,
+    ClinicalDeleted,
+    ClinicalEvent,
+    ClinicalUpdated,
+    names,
+)
+from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING
+from esante.record.findings import InvalidContent
+from esante.record.resources import LABEL_SYSTEM, LEVELS
+from esante.record.sources import Source
+from esante.record.telling import Denied, Teller
+from esante.storage import Row, uuid7
+from esante.web import N_, Problem
+
+Resource = dict[str, Any]
+_REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
+_LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
+
+
+class Changes:
+    """The changes of one act to one person's resources. Nothing is done before the rows are written."""
+
+    def __init__(self, requester: Requester, consent: Consent, base_url: str) -> None:
+        self._requester, self._consent, self._base_url = requester, consent, base_url
+        self._at = store.now()
+        self._rows: list[Row] = []
+        self._contributions: dict[UUID, Source] = {}
+        self._told: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
+        self.endings: list[store.Ending] = []
+        """The versions that end by these changes."""
+
+    @property
+    def person_id(self) -> UUID:
+        """Whose resources change."""
+        return self._consent.person_id
+
+    def create(self, resource: Resource, id_: UUID | None = None) -> Version:
+        """A new resource. Raises `Denied` (403) where the requester may not write it, and Problem 422 for a reference
+        that leads to somebody else."""
+        category = _category(resource, self._requester.kind)
+        level = _level(resource)
+        if level is Confidentiality.HIDDEN and self._requester.kind != "patient":
+            raise InvalidContent("hidden-by-author", place=f"{resource['resourceType']}.meta.security")
+        source = sources.contribution(self._requester, category, level, self._at)
+        made, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
+        self._add(ClinicalCreated, made, row, source, self._written(made.type, source))
+        return made
+
+    def update(self, before: Version, was: Source, resource: Resource) -> Version:
+        """The next version of a resource that belongs to the requester. It stays its author's, and goes at most as
+        far as before: only the patient opens up (`relabel`). Raises as `create`."""
+        category = _category(resource, was.author_kind)
+        source = sources.alike(was, category, rules.stricter(was.confidentiality, _level(resource)))
+        at = store.after(before.since)
+        made, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
+        self._add(ClinicalUpdated, made, row, source, self._written(made.type, source))
+        self.endings.append(store.Ending(before, source.id, at))
+        return made
+
+    def delete(self, before: Version, was: Source, verdict: Verdict) -> Version:
+        """The end of a resource that belongs to the requester."""
+        made, row = store.deleted(before, store.after(before.since))
+        self._add(ClinicalDeleted, made, row, was, verdict)
+        self.endings.append(store.Ending(before, was.id, made.since))
+        return made
+
+    def rows(self, teller: Teller) -> list[Row]:
+        """All rows of the act, and those that tell of it."""
+        rows = [*self._rows, *(sources.contribution_row(self.person_id, one) for one in self._contributions.values())]
+        for event, changed in self._told.items():
+            rows += teller.rows(
+                event,
+                self._requester,
+                self.person_id,
+                changed[0][1],
+                categories=tuple(sorted({source.category for _, _, source in changed})),
+                **names(version for version, _, _ in changed),
+            )
+        return rows
+
+    def _add(self, event: type[ClinicalEvent], made: Version, row: Row, source: Source, verdict: Verdict) -> None:
+        _check_references(made, self._base_url)
+        self._rows.append(row)
+        self._contributions[source.id] = source
+        self._told.setdefault(event, []).append((made, verdict, source))
+
+    def _written(self, type_: str, source: Source) -> Verdict:
+        """The verdict on writing what has this source."""
+        purpose = rules.purpose_of(self._requester)
+        verdict = decide(self._consent, self._requester, Action.WRITE, rules.item_of(source), purpose, self._at)
+        if not verdict.allowed:
+            is_open = self._consent.state is RecordState.OPEN
+            raise Denied(
+                telling.no_right(type_) if is_open else telling.record_closed(), verdict, category=source.category
+            )
+        return verdict
+
+
+def _category(resource: Mapping[str, Any], author_kind: str) -> str:
+    """The category that a resource counts as; those who only stand beside it go with letters."""
+    type_ = CLINICAL.get(resource["resourceType"])
+    if type_ is None:
+        return "letter"
+    return type_.by_patient if author_kind == "patient" else type_.category_of(resource)
+
+
+def _level(resource: Mapping[str, Any]) -> Confidentiality:
+    """How far a resource goes, from its label (meta.security); without one: normal."""
+    codes = [
+        label.get("code", "")
+        for label in (resource.get("meta") or {}).get("security") or ()
+        if label.get("system") == LABEL_SYSTEM
+    ]
+    unknown = next((code for code in codes if code not in LEVELS), None)
+    if unknown is not None:
+        raise Problem(
+            422,
+            "code-invalid",
+            N_("This confidentiality is not known."),
+            place=f"{resource['resourceType']}.meta.security",
+            remedy=N_("Send N, R or V of v3-Confidentiality."),
+        )
+    return max((LEVELS[code] for code in codes), key=tuple(Confidentiality).index, default=Confidentiality.NORMAL)
+
+
+def _check_references(version: Version, base_url: str) -> None:
+    """Problem 422 for a reference to another person, or to a resource that can be nobody's here."""
+    for found in _REFERENCE.findall(version.body):
+        address = found.decode()
+        if fault := _fault(address.removeprefix(f"{base_url}/"), version.person_id):
+            raise Problem(
+                422,
+                "value",
+                fault,
+                place=f"{version.type}",
+                detail=address[:200],
+                remedy=N_("Refer to resources of this patient by the ids that they have here."),
+            )
+
+
+def _fault(address: str, person_id: UUID) -> str | None:
+    """What is wrong with a reference."""
+    if "?" in address and not address.startswith(("http:", "https:")):
+        return N_("A reference by search can be made in a transaction only.")
+    match = _LOCAL.fullmatch(address)
+    if match is None:
+        return None
+    type_, id_ = match.groups()
+    if type_ == "Patient":
+        return None if id_.lower() == str(person_id) else N_("This refers to another patient.")
+    keys = keys_of(id_)
+    if keys is not None and keys[0] != person_id:
+        return N_("This refers to another patient.")
+    if keys is None and type_ in KEPT and type_ not in SUPPORTING:
+        return N_("This refers to a resource that cannot be here.")
+    return None
