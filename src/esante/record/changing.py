@@ -1,6 +1,6 @@
 """Creating, changing and deleting clinical resources, one at a time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -35,6 +35,30 @@ class Outcome:
 
     version: Version
     created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Current versions that are locked, with their sources; and what of what was to be held stands in documents."""
+
+    view: View
+    versions: Mapping[store.Key, Version]
+    sources: Mapping[UUID, Source]
+    from_documents: Collection[store.Key]
+
+    def own(self, key: store.Key) -> tuple[Version, Source]:
+        """A resource that the requester may change. Raises `Denied`, and Problem 405 for what stands in a document."""
+        before, sight = self.versions.get(key), self.view.sight
+        if before is None:
+            if key in self.from_documents:
+                raise _from_document()
+            raise Denied(telling.not_found())
+        was = self.sources[before.source]
+        if not sight.sees(was):
+            raise Denied(telling.not_found(), sight.verdict(was), category=was.category)
+        if not rules.is_own(was, sight.requester):
+            raise Denied(telling.not_yours(), sight.verdict(was), category=was.category)
+        return before, was
 
 
 class Changing:
@@ -117,9 +141,9 @@ class Changing:
     ) -> Version:
         """Delete a resource; what it was stays in its history. Deleting again changes nothing."""
         async with self._clinical.refusals(requester, key[0], "delete", type_):
-            view = await self._clinical.view(requester, key[0])
+            view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
-                before, was = await self.own(conn, view, (key[0], type_, key[1]))
+                before, was = (await self.hold(conn, view, [full])).own(full)
                 must_match(if_match, before.tag)
                 if before.deleted:
                     return before
@@ -143,12 +167,13 @@ class Changing:
                 changes = Changes(requester, view.sight.consent, self._base_url)
                 if found is None:
                     if "id" in resource:
-                        raise not_by_id(type_)
+                        raise telling.not_by_id(type_)
                     made = changes.create(resource)
                 else:
                     if resource.get("id", found.key) != found.key:
                         raise _bad(f"{type_}.id", N_("The id is not that of what was found."), N_("Send none."))
-                    before, was = await self.own(conn, view, (person_id, type_, found.id))
+                    full = person_id, type_, found.id
+                    before, was = (await self.hold(conn, view, [full])).own(full)
                     await self._must_cover(conn, [before], queries)
                     made = changes.update(before, was, resource)
                 await self.apply(conn, changes, [made], queries)
@@ -178,9 +203,9 @@ class Changing:
     ) -> Outcome:
         """Give a resource its next version, which `make` makes with whose it is, while nobody else changes it."""
         async with self._clinical.refusals(requester, key[0], "update", type_):
-            view = await self._clinical.view(requester, key[0])
+            view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
-                before, was = await self.own(conn, view, (key[0], type_, key[1]))
+                before, was = (await self.hold(conn, view, [full])).own(full)
                 must_match(if_match, before.tag)
                 await self._must_cover(conn, [before], queries)
                 resource, person_id = make(before)
@@ -224,22 +249,14 @@ class Changing:
             pairs.append(("patient.identifier", f"{identifier['system']}|{identifier['value']}"))
         return await person_meant(pairs, self._directory, self._base_url) if pairs else None
 
-    async def own(self, conn: Connection, view: View, key: store.Key) -> tuple[Version, Source]:
-        """A resource that the requester may change, locked until the end of the transaction."""
-        before = (await store.lock(conn, [key])).get(key)
-        if before is None:
-            found = (await store.current(conn, [key])).get(key, ())
-            if any(version.source in view.visible for version in found):
-                raise _from_document()
-            raise Denied(telling.not_found())
-        was = (await sources.of_keys(conn, [(key[0], before.source)])).get((key[0], before.source))
-        if was is None or not view.sight.sees(was):
-            raise Denied(
-                telling.not_found(), view.sight.verdict(was) if was else None, category=was.category if was else ""
-            )
-        if not rules.is_own(was, view.sight.requester):
-            raise Denied(telling.not_yours(), view.sight.verdict(was), category=was.category)
-        return before, was
+    async def hold(self, conn: Connection, view: View, keys: Collection[store.Key]) -> "Held":
+        """Resources that are to be changed, locked until the end of the transaction."""
+        versions = await store.lock(conn, keys)
+        found = await sources.of_keys(conn, [(view.person_id, version.source) for version in versions.values()])
+        others = [key for key in keys if key not in versions]
+        taken = await store.current(conn, others) if others else {}
+        from_documents = {key for key, all_ in taken.items() if any(one.source in view.visible for one in all_)}
+        return Held(view, versions, {source.id: source for source in found.values()}, from_documents)
 
     async def alone(self, conn: Connection, view: View) -> View:
         """The view as it is once nobody else decides by a search what to create for the person, until the end of
@@ -281,17 +298,6 @@ class Changing:
                     N_("The token's scopes do not cover this."),
                     remedy=N_("Ask for a token with this scope."),
                 )
-
-
-def not_by_id(type_: str) -> Problem:
-    """Ids are given here."""
-    return _bad(
-        f"{type_}.id",
-        N_("A resource cannot be created under an id of one's own."),
-        N_("Create it with POST; its id comes with the answer."),
-        "not-supported",
-        405,
-    )
 
 
 def several() -> Problem:
