@@ -2,10 +2,26 @@
 
 - `parameters(type)`: the search parameters of a resource type.
 - `index(resource)`, `index_text(resource)`: the values that searches compare, for the column `index` of the table.
+- `parse(type, pairs)`: what is asked for by the parameters of an address.
+- `run(db, query, scope)`: a page of what is found.
 """
 
 from esante.fhir.search.indexing import index, index_text
 from esante.fhir.search.model import Found, Outside, Query, Row, Scope
 from esante.fhir.search.parameters import Parameter, parameters
+from esante.fhir.search.parse import parse
+from esante.fhir.search.run import run
 
-__all__ = ["Found", "Outside", "Parameter", "Query", "Row", "Scope", "index", "index_text", "parameters"]
+__all__ = [
+    "Found",
+    "Outside",
+    "Parameter",
+    "Query",
+    "Row",
+    "Scope",
+    "index",
+    "index_text",
+    "parameters",
+    "parse",
+    "run",
+]

@@ -23,6 +23,7 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MOMENT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:\.(\d+))?)?(Z|[+-]\d\d:[0-5]\d)?", re.ASCII
 )
+_PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?([0-9T:.Z+-]+)")
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
 
@@ -49,6 +50,18 @@ def covered(text: str) -> Range | None:
             low = int(datetime.fromisoformat(text).timestamp()) * _SECOND
             return low, low + _SECOND
     return _moment(text)
+
+
+def sought(text: str) -> tuple[str, Range] | None:
+    """The prefix (`eq` where none is given) and the moments of a date in a search; None for anything else.
+
+    A blank stands for the plus of an offset that was not escaped in the address.
+    """
+    match = _PREFIXED.fullmatch(text.replace(" ", "+"))
+    if match is None:
+        return None
+    found = _moment(match[2]) if "T" in match[2] else _days(match[2])
+    return None if found is None else (match[1] or "eq", found)
 
 
 def _moment(text: str) -> Range | None:

@@ -39,6 +39,11 @@ def number(value: Any) -> Number | None:
     return exact if not exact or abs(exact.adjusted()) < _LARGEST_EXPONENT else None
 
 
+def around(value: Number, distance: Decimal) -> tuple[Decimal, Decimal]:
+    """The numbers so far below and above."""
+    return _DIGITS.subtract(Decimal(value), distance), _DIGITS.add(Decimal(value), distance)
+
+
 @functools.lru_cache(2048)
 def unit(system: str | None, code: str | None) -> Unit | None:
     """The UCUM unit of a code; None for another system, or a code that is not known."""

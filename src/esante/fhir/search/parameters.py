@@ -7,12 +7,14 @@ parameters look at.
 
 import functools
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from esante.fhir.definitions import SearchParameter, search_parameters
+from esante.fhir.definitions import SearchParameter, load, search_parameters
 from esante.fhir.path.model import At, Call, Infix, Name, Step, Tree, TypeTest
 from esante.fhir.path.parser import parse, unparse
 from esante.fhir.path.types import is_domain, resources
+from esante.fhir.search.paths import Spot, leads
 
 #: Not in the index: columns of the table.
 COLUMNS = frozenset({"_id", "_lastUpdated"})
@@ -20,11 +22,21 @@ COLUMNS = frozenset({"_id", "_lastUpdated"})
 REFUSED = frozenset({"_text", "_content", "_query", "_filter", "_list", "near"})
 
 
+#: Types of which one says several values.
+_OF_SEVERAL = frozenset({"HumanName", "Address"})
+
+
 class Key(NamedTuple):
-    """A key of the index as a parameter uses it: with `only`, of its references those to that type."""
+    """A key of the index as a parameter uses it.
+
+    `only`: of its references those to that type. `many`: whether a resource may have several values there. `codes`:
+    the code systems, with their codes in small letters, that codes without a system of their own are from.
+    """
 
     name: str
     only: str | None = None
+    many: bool = True
+    codes: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 class Component(NamedTuple):
@@ -43,22 +55,35 @@ class Alternative(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """A search parameter of one resource type. `target` are the types that a reference may point to."""
+    """A search parameter of one resource type: what it is called and where its values are. `holds` are the FHIR types
+    of the elements it looks at, `target` the types that a reference may point to."""
 
     code: str
     type: str
     url: str
     keys: tuple[Key, ...]
+    holds: frozenset[str] = frozenset()
     target: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
 
 
 class Plan(NamedTuple):
-    """What is to be put under a key of the index: a kind of value, found by paths."""
+    """What is to be put under a key of the index: a kind of value, found by paths, and where these lead."""
 
     name: str
     kind: str
     paths: tuple[Tree, ...]
+    spots: tuple[Spot, ...]
+
+    def key(self, only: str | None = None) -> Key:
+        """The key as a parameter uses it."""
+        systems = {spot.codes for spot in self.spots if spot.codes and spot.type == "code"}
+        codes: dict[str, frozenset[str]] = {}
+        for url in systems:
+            for system, listed in load().codes.get(url, {}).items():
+                codes[system] = codes.get(system, frozenset()) | {code.lower() for code in listed}
+        many = len(self.paths) > 1 or any(spot.many or spot.type in _OF_SEVERAL for spot in self.spots)
+        return Key(self.name, only, many, MappingProxyType(codes))
 
 
 class NestedPlan(NamedTuple):
@@ -125,15 +150,17 @@ class _Planner:
         for each in plain:
             self._uses[each.code] = () if each.code in COLUMNS else self._used(each.type, each.expression or "")
         together = {each.code: list(self._alternatives(each)) for each in composites}
-        names, plans = self._grouped()
-        parameters = {
-            each.code: Parameter(each.code, each.type, each.url, self._keys(each.code, names), each.target)
-            for each in plain
-        }
+        plans = self._grouped()
+        parameters = {each.code: self._parameter(each, plans) for each in plain}
         for each in composites:
-            alternatives = tuple(self._alternative(users, nested, names) for users, nested in together[each.code])
-            parameters[each.code] = Parameter(each.code, each.type, each.url, (), (), alternatives)
-        return Types(parameters, tuple(plans), tuple(self._nested.values()))
+            alternatives = tuple(self._alternative(users, nested, plans) for users, nested in together[each.code])
+            parameters[each.code] = Parameter(each.code, each.type, each.url, (), alternatives=alternatives)
+        return Types(parameters, tuple(dict.fromkeys(plans.values())), tuple(self._nested.values()))
+
+    def _parameter(self, found: SearchParameter, plans: "_Plans") -> Parameter:
+        used = [plans[use.kind, use.text] for use in self._uses[found.code]]
+        holds = frozenset(spot.type for plan in used for spot in plan.spots)
+        return Parameter(found.code, found.type, found.url, self._keys(found.code, plans), holds, found.target)
 
     def _used(self, kind: str, expression: str) -> tuple[_Use, ...]:
         uses = []
@@ -146,8 +173,8 @@ class _Planner:
                 uses.append(_Use(kind, text, only))
         return tuple(uses)
 
-    def _grouped(self) -> tuple[dict[tuple[str, str], str], list[Plan]]:
-        """The name of the key of each path, and what is put under each key."""
+    def _grouped(self) -> "_Plans":
+        """What is put under which key for each path: one key for those that the same parameters look at."""
         users: dict[tuple[str, str], set[tuple[str, str | None]]] = {}
         for code, uses in self._uses.items():
             for use in uses:
@@ -155,18 +182,18 @@ class _Planner:
         groups: dict[tuple[str, frozenset[tuple[str, str | None]]], list[str]] = {}
         for (kind, text), by in users.items():
             groups.setdefault((kind, frozenset(by)), []).append(text)
-        names: dict[tuple[str, str], str] = {}
-        plans: list[Plan] = []
+        plans: _Plans = {}
         taken: set[str] = set()
         for (kind, _), texts in groups.items():
             name = texts[0] if texts[0] not in taken else f"{texts[0]} {kind}"
             taken.add(name)
-            names.update(((kind, text), name) for text in texts)
-            plans.append(Plan(name, kind, tuple(self._trees[text] for text in texts)))
-        return names, plans
+            plan = _plan(name, kind, [self._trees[text] for text in texts], self._type)
+            plans.update(((kind, text), plan) for text in texts)
+        return plans
 
-    def _keys(self, code: str, names: Mapping[tuple[str, str], str]) -> tuple[Key, ...]:
-        return tuple(dict.fromkeys(Key(names[use.kind, use.text], use.only) for use in self._uses[code]))
+    def _keys(self, code: str, plans: "_Plans") -> tuple[Key, ...]:
+        found = {(plans[use.kind, use.text].name, use.only): plans[use.kind, use.text] for use in self._uses[code]}
+        return tuple(plan.key(only) for (_, only), plan in found.items())
 
     def _alternatives(self, composite: SearchParameter) -> Iterator[tuple[tuple[str, ...], NestedPlan | None]]:
         """For each path of a composite: the users of the paths of its components, or the nested key."""
@@ -185,20 +212,28 @@ class _Planner:
         components = tuple((_kinds()[url], expression) for url, expression in composite.components)
         at = (unparse(base), components)
         if at not in self._nested:
+            inner = next(iter(leads(base, self._type))).type
             plans = tuple(
-                Plan(str(n), kind, tuple(_parts(parse(expression)))) for n, (kind, expression) in enumerate(components)
+                _plan(str(n), kind, list(_parts(parse(expression))), inner)
+                for n, (kind, expression) in enumerate(components)
             )
             self._nested[at] = NestedPlan(composite.code, base, plans)
         return self._nested[at]
 
-    def _alternative(
-        self, users: tuple[str, ...], nested: NestedPlan | None, names: Mapping[tuple[str, str], str]
-    ) -> Alternative:
+    def _alternative(self, users: tuple[str, ...], nested: NestedPlan | None, plans: "_Plans") -> Alternative:
         if nested is None:
             kinds = [self._uses[user][0].kind for user in users]
-            keys = [self._keys(user, names) for user in users]
+            keys = [self._keys(user, plans) for user in users]
             return Alternative(None, tuple(map(Component, kinds, keys)))
-        return Alternative(nested.name, tuple(Component(p.kind, (Key(p.name),)) for p in nested.components))
+        return Alternative(nested.name, tuple(Component(plan.kind, (plan.key(),)) for plan in nested.components))
+
+
+#: Plans by the kind and the text of their paths.
+_Plans = dict[tuple[str, str], Plan]
+
+
+def _plan(name: str, kind: str, paths: list[Tree], type_: str) -> Plan:
+    return Plan(name, kind, tuple(paths), tuple(spot for path in paths for spot in leads(path, type_)))
 
 
 def _parts(tree: Tree) -> Iterator[Tree]:
