@@ -17,7 +17,7 @@ from esante.record.clinical_model import (
     ClinicalUpdated,
     names,
 )
-from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING
+from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
 from esante.record.findings import InvalidContent
 from esante.record.resources import LABEL_SYSTEM, LEVELS
 from esante.record.sources import Source
@@ -50,7 +50,8 @@ class Changes:
     def create(self, resource: Resource, id_: UUID | None = None) -> Version:
         """A new resource. Raises `Denied` (403) where the requester may not write it, and Problem 422 for a reference
         that leads to somebody else."""
-        category = _category(resource, self._requester.kind)
+        type_ = CLINICAL.get(resource["resourceType"])
+        category = _category(type_, resource, self._requester.kind) if type_ else self._beside()
         level = _level(resource)
         if level is Confidentiality.HIDDEN and self._requester.kind != "patient":
             raise InvalidContent("hidden-by-author", place=f"{resource['resourceType']}.meta.security")
@@ -62,7 +63,7 @@ class Changes:
     def update(self, before: Version, was: Source, resource: Resource) -> Version:
         """The next version of a resource that belongs to the requester. It stays its author's, and goes at most as
         far as before: only the patient opens up (`relabel`). Raises as `create`."""
-        category = _category(resource, was.author_kind)
+        category = _category(CLINICAL[before.type], resource, was.author_kind)
         source = sources.alike(was, category, rules.stricter(was.confidentiality, _level(resource)))
         at = store.after(before.since)
         made, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
@@ -97,6 +98,10 @@ class Changes:
         self._contributions[source.id] = source
         self._told.setdefault(event, []).append((made, verdict, source))
 
+    def _beside(self) -> str:
+        """The category of who stands beside the other resources of the act: that of the first of them."""
+        return next((source.category for source in self._contributions.values()), "")
+
     def _written(self, type_: str, source: Source) -> Verdict:
         """The verdict on writing what has this source."""
         purpose = rules.purpose_of(self._requester)
@@ -109,11 +114,8 @@ class Changes:
         return verdict
 
 
-def _category(resource: Mapping[str, Any], author_kind: str) -> str:
-    """The category that a resource counts as; those who only stand beside it go with letters."""
-    type_ = CLINICAL.get(resource["resourceType"])
-    if type_ is None:
-        return "letter"
+def _category(type_: ClinicalType, resource: Mapping[str, Any], author_kind: str) -> str:
+    """The category that a resource of an author counts as."""
     return type_.by_patient if author_kind == "patient" else type_.category_of(resource)
 
 

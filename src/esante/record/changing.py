@@ -25,6 +25,8 @@ from esante.web import N_, Problem
 
 MAX_RESOURCE = 1024 * 1024
 """Bytes of one resource."""
+Search = tuple[str, str]
+"""A type, and the parameters by which a resource of it is meant."""
 Queries = tuple[Query, ...]
 """What a token restricts a change to: the resource must match one of them, before and after (none: no restriction)."""
 
@@ -266,20 +268,33 @@ class Changing:
 
     async def match(self, conn: Connection, view: View, type_: str, criteria: str) -> Version | None:
         """The one resource of a person that a search finds among what the requester sees; Problem 412 for several."""
-        pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
-        if await person_meant(pairs, self._directory, self._base_url, view.person_id) != view.person_id:
-            raise _other_person("")
-        query = search.parse(type_, [pair for pair in pairs if pair[0] not in NAMING] + [("_count", "2")], strict=True)
-        if not query.conditions:
-            raise _bad("", N_("The search is about everything."), N_("Search by an identifier."), "multiple-matches")
-        found = await search.run(conn, query, Scope(view.person_id, store.LATEST, view.visible))
-        if len(found.matches) > 1:
+        return (await self.match_all(conn, view, {(type_, criteria)})).get((type_, criteria))
+
+    async def match_all(self, conn: Connection, view: View, searches: Collection[Search]) -> dict[Search, Version]:
+        """What each of some searches finds, as `match`; those that find nothing are missing."""
+        asked = sorted(searches)
+        queries = [await self._query(view.person_id, *one) for one in asked]
+        found = await search.find(conn, queries, Scope(view.person_id, store.LATEST, view.visible), 2)
+        if any(len(keys) > 1 for keys in found):
             raise several()
-        keys = [(view.person_id, row.type, row.id) for row in found.matches]
-        if not keys:
-            return None
-        versions = (await store.current(conn, keys))[keys[0]]
-        return next(version for version in versions if version.source in view.visible)
+        keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(asked, found, strict=True) if ids}
+        versions = await store.current(conn, list(keys.values())) if keys else {}
+        return {one: next(v for v in versions[key] if v.source in view.visible) for one, key in keys.items()}
+
+    async def _query(self, person_id: UUID, type_: str, criteria: str) -> Query:
+        """A search by which one resource of a person is meant; it may name the person."""
+        pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
+        if await person_meant(pairs, self._directory, self._base_url, person_id) != person_id:
+            raise _other_person("")
+        asked = [pair for pair in pairs if pair[0] not in NAMING]
+        query = search.parse(type_, asked, strict=True, base_url=self._base_url)
+        if not query.conditions:
+            raise _bad(
+                "", N_("The search is about everything."), N_("Search by an identifier."), "multiple-matches", 412
+            )
+        if any(name.partition(":")[0].count(".") for name, _ in asked):
+            raise _bad(asked[0][0], N_("This search parameter is not supported."), N_("Search by an identifier."))
+        return query
 
     async def apply(
         self, conn: Connection, changes: Changes, made: Iterable[Version] = (), queries: Queries = ()

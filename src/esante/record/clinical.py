@@ -60,6 +60,11 @@ class Clinical:
         found = await sources.of_persons(conn, [view.person_id])
         return replace(view, sources={source.id: source for source in found.get(view.person_id, ())})
 
+    async def shown_in(self, conn: Connection, view: View, key: store.Key) -> Version | None:
+        """The current version of a resource as a view shows it; None where it shows none."""
+        found = (await store.current(conn, [key])).get(key, [])
+        return next((version for version in found if version.source in view.visible and not version.deleted), None)
+
     async def read(self, requester: Requester, type_: str, key: Key, types: Types = None) -> Version:
         """A resource as it is now. Problem 404, and 410 for one that was deleted."""
         async with self.refusals(requester, key[0], "read", type_):

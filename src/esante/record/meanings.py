@@ -61,10 +61,10 @@ class Meanings:
             item.full_url: await self._patient(item) for item in items if item.type == "Patient" and item.full_url
         }
         persons = {item.index: await self._person(item, patients) for item in items}
-        meant = {person for person in persons.values() if person is not None} or {requester.only}
+        meant = {person for person in persons.values() if person is not None}
         if len(meant) > 1:
             raise _bad(N_("The entries are of more than one patient."), N_("Send a transaction for each patient."))
-        person_id = meant.pop()
+        person_id = meant.pop() if meant else requester.only
         if person_id is None:
             raise _bad(N_("The patient is missing."), N_("Name the patient by reference or identifier."))
         named = Named(person_id)

@@ -24,7 +24,7 @@ from esante.fhir.store.bundles import Addresses, Item
 from esante.fhir.store.patch import patched
 from esante.record import telling
 from esante.record.changes import Changes, Resource
-from esante.record.changing import MAX_RESOURCE, Changing, Held
+from esante.record.changing import MAX_RESOURCE, Changing, Held, Search
 from esante.record.clinical import Clinical
 from esante.record.clinical_model import ClinicalRead, View
 from esante.record.clinical_types import CLINICAL, SUPPORTING
@@ -35,8 +35,6 @@ from esante.storage import Connection, Database, insert, uuid7
 from esante.web import N_, Problem
 
 Json = dict[str, Any]
-Search = tuple[str, str]
-"""A type, and the parameters by which a resource of it is meant."""
 _AT_ONCE = 50
 """Entries after which others get their turn."""
 _MAX_ISSUES = 200
@@ -146,7 +144,7 @@ class _Work:
         """What an entry changes; None where there is nothing yet."""
         if item.criteria is not None:
             found = self._found.get((item.type, item.criteria))
-            return found and (found.person_id, found.type, found.id)
+            return (found.person_id, found.type, found.id) if found else None
         keys = keys_of(item.id)
         return (keys[0], item.type, keys[1]) if keys else None
 
@@ -256,7 +254,7 @@ class _Work:
     # Parts
 
     def _resource(self, item: Item, addresses: Addresses) -> Resource | None:
-        """The resource of an entry with the addresses that it refers to; None where it is not right, which is noted."""
+        """The resource of an entry, referring to what there is or will be; None where it is wrong: that is noted."""
         body = addresses.in_place(bytes(item.body))
         if len(body) > MAX_RESOURCE:
             raise Problem(413, "too-long", N_("This is too large."), detail=f"{MAX_RESOURCE:,} bytes are allowed.")

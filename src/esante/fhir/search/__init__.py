@@ -3,10 +3,11 @@
 - `parameters(type)`: the search parameters of a resource type.
 - `index(resource)`, `index_text(resource)`: the values that searches compare, for the column `index` of the table.
 - `parse(type, pairs)`: what is asked for by the parameters of an address.
-- `run(db, query, scope)`: a page of what is found.
+- `run(db, query, scope)`: a page of what is found; `find(db, queries, scope)`: what each of many searches finds.
 """
 
 from esante.fhir.search.indexing import index, index_text
+from esante.fhir.search.many import find
 from esante.fhir.search.model import Found, Outside, Query, Row, Scope
 from esante.fhir.search.parameters import Parameter, parameters
 from esante.fhir.search.parse import parse
@@ -19,6 +20,7 @@ __all__ = [
     "Query",
     "Row",
     "Scope",
+    "find",
     "index",
     "index_text",
     "parameters",

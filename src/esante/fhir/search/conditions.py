@@ -197,6 +197,7 @@ class Comparisons:
         if value.prefix == "ap":
             margin = abs(self._now - first) // 10
             first, last = first - margin, last + margin
+
         def end(at: int) -> str:
             return self._argument(at if type_ == "bigint" else moment(at), type_)
 

@@ -14,7 +14,7 @@ from esante.fhir.search.conditions import any_of, some, texts
 from esante.fhir.search.model import Include, Query, Row, Scope
 from esante.fhir.search.parameters import Key, Parameter, parameters
 from esante.fhir.search.statement import Outsiders, Statement
-from esante.storage import Database
+from esante.storage import Connection, Database
 
 #: So many resources are included in a page at most, over so many steps of `:iterate`.
 MAX_INCLUDED, MAX_STEPS = 1_000, 8
@@ -37,13 +37,15 @@ def row_of(row: Any) -> Row:
     return Row(row["type"], row["id"], row["version"], row["source"], row["since"], row["body"])
 
 
-async def include(db: Database, query: Query, scope: Scope, outsiders: Outsiders, matches: Sequence[Any]) -> Included:
+async def include(
+    db: Database | Connection, query: Query, scope: Scope, outsiders: Outsiders, matches: Sequence[Any]
+) -> Included:
     """What a search includes beside the rows of a page, which have their index with them."""
     return await _Including(db, scope, outsiders, matches).all(query.includes)
 
 
 class _Including:
-    def __init__(self, db: Database, scope: Scope, outsiders: Outsiders, matches: Sequence[Any]) -> None:
+    def __init__(self, db: Database | Connection, scope: Scope, outsiders: Outsiders, matches: Sequence[Any]) -> None:
         self._db, self._scope, self._outsiders = db, scope, outsiders
         self._new = list(matches)
         self._seen: set[Resource] = {(row["type"], row["id"]) for row in matches}

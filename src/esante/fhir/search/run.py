@@ -13,11 +13,11 @@ from esante.fhir.search.model import Chain, Condition, Found, Has, Outside, Quer
 from esante.fhir.search.parameters import parameters
 from esante.fhir.search.statement import Order, Outsiders, Statement, order
 from esante.fhir.search.values import bad
-from esante.storage import Database
+from esante.storage import Connection, Database
 from esante.web import N_
 
 
-async def run(db: Database, query: Query, scope: Scope, outside: Outside | None = None) -> Found:
+async def run(db: Database | Connection, query: Query, scope: Scope, outside: Outside | None = None) -> Found:
     """One page of a search, newest first where no order is asked for. Raises Problem 400.
 
     `outside` finds what chains look for among resources that are in no person's record; without it such a chain is
@@ -44,7 +44,7 @@ async def run(db: Database, query: Query, scope: Scope, outside: Outside | None 
     )
 
 
-async def _count(db: Database, query: Query, scope: Scope, outsiders: Outsiders) -> int:
+async def _count(db: Database | Connection, query: Query, scope: Scope, outsiders: Outsiders) -> int:
     statement = Statement(scope, outsiders)
     inner = statement.search(query)
     found = await db.fetchval(statement.whole(f"SELECT count(*) FROM ({inner}) AS s"), *statement.arguments)
@@ -52,7 +52,12 @@ async def _count(db: Database, query: Query, scope: Scope, outsiders: Outsiders)
 
 
 async def _page(
-    db: Database, query: Query, scope: Scope, outsiders: Outsiders, orders: Sequence[Order], place: Place | None
+    db: Database | Connection,
+    query: Query,
+    scope: Scope,
+    outsiders: Outsiders,
+    orders: Sequence[Order],
+    place: Place | None,
 ) -> tuple[list[Any], int | None]:
     """The rows of a page and one more where there is a next, and the number of all matches if that is asked for."""
     statement = Statement(scope, outsiders)
