@@ -1,7 +1,7 @@
 """Looking at clinical resources: one, its versions, a search, all of a person."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from esante.access import Access, Requester
 from esante.fhir import search, store
-from esante.fhir.search import Found, Query, Scope
-from esante.fhir.store import Place, Version
+from esante.fhir.search import Found, Place, Query, Scope
+from esante.fhir.search import Row as Shown
+from esante.fhir.store import Telling, Version
 from esante.record import rules, sources, telling
 from esante.record.clinical_model import (
     ClinicalEvent,
@@ -22,12 +23,15 @@ from esante.record.clinical_model import (
     View,
     names,
 )
+from esante.record.clinical_types import KEPT
 from esante.record.opening import Opening
+from esante.record.provenance import provenance
 from esante.record.sources import Source
 from esante.record.telling import Denied, Teller
 from esante.storage import Connection, Database, Lookup, Objects, Row
 from esante.web import N_, Problem
 
+Json = dict[str, Any]
 Types = Mapping[str, tuple[Query, ...]] | None
 """What a token may see: each type with queries one of which must match (none: all of the type); None: every type."""
 Key = tuple[UUID, UUID]
@@ -96,7 +100,7 @@ class Clinical:
         types: Sequence[str],
         key: UUID | None = None,
         since: datetime | None = None,
-        before: Place = store.START,
+        before: store.Place = store.START,
         limit: int,
     ) -> list[Version]:
         """Up to `limit` versions of a person's resources of some types, or of one (`key`; Problem 404), the latest
@@ -111,11 +115,49 @@ class Clinical:
         await self._db.write(self.told(ClinicalSearched, requester, view, found, type=types[0] if key else "Patient"))
         return found
 
-    async def search(self, requester: Requester, person_id: UUID, query: Query, types: Types = None) -> "Result":
-        """What a search finds of a person. Of an unknown person, and of one who is not for the requester: nothing."""
+    async def provenances(self, requester: Requester, person_id: UUID, ids: Collection[UUID]) -> list[Json]:
+        """Where resources of a person come from, as far as the requester sees it."""
         view = await self.view(requester, person_id)
-        scope = Scope(person_id, store.now(), view.visible, types)
-        found = await search.run(self._db, query, scope)
+        found = await self.sources_of(view, ids)
+        shown = view.of(one.source for tellings in found for one in tellings)
+        told = self._teller.rows(
+            ClinicalSearched,
+            requester,
+            person_id,
+            view.verdict(shown),
+            categories=categories(shown),
+            type="Provenance",
+            count=len(found),
+        )
+        await self._db.write(told)
+        return [_provenance(view, tellings) for tellings in found]
+
+    async def included_provenances(self, view: View, ids: Collection[UUID]) -> list[Json]:
+        """As `provenances`, for resources that were found by a search with this view."""
+        return [_provenance(view, tellings) for tellings in await self.sources_of(view, ids)]
+
+    async def sources_of(self, view: View, ids: Collection[UUID]) -> list[list[Telling]]:
+        """Of each resource, which visible sources tell of it, the latest first."""
+        found: dict[tuple[str, UUID], list[Telling]] = {}
+        for one in await store.tellings(self._db, view.person_id, KEPT, ids, view.visible) if ids else ():
+            found.setdefault((one.type, one.id), []).append(one)
+        return list(found.values())
+
+    async def search(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        query: Query,
+        types: Types = None,
+        outside: search.Outside | None = None,
+    ) -> "Result":
+        """What a search finds of a person. Of an unknown person, and of one who is not for the requester: nothing.
+
+        `outside` finds what chains look for in the directory.
+        """
+        view = await self.view(requester, person_id)
+        scope = Scope(person_id, datetime.now(UTC), view.visible, types)
+        found = await search.run(self._db, query, scope, outside)
         rows = [*found.matches, *found.included]
         shown = view.of(row.source for row in rows)
         told = self._teller.rows(
@@ -129,6 +171,38 @@ class Clinical:
         )
         await self._db.write(told)
         return Result(found, view)
+
+    async def everything(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        types: Types,
+        wanted: Sequence[str],
+        *,
+        since: datetime | None,
+        start: str,
+        end: str,
+        after: Place | None,
+        limit: int,
+    ) -> list[Shown]:
+        """All resources of a person of the types `wanted`, page by page (see `search.everything`)."""
+        view = await self.view(requester, person_id)
+        scope = Scope(person_id, datetime.now(UTC), view.visible, types)
+        found = await search.everything(
+            self._db, scope, wanted, since=since, start=start, end=end, after=after, limit=limit
+        )
+        shown = view.of(row.source for row in found)
+        told = self._teller.rows(
+            ClinicalSearched,
+            requester,
+            person_id,
+            view.verdict(shown),
+            categories=categories(shown),
+            type="Patient",
+            count=len(found),
+        )
+        await self._db.write(told)
+        return found
 
     async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Sight]:
         """The current version of the latest source that the requester sees."""
@@ -200,6 +274,11 @@ class Clinical:
             **names(versions),
             **fields,
         )
+
+
+def _provenance(view: View, tellings: Sequence[Telling]) -> Json:
+    first, shown = tellings[0], view.of(one.source for one in tellings)
+    return provenance(view.person_id, first.type, first.id, shown, first.since)
 
 
 @dataclass(frozen=True, slots=True)

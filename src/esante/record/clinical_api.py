@@ -1,8 +1,9 @@
-"""The FHIR face of clinical resources: read, search, history, create, update, patch, delete.
+"""The FHIR face of clinical resources, one at a time: read, create, update, patch, delete; and their history.
 
-Source: FHIR R4, "RESTful API" (http.html) and "Search" (search.html); IPA 1.1 for what has to be there.
+Source: FHIR R4, "RESTful API" (http.html).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.access import Access, Requester
-from esante.directory import NAMING, Directory, person_meant
+from esante.directory import Directory, person_meant
 from esante.fhir import search, store
 from esante.fhir.preconditions import etag, http_date
-from esante.fhir.rest import DEFAULT_COUNT, MAX_COUNT, date_range, keys_of, posted_search, read_resource
+from esante.fhir.rest import DEFAULT_COUNT, MAX_COUNT, date_range, keys_of, read_resource
 from esante.fhir.search import Query
 from esante.fhir.store.patch import MEDIA_TYPE
 from esante.record import answers, telling
@@ -106,27 +107,7 @@ class ClinicalFace:
         await self.changing.delete_match(requester, type_, request.url.query, queries(types, type_))
         return Response(status_code=204)
 
-    # Many
-
-    async def search(self, request: Request) -> Response:
-        """What a search finds of a person's resources of a type."""
-        type_ = request.path_params["type"]
-        requester, types = await self.caller(request, type_, "s")
-        pairs = request.query_params.multi_items()
-        person_id = await person_meant(pairs, self.directory, self.base_url, requester.only)
-        return await self._found(request, requester, types, type_, person_id, type_)
-
-    async def search_posted(self, request: Request) -> Response:
-        """A search sent as a form."""
-        form = await posted_search(request)
-        form.scope["path_params"] = request.path_params
-        return await self.search(form)
-
-    async def search_compartment(self, request: Request) -> Response:
-        """What a search finds in the compartment of a patient."""
-        type_, id_ = request.path_params["type"], request.path_params["id"]
-        requester, types = await self.caller(request, type_, "s")
-        return await self._found(request, requester, types, type_, uuid_of(id_), f"Patient/{id_}/{type_}")
+    # Many versions
 
     async def history(self, request: Request) -> Response:
         """The versions of a resource, the latest first."""
@@ -146,23 +127,8 @@ class ClinicalFace:
     async def history_of_person(self, request: Request) -> Response:
         """The versions of all resources of a person, the latest first, as far as the token reads their types."""
         requester = await self.access.caller(request, "Patient", "r")
-        types = [type_ for type_ in CLINICAL if self.access.covers(requester, type_, "r")]
+        types = [type_ for type_ in CLINICAL if self.access.within(requester, type_, "r") == [()]]
         return await self._history(request, requester, uuid_of(request.path_params["id"]), types)
-
-    async def _found(
-        self,
-        request: Request,
-        requester: Requester,
-        types: Types,
-        type_: str,
-        person_id: UUID | None,
-        path: str,
-    ) -> Response:
-        pairs = request.query_params.multi_items()
-        asked = [pair for pair in pairs if pair[0] not in NAMING]
-        strict = "handling=strict" in request.headers.get("prefer", "")
-        query = search.parse(type_, asked, strict=strict, base_url=self.base_url)
-        ...
 
     async def _history(
         self, request: Request, requester: Requester, person_id: UUID | None, types: list[str], id_: UUID | None = None
@@ -188,7 +154,7 @@ class ClinicalFace:
     async def caller(self, request: Request, type_: str, letters: str) -> tuple[Requester, Types]:
         """Who asks, and what the token covers of a type; Problem 401 or 403."""
         requester, pairs = await self.access.caller_within(request, type_, letters)
-        return requester, None if pairs == [()] else {type_: tuple(_query(type_, each) for each in pairs)}
+        return requester, None if pairs == [()] else {type_: restricted(type_, pairs)}
 
     def _changed(self, request: Request, outcome: Outcome) -> Response:
         return answers.changed(request, outcome.version, self.base_url, created=outcome.created)
@@ -197,6 +163,11 @@ class ClinicalFace:
 def queries(types: Types, type_: str) -> tuple[Query, ...]:
     """The queries that restrict a token for a type."""
     return () if types is None else types[type_]
+
+
+def restricted(type_: str, pairs: Sequence[Sequence[tuple[str, str]]]) -> tuple[Query, ...]:
+    """The queries of a token's scopes on a type; none where one of them restricts nothing."""
+    return tuple(_query(type_, tuple(each)) for each in pairs) if () not in pairs else ()
 
 
 @lru_cache(maxsize=1_024)

@@ -5,8 +5,6 @@ gives: DELETE, POST, PUT and PATCH, GET (http.html, "transaction processing rule
 """
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -212,12 +210,7 @@ class _Work:
         assert self._held is not None
         before, was = self._held.own(key)
         must_match(item.if_match, before.tag)
-        binary = check(bytes(item.body), expect="Binary")
-        try:
-            patch = base64.b64decode(binary.resource.get("data", ""))
-        except (binascii.Error, ValueError):
-            patch = b""
-        resource = patched(decode(before.body), patch, MAX_RESOURCE)
+        resource = patched(decode(before.body), item.patch, MAX_RESOURCE)
         found = check(encode(resource), expect=item.type)
         if not found.ok or found.resource.get("id") != before.key:
             self._issues += found.issues
@@ -308,13 +301,13 @@ def _check_items(items: Sequence[Item]) -> None:
             "POST": (item.type in CLINICAL or item.type in SUPPORTING or item.type == "Patient") and not item.id,
             "GET": item.type in CLINICAL and bool(item.id) and item.criteria is None,
         }.get(item.method, item.type in CLINICAL and bool(item.id) != (item.criteria is not None))
-        if item.rest or not possible:
+        if not possible:
             raise Problem(
                 422,
                 "not-supported",
                 N_("This does not belong into a transaction."),
                 place=item.place,
-                detail=f"{item.method} {item.url}"[:200],
+                detail=f"{item.method} {item.path}"[:200],
                 remedy=N_("Create, change, delete and read clinical resources there; send all else by itself."),
             )
         if item.id and seen.setdefault((item.type, item.id), item.index) != item.index:

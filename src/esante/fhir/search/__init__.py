@@ -3,7 +3,8 @@
 - `parameters(type)`: the search parameters of a resource type.
 - `index(resource)`, `index_text(resource)`: the values that searches compare, for the column `index` of the table.
 - `parse(type, pairs)`: what is asked for by the parameters of an address.
-- `run(db, query, scope)`: a page of what is found; `find(db, queries, scope)`: what each of many searches finds.
+- `run(db, query, scope)`: a page of what is found; `find(db, queries, scope)`: what each of many searches finds;
+  `everything(db, scope, types)`: all of a person.
 """
 
 from esante.fhir.search.indexing import index, index_text
@@ -12,14 +13,17 @@ from esante.fhir.search.model import Found, Outside, Query, Row, Scope
 from esante.fhir.search.parameters import Parameter, parameters
 from esante.fhir.search.parse import parse
 from esante.fhir.search.run import run
+from esante.fhir.search.whole import Place, everything
 
 __all__ = [
     "Found",
     "Outside",
     "Parameter",
+    "Place",
     "Query",
     "Row",
     "Scope",
+    "everything",
     "find",
     "index",
     "index_text",

@@ -105,9 +105,10 @@ class Statement:
         return any_of([self._all(query) for query in queries]) if queries else ""
 
     def _all(self, query: Query) -> str:
-        return " AND ".join(f"({self._condition(query.type, each)})" for each in query.conditions) or "true"
+        return " AND ".join(f"({self.condition(query.type, each)})" for each in query.conditions) or "true"
 
-    def _condition(self, type_: str, condition: Condition) -> str:
+    def condition(self, type_: str, condition: Condition) -> str:
+        """Whether a row `r` of a type meets a condition."""
         match condition:
             case Match():
                 return self._match(condition)
@@ -163,7 +164,7 @@ class Statement:
         return any_of([some(texts("r.index", key.name), any_of(tests)) for key in chain.parameter.keys])
 
     def _inner(self, type_: str, condition: Condition, columns: str = "") -> str:
-        return self.shown([type_], columns, self._condition(type_, condition))
+        return self.shown([type_], columns, self.condition(type_, condition))
 
     def _has(self, type_: str, has: Has) -> str:
         if not self.readable(has.type):

@@ -7,6 +7,7 @@ from esante.fhir.store.versions import (
     Ending,
     Key,
     Place,
+    Telling,
     Version,
     after,
     current,
@@ -18,7 +19,7 @@ from esante.fhir.store.versions import (
     lock_person,
     new,
     now,
-    of_ids,
+    tellings,
     version_of,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "Ending",
     "Key",
     "Place",
+    "Telling",
     "Version",
     "after",
     "current",
@@ -40,6 +42,6 @@ __all__ = [
     "lock_person",
     "new",
     "now",
-    "of_ids",
+    "tellings",
     "version_of",
 ]

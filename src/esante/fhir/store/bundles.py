@@ -3,8 +3,10 @@
 Source: FHIR R4, http.html, "batch/transaction".
 """
 
+import base64
+import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -14,14 +16,12 @@ from esante.fhir.model import Issue
 from esante.web import N_, Problem
 
 MAX_ENTRIES = 20_000
-METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")
-"""The methods of entries; a transaction carries them out in this order (PUT and PATCH in theirs)."""
 _TEMPORARY = re.compile(rb'"(urn:(?:uuid|oid):[^"\\]+)"')
 _BY_SEARCH = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+\?[^"\\]+)"')
 _REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"\\]+)"')
 _IDENTIFIER = re.compile(rb'"(?:value|system)"\s*:\s*$')
 """Before a text that only looks like an address: the parts of an Identifier."""
-_URL = re.compile(r"/?([A-Z][A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?(/[^?]*)?(?:\?(.*))?")
+_PATH = re.compile(r"([A-Z][A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?")
 
 
 class _Request(msgspec.Struct):
@@ -29,6 +29,8 @@ class _Request(msgspec.Struct):
     url: str = ""
     ifMatch: str | None = None
     ifNoneExist: str | None = None
+    ifNoneMatch: str | None = None
+    ifModifiedSince: str | None = None
 
 
 class _Entry(msgspec.Struct):
@@ -42,6 +44,11 @@ class _Bundle(msgspec.Struct):
     entry: list[_Entry] = []
 
 
+class _Binary(msgspec.Struct):
+    data: str = ""
+
+
+_binary = msgspec.json.Decoder(_Binary)
 _bundle = msgspec.json.Decoder(_Bundle)
 _without_resources = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _entries = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -49,24 +56,42 @@ _entries = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An entry: what is to be done (`method`) to what: a type and id, or a type and a search (`criteria`, None: no
-    search). `rest` is what follows the id in the address; `body` the resource as it was sent."""
+    """An entry: what is to be done (`method`) at an address, of which `path` is the part below the server's and
+    `query` the rest.
+
+    Where the path is that of a resource or of all of a type, `type` and `id` are its parts. `criteria` is the search
+    that the entry depends on (None: on none). `conditions` is what would be said in headers, `body` the resource as it
+    was sent.
+    """
 
     index: int
     full_url: str
     method: str
-    url: str
+    path: str
+    query: str
     type: str
     id: str
-    rest: str
     criteria: str | None
-    if_match: str | None
+    conditions: tuple[tuple[bytes, str], ...]
     body: msgspec.Raw
+
+    @property
+    def if_match(self) -> str | None:
+        """The version that is to be changed."""
+        return dict(self.conditions).get(b"if-match")
 
     @property
     def place(self) -> str:
         """Where it stands."""
         return f"Bundle.entry[{self.index}]"
+
+    @property
+    def patch(self) -> bytes:
+        """The patch of a PATCH, which is sent in a Binary; what is none is empty."""
+        try:
+            return base64.b64decode(_binary.decode(self.body).data, validate=True)
+        except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error, ValueError):
+            return b""
 
 
 class NotFhir(Exception):
@@ -79,7 +104,7 @@ class NotFhir(Exception):
 
 def items_of(body: bytes, base_url: str) -> tuple[str, list[Item]]:
     """The type of a Bundle and its entries, of which the resources were not looked at. Raises `NotFhir`; Problem 413
-    for too many entries, 400 for an address that cannot be here."""
+    for too many entries."""
     try:
         bundle = _bundle.decode(body)
         if len(bundle.entry) > MAX_ENTRIES:
@@ -98,30 +123,28 @@ def items_of(body: bytes, base_url: str) -> tuple[str, list[Item]]:
 
 def _item(index: int, entry: _Entry, base_url: str) -> Item:
     request = entry.request
-    match = _URL.fullmatch(request.url.removeprefix(base_url))
-    if match is None or request.method not in METHODS:
-        raise Problem(
-            400,
-            "not-supported",
-            N_("This cannot be done here."),
-            place=f"Bundle.entry[{index}].request",
-            detail=f"{request.method} {request.url}"[:200],
-            remedy=N_("See /fhir/metadata."),
-        )
-    type_, id_, rest, query = match.groups()
-    criteria = request.ifNoneExist if request.method == "POST" else query
+    path, mark, query = request.url.removeprefix(base_url).removeprefix("/").partition("?")
+    match = _PATH.fullmatch(path)
+    type_, id_ = match.groups() if match else ("", "")
     return Item(
         index=index,
         full_url=entry.fullUrl,
         method=request.method,
-        url=request.url,
+        path=path,
+        query=query,
         type=type_,
         id=id_ or "",
-        rest=rest or "",
-        criteria=criteria,
-        if_match=request.ifMatch,
+        criteria=request.ifNoneExist if request.method == "POST" else query if mark else None,
+        conditions=tuple((header, value) for header, value in _headers(request) if value is not None),
         body=entry.resource,
     )
+
+
+def _headers(request: _Request) -> Iterator[tuple[bytes, str | None]]:
+    yield b"if-match", request.ifMatch
+    yield b"if-none-exist", request.ifNoneExist
+    yield b"if-none-match", request.ifNoneMatch
+    yield b"if-modified-since", request.ifModifiedSince
 
 
 def references_by_search(body: bytes) -> list[str]:

@@ -111,7 +111,7 @@ async def current(db: Database | Connection, keys: Sequence[Key]) -> dict[Key, l
     """The current version of each source, the latest source first."""
     rows = await db.fetch(
         f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (person_id, type, id)"  # noqa: S608
-        " JOIN fhir_resource USING (person_id, type, id) WHERE until = 'infinity' ORDER BY source DESC",
+        " JOIN fhir_resource USING (person_id, type, id) WHERE until = 'infinity' ORDER BY since DESC, source DESC",
         *(list(column) for column in zip(*keys, strict=True)),
     )
     found: dict[Key, list[Version]] = {}
@@ -121,19 +121,30 @@ async def current(db: Database | Connection, keys: Sequence[Key]) -> dict[Key, l
     return found
 
 
-async def of_ids(
-    db: Database | Connection, person_id: UUID, ids: Collection[UUID], sources: Collection[UUID]
-) -> list[Version]:
-    """The current versions of some resources of a person, whatever their type, from all of `sources`."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """That a source tells of a resource, and since when."""
+
+    type: str
+    id: UUID
+    source: UUID
+    since: datetime
+
+
+async def tellings(
+    db: Database, person_id: UUID, types: Collection[str], ids: Collection[UUID], sources: Collection[UUID]
+) -> list[Telling]:
+    """Which of `sources` tell of some resources of a person now, the latest first."""
     rows = await db.fetch(
-        f"SELECT {_COLUMNS} FROM fhir_resource"  # noqa: S608
-        " WHERE person_id = $1 AND id = ANY ($2::uuid[]) AND source = ANY ($3::uuid[]) AND until = 'infinity'"
-        " AND NOT deleted ORDER BY type, id, source",
+        "SELECT type, id, source, since FROM fhir_resource"
+        " WHERE person_id = $1 AND type = ANY ($2::text[]) AND id = ANY ($3::uuid[]) AND source = ANY ($4::uuid[])"
+        " AND until = 'infinity' AND NOT deleted ORDER BY since DESC, source DESC",
         person_id,
+        list(types),
         list(ids),
         list(sources),
     )
-    return [Version(*record) for record in rows]
+    return [Telling(*row) for row in rows]
 
 
 Place = tuple[datetime, str, UUID, UUID, int]
