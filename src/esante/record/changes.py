@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
-from esante.fhir import store
+from esante.fhir import decode, store
 from esante.fhir.rest import keys_of
 from esante.fhir.store import Version
-from esante.record import rules, sources, telling
+from esante.record import labels, rules, sources, telling
 from esante.record.clinical_model import (
     ClinicalCreated,
     ClinicalDeleted,
@@ -19,7 +19,6 @@ from esante.record.clinical_model import (
 )
 from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
 from esante.record.findings import InvalidContent
-from esante.record.resources import LABEL_SYSTEM, LEVELS
 from esante.record.sources import Source
 from esante.record.telling import Denied, Teller
 from esante.storage import Row, uuid7
@@ -52,22 +51,29 @@ class Changes:
         that leads to somebody else."""
         type_ = CLINICAL.get(resource["resourceType"])
         category = _category(type_, resource, self._requester.kind) if type_ else self._beside()
-        level = _level(resource)
-        if level is Confidentiality.HIDDEN and self._requester.kind != "patient":
-            raise InvalidContent("hidden-by-author", place=f"{resource['resourceType']}.meta.security")
-        source = sources.contribution(self._requester, category, level, self._at)
+        source = sources.contribution(self._requester, category, self._level(resource), self._at)
         made, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
         self._add(ClinicalCreated, made, row, source, self._written(made.type, source))
         return made
 
     def update(self, before: Version, was: Source, resource: Resource) -> Version:
         """The next version of a resource that belongs to the requester. It stays its author's, and goes at most as
-        far as before: only the patient opens up (`relabel`). Raises as `create`."""
+        far as before: only the patient lets it go further (`relabel`). Raises as `create`."""
         category = _category(CLINICAL[before.type], resource, was.author_kind)
-        source = sources.alike(was, category, rules.stricter(was.confidentiality, _level(resource)))
+        level = rules.stricter(was.confidentiality, self._level(resource, was.confidentiality))
+        source = sources.alike(was, category, level)
+        return self._next(before, source, resource, self._written(before.type, source))
+
+    def relabel(self, before: Version, was: Source, level: Confidentiality, verdict: Verdict) -> Version:
+        """The same resource with all its versions, going less or more far."""
+        resource = decode(before.body)
+        return self._next(before, sources.alike(was, was.category, level), resource, verdict)
+
+    def _next(self, before: Version, source: Source, resource: Resource, verdict: Verdict) -> Version:
+        resource["meta"] = labels.kept(resource.get("meta"), labels.meta_of(before), source.confidentiality)
         at = store.after(before.since)
         made, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
-        self._add(ClinicalUpdated, made, row, source, self._written(made.type, source))
+        self._add(ClinicalUpdated, made, row, source, verdict)
         self.endings.append(store.Ending(before, source.id, at))
         return made
 
@@ -98,6 +104,14 @@ class Changes:
         self._contributions[source.id] = source
         self._told.setdefault(event, []).append((made, verdict, source))
 
+    def _level(self, resource: Resource, was: Confidentiality = Confidentiality.NORMAL) -> Confidentiality:
+        """How far a resource is to go; only the patient hides what was not hidden."""
+        place = f"{resource['resourceType']}.meta.security"
+        level = labels.level_of(resource.get("meta"), place)
+        if level is Confidentiality.HIDDEN and level is not was and self._requester.kind != "patient":
+            raise InvalidContent("hidden-by-author", place=place)
+        return level
+
     def _beside(self) -> str:
         """The category of who stands beside the other resources of the act: that of the first of them."""
         return next((source.category for source in self._contributions.values()), "")
@@ -117,25 +131,6 @@ class Changes:
 def _category(type_: ClinicalType, resource: Mapping[str, Any], author_kind: str) -> str:
     """The category that a resource of an author counts as."""
     return type_.by_patient if author_kind == "patient" else type_.category_of(resource)
-
-
-def _level(resource: Mapping[str, Any]) -> Confidentiality:
-    """How far a resource goes, from its label (meta.security); without one: normal."""
-    codes = [
-        label.get("code", "")
-        for label in (resource.get("meta") or {}).get("security") or ()
-        if label.get("system") == LABEL_SYSTEM
-    ]
-    unknown = next((code for code in codes if code not in LEVELS), None)
-    if unknown is not None:
-        raise Problem(
-            422,
-            "code-invalid",
-            N_("This confidentiality is not known."),
-            place=f"{resource['resourceType']}.meta.security",
-            remedy=N_("Send N, R or V of v3-Confidentiality."),
-        )
-    return max((LEVELS[code] for code in codes), key=tuple(Confidentiality).index, default=Confidentiality.NORMAL)
 
 
 def _check_references(version: Version, base_url: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from esante.access import Access, Requester
+from esante.access import Access, Confidentiality, Requester
 from esante.directory import NAMING, Directory, person_meant
 from esante.fhir import decode, encode, search, store
 from esante.fhir.preconditions import must_match
@@ -49,7 +49,14 @@ class Held:
     from_documents: Collection[store.Key]
 
     def own(self, key: store.Key) -> tuple[Version, Source]:
-        """A resource that the requester may change. Raises `Denied`, and Problem 405 for what stands in a document."""
+        """A resource that the requester may change. Raises as `seen`, and `Denied` where it belongs to another."""
+        before, was = self.seen(key)
+        if not rules.is_own(was, self.view.sight.requester):
+            raise Denied(telling.not_yours(), self.view.sight.verdict(was), category=was.category)
+        return before, was
+
+    def seen(self, key: store.Key) -> tuple[Version, Source]:
+        """A resource that the requester sees. Raises `Denied`, and Problem 405 for what stands in a document."""
         before, sight = self.versions.get(key), self.view.sight
         if before is None:
             if key in self.from_documents:
@@ -58,8 +65,6 @@ class Held:
         was = self.sources[before.source]
         if not sight.sees(was):
             raise Denied(telling.not_found(), sight.verdict(was), category=was.category)
-        if not rules.is_own(was, sight.requester):
-            raise Denied(telling.not_yours(), sight.verdict(was), category=was.category)
         return before, was
 
 
@@ -154,6 +159,22 @@ class Changing:
                 made = changes.delete(before, was, view.sight.verdict(was))
                 await self.apply(conn, changes)
         return made
+
+    async def relabel(self, requester: Requester, type_: str, key: Key, level: Confidentiality) -> Outcome:
+        """Let a resource with all its versions go less or more far: the patient alone may."""
+        async with self._clinical.refusals(requester, key[0], "restrict", type_):
+            view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
+            async with self._db.transaction() as conn:
+                before, was = (await self.hold(conn, view, [full])).seen(full)
+                verdict = view.sight.verdict(was)
+                if requester.kind != "patient":
+                    raise Denied(telling.patient_alone(), verdict, category=was.category)
+                if before.deleted or was.confidentiality is level:
+                    return Outcome(before)
+                changes = Changes(requester, view.sight.consent, self._base_url)
+                made = changes.relabel(before, was, level, verdict)
+                await self.apply(conn, changes)
+        return Outcome(made)
 
     async def update_match(
         self, requester: Requester, type_: str, criteria: str, body: bytes, queries: Queries = ()

@@ -204,7 +204,7 @@ async def lock(conn: Connection, keys: Iterable[Key]) -> dict[Key, Version]:
     # The first version of each is never removed: it stands for the resource. What is current is read once it is held.
     await conn.execute(
         "SELECT FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (person_id, type, id)"
-        " JOIN fhir_resource r USING (person_id, type, id) WHERE version = 1 ORDER BY 1 FOR UPDATE OF r",
+        " JOIN fhir_resource r USING (person_id, type, id) WHERE version = 1 ORDER BY type, id FOR UPDATE OF r",
         *columns,
     )
     found = await current(conn, sorted_keys)
