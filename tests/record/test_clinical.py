@@ -21,7 +21,13 @@ def observation(person, code: str = "718-7", value: str = "14.10", **fields) -> 
     resource = {
         "resourceType": "Observation",
         "status": "final",
-        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}],
+        "category": [
+            {
+                "coding": [
+                    {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
+                ]
+            }
+        ],
         "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
         "subject": {"reference": f"Patient/{person.id}"},
         "effectiveDateTime": "2024-03-11T10:15:00Z",
@@ -142,7 +148,9 @@ async def test_what_the_client_has_is_not_sent_again(world):
         assert (await client.get(url, headers={"If-None-Match": 'W/"2"'})).status_code == 200
         since = made.headers["last-modified"]
         assert (await client.get(url, headers={"If-Modified-Since": since})).status_code == 304
-        assert (await client.get(url, headers={"If-Modified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"})).status_code == 200
+        assert (
+            await client.get(url, headers={"If-Modified-Since": "Mon, 01 Jan 2001 00:00:00 GMT"})
+        ).status_code == 200
         assert (await client.get(url, headers={"If-Modified-Since": "yesterday"})).status_code == 200
 
 

@@ -120,7 +120,15 @@ async def test_a_european_document_is_opened_and_vanishes_when_it_is_hidden(worl
 
 
 async def _counts(client, person) -> dict[str, int]:
-    types = ("Observation", "Condition", "MedicationStatement", "Procedure", "Immunization", "DiagnosticReport", "Goal")
+    types = (
+        "Observation",
+        "Condition",
+        "MedicationStatement",
+        "Procedure",
+        "Immunization",
+        "DiagnosticReport",
+        "Goal",
+    )
     return {type_: (await found(client, f"{type_}?patient={person.id}&_summary=count"))["total"] for type_ in types}
 
 
@@ -239,7 +247,11 @@ async def test_who_has_no_access_finds_nothing_and_the_patient_is_told(world, pe
     from esante.record.clinical_model import ClinicalRefused, ClinicalSearched
 
     told = await world.events(person, ClinicalSearched, ClinicalRefused)
-    refused = [(type(event).__name__, event.allowed) for entry, event in told if entry.actor.id == world.people["other"].id]
+    refused = [
+        (type(event).__name__, event.allowed) for entry, event in told if entry.actor.id == world.people["other"].id
+    ]
     assert refused == [("ClinicalSearched", False), ("ClinicalRefused", False), ("ClinicalSearched", False)]
     looked = [event for entry, event in told if entry.actor.id == world.people["hospital"].id]
-    assert [(event.categories, event.type, event.count) for event in looked] == [(("laboratory_report",), "Observation", 1)]
+    assert [(event.categories, event.type, event.count) for event in looked] == [
+        (("laboratory_report",), "Observation", 1)
+    ]

@@ -101,7 +101,7 @@ class BundlesFace:
 
 
 def _letters(item: Item) -> str:
-    return "cu" if item.method == "PUT" and item.criteria is not None else _LETTERS[item.method]
+    return "cu" if item.method == "PUT" and item.criteria is not None else _LETTERS.get(item.method, "r")
 
 
 async def _sent(request: Request, item: Item) -> tuple[int, dict[str, str], bytes]:

@@ -78,7 +78,7 @@ class Meanings:
             named.known[item.index] = reference
             if item.full_url:
                 named.addresses[item.full_url.encode()] = reference.encode()
-        for address in references_by_search(item.body):
+        for address in references_by_search(bytes(item.body)):
             if address.encode() not in named.addresses:
                 await self._note_search(item, address, named)
 

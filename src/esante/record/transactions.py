@@ -152,7 +152,7 @@ class _Work:
         for item in self._items:
             if item.criteria is not None:
                 self._keys[item.index] = by_search.setdefault((item.type, item.criteria), uuid7())
-            elif item.method == "POST":
+            elif item.method == "POST" and item.index not in self._named.known:
                 self._keys[item.index] = uuid7()
 
     def _addresses(self) -> dict[bytes, bytes]:
@@ -179,8 +179,10 @@ class _Work:
         search = (item.type, item.criteria or "")
         known = self._found.get(search) or self._made.get(search) if item.criteria is not None else None
         if known is not None:
-            self._read.append(known)
-            self._answer(item, "200", known)
+            if search in self._found:
+                self._read.append(known)
+            self._answer(item, "200", known, whole=self._whole and search not in self._made)
+            self._made[search] = known
         elif (resource := self._resource(item, addresses)) is not None:
             made = self.changes.create(resource, self._keys[item.index])
             if item.criteria is not None:
@@ -273,7 +275,6 @@ class _Work:
 
     def _answer(self, item: Item, status: str, version: Version, *, whole: bool | None = None) -> None:
         answer: Json = {
-            "fullUrl": f"{self._base_url}/{version.path}",
             "response": {
                 "status": status,
                 "location": f"{version.path}/_history/{version.tag}",
@@ -297,10 +298,14 @@ def _check_items(items: Sequence[Item]) -> None:
     """What can be in a transaction at all. Problem 422 with the place of what cannot."""
     seen: dict[tuple[str, str], int] = {}
     for item in items:
-        possible = {
-            "POST": (item.type in CLINICAL or item.type in SUPPORTING or item.type == "Patient") and not item.id,
-            "GET": item.type in CLINICAL and bool(item.id) and item.criteria is None,
-        }.get(item.method, item.type in CLINICAL and bool(item.id) != (item.criteria is not None))
+        by_id, is_clinical = bool(item.id), item.type in CLINICAL
+        match item.method:
+            case "POST":
+                possible = not by_id and (is_clinical or item.type in SUPPORTING or item.type == "Patient")
+            case "PUT" | "PATCH" | "DELETE":
+                possible = is_clinical and by_id != (item.criteria is not None)
+            case _:
+                possible = item.method == "GET" and is_clinical and by_id and item.criteria is None
         if not possible:
             raise Problem(
                 422,
@@ -310,7 +315,7 @@ def _check_items(items: Sequence[Item]) -> None:
                 detail=f"{item.method} {item.path}"[:200],
                 remedy=N_("Create, change, delete and read clinical resources there; send all else by itself."),
             )
-        if item.id and seen.setdefault((item.type, item.id), item.index) != item.index:
+        if item.id and item.method != "GET" and seen.setdefault((item.type, item.id), item.index) != item.index:
             raise _bad(N_("Two entries are about the same resource."), item.place)
 
 
