@@ -1,10 +1,16 @@
 """A load generator: as little Python per request as possible, since it shares the machine with the server."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import urlsplit
+
+from bench.cores import used
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -14,6 +20,8 @@ class Result:
     seconds: float
     statuses: dict[int, int]
     times: list[float]
+    cores: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time by part (see `cores.used`)."""
 
     @property
     def rate(self) -> float:
@@ -42,35 +50,72 @@ def request(method: str, url: str, token: str, body: bytes = b"", headers: dict[
 async def load(base: str, make: Callable[[int], bytes], *, clients: int, seconds: float) -> Result:
     """Send the requests `make(i)`, i counting up, over `clients` connections for `seconds`."""
     parts = urlsplit(base)
-    result = Result(0, {}, [])
-    counter = iter(range(1 << 60))
-    end = time.perf_counter() + seconds
-    began = time.perf_counter()
-
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        while time.perf_counter() < end:
-            data = make(next(counter))
-            sent = time.perf_counter()
-            writer.write(data)
-            status = await answer(reader)
-            result.times.append(time.perf_counter() - sent)
-            result.statuses[status] = result.statuses.get(status, 0) + 1
-        writer.close()
-
-    await asyncio.gather(*(one() for _ in range(clients)))
-    result.seconds = time.perf_counter() - began
-    return result
+    loop = asyncio.get_running_loop()
+    before, began = used(), time.perf_counter()
+    run = _Run(make, began + seconds, Result(0, {}, []))
+    connections = [
+        (await loop.create_connection(lambda: _Client(run), parts.hostname, parts.port))[1] for _ in range(clients)
+    ]
+    await asyncio.gather(*(connection.done for connection in connections))
+    run.result.seconds = time.perf_counter() - began
+    run.result.cores = {part: seconds - before[part] for part, seconds in used().items()}
+    return run.result
 
 
-async def answer(reader: asyncio.StreamReader) -> int:
-    """Read one answer; returns its status."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = int(head[9:12])
-    lower = head.lower()
-    at = lower.find(b"content-length:")
-    if at >= 0:
-        length = int(lower[at + 15 : lower.index(b"\r\n", at)])
-        if length:
-            await reader.readexactly(length)
-    return status
+@dataclass(slots=True)
+class _Run:
+    """What the connections of a run share."""
+
+    make: Callable[[int], bytes]
+    end: float
+    result: Result
+    sent: int = 0
+
+
+class _Client(asyncio.Protocol):
+    """One connection: sends a request, waits for its answer, sends the next. Raises on an answer that ends early."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = 0
+        self._head = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop has a class of its own
+        self._next()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionError("the server closed a connection that was waiting"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._head += data
+            at = self._head.find(b"\r\n\r\n")
+            if at < 0:
+                return
+            length = _LENGTH.search(self._head, 0, at + 2)
+            self._missing = (int(length[1]) if length else 0) - (len(self._head) - at - 4)
+        if self._missing == 0:
+            self._answered()
+
+    def _answered(self) -> None:
+        now = time.perf_counter()
+        result, status = self._run.result, int(self._head[9:12])
+        result.times.append(now - self._began)
+        result.statuses[status] = result.statuses.get(status, 0) + 1
+        if now < self._run.end:
+            self._next()
+        else:
+            self.done.set_result(None)
+            self._transport.close()
+
+    def _next(self) -> None:
+        self._head = b""
+        data = self._run.make(self._run.sent)
+        self._run.sent += 1
+        self._began = time.perf_counter()
+        self._transport.write(data)

@@ -9,7 +9,7 @@ from time import perf_counter
 import orjson
 
 from bench.client import Result, load, request
-from bench.world import World, document_reference, fhir_document, make_world, platform_at, serving
+from bench.world import Published, World, fhir_document, make_world, platform_at, serving
 from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.fhir import check
 from esante.journal import Actor
@@ -38,10 +38,11 @@ async def deposit(data: Path, seconds: float, full: bool) -> Figures:
 
 def _deposits(base: str, world: World, document: bytes, first: int) -> Callable[[int], bytes]:
     headers = {"Content-Type": "application/fhir+json"}
+    published = Published(document)
 
     def make(number: int) -> bytes:
         person = world.persons[number % len(world.persons)]
-        body = document_reference(person, document, first + number)
+        body = published.body(person, first + number)
         return request("POST", f"{base}/fhir/DocumentReference", world.hospital_token, body, headers)
 
     return make
@@ -201,6 +202,8 @@ def _told(what: str, result: Result) -> Figures:
         what: f"{result.rate:,.0f}/s   p50 {result.percentile(0.5):.1f} ms   p95 {result.percentile(0.95):.1f} ms"
         f"   p99 {result.percentile(0.99):.1f} ms"
     }
+    each = {part: seconds / max(1, len(result.times)) * 1e6 for part, seconds in result.cores.items()}
+    figures[f"{what}: processor time of one"] = "   ".join(f"{part} {each[part]:,.0f} µs" for part in each)
     if wrong:
         figures[f"{what}: WRONG ANSWERS"] = str(wrong)
     return figures

@@ -1,7 +1,11 @@
 """Access: who asks, what the person allowed, the decision, and who looked."""
 
 from esante.access.api import api_routes, capabilities
+from esante.access.discovery import security
 from esante.access.events import (
+    AppAllowed,
+    AppEnded,
+    AppRefused,
     BlockChanged,
     ClientRegistered,
     CodeIssued,
@@ -46,6 +50,9 @@ __all__ = [
     "Access",
     "AccessEvent",
     "Action",
+    "AppAllowed",
+    "AppEnded",
+    "AppRefused",
     "BlockChanged",
     "ClientRegistered",
     "CodeIssued",
@@ -85,4 +92,5 @@ __all__ = [
     "policy",
     "requester_of",
     "rights",
+    "security",
 ]

@@ -174,7 +174,7 @@ async def add_records(
     """Begin the records of those of `persons` who have none; returns them."""
     count = len(persons)
     rows = await conn.fetch(
-        f"{RECORD.insert_sql} ON CONFLICT (person_id) DO NOTHING RETURNING person_id",
+        f"{RECORD.insert_sql()} ON CONFLICT (person_id) DO NOTHING RETURNING person_id",
         list(persons),
         [RecordState.ANNOUNCED.value] * count,
         [announced_at] * count,
@@ -334,7 +334,7 @@ async def use_code(conn: Connection, code_hash: bytes, at: datetime) -> None:
 async def count_attempts(db: Database, subjects: Sequence[str], window_start: datetime) -> list[int]:
     """Count one more attempt of each of `subjects` in a window; returns how many there are now."""
     rows = await db.fetch(
-        f"{ATTEMPT.insert_sql} ON CONFLICT (subject, window_start)"
+        f"{ATTEMPT.insert_sql()} ON CONFLICT (subject, window_start)"
         " DO UPDATE SET attempts = access_attempt.attempts + 1 RETURNING subject, attempts",
         sorted(subjects),
         [window_start] * len(subjects),

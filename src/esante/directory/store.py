@@ -214,7 +214,7 @@ async def update_person(conn: Connection, person: Person) -> None:
     await conn.execute(f"UPDATE person SET {assignments} WHERE id = $1", *row)  # noqa: S608 - declared in code
     await conn.execute("DELETE FROM person_identifier WHERE person_id = $1", person.id)
     if identifiers:
-        await conn.execute(PERSON_IDENTIFIER.insert_sql, *zip(*(values for _, values in identifiers), strict=True))
+        await conn.execute(PERSON_IDENTIFIER.insert_sql(), *zip(*(values for _, values in identifiers), strict=True))
 
 
 def _person(row: asyncpg.Record) -> Person:

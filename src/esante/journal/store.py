@@ -101,7 +101,7 @@ async def counts_of(conn: Connection, persons: Sequence[UUID]) -> dict[UUID, int
 async def set_counts(conn: Connection, counts: dict[UUID, int]) -> None:
     """Store the number of sealed entries of persons."""
     await conn.execute(
-        f"{PERSON.insert_sql} ON CONFLICT (person_id) DO UPDATE SET entries = excluded.entries",
+        f"{PERSON.insert_sql()} ON CONFLICT (person_id) DO UPDATE SET entries = excluded.entries",
         list(counts),
         list(counts.values()),
     )

@@ -1,6 +1,7 @@
 """Documents as FHIR R4 resources, in the shape of IHE MHD 4.2: DocumentReference, SubmissionSet List, Binary."""
 
 import base64
+import functools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -37,27 +38,30 @@ def content_path(document: Document) -> str:
 
 def document_reference(document: Document, base_url: str) -> Resource:
     """A document's metadata (MHD DocumentReference)."""
-    own = {"use": "official", "system": URI, "value": document.id.urn}
+    own = {"use": "official", "system": URI, "value": f"urn:uuid:{document.id}"}
+    patient, day, deposited = (
+        _patient(document.person_id),
+        document.event_date.isoformat(),
+        instant(document.deposited_at),
+    )
+    changed = deposited if document.changed_at == document.deposited_at else instant(document.changed_at)
     given = [{"system": system, "value": value} for system, value in document.identifiers]
     digest = base64.urlsafe_b64encode(document.sha256).decode().rstrip("=")
     resource: Resource = {
         "resourceType": "DocumentReference",
         "id": document.key,
-        "meta": {"lastUpdated": instant(document.changed_at)},
+        "meta": {"lastUpdated": changed},
         "masterIdentifier": given[0] if given else own,
         "identifier": [*given[1:], own, {"system": URI, "value": f"ni:///sha-256;{digest}"}],
         "status": document.status.value,
-        "type": _concept(LOINC, document.type, display_of_type(document.type)),
-        "category": [_concept(CATEGORY_SYSTEM, document.category, CATEGORIES[document.category].label)],
-        "subject": {"reference": f"Patient/{document.person_id}"},
-        "date": instant(document.deposited_at),
+        "type": _type(document.type),
+        "category": [_category(document.category)],
+        "subject": patient,
+        "date": deposited,
         "author": _authors(document),
         "securityLabel": [_label(document.confidentiality)],
-        "content": [_content(document, base_url)],
-        "context": {
-            "period": {"start": document.event_date.isoformat(), "end": document.event_date.isoformat()},
-            "sourcePatientInfo": {"reference": f"Patient/{document.person_id}"},
-        },
+        "content": [_content(document, base_url, day)],
+        "context": {"period": {"start": day, "end": day}, "sourcePatientInfo": patient},
     }
     if document.organization_id:
         resource["custodian"] = _reference("Organization", document.organization_id, document.organization)
@@ -117,14 +121,14 @@ def instant(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _content(document: Document, base_url: str) -> Resource:
+def _content(document: Document, base_url: str, day: str) -> Resource:
     attachment = {
         "contentType": document.media_type,
         "url": f"{base_url}/{content_path(document)}",
         "size": document.size,
         "hash": base64.b64encode(document.sha1).decode(),
         "title": document.title,
-        "creation": document.event_date.isoformat(),
+        "creation": day,
     }
     if document.language:
         attachment["language"] = document.language
@@ -138,15 +142,35 @@ def _authors(document: Document) -> list[Resource]:
     return authors
 
 
+# A list of documents says the same things over and over: these parts are made once, and nobody changes them.
+
+
+@functools.lru_cache(4_096)
 def _reference(type_: str, key: UUID, name: str) -> Resource:
     return {"reference": f"{type_}/{key}", "display": name}
+
+
+@functools.lru_cache(1_024)
+def _patient(key: UUID) -> Resource:
+    return {"reference": f"Patient/{key}"}
+
+
+@functools.cache
+def _category(key: str) -> Resource:
+    return _concept(CATEGORY_SYSTEM, key, CATEGORIES[key].label)
+
+
+@functools.lru_cache(1_024)
+def _type(code: str) -> Resource:
+    return _concept(LOINC, code, display_of_type(code))
+
+
+@functools.cache
+def _label(level: Confidentiality) -> Resource:
+    code = LABELS[level]
+    return _concept(LABEL_SYSTEM, code, _LABEL_NAMES[code])
 
 
 def _concept(system: str, code: str, display: str) -> Resource:
     coding = {"system": system, "code": code}
     return {"coding": [coding | {"display": display} if display else coding]}
-
-
-def _label(level: Confidentiality) -> Resource:
-    code = LABELS[level]
-    return _concept(LABEL_SYSTEM, code, _LABEL_NAMES[code])

@@ -2,6 +2,7 @@
 
 from esante.storage.cluster import distribute_tables
 from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert
+from esante.storage.keyfile import key_file
 from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
@@ -25,6 +26,7 @@ __all__ = [
     "apply_migrations",
     "distribute_tables",
     "insert",
+    "key_file",
     "migrations_in",
     "pending_migrations",
     "sha256",

@@ -6,6 +6,7 @@ same sharing would cost a two-phase commit over many nodes, so there each act is
 """
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from esante.storage.table import Row, Table
+from esante.storage.table import Row, Table, insert_sql
 
 BATCH = 256
 COMMITTERS = 2
@@ -56,13 +57,25 @@ class _PlainConnection(asyncpg.Connection):  # type: ignore[misc]
 
 async def insert(conn: Connection, rows: Iterable[Row]) -> None:
     """Insert `rows`, one statement per table, in the order in which the tables first appear."""
-    by_table: dict[Table, list[tuple[Any, ...]]] = {}
+    for table, columns in _by_table(rows):
+        await conn.execute(table.insert_sql(), *columns)
+
+
+async def _insert_at_once(conn: Connection, rows: Iterable[Row]) -> None:
+    """Insert `rows`, all or none, by one statement: it needs no transaction around it, so one round trip."""
+    tables, columns = zip(*_by_table(rows), strict=True)
+    await conn.execute(insert_sql(tables), *itertools.chain(*columns))
+
+
+def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
+    """The rows as columns of each table."""
+    found: dict[Table, list[tuple[Any, ...]]] = {}
     for table, values in rows:
-        by_table.setdefault(table, []).append(values)
-    for table, values_list in by_table.items():
+        found.setdefault(table, []).append(values)
+    for table, values_list in found.items():
         if table.once:
             values_list.sort(key=itemgetter(0, 1))  # in one order, so that two that insert the same wait in turn
-        await conn.execute(table.insert_sql, *zip(*values_list, strict=True))
+    return [(table, list(zip(*values_list, strict=True))) for table, values_list in found.items()]
 
 
 class Database:
@@ -138,6 +151,8 @@ class Database:
         the error PostgreSQL gave it (for example `asyncpg.UniqueViolationError`). Raises `Overloaded` when
         more than `queue_bound` acts wait, `Unavailable` when the database is gone.
         """
+        if not rows:
+            return
         if not self._committers:
             async with self._slots, self.transaction() as conn:
                 await insert(conn, rows)
@@ -170,8 +185,8 @@ class Database:
 
     async def _commit(self, batch: list[tuple[Sequence[Row], asyncio.Future[None]]]) -> None:
         try:
-            async with self.transaction() as conn:
-                await insert(conn, (row for rows, _ in batch for row in rows))
+            async with self._connection() as conn:
+                await _insert_at_once(conn, (row for rows, _ in batch for row in rows))
         except (Unavailable, asyncio.CancelledError) as error:
             _settle([done for _, done in batch], Unavailable(str(error)))
             if isinstance(error, asyncio.CancelledError):

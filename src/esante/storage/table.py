@@ -1,5 +1,6 @@
 """How the rooms declare their tables: once, with the way each is spread over a cluster."""
 
+import functools
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -31,12 +32,22 @@ class Table:
     def __post_init__(self) -> None:
         TABLES[self.name] = self
 
-    @property
-    def insert_sql(self) -> str:
-        """One statement that inserts many rows: each parameter is a column as an array."""
-        arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(self.columns.values(), 1))
+    def insert_sql(self, first: int = 1) -> str:
+        """One statement that inserts many rows: each parameter, from `$first` on, is a column as an array."""
+        arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(self.columns.values(), first))
         insert = f"INSERT INTO {self.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names are declared in code
         return f"{insert} ON CONFLICT DO NOTHING" if self.once else insert
+
+
+@functools.lru_cache(256)
+def insert_sql(tables: tuple[Table, ...]) -> str:
+    """One statement that inserts into several tables, all or nothing: no transaction has to be begun for it."""
+    parts, first = [], 1
+    for table in tables:
+        parts.append(table.insert_sql(first))
+        first += len(table.columns)
+    *others, last = parts
+    return f"WITH {', '.join(f'w{i} AS ({part})' for i, part in enumerate(others))} {last}" if others else last
 
 
 Row = tuple[Table, tuple[Any, ...]]
