@@ -5,6 +5,8 @@
 - `parse(type, pairs)`: what is asked for by the parameters of an address.
 - `run(db, query, scope)`: a page of what is found; `find(db, queries, scope)`: what each of many searches finds;
   `everything(db, scope, types)`: all of a person.
+- `subset(body, query)`: as much of a match as is wanted back.
+- `supported(type)`: what a CapabilityStatement says.
 """
 
 from esante.fhir.search.indexing import index, index_text
@@ -13,6 +15,8 @@ from esante.fhir.search.model import Found, Outside, Query, Row, Scope
 from esante.fhir.search.parameters import Parameter, parameters
 from esante.fhir.search.parse import parse
 from esante.fhir.search.run import run
+from esante.fhir.search.subset import subset
+from esante.fhir.search.supported import Supported, supported
 from esante.fhir.search.whole import Place, everything
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "Query",
     "Row",
     "Scope",
+    "Supported",
     "everything",
     "find",
     "index",
@@ -30,4 +35,6 @@ __all__ = [
     "parameters",
     "parse",
     "run",
+    "subset",
+    "supported",
 ]

@@ -10,13 +10,13 @@ import orjson
 
 from esante.fhir.search.dates import microseconds, moment
 from esante.fhir.search.model import Query, Scope
-from esante.fhir.search.numbers import number
+from esante.fhir.search.numbers import LEAST, MOST
 from esante.fhir.search.statement import Order
 from esante.web import N_, Problem, decode_cursor, encode_cursor
 
 #: So long the pages of a search can be asked for after the first.
 LIFE = timedelta(hours=24)
-_LARGEST = 2**62
+_LARGEST, _LONGEST = 2**62, 1_000
 
 
 class Place(NamedTuple):
@@ -82,8 +82,8 @@ def _read(key: object, type_: str) -> object:
             return moment(key)
         case "bigint", int() if abs(key) < _LARGEST:
             return key
-        case "numeric", str() if len(key) < 500 and (found := number(Decimal(key))) is not None:
-            return Decimal(found)
+        case "numeric", str() if len(key) < _LONGEST and LEAST <= (found := Decimal(key)) <= MOST:
+            return found
         case "text", str() if "\x00" not in key:
             return key
     raise ValueError(type_)

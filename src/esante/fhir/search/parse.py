@@ -126,8 +126,10 @@ class Conditions:
         """`_has:Observation:encounter:code=…`: type, its reference parameter, and a parameter of the type."""
         _, other, reference, rest = (name.split(":", 3) + [""] * 3)[:4]
         parameter = parameters(other).get(reference) if other in resources() else None
-        if parameter is None or parameter.type != "reference" or type_ not in parameter.target or not rest:
+        if parameter is None or parameter.type != "reference" or not rest:
             bad(name, N_("This is not a reverse chain."), N_("Write it as _has:Type:reference:parameter=value."))
+        if type_ not in parameter.target:
+            raise Unknown
         return Has(other, parameter, self.of(other, rest, value, steps + 1))
 
 

@@ -13,6 +13,7 @@ from esante.fhir.ids import keys_of
 from esante.fhir.search.conditions import Comparisons, any_of, literal, some, texts
 from esante.fhir.search.dates import microseconds
 from esante.fhir.search.model import Chain, Condition, Has, Match, Missing, Moments, Query, Scope, Sort, Token
+from esante.fhir.search.parameters import Key
 
 #: References that chains found outside of the record, by type, name and value of the rest of the chain.
 Outsiders = Mapping[tuple[str, str, str], Sequence[str]]
@@ -141,14 +142,12 @@ class Statement:
         if not parameter.keys:  # a column, which every row has
             return "false" if condition.missing else "true"
         there = [
-            f"r.index ? {literal(key.name)}" if key.only is None else self._leads(key.name, key.only)
+            f"r.index ? {literal(key.name)}"
+            if key.only is None
+            else some(texts("r.index", key.name), _leads(key.only))
             for key in parameter.keys
         ]
         return f"({any_of(there)}) IS {'NOT ' if condition.missing else ''}TRUE"
-
-    def _leads(self, name: str, only: str) -> str:
-        patterns = self.argument([f"{only}/%", f"%/{only}/%"], "text[]")
-        return some(texts("r.index", name), f"v LIKE ANY ({patterns})")
 
     def _chain(self, chain: Chain) -> str:
         """The references to all that matches, and whether one of them is under a key of the parameter."""
@@ -187,25 +186,31 @@ def order(sort: Sort) -> Order:
     if parameter.code == "_id":
         return Order(f'{_HEX} COLLATE "C"', "text", down)
     type_ = {"date": "bigint", "number": "numeric", "quantity": "numeric"}.get(parameter.type, "text")
-    keys = [_least(parameter.type, f"r.index->{literal(key.name)}", key.many, type_, down) for key in parameter.keys]
+    keys = [_least(parameter.type, key, type_, down) for key in parameter.keys]
     found = f"{'GREATEST' if down else 'LEAST'}({', '.join(keys)})" if len(keys) > 1 else keys[0]
     return Order(found, type_, down)
 
 
-def _least(kind: str, found: str, many: bool, type_: str, down: bool) -> str:
+def _leads(type_: str) -> str:
+    """Whether the reference `v` is to a type."""
+    return f"v LIKE '{type_}/%' OR v LIKE '%/{type_}/%'"
+
+
+def _least(kind: str, key: Key, type_: str, down: bool) -> str:
     """The least value under a key, or the greatest."""
-    function = "max" if down else "min"
+    function, found = "max" if down else "min", f"r.index->{literal(key.name)}"
     match kind:
         case "token":
             return f'(SELECT {function}(v COLLATE "C") FROM jsonb_object_keys({found}) AS v)'
         case "uri" | "reference":
-            return f'(SELECT {function}(v COLLATE "C") FROM jsonb_array_elements_text({found}) AS v)'
+            fits = "true" if key.only is None else _leads(key.only)
+            return f'(SELECT {function}(v COLLATE "C") FROM jsonb_array_elements_text({found}) AS v WHERE {fits})'
         case "quantity":
             value = "coalesce({0}->>6, {0}->>0)::numeric"
         case "string":
             value = '({0}->>0) COLLATE "C"'
         case _:
             value = "({0}->>0)::" + type_
-    if not many:
+    if not key.many:
         return value.format(f"({found}->0)")
     return f"(SELECT {function}({value.format('v')}) FROM jsonb_array_elements({found}) AS v)"
