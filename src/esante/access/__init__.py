@@ -2,6 +2,7 @@
 
 from esante.access.api import api_routes, capabilities
 from esante.access.discovery import security
+from esante.access.encounters import STAY_PARAMETERS, StayFace, is_admission
 from esante.access.events import (
     AppAllowed,
     AppEnded,
@@ -47,6 +48,7 @@ from esante.access.signin import requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
+    "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
     "Action",
@@ -77,6 +79,7 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
+    "StayFace",
     "StayRead",
     "StayRefused",
     "StayStatus",
@@ -86,6 +89,7 @@ __all__ = [
     "capabilities",
     "decide",
     "explain",
+    "is_admission",
     "matrix",
     "opening_grant",
     "page_routes",

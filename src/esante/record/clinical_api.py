@@ -56,16 +56,27 @@ class ClinicalFace:
         type_ = request.path_params["type"]
         requester, types = await self.caller(request, type_, "c")
         body = await read_resource(request, MAX_RESOURCE)
+        return await self.created(request, requester, type_, body, types)
+
+    async def created(
+        self, request: Request, requester: Requester, type_: str, body: bytes, types: Types = None
+    ) -> Response:
+        """As `create`, for who has read the request."""
         unless = request.headers.get("if-none-exist")
-        return self._changed(
-            request, await self.changing.create(requester, type_, body, unless, queries(types, type_))
-        )
+        outcome = await self.changing.create(requester, type_, body, unless, queries(types, type_))
+        return self._changed(request, outcome)
 
     async def update(self, request: Request) -> Response:
         """The next version of a resource."""
         type_ = request.path_params["type"]
         requester, types = await self.caller(request, type_, "u")
         body = await read_resource(request, MAX_RESOURCE)
+        return await self.updated(request, requester, type_, body, types)
+
+    async def updated(
+        self, request: Request, requester: Requester, type_: str, body: bytes, types: Types = None
+    ) -> Response:
+        """As `update`, for who has read the request."""
         keys = keys_of(request.path_params["id"])
         if keys is None:
             raise telling.not_by_id(type_)
