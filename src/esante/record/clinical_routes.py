@@ -190,9 +190,9 @@ def _capability(type_: str) -> Resource:
 
 
 _DOCUMENTATION = {
-    "Encounter": "An inpatient Encounter (class IMP) in progress that a hospital's software creates is an admission, and"
-    " its update to finished the discharge; the hospital alone sees it. All others are resources like those of other"
-    " types.",
+    "Encounter": "An inpatient Encounter (class IMP) in progress that a hospital's software creates is an admission,"
+    " and its update to finished the discharge; the hospital alone sees it. All others are resources like those of"
+    " other types.",
     "Composition": "What a deposited document begins with; $document gives the document as it came in.",
 }
 
@@ -226,5 +226,6 @@ PATCH_FORMAT = MEDIA_TYPE
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
     "Composition": {"document": "http://hl7.org/fhir/OperationDefinition/Composition-document"},
+    "DocumentReference": {"docref": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"},
 }
 """The operations on resources of a type, by name, with the addresses of their definitions."""
