@@ -241,7 +241,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
     resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
     for type_, operations in record.OPERATIONS.items():
         named = [{"name": name, "definition": address} for name, address in operations.items()]
-        resources[type_] = {**resources[type_], "operation": named}
+        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

@@ -44,6 +44,10 @@ _INTERACTIONS = (
 )
 
 
+_DEFINITION = "http://hl7.org/fhir/OperationDefinition/"
+_META = ("meta-add", "meta-delete")
+
+
 class ClinicalRoutes(BaseRoute):
     """The addresses below /fhir of clinical resources and of what is made of them."""
 
@@ -68,6 +72,8 @@ class ClinicalRoutes(BaseRoute):
             "instance": _by_method(GET=one.read, PUT=one.update, PATCH=one.patch, DELETE=one.delete),
             "history": _by_method(GET=one.history),
             "version": _by_method(GET=one.vread),
+            "meta_add": _by_method(POST=one.meta_add),
+            "meta_delete": _by_method(POST=one.meta_delete),
             "supporting": _by_method(GET=one.read),
             "compartment": _by_method(GET=many.search_compartment),
             "compartment_search": _by_method(POST=posted(many.search_compartment)),
@@ -113,6 +119,8 @@ def _shape(parts: list[str]) -> tuple[str, dict[str, str]]:
             return "supporting", {"type": type_, "id": id_}
         case [type_, id_, "_history"] if type_ in CLINICAL:
             return "history", {"type": type_, "id": id_}
+        case [type_, id_, ("$meta-add" | "$meta-delete") as what] if type_ in CLINICAL:
+            return what[1:].replace("-", "_"), {"type": type_, "id": id_}
         case [type_, id_, "_history", version] if type_ in KEPT and keys_of(id_):
             return "version", {"type": type_, "id": id_, "version": version}
         case ["Patient", id_, "$everything"]:
@@ -183,6 +191,7 @@ def _capability(type_: str) -> Resource:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical", "local"],
+        "operation": [{"name": name, "definition": f"{_DEFINITION}Resource-{name}"} for name in _META],
         "searchInclude": ["*", *(f"{type_}:{code}" for code in references)],
         "searchRevInclude": ["Provenance:target", *_pointing_at(type_)],
         "searchParam": [_without_empty(one._asdict()) for one in supported(type_)],
@@ -224,8 +233,8 @@ def _provenance_capability() -> Resource:
 PATCH_FORMAT = MEDIA_TYPE
 """The kind of patch that is understood (CapabilityStatement.patchFormat)."""
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
-    "Patient": {"everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything"},
-    "Composition": {"document": "http://hl7.org/fhir/OperationDefinition/Composition-document"},
+    "Patient": {"everything": f"{_DEFINITION}Patient-everything"},
+    "Composition": {"document": f"{_DEFINITION}Composition-document"},
     "DocumentReference": {"docref": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"},
 }
-"""The operations on resources of a type, by name, with the addresses of their definitions."""
+"""The operations on single types, by name, with the addresses of their definitions."""
