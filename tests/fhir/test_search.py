@@ -1,6 +1,5 @@
 """Searches over a database answer what a naive reading of the specification answers, for queries that nobody chose."""
 
-import random
 
 import pytest
 from hypothesis import given, settings

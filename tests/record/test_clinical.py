@@ -1,7 +1,6 @@
 """Clinical resources over HTTP: create, read, change, delete, history, conditional requests."""
 
 import asyncio
-import base64
 
 import orjson
 import pytest
