@@ -28,6 +28,7 @@ from esante import __version__, access, directory, fhir, notices, portal, record
 from esante.access import Access
 from esante.directory import Directory
 from esante.fhir.rest import fhir_response
+from esante.fhir.validate_api import validate_capability, validate_routes
 from esante.journal import Journal, Reader, run_readers
 from esante.notices import Notices
 from esante.record import Record
@@ -176,6 +177,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         Route("/health", health),
         Route("/fhir/metadata", metadata),
+        *validate_routes(p.access.requester),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
         *directory.api_routes(p.directory, p.access.caller, base),
         *record.api_routes(p.record, p.directory, p.access, base),
@@ -258,6 +260,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
                 "security": access.security(base.removesuffix("/fhir")),
                 "resource": sorted(resources.values(), key=itemgetter("type")),
                 "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "operation": [validate_capability()],
             }
         ],
     }
