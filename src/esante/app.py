@@ -239,7 +239,11 @@ async def _hourly(platform: Platform) -> None:
 
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    told = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
+    for type_, operations in record.OPERATIONS.items():
+        named = [{"name": name, "definition": address} for name, address in operations.items()]
+        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -247,14 +251,15 @@ def _capability_statement(base: str) -> dict[str, Any]:
         "kind": "instance",
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
+        "patchFormat": [record.PATCH_FORMAT],
         "software": {"name": "esante", "version": __version__},
         "implementation": {"description": "The shared care record of esante", "url": base},
         "rest": [
             {
                 "mode": "server",
                 "security": access.security(base.removesuffix("/fhir")),
-                "resource": sorted(resources, key=itemgetter("type")),
-                "interaction": [{"code": "transaction"}],
+                "resource": sorted(resources.values(), key=itemgetter("type")),
+                "interaction": [{"code": "batch"}, {"code": "transaction"}],
                 "operation": [validate_capability()],
             }
         ],

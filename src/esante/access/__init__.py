@@ -2,6 +2,7 @@
 
 from esante.access.api import api_routes, capabilities
 from esante.access.discovery import security
+from esante.access.encounters import STAY_PARAMETERS, StayFace, is_admission
 from esante.access.events import (
     AppAllowed,
     AppEnded,
@@ -48,6 +49,7 @@ from esante.access.signin import requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
+    "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
     "Action",
@@ -78,6 +80,7 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
+    "StayFace",
     "StayRead",
     "StayRefused",
     "StayStatus",
@@ -88,6 +91,7 @@ __all__ = [
     "capabilities",
     "decide",
     "explain",
+    "is_admission",
     "matrix",
     "opening_grant",
     "page_routes",

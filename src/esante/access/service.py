@@ -112,6 +112,13 @@ class Access:
             await self._limits.turned_away("scope", requester.actor, requester.origin, f"{resource}.{letters}")
             raise
 
+    def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
+        """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
+        try:
+            return covered(requester, resource, letters)
+        except Problem:
+            return []
+
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
         return await self._signin.page_requester(request, kinds)
