@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
+from bench import clinical
 from bench.client import load, request
 from bench.told import Figures, told
 from bench.validation import validation
@@ -187,4 +188,7 @@ PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
     "decide": decide_,
     "verify": verify,
     "validation": validation,
+    "create": clinical.create,
+    "load": clinical.load,
+    "clinical": clinical.clinical,
 }
