@@ -176,7 +176,8 @@ REFUSED = [
     ("Observation", "_include:recurse", "Observation:subject", "_include:recurse"),
     ("Observation", "_revinclude", "*", "_revinclude"),
     ("Observation", "focus.focus.focus.focus.focus.code", "a", "focus"),
-    ("Observation", "code", ",".join("a" * 300), "code"),
+    ("Observation", "code", ",".join("a" * 2_001), "code"),
+    ("Observation", "focus", ",".join("a" * 20), "focus"),
     ("Observation", "code", "a\x00b", "code"),
 ]
 
@@ -435,3 +436,18 @@ def test_what_is_said_to_be_supported_is():
                 if each.type != "composite":
                     name = f"{each.name}:{modifier}".rstrip(":")
                     assert parse(type_, [(name, values.get(each.type, "a"))], strict=True).conditions
+
+
+async def test_parts_of_a_composite_may_be_references(db):
+    document = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "relatesTo": [
+            {"code": "replaces", "target": {"reference": "DocumentReference/old"}},
+            {"code": "appends", "target": {"reference": "DocumentReference/other"}},
+        ],
+        "content": [{"attachment": {"url": "http://a.example"}}],
+    }
+    scope = await keep(db, document)
+    for value, found in (("replaces$DocumentReference/old", 1), ("replaces$old", 1), ("replaces$other", 0)):
+        assert await total(db, scope, "DocumentReference", ("relationship", value)) == found

@@ -168,7 +168,7 @@ class Statement:
 
         def meets(v: str) -> str:
             among = [f"{v} IN (SELECT reference FROM {table})" for table in found]
-            return any_of([*among, *([f"{v} = ANY ({elsewhere})"] if elsewhere else [])])
+            return any_of([*among, *([f"{v} IN (SELECT unnest({elsewhere}))"] if elsewhere else [])])
 
         return any_of([_a_reference(key, meets) for key in chain.parameter.keys])
 
