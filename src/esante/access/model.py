@@ -82,8 +82,15 @@ class Requester:
     organization: str = ""
     client: str = ""
     scopes: frozenset[str] | None = None
+    patient: UUID | None = None
+    """The patient for whom the software of a token was launched; None: for nobody in particular."""
     origin: str = ""
     """Where the request came from (address), for the journal."""
+
+    @property
+    def only(self) -> UUID | None:
+        """The one person of whom there is anything to see: herself for a patient; None: no such limit."""
+        return self.id if self.kind == "patient" else self.patient
 
     @property
     def actor(self) -> Actor:

@@ -15,7 +15,7 @@ from esante.access.grants import Grants
 from esante.access.lifecycle import Lifecycle
 from esante.access.model import Consent, RecordState, Requester
 from esante.access.restrictions import Restrictions
-from esante.access.scopes import require_scope
+from esante.access.scopes import Query, covered, reaching, require_scope
 from esante.access.signin import SignIn
 from esante.access.smart import Smart
 from esante.access.stays import Stays
@@ -55,10 +55,21 @@ class Access:
         return await self._signin.requester(request)
 
     async def caller(self, request: Request, resource: str, letters: str) -> Requester:
-        """Who sends an API request, and may by his token do `letters` (SMART v2) to `resource`; Problem 401 or 403."""
-        requester = await self.requester(request)
+        """Who sends an API request, and may by his token do `letters` (SMART v2) to `resource`; Problem 401 or 403.
+
+        A token that covers only a part of them (see `caller_within`) does not do here.
+        """
+        requester = reaching(await self.requester(request), resource, letters)
         require_scope(requester, resource, letters)
         return requester
+
+    async def caller_within(self, request: Request, resource: str, letters: str) -> tuple[Requester, list[Query]]:
+        """As `caller`, with the queries of which a resource must match one to be covered by the token.
+
+        An empty query, then the only one, matches all. Every query must be understood in full by whoever applies it.
+        """
+        requester = reaching(await self.requester(request), resource, letters)
+        return requester, covered(requester, resource, letters)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
