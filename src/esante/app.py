@@ -2,7 +2,7 @@
 
 The way of one request: `SecurityHeaders` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
-Readers of the journal (notices) and the sealer run beside it in every worker.
+Readers of the journal (notices), the sealer and the work on exports run beside it in every worker.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, fhir, notices, portal, record
+from esante import __version__, access, directory, export, fhir, notices, portal, record
 from esante.access import Access
 from esante.directory import Directory
+from esante.export import Exports
 from esante.fhir.rest import fhir_response
 from esante.journal import Journal, Reader, run_readers
 from esante.notices import Notices
@@ -55,6 +56,7 @@ class Platform:
     access: Access
     record: Record
     notices: Notices
+    exports: Exports
 
     @property
     def readers(self) -> Sequence[Reader]:
@@ -117,7 +119,8 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     people = Directory(db, journal, settings.matricule_check)
     control = Access(db, journal, people, base_url=settings.base_url)
     documents = Record(db, objects, journal, people, control)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal))
+    copies = Exports(db, objects, journal, people, control, documents, settings.base_url)
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal), copies)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -171,6 +174,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         Route("/health", health),
         Route("/fhir/metadata", metadata),
+        *export.api_routes(p.exports, p.access, base),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
         *directory.api_routes(p.directory, p.access.caller, base),
         *record.api_routes(p.record, p.directory, p.access, base),
@@ -197,6 +201,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
     return [
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
+        platform.exports.worker.run(),
         _hourly(platform),
     ]
 
@@ -216,12 +221,16 @@ async def _hourly(platform: Platform) -> None:
 
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
+    for resource in resources:
+        if resource["type"] == "Patient":
+            resource["operation"] = [export.PATIENT_OPERATION]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": BUILT,
         "kind": "instance",
+        "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "software": {"name": "esante", "version": __version__},
@@ -244,6 +253,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
                 },
                 "resource": sorted(resources, key=itemgetter("type")),
                 "interaction": [{"code": "transaction"}],
+                "operation": [export.SYSTEM_OPERATION],
             }
         ],
     }

@@ -1,6 +1,7 @@
 """Access: who asks, what the person allowed, the decision, and who looked."""
 
 from esante.access.api import api_routes, capabilities
+from esante.access.audit import audit_event
 from esante.access.events import (
     BlockChanged,
     ClientRegistered,
@@ -20,6 +21,7 @@ from esante.access.events import (
     StayRefused,
     TokenIssued,
 )
+from esante.access.log import log_types
 from esante.access.matrix import matrix, policy, rights
 from esante.access.model import (
     AccessEvent,
@@ -38,8 +40,9 @@ from esante.access.model import (
 )
 from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
+from esante.access.scopes import require_scope
 from esante.access.service import Access
-from esante.access.signin import requester_of
+from esante.access.signin import principal_of, requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
@@ -76,13 +79,17 @@ __all__ = [
     "TokenIssued",
     "Verdict",
     "api_routes",
+    "audit_event",
     "capabilities",
     "decide",
     "explain",
+    "log_types",
     "matrix",
     "opening_grant",
     "page_routes",
     "policy",
+    "principal_of",
     "requester_of",
+    "require_scope",
     "rights",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from esante.access.stays import Stays
 from esante.directory import Directory
 from esante.journal import Journal, Reader
 from esante.storage import Database, Lookup
-from esante.web import Sessions
+from esante.web import Problem, Sessions
 
 
 class Access:
@@ -70,6 +71,17 @@ class Access:
         """
         requester = reaching(await self.requester(request), resource, letters)
         return requester, covered(requester, resource, letters)
+
+    def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
+        """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
+        try:
+            return covered(requester, resource, letters)
+        except Problem:
+            return []
+
+    async def again(self, principal: dict[str, Any], origin: str) -> Requester:
+        """Who asked before (`principal_of`), as he or she would ask now: for work that goes on without a request."""
+        return await self._signin.again(principal, origin)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""

@@ -3,6 +3,7 @@
 from esante.record.api import capabilities
 from esante.record.api import routes as api_routes
 from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
+from esante.record.extract import Extract, Extracts, Span, View
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import (
     FORMAT_BY_MIME_TYPE,
@@ -42,6 +43,8 @@ __all__ = [
     "DepositedEvent",
     "Document",
     "Entry",
+    "Extract",
+    "Extracts",
     "Filters",
     "Finding",
     "InvalidContent",
@@ -51,8 +54,10 @@ __all__ = [
     "Record",
     "Refused",
     "Replaced",
+    "Span",
     "Status",
     "Timeline",
+    "View",
     "Withdrawn",
     "api_routes",
     "capabilities",

@@ -24,6 +24,7 @@ from esante.journal import Journal
 from esante.record import rules, store, telling
 from esante.record.checks import subject_of
 from esante.record.deposits import Deposits, subject_findings
+from esante.record.extract import Extracts
 from esante.record.findings import UNCONFIRMED, InvalidContent
 from esante.record.model import (
     ConfidentialitySet,
@@ -59,7 +60,7 @@ class Record:
 
     What a requester may not see does not exist for him: every method raises the same Problem 404 for a
     document that is not there and for one that is not for him. Every act is journalled with its verdict, in
-    the transaction of the act. `showing` makes pages and pictures of what was read.
+    the transaction of the act. `showing` makes pages and pictures of what was read, `extracts` copies to take along.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -70,6 +71,7 @@ class Record:
         self._sandbox = Sandbox()
         self._deposits = Deposits(db, objects, self._teller, directory, access, self._sandbox)
         self.showing = Showing(self._sandbox)
+        self.extracts = Extracts(db, objects, self._teller, access)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
