@@ -8,7 +8,8 @@ from time import perf_counter
 
 import orjson
 
-from bench.client import Result, load, request
+from bench.client import load, request
+from bench.told import Figures, told
 from bench.world import Published, World, fhir_document, make_world, platform_at, serving
 from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.fhir import check
@@ -18,7 +19,6 @@ from esante.storage import uuid7
 
 CLIENTS = 32
 PORT = 8791
-Figures = dict[str, str | float]
 
 
 async def deposit(data: Path, seconds: float, full: bool) -> Figures:
@@ -31,7 +31,7 @@ async def deposit(data: Path, seconds: float, full: bool) -> Figures:
             shared = await load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=seconds)
         async with serving(data, PORT + 1, group_commit="0") as base:
             each = await load(base, _deposits(base, world, document, 1 << 40), clients=CLIENTS, seconds=seconds)
-    figures |= _told("group commit", shared) | _told("one commit per request", each)
+    figures |= told("group commit", shared) | told("one commit per request", each)
     figures["ratio"] = f"{shared.rate / each.rate:.1f} x"
     return figures
 
@@ -59,7 +59,7 @@ async def read(data: Path, seconds: float, full: bool) -> Figures:
             urls = [f"{base}/fhir/Bundle/{row['person_id'].hex}{row['id'].hex}" for row in rows]
             made = [request("GET", url, world.doctor_token) for url in urls]
             result = await load(base, lambda i: made[i % len(made)], clients=CLIENTS, seconds=seconds)
-    return _told("read", result)
+    return told("read", result)
 
 
 async def timeline(data: Path, seconds: float, full: bool) -> Figures:
@@ -75,7 +75,7 @@ async def timeline(data: Path, seconds: float, full: bool) -> Figures:
                 made = request("GET", url, world.doctor_token)
                 result = await load(base, lambda _, made=made: made, clients=1, seconds=seconds)
             p95[total] = result.percentile(0.95)
-            figures |= _told(f"{total:,} documents, a page of 200 of 500", result)
+            figures |= told(f"{total:,} documents, a page of 200 of 500", result)
     few, many = sorted(p95)
     figures["ratio of p95"] = f"{p95[many] / p95[few]:.2f} x"
     return figures
@@ -194,19 +194,6 @@ async def validate(data: Path, seconds: float, full: bool) -> Figures:
         "check": f"{checked * 1e3:.2f} ms",
         "ratio": f"{checked / parse:.2f} x",
     }
-
-
-def _told(what: str, result: Result) -> Figures:
-    wrong = {status: count for status, count in result.statuses.items() if status >= 300}
-    figures: Figures = {
-        what: f"{result.rate:,.0f}/s   p50 {result.percentile(0.5):.1f} ms   p95 {result.percentile(0.95):.1f} ms"
-        f"   p99 {result.percentile(0.99):.1f} ms"
-    }
-    each = {part: seconds / max(1, len(result.times)) * 1e6 for part, seconds in result.cores.items()}
-    figures[f"{what}: processor time of one"] = "   ".join(f"{part} {each[part]:,.0f} µs" for part in each)
-    if wrong:
-        figures[f"{what}: WRONG ANSWERS"] = str(wrong)
-    return figures
 
 
 PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {

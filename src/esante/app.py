@@ -1,6 +1,6 @@
 """Puts the rooms together: the platform's services, and the web application over them.
 
-The way of one request: `SecurityHeaders` -> the room's route (`api.py` or `pages.py`) -> `access` says who
+The way of one request: `SecurityHeaders` and `Cors` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
 Readers of the journal (notices), the sealer and the work on exports run beside it in every worker.
 """
@@ -36,7 +36,7 @@ from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
-from esante.web import HANDLERS, SecurityHeaders, grouped
+from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 
 log = logging.getLogger(__name__)
 BUILT = "2026-11-23"
@@ -117,7 +117,8 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     key = Path(settings.journal_key or settings.data / "keys" / "journal.pem")
     journal = Journal.open(db, objects, key, settings.journal_origin)
     people = Directory(db, journal, settings.matricule_check)
-    control = Access(db, journal, people, base_url=settings.base_url)
+    identity_key = Path(settings.identity_key or settings.data / "keys" / "identity.pem")
+    control = Access(db, journal, people, base_url=settings.base_url, identity_key=identity_key)
     documents = Record(db, objects, journal, people, control)
     copies = Exports(db, objects, journal, people, control, documents, settings.base_url)
     return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal), copies)
@@ -130,10 +131,14 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
             await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
+            await asyncio.to_thread(platform.access.identity.keys)  # makes or reads the key now
             gc.collect()
             gc.freeze()  # what is here now stays: no later collection has to walk through it
             app.state.sessions = platform.access.sessions
+            app.state.knows_origin = platform.access.clients.knows_origin
             app.state.demo = settings.demo
+            if settings.demo:
+                await _register_demo_apps(platform)
             app.router.routes.extend(grouped(_routes(platform)))
             tasks = [asyncio.create_task(work) for work in _background(platform)]
             try:
@@ -145,7 +150,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(Cors)],
         exception_handlers=HANDLERS,
     )
     app.state.secure = settings.base_url.startswith("https:")
@@ -182,6 +187,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
+        *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
         Mount("/static", StaticFiles(directory=static / "portal" / "static")),
     ]
@@ -194,6 +200,21 @@ def _demo_people(platform: Platform) -> dict[str, Any]:
     from esante import demo
 
     return {"personas": partial(demo.everyone, platform), "become": partial(demo.become, platform)}
+
+
+async def _register_demo_apps(platform: Platform) -> None:
+    """At the address at which the demo is served this time."""
+    from esante import demo
+
+    await demo.register_apps(platform)
+
+
+def _demo_pages(platform: Platform) -> list[BaseRoute]:
+    if not platform.settings.demo:
+        return []
+    from esante import demo
+
+    return demo.page_routes(platform)
 
 
 def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
@@ -238,19 +259,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
-                "security": {
-                    "service": [
-                        {
-                            "coding": [
-                                {
-                                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
-                                    "code": "SMART-on-FHIR",
-                                }
-                            ]
-                        }
-                    ],
-                    "description": "SMART Backend Services: see /.well-known/smart-configuration",
-                },
+                "security": access.security(base.removesuffix("/fhir")),
                 "resource": sorted(resources, key=itemgetter("type")),
                 "interaction": [{"code": "transaction"}],
                 "operation": [export.SYSTEM_OPERATION],

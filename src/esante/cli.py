@@ -31,6 +31,7 @@ def main() -> None:
     esante serve           the platform, for real
     esante people          who is in the demo
     esante token           a bearer token to try the API with
+    esante client          software and apps that may use the API
     esante journal         prove that nothing was altered
     esante db              the schema, backup and restore
 
@@ -98,6 +99,66 @@ def token(data: Path | None, name: str, hours: int) -> None:
 
         async with open_platform(_demo(data)) as platform:
             click.echo(await token_for(platform, name, timedelta(hours=hours)))
+
+    _run(work)
+
+
+@main.group()
+def client() -> None:
+    """Software that may use the API: the systems of organisations, and apps that people use."""
+
+
+@client.command()
+@data_option
+@click.argument("file", type=click.File("rb"))
+def register(data: Path | None, file: Any) -> None:
+    """Register the software that the JSON FILE describes (docs/api.md), or change its registration."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            try:
+                given = json.load(file)
+                if not isinstance(given, dict):
+                    raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
+                found = await platform.access.clients.read(given)
+                await platform.access.clients.register(found)
+            except ValueError as error:
+                raise click.ClickException(str(error)) from error
+            click.echo(f"registered {found.client_id}: {'public' if found.public else 'signs in with its key'}")
+
+    _run(work)
+
+
+@client.command("list")
+@data_option
+def list_clients(data: Path | None) -> None:
+    """Print every registered software: id, name, whether it is disabled, its scopes."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for one in await platform.access.clients.all():
+                state = "disabled  " if one.disabled else ""
+                click.echo(f"{one.client_id:<24} {one.name:<32} {state}{' '.join(sorted(one.scopes))}")
+
+    _run(work)
+
+
+@client.command()
+@data_option
+@click.argument("client_id")
+def disable(data: Path | None, client_id: str) -> None:
+    """End the use of software at once: no token of it serves any more."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await platform.access.clients.disable(client_id)
+        click.echo(f"disabled {client_id}")
 
     _run(work)
 

@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes
+from esante.access.assertions import ASSERTION_TYPE
 from esante.access.scopes import require_scope
-from esante.access.smart import ASSERTION_TYPE
 from esante.storage import NIL, uuid7
 from esante.web import HANDLERS
 
@@ -48,7 +48,7 @@ async def client(house, keys):
         jwks=public(*keys.values()),
         scopes=SCOPES,
     )
-    await house.access.smart.register_client(found)
+    await house.access.clients.register(found)
     return found
 
 
@@ -266,11 +266,11 @@ async def test_bodies_that_are_no_form_are_refused(http):
 
 
 async def test_a_disabled_client_gets_no_token(http, house, client, keys):
-    await house.access.smart.register_client(replace(client, disabled=True))
+    await house.access.clients.register(replace(client, disabled=True))
     try:
         assert (await ask(http, assertion(keys["ES384"], "ES384"))).status_code == 401
     finally:
-        await house.access.smart.register_client(client)
+        await house.access.clients.register(client)
 
 
 @pytest.mark.filterwarnings("ignore:Key size")
@@ -291,7 +291,7 @@ async def test_keys_and_scopes_that_cannot_serve_are_not_registered(house, clien
         {"organization_id": uuid7()},
     ):
         with pytest.raises(ValueError, match="client"):
-            await house.access.smart.register_client(replace(client, **changes))
+            await house.access.clients.register(replace(client, **changes))
 
 
 # Tokens and scopes

@@ -3,7 +3,7 @@
 import pytest
 
 from esante.access import GrantKind, requester_of
-from esante.access.api import SCOPES, smart_configuration
+from esante.access.discovery import SCOPES, smart_configuration
 from esante.access.events import StayRefused
 from esante.web import Problem
 

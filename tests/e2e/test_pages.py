@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from babel.messages.pofile import read_po
 from playwright.async_api import Browser, Page
 
 import esante.web
+from esante.demo.keys import APP_ID, OWN_MACHINE
 from esante.web import translator
 from tests.e2e.browsers import DESK, PHONE, Visitor, visiting
 from tests.e2e.demos import Demo
@@ -63,8 +65,12 @@ async def sights(demo: Demo, browser: Browser) -> Sights:
     own = ["/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"]
     own += ["/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"]
     own += ["/log", "/log?kind=refused", "/notices", "/nothing-here"]
+    own += [wish("patient/*.cruds patient/Observation.rs?category=laboratory openid fhirUser offline_access"),
+            wish("patient/Patient.rs", nothing="yes"), wish("", client_id="nobody"), lets_an_app, "/demo/app"]  # fmt: skip
     home = f"/patients/{person}"
     care = ["/", "/patients", "/patients?q=xyzzy", home, f"{home}?view=type", f"{home}/deposit", "/emergency"]
+    care += [f"{home}/apps", wish("patient/*.rs"), wish("patient/*.rs", q="xyzzy"), "/apps"]
+    care += [wish("patient/*.rs user/*.rs online_access", patient=person)]
     return Sights(
         {
             None: ["/signin", "/signin?q=Anna", "/signin?q=xyzzy"],
@@ -100,6 +106,30 @@ async def declares_an_emergency(doctor: Visitor, person: dict[str, Any], born: s
     await doctor.page.locator("[name=confirmed]").check()
     await doctor.button("Open the record now").click()
     await doctor.page.locator(".banner.danger").wait_for()
+
+
+def wish(scope: str, **changes: str) -> str:
+    """Where an app sends the browser for these scopes."""
+    wanted = {
+        "response_type": "code",
+        "client_id": APP_ID,
+        "redirect_uri": OWN_MACHINE,
+        "scope": scope,
+        "state": "x",
+        "aud": "BASE/fhir",
+        "code_challenge": "A" * 43,
+        "code_challenge_method": "S256",
+    }
+    return f"/oauth/authorize?{urlencode(wanted | changes)}"
+
+
+async def lets_an_app(she: Visitor) -> None:
+    """The list of apps with one in it."""
+    await she.goes_to("/demo/app")
+    await she.button("Connect to esante").click()
+    await she.button("Allow what is chosen").click()
+    await she.page.locator("#scopes").wait_for()
+    await she.goes_to("/apps")
 
 
 async def makes_a_code(she: Visitor) -> None:
@@ -143,7 +173,7 @@ async def tour(visitor: Visitor, sights: Sights, look: Callable[[str], Awaitable
             await visitor.sign_in(name)
         for step in steps:
             if isinstance(step, str):
-                await visitor.goes_to(step)
+                await visitor.goes_to(step.replace("BASE", quote(visitor.base, safe="")))
             else:
                 await step(visitor)
             await visitor.page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")

@@ -2,7 +2,11 @@
 
 from esante.access.api import api_routes, capabilities
 from esante.access.audit import audit_event
+from esante.access.discovery import security
 from esante.access.events import (
+    AppAllowed,
+    AppEnded,
+    AppRefused,
     BlockChanged,
     ClientRegistered,
     CodeIssued,
@@ -49,6 +53,9 @@ __all__ = [
     "Access",
     "AccessEvent",
     "Action",
+    "AppAllowed",
+    "AppEnded",
+    "AppRefused",
     "BlockChanged",
     "ClientRegistered",
     "CodeIssued",
@@ -92,4 +99,5 @@ __all__ = [
     "requester_of",
     "require_scope",
     "rights",
+    "security",
 ]

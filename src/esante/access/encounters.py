@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from esante.access.model import Requester, Stay, StayStatus
 from esante.access.service import Access
-from esante.directory import Directory
+from esante.directory import Directory, person_meant
 from esante.fhir import check, outcome
 from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset, token_of
 from esante.web import N_, NOT_FOUND, TIME_ZONE, Problem, decode_cursor, encode_cursor
@@ -134,7 +134,8 @@ class _Face:
         """A person's stays with the requester's hospital, newest first."""
         requester = await self.access.caller(request, "Encounter", "s")
         params = SearchParams(request, PARAMETERS)
-        stays = await self.access.stays.of_person(requester, await self._sought(params))
+        person_id = await person_meant(params.pairs, self.directory, self.base_url)
+        stays = await self.access.stays.of_person(requester, person_id)
         found = [resource for stay in stays if _matches(resource := encounter(stay), params)]
         start = max(0, int(str(decode_cursor(params.cursor, int)[0]))) if params.cursor else 0
         end = start + params.count
@@ -147,27 +148,6 @@ class _Face:
             outcome=params.outcome,
         )
         return fhir_response(bundle)
-
-    async def _sought(self, params: SearchParams) -> UUID | None:
-        """The one person whom a search means; None when it means nobody, or two."""
-        meant: set[UUID | None] = set()
-        if (reference := params.get("patient")) is not None:
-            meant.add(self._key(reference, "Patient"))
-        if (token := params.token("patient.identifier")) is not None:
-            person = await self.directory.find_person(*token)
-            meant.add(person.id if person else None)
-        if (logical_id := params.get("_id")) is not None:
-            keys = keys_of(logical_id)
-            meant.add(keys[0] if keys else None)
-        if not meant:
-            raise Problem(
-                400,
-                "required",
-                N_("The search names no patient."),
-                place="patient",
-                remedy=N_("Search with patient or patient.identifier."),
-            )
-        return meant.pop() if len(meant) == 1 else None
 
     async def _check(self, requester: Requester, given: Resource) -> None:
         """What an Encounter must be, whatever it tells: of an inpatient, and of the requester's organisation."""

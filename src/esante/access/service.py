@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import store
+from esante.access import store, store_apps
+from esante.access.apps import Apps
+from esante.access.clients import Clients
 from esante.access.codes import Codes
+from esante.access.connections import Connections
 from esante.access.emergencies import Emergencies
 from esante.access.grants import Grants
+from esante.access.identity import Identity
 from esante.access.lifecycle import Lifecycle
 from esante.access.model import Consent, RecordState, Requester
 from esante.access.restrictions import Restrictions
@@ -29,11 +34,20 @@ from esante.web import Problem, Sessions
 class Access:
     """Who asks, and what the person allowed.
 
-    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions` and `smart` hold the use cases of their
-    name, `sessions` are those of signed-in people. `base_url`: the platform's address as clients know it.
+    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `smart` hold the use
+    cases of their name, `sessions` are those of signed-in people, `identity` signs for whom apps are told of.
+    `base_url`: the platform's address as clients know it; `identity_key`: see `Identity`.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, *, base_url: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        journal: Journal,
+        directory: Directory,
+        *,
+        base_url: str,
+        identity_key: Path | None = None,
+    ) -> None:
         self._db = db
         self._consents: Lookup[UUID, Consent] = Lookup(db, partial(store.consents, db))
         self.sessions = Sessions(db)
@@ -44,7 +58,11 @@ class Access:
         self.codes = Codes(db, journal, self.grants)
         self.emergencies = Emergencies(db, journal, directory)
         self.restrictions = Restrictions(db, journal, directory)
-        self.smart = Smart(db, journal, directory, self._signin, f"{base_url}/oauth/token")
+        self.identity = Identity(base_url, identity_key)
+        self.clients = Clients(db, journal, directory)
+        self.apps = Apps(db, journal, directory, self.clients, self._signin, base_url)
+        connections = Connections(db, journal, self._signin, self.sessions, self.identity)
+        self.smart = Smart(db, journal, directory, self._signin, self.clients, connections, self.identity)
 
     async def consent(self, person_id: UUID) -> Consent:
         """What decisions about a person's record need, in one round trip; no record: state NONE."""
@@ -100,9 +118,11 @@ class Access:
         return await self._signin.issue_token(requester, scopes, lifetime)
 
     async def tidy(self) -> None:
-        """Remove codes, attempts, tokens and assertions that have served their time; to be run daily."""
+        """Remove codes, attempts, tokens, assertions and permissions that have served their time; to be run daily."""
+        now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            await store.tidy(conn, datetime.now(UTC))
+            await store.tidy(conn, now)
+            await store_apps.tidy(conn, now - timedelta(days=1))
 
     def readers(self) -> list[Reader]:
         """What this room follows in the journal."""

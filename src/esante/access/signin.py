@@ -1,7 +1,5 @@
 """Who asks: sessions of people, bearer tokens of software and scripts, and the requester behind both."""
 
-import hashlib
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -16,15 +14,15 @@ from starlette.responses import Response
 from esante.access import store_signin
 from esante.access.events import SignedIn, SignedOut, TokenIssued
 from esante.access.model import Requester
+from esante.access.oauth import SECRET, kept_as, new_secret
 from esante.access.store_signin import Token
 from esante.directory import Directory, Organization, Person, Practitioner
 from esante.journal import Journal
-from esante.storage import Database
+from esante.storage import Database, Row
 from esante.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -61,7 +59,24 @@ def principal_of(requester: Requester) -> dict[str, Any]:
         "organization_id": str(requester.organization_id) if requester.organization_id else None,
         "organization": requester.organization,
         "client": requester.client,
+        "patient": str(requester.patient) if requester.patient else None,
     }
+
+
+def requester_in(principal: dict[str, Any], origin: str = "") -> Requester:
+    """The requester that a session or a token keeps."""
+    organization_id, patient = principal.get("organization_id"), principal.get("patient")
+    return Requester(
+        kind=principal["kind"],
+        id=UUID(principal["id"]),
+        name=principal["name"],
+        profession=principal.get("profession", ""),
+        organization_id=UUID(organization_id) if organization_id else None,
+        organization=principal.get("organization", ""),
+        client=principal.get("client", ""),
+        patient=UUID(patient) if patient else None,
+        origin=origin,
+    )
 
 
 class SignIn:
@@ -86,7 +101,7 @@ class SignIn:
 
     async def again(self, principal: dict[str, Any], origin: str) -> Requester:
         """Who asked before, as he or she would ask now; `principal` is what `principal_of` gave then."""
-        return await self._at_work(_from_principal(principal, origin))
+        return await self._at_work(requester_in(principal, origin))
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
@@ -99,7 +114,7 @@ class SignIn:
                 remedy=N_("Sign in, then try again."),
                 headers={"Location": "/signin"},
             )
-        found = _from_principal(session.principal, origin=origin_of(request))
+        found = requester_in(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
         return await self._at_work(found)
@@ -117,35 +132,62 @@ class SignIn:
         """End the session of a request, journalled."""
         session = await self._sessions.of(request)
         if session is not None:
-            requester = _from_principal(session.principal, origin=origin_of(request))
+            requester = requester_in(session.principal, origin=origin_of(request))
             await self._sessions.delete(request)
             await self._journal.append(SignedOut(), **_about(requester))
         response = redirect(to)
         clear_cookie(response)
         return response
 
-    async def issue_token(self, requester: Requester, scopes: frozenset[str], lifetime: timedelta) -> str:
-        """A new bearer token for `requester`: 32 random bytes of which only the SHA-256 is kept. Journalled."""
-        value = secrets.token_urlsafe(32)
-        until = datetime.now(UTC) + lifetime
-        token = Token(principal=principal_of(requester), scopes=scopes, expires_at=until)
-        told = TokenIssued(scopes=" ".join(sorted(scopes)), until=until)
-        await self._db.write(
-            [store_signin.token_row(_hash(value), token), *self._journal.rows(told, **_about(requester))]
-        )
+    async def issue_token(
+        self, requester: Requester, scopes: frozenset[str], lifetime: timedelta, *, client_id: str = ""
+    ) -> str:
+        """A new bearer token for `requester`, or for the software of `client_id` that acts for it. Journalled."""
+        value, rows = self.token_rows(requester, scopes, lifetime, client_id=client_id)
+        await self._db.write(rows)
         return value
 
-    async def _by_token(self, header: str) -> Requester:
+    def token_rows(
+        self,
+        requester: Requester,
+        scopes: frozenset[str],
+        lifetime: timedelta,
+        *,
+        client_id: str = "",
+        connection_id: UUID | None = None,
+    ) -> tuple[str, list[Row]]:
+        """A new bearer token, of which only the SHA-256 is kept, with the rows of it and of its entry."""
+        value, until = new_secret(), datetime.now(UTC) + lifetime
+        token = Token(
+            principal=principal_of(requester),
+            scopes=scopes,
+            expires_at=until,
+            client_id=client_id,
+            connection_id=connection_id,
+        )
+        told = TokenIssued(scopes=" ".join(sorted(scopes)), until=until, client_id=client_id)
+        return value, [store_signin.token_row(kept_as(value), token), *self._journal.rows(told, **_about(requester))]
+
+    async def bearer(self, header: str) -> Token | None:
+        """What the bearer token in an Authorization header stands for; None for any other header."""
         scheme, _, value = header.partition(" ")
-        token = await self._token(value.strip()) if scheme.lower() == "bearer" else None
+        return await self.token(value.strip()) if scheme.lower() == "bearer" else None
+
+    def forget(self) -> None:
+        """Believe no token any more without asking: some have just ended."""
+        self._tokens.clear()
+
+    async def _by_token(self, header: str) -> Requester:
+        token = await self.bearer(header)
         if token is None:
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
-        return replace(_from_principal(token.principal), scopes=token.scopes)
+        return replace(requester_in(token.principal), scopes=token.scopes)
 
-    async def _token(self, value: str) -> Token | None:
-        if not _TOKEN.fullmatch(value):
+    async def token(self, value: str) -> Token | None:
+        """What a bearer token stands for; None for what is none, or serves no longer."""
+        if not SECRET.fullmatch(value):
             return None
-        key, now = _hash(value), time.monotonic()
+        key, now = kept_as(value), time.monotonic()
         known = self._tokens.get(key)
         if known and now - known[0] < CACHE_SECONDS and known[1].expires_at > datetime.now(UTC):
             return known[1]
@@ -167,7 +209,7 @@ class SignIn:
                     N_("A change over the API needs a bearer token."),
                     remedy=N_("Send a bearer token."),
                 )
-        return _from_principal(session.principal)
+        return requester_in(session.principal)
 
     async def _at_work(self, requester: Requester) -> Requester:
         """A practitioner acts for an organisation only while he or she has a role there."""
@@ -182,20 +224,6 @@ class SignIn:
         if requester.organization_id in known[1]:
             return requester
         return replace(requester, organization_id=None, organization="")
-
-
-def _from_principal(principal: dict[str, Any], origin: str = "") -> Requester:
-    organization_id = principal.get("organization_id")
-    return Requester(
-        kind=principal["kind"],
-        id=UUID(principal["id"]),
-        name=principal["name"],
-        profession=principal.get("profession", ""),
-        organization_id=UUID(organization_id) if organization_id else None,
-        organization=principal.get("organization", ""),
-        client=principal.get("client", ""),
-        origin=origin,
-    )
 
 
 def _profession(practitioner: Practitioner, organization: Organization | None) -> str:
@@ -214,10 +242,6 @@ def _about(requester: Requester) -> dict[str, Any]:
 
 def _unauthorized(challenge: str, remedy: str) -> Problem:
     return Problem(401, "login", N_("You are not signed in."), remedy=remedy, headers={"WWW-Authenticate": challenge})
-
-
-def _hash(value: str) -> bytes:
-    return hashlib.sha256(value.encode()).digest()
 
 
 def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:

@@ -11,7 +11,7 @@ from esante.access import Requester, audit_event, log_types
 from esante.directory import Directory, patient_resource
 from esante.export.model import OWN, Cursor, Job, Line
 from esante.journal import Journal
-from esante.record import Extract, Extracts, Span, View
+from esante.record import Extract, Extracts, Span, View, ground
 from esante.storage import uuid7_floor
 
 PAGE = 200
@@ -37,6 +37,8 @@ class Pieces:
         self._sections: Sequence[Callable[[Job, View, str], Awaitable[tuple[list[Line], str | None]]]] = (
             self._person,
             self._references,
+            self._resources,
+            self._gone,
             self._log,
         )
 
@@ -54,7 +56,7 @@ class Pieces:
         section, place = 0, ""
         if job.cursor.person_id == person_id:
             section, place = job.cursor.section, job.cursor.place
-        while section < self.sections and view.verdict.allowed:
+        while section < self.sections and ground(view).allowed:
             lines, following = await self._sections[section](job, view, place)
             section, place = (section + 1, "") if following is None else (section, following)
             yield Piece(view, lines, Cursor(person_id, section, place))
@@ -70,6 +72,12 @@ class Pieces:
         if "DocumentReference" not in job.asked.types:
             return [], None
         return _lines(await self._extracts.references(view, _span(job), place, f"{self._base_url}/fhir"))
+
+    async def _resources(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
+        return _lines(await self._extracts.resources(view, job.asked.types, _span(job), place))
+
+    async def _gone(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
+        return _lines(await self._extracts.gone(view, job.asked.types, _span(job), place), "deleted")
 
     async def _log(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
         if OWN not in job.asked.types or view.person_id != job.asked.person_id:
@@ -90,5 +98,5 @@ def _span(job: Job) -> Span:
     return Span(job.asked.since, job.asked.at)
 
 
-def _lines(extract: Extract) -> tuple[list[Line], str | None]:
-    return [Line(copy.type, copy.body, copy.category) for copy in extract.copies], extract.place
+def _lines(extract: Extract, kind: str = "output") -> tuple[list[Line], str | None]:
+    return [Line(copy.type, copy.body, copy.category, kind) for copy in extract.copies], extract.place

@@ -30,13 +30,15 @@ from esante.export.rules import files
 from esante.export.work import Worker
 from esante.export.writing import decompressed, segment_name
 from esante.journal import Event, Journal
-from esante.record import Record
+from esante.record import COPIED_TYPES, Record
 from esante.storage import Database, Objects, Row, insert, uuid7
 from esante.web import N_, NOT_FOUND, Problem
 
 SETTLING = timedelta(seconds=1)
 """How long the work waits before it begins: what was being written when the export was asked for is there by then."""
-TYPES = ("DocumentReference", "Patient")
+TYPES = frozenset({"Patient", *COPIED_TYPES})
+NARROWED = COPIED_TYPES - {"DocumentReference", "Provenance"}
+"""The types of which a token may cover a part."""
 BUSY = 5
 """Seconds after which who has too many exports is told to ask again."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -70,7 +72,7 @@ class Exports:
     def types(self, requester: Requester) -> frozenset[str]:
         """The types that are exported for a requester. Problem 403 for who is given no health data."""
         if requester.kind == "patient":
-            return frozenset({*TYPES, OWN})
+            return TYPES | {OWN}
         if requester.kind not in PROFESSIONALS:
             raise Problem(
                 403,
@@ -78,7 +80,7 @@ class Exports:
                 N_("Health data is exported for patients and for those who treat them only."),
                 remedy=N_("Sign in as one of them."),
             )
-        return frozenset(TYPES)
+        return TYPES
 
     async def ask(
         self, requester: Requester, wish: Wish, request: str, *, level: Level, subject: UUID | None = None
@@ -131,8 +133,9 @@ class Exports:
         """The types of a wish that the token covers, with the queries to which it restricts them."""
         found: dict[str, list[Query]] = {}
         for type_ in sorted(self.types(requester) if wish.types is None else wish.types):
-            if self._access.within(requester, type_, "rs") == [()]:
-                found[type_] = [()]
+            queries = self._access.within(requester, type_, "rs")
+            if queries == [()] or (queries and type_ in NARROWED):
+                found[type_] = queries
             elif wish.types is not None:
                 require_scope(requester, type_, "rs")
         if not found:

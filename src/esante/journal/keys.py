@@ -6,7 +6,6 @@ line each, then a time, an empty line, and the signature line.
 
 import base64
 import hashlib
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from esante.storage import key_file
+
 
 class Signer:
     """Signs and checks notes under one key; `name` is the key's name in the signature line."""
@@ -32,11 +33,7 @@ class Signer:
     @classmethod
     def open(cls, path: Path, name: str) -> "Signer":
         """The key in the PEM file at `path`; made there, readable by its owner only, when there is none."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            _create(path, pem)
-        key = load_pem_private_key(path.read_bytes(), None)
+        key = load_pem_private_key(key_file(path, _new_key), None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError(f"{path} holds another kind of key; the journal needs Ed25519")
         return cls(key, name)
@@ -66,20 +63,8 @@ class Signer:
         return text.split("\n")
 
 
-def _create(path: Path, pem: bytes) -> None:
-    """Write the key so that of two processes that start at once, one wins and both use its key."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(handle)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def checkpoint_lines(origin: str, size: int, root: bytes, at: datetime) -> tuple[str, ...]:

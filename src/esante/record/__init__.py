@@ -3,7 +3,9 @@
 from esante.record.api import capabilities
 from esante.record.api import routes as api_routes
 from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
-from esante.record.extract import Extract, Extracts, Span, View
+from esante.record.clinical_model import View
+from esante.record.extract import TYPES as COPIED_TYPES
+from esante.record.extract import Extract, Extracts, Span, ground
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import (
     FORMAT_BY_MIME_TYPE,
@@ -32,6 +34,7 @@ from esante.record.store import rows_of as document_rows
 
 __all__ = [
     "CATEGORIES",
+    "COPIED_TYPES",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
     "MAX_CONTENT",
@@ -64,5 +67,6 @@ __all__ = [
     "category_of_type",
     "display_of_type",
     "document_rows",
+    "ground",
     "page_routes",
 ]

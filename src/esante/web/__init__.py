@@ -1,5 +1,6 @@
 """What every HTTP face shares: problems, forms, pages, paging, sessions, languages."""
 
+from esante.web.cors import Cors
 from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
@@ -19,6 +20,7 @@ __all__ = [
     "NOT_FOUND",
     "N_",
     "TIME_ZONE",
+    "Cors",
     "Page",
     "Problem",
     "SecurityHeaders",

@@ -48,6 +48,8 @@ class Problem(Exception):
 
 
 NOT_FOUND = N_("There is nothing here.")
+_PAGES = "/oauth/authorize"
+"""Where OAuth has its pages; its other faces are for software."""
 _TITLES = {404: NOT_FOUND, 405: N_("This cannot be done here."), 413: N_("This is too large.")}
 
 
@@ -56,7 +58,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     if request.url.path.startswith("/fhir"):
         return JSONResponse(outcome(error), error.status, headers=error.headers, media_type=FHIR_JSON)
-    if request.url.path.startswith(("/oauth", "/api", "/.well-known")):
+    if request.url.path.startswith(("/oauth/", "/api/", "/.well-known/")) and not request.url.path.startswith(_PAGES):
         body = {"error": error.code, "error_description": _sentence(error)}
         return JSONResponse(body, error.status, headers=error.headers)
     if "Location" in error.headers:

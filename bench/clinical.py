@@ -1,0 +1,191 @@
+"""Parts of the bench about clinical resources: create, load, read and search."""
+
+import gzip
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import orjson
+
+from bench.client import load as sent
+from bench.client import request
+from bench.told import Figures, told
+from bench.world import World, make_world, platform_at, serving
+from esante.app import Platform
+from esante.storage import uuid7
+
+CLIENTS = 32
+PORT = 8791
+SHARED = Path(os.environ.get("ESANTE_SHARED", Path(__file__).parents[2] / "shared"))
+JSON = {"Content-Type": "application/fhir+json"}
+MINIMAL = JSON | {"Prefer": "return=minimal"}
+
+
+def observation(person: str, number: int) -> bytes:
+    """A laboratory result of 2 KB."""
+    return orjson.dumps(
+        {
+            "resourceType": "Observation",
+            "identifier": [{"system": "urn:oid:2.999.1", "value": f"result-{number}"}],
+            "status": "final",
+            "category": [
+                {
+                    "coding": [
+                        {
+                            "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                            "code": "laboratory",
+                            "display": "Laboratory",
+                        }
+                    ]
+                }
+            ],
+            "code": {
+                "coding": [
+                    {"system": "http://loinc.org", "code": f"{1000 + number % 50}-{number % 10}", "display": "Result"}
+                ],
+                "text": "Result of the measurement",
+            },
+            "subject": {"reference": f"Patient/{person}"},
+            "effectiveDateTime": f"20{number % 20 + 5:02}-0{number % 9 + 1}-02T08:00:00+01:00",
+            "issued": "2026-11-02T09:30:00+01:00",
+            "valueQuantity": {
+                "value": 5.2 + number % 7,
+                "unit": "mmol/l",
+                "system": "http://unitsofmeasure.org",
+                "code": "mmol/L",
+            },
+            "interpretation": [
+                {
+                    "coding": [
+                        {
+                            "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+                            "code": "N",
+                            "display": "Normal",
+                        }
+                    ]
+                }
+            ],
+            "note": [{"text": "Measured twice; the mean is given here. " * 28}],
+            "referenceRange": [{"low": {"value": 3.9, "unit": "mmol/l"}, "high": {"value": 5.6, "unit": "mmol/l"}}],
+            "device": {"display": "Analyser of the second floor"},
+        }
+    )
+
+
+def bundles() -> list[bytes]:
+    """The transactions of Synthea, with a mark where the patient's identifier stands; [] without the shared data."""
+    found = []
+    for path in sorted((SHARED / "data" / "synthea").glob("*.json.gz")):
+        bundle = orjson.loads(gzip.decompress(path.read_bytes()))
+        patient = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+        patient["identifier"] = [{"system": "@system@", "value": "@value@"}]
+        found.append(orjson.dumps(bundle))
+    return found
+
+
+async def _identifiers(platform: Platform, world: World) -> list[tuple[bytes, bytes]]:
+    people = [await platform.directory.person(key) for key in world.persons]
+    return [
+        (person.identifiers[0].system.encode(), person.identifiers[0].value.encode()) for person in people if person
+    ]
+
+
+async def create(data: Path, seconds: float, full: bool) -> Figures:
+    """Observations of 2 KB, one a request, by 32 clients."""
+    async with platform_at(data) as platform:
+        world = await make_world(platform, 500)
+        persons = [str(person) for person in world.persons]
+        template = observation("@person@", 0).split(b"@person@")
+        async with serving(data, PORT) as base:
+
+            def make(number: int) -> bytes:
+                body = persons[number % len(persons)].encode().join(template)
+                return request("POST", f"{base}/fhir/Observation", world.hospital_token, body, MINIMAL)
+
+            result = await sent(base, make, clients=CLIENTS, seconds=seconds)
+    return {"resource": f"{len(observation(persons[0], 0)):,} bytes"} | told("create", result)
+
+
+async def load(data: Path, seconds: float, full: bool) -> Figures:
+    """Synthea's transactions, one for each person, by 8 clients."""
+    templates = bundles()
+    if not templates:
+        return {"skipped": f"no Synthea bundles in {SHARED / 'data' / 'synthea'}"}
+    sizes = [len(orjson.loads(template)["entry"]) for template in templates]
+    async with platform_at(data) as platform:
+        world = await make_world(platform, 2_000)
+        people = await _identifiers(platform, world)
+        async with serving(data, PORT) as base:
+
+            def make(number: int) -> bytes:
+                system, value = people[number % len(people)]
+                body = templates[number % len(templates)].replace(b"@system@", system).replace(b"@value@", value)
+                return request("POST", f"{base}/fhir", world.hospital_token, body, MINIMAL)
+
+            result = await sent(base, make, clients=8, seconds=seconds)
+    count = sum(itertools.islice(itertools.cycle(sizes), len(result.times)))
+    return {"resources": f"{count / result.seconds:,.0f}/s"} | told("transactions", result, per=count)
+
+
+async def clinical(data: Path, seconds: float, full: bool) -> Figures:
+    """Reading and searching with 10,000 and with 200,000 resources in the database."""
+    figures: Figures = {}
+    p95: dict[int, float] = {}
+    async with platform_at(data) as platform:
+        world = await make_world(platform, 2_000)
+        for total in (10_000, 200_000):
+            await _fill(platform, world, total)
+            persons = world.persons[: total // 100]
+            async with serving(data, PORT) as base:
+                rows = await platform.db.fetch(
+                    "SELECT person_id, id FROM fhir_resource WHERE type = 'Observation' LIMIT 2000"
+                )
+                gets = [
+                    request("GET", f"{base}/fhir/Observation/{r['person_id'].hex}{r['id'].hex}", world.doctor_token)
+                    for r in rows
+                ]
+                read = await sent(base, _each(gets), clients=CLIENTS, seconds=seconds)
+                code = quote("http://loinc.org|1007-7")
+                queries = [
+                    f"code={code}",
+                    "category=laboratory&_sort=-date&_count=20",
+                    "date=ge2015&value-quantity=gt7",
+                ]
+                searches = [
+                    request("GET", f"{base}/fhir/Observation?patient={person}&{query}", world.doctor_token)
+                    for person, query in zip(persons, itertools.cycle(queries), strict=False)
+                ]
+                alone = await sent(base, _each(searches), clients=1, seconds=seconds)
+                many = await sent(base, _each(searches), clients=CLIENTS, seconds=seconds)
+            p95[total] = alone.percentile(0.95)
+            figures |= told(f"{total:,} resources: read", read)
+            figures |= told(f"{total:,} resources: search, one client", alone)
+            figures |= told(f"{total:,} resources: search, 32 clients", many)
+    figures["ratio of the searches' p95"] = f"{p95[200_000] / p95[10_000]:.2f} x"
+    return figures
+
+
+def _each(requests: list[bytes]) -> Callable[[int], bytes]:
+    return lambda number: requests[number % len(requests)]
+
+
+async def _fill(platform: Platform, world: World, total: int) -> None:
+    """A hundred observations for each person, by the rows that the face itself writes."""
+    from esante.access import requester_of
+
+    have = await platform.db.fetchval("SELECT count(*) FROM fhir_resource")
+    requester = requester_of(world.hospital)
+    for person in world.persons[have // 100 : total // 100]:
+        entries = [
+            {
+                "fullUrl": f"urn:uuid:{uuid7()}",
+                "resource": orjson.loads(observation(str(person), number)),
+                "request": {"method": "POST", "url": "Observation"},
+            }
+            for number in range(100)
+        ]
+        bundle = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+        await platform.clinical_transaction(requester, bundle)
+    await platform.db.fetch("ANALYZE")
