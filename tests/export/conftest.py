@@ -58,9 +58,9 @@ class House:
         app = Starlette(
             routes=[
                 *export.api_routes(self.exports, world.access, FHIR),
-                *access.api_routes(world.access, world.journal, world.directory, BASE),
-                *directory.api_routes(world.directory, world.access.caller, FHIR),
                 *record.api_routes(world.record, world.directory, world.access, FHIR),
+                *directory.api_routes(world.directory, world.access.caller, FHIR),
+                *access.api_routes(world.access, world.journal, world.directory, BASE),
             ],
             exception_handlers=HANDLERS,
         )

@@ -20,7 +20,7 @@ from esante.export.asking import Pairs, lenient, posted, wish
 from esante.export.groups import group, groups_of
 from esante.export.model import File, Job, Level, State
 from esante.export.rules import ask_again, percent
-from esante.export.service import Exports, absent
+from esante.export.service import Exports, absent, packed_size
 from esante.fhir.rest import SearchParams, fhir_response, posted_search, read_resource, searchset
 from esante.web import N_, Problem
 
@@ -144,7 +144,7 @@ class _Face:
         packed = _takes_gzip(request.headers.get("accept-encoding", ""))
         headers = {
             "Content-Type": NDJSON,
-            "Content-Length": str(file.stored if packed else file.size),
+            "Content-Length": str(packed_size(file) if packed else file.size),
             "Content-Disposition": f'attachment; filename="{file.name}"',
             "Vary": "Accept-Encoding",
         }
@@ -152,7 +152,7 @@ class _Face:
             headers["Content-Encoding"] = "gzip"
         if request.method == "HEAD":
             return Response(headers=headers)
-        chunks = self.exports.stored(job, file) if packed else self.exports.lines(job, file)
+        chunks = self.exports.packed(job, file) if packed else self.exports.lines(job, file)
         return StreamingResponse(chunks, headers=headers)
 
     async def cancel(self, request: Request) -> Response:

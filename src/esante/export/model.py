@@ -108,7 +108,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Lines of one type that were written together; `size` are their bytes, `stored` those in the object store.
+    """Lines of one type that were written together; `size` are their bytes, `crc` their CRC-32, `stored` the bytes in
+    the object store.
 
     `kind` is where the manifest names it: output, deleted or error.
     """
@@ -118,6 +119,7 @@ class Segment:
     type: str
     lines: int
     size: int
+    crc: int
     stored: int
 
 
@@ -139,11 +141,6 @@ class File:
     def size(self) -> int:
         """Its bytes as NDJSON."""
         return sum(segment.size for segment in self.segments)
-
-    @property
-    def stored(self) -> int:
-        """Its bytes compressed."""
-        return sum(segment.stored for segment in self.segments)
 
 
 @event("export.asked")

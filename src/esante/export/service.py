@@ -7,7 +7,7 @@ from uuid import UUID
 
 from esante.access import Access, Requester, opening_grant, principal_of, require_scope
 from esante.directory import Directory
-from esante.export import store
+from esante.export import packing, store
 from esante.export.asking import Wish
 from esante.export.groups import PROFESSIONALS, groups_of
 from esante.export.model import (
@@ -28,7 +28,7 @@ from esante.export.pieces import Pieces
 from esante.export.policy import policy
 from esante.export.rules import files
 from esante.export.work import Worker
-from esante.export.writing import decompressed, segment_name
+from esante.export.writing import segment_name
 from esante.journal import Event, Journal
 from esante.record import COPIED_TYPES, Record
 from esante.storage import Database, Objects, Row, insert, uuid7
@@ -203,15 +203,18 @@ class Exports:
         await self._db.write(self._rows(told, requester, job))
         return job, found
 
-    async def stored(self, job: Job, file: File) -> AsyncIterator[bytes]:
-        """A file, compressed: gzip members one after the other, which is gzip again (RFC 1952, section 2.2)."""
+    async def packed(self, job: Job, file: File) -> AsyncIterator[bytes]:
+        """A file compressed (gzip), as its bytes are stored; `packed_size` says how many."""
+        yield packing.HEAD
         for segment in file.segments:
             yield await self._objects.get_named(segment_name(job, segment.number))
+        yield packing.tail((segment.size, segment.crc) for segment in file.segments)
 
     async def lines(self, job: Job, file: File) -> AsyncIterator[bytes]:
-        """A file, segment by segment."""
-        async for stored in self.stored(job, file):
-            yield await asyncio.to_thread(decompressed, stored)
+        """A file, segment by segment. Raises ValueError when one is damaged."""
+        for segment in file.segments:
+            stored = await self._objects.get_named(segment_name(job, segment.number))
+            yield await asyncio.to_thread(packing.unpack, stored, segment.crc)
 
     async def cancel(self, requester: Requester, job_id: UUID) -> None:
         """End an export, finished or not, and remove its files. Problem 404."""
@@ -226,6 +229,11 @@ class Exports:
     def _rows(self, event: Event, requester: Requester, job: Job) -> list[Row]:
         person_id = job.asked.person_id
         return self._journal.rows(event, person_id=person_id, actor=requester.actor, origin=requester.origin)
+
+
+def packed_size(file: File) -> int:
+    """The bytes of a file compressed."""
+    return len(packing.HEAD) + sum(segment.stored for segment in file.segments) + packing.TAIL_SIZE
 
 
 def owner_of(requester: Requester) -> str:

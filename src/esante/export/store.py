@@ -33,6 +33,7 @@ SEGMENT = Table(
         "type": "text",
         "lines": "integer",
         "size": "bigint",
+        "crc": "bigint",
         "stored": "bigint",
     },
 )
@@ -54,7 +55,7 @@ def new_row(job: Job, turn_at: datetime) -> Row:
 
 def segment_rows(job_id: UUID, segments: Sequence[Segment]) -> list[Row]:
     """The rows of segments that were written."""
-    return [(SEGMENT, (job_id, s.number, s.kind, s.type, s.lines, s.size, s.stored)) for s in segments]
+    return [(SEGMENT, (job_id, s.number, s.kind, s.type, s.lines, s.size, s.crc, s.stored)) for s in segments]
 
 
 async def lock_owner(conn: Connection, owner: str) -> None:
@@ -87,7 +88,8 @@ async def one(db: Database, job_id: UUID) -> Job | None:
 async def segments(db: Database, job_id: UUID) -> list[Segment]:
     """What a job has written, in order."""
     rows = await db.fetch(
-        "SELECT number, kind, type, lines, size, stored FROM export_segment WHERE job_id = $1 ORDER BY number", job_id
+        "SELECT number, kind, type, lines, size, crc, stored FROM export_segment WHERE job_id = $1 ORDER BY number",
+        job_id,
     )
     return [Segment(*row) for row in rows]
 

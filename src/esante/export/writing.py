@@ -1,20 +1,17 @@
 """Lines gathered for a while, then written as segments: bounded in memory, and on disk before any row names them."""
 
 import asyncio
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from esante.export.model import Job, Line, Segment
+from esante.export.packing import pack
 from esante.export.pieces import Piece
 from esante.record import View
 from esante.storage import Objects
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Bytes of lines after which they are written."""
-_GZIP = 16 + zlib.MAX_WBITS
-_LEVEL = 3
-"""Of compression: beyond it, seconds are paid for a few percent."""
 
 
 @dataclass
@@ -58,9 +55,9 @@ class Batch:
         segments: list[Segment] = []
         for (kind, type_), lines in self._lines.items():
             number = job.segments + len(segments)
-            size, stored = await asyncio.to_thread(compressed, lines)
+            size, crc, stored = await asyncio.to_thread(pack, lines)
             await objects.put_named(segment_name(job, number), stored)
-            segments.append(Segment(number, kind, type_, len(lines), size, len(stored)))
+            segments.append(Segment(number, kind, type_, len(lines), size, crc, len(stored)))
         return segments
 
     def _add(self, line: Line) -> None:
@@ -70,19 +67,4 @@ class Batch:
 
 def segment_name(job: Job, number: int) -> str:
     """Where a segment lies in the object store."""
-    return f"{job.folder}/{number}.ndjson.gz"
-
-
-def compressed(lines: Sequence[bytes]) -> tuple[int, bytes]:
-    """Lines as NDJSON, each with its end: how many bytes they are, and these compressed as one gzip member."""
-    text = b"\n".join([*lines, b""])
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    return len(text), packer.compress(text) + packer.flush()
-
-
-def decompressed(stored: bytes) -> bytes:
-    """The lines of a segment. Raises ValueError when it is damaged."""
-    try:
-        return zlib.decompress(stored, _GZIP)
-    except zlib.error as error:
-        raise ValueError("a segment of an export is damaged") from error
+    return f"{job.folder}/{number}"

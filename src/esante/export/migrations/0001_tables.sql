@@ -22,6 +22,7 @@ CREATE INDEX export_job_owner ON export_job (owner);
 CREATE INDEX export_job_expiry ON export_job (expires_at);
 
 -- What was written, in order: NDJSON lines of one type, compressed, in the object store under the job's and this number.
+-- `size` and `crc` are of the lines, `stored` is the size of the object.
 CREATE TABLE export_segment (
     job_id uuid NOT NULL,
     number integer NOT NULL,
@@ -29,6 +30,7 @@ CREATE TABLE export_segment (
     type text NOT NULL,
     lines integer NOT NULL,
     size bigint NOT NULL,
+    crc bigint NOT NULL,
     stored bigint NOT NULL,
     PRIMARY KEY (job_id, number)
 );
