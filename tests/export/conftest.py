@@ -65,6 +65,7 @@ class House:
             exception_handlers=HANDLERS,
         )
         app.state.sessions = Sessions(world.db)
+        app.router.redirect_slashes = False
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers) as http:
             yield http

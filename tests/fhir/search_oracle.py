@@ -200,7 +200,9 @@ def walk(element: Any, path: str) -> list[tuple[str, Any]]:
         name, _, wanted = step.rstrip("]").partition("[")
         name += wanted[:1].upper() + wanted[1:]
         inner = [value.get(name) for _, value in found]
-        found = [(wanted, one) for each in inner if each is not None for one in (each if type(each) is list else [each])]
+        found = [
+            (wanted, one) for each in inner if each is not None for one in (each if type(each) is list else [each])
+        ]
     return found
 
 
@@ -297,7 +299,9 @@ class Oracle:
                     continue
                 target = next((o for o in self.shown if o.reference == text), None)
                 last = rest.split(".")[0].split(":")[0]
-                known = rest.startswith("_has:") or last in (PARAMETERS.get(type_, {}) | COMMON | {"_id": (), "_lastUpdated": ()})
+                known = rest.startswith("_has:") or last in (
+                    PARAMETERS.get(type_, {}) | COMMON | {"_id": (), "_lastUpdated": ()}
+                )
                 if (target and known and self.meets(target, rest, value)) or text in self.outside(type_, rest, value):
                     return True
         return False
@@ -349,7 +353,9 @@ class Oracle:
                 return same or (below is not None and data.startswith(below))
             case "uri", "above":
                 above = data.split("|")[0]
-                return plain(value) in (data, above) or ("://" in data and plain(value).startswith(above.rstrip("/") + "/"))
+                return plain(value) in (data, above) or (
+                    "://" in data and plain(value).startswith(above.rstrip("/") + "/")
+                )
             case "uri", _:
                 return plain(value) in (data, data.split("|")[0])
             case "date", _:
@@ -436,7 +442,19 @@ def labels(data: Any) -> list[str]:
 def strings(data: Any) -> list[str]:
     if isinstance(data, str):
         return [data]
-    parts = ("text", "family", "given", "prefix", "suffix", "line", "city", "district", "state", "postalCode", "country")
+    parts = (
+        "text",
+        "family",
+        "given",
+        "prefix",
+        "suffix",
+        "line",
+        "city",
+        "district",
+        "state",
+        "postalCode",
+        "country",
+    )
     return [t for p in parts for t in (data.get(p) if isinstance(data.get(p), list) else [data.get(p)]) if t]
 
 
@@ -481,7 +499,9 @@ def span(type_: str, data: Any) -> tuple[int, int] | None:
 
 
 def unit_of(type_: str, data: Any) -> tuple[str, Decimal] | None:
-    holder = data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    holder = (
+        data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    )
     return UNITS[holder["code"]] if holder.get("system") == UCUM and holder.get("code", "ea") not in NO_UNITS else None
 
 
@@ -525,13 +545,21 @@ def in_range(covered: tuple[Decimal, Decimal], text: str, factor: Decimal = Deci
 
 
 def quantity(type_: str, data: Any, number: str, unit: list[str]) -> bool:
-    holder = data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    holder = (
+        data if type_ not in ("Range", "SampledData") else data.get("origin") or data.get("low") or data.get("high")
+    )
     if unit and unit[0] == UCUM and unit[1] and unit[1] not in NO_UNITS:
         mine = unit_of(type_, data)
         wanted = UNITS[unit[1]]
-        return bool(mine and mine[0] == wanted[0] and any(in_range(r, number, wanted[1]) for r in ranges(type_, data, mine)))
+        return bool(
+            mine and mine[0] == wanted[0] and any(in_range(r, number, wanted[1]) for r in ranges(type_, data, mine))
+        )
     if unit and unit[0] and holder.get("system") != unit[0]:
         return False
-    if unit and unit[1] and unit[1] not in ((holder.get("code"),) if unit[0] else (holder.get("code"), holder.get("unit"))):
+    if (
+        unit
+        and unit[1]
+        and unit[1] not in ((holder.get("code"),) if unit[0] else (holder.get("code"), holder.get("unit")))
+    ):
         return False
     return any(in_range(r, number) for r in ranges(type_, data, None))

@@ -46,7 +46,13 @@ def amount(value: str, code: str | None = None, system: str | None = UCUM, **mor
 
 def observation(name: str, **elements: Any) -> Json:
     code = concept((LOINC, name, f"Display of {name}"), text=f"Text {name}")
-    return {"resourceType": "Observation", "status": "final", "code": code, "subject": {"reference": "Patient"}, **elements}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": code,
+        "subject": {"reference": "Patient"},
+        **elements,
+    }
 
 
 def handmade() -> list[Json]:
@@ -58,22 +64,52 @@ def handmade() -> list[Json]:
     found += [observation(f"i{n}", effectiveInstant=d) for n, d in enumerate(dates) if "T" in d]
     found += [
         observation("p", effectivePeriod=period)
-        for period in ({"start": "2020-01-15"}, {"end": "2020-02-10"}, {"start": "2020-01", "end": "2020-03"}, {"id": "x"})
+        for period in (
+            {"start": "2020-01-15"},
+            {"end": "2020-02-10"},
+            {"start": "2020-01", "end": "2020-03"},
+            {"id": "x"},
+        )
     ]
     found.append(observation("t", effectiveTiming={"event": ["2020-02-01", "2020-04-01T10:00:00Z"]}))
-    found.append(observation("t", effectiveTiming={"repeat": {"boundsPeriod": {"start": "2021"}}, "code": {"text": "BID"}}))
+    found.append(
+        observation("t", effectiveTiming={"repeat": {"boundsPeriod": {"start": "2021"}}, "code": {"text": "BID"}})
+    )
     found += [observation("v", valueQuantity=amount(v, units[n % len(units)])) for n, v in enumerate(values)]
-    found += [observation("w", valueQuantity=amount(v, u)) for v, u in (("1", "g"), ("1000", "mg"), ("0.001", "kg"), ("1.00", "g"))]
+    found += [
+        observation("w", valueQuantity=amount(v, u))
+        for v, u in (("1", "g"), ("1000", "mg"), ("0.001", "kg"), ("1.00", "g"))
+    ]
     found += [observation("c", valueQuantity=amount("5", "mg", comparator=c)) for c in ("<", "<=", ">", ">=")]
     found.append(observation("n", valueQuantity=amount("7")))
     found.append(observation("n", valueQuantity=amount("7", "piece", "http://units.example")))
     found.append(observation("n", valueQuantity={"unit": "mg"}))
-    sampled = {"origin": amount("2", "mm"), "period": 10, "dimensions": 1, "factor": Decimal("0.5"), "lowerLimit": -10, "upperLimit": 10}
+    sampled = {
+        "origin": amount("2", "mm"),
+        "period": 10,
+        "dimensions": 1,
+        "factor": Decimal("0.5"),
+        "lowerLimit": -10,
+        "upperLimit": 10,
+    }
     found.append(observation("s", valueSampledData={**sampled, "data": "1 2 E 4 U"}))
     found.append(observation("s", valueSampledData=sampled))
-    texts = ["Müller-Lüdenscheidt", "MULLER", "O'Brien", "  many   blanks ", "100%_\\", "a,b|c$d", "ŒUVRE", "ﬁne", "İstanbul"]
+    texts = [
+        "Müller-Lüdenscheidt",
+        "MULLER",
+        "O'Brien",
+        "  many   blanks ",
+        "100%_\\",
+        "a,b|c$d",
+        "ŒUVRE",
+        "ﬁne",
+        "İstanbul",
+    ]
     found += [observation("x", valueString=text) for text in texts]
-    found += [observation("y", valueCodeableConcept=concept((SNOMED, "260385009", "Negative"), text=text)) for text in texts[:3]]
+    found += [
+        observation("y", valueCodeableConcept=concept((SNOMED, "260385009", "Negative"), text=text))
+        for text in texts[:3]
+    ]
     found.append(observation("z", valueCodeableConcept=concept((None, "POS", None), ("urn:x|y", "a,b|c$d\\", None))))
     found.append(observation("z", valueCodeableConcept=concept(("http://only.system", None, None), text="No code")))
     found.append(observation("e", valueDateTime="2020-05-05", dataAbsentReason=concept(text="unknown")))
@@ -94,12 +130,26 @@ def handmade() -> list[Json]:
     found[4]["category"] = [concept((LOINC, "LAB", None)), concept(text="Only a text")]
     found[5]["performer"] = [{"reference": "Practitioner/outside-1"}, {"reference": "https://elsewhere.example/fhir/Practitioner/7"},
                              {"display": "Somebody"}, {"reference": "#inside"}]  # fmt: skip
-    found[6]["performer"] = [{"identifier": {"system": "urn:ids", "value": "P-1"}}, {"reference": "Practitioner/outside-2/_history/3"}]
+    found[6]["performer"] = [
+        {"identifier": {"system": "urn:ids", "value": "P-1"}},
+        {"reference": "Practitioner/outside-2/_history/3"},
+    ]
     found[7]["subject"] = {"reference": "Group/g1"}
     found[8]["subject"] = {"display": "nobody"}
-    component = [{"code": concept((LOINC, c, None)), "valueQuantity": amount(v, "mm[Hg]")} for c, v in (("8480-6", "120"), ("8462-4", "80"))]
+    component = [
+        {"code": concept((LOINC, c, None)), "valueQuantity": amount(v, "mm[Hg]")}
+        for c, v in (("8480-6", "120"), ("8462-4", "80"))
+    ]
     found.append(observation("bp", component=component))
-    found.append(observation("bp", component=[{**component[0], "valueQuantity": amount("80", "mm[Hg]")}, {**component[1], "valueQuantity": amount("120", "mm[Hg]")}]))
+    found.append(
+        observation(
+            "bp",
+            component=[
+                {**component[0], "valueQuantity": amount("80", "mm[Hg]")},
+                {**component[1], "valueQuantity": amount("120", "mm[Hg]")},
+            ],
+        )
+    )
     found.append({"resourceType": "Observation", "status": "entered-in-error", "code": concept(text="Text only")})
     found += others()
     return found
@@ -162,7 +212,10 @@ def linked(resources: list[Json], rng: random.Random) -> list[Json]:
         if each["resourceType"] == "Observation" and rng.random() < 0.3:
             each["hasMember"] = [{"reference": rng.choice(by_type["Observation"])}]
         if each["resourceType"] == "Procedure":
-            each["reasonReference"] = [{"reference": rng.choice(by_type["Condition"])}, {"reference": rng.choice(by_type["Observation"])}]
+            each["reasonReference"] = [
+                {"reference": rng.choice(by_type["Condition"])},
+                {"reference": rng.choice(by_type["Observation"])},
+            ]
     return [*resources, *encounters]
 
 
@@ -236,6 +289,17 @@ def rows(stored: list[Stored]) -> list[tuple[Any, tuple[Any, ...]]]:
     found = []
     for s in stored:
         body = encode(s.resource)
-        values = (s.person, s.type, s.id, s.source, s.version, s.since, s.until, s.deleted, body, index_text(decode(body)))
+        values = (
+            s.person,
+            s.type,
+            s.id,
+            s.source,
+            s.version,
+            s.since,
+            s.until,
+            s.deleted,
+            body,
+            index_text(decode(body)),
+        )
         found.append((RESOURCE, values))
     return found

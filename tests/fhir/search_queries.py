@@ -108,7 +108,9 @@ class Queries:
             ids = [rng.choice([rng.choice(some).reference.split("/")[1], "x"]) for _ in range(rng.randint(1, 3))]
             return rng.choice(["_id", "_id", "_id:not"]), ",".join(ids)
         text = rng.choice(some).since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return "_lastUpdated", rng.choice(PREFIXES) + rng.choice([text, text[:10], text[:7], text[:4], text[:16] + "Z"])
+        return "_lastUpdated", rng.choice(PREFIXES) + rng.choice(
+            [text, text[:10], text[:7], text[:4], text[:16] + "Z"]
+        )
 
     def plain(self, rng: random.Random, type_: str) -> Pair:
         code = rng.choice(sorted(PARAMETERS[type_] | COMMON))
@@ -122,7 +124,9 @@ class Queries:
         if modifier == "missing" or not elements:
             return f"{code}:missing", rng.choice(["true", "false"])
         values = [MAKERS[kind](rng, rng.choice(elements), modifier) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
-        values = [value for value in values if value] or ["x|y|z" if modifier == "of-type" else FALLBACK.get(kind, "x")]
+        values = [value for value in values if value] or [
+            "x|y|z" if modifier == "of-type" else FALLBACK.get(kind, "x")
+        ]
         return f"{code}:{modifier}".rstrip(":"), ",".join(values)
 
     def together(self, rng: random.Random, type_: str, paths: list[str]) -> str:
@@ -176,7 +180,12 @@ def _string(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
 def _date(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
     data = element[1]
     if isinstance(data, dict):
-        given = [*data.get("event", []), data.get("start"), data.get("end"), *(data.get("repeat", {}).get("boundsPeriod", {}).values())]
+        given = [
+            *data.get("event", []),
+            data.get("start"),
+            data.get("end"),
+            *(data.get("repeat", {}).get("boundsPeriod", {}).values()),
+        ]
         given = [each for each in given if each]
         if not given:
             return "2020"
@@ -211,7 +220,9 @@ def _quantity(rng: random.Random, element: tuple[str, Any], modifier: str) -> st
         dimension, factor = UNITS[code]
         code = rng.choice([c for c, (d, _) in UNITS.items() if d == dimension])
         value = (Decimal(str(value)) * factor / UNITS[code][1]).normalize()
-    unit = rng.choice(["", f"||{code}" if code else "", f"|{system}|{code}", f"|{system}|{code}", "||mg", f"|{UCUM}|g"])
+    unit = rng.choice(
+        ["", f"||{code}" if code else "", f"|{system}|{code}", f"|{system}|{code}", "||mg", f"|{UCUM}|g"]
+    )
     unit = unit if unit.count("|") == 2 and unit not in ("||",) else ""
     return rng.choice(PREFIXES) + _digits(rng, value) + unit
 

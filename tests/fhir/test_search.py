@@ -36,7 +36,9 @@ async def held_to_the_oracle(db, queries, stored, rng):
     at = NOW if rng.random() < 0.8 else rng.choice(stored).since
     oracle = Oracle(stored, PERSON, at, sources, lambda *key: OUTSIDE.get(key, []))
     expected = oracle.search(type_, pairs)
-    found, totals = await pages(db, type_, pairs, Scope(PERSON, at, sources), rng.choice([1, 3, 10, 50]) if len(expected) < 60 else 50)
+    found, totals = await pages(
+        db, type_, pairs, Scope(PERSON, at, sources), rng.choice([1, 3, 10, 50]) if len(expected) < 60 else 50
+    )
     shown = [(row.id, row.source, row.version) for row in found]
     assert shown == [(s.id, s.source, s.version) for s in expected], pairs
     assert totals == {len(expected)}

@@ -87,11 +87,8 @@ async def one(db: Database, job_id: UUID) -> Job | None:
 
 async def segments(db: Database, job_id: UUID) -> list[Segment]:
     """What a job has written, in order."""
-    rows = await db.fetch(
-        "SELECT number, kind, type, lines, size, crc, stored FROM export_segment WHERE job_id = $1 ORDER BY number",
-        job_id,
-    )
-    return [Segment(*row) for row in rows]
+    sql = "SELECT number, kind, type, lines, size, crc, stored FROM export_segment WHERE job_id = $1 ORDER BY number"
+    return [Segment(*row) for row in await db.fetch(sql, job_id)]
 
 
 async def polled(db: Database, job_id: UUID, at: datetime, apart: timedelta) -> bool:

@@ -92,7 +92,7 @@ class Worker:
     async def tidy(self) -> None:
         """Remove the jobs that are over, and files of no job."""
         await self.remove_over()
-        folders = {UUID(hex=name) for name in await self._objects.folders("export")}
+        folders = {key for name in await self._objects.folders("export") if (key := _key(name)) is not None}
         for job_id in folders - await store.known(self._db, list(folders)):
             await self._objects.remove_folder(f"export/{job_id.hex}")
 
@@ -191,6 +191,14 @@ async def give_way() -> None:
     busy = monotonic() - before
     if busy > 0.001:
         await asyncio.sleep(min(_MOST_WAIT, YIELD * busy))
+
+
+def _key(name: str) -> UUID | None:
+    """The job whose folder has a name."""
+    try:
+        return UUID(hex=name)
+    except ValueError:
+        return None
 
 
 def _group(job: Job) -> UUID | None:
