@@ -186,6 +186,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
+        *export.page_routes(p.exports, export.Takeout(p.db, p.record.extracts, p.exports), p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),

@@ -1,7 +1,7 @@
 """What the tests of exports share: the record's small country, its faces over HTTP, and a worker that is led by hand."""
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -100,7 +100,8 @@ class House:
 
     async def deposit(self, person: Person, *, by: str = "hospital", text: str = "", **meta):
         """A letter in a person's record."""
-        content, deposit = letter(text, **({"event_date": date(2024, 3, 11)} | meta))
+        content, said = letter(text)
+        deposit = replace(said, **({"event_date": date(2024, 3, 11)} | meta))
         done = await self.world.record.deposit(self.people[by], person.id, content, deposit)
         return done.document
 

@@ -28,6 +28,7 @@ from esante.record.model import (
     Timeline,
     Withdrawn,
 )
+from esante.record.pages import file_name
 from esante.record.pages import routes as page_routes
 from esante.record.service import Record
 from esante.record.store import rows_of as document_rows
@@ -67,6 +68,7 @@ __all__ = [
     "category_of_type",
     "display_of_type",
     "document_rows",
+    "file_name",
     "ground",
     "page_routes",
 ]
