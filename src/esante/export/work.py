@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, thread_time
 from uuid import UUID
 
 import orjson
@@ -186,9 +186,9 @@ class Worker:
 
 async def give_way() -> None:
     """Let requests of this process go before: the longer they keep it busy, the longer the work waits."""
-    before = monotonic()
+    before = thread_time()
     await asyncio.sleep(0)
-    busy = monotonic() - before
+    busy = thread_time() - before
     if busy > 0.001:
         await asyncio.sleep(min(_MOST_WAIT, YIELD * busy))
 
