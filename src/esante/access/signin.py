@@ -103,6 +103,10 @@ class SignIn:
             found = await self._by_session(request)
         return await self._at_work(replace(found, origin=origin_of(request)))
 
+    async def again(self, principal: dict[str, Any], origin: str) -> Requester:
+        """Who asked before, as he or she would ask now; `principal` is what `principal_of` gave then."""
+        return await self._at_work(requester_in(principal, origin))
+
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
         session = await self._sessions.of(request)

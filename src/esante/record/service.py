@@ -26,6 +26,7 @@ from esante.record.changing import Changing
 from esante.record.checks import subject_of
 from esante.record.clinical import Clinical
 from esante.record.deposits import Deposits, subject_findings
+from esante.record.extract import Extracts
 from esante.record.findings import UNCONFIRMED, InvalidContent
 from esante.record.meanings import Meanings
 from esante.record.model import (
@@ -64,7 +65,7 @@ class Record:
     What a requester may not see does not exist for him: every method raises the same Problem 404 for a
     document that is not there and for one that is not for him. Every act is journalled with its verdict, in
     the transaction of the act. `showing` makes pages and pictures of what was read; `clinical` shows the resources
-    that documents hold and that were created directly.
+    that documents hold and that were created directly; `extracts` makes copies to take along.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -76,6 +77,7 @@ class Record:
         self._deposits = Deposits(db, objects, self._teller, directory, access, self._sandbox)
         self.showing = Showing(self._sandbox)
         self.clinical = Clinical(db, objects, self._teller, access)
+        self.extracts = Extracts(db, objects, self._teller, self.clinical)
 
     def changing(self, base_url: str) -> Changing:
         """The use cases of writing clinical resources, for a FHIR face at an address."""
