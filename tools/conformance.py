@@ -72,8 +72,8 @@ def _search() -> list[str]:
         f"{len({each.url for each in known})} of {len(search_parameters())} search parameters can be searched by, "
         f"{len(known)} pairs of a parameter and a type; refused with a reason: {', '.join(refused)}, `_filter`, "
         "`_list`, `:above` and `:below` of codes, `:in` for value sets whose codes R4 does not list, `_contained`. "
-        "The definitions of the two parts of DocumentReference's `relationship` are taken the other way round, as R5 has "
-        "them.",
+        "The definitions of the two parts of DocumentReference's `relationship` are taken the other way round, as R5 "
+        "has them.",
         "",
         "Answers are compared with those of a naive reading of the specification over the plain resources "
         "(`tests/fhir/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run of the "
