@@ -1,5 +1,6 @@
 """Creating, changing and deleting clinical resources, one at a time."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -256,7 +257,7 @@ class Changing:
             if element:
                 resource[element] = {"reference": f"Patient/{requester.only}"}
             return requester.only
-        person_id = await self._named(holder)
+        person_id = _plainly(holder) or await self._named(holder)
         if person_id is None:
             raise telling.unknown_person(f"{type_}.{element}")
         holder["reference"] = f"Patient/{person_id}"
@@ -334,6 +335,15 @@ class Changing:
                     N_("The token's scopes do not cover this."),
                     remedy=N_("Ask for a token with this scope."),
                 )
+
+
+_PLAIN = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+
+
+def _plainly(holder: Resource) -> UUID | None:
+    """Whom a reference means that is nothing but the person's address, as nearly all are."""
+    match = _PLAIN.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
+    return UUID(match[1]) if match else None
 
 
 def several() -> Problem:
