@@ -2,7 +2,7 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline decide verify validate export. `--full` measures the timeline also with 1,000,000
+Parts: deposit read timeline decide verify validation export. `--full` measures the timeline also with 1,000,000
 documents. Raw results go to docs/performance/latest.json.
 """
 

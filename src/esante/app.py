@@ -29,6 +29,7 @@ from esante.access import Access
 from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.rest import fhir_response
+from esante.fhir.validate_api import validate_capability, validate_routes
 from esante.journal import Journal, Reader, run_readers
 from esante.notices import Notices
 from esante.record import Record
@@ -180,8 +181,9 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         Route("/health", health),
         Route("/fhir/metadata", metadata),
         *export.api_routes(p.exports, p.access, base),
+        *validate_routes(p.access.requester),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
-        *directory.api_routes(p.directory, p.access.caller, base),
+        *directory.api_routes(p.directory, p.access.looker_up, base),
         *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
@@ -243,10 +245,11 @@ async def _hourly(platform: Platform) -> None:
 
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
-    for resource in resources:
-        if resource["type"] == "Patient":
-            resource["operation"] = [export.PATIENT_OPERATION]
+    told = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
+    resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
+    for type_, operations in (*record.OPERATIONS.items(), *export.OPERATIONS.items()):
+        named = [{"name": name, "definition": address} for name, address in operations.items()]
+        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -255,15 +258,16 @@ def _capability_statement(base: str) -> dict[str, Any]:
         "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
+        "patchFormat": [record.PATCH_FORMAT],
         "software": {"name": "esante", "version": __version__},
         "implementation": {"description": "The shared care record of esante", "url": base},
         "rest": [
             {
                 "mode": "server",
                 "security": access.security(base.removesuffix("/fhir")),
-                "resource": sorted(resources, key=itemgetter("type")),
-                "interaction": [{"code": "transaction"}],
-                "operation": [export.SYSTEM_OPERATION],
+                "resource": sorted(resources.values(), key=itemgetter("type")),
+                "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "operation": [validate_capability(), export.SYSTEM_OPERATION],
             }
         ],
     }

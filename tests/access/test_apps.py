@@ -508,7 +508,8 @@ async def test_she_is_not_asked_again_for_what_she_decided(house, signed_in, app
     assert less["error"] == "access_denied"
     told = await journal.entries_of(anna.id, [AppAllowed])
     assert [entry.event.again for entry in told] == [True, False]
-    assert consent_fields(await she.opens(app, scope="launch/patient patient/Patient.rs patient/List.rs"))
+    more = consent_fields(await she.opens(app, scope="patient/Patient.rs patient/List.rs patient/Binary.rs"))
+    assert [value for name, value in more if name == "grant"] == ["patient/List.rs", "patient/Patient.rs"]
 
 
 async def test_what_she_took_out_is_still_out_when_she_is_asked_again(house, signed_in, browser):
@@ -624,7 +625,7 @@ async def test_user_scopes_need_no_patient_and_reach_all_of_them(house, signed_i
     he = await signed_in(fresh(house.doctor))
     app.scope = "user/DocumentReference.rs openid fhirUser"
     page = await he.opens(app)
-    assert "Of all patients whose record you may open." in text_of(page)
+    assert "Of everyone whose data you may see." in text_of(page)
     body = (await app.exchange(app.answered(await he.answers(page))["code"])).json()
     assert "patient" not in body
     assert (await app.reads(body["access_token"])).json()["only"] is None

@@ -75,6 +75,7 @@ def test_what_can_serve_is_registered(client):
         {"jwks": {"keys": [{"kty": "oct", "k": "AAAA", "kid": "k"}]}},
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Key size")
 def test_what_cannot_serve_is_not_registered(changes):
     with pytest.raises(ValueError, match=r"^client "):
         check_client(replace(APP, **changes))

@@ -234,7 +234,7 @@ class Oracle:
         for each in sorted(visible, key=lambda s: (s.since, s.source)):
             latest[each.type, each.id] = each
         self.shown = list(latest.values())
-        self.at, self.outside = at, outside or (lambda *_: [])
+        self.person, self.at, self.outside = person, at, outside or (lambda *_: [])
 
     def search(self, type_: str, pairs: list[tuple[str, str]]) -> list[Stored]:
         """All matches, in order."""
@@ -251,11 +251,39 @@ class Oracle:
             matches = there + [s for s in matches if values[s.id] is None]
         return matches
 
+    def included(self, page: list[Stored], pairs: list[tuple[str, str]]) -> tuple[set[str], set[str]]:
+        """The references to what is included beside a page of matches, and those that lead out of the record."""
+        seen, new, outside = {s.reference for s in page}, page, set()
+        first = True
+        while new:
+            found: set[str] = set()
+            for name, value in pairs:
+                if name.startswith(("_include", "_revinclude")) and (first or name.endswith(":iterate")):
+                    type_, code, *target = value.split(":")
+                    pointing = self.backward if name.startswith("_revinclude") else self.forward
+                    found |= pointing(new, type_, code, *target)
+            shown = {s.reference: s for s in self.shown}
+            ours = re.compile(rf"[A-Z]\w+/{self.person.hex}[0-9a-f]{{32}}")
+            outside |= {t for t in found if re.fullmatch(r"[A-Z]\w+/[\w.-]+", t) and not ours.fullmatch(t)}
+            new = [shown[text] for text in found if text in shown and text not in seen]
+            seen |= {s.reference for s in new}
+            first = False
+        return seen - {s.reference for s in page}, outside
+
+    def forward(self, rows: list[Stored], type_: str, code: str, target: str = "") -> set[str]:
+        elements = [e for s in rows if s.type == type_ for _, e in self.elements(s, code)]
+        return {text for e in elements for text in references(e) if not target or text.startswith(f"{target}/")}
+
+    def backward(self, rows: list[Stored], type_: str, code: str, target: str = "") -> set[str]:
+        wanted = {s.reference for s in rows if not target or s.type == target}
+        pointing = [s for s in self.shown if s.type == type_]
+        return {s.reference for s in pointing for _, e in self.elements(s, code) if wanted.intersection(references(e))}
+
     def parameter(self, type_: str, code: str) -> tuple[str, ...]:
         return (PARAMETERS[type_] | COMMON)[code]
 
     def elements(self, s: Stored, code: str) -> list[tuple[str, Any]]:
-        kind, *paths = self.parameter(s.type, code)
+        _kind, *paths = self.parameter(s.type, code)
         found = []
         for path in paths:
             path, _, only = path.partition("|")

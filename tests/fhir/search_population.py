@@ -176,7 +176,8 @@ def others() -> list[Json]:
 
 
 def synthea(folder: Path, number: int, limit: int) -> list[Json]:
-    bundle = orjson.loads(gzip.open(folder / "synthea" / f"{number:02}.json.gz").read())
+    packed = (folder / "synthea" / f"{number:02}.json.gz").read_bytes()
+    bundle = orjson.loads(gzip.decompress(packed))
     found = [{**entry["resource"], "id": entry["fullUrl"]} for entry in bundle["entry"]]
     return [each for each in found if each["resourceType"] in PARAMETERS][:limit]
 
@@ -196,16 +197,17 @@ def linked(resources: list[Json], rng: random.Random) -> list[Json]:
     by_type: dict[str, list[str]] = {}
     for each in resources:
         by_type.setdefault(each["resourceType"], []).append(each["id"])
-    encounters: list[Json] = []
-    for n in range(6):
-        encounters.append({
+    encounters: list[Json] = [
+        {
             "resourceType": "Encounter", "id": f"Encounter/made-{n}", "status": ["finished", "planned"][n % 2],
             "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": ["AMB", "IMP"][n % 2]},
             "subject": {"reference": "Patient"}, "period": {"start": f"2020-0{n + 1}"},
             "diagnosis": [{"condition": {"reference": rng.choice(by_type["Condition"])}}],
             **({"partOf": {"reference": f"Encounter/made-{n - 1}"}} if n else {}),
             "participant": [{"individual": {"reference": rng.choice([*by_type["Practitioner"], "Practitioner/outside-1"])}}],
-        })  # fmt: skip
+        }
+        for n in range(6)
+    ]  # fmt: skip
     for each in resources:
         if each["resourceType"] in ("Observation", "Condition", "Procedure") and rng.random() < 0.6:
             each["encounter"] = {"reference": rng.choice(encounters)["id"]}

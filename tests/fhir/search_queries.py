@@ -65,6 +65,21 @@ class Queries:
             pairs.append(("_sort", ",".join(rng.choice(["", "-"]) + key for key in keys)))
         return type_, pairs
 
+    def includes(self, rng: random.Random, type_: str) -> list[Pair]:
+        """Some things to be included; each after the first perhaps of what came before."""
+        pairs, near = [], [type_]
+        for _ in range(rng.randint(1, 3)):
+            start = rng.choice(near)
+            forward = [(start, c, t) for c, t in self._pointers(start)]
+            backward = [(t, c, start) for t in self.types for c, target in self._pointers(t) if target == start]
+            name, (other, code, target) = rng.choice(
+                [("_include", each) for each in forward] + [("_revinclude", each) for each in backward]
+            )
+            near.append(target if name == "_include" and target in self.types else other)
+            step = rng.choice(["", ":iterate"])
+            pairs.append((name + step, f"{other}:{code}{rng.choice(['', f':{target}'])}"))
+        return pairs
+
     def pair(self, rng: random.Random, type_: str, depth: int = 0) -> Pair:
         """One parameter with its value."""
         shape = rng.choice(["plain"] * 6 + ["chain", "has", "column"])
@@ -159,7 +174,13 @@ def _token(rng: random.Random, element: tuple[str, Any], modifier: str) -> str:
     system, code = rng.choice(tokens(data, None) or [("", "none")])
     code = rng.choice([code, code, code.upper(), "other"]) or "none"
     bound = "http://hl7.org/fhir/observation-status"
-    forms = [code, f"{escaped(system)}|{escaped(code)}", f"|{escaped(code)}", f"{escaped(system)}|", f"{bound}|{code}"]
+    forms = [
+        code,
+        f"{escaped(system)}|{escaped(code)}",
+        f"|{escaped(code)}",
+        f"{escaped(system)}|",
+        f"{bound}|{escaped(code)}",
+    ]
     return rng.choice([escaped(forms[0]) if code else "x", *forms[1:3], forms[3] if system else "x", forms[4]])
 
 

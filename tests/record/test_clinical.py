@@ -1,7 +1,6 @@
 """Clinical resources over HTTP: create, read, change, delete, history, conditional requests."""
 
 import asyncio
-import base64
 
 import orjson
 import pytest
@@ -275,3 +274,125 @@ async def test_a_restricted_resource_is_for_the_author_and_the_circle(world):
         assert stricter.status_code == 200
         laxer = await hospital.put(url, content=observation(person, id=made["id"]), headers=FHIR)
         assert laxer.json()["meta"]["security"] == label["security"]
+
+
+async def test_the_patient_hides_a_resource_with_all_its_versions(world):
+    person = await world.person()
+    await world.into_circle(person, world.people["doctor_entry"])
+    async with world.client(world.people["hospital"]) as hospital:
+        made = (await create(hospital, observation(person))).json()
+        url = f"/fhir/Observation/{made['id']}"
+        await hospital.put(url, content=observation(person, value="9", id=made["id"]), headers=FHIR)
+        refused = await hospital.post(f"{url}/$meta-add", content=_meta("V"), headers=FHIR)
+        assert refused.status_code == 403
+    async with world.client(requester_of(person)) as me, world.client(world.people["doctor"]) as doctor:
+        history = f"/fhir/Observation/_history?patient={person.id}"
+        assert len((await doctor.get(history)).json()["entry"]) == 2
+        hidden = await me.post(f"{url}/$meta-add", content=_meta("V"), headers=FHIR)
+        assert hidden.json()["parameter"][0]["valueMeta"]["security"] == [{"system": LABEL, "code": "V"}]
+        for address in (url, f"{url}/_history/1", f"{url}/_history"):
+            assert (await doctor.get(address)).status_code == 404
+        assert "entry" not in (await doctor.get(history)).json()
+        assert (await me.get(url)).status_code == 200
+        async with world.client(world.people["hospital"]) as hospital:
+            own = (await hospital.get(url)).json()
+            assert (await hospital.put(url, content=orjson.dumps(own), headers=FHIR)).status_code == 200
+        assert (await doctor.get(url)).status_code == 404
+        assert (await me.post(f"{url}/$meta-delete", content=_meta("V"), headers=FHIR)).status_code == 200
+        shown = await doctor.get(url)
+        assert (shown.status_code, "security" in shown.json()["meta"]) == (200, False)
+        assert len((await doctor.get(history)).json()["entry"]) == 5
+        assert (await me.post(f"{url}/$meta-add", content=_meta("N"), headers=FHIR)).status_code == 422
+
+
+def _meta(code: str) -> bytes:
+    meta = {"security": [{"system": LABEL, "code": code}]}
+    return orjson.dumps({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": meta}]})
+
+
+async def test_what_a_patient_adds_herself_counts_as_her_note(world):
+    person = await world.person()
+    await world.into_circle(person, world.people["doctor_entry"])
+    from esante.record.clinical_model import ClinicalCreated
+
+    async with world.client(requester_of(person)) as me:
+        made = await create(me, observation(person))
+        assert made.status_code == 201
+        implied = orjson.loads(observation(person))
+        del implied["subject"]
+        assert (await create(me, orjson.dumps(implied))).json()["subject"] == {"reference": f"Patient/{person.id}"}
+        request = {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "intent": "order",
+            "subject": {"reference": f"Patient/{person.id}"},
+            "medicationCodeableConcept": {"text": "morphine"},
+        }
+        assert (await create(me, orjson.dumps(request), "MedicationRequest")).status_code == 403
+        other = await world.person()
+        assert (await create(me, observation(other))).status_code in (403, 404)
+    [(_, first), _] = await world.events(person, ClinicalCreated)
+    assert (first.categories, first.rule) == (("patient_note",), "patient.write")
+    async with world.client(world.people["doctor"]) as doctor:
+        assert (await doctor.get(f"/fhir/Observation/{made.json()['id']}")).status_code == 200
+
+
+async def test_who_may_not_write_a_category_is_refused_and_it_is_told(world):
+    person, closed = await world.person(), await world.person(opened=False)
+    from esante.record.clinical_model import ClinicalRefused
+
+    async with world.client(world.people["laboratory"]) as laboratory:
+        prescription = {
+            "resourceType": "MedicationRequest",
+            "status": "active",
+            "intent": "order",
+            "subject": {"reference": f"Patient/{person.id}"},
+            "medicationCodeableConcept": {"text": "morphine"},
+        }
+        refused = await create(laboratory, orjson.dumps(prescription), "MedicationRequest")
+        assert (refused.status_code, refused.json()["issue"][0]["code"]) == (403, "forbidden")
+        assert (await create(laboratory, observation(closed))).status_code == 403
+    [(_, told)] = await world.events(person, ClinicalRefused)
+    assert (told.action, told.type, told.categories, told.rule) == (
+        "create",
+        "MedicationRequest",
+        ("prescription",),
+        "write.category",
+    )
+
+
+@pytest.mark.parametrize(
+    ("operations", "status"),
+    [
+        (b"{", 400),
+        (b"{}", 400),
+        (b"[1]", 400),
+        (b'[{"op":"add"}]', 422),
+        (b'[{"op":"jump","path":"/status"}]', 422),
+        (b'[{"op":"replace","path":"/no/such","value":1}]', 422),
+        (b'[{"op":"test","path":"/status","value":"amended"}]', 422),
+        (b'[{"op":"replace","path":"","value":[]}]', 422),
+        (b'[{"op":"replace","path":"/id","value":"x"}]', 422),
+        (b'[{"op":"replace","path":"/resourceType","value":"Patient"}]', 422),
+        (b'[{"op":"remove","path":"/status"}]', 422),
+        (b'[{"op":"replace","path":"/subject/reference","value":"Patient/x"}]', 422),
+        (b"[" + b'{"op":"test","path":"/status","value":"final"},' * 300 + b'{"op":"remove","path":"/text"}]', 400),
+        (
+            b'[{"op":"add","path":"/note","value":[{"text":"x"}]}'
+            + b',{"op":"copy","from":"/note","path":"/note/-"}' * 60
+            + b"]",
+            413,
+        ),
+        (b'[{"op":"replace","path":{"a":1},"value":1}]', 422),
+        (b'[{"op":["add"],"path":"/status","value":1}]', 422),
+        (b'[{"op":"add","path":"/note/99999999999999999999","value":1}]', 422),
+    ],
+)
+async def test_a_hostile_patch_is_refused(world, operations, status):
+    person = await world.person()
+    async with world.client(world.people["hospital"]) as client:
+        id_ = (await create(client, observation(person))).json()["id"]
+        answer = await client.patch(f"/fhir/Observation/{id_}", content=operations, headers=PATCH)
+        assert answer.status_code == status, answer.text
+        assert (await client.get(f"/fhir/Observation/{id_}")).headers["etag"] == 'W/"1"'
+        assert (await client.patch(f"/fhir/Observation/{id_}", content=operations, headers=FHIR)).status_code == 415

@@ -18,7 +18,7 @@ HAEMOGLOBIN = {"coding": [{"system": LOINC, "code": "718-7"}]}
 
 def laboratory_report(person, *results: tuple[str, float], **fields) -> dict:
     """A report with an Observation for each result (an identifier and a value), its Specimen and Practitioner."""
-    bundle = fhir_document(person, type_="11502-2")
+    bundle = fhir_document(person, type_="11502-2", text=f"Results {results}")
     patient, author = bundle["entry"][1]["fullUrl"], bundle["entry"][2]["fullUrl"]
     specimen = {"fullUrl": uuid7().urn, "resource": {"resourceType": "Specimen", "type": {"text": "blood"}}}
     for identifier, value in results:

@@ -3,6 +3,7 @@
 from esante.access.api import api_routes, capabilities
 from esante.access.audit import audit_event
 from esante.access.discovery import security
+from esante.access.encounters import STAY_PARAMETERS, StayFace, is_admission
 from esante.access.events import (
     AppAllowed,
     AppEnded,
@@ -24,6 +25,7 @@ from esante.access.events import (
     StayRead,
     StayRefused,
     TokenIssued,
+    TurnedAway,
 )
 from esante.access.log import log_types
 from esante.access.matrix import matrix, policy, rights
@@ -50,6 +52,7 @@ from esante.access.signin import principal_of, requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
+    "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
     "Action",
@@ -80,16 +83,19 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
+    "StayFace",
     "StayRead",
     "StayRefused",
     "StayStatus",
     "TokenIssued",
+    "TurnedAway",
     "Verdict",
     "api_routes",
     "audit_event",
     "capabilities",
     "decide",
     "explain",
+    "is_admission",
     "log_types",
     "matrix",
     "opening_grant",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from esante.access import store_signin
 from esante.access.events import SignedIn, SignedOut, TokenIssued
+from esante.access.limits import NOBODY, Limits
 from esante.access.model import Requester
 from esante.access.oauth import SECRET, kept_as, new_secret
 from esante.access.store_signin import Token
@@ -85,8 +86,11 @@ class SignIn:
     A token, and where a practitioner works, are believed for `CACHE_SECONDS` without asking again.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, sessions: Sessions) -> None:
+    def __init__(
+        self, db: Database, journal: Journal, directory: Directory, sessions: Sessions, limits: Limits
+    ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
+        self._limits = limits
         self._tokens: dict[bytes, tuple[float, Token]] = {}
         self._places: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
@@ -94,7 +98,7 @@ class SignIn:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
         given = request.headers.get("authorization")
         if given is not None:
-            found = await self._by_token(given)
+            found = await self._by_token(given, origin_of(request))
         else:
             found = await self._by_session(request)
         return await self._at_work(replace(found, origin=origin_of(request)))
@@ -177,9 +181,10 @@ class SignIn:
         """Believe no token any more without asking: some have just ended."""
         self._tokens.clear()
 
-    async def _by_token(self, header: str) -> Requester:
+    async def _by_token(self, header: str, origin: str) -> Requester:
         token = await self.bearer(header)
         if token is None:
+            await self._limits.turned_away("token", NOBODY, origin)
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
         return replace(requester_in(token.principal), scopes=token.scopes)
 

@@ -4,6 +4,8 @@ from esante.record.api import capabilities
 from esante.record.api import routes as api_routes
 from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
 from esante.record.clinical_model import View
+from esante.record.clinical_routes import OPERATIONS, PATCH_FORMAT
+from esante.record.clinical_types import CLINICAL, ClinicalType
 from esante.record.extract import TYPES as COPIED_TYPES
 from esante.record.extract import Extract, Extracts, Span, ground
 from esante.record.findings import FINDINGS, InvalidContent
@@ -35,11 +37,15 @@ from esante.record.store import rows_of as document_rows
 
 __all__ = [
     "CATEGORIES",
+    "CLINICAL",
     "COPIED_TYPES",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
     "MAX_CONTENT",
+    "OPERATIONS",
+    "PATCH_FORMAT",
     "Category",
+    "ClinicalType",
     "ConfidentialitySet",
     "Corrected",
     "Deposit",

@@ -21,6 +21,7 @@ from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search
 from esante.record import clinical_routes, telling
 from esante.record.bundles_api import BundlesFace
 from esante.record.clinical_routes import ClinicalRoutes
+from esante.record.docref import as_search
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import MAX_CONTENT, Deposited, Document, Filters, Order, Status
 from esante.record.resources import (
@@ -84,6 +85,7 @@ def routes(record: Record, directory: Directory, access: Access, base_url: str) 
         Route(reference, face.find_documents, methods=get),
         Route(reference, _told(face.publish), methods=post),
         Route(f"{reference}/_search", _posted(face.find_documents), methods=post),
+        Route(f"{reference}/$docref", _told(face.docref), methods=["GET", "POST"]),
         Route(f"{reference}/{{id}}", face.read_document, methods=get),
         Route(f"{reference}/{{id}}", _told(face.withdraw), methods=put),
         Route(lists, face.find_lists, methods=get),
@@ -187,7 +189,7 @@ class _Face:
         """ITI-67: the documents of a patient that the requester may see."""
         requester = await self.access.caller(request, "DocumentReference", "s")
         params = SearchParams(request, DOCUMENT_PARAMETERS)
-        search = await Search.of(params, self.directory, self.base_url)
+        search = await Search.of(params, self.directory, self.base_url, requester.only)
         documents: tuple[Document, ...] = ()
         following = None
         if search.person_id is not None:
@@ -204,11 +206,15 @@ class _Face:
         resources = [document_reference(document, self.base_url) for document in documents]
         return fhir_response(self._searchset(params, resources, following))
 
+    async def docref(self, request: Request) -> Response:
+        """IPA's way to ask for documents."""
+        return await self.find_documents(await as_search(request))
+
     async def find_lists(self, request: Request) -> Response:
         """ITI-66: the submission sets of a patient's documents, the newest first."""
         requester = await self.access.caller(request, "List", "s")
         params = SearchParams(request, LIST_PARAMETERS)
-        search = await Search.of(params, self.directory, self.base_url)
+        search = await Search.of(params, self.directory, self.base_url, requester.only)
         sets: dict[str, list[Document]] = {}
         if search.person_id is not None:
             for document in await self._all(requester, search.person_id):

@@ -79,6 +79,10 @@ class Clinical:
             raise gone()
         return version
 
+    async def holds(self, type_: str, key: Key) -> bool:
+        """Whether there is such a resource at all; who asks is not told."""
+        return bool(await self._current.of((key[0], type_, key[1])))
+
     async def version(self, requester: Requester, type_: str, key: Key, tag: str, types: Types = None) -> Version:
         """One version of a resource that is there. Problem 404, and 410 for one that says it was deleted."""
         async with self.refusals(requester, key[0], "read", type_):

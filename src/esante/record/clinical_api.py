@@ -3,7 +3,7 @@
 Source: FHIR R4, "RESTful API" (http.html).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,17 +12,18 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import Access, Requester
+from esante.access import Access, Confidentiality, Requester
 from esante.directory import Directory, person_meant
 from esante.fhir import search, store
 from esante.fhir.preconditions import etag, http_date
-from esante.fhir.rest import DEFAULT_COUNT, MAX_COUNT, date_range, keys_of, read_resource
+from esante.fhir.rest import DEFAULT_COUNT, MAX_COUNT, date_range, fhir_response, keys_of, read_resource
 from esante.fhir.search import Query
 from esante.fhir.store.patch import MEDIA_TYPE
-from esante.record import answers, telling
+from esante.record import answers, labels, telling
 from esante.record.changing import MAX_RESOURCE, Changing, Outcome
 from esante.record.clinical import Clinical, Key, Types
 from esante.record.clinical_types import CLINICAL
+from esante.record.submissions import checked
 from esante.web import N_, Problem, decode_cursor, encode_cursor, read_body
 
 
@@ -56,16 +57,27 @@ class ClinicalFace:
         type_ = request.path_params["type"]
         requester, types = await self.caller(request, type_, "c")
         body = await read_resource(request, MAX_RESOURCE)
+        return await self.created(request, requester, type_, body, types)
+
+    async def created(
+        self, request: Request, requester: Requester, type_: str, body: bytes, types: Types = None
+    ) -> Response:
+        """As `create`, for who has read the request."""
         unless = request.headers.get("if-none-exist")
-        return self._changed(
-            request, await self.changing.create(requester, type_, body, unless, queries(types, type_))
-        )
+        outcome = await self.changing.create(requester, type_, body, unless, queries(types, type_))
+        return self._changed(request, outcome)
 
     async def update(self, request: Request) -> Response:
         """The next version of a resource."""
         type_ = request.path_params["type"]
         requester, types = await self.caller(request, type_, "u")
         body = await read_resource(request, MAX_RESOURCE)
+        return await self.updated(request, requester, type_, body, types)
+
+    async def updated(
+        self, request: Request, requester: Requester, type_: str, body: bytes, types: Types = None
+    ) -> Response:
+        """As `update`, for who has read the request."""
         keys = keys_of(request.path_params["id"])
         if keys is None:
             raise telling.not_by_id(type_)
@@ -89,6 +101,32 @@ class ClinicalFace:
         if_match = request.headers.get("if-match")
         gone = await self.changing.delete(requester, type_, key(request), if_match, queries(types, type_))
         return Response(status_code=204, headers={"ETag": etag(gone.tag), "Last-Modified": http_date(gone.since)})
+
+    async def meta_add(self, request: Request) -> Response:
+        """The patient restricts or hides a resource, by its label."""
+        return await self._relabelled(request, lambda level: level)
+
+    async def meta_delete(self, request: Request) -> Response:
+        """The patient takes a restriction away."""
+        return await self._relabelled(request, lambda level: Confidentiality.NORMAL)
+
+    async def _relabelled(self, request: Request, level: Callable[[Confidentiality], Confidentiality]) -> Response:
+        type_ = request.path_params["type"]
+        requester = await self.access.caller(request, type_, "u")
+        given = checked(await read_resource(request, MAX_RESOURCE), "Parameters").get("parameter", ())
+        meta = next((one.get("valueMeta") for one in given if one.get("name") == "meta"), None)
+        named = labels.level_of(meta, "Parameters.parameter[0].valueMeta.security")
+        if named is Confidentiality.NORMAL:
+            raise Problem(
+                422,
+                "not-supported",
+                N_("No label that restricts is named."),
+                place="Parameters.parameter",
+                remedy=N_("Send N, R or V of v3-Confidentiality."),
+            )
+        outcome = await self.changing.relabel(requester, type_, key(request), level(named))
+        told = {"name": "return", "valueMeta": labels.meta_of(outcome.version)}
+        return fhir_response({"resourceType": "Parameters", "parameter": [told]})
 
     # By a search
 

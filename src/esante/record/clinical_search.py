@@ -3,7 +3,7 @@
 Source: FHIR R4, "Search" (search.html); IPA 1.1 for what has to be there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from esante.access import Access, Requester
 from esante.directory import NAMING, Directory, person_meant
-from esante.fhir import decode, definitions, encode, search
-from esante.fhir.rest import keys_of, posted_search
+from esante.fhir import search
+from esante.fhir.rest import keys_of
 from esante.fhir.search import Found, Query, Row
 from esante.record import answers, telling
 from esante.record.clinical import Clinical, Result, Types
@@ -26,7 +26,6 @@ from esante.web import FHIR_JSON, N_, Problem
 
 Json = dict[str, Any]
 _PROVENANCE = ("_revinclude", "Provenance:target")
-_TAG = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +46,26 @@ class SearchFace:
         types = self.types(requester, type_, pairs)
         given = request.query_params.multi_items()
         person_id = await person_meant(given, self.directory, self.base_url, requester.only)
-        return await self._answer(request, requester, types, person_id, type_)
-
-    async def search_posted(self, request: Request) -> Response:
-        """A search sent as a form."""
-        form = await posted_search(request)
-        form.scope["path_params"] = request.path_params
-        return await (self.search_compartment if "id" in request.path_params else self.search)(form)
+        return await self.answer(request, requester, types, person_id, type_)
 
     async def search_compartment(self, request: Request) -> Response:
         """What a search finds in the compartment of a patient."""
         type_, id_ = request.path_params["type"], request.path_params["id"]
         requester, pairs = await self.access.caller_within(request, type_, "s")
         types = self.types(requester, type_, pairs)
-        return await self._answer(request, requester, types, uuid_of(id_), f"Patient/{id_}/{type_}")
+        return await self.answer(request, requester, types, uuid_of(id_), f"Patient/{id_}/{type_}")
 
-    async def _answer(
-        self, request: Request, requester: Requester, types: Types, person_id: UUID | None, path: str
+    async def answer(
+        self,
+        request: Request,
+        requester: Requester,
+        types: Types,
+        person_id: UUID | None,
+        path: str,
+        first: Sequence[Json] = (),
     ) -> Response:
+        """A page of what the parameters of a request find of a person; before it, on the first page, resources that
+        match and lie elsewhere."""
         type_ = request.path_params["type"]
         given = request.query_params.multi_items()
         asked = [pair for pair in given if pair[0] not in NAMING and pair != _PROVENANCE]
@@ -79,7 +80,10 @@ class SearchFace:
             kept = [pair for pair in query.pairs if pair[0] != "_cursor"]
             links["next"] = answers.url(self.base_url, path, [*named, *kept, ("_cursor", result.found.next)])
         entries = await self._entries(requester, query, result, provenance=_PROVENANCE in given)
-        return answers.bundle("searchset", entries, links=links, total=result.found.total)
+        if query.count and query.cursor is None:
+            entries = [*(self._computed(one, "match") for one in first), *entries]
+        total = result.found.total
+        return answers.bundle("searchset", entries, links=links, total=None if total is None else total + len(first))
 
     async def _entries(self, requester: Requester, query: Query, result: Result, *, provenance: bool) -> list[Json]:
         """The entries of a page: matches, what is included, and what is to be said."""
@@ -95,7 +99,7 @@ class SearchFace:
         return entries + self._told(query, found)
 
     def _entry(self, person_id: UUID, row: Row, mode: str, query: Query | None = None) -> Json:
-        body = row.body if query is None else subset(row.body, query)
+        body = row.body if query is None else search.subset(row.body, query)
         return answers.entry(self.base_url, row.type, person_id.hex + row.id.hex, body, mode)
 
     def _computed(self, resource: Json, mode: str) -> Json:
@@ -173,26 +177,3 @@ def _targets(given: Iterable[tuple[str, str]], base_url: str) -> list[str]:
             remedy=N_("Search with target: the resource whose sources you want to know."),
         )
     return wanted
-
-
-def subset(body: bytes, query: Query) -> bytes:
-    """As much of a resource as a search wants back (search.html, "_summary" and "_elements")."""
-    if query.summary in ("false", "true") and not query.elements:
-        return body
-    resource = decode(body)
-    if query.elements:
-        wanted = _always(query.type) | frozenset(query.elements)
-    elif query.summary == "text":
-        wanted = _always(query.type) | {"text"}
-    else:
-        wanted = frozenset(resource) - {"text"}
-    kept = {name: value for name, value in resource.items() if name.removeprefix("_") in wanted}
-    kept["meta"] = {**resource["meta"], "tag": [*resource["meta"].get("tag", ()), _TAG]}
-    return encode(kept)
-
-
-def _always(type_: str) -> frozenset[str]:
-    """The elements that a resource cannot be without."""
-    elements = definitions.load().types[type_].elements
-    mandatory = {name for element in elements if element.min for name in element.json_names()}
-    return frozenset({"resourceType", "id", "meta", *mandatory})

@@ -76,7 +76,7 @@ class Deposits:
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
         if requester.only not in (None, person_id):
-            raise Denied(telling.not_found())
+            raise Denied(telling.unknown_person())
         examined = []
         for index, entry in enumerate(entries):
             with _numbered(index):

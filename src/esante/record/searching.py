@@ -24,6 +24,7 @@ DOCUMENT_PARAMETERS = {
     "author.given": "string",
     "author.identifier": "token",
     "category": "token",
+    "contenttype": "token",
     "creation": "date",
     "date": "date",
     "format": "token",
@@ -67,9 +68,9 @@ class Search:
     set_tests: tuple[Test, ...] = ()
 
     @classmethod
-    async def of(cls, params: SearchParams, directory: Directory, base_url: str) -> "Search":
-        """The search that the parameters ask for; Problem 400 when no patient is named."""
-        person_id = await person_meant(params.pairs, directory, base_url)
+    async def of(cls, params: SearchParams, directory: Directory, base_url: str, own: UUID | None = None) -> "Search":
+        """The search that the parameters ask for; Problem 400 when no patient is named, and there is no `own`."""
+        person_id = await person_meant(params.pairs, directory, base_url, own)
         tests = [*_tests(params), *await _author_tests(params, directory, base_url)]
         return cls(person_id, Filters(status=_statuses(params)), tuple(tests), tuple(_set_tests(params)))
 
@@ -104,6 +105,7 @@ def _tests(params: SearchParams) -> list[Test]:
     tests: list[Test] = []
     if (logical_id := params.get("_id")) is not None:
         tests.append(lambda document: document.key == logical_id)
+    tests += [_of_media_type(values) for values in params.all("contenttype")]
     for name, (system, code) in _CODES.items():
         tests += [_coded(values, system, code) for values in params.all(name)]
     tests += [_identified(values) for values in params.all("identifier")]
@@ -161,6 +163,11 @@ def _identified(values: Sequence[str], key: Callable[[Document], UUID] = lambda 
     return lambda document: any(
         _has(tokens, system, value) for system, value in (*document.identifiers, (URI, key(document).urn))
     )
+
+
+def _of_media_type(values: Sequence[str]) -> Test:
+    codes = {token_of(value)[1] for value in values}
+    return lambda document: document.media_type in codes
 
 
 def _has(tokens: Sequence[tuple[str | None, str]], system: str, value: str) -> bool:

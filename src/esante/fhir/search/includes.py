@@ -105,7 +105,7 @@ class _Including:
         """Fetch rows and keep those that are new, as far as there is room."""
         room = MAX_INCLUDED - len(self._found.rows)
         limit = statement.argument(room + len(self._seen) + 1, "bigint")
-        sql = statement.with_bodies(f"{shown} ORDER BY type, id LIMIT {limit}")
+        sql = statement.with_bodies(f"{shown} ORDER BY type, id LIMIT {limit}", index=True)
         fetched = await self._db.fetch(f"{statement.whole(sql)} ORDER BY type, id", *statement.arguments)
         new = [row for row in fetched if (row["type"], row["id"]) not in self._seen]
         self._found.cut = self._found.cut or len(new) > room

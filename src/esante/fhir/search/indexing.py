@@ -26,11 +26,11 @@ def index(resource: Resource) -> Out:
 
     Of what is not R4 in it, that much is left out. Raises KeyError for a resource of no type of R4.
     """
-    type_ = resource["resourceType"]
+    function = _compiled(resource["resourceType"])
     try:
-        return _compiled(type_)(resource)
+        return function(resource)
     except _NOT_R4:
-        return _carefully(type_, resource)
+        return indexed_by_paths(resource)
 
 
 def index_text(resource: Resource) -> str:
@@ -120,11 +120,12 @@ def _names(value: Any) -> Any:
     return value if isinstance(value, dict) else ()
 
 
-def _carefully(type_: str, resource: Resource) -> Out:
-    """What can be indexed of a resource that is not R4's: a key whose elements are wrong is left out."""
+def indexed_by_paths(resource: Resource) -> Out:
+    """The plain keys of `index` by FHIRPath, one path after the other and slower: what can be indexed of a resource
+    that is not R4's. A key whose elements are wrong is left out."""
     out: Out = {}
-    types = of_type(type_)
-    for plan in types.plans:
+    type_ = resource["resourceType"]
+    for plan in of_type(type_).plans:
         for path in plan.paths:
             try:
                 _by_closures(plan, path, type_)(out, resource, resource)

@@ -11,12 +11,13 @@ Number = int | Decimal
 
 UCUM = "http://unitsofmeasure.org"
 CURRENCY = "urn:iso:std:iso:4217"
+#: Numbers and units are used up to so many digits before the point, or zeros behind it: their products are doubles.
+_LARGEST_EXPONENT, _LARGEST_UNIT = 250, 50
 #: Beyond every number that is indexed, for ranges without an end.
-LEAST, MOST = Decimal("-1E+400"), Decimal("1E+400")
+LEAST, MOST = Decimal("-1E+305"), Decimal("1E+305")
 _DIGITS = Context(prec=40)
 #: To so many digits numbers are the same that only differ by how their units were converted.
 _CONVERTED = Context(prec=18)
-_LARGEST_EXPONENT = 300
 _SMALL = 10**15
 
 
@@ -46,12 +47,15 @@ def around(value: Number, distance: Decimal) -> tuple[Decimal, Decimal]:
 
 @functools.lru_cache(2048)
 def unit(system: str | None, code: str | None) -> Unit | None:
-    """The UCUM unit of a code; None for another system, or a code that is not known."""
+    """The UCUM unit of a code; None for another system, or a code that is not known or of no use."""
     measured = units.measure(code) if code and system == UCUM else None
     if measured is None:
         return None
+    factor = _DIGITS.divide(measured.factor.numerator, Decimal(measured.factor.denominator))
+    if abs(factor.adjusted()) > _LARGEST_UNIT:
+        return None
     dimension = ".".join(f"{name}{power if power != 1 else ''}" for name, power in measured.dimensions)
-    return Unit(dimension or "1", _DIGITS.divide(measured.factor.numerator, Decimal(measured.factor.denominator)))
+    return Unit(dimension or "1", factor)
 
 
 def converted(value: Number, factor: Decimal) -> Number:

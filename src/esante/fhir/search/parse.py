@@ -14,7 +14,7 @@ from esante.web import N_
 
 #: Limits of one search: conditions, steps of `_has` and chains from one resource to another, and conditions in all.
 MAX_CONDITIONS, MAX_STEPS, MAX_REACHED = 40, 4, 100
-#: Characters of the value of a parameter.
+#: Bytes of a parameter.
 MAX_LENGTH = 8192
 #: Types that lie outside of persons' records, but for those that came with a document.
 DIRECTORY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization"})
@@ -47,9 +47,9 @@ def parse(type_: str, pairs: Iterable[tuple[str, str]], *, strict: bool = False,
     ignored: list[str] = []
     for name, value in pairs:
         try:
+            _check(name, value)
             if not value:
                 continue
-            _check(name, value)
             if name not in _SERVED and not control.take(name, value):
                 conditions.append(reader.of(type_, name, value))
             understood.append((name, value))
@@ -65,9 +65,14 @@ def parse(type_: str, pairs: Iterable[tuple[str, str]], *, strict: bool = False,
 
 
 def _check(name: str, value: str) -> None:
-    """Texts that no database holds are in no resource."""
-    if "\x00" in name + value or len(value) > MAX_LENGTH:
-        bad(name.replace("\x00", ""), N_("This value is not supported."), N_("Search for something shorter."))
+    """Refuse texts that no database holds, and so no resource."""
+    try:
+        held = "\x00" not in (name + value) and len((name + value).encode()) <= MAX_LENGTH
+    except UnicodeEncodeError:
+        held = False
+    if not held:
+        printable = name.encode("ascii", "replace").decode().replace("\x00", "?")
+        bad(printable, N_("This value is not supported."), N_("Search for something shorter."))
 
 
 class Conditions:

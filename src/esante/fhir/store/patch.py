@@ -10,6 +10,8 @@ from esante.web import N_, Problem
 
 MEDIA_TYPE = "application/json-patch+json"
 MAX_OPERATIONS = 200
+MAX_COPIED = 64 * 1024
+"""Bytes by which copies within the resource may make it larger, beside what the patch brings along."""
 _REMEDY = N_("Send a JSON Patch (RFC 6902): a list of operations, each with op and path.")
 
 
@@ -17,7 +19,8 @@ def patched(resource: dict[str, Any], patch: bytes, limit: int) -> dict[str, Any
     """The resource after a patch, which must all apply; `resource` itself may be changed.
 
     Problem 400 for what is no patch, 422 with the number of the operation that does not fit the resource, 413 when the
-    resource would have more than `limit` bytes: each operation can at most double it, so it is weighed after each.
+    resource would have more than `limit` bytes, or grow by copies without end: each operation can at most double it,
+    so it is weighed after each.
     """
     try:
         operations = decode(patch)
@@ -28,6 +31,7 @@ def patched(resource: dict[str, Any], patch: bytes, limit: int) -> dict[str, Any
     if len(operations) > MAX_OPERATIONS:
         raise _no_patch(f"{MAX_OPERATIONS} operations are allowed.")
     value: Any = resource
+    limit = min(limit, len(compact(resource) or b"") + len(patch) + MAX_COPIED)
     for number, operation in enumerate(operations):
         value = _applied(value, operation, number)
         text = compact(value) if operation.get("op") in ("add", "copy", "replace") else b""
