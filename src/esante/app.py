@@ -180,8 +180,8 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         Route("/health", health),
         Route("/fhir/metadata", metadata),
-        *validate_routes(p.access.requester),
         *export.api_routes(p.exports, p.access, base),
+        *validate_routes(p.access.requester),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
         *directory.api_routes(p.directory, p.access.looker_up, base),
         *record.api_routes(p.record, p.directory, p.access, base),
@@ -247,8 +247,9 @@ def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
     told = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
     resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
-    for type_, operation in (*record.OPERATIONS, ("Patient", export.PATIENT_OPERATION)):
-        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), operation]}
+    for type_, operations in (*record.OPERATIONS.items(), *export.OPERATIONS.items()):
+        named = [{"name": name, "definition": address} for name, address in operations.items()]
+        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

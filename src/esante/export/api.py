@@ -61,16 +61,15 @@ def capabilities() -> list[Resource]:
             "documentation": "The persons in one's care right now: those whose record one may open.",
             "interaction": [{"code": "read"}, {"code": "search-type"}],
             "searchParam": [{"name": name, "type": kind} for name, kind in _PARAMETERS.items()],
-            "operation": [{"name": "export", "definition": f"{_DEFINITION}group-export"}],
         }
     ]
 
 
-PATIENT_OPERATION: Resource = {
-    "name": "export",
-    "definition": f"{_DEFINITION}patient-export",
-    "documentation": "Of all patients whose record one may open; with an id, of one of them; of a patient herself.",
+OPERATIONS = {
+    "Group": {"export": f"{_DEFINITION}group-export"},
+    "Patient": {"export": f"{_DEFINITION}patient-export"},
 }
+"""The operations of this face, by type and name. That on patients is also there for one of them."""
 SYSTEM_OPERATION: Resource = {"name": "export", "definition": f"{_DEFINITION}export"}
 
 

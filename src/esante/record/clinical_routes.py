@@ -232,9 +232,9 @@ def _provenance_capability() -> Resource:
 
 PATCH_FORMAT = MEDIA_TYPE
 """The kind of patch that is understood (CapabilityStatement.patchFormat)."""
-OPERATIONS = (
-    ("Patient", {"name": "everything", "definition": f"{_DEFINITION}Patient-everything"}),
-    ("Composition", {"name": "document", "definition": f"{_DEFINITION}Composition-document"}),
-    ("DocumentReference", {"name": "docref", "definition": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"}),
-)
-"""The operations on single types, as a CapabilityStatement names them."""
+OPERATIONS: Mapping[str, Mapping[str, str]] = {
+    "Patient": {"everything": f"{_DEFINITION}Patient-everything"},
+    "Composition": {"document": f"{_DEFINITION}Composition-document"},
+    "DocumentReference": {"docref": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"},
+}
+"""The operations on single types, by name, with the addresses of their definitions."""
