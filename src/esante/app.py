@@ -2,7 +2,7 @@
 
 The way of one request: `SecurityHeaders` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
-Readers of the journal (notices) and the sealer run beside it in every worker.
+Readers of the journal (notices, subscriptions), the sealer and the deliveries run beside it in every worker.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, fhir, notices, portal, record
+from esante import __version__, access, directory, fhir, notices, portal, record, subscriptions
 from esante.access import Access
 from esante.directory import Directory
 from esante.fhir.rest import fhir_response
@@ -35,9 +35,12 @@ from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
+from esante.subscriptions import Subscriptions
 from esante.web import HANDLERS, SecurityHeaders, grouped
 
 log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.0/8 ::1/128"
+"""In the demo software on the same machine can be told."""
 BUILT = "2026-11-23"
 """The date of the capability statement: when the faces last changed."""
 
@@ -55,11 +58,12 @@ class Platform:
     access: Access
     record: Record
     notices: Notices
+    subscriptions: Subscriptions
 
     @property
     def readers(self) -> Sequence[Reader]:
         """Everything that follows the journal."""
-        return [*self.access.readers(), self.notices.reader]
+        return [*self.access.readers(), self.notices.reader, self.subscriptions.reader]
 
 
 @contextlib.asynccontextmanager
@@ -117,7 +121,15 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     people = Directory(db, journal, settings.matricule_check)
     control = Access(db, journal, people, base_url=settings.base_url)
     documents = Record(db, objects, journal, people, control)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal))
+    told = Subscriptions(
+        db,
+        journal,
+        control,
+        documents,
+        base_url=f"{settings.base_url}/fhir",
+        networks=subscriptions.networks(settings.endpoint_networks or (LOOPBACK if settings.demo else "")),
+    )
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal), told)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -177,6 +189,8 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
+        *subscriptions.api_routes(p.subscriptions, p.access),
+        *subscriptions.page_routes(p.subscriptions, p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
         Mount("/static", StaticFiles(directory=static / "portal" / "static")),
@@ -197,6 +211,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
     return [
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
+        platform.subscriptions.deliveries.run(),
         _hourly(platform),
     ]
 
@@ -207,6 +222,7 @@ async def _hourly(platform: Platform) -> None:
         try:
             await platform.access.lifecycle.open_due(datetime.now(UTC))
             await platform.access.tidy()
+            await platform.subscriptions.tidy()
         except Unavailable:
             log.warning("the hourly work waits for the database")
         except Exception:
@@ -216,12 +232,13 @@ async def _hourly(platform: Platform) -> None:
 
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), subscriptions.capability()]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": BUILT,
         "kind": "instance",
+        "instantiates": [subscriptions.INSTANTIATES],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "software": {"name": "esante", "version": __version__},

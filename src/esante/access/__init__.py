@@ -39,7 +39,7 @@ from esante.access.model import (
 from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
 from esante.access.service import Access
-from esante.access.signin import requester_of
+from esante.access.signin import principal_of, requester_in, requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
@@ -83,6 +83,8 @@ __all__ = [
     "opening_grant",
     "page_routes",
     "policy",
+    "principal_of",
+    "requester_in",
     "requester_of",
     "rights",
 ]

@@ -38,6 +38,7 @@ SCOPES = [
     "system/Patient.rs",
     "system/Practitioner.rs",
     "system/PractitionerRole.rs",
+    "system/Subscription.cruds",
 ]
 
 

@@ -21,7 +21,7 @@ from esante.access.smart import Smart
 from esante.access.stays import Stays
 from esante.directory import Directory
 from esante.journal import Journal, Reader
-from esante.storage import Database, Lookup
+from esante.storage import Connection, Database, Lookup
 from esante.web import Sessions
 
 
@@ -50,6 +50,11 @@ class Access:
         found = await self._consents.of(person_id)
         return found or Consent(person_id=person_id, state=RecordState.NONE)
 
+    async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
+        """The consents of persons within a transaction; of who has no record: state NONE."""
+        found = await store.consents(conn, persons)
+        return {id_: found.get(id_) or Consent(person_id=id_, state=RecordState.NONE) for id_ in persons}
+
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
         return await self._signin.requester(request)
@@ -59,6 +64,11 @@ class Access:
         requester = await self.requester(request)
         require_scope(requester, resource, letters)
         return requester
+
+    async def again(self, known: Requester, resource: str, letters: str) -> Requester | None:
+        """Who was signed in some time ago, as he is today; None when he, or the software that acted for him, may no
+        longer do `letters` (SMART v2) to `resource`."""
+        return await self._signin.again(known, resource, letters)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from esante.access import store_signin
 from esante.access.events import SignedIn, SignedOut, TokenIssued
 from esante.access.model import Requester
+from esante.access.scopes import common_scopes, require_scope
 from esante.access.store_signin import Token
 from esante.directory import Directory, Organization, Person, Practitioner
 from esante.journal import Journal
@@ -61,7 +62,24 @@ def principal_of(requester: Requester) -> dict[str, Any]:
         "organization_id": str(requester.organization_id) if requester.organization_id else None,
         "organization": requester.organization,
         "client": requester.client,
+        "client_id": requester.client_id,
     }
+
+
+def requester_in(principal: dict[str, Any], origin: str = "") -> Requester:
+    """The requester that a session or a token keeps."""
+    organization_id = principal.get("organization_id")
+    return Requester(
+        kind=principal["kind"],
+        id=UUID(principal["id"]),
+        name=principal["name"],
+        profession=principal.get("profession", ""),
+        organization_id=UUID(organization_id) if organization_id else None,
+        organization=principal.get("organization", ""),
+        client=principal.get("client", ""),
+        client_id=principal.get("client_id", ""),
+        origin=origin,
+    )
 
 
 class SignIn:
@@ -95,7 +113,7 @@ class SignIn:
                 remedy=N_("Sign in, then try again."),
                 headers={"Location": "/signin"},
             )
-        found = _from_principal(session.principal, origin=origin_of(request))
+        found = requester_in(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
         return await self._at_work(found)
@@ -113,7 +131,7 @@ class SignIn:
         """End the session of a request, journalled."""
         session = await self._sessions.of(request)
         if session is not None:
-            requester = _from_principal(session.principal, origin=origin_of(request))
+            requester = requester_in(session.principal, origin=origin_of(request))
             await self._sessions.delete(request)
             await self._journal.append(SignedOut(), **_about(requester))
         response = redirect(to)
@@ -131,12 +149,47 @@ class SignIn:
         )
         return value
 
+    async def again(self, known: Requester, resource: str, letters: str) -> Requester | None:
+        """Who was signed in some time ago, as he is today and without asking for a token.
+
+        None when he is not in the directory any more, or when the software that acted for him is disabled, or may no
+        longer do `letters` (SMART v2) to `resource`.
+        """
+        scopes = known.scopes
+        if known.client_id:
+            client = await store_signin.client(self._db, known.client_id)
+            scopes = common_scopes(scopes or (), client.scopes if client else ())
+        found = await self._today(known)
+        if found is None:
+            return None
+        found = replace(found, client=known.client, client_id=known.client_id, scopes=scopes, origin=known.origin)
+        try:
+            require_scope(found, resource, letters)
+        except Problem:
+            return None
+        return found
+
+    async def _today(self, known: Requester) -> Requester | None:
+        """Somebody as the directory knows him now."""
+        match known.kind:
+            case "patient":
+                person = await self._directory.person(known.id)
+                return requester_of(person) if person else None
+            case "organization":
+                organization = await self._directory.organization(known.id)
+                return requester_of(organization) if organization else None
+            case "practitioner":
+                practitioner = await self._directory.practitioner(known.id)
+                place = known.organization_id and await self._directory.organization(known.organization_id)
+                return await self._at_work(requester_of(practitioner, place or None)) if practitioner else None
+        return None
+
     async def _by_token(self, header: str) -> Requester:
         scheme, _, value = header.partition(" ")
         token = await self._token(value.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
-        return replace(_from_principal(token.principal), scopes=token.scopes)
+        return replace(requester_in(token.principal), scopes=token.scopes)
 
     async def _token(self, value: str) -> Token | None:
         if not _TOKEN.fullmatch(value):
@@ -163,7 +216,7 @@ class SignIn:
                     N_("A change over the API needs a bearer token."),
                     remedy=N_("Send a bearer token."),
                 )
-        return _from_principal(session.principal)
+        return requester_in(session.principal)
 
     async def _at_work(self, requester: Requester) -> Requester:
         """A practitioner acts for an organisation only while he or she has a role there."""
@@ -178,20 +231,6 @@ class SignIn:
         if requester.organization_id in known[1]:
             return requester
         return replace(requester, organization_id=None, organization="")
-
-
-def _from_principal(principal: dict[str, Any], origin: str = "") -> Requester:
-    organization_id = principal.get("organization_id")
-    return Requester(
-        kind=principal["kind"],
-        id=UUID(principal["id"]),
-        name=principal["name"],
-        profession=principal.get("profession", ""),
-        organization_id=UUID(organization_id) if organization_id else None,
-        organization=principal.get("organization", ""),
-        client=principal.get("client", ""),
-        origin=origin,
-    )
 
 
 def _profession(practitioner: Practitioner, organization: Organization | None) -> str:

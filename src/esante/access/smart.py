@@ -118,7 +118,7 @@ class Smart:
         organization = await self._directory.organization(client.organization_id)
         if organization is None:
             raise OAuthError("invalid_client", "the client's organisation is no longer in the directory", 401)
-        requester = replace(requester_of(organization), client=client.name, origin=origin)
+        requester = replace(requester_of(organization), client=client.name, client_id=client.client_id, origin=origin)
         return Issued(await self._signin.issue_token(requester, scopes, LIFETIME), scopes, LIFETIME)
 
     async def _refused(self, claimed: str, error: OAuthError, origin: str) -> None:

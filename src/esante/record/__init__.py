@@ -2,8 +2,9 @@
 
 from esante.record.api import capabilities
 from esante.record.api import routes as api_routes
-from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
+from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.findings import FINDINGS, InvalidContent
+from esante.record.looking import Focus, Look
 from esante.record.model import (
     FORMAT_BY_MIME_TYPE,
     MAX_CONTENT,
@@ -26,13 +27,16 @@ from esante.record.model import (
     Withdrawn,
 )
 from esante.record.pages import routes as page_routes
+from esante.record.resources import CATEGORY_SYSTEM
 from esante.record.service import Record
 from esante.record.store import rows_of as document_rows
 
 __all__ = [
     "CATEGORIES",
+    "CATEGORY_SYSTEM",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
+    "LOINC",
     "MAX_CONTENT",
     "Category",
     "ConfidentialitySet",
@@ -44,8 +48,10 @@ __all__ = [
     "Entry",
     "Filters",
     "Finding",
+    "Focus",
     "InvalidContent",
     "Listed",
+    "Look",
     "Order",
     "Read",
     "Record",
