@@ -49,18 +49,6 @@ def event_row(subscription_id: UUID, entry_id: UUID, focus: Focus, at: datetime)
 _EVENT = "place, focus_type, person_id, focus_id, at, number, told, state = 'waiting' AS waiting"
 
 
-async def waiting(conn: Connection, subscription_id: UUID, after: int, limit: int) -> list[TopicEvent]:
-    """The first events that wait, in order, from behind a place on."""
-    rows = await conn.fetch(
-        f"SELECT {_EVENT} FROM subscription_event"  # noqa: S608
-        " WHERE subscription_id = $1 AND state = 'waiting' AND place > $2 ORDER BY place LIMIT $3",
-        subscription_id,
-        after,
-        limit,
-    )
-    return [_event(row) for row in rows]
-
-
 async def pending(conn: Connection, subscription_id: UUID, limit: int) -> list[TopicEvent]:
     """The first events that wait, in order, and among them those before that were given up without a number."""
     rows = await conn.fetch(

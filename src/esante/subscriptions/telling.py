@@ -27,12 +27,12 @@ class Telling:
         self._record = record
 
     async def has_news(self, conn: Connection, subscription: Subscription, limit: int) -> bool:
-        """Whether anything that waits may be told now; writes nothing."""
-        place = 0
-        while events := await store_queue.waiting(conn, subscription.id, place, limit):
-            if await self._seen(conn, subscription, events):
+        """Whether anything that waits may be told now; what waits before it and may not is forgotten."""
+        while events := await store_queue.pending(conn, subscription.id, limit):
+            seen = await self._seen(conn, subscription, events)
+            await self._forget(conn, subscription, events, seen)
+            if any(event.waiting for event, _, _ in seen):
                 return True
-            place = events[-1].place
         return False
 
     async def next(
@@ -67,7 +67,7 @@ class Telling:
     ) -> tuple[Subscription, list[TopicEvent]]:
         """Number what may be told of some events, journal what is told for the first time, and forget the others."""
         seen = await self._seen(conn, subscription, events)
-        await store_queue.forget(conn, subscription.id, {e.place for e in events} - {e.place for e, _, _ in seen})
+        await self._forget(conn, subscription, events, seen)
         await insert(conn, self._rows(subscription, [one for one in seen if not one[0].told]))
         count, told = subscription.events, []
         for event, _, _ in seen:
@@ -86,6 +86,14 @@ class Telling:
             if verdict is not None and document is not None:
                 found.append((event, verdict, document))
         return found
+
+    async def _forget(
+        self, conn: Connection, subscription: Subscription, events: Sequence[TopicEvent], seen: Seen
+    ) -> None:
+        """Remove those of some events that are not among the seen ones."""
+        kept = {event.place for event, _, _ in seen}
+        if unseen := [event.place for event in events if event.place not in kept]:
+            await store_queue.forget(conn, subscription.id, unseen)
 
     def _rows(self, subscription: Subscription, seen: Seen) -> list[Row]:
         """The rows that tell each person of what is told about her: an entry for each ground."""
