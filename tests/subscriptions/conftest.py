@@ -32,7 +32,8 @@ def fast(**changes) -> Policy:
     """The terms with a fault that is tried again at once, and three attempts."""
     none = timedelta(0)
     return replace(
-        policy(), **{"attempts": 3, "first_wait": none, "longest_wait": none, "timeout": timedelta(seconds=5)} | changes
+        policy(),
+        **{"attempts": 3, "first_wait": none, "longest_wait": none, "timeout": timedelta(seconds=5)} | changes,
     )
 
 
@@ -51,6 +52,11 @@ class Country:
     def with_terms(self, **changes) -> "Country":
         """The same with other terms, as another process of the platform."""
         return Country(self.world, subscriptions_of(self.world, fast(**changes)))
+
+    @property
+    def outside(self) -> "Country":
+        """The same where nothing beside the public internet is told."""
+        return Country(self.world, subscriptions_of(self.world, fast(), inside=()))
 
     @contextlib.asynccontextmanager
     async def client(self, requester: Requester, scopes: str = ""):
@@ -133,15 +139,15 @@ class Country:
         )
 
 
-def subscriptions_of(world: World, terms: Policy) -> Subscriptions:
-    """Subscriptions over a world, which may be told on this machine."""
+def subscriptions_of(world: World, terms: Policy, inside=LOOPBACK) -> Subscriptions:
+    """Subscriptions over a world; endpoints may be in the networks `inside`."""
     return Subscriptions(
         world.db,
         world.journal,
         world.access,
         world.record,
         base_url=f"{BASE}/fhir",
-        networks=LOOPBACK,
+        networks=inside,
         terms=terms,
     )
 

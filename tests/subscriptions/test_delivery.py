@@ -56,9 +56,7 @@ async def test_every_kind_of_change_is_told_to_who_sees_it_then(country, receive
     await country.subscribe(doctor, receiver.url, f"DocumentReference?patient=Patient/{person.id}")
     record = country.world.record
     first = await country.deposit(person)
-    second = (
-        await record.deposit(hospital, person.id, b"A second version.", _meta(), replaces=first.id)
-    ).document
+    second = (await record.deposit(hospital, person.id, b"A second version.", _meta(), replaces=first.id)).document
     await record.set_confidentiality(me, person.id, second.id, Confidentiality.RESTRICTED)
     await country.delivered()
     await record.withdraw(hospital, person.id, second.id, "mistaken")
@@ -173,4 +171,3 @@ def _with(url, name, **value):
 async def _delete(country, made):
     async with country.client(country.people["hospital"]) as http:
         await http.delete(f"/fhir/Subscription/{made['id']}")
-

@@ -6,7 +6,7 @@ moment later (DNS rebinding) leads nowhere.
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from esante.subscriptions.model import Endpoint
@@ -40,28 +40,24 @@ class Gate:
 
     def passes(self, address: Address, scheme: str) -> bool:
         """Whether notifications may be sent to an address; without TLS to this machine only, where it is allowed."""
-        meant = list(_meant(address))
-        if any(_within(one, self._allowed) for one in meant[:1]):
+        meant = _meant(address)
+        if _within(meant[0], self._allowed):
             return scheme == "https" or meant[0].is_loopback
         return scheme == "https" and all(_is_public(one) and not _within(one, self._refused) for one in meant)
 
 
-def _meant(address: Address) -> Iterator[Address]:
-    """An address, and those that it carries inside: a gateway on the way would send on to them."""
+def _meant(address: Address) -> Sequence[Address]:
+    """Where what is sent to an address arrives: some carry another one inside, to which a gateway sends on."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        else:
-            if address.sixtofour is not None:
-                yield from (address, address.sixtofour)
-                return
-            if address.teredo is not None:
-                yield from (address, *address.teredo)
-                return
-            if address in _NAT64:
-                yield from (address, IPv4Address(address.packed[-4:]))
-                return
-    yield address
+            return [address.ipv4_mapped]
+        if address in _NAT64:
+            return [IPv4Address(address.packed[-4:])]
+        if address.sixtofour is not None:
+            return [address, address.sixtofour]
+        if address.teredo is not None:
+            return [address, *address.teredo]
+    return [address]
 
 
 def _is_public(address: Address) -> bool:
