@@ -2,7 +2,8 @@
 
 The way of one request: `SecurityHeaders` and `Cors` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
-Readers of the journal (notices), the sealer and the work on exports run beside it in every worker.
+Readers of the journal (notices, subscriptions), the sealer, the work on exports and the deliveries run beside it in
+every worker.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, export, fhir, notices, portal, record
+from esante import __version__, access, directory, export, fhir, notices, portal, record, subscriptions
 from esante.access import Access
 from esante.directory import Directory
 from esante.export import Exports
@@ -37,9 +38,12 @@ from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
+from esante.subscriptions import Subscriptions
 from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 
 log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.0/8 ::1/128"
+"""In the demo software on the same machine can be told."""
 BUILT = "2026-11-23"
 """The date of the capability statement: when the faces last changed."""
 
@@ -58,11 +62,12 @@ class Platform:
     record: Record
     notices: Notices
     exports: Exports
+    subscriptions: Subscriptions
 
     @property
     def readers(self) -> Sequence[Reader]:
         """Everything that follows the journal."""
-        return [*self.access.readers(), self.notices.reader]
+        return [*self.access.readers(), self.notices.reader, self.subscriptions.reader]
 
 
 @contextlib.asynccontextmanager
@@ -122,7 +127,16 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     control = Access(db, journal, people, base_url=settings.base_url, identity_key=identity_key)
     documents = Record(db, objects, journal, people, control)
     copies = Exports(db, objects, journal, people, control, documents, settings.base_url)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal), copies)
+    told = Subscriptions(
+        db,
+        journal,
+        control,
+        documents,
+        base_url=f"{settings.base_url}/fhir",
+        networks=subscriptions.networks(settings.endpoint_networks or (LOOPBACK if settings.demo else "")),
+    )
+    notes = Notices(db, journal)
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, notes, copies, told)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -189,6 +203,8 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
         *export.page_routes(p.exports, export.Takeout(p.db, p.record.extracts, p.exports), p.access),
+        *subscriptions.api_routes(p.subscriptions, p.access),
+        *subscriptions.page_routes(p.subscriptions, p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
@@ -226,6 +242,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
         platform.exports.worker.run(),
+        platform.subscriptions.deliveries.run(),
         _hourly(platform),
     ]
 
@@ -236,6 +253,7 @@ async def _hourly(platform: Platform) -> None:
         try:
             await platform.access.lifecycle.open_due(datetime.now(UTC))
             await platform.access.tidy()
+            await platform.subscriptions.tidy()
         except Unavailable:
             log.warning("the hourly work waits for the database")
         except Exception:
@@ -246,6 +264,7 @@ async def _hourly(platform: Platform) -> None:
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
     told = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
+    told.append(subscriptions.capability())
     resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
     for type_, operations in (*record.OPERATIONS.items(), *export.OPERATIONS.items()):
         named = [{"name": name, "definition": address} for name, address in operations.items()]
@@ -255,7 +274,10 @@ def _capability_statement(base: str) -> dict[str, Any]:
         "status": "active",
         "date": BUILT,
         "kind": "instance",
-        "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
+        "instantiates": [
+            "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data",
+            subscriptions.INSTANTIATES,
+        ],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "patchFormat": [record.PATCH_FORMAT],
