@@ -25,8 +25,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, export, fhir, notices, portal, record, subscriptions
+from esante import (
+    __version__,
+    access,
+    bulletin,
+    directory,
+    export,
+    fhir,
+    notices,
+    portal,
+    record,
+    subscriptions,
+)
 from esante.access import Access
+from esante.bulletin import Bulletin, Refused
 from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.rest import fhir_response
@@ -63,6 +75,7 @@ class Platform:
     notices: Notices
     exports: Exports
     subscriptions: Subscriptions
+    bulletin: Bulletin
 
     @property
     def readers(self) -> Sequence[Reader]:
@@ -135,8 +148,9 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
         base_url=f"{settings.base_url}/fhir",
         networks=subscriptions.networks(settings.endpoint_networks or (LOOPBACK if settings.demo else "")),
     )
+    figures = Bulletin.open(db, objects, journal, key.with_name("bulletin.key"), settings.data / "bulletin")
     notes = Notices(db, journal)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, notes, copies, told)
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, notes, copies, told, figures)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -205,6 +219,14 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *export.page_routes(p.exports, export.Takeout(p.db, p.record.extracts, p.exports), p.access),
         *subscriptions.api_routes(p.subscriptions, p.access),
         *subscriptions.page_routes(p.subscriptions, p.access),
+        *bulletin.page_routes(
+            p.db,
+            p.bulletin,
+            p.access,
+            p.settings.base_url,
+            p.settings.data / "bulletin" / "files",
+            synthetic=p.settings.demo,
+        ),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
@@ -244,6 +266,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
         platform.exports.worker.run(),
         platform.subscriptions.deliveries.run(),
         _hourly(platform),
+        _release_in_time(platform),
     ]
 
 
@@ -259,6 +282,20 @@ async def _hourly(platform: Platform) -> None:
         except Exception:
             log.exception("the hourly work failed; it is tried again")
         await asyncio.sleep(3_600)
+
+
+async def _release_in_time(platform: Platform) -> None:
+    """Publish what is approved in the minute in which its embargo ends."""
+    while True:
+        try:
+            await platform.bulletin.release_due(datetime.now(UTC))
+        except Unavailable:
+            log.warning("the release waits for the database")
+        except Refused:
+            log.info("another process releases at this moment")
+        except Exception:
+            log.exception("a release failed; it is tried again")
+        await asyncio.sleep(30)
 
 
 def _capability_statement(base: str) -> dict[str, Any]:
