@@ -26,7 +26,7 @@ from starlette.staticfiles import StaticFiles
 
 from esante import __version__, access, directory, fhir, notices, portal, record
 from esante.access import Access
-from esante.bulletin import Bulletin
+from esante.bulletin import Bulletin, Meter, Metered, observe
 from esante.directory import Directory
 from esante.fhir.rest import fhir_response
 from esante.journal import Journal, Reader, run_readers
@@ -127,6 +127,8 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
 def create_app(settings: Settings) -> Starlette:
     """The web application; the platform is opened when it starts and closed when it stops."""
 
+    meter = Meter()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
@@ -136,7 +138,7 @@ def create_app(settings: Settings) -> Starlette:
             app.state.sessions = platform.access.sessions
             app.state.demo = settings.demo
             app.router.routes.extend(grouped(_routes(platform)))
-            tasks = [asyncio.create_task(work) for work in _background(platform)]
+            tasks = [asyncio.create_task(work) for work in _background(platform, meter)]
             try:
                 yield
             finally:
@@ -146,7 +148,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(Metered, meter=meter), Middleware(SecurityHeaders)],
         exception_handlers=HANDLERS,
     )
     app.state.secure = settings.base_url.startswith("https:")
@@ -196,13 +198,27 @@ def _demo_people(platform: Platform) -> dict[str, Any]:
     return {"personas": partial(demo.everyone, platform), "become": partial(demo.become, platform)}
 
 
-def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
+def _background(platform: Platform, meter: Meter) -> Sequence[Coroutine[Any, Any, None]]:
     """What runs beside the requests in every worker; each does its work in one process at a time."""
     return [
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
         _hourly(platform),
+        observe(platform.journal, meter),
+        _release(platform),
     ]
+
+
+async def _release(platform: Platform) -> None:
+    """Release the issues of the bulletin whose embargo is over, within seconds of their hour."""
+    while True:
+        try:
+            await platform.bulletin.release_due(datetime.now(UTC))
+        except Unavailable:
+            log.warning("the release of the bulletin waits for the database")
+        except Exception:
+            log.exception("the release of the bulletin failed; it is tried again")
+        await asyncio.sleep(10)
 
 
 async def _hourly(platform: Platform) -> None:

@@ -19,6 +19,7 @@ from esante.bulletin.model import (
     Vintage,
     VintageStatus,
 )
+from esante.bulletin.observing import Meter, Metered, observe
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.service import Built, Bulletin, Refused
 
@@ -36,6 +37,8 @@ __all__ = [
     "IndicatorKind",
     "Issue",
     "Measure",
+    "Meter",
+    "Metered",
     "PlatformObserved",
     "Protection",
     "Recipe",
@@ -44,4 +47,5 @@ __all__ = [
     "ReleaseState",
     "Vintage",
     "VintageStatus",
+    "observe",
 ]
