@@ -8,6 +8,7 @@ from time import perf_counter
 
 import orjson
 
+from bench.bulletin import bulletin
 from bench.client import load, request
 from bench.told import Figures, told
 from bench.world import Published, World, fhir_document, make_world, platform_at, serving
@@ -203,4 +204,5 @@ PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
     "decide": decide_,
     "verify": verify,
     "validate": validate,
+    "bulletin": bulletin,
 }

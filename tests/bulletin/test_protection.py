@@ -13,6 +13,8 @@ from esante.bulletin.keys import BulletinKey
 from esante.bulletin.model import Guarded
 from esante.bulletin.protection import noise, protect
 
+from .conftest import LAST, bulletin_over, with_past
+
 RECIPE = Recipe.packaged()
 RULE = RECIPE.rule("2026-10")
 KEY = BulletinKey(b"t" * 32)
@@ -152,3 +154,13 @@ async def test_the_attacker_finds_nothing_in_the_months_together_and_much_withou
     assert attacked(*months) == []
     off = [Month(m.period, m.number, bare(m.cells), m.rule) for m in months]
     assert len(attacked(*off)) == sum(1 for m in months for g in m.cells if g.need) > 20
+
+
+@pytest.mark.long
+async def test_the_attacker_finds_nothing_in_the_36_months_of_the_demo(fresh, tmp_path):
+    await with_past(fresh, 36, seed=1, size=1.0)
+    bulletin = bulletin_over(fresh, tmp_path)
+    assert len((await bulletin.build(LAST, "anna")).new) == 36
+    months = await bulletin.published()
+    assert attacked(*months) == []
+    assert len(attacked(*[Month(m.period, m.number, bare(m.cells), m.rule) for m in months])) > 200
