@@ -38,7 +38,7 @@ from esante import (
     subscriptions,
 )
 from esante.access import Access
-from esante.bulletin import Bulletin, Refused
+from esante.bulletin import Bulletin, Meter, Metered, Refused, observe
 from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.rest import fhir_response
@@ -156,6 +156,8 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
 def create_app(settings: Settings) -> Starlette:
     """The web application; the platform is opened when it starts and closed when it stops."""
 
+    meter = Meter()
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
@@ -169,7 +171,7 @@ def create_app(settings: Settings) -> Starlette:
             if settings.demo:
                 await _register_demo_apps(platform)
             app.router.routes.extend(grouped(_routes(platform)))
-            tasks = [asyncio.create_task(work) for work in _background(platform)]
+            tasks = [asyncio.create_task(work) for work in _background(platform, meter)]
             try:
                 yield
             finally:
@@ -179,7 +181,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders), Middleware(Cors)],
+        middleware=[Middleware(Metered, meter=meter), Middleware(SecurityHeaders), Middleware(Cors)],
         exception_handlers=HANDLERS,
     )
     app.state.secure = settings.base_url.startswith("https:")
@@ -258,7 +260,7 @@ def _demo_pages(platform: Platform) -> list[BaseRoute]:
     return demo.page_routes(platform)
 
 
-def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
+def _background(platform: Platform, meter: Meter) -> Sequence[Coroutine[Any, Any, None]]:
     """What runs beside the requests in every worker; each does its work in one process at a time."""
     return [
         platform.journal.sealer.run(),
@@ -266,6 +268,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
         platform.exports.worker.run(),
         platform.subscriptions.deliveries.run(),
         _hourly(platform),
+        observe(platform.journal, meter),
         _release_in_time(platform),
     ]
 
