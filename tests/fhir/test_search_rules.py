@@ -438,6 +438,18 @@ def test_what_is_said_to_be_supported_is():
                     assert parse(type_, [(name, values.get(each.type, "a"))], strict=True).conditions
 
 
+@pytest.mark.parametrize("unit", ["kPa", "g", "mmol/L", "[lb_av]"])
+async def test_a_number_of_many_digits_equals_itself(db, unit):
+    digits = "15.73921270837532561364123456789"
+    scope = await keep(db, {**observation(), "valueQuantity": amount(digits, unit)})
+    for prefix in ("", "ge", "le"):
+        wanted = f"{prefix}{digits}|{UCUM}|{unit}"
+        assert await total(db, scope, "Observation", ("value-quantity", wanted)) == 1
+    for prefix in ("ne", "gt", "lt"):
+        wanted = f"{prefix}{digits}|{UCUM}|{unit}"
+        assert await total(db, scope, "Observation", ("value-quantity", wanted)) == 0
+
+
 async def test_parts_of_a_composite_may_be_references(db):
     document = {
         "resourceType": "DocumentReference",

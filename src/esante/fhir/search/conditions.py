@@ -10,7 +10,7 @@ import orjson
 
 from esante.fhir.search.dates import moment, near
 from esante.fhir.search.model import Address, Amount, Match, Moments, Text, Together, Token, Value
-from esante.fhir.search.numbers import UCUM, around, converted, unit
+from esante.fhir.search.numbers import UCUM, around, converted_around, unit
 from esante.fhir.search.parameters import Alternative, Key, Parameter
 
 #: Puts a value into the statement: gives its place there. Takes the value and its PostgreSQL type.
@@ -160,7 +160,7 @@ class Comparisons:
         """Converted to base units where the unit is one of UCUM; else the unit must be the same."""
         known = unit(value.system, value.unit) if value.system == UCUM else None
         if known is not None:
-            low, middle, high = (converted(n, known.factor) for n in (value.low, value.value, value.high))
+            low, middle, high = converted_around(value.low, value.value, value.high, known.factor)
             amount = self._amount(Amount(value.prefix, middle, low, high), v, 6)
             return f"{v}->>5 = {self._argument(known.dimension, 'text')} AND ({amount})"
         amount = self._amount(value, v, 0)
