@@ -2,7 +2,7 @@
 
 The way of one request: `SecurityHeaders` and `Cors` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
-Readers of the journal (notices) and the sealer run beside it in every worker.
+Readers of the journal (notices), the sealer and the work on exports run beside it in every worker.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, fhir, notices, portal, record
+from esante import __version__, access, directory, export, fhir, notices, portal, record
 from esante.access import Access
 from esante.directory import Directory
+from esante.export import Exports
 from esante.fhir.rest import fhir_response
 from esante.fhir.validate_api import validate_capability, validate_routes
 from esante.journal import Journal, Reader, run_readers
@@ -56,6 +57,7 @@ class Platform:
     access: Access
     record: Record
     notices: Notices
+    exports: Exports
 
     @property
     def readers(self) -> Sequence[Reader]:
@@ -119,7 +121,8 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     identity_key = Path(settings.identity_key or settings.data / "keys" / "identity.pem")
     control = Access(db, journal, people, base_url=settings.base_url, identity_key=identity_key)
     documents = Record(db, objects, journal, people, control)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal))
+    copies = Exports(db, objects, journal, people, control, documents, settings.base_url)
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal), copies)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -177,6 +180,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         Route("/health", health),
         Route("/fhir/metadata", metadata),
+        *export.api_routes(p.exports, p.access, base),
         *validate_routes(p.access.requester),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
         *directory.api_routes(p.directory, p.access.looker_up, base),
@@ -184,6 +188,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
+        *export.page_routes(p.exports, export.Takeout(p.db, p.record.extracts, p.exports), p.access),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
@@ -220,6 +225,7 @@ def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
     return [
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
+        platform.exports.worker.run(),
         _hourly(platform),
     ]
 
@@ -239,23 +245,29 @@ async def _hourly(platform: Platform) -> None:
 
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    told = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
+    resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
+    for type_, operations in (*record.OPERATIONS.items(), *export.OPERATIONS.items()):
+        named = [{"name": name, "definition": address} for name, address in operations.items()]
+        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": BUILT,
         "kind": "instance",
+        "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
+        "patchFormat": [record.PATCH_FORMAT],
         "software": {"name": "esante", "version": __version__},
         "implementation": {"description": "The shared care record of esante", "url": base},
         "rest": [
             {
                 "mode": "server",
                 "security": access.security(base.removesuffix("/fhir")),
-                "resource": sorted(resources, key=itemgetter("type")),
-                "interaction": [{"code": "transaction"}],
-                "operation": [validate_capability()],
+                "resource": sorted(resources.values(), key=itemgetter("type")),
+                "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "operation": [validate_capability(), export.SYSTEM_OPERATION],
             }
         ],
     }

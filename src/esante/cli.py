@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ def main() -> None:
     esante client          software and apps that may use the API
     esante journal         prove that nothing was altered
     esante db              the schema, backup and restore
+    esante fhir            whether files hold right FHIR resources
 
     Without ESANTE_DATABASE_URL an embedded PostgreSQL runs under --data; without ESANTE_OBJECTS_URL documents are
     files there. All other settings are described in docs/operations.md.
@@ -346,6 +348,40 @@ def distribute(data: Path | None) -> None:
     _run(work)
 
 
+@main.group()
+def fhir() -> None:
+    """FHIR R4 resources in files."""
+
+
+@fhir.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print an array of {file, valid, issues}.")
+def validate(files: tuple[str, ...], *, as_json: bool) -> None:
+    """Tell all that is wrong with the resource in each FILE (- for standard input), each problem with line and column.
+
+    Exit status 1 when there is an error, 2 when a file cannot be read.
+    """
+    from esante.fhir import DefinitionsMissing
+    from esante.fhir.report import Examined, examine
+
+    began = time.monotonic()
+    found: list[Examined] = []
+    try:
+        with _progress("checking") as progress:
+            for name in files:
+                if len(files) > 1 and time.monotonic() - began > 2:
+                    progress(len(found), len(files))
+                found.append(examine(name))
+    except DefinitionsMissing as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
+    else:
+        click.echo("\n".join(line for one in found for line in one.lines()))
+    sys.exit(0 if all(one.valid for one in found) else 1 if all(one.usable for one in found) else 2)
+
+
 async def _ready_to_tell(platform: Any) -> None:
     """Make this month's part of the journal, where no server has run yet that would have."""
     now = datetime.now(UTC)
@@ -378,25 +414,10 @@ async def _try(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, workers: int) -> None:
-    import uvicorn
-
-    from esante.web.bounded import BoundedConnection
+    from esante.web.serving import serve as serve_app
 
     os.environ.update(settings.environ())
-    uvicorn.run(
-        "esante.app:app_from_environ",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        loop="uvloop",
-        http=BoundedConnection,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    serve_app("esante.app:app_from_environ", settings.host, settings.port, workers)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

@@ -196,3 +196,13 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     grant_kind: str = ""
     categories: tuple[str, ...] = ()
     documents: tuple[UUID, ...] = ()
+
+    @property
+    def entities(self) -> list[tuple[str, UUID]]:
+        """What was touched: each thing's type of FHIR resource and its key."""
+        return [("DocumentReference", document) for document in self.documents]
+
+    @property
+    def sought(self) -> str:
+        """Of a search: the type of FHIR resources that was looked for."""
+        return self.RESOURCE

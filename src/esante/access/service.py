@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -111,6 +112,17 @@ class Access:
         except Problem:
             await self._limits.turned_away("scope", requester.actor, requester.origin, f"{resource}.{letters}")
             raise
+
+    def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
+        """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
+        try:
+            return covered(requester, resource, letters)
+        except Problem:
+            return []
+
+    async def again(self, principal: dict[str, Any], origin: str) -> Requester:
+        """Who asked before (`principal_of`), as he or she would ask now: for work that goes on without a request."""
+        return await self._signin.again(principal, origin)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""

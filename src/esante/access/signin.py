@@ -91,7 +91,7 @@ class SignIn:
     ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._limits = limits
-        self._tokens: dict[bytes, tuple[float, Token]] = {}
+        self._tokens: dict[bytes, tuple[float, Token, Requester]] = {}
         self._places: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
     async def requester(self, request: Request) -> Requester:
@@ -102,6 +102,10 @@ class SignIn:
         else:
             found = await self._by_session(request)
         return await self._at_work(replace(found, origin=origin_of(request)))
+
+    async def again(self, principal: dict[str, Any], origin: str) -> Requester:
+        """Who asked before, as he or she would ask now; `principal` is what `principal_of` gave then."""
+        return await self._at_work(requester_in(principal, origin))
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
@@ -170,32 +174,39 @@ class SignIn:
 
     async def bearer(self, header: str) -> Token | None:
         """What the bearer token in an Authorization header stands for; None for any other header."""
-        scheme, _, value = header.partition(" ")
-        return await self.token(value.strip()) if scheme.lower() == "bearer" else None
+        known = await self._known(_bearer_value(header))
+        return known[0] if known else None
 
     def forget(self) -> None:
         """Believe no token any more without asking: some have just ended."""
         self._tokens.clear()
 
     async def _by_token(self, header: str, origin: str) -> Requester:
-        token = await self.bearer(header)
-        if token is None:
+        known = await self._known(_bearer_value(header))
+        if known is None:
             await self._limits.turned_away("token", NOBODY, origin)
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
-        return replace(requester_in(token.principal), scopes=token.scopes)
+        return known[1]
 
     async def token(self, value: str) -> Token | None:
         """What a bearer token stands for; None for what is none, or serves no longer."""
+        known = await self._known(value)
+        return known[0] if known else None
+
+    async def _known(self, value: str) -> tuple[Token, Requester] | None:
+        """A token and the requester that it stands for."""
         if not SECRET.fullmatch(value):
             return None
         key, now = kept_as(value), time.monotonic()
         known = self._tokens.get(key)
         if known and now - known[0] < CACHE_SECONDS and known[1].expires_at > datetime.now(UTC):
-            return known[1]
+            return known[1:]
         token = await store_signin.token(self._db, key)
-        if token:
-            _keep(self._tokens, key, (now, token))
-        return token
+        if token is None:
+            return None
+        requester = replace(requester_in(token.principal), scopes=token.scopes)
+        _keep(self._tokens, key, (now, token, requester))
+        return token, requester
 
     async def _by_session(self, request: Request) -> Requester:
         session = await self._sessions.of(request)
@@ -225,6 +236,12 @@ class SignIn:
         if requester.organization_id in known[1]:
             return requester
         return replace(requester, organization_id=None, organization="")
+
+
+def _bearer_value(header: str) -> str:
+    """The token in an Authorization header; empty in any other."""
+    scheme, _, value = header.partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def _profession(practitioner: Practitioner, organization: Organization | None) -> str:

@@ -86,6 +86,13 @@ class Stays:
         """The admission was told by mistake, perhaps of the wrong person: the access ends now. Problem 404."""
         return await self._end(requester, person_id, stay_id, StayStatus.MISTAKEN, datetime.now(UTC))
 
+    async def concern(self, requester: Requester) -> bool:
+        """Whether the requester acts for an organisation of a kind that may tell of stays."""
+        found = None
+        if requester.organization_id is not None:
+            found = await self._directory.organization(requester.organization_id)
+        return found is not None and found.kind in policy(datetime.now(UTC).date()).stay_kinds
+
     async def one(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
         """A stay with the requester's hospital. Problem 404."""
         hospital = await self._hospital(requester, person_id, StayRead)

@@ -22,9 +22,13 @@ from esante.access import (
 from esante.directory import Directory, Person
 from esante.journal import Journal
 from esante.record import rules, store, telling
+from esante.record.changing import Changing
 from esante.record.checks import subject_of
+from esante.record.clinical import Clinical
 from esante.record.deposits import Deposits, subject_findings
+from esante.record.extract import Extracts
 from esante.record.findings import UNCONFIRMED, InvalidContent
+from esante.record.meanings import Meanings
 from esante.record.model import (
     ConfidentialitySet,
     Corrected,
@@ -43,6 +47,7 @@ from esante.record.model import (
 from esante.record.sandbox import Sandbox
 from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
+from esante.record.transactions import Transactions
 from esante.storage import Connection, Database, Lookup, Objects, insert, uuid7
 from esante.web import decode_cursor, encode_cursor
 
@@ -59,7 +64,8 @@ class Record:
 
     What a requester may not see does not exist for him: every method raises the same Problem 404 for a
     document that is not there and for one that is not for him. Every act is journalled with its verdict, in
-    the transaction of the act. `showing` makes pages and pictures of what was read.
+    the transaction of the act. `showing` makes pages and pictures of what was read; `clinical` shows the resources
+    that documents hold and that were created directly; `extracts` makes copies to take along.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -70,6 +76,17 @@ class Record:
         self._sandbox = Sandbox()
         self._deposits = Deposits(db, objects, self._teller, directory, access, self._sandbox)
         self.showing = Showing(self._sandbox)
+        self.clinical = Clinical(db, objects, self._teller, access)
+        self.extracts = Extracts(db, objects, self._teller, self.clinical)
+
+    def changing(self, base_url: str) -> Changing:
+        """The use cases of writing clinical resources, for a FHIR face at an address."""
+        return Changing(self._db, self._teller, self._directory, self._access, self.clinical, base_url)
+
+    def transactions(self, base_url: str) -> Transactions:
+        """The use case of a transaction, for a FHIR face at an address."""
+        meanings = Meanings(self._directory, base_url)
+        return Transactions(self._db, self._teller, self.clinical, self.changing(base_url), meanings, base_url)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -271,7 +288,7 @@ class Record:
                 raise Denied(telling.not_yours(), verdict, document)
             there = _taken_in(requester, right, document)
             series = await store.versions(conn, person_id, document.series_id)
-            content = await store.content_of(conn, document)
+            content = await store.content_of(conn, person_id, document.id)
             key, now = uuid7(), datetime.now(UTC)
             moved = replace(
                 document,

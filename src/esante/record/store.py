@@ -117,12 +117,10 @@ async def with_content(db: Database, keys: Sequence[Key]) -> dict[Key, tuple[Doc
     return {(row["person_id"], row["document_id"]): (_document(row), row["content"]) for row in rows}
 
 
-async def content_of(conn: Connection, document: Document) -> bytes | None:
+async def content_of(db: Database | Connection, person_id: UUID, document_id: UUID) -> bytes | None:
     """The bytes of a document that lie in the database, or None when they lie in the object store."""
-    content: bytes | None = await conn.fetchval(
-        "SELECT content FROM document_content WHERE person_id = $1 AND document_id = $2",
-        document.person_id,
-        document.id,
+    content: bytes | None = await db.fetchval(
+        "SELECT content FROM document_content WHERE person_id = $1 AND document_id = $2", person_id, document_id
     )
     return content
 
