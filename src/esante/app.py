@@ -198,6 +198,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     """Every room's routes; FHIR faces under /fhir."""
     p, base = platform, f"{platform.settings.base_url}/fhir"
     static = Path(__file__).parent
+    resources = _capability_statement(base)["rest"][0]["resource"]
 
     async def health(request: Request) -> Response:
         """200 when the database answers."""
@@ -212,7 +213,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         Route("/fhir/metadata", metadata),
         *export.api_routes(p.exports, p.access, base),
         *validate_routes(p.access.requester),
-        *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
+        *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url, resources),
         *directory.api_routes(p.directory, p.access.looker_up, base),
         *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
