@@ -24,6 +24,8 @@ from esante.record.telling import Denied, Teller
 from esante.storage import Connection, Database, insert
 from esante.web import N_, Problem
 
+_MAX_KNOWN = 50_000
+"""Contributions that one process remembers to be there."""
 MAX_RESOURCE = 1024 * 1024
 """Bytes of one resource."""
 Search = tuple[str, str]
@@ -83,6 +85,7 @@ class Changing:
     ) -> None:
         self._db, self._teller, self._directory, self._access = db, teller, directory, access
         self._clinical, self._base_url = clinical, base_url
+        self._known: set[tuple[UUID, UUID]] = set()
 
     async def create(
         self, requester: Requester, type_: str, body: bytes, unless: str | None = None, queries: Queries = ()
@@ -95,7 +98,7 @@ class Changing:
             changes = Changes(requester, await self._access.consent(person_id), self._base_url)
             if unless is None and not queries:
                 made = changes.create(resource)
-                await self._db.write(changes.rows(self._teller))
+                await self.write(changes)
                 return Outcome(made, created=True)
             view = await self._clinical.view(requester, person_id)
             async with self._db.transaction() as conn:
@@ -317,6 +320,13 @@ class Changing:
         if any(name.partition(":")[0].count(".") for name, _ in asked):
             raise _bad(asked[0][0], N_("This search parameter is not supported."), N_("Search by an identifier."))
         return query
+
+    async def write(self, changes: Changes) -> None:
+        """Write the changes of an act that only adds, in a shared commit."""
+        await self._db.write(changes.rows(self._teller, self._known))
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        self._known.update(changes.contributions)
 
     async def apply(
         self, conn: Connection, changes: Changes, made: Iterable[Version] = (), queries: Queries = ()
