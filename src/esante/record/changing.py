@@ -15,7 +15,7 @@ from esante.fhir.store import Version
 from esante.fhir.store.patch import patched
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource
-from esante.record.clinical import Clinical, Key
+from esante.record.clinical import Clinical, Key, Types
 from esante.record.clinical_model import ClinicalRead, View
 from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
@@ -103,7 +103,7 @@ class Changing:
             view = await self._clinical.view(requester, person_id)
             async with self._db.transaction() as conn:
                 view = await self.alone(conn, view)
-                if unless is not None and (found := await self.match(conn, view, type_, unless)) is not None:
+                if unless is not None and (found := await self.match(conn, view, type_, unless, queries)) is not None:
                     await insert(conn, self._clinical.told(ClinicalRead, requester, view, [found]))
                     return Outcome(found)
                 made = changes.create(resource)
@@ -158,7 +158,7 @@ class Changing:
                 must_match(if_match, before.tag)
                 if before.deleted:
                     return before
-                await self._must_cover(conn, [before], queries)
+                await self._must_see(conn, before, queries)
                 changes = Changes(requester, view.sight.consent, self._base_url)
                 made = changes.delete(before, was, view.sight.verdict(was))
                 await self.apply(conn, changes)
@@ -190,7 +190,7 @@ class Changing:
             view = await self._clinical.view(requester, person_id)
             async with self._db.transaction() as conn:
                 view = await self.alone(conn, view)
-                found = await self.match(conn, view, type_, criteria)
+                found = await self.match(conn, view, type_, criteria, queries)
                 changes = Changes(requester, view.sight.consent, self._base_url)
                 if found is None:
                     if "id" in resource:
@@ -201,7 +201,6 @@ class Changing:
                         raise _bad(f"{type_}.id", N_("The id is not that of what was found."), N_("Send none."))
                     full = person_id, type_, found.id
                     before, was = (await self.hold(conn, view, [full])).own(full)
-                    await self._must_cover(conn, [before], queries)
                     made = changes.update(before, was, resource)
                 await self.apply(conn, changes, [made], queries)
         return Outcome(made, created=found is None)
@@ -216,7 +215,7 @@ class Changing:
             return None
         view = await self._clinical.view(requester, person_id)
         async with self._db.transaction() as conn:
-            found = await self.match(conn, view, type_, criteria)
+            found = await self.match(conn, view, type_, criteria, queries)
         return found and await self.delete(requester, type_, (person_id, found.id), queries=queries)
 
     async def _change(
@@ -234,7 +233,7 @@ class Changing:
             async with self._db.transaction() as conn:
                 before, was = (await self.hold(conn, view, [full])).own(full)
                 must_match(if_match, before.tag)
-                await self._must_cover(conn, [before], queries)
+                await self._must_see(conn, before, queries)
                 resource, person_id = make(before)
                 if person_id != key[0]:
                     raise _other_person(type_)
@@ -291,15 +290,22 @@ class Changing:
         await store.lock_person(conn, view.person_id)
         return await self._clinical.again(conn, view)
 
-    async def match(self, conn: Connection, view: View, type_: str, criteria: str) -> Version | None:
-        """The one resource of a person that a search finds among what the requester sees; Problem 412 for several."""
-        return (await self.match_all(conn, view, {(type_, criteria)})).get((type_, criteria))
+    async def match(
+        self, conn: Connection, view: View, type_: str, criteria: str, queries: Queries = ()
+    ) -> Version | None:
+        """The one resource of a person that a search finds among what the requester and the token see; Problem 412
+        for several."""
+        types = {type_: queries} if queries else None
+        return (await self.match_all(conn, view, {(type_, criteria)}, types)).get((type_, criteria))
 
-    async def match_all(self, conn: Connection, view: View, searches: Collection[Search]) -> dict[Search, Version]:
+    async def match_all(
+        self, conn: Connection, view: View, searches: Collection[Search], types: Types = None
+    ) -> dict[Search, Version]:
         """What each of some searches finds, as `match`; those that find nothing are missing."""
         asked = sorted(searches)
         queries = [await self._query(view.person_id, *one) for one in asked]
-        found = await search.find(conn, queries, Scope(view.person_id, store.LATEST, view.visible), 2)
+        scope = Scope(view.person_id, store.LATEST, view.visible, types)
+        found = await search.find(conn, queries, scope, 2)
         if any(len(keys) > 1 for keys in found):
             raise several()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(asked, found, strict=True) if ids}
@@ -336,8 +342,13 @@ class Changing:
         await insert(conn, changes.rows(self._teller))
         await self._must_cover(conn, made, queries)
 
-    async def _must_cover(self, conn: Connection, versions: Iterable[Version], queries: Queries) -> None:
-        for version in versions if queries else ():
+    async def _must_see(self, conn: Connection, before: Version, queries: Queries) -> None:
+        """What the token does not cover is as what is not there."""
+        if queries and not await self._clinical.covers(conn, before, queries):
+            raise Denied(telling.not_found())
+
+    async def _must_cover(self, conn: Connection, made: Iterable[Version], queries: Queries) -> None:
+        for version in made if queries else ():
             if not await self._clinical.covers(conn, version, queries):
                 raise Problem(
                     403,

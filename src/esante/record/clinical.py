@@ -51,6 +51,10 @@ class Clinical:
         self._source: Lookup[sources.Key, Source] = Lookup(db, partial(sources.of_keys, db))
         self._sources: Lookup[UUID, list[Source]] = Lookup(db, partial(sources.of_persons, db))
 
+    async def open(self, person_id: UUID) -> None:
+        """Open a person's documents."""
+        await self._opening.open(person_id)
+
     async def view(self, requester: Requester, person_id: UUID) -> View:
         """What a requester sees of a person's resources now; her documents are open after this."""
         await self._opening.open(person_id)
@@ -79,10 +83,6 @@ class Clinical:
         if version.deleted:
             raise gone()
         return version
-
-    async def holds(self, type_: str, key: Key) -> bool:
-        """Whether there is such a resource at all; who asks is not told."""
-        return bool(await self._current.of((key[0], type_, key[1])))
 
     async def version(self, requester: Requester, type_: str, key: Key, tag: str, types: Types = None) -> Version:
         """One version of a resource that is there. Problem 404, and 410 for one that says it was deleted."""
