@@ -91,6 +91,10 @@ class Record:
         meanings = Meanings(self._directory, base_url)
         return Transactions(self._db, self._teller, self.clinical, self.changing(base_url), meanings, base_url)
 
+    async def open_documents(self, person_id: UUID) -> None:
+        """Take the resources of a person's documents into her record, for who reads them without a requester."""
+        await self.clinical.open(person_id)
+
     async def close(self) -> None:
         """Stop the processes that open documents."""
         await self._sandbox.close()
