@@ -60,7 +60,8 @@ async def recounted(http, persons, *, own: bool = False) -> list[dict]:
         found += await all_pages(http, f"DocumentReference?patient={person.id}&_count=3")
         clinical = []
         for type_ in CLINICAL:
-            clinical += await all_pages(http, f"{type_}?patient={person.id}&_count=2")
+            # In this order it is a search of resources, without the stays that a hospital told of itself.
+            clinical += await all_pages(http, f"{type_}?patient={person.id}&_count=2&_sort=_lastUpdated")
         everything = await all_pages(http, f"Patient/{person.id}/$everything?_count=3")
         clinical += [one for one in everything if one["resourceType"] in SUPPORTING]
         for one in clinical:

@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from esante.access import Access, Requester
-from esante.export import store
+from esante.export import rules, store
 from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.export.pieces import Piece, Pieces
 from esante.export.policy import policy
@@ -36,9 +36,6 @@ GRACE = timedelta(minutes=10)
 MOST_FAILURES = 6
 PERSONS = 100
 """Persons that are looked up at once."""
-YIELD = 4
-"""How many times as long as others kept this process busy the work waits for them."""
-_MOST_WAIT = 0.25
 
 
 class Worker:
@@ -188,9 +185,8 @@ async def give_way() -> None:
     """Let requests of this process go before: the longer they keep it busy, the longer the work waits."""
     before = thread_time()
     await asyncio.sleep(0)
-    busy = thread_time() - before
-    if busy > 0.001:
-        await asyncio.sleep(min(_MOST_WAIT, YIELD * busy))
+    if pause := rules.pause(thread_time() - before):
+        await asyncio.sleep(pause)
 
 
 def _key(name: str) -> UUID | None:
