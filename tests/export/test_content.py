@@ -11,7 +11,7 @@ from esante.export import work as export_work
 from esante.fhir import check
 from esante.journal import advance
 from esante.record.clinical_types import CLINICAL, SUPPORTING
-from esante.storage import uuid7
+from esante.storage import NIL, uuid7
 from tests.record.conftest import FHIR as FHIR_JSON
 from tests.record.conftest import fhir_document
 from tests.record.test_clinical import create, observation
@@ -276,6 +276,8 @@ async def test_an_operator_exports_nothing(house):
     async with house.client(house.people["operator"]) as http:
         for path in ("$export", "Patient/$export", f"Patient/{uuid7()}/$export", f"Group/{uuid7()}/$export"):
             assert (await http.get(f"/fhir/{path}", headers=ASYNC)).status_code == 403
+    entries = await house.world.journal.entries_of(NIL, [ExportRefused], limit=10)
+    assert [(entry.actor.kind, entry.event.allowed) for entry in entries] == [("operator", False)] * 4
 
 
 async def test_a_group_is_those_in_care_of_one_of_those_for_whom_one_acts(house):

@@ -120,6 +120,11 @@ class Access:
         except Problem:
             return []
 
+    async def must_cover(self, requester: Requester, resource: str, letters: str) -> None:
+        """Problem 403 unless the token of one who asks already covers `letters` of all of a type."""
+        async with self._telling(requester, resource, letters):
+            require_scope(requester, resource, letters)
+
     async def again(self, principal: dict[str, Any], origin: str) -> Requester:
         """Who asked before (`principal_of`), as he or she would ask now: for work that goes on without a request."""
         return await self._signin.again(principal, origin)

@@ -54,6 +54,7 @@ class Worker:
             busy = False
             try:
                 busy = await self.advance()
+                await self.remove_over()
                 if monotonic() - tidied > TIDY:
                     await self.tidy()
                     tidied = monotonic()
@@ -87,8 +88,7 @@ class Worker:
             pass
 
     async def tidy(self) -> None:
-        """Remove the jobs that are over, and files of no job."""
-        await self.remove_over()
+        """Remove files of no job, which a process that was killed may have left."""
         folders = {key for name in await self._objects.folders("export") if (key := _key(name)) is not None}
         for job_id in folders - await store.known(self._db, list(folders)):
             await self._objects.remove_folder(f"export/{job_id.hex}")
@@ -113,7 +113,9 @@ class Worker:
         await self._keep(conn, job, batch, through=through)
 
     async def _keep(self, conn: Connection, job: Job, batch: Batch, *, through: bool) -> None:
-        """Write what was gathered, and how far the job is."""
+        """Write what was gathered, and how far the job is; nothing of a job that was cancelled meanwhile."""
+        if await store.is_cancelled(conn, job.id):
+            return
         segments = await batch.write(self._objects, job)
         rows: list[Row] = store.segment_rows(job.id, segments)
         for taken in batch.persons:
