@@ -319,12 +319,15 @@ async def exported(server: Server, headers: dict[str, str], path: str) -> list[t
 
 
 async def test_exports_tell_nothing(pair: Pair) -> None:
-    for by in (DOCTOR, COLLEAGUE):
-        for path in ("/fhir/$export", f"/fhir/Patient/{pair.person}/$export"):
-            files = [await exported(server, pair.world.bearer(by), path) for server in pair.servers]
-            assert files[0] == files[1], f"{by}: {path}"
-            assert {type_ for type_, _, _ in files[0]} >= {"Patient", "DocumentReference", "Composition"}
-    hers = [await exported(server, pair.world.bearer("patient"), "/fhir/$export") for server in pair.servers]
+    async def both(by: str, path: str) -> list[list[tuple[str, int, bytes]]]:
+        return [await exported(server, pair.world.bearer(by), path) for server in pair.servers]
+
+    for path in ("/fhir/$export", f"/fhir/Patient/{pair.person}/$export"):
+        without, beside = await both(DOCTOR, path)
+        assert without == beside, path
+        assert {type_ for type_, _, _ in without} >= {"Patient", "DocumentReference", "Composition", "Provenance"}
+    assert await both(COLLEAGUE, "/fhir/$export") == [[], []]
+    hers = await both("patient", "/fhir/$export")
     assert hers[0] != hers[1]
 
 

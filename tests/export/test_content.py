@@ -11,7 +11,7 @@ from esante.export import work as export_work
 from esante.fhir import check
 from esante.journal import advance
 from esante.record.clinical_types import CLINICAL, SUPPORTING
-from esante.storage import uuid7
+from esante.storage import NIL, uuid7
 from tests.record.conftest import FHIR as FHIR_JSON
 from tests.record.conftest import fhir_document
 from tests.record.test_clinical import create, observation
@@ -60,7 +60,8 @@ async def recounted(http, persons, *, own: bool = False) -> list[dict]:
         found += await all_pages(http, f"DocumentReference?patient={person.id}&_count=3")
         clinical = []
         for type_ in CLINICAL:
-            clinical += await all_pages(http, f"{type_}?patient={person.id}&_count=2")
+            # In this order it is a search of resources, without the stays that a hospital told of itself.
+            clinical += await all_pages(http, f"{type_}?patient={person.id}&_count=2&_sort=_lastUpdated")
         everything = await all_pages(http, f"Patient/{person.id}/$everything?_count=3")
         clinical += [one for one in everything if one["resourceType"] in SUPPORTING]
         for one in clinical:
@@ -275,6 +276,8 @@ async def test_an_operator_exports_nothing(house):
     async with house.client(house.people["operator"]) as http:
         for path in ("$export", "Patient/$export", f"Patient/{uuid7()}/$export", f"Group/{uuid7()}/$export"):
             assert (await http.get(f"/fhir/{path}", headers=ASYNC)).status_code == 403
+    entries = await house.world.journal.entries_of(NIL, [ExportRefused], limit=10)
+    assert [(entry.actor.kind, entry.event.allowed) for entry in entries] == [("operator", False)] * 4
 
 
 async def test_a_group_is_those_in_care_of_one_of_those_for_whom_one_acts(house):

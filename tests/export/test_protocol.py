@@ -361,7 +361,7 @@ async def test_cancelled_is_gone_with_its_files(house, http, objects, when, monk
     await house.work()
     assert folder not in await objects.folders("export")
     db = house.world.db
-    for table in ("export_job", "export_segment", "export_poll"):
+    for table in ("export_job", "export_segment", "export_client"):
         assert not await db.fetchval(f"SELECT count(*) FROM {table} WHERE job_id = $1", job_id(location))
     entries = await house.world.journal.entries_of(NIL, [ExportEnded], limit=100)
     hows = [entry.event.how for entry in entries if entry.event.job_id == job_id(location)]
@@ -377,7 +377,7 @@ async def test_files_expire_and_are_removed(house, http, objects):
     async def age(by: timedelta) -> None:
         expires = datetime.now(UTC) - by
         await db.fetchval("UPDATE export_job SET expires_at = $2 WHERE job_id = $1", job_id(location), expires)
-        await house.exports.worker.tidy()
+        await house.exports.worker.remove_over()
 
     await age(timedelta(0))
     assert [(await http.get(one)).status_code for one in (location, url)] == [404, 404]

@@ -208,24 +208,6 @@ async def test_a_damaged_file_is_not_handed_out_as_whole(house, many, objects):
                 await http.get(file["url"], headers={"Accept-Encoding": "gzip"})
 
 
-async def test_the_work_gives_way_to_others():
-    """A loop that is kept busy by others is left to them."""
-    loop = asyncio.get_running_loop()
-    waited = []
-    for busy in (0.0, 0.02):
-
-        def keep_busy(seconds=busy):
-            end = loop.time() + seconds
-            while loop.time() < end:
-                pass
-
-        loop.call_soon(keep_busy)
-        began = loop.time()
-        await export_work.give_way()
-        waited.append(loop.time() - began - busy)
-    assert waited[1] > 3 * 0.02 > waited[0]
-
-
 async def test_an_export_of_nobody_is_empty(dsn, db, journal, objects):
     async with open_house(db, journal, objects) as house, house.client(house.people["other"]) as http:
         manifest = await house.manifest(http)

@@ -46,7 +46,6 @@ from esante.access.model import (
 )
 from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
-from esante.access.scopes import require_scope
 from esante.access.service import Access
 from esante.access.signin import principal_of, requester_in, requester_of
 from esante.access.store_signin import SoftwareClient
@@ -104,7 +103,6 @@ __all__ = [
     "principal_of",
     "requester_in",
     "requester_of",
-    "require_scope",
     "rights",
     "security",
 ]

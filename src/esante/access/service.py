@@ -124,6 +124,11 @@ class Access:
         except Problem:
             return []
 
+    async def must_cover(self, requester: Requester, resource: str, letters: str) -> None:
+        """Problem 403 unless the token of one who asks already covers `letters` of all of a type."""
+        async with self._telling(requester, resource, letters):
+            require_scope(requester, resource, letters)
+
     async def again(self, known: Requester, resource: str = "", letters: str = "") -> Requester | None:
         """Who asked before, as he or she would ask now: for work that goes on without a request.
 

@@ -90,7 +90,7 @@ class _Face:
             pairs: Pairs = request.query_params.multi_items()
             if request.method == "POST":
                 pairs = [*pairs, *posted(await read_resource(request, MAX_BODY))]
-            wanted = wish(pairs, lenient=ignoring, supported=self.exports.types(requester))
+            wanted = wish(pairs, lenient=ignoring, supported=await self.exports.types(requester))
             subject = _id(request) if "id" in request.path_params else None
             job = await self.exports.ask(requester, wanted, self._asked_at(request), level=level, subject=subject)
             return Response(status_code=202, headers={"Content-Location": self._place(job)})

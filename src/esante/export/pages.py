@@ -25,8 +25,10 @@ def routes(exports: Exports, takeout: Takeout, access: Access) -> list[Route]:
     async def begin(request: Request) -> Response:
         requester = await access.page_requester(request, _PATIENT)
         await read_form(request)
-        await _forget(exports, requester)
-        await exports.ask(requester, _ALL, "/takeout", level=Level.PERSON, subject=requester.id)
+        jobs = await exports.jobs(requester)
+        if not any(job.state is State.RUNNING for job in jobs):
+            await _forget(exports, requester)
+            await exports.ask(requester, _ALL, "/takeout", level=Level.PERSON, subject=requester.id)
         return redirect("/takeout")
 
     async def delete(request: Request) -> Response:

@@ -10,6 +10,10 @@ FILE_BYTES = 64 * 1024 * 1024
 SHORTEST, LONGEST = 1, 30
 """Seconds after which a client is told to ask again."""
 
+YIELD, LONGEST_PAUSE = 4, 0.25
+"""How many times as long as others needed the processor the work waits for them, and the most seconds of that."""
+_NOTHING = 0.001
+
 
 def files(segments: Iterable[Segment]) -> list[File]:
     """The files of a job: segments of a kind and type in their order, as many as go into one."""
@@ -38,3 +42,8 @@ def ask_again(job: Job, done: int, now: datetime) -> int:
     spent = (now - job.asked_at).total_seconds()
     left = spent * (100 - done) / max(1, done)
     return max(SHORTEST, min(LONGEST, round(left / 4)))
+
+
+def pause(busy: float) -> float:
+    """Seconds for which the work lets others go before, who needed the processor for `busy` seconds in one turn."""
+    return min(LONGEST_PAUSE, YIELD * busy) if busy > _NOTHING else 0.0

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from esante.access import Access, Requester, opening_grant, principal_of, require_scope
+from esante.access import Access, Requester, opening_grant, principal_of
 from esante.directory import Directory
 from esante.export import packing, store
 from esante.export.asking import Wish
@@ -69,18 +69,20 @@ class Exports:
         """The sections into which the work on a person is divided."""
         return self._pieces.sections
 
-    def types(self, requester: Requester) -> frozenset[str]:
+    async def types(self, requester: Requester) -> frozenset[str]:
         """The types that are exported for a requester. Problem 403 for who is given no health data."""
         if requester.kind == "patient":
             return TYPES | {OWN}
-        if requester.kind not in PROFESSIONALS:
-            raise Problem(
-                403,
-                "forbidden",
-                N_("Health data is exported for patients and for those who treat them only."),
-                remedy=N_("Sign in as one of them."),
-            )
-        return TYPES
+        if requester.kind in PROFESSIONALS:
+            return TYPES
+        told = ExportRefused(allowed=False, rule="requester.kind", reason="not-treating")
+        await self._journal.append(told, actor=requester.actor, origin=requester.origin)
+        raise Problem(
+            403,
+            "forbidden",
+            N_("Health data is exported for patients and for those who treat them only."),
+            remedy=N_("Sign in as one of them."),
+        )
 
     async def ask(
         self, requester: Requester, wish: Wish, request: str, *, level: Level, subject: UUID | None = None
@@ -90,7 +92,7 @@ class Exports:
         Problem 403 (types that the token does not cover), 404 (no such person or group for the requester), 429 (too
         many at a time).
         """
-        types = self._covered(requester, wish)
+        types = await self._covered(requester, wish)
         await self._must_be_there(requester, level, subject)
         now = _milliseconds(datetime.now(UTC))
         asked = Asked(
@@ -129,17 +131,17 @@ class Exports:
             await insert(conn, [store.new_row(job, now + SETTLING), *self._rows(told, requester, job)])
         return job
 
-    def _covered(self, requester: Requester, wish: Wish) -> dict[str, list[Query]]:
+    async def _covered(self, requester: Requester, wish: Wish) -> dict[str, list[Query]]:
         """The types of a wish that the token covers, with the queries to which it restricts them."""
         found: dict[str, list[Query]] = {}
-        for type_ in sorted(self.types(requester) if wish.types is None else wish.types):
+        for type_ in sorted(await self.types(requester) if wish.types is None else wish.types):
             queries = self._access.within(requester, type_, "rs")
             if queries == [()] or (queries and type_ in NARROWED):
                 found[type_] = queries
             elif wish.types is not None:
-                require_scope(requester, type_, "rs")
+                await self._access.must_cover(requester, type_, "rs")
         if not found:
-            require_scope(requester, "Patient", "rs")
+            await self._access.must_cover(requester, "Patient", "rs")
         return found
 
     async def _must_be_there(self, requester: Requester, level: Level, subject: UUID | None) -> None:
@@ -198,7 +200,7 @@ class Exports:
         if found is None or job.state is not State.DONE:
             raise absent()
         if found.kind == "output" and self._access.within(requester, found.type, "rs") != job.asked.types[found.type]:
-            require_scope(requester, found.type, "rs")
+            await self._access.must_cover(requester, found.type, "rs")
         told = ExportFetched(job_id=job.id, file=name)
         await self._db.write(self._rows(told, requester, job))
         return job, found
@@ -221,10 +223,10 @@ class Exports:
         job = await self.job(requester, job_id)
         told = ExportEnded(job_id=job.id, how=State.CANCELLED.value, persons=job.done)
         async with self._db.transaction() as conn:
-            if not await store.cancel(conn, job.id):
+            if not await store.cancel(conn, job.id, datetime.now(UTC)):
                 raise absent()
             await insert(conn, self._rows(told, requester, job))
-        await self.worker.remove_over()
+        await self.worker.remove_over()  # where it is being worked on, that is done after
 
     def _rows(self, event: Event, requester: Requester, job: Job) -> list[Row]:
         person_id = job.asked.person_id

@@ -37,11 +37,15 @@ SEGMENT = Table(
         "stored": "bigint",
     },
 )
-POLL = Table("export_poll", Kind.LOCAL, {"job_id": "uuid", "polled_at": "timestamptz"})
-
-_COLUMNS = (
-    "job_id, owner, asked, state, asked_at, cursor, total, done, segments, failures, last_error, ended_at, expires_at"
+CLIENT = Table(
+    "export_client", Kind.LOCAL, {"job_id": "uuid", "polled_at": "timestamptz", "cancelled_at": "timestamptz"}
 )
+
+_JOBS = """
+SELECT j.job_id, j.owner, j.asked, CASE WHEN c.cancelled_at IS NULL THEN j.state ELSE 'cancelled' END AS state,
+    j.asked_at, j.cursor, j.total, j.done, j.segments, j.failures, j.last_error, j.ended_at, j.expires_at
+FROM export_job j LEFT JOIN export_client c USING (job_id)
+"""
 _asked = msgspec.json.Decoder(Asked)
 _cursor = msgspec.json.Decoder(Cursor)
 
@@ -66,8 +70,8 @@ async def lock_owner(conn: Connection, owner: str) -> None:
 async def of_owner(db: Database | Connection, owner: str, now: datetime) -> list[Job]:
     """The jobs of an owner that are there for him, the newest first."""
     rows = await db.fetch(
-        f"SELECT {_COLUMNS} FROM export_job WHERE owner = $1 AND state <> 'cancelled'"  # noqa: S608
-        " AND (expires_at IS NULL OR expires_at > $2) ORDER BY job_id DESC",
+        f"{_JOBS} WHERE j.owner = $1 AND c.cancelled_at IS NULL AND (j.expires_at IS NULL OR j.expires_at > $2)"
+        " ORDER BY j.job_id DESC",
         owner,
         now,
     )
@@ -76,12 +80,12 @@ async def of_owner(db: Database | Connection, owner: str, now: datetime) -> list
 
 async def all_jobs(db: Database) -> list[Job]:
     """Every job, the newest first."""
-    return [_job(row) for row in await db.fetch(f"SELECT {_COLUMNS} FROM export_job ORDER BY job_id DESC")]  # noqa: S608
+    return [_job(row) for row in await db.fetch(f"{_JOBS} ORDER BY j.job_id DESC")]
 
 
 async def one(db: Database, job_id: UUID) -> Job | None:
     """A job, or None."""
-    row = await db.fetchrow(f"SELECT {_COLUMNS} FROM export_job WHERE job_id = $1", job_id)  # noqa: S608
+    row = await db.fetchrow(f"{_JOBS} WHERE j.job_id = $1", job_id)
     return _job(row) if row else None
 
 
@@ -94,8 +98,8 @@ async def segments(db: Database, job_id: UUID) -> list[Segment]:
 async def polled(db: Database, job_id: UUID, at: datetime, apart: timedelta) -> bool:
     """Note that a job was asked for; False when that was less than `apart` ago."""
     found = await db.fetchval(
-        "INSERT INTO export_poll (job_id, polled_at) VALUES ($1, $2) ON CONFLICT (job_id)"
-        " DO UPDATE SET polled_at = $2 WHERE export_poll.polled_at <= $2 - $3::interval RETURNING true",
+        "INSERT INTO export_client (job_id, polled_at) VALUES ($1, $2) ON CONFLICT (job_id)"
+        " DO UPDATE SET polled_at = $2 WHERE export_client.polled_at <= $2 - $3::interval RETURNING true",
         job_id,
         at,
         apart,
@@ -109,11 +113,17 @@ async def polled(db: Database, job_id: UUID, at: datetime, apart: timedelta) -> 
 async def take(conn: Connection, now: datetime) -> Job | None:
     """The job whose turn it is, held until the end of the transaction; None when none is due or free."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM export_job WHERE state = 'running' AND turn_at <= $1"  # noqa: S608
-        " ORDER BY turn_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+        f"{_JOBS} WHERE j.state = 'running' AND j.turn_at <= $1 AND c.cancelled_at IS NULL"
+        " ORDER BY j.turn_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED",
         now,
     )
     return _job(row) if row else None
+
+
+async def is_cancelled(conn: Connection, job_id: UUID) -> bool:
+    """Whether a job was cancelled, perhaps since it was taken."""
+    sql = "SELECT true FROM export_client WHERE job_id = $1 AND cancelled_at IS NOT NULL"
+    return bool(await conn.fetchval(sql, job_id))
 
 
 async def move(conn: Connection, job: Job, now: datetime) -> None:
@@ -158,25 +168,27 @@ async def put_off(
 # The end
 
 
-async def cancel(db: Database | Connection, job_id: UUID) -> bool:
-    """Cancel a job, finished or not; waits for a piece of work that is being written. False when it was not there."""
-    sql = "UPDATE export_job SET state = 'cancelled' WHERE job_id = $1 AND state <> 'cancelled' RETURNING true"
-    return bool(await db.fetchval(sql, job_id))
+async def cancel(conn: Connection, job_id: UUID, at: datetime) -> bool:
+    """Cancel a job, finished or not; False when that was done before."""
+    sql = (
+        "INSERT INTO export_client (job_id, polled_at, cancelled_at) VALUES ($1, $2, $2) ON CONFLICT (job_id)"
+        " DO UPDATE SET cancelled_at = $2 WHERE export_client.cancelled_at IS NULL RETURNING true"
+    )
+    return bool(await conn.fetchval(sql, job_id, at))
 
 
 async def over(conn: Connection, before: datetime) -> Job | None:
-    """A job that was cancelled, or expired before a moment, held until the end of the transaction."""
+    """A job that was cancelled, or expired before a moment, held until the end of the transaction; none that is being
+    worked on."""
     row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM export_job WHERE state = 'cancelled' OR expires_at <= $1"  # noqa: S608
-        " LIMIT 1 FOR UPDATE SKIP LOCKED",
-        before,
+        f"{_JOBS} WHERE c.cancelled_at IS NOT NULL OR j.expires_at <= $1 LIMIT 1 FOR UPDATE OF j SKIP LOCKED", before
     )
     return _job(row) if row else None
 
 
 async def remove(conn: Connection, job_id: UUID) -> None:
     """Forget a job."""
-    for table in ("export_segment", "export_poll", "export_job"):
+    for table in ("export_segment", "export_client", "export_job"):
         await conn.execute(f"DELETE FROM {table} WHERE job_id = $1", job_id)  # noqa: S608
 
 

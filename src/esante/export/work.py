@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from esante.access import Access, Requester, requester_in
-from esante.export import store
+from esante.export import rules, store
 from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.export.pieces import Piece, Pieces
 from esante.export.policy import policy
@@ -36,9 +36,6 @@ GRACE = timedelta(minutes=10)
 MOST_FAILURES = 6
 PERSONS = 100
 """Persons that are looked up at once."""
-YIELD = 4
-"""How many times as long as others kept this process busy the work waits for them."""
-_MOST_WAIT = 0.25
 
 
 class Worker:
@@ -57,6 +54,7 @@ class Worker:
             busy = False
             try:
                 busy = await self.advance()
+                await self.remove_over()
                 if monotonic() - tidied > TIDY:
                     await self.tidy()
                     tidied = monotonic()
@@ -90,8 +88,7 @@ class Worker:
             pass
 
     async def tidy(self) -> None:
-        """Remove the jobs that are over, and files of no job."""
-        await self.remove_over()
+        """Remove files of no job, which a process that was killed may have left."""
         folders = {key for name in await self._objects.folders("export") if (key := _key(name)) is not None}
         for job_id in folders - await store.known(self._db, list(folders)):
             await self._objects.remove_folder(f"export/{job_id.hex}")
@@ -119,7 +116,9 @@ class Worker:
         await self._keep(conn, job, batch, through=through)
 
     async def _keep(self, conn: Connection, job: Job, batch: Batch, *, through: bool) -> None:
-        """Write what was gathered, and how far the job is."""
+        """Write what was gathered, and how far the job is; nothing of a job that was cancelled meanwhile."""
+        if await store.is_cancelled(conn, job.id):
+            return
         segments = await batch.write(self._objects, job)
         rows: list[Row] = store.segment_rows(job.id, segments)
         for taken in batch.persons:
@@ -191,9 +190,8 @@ async def give_way() -> None:
     """Let requests of this process go before: the longer they keep it busy, the longer the work waits."""
     before = thread_time()
     await asyncio.sleep(0)
-    busy = thread_time() - before
-    if busy > 0.001:
-        await asyncio.sleep(min(_MOST_WAIT, YIELD * busy))
+    if pause := rules.pause(thread_time() - before):
+        await asyncio.sleep(pause)
 
 
 def _key(name: str) -> UUID | None:

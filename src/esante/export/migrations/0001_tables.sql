@@ -35,8 +35,10 @@ CREATE TABLE export_segment (
     PRIMARY KEY (job_id, number)
 );
 
--- When the state of a job was last asked for: apart from it, so that nobody waits for the work.
-CREATE TABLE export_poll (
+-- What the client did with a job: when it last asked how far it is, and that it cancelled it. Apart from the job, which
+-- is held by who works on it: so nobody waits for the work.
+CREATE TABLE export_client (
     job_id uuid PRIMARY KEY,
-    polled_at timestamptz NOT NULL
+    polled_at timestamptz NOT NULL,
+    cancelled_at timestamptz
 );
