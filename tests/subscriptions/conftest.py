@@ -125,7 +125,7 @@ class Country:
             jwks={"keys": [key.as_dict(private=False)]},
             scopes=frozenset({"system/*.cruds"}),
         )
-        await self.world.access.smart.register_client(client)
+        await self.world.access.clients.register(client)
         organization = await self.world.directory.organization(organization_id)
         return replace(requester_of(organization), client=client.name, client_id=name)
 

@@ -194,6 +194,7 @@ class SignIn:
     ) -> tuple[str, list[Row]]:
         """A new bearer token, of which only the SHA-256 is kept, with the rows of it and of its entry."""
         value, until = new_secret(), datetime.now(UTC) + lifetime
+        client_id = client_id or requester.client_id
         token = Token(
             principal=principal_of(replace(requester, client_id=client_id)),
             scopes=scopes,
