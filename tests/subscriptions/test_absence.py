@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -174,8 +175,10 @@ async def test_software_that_is_disabled_is_told_nothing_more(country, receiver)
     await country.disable(software.client_id, clinic.id)
     await country.delivered()
     assert receiver.taken == [1]
-    found = await country.read(software, made)  # a token from before
-    assert (found["status"], found["error"]) == ("off", "The subscriber may no longer be told.")
+    async with country.client(software) as http:  # a token from before
+        assert (await http.get(f"/fhir/Subscription/{made['id']}")).status_code == 401
+    status = "SELECT status FROM subscription WHERE subscription_id = $1"
+    assert await country.world.db.fetchval(status, UUID(made["id"])) == "off"
 
 
 async def test_a_surgeon_who_left_the_hospital_is_not_told_of_its_documents(country, receiver):
