@@ -135,6 +135,11 @@ class SearchParams:
             raise _bad(unknown[0], N_("This search parameter is not supported."), N_("See /fhir/metadata."))
         self.outcome = _ignored(unknown) if unknown else None
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The parameters that were understood, as name and value."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
     def get(self, name: str) -> str | None:
         """The value of a parameter that may be given once; None when it is absent."""
         values = self._values.get(name, [])
@@ -172,14 +177,13 @@ class SearchParams:
 
     def self_url(self, base_url: str) -> str:
         """The address of this search with the parameters that were understood."""
-        pairs = [(name, value) for name, values in self._values.items() for value in values]
-        return f"{base_url}{self._path}{'?' + urlencode(pairs) if pairs else ''}"
+        return f"{base_url}{self._path}{'?' + urlencode(self.pairs) if self.pairs else ''}"
 
     def next_url(self, base_url: str, cursor: str | None) -> str | None:
         """The address of the next page, or None when there is none."""
         if cursor is None:
             return None
-        pairs = [(n, v) for n, values in self._values.items() if n != "_cursor" for v in values]
+        pairs = [pair for pair in self.pairs if pair[0] != "_cursor"]
         return f"{base_url}{self._path}?{urlencode([*pairs, ('_cursor', cursor)])}"
 
     @property

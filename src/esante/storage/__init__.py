@@ -7,7 +7,7 @@ from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
 from esante.storage.table import TABLES, Kind, Row, Table
-from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor
+from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor, uuid8
 
 __all__ = [
     "INLINE_LIMIT",
@@ -33,4 +33,5 @@ __all__ = [
     "time_of",
     "uuid7",
     "uuid7_floor",
+    "uuid8",
 ]

@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -71,6 +72,9 @@ def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
     found: dict[Table, list[tuple[Any, ...]]] = {}
     for table, values in rows:
         found.setdefault(table, []).append(values)
+    for table, values_list in found.items():
+        if table.once:
+            values_list.sort(key=itemgetter(0, 1))  # in one order, so that two that insert the same wait in turn
     return [(table, list(zip(*values_list, strict=True))) for table, values_list in found.items()]
 
 
