@@ -132,7 +132,7 @@ async def test_each_act_is_told_with_its_categories_and_as_an_audit_event(world)
         await doctor.get(f"/fhir/Observation/_history?patient={person.id}")
     async with world.client(world.people["other"]) as other:
         await other.get(url)
-    types = [type_ for type_ in ClinicalEvent.__subclasses__()]
+    types = list(ClinicalEvent.__subclasses__())
     told = await world.events(person, *types)
     assert [(event.TYPE.removeprefix("record.clinical_"), event.allowed, event.count) for _, event in told] == [
         ("created", True, 1),

@@ -136,12 +136,12 @@ def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]
     """The finding in FHIR's terms; a missing element is placed where its parent begins."""
     path = finding.path
     place = next((located[path[:n]] for n in range(len(path), -1, -1) if path[:n] in located), (None, None))
-    where, text = _readable(expression(resource, path)), _readable(finding.diagnostics)
+    where, text = readable(expression(resource, path)), readable(finding.diagnostics)
     return Issue(finding.severity, finding.code, where, text, *place)
 
 
-def _readable(text: str) -> str:
-    """What was found may have signs that FHIR allows in no text, or that a terminal would obey."""
+def readable(text: str) -> str:
+    """Text without the signs that FHIR allows in no text, or that a terminal would obey."""
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 

@@ -137,14 +137,15 @@ class Clinical:
         await self._db.write(told)
         return [_provenance(view, tellings) for tellings in found]
 
-    async def included_provenances(self, view: View, ids: Collection[UUID]) -> list[Json]:
-        """As `provenances`, for resources that were found by a search with this view."""
-        return [_provenance(view, tellings) for tellings in await self.sources_of(view, ids)]
+    async def included_provenances(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[Json]:
+        """As `provenances`, for resources that were found with this view, as they were at a moment."""
+        return [_provenance(view, tellings) for tellings in await self.sources_of(view, ids, at)]
 
-    async def sources_of(self, view: View, ids: Collection[UUID]) -> list[list[Telling]]:
-        """Of each resource, which visible sources tell of it, the latest first."""
+    async def sources_of(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[list[Telling]]:
+        """Of each resource, which visible sources told of it at a moment, the latest first."""
         found: dict[tuple[str, UUID], list[Telling]] = {}
-        for one in await store.tellings(self._db, view.person_id, KEPT, ids, view.visible) if ids else ():
+        told = await store.tellings(self._db, view.person_id, KEPT, ids, view.visible, at) if ids else []
+        for one in told:
             found.setdefault((one.type, one.id), []).append(one)
         return list(found.values())
 

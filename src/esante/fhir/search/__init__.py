@@ -4,11 +4,12 @@
 - `index(resource)`, `index_text(resource)`: the values that searches compare, for the column `index` of the table.
 - `parse(type, pairs)`: what is asked for by the parameters of an address.
 - `run(db, query, scope)`: a page of what is found; `find(db, queries, scope)`: what each of many searches finds;
-  `everything(db, scope, types)`: all of a person.
+  `everything(db, scope, types)`: all of a person; `copies`, `gone`: all that changed, to be taken along.
 - `subset(body, query)`: as much of a match as is wanted back.
 - `supported(type)`: what a CapabilityStatement says.
 """
 
+from esante.fhir.search.copies import Bounds, copies, gone
 from esante.fhir.search.indexing import index, index_text
 from esante.fhir.search.many import find
 from esante.fhir.search.model import Found, Outside, Query, Row, Scope
@@ -20,6 +21,7 @@ from esante.fhir.search.supported import Supported, supported
 from esante.fhir.search.whole import Place, everything
 
 __all__ = [
+    "Bounds",
     "Found",
     "Outside",
     "Parameter",
@@ -28,8 +30,10 @@ __all__ = [
     "Row",
     "Scope",
     "Supported",
+    "copies",
     "everything",
     "find",
+    "gone",
     "index",
     "index_text",
     "parameters",

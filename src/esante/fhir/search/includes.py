@@ -98,14 +98,14 @@ class _Including:
             return
         statement = Statement(self._scope, self._outsiders)
         targets = statement.argument(here, "text[]")
-        points = [some(texts("r.index", key.name), f"v = ANY ({targets})") for key in each.parameter.keys]
+        points = [some(texts("r.index", key.name), f"v IN (SELECT unnest({targets}))") for key in each.parameter.keys]
         await self._add(statement, statement.shown([each.type], "", any_of(points)))
 
     async def _add(self, statement: Statement, shown: str) -> None:
         """Fetch rows and keep those that are new, as far as there is room."""
         room = MAX_INCLUDED - len(self._found.rows)
         limit = statement.argument(room + len(self._seen) + 1, "bigint")
-        sql = statement.with_bodies(f"{shown} ORDER BY type, id LIMIT {limit}")
+        sql = statement.with_bodies(f"{shown} ORDER BY type, id LIMIT {limit}", index=True)
         fetched = await self._db.fetch(f"{statement.whole(sql)} ORDER BY type, id", *statement.arguments)
         new = [row for row in fetched if (row["type"], row["id"]) not in self._seen]
         self._found.cut = self._found.cut or len(new) > room

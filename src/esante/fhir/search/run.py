@@ -71,7 +71,7 @@ async def _page(
     # The count stands beside every row, and alone where the page is empty.
     sql = (
         f"SELECT n.total, p.* FROM (SELECT {total} AS total FROM {matches}) AS n"
-        f" LEFT JOIN ({statement.with_bodies(page)}) AS p ON true ORDER BY {by}"
+        f" LEFT JOIN ({statement.with_bodies(page, index=bool(query.includes))}) AS p ON true ORDER BY {by}"
     )
     rows = await db.fetch(statement.whole(sql), *statement.arguments)
     return [row for row in rows if row["id"] is not None], rows[0]["total"]

@@ -5,7 +5,7 @@ search must look at that one only: so first the shown rows are found, in the ord
 without sorting, and what is searched for is told of each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -40,6 +40,7 @@ class Statement:
         self._at = self.argument(scope.at, "timestamptz")
         self._sources = None if scope.sources is None else self.argument(list(scope.sources), "uuid[]")
         self._comparisons = Comparisons(self.argument, microseconds(scope.at))
+        self._granting = False
 
     def argument(self, value: object, type_: str) -> str:
         """The place of a value in the statement."""
@@ -68,7 +69,7 @@ class Statement:
                 condition = f"({condition}) AND (r.type <> {self.argument(type_, 'text')} OR ({granular}))"
         tests = [
             f"r.person_id = {self.person}",
-            f"r.type = ANY ({self.argument(readable, 'text[]')})",
+            self._one_of(readable),
             f"r.until > {self._at} AND r.since <= {self._at} AND NOT r.deleted",
         ]
         if ids is not None:
@@ -81,6 +82,12 @@ class Statement:
             f" WHERE {' AND '.join(tests)} ORDER BY r.type, r.id, r.since DESC, r.source DESC) AS s WHERE s.hit"
         )
 
+    def _one_of(self, types: Sequence[str]) -> str:
+        """Whether a row `r` is of one of the types; of a single one said so that the order of the key is kept."""
+        if len(types) == 1:
+            return f"r.type = {self.argument(types[0], 'text')}"
+        return f"r.type = ANY ({self.argument(list(types), 'text[]')})"
+
     def search(self, query: Query, columns: str = "") -> str:
         """The rows shown that a search finds, with more columns."""
         ids = None
@@ -89,21 +96,31 @@ class Statement:
                 ids = self._ids(each)
         return self.shown([query.type], columns, self._all(query), ids)
 
-    def with_bodies(self, rows: str) -> str:
-        """Rows of `shown` with their body and index."""
+    def with_bodies(self, rows: str, *, index: bool = False) -> str:
+        """Rows of `shown` with their body, and with their index if that is asked for."""
         return (
-            f"SELECT p.*, b.body, b.index FROM ({rows}) AS p JOIN fhir_resource AS b ON b.person_id = {self.person}"
+            f"SELECT p.*, b.body{', b.index' if index else ''} FROM ({rows}) AS p JOIN fhir_resource AS b"
+            f" ON b.person_id = {self.person}"
             " AND b.type = p.type AND b.id = p.id AND b.source = p.source AND b.version = p.version"
         )
 
     def readable(self, type_: str) -> bool:
         """Whether resources of a type may be seen at all."""
-        return self._scope.types is None or type_ in self._scope.types
+        return self._granting or self._scope.types is None or type_ in self._scope.types
 
     def _granular(self, type_: str) -> str:
-        """The condition under which resources of a readable type may be seen; none for all."""
-        queries = () if self._scope.types is None else self._scope.types[type_]
-        return any_of([self._all(query) for query in queries]) if queries else ""
+        """The condition under which resources of a readable type may be seen; none for all.
+
+        What such a condition itself looks at is not limited by others: they could limit one another without end.
+        """
+        if self._granting or self._scope.types is None:
+            return ""
+        queries = self._scope.types[type_]
+        self._granting = True
+        try:
+            return any_of([self._all(query) for query in queries]) if queries else ""
+        finally:
+            self._granting = False
 
     def _all(self, query: Query) -> str:
         return " AND ".join(f"({self.condition(query.type, each)})" for each in query.conditions) or "true"
@@ -156,11 +173,14 @@ class Statement:
             for type_, condition in chain.targets.items()
             if self.readable(type_)
         ]
-        tests = [f"v IN (SELECT reference FROM {table})" for table in found]
         outside = [r for type_ in chain.outside for r in self._outsiders[type_, chain.name, chain.value]]
-        if outside:
-            tests.append(f"v = ANY ({self.argument(outside, 'text[]')})")
-        return any_of([some(texts("r.index", key.name), any_of(tests)) for key in chain.parameter.keys])
+        elsewhere = self.argument(outside, "text[]") if outside else None
+
+        def meets(v: str) -> str:
+            among = [f"{v} IN (SELECT reference FROM {table})" for table in found]
+            return any_of([*among, *([f"{v} IN (SELECT unnest({elsewhere}))"] if elsewhere else [])])
+
+        return any_of([_a_reference(key, meets) for key in chain.parameter.keys])
 
     def _inner(self, type_: str, condition: Condition, columns: str = "") -> str:
         return self.shown([type_], columns, self.condition(type_, condition))
@@ -189,6 +209,13 @@ def order(sort: Sort) -> Order:
     keys = [_least(parameter.type, key, type_, down) for key in parameter.keys]
     found = f"{'GREATEST' if down else 'LEAST'}({', '.join(keys)})" if len(keys) > 1 else keys[0]
     return Order(found, type_, down)
+
+
+def _a_reference(key: Key, condition: Callable[[str], str]) -> str:
+    """Whether a reference under a key meets a condition; where there is but one, without looking for more."""
+    if key.many:
+        return some(texts("r.index", key.name), condition("v"))
+    return condition(f"(r.index->{literal(key.name)}->>0)")
 
 
 def _leads(type_: str) -> str:

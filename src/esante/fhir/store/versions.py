@@ -134,17 +134,23 @@ class Telling:
 
 
 async def tellings(
-    db: Database, person_id: UUID, types: Collection[str], ids: Collection[UUID], sources: Collection[UUID]
+    db: Database,
+    person_id: UUID,
+    types: Collection[str],
+    ids: Collection[UUID],
+    sources: Collection[UUID],
+    at: datetime = LATEST,
 ) -> list[Telling]:
-    """Which of `sources` tell of some resources of a person now, the latest first."""
+    """Which of `sources` told of some resources of a person at a moment, the latest first."""
     rows = await db.fetch(
         "SELECT type, id, source, since FROM fhir_resource"
         " WHERE person_id = $1 AND type = ANY ($2::text[]) AND id = ANY ($3::uuid[]) AND source = ANY ($4::uuid[])"
-        " AND until = 'infinity' AND NOT deleted ORDER BY since DESC, source DESC",
+        " AND since <= $5 AND until > $5 AND NOT deleted ORDER BY since DESC, source DESC",
         person_id,
         list(types),
         list(ids),
         list(sources),
+        at,
     )
     return [Telling(*row) for row in rows]
 
