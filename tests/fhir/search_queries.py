@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from esante.fhir.search import parameters
@@ -228,7 +228,8 @@ def _quantity(rng: random.Random, element: tuple[str, Any], modifier: str) -> st
     if system == UCUM and code and code not in NO_UNITS and rng.random() < 0.5:
         dimension, factor = UNITS[code]
         code = rng.choice([c for c, (d, _) in UNITS.items() if d == dimension])
-        value = (Decimal(str(value)) * factor / UNITS[code][1]).normalize()
+        # More digits than a conversion keeps would make a difference that there is none.
+        value = Context(prec=12).create_decimal(Decimal(str(value)) * factor / UNITS[code][1]).normalize()
     unit = rng.choice(
         ["", f"||{code}" if code else "", f"|{system}|{code}", f"|{system}|{code}", "||mg", f"|{UCUM}|g"]
     )
