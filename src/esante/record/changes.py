@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,8 @@ class Changes:
         self._at = store.now()
         self._rows: list[Row] = []
         self._contributions: dict[UUID, Source] = {}
+        self._own: dict[tuple[str, Confidentiality], Source] = {}
+        self._verdicts: dict[UUID, Verdict] = {}
         self._told: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
         self.endings: list[store.Ending] = []
         """The versions that end by these changes."""
@@ -51,7 +54,10 @@ class Changes:
         that leads to somebody else."""
         type_ = CLINICAL.get(resource["resourceType"])
         category = _category(type_, resource, self._requester.kind) if type_ else self._beside()
-        source = sources.contribution(self._requester, category, self._level(resource), self._at)
+        level = self._level(resource)
+        source = self._own.get((category, level))
+        if source is None:
+            source = self._own[category, level] = sources.contribution(self._requester, category, level, self._at)
         made, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
         self._add(ClinicalCreated, made, row, source, self._written(made.type, source))
         return made
@@ -124,6 +130,8 @@ class Changes:
 
     def _written(self, type_: str, source: Source) -> Verdict:
         """The verdict on writing what has this source."""
+        if (known := self._verdicts.get(source.id)) is not None:
+            return known
         purpose = rules.purpose_of(self._requester)
         verdict = decide(self._consent, self._requester, Action.WRITE, rules.item_of(source), purpose, self._at)
         if not verdict.allowed:
@@ -142,20 +150,21 @@ def _category(type_: ClinicalType, resource: Mapping[str, Any], author_kind: str
 def _check_references(version: Version, base_url: str) -> None:
     """Problem 422 for a reference to another person, or to a resource that can be nobody's here."""
     for found in _REFERENCE.findall(version.body):
-        address = found.decode()
-        if fault := _fault(address.removeprefix(f"{base_url}/"), version.person_id):
+        if fault := _fault(found, version.person_id, base_url):
             raise Problem(
                 422,
                 "value",
                 fault,
-                place=f"{version.type}",
-                detail=address[:200],
+                place=version.type,
+                detail=found.decode()[:200],
                 remedy=N_("Refer to resources of this patient by the ids that they have here."),
             )
 
 
-def _fault(address: str, person_id: UUID) -> str | None:
+@lru_cache(8192)
+def _fault(found: bytes, person_id: UUID, base_url: str) -> str | None:
     """What is wrong with a reference."""
+    address = found.decode().removeprefix(f"{base_url}/")
     if "?" in address and not address.startswith(("http:", "https:")):
         return N_("A reference by search can be made in a transaction only.")
     match = _LOCAL.fullmatch(address)

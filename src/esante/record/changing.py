@@ -21,7 +21,7 @@ from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
 from esante.record.submissions import checked
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, insert
+from esante.storage import Connection, Database, insert, insert_many, insert_parts
 from esante.web import N_, Problem
 
 _MAX_KNOWN = 50_000
@@ -329,7 +329,7 @@ class Changing:
 
     async def write(self, changes: Changes) -> None:
         """Write the changes of an act that only adds, in a shared commit."""
-        await self._db.write(changes.rows(self._teller, self._known))
+        await insert_many(self._db, changes.rows(self._teller, self._known))
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()
         self._known.update(changes.contributions)
@@ -339,7 +339,7 @@ class Changing:
     ) -> None:
         """Write the changes of an act; what was `made` must be covered by the token."""
         await store.end(conn, changes.endings)
-        await insert(conn, changes.rows(self._teller))
+        await insert_parts(conn, changes.rows(self._teller))
         await self._must_cover(conn, made, queries)
 
     async def _must_see(self, conn: Connection, before: Version, queries: Queries) -> None:

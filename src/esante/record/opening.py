@@ -21,7 +21,7 @@ from esante.record.clinical_types import CLINICAL, KEPT
 from esante.record.facts import facts_of
 from esante.record.sources import Unopened
 from esante.record.store import content_of
-from esante.storage import Database, Lookup, Objects, Row
+from esante.storage import Database, Lookup, Objects, Row, insert_many
 
 log = logging.getLogger(__name__)
 _PERSONS = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}
@@ -55,7 +55,7 @@ class Opening:
         rows, problem = await _taken(person_id, document, content)
         opened = sources.opening_row(person_id, document.id, datetime.now(UTC), problem)
         with contextlib.suppress(asyncpg.UniqueViolationError):  # somebody else opened it at the same moment
-            await self._db.write([opened, *rows])
+            await insert_many(self._db, [opened, *rows])
 
 
 async def _taken(person_id: UUID, document: Unopened, content: bytes) -> tuple[list[Row], str]:

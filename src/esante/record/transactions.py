@@ -33,7 +33,7 @@ from esante.storage import Connection, Database, insert, uuid7
 from esante.web import N_, Problem
 
 Json = dict[str, Any]
-_AT_ONCE = 50
+_AT_ONCE = 20
 """Entries after which others get their turn."""
 _MAX_ISSUES = 200
 

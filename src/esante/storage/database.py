@@ -19,6 +19,8 @@ from esante.storage.table import Row, Table, insert_sql
 
 BATCH = 256
 COMMITTERS = 2
+PART = 500
+"""Rows of one act that are inserted at once."""
 Connection: TypeAlias = asyncpg.Connection
 
 
@@ -59,6 +61,21 @@ async def insert(conn: Connection, rows: Iterable[Row]) -> None:
     """Insert `rows`, one statement per table, in the order in which the tables first appear."""
     for table, columns in _by_table(rows):
         await conn.execute(table.insert_sql(), *columns)
+
+
+async def insert_parts(conn: Connection, rows: Sequence[Row]) -> None:
+    """As `insert`, some hundred at a time: others get their turn between them."""
+    for start in range(0, len(rows), PART):
+        await insert(conn, rows[start : start + PART])
+
+
+async def insert_many(db: "Database", rows: Sequence[Row]) -> None:
+    """As `Database.write` for an act that may be large: that has a transaction of its own."""
+    if len(rows) <= PART:
+        await db.write(rows)
+        return
+    async with db.transaction() as conn:
+        await insert_parts(conn, rows)
 
 
 async def _insert_at_once(conn: Connection, rows: Iterable[Row]) -> None:

@@ -7,6 +7,7 @@ resource is the current one of its latest source.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -74,6 +75,7 @@ def after(before: datetime) -> datetime:
     return max(now(), before + _MILLISECOND)
 
 
+@lru_cache(256)
 def instant(at: datetime) -> str:
     """A moment as a FHIR instant."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
