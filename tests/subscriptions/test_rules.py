@@ -73,7 +73,7 @@ def test_what_an_entry_may_be_told_of():
         assert foci_of(entry(told)) == []
 
 
-@pytest.mark.parametrize("topic", TOPICS.values(), ids=lambda topic: topic.url)
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
 def test_a_topic_follows_declared_events_and_has_words(topic):
     assert topic.follows
     for type_ in topic.follows:
