@@ -2,8 +2,9 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline decide verify validation export. `--full` measures the timeline also with 1,000,000
-documents. Raw results go to docs/performance/latest.json.
+Parts: deposit read timeline decide verify validation create load clinical export bulletin. `--full` measures the
+timeline also with 1,000,000 documents, and the bulletin over 100 million events. Raw results go to
+docs/performance/latest.json.
 """
 
 import argparse

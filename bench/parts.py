@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench import clinical
+from bench.bulletin import bulletin
 from bench.client import load, request
 from bench.told import Figures, told
 from bench.validation import validation
@@ -191,4 +192,5 @@ PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
     "create": clinical.create,
     "load": clinical.load,
     "clinical": clinical.clinical,
+    "bulletin": bulletin,
 }

@@ -1,6 +1,7 @@
 """The `esante` command."""
 
 import asyncio
+import getpass
 import json
 import os
 import sys
@@ -36,6 +37,7 @@ def main() -> None:
     esante client          software and apps that may use the API
     esante export          copies of records that software asked for
     esante journal         prove that nothing was altered
+    esante bulletin        the monthly figures: build, look, release, correct
     esante db              the schema, backup and restore
     esante fhir            whether files hold right FHIR resources
 
@@ -50,11 +52,20 @@ def main() -> None:
 @click.option("--persons", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another country.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--history",
+    type=click.IntRange(0, 120),
+    default=36,
+    show_default=True,
+    help="Months of invented use, for the bulletin.",
+)
 @click.option("--load-only", is_flag=True, help="Fill the database and stop.")
-def demo(data: Path | None, port: int | None, persons: int, seed: int, workers: int, *, load_only: bool) -> None:
+def demo(
+    data: Path | None, port: int | None, persons: int, seed: int, workers: int, history: int, *, load_only: bool
+) -> None:
     """Make a synthetic Luxembourg and serve it; every person in it is invented."""
     settings = Settings.from_environ(data=data, port=port, demo=True)
-    _run(lambda: _load_demo(settings, persons, seed))
+    _run(lambda: _load_demo(settings, persons, seed, history))
     if not load_only:
         _serve(settings, workers)
 
@@ -296,6 +307,100 @@ def expire(data: Path | None, *, dry_run: bool) -> None:
 
 
 @main.group()
+def bulletin() -> None:
+    """The monthly figures: counted from the journal, protected, released by two people."""
+
+
+by_option = click.option(
+    "--by", default=getpass.getuser, help="Who does it, as the journal tells it.  [default: the account of the shell]"
+)
+month_argument = click.argument("month", metavar="YYYY-MM", callback=lambda *given: _month(given[2]))
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+def build(data: Path | None, by: str, month: str) -> None:
+    """Count a month, and those before it that changed since; may be broken off and repeated."""
+    _run(lambda: _build(data, month, by, ""))
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+@click.option("--reason", required=True, help="Why, in the words that the public will read.")
+def revise(data: Path | None, by: str, month: str, reason: str) -> None:
+    """Count what is public again, by today's recipe: what differs becomes a revision, to be released like an issue."""
+    _run(lambda: _build(data, month, by, reason))
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+def preview(data: Path | None, by: str, month: str) -> None:
+    """Print the issue of a month as it would be released, and what is unusual in its data."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            issue = await platform.bulletin.preview(month, by)
+        for cell in issue.vintage.cells:
+            place = f"{cell.breakdown}={cell.value_of}" if cell.breakdown else ""
+            click.echo(
+                f"{cell.indicator:<28} {place:<40} {'…' if cell.value is None else cell.value:>12}  {cell.flag}"
+            )
+        for finding in issue.quality:
+            state = finding.acknowledged_by or ("TO BE ACKNOWLEDGED" if finding.serious else "")
+            click.echo(f"{finding.code:<14} {finding.subject:<44} {finding.found:g} for {finding.expected}  {state}")
+
+    _run(work)
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+@click.argument("code")
+@click.argument("subject")
+@click.option("--note", required=True, help="What was found out.")
+def acknowledge(data: Path | None, by: str, month: str, code: str, subject: str, note: str) -> None:
+    """Answer for a finding about the data of a month."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await platform.bulletin.acknowledge(month, code, subject, by, note)
+
+    _run(work)
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+@click.option("--embargo", type=click.DateTime(["%Y-%m-%dT%H:%M%z"]), help="Not before, as 2026-11-10T08:30+0100.")
+def release(data: Path | None, by: str, month: str, embargo: datetime | None) -> None:
+    """Release the issue of a month: by another person than who built it, after somebody looked at it."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for one in await platform.bulletin.release(month, by, embargo_until=embargo):
+                until = (
+                    f" until {one.embargo_until.isoformat()}" if one.state == "approved" and one.embargo_until else ""
+                )
+                click.echo(f"{one.period}  vintage {one.number}  {one.state.value}{until}")
+
+    _run(work)
+
+
+@main.group()
 def db() -> None:
     """The database: its schema, its backup."""
 
@@ -435,13 +540,32 @@ def _demo(data: Path | None) -> Settings:
     return Settings.from_environ(data=data, demo=True)
 
 
-async def _load_demo(settings: Settings, persons: int, seed: int) -> None:
+def _month(text: str) -> str:
+    """A month as it is written; raises BadParameter for another text."""
+    try:
+        return f"{datetime.strptime(text, '%Y-%m').replace(tzinfo=UTC):%Y-%m}"
+    except ValueError as error:
+        raise click.BadParameter("a month is written 2026-10") from error
+
+
+async def _build(data: Path | None, month: str, by: str, reason: str) -> None:
+    from esante.app import open_platform
+
+    async with open_platform(Settings.from_environ(data=data)) as platform:
+        with _progress("counting") as progress:
+            built = await platform.bulletin.build(month, by, reason=reason, progress=progress)
+    for vintage in built.new:
+        click.echo(f"{vintage.period}  vintage {vintage.number}  {vintage.status.value}  {len(vintage.cells)} cells")
+    click.echo(f"{len(built.new)} new; the attacker found {len(built.exposed)} protected cells")
+
+
+async def _load_demo(settings: Settings, persons: int, seed: int, history: int) -> None:
     from esante.app import open_platform
     from esante.demo import load, personas
 
     async with open_platform(settings, migrate=True) as platform:
         with _progress("making the country") as progress:
-            await load(platform, persons=persons, seed=seed, progress=progress)
+            await load(platform, persons=persons, seed=seed, history=history, progress=progress)
         click.echo(f"\n  esante is at {settings.base_url}\n\n  Sign in there as one of these invented people:")
         for persona in await personas(platform):
             click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")

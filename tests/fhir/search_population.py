@@ -16,7 +16,8 @@ import orjson
 from esante.fhir import decode, encode
 from esante.fhir.search import index_text
 from esante.fhir.store import RESOURCE
-from tests.fhir.search_oracle import PARAMETERS, UCUM, Json, Stored
+from tests.fhir.search_oracle import Json, Stored
+from tests.fhir.search_tables import PARAMETERS, UCUM
 
 PERSON, OTHER = uuid.UUID(int=0xA11CE), uuid.UUID(int=0xB0B)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

@@ -6,21 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from esante.fhir.search import parameters
-from tests.fhir.search_oracle import (
-    COMMON,
-    NO_UNITS,
-    PARAMETERS,
-    UCUM,
-    UNITS,
-    Oracle,
-    Stored,
-    labels,
-    references,
-    strings,
-    tokens,
-    walk,
-)
+from tests.fhir.search_oracle import Oracle, Stored, labels, references, strings, tokens, walk
 from tests.fhir.search_population import NOW, PERSON
+from tests.fhir.search_tables import COMMON, NO_UNITS, PARAMETERS, UCUM, UNITS
 
 PREFIXES = ["", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 MODIFIERS = {

@@ -47,7 +47,7 @@ from esante.access.model import (
 from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
 from esante.access.service import Access
-from esante.access.signin import principal_of, requester_of
+from esante.access.signin import principal_of, requester_in, requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
@@ -101,6 +101,7 @@ __all__ = [
     "page_routes",
     "policy",
     "principal_of",
+    "requester_in",
     "requester_of",
     "rights",
     "security",

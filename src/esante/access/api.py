@@ -1,6 +1,6 @@
 """The HTTP API of access: SMART discovery, the faces of OAuth, a patient's own log as AuditEvent, hospital stays."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,8 +31,17 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-def api_routes(access: Access, journal: Journal, directory: Directory, base_url: str) -> list[Route]:
-    """The routes of this face; `base_url` is the platform's address as clients know it."""
+def api_routes(
+    access: Access,
+    journal: Journal,
+    directory: Directory,
+    base_url: str,
+    resources: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Route]:
+    """The routes of this face; `base_url` is the platform's address as clients know it.
+
+    `resources`: all of CapabilityStatement.rest.resource, whose scopes discovery names (None: those of this face).
+    """
 
     async def search(request: Request) -> Response:
         return await _search(request, await access.caller(request, "AuditEvent", "s"), journal, base_url)
@@ -41,7 +50,7 @@ def api_routes(access: Access, journal: Journal, directory: Directory, base_url:
         return await _read(request, await access.caller(request, "AuditEvent", "r"), journal, base_url)
 
     return [
-        *discovery.routes(access.identity),
+        *discovery.routes(access.identity, capabilities() if resources is None else resources),
         Route("/oauth/token", _oauth(_token, access), methods=["POST"]),
         Route("/oauth/introspect", _oauth(_introspect, access), methods=["POST"]),
         Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
@@ -29,7 +28,7 @@ from esante.access.smart import Smart
 from esante.access.stays import Stays
 from esante.directory import Directory
 from esante.journal import Journal, Reader
-from esante.storage import Database, Lookup
+from esante.storage import Connection, Database, Lookup
 from esante.web import Problem, Sessions
 
 
@@ -73,6 +72,11 @@ class Access:
         """What decisions about a person's record need, in one round trip; no record: state NONE."""
         found = await self._consents.of(person_id)
         return found or Consent(person_id=person_id, state=RecordState.NONE)
+
+    async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
+        """The consents of persons within a transaction; of who has no record: state NONE."""
+        found = await store.consents(conn, persons)
+        return {id_: found.get(id_) or Consent(person_id=id_, state=RecordState.NONE) for id_ in persons}
 
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
@@ -125,9 +129,15 @@ class Access:
         async with self._telling(requester, resource, letters):
             require_scope(requester, resource, letters)
 
-    async def again(self, principal: dict[str, Any], origin: str) -> Requester:
-        """Who asked before (`principal_of`), as he or she would ask now: for work that goes on without a request."""
-        return await self._signin.again(principal, origin)
+    async def again(self, known: Requester, resource: str = "", letters: str = "") -> Requester | None:
+        """Who asked before, as he or she would ask now: for work that goes on without a request.
+
+        None when nobody is like that any more, or may no longer do `letters` (SMART v2) to `resource`.
+        """
+        found = await self._signin.again(known)
+        if found is not None and resource and not self.within(found, resource, letters):
+            return None
+        return found
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""

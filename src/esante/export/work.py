@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import Access, Requester
+from esante.access import Access, Requester, requester_in
 from esante.export import rules, store
 from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.export.pieces import Piece, Pieces
@@ -96,7 +96,10 @@ class Worker:
     # A piece of work
 
     async def _piece(self, conn: Connection, job: Job) -> None:
-        requester = await self._access.again(job.asked.principal, job.asked.origin)
+        requester = await self._access.again(requester_in(job.asked.principal, job.asked.origin))
+        if requester is None:  # gone, or disabled: nothing more is copied
+            await self._keep(conn, replace(job, total=job.total or 0), Batch(), through=True)
+            return
         batch = Batch()
         if job.total is None:
             job = replace(job, total=await self._number(job, requester))

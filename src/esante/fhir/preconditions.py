@@ -5,7 +5,8 @@ Source: FHIR R4, "RESTful API", http.html: conditional read, managing resource c
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal
 
 from esante.web import N_, Problem
@@ -21,7 +22,12 @@ def etag(tag: str) -> str:
 
 def http_date(at: datetime) -> str:
     """A moment as HTTP writes it, in whole seconds."""
-    return format_datetime(at.astimezone(UTC).replace(microsecond=0), usegmt=True)
+    return _written(int(at.timestamp()))
+
+
+@lru_cache(1024)
+def _written(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def tags(value: str | None) -> frozenset[str] | None:

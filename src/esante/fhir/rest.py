@@ -5,7 +5,7 @@ Source: FHIR R4, "RESTful API" (http.html) and "Search" (search.html).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -214,6 +214,8 @@ def date_range(value: str, name: str = "date") -> DateRange:
     if found is None:
         raise _bad(name, N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time."))
     prefix, (low, high) = found
+    if prefix == "ap":
+        low, high = dates.near((low, high), dates.microseconds(datetime.now(UTC)))
     return DateRange(prefix, dates.moment(low), dates.moment(high))
 
 

@@ -1,5 +1,6 @@
 """All SQL of the journal."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from esante.journal.model import EVENTS, Actor, Checkpoint, Content, Entry
+from esante.journal.model import EVENTS, Actor, Checkpoint, Content, Entry, Sealed
 from esante.storage import Connection, Database, Kind, Table, uuid7_floor
 
 ENTRY = Table(
@@ -88,6 +89,11 @@ async def _is_there(conn: Connection, start: datetime) -> bool:
 async def lock_seal(conn: Connection) -> bool:
     """Take the sealer's lock for this transaction; False when another process has it."""
     return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _SEAL_LOCK))
+
+
+async def wait_for_seal(conn: Connection) -> None:
+    """Take the sealer's lock for this transaction, as soon as no other process has it."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", _SEAL_LOCK)
 
 
 async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
@@ -170,6 +176,42 @@ async def after(conn: Connection, seq: int, types: Sequence[str], limit: int) ->
         list(types),
     )
     return last, [entry(row) for row in rows]
+
+
+async def sealed(db: Database, seq: int, limit: int) -> list[Sealed]:
+    """Up to `limit` entries after leaf `seq`, in order, each with the time of the seal that covers it."""
+    async with db.transaction("repeatable_read") as conn:
+        # The bounds let PostgreSQL pass over the months that hold none of these entries.
+        bounds = await conn.fetch(
+            """
+            WITH w AS (SELECT entry_id FROM journal_leaf WHERE seq > $1 AND seq <= $1 + $2)
+            (SELECT entry_id FROM w ORDER BY entry_id LIMIT 1) UNION ALL
+            (SELECT entry_id FROM w ORDER BY entry_id DESC LIMIT 1)
+            """,
+            seq,
+            limit,
+        )
+        if not bounds:
+            return []
+        rows = await conn.fetch(
+            """
+            SELECT l.seq, l.person_id, e.at, e.type, e.content
+            FROM journal_leaf l JOIN journal_entry e USING (person_id, entry_id)
+            WHERE l.seq > $1 AND l.seq <= $1 + $2 AND e.entry_id BETWEEN $3 AND $4 ORDER BY l.seq
+            """,
+            seq,
+            limit,
+            bounds[0]["entry_id"],
+            bounds[1]["entry_id"],
+        )
+        seals = await conn.fetch(
+            "SELECT size, sealed_at FROM journal_checkpoint WHERE size > $1 ORDER BY size"
+            " LIMIT (SELECT count(*) + 1 FROM journal_checkpoint WHERE size > $1 AND size < $1 + $2)",
+            seq,
+            limit,
+        )
+    sizes = [row["size"] for row in seals]
+    return [Sealed(**row, sealed_at=seals[bisect_left(sizes, row["seq"])]["sealed_at"]) for row in rows]
 
 
 async def waiting(conn: Connection, type_: str) -> list[Entry]:

@@ -2,13 +2,14 @@
 
 from esante.record.api import capabilities
 from esante.record.api import routes as api_routes
-from esante.record.categories import CATEGORIES, Category, category_of_type, display_of_type
+from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.clinical_model import View
 from esante.record.clinical_routes import OPERATIONS, PATCH_FORMAT
 from esante.record.clinical_types import CLINICAL, ClinicalType
 from esante.record.extract import TYPES as COPIED_TYPES
 from esante.record.extract import Extract, Extracts, Span, ground
 from esante.record.findings import FINDINGS, InvalidContent
+from esante.record.looking import Focus, Look
 from esante.record.model import (
     FORMAT_BY_MIME_TYPE,
     MAX_CONTENT,
@@ -32,15 +33,18 @@ from esante.record.model import (
 )
 from esante.record.pages import file_name
 from esante.record.pages import routes as page_routes
+from esante.record.resources import CATEGORY_SYSTEM
 from esante.record.service import Record
 from esante.record.store import rows_of as document_rows
 
 __all__ = [
     "CATEGORIES",
+    "CATEGORY_SYSTEM",
     "CLINICAL",
     "COPIED_TYPES",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
+    "LOINC",
     "MAX_CONTENT",
     "OPERATIONS",
     "PATCH_FORMAT",
@@ -57,8 +61,10 @@ __all__ = [
     "Extracts",
     "Filters",
     "Finding",
+    "Focus",
     "InvalidContent",
     "Listed",
+    "Look",
     "Order",
     "Read",
     "Record",

@@ -19,7 +19,7 @@ from esante.directory import Directory
 from esante.fhir import Issue, outcome
 from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset
 from esante.record import clinical_routes, telling
-from esante.record.bundles_api import BundlesFace
+from esante.record.bundles_api import BundlesFace, is_submission
 from esante.record.clinical_routes import ClinicalRoutes
 from esante.record.docref import as_search
 from esante.record.findings import FINDINGS, InvalidContent
@@ -34,7 +34,7 @@ from esante.record.resources import (
 )
 from esante.record.searching import DOCUMENT_PARAMETERS, LIST_PARAMETERS, Search
 from esante.record.service import Record
-from esante.record.submissions import Decoder, Submission, checked, is_submission, malformed
+from esante.record.submissions import Decoder, Submission, checked, malformed
 from esante.storage import uuid7
 from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 

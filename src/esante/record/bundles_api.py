@@ -1,9 +1,11 @@
 """Batch and transaction over HTTP (FHIR R4, http.html, "batch/transaction")."""
 
+import asyncio
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +14,7 @@ from esante.access import Access, Requester
 from esante.fhir.preconditions import preference
 from esante.fhir.store.bundles import Item, NotFhir, items_of
 from esante.fhir.store.patch import MEDIA_TYPE
+from esante.record.checks import IN_THREAD
 from esante.record.findings import InvalidContent
 from esante.record.transactions import Transactions
 from esante.web import FHIR_JSON, N_, Problem, outcome
@@ -25,6 +28,33 @@ _KEPT_HEADERS = (b"authorization", b"cookie", b"prefer", b"host")
 _KEPT_SCOPE = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path")
 
 
+class _Type(msgspec.Struct):
+    resourceType: str = ""
+
+
+class _TypedEntry(msgspec.Struct):
+    resource: _Type = msgspec.field(default_factory=_Type)
+
+
+class _TypedBundle(msgspec.Struct):
+    type: str = ""
+    entry: list[_TypedEntry] = []
+
+
+_typed = msgspec.json.Decoder(_TypedBundle)
+
+
+def is_submission(body: bytes) -> bool:
+    """Whether what is sent to /fhir hands in documents (a List stands for a set of them), or cannot be told."""
+    try:
+        bundle = _typed.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return True
+    types = {entry.resource.resourceType for entry in bundle.entry}
+    others = bundle.type == "transaction" and types.isdisjoint(("DocumentReference", "List")) and bundle.entry
+    return not (bundle.type == "batch" or others)
+
+
 @dataclass(frozen=True, slots=True)
 class BundlesFace:
     """Takes Bundles of requests; `base_url` is the address of /fhir."""
@@ -36,7 +66,10 @@ class BundlesFace:
     async def take(self, request: Request, body: bytes) -> Response:
         """A batch or transaction."""
         try:
-            kind, items = items_of(body, f"{self.base_url}/")
+            if len(body) > IN_THREAD:
+                kind, items = await asyncio.to_thread(items_of, body, f"{self.base_url}/")
+            else:
+                kind, items = items_of(body, f"{self.base_url}/")
         except NotFhir as error:
             raise InvalidContent("request", issues=error.issues) from None
         match kind:
@@ -64,10 +97,10 @@ class BundlesFace:
 
     async def _may(self, request: Request, items: Iterable[Item]) -> Requester:
         """Who asks, and may by his token do all that the entries want; Problem 401 or 403."""
-        requester = await self.access.requester(request)
-        for type_, letters in sorted({(item.type, _letters(item)) for item in items if item.type}):
-            requester = await self.access.caller(request, type_, letters)
-        return requester
+        wanted = sorted({(item.type, _letters(item)) for item in items if item.type})
+        found = [await self.access.caller(request, type_, letters) for type_, letters in wanted]
+        bound = (requester for requester in found if requester.only is not None)
+        return next(bound, None) or await self.access.requester(request)
 
     async def _batch(self, request: Request, items: list[Item]) -> list[Json]:
         """Each entry as a request of its own, one after the other."""
@@ -101,7 +134,13 @@ class BundlesFace:
 
 
 def _letters(item: Item) -> str:
-    return "cu" if item.method == "PUT" and item.criteria is not None else _LETTERS.get(item.method, "r")
+    """What a token must cover for an entry; a Patient is only named."""
+    if item.type == "Patient":
+        return "r"
+    letters = _LETTERS.get(item.method, "r")
+    if item.criteria is None:
+        return letters
+    return "cus" if item.method == "PUT" else f"{letters}s"
 
 
 async def _sent(request: Request, item: Item) -> tuple[int, dict[str, str], bytes]:

@@ -1,7 +1,7 @@
 """What one act changes in a person's clinical resources: decided, made into rows, and told of."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -84,9 +84,15 @@ class Changes:
         self.endings.append(store.Ending(before, was.id, made.since))
         return made
 
-    def rows(self, teller: Teller) -> list[Row]:
-        """All rows of the act, and those that tell of it."""
-        rows = [*self._rows, *(sources.contribution_row(self.person_id, one) for one in self._contributions.values())]
+    @property
+    def contributions(self) -> list[tuple[UUID, UUID]]:
+        """The keys of the sources of what is written: person and source."""
+        return [(self.person_id, key) for key in self._contributions]
+
+    def rows(self, teller: Teller, known: Container[tuple[UUID, UUID]] = ()) -> list[Row]:
+        """All rows of the act, and those that tell of it; the contributions that are `known` are there already."""
+        new = (one for one in self._contributions.values() if (self.person_id, one.id) not in known)
+        rows = [*self._rows, *(sources.contribution_row(self.person_id, one) for one in new)]
         for event, changed in self._told.items():
             rows += teller.rows(
                 event,

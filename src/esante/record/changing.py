@@ -1,5 +1,6 @@
 """Creating, changing and deleting clinical resources, one at a time."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -14,7 +15,7 @@ from esante.fhir.store import Version
 from esante.fhir.store.patch import patched
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource
-from esante.record.clinical import Clinical, Key
+from esante.record.clinical import Clinical, Key, Types
 from esante.record.clinical_model import ClinicalRead, View
 from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
@@ -23,6 +24,8 @@ from esante.record.telling import Denied, Teller
 from esante.storage import Connection, Database, insert
 from esante.web import N_, Problem
 
+_MAX_KNOWN = 50_000
+"""Contributions that one process remembers to be there."""
 MAX_RESOURCE = 1024 * 1024
 """Bytes of one resource."""
 Search = tuple[str, str]
@@ -82,6 +85,7 @@ class Changing:
     ) -> None:
         self._db, self._teller, self._directory, self._access = db, teller, directory, access
         self._clinical, self._base_url = clinical, base_url
+        self._known: set[tuple[UUID, UUID]] = set()
 
     async def create(
         self, requester: Requester, type_: str, body: bytes, unless: str | None = None, queries: Queries = ()
@@ -94,12 +98,12 @@ class Changing:
             changes = Changes(requester, await self._access.consent(person_id), self._base_url)
             if unless is None and not queries:
                 made = changes.create(resource)
-                await self._db.write(changes.rows(self._teller))
+                await self.write(changes)
                 return Outcome(made, created=True)
             view = await self._clinical.view(requester, person_id)
             async with self._db.transaction() as conn:
                 view = await self.alone(conn, view)
-                if unless is not None and (found := await self.match(conn, view, type_, unless)) is not None:
+                if unless is not None and (found := await self.match(conn, view, type_, unless, queries)) is not None:
                     await insert(conn, self._clinical.told(ClinicalRead, requester, view, [found]))
                     return Outcome(found)
                 made = changes.create(resource)
@@ -154,7 +158,7 @@ class Changing:
                 must_match(if_match, before.tag)
                 if before.deleted:
                     return before
-                await self._must_cover(conn, [before], queries)
+                await self._must_see(conn, before, queries)
                 changes = Changes(requester, view.sight.consent, self._base_url)
                 made = changes.delete(before, was, view.sight.verdict(was))
                 await self.apply(conn, changes)
@@ -186,7 +190,7 @@ class Changing:
             view = await self._clinical.view(requester, person_id)
             async with self._db.transaction() as conn:
                 view = await self.alone(conn, view)
-                found = await self.match(conn, view, type_, criteria)
+                found = await self.match(conn, view, type_, criteria, queries)
                 changes = Changes(requester, view.sight.consent, self._base_url)
                 if found is None:
                     if "id" in resource:
@@ -197,7 +201,6 @@ class Changing:
                         raise _bad(f"{type_}.id", N_("The id is not that of what was found."), N_("Send none."))
                     full = person_id, type_, found.id
                     before, was = (await self.hold(conn, view, [full])).own(full)
-                    await self._must_cover(conn, [before], queries)
                     made = changes.update(before, was, resource)
                 await self.apply(conn, changes, [made], queries)
         return Outcome(made, created=found is None)
@@ -212,7 +215,7 @@ class Changing:
             return None
         view = await self._clinical.view(requester, person_id)
         async with self._db.transaction() as conn:
-            found = await self.match(conn, view, type_, criteria)
+            found = await self.match(conn, view, type_, criteria, queries)
         return found and await self.delete(requester, type_, (person_id, found.id), queries=queries)
 
     async def _change(
@@ -230,7 +233,7 @@ class Changing:
             async with self._db.transaction() as conn:
                 before, was = (await self.hold(conn, view, [full])).own(full)
                 must_match(if_match, before.tag)
-                await self._must_cover(conn, [before], queries)
+                await self._must_see(conn, before, queries)
                 resource, person_id = make(before)
                 if person_id != key[0]:
                     raise _other_person(type_)
@@ -256,7 +259,7 @@ class Changing:
             if element:
                 resource[element] = {"reference": f"Patient/{requester.only}"}
             return requester.only
-        person_id = await self._named(holder)
+        person_id = _plainly(holder) or await self._named(holder)
         if person_id is None:
             raise telling.unknown_person(f"{type_}.{element}")
         holder["reference"] = f"Patient/{person_id}"
@@ -287,15 +290,22 @@ class Changing:
         await store.lock_person(conn, view.person_id)
         return await self._clinical.again(conn, view)
 
-    async def match(self, conn: Connection, view: View, type_: str, criteria: str) -> Version | None:
-        """The one resource of a person that a search finds among what the requester sees; Problem 412 for several."""
-        return (await self.match_all(conn, view, {(type_, criteria)})).get((type_, criteria))
+    async def match(
+        self, conn: Connection, view: View, type_: str, criteria: str, queries: Queries = ()
+    ) -> Version | None:
+        """The one resource of a person that a search finds among what the requester and the token see; Problem 412
+        for several."""
+        types = {type_: queries} if queries else None
+        return (await self.match_all(conn, view, {(type_, criteria)}, types)).get((type_, criteria))
 
-    async def match_all(self, conn: Connection, view: View, searches: Collection[Search]) -> dict[Search, Version]:
+    async def match_all(
+        self, conn: Connection, view: View, searches: Collection[Search], types: Types = None
+    ) -> dict[Search, Version]:
         """What each of some searches finds, as `match`; those that find nothing are missing."""
         asked = sorted(searches)
         queries = [await self._query(view.person_id, *one) for one in asked]
-        found = await search.find(conn, queries, Scope(view.person_id, store.LATEST, view.visible), 2)
+        scope = Scope(view.person_id, store.LATEST, view.visible, types)
+        found = await search.find(conn, queries, scope, 2)
         if any(len(keys) > 1 for keys in found):
             raise several()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(asked, found, strict=True) if ids}
@@ -317,6 +327,13 @@ class Changing:
             raise _bad(asked[0][0], N_("This search parameter is not supported."), N_("Search by an identifier."))
         return query
 
+    async def write(self, changes: Changes) -> None:
+        """Write the changes of an act that only adds, in a shared commit."""
+        await self._db.write(changes.rows(self._teller, self._known))
+        if len(self._known) > _MAX_KNOWN:
+            self._known.clear()
+        self._known.update(changes.contributions)
+
     async def apply(
         self, conn: Connection, changes: Changes, made: Iterable[Version] = (), queries: Queries = ()
     ) -> None:
@@ -325,8 +342,13 @@ class Changing:
         await insert(conn, changes.rows(self._teller))
         await self._must_cover(conn, made, queries)
 
-    async def _must_cover(self, conn: Connection, versions: Iterable[Version], queries: Queries) -> None:
-        for version in versions if queries else ():
+    async def _must_see(self, conn: Connection, before: Version, queries: Queries) -> None:
+        """What the token does not cover is as what is not there."""
+        if queries and not await self._clinical.covers(conn, before, queries):
+            raise Denied(telling.not_found())
+
+    async def _must_cover(self, conn: Connection, made: Iterable[Version], queries: Queries) -> None:
+        for version in made if queries else ():
             if not await self._clinical.covers(conn, version, queries):
                 raise Problem(
                     403,
@@ -334,6 +356,15 @@ class Changing:
                     N_("The token's scopes do not cover this."),
                     remedy=N_("Ask for a token with this scope."),
                 )
+
+
+_PLAIN = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+
+
+def _plainly(holder: Resource) -> UUID | None:
+    """Whom a reference means that is nothing but the person's address, as nearly all are."""
+    match = _PLAIN.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
+    return UUID(match[1]) if match else None
 
 
 def several() -> Problem:

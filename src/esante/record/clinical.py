@@ -1,6 +1,5 @@
 """Looking at clinical resources: one, its versions, a search, all of a person."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -52,10 +51,16 @@ class Clinical:
         self._source: Lookup[sources.Key, Source] = Lookup(db, partial(sources.of_keys, db))
         self._sources: Lookup[UUID, list[Source]] = Lookup(db, partial(sources.of_persons, db))
 
+    async def open(self, person_id: UUID) -> None:
+        """Open a person's documents."""
+        await self._opening.open(person_id)
+
     async def view(self, requester: Requester, person_id: UUID) -> View:
         """What a requester sees of a person's resources now; her documents are open after this."""
         await self._opening.open(person_id)
-        consent, found = await asyncio.gather(self._access.consent(person_id), self._sources.of(person_id))
+        sources_ = self._sources.soon(person_id)
+        consent = await self._access.consent(person_id)
+        found = await sources_
         sight = rules.Sight(requester, consent, datetime.now(UTC))
         return View(person_id, sight, {source.id: source for source in found or ()})
 
@@ -78,10 +83,6 @@ class Clinical:
         if version.deleted:
             raise gone()
         return version
-
-    async def holds(self, type_: str, key: Key) -> bool:
-        """Whether there is such a resource at all; who asks is not told."""
-        return bool(await self._current.of((key[0], type_, key[1])))
 
     async def version(self, requester: Requester, type_: str, key: Key, tag: str, types: Types = None) -> Version:
         """One version of a resource that is there. Problem 404, and 410 for one that says it was deleted."""
@@ -212,10 +213,10 @@ class Clinical:
     async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Sight]:
         """The current version of the latest source that the requester sees."""
         person_id, full = key[0], (key[0], type_, key[1])
-        consent, versions, opened = await asyncio.gather(
-            self._access.consent(person_id), self._current.of(full), self._opening.open(person_id)
-        )
-        if opened:
+        unopened, current = self._opening.unopened(person_id), self._current.soon(full)
+        consent = await self._access.consent(person_id)
+        versions = await current
+        if await self._opening.open(person_id, unopened):
             versions = await self._current.of(full)
         sight = rules.Sight(requester, consent, datetime.now(UTC))
         denied: Source | None = None

@@ -55,7 +55,8 @@ class ClinicalFace:
     async def create(self, request: Request) -> Response:
         """A new resource, or with If-None-Exist the one that is there."""
         type_ = request.path_params["type"]
-        requester, types = await self.caller(request, type_, "c")
+        # Who creates unless it finds something, is told what it found.
+        requester, types = await self.caller(request, type_, "cs" if "if-none-exist" in request.headers else "c")
         body = await read_resource(request, MAX_RESOURCE)
         return await self.created(request, requester, type_, body, types)
 
@@ -133,7 +134,7 @@ class ClinicalFace:
     async def update_match(self, request: Request) -> Response:
         """The next version of what a search finds, or a new resource."""
         type_ = request.path_params["type"]
-        requester, types = await self.caller(request, type_, "cu")
+        requester, types = await self.caller(request, type_, "cus")
         body = await read_resource(request, MAX_RESOURCE)
         outcome = await self.changing.update_match(requester, type_, request.url.query, body, queries(types, type_))
         return self._changed(request, outcome)
@@ -141,7 +142,7 @@ class ClinicalFace:
     async def delete_match(self, request: Request) -> Response:
         """The end of what a search finds."""
         type_ = request.path_params["type"]
-        requester, types = await self.caller(request, type_, "d")
+        requester, types = await self.caller(request, type_, "ds")
         await self.changing.delete_match(requester, type_, request.url.query, queries(types, type_))
         return Response(status_code=204)
 

@@ -57,7 +57,7 @@ class ClinicalRoutes(BaseRoute):
         many = SearchFace(record.clinical, directory, access, outside, base_url)
         whole = EverythingFace(record, many, access, base_url)
         stays = StayFace(access, directory, base_url)
-        encounters = EncounterFace(one, many, stays, record.clinical, access)
+        encounters = EncounterFace(one, many, stays, access)
         self._encounters: dict[str, Mapping[str, ASGIApp]] = {
             "type": _by_method(
                 GET=encounters.search, POST=encounters.create, PUT=one.update_match, DELETE=one.delete_match

@@ -10,12 +10,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import STAY_PARAMETERS, Access, StayFace, is_admission
+from esante.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
 from esante.directory import NAMING, person_meant
 from esante.fhir.ids import keys_of
 from esante.fhir.rest import SearchParams, read_resource
 from esante.record.changing import MAX_RESOURCE
-from esante.record.clinical import Clinical
 from esante.record.clinical_api import ClinicalFace
 from esante.record.clinical_search import SearchFace
 from esante.record.submissions import checked
@@ -33,12 +32,11 @@ class EncounterFace:
     one: ClinicalFace
     many: SearchFace
     stays: StayFace
-    clinical: Clinical
     access: Access
 
     async def create(self, request: Request) -> Response:
         """An admission, or a resource like others."""
-        requester = await self.access.caller(request, _TYPE, "c")
+        requester = await self.access.caller(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
         body = await read_resource(request, MAX_RESOURCE)
         if requester.kind == "organization" and await self.access.stays.concern(requester):
             given = checked(body, _TYPE)
@@ -51,7 +49,7 @@ class EncounterFace:
         """A discharge, or a resource like others."""
         requester = await self.access.caller(request, _TYPE, "u")
         body = await read_resource(request, MAX_RESOURCE)
-        if await self._may_be_stay(request) and await self.access.stays.concern(requester):
+        if await self._is_stay(request, requester):
             given = checked(body, _TYPE)
             await self.stays.check(requester, given)
             return await self.stays.update(request, requester, given)
@@ -60,7 +58,7 @@ class EncounterFace:
     async def read(self, request: Request) -> Response:
         """A stay, or a resource like others."""
         requester, _ = await self.one.caller(request, _TYPE, "r")
-        if await self._may_be_stay(request) and await self.access.stays.concern(requester):
+        if await self._is_stay(request, requester):
             return await self.stays.read(request)
         return await self.one.read(request)
 
@@ -75,7 +73,7 @@ class EncounterFace:
         types = self.many.types(requester, _TYPE, pairs)
         return await self.many.answer(request, requester, types, person_id, _TYPE, first)
 
-    async def _may_be_stay(self, request: Request) -> bool:
-        """Whether an id is not that of a clinical resource."""
+    async def _is_stay(self, request: Request, requester: Requester) -> bool:
+        """Whether an id is that of a stay with the requester's own hospital."""
         keys = keys_of(request.path_params["id"])
-        return keys is not None and not await self.clinical.holds(_TYPE, keys)
+        return keys is not None and await self.access.stays.has(requester, *keys)

@@ -27,7 +27,9 @@ def meta_of(version: Version) -> Json:
 
 def level_of(meta: Mapping[str, Any] | None, place: str) -> Confidentiality:
     """The strictest level that the labels name; without one: normal. Problem 422 for one that is not known."""
-    codes = [label.get("code", "") for label in (meta or {}).get("security") or () if _is_level(label)]
+    if not meta or "security" not in meta:
+        return Confidentiality.NORMAL
+    codes = [label.get("code", "") for label in meta["security"] if _is_level(label)]
     if any(code not in LEVELS for code in codes):
         raise Problem(
             422,

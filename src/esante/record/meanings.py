@@ -1,5 +1,6 @@
 """Whom and what a transaction is about: its one patient, and who in it the directory knows."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ from esante.fhir.store.bundles import Item, references_by_search
 from esante.record import telling
 from esante.record.clinical_types import CLINICAL
 from esante.web import N_, Problem
+
+_AT_ONCE = 200
+"""Entries after which others get their turn."""
 
 
 class _Reference(msgspec.Struct):
@@ -60,8 +64,12 @@ class Meanings:
         patients = {
             item.full_url: await self._patient(item) for item in items if item.type == "Patient" and item.full_url
         }
-        persons = {item.index: await self._person(item, patients) for item in items}
-        meant = {person for person in persons.values() if person is not None}
+        meant: set[UUID] = set()
+        for number, item in enumerate(items):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if (person := await self._person(item, patients)) is not None:
+                meant.add(person)
         if len(meant) > 1:
             raise _bad(N_("The entries are of more than one patient."), N_("Send a transaction for each patient."))
         person_id = meant.pop() if meant else requester.only

@@ -7,6 +7,7 @@ by two at once, a document gives the same rows. What may be seen of them is deci
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -33,10 +34,14 @@ class Opening:
         self._db, self._objects = db, objects
         self._unopened: Lookup[UUID, list[Unopened]] = Lookup(db, partial(sources.unopened, db))
 
-    async def open(self, person_id: UUID) -> bool:
+    def unopened(self, person_id: UUID) -> Awaitable[list[Unopened] | None]:
+        """What there is to open of a person, asked for from now on."""
+        return self._unopened.soon(person_id)
+
+    async def open(self, person_id: UUID, unopened: Awaitable[list[Unopened] | None] | None = None) -> bool:
         """Open a person's documents, and tell whether there were any. One that cannot be opened is noted and stands
         in nobody's way."""
-        documents = await self._unopened.of(person_id) or ()
+        documents = await (unopened or self.unopened(person_id)) or ()
         for document in documents:
             await self._open(person_id, document)
         return bool(documents)

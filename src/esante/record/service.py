@@ -1,8 +1,9 @@
 """The use cases of the record: deposit, list, read, replace, withdraw, correct, restrict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from esante.access import (
     Access,
+    AccessEvent,
     Action,
     Confidentiality,
     Consent,
@@ -21,13 +23,14 @@ from esante.access import (
 )
 from esante.directory import Directory, Person
 from esante.journal import Journal
-from esante.record import rules, store, telling
+from esante.record import looking, rules, store, telling
 from esante.record.changing import Changing
 from esante.record.checks import subject_of
 from esante.record.clinical import Clinical
 from esante.record.deposits import Deposits, subject_findings
 from esante.record.extract import Extracts
 from esante.record.findings import UNCONFIRMED, InvalidContent
+from esante.record.looking import Focus, Look
 from esante.record.meanings import Meanings
 from esante.record.model import (
     ConfidentialitySet,
@@ -48,7 +51,7 @@ from esante.record.sandbox import Sandbox
 from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
 from esante.record.transactions import Transactions
-from esante.storage import Connection, Database, Lookup, Objects, insert, uuid7
+from esante.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
 from esante.web import decode_cursor, encode_cursor
 
 MAX_PAGE = 500
@@ -87,6 +90,10 @@ class Record:
         """The use case of a transaction, for a FHIR face at an address."""
         meanings = Meanings(self._directory, base_url)
         return Transactions(self._db, self._teller, self.clinical, self.changing(base_url), meanings, base_url)
+
+    async def open_documents(self, person_id: UUID) -> None:
+        """Take the resources of a person's documents into her record, for who reads them without a requester."""
+        await self.clinical.open(person_id)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -336,6 +343,22 @@ class Record:
                 )
                 await insert(conn, told)
         return replace(document, confidentiality=level)
+
+    async def look(self, conn: Connection, foci: Iterable[Focus]) -> Look:
+        """What there is to tell of some things, and to whom, within a transaction; tells the journal nothing."""
+        return await looking.look(conn, self._access, foci)
+
+    def told(
+        self,
+        event: type[AccessEvent],
+        requester: Requester,
+        person_id: UUID,
+        verdict: Verdict,
+        documents: Iterable[Document],
+        **fields: Any,
+    ) -> list[Row]:
+        """The rows that tell the journal that a requester was told of documents of a person."""
+        return self._teller.rows(event, requester, person_id, verdict, documents, **fields)
 
     async def _sight(self, requester: Requester, person_id: UUID) -> rules.Sight:
         return rules.Sight(requester, await self._access.consent(person_id), datetime.now(UTC))

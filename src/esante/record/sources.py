@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import structs
 
 from esante.access import Confidentiality, Requester
-from esante.storage import NIL, Connection, Database, Kind, Row, Table, uuid8
+from esante.storage import Connection, Database, Kind, Row, Table, uuid8
 
 CONTRIBUTION = Table(
     "contribution",
@@ -61,26 +62,33 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 def contribution(requester: Requester, category: str, confidentiality: Confidentiality, at: datetime) -> Source:
     """The source of what a requester creates in a category."""
     is_organization = requester.kind == "organization"
-    source = Source(
-        id=NIL,
+    organization_id = requester.id if is_organization else requester.organization_id
+    return Source(
+        id=_key(requester.kind, requester.id, organization_id, category, confidentiality),
         is_document=False,
-        category="",
-        confidentiality=Confidentiality.NORMAL,
+        category=category,
+        confidentiality=confidentiality,
         author_kind=requester.kind,
         author_id=requester.id,
         author=requester.name,
-        organization_id=requester.id if is_organization else requester.organization_id,
+        organization_id=organization_id,
         organization=requester.name if is_organization else requester.organization,
         at=at,
     )
-    return alike(source, category, confidentiality)
 
 
 def alike(source: Source, category: str, confidentiality: Confidentiality) -> Source:
     """The contribution of the same author in another category, or that goes less or more far."""
-    name = f"{source.author_kind} {source.author_id} {source.organization_id} {category} {confidentiality}"
-    key = uuid8(hashlib.blake2b(name.encode(), digest_size=16).digest())
+    key = _key(source.author_kind, source.author_id, source.organization_id, category, confidentiality)
     return structs.replace(source, id=key, category=category, confidentiality=confidentiality)
+
+
+@lru_cache(4096)
+def _key(
+    author_kind: str, author_id: UUID, organization_id: UUID | None, category: str, confidentiality: Confidentiality
+) -> UUID:
+    name = f"{author_kind} {author_id} {organization_id} {category} {confidentiality}"
+    return uuid8(hashlib.blake2b(name.encode(), digest_size=16).digest())
 
 
 def contribution_row(person_id: UUID, source: Source) -> Row:

@@ -32,33 +32,6 @@ _NOT_KEPT = {
 }
 
 
-class _Type(msgspec.Struct):
-    resourceType: str = ""
-
-
-class _TypedEntry(msgspec.Struct):
-    resource: _Type = msgspec.field(default_factory=_Type)
-
-
-class _TypedBundle(msgspec.Struct):
-    type: str = ""
-    entry: list[_TypedEntry] = []
-
-
-_typed = msgspec.json.Decoder(_TypedBundle)
-
-
-def is_submission(body: bytes) -> bool:
-    """Whether what is sent to /fhir hands in documents (a List stands for a set of them), or cannot be told."""
-    try:
-        bundle = _typed.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return True
-    types = {entry.resource.resourceType for entry in bundle.entry}
-    others = bundle.type == "transaction" and types.isdisjoint(("DocumentReference", "List")) and bundle.entry
-    return not (bundle.type == "batch" or others)
-
-
 class _RawEntry(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw(b"")
 

@@ -65,7 +65,7 @@ class Transactions:
             work = _Work(self._changing, self._clinical, view, items, named, self._base_url, whole=whole)
             if all(item.method == "POST" and item.criteria is None for item in items) and not named.searches:
                 await work.change()
-                await self._db.write(work.changes.rows(self._teller))
+                await self._changing.write(work.changes)
             else:
                 async with self._db.transaction() as conn:
                     await work.in_transaction(conn)

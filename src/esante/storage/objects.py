@@ -56,6 +56,16 @@ class Objects:
             raise ValueError(f"object {digest.hex()} is damaged: its bytes have another SHA-256")
         return data
 
+    async def local(self, digest: bytes, cache: Path) -> Path:
+        """A file with the bytes of that SHA-256, for software that reads files: the store's own, or a copy in `cache`.
+
+        Raises what `get` raises.
+        """
+        data = await self.get(digest)
+        if self._folder is not None:
+            return self._folder / _path(digest)
+        return await asyncio.to_thread(_copied, cache / digest.hex(), data)
+
     async def put_named(self, name: str, data: bytes) -> None:
         """Store `data` under a name of one's own, replacing what was there."""
         with _reached():
@@ -105,6 +115,16 @@ def _remove_folder(folder: Path) -> None:
     if folder.is_dir():
         folder.rmdir()
         _sync(folder.parent, folder.parent)
+
+
+def _copied(path: Path, data: bytes) -> Path:
+    """The file at `path`, made with `data` if it is not there; it is never there in part."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(data)
+        part.rename(path)
+    return path
 
 
 def _sync(path: Path, root: Path) -> None:

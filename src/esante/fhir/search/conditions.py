@@ -8,14 +8,14 @@ from decimal import Decimal
 
 import orjson
 
-from esante.fhir.search.dates import moment
+from esante.fhir.search.dates import moment, near
 from esante.fhir.search.model import Address, Amount, Match, Moments, Text, Together, Token, Value
-from esante.fhir.search.numbers import UCUM, around, converted, unit
+from esante.fhir.search.numbers import UCUM, around, converted_around, unit
 from esante.fhir.search.parameters import Alternative, Key, Parameter
 
 #: Puts a value into the statement: gives its place there. Takes the value and its PostgreSQL type.
 Argument = Callable[[object, str], str]
-#: What `ap` adds on both sides: a tenth of the value or, for dates, of the time that lies between it and now.
+#: What `ap` adds on both sides of a number, as a part of it.
 _APPROXIMATELY = Decimal("0.1")
 #: The end of a value's range that a prefix compares with a number, and how.
 _SIDES = {
@@ -160,7 +160,7 @@ class Comparisons:
         """Converted to base units where the unit is one of UCUM; else the unit must be the same."""
         known = unit(value.system, value.unit) if value.system == UCUM else None
         if known is not None:
-            low, middle, high = (converted(n, known.factor) for n in (value.low, value.value, value.high))
+            low, middle, high = converted_around(value.low, value.value, value.high, known.factor)
             amount = self._amount(Amount(value.prefix, middle, low, high), v, 6)
             return f"{v}->>5 = {self._argument(known.dimension, 'text')} AND ({amount})"
         amount = self._amount(value, v, 0)
@@ -180,8 +180,8 @@ class Comparisons:
             within = f"{low} >= {first} AND {high} < {last}"
             return within if value.prefix == "eq" else f"NOT ({within})"
         if value.prefix == "ap":
-            near = around(value.value, Decimal(max(abs(value.value * _APPROXIMATELY), value.high - value.value)))
-            first, last = (self._argument(end, "numeric") for end in near)
+            margin = Decimal(max(abs(value.value * _APPROXIMATELY), value.high - value.value))
+            first, last = (self._argument(end, "numeric") for end in around(value.value, margin))
             return f"{low} <= {last} AND {high} >= {first}"
         wanted = self._argument(value.value, "numeric")
         side, sign = _SIDES[value.prefix]
@@ -195,8 +195,7 @@ class Comparisons:
         """What `low` to `high` covers, end excluded, against what is searched for (search.html, "prefixes")."""
         first, last = value.low, value.high
         if value.prefix == "ap":
-            margin = abs(self._now - first) // 10
-            first, last = first - margin, last + margin
+            first, last = near((first, last), self._now)
 
         def end(at: int) -> str:
             return self._argument(at if type_ == "bigint" else moment(at), type_)

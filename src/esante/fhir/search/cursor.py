@@ -14,8 +14,8 @@ from esante.fhir.search.numbers import LEAST, MOST
 from esante.fhir.search.statement import Order
 from esante.web import N_, Problem, decode_cursor, encode_cursor
 
-#: So long the pages of a search can be asked for after the first.
-LIFE = timedelta(hours=24)
+#: So long after the first page of a search the others can be asked for: they show what was, be it changed since.
+LIFE = timedelta(hours=1)
 _LARGEST, _LONGEST = 2**62, 1_000
 
 

@@ -113,6 +113,12 @@ def _days(text: str) -> Range | None:
     return None if last is None else (low, last + _DAY)
 
 
+def near(found: Range, now: int) -> Range:
+    """What `ap` takes for the same: on both sides a tenth more of the time between then and now (search.html)."""
+    margin = abs(now - found[0]) // 10
+    return found[0] - margin, found[1] + margin
+
+
 def of_period(period: Any) -> Range | None:
     """What a Period covers: open where an end is missing; None where both are."""
     start, end = period.get("start"), period.get("end")

@@ -98,7 +98,7 @@ class _Including:
             return
         statement = Statement(self._scope, self._outsiders)
         targets = statement.argument(here, "text[]")
-        points = [some(texts("r.index", key.name), f"v = ANY ({targets})") for key in each.parameter.keys]
+        points = [some(texts("r.index", key.name), f"v IN (SELECT unnest({targets}))") for key in each.parameter.keys]
         await self._add(statement, statement.shown([each.type], "", any_of(points)))
 
     async def _add(self, statement: Statement, shown: str) -> None:

@@ -2,7 +2,7 @@
 (search.html, "number" and "quantity")."""
 
 import functools
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any, NamedTuple
 
 from esante.fhir.path import units
@@ -18,6 +18,7 @@ LEAST, MOST = Decimal("-1E+305"), Decimal("1E+305")
 _DIGITS = Context(prec=40)
 #: To so many digits numbers are the same that only differ by how their units were converted.
 _CONVERTED = Context(prec=18)
+_DOWN, _UP = Context(prec=18, rounding=ROUND_FLOOR), Context(prec=18, rounding=ROUND_CEILING)
 _SMALL = 10**15
 
 
@@ -61,3 +62,11 @@ def unit(system: str | None, code: str | None) -> Unit | None:
 def converted(value: Number, factor: Decimal) -> Number:
     """The number in base units."""
     return value if factor == 1 else _CONVERTED.multiply(Decimal(value), factor)
+
+
+def converted_around(low: Number, value: Number, high: Number, factor: Decimal) -> tuple[Number, Number, Number]:
+    """A number and the range that its digits leave open, end excluded, in base units: the number stays in the range
+    though it has more digits than are kept."""
+    middle = converted(value, factor)
+    above = max(_CONVERTED.next_plus(Decimal(middle)), _UP.multiply(Decimal(high), factor))
+    return min(middle, _DOWN.multiply(Decimal(low), factor)), middle, above

@@ -22,6 +22,8 @@ COLUMNS = frozenset({"_id", "_lastUpdated"})
 REFUSED = frozenset({"_text", "_content", "_query", "_filter", "_list", "near"})
 
 
+#: R4 names the definitions of its two parts the wrong way round; R5 mended it.
+_SWAPPED = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
 #: Types of which one says several values.
 _OF_SEVERAL = frozenset({"HumanName", "Address"})
 
@@ -40,10 +42,12 @@ class Key(NamedTuple):
 
 
 class Component(NamedTuple):
-    """One part of a composite parameter: its type, and its keys, in the index or in an entry of the nested key."""
+    """One part of a composite parameter: its type, its keys, in the index or in an entry of the nested key, and the
+    types that a reference may point to."""
 
     kind: str
     keys: tuple[Key, ...]
+    target: tuple[str, ...]
 
 
 class Alternative(NamedTuple):
@@ -65,6 +69,11 @@ class Parameter(NamedTuple):
     holds: frozenset[str] = frozenset()
     target: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+
+    @classmethod
+    def part(cls, component: Component) -> "Parameter":
+        """A part of a composite parameter by itself."""
+        return cls("", component.kind, "", component.keys, target=component.target)
 
 
 class Plan(NamedTuple):
@@ -121,9 +130,16 @@ def _definitions(type_: str) -> Iterator[SearchParameter]:
 
 
 @functools.cache
-def _kinds() -> Mapping[str, str]:
-    """The types of search parameters by address."""
-    return {each.url: each.type for each in search_parameters()}
+def _by_address() -> Mapping[str, SearchParameter]:
+    return {each.url: each for each in search_parameters()}
+
+
+def _components(composite: SearchParameter) -> list[tuple[SearchParameter, str]]:
+    """The definitions of the parts of a composite parameter with their expressions."""
+    urls, expressions = zip(*composite.components, strict=True)
+    if composite.url == _SWAPPED:
+        urls = urls[::-1]
+    return [(_by_address()[url], expression) for url, expression in zip(urls, expressions, strict=True)]
 
 
 class _Use(NamedTuple):
@@ -153,7 +169,10 @@ class _Planner:
         plans = self._grouped()
         parameters = {each.code: self._parameter(each, plans) for each in plain}
         for each in composites:
-            alternatives = tuple(self._alternative(users, nested, plans) for users, nested in together[each.code])
+            targets = [definition.target for definition, _ in _components(each)]
+            alternatives = tuple(
+                self._alternative(users, nested, targets, plans) for users, nested in together[each.code]
+            )
             parameters[each.code] = Parameter(each.code, each.type, each.url, (), alternatives=alternatives)
         return Types(parameters, tuple(dict.fromkeys(plans.values())), tuple(self._nested.values()))
 
@@ -202,14 +221,14 @@ class _Planner:
                 continue
             if isinstance(base, Name):
                 users = tuple(f"{composite.code}.{n}" for n in range(len(composite.components)))
-                for user, (url, expression) in zip(users, composite.components, strict=True):
-                    self._uses[user] = self._used(_kinds()[url], expression)
+                for user, (definition, expression) in zip(users, _components(composite), strict=True):
+                    self._uses[user] = self._used(definition.type, expression)
                 yield users, None
             else:
                 yield (), self._nest(composite, _inner(base, self._type))
 
     def _nest(self, composite: SearchParameter, base: Tree) -> NestedPlan:
-        components = tuple((_kinds()[url], expression) for url, expression in composite.components)
+        components = tuple((definition.type, expression) for definition, expression in _components(composite))
         at = (unparse(base), components)
         if at not in self._nested:
             inner = next(iter(leads(base, self._type))).type
@@ -220,12 +239,16 @@ class _Planner:
             self._nested[at] = NestedPlan(composite.code, base, plans)
         return self._nested[at]
 
-    def _alternative(self, users: tuple[str, ...], nested: NestedPlan | None, plans: "_Plans") -> Alternative:
+    def _alternative(
+        self, users: tuple[str, ...], nested: NestedPlan | None, targets: list[tuple[str, ...]], plans: "_Plans"
+    ) -> Alternative:
         if nested is None:
             kinds = [self._uses[user][0].kind for user in users]
             keys = [self._keys(user, plans) for user in users]
-            return Alternative(None, tuple(map(Component, kinds, keys)))
-        return Alternative(nested.name, tuple(Component(plan.kind, (plan.key(),)) for plan in nested.components))
+        else:
+            kinds = [plan.kind for plan in nested.components]
+            keys = [(plan.key(),) for plan in nested.components]
+        return Alternative(nested.name if nested else None, tuple(map(Component, kinds, keys, targets)))
 
 
 #: Plans by the kind and the text of their paths.

@@ -6,14 +6,15 @@ from typing import NoReturn
 
 from esante.fhir.definitions import load
 from esante.fhir.path.types import resources
-from esante.fhir.search.model import Chain, Condition, Has, Match, Missing, Query, Token
+from esante.fhir.search.model import Address, Chain, Condition, Has, Match, Missing, Query, Token
 from esante.fhir.search.parameters import REFUSED, Parameter, parameters
 from esante.fhir.search.results import Results
 from esante.fhir.search.values import Reader, bad
 from esante.web import N_
 
-#: Limits of one search: conditions, steps of `_has` and chains from one resource to another, and conditions in all.
-MAX_CONDITIONS, MAX_STEPS, MAX_REACHED = 40, 4, 100
+#: Limits of one search: parameters, steps of `_has` and chains from one resource to another, and with all of these the
+#: conditions and the values, a reference counted in all the ways in which it may be written.
+MAX_PARAMETERS, MAX_STEPS, MAX_CONDITIONS, MAX_VALUES = 40, 4, 100, 2_000
 #: Bytes of a parameter.
 MAX_LENGTH = 8192
 #: Types that lie outside of persons' records, but for those that came with a document.
@@ -55,7 +56,7 @@ def parse(type_: str, pairs: Iterable[tuple[str, str]], *, strict: bool = False,
             understood.append((name, value))
         except Unknown:
             ignored.append(name[:64])
-        if len(conditions) > MAX_CONDITIONS:
+        if len(conditions) > MAX_PARAMETERS:
             bad(name, N_("These are too many search parameters."), N_("Search with fewer parameters at once."))
     ignored += control.ignored
     if ignored and strict:
@@ -80,12 +81,12 @@ class Conditions:
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
-        self._reached = 0
+        self._reached = self._values = 0
 
     def of(self, type_: str, name: str, value: str, steps: int = 0) -> Condition:
         """The condition of one parameter of a type. Raises Problem 400, `Unknown`."""
         self._reached += 1
-        if steps > MAX_STEPS or self._reached > MAX_REACHED:
+        if steps > MAX_STEPS or self._reached > MAX_CONDITIONS:
             bad(name, N_("This search goes through too many references."), N_("Name the types that are pointed to."))
         if name.startswith("_has:"):
             return self._has(type_, name, value, steps)
@@ -111,7 +112,11 @@ class Conditions:
             _no_modifier(name)
         if modifier in ("in", "not-in"):
             return Match(parameter, modifier, _members(name, value))
-        return Match(parameter, modifier, Reader(name, parameter, modifier, self._base_url).all(value))
+        values = Reader(name, parameter, modifier, self._base_url).all(value)
+        self._values += sum(len(each.texts) if isinstance(each, Address) else 1 for each in values)
+        if self._values > MAX_VALUES:
+            bad(name, N_("These are too many values."), N_("Search for fewer values at once."))
+        return Match(parameter, modifier, values)
 
     def _chain(self, parameter: Parameter, only: str, name: str, rest: str, value: str, steps: int) -> Chain:
         if parameter.type != "reference":

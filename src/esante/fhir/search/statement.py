@@ -40,6 +40,7 @@ class Statement:
         self._at = self.argument(scope.at, "timestamptz")
         self._sources = None if scope.sources is None else self.argument(list(scope.sources), "uuid[]")
         self._comparisons = Comparisons(self.argument, microseconds(scope.at))
+        self._granting = False
 
     def argument(self, value: object, type_: str) -> str:
         """The place of a value in the statement."""
@@ -105,12 +106,21 @@ class Statement:
 
     def readable(self, type_: str) -> bool:
         """Whether resources of a type may be seen at all."""
-        return self._scope.types is None or type_ in self._scope.types
+        return self._granting or self._scope.types is None or type_ in self._scope.types
 
     def _granular(self, type_: str) -> str:
-        """The condition under which resources of a readable type may be seen; none for all."""
-        queries = () if self._scope.types is None else self._scope.types[type_]
-        return any_of([self._all(query) for query in queries]) if queries else ""
+        """The condition under which resources of a readable type may be seen; none for all.
+
+        What such a condition itself looks at is not limited by others: they could limit one another without end.
+        """
+        if self._granting or self._scope.types is None:
+            return ""
+        queries = self._scope.types[type_]
+        self._granting = True
+        try:
+            return any_of([self._all(query) for query in queries]) if queries else ""
+        finally:
+            self._granting = False
 
     def _all(self, query: Query) -> str:
         return " AND ".join(f"({self.condition(query.type, each)})" for each in query.conditions) or "true"
@@ -168,7 +178,7 @@ class Statement:
 
         def meets(v: str) -> str:
             among = [f"{v} IN (SELECT reference FROM {table})" for table in found]
-            return any_of([*among, *([f"{v} = ANY ({elsewhere})"] if elsewhere else [])])
+            return any_of([*among, *([f"{v} IN (SELECT unnest({elsewhere}))"] if elsewhere else [])])
 
         return any_of([_a_reference(key, meets) for key in chain.parameter.keys])
 

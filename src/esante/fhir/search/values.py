@@ -1,7 +1,7 @@
 """The values of search parameters as they are written in an address (search.html, "escaping" and each type)."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NoReturn
 
@@ -13,8 +13,6 @@ from esante.fhir.search.parameters import Parameter
 from esante.fhir.search.texts import normal
 from esante.web import N_, Problem
 
-#: So many values may stand for one parameter.
-MAX_VALUES = 200
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)(\d{1,40})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
 _ESCAPED = re.compile(r"\\([\\,$|])")
@@ -54,23 +52,19 @@ class Reader:
 
     def all(self, text: str) -> tuple[Value, ...]:
         """The values between commas. Raises Problem 400."""
-        parts = [part for part in split(text, ",") if part]
-        if len(parts) > MAX_VALUES:
-            bad(self._name, N_("These are too many values."), N_("Search for fewer values at once."))
-        return tuple(value for part in parts for value in self._one(part))
+        return tuple(self._one(part) for part in split(text, ",") if part)
 
-    def _one(self, text: str) -> Iterator[Value]:
+    def _one(self, text: str) -> Value:
         match self._modifier:
             case "exact" | "contains" | "text":
-                yield self._text(text)
+                return self._text(text)
             case "identifier":
-                yield self._token(text)
+                return self._token(text)
             case "of-type":
-                yield self._of_type(text)
+                return self._of_type(text)
             case _ if self._parameter.type == "composite":
-                yield self._composite(text)
-            case _:
-                yield self._reader(self._parameter.type)(text)
+                return self._composite(text)
+        return self._reader(self._parameter.type)(text)
 
     def _reader(self, kind: str) -> Callable[[str], Value]:
         readers: dict[str, Callable[[str], Value]] = {
@@ -149,7 +143,8 @@ class Reader:
 
     def _ours(self, found: Iterable[str]) -> Address:
         """References to resources of our own, which may be written with our address too."""
-        return Address(tuple(text for each in found for text in (each, f"{self._base_url}/{each}")))
+        texts = tuple(found)
+        return Address(texts + tuple(f"{self._base_url}/{each}" for each in texts if self._base_url))
 
     def _types(self) -> tuple[str, ...]:
         """The types that the reference may be to."""
@@ -165,4 +160,5 @@ class Reader:
                 N_("This parameter takes several values at once."),
                 N_("Write its values one behind the other, with $ between them."),
             )
-        return Together(tuple(self._reader(c.kind)(part) for c, part in zip(components, parts, strict=True)))
+        readers = [Reader(self._name, Parameter.part(component), "", self._base_url) for component in components]
+        return Together(tuple(reader._one(part) for reader, part in zip(readers, parts, strict=True)))
