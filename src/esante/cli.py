@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -34,6 +35,7 @@ def main() -> None:
     esante people          who is in the demo
     esante token           a bearer token to try the API with
     esante client          software and apps that may use the API
+    esante export          copies of records that software asked for
     esante journal         prove that nothing was altered
     esante bulletin        the monthly figures: build, look, release, correct
     esante db              the schema, backup and restore
@@ -174,6 +176,47 @@ def disable(data: Path | None, client_id: str) -> None:
             await _ready_to_tell(platform)
             await platform.access.clients.disable(client_id)
         click.echo(f"disabled {client_id}")
+
+    _run(work)
+
+
+@main.group()
+def export() -> None:
+    """Exports: copies of many records at once (FHIR Bulk Data)."""
+
+
+@export.command("list")
+@data_option
+def list_exports(data: Path | None) -> None:
+    """Print every export: id, when it was asked for, its state, persons done of all, who asked."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for job in await platform.exports.all():
+                who = " ".join(filter(None, (job.asked.principal["name"], job.asked.principal.get("client"))))
+                persons = f"{job.done}/{'?' if job.total is None else job.total}"
+                at = job.asked_at.isoformat(timespec="seconds")
+                click.echo(f"{job.id}  {at}  {job.state:<9}  {persons:>13}  {who}  {job.last_error}".rstrip())
+
+    _run(work)
+
+
+@export.command("cancel")
+@data_option
+@click.argument("job_id", type=click.UUID)
+def cancel_export(data: Path | None, job_id: UUID) -> None:
+    """End an export and remove its files."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await _ready_to_tell(platform)
+            if not await platform.exports.end(job_id):
+                raise click.ClickException("there is no such export")
+        click.echo(f"cancelled {job_id}")
 
     _run(work)
 

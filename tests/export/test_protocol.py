@@ -1,17 +1,19 @@
 """The way of an export over HTTP: kick-off, status, files, end; and everything that can be asked wrongly."""
 
+import asyncio
 import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import asyncpg
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esante.access import requester_of
-from esante.export import ExportAsked, ExportEnded, ExportFetched
+from esante.export import ExportAsked, ExportEnded, ExportFetched, State
 from esante.export import service as export_service
 from esante.export import work as export_work
 from esante.fhir import check
@@ -333,8 +335,6 @@ async def test_a_client_has_so_many_exports_at_a_time_and_others_theirs(house, h
 
 
 async def test_many_ask_at_once_and_the_limit_holds(house, http):
-    import asyncio
-
     answers = await asyncio.gather(*(http.get("/fhir/$export", headers=ASYNC) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [202, 202, *[429] * 6]
 
@@ -366,6 +366,52 @@ async def test_cancelled_is_gone_with_its_files(house, http, objects, when, monk
     entries = await house.world.journal.entries_of(NIL, [ExportEnded], limit=100)
     hows = [entry.event.how for entry in entries if entry.event.job_id == job_id(location)]
     assert hows == (["cancelled", "done"] if when == "finished" else ["cancelled"])
+
+
+async def test_nobody_waits_for_the_work(house, http, dsn, objects):
+    location = await house.ask(http)
+    conn = await asyncpg.connect(dsn)
+    work = conn.transaction()
+    await work.start()  # as one does who works on the export
+    await conn.execute("SELECT FROM export_job WHERE job_id = $1 FOR UPDATE", job_id(location))
+    try:
+        async with asyncio.timeout(20):
+            assert (await http.get(location)).status_code == 202
+            assert (await http.delete(location)).status_code == 202
+            assert (await http.get(location)).status_code == 404
+    finally:
+        await work.commit()
+        await conn.close()
+    await house.work()
+    await house.exports.worker.remove_over()
+    assert not await house.world.db.fetchval("SELECT count(*) FROM export_job WHERE job_id = $1", job_id(location))
+    assert job_id(location).hex not in await objects.folders("export")
+
+
+async def test_a_piece_of_work_on_what_is_cancelled_meanwhile_leaves_nothing(house, http, objects, monkeypatch):
+    location = await house.ask(http)
+    keep = house.exports.worker._keep
+
+    async def cancelled_before(*arguments, **more):
+        assert (await http.delete(location)).status_code == 202
+        await keep(*arguments, **more)
+
+    monkeypatch.setattr(house.exports.worker, "_keep", cancelled_before)
+    await house.exports.worker.advance()
+    monkeypatch.undo()
+    await house.exports.worker.remove_over()
+    assert job_id(location).hex not in await objects.folders("export")
+    assert not await house.world.db.fetchval("SELECT count(*) FROM export_segment WHERE job_id = $1", job_id(location))
+
+
+async def test_an_operator_sees_every_export_and_ends_one(house, http):
+    location = await house.ask(http)
+    [one, *_] = await house.exports.all()
+    assert (one.id, one.state) == (job_id(location), State.RUNNING)
+    assert await house.exports.end(one.id)
+    assert (await http.get(location)).status_code == 404
+    assert not await house.exports.end(one.id)
+    assert not await house.exports.end(uuid7())
 
 
 async def test_files_expire_and_are_removed(house, http, objects):

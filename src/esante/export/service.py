@@ -222,11 +222,30 @@ class Exports:
         """End an export, finished or not, and remove its files. Problem 404."""
         job = await self.job(requester, job_id)
         told = ExportEnded(job_id=job.id, how=State.CANCELLED.value, persons=job.done)
+        if not await self._cancelled(job, self._rows(told, requester, job)):
+            raise absent()
+
+    # For the operator
+
+    async def all(self) -> list[Job]:
+        """Every export, the newest first."""
+        return await store.all_jobs(self._db)
+
+    async def end(self, job_id: UUID) -> bool:
+        """End an export of whomever; False when there is none."""
+        job = await store.one(self._db, job_id)
+        if job is None:
+            return False
+        told = ExportEnded(job_id=job.id, how=State.CANCELLED.value, persons=job.done)
+        return await self._cancelled(job, self._journal.rows(told, person_id=job.asked.person_id))
+
+    async def _cancelled(self, job: Job, told: list[Row]) -> bool:
         async with self._db.transaction() as conn:
             if not await store.cancel(conn, job.id, datetime.now(UTC)):
-                raise absent()
-            await insert(conn, self._rows(told, requester, job))
+                return False
+            await insert(conn, told)
         await self.worker.remove_over()  # where it is being worked on, that is done after
+        return True
 
     def _rows(self, event: Event, requester: Requester, job: Job) -> list[Row]:
         person_id = job.asked.person_id
