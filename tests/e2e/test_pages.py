@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,6 +19,7 @@ from esante.web import translator
 from tests.e2e.browsers import DESK, PHONE, Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import CONSULTATION, cda, pdf, png, published
+from tests.e2e.processes import esante
 
 pytestmark = pytest.mark.browser
 
@@ -74,14 +76,47 @@ async def sights(demo: Demo, browser: Browser) -> Sights:
     care += [wish("patient/*.rs user/*.rs online_access", patient=person)]
     return Sights(
         {
-            None: ["/signin", "/signin?q=Anna", "/signin?q=xyzzy"],
+            None: ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *released(demo)],
             PATIENT: [*own, makes_the_widest_code, *(f"/record/{key}" for key in kinds.values())],
             DOCTOR: [*care, mistypes_a_code, deposits_nothing, *(f"{home}/documents/{key}" for key in kinds.values())],
-            OPERATOR: ["/", "/operator/reviews", "/operator/reviews?done=1", opens_a_review, "/operator/journal"],
+            OPERATOR: [
+                "/",
+                "/operator/reviews",
+                "/operator/reviews?done=1",
+                opens_a_review,
+                "/operator/journal",
+                "/operator/bulletin",
+            ],
             HOSPITAL: ["/"],
         },
         data={found["content"][0]["attachment"]["title"] for found in documents},
     )
+
+
+def released(demo: Demo) -> list[str]:
+    """The public pages of the bulletin, after two people have released its oldest month (the quickest to count)."""
+    now = datetime.now(UTC)
+    place = now.year * 12 + now.month - 1 - 35
+    month = f"{place // 12}-{place % 12 + 1:02}"
+    for act, by in (("build", "anna"), ("preview", "ben")):
+        shown = esante("bulletin", act, month, "--by", by, "--data", demo.data).stdout
+    for line in shown.splitlines():
+        if line.endswith("TO BE ACKNOWLEDGED"):
+            code, subject = line[:14].strip(), line[15:59].strip()
+            esante(
+                "bulletin", "acknowledge", month, code, subject, "--by", "ben", "--note", "seen", "--data", demo.data
+            )
+    esante("bulletin", "release", month, "--by", "ben", "--data", demo.data)
+    number = f"/bulletin/{month}/documents_deposited"
+    pages = [
+        "",
+        f"/{month}",
+        "/query",
+        "/query?indicator=documents_deposited&breakdown=origin",
+        "/calendar",
+        "/changes",
+    ]
+    return [*(f"/bulletin{page}" for page in pages), "/bulletin/dictionary", "/bulletin/objectives", number]
 
 
 async def patient_of(demo: Demo) -> str:

@@ -31,6 +31,8 @@ class Objective(msgspec.Struct, frozen=True):
     legal_source: str
     verified: bool
     cap: float | None = None
+    direction: str = "up"
+    """up: at least the target; down: at most."""
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -90,15 +92,23 @@ def _progress(paper: Paper, objective: Objective) -> Progress:
 
 def judged(objective: Objective, baseline: float | None, value: float | None, period: str) -> tuple[str, float | None]:
     """The state of an objective in a month, and the share of the way that is done."""
-    if value is None or baseline is None or objective.target == baseline:
+    if value is None:
         return "unknown", None
-    share = (value - baseline) / (objective.target - baseline)
-    if share >= 1:
+    if value >= objective.target if objective.direction == "up" else value <= objective.target:
         return "reached", 1.0
+    if baseline is None or baseline == objective.target:
+        return "unknown", None
+    # A way that began beyond the target and lost it again has no share that is done.
+    share = max(0.0, (value - baseline) / (objective.target - baseline)) if _ahead(objective, baseline) else 0.0
     if period >= objective.date:
-        return "missed", max(0.0, share)
+        return "missed", share
     due = _months(contract().baseline, period) / _months(contract().baseline, objective.date)
-    return ("on_track" if share >= due else "behind"), max(0.0, share)
+    return ("on_track" if share >= due else "behind"), share
+
+
+def _ahead(objective: Objective, baseline: float) -> bool:
+    """Whether the target lay ahead at the beginning."""
+    return baseline < objective.target if objective.direction == "up" else baseline > objective.target
 
 
 def projected(paper: Paper, indicator: str, cap: float | None = None) -> Projection:

@@ -64,7 +64,7 @@ class _Public:
     def __init__(self, load: LoadShelf, base_url: str, folder: Path, *, synthetic: bool) -> None:
         self._load, self._base, self._synthetic = load, base_url, synthetic
         self._files = _Files(folder, base_url)
-        self._contents: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._contents: dict[tuple[Any, ...], Any] = {}
 
     async def issues(self, request: Request) -> Response:
         """The newest issue in short, and the list of all."""
@@ -89,7 +89,7 @@ class _Public:
         one = _wanted(shelf, request)
         language = language_of(request)
         laid_out = self._paper(shelf, one)
-        content = await self._content(laid_out, language)
+        content = await self._kept(_content, laid_out, language)
         return await render(
             request,
             "bulletin/issue.html",
@@ -172,7 +172,7 @@ class _Public:
             newest=newest,
             axes=contract().axis,
             scenarios=contract().scenario,
-            listed=await asyncio.to_thread(listed, self._paper(shelf, newest), w) if newest else [],
+            listed=await self._kept(listed, self._paper(shelf, newest), w.language) if newest else [],
         )
 
     async def annual(self, request: Request) -> Response:
@@ -217,13 +217,13 @@ class _Public:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "public, max-age=3600"}
         return FileResponse(file.path, media_type=file.media_type, headers=headers)
 
-    async def _content(self, laid_out: Paper, language: str) -> dict[str, Any]:
-        """What an issue's page shows; kept, for it never changes."""
-        key = (laid_out.name, laid_out.at, language)
+    async def _kept(self, make: Callable[[Paper, Words], Any], laid_out: Paper, language: str) -> Any:
+        """What a page shows of an issue; kept, for it never changes."""
+        key = (make, laid_out.name, laid_out.at, language)
         if key not in self._contents:
             if len(self._contents) >= KEPT:
                 self._contents.pop(next(iter(self._contents)))
-            self._contents[key] = await asyncio.to_thread(_content, laid_out, words(language))
+            self._contents[key] = await asyncio.to_thread(make, laid_out, words(language))
         return self._contents[key]
 
     def _paper(self, shelf: Shelf, one: Shelved) -> Paper:
