@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 import asyncpg
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from esante.access import requester_of
@@ -214,6 +214,8 @@ async def test_a_body_that_is_wrong_is_refused_with_its_place(http, body, place)
     ),
     prefer=st.sampled_from(["respond-async", "respond-async; handling=lenient", "x"]),
 )
+@example(pairs=[("_type", "\0")], prefer="respond-async")
+@example(pairs=[("\0", "")], prefer="respond-async")
 async def test_no_parameter_is_a_fault_of_ours(house, http, pairs, prefer):
     answer = await http.get("/fhir/$export", params=pairs, headers={"Prefer": prefer})
     assert answer.status_code in (202, 400, 429), answer.text

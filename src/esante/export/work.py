@@ -25,6 +25,7 @@ from esante.fhir.model import Issue
 from esante.journal import Actor, Journal
 from esante.record import Extracts
 from esante.storage import Connection, Database, Objects, Row, Unavailable, insert
+from esante.web import readable
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.5
@@ -208,7 +209,6 @@ def _group(job: Job) -> UUID | None:
 
 def _ignored(job: Job) -> list[Line]:
     """What is to be said of parameters that were ignored: an OperationOutcome of each (Bulk Data, "error")."""
-    issues = [
-        Issue("warning", "not-supported", name, f"The parameter {name} was ignored.") for name in job.asked.ignored
-    ]
+    names = map(readable, job.asked.ignored)
+    issues = [Issue("warning", "not-supported", name, f"The parameter {name} was ignored.") for name in names]
     return [Line("OperationOutcome", orjson.dumps(outcome([issue])), kind="error") for issue in issues]

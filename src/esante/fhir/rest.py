@@ -16,7 +16,7 @@ from starlette.responses import Response
 from esante.fhir.ids import keys_of
 from esante.fhir.search import dates
 from esante.fhir.search.model import DEFAULT_COUNT, MAX_COUNT
-from esante.web import FHIR_JSON, N_, Problem, read_body
+from esante.web import FHIR_JSON, N_, Problem, read_body, readable
 
 __all__ = [
     "DEFAULT_COUNT",
@@ -221,7 +221,7 @@ def date_range(value: str, name: str = "date") -> DateRange:
 
 def _ignored(names: Iterable[str]) -> Resource:
     issues = [
-        {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {name} was ignored."}
+        {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {readable(name)} was ignored."}
         for name in names
     ]
     return {"resourceType": "OperationOutcome", "issue": issues}
