@@ -97,12 +97,12 @@ async def wait_for_seal(conn: Connection) -> None:
 
 
 async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
-    """Remove up to `limit` waiting entries and return them: person_id, entry_id, digest.
+    """Remove up to `limit` waiting entries, the oldest, and return them in order: person_id, entry_id, digest.
 
     Only who holds the sealer's lock may call it: then nobody takes rows between the two statements.
     """
     rows: list[asyncpg.Record] = await conn.fetch(
-        "SELECT person_id, entry_id, digest FROM journal_pending LIMIT $1", limit
+        "SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1", limit
     )
     await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", [row["entry_id"] for row in rows])
     return rows
