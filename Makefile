@@ -76,7 +76,7 @@ wheel: install  ## dist/esante-*.whl, which carries the front-end files and the 
 	$(BIN)/python tools/check_wheel.py dist
 
 lock: $(PYTHON_STAMP)  ## pin again after a change of requirements (newest versions: make lock ARGS=--upgrade)
-	@for name in uv base dev; do tools/lock.sh $$name $(ARGS) || exit 1; done
+	@for name in uv base dev bench; do tools/lock.sh $$name $(ARGS) || exit 1; done
 	npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
 clean:  ## remove what make made; the data in var/ stays

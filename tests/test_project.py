@@ -51,7 +51,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["uv", "base", "dev"])
+@pytest.mark.parametrize("name", ["uv", "base", "dev", "bench"])
 def test_every_requirement_is_pinned_with_a_hash(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
     entries = [entry for entry in re.split(r"\n(?=\S)", text) if entry and not entry.startswith("#")]

@@ -5,10 +5,12 @@ import getpass
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -32,9 +34,12 @@ def main() -> None:
     esante serve           the platform, for real
     esante people          who is in the demo
     esante token           a bearer token to try the API with
+    esante client          software and apps that may use the API
+    esante export          copies of records that software asked for
     esante journal         prove that nothing was altered
     esante bulletin        the monthly figures: build, look, release, correct
     esante db              the schema, backup and restore
+    esante fhir            whether files hold right FHIR resources
 
     Without ESANTE_DATABASE_URL an embedded PostgreSQL runs under --data; without ESANTE_OBJECTS_URL documents are
     files there. All other settings are described in docs/operations.md.
@@ -109,6 +114,109 @@ def token(data: Path | None, name: str, hours: int) -> None:
 
         async with open_platform(_demo(data)) as platform:
             click.echo(await token_for(platform, name, timedelta(hours=hours)))
+
+    _run(work)
+
+
+@main.group()
+def client() -> None:
+    """Software that may use the API: the systems of organisations, and apps that people use."""
+
+
+@client.command()
+@data_option
+@click.argument("file", type=click.File("rb"))
+def register(data: Path | None, file: Any) -> None:
+    """Register the software that the JSON FILE describes (docs/api.md), or change its registration."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            try:
+                given = json.load(file)
+                if not isinstance(given, dict):
+                    raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
+                found = await platform.access.clients.read(given)
+                await _ready_to_tell(platform)
+                await platform.access.clients.register(found)
+            except ValueError as error:
+                raise click.ClickException(str(error)) from error
+            click.echo(f"registered {found.client_id}: {'public' if found.public else 'signs in with its key'}")
+
+    _run(work)
+
+
+@client.command("list")
+@data_option
+def list_clients(data: Path | None) -> None:
+    """Print every registered software: id, name, whether it is disabled, its scopes."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for one in await platform.access.clients.all():
+                state = "disabled  " if one.disabled else ""
+                click.echo(f"{one.client_id:<24} {one.name:<32} {state}{' '.join(sorted(one.scopes))}")
+
+    _run(work)
+
+
+@client.command()
+@data_option
+@click.argument("client_id")
+def disable(data: Path | None, client_id: str) -> None:
+    """End the use of software at once: no token of it serves any more."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await _ready_to_tell(platform)
+            await platform.access.clients.disable(client_id)
+        click.echo(f"disabled {client_id}")
+
+    _run(work)
+
+
+@main.group()
+def export() -> None:
+    """Exports: copies of many records at once (FHIR Bulk Data)."""
+
+
+@export.command("list")
+@data_option
+def list_exports(data: Path | None) -> None:
+    """Print every export: id, when it was asked for, its state, persons done of all, who asked."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for job in await platform.exports.all():
+                who = " ".join(filter(None, (job.asked.principal["name"], job.asked.principal.get("client"))))
+                persons = f"{job.done}/{'?' if job.total is None else job.total}"
+                at = job.asked_at.isoformat(timespec="seconds")
+                click.echo(f"{job.id}  {at}  {job.state:<9}  {persons:>13}  {who}  {job.last_error}".rstrip())
+
+    _run(work)
+
+
+@export.command("cancel")
+@data_option
+@click.argument("job_id", type=click.UUID)
+def cancel_export(data: Path | None, job_id: UUID) -> None:
+    """End an export and remove its files."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await _ready_to_tell(platform)
+            if not await platform.exports.end(job_id):
+                raise click.ClickException("there is no such export")
+        click.echo(f"cancelled {job_id}")
 
     _run(work)
 
@@ -388,6 +496,46 @@ def distribute(data: Path | None) -> None:
     _run(work)
 
 
+@main.group()
+def fhir() -> None:
+    """FHIR R4 resources in files."""
+
+
+@fhir.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print an array of {file, valid, issues}.")
+def validate(files: tuple[str, ...], *, as_json: bool) -> None:
+    """Tell all that is wrong with the resource in each FILE (- for standard input), each problem with line and column.
+
+    Exit status 1 when there is an error, 2 when a file cannot be read.
+    """
+    from esante.fhir import DefinitionsMissing
+    from esante.fhir.report import Examined, examine
+
+    began = time.monotonic()
+    found: list[Examined] = []
+    try:
+        with _progress("checking") as progress:
+            for name in files:
+                if len(files) > 1 and time.monotonic() - began > 2:
+                    progress(len(found), len(files))
+                found.append(examine(name))
+    except DefinitionsMissing as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
+    else:
+        click.echo("\n".join(line for one in found for line in one.lines()))
+    sys.exit(0 if all(one.valid for one in found) else 1 if all(one.usable for one in found) else 2)
+
+
+async def _ready_to_tell(platform: Any) -> None:
+    """Make this month's part of the journal, where no server has run yet that would have."""
+    now = datetime.now(UTC)
+    await platform.journal.ensure_months(now, now)
+
+
 def _demo(data: Path | None) -> Settings:
     return Settings.from_environ(data=data, demo=True)
 
@@ -433,25 +581,10 @@ async def _try(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, workers: int) -> None:
-    import uvicorn
-
-    from esante.web.bounded import BoundedConnection
+    from esante.web.serving import serve as serve_app
 
     os.environ.update(settings.environ())
-    uvicorn.run(
-        "esante.app:app_from_environ",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        loop="uvloop",
-        http=BoundedConnection,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    serve_app("esante.app:app_from_environ", settings.host, settings.port, workers)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

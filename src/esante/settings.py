@@ -16,7 +16,8 @@ class Settings:
     """What one process of the platform needs to know about where it runs.
 
     `data` is the only folder a run writes to. `database_url` empty means the embedded PostgreSQL under
-    `data`; `objects_url` empty means files under `data`. `journal_key` empty means a key made under `data`.
+    `data`; `objects_url` empty means files under `data`. `journal_key` and `identity_key` empty mean keys made under
+    `data`. `endpoint_networks`: those beside the public internet that notifications may be sent into.
     """
 
     data: Path = Path("var")
@@ -26,6 +27,7 @@ class Settings:
     database_url: str = field(default="", repr=False)
     objects_url: str = field(default="", repr=False)
     journal_key: str = ""
+    identity_key: str = ""
     journal_origin: str = "esante/journal"
     demo: bool = False
     matricule_check: Literal["strict", "warn"] = "warn"
@@ -33,6 +35,7 @@ class Settings:
     queue_bound: int = 2_000
     pool_size: int = 8
     group_commit: bool = True
+    endpoint_networks: str = ""
 
     @classmethod
     def from_environ(cls, **overrides: object) -> "Settings":
@@ -66,6 +69,7 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "database_url": str,
     "objects_url": str,
     "journal_key": str,
+    "identity_key": str,
     "journal_origin": str,
     "demo": _flag,
     "matricule_check": str,
@@ -73,4 +77,5 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "queue_bound": int,
     "pool_size": int,
     "group_commit": _flag,
+    "endpoint_networks": str,
 }

@@ -68,6 +68,10 @@ def with_grants(*grants, **changes):
 CASES = [
     (DEAD, SELF, READ, LETTER, TREAT, "patient.dead"),
     (OPEN, replace(SELF, id=STRANGER), READ, LETTER, TREAT, "patient.other"),
+    (with_grants(granted()), replace(DOC, patient=STRANGER), READ, LETTER, TREAT, "launch.other"),
+    (OPEN, replace(DOC, patient=STRANGER), READ, replace(LETTER, author_id=DOCTOR), TREAT, "launch.other"),
+    (OPEN, replace(DOC, patient=STRANGER), WRITE, LETTER, TREAT, "launch.other"),
+    (with_grants(granted()), replace(DOC, patient=PERSON), READ, LETTER, TREAT, "grant.presence_code"),
     (replace(OPEN, state=RecordState.NONE), SELF, READ, LETTER, TREAT, "patient.before-opening"),
     (replace(OPEN, state=RecordState.ANNOUNCED), SELF, READ, LETTER, TREAT, "patient.before-opening"),
     (OPEN, SELF, READ, HIDDEN, Purpose.PATIENT_REQUEST, "patient.read"),
@@ -168,6 +172,8 @@ def twin(consent, requester, action, item, purpose):
         opened = consent.state in ("open", "closed", "objected")
         may_add = consent.state == "open" and in_matrix("patient", item.category, "write")
         return mine and opened and (action == "read" or may_add)
+    if requester.patient not in (None, consent.person_id):
+        return False
     if requester.kind not in ("practitioner", "organization") or purpose not in ("TREAT", "ETREAT"):
         return False
     if consent.state != "open":
@@ -224,6 +230,7 @@ requesters = st.builds(
     name=st.just("x"),
     profession=st.sampled_from([*sorted({line["profession"] for line in MATRIX}), "", "astrologer"]),
     organization_id=some_id,
+    patient=st.sampled_from([None, None, PERSON, STRANGER]),
 )
 items = st.builds(
     Item,
@@ -246,6 +253,11 @@ def test_no_grant_opens_a_record_of_which_nothing_could_be_seen(consent, request
     verdict = decide(consent, requester, READ, stranger_item, TREAT, NOW)
     if verdict.grant is not None:
         assert opening_grant(consent, requester, NOW) is not None
+
+
+@given(consents, requesters)
+def test_software_launched_for_another_patient_finds_no_record(consent, requester):
+    assert opening_grant(consent, replace(requester, patient=STRANGER), NOW) is None
 
 
 @given(consents, requesters, items)

@@ -27,7 +27,7 @@ from tests.directory.conftest import (
 
 BASE = "http://esante.test/fhir"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-Asker = namedtuple("Asker", "kind id actor origin scopes")
+Asker = namedtuple("Asker", "only actor origin scopes")
 
 
 class World:
@@ -40,7 +40,8 @@ class World:
 
     def be(self, name, kind, id_=None, scopes=None):
         id_ = id_ or uuid7()
-        self.askers[name] = Asker(kind, id_, Actor(kind=kind, id=id_, name=name), "192.0.2.7", scopes)
+        only = id_ if kind == "patient" else None
+        self.askers[name] = Asker(only, Actor(kind=kind, id=id_, name=name), "192.0.2.7", scopes)
 
     async def authenticate(self, request, resource, letters):
         try:

@@ -166,5 +166,5 @@ def test_tampered_resources_never_raise_and_the_two_passes_agree(resource):
     text = dumped(resource)
     result = check(text)
     assert all(issue.diagnostics for issue in result.issues)
-    if accept(text) and b"{}" not in text and b"null" not in text:
+    if accept(text):
         assert [f for f in explain(decode(text)) if f.severity == "error"] == []

@@ -1,5 +1,6 @@
-"""The HTTP API of access: SMART discovery, the token endpoint, a patient's own log as AuditEvent, hospital stays."""
+"""The HTTP API of access: SMART discovery, the faces of OAuth, a patient's own log as AuditEvent, hospital stays."""
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from esante.access import discovery
 from esante.access.audit import audit_event
 from esante.access.encounters import encounter_capability, encounter_routes
 from esante.access.events import LogRead
 from esante.access.fields import id_of_cursor
 from esante.access.log import log_types, scan
 from esante.access.model import Requester
-from esante.access.scopes import require_scope
+from esante.access.oauth import OAuthError
 from esante.access.service import Access
-from esante.access.smart import ALGORITHMS, OAuthError
 from esante.directory import Directory
 from esante.fhir.rest import DateRange, SearchParams, fhir_response, keys_of, searchset
 from esante.journal import Entry, Journal
@@ -26,40 +27,33 @@ from esante.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_bo
 
 _TOKEN_LIMIT = 64 * 1024
 _MOMENT = timedelta(milliseconds=1)
+Endpoint = Callable[[Request], Awaitable[Response]]
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-SCOPES = [
-    "system/AuditEvent.rs",
-    "system/Binary.rs",
-    "system/Bundle.rs",
-    "system/DocumentReference.cruds",
-    "system/Encounter.cruds",
-    "system/List.rs",
-    "system/Organization.rs",
-    "system/Patient.rs",
-    "system/Practitioner.rs",
-    "system/PractitionerRole.rs",
-]
 
 
-def api_routes(access: Access, journal: Journal, directory: Directory, base_url: str) -> list[Route]:
-    """The routes of this face; `base_url` is the platform's address as clients know it."""
+def api_routes(
+    access: Access,
+    journal: Journal,
+    directory: Directory,
+    base_url: str,
+    resources: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Route]:
+    """The routes of this face; `base_url` is the platform's address as clients know it.
 
-    async def configuration(request: Request) -> Response:
-        return JSONResponse(smart_configuration(base_url), headers={"Access-Control-Allow-Origin": "*"})
-
-    async def token(request: Request) -> Response:
-        return await _token(request, access)
+    `resources`: all of CapabilityStatement.rest.resource, whose scopes discovery names (None: those of this face).
+    """
 
     async def search(request: Request) -> Response:
-        return await _search(request, await access.requester(request), journal, base_url)
+        return await _search(request, await access.caller(request, "AuditEvent", "s"), journal, base_url)
 
     async def read(request: Request) -> Response:
-        return await _read(request, await access.requester(request), journal, base_url)
+        return await _read(request, await access.caller(request, "AuditEvent", "r"), journal, base_url)
 
     return [
-        Route("/.well-known/smart-configuration", configuration),
-        Route("/fhir/.well-known/smart-configuration", configuration),
-        Route("/oauth/token", token, methods=["POST"]),
+        *discovery.routes(access.identity, capabilities() if resources is None else resources),
+        Route("/oauth/token", _oauth(_token, access), methods=["POST"]),
+        Route("/oauth/introspect", _oauth(_introspect, access), methods=["POST"]),
+        Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),
         Route("/fhir/AuditEvent", search),
         Route("/fhir/AuditEvent/{id}", read),
         *encounter_routes(access, directory, f"{base_url}/fhir"),
@@ -82,39 +76,46 @@ def capabilities() -> list[dict[str, Any]]:
     ]
 
 
-def smart_configuration(base_url: str) -> dict[str, Any]:
-    """The discovery document (SMART App Launch 2.2, "Conformance")."""
-    return {
-        "token_endpoint": f"{base_url}/oauth/token",
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
-        "scopes_supported": SCOPES,
-        "response_types_supported": [],
-        "code_challenge_methods_supported": ["S256"],
-        "capabilities": ["client-confidential-asymmetric", "permission-v2"],
-    }
-
-
 async def _token(request: Request, access: Access) -> Response:
-    try:
-        form = await _token_form(request)
-        issued = await access.smart.token(form, origin_of(request))
-    except OAuthError as error:
-        body = {"error": error.error, "error_description": error.description}
-        return JSONResponse(body, error.status, headers=_NO_STORE)
+    issued = await access.smart.token(await _oauth_form(request), origin_of(request))
     return JSONResponse(
         {
             "access_token": issued.token,
             "token_type": "bearer",
             "expires_in": int(issued.lifetime.total_seconds()),
             "scope": " ".join(sorted(issued.scopes)),
+            **issued.more,
         },
         headers=_NO_STORE,
     )
 
 
-async def _token_form(request: Request) -> dict[str, str]:
+async def _introspect(request: Request, access: Access) -> Response:
+    authorization = request.headers.get("authorization", "")
+    told = await access.smart.introspect(authorization, await _oauth_form(request), origin_of(request))
+    return JSONResponse(told, headers=_NO_STORE)
+
+
+async def _revoke(request: Request, access: Access) -> Response:
+    await access.smart.revoke(await _oauth_form(request), origin_of(request))
+    return Response(headers=_NO_STORE)
+
+
+def _oauth(act: Callable[[Request, Access], Awaitable[Response]], access: Access) -> Endpoint:
+    """An endpoint of OAuth: refusals are answered as RFC 6749, section 5.2, asks."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await act(request, access)
+        except OAuthError as error:
+            body = {"error": error.error, "error_description": error.description}
+            challenge = {"WWW-Authenticate": f'Bearer error="{error.error}"'} if error.status == 401 else {}
+            return JSONResponse(body, error.status, headers=_NO_STORE | challenge)
+
+    return endpoint
+
+
+async def _oauth_form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", "the body must be application/x-www-form-urlencoded")
@@ -130,7 +131,7 @@ async def _token_form(request: Request) -> dict[str, str]:
 
 
 async def _search(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
-    _only_patients(requester, "s")
+    _only_patients(requester)
     fhir_url = f"{base_url}/fhir"
     params = SearchParams(request, {"patient", "date"})
     patient, count = params.get("patient"), params.count
@@ -180,7 +181,7 @@ async def _entries(
 
 
 async def _read(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
-    _only_patients(requester, "r")
+    _only_patients(requester)
     entry = None
     if id_ := _entry_id(request.path_params["id"], requester.id):
         entry = await journal.entry_of(requester.id, id_)
@@ -193,8 +194,7 @@ async def _tell(journal: Journal, requester: Requester) -> None:
     await journal.append(LogRead(face="api"), person_id=requester.id, actor=requester.actor, origin=requester.origin)
 
 
-def _only_patients(requester: Requester, letters: str) -> None:
-    require_scope(requester, "AuditEvent", letters)
+def _only_patients(requester: Requester) -> None:
     if requester.kind != "patient":
         raise Problem(
             403, "forbidden", N_("A log is shown to its patient only."), remedy=N_("Sign in as the patient.")

@@ -142,19 +142,69 @@ class SignInRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
-@event("access.token_issued")
+@event("access.token_issued", version=2)
 class TokenIssued(Event, frozen=True, kw_only=True):
-    """A bearer token was issued: to software that signed in, or to somebody by an operator."""
+    """A bearer token was issued: to software that signed in, to an app, or to somebody by an operator."""
 
     scopes: str
     until: datetime
+    client_id: str = ""
 
 
-@event("access.client_registered")
+@event("access.turned_away")
+class TurnedAway(Event, frozen=True, kw_only=True):
+    """Requests were refused before anything was asked of anybody; told of the first of their kind only (`limits`).
+
+    `reason`: token (one that is unknown or over), scope (`needed` is missing), limit (too many attempts).
+    """
+
+    reason: str
+    needed: str = ""
+
+
+@event("access.client_registered", version=2)
 class ClientRegistered(Event, frozen=True, kw_only=True):
     """Software was registered, or its registration was changed."""
 
     client_id: str
-    organization_id: UUID
+    organization_id: UUID | None = None
     scopes: str
     disabled: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    launch_url: str = ""
+
+
+@event("access.app_allowed")
+class AppAllowed(Event, frozen=True, kw_only=True):
+    """Somebody let an app see data until a moment: of the person it is filed under, of nobody in particular else.
+
+    `again`: it was allowed before, and the person was not asked anew.
+    """
+
+    client_id: str
+    app: str
+    scopes: str
+    until: datetime
+    again: bool = False
+
+
+@event("access.app_refused")
+class AppRefused(Event, frozen=True, kw_only=True):
+    """Somebody did not let an app see what it asked for."""
+
+    client_id: str
+    app: str
+    scopes: str
+
+
+@event("access.app_ended")
+class AppEnded(Event, frozen=True, kw_only=True):
+    """What an app was allowed ended.
+
+    `cause`: revoked (by whom it was given), replaced (by another permission), reused (a code or a refresh token came a
+    second time, which may mean that it was stolen: this coming of the app ended), returned (the app gave it back).
+    """
+
+    client_id: str
+    app: str
+    cause: str

@@ -8,6 +8,9 @@ from uuid import UUID
 
 from esante.access.emergencies import VERDICTS
 from esante.access.events import (
+    AppAllowed,
+    AppEnded,
+    AppRefused,
     BlockChanged,
     CodeIssued,
     EmergencyDeclared,
@@ -21,6 +24,7 @@ from esante.access.events import (
 )
 from esante.access.model import AccessEvent, GrantKind
 from esante.access.rules import REASONS
+from esante.access.wording import in_words
 from esante.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
 from esante.journal import EVENTS, Entry, Event, Journal
 from esante.web import N_, Page
@@ -59,6 +63,9 @@ _SHARING: Sequence[type[Event]] = (
     GrantEnded,
     EmergencyReviewed,
     SignedIn,
+    AppAllowed,
+    AppRefused,
+    AppEnded,
 )
 _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
 _DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased)
@@ -73,6 +80,12 @@ _GRANTED_WORDS = {
     GrantKind.PRESENCE: N_("%(subject)s entered your presence code and has access."),
     GrantKind.CIRCLE: N_("You took %(subject)s into your circle."),
     GrantKind.STAY: N_("%(subject)s told of your stay and has access."),
+}
+_ENDED_WORDS = {
+    "revoked": N_("You ended the access of the app %(subject)s."),
+    "replaced": N_("What the app %(subject)s may do was decided anew."),
+    "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
+    "returned": N_("The app %(subject)s gave its access back."),
 }
 _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
@@ -102,7 +115,7 @@ class Line:
     refused: bool = False
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
-    """All kinds of documents touched, where `text` names only the first ones."""
+    """All kinds of documents touched, where `text` names only the first ones; or what an app may do."""
     until: datetime | None = None
 
 
@@ -184,7 +197,7 @@ def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str
         justification=event.justification if isinstance(event, EmergencyDeclared) else "",
         refused=refused(event),
         documents=access.documents if access and access.allowed else (),
-        categories=tuple(_(labels.get(key, key)) for key in access.categories) if access else (),
+        categories=_kinds(event, _, labels),
         until=getattr(event, "until", None),
     )
 
@@ -203,7 +216,32 @@ def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
         names = _names([_(labels.get(key, key)) for key in event.categories], _)
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
         return _(words) % {"actor": entry.actor.name, "categories": names}
+    if isinstance(event, AppAllowed | AppRefused | AppEnded):
+        return _(_of_app(event, own=entry.actor.id == entry.person_id)) % {
+            "actor": entry.actor.name,
+            "subject": event.app,
+        }
     return _plain(event, entry.actor.name, _)
+
+
+def _of_app(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
+    """The words for what became of an app; `own`: by the person herself."""
+    match event:
+        case AppAllowed():
+            if not own:
+                return N_("%(actor)s used the app %(subject)s with your record.")
+            return N_("The app %(subject)s came back.") if event.again else N_("You gave the app %(subject)s access.")
+        case AppRefused():
+            return N_("You refused the app %(subject)s.")
+    if event.cause == "revoked" and not own:
+        return N_("%(actor)s ended the access of the app %(subject)s.")
+    return _ENDED_WORDS.get(event.cause, N_("The access of the app %(subject)s ended."))
+
+
+def _kinds(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
+    if isinstance(event, AppAllowed):
+        return tuple(wording.title for wording in in_words(event.scopes.split(), "patient", _))
+    return tuple(_(labels.get(key, key)) for key in event.categories) if isinstance(event, AccessEvent) else ()
 
 
 def _names(names: Sequence[str], _: Gettext) -> str:

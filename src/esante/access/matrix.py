@@ -59,6 +59,12 @@ class Policy:
     max_reason: int
     read_after_death: timedelta
     write_after_death: timedelta
+    searches_per_requester: int
+    searches_per_organization: int
+    app_token: timedelta
+    app_code: timedelta
+    app_launch: timedelta
+    app_allowed: timedelta
     reach: dict[GrantKind, frozenset[Confidentiality]]
     """How confidential a document each kind of grant reaches, in the order in which grants are preferred."""
 
@@ -146,8 +152,8 @@ def _overlap(one: Right, other: Right) -> bool:
 
 
 def _policy(period: dict[str, Any]) -> Policy:
-    code, attempts, emergency, death = (
-        period[part] for part in ("presence_code", "attempts", "emergency", "after_death")
+    code, attempts, emergency, death, apps = (
+        period[part] for part in ("presence_code", "attempts", "emergency", "after_death", "apps")
     )
     return Policy(
         valid_from=period["valid_from"],
@@ -170,6 +176,12 @@ def _policy(period: dict[str, Any]) -> Policy:
         max_reason=emergency["max_reason"],
         read_after_death=timedelta(days=death["read_days"]),
         write_after_death=timedelta(days=death["write_days"]),
+        searches_per_requester=period["person_searches"]["per_requester"],
+        searches_per_organization=period["person_searches"]["per_organization"],
+        app_token=timedelta(minutes=apps["token_minutes"]),
+        app_code=timedelta(seconds=apps["code_seconds"]),
+        app_launch=timedelta(minutes=apps["launch_minutes"]),
+        app_allowed=timedelta(days=apps["allowed_days"]),
         reach={GrantKind(grant["kind"]): _levels(grant) for grant in period["grant"]},
     )
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import pages_care, pages_log
+from esante.access import pages_apps, pages_care, pages_log, pages_oauth
 from esante.access.fields import id_of, text_of
 from esante.access.log import GRANT_KINDS
 from esante.access.matrix import policy
@@ -60,6 +60,8 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         Route("/sharing/{act}", act, methods=["POST"]),
         *pages_log.routes(access, journal, categories),
         *pages_care.routes(access),
+        *pages_apps.routes(access, directory),
+        *pages_oauth.routes(access, directory),
     ]
 
 

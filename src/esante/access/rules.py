@@ -4,8 +4,9 @@ The rules are asked in this order; the first that applies decides. No rule appli
 
 | rule | applies when | verdict |
 |---|---|---|
-| patient.dead | a patient's account asks after her death | no |
 | patient.other | a patient asks about another person | no |
+| launch.other | software that was launched for a patient asks about another person | no |
+| patient.dead | a patient's account asks after her death | no |
 | patient.before-opening | she asks about a record that was never opened | no |
 | patient.read | she reads | yes, hidden documents too, also when closed |
 | patient.closed | she adds to a record that is not open | no |
@@ -49,6 +50,7 @@ REASONS = {
     "own": N_("It is your own record."),
     "dead": N_("The person has died."),
     "other-person": N_("A patient sees only the own record."),
+    "other-launch": N_("The app was opened for another patient."),
     "not-opened": N_("The record is not open yet."),
     "closed": N_("The record is closed."),
     "objected": N_("You objected to the record."),
@@ -108,8 +110,13 @@ def decide(
     at: datetime,
 ) -> Verdict:
     """Whether `requester` may read or write `item` of the record that `consent` is about (see the table)."""
+    if requester.only not in (None, consent.person_id):
+        own = requester.kind == "patient"
+        return (
+            Verdict(False, "patient.other", "other-person") if own else Verdict(False, "launch.other", "other-launch")
+        )
     if requester.kind == "patient":
-        return _patient(consent, requester, action, item, at)
+        return _patient(consent, action, item, at)
     if requester.kind not in _PROFESSIONAL:
         return Verdict(False, "requester.kind", "not-treating")
     if purpose not in _CARE:
@@ -141,6 +148,7 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     terms = policy(at.date())
     closed = (
         requester.kind not in _PROFESSIONAL
+        or requester.only not in (None, consent.person_id)
         or consent.state is not RecordState.OPEN
         or not consent.sharing
         or requester.id in consent.blocked
@@ -150,9 +158,7 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     return None if closed else _grant(consent, requester, terms, at)[0]
 
 
-def _patient(consent: Consent, requester: Requester, action: Action, item: Item, at: datetime) -> Verdict:
-    if requester.id != consent.person_id:
-        return Verdict(False, "patient.other", "other-person")
+def _patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
     if consent.deceased_at is not None and consent.deceased_at <= at:
         return Verdict(False, "patient.dead", "dead")
     if consent.state in _NEVER_OPENED:

@@ -1,7 +1,5 @@
 """Who asks: sessions of people, bearer tokens of software and scripts, and the requester behind both."""
 
-import hashlib
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,16 +13,18 @@ from starlette.responses import Response
 
 from esante.access import store_signin
 from esante.access.events import SignedIn, SignedOut, TokenIssued
+from esante.access.limits import NOBODY, Limits
 from esante.access.model import Requester
+from esante.access.oauth import SECRET, kept_as, new_secret
+from esante.access.scopes import common_scopes
 from esante.access.store_signin import Token
 from esante.directory import Directory, Organization, Person, Practitioner
 from esante.journal import Journal
-from esante.storage import Database
+from esante.storage import Database, Row
 from esante.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -61,7 +61,26 @@ def principal_of(requester: Requester) -> dict[str, Any]:
         "organization_id": str(requester.organization_id) if requester.organization_id else None,
         "organization": requester.organization,
         "client": requester.client,
+        "patient": str(requester.patient) if requester.patient else None,
+        "client_id": requester.client_id,
     }
+
+
+def requester_in(principal: dict[str, Any], origin: str = "") -> Requester:
+    """The requester that a session or a token keeps."""
+    organization_id, patient = principal.get("organization_id"), principal.get("patient")
+    return Requester(
+        kind=principal["kind"],
+        id=UUID(principal["id"]),
+        name=principal["name"],
+        profession=principal.get("profession", ""),
+        organization_id=UUID(organization_id) if organization_id else None,
+        organization=principal.get("organization", ""),
+        client=principal.get("client", ""),
+        patient=UUID(patient) if patient else None,
+        client_id=principal.get("client_id", ""),
+        origin=origin,
+    )
 
 
 class SignIn:
@@ -70,19 +89,40 @@ class SignIn:
     A token, and where a practitioner works, are believed for `CACHE_SECONDS` without asking again.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, sessions: Sessions) -> None:
+    def __init__(
+        self, db: Database, journal: Journal, directory: Directory, sessions: Sessions, limits: Limits
+    ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
-        self._tokens: dict[bytes, tuple[float, Token]] = {}
+        self._limits = limits
+        self._tokens: dict[bytes, tuple[float, Token, Requester]] = {}
         self._places: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
         given = request.headers.get("authorization")
         if given is not None:
-            found = await self._by_token(given)
+            found = await self._by_token(given, origin_of(request))
         else:
             found = await self._by_session(request)
         return await self._at_work(replace(found, origin=origin_of(request)))
+
+    async def again(self, known: Requester) -> Requester | None:
+        """Who asked before, as he or she would ask now: for work that goes on without a request.
+
+        None when the directory knows nobody like that any more, or when the software that acted is disabled; of the
+        scopes of then stay those that it may still have.
+        """
+        scopes = known.scopes
+        if known.client_id:
+            client = await store_signin.client(self._db, known.client_id)
+            if client is None:
+                return None
+            scopes = None if scopes is None else common_scopes(scopes, client.scopes)
+        found = await self._today(known)
+        if found is None:
+            return None
+        found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
+        return replace(found, scopes=scopes, patient=known.patient)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
@@ -95,7 +135,7 @@ class SignIn:
                 remedy=N_("Sign in, then try again."),
                 headers={"Location": "/signin"},
             )
-        found = _from_principal(session.principal, origin=origin_of(request))
+        found = requester_in(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
         return await self._at_work(found)
@@ -113,42 +153,93 @@ class SignIn:
         """End the session of a request, journalled."""
         session = await self._sessions.of(request)
         if session is not None:
-            requester = _from_principal(session.principal, origin=origin_of(request))
+            requester = requester_in(session.principal, origin=origin_of(request))
             await self._sessions.delete(request)
             await self._journal.append(SignedOut(), **_about(requester))
         response = redirect(to)
         clear_cookie(response)
         return response
 
-    async def issue_token(self, requester: Requester, scopes: frozenset[str], lifetime: timedelta) -> str:
-        """A new bearer token for `requester`: 32 random bytes of which only the SHA-256 is kept. Journalled."""
-        value = secrets.token_urlsafe(32)
-        until = datetime.now(UTC) + lifetime
-        token = Token(principal=principal_of(requester), scopes=scopes, expires_at=until)
-        told = TokenIssued(scopes=" ".join(sorted(scopes)), until=until)
-        await self._db.write(
-            [store_signin.token_row(_hash(value), token), *self._journal.rows(told, **_about(requester))]
-        )
+    async def issue_token(
+        self, requester: Requester, scopes: frozenset[str], lifetime: timedelta, *, client_id: str = ""
+    ) -> str:
+        """A new bearer token for `requester`, or for the software of `client_id` that acts for it. Journalled."""
+        value, rows = self.token_rows(requester, scopes, lifetime, client_id=client_id)
+        await self._db.write(rows)
         return value
 
-    async def _by_token(self, header: str) -> Requester:
-        scheme, _, value = header.partition(" ")
-        token = await self._token(value.strip()) if scheme.lower() == "bearer" else None
-        if token is None:
-            raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
-        return replace(_from_principal(token.principal), scopes=token.scopes)
+    async def _today(self, known: Requester) -> Requester | None:
+        """Somebody as the directory knows him now."""
+        match known.kind:
+            case "patient":
+                person = await self._directory.person(known.id)
+                return requester_of(person) if person else None
+            case "organization":
+                organization = await self._directory.organization(known.id)
+                return requester_of(organization) if organization else None
+            case "practitioner":
+                practitioner = await self._directory.practitioner(known.id)
+                place = known.organization_id and await self._directory.organization(known.organization_id)
+                return await self._at_work(requester_of(practitioner, place or None)) if practitioner else None
+        return None
 
-    async def _token(self, value: str) -> Token | None:
-        if not _TOKEN.fullmatch(value):
+    def token_rows(
+        self,
+        requester: Requester,
+        scopes: frozenset[str],
+        lifetime: timedelta,
+        *,
+        client_id: str = "",
+        connection_id: UUID | None = None,
+    ) -> tuple[str, list[Row]]:
+        """A new bearer token, of which only the SHA-256 is kept, with the rows of it and of its entry."""
+        value, until = new_secret(), datetime.now(UTC) + lifetime
+        client_id = client_id or requester.client_id
+        token = Token(
+            principal=principal_of(replace(requester, client_id=client_id)),
+            scopes=scopes,
+            expires_at=until,
+            client_id=client_id,
+            connection_id=connection_id,
+        )
+        told = TokenIssued(scopes=" ".join(sorted(scopes)), until=until, client_id=client_id)
+        return value, [store_signin.token_row(kept_as(value), token), *self._journal.rows(told, **_about(requester))]
+
+    async def bearer(self, header: str) -> Token | None:
+        """What the bearer token in an Authorization header stands for; None for any other header."""
+        known = await self._known(_bearer_value(header))
+        return known[0] if known else None
+
+    def forget(self) -> None:
+        """Believe no token any more without asking: some have just ended."""
+        self._tokens.clear()
+
+    async def _by_token(self, header: str, origin: str) -> Requester:
+        known = await self._known(_bearer_value(header))
+        if known is None:
+            await self._limits.turned_away("token", NOBODY, origin)
+            raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
+        return known[1]
+
+    async def token(self, value: str) -> Token | None:
+        """What a bearer token stands for; None for what is none, or serves no longer."""
+        known = await self._known(value)
+        return known[0] if known else None
+
+    async def _known(self, value: str) -> tuple[Token, Requester] | None:
+        """A token and the requester that it stands for."""
+        if not SECRET.fullmatch(value):
             return None
-        key, now = _hash(value), time.monotonic()
+        key, now = kept_as(value), time.monotonic()
         known = self._tokens.get(key)
         if known and now - known[0] < CACHE_SECONDS and known[1].expires_at > datetime.now(UTC):
-            return known[1]
+            return known[1:]
         token = await store_signin.token(self._db, key)
-        if token:
-            _keep(self._tokens, key, (now, token))
-        return token
+        if token is None:
+            return None
+        requester = replace(requester_in(token.principal), scopes=token.scopes)
+        _keep(self._tokens, key, (now, token, requester))
+        return token, requester
 
     async def _by_session(self, request: Request) -> Requester:
         session = await self._sessions.of(request)
@@ -163,7 +254,7 @@ class SignIn:
                     N_("A change over the API needs a bearer token."),
                     remedy=N_("Send a bearer token."),
                 )
-        return _from_principal(session.principal)
+        return requester_in(session.principal)
 
     async def _at_work(self, requester: Requester) -> Requester:
         """A practitioner acts for an organisation only while he or she has a role there."""
@@ -180,18 +271,10 @@ class SignIn:
         return replace(requester, organization_id=None, organization="")
 
 
-def _from_principal(principal: dict[str, Any], origin: str = "") -> Requester:
-    organization_id = principal.get("organization_id")
-    return Requester(
-        kind=principal["kind"],
-        id=UUID(principal["id"]),
-        name=principal["name"],
-        profession=principal.get("profession", ""),
-        organization_id=UUID(organization_id) if organization_id else None,
-        organization=principal.get("organization", ""),
-        client=principal.get("client", ""),
-        origin=origin,
-    )
+def _bearer_value(header: str) -> str:
+    """The token in an Authorization header; empty in any other."""
+    scheme, _, value = header.partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def _profession(practitioner: Practitioner, organization: Organization | None) -> str:
@@ -210,10 +293,6 @@ def _about(requester: Requester) -> dict[str, Any]:
 
 def _unauthorized(challenge: str, remedy: str) -> Problem:
     return Problem(401, "login", N_("You are not signed in."), remedy=remedy, headers={"WWW-Authenticate": challenge})
-
-
-def _hash(value: str) -> bytes:
-    return hashlib.sha256(value.encode()).digest()
 
 
 def _keep(cache: dict[Any, Any], key: Any, value: Any) -> None:

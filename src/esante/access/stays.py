@@ -52,7 +52,7 @@ class Stays:
         )
         stay = replace(stay_of(grant), began_at=began or now)
         async with self._db.transaction() as conn:
-            record = await store.record(conn, grant.person_id, lock=True)
+            record = await store.record(conn, _reached(requester, grant.person_id), lock=True)
             verdict = may_admit(record.state if record else None)
             if verdict.allowed:
                 for known in await store_stays.of_person(conn, grant.person_id, hospital.id):
@@ -86,10 +86,25 @@ class Stays:
         """The admission was told by mistake, perhaps of the wrong person: the access ends now. Problem 404."""
         return await self._end(requester, person_id, stay_id, StayStatus.MISTAKEN, datetime.now(UTC))
 
+    async def concern(self, requester: Requester) -> bool:
+        """Whether the requester acts for an organisation of a kind that may tell of stays."""
+        found = None
+        if requester.organization_id is not None:
+            found = await self._directory.organization(requester.organization_id)
+        return found is not None and found.kind in policy(datetime.now(UTC).date()).stay_kinds
+
+    async def has(self, requester: Requester, person_id: UUID, stay_id: UUID) -> bool:
+        """Whether a person has a stay with the organisation that the requester acts for."""
+        organization_id = requester.organization_id
+        if organization_id is None:
+            return False
+        stays = await store_stays.of_person(self._db, person_id, organization_id)
+        return any(stay.id == stay_id for stay in stays)
+
     async def one(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
         """A stay with the requester's hospital. Problem 404."""
         hospital = await self._hospital(requester, person_id, StayRead)
-        stay = await self._own(self._db, hospital, person_id, stay_id)
+        stay = await self._own(self._db, hospital, _reached(requester, person_id), stay_id)
         verdict = _OWN if stay else _ABSENT
         await self._db.write(self._rows(StayRead, requester, person_id, verdict))
         if stay is None:
@@ -101,7 +116,7 @@ class Stays:
         person_id = person_id or NIL
         hospital = await self._hospital(requester, person_id, StayRead)
         await self._db.write(self._rows(StayRead, requester, person_id, _OWN))
-        return await store_stays.of_person(self._db, person_id, hospital.id)
+        return await store_stays.of_person(self._db, _reached(requester, person_id), hospital.id)
 
     async def _end(
         self, requester: Requester, person_id: UUID, stay_id: UUID, status: StayStatus, ended: datetime
@@ -109,7 +124,7 @@ class Stays:
         hospital = await self._hospital(requester, person_id, StayRefused)
         async with self._db.transaction() as conn:
             await store.record(conn, person_id, lock=True)
-            stay = await self._own(conn, hospital, person_id, stay_id)
+            stay = await self._own(conn, hospital, _reached(requester, person_id), stay_id)
             if stay is None:
                 await insert(conn, self._rows(StayRefused, requester, person_id, _ABSENT))
             else:
@@ -165,6 +180,11 @@ class Stays:
     def _rows(self, event: type[AccessEvent], requester: Requester, person_id: UUID, verdict: Verdict) -> list[Row]:
         told = event(allowed=verdict.allowed, rule=verdict.rule, reason=verdict.reason)
         return self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
+
+
+def _reached(requester: Requester, person_id: UUID) -> UUID:
+    """The person, or nobody where software asks that was launched for another patient."""
+    return person_id if requester.only in (None, person_id) else NIL
 
 
 def _not_admitting() -> Problem:

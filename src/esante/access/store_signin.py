@@ -1,17 +1,27 @@
 """The SQL of signing in: bearer tokens, registered software, used assertions."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from esante.storage import Connection, Database, Kind, Row, Table
 
 TOKEN = Table(
     "access_token",
     Kind.LOCAL,
-    {"token_hash": "bytea", "principal": "jsonb", "scopes": "text", "expires_at": "timestamptz"},
+    {
+        "token_hash": "bytea",
+        "principal": "jsonb",
+        "scopes": "text",
+        "expires_at": "timestamptz",
+        "client_id": "text",
+        "connection_id": "uuid",
+    },
 )
 CLIENT = Table(
     "software_client",
@@ -19,9 +29,12 @@ CLIENT = Table(
     {
         "client_id": "text",
         "name": "text",
+        "maker": "text",
         "organization_id": "uuid",
         "jwks": "jsonb",
         "scopes": "text",
+        "redirect_uris": "text",
+        "launch_url": "text",
         "disabled": "boolean",
     },
 )
@@ -32,35 +45,58 @@ ASSERTION = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a bearer token stands for."""
+    """What a bearer token stands for; one of an app belongs to a connection of it."""
 
     principal: dict[str, Any]
     scopes: frozenset[str]
     expires_at: datetime
+    client_id: str = ""
+    connection_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftwareClient:
-    """Software of an organisation that signs in with a key of its own; `jwks` are its public keys."""
+    """Software that is registered: an organisation's, which signs in for itself; an app that people use; or both.
+
+    `jwks` are its public keys; without any it is a public client (RFC 6749, section 2.1). `redirect_uris` are the only
+    addresses that an authorisation is answered at; `launch_url` is where the portal opens the app, "" for nowhere.
+    """
 
     client_id: str
     name: str
-    organization_id: UUID
-    jwks: dict[str, Any]
+    maker: str = ""
+    organization_id: UUID | None = None
+    jwks: dict[str, Any] = field(default_factory=dict)
     scopes: frozenset[str]
+    redirect_uris: tuple[str, ...] = ()
+    launch_url: str = ""
     disabled: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether it has no key to sign in with."""
+        return not self.jwks
 
 
 def token_row(token_hash: bytes, token: Token) -> Row:
     """The row of a new token."""
     scopes = " ".join(sorted(token.scopes))
-    return TOKEN, (token_hash, json.dumps(token.principal), scopes, token.expires_at)
+    values = json.dumps(token.principal), scopes, token.expires_at, token.client_id, token.connection_id
+    return TOKEN, (token_hash, *values)
 
 
 async def token(db: Database, token_hash: bytes) -> Token | None:
-    """A token that has not expired."""
+    """A token that has not expired, whose software is not disabled, and whose connection and permission go on."""
     row = await db.fetchrow(
-        "SELECT principal, scopes, expires_at FROM access_token WHERE token_hash = $1 AND expires_at > now()",
+        """
+        SELECT t.principal, t.scopes, t.expires_at, t.client_id, t.connection_id
+        FROM access_token t
+        LEFT JOIN software_client s ON s.client_id = t.client_id
+        LEFT JOIN app_connection c ON c.connection_id = t.connection_id
+        LEFT JOIN app_authorization a ON a.authorization_id = c.authorization_id
+        WHERE t.token_hash = $1 AND t.expires_at > now() AND s.disabled IS NOT TRUE
+          AND (t.connection_id IS NULL OR (c.ended_at IS NULL AND a.revoked_at IS NULL AND a.until > now()))
+        """,
         token_hash,
     )
     if row is None:
@@ -69,25 +105,38 @@ async def token(db: Database, token_hash: bytes) -> Token | None:
         principal=json.loads(row["principal"]),
         scopes=frozenset(row["scopes"].split()),
         expires_at=row["expires_at"],
-    )
-
-
-async def client(db: Database, client_id: str) -> SoftwareClient | None:
-    """A registered client that is not disabled."""
-    row = await db.fetchrow(
-        "SELECT client_id, name, organization_id, jwks, scopes FROM software_client"
-        " WHERE client_id = $1 AND NOT disabled",
-        client_id,
-    )
-    if row is None:
-        return None
-    return SoftwareClient(
         client_id=row["client_id"],
-        name=row["name"],
-        organization_id=row["organization_id"],
-        jwks=json.loads(row["jwks"]),
-        scopes=frozenset(row["scopes"].split()),
+        connection_id=row["connection_id"],
     )
+
+
+async def connection_of(conn: Connection, token_hash: bytes) -> UUID | None:
+    """The connection that a token belongs to, whether or not it still serves; None where there is none."""
+    found: UUID | None = await conn.fetchval(
+        "SELECT connection_id FROM access_token WHERE token_hash = $1", token_hash
+    )
+    return found
+
+
+async def drop_token(conn: Connection, token_hash: bytes, client_id: str) -> None:
+    """End a token of a client."""
+    await conn.execute("DELETE FROM access_token WHERE token_hash = $1 AND client_id = $2", token_hash, client_id)
+
+
+_CLIENT = f"SELECT {', '.join(CLIENT.columns)} FROM software_client"  # noqa: S608 - names are declared in code
+
+
+async def client(db: Database | Connection, client_id: str) -> SoftwareClient | None:
+    """A registered client that is not disabled."""
+    row = await db.fetchrow(f"{_CLIENT} WHERE client_id = $1 AND NOT disabled", client_id)
+    return _client(row) if row else None
+
+
+async def clients(db: Database, client_ids: Sequence[str] | None = None) -> list[SoftwareClient]:
+    """All registered clients (or those of `client_ids`), the disabled ones too, by name."""
+    where = " WHERE $1::text[] IS NULL OR client_id = ANY($1) ORDER BY name, client_id"
+    rows = await db.fetch(_CLIENT + where, None if client_ids is None else list(client_ids))
+    return [_client(row) for row in rows]
 
 
 async def put_client(conn: Connection, client: SoftwareClient) -> None:
@@ -98,8 +147,20 @@ async def put_client(conn: Connection, client: SoftwareClient) -> None:
         f"{CLIENT.insert_sql()} ON CONFLICT (client_id) DO UPDATE SET {changes}",
         [client.client_id],
         [client.name],
+        [client.maker],
         [client.organization_id],
         [json.dumps(client.jwks)],
         [" ".join(sorted(client.scopes))],
+        [" ".join(client.redirect_uris)],
+        [client.launch_url],
         [client.disabled],
     )
+
+
+def _client(row: asyncpg.Record) -> SoftwareClient:
+    kept = {
+        "jwks": json.loads(row["jwks"]),
+        "scopes": frozenset(row["scopes"].split()),
+        "redirect_uris": tuple(row["redirect_uris"].split()),
+    }
+    return SoftwareClient(**{**row, **kept})

@@ -19,6 +19,7 @@ from esante.bulletin.model import (
     Vintage,
     VintageStatus,
 )
+from esante.bulletin.observing import Meter, Metered, observe
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.routes import page_routes
 from esante.bulletin.service import Built, Bulletin, Refused
@@ -37,6 +38,8 @@ __all__ = [
     "IndicatorKind",
     "Issue",
     "Measure",
+    "Meter",
+    "Metered",
     "PlatformObserved",
     "Protection",
     "Recipe",
@@ -45,5 +48,6 @@ __all__ = [
     "ReleaseState",
     "Vintage",
     "VintageStatus",
+    "observe",
     "page_routes",
 ]

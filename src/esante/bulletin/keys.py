@@ -4,7 +4,7 @@ import hmac
 import os
 from pathlib import Path
 
-from esante.storage import create_secret
+from esante.storage import key_file
 
 _POSITIVE = (1 << 63) - 1
 
@@ -20,9 +20,7 @@ class BulletinKey:
     @classmethod
     def open(cls, path: Path) -> "BulletinKey":
         """The secret in the file at `path`; made there, readable by its owner only, when there is none."""
-        if not path.exists():
-            create_secret(path, os.urandom(32))
-        return cls(path.read_bytes())
+        return cls(key_file(path, lambda: os.urandom(32)))
 
     def hashed(self, id_: str) -> int:
         """What stands for an id in the lake: 63 bits of HMAC-SHA256, so that two of a million hardly ever meet."""

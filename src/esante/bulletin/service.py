@@ -169,7 +169,7 @@ class Bulletin:
         return Issue(
             vintage=vintage,
             history=tuple(history),
-            changes=tuple([change for each in history for change in await self._changes(each)]),
+            changes=tuple([change for each in (*history, vintage) for change in await self._changes(each)]),
             quality=tuple(await vintages.findings(self._db, period, vintage.number)),
             released_at=known[0].released_at,
         )
@@ -252,13 +252,18 @@ class Bulletin:
         await insert(conn, self._journal.rows(event, actor=actor))
 
     async def _changes(self, vintage: Vintage) -> list[Change]:
-        """What a vintage changed beside the released one before it."""
-        if vintage.number == 1:
+        """What a vintage changed beside the newest released one of its month before it."""
+        numbers = [
+            release.number
+            for release in await vintages.released(self._db)
+            if release.period == vintage.period and release.number < vintage.number
+        ]
+        before = await vintages.vintage(self._db, vintage.period, max(numbers)) if numbers else None
+        if before is None:
             return []
-        before = await vintages.vintage(self._db, vintage.period, vintage.number - 1)
-        cells = {cell.place: cell for cell in before.cells} if before else {}
+        cells = {cell.place: cell for cell in before.cells}
         return [
             Change(before=old, after=cell, number=vintage.number, reason=vintage.reason)
             for cell in vintage.cells
-            if (old := cells.get(cell.place, Cell(*cell.place[:1], vintage.period, *cell.place[1:]))) != cell
+            if (old := cells.get(cell.place, Cell(cell.indicator, cell.period, cell.breakdown, cell.value_of))) != cell
         ]

@@ -50,12 +50,8 @@ class Asker(Protocol):
     """What this face needs to know of who asks (`esante.access.Requester` has it)."""
 
     @property
-    def kind(self) -> str:
-        """Of these, "patient" alone matters here: she sees herself."""
-
-    @property
-    def id(self) -> UUID:
-        """The key in the directory."""
+    def only(self) -> UUID | None:
+        """The one person whom the asker may see: a patient herself; None: no such limit."""
 
     @property
     def actor(self) -> Actor:
@@ -153,7 +149,7 @@ class _Face:
     # Patient
 
     async def read_patient(self, id_: UUID, asker: Asker) -> Resource | None:
-        person = await self.directory.read_person(id_, actor=asker.actor, origin=asker.origin, only=_only(asker))
+        person = await self.directory.read_person(id_, actor=asker.actor, origin=asker.origin, only=asker.only)
         return self._patient(person) if person else None
 
     async def search_patients(self, params: SearchParams, asker: Asker) -> Matches:
@@ -168,7 +164,7 @@ class _Face:
             birth_date=_day(birth) if birth else None,
             sex=_code(params, "gender", "http://hl7.org/fhir/administrative-gender"),
         )
-        found = await self.directory.search_persons(query, actor=asker.actor, origin=asker.origin, only=_only(asker))
+        found = await self.directory.search_persons(query, actor=asker.actor, origin=asker.origin, only=asker.only)
         start = _offset(params.cursor)
         end = start + params.count
         following = encode_cursor(end) if params.count and end < len(found) else None
@@ -258,11 +254,6 @@ class _Face:
 
     def _organization(self, organization: Organization) -> Resource:
         return organization_resource(organization, self.directory.catalogue)
-
-
-def _only(asker: Asker) -> UUID | None:
-    """The one person whom the asker may see: a patient herself, nobody else any limit."""
-    return asker.id if asker.kind == "patient" else None
 
 
 def _one(params: SearchParams, name: str) -> str | None:

@@ -6,7 +6,7 @@ It is the authority: whatever `shapes` refuses comes here, and only what is foun
 import binascii
 import difflib
 import functools
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -21,10 +21,27 @@ _LARGEST_EXPONENT = 308
 _CONTROLS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r\b\f")
 
 
-def explain(resource: Any) -> Iterator[Finding]:
-    """Every problem of structure, format, cardinality, choice and required code, in the order of the
-    document."""
-    yield from _Walk(load()).resource(resource, ())
+#: Properties that one walk looks at: about a second of work.
+MAX_WORK = 300_000
+
+
+class _Enough(Exception):
+    """The walk has done all the work it may."""
+
+
+def explain(resource: Any, certain: Container[Path] = ()) -> Iterator[Finding]:
+    """Every problem of structure, format, cardinality, choice and required code, in the order of the document.
+
+    Resources at the paths `certain` are passed over: they are known to be right. A walk that would take too long
+    ends with the error too-costly.
+    """
+    try:
+        yield from _Walk(load(), certain).resource(resource, ())
+    except _Enough:
+        text = (
+            f"More than {MAX_WORK:,} elements need a closer look; the rest was not checked. Send it in smaller parts."
+        )
+        yield _error("too-costly", (), text)
 
 
 class Slot(NamedTuple):
@@ -57,7 +74,9 @@ def _musts(type_name: str) -> list[tuple[Element, dict[str, str]]]:
 
 
 class _Walk:
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Definitions, certain: Container[Path]) -> None:
+        self._certain = certain
+        self._work = 0
         self._types = definitions.types
         self._codes = definitions.codes
         self._resources = frozenset(definitions.resource_types)
@@ -77,7 +96,7 @@ class _Walk:
                 (*path, "resourceType"),
                 f"{_show(name)} is not a resource type of FHIR R4.{near}",
             )
-        else:
+        elif path not in self._certain:
             yield from self._object(value, self._types[name], path)
 
     def _object(self, value: Any, type_: Type, path: Path) -> Iterator[Finding]:
@@ -87,6 +106,9 @@ class _Walk:
         if len(path) >= MAX_DEPTH:
             yield Finding("fatal", "too-costly", path, TOO_DEEP)
             return
+        self._work += 1 + len(value)
+        if self._work > MAX_WORK:
+            raise _Enough
         if isinstance(value, Repeated):
             for name in value.names:
                 text = f"The name {_show(name)} occurs more than once in the same object. Keep one of them."
@@ -201,8 +223,8 @@ def _wrong_format(item: Any, code: str) -> str | None:
         if kind.high is not None and len(item) > kind.high:
             return f"The text has {len(item):,} characters; at most {kind.high:,} are allowed."
         wrong = not _is_base64(item) if code == "base64Binary" else not _matches(item, code)
-    elif isinstance(item, Decimal):
-        wrong = item.adjusted() > _LARGEST_EXPONENT
+    elif code == "decimal":
+        wrong = abs(Decimal(item).adjusted()) > _LARGEST_EXPONENT
     else:
         wrong = kind.low is not None and kind.high is not None and not kind.low <= item <= kind.high
     return f"{_show(item)} is not {code}. Expected {kind.expected}." if wrong else None

@@ -1,46 +1,40 @@
-"""Formats, choices and coded concepts of a whole resource, checked in bulk after msgspec has decoded it.
+"""Formats of primitives checked in bulk: each once over the different values that a resource has of it."""
 
-A pattern on a string costs msgspec a Python call per value (0.7 microseconds), which would be most of the
-time of a pass over a document. So the generated types that occur often drop their instances into a list while
-they are decoded (`Collector.found`), and each format is then checked once over all values that have it,
-joined by line feeds.
-"""
-
-import itertools
-import operator
 import re
 import string
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-
-from msgspec import UNSET
 
 from esante.fhir.definitions import Element, Type
 from esante.fhir.primitives import PRIMITIVES
 
-Pool = defaultdict[str, list[Any]]
-Check = Callable[[list[Any]], bool]
-
-_absent = operator.methodcaller("count", UNSET)
-
 #: Formats that come down to "no white space". A code with single spaces inside is left to the slow pass.
 _SPACELESS = frozenset({"uri", "url", "canonical", "code"})
-_OFTEN = frozenset({"Coding", "Identifier", "Meta", "Period", "Quantity", "Bundle.entry", "Bundle.entry.request"})
 _SPACE = b" \t\n\r\f\v"
+_BASE64 = string.ascii_letters.encode() + string.digits.encode() + b"+/"
 _ID = string.ascii_letters.encode() + string.digits.encode() + b"-."
-_SELDOM = frozenset({"implicitRules", "language"})
+
+#: Primitives of which the JSON itself is looked at: of decimals since a float would not keep the digits, of base64
+#: since decoding it costs more. What is unusual (a hundred digits, an escaped slash) is left to the slow pass.
+AS_JSON = frozenset({"decimal", "base64Binary"})
+
+#: The primitives whose values are looked at in bulk, and the format by which they are told apart.
+FORMATS = {
+    code: "spaceless" if code in _SPACELESS else code
+    for code, kind in PRIMITIVES.items()
+    if kind.pattern is not None or code in AS_JSON
+}
+_DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?(?:[eE][+-]?[0-9]{1,2})?"
+
+#: Choices of more types than this (Extension.value[x] and its like) are not looked through field by field.
+_WIDE = 20
 
 
-def in_bulk(type_: Type, element: Element, code: str) -> bool:
+def in_bulk(element: Element, code: str) -> bool:
     """Whether values of this element are checked here rather than one by one by msgspec."""
-    if element.codes and code == "code":
+    if code not in FORMATS or (element.codes and code == "code"):
         return False
-    if code not in PRIMITIVES or PRIMITIVES[code].pattern is None:
-        return False
-    if type_.kind == "resource":
-        return element.name not in _SELDOM and (code == "dateTime" or not element.choice)
-    return type_.name in _OFTEN or (type_.name == "Extension" and element.name == "url")
+    return code in AS_JSON or not element.choice or len(element.types) <= _WIDE
 
 
 def extensible(type_: Type, element: Element, code: str) -> bool:
@@ -51,76 +45,31 @@ def extensible(type_: Type, element: Element, code: str) -> bool:
     return code in PRIMITIVES and not element.plain and not (type_.name == "Extension" and element.choice)
 
 
-class Collector:
-    """What has to be looked at in the instances of one generated type, and the instances of the current
-    resource."""
-
-    def __init__(self, type_: Type, field: Callable[[str], str], codes: dict[str, dict[str, tuple[str, ...]]]) -> None:
-        self.found: list[Any] = []
-        self._checks: list[Check] = []
-        single: defaultdict[str, list[str]] = defaultdict(list)
-        many: defaultdict[str, list[str]] = defaultdict(list)
-        for element in type_.elements:
-            for json_name, code in element.json_names().items():
-                if in_bulk(type_, element, code):
-                    kind = "" if code in _SPACELESS else code
-                    (many if element.many else single)[kind].append(field(json_name))
-            if element.choice:
-                fields = {
-                    field(name): field(f"_{name}") if extensible(type_, element, code) else ""
-                    for name, code in element.json_names().items()
-                }
-                self._checks.append(_one_of(fields, must=element.min > 0))
-            if element.codes and element.types == ("CodeableConcept",):
-                self._checks.append(_coded(field(element.name), element.many, codes[element.codes]))
-        self._single = [(kind, _values(names)) for kind, names in single.items()]
-        self._many = [(kind, _values(names)) for kind, names in many.items()]
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to look at."""
-        return bool(self._single or self._many or self._checks)
-
-    def gather(self, pool: Pool) -> bool:
-        """Put the values with a format into `pool`; whether choices and coded concepts are right."""
-        found = self.found
-        for kind, values in self._single:
-            pool[kind].extend(values(found))
-        for kind, values in self._many:
-            for listed in values(found):
-                if listed is not UNSET:
-                    pool[kind].extend(listed)
-        return all([check(found) for check in self._checks])  # noqa: C419  (a generator costs more here)
-
-
-def _values(names: list[str]) -> Callable[[list[Any]], Iterable[Any]]:
-    """The values of the named fields over many instances, in one go."""
-    if not names:
-        return lambda found: ()
-    value = operator.attrgetter(*names)
-    if len(names) == 1:
-        return lambda found: map(value, found)
-    return lambda found: itertools.chain.from_iterable(map(value, found))
-
-
-def all_well_formed(pool: Pool) -> bool:
-    """Whether every collected value has its format."""
-    return all(_well_formed(kind, values) for kind, values in pool.items())
-
-
-def _well_formed(kind: str, values: Iterable[Any]) -> bool:
-    texts = set(values)
-    texts.discard(UNSET)
+def well_formed(kind: str, texts: set[Any]) -> bool:
+    """Whether all of the texts (of `AS_JSON`: their JSON) have a format, one of the values of `FORMATS`."""
     if not texts:
         return True
-    if kind == "":
+    if kind == "decimal":
+        return _DECIMALS.fullmatch(b"\n".join(texts)) is not None
+    if kind == "base64Binary":
+        return all(map(_is_base64, texts))
+    if kind in _SIGNS:
         joined = "".join(texts).encode()
-        return "" not in texts and len(joined.translate(None, _SPACE)) == len(joined)
-    if kind == "id":
-        joined = "".join(texts).encode()
-        return "" not in texts and max(map(len, texts)) <= 64 and not joined.translate(None, _ID)
+        return "" not in texts and _SIGNS[kind](joined) and (kind != "id" or max(map(len, texts)) <= 64)
     lines = "\n".join(texts)
     # A line feed inside a value could pass for the end of one.
     return lines.count("\n") == len(texts) - 1 and _LINES[kind].fullmatch(lines) is not None
+
+
+def _is_base64(text: bytes) -> bool:
+    signs = text[1:-1].removesuffix(b"=").removesuffix(b"=")
+    return text[:1] == b'"' and len(text) % 4 == 2 and len(text) > 2 and not signs.translate(None, _BASE64)
+
+
+_SIGNS: dict[str, Callable[[bytes], bool]] = {
+    "spaceless": lambda joined: len(joined.translate(None, _SPACE)) == len(joined),
+    "id": lambda joined: not joined.translate(None, _ID),
+}
 
 
 def _lines(pattern: str) -> re.Pattern[str]:
@@ -128,44 +77,5 @@ def _lines(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?a){one}(?:\n{one})*")
 
 
-_LINES = {code: _lines(p.pattern) for code, p in PRIMITIVES.items() if p.pattern and code not in _SPACELESS}
-
-
-def _one_of(fields: dict[str, str], must: bool) -> Check:
-    """At most one of the fields of a choice element is there; exactly one where it is required.
-
-    `fields` names beside each the one for its extensions, "" where it has none: either of them counts.
-    """
-    values = operator.attrgetter(*fields)
-    allowed = {len(fields) - 1} if must else {len(fields) - 1, len(fields)}
-    marks = _values([mark for mark in fields.values() if mark])
-
-    def check(found: list[Any]) -> bool:
-        if any(marks(found)):
-            return all(int(must) <= _present(each, fields) <= 1 for each in found)
-        return allowed.issuperset(map(_absent, map(values, found)))
-
-    return check
-
-
-def _present(instance: Any, fields: dict[str, str]) -> int:
-    """How many of the fields are there, by value or by extension."""
-    pairs = ((name, mark) if mark else (name,) for name, mark in fields.items())
-    return sum(any(getattr(instance, name) is not UNSET for name in pair) for pair in pairs)
-
-
-def _coded(name: str, many: bool, codes: dict[str, tuple[str, ...]]) -> Check:
-    """A CodeableConcept under a required binding has a coding from the value set."""
-    allowed = frozenset((system, code) for system, listed in codes.items() for code in listed)
-    value = operator.attrgetter(name)
-
-    def check(found: list[Any]) -> bool:
-        for each in map(value, found):
-            for concept in each if many and each is not UNSET else (each,):
-                if concept is UNSET:
-                    continue
-                if concept.coding is UNSET or not any((c.system, c.code) in allowed for c in concept.coding):
-                    return False
-        return True
-
-    return check
+_LINES = {code: _lines(kind.pattern) for code, kind in PRIMITIVES.items() if kind.pattern and FORMATS[code] == code}
+_DECIMALS = re.compile(_DECIMAL + rb"(?:\n" + _DECIMAL + rb")*")

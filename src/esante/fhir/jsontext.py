@@ -1,20 +1,17 @@
 """JSON text as FHIR needs it: exact decimals, no repeated names, and places as line and column."""
 
-import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 import orjson
 
-from esante.fhir.model import MAX_DEPTH, Path
+from esante.fhir.model import MAX_DEPTH
 
 _BYTE = re.compile(r" \(byte (\d+)\)$")
-_TOKEN = re.compile(r'[ \t\n\r]*(?:([{}\[\]:,])|("(?:[^"\\]|\\.)*")|([^ \t\n\r,\]}]+))', re.DOTALL)
 
 TOO_DEEP = f"The JSON is nested more deeply than {MAX_DEPTH} levels. Send it with less nesting."
 
@@ -71,14 +68,14 @@ def _number(value: Decimal) -> orjson.Fragment:
     return orjson.Fragment(str(value))
 
 
-def may_repeat_names(data: bytes, compacted: bytes) -> bool:
-    """Whether some name may occur twice in an object of `data`, where `compacted` is what a decoder made of
+def may_repeat_names(data: bytes, again: bytes) -> bool:
+    """Whether some name may occur twice in an object of `data`, where `again` is the JSON of what a decoder made of
     it.
 
-    A decoder keeps one of the values, so at least the two quotes of the repeated name go in and do not come
-    out. A quote that is written as \\u0022 comes out as one, so texts with such an escape are not judged here.
+    A decoder keeps one of the values, so at least the two quotes of the repeated name go in and do not come out. A
+    quote that is written as \\u0022 comes out as one, so texts with such an escape are not judged here.
     """
-    return data.count(b'"') != compacted.count(b'"') or (b"\\" in data and b"\\u0022" in data)
+    return data.count(b'"') != again.count(b'"') or (b"\\" in data and b"\\u0022" in data)
 
 
 def decode_marking_repeats(data: bytes) -> Any:
@@ -96,58 +93,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeated
 
 
-def places(data: bytes, wanted: set[Path]) -> dict[Path, tuple[int, int]]:
-    """Line and column, from 1, of the elements at the wanted paths: of the name, or of the value in a list.
-
-    Of a repeated name it is the first. `data` must be JSON that `decode` has read.
-    """
-    text = data.decode()
-    found: dict[Path, tuple[int, int]] = {}
-    for path, offset in _offsets(text) if wanted else ():
-        if path in wanted and path not in found:
-            found[path] = _place(text, offset)
-            if len(found) == len(wanted):
-                break
-    return found
-
-
-def _offsets(text: str) -> Iterator[tuple[Path, int]]:
-    """Every element's path with the offset where it begins, in the order of the text."""
-    path: list[str | int] = []
-    in_list: list[bool] = []
-    name_next = False
-    for token in _TOKEN.finditer(text):
-        mark, string = token.group(1, 2)
-        start = token.start(token.lastindex or 0)
-        if mark in ("}", "]"):
-            in_list.pop()
-            path.pop()
-            name_next = False
-        elif mark == ",":
-            if in_list[-1]:
-                path[-1] += 1  # type: ignore[operator]
-            name_next = not in_list[-1]
-        elif mark == ":":
-            name_next = False
-        elif name_next and string is not None:
-            path[-1] = _name(string)
-            yield tuple(path), start
-        else:
-            if not in_list or in_list[-1]:
-                yield tuple(path), start
-            if mark is not None:
-                in_list.append(mark == "[")
-                path.append(0 if mark == "[" else "")
-                name_next = mark == "{"
-
-
-@functools.lru_cache(1024)
-def _name(token: str) -> str:
-    name: str = json.loads(token)
-    return name
-
-
 def _place(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, in characters."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 

@@ -1,6 +1,7 @@
 """What a check of a resource says: issues in the terms of FHIR's OperationOutcome."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["fatal", "error", "warning", "information"]
@@ -37,13 +38,23 @@ class Issue:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Checked:
-    """The resource as plain data (decimals as `Decimal`, digits kept; empty when it could not be read), and
-    what is wrong with it."""
+    """What is wrong with a resource, and the resource itself."""
 
-    resource: dict[str, Any] = field(default_factory=dict)
-    issues: tuple[Issue, ...] = ()
+    __slots__ = ("_read", "_resource", "issues")
+
+    def __init__(self, read: Callable[[], dict[str, Any]], issues: tuple[Issue, ...] = ()) -> None:
+        self._read = read
+        self._resource: dict[str, Any] | None = None
+        self.issues = issues
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """Plain data, decimals as `Decimal` with their digits; empty when it could not be read. Decoded when first
+        asked for, since not everybody needs it."""
+        if self._resource is None:
+            self._resource = self._read()
+        return self._resource
 
     @property
     def ok(self) -> bool:

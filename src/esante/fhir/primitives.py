@@ -68,7 +68,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "time": _text("a time of day hh:mm:ss", _TIME),
     "base64Binary": Primitive("string", "base64 (RFC 4648, section 4)", None, 1),
     "boolean": Primitive("boolean", "true or false, without quotes"),
-    "decimal": Primitive("number", "a number, without quotes"),
+    "decimal": Primitive("number", "a number, without quotes and of a size between 1e-308 and 1e308"),
     "integer": Primitive(
         "integer", "a whole number from -2,147,483,648 to 2,147,483,647", None, -_LARGEST - 1, _LARGEST
     ),

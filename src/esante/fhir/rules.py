@@ -18,6 +18,10 @@ from esante.fhir.model import Finding, Path, Severity
 _REFERENCE = b'"reference":"'
 _RESTFUL = re.compile(r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
 
+#: The types of Bundle whose entries have a request (bdl-3), or a response (bdl-4).
+WITH_REQUEST = frozenset({"batch", "transaction", "history"})
+WITH_RESPONSE = frozenset({"batch-response", "transaction-response", "history"})
+
 #: Elements of R4 named `reference` that hold an address of their own and not a reference to a resource.
 _NOT_REFERENCES = ("DetectedIssue.reference", "Immunization.education.reference")
 
@@ -109,8 +113,8 @@ def _full_urls(entries: list[Json]) -> Iterator[Finding]:
 
 def _entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
     """bdl-2 to bdl-5: which parts an entry has depends on the type of the Bundle."""
-    needs_request = kind in ("batch", "transaction", "history")
-    needs_response = kind in ("batch-response", "transaction-response", "history")
+    needs_request = kind in WITH_REQUEST
+    needs_response = kind in WITH_RESPONSE
     for index, entry in enumerate(entries):
         where: Path = ("entry", index)
         if needs_request and "request" not in entry:
@@ -180,7 +184,7 @@ def _local(resource: Json, references: int) -> Iterator[Finding]:
     plain = []
     for holder, path in _resources(resource):
         if "contained" in holder:
-            told = _told(compact(holder) or b"", b"#")
+            told = local_references(compact(holder) or b"")
             references -= len(told)
             yield from _contained(holder, path, told)
         else:
@@ -210,6 +214,12 @@ def _contained(holder: Json, path: Path, told: list[str]) -> Iterator[Finding]:
         if reference.startswith("#") and reference != "#" and reference[1:] not in ids:
             text = f"No contained resource has the id '{reference[1:65]}' (ref-1)."
             yield _error("not-found", where, text)
+
+
+def local_references(compacted: bytes) -> list[str]:
+    """The ids that the references with # say in compact JSON, "" for the resource itself; as `_told` one may be cut
+    short."""
+    return _told(compacted, b"#")
 
 
 def _told(compacted: bytes, prefix: bytes) -> list[str]:

@@ -11,8 +11,8 @@ import keyword
 import sys
 import threading
 import types
-from collections import defaultdict
 from collections.abc import Iterator
+from itertools import compress
 from typing import Annotated, Any, Literal, Union
 
 import msgspec
@@ -20,40 +20,46 @@ from msgspec import UNSET, Meta, UnsetType
 
 from esante.fhir.definitions import Definitions, Element, Type, load
 from esante.fhir.deviations import tolerated_codes
-from esante.fhir.formats import Collector, all_well_formed, extensible, in_bulk
+from esante.fhir.formats import AS_JSON, extensible, in_bulk
+from esante.fhir.gather import Gather, Seen, gatherer
+from esante.fhir.nesting import Nesting
 from esante.fhir.primitives import PRIMITIVES
 
 _MODULE = f"{__name__}.r4"
-_EXTENSIONS = Annotated[list[Union["Element", None]], Meta(min_length=1)]
+_EXTENSIONS = Annotated[list["Element"], Meta(min_length=1)]
 
 
 class Shapes:
     """The decoder for every resource type at once; one object per process, made on first use."""
 
     def __init__(self, definitions: Definitions) -> None:
-        self._codes = definitions.codes
-        self._collectors: list[Collector] = []
+        self._definitions = definitions
+        self._nesting = Nesting(definitions)
+        self._found: list[list[Any]] = []
+        self._gatherers: list[tuple[list[Any], Gather]] = []
         self._lock = threading.Lock()
         space = _namespace()
         for type_ in definitions.types.values():
             space[_class_name(type_.name)] = self._struct(type_)
         space["Resource"] = Union[tuple(space[name] for name in definitions.resource_types)]  # noqa: UP007
+        # The resource itself, and one that it contains.
+        self._levels = 2 * self._nesting.deepest_resource + 2
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(space["Resource"])
 
-    def accept(self, data: bytes) -> bool:
-        """Whether the bytes are one R4 resource, right in structure, formats, choices and required codes."""
+    def look(self, data: bytes) -> Seen | None:
+        """What is seen in the bytes of an R4 resource that is right in structure, formats, choices and required
+        codes; None of all other bytes."""
         with self._lock:
             try:
-                self._decoder.decode(data)
-                accepted = True
+                resource, right = self._decoder.decode(data), True
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                accepted = False
-            pool: defaultdict[str, list[Any]] = defaultdict(list)
-            for collector in self._collectors:
-                if collector.found:
-                    accepted = accepted and collector.gather(pool)
-                    collector.found.clear()
-        return accepted and all_well_formed(pool)
+                resource, right = None, False
+            seen = Seen(resource, self._levels)
+            # `compress` passes over the hundreds of types that the resource does not have.
+            for found, gather in compress(self._gatherers, self._found):
+                right = right and gather(found, seen)
+                found.clear()
+        return seen if right and seen.well_formed else None
 
     def _struct(self, type_: Type) -> type:
         names: dict[str, str] = {}
@@ -71,7 +77,7 @@ class Shapes:
             _class_name(type_.name),
             [*required, *optional],
             module=_MODULE,
-            namespace=self._collecting(type_),
+            namespace=self._noting(type_),
             tag_field="resourceType" if is_resource else None,
             tag=type_.name if is_resource else None,
             rename=names,
@@ -81,14 +87,15 @@ class Shapes:
             gc=False,
         )
 
-    def _collecting(self, type_: Type) -> dict[str, Any]:
-        """msgspec calls `__post_init__` with each instance; a list's `append` is the cheapest thing to
-        call."""
-        collector = Collector(type_, _field_name, self._codes)
-        if not collector:
+    def _noting(self, type_: Type) -> dict[str, Any]:
+        """msgspec calls `__post_init__` with each instance; a list's `append` is the cheapest thing to call."""
+        gather = gatherer(type_, _field_name, self._definitions, self._nesting)
+        if gather is None:
             return {}
-        self._collectors.append(collector)
-        return {"__post_init__": collector.found.append}
+        found: list[Any] = []
+        self._found.append(found)
+        self._gatherers.append((found, gather))
+        return {"__post_init__": found.append}
 
     def _fields(self, type_: Type) -> Iterator[tuple[str, Any, bool]]:
         """JSON name, annotation, and whether the fast pass insists on it. Extensions of primitives come
@@ -108,9 +115,9 @@ class Shapes:
     def _annotation(self, type_: Type, element: Element, code: str) -> Any:
         if element.codes and code == "code":
             tolerated = tolerated_codes(f"{type_.name}.{element.name}")
-            one: Any = Literal[_codes(self._codes[element.codes]) + tolerated]
+            one: Any = Literal[_codes(self._definitions.codes[element.codes]) + tolerated]
         elif code in PRIMITIVES:
-            one = str if in_bulk(type_, element, code) else _primitive(code)
+            one = _primitive(code, in_bulk(element, code))
         else:
             one = _class_name(code)
         if not element.many:
@@ -137,17 +144,17 @@ def _codes(systems: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for codes in systems.values() for code in codes))
 
 
-def _primitive(code: str) -> Any:
+def _primitive(code: str, bulk: bool) -> Any:
     kind = PRIMITIVES[code]
     match kind.json:
+        case _ if code in AS_JSON:
+            return msgspec.Raw
+        case _ if bulk:
+            return str
         case "boolean":
             return bool
-        case "number":
-            return float
         case "integer":
             return Annotated[int, Meta(ge=kind.low, le=kind.high)]
-        case _ if code == "base64Binary":
-            return Annotated[bytes, Meta(min_length=1)]
         case _ if kind.pattern is not None:
             return Annotated[str, Meta(pattern=kind.pattern)]
         case _:

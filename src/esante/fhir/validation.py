@@ -1,24 +1,30 @@
 """Checking the bytes of a resource: a fast pass that says yes, a slow one that says what is wrong."""
 
+import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
+
+import msgspec
 
 from esante.fhir import invariants as constraints
 from esante.fhir import jsontext, rules
 from esante.fhir.explain import explain
 from esante.fhir.fhirpath import expression
-from esante.fhir.model import Checked, Finding, Issue, Path
+from esante.fhir.gather import Seen
+from esante.fhir.glance import nothing_to_tell
+from esante.fhir.model import MAX_DEPTH, Checked, Finding, Issue, Path
+from esante.fhir.places import places
 from esante.fhir.shapes import shapes
+from esante.web import readable
 
 #: A sender who has this many problems learns nothing from more of them.
 MAX_ISSUES = 200
 #: Texts above this size are not searched for the line of a problem.
-MAX_LOCATED = 2_000_000
+MAX_LOCATED = 10_000_000
 
-#: What the types let through and the slow pass has to look at: empty objects, nulls in lists, and control
-#: characters, which JSON writes as escapes.
-_DOUBTFUL = (b"{}", b"null", b"\\u00")
+#: What the types let through and the slow pass has to look at: control characters, which JSON writes as escapes.
+_CONTROL = b"\\u00"
 
 #: After these the rules over several elements cannot rely on what they find.
 _UNSOUND = frozenset({"structure", "too-costly"})
@@ -43,32 +49,66 @@ def accept(data: bytes) -> bool:
     False means "look closer" (`check`), not "wrong". Repeated names and rules over several elements are not
     seen here.
     """
-    return shapes().accept(data)
+    return shapes().look(data) is not None
 
 
 def _check(data: bytes, expect: str | None, invariants: bool) -> Checked:
-    accepted = accept(data)
+    seen = _certain(data)
+    quiet = seen is not None and seen.levels <= MAX_DEPTH and nothing_to_tell(seen)
+    if seen is not None and quiet and not invariants and expect in (None, seen.type):
+        return Checked(functools.partial(jsontext.decode, data))
+    return _look_closer(data, expect, invariants, certain=seen is not None, quiet=quiet)
+
+
+def _certain(data: bytes) -> Seen | None:
+    """What is seen in bytes that are certainly right in all that concerns single elements; None of others."""
+    seen = shapes().look(data)
+    if seen is None or jsontext.may_repeat_names(data, jsontext.encode(seen.resource)):
+        return None
+    return None if b"\\" in data and _CONTROL in data else seen
+
+
+def _look_closer(data: bytes, expect: str | None, invariants: bool, certain: bool, quiet: bool) -> Checked:
+    """All passes over plain data but those that have nothing to say: of structure where it is `certain`, of rules
+    where they are `quiet`."""
     try:
         resource = jsontext.decode(data)
     except jsontext.NotJson as error:
         return _unreadable(error)
     compacted = jsontext.compact(resource)
     found: list[Finding] = []
-    if not accepted or compacted is None or _is_doubtful(data, compacted):
+    if not certain or compacted is None:
         resource = jsontext.decode_marking_repeats(data)
-        found = list(itertools.islice(explain(resource), MAX_ISSUES + 1))
+        known = _certain_entries(data) if compacted is not None else ()
+        found = list(itertools.islice(explain(resource, known), MAX_ISSUES + 1))
     found += _unexpected(resource, expect)
     if compacted is not None and not any(f.code in _UNSOUND for f in found):
-        found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
+        if not quiet:
+            found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
         if invariants:
             found += itertools.islice(constraints.findings(resource), MAX_ISSUES + 1)
-    if not found:
-        return Checked(resource)
-    return Checked(resource if isinstance(resource, dict) else {}, _issues(data, resource, found))
+    issues = _issues(data, resource, found) if found else ()
+    return Checked(lambda: resource if isinstance(resource, dict) else {}, issues)
 
 
-def _is_doubtful(data: bytes, compacted: bytes) -> bool:
-    return jsontext.may_repeat_names(data, compacted) or any(sign in compacted for sign in _DOUBTFUL)
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
+    entry: list[_Entry] = []
+
+
+_entries = msgspec.json.Decoder(_Bundle)
+
+
+def _certain_entries(data: bytes) -> Container[Path]:
+    """Where in a Bundle the resources stand that are right by themselves, so that only the others are explained."""
+    try:
+        entries = _entries.decode(data).entry
+    except msgspec.MsgspecError:
+        return ()
+    return {("entry", index, "resource") for index, entry in enumerate(entries) if _certain(bytes(entry.resource))}
 
 
 def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
@@ -80,19 +120,26 @@ def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
 def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ...]:
     told = found[:MAX_ISSUES]
     wanted: set[Path] = {f.path[:n] for f in told for n in range(len(f.path) + 1)}
-    places = jsontext.places(data, wanted) if len(data) <= MAX_LOCATED else {}
-    issues = [_issue(finding, resource, places) for finding in told]
+    located = places(data, wanted) if len(data) <= MAX_LOCATED else {}
+    issues = [_issue(finding, resource, located) for finding in told]
     if len(found) > MAX_ISSUES:
-        issues.append(Issue("information", "incomplete", "", f"Only the first {MAX_ISSUES} problems are listed."))
+        issues.append(_incomplete(f"Only the first {MAX_ISSUES} problems are listed."))
+    if not located:
+        issues.append(_incomplete(f"Lines are not told in texts of more than {MAX_LOCATED:,} bytes."))
     return tuple(issues)
 
 
-def _issue(finding: Finding, resource: Any, places: dict[Path, tuple[int, int]]) -> Issue:
+def _incomplete(text: str) -> Issue:
+    return Issue("information", "incomplete", "", text)
+
+
+def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]) -> Issue:
     """The finding in FHIR's terms; a missing element is placed where its parent begins."""
     path = finding.path
-    place = next((places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in places), (None, None))
-    return Issue(finding.severity, finding.code, expression(resource, path), finding.diagnostics, *place)
+    place = next((located[path[:n]] for n in range(len(path), -1, -1) if path[:n] in located), (None, None))
+    where, text = readable(expression(resource, path)), readable(finding.diagnostics)
+    return Issue(finding.severity, finding.code, where, text, *place)
 
 
 def _unreadable(error: jsontext.NotJson, code: str = "structure") -> Checked:
-    return Checked(issues=(Issue("fatal", code, "", str(error), *(error.place or (None, None))),))
+    return Checked(dict, (Issue("fatal", code, "", str(error), *(error.place or (None, None))),))

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from esante.storage import create_secret
+from esante.storage import key_file
 
 
 class Signer:
@@ -33,10 +33,7 @@ class Signer:
     @classmethod
     def open(cls, path: Path, name: str) -> "Signer":
         """The key in the PEM file at `path`; made there, readable by its owner only, when there is none."""
-        if not path.exists():
-            pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            create_secret(path, pem)
-        key = load_pem_private_key(path.read_bytes(), None)
+        key = load_pem_private_key(key_file(path, _new_key), None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError(f"{path} holds another kind of key; the journal needs Ed25519")
         return cls(key, name)
@@ -64,6 +61,10 @@ class Signer:
         except (InvalidSignature, ValueError) as error:
             raise ValueError(f"the signature does not hold: {error or 'wrong'}") from error
         return text.split("\n")
+
+
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def checkpoint_lines(origin: str, size: int, root: bytes, at: datetime) -> tuple[str, ...]:

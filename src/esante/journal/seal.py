@@ -58,7 +58,6 @@ class Sealer:
             pending = await store.take_pending(conn, BATCH)
             if not pending:
                 return 0
-            pending.sort(key=lambda row: row["entry_id"].bytes)
             head = await self._append(conn, [(r["person_id"], r["entry_id"], r["digest"]) for r in pending])
         await self._objects.put_named(HEAD, head.note.encode())
         return len(pending)

@@ -46,6 +46,7 @@ CHECKPOINT = Table(
 CURSOR = Table("journal_cursor", Kind.LOCAL, {"reader": "text"})
 
 _SEAL_LOCK = 0x6A6F75726E616C
+_MONTHS_LOCK = _SEAL_LOCK + 1
 _content = msgspec.json.Decoder(Content)
 DIGESTED = (
     "e.salt || uuid_send(e.entry_id) || uuid_send(e.person_id) || timestamptz_send(e.at)"
@@ -64,16 +65,25 @@ def months(first: datetime, last: datetime) -> list[datetime]:
 
 
 async def ensure_months(conn: Connection, first: datetime, last: datetime) -> None:
-    """Make the monthly partitions from `first` to `last` where they are missing."""
-    for start in months(first, last):
-        name = f"journal_entry_{start:%Y_%m}"
-        if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
-            continue
+    """Make the monthly partitions from `first` to `last` where they are missing; in a transaction."""
+    missing = [start for start in months(first, last) if not await _is_there(conn, start)]
+    if missing:
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)  # two that start make them in turn
+    for start in missing:
+        name = _partition(start)
         end = months(start, datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC))[-1]
         await conn.execute(
             f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF journal_entry"
             f" FOR VALUES FROM ('{uuid7_floor(start)}') TO ('{uuid7_floor(end)}')"
         )
+
+
+def _partition(start: datetime) -> str:
+    return f"journal_entry_{start:%Y_%m}"
+
+
+async def _is_there(conn: Connection, start: datetime) -> bool:
+    return bool(await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", _partition(start)))
 
 
 async def lock_seal(conn: Connection) -> bool:
@@ -87,12 +97,12 @@ async def wait_for_seal(conn: Connection) -> None:
 
 
 async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
-    """Remove up to `limit` waiting entries and return them: person_id, entry_id, digest.
+    """Remove up to `limit` waiting entries, the oldest, and return them in order: person_id, entry_id, digest.
 
     Only who holds the sealer's lock may call it: then nobody takes rows between the two statements.
     """
     rows: list[asyncpg.Record] = await conn.fetch(
-        "SELECT person_id, entry_id, digest FROM journal_pending LIMIT $1", limit
+        "SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1", limit
     )
     await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", [row["entry_id"] for row in rows])
     return rows

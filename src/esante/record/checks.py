@@ -8,7 +8,9 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from esante.fhir import check
+import msgspec
+
+from esante.fhir import check, decode
 from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.findings import InvalidContent
 from esante.record.model import KINDS, MAX_CONTENT, Deposit, Finding
@@ -204,20 +206,35 @@ def _look_into_fhir(content: bytes) -> _Inside:
     checked = check(content, expect="Bundle")
     if not checked.ok:
         raise InvalidContent("fhir", issues=checked.issues)
-    bundle = checked.resource
-    entries = bundle.get("entry") or [{}]
-    composition = entries[0].get("resource") or {}
-    if bundle.get("type") != "document" or composition.get("resourceType") != "Composition":
-        place = "Bundle.type" if bundle.get("type") != "document" else "Bundle.entry[0].resource"
+    bundle = _bundles.decode(content)
+    composition = decode(bytes(bundle.entry[0].resource)) if bundle.entry else {}
+    if bundle.type != "document" or composition.get("resourceType") != "Composition":
+        place = "Bundle.type" if bundle.type != "document" else "Bundle.entry[0].resource"
         raise InvalidContent("not-a-document", place=place)
     return _Inside(
         type=_loinc(composition.get("type") or {}),
         title=composition.get("title", ""),
-        language=composition.get("language") or bundle.get("language") or "",
+        language=composition.get("language") or bundle.language,
         date=composition.get("date", ""),
-        subject=_subject(entries, composition),
+        subject=_subject(bundle.entry, composition),
         findings=tuple(Finding("fhir-warning", issue.expression, issue.diagnostics) for issue in checked.issues),
     )
+
+
+class _Entry(msgspec.Struct):
+    fullUrl: str = ""
+    resource: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Bundle(msgspec.Struct):
+    """A document whose resources are left as they are: most need not be decoded here."""
+
+    type: str = ""
+    language: str = ""
+    entry: list[_Entry] = []
+
+
+_bundles = msgspec.json.Decoder(_Bundle)
 
 
 def _loinc(concept: dict[str, Any]) -> str:
@@ -226,7 +243,7 @@ def _loinc(concept: dict[str, Any]) -> str:
     return next((code for code in codes if category_of_type(code)), codes[0] if codes else "")
 
 
-def _subject(entries: list[dict[str, Any]], composition: dict[str, Any]) -> Subject | None:
+def _subject(entries: list[_Entry], composition: dict[str, Any]) -> Subject | None:
     reference = (composition.get("subject") or {}).get("reference")
     patient = next(_patients(entries, reference), None) if reference else None
     if patient is None:
@@ -243,13 +260,15 @@ def _subject(entries: list[dict[str, Any]], composition: dict[str, Any]) -> Subj
     )
 
 
-def _patients(entries: list[dict[str, Any]], reference: str) -> Iterator[dict[str, Any]]:
+def _patients(entries: list[_Entry], reference: str) -> Iterator[dict[str, Any]]:
     """The Patient in the document that a reference means: by full URL, or by type and id at its end."""
     for entry in entries:
-        resource = entry.get("resource") or {}
+        if b'"Patient"' not in bytes(entry.resource):
+            continue
+        resource = decode(bytes(entry.resource))
         if resource.get("resourceType") != "Patient":
             continue
-        url = entry.get("fullUrl", "")
+        url = entry.fullUrl
         if reference == url or reference == f"Patient/{resource.get('id')}" or url.endswith(f"/{reference}"):
             yield resource
 

@@ -75,8 +75,8 @@ class Deposits:
 
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
-        if requester.kind == "patient" and requester.id != person_id:
-            raise Denied(telling.not_found())
+        if requester.only not in (None, person_id):
+            raise Denied(telling.unknown_person())
         examined = []
         for index, entry in enumerate(entries):
             with _numbered(index):

@@ -101,6 +101,7 @@ class _Pages:
             text=text,
             by_type=by_type,
             withdrawn=withdrawn,
+            launchable=not visit.own and found.grant is not None and await self._access.clients.launchable(),
             **LOOKS,
             **await self._banner(visit),
         )

@@ -1,13 +1,13 @@
 """PostgreSQL and the object store: the only room that opens either."""
 
 from esante.storage.cluster import distribute_tables
-from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert
+from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert, insert_many, insert_parts
+from esante.storage.keyfile import key_file
 from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
-from esante.storage.secrets import create_secret
 from esante.storage.table import TABLES, Kind, Row, Table
-from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor
+from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor, uuid8
 
 __all__ = [
     "INLINE_LIMIT",
@@ -24,13 +24,16 @@ __all__ = [
     "Table",
     "Unavailable",
     "apply_migrations",
-    "create_secret",
     "distribute_tables",
     "insert",
+    "insert_many",
+    "insert_parts",
+    "key_file",
     "migrations_in",
     "pending_migrations",
     "sha256",
     "time_of",
     "uuid7",
     "uuid7_floor",
+    "uuid8",
 ]

@@ -78,6 +78,21 @@ class Objects:
         with _reached():
             return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
 
+    async def remove_folder(self, folder: str) -> None:
+        """Remove all that was put under names that begin with `folder` and a slash; nothing there is no error."""
+        with _reached():
+            async for found in obstore.list(self._store, f"{folder}/"):
+                names = [entry["path"] for entry in found]
+                await obstore.delete_async(self._store, names)
+            if self._folder is not None:
+                await asyncio.to_thread(_remove_folder, self._folder / folder)
+
+    async def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder of names of one's own."""
+        with _reached():
+            found = await obstore.list_with_delimiter_async(self._store, f"{folder}/")
+        return [name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"]]
+
 
 @contextmanager
 def _reached() -> Iterator[None]:
@@ -93,6 +108,13 @@ def _reached() -> Iterator[None]:
 def _path(digest: bytes) -> str:
     name = digest.hex()
     return f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove an empty folder, so that it stays removed after a power cut."""
+    if folder.is_dir():
+        folder.rmdir()
+        _sync(folder.parent, folder.parent)
 
 
 def _copied(path: Path, data: bytes) -> Path:

@@ -27,7 +27,7 @@ class Problem(Exception):
     """A request that cannot be answered as asked.
 
     `code` is a FHIR issue-type; `title` and `remedy` are msgids; `place` says where (a FHIRPath, a field, a
-    parameter), `detail` what was found there. Nothing in it may be of another person.
+    parameter), `detail` what was found there, both told as `readable`. Nothing in it may be of another person.
     """
 
     def __init__(
@@ -43,11 +43,18 @@ class Problem(Exception):
     ) -> None:
         super().__init__(title)
         self.status, self.code, self.title = status, code, title
-        self.detail, self.place, self.remedy = detail, place, remedy
+        self.detail, self.place, self.remedy = readable(detail), readable(place), remedy
         self.headers = dict(headers or {})
 
 
+def readable(text: str) -> str:
+    """Text without the signs that FHIR allows in no text, or that a terminal would obey."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
 NOT_FOUND = N_("There is nothing here.")
+_PAGES = "/oauth/authorize"
+"""Where OAuth has its pages; its other faces are for software."""
 _TITLES = {404: NOT_FOUND, 405: N_("This cannot be done here."), 413: N_("This is too large.")}
 
 
@@ -56,7 +63,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     if request.url.path.startswith("/fhir"):
         return JSONResponse(outcome(error), error.status, headers=error.headers, media_type=FHIR_JSON)
-    if request.url.path.startswith(("/oauth", "/api", "/.well-known")):
+    if request.url.path.startswith(("/oauth/", "/api/", "/.well-known/")) and not request.url.path.startswith(_PAGES):
         body = {"error": error.code, "error_description": _sentence(error)}
         return JSONResponse(body, error.status, headers=error.headers)
     if "Location" in error.headers:

@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.storage import Database, Kind, Table
+from esante.storage import Connection, Database, Kind, Table
 
 COOKIE = "esante_session"
 LIFETIME = timedelta(hours=8)
@@ -30,6 +30,8 @@ class Session:
     principal: dict[str, Any]
     csrf: str
     expires_at: datetime
+    key: bytes
+    """What the session is known by here: the SHA-256 of the cookie's value."""
 
 
 class Sessions:
@@ -61,6 +63,13 @@ class Sessions:
         await self._db.fetchval("DELETE FROM web_session WHERE token_hash = $1 OR expires_at < now()", key)
         request.state.session = None
 
+    async def lives(self, conn: Connection, key: bytes) -> bool:
+        """Whether the session known by `key` still goes on, asked within a transaction."""
+        found = await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM web_session WHERE token_hash = $1 AND expires_at > now())", key
+        )
+        return bool(found)
+
     async def _find(self, token: str) -> Session | None:
         if not token:
             return None
@@ -74,7 +83,7 @@ class Sessions:
         )
         if row is None:
             return None
-        session = Session(orjson.loads(row["principal"]), row["csrf"], row["expires_at"])
+        session = Session(orjson.loads(row["principal"]), row["csrf"], row["expires_at"], key)
         if len(self._seen) > 10_000:
             self._seen.clear()
         self._seen[key] = (now, session)

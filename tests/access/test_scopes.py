@@ -1,0 +1,195 @@
+"""Scopes: what is one, what two have in common, what they cover; against slow twins that try every request."""
+
+from dataclasses import replace
+from itertools import product
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esante.access import Requester
+from esante.access.scopes import Scope, common_scopes, covered, parse_scope, reaching, require_scope
+from esante.web import Problem
+
+PERSON = UUID(int=1)
+LAB = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+LAB_PAIR = tuple(LAB.split("=", 1))
+SOFTWARE = Requester(kind="organization", id=UUID(int=2), name="H")
+DOCTOR = Requester(kind="practitioner", id=UUID(int=3), name="Dr")
+LAUNCHED = replace(DOCTOR, patient=PERSON)
+ANNA = Requester(kind="patient", id=PERSON, name="Anna")
+
+
+def holding(requester, *scopes):
+    return replace(requester, scopes=frozenset(scopes))
+
+
+def may(requester, resource, letters, *scopes):
+    try:
+        require_scope(holding(requester, *scopes), resource, letters)
+    except Problem as problem:
+        assert (problem.status, problem.code) == (403, "forbidden")
+        assert "insufficient_scope" in problem.headers["WWW-Authenticate"]
+        return False
+    return True
+
+
+def test_scopes_cover_their_level_and_letters_only():
+    assert may(SOFTWARE, "Patient", "r", "system/Patient.rs")
+    assert may(SOFTWARE, "Patient", "rs", "system/Patient.r", "system/*.s")
+    assert may(DOCTOR, "Patient", "r", "user/Patient.r")
+    assert may(ANNA, "Patient", "r", "user/Patient.r")
+    assert may(ANNA, "Patient", "r", "patient/*.read")
+    assert not may(SOFTWARE, "Patient", "r", "user/Patient.r")
+    assert not may(SOFTWARE, "Patient", "c", "system/Patient.rs")
+    assert not may(SOFTWARE, "Practitioner", "r", "system/Patient.rs")
+    assert not may(SOFTWARE, "Patient", "r")
+    assert not may(ANNA, "Patient", "r", "system/Patient.r")
+    require_scope(DOCTOR, "Patient", "cruds")
+
+
+def test_patient_scopes_of_a_professional_need_a_patient_in_context():
+    assert not may(DOCTOR, "Patient", "r", "patient/Patient.r")
+    assert may(LAUNCHED, "Patient", "r", "patient/Patient.r")
+
+
+def test_a_restricted_scope_covers_nothing_where_the_restriction_cannot_be_kept():
+    assert not may(LAUNCHED, "Observation", "rs", f"patient/Observation.rs?{LAB}")
+    assert covered(holding(LAUNCHED, f"patient/Observation.rs?{LAB}"), "Observation", "s") == [(LAB_PAIR,)]
+    assert covered(holding(ANNA, "patient/*.rs", f"patient/Observation.rs?{LAB}"), "Observation", "s") == [()]
+    both = holding(ANNA, f"patient/Observation.rs?{LAB}", "patient/Observation.rs?category=vital-signs")
+    assert covered(both, "Observation", "rs") == [(LAB_PAIR,), (("category", "vital-signs"),)]
+    assert covered(ANNA, "Observation", "s") == [()]
+
+
+def test_software_reaches_beyond_its_patient_only_where_its_user_s_own_scopes_do_it_all():
+    def reach(*scopes, resource="Observation", letters="rs"):
+        return reaching(holding(LAUNCHED, *scopes), resource, letters).patient
+
+    assert reach("patient/*.rs") == PERSON
+    assert reach("user/Observation.rs", "patient/*.cruds") is None
+    assert reach("user/Observation.r", "patient/*.cruds") == PERSON
+    assert reach(f"user/Observation.rs?{LAB}", "patient/Observation.rs") == PERSON
+    assert reach(f"user/Observation.rs?{LAB}", "patient/Patient.rs") is None
+    assert reach() == PERSON
+    assert reaching(LAUNCHED, "Observation", "r").patient == PERSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "system/Patient.", "system/Patient.sr", "system/Patient.rr", "system/patient.r", "x/Patient.r", "a b", "",
+        "patient/Patient.rs?", "patient/Patient.rs?name", "patient/Patient.rs?=x", "patient/Patient.rs?name=",
+        "patient/Observation.rs?category:in=x", "patient/Observation.rs?subject.name=x",
+        "patient/Observation.rs?_has:Group:member:_id=1", "patient/Observation.rs?_filter=x", "patient/*.rs?code=x",
+        "patient/Observation.rs?nonsense=1", "patient/Observation.rs?code-value-quantity=a$b",
+        "patient/Observation.rs?code=x#y", "patient/Observation.rs?code=a?b", 'patient/Observation.rs?code="',
+        "patient/Observation.rs?code=é", "patient/Observation.rs?code=%00", "patient/Patient.reads", "patient/Patient.v",
+        "patient/Nonsense.rs?code=1", "patient/Patient.rs?name=" + "x" * 600, "openid",
+    ],
+)  # fmt: skip
+def test_what_is_not_a_scope_is_none(text):
+    assert parse_scope(text) is None
+
+
+def test_the_words_of_smart_1_are_kept_where_they_are_granted():
+    assert parse_scope("patient/*.read") == Scope("patient", "*", "rs")
+    assert parse_scope("patient/Patient.write") == Scope("patient", "Patient", "cud")
+    assert parse_scope("user/*.*") == Scope("user", "*", "cruds")
+    assert common_scopes(["patient/*.read"], ["patient/*.cruds"]) == {"patient/*.read"}
+    assert common_scopes(["patient/*.read"], ["patient/Patient.r"]) == {"patient/Patient.r"}
+
+
+def test_scopes_about_no_resource_are_common_as_they_are():
+    asked = ["openid", "fhirUser", "launch/patient", "offline_access", "profile", "launch/encounter"]
+    assert common_scopes(asked, ["openid", "launch/patient", "launch"]) == {"openid", "launch/patient"}
+
+
+def test_common_scopes_are_the_meet_in_the_shortest_form():
+    assert common_scopes(["system/*.cruds"], ["system/Patient.rs"]) == {"system/Patient.rs"}
+    assert common_scopes(["system/Patient.cr"], ["system/*.rs"]) == {"system/Patient.r"}
+    assert common_scopes(["system/Patient.c"], ["system/Patient.rs"]) == frozenset()
+    assert common_scopes(["user/Patient.r"], ["system/Patient.r"]) == frozenset()
+    lab = f"patient/Observation.rs?{LAB}"
+    assert common_scopes([lab], ["patient/*.rs"]) == {lab}
+    assert common_scopes(["patient/*.rs"], [lab, "patient/Patient.r"]) == {lab, "patient/Patient.r"}
+    assert common_scopes(["patient/*.rs", lab], ["patient/*.rs"]) == {"patient/*.rs"}
+    assert common_scopes(["patient/Observation.r?code=a"], ["patient/Observation.rs?status=final"]) == {
+        "patient/Observation.r?code=a&status=final"
+    }
+
+
+# What sets of scopes allow, by trying every request on small worlds.
+
+RESOURCES = ("Observation", "Condition")
+QUERIES = ((), (("category", "a"),), (("code", "http://x|1 2"),), (("category", "a"), ("code", "é&=?%")))
+some_scope = st.builds(
+    Scope,
+    st.sampled_from(["user", "patient", "system"]),
+    st.sampled_from([*RESOURCES, "*"]),
+    st.sets(st.sampled_from("cruds"), min_size=1).map(lambda found: "".join(x for x in "cruds" if x in found)),
+    st.just(()),
+).flatmap(
+    lambda scope: st.sampled_from(QUERIES if scope.resource != "*" else QUERIES[:1]).map(
+        lambda query: replace(scope, query=query)
+    )
+)
+some_scopes = st.lists(some_scope, max_size=4).map(lambda found: [str(scope) for scope in found])
+REQUESTS = list(product(("user", "patient", "system"), RESOURCES, "cruds", QUERIES))
+"""A request, with what the resource that it is about happens to be found by."""
+
+
+def allows(scopes, request):
+    level, resource, letter, found_by = request
+    return any(
+        scope.level == level
+        and scope.resource in ("*", resource)
+        and letter in scope.letters
+        and set(scope.query) <= set(found_by)
+        for scope in map(parse_scope, scopes)
+    )
+
+
+@given(some_scope)
+def test_a_scope_is_read_as_it_is_written(scope):
+    assert parse_scope(str(scope)) == scope
+    assert all("!" <= char <= "~" and char not in '"\\' for char in str(scope))
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=60).map("patient/Observation.rs?".__add__))
+def test_whatever_is_read_as_a_scope_can_be_written(text):
+    scope = parse_scope(text)
+    assert scope is None or parse_scope(str(scope)) == scope
+
+
+@given(some_scopes, some_scopes)
+def test_the_meet_allows_what_both_allow(asked, allowed):
+    met = common_scopes(asked, allowed)
+    for request in REQUESTS:
+        assert allows(met, request) == (allows(asked, request) and allows(allowed, request))
+
+
+@given(some_scopes, st.sampled_from([SOFTWARE, DOCTOR, LAUNCHED, ANNA]), st.sets(st.sampled_from("crs"), min_size=1))
+def test_covered_says_which_resources_all_letters_reach(scopes, requester, letters):
+    letters = "".join(sorted(letters))
+    levels = {SOFTWARE: ["system"], DOCTOR: ["user"]}.get(requester, ["user", "patient"])
+    for resource, found_by in product(RESOURCES, QUERIES):
+        try:
+            alternatives = covered(holding(requester, *scopes), resource, letters)
+        except Problem:
+            alternatives = []
+        seen = any(set(query) <= set(found_by) for query in alternatives)
+        assert seen == all(
+            any(allows(scopes, (level, resource, letter, found_by)) for level in levels) for letter in letters
+        )
+        assert () not in alternatives or alternatives == [()]
+
+
+@given(some_scopes, st.sampled_from(["r", "rs", "c"]))
+def test_reaching_further_never_shows_less_and_never_more_than_the_user_s_own_scopes(scopes, letters):
+    launched = holding(LAUNCHED, *scopes)
+    for resource in RESOURCES:
+        found = reaching(launched, resource, letters)
+        if found.patient is None:
+            assert covered(found, resource, letters) == covered(launched, resource, letters)
