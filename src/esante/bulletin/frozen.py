@@ -71,7 +71,7 @@ async def every(db: Database) -> list[Frozen]:
             row["period"],
             row["indicator"],
             row["model"],
-            msgspec.json.decode(row["points"], type=list[Point]),
+            msgspec.json.decode(row["points"], type=tuple[Point, ...]),
             row["method"],
         )
         for row in found
