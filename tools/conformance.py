@@ -1,6 +1,7 @@
-"""Print, or write to `docs/conformance.md`, how the FHIRPath compiler does on the official tests for R4.
+"""Print, or write to `docs/conformance.md`, how FHIRPath does on the official tests for R4, and validation on single
+faults and on the examples of R4.
 
-Needs the tests of HL7 (`fhir-test-cases`): by default in `shared/data/fhirpath` beside the checkout.
+Needs real inputs, by default in `shared/data` beside the checkout, and the examples of R4 (`tools/examples.py`).
 """
 
 import argparse
@@ -10,17 +11,83 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tests.fhir.examples import Account
+    from tests.fhir.mutations import Outcome
+
     from esante.fhir.definitions.errata import Erratum
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 DOCUMENT = ROOT / "docs/conformance.md"
-DEFAULT = Path(os.environ.get("ESANTE_SHARED", ROOT.parent / "shared")) / "data/fhirpath"
+DEFAULT = Path(os.environ.get("ESANTE_SHARED", ROOT.parent / "shared")) / "data"
 
 
-def account(folder: Path) -> str:
+def account(data: Path, examples: "Account") -> str:
     """The document."""
+    from tests.fhir.mutations import survey
+    from tests.fhir.seeds import of_others, own
+
+    faults = survey([*own(), *of_others(data)])
+    parts = ["# Conformance\n\nMade by `tools/conformance.py`; tests keep it true.\n"]
+    return "\n".join([*parts, of_paths(data / "fhirpath"), of_faults(faults), of_examples(examples)])
+
+
+def of_faults(found: "dict[str, Outcome]") -> str:
+    """How many single faults are caught."""
+    kinds, mutants, caught, named = (sum(each[n] for each in found.values()) for n in range(4))
+    rows = [
+        f"| {name} | {each.kinds} | {each.mutants} | {each.caught} | {each.named} |" for name, each in found.items()
+    ]
+    missed = [f"- {line}" for each in found.values() for line in each.missed]
+    return "\n".join(
+        [
+            "## Single faults",
+            "",
+            f"{kinds} kinds of faults, each put once into every valid resource that has a place for it (samples,"
+            f" Synthea, a European patient summary): {_share(caught, mutants)} caught, {_share(named, mutants)} told"
+            " at the right element. `make test-long` does the same with an example of every type of R4.",
+            "",
+            "| group | kinds | faults | caught | at the right element |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+            *missed,
+            "",
+        ]
+    )
+
+
+def of_examples(found: "Account") -> str:
+    """What of the examples of R4 is refused, and why."""
+    rows = []
+    for fault in dict.fromkeys(found.faulty.values()):
+        names = [name for name, its in found.faulty.items() if its is fault]
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more of its kind" if len(names) > 4 else "")
+        rows.append(f"| {shown} | {fault.rule} | {fault.source} |")
+    falsely = [f"| {name} | **falsely**: {_cell(why)} | |" for name, why in found.falsely.items()]
+    return "\n".join(
+        [
+            "## The examples of R4",
+            "",
+            f"Of the {found.files:,} files of npm `hl7.fhir.r4.examples` 4.0.1, checked with all constraints,"
+            f" {_share(len(found.falsely), found.files)} are rejected falsely."
+            f" {_share(len(found.faulty), found.files)} are rejected because they break R4 4.0.1 itself:",
+            "",
+            "| file | rule that it breaks | where it stands |",
+            "| --- | --- | --- |",
+            *falsely,
+            *rows,
+            "",
+        ]
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({100 * part / whole:.2f} %)"
+
+
+def of_paths(folder: Path) -> str:
+    """How FHIRPath does, on the official tests in a folder and on the expressions of R4."""
     from tests.fhir.path_suite import cases, run
     from tests.fhir.test_path_suite import KNOWN_FAILURES
 
@@ -31,10 +98,6 @@ def account(folder: Path) -> str:
     failed = {name: case for name, (case, why) in results.items() if why is not None}
     passed = len(results) - len(failed)
     lines = [
-        "# Conformance",
-        "",
-        "Made by `tools/conformance.py`; a test keeps it true.",
-        "",
         "## FHIRPath",
         "",
         f"Official tests for R4 (HL7, fhir-test-cases): {passed} of {len(results)} pass "
@@ -69,13 +132,19 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--suite", type=Path, default=DEFAULT, help="folder with the official tests")
+    from tests.fhir.examples import judge
+    from tools.examples import examples
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--data", type=Path, default=DEFAULT, help="folder with real inputs")
     parser.add_argument("--write", action="store_true", help="write the document instead of printing it")
     arguments = parser.parse_args()
-    if not (arguments.suite / "tests-fhir-r4.xml").is_file():
-        raise SystemExit(f"{arguments.suite} has no tests-fhir-r4.xml; give the folder with --suite.")
-    text = account(arguments.suite)
+    if not (arguments.data / "fhirpath/tests-fhir-r4.xml").is_file():
+        raise SystemExit(f"{arguments.data} has no fhirpath/tests-fhir-r4.xml; give the folder with --data.")
+    try:
+        text = account(arguments.data, judge(examples()))
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from error
     if arguments.write:
         DOCUMENT.write_text(text)
     else:
