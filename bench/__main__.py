@@ -2,8 +2,9 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline decide verify validation. `--full` measures the timeline also with 1,000,000
-documents. Raw results go to docs/performance/latest.json.
+Parts: deposit read timeline decide verify validation create load clinical export bulletin. `--full` measures the
+timeline also with 1,000,000 documents, and the bulletin over 100 million events. Raw results go to
+docs/performance/latest.json.
 """
 
 import argparse
@@ -19,7 +20,9 @@ from typing import Any
 
 import uvloop
 
-from bench import parts
+from bench import exports, parts
+
+PARTS = {**parts.PARTS, **exports.PARTS}
 
 
 def fsync_rate(folder: Path) -> float:
@@ -39,11 +42,11 @@ def fsync_rate(folder: Path) -> float:
 async def main() -> int:
     """Run the parts and print their figures; returns the exit status."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help=" ".join(parts.PARTS))
+    parser.add_argument("parts", nargs="*", help=" ".join(PARTS))
     parser.add_argument("--full", action="store_true", help="also with 1,000,000 documents (takes minutes)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each load")
     chosen = parser.parse_args()
-    wanted = chosen.parts or list(parts.PARTS)
+    wanted = chosen.parts or list(PARTS)
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="esante-bench-") as folder:
         machine = {
@@ -55,7 +58,7 @@ async def main() -> int:
         print("  ".join(f"{name}={value}" for name, value in machine.items()), flush=True)
         for name in wanted:
             began = time.perf_counter()
-            found = await parts.PARTS[name](Path(folder) / name, chosen.seconds, chosen.full)
+            found = await PARTS[name](Path(folder) / name, chosen.seconds, chosen.full)
             figures[name] = found
             print(f"\n{name} ({time.perf_counter() - began:.0f} s)")
             for line, value in found.items():

@@ -47,12 +47,14 @@ def request(method: str, url: str, token: str, body: bytes = b"", headers: dict[
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def load(base: str, make: Callable[[int], bytes], *, clients: int, seconds: float) -> Result:
-    """Send the requests `make(i)`, i counting up, over `clients` connections for `seconds`."""
+async def load(
+    base: str, make: Callable[[int], bytes], *, clients: int, seconds: float, most: int = 1 << 60
+) -> Result:
+    """Send the requests `make(i)`, i counting up, over `clients` connections for `seconds`, `most` of them."""
     parts = urlsplit(base)
     loop = asyncio.get_running_loop()
     before, began = used(), time.perf_counter()
-    run = _Run(make, began + seconds, Result(0, {}, []))
+    run = _Run(make, began + seconds, most, Result(0, {}, []))
     connections = [
         (await loop.create_connection(lambda: _Client(run), parts.hostname, parts.port))[1] for _ in range(clients)
     ]
@@ -68,6 +70,7 @@ class _Run:
 
     make: Callable[[int], bytes]
     end: float
+    most: int
     result: Result
     sent: int = 0
 
@@ -107,7 +110,7 @@ class _Client(asyncio.Protocol):
         result, status = self._run.result, int(self._head[9:12])
         result.times.append(now - self._began)
         result.statuses[status] = result.statuses.get(status, 0) + 1
-        if now < self._run.end:
+        if now < self._run.end and self._run.sent < self._run.most:
             self._next()
         else:
             self.done.set_result(None)

@@ -135,10 +135,13 @@ async def clinical(data: Path, seconds: float, full: bool) -> Figures:
     p95: dict[int, float] = {}
     async with platform_at(data) as platform:
         world = await make_world(platform, 2_000)
+        have = 0
         for total in (10_000, 200_000):
-            await _fill(platform, world, total)
             persons = world.persons[: total // 100]
             async with serving(data, PORT) as base:
+                await _fill(base, world, have, total)
+                await platform.db.fetch("ANALYZE")
+                have = total
                 rows = await platform.db.fetch(
                     "SELECT person_id, id FROM fhir_resource WHERE type = 'Observation' LIMIT 2000"
                 )
@@ -171,21 +174,20 @@ def _each(requests: list[bytes]) -> Callable[[int], bytes]:
     return lambda number: requests[number % len(requests)]
 
 
-async def _fill(platform: Platform, world: World, total: int) -> None:
-    """A hundred observations for each person, by the rows that the face itself writes."""
-    from esante.access import requester_of
+async def _fill(base: str, world: World, have: int, total: int) -> None:
+    """A hundred observations for each further person, by transactions."""
+    persons = world.persons[have // 100 : total // 100]
+    resources = [orjson.loads(observation("@person@", number)) for number in range(100)]
+    entries = [
+        {"fullUrl": f"urn:uuid:{uuid7()}", "resource": resource, "request": {"method": "POST", "url": "Observation"}}
+        for resource in resources
+    ]
+    template = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
-    have = await platform.db.fetchval("SELECT count(*) FROM fhir_resource")
-    requester = requester_of(world.hospital)
-    for person in world.persons[have // 100 : total // 100]:
-        entries = [
-            {
-                "fullUrl": f"urn:uuid:{uuid7()}",
-                "resource": orjson.loads(observation(str(person), number)),
-                "request": {"method": "POST", "url": "Observation"},
-            }
-            for number in range(100)
-        ]
-        bundle = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
-        await platform.clinical_transaction(requester, bundle)
-    await platform.db.fetch("ANALYZE")
+    def make(number: int) -> bytes:
+        body = template.replace(b"@person@", str(persons[number]).encode())
+        return request("POST", f"{base}/fhir", world.hospital_token, body, MINIMAL)
+
+    made = await sent(base, make, clients=4, seconds=600, most=len(persons))
+    if set(made.statuses) != {200}:
+        raise RuntimeError(f"the resources could not be made: {made.statuses}")

@@ -4,13 +4,17 @@ htmx 2 rather than 4: it can be told by configuration to evaluate nothing, to ru
 brings and to keep no page in the browser's storage (`allowEval`, `allowScriptTags`, `historyCacheSize`), so a
 strict Content-Security-Policy is its second guard and not its only one.
 
-Inter in the two subsets that the four languages need, with the stylesheet that declares them.
+Inter in the two subsets that the four languages need, with the stylesheet that declares them; for paper, which takes
+no variable fonts, the Latin subset in the two weights that the bulletin is set in.
 """
 
 import re
 import shutil
 import sys
 from pathlib import Path
+
+from fontTools.ttLib import TTFont
+from fontTools.varLib.instancer import instantiateVariableFont
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ROOT / "node_modules"
@@ -20,6 +24,7 @@ HTMX = MODULES / "htmx.org"
 INTER = MODULES / "@fontsource-variable/inter"
 SUBSETS = ("latin", "latin-ext")
 FONTS = tuple(f"inter-{subset}-wght-normal.woff2" for subset in SUBSETS)
+PAPER = {"Regular": 400, "SemiBold": 600}
 # Written last: make takes it for the sign that the directory is complete.
 LICENCES = "LICENCES.txt"
 
@@ -36,6 +41,8 @@ def main() -> int:
     for source in sources:
         shutil.copyfile(source, VENDOR / source.name)
     (VENDOR / "inter.css").write_text(font_faces((INTER / "wght.css").read_text("utf-8")), "utf-8")
+    for style, weight in PAPER.items():
+        make_paper_font(INTER / "files" / FONTS[0], VENDOR / f"Inter-{style}.ttf", weight)
     (VENDOR / LICENCES).write_text(licences(), "utf-8")
     return 0
 
@@ -47,6 +54,15 @@ def font_faces(stylesheet: str) -> str:
     if len(ours) != len(FONTS):
         raise SystemExit(f"{INTER}/wght.css has {len(ours)} rules for {SUBSETS} instead of {len(FONTS)}.")
     return "\n".join(rule.replace("url(./files/", "url(./") for rule in ours) + "\n"
+
+
+def make_paper_font(source: Path, target: Path, weight: int) -> None:
+    """One weight of the variable font, as TrueType; the same bytes every time."""
+    font = TTFont(source, recalcTimestamp=False)
+    fixed = instantiateVariableFont(font, {"wght": weight})
+    fixed.flavor = None
+    fixed["OS/2"].usWeightClass = weight
+    fixed.save(target)
 
 
 def licences() -> str:

@@ -156,6 +156,8 @@ def element_of(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
         codes=codes.required(raw),
         targets=() if "Resource" in targets else tuple(sorted(targets)),
         plain="xmlAttr" in raw.get("representation", ()) or types == ("xhtml",),
+        summary=raw.get("isSummary", False),
+        modifier=raw.get("isModifier", False),
     )
 
 
@@ -276,6 +278,7 @@ def search_parameters(source: Source) -> Iterator[d.SearchParameter]:
                 expression=raw.get("expression"),
                 target=tuple(raw.get("target", ())),
                 components=tuple(component(c) for c in raw.get("component", ())),
+                description=raw.get("description", ""),
             )
 
 

@@ -117,8 +117,33 @@ def of_paths(folder: Path) -> str:
         "| --- | --- | --- |",
         *map(_erratum, (*errata.CONSTRAINTS, *errata.SEARCH_PARAMETERS)),
         "",
+        *_search(),
     ]
     return "\n".join(lines)
+
+
+def _search() -> list[str]:
+    """What of searching works."""
+    from esante.fhir.definitions import load, search_parameters
+    from esante.fhir.search.parameters import parameters
+
+    known = [each for type_ in load().resource_types for each in parameters(type_).values()]
+    refused = sorted({each.code for each in search_parameters()} - {each.code for each in known})
+    return [
+        "## Search",
+        "",
+        f"{len({each.url for each in known})} of {len(search_parameters())} search parameters can be searched by, "
+        f"{len(known)} pairs of a parameter and a type; refused with a reason: {', '.join(refused)}, `_filter`, "
+        "`_list`, `:above` and `:below` of codes, `:in` for value sets whose codes R4 does not list, `_contained`. "
+        "The definitions of the two parts of DocumentReference's `relationship` are taken the other way round, as R5 "
+        "has them.",
+        "",
+        "Answers are compared with those of a naive reading of the specification over the plain resources "
+        "(`tests/fhir/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run of the "
+        "tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official examples. "
+        "Nothing differs. The index of all official examples is compared with what FHIRPath finds in them.",
+        "",
+    ]
 
 
 def _erratum(erratum: "Erratum") -> str:

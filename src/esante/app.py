@@ -2,7 +2,8 @@
 
 The way of one request: `SecurityHeaders` and `Cors` -> the room's route (`api.py` or `pages.py`) -> `access` says who
 asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
-Readers of the journal (notices) and the sealer run beside it in every worker.
+Readers of the journal (notices, subscriptions), the sealer, the work on exports and the deliveries run beside it in
+every worker.
 """
 
 import asyncio
@@ -24,9 +25,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, directory, fhir, notices, portal, record
+from esante import (
+    __version__,
+    access,
+    bulletin,
+    directory,
+    export,
+    fhir,
+    notices,
+    portal,
+    record,
+    subscriptions,
+)
 from esante.access import Access
+from esante.bulletin import Bulletin, Meter, Metered, Refused, observe
 from esante.directory import Directory
+from esante.export import Exports
 from esante.fhir.rest import fhir_response
 from esante.fhir.validate_api import validate_capability, validate_routes
 from esante.journal import Journal, Reader, run_readers
@@ -36,9 +50,12 @@ from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.storage.embedded import start, stop
+from esante.subscriptions import Subscriptions
 from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 
 log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.0/8 ::1/128"
+"""In the demo software on the same machine can be told."""
 BUILT = "2026-11-23"
 """The date of the capability statement: when the faces last changed."""
 
@@ -56,11 +73,14 @@ class Platform:
     access: Access
     record: Record
     notices: Notices
+    exports: Exports
+    subscriptions: Subscriptions
+    bulletin: Bulletin
 
     @property
     def readers(self) -> Sequence[Reader]:
         """Everything that follows the journal."""
-        return [*self.access.readers(), self.notices.reader]
+        return [*self.access.readers(), self.notices.reader, self.subscriptions.reader]
 
 
 @contextlib.asynccontextmanager
@@ -119,11 +139,24 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
     identity_key = Path(settings.identity_key or settings.data / "keys" / "identity.pem")
     control = Access(db, journal, people, base_url=settings.base_url, identity_key=identity_key)
     documents = Record(db, objects, journal, people, control)
-    return Platform(settings, dsn, db, objects, journal, people, control, documents, Notices(db, journal))
+    copies = Exports(db, objects, journal, people, control, documents, settings.base_url)
+    told = Subscriptions(
+        db,
+        journal,
+        control,
+        documents,
+        base_url=f"{settings.base_url}/fhir",
+        networks=subscriptions.networks(settings.endpoint_networks or (LOOPBACK if settings.demo else "")),
+    )
+    figures = Bulletin.open(db, objects, journal, key.with_name("bulletin.key"), settings.data / "bulletin")
+    notes = Notices(db, journal)
+    return Platform(settings, dsn, db, objects, journal, people, control, documents, notes, copies, told, figures)
 
 
 def create_app(settings: Settings) -> Starlette:
     """The web application; the platform is opened when it starts and closed when it stops."""
+
+    meter = Meter()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -135,8 +168,10 @@ def create_app(settings: Settings) -> Starlette:
             app.state.sessions = platform.access.sessions
             app.state.knows_origin = platform.access.clients.knows_origin
             app.state.demo = settings.demo
+            if settings.demo:
+                await _register_demo_apps(platform)
             app.router.routes.extend(grouped(_routes(platform)))
-            tasks = [asyncio.create_task(work) for work in _background(platform)]
+            tasks = [asyncio.create_task(work) for work in _background(platform, meter)]
             try:
                 yield
             finally:
@@ -146,7 +181,7 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(SecurityHeaders), Middleware(Cors)],
+        middleware=[Middleware(Metered, meter=meter), Middleware(SecurityHeaders), Middleware(Cors)],
         exception_handlers=HANDLERS,
     )
     app.state.secure = settings.base_url.startswith("https:")
@@ -163,6 +198,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     """Every room's routes; FHIR faces under /fhir."""
     p, base = platform, f"{platform.settings.base_url}/fhir"
     static = Path(__file__).parent
+    resources = _capability_statement(base)["rest"][0]["resource"]
 
     async def health(request: Request) -> Response:
         """200 when the database answers."""
@@ -175,14 +211,27 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         Route("/health", health),
         Route("/fhir/metadata", metadata),
+        *export.api_routes(p.exports, p.access, base),
         *validate_routes(p.access.requester),
-        *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url),
-        *directory.api_routes(p.directory, p.access.caller, base),
+        *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url, resources),
+        *directory.api_routes(p.directory, p.access.looker_up, base),
         *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
+        *export.page_routes(p.exports, export.Takeout(p.db, p.record.extracts, p.exports), p.access),
+        *subscriptions.api_routes(p.subscriptions, p.access),
+        *subscriptions.page_routes(p.subscriptions, p.access),
+        *bulletin.page_routes(
+            p.db,
+            p.bulletin,
+            p.access,
+            p.settings.base_url,
+            p.settings.data / "bulletin" / "files",
+            synthetic=p.settings.demo,
+        ),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
+        *_demo_pages(p),
         Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
         Mount("/static", StaticFiles(directory=static / "portal" / "static")),
     ]
@@ -197,12 +246,31 @@ def _demo_people(platform: Platform) -> dict[str, Any]:
     return {"personas": partial(demo.everyone, platform), "become": partial(demo.become, platform)}
 
 
-def _background(platform: Platform) -> Sequence[Coroutine[Any, Any, None]]:
+async def _register_demo_apps(platform: Platform) -> None:
+    """At the address at which the demo is served this time."""
+    from esante import demo
+
+    await demo.register_apps(platform)
+
+
+def _demo_pages(platform: Platform) -> list[BaseRoute]:
+    if not platform.settings.demo:
+        return []
+    from esante import demo
+
+    return demo.page_routes(platform)
+
+
+def _background(platform: Platform, meter: Meter) -> Sequence[Coroutine[Any, Any, None]]:
     """What runs beside the requests in every worker; each does its work in one process at a time."""
     return [
         platform.journal.sealer.run(),
         run_readers(platform.db, platform.readers),
+        platform.exports.worker.run(),
+        platform.subscriptions.deliveries.run(),
         _hourly(platform),
+        observe(platform.journal, meter),
+        _release_in_time(platform),
     ]
 
 
@@ -212,6 +280,7 @@ async def _hourly(platform: Platform) -> None:
         try:
             await platform.access.lifecycle.open_due(datetime.now(UTC))
             await platform.access.tidy()
+            await platform.subscriptions.tidy()
         except Unavailable:
             log.warning("the hourly work waits for the database")
         except Exception:
@@ -219,25 +288,49 @@ async def _hourly(platform: Platform) -> None:
         await asyncio.sleep(3_600)
 
 
+async def _release_in_time(platform: Platform) -> None:
+    """Publish what is approved in the minute in which its embargo ends."""
+    while True:
+        try:
+            await platform.bulletin.release_due(datetime.now(UTC))
+        except Unavailable:
+            log.warning("the release waits for the database")
+        except Refused:
+            log.info("another process releases at this moment")
+        except Exception:
+            log.exception("a release failed; it is tried again")
+        await asyncio.sleep(30)
+
+
 def _capability_statement(base: str) -> dict[str, Any]:
     """What the FHIR faces can do (EU Health Data API: Document Access Provider with Submission Option)."""
-    resources = [*access.capabilities(), *directory.capabilities(), *record.capabilities()]
+    told = [*access.capabilities(), *directory.capabilities(), *record.capabilities(), *export.capabilities()]
+    told.append(subscriptions.capability())
+    resources = {resource["type"]: resource for resource in told}  # the record's Encounter knows stays, too
+    for type_, operations in (*record.OPERATIONS.items(), *export.OPERATIONS.items()):
+        named = [{"name": name, "definition": address} for name, address in operations.items()]
+        resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": BUILT,
         "kind": "instance",
+        "instantiates": [
+            "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data",
+            subscriptions.INSTANTIATES,
+        ],
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
+        "patchFormat": [record.PATCH_FORMAT],
         "software": {"name": "esante", "version": __version__},
         "implementation": {"description": "The shared care record of esante", "url": base},
         "rest": [
             {
                 "mode": "server",
                 "security": access.security(base.removesuffix("/fhir")),
-                "resource": sorted(resources, key=itemgetter("type")),
-                "interaction": [{"code": "transaction"}],
-                "operation": [validate_capability()],
+                "resource": sorted(resources.values(), key=itemgetter("type")),
+                "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "operation": [validate_capability(), export.SYSTEM_OPERATION],
             }
         ],
     }

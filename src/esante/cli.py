@@ -1,6 +1,7 @@
 """The `esante` command."""
 
 import asyncio
+import getpass
 import json
 import os
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -32,7 +34,10 @@ def main() -> None:
     esante serve           the platform, for real
     esante people          who is in the demo
     esante token           a bearer token to try the API with
+    esante client          software and apps that may use the API
+    esante export          copies of records that software asked for
     esante journal         prove that nothing was altered
+    esante bulletin        the monthly figures: build, look, release, correct
     esante db              the schema, backup and restore
     esante fhir            whether files hold right FHIR resources
 
@@ -47,11 +52,20 @@ def main() -> None:
 @click.option("--persons", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another country.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--history",
+    type=click.IntRange(0, 120),
+    default=36,
+    show_default=True,
+    help="Months of invented use, for the bulletin.",
+)
 @click.option("--load-only", is_flag=True, help="Fill the database and stop.")
-def demo(data: Path | None, port: int | None, persons: int, seed: int, workers: int, *, load_only: bool) -> None:
+def demo(
+    data: Path | None, port: int | None, persons: int, seed: int, workers: int, history: int, *, load_only: bool
+) -> None:
     """Make a synthetic Luxembourg and serve it; every person in it is invented."""
     settings = Settings.from_environ(data=data, port=port, demo=True)
-    _run(lambda: _load_demo(settings, persons, seed))
+    _run(lambda: _load_demo(settings, persons, seed, history))
     if not load_only:
         _serve(settings, workers)
 
@@ -100,6 +114,109 @@ def token(data: Path | None, name: str, hours: int) -> None:
 
         async with open_platform(_demo(data)) as platform:
             click.echo(await token_for(platform, name, timedelta(hours=hours)))
+
+    _run(work)
+
+
+@main.group()
+def client() -> None:
+    """Software that may use the API: the systems of organisations, and apps that people use."""
+
+
+@client.command()
+@data_option
+@click.argument("file", type=click.File("rb"))
+def register(data: Path | None, file: Any) -> None:
+    """Register the software that the JSON FILE describes (docs/api.md), or change its registration."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            try:
+                given = json.load(file)
+                if not isinstance(given, dict):
+                    raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
+                found = await platform.access.clients.read(given)
+                await _ready_to_tell(platform)
+                await platform.access.clients.register(found)
+            except ValueError as error:
+                raise click.ClickException(str(error)) from error
+            click.echo(f"registered {found.client_id}: {'public' if found.public else 'signs in with its key'}")
+
+    _run(work)
+
+
+@client.command("list")
+@data_option
+def list_clients(data: Path | None) -> None:
+    """Print every registered software: id, name, whether it is disabled, its scopes."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for one in await platform.access.clients.all():
+                state = "disabled  " if one.disabled else ""
+                click.echo(f"{one.client_id:<24} {one.name:<32} {state}{' '.join(sorted(one.scopes))}")
+
+    _run(work)
+
+
+@client.command()
+@data_option
+@click.argument("client_id")
+def disable(data: Path | None, client_id: str) -> None:
+    """End the use of software at once: no token of it serves any more."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await _ready_to_tell(platform)
+            await platform.access.clients.disable(client_id)
+        click.echo(f"disabled {client_id}")
+
+    _run(work)
+
+
+@main.group()
+def export() -> None:
+    """Exports: copies of many records at once (FHIR Bulk Data)."""
+
+
+@export.command("list")
+@data_option
+def list_exports(data: Path | None) -> None:
+    """Print every export: id, when it was asked for, its state, persons done of all, who asked."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for job in await platform.exports.all():
+                who = " ".join(filter(None, (job.asked.principal["name"], job.asked.principal.get("client"))))
+                persons = f"{job.done}/{'?' if job.total is None else job.total}"
+                at = job.asked_at.isoformat(timespec="seconds")
+                click.echo(f"{job.id}  {at}  {job.state:<9}  {persons:>13}  {who}  {job.last_error}".rstrip())
+
+    _run(work)
+
+
+@export.command("cancel")
+@data_option
+@click.argument("job_id", type=click.UUID)
+def cancel_export(data: Path | None, job_id: UUID) -> None:
+    """End an export and remove its files."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await _ready_to_tell(platform)
+            if not await platform.exports.end(job_id):
+                raise click.ClickException("there is no such export")
+        click.echo(f"cancelled {job_id}")
 
     _run(work)
 
@@ -185,6 +302,100 @@ def expire(data: Path | None, *, dry_run: bool) -> None:
             for type_, before in platform.journal.retention(datetime.now(UTC)):
                 count = 0 if dry_run else await platform.journal.expire(type_, before)
                 click.echo(f"{type_:<32} before {before:%Y-%m-%d}  {'due' if dry_run else f'{count:,} removed'}")
+
+    _run(work)
+
+
+@main.group()
+def bulletin() -> None:
+    """The monthly figures: counted from the journal, protected, released by two people."""
+
+
+by_option = click.option(
+    "--by", default=getpass.getuser, help="Who does it, as the journal tells it.  [default: the account of the shell]"
+)
+month_argument = click.argument("month", metavar="YYYY-MM", callback=lambda *given: _month(given[2]))
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+def build(data: Path | None, by: str, month: str) -> None:
+    """Count a month, and those before it that changed since; may be broken off and repeated."""
+    _run(lambda: _build(data, month, by, ""))
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+@click.option("--reason", required=True, help="Why, in the words that the public will read.")
+def revise(data: Path | None, by: str, month: str, reason: str) -> None:
+    """Count what is public again, by today's recipe: what differs becomes a revision, to be released like an issue."""
+    _run(lambda: _build(data, month, by, reason))
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+def preview(data: Path | None, by: str, month: str) -> None:
+    """Print the issue of a month as it would be released, and what is unusual in its data."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            issue = await platform.bulletin.preview(month, by)
+        for cell in issue.vintage.cells:
+            place = f"{cell.breakdown}={cell.value_of}" if cell.breakdown else ""
+            click.echo(
+                f"{cell.indicator:<28} {place:<40} {'…' if cell.value is None else cell.value:>12}  {cell.flag}"
+            )
+        for finding in issue.quality:
+            state = finding.acknowledged_by or ("TO BE ACKNOWLEDGED" if finding.serious else "")
+            click.echo(f"{finding.code:<14} {finding.subject:<44} {finding.found:g} for {finding.expected}  {state}")
+
+    _run(work)
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+@click.argument("code")
+@click.argument("subject")
+@click.option("--note", required=True, help="What was found out.")
+def acknowledge(data: Path | None, by: str, month: str, code: str, subject: str, note: str) -> None:
+    """Answer for a finding about the data of a month."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            await platform.bulletin.acknowledge(month, code, subject, by, note)
+
+    _run(work)
+
+
+@bulletin.command()
+@data_option
+@by_option
+@month_argument
+@click.option("--embargo", type=click.DateTime(["%Y-%m-%dT%H:%M%z"]), help="Not before, as 2026-11-10T08:30+0100.")
+def release(data: Path | None, by: str, month: str, embargo: datetime | None) -> None:
+    """Release the issue of a month: by another person than who built it, after somebody looked at it."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            for one in await platform.bulletin.release(month, by, embargo_until=embargo):
+                until = (
+                    f" until {one.embargo_until.isoformat()}" if one.state == "approved" and one.embargo_until else ""
+                )
+                click.echo(f"{one.period}  vintage {one.number}  {one.state.value}{until}")
 
     _run(work)
 
@@ -319,17 +530,42 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
     sys.exit(0 if all(one.valid for one in found) else 1 if all(one.usable for one in found) else 2)
 
 
+async def _ready_to_tell(platform: Any) -> None:
+    """Make this month's part of the journal, where no server has run yet that would have."""
+    now = datetime.now(UTC)
+    await platform.journal.ensure_months(now, now)
+
+
 def _demo(data: Path | None) -> Settings:
     return Settings.from_environ(data=data, demo=True)
 
 
-async def _load_demo(settings: Settings, persons: int, seed: int) -> None:
+def _month(text: str) -> str:
+    """A month as it is written; raises BadParameter for another text."""
+    try:
+        return f"{datetime.strptime(text, '%Y-%m').replace(tzinfo=UTC):%Y-%m}"
+    except ValueError as error:
+        raise click.BadParameter("a month is written 2026-10") from error
+
+
+async def _build(data: Path | None, month: str, by: str, reason: str) -> None:
+    from esante.app import open_platform
+
+    async with open_platform(Settings.from_environ(data=data)) as platform:
+        with _progress("counting") as progress:
+            built = await platform.bulletin.build(month, by, reason=reason, progress=progress)
+    for vintage in built.new:
+        click.echo(f"{vintage.period}  vintage {vintage.number}  {vintage.status.value}  {len(vintage.cells)} cells")
+    click.echo(f"{len(built.new)} new; the attacker found {len(built.exposed)} protected cells")
+
+
+async def _load_demo(settings: Settings, persons: int, seed: int, history: int) -> None:
     from esante.app import open_platform
     from esante.demo import load, personas
 
     async with open_platform(settings, migrate=True) as platform:
         with _progress("making the country") as progress:
-            await load(platform, persons=persons, seed=seed, progress=progress)
+            await load(platform, persons=persons, seed=seed, history=history, progress=progress)
         click.echo(f"\n  esante is at {settings.base_url}\n\n  Sign in there as one of these invented people:")
         for persona in await personas(platform):
             click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")
@@ -345,25 +581,10 @@ async def _try(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, workers: int) -> None:
-    import uvicorn
-
-    from esante.web.bounded import BoundedConnection
+    from esante.web.serving import serve as serve_app
 
     os.environ.update(settings.environ())
-    uvicorn.run(
-        "esante.app:app_from_environ",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        loop="uvloop",
-        http=BoundedConnection,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    serve_app("esante.app:app_from_environ", settings.host, settings.port, workers)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

@@ -1,3 +1,15 @@
 """The rooms with tables, in the order in which their migrations are applied."""
 
-ROOMS = ("web", "journal", "directory", "access", "record", "notices", "demo")
+ROOMS = (
+    "web",
+    "journal",
+    "fhir",
+    "directory",
+    "access",
+    "record",
+    "notices",
+    "export",
+    "subscriptions",
+    "bulletin",
+    "demo",
+)

@@ -17,7 +17,7 @@ class Settings:
 
     `data` is the only folder a run writes to. `database_url` empty means the embedded PostgreSQL under
     `data`; `objects_url` empty means files under `data`. `journal_key` and `identity_key` empty mean keys made under
-    `data`.
+    `data`. `endpoint_networks`: those beside the public internet that notifications may be sent into.
     """
 
     data: Path = Path("var")
@@ -35,6 +35,7 @@ class Settings:
     queue_bound: int = 2_000
     pool_size: int = 8
     group_commit: bool = True
+    endpoint_networks: str = ""
 
     @classmethod
     def from_environ(cls, **overrides: object) -> "Settings":
@@ -76,4 +77,5 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "queue_bound": int,
     "pool_size": int,
     "group_commit": _flag,
+    "endpoint_networks": str,
 }

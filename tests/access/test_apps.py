@@ -508,7 +508,8 @@ async def test_she_is_not_asked_again_for_what_she_decided(house, signed_in, app
     assert less["error"] == "access_denied"
     told = await journal.entries_of(anna.id, [AppAllowed])
     assert [entry.event.again for entry in told] == [True, False]
-    assert consent_fields(await she.opens(app, scope="launch/patient patient/Patient.rs patient/List.rs"))
+    more = consent_fields(await she.opens(app, scope="patient/Patient.rs patient/List.rs patient/Binary.rs"))
+    assert [value for name, value in more if name == "grant"] == ["patient/List.rs", "patient/Patient.rs"]
 
 
 async def test_what_she_took_out_is_still_out_when_she_is_asked_again(house, signed_in, browser):
@@ -521,7 +522,28 @@ async def test_what_she_took_out_is_still_out_when_she_is_asked_again(house, sig
     assert "You allowed this app something" in text_of(page)
 
 
-async def test_a_new_permission_takes_the_place_of_the_old_one(house, signed_in, app):
+async def test_an_app_on_a_second_device_goes_on_beside_the_first(house, signed_in, browser):
+    anna = await house.open_patient()
+    she = await signed_in(anna)
+    phone, tablet = (App(browser(), "local", "http://127.0.0.1:9090/cb") for _ in range(2))
+    phone.scope = "patient/Patient.rs patient/List.rs offline_access"
+    tablet.scope = "patient/Patient.rs patient/Binary.rs offline_access"
+    first = (await phone.exchange(await she.lets(phone, without=["patient/List.rs"]))).json()
+    second = (await tablet.exchange(await she.lets(tablet))).json()
+    for token in (first, second):
+        assert (await phone.reads(token["access_token"], "Patient")).status_code == 200
+    assert (await phone.reads(first["access_token"], "Binary")).status_code == 403
+    [allowed] = await house.access.apps.allowed(anna)
+    assert allowed.authorization.scopes == {"patient/Patient.rs", "patient/Binary.rs", "offline_access"}
+    again = [value for name, value in consent_fields(await she.opens(phone)) if name == "grant"]
+    assert "patient/List.rs" not in again
+    await house.access.apps.revoke(anna, allowed.authorization.authorization_id)
+    for app, token in ((phone, first), (tablet, second)):
+        assert (await app.reads(token["access_token"], "Patient")).status_code == 401
+        assert (await app.refresh(token["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_permission_for_less_ends_the_one_for_more(house, signed_in, app):
     anna = await house.open_patient()
     she = await signed_in(anna)
     wide = (await app.exchange(await she.lets(app))).json()
@@ -624,7 +646,7 @@ async def test_user_scopes_need_no_patient_and_reach_all_of_them(house, signed_i
     he = await signed_in(fresh(house.doctor))
     app.scope = "user/DocumentReference.rs openid fhirUser"
     page = await he.opens(app)
-    assert "Of all patients whose record you may open." in text_of(page)
+    assert "Of everyone whose data you may see." in text_of(page)
     body = (await app.exchange(app.answered(await he.answers(page))["code"])).json()
     assert "patient" not in body
     assert (await app.reads(body["access_token"])).json()["only"] is None

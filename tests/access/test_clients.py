@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from esante.access import ClientRegistered, SoftwareClient
 from esante.access.clients import check_client, source_of
-from esante.access.discovery import CAPABILITIES, SCOPES
+from esante.access.discovery import CAPABILITIES, scopes_for
 from esante.access.scopes import INTROSPECT, PLAIN, parse_scope
 from esante.access.wording import in_words
 from esante.fhir import check
@@ -75,6 +75,7 @@ def test_what_can_serve_is_registered(client):
         {"jwks": {"keys": [{"kty": "oct", "k": "AAAA", "kid": "k"}]}},
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Key size")
 def test_what_cannot_serve_is_not_registered(changes):
     with pytest.raises(ValueError, match=r"^client "):
         check_client(replace(APP, **changes))
@@ -310,12 +311,24 @@ def test_the_capability_statement_has_the_addresses_for_clients_of_smart_1():
     assert security["cors"] is True
 
 
-def test_every_scope_that_is_offered_has_words():
+def test_every_scope_that_is_offered_has_words_and_every_resource_scopes():
+    from esante.app import _capability_statement
+
+    resources = _capability_statement(FHIR)["rest"][0]["resource"]
+    offered = scopes_for(resources)
+    assert all(text in PLAIN or parse_scope(text) for text in offered)
+    for resource in resources:
+        codes = {one["code"] for one in resource.get("interaction", ())}
+        letters = {"read": "r", "search-type": "s", "create": "c", "update": "u", "delete": "d"}
+        named = next((text for text in offered if text.startswith(f"patient/{resource['type']}.")), ".")
+        assert set(named.rpartition(".")[2]) == {letters[code] for code in codes & set(letters)}
+    scopes = [text for text in offered if not text.startswith(("system/", "launch"))]
     for kind in ("patient", "practitioner"):
-        scopes = [text for text in SCOPES if not text.startswith(("system/", "launch"))]
         found = in_words(scopes, kind, str)
         assert {wording.scope for wording in found} == set(scopes)
-        assert all(wording.title and "%" not in wording.title for wording in found)
+        assert [
+            wording.title for wording in found if "%" in wording.title or "Data of the kind" in wording.title
+        ] == []
     [wording] = in_words(["patient/Observation.cruds?code=x,y&category=laboratory"], "patient", str)
     assert wording.title == (
         "See, add and change: Measurements and test results, only: laboratory results; code = x, code = y"

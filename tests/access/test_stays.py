@@ -185,6 +185,24 @@ async def test_a_stay_elsewhere_is_as_one_that_is_not_there(house, journal, seco
     assert [event.allowed for event in await told(journal, patient.id, StayRead)] == [False, False, True, True]
 
 
+async def test_software_opened_for_one_patient_finds_no_stay_of_another(house, journal):
+    anna, bea, stays = await house.open_patient(), await house.open_patient(), house.access.stays
+    stay, _ = await stays.admit(house.software, bea.id)
+    launched = replace(house.doctor, patient=anna.id)
+    assert await stays.of_person(launched, bea.id) == []
+    for id_, key in ((bea.id, stay.id), (uuid7(), uuid7())):
+        for act in (
+            stays.one(launched, id_, key),
+            stays.finish(launched, id_, key, datetime.now(UTC)),
+            stays.take_back(launched, id_, key),
+        ):
+            problem = await refused(act)
+            assert (problem.status, problem.title) == (404, "There is nothing here.")
+        assert (await refused(stays.admit(launched, id_))).status == 403
+    assert len(await told(journal, bea.id, StayRead)) == 2
+    assert await stays.one(replace(house.doctor, patient=bea.id), bea.id, stay.id) == stay
+
+
 async def test_a_look_at_stays_is_an_audit_event_of_encounters(house, journal):
     patient = await house.open_patient()
     await house.access.stays.of_person(house.software, patient.id)

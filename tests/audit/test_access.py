@@ -3,7 +3,6 @@
 import pytest
 
 from esante.access import GrantKind, requester_of
-from esante.access.discovery import SCOPES, smart_configuration
 from esante.access.events import StayRefused
 from esante.web import Problem
 
@@ -37,9 +36,3 @@ async def test_its_software_can_and_he_then_sees_the_record(world):
 async def test_a_patient_cannot_admit_herself(world):
     person = await world.person()
     assert (await refused(world.access.stays.admit(requester_of(person), person.id)))[0] == 403
-
-
-@pytest.mark.parametrize("resource", ["List", "PractitionerRole", "Encounter", "DocumentReference", "AuditEvent"])
-def test_every_resource_s_scope_can_be_discovered(resource):
-    assert any(scope.startswith(f"system/{resource}.") for scope in SCOPES)
-    assert smart_configuration("http://x")["scopes_supported"] == SCOPES

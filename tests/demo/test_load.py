@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from starlette.requests import Request
 
-from esante.access import AccessEvent, Confidentiality, EmergencyDeclared, Granted, StateChanged
+from esante.access import AccessEvent, ClientRegistered, Confidentiality, EmergencyDeclared, Granted, StateChanged
 from esante.app import open_platform
 from esante.demo import (
+    APP_ID,
+    CLINIC_ID,
     become,
     documents_of,
     everyone,
@@ -18,6 +20,7 @@ from esante.demo import (
     load,
     people_json,
     personas,
+    register_apps,
     token_for,
     world,
 )
@@ -25,7 +28,7 @@ from esante.demo import store as demo_store
 from esante.journal import EVENTS
 from esante.record import Deposit, DepositedEvent, Read
 from esante.settings import Settings
-from esante.storage import TABLES
+from esante.storage import NIL, TABLES
 
 PERSONS = 50
 
@@ -252,6 +255,21 @@ async def test_the_hospital_s_software_has_a_key_only_its_owner_can_read(platfor
     assert path.stat().st_mode & 0o077 == 0
     assert (key["kty"], key["crv"]) == ("EC", "P-384")
     assert "d" in key
+
+
+async def test_the_apps_are_registered_once_at_the_address_of_the_platform(platform):
+    async def registered():
+        entries = await platform.journal.entries_of(NIL, [ClientRegistered], limit=50)
+        return [entry.event.client_id for entry in entries if entry.event.client_id in (APP_ID, CLINIC_ID)]
+
+    for _ in range(2):
+        await register_apps(platform)
+    assert sorted(await registered()) == [APP_ID, CLINIC_ID]
+    sample, clinic = [await platform.access.clients.find(id_) for id_ in (APP_ID, CLINIC_ID)]
+    assert sample.launch_url == f"{platform.settings.base_url}/demo/app"
+    assert sample.launch_url in sample.redirect_uris
+    assert (sample.public, clinic.public) == (True, False)
+    assert key_file(platform.settings.data, CLINIC_ID).stat().st_mode & 0o077 == 0
 
 
 async def test_no_entry_of_the_journal_names_a_condition(platform, country):

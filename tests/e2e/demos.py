@@ -75,7 +75,7 @@ class Demo:
 
 def load_demo(data: Path, persons: int) -> Server:
     """Load a demo country into a data folder and serve it."""
-    esante("demo", "--load-only", "--persons", str(persons), "--data", data)
+    esante("demo", "--load-only", "--history", "0", "--persons", str(persons), "--data", data)
     return Server(data, ESANTE_DEMO="1").start()
 
 

@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
+from zipfile import ZipFile
 
 import pytest
 from babel.messages.pofile import read_po
 from playwright.async_api import Browser, Page
 
 import esante.web
+from esante.demo.keys import APP_ID, OWN_MACHINE
 from esante.web import translator
-from tests.e2e.browsers import DESK, PHONE, Visitor, visiting
+from tests.e2e.browsers import DESK, PHONE, Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import CONSULTATION, cda, pdf, png, published
+from tests.e2e.processes import esante
 
 pytestmark = pytest.mark.browser
 
@@ -62,19 +67,56 @@ async def sights(demo: Demo, browser: Browser) -> Sights:
         await declares_an_emergency(tom, demo.person("Camille Modèle"), "1988-09-03")
     own = ["/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"]
     own += ["/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"]
-    own += ["/log", "/log?kind=refused", "/notices", "/nothing-here"]
+    own += ["/log", "/log?kind=refused", "/notices", "/takeout", "/nothing-here"]
+    own += [wish("patient/*.cruds patient/Observation.rs?category=laboratory openid fhirUser offline_access"),
+            wish("patient/Patient.rs", nothing="yes"), wish("", client_id="nobody"), lets_an_app, "/demo/app"]  # fmt: skip
     home = f"/patients/{person}"
     care = ["/", "/patients", "/patients?q=xyzzy", home, f"{home}?view=type", f"{home}/deposit", "/emergency"]
+    care += [f"{home}/apps", wish("patient/*.rs"), wish("patient/*.rs", q="xyzzy"), "/apps"]
+    care += [wish("patient/*.rs user/*.rs online_access", patient=person)]
     return Sights(
         {
-            None: ["/signin", "/signin?q=Anna", "/signin?q=xyzzy"],
+            None: ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *released(demo)],
             PATIENT: [*own, makes_the_widest_code, *(f"/record/{key}" for key in kinds.values())],
             DOCTOR: [*care, mistypes_a_code, deposits_nothing, *(f"{home}/documents/{key}" for key in kinds.values())],
-            OPERATOR: ["/", "/operator/reviews", "/operator/reviews?done=1", opens_a_review, "/operator/journal"],
+            OPERATOR: [
+                "/",
+                "/operator/reviews",
+                "/operator/reviews?done=1",
+                opens_a_review,
+                "/operator/journal",
+                "/operator/bulletin",
+            ],
             HOSPITAL: ["/"],
         },
         data={found["content"][0]["attachment"]["title"] for found in documents},
     )
+
+
+def released(demo: Demo) -> list[str]:
+    """The public pages of the bulletin, after two people have released its oldest month (the quickest to count)."""
+    now = datetime.now(UTC)
+    place = now.year * 12 + now.month - 1 - 35
+    month = f"{place // 12}-{place % 12 + 1:02}"
+    for act, by in (("build", "anna"), ("preview", "ben")):
+        shown = esante("bulletin", act, month, "--by", by, "--data", demo.data).stdout
+    for line in shown.splitlines():
+        if line.endswith("TO BE ACKNOWLEDGED"):
+            code, subject = line[:14].strip(), line[15:59].strip()
+            esante(
+                "bulletin", "acknowledge", month, code, subject, "--by", "ben", "--note", "seen", "--data", demo.data
+            )
+    esante("bulletin", "release", month, "--by", "ben", "--data", demo.data)
+    number = f"/bulletin/{month}/documents_deposited"
+    pages = [
+        "",
+        f"/{month}",
+        "/query",
+        "/query?indicator=documents_deposited&breakdown=origin",
+        "/calendar",
+        "/changes",
+    ]
+    return [*(f"/bulletin{page}" for page in pages), "/bulletin/dictionary", "/bulletin/objectives", number]
 
 
 async def patient_of(demo: Demo) -> str:
@@ -100,6 +142,30 @@ async def declares_an_emergency(doctor: Visitor, person: dict[str, Any], born: s
     await doctor.page.locator("[name=confirmed]").check()
     await doctor.button("Open the record now").click()
     await doctor.page.locator(".banner.danger").wait_for()
+
+
+def wish(scope: str, **changes: str) -> str:
+    """Where an app sends the browser for these scopes."""
+    wanted = {
+        "response_type": "code",
+        "client_id": APP_ID,
+        "redirect_uri": OWN_MACHINE,
+        "scope": scope,
+        "state": "x",
+        "aud": "BASE/fhir",
+        "code_challenge": "A" * 43,
+        "code_challenge_method": "S256",
+    }
+    return f"/oauth/authorize?{urlencode(wanted | changes)}"
+
+
+async def lets_an_app(she: Visitor) -> None:
+    """The list of apps with one in it."""
+    await she.goes_to("/demo/app")
+    await she.button("Connect to esante").click()
+    await she.button("Allow what is chosen").click()
+    await she.page.locator("#scopes").wait_for()
+    await she.goes_to("/apps")
 
 
 async def makes_a_code(she: Visitor) -> None:
@@ -143,7 +209,7 @@ async def tour(visitor: Visitor, sights: Sights, look: Callable[[str], Awaitable
             await visitor.sign_in(name)
         for step in steps:
             if isinstance(step, str):
-                await visitor.goes_to(step)
+                await visitor.goes_to(step.replace("BASE", quote(visitor.base, safe="")))
             else:
                 await step(visitor)
             await visitor.page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
@@ -165,25 +231,43 @@ async def looked_at(demo: Demo, browser: Browser, sights: Sights, language: str)
     """Everything that is wrong with the pages in one language."""
     english = untranslated(language) - sights.data
     found: list[str] = []
-    scheme, viewport = AXE_RUNS.get(language, ("light", PHONE))
     async with visiting(browser, demo.base, language) as visitor:
-        await visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
 
         async def look(place: str) -> None:
-            if await visitor.page.locator("html").get_attribute("lang") != language:
-                found.append(f"{place}: another language")
-            found.extend(f"{place}: {text!r}" for text in english & set(await own_texts(visitor.page, language)))
-            for size in (DESK, PHONE):
-                await visitor.page.set_viewport_size(size)  # type: ignore[arg-type]
-                await visitor.page.evaluate(NEXT_FRAME)
-                if wide := await too_wide(visitor.page):
-                    found.append(f"{place} at {size['width']}: {wide}")
-                if language in AXE_RUNS and size == viewport:
-                    found.extend(f"{place}: {barrier}" for barrier in await barriers(visitor.page))
+            found.extend(await faults_of(visitor, place, english))
 
+        await in_its_colours(visitor)
         await tour(visitor, sights, look)
-        found += [said for said in visitor.complaints if "the server responded with a status of 4" not in said]
+        found += said_by_browser(visitor)
     return [f"{language}: {fault}" for fault in found]
+
+
+async def in_its_colours(visitor: Visitor) -> None:
+    """Show pages as they are in the visitor's language, without movement."""
+    scheme, _ = AXE_RUNS.get(visitor.language, ("light", PHONE))
+    await visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+
+
+async def faults_of(visitor: Visitor, place: str, english: set[str]) -> list[str]:
+    """Everything that is wrong with the page that a visitor sees; `english` must not be seen on it."""
+    found: list[str] = []
+    language, (_, viewport) = visitor.language, AXE_RUNS.get(visitor.language, ("light", PHONE))
+    if await visitor.page.locator("html").get_attribute("lang") != language:
+        found.append(f"{place}: another language")
+    found.extend(f"{place}: {text!r}" for text in english & set(await own_texts(visitor.page, language)))
+    for size in (DESK, PHONE):
+        await visitor.page.set_viewport_size(size)  # type: ignore[arg-type]
+        await visitor.page.evaluate(NEXT_FRAME)
+        if wide := await too_wide(visitor.page):
+            found.append(f"{place} at {size['width']}: {wide}")
+        if language in AXE_RUNS and size == viewport:
+            found.extend(f"{place}: {barrier}" for barrier in await barriers(visitor.page))
+    return found
+
+
+def said_by_browser(visitor: Visitor) -> list[str]:
+    """What the browser complained of, but for answers that a visitor provoked."""
+    return [said for said in visitor.complaints if "the server responded with a status of 4" not in said]
 
 
 async def barriers(page: Page) -> list[str]:
@@ -241,6 +325,39 @@ async def too_wide(page: Page) -> str:
     )
 
 
+async def test_a_person_takes_her_data_along(demo: Demo, browser: Browser, tmp_path: Path) -> None:
+    found: list[str] = []
+    for language in LANGUAGES:
+        english = untranslated(language)
+        async with visiting(browser, demo.base, language, viewport=PHONE) as she:
+            await in_its_colours(she)
+            await she.sign_in(ANOTHER)
+            await she.goes_to("/record")
+            await she.link("Take my data along").click()
+            await she.button("Prepare my data").wait_for()
+            found += await faults_of(she, "before", english)
+            # The state between is held for a look.
+            await she.page.route("**/takeout?shown=*", lambda route: route.fulfill(status=204))
+            await she.button("Prepare my data").click()
+            await she.page.locator("progress").wait_for()
+            found += await faults_of(she, "between", english)
+            await she.page.unroute("**/takeout?shown=*")
+            ready = she.link("Download everything")
+            await ready.wait_for()
+            found += await faults_of(she, "ready", english)
+            file = await saved(she, ready, tmp_path)
+            with ZipFile(file) as archive:
+                assert archive.testzip() is None
+                names = archive.namelist()
+            folder = she.says("documents")
+            assert len([name for name in names if name.startswith(f"{folder}/")]) > 3, names
+            assert f"{she.says('data')}/Observation.ndjson" in names
+            await she.button("Delete here").click()
+            await she.button("Prepare my data").wait_for()
+            found += [f"{language}: {said}" for said in said_by_browser(she)]
+    assert found == []
+
+
 async def test_without_javascript_everything_works(demo: Demo, browser: Browser) -> None:
     context = await browser.new_context(locale="fr", java_script_enabled=False)
     visitor = Visitor(demo.base, await context.new_page(), "fr")
@@ -256,6 +373,17 @@ async def test_without_javascript_everything_works(demo: Demo, browser: Browser)
     await visitor.button("Open the record").click()
     await visitor.page.locator(".banner").wait_for()
     assert ANOTHER in await visitor.text()
+    await visitor.page.locator("details.menu").last.locator("summary").click()
+    await visitor.button("Sign out").click()
+    await visitor.page.wait_for_url("**/signin")
+    await visitor.sign_in(ANOTHER)
+    await visitor.goes_to("/takeout")
+    await visitor.button("Prepare my data").click()
+    ready = visitor.link("Download everything")
+    while not await ready.count():
+        await visitor.link("See how far it is").click()
+    await visitor.button("Delete here").click()
+    await visitor.button("Prepare my data").wait_for()
     await context.close()
 
 

@@ -384,7 +384,7 @@ async def test_every_problem_of_a_fhir_document_is_listed(world):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda bundle: bundle | {"type": "batch"},
+        lambda bundle: bundle | {"type": "collection"},
         lambda bundle: bundle | {"entry": bundle["entry"][1:]},
         lambda bundle: bundle | {"entry": bundle["entry"][:1]},
         lambda bundle: bundle | {"entry": bundle["entry"][:2]},
@@ -497,7 +497,7 @@ async def test_only_a_patient_hides_and_what_is_hidden_is_labelled(world):
 
 def test_the_capabilities_name_every_search_parameter():
     by_type = {entry["type"]: entry for entry in api.capabilities()}
-    assert set(by_type) == {"DocumentReference", "List", "Binary", "Bundle"}
+    assert {"DocumentReference", "List", "Binary", "Bundle", "Observation", "Provenance"} <= set(by_type)
     names = {parameter["name"] for parameter in by_type["DocumentReference"]["searchParam"]}
     assert {"patient", "patient.identifier", "type", "status", "period"} <= names
 

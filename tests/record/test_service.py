@@ -387,8 +387,8 @@ async def test_a_patient_sees_no_other_record(world):
     assert (await world.record.timeline(me, hers.id)).documents == ()
     assert await _refused(world.record.content(me, hers.id, document.id)) == (404, "not-found")
     note = Deposit(type="51855-5")
-    assert await _refused(world.record.deposit(me, hers.id, b"note", note)) == (404, "not-found")
-    assert await _refused(world.record.deposit(me, uuid7(), b"note", note)) == (404, "not-found")
+    assert await _refused(world.record.deposit(me, hers.id, b"note", note)) == (422, "not-found")
+    assert await _refused(world.record.deposit(me, uuid7(), b"note", note)) == (422, "not-found")
 
 
 async def _refused(act) -> tuple[int, str]:

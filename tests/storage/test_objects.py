@@ -67,3 +67,20 @@ async def test_a_damaged_file_is_not_handed_out(tmp_path):
     (tmp_path / "objects" / name[:2] / name[2:4] / name).write_bytes(b"other bytes")
     with pytest.raises(ValueError, match="damaged"):
         await store.get(digest)
+
+
+async def test_a_folder_is_removed_with_all_that_is_in_it_and_nothing_else(store):
+    names = [f"export/{folder}/{number}" for folder in ("aa", "ab", "a") for number in range(12)]
+    for name in names:
+        await store.put_named(name, b"x")
+    assert set(await store.folders("export")) == {"a", "aa", "ab"}
+    await store.remove_folder("export/a")
+    await store.remove_folder("export/a")
+    await store.remove_folder("export/none")
+    assert set(await store.folders("export")) == {"aa", "ab"}
+    with pytest.raises(FileNotFoundError):
+        await store.get_named("export/a/1")
+    assert await store.get_named("export/aa/11") == b"x"
+    await store.put_named("export/a/1", b"again")
+    assert await store.get_named("export/a/1") == b"again"
+    assert await store.folders("nothing") == []

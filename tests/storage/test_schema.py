@@ -9,6 +9,7 @@ from esante.storage import TABLES, Kind, Migration, apply_migrations, migrations
 
 for room in ROOMS:
     importlib.import_module(f"esante.{room}")
+importlib.import_module("esante.fhir.store")
 
 UNDECLARED = {"schema_migration"}
 

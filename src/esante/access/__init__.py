@@ -1,7 +1,9 @@
 """Access: who asks, what the person allowed, the decision, and who looked."""
 
 from esante.access.api import api_routes, capabilities
+from esante.access.audit import audit_event
 from esante.access.discovery import security
+from esante.access.encounters import STAY_PARAMETERS, StayFace, is_admission
 from esante.access.events import (
     AppAllowed,
     AppEnded,
@@ -23,7 +25,9 @@ from esante.access.events import (
     StayRead,
     StayRefused,
     TokenIssued,
+    TurnedAway,
 )
+from esante.access.log import log_types
 from esante.access.matrix import matrix, policy, rights
 from esante.access.model import (
     AccessEvent,
@@ -43,10 +47,11 @@ from esante.access.model import (
 from esante.access.pages import page_routes
 from esante.access.rules import decide, explain, opening_grant
 from esante.access.service import Access
-from esante.access.signin import requester_of
+from esante.access.signin import principal_of, requester_in, requester_of
 from esante.access.store_signin import SoftwareClient
 
 __all__ = [
+    "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
     "Action",
@@ -77,19 +82,26 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
+    "StayFace",
     "StayRead",
     "StayRefused",
     "StayStatus",
     "TokenIssued",
+    "TurnedAway",
     "Verdict",
     "api_routes",
+    "audit_event",
     "capabilities",
     "decide",
     "explain",
+    "is_admission",
+    "log_types",
     "matrix",
     "opening_grant",
     "page_routes",
     "policy",
+    "principal_of",
+    "requester_in",
     "requester_of",
     "rights",
     "security",

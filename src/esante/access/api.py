@@ -1,6 +1,6 @@
 """The HTTP API of access: SMART discovery, the faces of OAuth, a patient's own log as AuditEvent, hospital stays."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,7 +18,6 @@ from esante.access.fields import id_of_cursor
 from esante.access.log import log_types, scan
 from esante.access.model import Requester
 from esante.access.oauth import OAuthError
-from esante.access.scopes import require_scope
 from esante.access.service import Access
 from esante.directory import Directory
 from esante.fhir.rest import DateRange, SearchParams, fhir_response, keys_of, searchset
@@ -32,17 +31,26 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-def api_routes(access: Access, journal: Journal, directory: Directory, base_url: str) -> list[Route]:
-    """The routes of this face; `base_url` is the platform's address as clients know it."""
+def api_routes(
+    access: Access,
+    journal: Journal,
+    directory: Directory,
+    base_url: str,
+    resources: Sequence[Mapping[str, Any]] | None = None,
+) -> list[Route]:
+    """The routes of this face; `base_url` is the platform's address as clients know it.
+
+    `resources`: all of CapabilityStatement.rest.resource, whose scopes discovery names (None: those of this face).
+    """
 
     async def search(request: Request) -> Response:
-        return await _search(request, await access.requester(request), journal, base_url)
+        return await _search(request, await access.caller(request, "AuditEvent", "s"), journal, base_url)
 
     async def read(request: Request) -> Response:
-        return await _read(request, await access.requester(request), journal, base_url)
+        return await _read(request, await access.caller(request, "AuditEvent", "r"), journal, base_url)
 
     return [
-        *discovery.routes(access.identity),
+        *discovery.routes(access.identity, capabilities() if resources is None else resources),
         Route("/oauth/token", _oauth(_token, access), methods=["POST"]),
         Route("/oauth/introspect", _oauth(_introspect, access), methods=["POST"]),
         Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),
@@ -123,7 +131,7 @@ async def _oauth_form(request: Request) -> dict[str, str]:
 
 
 async def _search(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
-    _only_patients(requester, "s")
+    _only_patients(requester)
     fhir_url = f"{base_url}/fhir"
     params = SearchParams(request, {"patient", "date"})
     patient, count = params.get("patient"), params.count
@@ -173,7 +181,7 @@ async def _entries(
 
 
 async def _read(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
-    _only_patients(requester, "r")
+    _only_patients(requester)
     entry = None
     if id_ := _entry_id(request.path_params["id"], requester.id):
         entry = await journal.entry_of(requester.id, id_)
@@ -186,8 +194,7 @@ async def _tell(journal: Journal, requester: Requester) -> None:
     await journal.append(LogRead(face="api"), person_id=requester.id, actor=requester.actor, origin=requester.origin)
 
 
-def _only_patients(requester: Requester, letters: str) -> None:
-    require_scope(requester, "AuditEvent", letters)
+def _only_patients(requester: Requester) -> None:
     if requester.kind != "patient":
         raise Problem(
             403, "forbidden", N_("A log is shown to its patient only."), remedy=N_("Sign in as the patient.")

@@ -176,7 +176,7 @@ class Apps:
     async def allow(
         self, requester: Requester, session: Session, asked: Asked, person_id: UUID | None, chosen: Iterable[str]
     ) -> Back:
-        """Allow the app what was `chosen` of what it asked for; what was allowed it before ends. Problem 400."""
+        """Allow the app what was `chosen` of what it asked for, and no more than that from now on. Problem 400."""
         offered = self.offered(asked)
         scopes = (frozenset(chosen) | CONTEXT) & offered
         if not gives_something(scopes):
@@ -330,15 +330,29 @@ class Apps:
                 conn, kept_as(asked.launch), client.client_id, session.key
             ):
                 return self.back(asked, error="invalid_request", error_description=_LAUNCH_OVER)
-            if not again:
-                for old in await store_apps.authorizations(conn, requester.id):
-                    if (old.client_id, old.patient_id) == (client.client_id, person_id):
-                        await self._end(conn, requester, old, client, "replaced")
-                await insert(conn, [store_apps.authorization_row(authorization)])
-            rows = [store_apps.connection_row(connection, kept_as(code)), *self._rows(told, requester, person_id)]
-            await insert(conn, rows)
+            key = authorization.authorization_id if again else await self._keep(conn, requester, client, authorization)
+            rows = [store_apps.connection_row(replace(connection, authorization_id=key), kept_as(code))]
+            await insert(conn, [*rows, *self._rows(told, requester, person_id)])
         self._signin.forget()
         return self.back(asked, code=code)
+
+    async def _keep(self, conn: Connection, requester: Requester, client: SoftwareClient, new: Authorization) -> UUID:
+        """Keep a new permission, and give its key: that of an older one where it only adds to that one.
+
+        So an app on a second device goes on beside the first; an older one that allowed more than this ends.
+        """
+        kept = None
+        for old in await store_apps.authorizations(conn, requester.id):
+            if (old.client_id, old.patient_id) != (new.client_id, new.patient_id):
+                continue
+            if kept is None and old.scopes <= new.scopes:
+                kept = replace(new, authorization_id=old.authorization_id, asked=old.asked | new.asked)
+                await store_apps.change(conn, kept)
+            else:
+                await self._end(conn, requester, old, client, "replaced")
+        if kept is None:
+            await insert(conn, [store_apps.authorization_row(new)])
+        return (kept or new).authorization_id
 
     async def _end(
         self, conn: Connection, requester: Requester, known: Authorization, client: SoftwareClient, cause: str

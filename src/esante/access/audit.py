@@ -61,7 +61,7 @@ def audit_event(entry: Entry, base_url: str) -> Resource:
 
 def _profile(access: AccessEvent | None, action: str) -> str | None:
     """The BALP profile that holds: data profiles want one object, the query profile one query."""
-    if access is None or not access.allowed or (action != "E" and len(access.documents) != 1):
+    if access is None or not access.allowed or (action != "E" and len(access.entities) != 1):
         return None
     return BALP + _PATIENT_ACTIONS[action]
 
@@ -159,15 +159,15 @@ def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Resourc
         return []
     system_object = _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object")
     if action == "E":
-        query = base64.b64encode(f"{access.RESOURCE}?patient={entry.person_id}".encode()).decode()
+        query = base64.b64encode(f"{access.sought}?patient={entry.person_id}".encode()).decode()
         return [{"type": system_object, "role": _coding(f"{_TERMINOLOGY}object-role", "24", "Query"), "query": query}]
     return [
         {
-            "what": {"reference": f"DocumentReference/{entry.person_id.hex}{document.hex}"},
+            "what": {"reference": f"{type_}/{entry.person_id.hex}{key.hex}"},
             "type": system_object,
             "role": _coding(f"{_TERMINOLOGY}object-role", "3", "Report"),
         }
-        for document in access.documents
+        for type_, key in access.entities
     ]
 
 

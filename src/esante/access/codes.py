@@ -8,7 +8,7 @@ from esante.access import store
 from esante.access.events import CodeIssued, CodeRefused
 from esante.access.grants import Grants
 from esante.access.lifecycle import locked_record, own_record
-from esante.access.limits import count_attempt
+from esante.access.limits import Limits
 from esante.access.matrix import Policy, policy
 from esante.access.model import Consent, Grant, GrantKind, RecordState, Requester
 from esante.access.store import Code
@@ -22,8 +22,8 @@ _GROUP = 4
 class Codes:
     """Makes and takes presence codes."""
 
-    def __init__(self, db: Database, journal: Journal, grants: Grants) -> None:
-        self._db, self._journal, self._grants = db, journal, grants
+    def __init__(self, db: Database, journal: Journal, grants: Grants, limits: Limits) -> None:
+        self._db, self._journal, self._grants, self._limits = db, journal, grants, limits
 
     async def issue(self, requester: Requester, lasts: timedelta | None = None) -> str:
         """A new code of the person's own, as XXXX-XXXX: the only time that it is known.
@@ -43,7 +43,8 @@ class Codes:
                 place="lasts",
                 remedy=N_("Choose from 1 hour to 365 days."),
             )
-        await count_attempt(self._db, {f"issue:{person_id}": terms.attempts_per_requester}, terms.attempt_window)
+        limits = {f"issue:{person_id}": terms.attempts_per_requester}
+        await self._limits.count(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
         code = "".join(secrets.choice(terms.code_alphabet) for _ in range(terms.code_length))
         told = CodeIssued(hours=lasts / timedelta(hours=1), redeem_until=now + terms.code_redeem)
         async with self._db.transaction() as conn:
@@ -70,7 +71,7 @@ class Codes:
             raise Problem(403, "forbidden", N_("A code is for a health professional."), remedy=N_("Sign in as one."))
         now = datetime.now(UTC)
         terms = policy(now.date())
-        await limit_guesses(self._db, requester, terms)
+        await self._limits.guess(requester, terms)
         digest = code_hash(normalised(text, terms))
         async with self._db.transaction() as conn:
             code = await store.code(conn, digest)
@@ -107,14 +108,6 @@ class Codes:
         person_id = code.person_id if code else NIL
         rows = self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
         await insert(conn, rows)
-
-
-async def limit_guesses(db: Database, requester: Requester, terms: Policy) -> None:
-    """Count an attempt to get at somebody's record; Problem 429 when there were too many."""
-    limits = {f"requester:{requester.id}": terms.attempts_per_requester}
-    if requester.origin:
-        limits[f"origin:{requester.origin}"] = terms.attempts_per_origin
-    await count_attempt(db, limits, terms.attempt_window)
 
 
 def normalised(text: str, terms: Policy) -> str:

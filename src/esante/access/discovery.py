@@ -3,6 +3,7 @@
 Source: HL7 SMART App Launch 2.2, "Conformance"; OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -13,22 +14,19 @@ from esante.access.assertions import ALGORITHMS
 from esante.access.identity import ALGORITHM, Identity
 from esante.access.scopes import CONTEXT, IDENTITY, STAYING
 
-_RESOURCES = {
-    "AuditEvent": "rs",
-    "Binary": "rs",
-    "Bundle": "rs",
-    "DocumentReference": "cruds",
-    "Encounter": "cruds",
-    "List": "rs",
-    "Organization": "rs",
-    "Patient": "rs",
-    "Practitioner": "rs",
-    "PractitionerRole": "rs",
+Resource = Mapping[str, Any]
+_LETTERS = {
+    "create": "c",
+    "read": "r",
+    "vread": "r",
+    "history-instance": "r",
+    "update": "u",
+    "patch": "u",
+    "delete": "d",
+    "search-type": "s",
+    "history-type": "s",
 }
-SCOPES = [
-    *sorted(IDENTITY | CONTEXT | STAYING),
-    *(f"{level}/{name}.{letters}" for level in ("patient", "user", "system") for name, letters in _RESOURCES.items()),
-]
+"""What each interaction of FHIR needs ("Scopes for requesting FHIR Resources")."""
 CAPABILITIES = [
     "authorize-post",
     "client-confidential-asymmetric",
@@ -51,14 +49,15 @@ _CAPABILITY = "http://fhir-registry.smarthealthit.org/StructureDefinition/capabi
 _SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
-def routes(identity: Identity) -> list[Route]:
-    """The routes of discovery."""
+def routes(identity: Identity, resources: Iterable[Resource]) -> list[Route]:
+    """The routes of discovery; `resources` as the CapabilityStatement has them."""
+    scopes = scopes_for(resources)
 
     async def smart(request: Request) -> Response:
-        return JSONResponse(smart_configuration(identity.issuer))
+        return JSONResponse(smart_configuration(identity.issuer, scopes))
 
     async def openid(request: Request) -> Response:
-        return JSONResponse(openid_configuration(identity.issuer))
+        return JSONResponse(openid_configuration(identity.issuer, scopes))
 
     async def keys(request: Request) -> Response:
         return JSONResponse(identity.keys())
@@ -71,20 +70,33 @@ def routes(identity: Identity) -> list[Route]:
     ]
 
 
-def smart_configuration(issuer: str) -> dict[str, Any]:
+def scopes_for(resources: Iterable[Resource]) -> list[str]:
+    """Every scope that reaches anything, given what can be done with each type of resource."""
+    found = sorted(IDENTITY | CONTEXT | STAYING)
+    allowed = {}
+    for resource in resources:
+        letters = {_LETTERS[one["code"]] for one in resource.get("interaction", ()) if one["code"] in _LETTERS}
+        if letters:
+            allowed[resource["type"]] = "".join(sorted(letters, key="cruds".index))
+    for level in ("patient", "user", "system"):
+        found += [f"{level}/*.rs", *(f"{level}/{name}.{letters}" for name, letters in allowed.items())]
+    return found
+
+
+def smart_configuration(issuer: str, scopes: list[str]) -> dict[str, Any]:
     """The discovery document of SMART."""
     return {
-        **_shared(issuer),
+        **_shared(issuer, scopes),
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "management_endpoint": f"{issuer}/apps",
         "capabilities": CAPABILITIES,
     }
 
 
-def openid_configuration(issuer: str) -> dict[str, Any]:
+def openid_configuration(issuer: str, scopes: list[str]) -> dict[str, Any]:
     """The discovery document of OpenID Connect."""
     return {
-        **_shared(issuer),
+        **_shared(issuer, scopes),
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
@@ -110,7 +122,7 @@ def security(issuer: str) -> dict[str, Any]:
     }
 
 
-def _shared(issuer: str) -> dict[str, Any]:
+def _shared(issuer: str, scopes: list[str]) -> dict[str, Any]:
     return {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
@@ -121,7 +133,7 @@ def _shared(issuer: str) -> dict[str, Any]:
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
-        "scopes_supported": SCOPES,
+        "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],

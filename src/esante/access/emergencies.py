@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from esante.access import store
-from esante.access.codes import limit_guesses
 from esante.access.events import EmergencyDeclared, EmergencyReviewed
 from esante.access.fields import id_of_cursor
+from esante.access.limits import Limits
 from esante.access.matrix import policy
 from esante.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.access.store import Review
@@ -25,8 +25,8 @@ MAX_NOTE = 2_000
 class Emergencies:
     """Declares emergencies and keeps the operators' queue."""
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
-        self._db, self._journal, self._directory = db, journal, directory
+    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: Limits) -> None:
+        self._db, self._journal, self._directory, self._limits = db, journal, directory, limits
 
     async def declare(self, requester: Requester, identifier: str, birth_date: date, reason: str) -> Grant:
         """Open a person's record for reading, for the hours that the policy gives.
@@ -45,7 +45,7 @@ class Emergencies:
         now = datetime.now(UTC)
         terms = policy(now.date())
         reason = checked_text(reason, terms.min_reason, terms.max_reason, "reason")
-        await limit_guesses(self._db, requester, terms)
+        await self._limits.guess(requester, terms)
         person = await self._directory.find_person(None, identifier)
         if person is not None and person.birth_date != birth_date:
             person = None

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from esante.access.model import Requester, Stay, StayStatus
 from esante.access.service import Access
-from esante.directory import Directory
+from esante.directory import Directory, person_meant
 from esante.fhir import check, outcome
 from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset, token_of
 from esante.web import N_, NOT_FOUND, TIME_ZONE, Problem, decode_cursor, encode_cursor
@@ -25,7 +25,7 @@ Resource = dict[str, Any]
 MAX_BODY = 256 * 1024
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of a hospital may be ahead of ours."""
-PARAMETERS = {"_id": "token", "patient": "reference", "patient.identifier": "token", "status": "token"}
+STAY_PARAMETERS = {"_id": "token", "patient": "reference", "patient.identifier": "token", "status": "token"}
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _INPATIENT = {"system": _ACT_CODE, "code": "IMP", "display": "inpatient encounter"}
 _ZONE = ZoneInfo(TIME_ZONE)
@@ -33,7 +33,7 @@ _ZONE = ZoneInfo(TIME_ZONE)
 
 def encounter_routes(access: Access, directory: Directory, base_url: str) -> list[Route]:
     """The routes of stays; `base_url` is the address of /fhir."""
-    face = _Face(access, directory, base_url)
+    face = StayFace(access, directory, base_url)
 
     async def posted(request: Request) -> Response:
         return await face.search(await posted_search(request))
@@ -54,7 +54,7 @@ def encounter_capability() -> Resource:
         "documentation": "Hospital stays: in-progress tells of an admission, finished of the discharge. Of class IMP"
         " only, and of the organisation that asks only.",
         "interaction": [{"code": code} for code in ("create", "read", "update", "search-type")],
-        "searchParam": [{"name": name, "type": kind} for name, kind in PARAMETERS.items()],
+        "searchParam": [{"name": name, "type": kind} for name, kind in STAY_PARAMETERS.items()],
     }
 
 
@@ -74,8 +74,17 @@ def encounter(stay: Stay) -> Resource:
     }
 
 
+def is_admission(given: Resource) -> bool:
+    """Whether an Encounter is the stay of an inpatient that goes on."""
+    kind = given.get("class") or {}
+    is_inpatient = (kind.get("system"), kind.get("code")) == (_ACT_CODE, "IMP")
+    return is_inpatient and given.get("status") == StayStatus.IN_PROGRESS
+
+
 @dataclass(frozen=True, slots=True)
-class _Face:
+class StayFace:
+    """What hospitals tell of stays, and see of their own."""
+
     access: Access
     directory: Directory
     base_url: str
@@ -90,7 +99,7 @@ class _Face:
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
                 return fhir_response(outcome(found.issues), 422)
-            await self._check(requester, found.resource)
+            await self.check(requester, found.resource)
             return await act(request, requester, found.resource)
 
         return endpoint
@@ -133,9 +142,9 @@ class _Face:
     async def search(self, request: Request) -> Response:
         """A person's stays with the requester's hospital, newest first."""
         requester = await self.access.caller(request, "Encounter", "s")
-        params = SearchParams(request, PARAMETERS)
-        stays = await self.access.stays.of_person(requester, await self._sought(params))
-        found = [resource for stay in stays if _matches(resource := encounter(stay), params)]
+        params = SearchParams(request, STAY_PARAMETERS)
+        person_id = await person_meant(params.pairs, self.directory, self.base_url)
+        found = await self.stays(requester, person_id, params)
         start = max(0, int(str(decode_cursor(params.cursor, int)[0]))) if params.cursor else 0
         end = start + params.count
         following = encode_cursor(end) if params.count and end < len(found) else None
@@ -148,28 +157,12 @@ class _Face:
         )
         return fhir_response(bundle)
 
-    async def _sought(self, params: SearchParams) -> UUID | None:
-        """The one person whom a search means; None when it means nobody, or two."""
-        meant: set[UUID | None] = set()
-        if (reference := params.get("patient")) is not None:
-            meant.add(self._key(reference, "Patient"))
-        if (token := params.token("patient.identifier")) is not None:
-            person = await self.directory.find_person(*token)
-            meant.add(person.id if person else None)
-        if (logical_id := params.get("_id")) is not None:
-            keys = keys_of(logical_id)
-            meant.add(keys[0] if keys else None)
-        if not meant:
-            raise Problem(
-                400,
-                "required",
-                N_("The search names no patient."),
-                place="patient",
-                remedy=N_("Search with patient or patient.identifier."),
-            )
-        return meant.pop() if len(meant) == 1 else None
+    async def stays(self, requester: Requester, person_id: UUID | None, params: SearchParams) -> list[Resource]:
+        """A person's stays with the requester's hospital that a search means, newest first."""
+        stays = await self.access.stays.of_person(requester, person_id)
+        return [resource for stay in stays if _matches(resource := encounter(stay), params)]
 
-    async def _check(self, requester: Requester, given: Resource) -> None:
+    async def check(self, requester: Requester, given: Resource) -> None:
         """What an Encounter must be, whatever it tells: of an inpatient, and of the requester's organisation."""
         kind = given["class"]
         if (kind.get("system"), kind.get("code")) != (_ACT_CODE, "IMP"):

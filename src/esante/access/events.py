@@ -151,6 +151,17 @@ class TokenIssued(Event, frozen=True, kw_only=True):
     client_id: str = ""
 
 
+@event("access.turned_away")
+class TurnedAway(Event, frozen=True, kw_only=True):
+    """Requests were refused before anything was asked of anybody; told of the first of their kind only (`limits`).
+
+    `reason`: token (one that is unknown or over), scope (`needed` is missing), limit (too many attempts).
+    """
+
+    reason: str
+    needed: str = ""
+
+
 @event("access.client_registered", version=2)
 class ClientRegistered(Event, frozen=True, kw_only=True):
     """Software was registered, or its registration was changed."""

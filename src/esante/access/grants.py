@@ -11,7 +11,7 @@ from esante.access.matrix import policy
 from esante.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.directory import Directory, Person
 from esante.journal import SYSTEM, Actor, Journal
-from esante.storage import Connection, Database, Row, insert, uuid7
+from esante.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 NEWEST = 2_000
@@ -74,11 +74,8 @@ class Grants:
         The newest `NEWEST` grants are looked through.
         """
         place = int(str(decode_cursor(cursor, int)[0])) if cursor else 0
-        holders = [requester.id, *([requester.organization_id] if requester.organization_id else [])]
-        now = datetime.now(UTC)
-        died_after = now - policy(now.date()).read_after_death
         by_person: dict[UUID, Grant] = {}
-        for grant in await store.held_by(self._db, holders, NEWEST, died_after):
+        for grant in await store.held_by(self._db, _acting(requester), NEWEST, _died_after()):
             known = by_person.get(grant.person_id)
             if known is None or _end(grant) > _end(known):
                 by_person[grant.person_id] = grant
@@ -90,6 +87,17 @@ class Grants:
             found = [patient for patient in found if _matches(patient.person, words)][max(place, 0) :]
         more = len(found) > limit
         return Page(found[:limit], encode_cursor(max(place, 0) + limit) if more else None)
+
+    async def persons(
+        self, requester: Requester, holder: UUID | None = None, *, after: UUID = NIL, limit: int
+    ) -> list[UUID]:
+        """The persons whose record a professional may open now, by key, those after one; `holder`: by grants that
+        were given to one of those for whom he or she acts."""
+        return await store.persons_held(self._db, _held(requester, holder), _died_after(), after, limit)
+
+    async def number(self, requester: Requester, holder: UUID | None = None) -> int:
+        """How many `persons` there are."""
+        return await store.count_held(self._db, _held(requester, holder), _died_after())
 
     def give(
         self,
@@ -153,6 +161,23 @@ def stay_of(grant: Grant) -> Stay:
         status=StayStatus.IN_PROGRESS,
         began_at=grant.since,
     )
+
+
+def _acting(requester: Requester) -> list[UUID]:
+    """For whom a professional acts: for himself or herself, and for the organisation."""
+    return list(dict.fromkeys(key for key in (requester.id, requester.organization_id) if key is not None))
+
+
+def _held(requester: Requester, holder: UUID | None) -> store.Held:
+    acting = _acting(requester)
+    holders = [key for key in acting if holder in (None, key)]
+    return store.Held(holders=holders, acting=acting, only=requester.only)
+
+
+def _died_after() -> datetime:
+    """Of who died before, nothing is read any more."""
+    now = datetime.now(UTC)
+    return now - policy(now.date()).read_after_death
 
 
 def _end(grant: Grant) -> datetime:

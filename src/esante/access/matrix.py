@@ -59,6 +59,8 @@ class Policy:
     max_reason: int
     read_after_death: timedelta
     write_after_death: timedelta
+    searches_per_requester: int
+    searches_per_organization: int
     app_token: timedelta
     app_code: timedelta
     app_launch: timedelta
@@ -174,6 +176,8 @@ def _policy(period: dict[str, Any]) -> Policy:
         max_reason=emergency["max_reason"],
         read_after_death=timedelta(days=death["read_days"]),
         write_after_death=timedelta(days=death["write_days"]),
+        searches_per_requester=period["person_searches"]["per_requester"],
+        searches_per_organization=period["person_searches"]["per_organization"],
         app_token=timedelta(minutes=apps["token_minutes"]),
         app_code=timedelta(seconds=apps["code_seconds"]),
         app_launch=timedelta(minutes=apps["launch_minutes"]),

@@ -71,7 +71,8 @@ class Requester:
 
     `id` is the key in the directory (for an operator: of the account). `profession` is a row key of the
     access matrix: a practitioner's profession, or for an organisation its kind. `organization_id` is the
-    organisation acted for. `scopes` limits a token (SMART v2 scopes); None for a person at the portal.
+    organisation acted for. `client` names the software that acts, `client_id` is what it is registered as ("" for
+    none). `scopes` limits a token (SMART v2 scopes); None for a person at the portal.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Requester:
     organization_id: UUID | None = None
     organization: str = ""
     client: str = ""
+    client_id: str = ""
     scopes: frozenset[str] | None = None
     patient: UUID | None = None
     """The patient for whom the software of a token was launched; None: for nobody in particular."""
@@ -196,3 +198,13 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     grant_kind: str = ""
     categories: tuple[str, ...] = ()
     documents: tuple[UUID, ...] = ()
+
+    @property
+    def entities(self) -> list[tuple[str, UUID]]:
+        """What was touched: each thing's type of FHIR resource and its key."""
+        return [("DocumentReference", document) for document in self.documents]
+
+    @property
+    def sought(self) -> str:
+        """Of a search: the type of FHIR resources that was looked for."""
+        return self.RESOURCE

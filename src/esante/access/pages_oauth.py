@@ -98,7 +98,7 @@ async def _ask(request: Request, access: Access, directory: Directory) -> Respon
     if known is not None and settled:
         raise await access.apps.allow_again(requester, session, asked, known)
     offered = access.apps.offered(asked)
-    before = known.scopes if known and offered <= known.asked else offered
+    left_out = known.asked - known.scopes if known else frozenset()
     person = await directory.person(person_id) if person_id and person_id != requester.id else None
     return await render(
         request,
@@ -107,7 +107,7 @@ async def _ask(request: Request, access: Access, directory: Directory) -> Respon
         params=asked.params | ({"patient": str(person.id)} if person else {}),
         decision=_DECISION,
         wordings=in_words(offered, requester.kind, gettext_of(request)),
-        before=before,
+        left_out=left_out,
         known=known,
         person=person,
         place=source_of(asked.redirect_uri).rpartition("/")[2],

@@ -116,7 +116,7 @@ def covered(requester: Requester, resource: str, letters: str) -> list[Query]:
     found = _alternatives(requester.scopes, levels, resource, letters)
     if not found:
         raise _uncovered(requester, levels, resource, letters)
-    return found
+    return list(found)
 
 
 def require_scope(requester: Requester, resource: str, letters: str) -> None:
@@ -138,7 +138,8 @@ def reaching(requester: Requester, resource: str, letters: str) -> Requester:
     return replace(requester, patient=None) if user and user == both else requester
 
 
-def _alternatives(scopes: Iterable[str], levels: frozenset[str], resource: str, letters: str) -> list[Query]:
+@lru_cache(maxsize=4_096)
+def _alternatives(scopes: frozenset[str], levels: frozenset[str], resource: str, letters: str) -> tuple[Query, ...]:
     """The widest ways in which the scopes cover all letters: for each letter one scope, their queries together."""
     fitting = [
         scope
@@ -147,7 +148,7 @@ def _alternatives(scopes: Iterable[str], levels: frozenset[str], resource: str, 
     ]
     ways = product(*({scope.query for scope in fitting if letter in scope.letters} for letter in letters))
     found = {tuple(sorted({pair for query in way for pair in query})) for way in ways}
-    return sorted(query for query in found if not any(set(other) < set(query) for other in found))
+    return tuple(sorted(query for query in found if not any(set(other) < set(query) for other in found)))
 
 
 def _meet(one: Scope, other: Scope) -> Scope | None:

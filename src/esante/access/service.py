@@ -1,6 +1,7 @@
 """The room's one service: consents and requesters, and the use cases by their subject."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from esante.access.emergencies import Emergencies
 from esante.access.grants import Grants
 from esante.access.identity import Identity
 from esante.access.lifecycle import Lifecycle
+from esante.access.limits import Limits
 from esante.access.model import Consent, RecordState, Requester
 from esante.access.restrictions import Restrictions
 from esante.access.scopes import Query, covered, reaching, require_scope
@@ -26,8 +28,8 @@ from esante.access.smart import Smart
 from esante.access.stays import Stays
 from esante.directory import Directory
 from esante.journal import Journal, Reader
-from esante.storage import Database, Lookup
-from esante.web import Sessions
+from esante.storage import Connection, Database, Lookup
+from esante.web import Problem, Sessions
 
 
 class Access:
@@ -50,23 +52,31 @@ class Access:
         self._db = db
         self._consents: Lookup[UUID, Consent] = Lookup(db, partial(store.consents, db))
         self.sessions = Sessions(db)
-        self._signin = SignIn(db, journal, directory, self.sessions)
+        self._limits = Limits(db, journal)
+        self._signin = SignIn(db, journal, directory, self.sessions, self._limits)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
         self.stays = Stays(db, journal, directory, self.grants)
-        self.codes = Codes(db, journal, self.grants)
-        self.emergencies = Emergencies(db, journal, directory)
+        self.codes = Codes(db, journal, self.grants, self._limits)
+        self.emergencies = Emergencies(db, journal, directory, self._limits)
         self.restrictions = Restrictions(db, journal, directory)
         self.identity = Identity(base_url, identity_key)
         self.clients = Clients(db, journal, directory)
         self.apps = Apps(db, journal, directory, self.clients, self._signin, base_url)
         connections = Connections(db, journal, self._signin, self.sessions, self.identity)
-        self.smart = Smart(db, journal, directory, self._signin, self.clients, connections, self.identity)
+        self.smart = Smart(
+            db, journal, directory, self._signin, self.clients, connections, self.identity, self._limits
+        )
 
     async def consent(self, person_id: UUID) -> Consent:
         """What decisions about a person's record need, in one round trip; no record: state NONE."""
         found = await self._consents.of(person_id)
         return found or Consent(person_id=person_id, state=RecordState.NONE)
+
+    async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
+        """The consents of persons within a transaction; of who has no record: state NONE."""
+        found = await store.consents(conn, persons)
+        return {id_: found.get(id_) or Consent(person_id=id_, state=RecordState.NONE) for id_ in persons}
 
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
@@ -78,7 +88,8 @@ class Access:
         A token that covers only a part of them (see `caller_within`) does not do here.
         """
         requester = reaching(await self.requester(request), resource, letters)
-        require_scope(requester, resource, letters)
+        async with self._telling(requester, resource, letters):
+            require_scope(requester, resource, letters)
         return requester
 
     async def caller_within(self, request: Request, resource: str, letters: str) -> tuple[Requester, list[Query]]:
@@ -87,7 +98,46 @@ class Access:
         An empty query, then the only one, matches all. Every query must be understood in full by whoever applies it.
         """
         requester = reaching(await self.requester(request), resource, letters)
-        return requester, covered(requester, resource, letters)
+        async with self._telling(requester, resource, letters):
+            return requester, covered(requester, resource, letters)
+
+    async def looker_up(self, request: Request, resource: str, letters: str) -> Requester:
+        """As `caller`, for the directory, where nobody searches for persons without end; Problem 429 too."""
+        requester = await self.caller(request, resource, letters)
+        if resource == "Patient" and "s" in letters:
+            await self._limits.search(requester)
+        return requester
+
+    @asynccontextmanager
+    async def _telling(self, requester: Requester, resource: str, letters: str) -> AsyncIterator[None]:
+        """Tells of the scope that is missing, where one is."""
+        try:
+            yield
+        except Problem:
+            await self._limits.turned_away("scope", requester.actor, requester.origin, f"{resource}.{letters}")
+            raise
+
+    def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
+        """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
+        try:
+            return covered(requester, resource, letters)
+        except Problem:
+            return []
+
+    async def must_cover(self, requester: Requester, resource: str, letters: str) -> None:
+        """Problem 403 unless the token of one who asks already covers `letters` of all of a type."""
+        async with self._telling(requester, resource, letters):
+            require_scope(requester, resource, letters)
+
+    async def again(self, known: Requester, resource: str = "", letters: str = "") -> Requester | None:
+        """Who asked before, as he or she would ask now: for work that goes on without a request.
+
+        None when nobody is like that any more, or may no longer do `letters` (SMART v2) to `resource`.
+        """
+        found = await self._signin.again(known)
+        if found is not None and resource and not self.within(found, resource, letters):
+            return None
+        return found
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""

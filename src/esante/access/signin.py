@@ -13,8 +13,10 @@ from starlette.responses import Response
 
 from esante.access import store_signin
 from esante.access.events import SignedIn, SignedOut, TokenIssued
+from esante.access.limits import NOBODY, Limits
 from esante.access.model import Requester
 from esante.access.oauth import SECRET, kept_as, new_secret
+from esante.access.scopes import common_scopes
 from esante.access.store_signin import Token
 from esante.directory import Directory, Organization, Person, Practitioner
 from esante.journal import Journal
@@ -60,6 +62,7 @@ def principal_of(requester: Requester) -> dict[str, Any]:
         "organization": requester.organization,
         "client": requester.client,
         "patient": str(requester.patient) if requester.patient else None,
+        "client_id": requester.client_id,
     }
 
 
@@ -75,6 +78,7 @@ def requester_in(principal: dict[str, Any], origin: str = "") -> Requester:
         organization=principal.get("organization", ""),
         client=principal.get("client", ""),
         patient=UUID(patient) if patient else None,
+        client_id=principal.get("client_id", ""),
         origin=origin,
     )
 
@@ -85,19 +89,40 @@ class SignIn:
     A token, and where a practitioner works, are believed for `CACHE_SECONDS` without asking again.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, sessions: Sessions) -> None:
+    def __init__(
+        self, db: Database, journal: Journal, directory: Directory, sessions: Sessions, limits: Limits
+    ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
-        self._tokens: dict[bytes, tuple[float, Token]] = {}
+        self._limits = limits
+        self._tokens: dict[bytes, tuple[float, Token, Requester]] = {}
         self._places: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
     async def requester(self, request: Request) -> Requester:
         """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
         given = request.headers.get("authorization")
         if given is not None:
-            found = await self._by_token(given)
+            found = await self._by_token(given, origin_of(request))
         else:
             found = await self._by_session(request)
         return await self._at_work(replace(found, origin=origin_of(request)))
+
+    async def again(self, known: Requester) -> Requester | None:
+        """Who asked before, as he or she would ask now: for work that goes on without a request.
+
+        None when the directory knows nobody like that any more, or when the software that acted is disabled; of the
+        scopes of then stay those that it may still have.
+        """
+        scopes = known.scopes
+        if known.client_id:
+            client = await store_signin.client(self._db, known.client_id)
+            if client is None:
+                return None
+            scopes = None if scopes is None else common_scopes(scopes, client.scopes)
+        found = await self._today(known)
+        if found is None:
+            return None
+        found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
+        return replace(found, scopes=scopes, patient=known.patient)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
@@ -143,6 +168,21 @@ class SignIn:
         await self._db.write(rows)
         return value
 
+    async def _today(self, known: Requester) -> Requester | None:
+        """Somebody as the directory knows him now."""
+        match known.kind:
+            case "patient":
+                person = await self._directory.person(known.id)
+                return requester_of(person) if person else None
+            case "organization":
+                organization = await self._directory.organization(known.id)
+                return requester_of(organization) if organization else None
+            case "practitioner":
+                practitioner = await self._directory.practitioner(known.id)
+                place = known.organization_id and await self._directory.organization(known.organization_id)
+                return await self._at_work(requester_of(practitioner, place or None)) if practitioner else None
+        return None
+
     def token_rows(
         self,
         requester: Requester,
@@ -154,8 +194,9 @@ class SignIn:
     ) -> tuple[str, list[Row]]:
         """A new bearer token, of which only the SHA-256 is kept, with the rows of it and of its entry."""
         value, until = new_secret(), datetime.now(UTC) + lifetime
+        client_id = client_id or requester.client_id
         token = Token(
-            principal=principal_of(requester),
+            principal=principal_of(replace(requester, client_id=client_id)),
             scopes=scopes,
             expires_at=until,
             client_id=client_id,
@@ -166,31 +207,39 @@ class SignIn:
 
     async def bearer(self, header: str) -> Token | None:
         """What the bearer token in an Authorization header stands for; None for any other header."""
-        scheme, _, value = header.partition(" ")
-        return await self.token(value.strip()) if scheme.lower() == "bearer" else None
+        known = await self._known(_bearer_value(header))
+        return known[0] if known else None
 
     def forget(self) -> None:
         """Believe no token any more without asking: some have just ended."""
         self._tokens.clear()
 
-    async def _by_token(self, header: str) -> Requester:
-        token = await self.bearer(header)
-        if token is None:
+    async def _by_token(self, header: str, origin: str) -> Requester:
+        known = await self._known(_bearer_value(header))
+        if known is None:
+            await self._limits.turned_away("token", NOBODY, origin)
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
-        return replace(requester_in(token.principal), scopes=token.scopes)
+        return known[1]
 
     async def token(self, value: str) -> Token | None:
         """What a bearer token stands for; None for what is none, or serves no longer."""
+        known = await self._known(value)
+        return known[0] if known else None
+
+    async def _known(self, value: str) -> tuple[Token, Requester] | None:
+        """A token and the requester that it stands for."""
         if not SECRET.fullmatch(value):
             return None
         key, now = kept_as(value), time.monotonic()
         known = self._tokens.get(key)
         if known and now - known[0] < CACHE_SECONDS and known[1].expires_at > datetime.now(UTC):
-            return known[1]
+            return known[1:]
         token = await store_signin.token(self._db, key)
-        if token:
-            _keep(self._tokens, key, (now, token))
-        return token
+        if token is None:
+            return None
+        requester = replace(requester_in(token.principal), scopes=token.scopes)
+        _keep(self._tokens, key, (now, token, requester))
+        return token, requester
 
     async def _by_session(self, request: Request) -> Requester:
         session = await self._sessions.of(request)
@@ -220,6 +269,12 @@ class SignIn:
         if requester.organization_id in known[1]:
             return requester
         return replace(requester, organization_id=None, organization="")
+
+
+def _bearer_value(header: str) -> str:
+    """The token in an Authorization header; empty in any other."""
+    scheme, _, value = header.partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def _profession(practitioner: Practitioner, organization: Organization | None) -> str:

@@ -14,7 +14,7 @@ from esante.access.clients import Clients
 from esante.access.connections import Connections
 from esante.access.events import SignInRefused
 from esante.access.identity import Identity
-from esante.access.limits import count_attempt
+from esante.access.limits import Limits
 from esante.access.matrix import policy
 from esante.access.oauth import Issued, OAuthError
 from esante.access.scopes import INTROSPECT, common_scopes, parse_scope
@@ -40,8 +40,9 @@ class Smart:
         clients: Clients,
         connections: Connections,
         identity: Identity,
+        limits: Limits,
     ) -> None:
-        self._db, self._journal, self._directory, self._signin = db, journal, directory, signin
+        self._journal, self._directory, self._signin, self._limits = journal, directory, signin, limits
         self._connections, self._identity = connections, identity
         self._assertions = Assertions(db, clients, f"{identity.issuer}/oauth/token")
 
@@ -122,7 +123,7 @@ class Smart:
 
     async def _refused(self, form: Mapping[str, str], error: OAuthError, origin: str) -> None:
         terms = policy(datetime.now(UTC).date())
-        await count_attempt(self._db, {f"oauth:{origin}": terms.attempts_per_origin}, terms.attempt_window)
+        await self._limits.count({f"oauth:{origin}": terms.attempts_per_origin}, terms.attempt_window, origin=origin)
         told = SignInRefused(method="smart", subject=claimed(form), reason=error.error)
         await self._journal.append(told, origin=origin)
 

@@ -86,6 +86,21 @@ class Stays:
         """The admission was told by mistake, perhaps of the wrong person: the access ends now. Problem 404."""
         return await self._end(requester, person_id, stay_id, StayStatus.MISTAKEN, datetime.now(UTC))
 
+    async def concern(self, requester: Requester) -> bool:
+        """Whether the requester acts for an organisation of a kind that may tell of stays."""
+        found = None
+        if requester.organization_id is not None:
+            found = await self._directory.organization(requester.organization_id)
+        return found is not None and found.kind in policy(datetime.now(UTC).date()).stay_kinds
+
+    async def has(self, requester: Requester, person_id: UUID, stay_id: UUID) -> bool:
+        """Whether a person has a stay with the organisation that the requester acts for."""
+        organization_id = requester.organization_id
+        if organization_id is None:
+            return False
+        stays = await store_stays.of_person(self._db, person_id, organization_id)
+        return any(stay.id == stay_id for stay in stays)
+
     async def one(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
         """A stay with the requester's hospital. Problem 404."""
         hospital = await self._hospital(requester, person_id, StayRead)

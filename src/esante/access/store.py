@@ -269,24 +269,64 @@ async def end_at(conn: Connection, person_id: UUID, grant_id: UUID, until: datet
     return _grant(row)
 
 
-async def held_by(db: Database, holders: Sequence[UUID], limit: int, died_after: datetime) -> list[Grant]:
-    """The newest grants in force of some holders, of records that they open (none of who died before `died_after`).
+_HELD = """
+FROM access_grant g JOIN access_record r USING (person_id)
+WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())
+  AND g.since <= now() AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
+  AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($3))
+"""
+"""Grants in force of some holders ($1), of records that they open: of none who died before $2 or blocked one of $3.
 
-    The one question across persons: on a distributed database it is asked of every node, by an index on each.
-    """
+The one question across persons: on a distributed database it is asked of every node, by an index on each.
+"""
+
+
+async def held_by(db: Database, holders: Sequence[UUID], limit: int, died_after: datetime) -> list[Grant]:
+    """The newest grants in force of some holders, of records that they open."""
     rows = await db.fetch(
-        """
-        SELECT g.* FROM access_grant g JOIN access_record r USING (person_id)
-        WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())
-          AND g.since <= now() AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $3)
-          AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($1))
-        ORDER BY g.grant_id DESC LIMIT $2
-        """,
+        f"SELECT g.* {_HELD} ORDER BY g.grant_id DESC LIMIT $4",
+        list(holders),
+        died_after,
         list(holders),
         limit,
-        died_after,
     )
     return [_grant(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Grants of `holders` for those for whom one acts (`acting`: none of them is blocked); of `only` one person."""
+
+    holders: Sequence[UUID]
+    acting: Sequence[UUID]
+    only: UUID | None
+
+
+async def persons_held(db: Database, held: Held, died_after: datetime, after: UUID, limit: int) -> list[UUID]:
+    """The persons of grants in force, by key, those after one."""
+    rows = await db.fetch(
+        f"SELECT DISTINCT g.person_id {_HELD} AND ($4::uuid IS NULL OR g.person_id = $4)"
+        " AND g.person_id > $5 ORDER BY g.person_id LIMIT $6",
+        list(held.holders),
+        died_after,
+        list(held.acting),
+        held.only,
+        after,
+        limit,
+    )
+    return [row["person_id"] for row in rows]
+
+
+async def count_held(db: Database, held: Held, died_after: datetime) -> int:
+    """How many persons there are with grants in force."""
+    found: int = await db.fetchval(
+        f"SELECT count(DISTINCT g.person_id) {_HELD} AND ($4::uuid IS NULL OR g.person_id = $4)",
+        list(held.holders),
+        died_after,
+        list(held.acting),
+        held.only,
+    )
+    return found
 
 
 def _grant(row: asyncpg.Record) -> Grant:

@@ -128,6 +128,18 @@ async def authorization(
     return _authorization(row) if row else None
 
 
+async def change(conn: Connection, one: Authorization) -> None:
+    """Write anew what is allowed by a permission that goes on."""
+    await conn.execute(
+        "UPDATE app_authorization SET asked = $2, scopes = $3, given_at = $4, until = $5 WHERE authorization_id = $1",
+        one.authorization_id,
+        _joined(one.asked),
+        _joined(one.scopes),
+        one.given_at,
+        one.until,
+    )
+
+
 async def revoke(conn: Connection, holder_id: UUID, authorization_id: UUID, at: datetime) -> bool:
     """End a permission; whether there was one."""
     done = await conn.fetchval(

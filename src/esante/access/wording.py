@@ -19,8 +19,10 @@ _ONLY = N_("%(what)s, only: %(which)s")
 _OTHER = N_("Data of the kind %(what)s")
 _WHOSE = {
     ("practitioner", "patient"): N_("Of this patient."),
-    ("practitioner", "user"): N_("Of all patients whose record you may open."),
+    ("practitioner", "user"): N_("Of everyone whose data you may see."),
 }
+_SHARED = frozenset({"Organization", "Practitioner", "PractitionerRole"})
+"""Resources that are about no patient."""
 _LATER = N_("Also what will be added to the record later.")
 _PLAIN = {
     "openid": (N_("Know who you are"), N_("So that you need no other sign-in there.")),
@@ -53,7 +55,8 @@ def in_words(scopes: Iterable[str], kind: str, _: Gettext) -> list[Wording]:
 def _worded(text: str, scope: Scope, kind: str, _: Gettext) -> Wording:
     sees, changes = set(scope.letters) & set("rs"), set(scope.letters) & set("cud")
     words = _BOTH if sees and changes else _CHANGE if changes else _SEE
-    details = [_WHOSE.get((kind, scope.level), ""), _LATER if scope.resource == "*" else ""]
+    whose = "" if scope.resource in _SHARED else _WHOSE.get((kind, scope.level), "")
+    details = [whose, _LATER if scope.resource == "*" else ""]
     what = _what(scope, _)
     return Wording(text, _(words) % {"what": what}, " ".join(_(one) for one in details if one), bool(changes))
 

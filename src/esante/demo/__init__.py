@@ -2,13 +2,17 @@
 
 from esante.demo.cast import become, everyone, find, people_json, personas, token_for
 from esante.demo.documents import documents_of
-from esante.demo.keys import CLIENT_ID, key_file
+from esante.demo.keys import APP_ID, APP_PATH, CLIENT_ID, CLINIC_ID, key_file, register_apps
 from esante.demo.load import load
 from esante.demo.model import Citizen, DemoDocument, World
+from esante.demo.pages import routes as page_routes
 from esante.demo.world import PERSONS, SEED, world
 
 __all__ = [
+    "APP_ID",
+    "APP_PATH",
     "CLIENT_ID",
+    "CLINIC_ID",
     "PERSONS",
     "SEED",
     "Citizen",
@@ -20,8 +24,10 @@ __all__ = [
     "find",
     "key_file",
     "load",
+    "page_routes",
     "people_json",
     "personas",
+    "register_apps",
     "token_for",
     "world",
 ]

@@ -59,6 +59,7 @@ class History:
             type=document.type,
             media_type=document.media_type,
             size=document.size,
+            delay=document.delay,
             **_about(verdict, author, document),
         )
         return [

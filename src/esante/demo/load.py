@@ -16,12 +16,13 @@ from esante.demo import store
 from esante.demo.history import History
 from esante.demo.keys import register_software
 from esante.demo.model import Citizen, World
+from esante.demo.past import ORIGIN, Past
 from esante.demo.pieces import Piece, pieces
 from esante.demo.platform import Platform
 from esante.demo.trust import grants, looks
 from esante.demo.world import PERSONS, SEED, world
 from esante.journal import SYSTEM, advance
-from esante.storage import Row, insert, uuid7_floor
+from esante.storage import NIL, Row, insert, uuid7_floor
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and of what."""
@@ -35,10 +36,16 @@ ALONE = 200
 
 
 async def load(
-    platform: Platform, *, persons: int = PERSONS, seed: int = SEED, progress: Progress = lambda *_: None
+    platform: Platform,
+    *,
+    persons: int = PERSONS,
+    seed: int = SEED,
+    history: int = 0,
+    progress: Progress = lambda *_: None,
 ) -> None:
     """Load the country of `seed` as it is today; does nothing where it is loaded already.
 
+    `history`: so many months of invented use of the platform, for the bulletin (`past`).
     Raises RuntimeError when another country is in the database.
     """
     now = datetime.now(UTC)
@@ -52,7 +59,7 @@ async def load(
             " ask for that one, or choose another --data"
         )
     country = world(known[2], seed=seed, persons=persons)
-    await _Loader(platform, country, now, progress).run()
+    await _Loader(platform, country, now, progress).run(history)
 
 
 class _Loader:
@@ -63,9 +70,11 @@ class _Loader:
         self._history = History(platform, country, now)
         self._done: set[str] = set()
 
-    async def run(self) -> None:
+    async def run(self, history: int) -> None:
         """Every step that is not done yet."""
         self._done = await store.steps(self._p.db)
+        if history:
+            await self._past(history)
         await self._step("people", self._people)
         await self._step("records", self._records)
         await self._documents()
@@ -82,6 +91,20 @@ class _Loader:
     async def _keep(self, rows: Iterable[Row]) -> None:
         async with self._p.db.transaction() as conn:
             await insert(conn, rows)
+
+    async def _past(self, months: int) -> None:
+        """The use of the platform in the months before, straight into the journal, month by month."""
+        journal = self._p.journal
+        await journal.ensure_months(self._now - timedelta(days=31 * (months + 2)), self._now)
+        for place, told in enumerate(Past(self._world.seed, self._now, months).months()):
+            if f"past/{place}" not in self._done:
+                rows = [
+                    row
+                    for event, person, actor, at in told
+                    for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
+                ]
+                await journal.sealer.load([*rows, store.step_row(f"past/{place}", events=len(told))])
+            self._progress(place, months + 1, "past")
 
     async def _people(self) -> Sequence[Row]:
         """The directory: organisations, professionals, persons (as living; deaths are told later)."""

@@ -3,6 +3,7 @@
 from esante.directory.api import capabilities
 from esante.directory.api import routes as api_routes
 from esante.directory.lists import catalogue
+from esante.directory.meaning import NAMING, person_meant
 from esante.directory.model import (
     Address,
     Catalogue,
@@ -16,6 +17,7 @@ from esante.directory.model import (
     PersonSearched,
     PersonUpdated,
     Practitioner,
+    PractitionerRegistered,
     Role,
     System,
     Term,
@@ -25,6 +27,7 @@ from esante.directory.rules import matricule, matricule_faults, normalised
 from esante.directory.service import Directory
 
 __all__ = [
+    "NAMING",
     "Address",
     "Catalogue",
     "Directory",
@@ -38,6 +41,7 @@ __all__ = [
     "PersonSearched",
     "PersonUpdated",
     "Practitioner",
+    "PractitionerRegistered",
     "Role",
     "System",
     "Term",
@@ -49,6 +53,7 @@ __all__ = [
     "normalised",
     "organization_resource",
     "patient_resource",
+    "person_meant",
     "practitioner_resource",
     "role_resource",
 ]

@@ -11,7 +11,8 @@ from typing import Any
 from click import wrap_text
 
 from esante.fhir.model import Issue
-from esante.fhir.validation import check, readable
+from esante.fhir.validation import check
+from esante.web import readable
 
 MAX_FILE = 200 * 1024 * 1024
 WIDTH = 110

@@ -3,29 +3,40 @@
 Source: FHIR R4, "RESTful API" (http.html) and "Search" (search.html).
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.web import FHIR_JSON, N_, Problem, read_body
+from esante.fhir.ids import keys_of
+from esante.fhir.search import dates
+from esante.fhir.search.model import DEFAULT_COUNT, MAX_COUNT
+from esante.web import FHIR_JSON, N_, Problem, read_body, readable
+
+__all__ = [
+    "DEFAULT_COUNT",
+    "MAX_COUNT",
+    "DateRange",
+    "Resource",
+    "SearchParams",
+    "date_range",
+    "fhir_response",
+    "keys_of",
+    "posted_search",
+    "read_resource",
+    "searchset",
+    "token_of",
+]
 
 Resource = dict[str, Any]
-DEFAULT_COUNT, MAX_COUNT = 50, 200
 FORM_LIMIT = 64 * 1024
 _JSON = (FHIR_JSON, "application/json", "text/json")
 _COMMON = frozenset({"_count", "_format", "_cursor", "_pretty"})
-_DATE = re.compile(
-    r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?"
-    r"(Z|[+-]\d\d:\d\d)?)?)?)?"
-)
 
 
 def fhir_response(resource: Resource, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -44,20 +55,6 @@ async def read_resource(request: Request, limit: int) -> bytes:
             remedy=N_("Send FHIR as application/fhir+json."),
         )
     return await read_body(request, limit)
-
-
-def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
-    """The person's key and the thing's own in a logical id, or None for what is no id of ours.
-
-    Whatever belongs to a person has both keys in its id, 32 hexadecimal digits each, so that every look-up is
-    bounded by one person.
-    """
-    if len(logical_id) != 64 or not logical_id.isascii() or logical_id != logical_id.lower():
-        return None
-    try:
-        return UUID(hex=logical_id[:32]), UUID(hex=logical_id[32:])
-    except ValueError:
-        return None
 
 
 def searchset(
@@ -138,6 +135,11 @@ class SearchParams:
             raise _bad(unknown[0], N_("This search parameter is not supported."), N_("See /fhir/metadata."))
         self.outcome = _ignored(unknown) if unknown else None
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The parameters that were understood, as name and value."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
     def get(self, name: str) -> str | None:
         """The value of a parameter that may be given once; None when it is absent."""
         values = self._values.get(name, [])
@@ -175,14 +177,13 @@ class SearchParams:
 
     def self_url(self, base_url: str) -> str:
         """The address of this search with the parameters that were understood."""
-        pairs = [(name, value) for name, values in self._values.items() for value in values]
-        return f"{base_url}{self._path}{'?' + urlencode(pairs) if pairs else ''}"
+        return f"{base_url}{self._path}{'?' + urlencode(self.pairs) if self.pairs else ''}"
 
     def next_url(self, base_url: str, cursor: str | None) -> str | None:
         """The address of the next page, or None when there is none."""
         if cursor is None:
             return None
-        pairs = [(n, v) for n, values in self._values.items() if n != "_cursor" for v in values]
+        pairs = [pair for pair in self.pairs if pair[0] != "_cursor"]
         return f"{base_url}{self._path}?{urlencode([*pairs, ('_cursor', cursor)])}"
 
     @property
@@ -209,36 +210,18 @@ def token_of(value: str) -> tuple[str | None, str]:
 
 def date_range(value: str, name: str = "date") -> DateRange:
     """A FHIR date with an optional prefix, as the moments it covers; Problem 400 for anything else."""
-    match = _DATE.fullmatch(value.replace(" ", "+"))
-    if not match:
+    found = dates.sought(value)
+    if found is None:
         raise _bad(name, N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time."))
-    prefix, _, month, day, hour, _, second, zone = match.groups()
-    try:
-        parts = [int(part or default) for part, default in zip(match.groups()[1:7], (1, 1, 1, 0, 0, 0), strict=True)]
-        low = datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
-        if zone not in (None, "Z"):
-            low = datetime.fromisoformat(f"{low:%Y-%m-%dT%H:%M:%S}{zone}").astimezone(UTC)
-        high = _end(low, month, day, hour, second)
-    except (ValueError, OverflowError) as error:
-        raise _bad(name, N_("This is not a date."), N_("The day does not exist.")) from error
-    return DateRange(prefix or "eq", low, high)
-
-
-def _end(low: datetime, month: str | None, day: str | None, hour: str | None, second: str | None) -> datetime:
-    if second:
-        return low + timedelta(seconds=1)
-    if hour:
-        return low + timedelta(minutes=1)
-    if day:
-        return low + timedelta(days=1)
-    if month:
-        return low.replace(year=low.year + low.month // 12, month=low.month % 12 + 1)
-    return low.replace(year=low.year + 1)
+    prefix, (low, high) = found
+    if prefix == "ap":
+        low, high = dates.near((low, high), dates.microseconds(datetime.now(UTC)))
+    return DateRange(prefix, dates.moment(low), dates.moment(high))
 
 
 def _ignored(names: Iterable[str]) -> Resource:
     issues = [
-        {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {name} was ignored."}
+        {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {readable(name)} was ignored."}
         for name in names
     ]
     return {"resourceType": "OperationOutcome", "issue": issues}

@@ -16,6 +16,7 @@ from esante.fhir.glance import nothing_to_tell
 from esante.fhir.model import MAX_DEPTH, Checked, Finding, Issue, Path
 from esante.fhir.places import places
 from esante.fhir.shapes import shapes
+from esante.web import readable
 
 #: A sender who has this many problems learns nothing from more of them.
 MAX_ISSUES = 200
@@ -151,11 +152,6 @@ def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]
     place = next((located[path[:n]] for n in range(len(path), -1, -1) if path[:n] in located), (None, None))
     where, text = readable(expression(resource, path)), readable(finding.diagnostics)
     return Issue(finding.severity, finding.code, where, text, *place)
-
-
-def readable(text: str) -> str:
-    """Text without the signs that FHIR allows in no text, or that a terminal would obey."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def _unreadable(error: jsontext.NotJson, code: str = "structure") -> Checked:

@@ -1,6 +1,6 @@
 """The append-only journal: everything that happens is told here, sealed, and can be proved."""
 
-from esante.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, event
+from esante.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Sealed, event
 from esante.journal.proof import verifier_source
 from esante.journal.readers import Reader, advance, run_readers
 from esante.journal.service import Journal
@@ -16,6 +16,7 @@ __all__ = [
     "Journal",
     "Reader",
     "Report",
+    "Sealed",
     "advance",
     "event",
     "run_readers",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -90,6 +90,17 @@ class Entry:
     origin: str
     event: Any
     seq: int | None = None
+
+
+class Sealed(NamedTuple):
+    """One sealed entry as it lies in the journal; `content` is the JSON of a `Content`, None once expired."""
+
+    seq: int
+    person_id: UUID
+    at: datetime
+    type: str
+    content: bytes | None
+    sealed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ commit at once, and a slow one holds nobody up.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from esante.journal import store
 from esante.journal.keys import Signer, checkpoint_lines
@@ -56,7 +58,6 @@ class Sealer:
             pending = await store.take_pending(conn, BATCH)
             if not pending:
                 return 0
-            pending.sort(key=lambda row: row["entry_id"].bytes)
             head = await self._append(conn, [(r["person_id"], r["entry_id"], r["digest"]) for r in pending])
         await self._objects.put_named(HEAD, head.note.encode())
         return len(pending)
@@ -68,7 +69,22 @@ class Sealer:
             total += sealed
         return total
 
-    async def _append(self, conn: Connection, entries: list[tuple]) -> Checkpoint:  # type: ignore[type-arg]
+    async def load(self, rows: Sequence[Row]) -> None:
+        """Keep history as if it had been told and sealed, all or none: rows of `Journal.rows`, in the order of time.
+
+        It goes straight into the months and the tree, by copying; only the time of the seal is today's. Rows of
+        other tables are inserted with it.
+        """
+        entries = [values for table, values in rows if table is store.ENTRY]
+        waiting = [values for table, values in rows if table is store.PENDING]
+        async with self._db.transaction() as conn:
+            await store.wait_for_seal(conn)
+            await conn.copy_records_to_table(store.ENTRY.name, records=entries, columns=list(store.ENTRY.columns))
+            head = await self._append(conn, waiting)
+            await insert(conn, (row for row in rows if row[0] not in (store.ENTRY, store.PENDING)))
+        await self._objects.put_named(HEAD, head.note.encode())
+
+    async def _append(self, conn: Connection, entries: Sequence[tuple[Any, ...]]) -> Checkpoint:
         last = await store.last_checkpoint(conn)
         frontier = Frontier.from_bytes(last["size"], last["frontier"]) if last else Frontier()
         counts = Counter(await store.counts_of(conn, list({person for person, _, _ in entries})))

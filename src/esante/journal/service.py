@@ -25,6 +25,7 @@ from esante.journal.model import (
     Entry,
     Event,
     Expired,
+    Sealed,
     digest_of,
 )
 from esante.journal.seal import Sealer
@@ -87,6 +88,10 @@ class Journal:
     async def entry_of(self, person_id: UUID, entry_id: UUID) -> Entry | None:
         """One entry of a person, or None."""
         return await store.entry_of(self._db, person_id, entry_id)
+
+    async def sealed(self, after: int, limit: int) -> list[Sealed]:
+        """Up to `limit` sealed entries after leaf `after`, in the order of the leaves: for software that counts."""
+        return await store.sealed(self._db, after, limit)
 
     async def head(self) -> Checkpoint | None:
         """The newest signed checkpoint, or None before the first seal."""

@@ -1,5 +1,6 @@
 """All SQL of the journal."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from esante.journal.model import EVENTS, Actor, Checkpoint, Content, Entry
+from esante.journal.model import EVENTS, Actor, Checkpoint, Content, Entry, Sealed
 from esante.storage import Connection, Database, Kind, Table, uuid7_floor
 
 ENTRY = Table(
@@ -45,6 +46,7 @@ CHECKPOINT = Table(
 CURSOR = Table("journal_cursor", Kind.LOCAL, {"reader": "text"})
 
 _SEAL_LOCK = 0x6A6F75726E616C
+_MONTHS_LOCK = _SEAL_LOCK + 1
 _content = msgspec.json.Decoder(Content)
 DIGESTED = (
     "e.salt || uuid_send(e.entry_id) || uuid_send(e.person_id) || timestamptz_send(e.at)"
@@ -63,11 +65,12 @@ def months(first: datetime, last: datetime) -> list[datetime]:
 
 
 async def ensure_months(conn: Connection, first: datetime, last: datetime) -> None:
-    """Make the monthly partitions from `first` to `last` where they are missing."""
-    for start in months(first, last):
-        name = f"journal_entry_{start:%Y_%m}"
-        if await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
-            continue
+    """Make the monthly partitions from `first` to `last` where they are missing; in a transaction."""
+    missing = [start for start in months(first, last) if not await _is_there(conn, start)]
+    if missing:
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)  # two that start make them in turn
+    for start in missing:
+        name = _partition(start)
         end = months(start, datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC))[-1]
         await conn.execute(
             f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF journal_entry"
@@ -75,18 +78,31 @@ async def ensure_months(conn: Connection, first: datetime, last: datetime) -> No
         )
 
 
+def _partition(start: datetime) -> str:
+    return f"journal_entry_{start:%Y_%m}"
+
+
+async def _is_there(conn: Connection, start: datetime) -> bool:
+    return bool(await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", _partition(start)))
+
+
 async def lock_seal(conn: Connection) -> bool:
     """Take the sealer's lock for this transaction; False when another process has it."""
     return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _SEAL_LOCK))
 
 
+async def wait_for_seal(conn: Connection) -> None:
+    """Take the sealer's lock for this transaction, as soon as no other process has it."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", _SEAL_LOCK)
+
+
 async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
-    """Remove up to `limit` waiting entries and return them: person_id, entry_id, digest.
+    """Remove up to `limit` waiting entries, the oldest, and return them in order: person_id, entry_id, digest.
 
     Only who holds the sealer's lock may call it: then nobody takes rows between the two statements.
     """
     rows: list[asyncpg.Record] = await conn.fetch(
-        "SELECT person_id, entry_id, digest FROM journal_pending LIMIT $1", limit
+        "SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1", limit
     )
     await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", [row["entry_id"] for row in rows])
     return rows
@@ -160,6 +176,42 @@ async def after(conn: Connection, seq: int, types: Sequence[str], limit: int) ->
         list(types),
     )
     return last, [entry(row) for row in rows]
+
+
+async def sealed(db: Database, seq: int, limit: int) -> list[Sealed]:
+    """Up to `limit` entries after leaf `seq`, in order, each with the time of the seal that covers it."""
+    async with db.transaction("repeatable_read") as conn:
+        # The bounds let PostgreSQL pass over the months that hold none of these entries.
+        bounds = await conn.fetch(
+            """
+            WITH w AS (SELECT entry_id FROM journal_leaf WHERE seq > $1 AND seq <= $1 + $2)
+            (SELECT entry_id FROM w ORDER BY entry_id LIMIT 1) UNION ALL
+            (SELECT entry_id FROM w ORDER BY entry_id DESC LIMIT 1)
+            """,
+            seq,
+            limit,
+        )
+        if not bounds:
+            return []
+        rows = await conn.fetch(
+            """
+            SELECT l.seq, l.person_id, e.at, e.type, e.content
+            FROM journal_leaf l JOIN journal_entry e USING (person_id, entry_id)
+            WHERE l.seq > $1 AND l.seq <= $1 + $2 AND e.entry_id BETWEEN $3 AND $4 ORDER BY l.seq
+            """,
+            seq,
+            limit,
+            bounds[0]["entry_id"],
+            bounds[1]["entry_id"],
+        )
+        seals = await conn.fetch(
+            "SELECT size, sealed_at FROM journal_checkpoint WHERE size > $1 ORDER BY size"
+            " LIMIT (SELECT count(*) + 1 FROM journal_checkpoint WHERE size > $1 AND size < $1 + $2)",
+            seq,
+            limit,
+        )
+    sizes = [row["size"] for row in seals]
+    return [Sealed(**row, sealed_at=seals[bisect_left(sizes, row["seq"])]["sealed_at"]) for row in rows]
 
 
 async def waiting(conn: Connection, type_: str) -> list[Entry]:

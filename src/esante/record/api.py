@@ -12,13 +12,16 @@ from uuid import UUID
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from esante.access import Access, Requester
 from esante.directory import Directory
 from esante.fhir import Issue, outcome
 from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset
-from esante.record import telling
+from esante.record import clinical_routes, telling
+from esante.record.bundles_api import BundlesFace, is_submission
+from esante.record.clinical_routes import ClinicalRoutes
+from esante.record.docref import as_search
 from esante.record.findings import FINDINGS, InvalidContent
 from esante.record.model import MAX_CONTENT, Deposited, Document, Filters, Order, Status
 from esante.record.resources import (
@@ -61,6 +64,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def capabilities() -> list[Resource]:
     """The resources of this face, for CapabilityStatement.rest.resource."""
     return [
+        *clinical_routes.capabilities(),
         _capability("DocumentReference", ("create", "read", "update", "search-type"), DOCUMENT_PARAMETERS),
         _capability("List", ("read", "search-type"), LIST_PARAMETERS),
         _capability("Binary", ("read",), {}),
@@ -68,17 +72,20 @@ def capabilities() -> list[Resource]:
     ]
 
 
-def routes(record: Record, directory: Directory, access: Access, base_url: str) -> list[Route]:
+def routes(record: Record, directory: Directory, access: Access, base_url: str) -> list[BaseRoute]:
     """The routes under /fhir; `base_url` is the address of /fhir."""
-    face = _Face(record, directory, access, base_url, Decoder(directory, base_url))
+    bundles = BundlesFace(record.transactions(base_url), access, base_url)
+    face = _Face(record, directory, access, base_url, Decoder(directory, base_url), bundles)
     get, post, put = ["GET"], ["POST"], ["PUT"]
     reference, lists = "/fhir/DocumentReference", "/fhir/List"
     return [
+        ClinicalRoutes(record, directory, access, base_url),
         Route("/fhir", _told(face.provide), methods=post),
         Route("/fhir/", _told(face.provide), methods=post),
         Route(reference, face.find_documents, methods=get),
         Route(reference, _told(face.publish), methods=post),
         Route(f"{reference}/_search", _posted(face.find_documents), methods=post),
+        Route(f"{reference}/$docref", _told(face.docref), methods=["GET", "POST"]),
         Route(f"{reference}/{{id}}", face.read_document, methods=get),
         Route(f"{reference}/{{id}}", _told(face.withdraw), methods=put),
         Route(lists, face.find_lists, methods=get),
@@ -96,13 +103,17 @@ class _Face:
     access: Access
     base_url: str
     decoder: Decoder
+    bundles: BundlesFace
 
     # Deposit
 
     async def provide(self, request: Request) -> Response:
-        """ITI-65: the documents of a transaction, all or none."""
-        requester = await self.access.caller(request, "DocumentReference", "c")
+        """ITI-65: the documents of a transaction, all or none; or another batch or transaction."""
+        await self.access.requester(request)
         body = await read_resource(request, MAX_BODY)
+        if not is_submission(body):
+            return await self.bundles.take(request, body)
+        requester = await self.access.caller(request, "DocumentReference", "c")
         submission = await self.decoder.provided(body, uuid7())
         with _placed(submission):
             deposited = await self.record.deposit_all(requester, submission.person_id, submission.entries)
@@ -178,13 +189,13 @@ class _Face:
         """ITI-67: the documents of a patient that the requester may see."""
         requester = await self.access.caller(request, "DocumentReference", "s")
         params = SearchParams(request, DOCUMENT_PARAMETERS)
-        search = await Search.of(params, self.directory, self.base_url)
+        search = await Search.of(params, self.directory, self.base_url, requester.only)
         documents: tuple[Document, ...] = ()
         following = None
-        for person_id in search.persons:
+        if search.person_id is not None:
             timeline = await self.record.timeline(
                 requester,
-                person_id,
+                search.person_id,
                 search.filters,
                 cursor=params.cursor,
                 limit=params.count,
@@ -195,14 +206,18 @@ class _Face:
         resources = [document_reference(document, self.base_url) for document in documents]
         return fhir_response(self._searchset(params, resources, following))
 
+    async def docref(self, request: Request) -> Response:
+        """IPA's way to ask for documents."""
+        return await self.find_documents(await as_search(request))
+
     async def find_lists(self, request: Request) -> Response:
         """ITI-66: the submission sets of a patient's documents, the newest first."""
         requester = await self.access.caller(request, "List", "s")
         params = SearchParams(request, LIST_PARAMETERS)
-        search = await Search.of(params, self.directory, self.base_url)
+        search = await Search.of(params, self.directory, self.base_url, requester.only)
         sets: dict[str, list[Document]] = {}
-        for person_id in search.persons:
-            for document in await self._all(requester, person_id):
+        if search.person_id is not None:
+            for document in await self._all(requester, search.person_id):
                 sets.setdefault(document.submission_id.hex, []).append(document)
         resources = [
             submission_set(documents, self.base_url) for documents in sets.values() if search.matches_set(documents)

@@ -76,7 +76,7 @@ class Deposits:
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
         if requester.only not in (None, person_id):
-            raise Denied(telling.not_found())
+            raise Denied(telling.unknown_person())
         examined = []
         for index, entry in enumerate(entries):
             with _numbered(index):
@@ -197,8 +197,7 @@ class Deposits:
         document = one.document
         fields: dict[str, Any] = {"type": document.type, "media_type": document.media_type, "size": document.size}
         event = Replaced if document.replaces else DepositedEvent
-        if document.replaces:
-            fields["replaces"] = document.replaces
+        fields |= {"replaces": document.replaces} if document.replaces else {"delay": document.delay}
         told = self._teller.rows(event, requester, document.person_id, one.verdict, [document], **fields)
         return [*store.rows_of(document, one.entry.content), *told]
 

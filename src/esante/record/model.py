@@ -95,6 +95,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return self.organization_id or self.author_id
 
     @property
+    def delay(self) -> int:
+        """Days from the document's own date to its deposit."""
+        return (self.deposited_at.date() - self.event_date).days
+
+    @property
     def kind(self) -> str:
         """What it is to a reader: fhir, pdf, cda, image or text."""
         return KINDS[self.media_type]
@@ -213,7 +218,7 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
     action: str = ""
 
 
-@event("record.deposited")
+@event("record.deposited", version=2)
 class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """A document came in."""
 
@@ -223,6 +228,8 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     type: str = ""
     media_type: str = ""
     size: int = 0
+    delay: int | None = None
+    """Days from the document's own date to its deposit; None in entries of version 1."""
 
 
 @event("record.replaced")

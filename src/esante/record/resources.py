@@ -25,6 +25,8 @@ SOURCE_EXTENSION = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/ihe-sou
 URI = "urn:ietf:rfc:3986"
 
 LABELS = {Confidentiality.NORMAL: "N", Confidentiality.RESTRICTED: "R", Confidentiality.HIDDEN: "V"}
+LEVELS = {code: level for level, code in LABELS.items()} | dict.fromkeys("ULM", Confidentiality.NORMAL)
+"""How far a thing goes by its label (v3 Confidentiality)."""
 _LABEL_NAMES = {"N": "normal", "R": "restricted", "V": "very restricted"}
 _AUTHOR_TYPES = {"practitioner": "Practitioner", "organization": "Organization", "patient": "Patient"}
 

@@ -3,6 +3,8 @@
 import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
 from esante.access import (
     Action,
@@ -30,6 +32,30 @@ pictures of a long PDF only as the reader comes to them. Longer would hide from 
 back."""
 
 
+class Thing(Protocol):
+    """What is decided on: a document, or a source of resources."""
+
+    @property
+    def category(self) -> str:
+        """A key of the category list."""
+
+    @property
+    def confidentiality(self) -> Confidentiality:
+        """How far it goes."""
+
+    @property
+    def author_id(self) -> UUID:
+        """Who wrote it."""
+
+    @property
+    def organization_id(self) -> UUID | None:
+        """The organisation it comes from."""
+
+    @property
+    def misfiled(self) -> bool:
+        """Whether it was filed under the wrong patient."""
+
+
 def purpose_of(requester: Requester) -> Purpose:
     """Why a requester asks, as far as his kind tells; an emergency grant says more."""
     match requester.kind:
@@ -41,7 +67,7 @@ def purpose_of(requester: Requester) -> Purpose:
             return Purpose.TREATMENT
 
 
-def item_of(document: Document) -> Item:
+def item_of(document: Thing) -> Item:
     """What the access decision must know of a document."""
     return Item(
         category=document.category,
@@ -51,7 +77,7 @@ def item_of(document: Document) -> Item:
     )
 
 
-def is_own(document: Document, requester: Requester) -> bool:
+def is_own(document: Thing, requester: Requester) -> bool:
     """Whether the requester wrote the document, or acts for the organisation it came from."""
     if requester.id in (document.author_id, document.organization_id):
         return True
@@ -78,37 +104,37 @@ class Sight:
     """What one requester sees of one record at one moment; like documents are decided on once."""
 
     def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
-        self._requester, self._consent, self._at = requester, consent, at
+        self.requester, self.consent, self.at = requester, consent, at
         self._purpose = purpose_of(requester)
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
 
-    def verdict(self, document: Document) -> Verdict:
+    def verdict(self, document: Thing) -> Verdict:
         """Whether the requester may read a document, and why."""
-        if document.misfiled and self._requester.kind == "operator":
+        if document.misfiled and self.requester.kind == "operator":
             return CORRECTION
         like = document.category, document.confidentiality, document.author_id, document.organization_id
         if (known := self._verdicts.get(like)) is None:
             item = item_of(document)
-            known = decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
+            known = decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
             self._verdicts[like] = known
         return known
 
-    def sees(self, document: Document) -> bool:
+    def sees(self, document: Thing) -> bool:
         """Whether a document exists for the requester: a misfiled one only for its author and the operator."""
-        if document.misfiled and self._requester.kind != "operator" and not is_own(document, self._requester):
+        if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
             return False
         return self.verdict(document).allowed
 
     @property
     def grant(self) -> Grant | None:
         """The access by which a professional may open the record at all."""
-        return opening_grant(self._consent, self._requester, self._at)
+        return opening_grant(self.consent, self.requester, self.at)
 
     def whole(self) -> Verdict:
         """The verdict on opening the record, whatever is in it."""
-        if self._requester.kind == "patient":
+        if self.requester.kind == "patient":
             item = Item(category="")
-            return decide(self._consent, self._requester, Action.READ, item, self._purpose, self._at)
+            return decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
         if (grant := self.grant) is not None:
             return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
         return Verdict(False, "no-grant", "no-grant")

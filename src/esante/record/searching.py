@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from esante.directory import Directory
-from esante.fhir.rest import DateRange, SearchParams, keys_of, token_of
+from esante.directory import Directory, person_meant
+from esante.fhir.rest import DateRange, SearchParams, token_of
 from esante.record import rules
 from esante.record.categories import LOINC
 from esante.record.model import Document, Filters, Status
@@ -24,6 +24,7 @@ DOCUMENT_PARAMETERS = {
     "author.given": "string",
     "author.identifier": "token",
     "category": "token",
+    "contenttype": "token",
     "creation": "date",
     "date": "date",
     "format": "token",
@@ -59,19 +60,19 @@ _STATUSES = tuple(status.value for status in Status)
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search: the persons it means (one, or none when nobody is meant), coded filters, and further tests."""
+    """A search: the person it means (None: nobody, or two), coded filters, and further tests."""
 
-    persons: tuple[UUID, ...]
+    person_id: UUID | None
     filters: Filters
     tests: tuple[Test, ...] = ()
     set_tests: tuple[Test, ...] = ()
 
     @classmethod
-    async def of(cls, params: SearchParams, directory: Directory, base_url: str) -> "Search":
-        """The search that the parameters ask for; Problem 400 when no patient is named."""
-        persons = await _persons(params, directory, base_url)
+    async def of(cls, params: SearchParams, directory: Directory, base_url: str, own: UUID | None = None) -> "Search":
+        """The search that the parameters ask for; Problem 400 when no patient is named, and there is no `own`."""
+        person_id = await person_meant(params.pairs, directory, base_url, own)
         tests = [*_tests(params), *await _author_tests(params, directory, base_url)]
-        return cls(persons, Filters(status=_statuses(params)), tuple(tests), tuple(_set_tests(params)))
+        return cls(person_id, Filters(status=_statuses(params)), tuple(tests), tuple(_set_tests(params)))
 
     def matches(self, document: Document) -> bool:
         """Whether a document is one that was searched for."""
@@ -81,28 +82,6 @@ class Search:
         """Whether the submission set of these documents is one that was searched for."""
         first = min(documents, key=lambda document: document.id)
         return all(test(first) for test in self.set_tests)
-
-
-async def _persons(params: SearchParams, directory: Directory, base_url: str) -> tuple[UUID, ...]:
-    """Whom the search means: `patient`, `patient.identifier` or `_id`, which carries the person's key."""
-    meant: set[UUID | None] = set()
-    if (reference := params.get("patient")) is not None:
-        meant.add(_uuid(reference.removeprefix(f"{base_url}/").removeprefix("Patient/")))
-    if (token := params.token("patient.identifier")) is not None:
-        found = await directory.find_person(*token)
-        meant.add(found.id if found else None)
-    if (logical_id := params.get("_id")) is not None:
-        keys = keys_of(logical_id)
-        meant.add(keys[0] if keys else None)
-    if not meant:
-        raise Problem(
-            400,
-            "required",
-            N_("The search names no patient."),
-            place="patient",
-            remedy=N_("Search with patient or patient.identifier."),
-        )
-    return tuple(person for person in meant if person is not None) if len(meant) == 1 else ()
 
 
 def _statuses(params: SearchParams) -> tuple[Status, ...]:
@@ -126,6 +105,7 @@ def _tests(params: SearchParams) -> list[Test]:
     tests: list[Test] = []
     if (logical_id := params.get("_id")) is not None:
         tests.append(lambda document: document.key == logical_id)
+    tests += [_of_media_type(values) for values in params.all("contenttype")]
     for name, (system, code) in _CODES.items():
         tests += [_coded(values, system, code) for values in params.all(name)]
     tests += [_identified(values) for values in params.all("identifier")]
@@ -183,6 +163,11 @@ def _identified(values: Sequence[str], key: Callable[[Document], UUID] = lambda 
     return lambda document: any(
         _has(tokens, system, value) for system, value in (*document.identifiers, (URI, key(document).urn))
     )
+
+
+def _of_media_type(values: Sequence[str]) -> Test:
+    codes = {token_of(value)[1] for value in values}
+    return lambda document: document.media_type in codes
 
 
 def _has(tokens: Sequence[tuple[str | None, str]], system: str, value: str) -> bool:

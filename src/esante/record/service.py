@@ -1,8 +1,9 @@
 """The use cases of the record: deposit, list, read, replace, withdraw, correct, restrict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from esante.access import (
     Access,
+    AccessEvent,
     Action,
     Confidentiality,
     Consent,
@@ -21,10 +23,15 @@ from esante.access import (
 )
 from esante.directory import Directory, Person
 from esante.journal import Journal
-from esante.record import rules, store, telling
+from esante.record import looking, rules, store, telling
+from esante.record.changing import Changing
 from esante.record.checks import subject_of
+from esante.record.clinical import Clinical
 from esante.record.deposits import Deposits, subject_findings
+from esante.record.extract import Extracts
 from esante.record.findings import UNCONFIRMED, InvalidContent
+from esante.record.looking import Focus, Look
+from esante.record.meanings import Meanings
 from esante.record.model import (
     ConfidentialitySet,
     Corrected,
@@ -43,7 +50,8 @@ from esante.record.model import (
 from esante.record.sandbox import Sandbox
 from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, Lookup, Objects, insert, uuid7
+from esante.record.transactions import Transactions
+from esante.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
 from esante.web import decode_cursor, encode_cursor
 
 MAX_PAGE = 500
@@ -59,7 +67,8 @@ class Record:
 
     What a requester may not see does not exist for him: every method raises the same Problem 404 for a
     document that is not there and for one that is not for him. Every act is journalled with its verdict, in
-    the transaction of the act. `showing` makes pages and pictures of what was read.
+    the transaction of the act. `showing` makes pages and pictures of what was read; `clinical` shows the resources
+    that documents hold and that were created directly; `extracts` makes copies to take along.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -70,6 +79,21 @@ class Record:
         self._sandbox = Sandbox()
         self._deposits = Deposits(db, objects, self._teller, directory, access, self._sandbox)
         self.showing = Showing(self._sandbox)
+        self.clinical = Clinical(db, objects, self._teller, access)
+        self.extracts = Extracts(db, objects, self._teller, self.clinical)
+
+    def changing(self, base_url: str) -> Changing:
+        """The use cases of writing clinical resources, for a FHIR face at an address."""
+        return Changing(self._db, self._teller, self._directory, self._access, self.clinical, base_url)
+
+    def transactions(self, base_url: str) -> Transactions:
+        """The use case of a transaction, for a FHIR face at an address."""
+        meanings = Meanings(self._directory, base_url)
+        return Transactions(self._db, self._teller, self.clinical, self.changing(base_url), meanings, base_url)
+
+    async def open_documents(self, person_id: UUID) -> None:
+        """Take the resources of a person's documents into her record, for who reads them without a requester."""
+        await self.clinical.open(person_id)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -271,7 +295,7 @@ class Record:
                 raise Denied(telling.not_yours(), verdict, document)
             there = _taken_in(requester, right, document)
             series = await store.versions(conn, person_id, document.series_id)
-            content = await store.content_of(conn, document)
+            content = await store.content_of(conn, person_id, document.id)
             key, now = uuid7(), datetime.now(UTC)
             moved = replace(
                 document,
@@ -319,6 +343,22 @@ class Record:
                 )
                 await insert(conn, told)
         return replace(document, confidentiality=level)
+
+    async def look(self, conn: Connection, foci: Iterable[Focus]) -> Look:
+        """What there is to tell of some things, and to whom, within a transaction; tells the journal nothing."""
+        return await looking.look(conn, self._access, foci)
+
+    def told(
+        self,
+        event: type[AccessEvent],
+        requester: Requester,
+        person_id: UUID,
+        verdict: Verdict,
+        documents: Iterable[Document],
+        **fields: Any,
+    ) -> list[Row]:
+        """The rows that tell the journal that a requester was told of documents of a person."""
+        return self._teller.rows(event, requester, person_id, verdict, documents, **fields)
 
     async def _sight(self, requester: Requester, person_id: UUID) -> rules.Sight:
         return rules.Sight(requester, await self._access.consent(person_id), datetime.now(UTC))

@@ -106,6 +106,17 @@ Key = tuple[UUID, UUID]
 """Person and document."""
 
 
+async def of_keys(conn: Connection, keys: Sequence[Key]) -> dict[Key, Document]:
+    """Documents; those that are not there are missing."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"  # noqa: S608
+        " JOIN document USING (person_id, document_id)",
+        [person_id for person_id, _ in keys],
+        [document_id for _, document_id in keys],
+    )
+    return {(row["person_id"], row["document_id"]): _document(row) for row in rows}
+
+
 async def with_content(db: Database, keys: Sequence[Key]) -> dict[Key, tuple[Document, bytes | None]]:
     """Documents with their bytes, which are None where they lie in the object store."""
     rows = await db.fetch(
@@ -117,12 +128,10 @@ async def with_content(db: Database, keys: Sequence[Key]) -> dict[Key, tuple[Doc
     return {(row["person_id"], row["document_id"]): (_document(row), row["content"]) for row in rows}
 
 
-async def content_of(conn: Connection, document: Document) -> bytes | None:
+async def content_of(db: Database | Connection, person_id: UUID, document_id: UUID) -> bytes | None:
     """The bytes of a document that lie in the database, or None when they lie in the object store."""
-    content: bytes | None = await conn.fetchval(
-        "SELECT content FROM document_content WHERE person_id = $1 AND document_id = $2",
-        document.person_id,
-        document.id,
+    content: bytes | None = await db.fetchval(
+        "SELECT content FROM document_content WHERE person_id = $1 AND document_id = $2", person_id, document_id
     )
     return content
 

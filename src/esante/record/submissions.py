@@ -22,16 +22,9 @@ from esante.record import telling
 from esante.record.categories import LOINC, category_of_type
 from esante.record.findings import InvalidContent
 from esante.record.model import FORMAT_BY_MIME_TYPE, Deposit, Entry
-from esante.record.resources import LABEL_SYSTEM, LABELS, LIST_SYSTEM, Resource
+from esante.record.resources import LABEL_SYSTEM, LEVELS, LIST_SYSTEM, Resource
 from esante.storage import NIL
 from esante.web import N_, Problem
-
-_LEVELS = {code: level for level, code in LABELS.items()} | {
-    "U": Confidentiality.NORMAL,
-    "L": Confidentiality.NORMAL,
-    "M": Confidentiality.NORMAL,
-}
-
 
 _NOT_KEPT = {
     "transforms": "PartialTransformContentNotProcessed: that it transforms another document is not kept.",
@@ -384,14 +377,14 @@ def _level(reference: Resource, path: str) -> Confidentiality:
     for label in reference.get("securityLabel", ()):
         for coding in label.get("coding", ()):
             if coding.get("system") == LABEL_SYSTEM:
-                if coding.get("code") not in _LEVELS:
+                if coding.get("code") not in LEVELS:
                     raise malformed(
                         N_("This confidentiality is not known."),
                         f"{path}.securityLabel",
                         N_("Send N, R or V of v3-Confidentiality."),
                         "code-invalid",
                     )
-                return _LEVELS[coding["code"]]
+                return LEVELS[coding["code"]]
     return Confidentiality.NORMAL
 
 

@@ -190,3 +190,14 @@ def no_such_page() -> Problem:
         N_("This page of the list does not exist."),
         remedy=N_("Please start from the first page."),
     )
+
+
+def not_by_id(type_: str) -> Problem:
+    """Ids are given here, since they carry the person's key."""
+    return Problem(
+        405,
+        "not-supported",
+        N_("A resource cannot be created under an id of one's own."),
+        place=f"{type_}.id",
+        remedy=N_("Create it with POST; its id comes with the answer."),
+    )

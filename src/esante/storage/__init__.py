@@ -1,13 +1,13 @@
 """PostgreSQL and the object store: the only room that opens either."""
 
 from esante.storage.cluster import distribute_tables
-from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert
+from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert, insert_many, insert_parts
 from esante.storage.keyfile import key_file
 from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
 from esante.storage.table import TABLES, Kind, Row, Table
-from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor
+from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor, uuid8
 
 __all__ = [
     "INLINE_LIMIT",
@@ -26,6 +26,8 @@ __all__ = [
     "apply_migrations",
     "distribute_tables",
     "insert",
+    "insert_many",
+    "insert_parts",
     "key_file",
     "migrations_in",
     "pending_migrations",
@@ -33,4 +35,5 @@ __all__ = [
     "time_of",
     "uuid7",
     "uuid7_floor",
+    "uuid8",
 ]

@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -18,6 +19,8 @@ from esante.storage.table import Row, Table, insert_sql
 
 BATCH = 256
 COMMITTERS = 2
+PART = 500
+"""Rows of one act that are inserted at once."""
 Connection: TypeAlias = asyncpg.Connection
 
 
@@ -60,6 +63,21 @@ async def insert(conn: Connection, rows: Iterable[Row]) -> None:
         await conn.execute(table.insert_sql(), *columns)
 
 
+async def insert_parts(conn: Connection, rows: Sequence[Row]) -> None:
+    """As `insert`, some hundred at a time: others get their turn between them."""
+    for start in range(0, len(rows), PART):
+        await insert(conn, rows[start : start + PART])
+
+
+async def insert_many(db: "Database", rows: Sequence[Row]) -> None:
+    """As `Database.write` for an act that may be large: that has a transaction of its own."""
+    if len(rows) <= PART:
+        await db.write(rows)
+        return
+    async with db.transaction() as conn:
+        await insert_parts(conn, rows)
+
+
 async def _insert_at_once(conn: Connection, rows: Iterable[Row]) -> None:
     """Insert `rows`, all or none, by one statement: it needs no transaction around it, so one round trip."""
     tables, columns = zip(*_by_table(rows), strict=True)
@@ -71,6 +89,9 @@ def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
     found: dict[Table, list[tuple[Any, ...]]] = {}
     for table, values in rows:
         found.setdefault(table, []).append(values)
+    for table, values_list in found.items():
+        if table.once:
+            values_list.sort(key=itemgetter(0, 1))  # in one order, so that two that insert the same wait in turn
     return [(table, list(zip(*values_list, strict=True))) for table, values_list in found.items()]
 
 

@@ -5,8 +5,8 @@ the same kind that wait at the same moment are asked together; alone, one is ask
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from esante.storage.database import Database
 
@@ -14,6 +14,18 @@ K = TypeVar("K")
 R = TypeVar("R")
 BATCH = 64
 RUNNING = 2
+
+
+class Answer(Generic[R]):
+    """What was asked for; several may wait for it, and it goes on when one of them stops."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: "asyncio.Future[R | None]") -> None:
+        self._answer = answer
+
+    def __await__(self) -> Generator[Any, None, R | None]:
+        return asyncio.shield(self._answer).__await__()
 
 
 class Lookup(Generic[K, R]):
@@ -32,6 +44,10 @@ class Lookup(Generic[K, R]):
 
     async def of(self, key: K) -> R | None:
         """What is found for `key`, or None; raises what the query raises."""
+        return await self.soon(key)
+
+    def soon(self, key: K) -> "Answer[R]":
+        """As `of`, to be awaited later: it is asked for from now on, for who has several things to ask at once."""
         answer = self._waiting.get(key)
         if answer is None:
             answer = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -40,7 +56,7 @@ class Lookup(Generic[K, R]):
                 task = asyncio.create_task(self._work())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(answer)
+        return Answer(answer)
 
     async def _work(self) -> None:
         await asyncio.sleep(0)  # what became ready in this turn of the loop comes along

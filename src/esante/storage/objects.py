@@ -56,6 +56,16 @@ class Objects:
             raise ValueError(f"object {digest.hex()} is damaged: its bytes have another SHA-256")
         return data
 
+    async def local(self, digest: bytes, cache: Path) -> Path:
+        """A file with the bytes of that SHA-256, for software that reads files: the store's own, or a copy in `cache`.
+
+        Raises what `get` raises.
+        """
+        data = await self.get(digest)
+        if self._folder is not None:
+            return self._folder / _path(digest)
+        return await asyncio.to_thread(_copied, cache / digest.hex(), data)
+
     async def put_named(self, name: str, data: bytes) -> None:
         """Store `data` under a name of one's own, replacing what was there."""
         with _reached():
@@ -67,6 +77,21 @@ class Objects:
         """The bytes under `name`; raises FileNotFoundError when absent."""
         with _reached():
             return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
+
+    async def remove_folder(self, folder: str) -> None:
+        """Remove all that was put under names that begin with `folder` and a slash; nothing there is no error."""
+        with _reached():
+            async for found in obstore.list(self._store, f"{folder}/"):
+                names = [entry["path"] for entry in found]
+                await obstore.delete_async(self._store, names)
+            if self._folder is not None:
+                await asyncio.to_thread(_remove_folder, self._folder / folder)
+
+    async def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder of names of one's own."""
+        with _reached():
+            found = await obstore.list_with_delimiter_async(self._store, f"{folder}/")
+        return [name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"]]
 
 
 @contextmanager
@@ -83,6 +108,23 @@ def _reached() -> Iterator[None]:
 def _path(digest: bytes) -> str:
     name = digest.hex()
     return f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove an empty folder, so that it stays removed after a power cut."""
+    if folder.is_dir():
+        folder.rmdir()
+        _sync(folder.parent, folder.parent)
+
+
+def _copied(path: Path, data: bytes) -> Path:
+    """The file at `path`, made with `data` if it is not there; it is never there in part."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(data)
+        part.rename(path)
+    return path
 
 
 def _sync(path: Path, root: Path) -> None:

@@ -19,11 +19,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A table: its name, its kind, and its columns with their PostgreSQL types, in insert order."""
+    """A table: its name, its kind, and its columns with their PostgreSQL types, in insert order.
+
+    `once`: its key are the first two columns, and a row whose key is there already says nothing new and is left out.
+    """
 
     name: str
     kind: Kind
     columns: dict[str, str]
+    once: bool = False
 
     def __post_init__(self) -> None:
         TABLES[self.name] = self
@@ -31,7 +35,8 @@ class Table:
     def insert_sql(self, first: int = 1) -> str:
         """One statement that inserts many rows: each parameter, from `$first` on, is a column as an array."""
         arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(self.columns.values(), first))
-        return f"INSERT INTO {self.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names are declared in code
+        insert = f"INSERT INTO {self.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names are declared in code
+        return f"{insert} ON CONFLICT DO NOTHING" if self.once else insert
 
 
 @functools.lru_cache(256)

@@ -19,6 +19,11 @@ def uuid7(at: datetime | None = None) -> UUID:
     return UUID(bytes=uuid_utils.uuid7(nanoseconds=nanoseconds).bytes)
 
 
+def uuid8(content: bytes) -> UUID:
+    """A key made of 16 bytes, for things that are known by what they are (RFC 9562, section 5.8)."""
+    return UUID(int=int.from_bytes(content) & ~(0xF << 76) & ~(0x3 << 62) | (0x8 << 76) | (0x2 << 62))
+
+
 def time_of(key: UUID) -> datetime:
     """The time a key carries: UTC, milliseconds."""
     return _EPOCH + timedelta(milliseconds=key.int >> 80)

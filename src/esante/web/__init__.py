@@ -4,7 +4,7 @@ from esante.web.cors import Cors
 from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
-from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome
+from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome, readable
 from esante.web.requests import origin_of, read_body, read_form
 from esante.web.routing import grouped
 from esante.web.security import SecurityHeaders
@@ -38,6 +38,7 @@ __all__ = [
     "outcome",
     "read_body",
     "read_form",
+    "readable",
     "redirect",
     "render",
     "set_cookie",

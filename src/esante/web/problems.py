@@ -27,7 +27,7 @@ class Problem(Exception):
     """A request that cannot be answered as asked.
 
     `code` is a FHIR issue-type; `title` and `remedy` are msgids; `place` says where (a FHIRPath, a field, a
-    parameter), `detail` what was found there. Nothing in it may be of another person.
+    parameter), `detail` what was found there, both told as `readable`. Nothing in it may be of another person.
     """
 
     def __init__(
@@ -43,8 +43,13 @@ class Problem(Exception):
     ) -> None:
         super().__init__(title)
         self.status, self.code, self.title = status, code, title
-        self.detail, self.place, self.remedy = detail, place, remedy
+        self.detail, self.place, self.remedy = readable(detail), readable(place), remedy
         self.headers = dict(headers or {})
+
+
+def readable(text: str) -> str:
+    """Text without the signs that FHIR allows in no text, or that a terminal would obey."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 NOT_FOUND = N_("There is nothing here.")

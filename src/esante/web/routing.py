@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 _SEGMENTS = 2
@@ -33,16 +33,20 @@ class Group(BaseRoute):
 
 
 def grouped(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """The routes in groups by the fixed beginning of their paths, longer ones first; mounts come after them."""
+    """The routes in groups by the fixed beginning of their paths, longer ones first; mounts come after them.
+
+    A route of another kind looks at the path in a way of its own: it comes first.
+    """
     groups: dict[str, list[BaseRoute]] = {}
-    others: list[BaseRoute] = []
+    own: list[BaseRoute] = []
+    mounts: list[BaseRoute] = []
     for route in routes:
         if isinstance(route, Route):
             groups.setdefault(_beginning(route.path), []).append(route)
         else:
-            others.append(route)
+            (mounts if isinstance(route, Mount) else own).append(route)
     made = sorted(groups.items(), key=lambda group: -len(group[0]))
-    return [*(Group(beginning, found) for beginning, found in made), *others]
+    return [*own, *(Group(beginning, found) for beginning, found in made), *mounts]
 
 
 def _beginning(path: str) -> str:

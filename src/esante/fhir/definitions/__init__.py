@@ -28,7 +28,8 @@ class Element(msgspec.Struct, array_like=True, frozen=True):
     (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the address of the
     required value set where its codes are known; `targets` are the resource types that a Reference may point
     to (empty: any); `plain` tells of a primitive that has no extensions (ids of elements, Extension.url,
-    XHTML).
+    XHTML); `summary` and `modifier` are the flags of the specification: part of a summary, and changing the meaning of
+    the rest.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Element(msgspec.Struct, array_like=True, frozen=True):
     codes: str | None = None
     targets: tuple[str, ...] = ()
     plain: bool = False
+    summary: bool = False
+    modifier: bool = False
 
     @property
     def many(self) -> bool:
@@ -74,7 +77,8 @@ class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
     """A standard search parameter: `code` on the resource types of `base`, its FHIRPath and reference
     targets.
 
-    `components` are pairs (address of another parameter, FHIRPath from the base) of a composite one.
+    `components` are pairs (address of another parameter, FHIRPath from the base) of a composite one; `description` is
+    the specification's, for several types together where there are several.
     """
 
     url: str
@@ -84,6 +88,7 @@ class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
     expression: str | None
     target: tuple[str, ...]
     components: tuple[tuple[str, str], ...]
+    description: str = ""
 
 
 class Definitions(msgspec.Struct, frozen=True):

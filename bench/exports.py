@@ -1,0 +1,63 @@
+"""Bulk export: resources a second to files."""
+
+import asyncio
+from pathlib import Path
+from time import perf_counter, process_time
+from uuid import UUID
+
+import orjson
+
+from bench.told import Figures
+from bench.world import fhir_document, make_world, platform_at
+from esante.access import Requester, requester_of
+from esante.app import Platform
+from esante.export.asking import Wish
+from esante.export.model import Level
+from esante.export.service import SETTLING
+from esante.record import Deposit
+
+
+async def export(data: Path, seconds: float, full: bool) -> Figures:
+    """All that a doctor sees of many persons: first with their documents opened, then again."""
+    persons, each = (2_000 if full else 200), 2
+    async with platform_at(data) as platform:
+        world = await make_world(platform, persons)
+        hospital, doctor = requester_of(world.hospital), requester_of(world.doctor, world.hospital)
+        documents = [_document(number) for number in range(each)]
+        for person in world.persons:
+            for document in documents:
+                await platform.record.deposit(hospital, person, document, Deposit())
+        figures: Figures = {"persons": f"{persons:,}, each {each} documents of {len(documents[0]):,} bytes"}
+        for what in ("first", "again"):
+            figures[what] = await _exported(platform, doctor)
+    return figures
+
+
+def _document(number: int) -> bytes:
+    """A document whose results are no other's."""
+    bundle = orjson.loads(fhir_document())
+    bundle["identifier"]["value"] = f"urn:uuid:{UUID(int=number)}"
+    results = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"]
+    for place, result in enumerate(results):
+        result["valueQuantity"]["value"] = 1_000 * number + place
+    return orjson.dumps(bundle)
+
+
+async def _exported(platform: Platform, requester: Requester) -> str:
+    everything = Wish(types=None, since=None, ignored=())
+    await platform.exports.ask(requester, everything, "bench", level=Level.SYSTEM)
+    await asyncio.sleep(SETTLING.total_seconds())
+    wall, processor = perf_counter(), process_time()
+    while await platform.exports.worker.advance():
+        pass
+    wall, processor = perf_counter() - wall, process_time() - processor
+    [job, *_] = await platform.exports.jobs(requester)
+    files = await platform.exports.files(job)
+    lines, size = sum(file.lines for file in files), sum(file.size for file in files)
+    return (
+        f"{lines / wall:,.0f} resources/s   {lines:,} in {wall:.1f} s, {size / 1e6:,.0f} MB"
+        f"   processor time of one {processor / lines * 1e6:,.0f} µs"
+    )
+
+
+PARTS = {"export": export}

@@ -1,0 +1,127 @@
+"""The tables of the bulletin, and the SQL of its lake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from esante.storage import Connection, Database, Kind, Table, insert
+
+LAKE = Table("bulletin_lake", Kind.LOCAL, {"reader": "text", "seq": "bigint"})
+PART = Table(
+    "bulletin_part",
+    Kind.LOCAL,
+    {
+        "reader": "text",
+        "period": "text",
+        "first_seq": "bigint",
+        "last_seq": "bigint",
+        "events": "bigint",
+        "digest": "bytea",
+    },
+)
+SUBJECTS = Table("bulletin_subjects", Kind.LOCAL, {"source": "bytea", "digest": "bytea"})
+VINTAGE = Table(
+    "bulletin_vintage",
+    Kind.LOCAL,
+    {
+        "period": "text",
+        "number": "integer",
+        "as_of": "timestamptz",
+        "status": "text",
+        "method": "integer",
+        "reason": "text",
+        "seq": "bigint",
+        "source": "bytea",
+        "recipe": "bytea",
+        "digest": "bytea",
+    },
+)
+CELL = Table(
+    "bulletin_cell",
+    Kind.LOCAL,
+    {
+        "period": "text",
+        "number": "integer",
+        "place": "integer",
+        "indicator": "text",
+        "breakdown": "text",
+        "value_of": "text",
+        "value": "double precision",
+        "flag": "text",
+        "exact": "double precision",
+        "guarded": "double precision",
+    },
+)
+FINDING = Table(
+    "bulletin_finding",
+    Kind.LOCAL,
+    {
+        "period": "text",
+        "number": "integer",
+        "code": "text",
+        "subject": "text",
+        "found": "double precision",
+        "expected": "double precision",
+        "serious": "boolean",
+    },
+)
+RELEASE = Table(
+    "bulletin_release",
+    Kind.LOCAL,
+    {"period": "text", "number": "integer", "state": "text", "built_by": "text"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of the lake: events of one month from a stretch of the journal; its object's SHA-256."""
+
+    period: str
+    first_seq: int
+    last_seq: int
+    events: int
+    digest: bytes
+
+
+async def cursor(db: Database | Connection, reader: str) -> int:
+    """The last leaf of the journal that the lake holds."""
+    return await db.fetchval("SELECT seq FROM bulletin_lake WHERE reader = $1", reader) or 0
+
+
+async def add_parts(db: Database, reader: str, after: int, upto: int, parts: Sequence[Part]) -> bool:
+    """Note files and move the cursor from `after` to `upto`; False when another process has moved it."""
+    async with db.transaction() as conn:
+        await conn.execute("INSERT INTO bulletin_lake (reader, seq) VALUES ($1, 0) ON CONFLICT DO NOTHING", reader)
+        moved = await conn.fetchval(
+            "UPDATE bulletin_lake SET seq = $3 WHERE reader = $1 AND seq = $2 RETURNING seq", reader, after, upto
+        )
+        if moved is None:
+            return False
+        rows = [(PART, (reader, p.period, p.first_seq, p.last_seq, p.events, p.digest)) for p in parts]
+        await insert(conn, rows)
+    return True
+
+
+async def parts(db: Database, reader: str, upto: int) -> list[Part]:
+    """The files of the lake that hold leaves up to `upto`, by month, then in the journal's order."""
+    rows = await db.fetch(
+        """
+        SELECT period, first_seq, last_seq, events, digest FROM bulletin_part
+        WHERE reader = $1 AND last_seq <= $2 ORDER BY period, first_seq
+        """,
+        reader,
+        upto,
+    )
+    return [Part(*row) for row in rows]
+
+
+async def subjects(db: Database, source: bytes) -> bytes | None:
+    """The object with the state of records that was made from `source`, or None."""
+    found: bytes | None = await db.fetchval("SELECT digest FROM bulletin_subjects WHERE source = $1", source)
+    return found
+
+
+async def keep_subjects(db: Database, source: bytes, digest: bytes) -> None:
+    """Note the object that was made from `source`."""
+    await db.fetchval(
+        "INSERT INTO bulletin_subjects (source, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", source, digest
+    )

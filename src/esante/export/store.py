@@ -1,0 +1,207 @@
+"""The SQL of exports."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from esante.export.model import Asked, Cursor, Job, Segment, State
+from esante.storage import Connection, Database, Kind, Row, Table
+
+JOB = Table(
+    "export_job",
+    Kind.LOCAL,
+    {
+        "job_id": "uuid",
+        "owner": "text",
+        "asked": "jsonb",
+        "state": "text",
+        "asked_at": "timestamptz",
+        "turn_at": "timestamptz",
+        "cursor": "jsonb",
+    },
+)
+SEGMENT = Table(
+    "export_segment",
+    Kind.LOCAL,
+    {
+        "job_id": "uuid",
+        "number": "integer",
+        "kind": "text",
+        "type": "text",
+        "lines": "integer",
+        "size": "bigint",
+        "crc": "bigint",
+        "stored": "bigint",
+    },
+)
+CLIENT = Table(
+    "export_client", Kind.LOCAL, {"job_id": "uuid", "polled_at": "timestamptz", "cancelled_at": "timestamptz"}
+)
+
+_JOBS = """
+SELECT j.job_id, j.owner, j.asked, CASE WHEN c.cancelled_at IS NULL THEN j.state ELSE 'cancelled' END AS state,
+    j.asked_at, j.cursor, j.total, j.done, j.segments, j.failures, j.last_error, j.ended_at, j.expires_at
+FROM export_job j LEFT JOIN export_client c USING (job_id)
+"""
+_asked = msgspec.json.Decoder(Asked)
+_cursor = msgspec.json.Decoder(Cursor)
+
+
+def new_row(job: Job, turn_at: datetime) -> Row:
+    """The row of a new job, which is worked on from `turn_at`."""
+    cursor = msgspec.json.encode(job.cursor).decode()
+    asked = msgspec.json.encode(job.asked).decode()
+    return JOB, (job.id, job.owner, asked, job.state.value, job.asked_at, turn_at, cursor)
+
+
+def segment_rows(job_id: UUID, segments: Sequence[Segment]) -> list[Row]:
+    """The rows of segments that were written."""
+    return [(SEGMENT, (job_id, s.number, s.kind, s.type, s.lines, s.size, s.crc, s.stored)) for s in segments]
+
+
+async def lock_owner(conn: Connection, owner: str) -> None:
+    """Wait until nobody else asks in the name of an owner, until the end of the transaction."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"export {owner}")
+
+
+async def of_owner(db: Database | Connection, owner: str, now: datetime) -> list[Job]:
+    """The jobs of an owner that are there for him, the newest first."""
+    rows = await db.fetch(
+        f"{_JOBS} WHERE j.owner = $1 AND c.cancelled_at IS NULL AND (j.expires_at IS NULL OR j.expires_at > $2)"
+        " ORDER BY j.job_id DESC",
+        owner,
+        now,
+    )
+    return [_job(row) for row in rows]
+
+
+async def all_jobs(db: Database) -> list[Job]:
+    """Every job, the newest first."""
+    return [_job(row) for row in await db.fetch(f"{_JOBS} ORDER BY j.job_id DESC")]
+
+
+async def one(db: Database, job_id: UUID) -> Job | None:
+    """A job, or None."""
+    row = await db.fetchrow(f"{_JOBS} WHERE j.job_id = $1", job_id)
+    return _job(row) if row else None
+
+
+async def segments(db: Database, job_id: UUID) -> list[Segment]:
+    """What a job has written, in order."""
+    sql = "SELECT number, kind, type, lines, size, crc, stored FROM export_segment WHERE job_id = $1 ORDER BY number"
+    return [Segment(*row) for row in await db.fetch(sql, job_id)]
+
+
+async def polled(db: Database, job_id: UUID, at: datetime, apart: timedelta) -> bool:
+    """Note that a job was asked for; False when that was less than `apart` ago."""
+    found = await db.fetchval(
+        "INSERT INTO export_client (job_id, polled_at) VALUES ($1, $2) ON CONFLICT (job_id)"
+        " DO UPDATE SET polled_at = $2 WHERE export_client.polled_at <= $2 - $3::interval RETURNING true",
+        job_id,
+        at,
+        apart,
+    )
+    return bool(found)
+
+
+# The work
+
+
+async def take(conn: Connection, now: datetime) -> Job | None:
+    """The job whose turn it is, held until the end of the transaction; None when none is due or free."""
+    row = await conn.fetchrow(
+        f"{_JOBS} WHERE j.state = 'running' AND j.turn_at <= $1 AND c.cancelled_at IS NULL"
+        " ORDER BY j.turn_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED",
+        now,
+    )
+    return _job(row) if row else None
+
+
+async def is_cancelled(conn: Connection, job_id: UUID) -> bool:
+    """Whether a job was cancelled, perhaps since it was taken."""
+    sql = "SELECT true FROM export_client WHERE job_id = $1 AND cancelled_at IS NOT NULL"
+    return bool(await conn.fetchval(sql, job_id))
+
+
+async def move(conn: Connection, job: Job, now: datetime) -> None:
+    """Write how far a job is; the others have their turn before it."""
+    await conn.execute(
+        "UPDATE export_job SET cursor = $2, total = $3, done = $4, segments = $5, state = $6, ended_at = $7,"
+        " expires_at = $8, turn_at = $9, failures = 0, last_error = '' WHERE job_id = $1",
+        job.id,
+        msgspec.json.encode(job.cursor).decode(),
+        job.total,
+        job.done,
+        job.segments,
+        job.state.value,
+        job.ended_at,
+        job.expires_at,
+        now,
+    )
+
+
+async def put_off(
+    conn: Connection, job_id: UUID, error: str, turn_at: datetime, *, most: int, expires_at: datetime
+) -> State | None:
+    """Note that the work failed: it is tried again from `turn_at`, and after `most` failures no more.
+
+    Returns the state after it; None when the job is at work no longer.
+    """
+    state = await conn.fetchval(
+        "UPDATE export_job SET failures = failures + 1, last_error = $2, turn_at = $3,"
+        " state = CASE WHEN failures + 1 >= $4 THEN 'failed' ELSE state END,"
+        " ended_at = CASE WHEN failures + 1 >= $4 THEN now() END,"
+        " expires_at = CASE WHEN failures + 1 >= $4 THEN $5::timestamptz END"
+        " WHERE job_id = $1 AND state = 'running' RETURNING state",
+        job_id,
+        error,
+        turn_at,
+        most,
+        expires_at,
+    )
+    return State(state) if state else None
+
+
+# The end
+
+
+async def cancel(conn: Connection, job_id: UUID, at: datetime) -> bool:
+    """Cancel a job, finished or not; False when that was done before."""
+    sql = (
+        "INSERT INTO export_client (job_id, polled_at, cancelled_at) VALUES ($1, $2, $2) ON CONFLICT (job_id)"
+        " DO UPDATE SET cancelled_at = $2 WHERE export_client.cancelled_at IS NULL RETURNING true"
+    )
+    return bool(await conn.fetchval(sql, job_id, at))
+
+
+async def over(conn: Connection, before: datetime) -> Job | None:
+    """A job that was cancelled, or expired before a moment, held until the end of the transaction; none that is being
+    worked on."""
+    row = await conn.fetchrow(
+        f"{_JOBS} WHERE c.cancelled_at IS NOT NULL OR j.expires_at <= $1 LIMIT 1 FOR UPDATE OF j SKIP LOCKED", before
+    )
+    return _job(row) if row else None
+
+
+async def remove(conn: Connection, job_id: UUID) -> None:
+    """Forget a job."""
+    for table in ("export_segment", "export_client", "export_job"):
+        await conn.execute(f"DELETE FROM {table} WHERE job_id = $1", job_id)  # noqa: S608
+
+
+async def known(db: Database, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of `ids` that are jobs."""
+    rows = await db.fetch("SELECT job_id FROM export_job WHERE job_id = ANY($1)", list(ids))
+    return {row["job_id"] for row in rows}
+
+
+def _job(row: Any) -> Job:
+    values = dict(row)
+    values["id"] = values.pop("job_id")
+    values["asked"] = _asked.decode(values["asked"])
+    values["state"] = State(values["state"])
+    values["cursor"] = _cursor.decode(values["cursor"])
+    return Job(**values)

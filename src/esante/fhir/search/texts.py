@@ -1,0 +1,26 @@
+"""Texts as searches compare them: without case, accents, punctuation and differences of white space (search.html,
+"string")."""
+
+import functools
+import unicodedata
+
+#: Longer texts are not kept in memory.
+_KEPT = 120
+
+
+def normal(text: str) -> str:
+    """The text in small letters without accents, with single spaces for white space and punctuation."""
+    return _kept(text) if len(text) <= _KEPT else _worked_out(text)
+
+
+def _worked_out(text: str) -> str:
+    text = text.casefold()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
+    if not text.isalnum():
+        text = " ".join("".join(each if each.isalnum() else " " for each in text).split())
+    return text
+
+
+_kept = functools.lru_cache(16_384)(_worked_out)

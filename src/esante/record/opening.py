@@ -1,0 +1,77 @@
+"""Opening documents: the resources of deposited FHIR documents become resources of the person that can be searched.
+
+It happens when somebody first looks for a person's resources, so that a deposit pays nothing for it. Opened again, or
+by two at once, a document gives the same rows. What may be seen of them is decided at each look, on the document.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import asyncpg
+
+from esante.fhir import decode, store
+from esante.record import sources
+from esante.record.checks import IN_THREAD
+from esante.record.clinical_types import CLINICAL, KEPT
+from esante.record.facts import facts_of
+from esante.record.sources import Unopened
+from esante.record.store import content_of
+from esante.storage import Database, Lookup, Objects, Row, insert_many
+
+log = logging.getLogger(__name__)
+_PERSONS = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}
+
+
+class Opening:
+    """Opens the documents of persons that are not opened yet."""
+
+    def __init__(self, db: Database, objects: Objects) -> None:
+        self._db, self._objects = db, objects
+        self._unopened: Lookup[UUID, list[Unopened]] = Lookup(db, partial(sources.unopened, db))
+
+    def unopened(self, person_id: UUID) -> Awaitable[list[Unopened] | None]:
+        """What there is to open of a person, asked for from now on."""
+        return self._unopened.soon(person_id)
+
+    async def open(self, person_id: UUID, unopened: Awaitable[list[Unopened] | None] | None = None) -> bool:
+        """Open a person's documents, and tell whether there were any. One that cannot be opened is noted and stands
+        in nobody's way."""
+        documents = await (unopened or self.unopened(person_id)) or ()
+        for document in documents:
+            await self._open(person_id, document)
+        return bool(documents)
+
+    async def _open(self, person_id: UUID, document: Unopened) -> None:
+        try:
+            content = await content_of(self._db, person_id, document.id) or await self._objects.get(document.sha256)
+        except (FileNotFoundError, ValueError):
+            log.exception("the bytes of document %s are lost or damaged", document.id)
+            return
+        rows, problem = await _taken(person_id, document, content)
+        opened = sources.opening_row(person_id, document.id, datetime.now(UTC), problem)
+        with contextlib.suppress(asyncpg.UniqueViolationError):  # somebody else opened it at the same moment
+            await insert_many(self._db, [opened, *rows])
+
+
+async def _taken(person_id: UUID, document: Unopened, content: bytes) -> tuple[list[Row], str]:
+    """The rows of a document's resources, and what stood in the way."""
+    try:
+        if len(content) > IN_THREAD:
+            return await asyncio.to_thread(_rows, person_id, document, content), ""
+        return _rows(person_id, document, content), ""
+    except Exception as error:
+        log.exception("document %s cannot be opened", document.id)
+        return [], type(error).__name__
+
+
+def _rows(person_id: UUID, document: Unopened, content: bytes) -> list[Row]:
+    """The rows of a document's resources, which are there since it was deposited."""
+    return [
+        store.new(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
+        for fact in facts_of(decode(content), person_id, KEPT, _PERSONS)
+    ]

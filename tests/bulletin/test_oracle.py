@@ -1,0 +1,127 @@
+"""Every exact figure against a count in plain Python over an export of the journal."""
+
+import json
+from collections import Counter, defaultdict
+from zoneinfo import ZoneInfo
+
+from esante.bulletin import vintages
+from esante.storage import NIL
+
+from .conftest import LAST, month_back
+
+LOCAL = ZoneInfo("Europe/Luxembourg")
+
+
+async def exported(journal) -> list[dict]:
+    """The journal as a person reads it: one dict an entry, defaults of the events filled in by hand."""
+    head = await journal.head()
+    found = []
+    for seq, person, at, type_, content, _ in await journal.sealed(0, head.size):
+        told = json.loads(content)
+        found.append(
+            {
+                "seq": seq,
+                "month": at.astimezone(LOCAL).strftime("%Y-%m"),
+                "type": type_,
+                "person": None if person == NIL else str(person),
+                "actor": told["actor"],
+                "event": {"allowed": True, "categories": ["unknown"], "delay": None} | told["event"],
+            }
+        )
+    return found
+
+
+def counted(entries: list[dict], month: str) -> dict[tuple[str, str, str], float]:
+    """The figures of a month, counted the slow way."""
+    exact: Counter = Counter()
+    units: defaultdict = defaultdict(set)
+    delays, states, documents, accounts = [], {}, Counter(), set()
+
+    def row(indicator, **by):
+        exact[indicator, "", ""] += 1
+        for breakdown, part in by.items():
+            exact[indicator, breakdown, part] += 1
+
+    def unit(indicator, who, **by):
+        units[indicator, "", ""].add(who)
+        for breakdown, part in by.items():
+            units[indicator, breakdown, part].add(who)
+
+    for entry in entries:
+        if entry["month"] > month:
+            continue
+        type_, event, actor, person = entry["type"], entry["event"], entry["actor"], entry["person"]
+        now = entry["month"] == month
+        role, patient = actor.get("role") or actor["kind"], actor["kind"] == "patient"
+        if type_ == "access.state_changed":
+            states[person] = event["after"]
+            named = {"open": "records_opened", "closed": "records_closed", "objected": "records_objected"}
+            if now and event["after"] in named:
+                unit(named[event["after"]], person)
+        elif type_ == "access.signed_in" and patient:
+            accounts.add(actor["id"])
+            if now:
+                unit("patients_active", actor["id"])
+        elif type_ == "record.deposited" and event["allowed"]:
+            documents[person] += 1
+            if now:
+                delay = event["delay"]
+                steps = ((0, "0"), (1, "1"), (7, "2-7"), (30, "8-30"), (10**6, "31+"))
+                named = "unknown" if delay is None else next(name for most, name in steps if delay <= most)
+                delays += [delay] if delay is not None else []
+                category, format_ = event["categories"][0], event["media_type"]
+                row("documents_deposited", category=category, origin=role, format=format_, delay=named)
+        elif type_ == "record.withdrawn" and event["allowed"]:
+            documents[person] -= 1
+        elif type_ == "record.read" and event["allowed"] and now:
+            row("documents_read", category=event["categories"][0], reader="patient" if patient else role)
+        elif type_ == "access.granted" and now:
+            row("grants_given", grant=event["kind"])
+        elif type_ == "access.emergency" and event["allowed"] and now:
+            row("emergency_accesses")
+        elif type_ == "record.refused" and now:
+            row("accesses_refused", reason=event["reason"])
+        elif type_ == "record.confidentiality_set" and now:
+            row("restrictions_set", choice=event["level"])
+        elif type_ == "access.block_changed" and now:
+            row("restrictions_set", choice="blocked" if event["blocked"] else "unblocked")
+        elif type_ == "access.log_read" and now:
+            unit("logs_read", person)
+        elif type_ == "directory.practitioner_registered" and now:
+            row("professionals_registered", profession=event["profession"])
+        if now and type_ in ("record.read", "record.listed", "record.deposited") and event["allowed"]:
+            if not patient and type_ != "record.deposited":
+                unit("records_consulted", person)
+            if actor["kind"] == "practitioner":
+                unit("professionals_active", actor["id"], profession=role)
+            if actor.get("organization_id"):
+                unit("organizations_active", actor["organization_id"])
+    found = dict(exact) | {place: len(members) for place, members in units.items()}
+    opened = {person for person, state in states.items() if state == "open"}
+    found["records_open", "", ""] = len(opened)
+    found["records_with_document", "", ""] = sum(1 for person in opened if documents[person] > 0)
+    found["patient_accounts", "", ""] = len(accounts)
+    if delays:
+        found["documents_delay", "", ""] = sorted(delays)[(len(delays) - 1) // 2]
+    return found
+
+
+async def test_every_exact_figure_is_what_a_plain_count_gives(past):
+    entries = await exported(past.journal)
+    for back in (1, 2, 3, 4):
+        month = month_back(back)
+        cells = await vintages.guarded(past.db, month, 1)
+        ours = {cell.place: exact for cell, exact, _ in cells if exact}
+        assert ours == {place: value for place, value in counted(entries, month).items() if value}
+        assert len(ours) > 40
+    assert past.built.vintage.period == LAST
+
+
+async def test_what_is_published_is_exact_or_says_that_it_is_not(past):
+    for cell, exact, _ in await vintages.guarded(past.db, LAST, 1):
+        if cell.flag == "" and exact is not None:
+            assert cell.value == exact
+        elif cell.flag == "perturbed":
+            assert abs(cell.value - exact) <= 3
+        else:
+            assert cell.value is None or cell.indicator.endswith("share")

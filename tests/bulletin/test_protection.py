@@ -1,0 +1,166 @@
+"""Disclosure control against its attacker: he finds nothing with it, and finds cells without it."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esante.bulletin import Cell, Flag, Recipe
+from esante.bulletin.attack import Month, System
+from esante.bulletin.figures import Count
+from esante.bulletin.keys import BulletinKey
+from esante.bulletin.model import Guarded
+from esante.bulletin.protection import noise, protect
+
+from .conftest import LAST, bulletin_over, with_past
+
+RECIPE = Recipe.packaged()
+RULE = RECIPE.rule("2026-10")
+KEY = BulletinKey(b"t" * 32)
+
+
+def table(*parts: int, key: int = 0) -> dict[str, list[Count]]:
+    """Grants by kind: an exact table of one breakdown."""
+    total = sum(parts)
+    cells = [Count("grant", f"kind {place}", n, rows=n) for place, n in enumerate(parts) if n]
+    return {"grants_given": [Count("", "", total, rows=total), *cells]}
+
+
+def guard(counts: dict[str, list[Count]], period: str = "2026-10", **about) -> list[Guarded]:
+    return [g for g in protect(period, counts, RECIPE, KEY, **about) if g.cell.indicator in counts]
+
+
+def attacked(*months: Month) -> list:
+    return System(months, RECIPE.indicators, RECIPE.relations).exposed()
+
+
+def bare(cells: list[Guarded]) -> list[Guarded]:
+    """The same cells with protection switched off: what must be guarded is shown."""
+    return [
+        g._replace(cell=Cell(*[*g.cell.place[:1], g.cell.period, *g.cell.place[1:]], g.exact, Flag.PLAIN))
+        for g in cells
+    ]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8))
+def test_no_hidden_number_of_a_table_can_be_told_closely(parts):
+    cells = guard(table(*parts))
+    assert attacked(Month("2026-10", 1, cells, RULE)) == []
+    for cell, exact, _ in cells:
+        assert cell.value is None or cell.value == exact
+        assert not (cell.value is not None and 0 < cell.value < RULE.threshold)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8).filter(lambda parts: any(0 < n < 5 for n in parts)))
+def test_with_protection_off_the_attacker_finds_every_small_number(parts):
+    cells = guard(table(*parts))
+    found = attacked(Month("2026-10", 1, bare(cells), RULE))
+    assert {(e.key[2:], e.low) for e in found} == {(c.place, n) for c, n, need in cells if need}
+
+
+def test_hiding_the_small_number_alone_is_found_out_by_the_total():
+    cells = bare(guard(table(3, 20, 30)))
+    only = [
+        g._replace(cell=Cell(*["grants_given", "2026-10", "grant", "kind 0"], None, Flag.SUPPRESSED))
+        if g.cell.value_of == "kind 0"
+        else g
+        for g in cells
+    ]
+    (exposed,) = attacked(Month("2026-10", 1, only, RULE))
+    assert (exposed.low, exposed.high) == (3, 3)
+    shown = {c.value_of: c.value for c, _, _ in guard(table(3, 20, 30))}
+    assert shown == {"": 53, "kind 0": None, "kind 1": None, "kind 2": 30}
+
+
+@settings(max_examples=15)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=4))
+def test_the_linear_programme_finds_what_trying_everything_finds(parts):
+    month = Month("2026-10", 1, guard(table(*parts)), RULE)
+    system = System([month], RECIPE.indicators, RECIPE.relations)
+    hidden = [g for g in month.cells if g.cell.flag is Flag.SUPPRESSED and g.cell.breakdown]
+    total = next(g.cell for g in month.cells if not g.cell.breakdown)
+    if not hidden or total.value is None:
+        return
+    left = total.value - sum(g.cell.value for g in month.cells if g.cell.breakdown and g.cell.value)
+    worlds = [w for w in product(range(1, left + 1), repeat=len(hidden)) if sum(w) == left]
+    wide = [g._replace(need=10_000.0) for g in month.cells if g in hidden]
+    asked = System(
+        [Month("2026-10", 1, [g for g in month.cells if g not in hidden] + wide, RULE)], RECIPE.indicators, ()
+    )
+    found = {e.key[4]: (e.low, e.high) for e in asked.exposed()}
+    for place, g in enumerate(hidden):
+        assert found[g.cell.value_of] == (min(w[place] for w in worlds), max(w[place] for w in worlds))
+    assert system.exposed() == []
+
+
+def test_what_was_hidden_once_stays_hidden_or_the_difference_tells():
+    first = guard(table(3, 20, 30))
+    earlier = [Month("2026-10", 1, first, RULE)]
+    late = table(6, 20, 30)
+    naive = guard(late)
+    assert all(cell.value is not None for cell, _, _ in naive)
+    (found, *_) = attacked(*earlier, Month("2026-10", 2, naive, RULE))
+    assert found.key[:2] == ("2026-10", 1)
+    hidden = {cell.place for cell, _, _ in first if cell.flag is Flag.SUPPRESSED}
+    second = guard(late, hidden=hidden, earlier=earlier, number=2)
+    assert attacked(*earlier, Month("2026-10", 2, second, RULE)) == []
+
+
+def test_one_establishment_is_not_shown_behind_a_large_number():
+    def cells(largest: int, contributors: int) -> list[Guarded]:
+        part = Count("origin", "hospital", 500, 0, largest, contributors, 500)
+        rest = [Count("origin", name, 400, 0, 100, 9, 400) for name in ("laboratory", "doctor")]
+        return guard({"documents_deposited": [Count("", "", 1_300, 0, largest, 20, 1_300), part, *rest]})
+
+    assert all(cell.value is not None for cell, _, _ in cells(300, 4))
+    for largest, contributors in ((460, 4), (260, 2)):
+        shown = {cell.value_of: cell.value for cell, _, _ in cells(largest, contributors)}
+        assert shown["hospital"] is None
+        assert list(shown.values()).count(None) == 2
+
+
+@given(st.integers(0, 10_000), st.integers(0, 2**40))
+def test_noise_is_bounded_keeps_zero_and_is_the_same_for_the_same_people(value, people):
+    step = noise(value, people, RULE, KEY)
+    assert abs(step) <= RULE.noise
+    assert value + step >= 0
+    assert value or not step
+    assert step == noise(value, people, RULE, BulletinKey(b"t" * 32))
+
+
+@pytest.mark.parametrize("value", [1, 2, 3, 50])
+def test_noise_has_no_bias_and_depends_on_the_key(value):
+    steps = [noise(value, people, RULE, KEY) for people in range(8_000)]
+    assert abs(sum(steps) / len(steps)) < 0.06
+    assert len(set(steps)) == 2 * min(value, RULE.noise) + 1
+    assert steps != [noise(value, people, RULE, BulletinKey(b"u" * 32)) for people in range(8_000)]
+
+
+def test_the_same_people_give_the_same_number_in_every_table():
+    counts = {
+        "professionals_active": [Count("", "", 40, 123, rows=40), Count("profession", "doctor", 40, 123, rows=40)],
+        "organizations_active": [Count("", "", 40, 123, rows=40)],
+    }
+    values = {cell.value for cell, _, _ in guard(counts)}
+    assert len(values) == 1
+
+
+async def test_the_attacker_finds_nothing_in_the_months_together_and_much_without_protection(past):
+    months = await past.published()
+    assert len(months) == 5
+    assert attacked(*months) == []
+    off = [Month(m.period, m.number, bare(m.cells), m.rule) for m in months]
+    assert len(attacked(*off)) == sum(1 for m in months for g in m.cells if g.need) > 20
+
+
+@pytest.mark.long
+async def test_the_attacker_finds_nothing_in_the_36_months_of_the_demo(fresh, tmp_path):
+    await with_past(fresh, 36, seed=1, size=1.0)
+    bulletin = bulletin_over(fresh, tmp_path)
+    assert len((await bulletin.build(LAST, "anna")).new) == 36
+    months = await bulletin.published()
+    assert attacked(*months) == []
+    assert len(attacked(*[Month(m.period, m.number, bare(m.cells), m.rule) for m in months])) > 200
