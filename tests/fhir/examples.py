@@ -100,11 +100,18 @@ FAULTS = (
 
 
 class Account(NamedTuple):
-    """How the examples did: how many there are, the faults found in them, and what else was refused."""
+    """How the examples did: how many there are, the faults found in them, what else was refused, and the files in which
+    some constraint could not be told to hold or to be broken."""
 
     files: int
     faulty: dict[str, Fault]
     falsely: dict[str, str]
+    doubtful: list[str]
+
+
+def examples_in(folder: Path) -> list[Path]:
+    """The resources of the package: all its files but package.json."""
+    return [file for file in sorted(folder.iterdir()) if file.name != "package.json"]
 
 
 def judge(folder: Path) -> Account:
@@ -112,9 +119,12 @@ def judge(folder: Path) -> Account:
     known = {name: fault for fault in FAULTS for name in fault.files}
     faulty: dict[str, Fault] = {}
     falsely: dict[str, str] = {}
-    files = [file for file in sorted(folder.glob("*.json")) if file.name not in ("package.json", ".index.json")]
+    doubtful: list[str] = []
+    files = examples_in(folder)
     for file in files:
         result = check(file.read_bytes(), invariants=True, seconds=inf)
+        if any(issue.code in ("processing", "too-costly") for issue in result.issues):
+            doubtful.append(file.stem)
         if result.ok:
             continue
         fault = known.get(file.stem)
@@ -122,7 +132,7 @@ def judge(folder: Path) -> Account:
             faulty[file.stem] = fault
         else:
             falsely[file.stem] = "; ".join(f"{told} at {where}" for told, where in errors(result))
-    return Account(len(files), faulty, falsely)
+    return Account(len(files), faulty, falsely, doubtful)
 
 
 def errors(result: Checked) -> Iterator[tuple[str, str]]:

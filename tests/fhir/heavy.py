@@ -56,6 +56,7 @@ CASES: dict[str, Callable[[Many, int], Json]] = {
     "named entities": lambda many, size: {**PATIENT, "text": narrative("&nbsp;" * (size // 6))},
     "nested narrative": lambda many, size: {**PATIENT, "text": narrative("<b>" * (size // 8) + "</b>" * (size // 8))},
     "escapes": lambda many, size: {**PATIENT, "name": [{"text": '"\\\n' * (size // 6)}]},
+    "names and an empty one": lambda many, size: {**PATIENT, "name": [{"given": [*["x"] * (size // 5 - 1), ""]}]},
     "names": lambda many, size: {**PATIENT, "name": [{"given": ["x"] * (size // 5)}]},
     "wrong dates": lambda many, size: {**PATIENT, "name": many(lambda n: {"period": {"start": "2024-02-3"}})},
     "digits": lambda many, size: {**PATIENT, "birthDate": "9" * size},

@@ -2,13 +2,18 @@
 
 import gzip
 import json
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from esante.fhir import check
+from tests.fhir.examples import examples_in
 from tests.fhir.samples import allergy, document, narrative, observation, patient, uuid_url
 
 Json = dict[str, Any]
+
+#: Bytes of an example that is not too large to be varied many times.
+MODERATE = 12_000
 
 #: A value of every type that a parameter may have and that occurs seldom elsewhere.
 VALUES: dict[str, Any] = {
@@ -54,27 +59,27 @@ def transaction(*resources: Json) -> Json:
 
 
 def of_others(shared_data: Path) -> list[Json]:
-    """The first resource of each type in a Synthea transaction and in a European patient summary, without the
-    references that lead out of it."""
+    """The first resource of each type in a Synthea transaction and in a European patient summary."""
     synthea = gzip.decompress((shared_data / "synthea" / "01.json.gz").read_bytes())
     summary = sorted((shared_data / "eu-documents" / "eps").glob("*.json"))[0].read_bytes()
     found: dict[str, Json] = {}
     for bundle in (json.loads(synthea), json.loads(summary)):
         for entry in bundle["entry"]:
             found.setdefault(entry["resource"]["resourceType"], entry["resource"])
-    return [each for each in found.values() if check(json.dumps(each).encode(), invariants=True).ok]
+    return list(found.values())
 
 
 def of_every_type(folder: Path) -> list[Json]:
-    """Of each type the example that holds most, among those of moderate size; without false references to others."""
+    """Of each type that has a valid example the one that holds most, among those of moderate size; where all are
+    larger, the smallest."""
     found: dict[str, tuple[int, Json]] = {}
-    for file in sorted(folder.glob("*-*.json")):
+    for file in examples_in(folder):
         data = file.read_bytes()
-        if len(data) > 12_000 or not check(data, invariants=True).ok:
-            continue
-        resource = json.loads(data)
-        size = len(json.dumps({**resource, "text": None}))
-        name = resource["resourceType"]
-        if name not in found or size > found[name][0]:
-            found[name] = size, resource
+        if check(data, invariants=True, seconds=inf).ok:
+            resource = json.loads(data)
+            held = len(json.dumps({**resource, "text": None}))
+            rank = held if len(data) <= MODERATE else -len(data)
+            name = resource["resourceType"]
+            if name not in found or rank > found[name][0]:
+                found[name] = rank, resource
     return [resource for _, resource in found.values()]

@@ -171,7 +171,7 @@ def test_errors_are_not_crowded_out_by_warnings():
     assert not result.ok
     assert [key_of(issue) for issue in result.issues] == ["obs-6", "dom-6"]
     # All 253 resources of the document are without a narrative.
-    assert result.issues[1].diagnostics.endswith("And at 252 further places.")
+    assert result.issues[1].diagnostics.endswith("(dom-6). Also at 252 other places.")
 
 
 def test_a_narrative_cannot_make_the_reader_of_xml_fetch_or_grow():

@@ -37,15 +37,13 @@ def test_the_committed_account_of_faults_is_that_of_this_code(found):
 
 
 @pytest.mark.long
-def test_single_faults_in_an_example_of_every_type(shared_data):
-    from tools.examples import examples
+def test_single_faults_in_an_example_of_every_type(r4_examples):
+    from tools.conformance import DOCUMENT, of_many_faults
 
-    try:
-        folder = examples()
-    except RuntimeError as error:
-        pytest.skip(str(error))
-    found = survey([*seeds.own(), *seeds.of_every_type(folder)], per_seed=2)
+    examples = seeds.of_every_type(r4_examples)
+    found = survey([*seeds.own(), *examples], per_seed=2)
     assert_nearly_all(found)
+    assert of_many_faults(examples, found) in DOCUMENT.read_text()
 
 
 def test_seeds_are_valid(shared_data):

@@ -73,10 +73,12 @@ class Broken:
     def finding(self, further: int = 0) -> Finding:
         """In the terms of the other passes; `further` places are not told one by one."""
         path: Path = tuple(reversed(self.way_up))
-        key, more = self.invariant.key, f" And at {further} further places." if further else ""
+        key = self.invariant.key
+        more = f" Also at {further:,} other place{'s' * (further > 1)}." if further else ""
         if self.failure:
             return Finding("warning", "processing", path, f"{key} could not be checked: {self.failure}.{more}")
-        return Finding(self.invariant.severity, "invariant", path, f"{self.invariant.human} ({key}){more}")
+        human = self.invariant.human.rstrip(". ")
+        return Finding(self.invariant.severity, "invariant", path, f"{human} ({key}).{more}")
 
 
 class OutOfTime(Exception):

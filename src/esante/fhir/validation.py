@@ -132,8 +132,7 @@ def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
 
 def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ...]:
     told = found[:MAX_ISSUES]
-    wanted: set[Path] = {f.path[:n] for f in told for n in range(len(f.path) + 1)}
-    located = places(data, wanted) if len(data) <= MAX_LOCATED else {}
+    located = places(data, {_there(resource, f.path) for f in told}) if len(data) <= MAX_LOCATED else {}
     issues = [_issue(finding, resource, located) for finding in told]
     if len(found) > MAX_ISSUES:
         issues.append(_incomplete(f"Only the first {MAX_ISSUES} problems are listed."))
@@ -148,10 +147,23 @@ def _incomplete(text: str) -> Issue:
 
 def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]) -> Issue:
     """The finding in FHIR's terms; a missing element is placed where its parent begins."""
-    path = finding.path
-    place = next((located[path[:n]] for n in range(len(path), -1, -1) if path[:n] in located), (None, None))
-    where, text = readable(expression(resource, path)), readable(finding.diagnostics)
+    place = located.get(_there(resource, finding.path), (None, None))
+    where, text = readable(expression(resource, finding.path)), readable(finding.diagnostics)
     return Issue(finding.severity, finding.code, where, text, *place)
+
+
+def _there(resource: Any, path: Path) -> Path:
+    """As much of a path as is in the resource."""
+    value = resource
+    for length, step in enumerate(path):
+        match value, step:
+            case dict(), str() if step in value:
+                value = value[step]
+            case list(), int() if step < len(value):
+                value = value[step]
+            case _:
+                return path[:length]
+    return path
 
 
 def _unreadable(error: jsontext.NotJson, code: str = "structure") -> Checked:
