@@ -20,9 +20,9 @@ SHARES = {
     "delay": {"0": 0.48, "1": 0.21, "2-7": 0.19, "8-30": 0.09, "31+": 0.03},
     "reader": {"practitioner": 0.63, "patient": 0.34, "organization": 0.03},
     "profession": {"doctor": 0.55, "pharmacist": 0.17, "nurse": 0.15, "dentist": 0.09, "midwife": 0.03, "physiotherapist": 0.01},
-    "grant": {"presence": 0.62, "circle": 0.21, "stay": 0.17},
-    "reason": {"no_grant": 0.71, "restricted": 0.18, "profession": 0.11},
-    "choice": {"hide_document": 0.58, "block_professional": 0.27, "close_record": 0.15},
+    "grant": {"presence_code": 0.62, "circle": 0.21, "institution_stay": 0.17},
+    "reason": {"no-grant": 0.71, "restricted": 0.18, "profession": 0.11},
+    "choice": {"hidden": 0.58, "blocked": 0.27, "not_sharing": 0.15},
 }  # fmt: skip
 COURSES = {
     "records_open": (1_094_000, 0.0035, 0), "records_opened": (4_350, 0.003, 0.06), "records_closed": (118, 0.004, 0.1),
