@@ -18,6 +18,7 @@ TOO_DEEP = f"The JSON is nested more deeply than {MAX_DEPTH} levels. Send it wit
 #: What some texts begin with that are no JSON, and what is said of them.
 _NO_JSON_AT_ALL = {
     b"<": "This looks like XML or HTML. Send FHIR JSON.",
+    b"\x1f\x8b": "This is compressed. Send the text as it is.",
     b"\xff\xfe": "The text is UTF-16. FHIR JSON is always UTF-8: encode it so.",
     b"\xfe\xff": "The text is UTF-16. FHIR JSON is always UTF-8: encode it so.",
 }

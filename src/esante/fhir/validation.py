@@ -131,7 +131,7 @@ class _CertainEntries(Container[Path]):
 def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
     found = resource.get("resourceType") if isinstance(resource, dict) else None
     if expect is not None and isinstance(found, str) and found != expect:
-        yield Finding("error", "invalid", ("resourceType",), f"Expected a {expect}; found a {found[:64]}.")
+        yield Finding("error", "invalid", ("resourceType",), f"Expected the type {expect}; found {found[:64]}.")
 
 
 def _issues(data: bytes, resource: Any, found: list[Finding]) -> list[Issue]:
