@@ -122,6 +122,23 @@ def test_one_establishment_is_not_shown_behind_a_large_number():
         assert list(shown.values()).count(None) == 2
 
 
+def test_another_breakdown_does_not_tell_the_total_that_hides_small_numbers():
+    origins = [Count("origin", name, n, 0, 1, 9, n) for name, n in (("doctor", 2), ("laboratory", 4))]
+    formats = [Count("format", "text/plain", 6, 0, 1, 9, 6)]
+    cells = guard({"documents_deposited": [Count("", "", 6, 0, 1, 9, 6), *origins, *formats]})
+    assert attacked(Month("2026-10", 1, cells, RULE)) == []
+    assert {cell.value for cell, _, _ in cells} == {None}
+
+
+def test_what_is_hidden_throughout_has_no_upper_end():
+    """HiGHS' presolve takes this programme for one without a solution."""
+    hidden = [
+        Guarded(Cell("professionals_active", "2026-10", *place, None, Flag.SUPPRESSED), exact, 3.0)
+        for place, exact in ((("", ""), 3), (("profession", "doctor"), 2), (("profession", "midwife"), 1))
+    ]
+    assert attacked(Month("2026-10", 1, hidden, RULE)) == []
+
+
 @given(st.integers(0, 10_000), st.integers(0, 2**40))
 def test_noise_is_bounded_keeps_zero_and_is_the_same_for_the_same_people(value, people):
     step = noise(value, people, RULE, KEY)

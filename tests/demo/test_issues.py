@@ -10,6 +10,7 @@ from esante.demo import load, publish
 from esante.settings import Settings
 
 
+@pytest.mark.long  # three years are counted and attacked
 async def test_all_issues_but_the_newest_are_released(tmp_path):
     last = shifted(f"{datetime.now(UTC):%Y-%m}", -1)
     async with open_platform(Settings(data=tmp_path, demo=True)) as platform:

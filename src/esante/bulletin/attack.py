@@ -195,6 +195,9 @@ class _Solver:
         cost = [0.0] * len(self._place)
         cost[self._place[key]] = sense
         solved = linprog(cost, bounds=self._own, method="highs", **self._matrices)
+        if solved.status in (2, 4):
+            # The exact values fit, so there is a solution; HiGHS' presolve takes some unbounded ones for impossible.
+            solved = linprog(cost, bounds=self._own, method="highs", options={"presolve": False}, **self._matrices)
         if solved.status == 3:
             return sense * -inf
         if solved.status != 0:
