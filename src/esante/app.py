@@ -310,6 +310,9 @@ def _capability_statement(base: str) -> dict[str, Any]:
     for type_, operations in (*record.OPERATIONS.items(), *export.OPERATIONS.items()):
         named = [{"name": name, "definition": address} for name, address in operations.items()]
         resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
+    resources["Patient"]["documentation"] = record.OF_PATIENTS
+    for type_, told_of in resources.items():  # every type can be checked
+        resources[type_] = {**told_of, "operation": [*told_of.get("operation", ()), validate_capability()]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -331,6 +334,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
                 "resource": sorted(resources.values(), key=itemgetter("type")),
                 "interaction": [{"code": "batch"}, {"code": "transaction"}],
                 "operation": [validate_capability(), export.SYSTEM_OPERATION],
+                "compartment": ["http://hl7.org/fhir/CompartmentDefinition/patient"],
             }
         ],
     }

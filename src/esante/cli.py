@@ -4,9 +4,11 @@ import asyncio
 import getpass
 import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,8 +68,29 @@ def demo(
     """Make a synthetic Luxembourg and serve it; every person in it is invented."""
     settings = Settings.from_environ(data=data, port=port, demo=True)
     _run(lambda: _load_demo(settings, persons, seed, history))
-    if not load_only:
+    if load_only:
+        return
+    if history:
+        with _beside(settings, "demo-issues"):
+            _serve(settings, workers)
+    else:
         _serve(settings, workers)
+
+
+@main.command("demo-issues", hidden=True)
+@data_option
+def demo_issues(data: Path | None) -> None:
+    """Build and release the bulletin of the demo; it does so by itself, beside the server."""
+
+    async def work() -> None:
+        from esante.app import open_platform
+        from esante.demo import publish
+
+        async with open_platform(_demo(data)) as platform:
+            await publish(platform)
+
+    os.nice(10)
+    _run(work)
 
 
 @main.command()
@@ -569,7 +592,10 @@ async def _load_demo(settings: Settings, persons: int, seed: int, history: int) 
         click.echo(f"\n  esante is at {settings.base_url}\n\n  Sign in there as one of these invented people:")
         for persona in await personas(platform):
             click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")
-        click.echo("\n  esante people   lists all;  esante token --as NAME   gives a token for the API\n")
+        click.echo("\n  esante people   lists all;  esante token --as NAME   gives a token for the API")
+        if history:
+            click.echo(f"  The bulletin of its past appears at {settings.base_url}/bulletin in a minute or two")
+        click.echo()
 
 
 async def _try(settings: Settings) -> None:
@@ -585,6 +611,18 @@ def _serve(settings: Settings, workers: int) -> None:
 
     os.environ.update(settings.environ())
     serve_app("esante.app:app_from_environ", settings.host, settings.port, workers)
+
+
+@contextmanager
+def _beside(settings: Settings, command: str) -> Iterator[None]:
+    """Run another command of esante meanwhile, in a process of its own."""
+    environment = {**os.environ, **settings.environ()}
+    process = subprocess.Popen([sys.executable, "-m", "esante.cli", command], env=environment)  # noqa: S603 - our own
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

@@ -1,13 +1,14 @@
 """Disclosure control against its attacker: he finds nothing with it, and finds cells without it."""
 
 from itertools import product
+from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esante.bulletin import Cell, Flag, Recipe
-from esante.bulletin.attack import Month, System
+from esante.bulletin.attack import Equation, Month, System, _Solver
 from esante.bulletin.figures import Count
 from esante.bulletin.keys import BulletinKey
 from esante.bulletin.model import Guarded
@@ -96,6 +97,25 @@ def test_the_linear_programme_finds_what_trying_everything_finds(parts):
     assert system.exposed() == []
 
 
+@given(st.data())
+def test_what_one_equation_leaves_is_what_the_linear_programme_finds(data):
+    known = data.draw(st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1.0, -1.0])), min_size=2, max_size=5))
+    keys = [("2026-10", 1, "grants_given", "grant", str(place)) for place in range(len(known))]
+    limits = data.draw(st.lists(st.sampled_from([0, 3, inf]), min_size=len(known), max_size=len(known)))
+    bounds = {
+        key: (max(0.0, value - limit), value + limit)
+        for key, (value, _), limit in zip(keys, known, limits, strict=True)
+    }
+    slack = data.draw(st.integers(0, 4))
+    held = ("2026-10", 1, "grants_given", "", "")
+    bounds[held] = (total := -sum(value * factor for value, factor in known) - slack, total)
+    terms = {key: factor for key, (_, factor) in zip(keys, known, strict=True)} | {held: 1.0}
+    equation = Equation(terms, at_most=data.draw(st.booleans()) if slack == 0 else True)
+    quick, slow = (_Solver(keys, [equation] * times, bounds) for times in (1, 2))
+    for key in keys:
+        assert quick.interval(key) == slow.interval(key)
+
+
 def test_what_was_hidden_once_stays_hidden_or_the_difference_tells():
     first = guard(table(3, 20, 30))
     earlier = [Month("2026-10", 1, first, RULE)]
@@ -120,6 +140,23 @@ def test_one_establishment_is_not_shown_behind_a_large_number():
         shown = {cell.value_of: cell.value for cell, _, _ in cells(largest, contributors)}
         assert shown["hospital"] is None
         assert list(shown.values()).count(None) == 2
+
+
+def test_another_breakdown_does_not_tell_the_total_that_hides_small_numbers():
+    origins = [Count("origin", name, n, 0, 1, 9, n) for name, n in (("doctor", 2), ("laboratory", 4))]
+    formats = [Count("format", "text/plain", 6, 0, 1, 9, 6)]
+    cells = guard({"documents_deposited": [Count("", "", 6, 0, 1, 9, 6), *origins, *formats]})
+    assert attacked(Month("2026-10", 1, cells, RULE)) == []
+    assert {cell.value for cell, _, _ in cells} == {None}
+
+
+def test_what_is_hidden_throughout_has_no_upper_end():
+    """HiGHS' presolve takes this programme for one without a solution."""
+    hidden = [
+        Guarded(Cell("professionals_active", "2026-10", *place, None, Flag.SUPPRESSED), exact, 3.0)
+        for place, exact in ((("", ""), 3), (("profession", "doctor"), 2), (("profession", "midwife"), 1))
+    ]
+    assert attacked(Month("2026-10", 1, hidden, RULE)) == []
 
 
 @given(st.integers(0, 10_000), st.integers(0, 2**40))

@@ -267,6 +267,40 @@ async def test_a_page_for_who_has_no_access_is_the_same(pair: Pair) -> None:
         assert answers.alike
 
 
+async def exported(server: Server, headers: dict[str, str], path: str) -> list[tuple[str, int, bytes]]:
+    """The files of an export from one of the servers, as soon as it is finished."""
+    async with httpx.AsyncClient(base_url=server.base, headers=headers, timeout=60) as http:
+        begun = await http.get(path, headers={"Prefer": "respond-async"})
+        assert begun.status_code == 202, begun.text
+        place = begun.headers["content-location"].removeprefix(ADDRESS)
+        while (answer := await http.get(place)).status_code != 200:
+            assert answer.status_code == 202, answer.text
+            await asyncio.sleep(int(answer.headers["retry-after"]))
+        manifest = answer.json()
+        assert (manifest["deleted"], manifest["error"]) == ([], [])
+        files = []
+        for file in manifest["output"]:
+            content = (await http.get(file["url"].removeprefix(ADDRESS))).content
+            files.append((file["type"], file["count"], content))
+        assert (await http.delete(place)).status_code == 202
+    return files
+
+
+async def test_exports_tell_nothing(pair: Pair) -> None:
+    """Compared byte by byte, and so before anything is deposited on both: that has ids and times of its own on each."""
+
+    async def both(by: str, path: str) -> list[list[tuple[str, int, bytes]]]:
+        return [await exported(server, pair.world.bearer(by), path) for server in pair.servers]
+
+    for path in ("/fhir/$export", f"/fhir/Patient/{pair.person}/$export"):
+        without, beside = await both(DOCTOR, path)
+        assert without == beside, path
+        assert {type_ for type_, _, _ in without} >= {"Patient", "DocumentReference", "Composition", "Provenance"}
+    assert await both(COLLEAGUE, "/fhir/$export") == [[], []]
+    hers = await both("patient", "/fhir/$export")
+    assert hers[0] != hers[1]
+
+
 async def test_depositing_the_same_bytes_or_a_new_version_of_it_tells_nothing(pair: Pair) -> None:
     subject = {"reference": f"Patient/{pair.person}"}
     target = {"relatesTo": [{"code": "replaces", "target": {"reference": f"DocumentReference/{pair.hidden.key}"}}]}
@@ -297,38 +331,6 @@ async def test_depositing_the_same_bytes_or_a_new_version_of_it_tells_nothing(pa
     assert answers.without.status_code in (200, 201)
     assert answers.alike_but_for_news
     assert (await pair.ask("GET", home, page=True)).alike_but_for_news
-
-
-async def exported(server: Server, headers: dict[str, str], path: str) -> list[tuple[str, int, bytes]]:
-    """The files of an export from one of the servers, as soon as it is finished."""
-    async with httpx.AsyncClient(base_url=server.base, headers=headers, timeout=60) as http:
-        begun = await http.get(path, headers={"Prefer": "respond-async"})
-        assert begun.status_code == 202, begun.text
-        place = begun.headers["content-location"].removeprefix(ADDRESS)
-        while (answer := await http.get(place)).status_code != 200:
-            assert answer.status_code == 202, answer.text
-            await asyncio.sleep(int(answer.headers["retry-after"]))
-        manifest = answer.json()
-        assert (manifest["deleted"], manifest["error"]) == ([], [])
-        files = []
-        for file in manifest["output"]:
-            content = (await http.get(file["url"].removeprefix(ADDRESS))).content
-            files.append((file["type"], file["count"], content))
-        assert (await http.delete(place)).status_code == 202
-    return files
-
-
-async def test_exports_tell_nothing(pair: Pair) -> None:
-    async def both(by: str, path: str) -> list[list[tuple[str, int, bytes]]]:
-        return [await exported(server, pair.world.bearer(by), path) for server in pair.servers]
-
-    for path in ("/fhir/$export", f"/fhir/Patient/{pair.person}/$export"):
-        without, beside = await both(DOCTOR, path)
-        assert without == beside, path
-        assert {type_ for type_, _, _ in without} >= {"Patient", "DocumentReference", "Composition", "Provenance"}
-    assert await both(COLLEAGUE, "/fhir/$export") == [[], []]
-    hers = await both("patient", "/fhir/$export")
-    assert hers[0] != hers[1]
 
 
 async def test_the_worlds_do_differ(pair: Pair) -> None:

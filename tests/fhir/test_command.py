@@ -37,9 +37,9 @@ def test_a_report_names_file_severity_place_and_what_is_allowed(folder):
         "  2:2       error    Patient.gender",
         '            "zzz" is not a code for Patient.gender in FHIR R4. Allowed: male, female, other, unknown.',
         "  4:3       error    Patient.contact[0]",
-        "            SHALL at least contain a contact's details or a reference to an organization (pat-1)",
+        "            SHALL at least contain a contact's details or a reference to an organization (pat-1).",
         "  1:1       warning  Patient",
-        "            A resource should have narrative for robust management (dom-6)",
+        "            A resource should have narrative for robust management (dom-6).",
     ]
 
 

@@ -4,8 +4,9 @@ import gzip
 
 import pytest
 
-from esante.fhir import check, encode
-from esante.fhir.definitions import errata, invariants
+from esante.fhir import PathError, check, encode
+from esante.fhir import invariants as constraints
+from esante.fhir.definitions import Invariant, errata, invariants
 from esante.fhir.invariants import TOLD_ALREADY, checks
 from tests.fhir.samples import allergy, changed, composition, document, dumped, narrative, observation, patient
 
@@ -79,6 +80,18 @@ BROKEN = {
             }
         ),
         "MedicationStatement.dosage[0].timing.repeat",
+    ),
+    # Of a choice: the constraint is about a Range and not about a decimal.
+    "ras-1": (
+        with_(
+            {
+                "resourceType": "RiskAssessment",
+                "status": "final",
+                "subject": {"display": "x"},
+                "prediction": [{"probabilityDecimal": 0.5}, {"probabilityRange": {"low": {"value": 1, "unit": "mg"}}}],
+            }
+        ),
+        "RiskAssessment.prediction[1].probability.ofType(Range)",
     ),
     "que-7": (
         with_(
@@ -158,7 +171,7 @@ def test_errors_are_not_crowded_out_by_warnings():
     assert not result.ok
     assert [key_of(issue) for issue in result.issues] == ["obs-6", "dom-6"]
     # All 253 resources of the document are without a narrative.
-    assert result.issues[1].diagnostics.endswith("And at 252 further places.")
+    assert result.issues[1].diagnostics.endswith("(dom-6). Also at 252 other places.")
 
 
 def test_a_narrative_cannot_make_the_reader_of_xml_fetch_or_grow():
@@ -174,6 +187,28 @@ def test_a_narrative_cannot_make_the_reader_of_xml_fetch_or_grow():
             "txt-1",
             "txt-2",
         }
+
+
+def test_what_a_narrative_may_not_hold_and_that_it_holds_nothing_are_told_apart():
+    for html, keys in (("<script>x</script>", {"txt-1"}), ("<p> </p>", {"txt-2"}), ("<script/>", {"txt-1", "txt-2"})):
+        assert {key for key, _ in told({**patient(), "text": narrative(html)})} == keys
+
+
+def test_a_pass_that_takes_too_long_is_ended_and_that_is_said():
+    many = with_(patient(), contact=[{"gender": "male"}] * 100)
+    result = check(encode(many), invariants=True, seconds=0)
+    assert result.ok
+    assert [(issue.severity, issue.code, issue.expression) for issue in result.issues] == [
+        ("warning", "too-costly", "Patient")
+    ]
+    assert len(told(many)) == 100
+
+
+def test_a_constraint_that_is_about_nothing_is_an_error_when_it_is_compiled(monkeypatch):
+    about = Invariant("Observation.value[x]", "x-1", "error", "x", "nothingOfThatName.exists()")
+    monkeypatch.setattr(constraints, "invariants", lambda: (*invariants(), about))
+    with pytest.raises(PathError, match="nothingOfThatName"):
+        constraints.Checks()["Observation"]
 
 
 def test_every_type_has_its_function():

@@ -155,7 +155,24 @@ def test_a_decimal_has_a_size_that_others_can_calculate_with(number):
 
 
 @pytest.mark.parametrize(
-    "text", ["YQ==", "YWI=", "YWJj", "YW Jj", "A===", "YQ=", "=", "Y", "YQ==YQ==", "YQ\\u003d=", "Y-_j", "a\\/bc", ""]
+    "text",
+    [
+        "YQ==",
+        "YWI=",
+        "YWJj",
+        "YW Jj",
+        "A===",
+        "YQ=",
+        "YWJj=",
+        "YWJj====",
+        "=",
+        "Y",
+        "YQ==YQ==",
+        "YQ\\u003d=",
+        "Y-_j",
+        "a\\/bc",
+        "",
+    ],
 )
 def test_base64_is_judged_alike(text):
     data = dumped(patient() | {"photo": [{"data": "@"}]}).replace(b'"@"', f'"{text}"'.encode())

@@ -29,6 +29,6 @@ def test_every_official_test_passes_but_the_known_ones(suite):
 
 
 def test_the_committed_account_is_that_of_this_code(suite):
-    from tools.conformance import DOCUMENT, account
+    from tools.conformance import DOCUMENT, of_paths
 
-    assert DOCUMENT.read_text() == account(suite)
+    assert of_paths(suite) in DOCUMENT.read_text()

@@ -19,6 +19,7 @@ from esante.bulletin.model import (
     Vintage,
     VintageStatus,
 )
+from esante.bulletin.months import shifted
 from esante.bulletin.observing import Meter, Metered, observe
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.routes import page_routes
@@ -50,4 +51,5 @@ __all__ = [
     "VintageStatus",
     "observe",
     "page_routes",
+    "shifted",
 ]

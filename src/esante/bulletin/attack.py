@@ -73,6 +73,8 @@ class System:
             if wanted:
                 solver = _Solver(unknowns, equations, self._bounds)
                 for key in wanted:
+                    if solver.seen(key) >= self._need[key]:
+                        continue
                     low, high = solver.interval(key)
                     if high - low < self._need[key]:
                         found.append(Exposed(key, low, high, self._need[key]))
@@ -162,6 +164,7 @@ class _Solver:
     def __init__(
         self, unknowns: Sequence[Key], equations: Sequence[Equation], bounds: Mapping[Key, tuple[float, float]]
     ) -> None:
+        self._bounds, self._only = bounds, equations[0] if len(equations) == 1 else None
         self._place = {key: place for place, key in enumerate(unknowns)}
         self._own = [bounds[key] for key in unknowns]
         rows: dict[bool, list[np.ndarray]] = {False: [], True: []}
@@ -180,24 +183,51 @@ class _Solver:
             for name, at_most in (("ub", True), ("eq", False))
             for side, values in enumerate((rows[at_most], sides[at_most]))
         }
+        self._least, self._most = np.full(len(unknowns), inf), np.full(len(unknowns), -inf)
+
+    def seen(self, key: Key) -> float:
+        """How wide the interval of a cell is at least, from what other cells' solutions gave it; needs no solving."""
+        place = self._place[key]
+        low, high = self._least[place], self._most[place]
+        return floor(high + _CLOSE) - ceil(low - _CLOSE) if low <= high else 0.0
 
     def interval(self, key: Key) -> tuple[float, float]:
         """The least and the greatest whole number that a cell can be."""
         own = self._own[self._place[key]]
         if self._matrices["A_ub"] is None and self._matrices["A_eq"] is None:
             return own
-        low, high = self._extreme(key, 1.0), self._extreme(key, -1.0)
+        if self._only is not None:
+            low, high = _by_one(self._only, key, self._bounds)
+        else:
+            low, high = self._extreme(key, 1.0), self._extreme(key, -1.0)
         return ceil(low - _CLOSE), inf if high == inf else floor(high + _CLOSE)
 
     def _extreme(self, key: Key, sense: float) -> float:
         cost = np.zeros(len(self._place))
         cost[self._place[key]] = sense
         solved = linprog(cost, bounds=self._own, method="highs", **self._matrices)
+        if solved.status in (2, 4):
+            # The exact values fit, so there is a solution; HiGHS' presolve takes some unbounded ones for impossible.
+            solved = linprog(cost, bounds=self._own, method="highs", options={"presolve": False}, **self._matrices)
         if solved.status == 3:
             return sense * -inf
         if solved.status != 0:
             raise RuntimeError(f"the attack on {key} was not solved: {solved.message}")
+        np.minimum(self._least, solved.x, out=self._least)
+        np.maximum(self._most, solved.x, out=self._most)
         return float(solved.fun * sense)
+
+
+def _by_one(equation: Equation, key: Key, bounds: Mapping[Key, tuple[float, float]]) -> tuple[float, float]:
+    """The least and the greatest value of an unknown that one equation binds: what the others leave it."""
+    ends = [
+        sorted(factor * bound for bound in bounds[other]) for other, factor in equation.terms.items() if other != key
+    ]
+    factor, (low, high) = equation.terms[key], bounds[key]
+    most = -sum(least for least, _ in ends) / factor
+    least = (-inf if equation.at_most else -sum(greatest for _, greatest in ends)) / factor
+    least, most = min(least, most), max(least, most)
+    return max(low, least), min(high, most)
 
 
 def _bounds(cell: Cell, rule: Rule) -> tuple[float, float]:

@@ -143,22 +143,25 @@ class _Columns:
             raise ValueError(f"lake.toml: {type_} fills {min(strange)}, which is no column")
         known = EVENTS.get(type_)
         self._decoder = msgspec.json.Decoder(known) if known and fields else None
-        self._take = [(FIELDS.index(column), attrgetter(field)) for column, field in fields.items()]
+        self._take = [
+            (FIELDS.index(column), SCHEMA.field(column).type == pa.string(), attrgetter(field))
+            for column, field in fields.items()
+        ]
 
     def of(self, event: msgspec.Raw) -> list[Any]:
         """The values of the columns of fields; None for what does not apply or is past its retention."""
         values: list[Any] = [None] * len(FIELDS)
         if self._decoder is not None and memoryview(event).nbytes:
             told = self._decoder.decode(event)
-            for place, take in self._take:
-                values[place] = _plain(take(told), SCHEMA.types[len(SCHEMA) - len(FIELDS) + place])
+            for place, text, take in self._take:
+                values[place] = _plain(take(told), text=text)
         return values
 
 
-def _plain(value: Any, type_: pa.DataType) -> Any:
+def _plain(value: Any, *, text: bool) -> Any:
     if isinstance(value, list | tuple):
         value = value[0] if len(value) == 1 else "several" if value else None
-    if type_ == pa.string() and isinstance(value, bool):
+    if text and isinstance(value, bool):
         return str(value).lower()
     return value
 

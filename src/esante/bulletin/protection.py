@@ -103,25 +103,32 @@ def _dominated(count: Count, rule: Rule) -> float:
 def _partner(
     exposed: Exposed, cells: Mapping[Place, Guarded], system: System, indicators: Mapping[str, Indicator]
 ) -> Place | None:
-    """The cell to hide with an exposed one: itself if it still shows, else the smallest beside it, totals last."""
+    """The cell to hide with an exposed one: itself if it still shows, else the smallest of the nearest that do, totals
+    last. Near is what stands in one equation with it, then what stands in one with a hidden one of these, and so on:
+    a hidden total hides nothing while another breakdown adds up to it."""
+
+    def may_be_hidden(place: Place) -> bool:
+        return bool(cells[place].exact) and indicators[place[0]].protection is not Protection.NONE
+
     own = exposed.key[2:]
     if cells[own].cell.flag is not Flag.SUPPRESSED:
         return own
-    beside = {
-        key[2:]
-        for equation in system.equations
-        if exposed.key in equation.terms
-        for key in equation.terms
-        if key[:2] == exposed.key[:2]
-    }
-    showing = [
-        place
-        for place in beside
-        if cells[place].cell.flag is not Flag.SUPPRESSED
-        and cells[place].exact
-        and indicators[place[0]].protection is not Protection.NONE
-    ]
-    return min(showing, key=lambda place: (place[1] == "", cells[place].exact, place), default=None)
+    ring, seen = {own}, {own}
+    while ring:
+        ring = _beside(ring, exposed.key[:2], system) - seen
+        seen |= ring
+        hidden = {place for place in ring if cells[place].cell.flag is Flag.SUPPRESSED}
+        if showing := [place for place in ring - hidden if may_be_hidden(place)]:
+            return min(showing, key=lambda place: (place[1] == "", cells[place].exact, place))
+        ring = hidden
+    return None
+
+
+def _beside(places: Collection[Place], vintage: tuple[str, int], system: System) -> set[Place]:
+    """The places of a vintage that stand in an equation with one of some."""
+    keys = {(*vintage, *place) for place in places}
+    together = [equation.terms for equation in system.equations if not keys.isdisjoint(equation.terms)]
+    return {key[2:] for terms in together for key in terms if key[:2] == vintage}
 
 
 def _hide(guarded: Guarded) -> Guarded:

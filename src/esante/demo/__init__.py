@@ -2,6 +2,7 @@
 
 from esante.demo.cast import become, everyone, find, people_json, personas, token_for
 from esante.demo.documents import documents_of
+from esante.demo.issues import publish
 from esante.demo.keys import APP_ID, APP_PATH, CLIENT_ID, CLINIC_ID, key_file, register_apps
 from esante.demo.load import load
 from esante.demo.model import Citizen, DemoDocument, World
@@ -27,6 +28,7 @@ __all__ = [
     "page_routes",
     "people_json",
     "personas",
+    "publish",
     "register_apps",
     "token_for",
     "world",

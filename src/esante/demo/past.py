@@ -8,6 +8,7 @@ the week and two steps of policy; the same seed gives the same past.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,7 @@ PERSONS, ACCOUNTS = 4_000, 700
 """Persons with an open record, and with an account, when the past begins."""
 _WEEK = (1.25, 1.15, 1.05, 1.15, 1.1, 0.55, 0.4)
 _SEASON = (1.12, 1.1, 1.05, 1.0, 0.98, 0.97, 0.85, 0.78, 1.0, 1.05, 1.08, 0.95)
-_HOURS = (1, 1, 1, 1, 1, 2, 6, 20, 45, 60, 62, 55, 35, 45, 60, 58, 50, 40, 25, 15, 10, 7, 4, 2)
+_HOURS = tuple(accumulate((1, 1, 1, 1, 1, 2, 6, 20, 45, 60, 62, 55, 35, 45, 60, 58, 50, 40, 25, 15, 10, 7, 4, 2)))
 LETTERS, CAMPAIGN = 14, 22
 """Months after which hospitals send their letters by themselves, and patients are told of their accounts."""
 _PROFESSIONS = {"doctor": 140, "nurse": 45, "pharmacist": 40, "physiotherapist": 16, "midwife": 4, "dentist": 9}
@@ -110,9 +111,9 @@ class Past:
     def _day(self, day: _Day) -> Iterator[Told]:
         letters = 1.9 if day.month >= LETTERS else 1.0
         campaign = 1.7 if day.month >= CAMPAIGN else 1.0
-        weights = [weight * (letters if role == "hospital" else 1) for _, _, role, _, weight in _DOCUMENTS]
+        weights = list(accumulate(w * (letters if role == "hospital" else 1) for _, _, role, _, w in _DOCUMENTS))
         acts: Sequence[tuple[float, Callable[[datetime], Told]]] = (
-            (0.36 * sum(weights), lambda at: self._deposit(at, weights)),
+            (0.36 * weights[-1], lambda at: self._deposit(at, weights)),
             (22.0, lambda at: self._look(Read, at)),
             (9.0, lambda at: self._look(Listed, at)),
             (6.0 * campaign, self._own_reading),
@@ -133,7 +134,7 @@ class Past:
                 yield act(self._moment(day))
 
     def _deposit(self, at: datetime, weights: Sequence[float]) -> Told:
-        category, type_, role, media_type, _ = self._chance.choices(_DOCUMENTS, weights)[0]
+        category, type_, role, media_type, _ = self._chance.choices(_DOCUMENTS, cum_weights=weights)[0]
         delay = int(self._chance.expovariate(0.5 if role in ("laboratory", "imaging") else 0.18))
         about = self._about(category, "provides")
         size = self._chance.randrange(2_000, 90_000)
@@ -229,7 +230,7 @@ class Past:
         return UUID(int=self._chance.getrandbits(128), version=4)
 
     def _moment(self, day: _Day) -> datetime:
-        hour = self._chance.choices(range(24), _HOURS)[0]
+        hour = self._chance.choices(range(24), cum_weights=_HOURS)[0]
         return day.start.replace(hour=hour) + timedelta(microseconds=self._chance.randrange(3_600_000_000))
 
     def _poisson(self, mean: float) -> int:

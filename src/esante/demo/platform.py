@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from esante.access import Access
+from esante.bulletin import Bulletin
 from esante.directory import Directory
 from esante.journal import Journal
 from esante.notices import Notices
@@ -45,3 +46,7 @@ class Platform(Protocol):
     @property
     def notices(self) -> Notices:
         """What persons are told."""
+
+    @property
+    def bulletin(self) -> Bulletin:
+        """The monthly figures."""

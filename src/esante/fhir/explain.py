@@ -6,7 +6,7 @@ It is the authority: whatever `shapes` refuses comes here, and only what is foun
 import binascii
 import difflib
 import functools
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -23,6 +23,10 @@ _CONTROLS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r\b\f")
 
 #: Properties that one walk looks at: about a second of work.
 MAX_WORK = 300_000
+
+
+#: Unknown names for which one is looked for that was meant.
+MAX_GUESSES = 50
 
 
 class _Enough(Exception):
@@ -77,6 +81,7 @@ class _Walk:
     def __init__(self, definitions: Definitions, certain: Container[Path]) -> None:
         self._certain = certain
         self._work = 0
+        self._guesses = MAX_GUESSES
         self._types = definitions.types
         self._codes = definitions.codes
         self._resources = frozenset(definitions.resource_types)
@@ -90,7 +95,7 @@ class _Walk:
             text = "A resource needs 'resourceType' with the name of its type, such as \"Patient\"."
             yield _error("structure", (*path, "resourceType"), text)
         elif name not in self._resources:
-            near = _near(name, self._resources)
+            near = self._near(name, self._resources)
             yield _error(
                 "structure",
                 (*path, "resourceType"),
@@ -98,6 +103,14 @@ class _Walk:
             )
         elif path not in self._certain:
             yield from self._object(value, self._types[name], path)
+
+    def _near(self, name: str, known: Iterable[str]) -> str:
+        """A guess at what was meant; looking for one takes a hundred times as long as the rest."""
+        self._guesses -= 1
+        if self._guesses < 0:
+            return ""
+        near = difflib.get_close_matches(name[:64], [each for each in known if not each.startswith("_")], n=1)
+        return f" Did you mean '{near[0]}'?" if near else ""
 
     def _object(self, value: Any, type_: Type, path: Path) -> Iterator[Finding]:
         if not isinstance(value, dict):
@@ -121,7 +134,7 @@ class _Walk:
             if slot is not None:
                 yield from self._property(name, item, slot, value, type_, path)
             elif name != "resourceType" or type_.kind != "resource":
-                text = f"{_show(name)} is not an element of {type_.name} in FHIR R4.{_near(name, known)}"
+                text = f"{_show(name)} is not an element of {type_.name} in FHIR R4.{self._near(name, known)}"
                 yield _error("structure", (*path, name), text)
         given = list(dict.fromkeys(name.removeprefix("_") for name in value))
         for element, options in _musts(type_.name):
@@ -236,11 +249,13 @@ def _matches(text: str, code: str) -> bool:
 
 def _is_base64(text: str) -> bool:
     """Base64 with padding; R4 allows white space in it. (A pattern over megabytes costs too much memory.)"""
+    signs = "".join(text.split())
     try:
-        binascii.a2b_base64("".join(text.split()), strict_mode=True)
+        binascii.a2b_base64(signs, strict_mode=True)
     except ValueError:
         return False
-    return True
+    # `binascii` lets padding through behind what is whole already.
+    return len(signs) % 4 == 0
 
 
 def _is_json(item: Any, kind: str) -> bool:
@@ -285,8 +300,3 @@ def _show(value: Any) -> str:
         return ""
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1] if isinstance(value, str) else ''}"
-
-
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name[:64], [k for k in known if not k.startswith("_")], n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""

@@ -6,24 +6,32 @@ A function looks at one object and goes on to the objects below it. The resource
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from math import inf
+from time import thread_time
 from typing import Any
 
 from esante.fhir.definitions import Invariant, invariants, load
 from esante.fhir.jsontext import compact
 from esante.fhir.model import Finding, Path
+from esante.fhir.path.face import compile_path
 from esante.fhir.path.generated import Writer
 from esante.fhir.path.items import Node, root
-from esante.fhir.path.model import PathFailed
+from esante.fhir.path.model import PathError, PathFailed
+from esante.fhir.path.narrative import is_basic, is_told
 from esante.fhir.path.parser import parse
 from esante.fhir.path.runtime import MAX_WORK, Env
 from esante.fhir.path.source import Module, Place
-from esante.fhir.path.types import fields, lineage
+from esante.fhir.path.types import Field, Option, fields, lineage
 from esante.fhir.primitives import PRIMITIVES
+from esante.fhir.rules import local_references
 
 #: Constraints that `rules` tells of in any case, with a closer place.
 TOLD_ALREADY = frozenset(
     {"bdl-2", "bdl-3", "bdl-4", "bdl-5", "bdl-7", "bdl-8", "bdl-9", "bdl-10", "bdl-11", "bdl-12", "dom-2", "ref-1"}
 )
+
+#: Of how many objects in a list one looks at the clock.
+_OFTEN = 64
 
 Check = Callable[[Any, "Pass"], None]
 #: `hasValue() or (children().count() > id.count())` said of an object.
@@ -31,14 +39,19 @@ NOT_EMPTY = "len(d) > 1 or (d and 'id' not in d)"
 
 
 def _contained_are_referred_to(resource: dict[str, Any]) -> bool:
-    """Enough for dom-3: there is a reference to each contained resource. A quote inside a text is escaped in JSON."""
-    text = compact(resource) or b""
+    """Enough for dom-3: there is a reference to each contained resource."""
     inner = resource.get("contained", ())
-    return all(f'"reference":"#{each.get("id")}"'.encode() in text for each in inner)
+    told = local_references(compact(resource) or b"") if inner else ()
+    return {each.get("id") for each in inner}.issubset(told)
 
 
 #: Quick looks that say yes to most objects for which the constraint holds, and to no other.
-_ENOUGH: dict[str, Callable[[dict[str, Any]], bool]] = {"dom-3": _contained_are_referred_to}
+_ENOUGH: dict[str, Callable[[Any], bool]] = {
+    "dom-3": _contained_are_referred_to,
+    # Both are published as htmlChecks(), which does not tell them apart.
+    "txt-1": is_basic,
+    "txt-2": is_told,
+}
 
 
 class Broken:
@@ -60,29 +73,54 @@ class Broken:
     def finding(self, further: int = 0) -> Finding:
         """In the terms of the other passes; `further` places are not told one by one."""
         path: Path = tuple(reversed(self.way_up))
-        key, more = self.invariant.key, f" And at {further} further places." if further else ""
+        key = self.invariant.key
+        more = f" Also at {further:,} other place{'s' * (further > 1)}." if further else ""
         if self.failure:
             return Finding("warning", "processing", path, f"{key} could not be checked: {self.failure}.{more}")
-        return Finding(self.invariant.severity, "invariant", path, f"{self.invariant.human} ({key}){more}")
+        human = self.invariant.human.rstrip(". ")
+        return Finding(self.invariant.severity, "invariant", path, f"{human} ({key}).{more}")
+
+
+class OutOfTime(Exception):
+    """The pass has had its time."""
 
 
 class Pass(Env):
     """The state of one pass over a resource, and what was found."""
 
-    __slots__ = ("broken",)
+    __slots__ = ("_end", "broken")
 
-    def __init__(self, resource: Node) -> None:
+    def __init__(self, resource: Node, seconds: float) -> None:
         super().__init__([resource], resource, resource, {})
         self.broken: list[Broken] = []
+        self._end = thread_time() + seconds
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is over."""
+        return thread_time() > self._end
+
+    def spend(self, amount: int) -> None:
+        """Count work done by an expression. Raises `PathFailed` when it is too much, or takes too long."""
+        super().spend(amount)
+        if self.late:
+            raise PathFailed("it takes too long")
 
 
-def findings(resource: dict[str, Any]) -> Iterator[Finding]:
+def findings(resource: dict[str, Any], seconds: float = inf) -> Iterator[Finding]:
     """Every constraint of R4 that the resource breaks: the errors in the order of the document, then the warnings,
-    each once with the number of places (a Bundle may hold hundreds of resources without a narrative). Raises
+    each once with the number of places (a Bundle may hold hundreds of resources without a narrative).
+
+    A pass that would take more than so many seconds of processor time is ended with a warning. Raises
     `DefinitionsMissing`.
     """
-    state = Pass(root(resource))
-    checks()["Resource"](resource, state)
+    state = Pass(root(resource), seconds)
+    made = checks()
+    try:
+        made["Resource"](resource, state)
+    except OutOfTime:
+        text = f"Not every constraint was checked: that would take more than {seconds} seconds of processor time."
+        yield Finding("warning", "too-costly", (), text)
     warnings: dict[str, list[Broken]] = {}
     for broken in state.broken:
         if broken.is_error:
@@ -101,7 +139,7 @@ class Checks(dict[str, Check]):
         self._stated: defaultdict[str, list[Invariant]] = defaultdict(list)
         for invariant in invariants():
             if invariant.key not in TOLD_ALREADY:
-                self._stated[invariant.path].append(invariant)
+                self._stated[invariant.path.removesuffix("[x]")].append(invariant)
 
     def __missing__(self, type_: str) -> Check:
         pending, needed = [type_], {type_: self._properties(type_)}
@@ -143,8 +181,10 @@ class Checks(dict[str, Check]):
                 for invariant in self._stated[owner] if owner != "Element" else ():
                     self._whole(module, invariant, type_)
             for name, field in fields(type_).items():
-                for invariant in self._stated[f"{type_}.{name}"] if f"{type_}.{name}" not in load().types else ():
-                    self._part(module, invariant, name, frozenset(option.type for option in field.options))
+                stated = self._stated.get(f"{type_}.{name}", ()) if f"{type_}.{name}" not in load().types else ()
+                for invariant in stated:
+                    for option in _concerned(invariant, field):
+                        self._part(module, invariant, option.name, option.type)
             below = self._properties(type_)
             go_on = f"each(d, {module.name('t', [table])}[0], env)"
             # A type of primitives alone has objects below it only where it has extensions.
@@ -159,11 +199,9 @@ class Checks(dict[str, Check]):
         condition = Writer(module).condition(parse(invariant.expression), Place("d", type_))
         self._noting(module, invariant, condition.true, 1, "d", "()")
 
-    def _part(self, module: Module, invariant: Invariant, name: str, types: frozenset[str]) -> None:
-        """A constraint about each value of one element of the object."""
-        if len(types) != 1:
-            raise NotImplementedError(f"{invariant.key} is about a choice")
-        condition = Writer(module).condition(parse(invariant.expression), Place("v", *types))
+    def _part(self, module: Module, invariant: Invariant, name: str, type_: str) -> None:
+        """A constraint about each value of one property of the object."""
+        condition = Writer(module).condition(parse(invariant.expression), Place("v", type_))
         module.emit(1, f"for v, way in parts(d, {name!r}):")
         self._noting(module, invariant, condition.true, 2, "v", "way")
 
@@ -199,6 +237,21 @@ class Checks(dict[str, Check]):
             _each({"extension": value["extension"]}, {"extension": self["Extension"]}, state)
 
 
+def _concerned(invariant: Invariant, field: Field) -> list[Option]:
+    """The types of an element that a constraint on it is about: it may speak of what only some of a choice have.
+    Raises `PathError` when it is about none."""
+    compiled: list[Option] = []
+    for option in field.options:
+        try:
+            compile_path(invariant.expression, option.type)
+            compiled.append(option)
+        except PathError as error:
+            failure = error
+    if not compiled:
+        raise failure
+    return compiled
+
+
 def _each(value: dict[str, Any], table: dict[str, Check], state: Pass) -> None:
     """Check the objects below an object."""
     broken = state.broken
@@ -209,6 +262,8 @@ def _each(value: dict[str, Any], table: dict[str, Check], state: Pass) -> None:
             continue
         if type(child) is list:
             for index, one in enumerate(child):
+                if not index % _OFTEN and state.late:
+                    raise OutOfTime
                 check(one, state)
                 if len(broken) != known:
                     known = _leading(broken, known, index, name)

@@ -2,13 +2,13 @@
 
 import json
 import re
+from collections.abc import Generator
 from operator import itemgetter
-from typing import Any
 
 from esante.fhir.model import Path
 
 _VISIBLE = re.compile(r"[^\n]")
-_BETWEEN = re.compile(r"[ \t\n\r,:]*")
+_between = re.compile(r"[ \t\n\r,:]*").match
 #: Passes over a value in C; numbers are left as they are, since Python refuses very long ones.
 _pass_over = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
@@ -19,7 +19,8 @@ _Tree = dict[str | int, "_Tree"]
 def places(data: bytes, wanted: set[Path]) -> dict[Path, tuple[int, int]]:
     """Line and column, from 1, of the elements at the wanted paths: of the name, or of the value in a list.
 
-    Of a repeated name it is the first. `data` must be JSON that `jsontext.decode` has read.
+    Of a repeated name it is the first. `data` must be JSON that `jsontext.decode` has read. A path that is not there
+    is left out, and makes this read to the end.
     """
     text = data.decode()
     found: dict[Path, tuple[int, int]] = {}
@@ -43,39 +44,48 @@ def cut_out(data: bytes, path: Path) -> bytes:
 
 
 def _offsets(text: str, wanted: set[Path]) -> dict[Path, int]:
-    """Where the elements at the wanted paths begin, in characters."""
-    tree: Any = {}
+    """Where the elements at the wanted paths begin, in characters. Nothing is read behind the last of them."""
+    tree: _Tree = {}
     for path in wanted:
         node = tree
         for step in path:
             node = node.setdefault(step, {})
-    offsets: dict[Path, int] = {(): _next(text, 0)}
-    _locate(text, offsets[()], tree, (), offsets)
-    return {path: offset for path, offset in offsets.items() if path in wanted}
+    start = _next(text, 0)
+    found: dict[Path, int] = {(): start} if () in wanted else {}
+    for path, offset in _located(text, start, tree, ()) if text[start] in "{[" else ():
+        if path in wanted:
+            found.setdefault(path, offset)
+        if len(found) == len(wanted):
+            break
+    return found
 
 
-def _locate(text: str, start: int, tree: _Tree, path: Path, offsets: dict[Path, int]) -> int:
-    """Note where the paths of `tree` begin in the value at `start`; returns where it ends."""
-    if not tree or text[start] not in "{[":
-        return _pass_over(text, start)[1]
+def _located(text: str, start: int, tree: _Tree, path: Path) -> Generator[tuple[Path, int], None, int]:
+    """What of `tree` is in the object or list at `start`, in the order of the text; returns where that ends.
+
+    There may be a million values of which none is wanted, so as little as can be is done for one.
+    """
     named = text[start] == "{"
-    at, index = _next(text, start + 1), 0
+    step: str | int = -1
+    begin = at = _next(text, start + 1)
     while text[at] not in "}]":
-        step: str | int = index
-        begin = at
         if named:
-            step, at = _pass_over(text, at)
+            step, at = _pass_over(text, begin)
             at = _next(text, at)
-        here = (*path, step)
+        elif isinstance(step, int):
+            step += 1
         inner = tree.get(step)
         if inner is not None:
-            offsets.setdefault(here, begin)
-        at = _next(text, _locate(text, at, inner or {}, here, offsets))
-        index += 1
+            yield (*path, step), begin
+        if inner and text[at] in "{[":
+            at = yield from _located(text, at, inner, (*path, step))
+        else:
+            _, at = _pass_over(text, at)
+        begin = at = _next(text, at)
     return at + 1
 
 
 def _next(text: str, at: int) -> int:
     """Where the next name, value or bracket begins."""
-    found = _BETWEEN.match(text, at)
+    found = _between(text, at)
     return found.end() if found else at

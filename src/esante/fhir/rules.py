@@ -234,8 +234,8 @@ def _resources(resource: Json) -> Iterator[tuple[Json, Path]]:
     pending: list[tuple[Json, Path]] = [(resource, ())]
     while pending:
         current, path = pending.pop()
+        yield current, path
         if current["resourceType"] not in ("Bundle", "Parameters"):
-            yield current, path
             continue
         stack: list[tuple[Any, Path]] = [(current, path)]
         while stack:

@@ -20,7 +20,7 @@ from esante.fhir.rest import fhir_response, read_resource
 from esante.fhir.validation import check
 from esante.web import N_, NOT_FOUND, Problem
 
-MAX_BODY = 5 * 1024 * 1024
+MAX_BODY = 3 * 1024 * 1024
 AT_ONCE = 2
 """How many resources one process checks at the same time."""
 

@@ -23,6 +23,8 @@ MAX_ISSUES = 200
 #: Texts above this size are not searched for the line of a problem.
 MAX_LOCATED = 10_000_000
 
+#: Processor time for the constraints of one resource, or of one Bundle with all that is in it.
+MAX_SECONDS = 0.8
 #: What the types let through and the slow pass has to look at: control characters, which JSON writes as escapes.
 _CONTROL = b"\\u00"
 
@@ -30,15 +32,18 @@ _CONTROL = b"\\u00"
 _UNSOUND = frozenset({"structure", "too-costly"})
 
 
-def check(data: bytes, *, expect: str | None = None, invariants: bool = False) -> Checked:
+def check(
+    data: bytes, *, expect: str | None = None, invariants: bool = False, seconds: float = MAX_SECONDS
+) -> Checked:
     """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference
-    rules; with `invariants` also the constraints that R4 states in FHIRPath.
+    rules; with `invariants` also the constraints that R4 states in FHIRPath, as far as they can be checked in
+    `seconds` of processor time (a warning tells when that was not enough).
 
     Every problem is found in one pass (up to `MAX_ISSUES`). `expect` names the resource type that it has to
     be. Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built.
     """
     try:
-        return _check(data, expect, invariants)
+        return _check(data, expect, seconds if invariants else None)
     except RecursionError:
         return _unreadable(jsontext.NotJson(jsontext.TOO_DEEP), "too-costly")
 
@@ -52,12 +57,12 @@ def accept(data: bytes) -> bool:
     return shapes().look(data) is not None
 
 
-def _check(data: bytes, expect: str | None, invariants: bool) -> Checked:
+def _check(data: bytes, expect: str | None, seconds: float | None) -> Checked:
     seen = _certain(data)
     quiet = seen is not None and seen.levels <= MAX_DEPTH and nothing_to_tell(seen)
-    if seen is not None and quiet and not invariants and expect in (None, seen.type):
+    if seen is not None and quiet and seconds is None and expect in (None, seen.type):
         return Checked(functools.partial(jsontext.decode, data))
-    return _look_closer(data, expect, invariants, certain=seen is not None, quiet=quiet)
+    return _look_closer(data, expect, seconds, certain=seen is not None, quiet=quiet)
 
 
 def _certain(data: bytes) -> Seen | None:
@@ -68,9 +73,9 @@ def _certain(data: bytes) -> Seen | None:
     return None if b"\\" in data and _CONTROL in data else seen
 
 
-def _look_closer(data: bytes, expect: str | None, invariants: bool, certain: bool, quiet: bool) -> Checked:
+def _look_closer(data: bytes, expect: str | None, seconds: float | None, certain: bool, quiet: bool) -> Checked:
     """All passes over plain data but those that have nothing to say: of structure where it is `certain`, of rules
-    where they are `quiet`."""
+    where they are `quiet`, of constraints where they have no time."""
     try:
         resource = jsontext.decode(data)
     except jsontext.NotJson as error:
@@ -79,14 +84,14 @@ def _look_closer(data: bytes, expect: str | None, invariants: bool, certain: boo
     found: list[Finding] = []
     if not certain or compacted is None:
         resource = jsontext.decode_marking_repeats(data)
-        known = _certain_entries(data) if compacted is not None else ()
+        known = _CertainEntries(data) if compacted is not None else ()
         found = list(itertools.islice(explain(resource, known), MAX_ISSUES + 1))
     found += _unexpected(resource, expect)
     if compacted is not None and not any(f.code in _UNSOUND for f in found):
         if not quiet:
             found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
-        if invariants:
-            found += itertools.islice(constraints.findings(resource), MAX_ISSUES + 1)
+        if seconds is not None:
+            found += itertools.islice(constraints.findings(resource, seconds), MAX_ISSUES + 1)
     issues = _issues(data, resource, found) if found else ()
     return Checked(lambda: resource if isinstance(resource, dict) else {}, issues)
 
@@ -102,13 +107,21 @@ class _Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
 _entries = msgspec.json.Decoder(_Bundle)
 
 
-def _certain_entries(data: bytes) -> Container[Path]:
-    """Where in a Bundle the resources stand that are right by themselves, so that only the others are explained."""
-    try:
-        entries = _entries.decode(data).entry
-    except msgspec.MsgspecError:
-        return ()
-    return {("entry", index, "resource") for index, entry in enumerate(entries) if _certain(bytes(entry.resource))}
+class _CertainEntries(Container[Path]):
+    """Where in a Bundle the resources stand that are right by themselves, so that only the others are explained. Told
+    when it is asked, as the explanation may end before the Bundle does."""
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            self._entries = _entries.decode(data).entry
+        except msgspec.MsgspecError:
+            self._entries = []
+
+    def __contains__(self, path: object) -> bool:
+        match path:
+            case ("entry", int(index), "resource") if index < len(self._entries):
+                return _certain(bytes(self._entries[index].resource)) is not None
+        return False
 
 
 def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
@@ -119,8 +132,7 @@ def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
 
 def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ...]:
     told = found[:MAX_ISSUES]
-    wanted: set[Path] = {f.path[:n] for f in told for n in range(len(f.path) + 1)}
-    located = places(data, wanted) if len(data) <= MAX_LOCATED else {}
+    located = places(data, {_there(resource, f.path) for f in told}) if len(data) <= MAX_LOCATED else {}
     issues = [_issue(finding, resource, located) for finding in told]
     if len(found) > MAX_ISSUES:
         issues.append(_incomplete(f"Only the first {MAX_ISSUES} problems are listed."))
@@ -135,10 +147,23 @@ def _incomplete(text: str) -> Issue:
 
 def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]) -> Issue:
     """The finding in FHIR's terms; a missing element is placed where its parent begins."""
-    path = finding.path
-    place = next((located[path[:n]] for n in range(len(path), -1, -1) if path[:n] in located), (None, None))
-    where, text = readable(expression(resource, path)), readable(finding.diagnostics)
+    place = located.get(_there(resource, finding.path), (None, None))
+    where, text = readable(expression(resource, finding.path)), readable(finding.diagnostics)
     return Issue(finding.severity, finding.code, where, text, *place)
+
+
+def _there(resource: Any, path: Path) -> Path:
+    """As much of a path as is in the resource."""
+    value = resource
+    for length, step in enumerate(path):
+        match value, step:
+            case dict(), str() if step in value:
+                value = value[step]
+            case list(), int() if step < len(value):
+                value = value[step]
+            case _:
+                return path[:length]
+    return path
 
 
 def _unreadable(error: jsontext.NotJson, code: str = "structure") -> Checked:

@@ -4,7 +4,7 @@ from esante.record.api import capabilities
 from esante.record.api import routes as api_routes
 from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.clinical_model import View
-from esante.record.clinical_routes import OPERATIONS, PATCH_FORMAT
+from esante.record.clinical_routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
 from esante.record.clinical_types import CLINICAL, ClinicalType
 from esante.record.extract import TYPES as COPIED_TYPES
 from esante.record.extract import Extract, Extracts, Span, ground
@@ -46,6 +46,7 @@ __all__ = [
     "FORMAT_BY_MIME_TYPE",
     "LOINC",
     "MAX_CONTENT",
+    "OF_PATIENTS",
     "OPERATIONS",
     "PATCH_FORMAT",
     "Category",

@@ -81,6 +81,7 @@ class ClinicalRoutes(BaseRoute):
             "everything": _by_method(GET=whole.everything),
             "document": _by_method(GET=whole.document),
             "provenances": _by_method(GET=many.provenances),
+            "provenance_search": _by_method(POST=posted(many.provenances)),
             "provenance": _by_method(GET=many.provenance),
         }
 
@@ -135,7 +136,9 @@ def _shape(parts: list[str]) -> tuple[str, dict[str, str]]:
             return "document", {"id": id_}
         case ["Provenance"]:
             return "provenances", {}
-        case ["Provenance", id_]:
+        case ["Provenance", "_search"]:
+            return "provenance_search", {}
+        case ["Provenance", id_] if not id_.startswith("$"):
             return "provenance", {"id": id_}
     return "", {}
 
@@ -235,6 +238,11 @@ def _provenance_capability() -> Resource:
     }
 
 
+OF_PATIENTS = (
+    "GET Patient/[id]/_history tells the versions of all clinical resources of the patient, and Patient/[id]/[type]"
+    " searches in her compartment."
+)
+"""What this face does at the addresses of patients (CapabilityStatement.rest.resource.documentation)."""
 PATCH_FORMAT = MEDIA_TYPE
 """The kind of patch that is understood (CapabilityStatement.patchFormat)."""
 OPERATIONS: Mapping[str, Mapping[str, str]] = {

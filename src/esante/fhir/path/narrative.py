@@ -3,6 +3,7 @@
 import html.entities
 import re
 from functools import lru_cache
+from typing import Any
 
 from lxml import etree
 
@@ -35,22 +36,38 @@ def _reference(match: re.Match[str]) -> str:
     return "".join(f"&#{ord(character)};" for character in found) if found else match[0]
 
 
-@lru_cache(64)
 def is_narrative(text: str) -> bool:
     """Whether the text is a `div` of XHTML with nothing but what a narrative may hold, and is not blank."""
+    return is_basic(text) and is_told(text)
+
+
+def is_basic(text: str) -> bool:
+    """Whether the text is a `div` of XHTML with nothing but what a narrative may hold (txt-1)."""
+    return _judged(text)[0]
+
+
+def is_told(text: str) -> bool:
+    """Whether the text is a `div` of XHTML that is not blank (txt-2)."""
+    return _judged(text)[1]
+
+
+@lru_cache(1)
+def _judged(text: str) -> tuple[bool, bool]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         div = etree.fromstring(_ENTITY.sub(_reference, text).encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
-        return False
+        return False, False
     if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype:
+        return False, False
+    image = next(div.iter(f"{_XHTML}img"), None) is not None
+    return all(map(_is_allowed, div.iter())), image or bool("".join(div.itertext()).strip())
+
+
+def _is_allowed(element: Any) -> bool:
+    if isinstance(element, etree._Entity):
         return False
-    for element in div.iter():
-        if isinstance(element, etree._Entity):
-            return False
-        # Comments and processing instructions have no name.
-        if not isinstance(element.tag, str):
-            continue
-        if element.tag not in _ELEMENTS or not _ATTRIBUTES.issuperset(map(str, element.attrib)):
-            return False
-    return next(div.iter(f"{_XHTML}img"), None) is not None or bool("".join(div.itertext()).strip())
+    # Comments and processing instructions have no name.
+    if not isinstance(element.tag, str):
+        return True
+    return element.tag in _ELEMENTS and _ATTRIBUTES.issuperset(map(str, element.attrib))

@@ -10,13 +10,17 @@ from esante.fhir.path.registry import either, first_argument, function, iteratin
 from esante.fhir.path.runtime import Env, Run
 from esante.fhir.path.types import BOOLEAN, INTEGER, Types
 
+#: Items that are counted as work together.
+_AT_ONCE = 64
+
 
 def each(items: Items, env: Env, code: Run) -> list[tuple[Item, Items]]:
     """Every item with what the code gives for it as `$this`."""
-    env.spend(len(items))
     this, index = env.this, env.index
     found = []
     for position, item in enumerate(items):
+        if not position % _AT_ONCE:
+            env.spend(min(_AT_ONCE, len(items) - position))
         env.this, env.index = [item], position
         found.append((item, code(env)))
     env.this, env.index = this, index

@@ -1,0 +1,13 @@
+"""What the tests of FHIR share."""
+
+import pytest
+from tools.examples import examples
+
+
+@pytest.fixture(scope="session")
+def r4_examples():
+    """The folder of the official examples, fetched when it is absent; tests are skipped where it cannot be had."""
+    try:
+        return examples()
+    except RuntimeError as error:
+        pytest.skip(str(error))

@@ -1,0 +1,254 @@
+"""The other side of the CapabilityStatement: what it does not list is refused in a clean way, whatever the type.
+
+What it lists for clinical types is tried in `test_capabilities`; here are the conditional changes, the other types and
+the operations.
+"""
+
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from esante.access import requester_of
+from esante.fhir import check
+from esante.fhir.definitions import load
+from esante.record import CLINICAL
+
+from .conftest import FHIR
+from .test_capabilities import BODIES, app_client, body
+from .test_opening import deposit, laboratory_report
+
+STRICT = {"Prefer": "handling=strict"}
+PATCH = b'[{"op": "add", "path": "/language", "value": "de"}]'
+JSON_PATCH = {"Content-Type": "application/json-patch+json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+NOBODY = "0" * 64
+#: Of the log also 403: it is a patient's own, and software of a hospital asks here.
+REFUSED = {"AuditEvent": (403, 404, 405)}
+
+#: How each interaction of R4 is asked for: method, address (of a type and an id), headers, and whether it has a body.
+INTERACTIONS = {
+    "create": ("POST", "{type}", FHIR),
+    "read": ("GET", "{type}/{id}", {}),
+    "vread": ("GET", "{type}/{id}/_history/1", {}),
+    "update": ("PUT", "{type}/{id}", FHIR),
+    "conditional update": ("PUT", "{type}?_tag=urn:x|1", FHIR),
+    "patch": ("PATCH", "{type}/{id}", JSON_PATCH),
+    "delete": ("DELETE", "{type}/{id}", {}),
+    "conditional delete": ("DELETE", "{type}?_tag=urn:x|1", {}),
+    "history-instance": ("GET", "{type}/{id}/_history", {}),
+    "history-type": ("GET", "{type}/_history", {}),
+    "search-type": ("GET", "{type}", {}),
+    "search by form": ("POST", "{type}/_search", FORM),
+}
+#: What the statement calls an interaction, where it has another word for it.
+LISTED = {"search by form": "search-type", "conditional update": "update", "conditional delete": "delete"}
+CONDITIONAL = {"conditional update": "conditionalUpdate", "conditional delete": "conditionalDelete"}
+
+
+@pytest.fixture(scope="module")
+async def client(world, dsn, tmp_path_factory):
+    """A hospital's software at the whole application."""
+    folder = tmp_path_factory.mktemp("app")
+    async with app_client(world, dsn, folder, world.people["hospital"], "system/*.cruds") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def whole(client):
+    """What the platform says it can."""
+    return (await client.get("/fhir/metadata", headers={"Authorization": ""})).json()["rest"][0]
+
+
+@pytest.fixture(scope="module")
+async def statement(whole):
+    return {one["type"]: one for one in whole["resource"]}
+
+
+@pytest.fixture(scope="module")
+async def person(world):
+    return await world.person()
+
+
+@pytest.fixture(scope="module")
+async def there(client, person, world):
+    """Something that is there, of each type that is not clinical: its id."""
+    document = await deposit(client, person, laboratory_report(person, ("1", 14.1)))
+    text = {"resourceType": "DocumentReference", "status": "current", "subject": {"reference": f"Patient/{person.id}"}}
+    text |= {"type": {"coding": [{"system": "http://loinc.org", "code": "51852-2"}]}}
+    text |= {"content": [{"attachment": {"contentType": "text/plain", "data": "TGV0dGVy", "title": "Letter"}}]}
+    letter = (await client.post("/fhir/DocumentReference", content=orjson.dumps(text))).json()["id"]
+    found = (await client.get(f"/fhir/List?patient={person.id}")).json()["entry"]
+    surgeon, hospital = world.people["surgeon_entry"], world.people["hospital"]
+    observation = await client.get(f"/fhir/Observation?patient={person.id}")
+    return {
+        "Patient": str(person.id),
+        "Practitioner": str(surgeon.id),
+        "PractitionerRole": str(surgeon.roles[0].id),
+        "Organization": str(hospital.id),
+        "Group": str(hospital.id),
+        "DocumentReference": letter,
+        "Binary": letter,
+        "Bundle": document,
+        "List": found[0]["resource"]["id"],
+        "Provenance": observation.json()["entry"][0]["resource"]["id"],
+    }
+
+
+def is_listed(told: dict, name: str) -> bool:
+    """Whether a statement about a type lists an interaction."""
+    codes = {one["code"] for one in told.get("interaction", ())}
+    return LISTED.get(name, name) in codes and (name not in CONDITIONAL or bool(told.get(CONDITIONAL[name])))
+
+
+def content_of(headers: dict, type_: str) -> bytes | None:
+    """A body that fits the headers."""
+    if headers is FHIR:
+        return orjson.dumps({"resourceType": type_})
+    return {id(JSON_PATCH): PATCH, id(FORM): b"_count=1"}.get(id(headers))
+
+
+def assert_refused(answer, statuses, where) -> None:
+    """A refusal in FHIR, which says what is wrong."""
+    assert answer.status_code in statuses, (where, answer.status_code, answer.text)
+    assert answer.headers["content-type"] == "application/fhir+json", where
+    assert answer.json()["resourceType"] == "OperationOutcome", where
+    assert check(answer.content).ok, (where, answer.text)
+    if answer.status_code == 405:
+        allowed = answer.headers["allow"].replace(" ", "").split(",")
+        assert allowed != [""] and answer.request.method not in allowed, (where, allowed)
+
+
+async def test_what_is_not_listed_is_refused(client, statement, there):
+    tried = 0
+    for type_ in sorted(load().resource_types):
+        for name, (method, address, headers) in INTERACTIONS.items():
+            if is_listed(statement.get(type_, {}), name) or (type_, name) == ("Patient", "history-instance"):
+                continue
+            path = "/fhir/" + address.format(type=type_, id=there.get(type_, NOBODY))
+            answer = await client.request(method, path, headers=headers, content=content_of(headers, type_))
+            assert_refused(answer, REFUSED.get(type_, (404, 405)), (method, path))
+            tried += 1
+    assert tried > 1_000
+
+
+@pytest.mark.parametrize("type_", ["Nothing", "observation", "Resource", "DomainResource", "Observation%00", "é"])
+async def test_what_is_no_type_is_nothing(client, type_):
+    for method, address, headers in INTERACTIONS.values():
+        path = "/fhir/" + address.format(type=type_, id=NOBODY)
+        answer = await client.request(method, path, headers=headers, content=content_of(headers, "Basic"))
+        assert_refused(answer, (404, 405), (method, path))
+
+
+async def test_operations_that_are_not_listed_are_refused(client, statement, whole, person):
+    of_system = {one["name"] for one in whole["operation"]}
+    for name in {"no-such", "match", "lastn", "expand", "stats", "everything", "docref"} - of_system:
+        assert_refused(await client.get(f"/fhir/${name}"), (404, 405), name)
+        for type_, told in statement.items():
+            if name in {one["name"] for one in told.get("operation", ())}:
+                continue
+            for path in (f"{type_}/${name}", f"{type_}/{person.id.hex}{person.id.hex}/${name}"):
+                for method in ("GET", "POST"):
+                    given = orjson.dumps({"resourceType": "Parameters"}) if method == "POST" else None
+                    answer = await client.request(method, f"/fhir/{path}", content=given)
+                    assert_refused(answer, REFUSED.get(type_, (404, 405)), (method, path))
+
+
+async def test_the_other_types_do_what_they_are_said_to_do(client, statement, there, person):
+    for type_, id_ in there.items():
+        codes = {one["code"] for one in statement[type_]["interaction"]}
+        assert {"read"} <= codes <= {"create", "read", "update", "search-type"}
+        read = await client.get(f"/fhir/{type_}/{id_}", headers={"Accept": "application/fhir+json"})
+        assert (read.status_code, read.json()["resourceType"]) == (200, type_), read.text
+        assert check(read.content).ok, (type_, check(read.content).issues)
+        if "search-type" not in codes:
+            continue
+        pairs = {"_id": id_} | ({"patient": str(person.id)} if type_ in ("DocumentReference", "List") else {})
+        pairs = {"target": f"Observation/{id_}"} if type_ == "Provenance" else pairs
+        found = await client.get(f"/fhir/{type_}", params=pairs, headers=STRICT)
+        assert [one["resource"]["id"] for one in found.json()["entry"]] == [id_], found.text
+        assert check(found.content).ok, (type_, check(found.content).issues)
+        by_form = await client.post(f"/fhir/{type_}/_search", data=pairs, headers=FORM)
+        assert by_form.json().get("entry") == found.json()["entry"], (type_, by_form.text)
+        unknown = await client.get(f"/fhir/{type_}?patient={person.id}&no-such=1", headers=STRICT)
+        assert_refused(unknown, (400,), type_)
+
+
+async def test_the_log_the_stays_and_the_subscriptions_are_searched_as_they_are_told(
+    world, client, statement, dsn, tmp_path
+):
+    about = await world.person()
+    values = {
+        "patient": f"Patient/{about.id}",
+        "patient.identifier": f"{about.identifiers[0].system}|{about.identifiers[0].value}",
+        "date": "ge2020",
+        "status": "active",
+        "criteria": "https://esante.lu/fhir/SubscriptionTopic/documents",
+        "url": "https://ehr.example/told",
+        "_id": NOBODY,
+        "managing-entity": f"Organization/{world.people['hospital'].id}",
+    }
+    async with app_client(world, dsn, tmp_path, requester_of(about), "patient/*.cruds") as app:
+        for type_, asker in (("AuditEvent", app), ("Subscription", client), ("Group", client)):
+            for told in statement[type_]["searchParam"]:
+                named = {told["name"]: values[told["name"]]}
+                named |= {"patient": values["patient"]} if type_ == "AuditEvent" else {}
+                answer = await asker.get(f"/fhir/{type_}", params=named, headers=STRICT)
+                assert answer.status_code == 200, (type_, named, answer.text)
+        entry = (await app.get(f"/fhir/AuditEvent?patient={about.id}")).json()["entry"][0]["resource"]
+        assert (await app.get(f"/fhir/AuditEvent/{entry['id']}")).json() == entry
+
+
+async def test_conditional_changes_are_there_for_every_clinical_type(client, statement, person):
+    """Creating again what is there, changing and removing what a search finds, and a read of what one has."""
+    for type_ in sorted(CLINICAL):
+        told = statement[type_]
+        names = ("conditionalCreate", "conditionalUpdate", "conditionalRead", "conditionalDelete")
+        assert [told[name] for name in names] == [True, True, "full-support", "single"]
+        if type_ == "Medication":  # it says nothing of whose it is: it comes in a transaction
+            continue
+        given = body(type_, person) | {"meta": {"tag": [{"system": "urn:x", "code": type_}]}}
+        search = f"_tag=urn:x|{type_}"
+        if not CLINICAL[type_].person:
+            continue
+        headers = {"If-None-Exist": search}
+        made, again = [
+            await client.post(f"/fhir/{type_}", content=orjson.dumps(given), headers=headers) for _ in range(2)
+        ]
+        assert (made.status_code, again.status_code) == (201, 200), (type_, again.text)
+        assert again.json() == made.json()
+        known = {"If-None-Match": made.headers["etag"]}
+        assert (await client.get(f"/fhir/{type_}/{made.json()['id']}", headers=known)).status_code == 304
+        changed = await client.put(f"/fhir/{type_}?{search}", content=orjson.dumps(given | {"language": "fr"}))
+        assert (changed.status_code, changed.json()["id"]) == (200, made.json()["id"]), changed.text
+        gone = await client.delete(f"/fhir/{type_}?{search}&patient={person.id}")
+        assert gone.status_code == 204, (type_, gone.text)
+        assert (await client.get(f"/fhir/{type_}/{made.json()['id']}")).status_code == 410
+
+
+async def test_one_kind_of_patch_is_understood(client, person):
+    made = (await client.post("/fhir/Observation", content=orjson.dumps(body("Observation", person)))).json()
+    path = f"/fhir/Observation/{made['id']}"
+    for media_type in ("application/merge-patch+json", "application/fhir+json", "application/xml-patch+xml", "text/x"):
+        answer = await client.patch(path, content=b'{"language": "de"}', headers={"Content-Type": media_type})
+        assert_refused(answer, (415,), media_type)
+    for wrong in (b"", b"{}", b"[1]", b'[{"op": "boil"}]', b'[{"op": "remove", "path": "/nothing"}]', b"\xff"):
+        assert_refused(await client.patch(path, content=wrong, headers=JSON_PATCH), (400, 422), wrong)
+    assert (await client.get(path)).json() == made
+
+
+@pytest.mark.parametrize("kind", ["document", "collection", "searchset", "history", "message", "batch-response"])
+async def test_other_bundles_are_no_requests(client, kind):
+    bundle = {"resourceType": "Bundle", "type": kind, "timestamp": datetime.now(UTC).isoformat()}
+    assert_refused(await client.post("/fhir", content=orjson.dumps(bundle)), (400, 422), kind)
+
+
+async def test_checking_is_there_for_every_type(client, statement):
+    for type_ in statement:
+        answer = await client.post(f"/fhir/{type_}/$validate", content=orjson.dumps({"resourceType": type_}))
+        assert answer.status_code == 200, (type_, answer.text)
+        assert "validate" in {one["name"] for one in statement[type_]["operation"]}
+
+
+def test_all_clinical_types_have_a_body():
+    assert set(BODIES) == set(CLINICAL)
