@@ -51,7 +51,7 @@ class Clinical:
         self._opening = Opening(db, objects)
         self._current: Lookup[store.Key, list[Version]] = Lookup(db, partial(store.current, db))
         self._source: Lookup[sources.Key, Source] = Lookup(db, partial(sources.of_keys, db))
-        self._sources: Lookup[UUID, list[Source]] = Lookup(db, partial(sources.of_persons, db))
+        self._sources: Lookup[UUID, sources.Sources] = Lookup(db, partial(sources.of_persons, db))
         self._contributions: dict[sources.Key, Source] = {}
 
     async def open(self, person_id: UUID) -> None:
@@ -60,17 +60,17 @@ class Clinical:
 
     async def view(self, requester: Requester, person_id: UUID) -> View:
         """What a requester sees of a person's resources now; her documents are open after this."""
-        await self._opening.open(person_id)
-        sources_ = self._sources.soon(person_id)
+        asked = self._sources.soon(person_id)
         consent = await self._access.consent(person_id)
-        found = await sources_
+        found = await asked or sources.Sources()
+        await self._opening.open(person_id, found.unopened)
         sight = rules.Sight(requester, consent, datetime.now(UTC))
-        return View(person_id, sight, {source.id: source for source in found or ()})
+        return View(person_id, sight, {source.id: source for source in found.all})
 
     async def again(self, conn: Connection, view: View) -> View:
         """A view with the sources that there are now, for who had to wait since."""
-        found = await sources.of_persons(conn, [view.person_id])
-        return replace(view, sources={source.id: source for source in found.get(view.person_id, ())})
+        found = (await sources.of_persons(conn, [view.person_id])).get(view.person_id, sources.Sources())
+        return replace(view, sources={source.id: source for source in found.all})
 
     async def shown_in(self, conn: Connection, view: View, key: store.Key) -> Version | None:
         """The current version of a resource as a view shows it; None where it shows none."""
@@ -216,10 +216,11 @@ class Clinical:
     async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Sight]:
         """The current version of the latest source that the requester sees."""
         person_id, full = key[0], (key[0], type_, key[1])
-        unopened, current = self._opening.unopened(person_id), self._current.soon(full)
+        asked, current = self._opening.unopened(person_id), self._current.soon(full)
         consent = await self._access.consent(person_id)
         versions = await current
-        if await self._opening.open(person_id, unopened):
+        if unopened := await asked:
+            await self._opening.open(person_id, unopened)
             versions = await self._current.of(full)
         sight = rules.Sight(requester, consent, datetime.now(UTC))
         denied: Source | None = None
