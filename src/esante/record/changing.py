@@ -21,7 +21,7 @@ from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
 from esante.record.submissions import checked
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, insert, insert_many, insert_parts
+from esante.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.web import N_, Problem
 
 _MAX_KNOWN = 50_000
@@ -366,7 +366,7 @@ _PLAIN = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 def _plainly(holder: Resource) -> UUID | None:
     """Whom a reference means that is nothing but the person's address, as nearly all are."""
     match = _PLAIN.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
-    return UUID(match[1]) if match else None
+    return key_of(match[1]) if match else None
 
 
 def several() -> Problem:

@@ -10,11 +10,14 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from operator import itemgetter
-from typing import Any, TypeAlias
+from types import TracebackType
+from typing import Any
 
 import asyncpg
 
+from esante.storage.pool import Connection, Pool
 from esante.storage.table import Row, Table, insert_sql
 
 BATCH = 256
@@ -23,7 +26,6 @@ PART = 500
 """Rows of one act that are inserted at once."""
 PART_BYTES = 4 * 1024 * 1024
 """Bytes in them: a statement is held twice until it is sent."""
-Connection: TypeAlias = asyncpg.Connection
 
 
 class Overloaded(Exception):
@@ -52,11 +54,7 @@ _GONE = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
-
-class _PlainConnection(asyncpg.Connection):  # type: ignore[misc]
-    def get_reset_query(self) -> str:
-        """Nothing: no session state is ever set on a pooled connection, and a reset costs a round trip."""
-        return ""
+_SESSION = {"application_name": "esante", "timezone": "UTC"}
 
 
 async def insert(conn: Connection, rows: Iterable[Row]) -> None:
@@ -112,16 +110,50 @@ def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
     return [(table, list(zip(*values_list, strict=True))) for table, values_list in found.items()]
 
 
+class _Lent:
+    """A connection while somebody has it; one that cannot be had, or is gone, is `Unavailable`.
+
+    A class and no generator, since every query passes here.
+    """
+
+    __slots__ = ("_conn", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._conn = await self._pool.take()
+        except _GONE as error:
+            raise _unavailable(error) from error
+        return self._conn
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Who left in the middle of a query, or did not wait for its end, leaves the connection with it.
+        gone = isinstance(error, _GONE)
+        self._pool.give_back(self._conn, fit=error is None or (isinstance(error, Exception) and not gone))
+        if gone:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: BaseException | None) -> Unavailable:
+    if isinstance(error, TimeoutError):
+        return Unavailable("the database did not answer in time")
+    return Unavailable(f"the database is not available: {type(error).__name__}")
+
+
 class Database:
     """A pool of connections and the committers behind `write`."""
 
-    def __init__(self, pool: asyncpg.Pool, *, distributed: bool, queue_bound: int) -> None:
+    def __init__(self, pool: Pool, *, distributed: bool, queue_bound: int) -> None:
         self._pool = pool
         self.distributed = distributed
         self._bound = queue_bound
         self._waiting: deque[tuple[Sequence[Row], asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(max(1, pool.get_max_size() - 2))
+        self._slots = asyncio.Semaphore(max(1, pool.size - 2))
         self._committers: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -132,18 +164,13 @@ class Database:
 
         `group_commit` False: each write commits by itself, as on a distributed database.
         """
+        pool = Pool(partial(asyncpg.connect, dsn, command_timeout=60, server_settings=_SESSION), pool_size)
         try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=2,
-                max_size=pool_size,
-                command_timeout=60,
-                connection_class=_PlainConnection,
-                server_settings={"application_name": "esante", "timezone": "UTC"},
-            )
-            distributed = bool(await pool.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
+            conn = await pool.take()
         except _GONE as error:
             raise Unavailable(f"cannot reach the database: {type(error).__name__}") from error
+        distributed = bool(await conn.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
+        pool.give_back(conn, fit=True)
         db = cls(pool, distributed=distributed, queue_bound=queue_bound)
         if group_commit and not distributed:
             db._committers = [asyncio.create_task(db._commit_forever()) for _ in range(COMMITTERS)]
@@ -198,15 +225,8 @@ class Database:
         self._wake.set()
         await done
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        try:
-            async with self._pool.acquire(timeout=30) as conn:
-                yield conn
-        except _GONE as error:
-            raise Unavailable(f"the database is not available: {type(error).__name__}") from error
-        except TimeoutError as error:
-            raise Unavailable("the database did not answer in time") from error
+    def _connection(self) -> "_Lent":
+        return _Lent(self._pool)
 
     async def _commit_forever(self) -> None:
         while True:
