@@ -142,8 +142,7 @@ class _Columns:
         known = EVENTS.get(type_)
         self._decoder = msgspec.json.Decoder(known) if known and fields else None
         self._take = [
-            (FIELDS.index(column), SCHEMA[column] == "string", attrgetter(field))
-            for column, field in fields.items()
+            (FIELDS.index(column), SCHEMA[column] == "string", attrgetter(field)) for column, field in fields.items()
         ]
 
     def of(self, event: msgspec.Raw) -> list[Any]:
