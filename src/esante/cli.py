@@ -555,7 +555,7 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
     Exit status 1 when there is an error, 2 when a file cannot be read.
     """
     from esante.fhir import DefinitionsMissing
-    from esante.fhir.report import Examined, examine
+    from esante.fhir.report import Examined, examine, summary
 
     began = time.monotonic()
     found: list[Examined] = []
@@ -572,6 +572,8 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
         click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
     else:
         click.echo("\n".join(line for one in found for line in one.lines()))
+        if len(found) > 1:
+            click.echo(summary(found))
     sys.exit(0 if all(one.valid for one in found) else 1 if all(one.usable for one in found) else 2)
 
 

@@ -1,7 +1,6 @@
 """The room's one service: consents and requesters, and the use cases by their subject."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -88,8 +87,7 @@ class Access:
         A token that covers only a part of them (see `caller_within`) does not do here.
         """
         requester = reaching(await self.requester(request), resource, letters)
-        async with self._telling(requester, resource, letters):
-            require_scope(requester, resource, letters)
+        await self.must_cover(requester, resource, letters)
         return requester
 
     async def caller_within(self, request: Request, resource: str, letters: str) -> tuple[Requester, list[Query]]:
@@ -98,8 +96,11 @@ class Access:
         An empty query, then the only one, matches all. Every query must be understood in full by whoever applies it.
         """
         requester = reaching(await self.requester(request), resource, letters)
-        async with self._telling(requester, resource, letters):
+        try:
             return requester, covered(requester, resource, letters)
+        except Problem:
+            await self._tell_missing(requester, resource, letters)
+            raise
 
     async def looker_up(self, request: Request, resource: str, letters: str) -> Requester:
         """As `caller`, for the directory, where nobody searches for persons without end; Problem 429 too."""
@@ -108,14 +109,8 @@ class Access:
             await self._limits.search(requester)
         return requester
 
-    @asynccontextmanager
-    async def _telling(self, requester: Requester, resource: str, letters: str) -> AsyncIterator[None]:
-        """Tells of the scope that is missing, where one is."""
-        try:
-            yield
-        except Problem:
-            await self._limits.turned_away("scope", requester.actor, requester.origin, f"{resource}.{letters}")
-            raise
+    async def _tell_missing(self, requester: Requester, resource: str, letters: str) -> None:
+        await self._limits.turned_away("scope", requester.actor, requester.origin, f"{resource}.{letters}")
 
     def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
         """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
@@ -126,8 +121,11 @@ class Access:
 
     async def must_cover(self, requester: Requester, resource: str, letters: str) -> None:
         """Problem 403 unless the token of one who asks already covers `letters` of all of a type."""
-        async with self._telling(requester, resource, letters):
+        try:
             require_scope(requester, resource, letters)
+        except Problem:
+            await self._tell_missing(requester, resource, letters)
+            raise
 
     async def again(self, known: Requester, resource: str = "", letters: str = "") -> Requester | None:
         """Who asked before, as he or she would ask now: for work that goes on without a request.

@@ -103,8 +103,8 @@ class SignIn:
         if given is not None:
             found = await self._by_token(given, origin_of(request))
         else:
-            found = await self._by_session(request)
-        return await self._at_work(replace(found, origin=origin_of(request)))
+            found = replace(await self._by_session(request), origin=origin_of(request))
+        return await self._at_work(found)
 
     async def again(self, known: Requester) -> Requester | None:
         """Who asked before, as he or she would ask now: for work that goes on without a request.
@@ -215,7 +215,7 @@ class SignIn:
         self._tokens.clear()
 
     async def _by_token(self, header: str, origin: str) -> Requester:
-        known = await self._known(_bearer_value(header))
+        known = await self._known(_bearer_value(header), origin)
         if known is None:
             await self._limits.turned_away("token", NOBODY, origin)
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
@@ -226,20 +226,24 @@ class SignIn:
         known = await self._known(value)
         return known[0] if known else None
 
-    async def _known(self, value: str) -> tuple[Token, Requester] | None:
-        """A token and the requester that it stands for."""
+    async def _known(self, value: str, origin: str = "") -> tuple[Token, Requester] | None:
+        """A token and the requester that it stands for, who asks from `origin`."""
         if not SECRET.fullmatch(value):
             return None
         key, now = kept_as(value), time.monotonic()
         known = self._tokens.get(key)
         if known and now - known[0] < CACHE_SECONDS and known[1].expires_at > datetime.now(UTC):
-            return known[1:]
-        token = await store_signin.token(self._db, key)
-        if token is None:
+            since, token, requester = known
+            if requester.origin != origin:  # seldom: software asks again and again from the same place
+                requester = replace(requester, origin=origin)
+                self._tokens[key] = since, token, requester
+            return token, requester
+        found = await store_signin.token(self._db, key)
+        if found is None:
             return None
-        requester = replace(requester_in(token.principal), scopes=token.scopes)
-        _keep(self._tokens, key, (now, token, requester))
-        return token, requester
+        requester = replace(requester_in(found.principal, origin), scopes=found.scopes)
+        _keep(self._tokens, key, (now, found, requester))
+        return found, requester
 
     async def _by_session(self, request: Request) -> Requester:
         session = await self._sessions.of(request)

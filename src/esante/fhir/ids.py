@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from esante.storage import key_of
+
 
 def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
     """The person's key and the thing's own in a logical id, or None for what is no id of ours.
@@ -12,6 +14,6 @@ def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
     if len(logical_id) != 64 or not logical_id.isascii() or logical_id != logical_id.lower():
         return None
     try:
-        return UUID(hex=logical_id[:32]), UUID(hex=logical_id[32:])
+        return key_of(logical_id[:32]), key_of(logical_id[32:])
     except ValueError:
         return None

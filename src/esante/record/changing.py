@@ -15,13 +15,13 @@ from esante.fhir.store import Version
 from esante.fhir.store.patch import patched
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource
-from esante.record.clinical import Clinical, Key, Types
+from esante.record.clinical import Clinical, Key, Types, gone
 from esante.record.clinical_model import ClinicalRead, View
 from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
 from esante.record.submissions import checked
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, insert, insert_many, insert_parts
+from esante.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.web import N_, Problem
 
 _MAX_KNOWN = 50_000
@@ -135,9 +135,11 @@ class Changing:
         if_match: str | None = None,
         queries: Queries = (),
     ) -> Outcome:
-        """Change a resource by a JSON Patch."""
+        """Change a resource by a JSON Patch. Problem 410 for one that was deleted: there is nothing to patch."""
 
         def made(before: Version) -> tuple[Resource, UUID]:
+            if before.deleted:
+                raise gone()
             resource = patched(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
                 raise _bad(
@@ -364,7 +366,7 @@ _PLAIN = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 def _plainly(holder: Resource) -> UUID | None:
     """Whom a reference means that is nothing but the person's address, as nearly all are."""
     match = _PLAIN.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
-    return UUID(match[1]) if match else None
+    return key_of(match[1]) if match else None
 
 
 def several() -> Problem:

@@ -1,10 +1,10 @@
 """Looking at clinical resources: one, its versions, a search, all of a person."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,8 @@ from esante.storage import Connection, Database, Lookup, Objects, Row
 from esante.web import N_, Problem
 
 Json = dict[str, Any]
+_MAX_KNOWN = 20_000
+"""Contributions that one process remembers."""
 Types = Mapping[str, tuple[Query, ...]] | None
 """What a token may see: each type with queries one of which must match (none: all of the type); None: every type."""
 Key = tuple[UUID, UUID]
@@ -49,7 +51,8 @@ class Clinical:
         self._opening = Opening(db, objects)
         self._current: Lookup[store.Key, list[Version]] = Lookup(db, partial(store.current, db))
         self._source: Lookup[sources.Key, Source] = Lookup(db, partial(sources.of_keys, db))
-        self._sources: Lookup[UUID, list[Source]] = Lookup(db, partial(sources.of_persons, db))
+        self._sources: Lookup[UUID, sources.Sources] = Lookup(db, partial(sources.of_persons, db))
+        self._contributions: dict[sources.Key, Source] = {}
 
     async def open(self, person_id: UUID) -> None:
         """Open a person's documents."""
@@ -57,17 +60,17 @@ class Clinical:
 
     async def view(self, requester: Requester, person_id: UUID) -> View:
         """What a requester sees of a person's resources now; her documents are open after this."""
-        await self._opening.open(person_id)
-        sources_ = self._sources.soon(person_id)
+        asked = self._sources.soon(person_id)
         consent = await self._access.consent(person_id)
-        found = await sources_
+        found = await asked or sources.Sources()
+        await self._opening.open(person_id, found.unopened)
         sight = rules.Sight(requester, consent, datetime.now(UTC))
-        return View(person_id, sight, {source.id: source for source in found or ()})
+        return View(person_id, sight, {source.id: source for source in found.all})
 
     async def again(self, conn: Connection, view: View) -> View:
         """A view with the sources that there are now, for who had to wait since."""
-        found = await sources.of_persons(conn, [view.person_id])
-        return replace(view, sources={source.id: source for source in found.get(view.person_id, ())})
+        found = (await sources.of_persons(conn, [view.person_id])).get(view.person_id, sources.Sources())
+        return replace(view, sources={source.id: source for source in found.all})
 
     async def shown_in(self, conn: Connection, view: View, key: store.Key) -> Version | None:
         """The current version of a resource as a view shows it; None where it shows none."""
@@ -213,21 +216,32 @@ class Clinical:
     async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Sight]:
         """The current version of the latest source that the requester sees."""
         person_id, full = key[0], (key[0], type_, key[1])
-        unopened, current = self._opening.unopened(person_id), self._current.soon(full)
+        asked, current = self._opening.unopened(person_id), self._current.soon(full)
         consent = await self._access.consent(person_id)
         versions = await current
-        if await self._opening.open(person_id, unopened):
+        if unopened := await asked:
+            await self._opening.open(person_id, unopened)
             versions = await self._current.of(full)
         sight = rules.Sight(requester, consent, datetime.now(UTC))
         denied: Source | None = None
         for version in versions or ():
-            source = await self._source.of((person_id, version.source))
+            source = await self._source_of((person_id, version.source))
             if source is not None and sight.sees(source):
                 return version, source, sight
             denied = source or denied
         raise Denied(
             telling.not_found(), sight.verdict(denied) if denied else None, category=denied.category if denied else ""
         )
+
+    async def _source_of(self, key: sources.Key) -> Source | None:
+        """A source. A contribution never changes, so that a known one is not asked for again."""
+        if (found := self._contributions.get(key)) is None:
+            found = await self._source.of(key)
+            if found is not None and not found.is_document:
+                if len(self._contributions) >= _MAX_KNOWN:
+                    self._contributions.clear()
+                self._contributions[key] = found
+        return found
 
     async def _must_cover(self, version: Version, types: Types) -> None:
         """Raise as for what is not there unless the token covers a resource."""
@@ -243,25 +257,9 @@ class Clinical:
 
     # Telling
 
-    @asynccontextmanager
-    async def refusals(self, requester: Requester, person_id: UUID, action: str, type_: str) -> AsyncIterator[None]:
-        """Tell of a `Denied` that is raised, then raise the problem of it."""
-        try:
-            yield
-        except Denied as denied:
-            await self._db.write(
-                self._teller.rows(
-                    ClinicalRefused,
-                    requester,
-                    person_id,
-                    denied.verdict,
-                    allowed=False,
-                    action=action,
-                    type=type_,
-                    categories=denied.categories,
-                )
-            )
-            raise denied.problem from None
+    def refusals(self, requester: Requester, person_id: UUID, action: str, type_: str) -> "_Refusals":
+        """Within it a `Denied` that is raised is told of, then the problem of it is raised."""
+        return _Refusals(self._db, self._teller, requester, person_id, {"action": action, "type": type_})
 
     def told(
         self, event: type[ClinicalEvent], requester: Requester, view: View, versions: Iterable[Version], **fields: Any
@@ -280,6 +278,28 @@ class Clinical:
             **names(versions),
             **fields,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusals:
+    _db: Database
+    _teller: Teller
+    _requester: Requester
+    _person_id: UUID
+    _asked: Mapping[str, str]
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Denied):
+            fields: Json = {**self._asked, "allowed": False, "categories": error.categories}
+            await self._db.write(
+                self._teller.rows(ClinicalRefused, self._requester, self._person_id, error.verdict, **fields)
+            )
+            raise error.problem from None
 
 
 def _provenance(view: View, tellings: Sequence[Telling]) -> Json:

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, request_response
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from esante.access import Access, StayFace
@@ -144,7 +144,26 @@ def _shape(parts: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def _by_method(**endpoints: Endpoint) -> Mapping[str, ASGIApp]:
-    return {method: request_response(_told(endpoint)) for method, endpoint in endpoints.items()}
+    return {method: _answering(endpoint) for method, endpoint in endpoints.items()}
+
+
+def _answering(endpoint: Endpoint) -> ASGIApp:
+    """What answers by an endpoint; the refusal of a resource lists every problem that was found in it.
+
+    Other refusals are answered by the application, which needs not be told of them twice (`request_response`).
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            response = await endpoint(request)
+        except InvalidContent as invalid:
+            if not invalid.issues:
+                raise
+            response = fhir_response(outcome(invalid.issues), invalid.status)
+        await response(scope, receive, send)
+
+    return answer
 
 
 def posted(endpoint: Endpoint) -> Endpoint:
@@ -154,20 +173,6 @@ def posted(endpoint: Endpoint) -> Endpoint:
         form = await posted_search(request)
         form.scope["path_params"] = request.path_params
         return await endpoint(form)
-
-    return answer
-
-
-def _told(endpoint: Endpoint) -> Endpoint:
-    """An endpoint whose refusals of a resource list every problem that was found in it."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except InvalidContent as invalid:
-            if not invalid.issues:
-                raise
-            return fhir_response(outcome(invalid.issues), invalid.status)
 
     return answer
 

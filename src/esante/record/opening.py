@@ -7,9 +7,10 @@ by two at once, a document gives the same rows. What may be seen of them is deci
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -38,13 +39,11 @@ class Opening:
         """What there is to open of a person, asked for from now on."""
         return self._unopened.soon(person_id)
 
-    async def open(self, person_id: UUID, unopened: Awaitable[list[Unopened] | None] | None = None) -> bool:
-        """Open a person's documents, and tell whether there were any. One that cannot be opened is noted and stands
-        in nobody's way."""
-        documents = await (unopened or self.unopened(person_id)) or ()
-        for document in documents:
+    async def open(self, person_id: UUID, unopened: Iterable[Unopened] | None = None) -> None:
+        """Open a person's documents. One that cannot be opened is noted and stands in nobody's way."""
+        documents = await self.unopened(person_id) if unopened is None else unopened
+        for document in sorted(documents or (), key=attrgetter("id")):
             await self._open(person_id, document)
-        return bool(documents)
 
     async def _open(self, person_id: UUID, document: Unopened) -> None:
         try:

@@ -5,7 +5,7 @@ Access is decided on the source: who may not see it, finds nothing of what comes
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -113,22 +113,42 @@ def opening_row(person_id: UUID, document_id: UUID, at: datetime, problem: str =
 
 
 _COLUMNS = "category, confidentiality, author_kind, author_id, author, organization_id, organization"
-_DOCUMENTS = (
-    f"SELECT person_id, document_id, true, {_COLUMNS}, deposited_at FROM document"  # noqa: S608
-    " WHERE person_id = ANY ($1::uuid[]) AND status = 'current' AND media_type = 'application/fhir+json'"
+_IS_SOURCE = "person_id = ANY ($1::uuid[]) AND status = 'current' AND media_type = 'application/fhir+json'"
+_IS_UNOPENED = (
+    "NOT EXISTS (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
 )
+_DOCUMENTS = f"SELECT person_id, document_id, true, {_COLUMNS}, deposited_at FROM document WHERE {_IS_SOURCE}"  # noqa: S608
 _CONTRIBUTIONS = (
     f"SELECT person_id, contribution_id, false, {_COLUMNS}, began_at FROM contribution"  # noqa: S608
     " WHERE person_id = ANY ($1::uuid[])"
 )
+_OF_PERSONS = (
+    f"SELECT person_id, document_id, true, {_COLUMNS}, deposited_at, CASE WHEN {_IS_UNOPENED} THEN sha256 END"  # noqa: S608
+    f" FROM document d WHERE {_IS_SOURCE} UNION ALL"
+    f" SELECT person_id, contribution_id, false, {_COLUMNS}, began_at, NULL FROM contribution"
+    " WHERE person_id = ANY ($1::uuid[])"
+)
 
 
-async def of_persons(db: Database | Connection, persons: Sequence[UUID]) -> dict[UUID, list[Source]]:
-    """All sources of persons: their current FHIR documents and what was contributed."""
-    rows = await db.fetch(f"{_DOCUMENTS} UNION ALL {_CONTRIBUTIONS}", list(persons))
-    found: dict[UUID, list[Source]] = {}
-    for row in rows:
-        found.setdefault(row[0], []).append(_source(row))
+@dataclass(slots=True)
+class Sources:
+    """All sources of a person: the current FHIR documents and what was contributed; and what is to be opened first."""
+
+    all: list[Source] = field(default_factory=list)
+    unopened: list["Unopened"] = field(default_factory=list)
+
+
+async def of_persons(db: Database | Connection, persons: Sequence[UUID]) -> dict[UUID, Sources]:
+    """The sources of those of `persons` who have some."""
+    found: dict[UUID, Sources] = {}
+    for *columns, sha256 in await db.fetch(_OF_PERSONS, list(persons)):
+        person_id = columns[0]
+        if (hers := found.get(person_id)) is None:
+            hers = found[person_id] = Sources()
+        source = _source(columns)
+        hers.all.append(source)
+        if sha256 is not None:
+            hers.unopened.append(Unopened(source.id, source.at, sha256))
     return found
 
 
@@ -177,12 +197,10 @@ class Unopened:
 
 
 async def unopened(db: Database, persons: Sequence[UUID]) -> dict[UUID, list[Unopened]]:
-    """The current FHIR documents of persons that were not opened yet, the first deposited first."""
+    """The current FHIR documents of persons that were not opened yet."""
     rows = await db.fetch(
-        "SELECT person_id, document_id, deposited_at, sha256 FROM document d"
-        " WHERE person_id = ANY ($1::uuid[]) AND status = 'current' AND media_type = 'application/fhir+json'"
-        " AND NOT EXISTS (SELECT FROM document_opening o"
-        " WHERE o.person_id = d.person_id AND o.document_id = d.document_id) ORDER BY document_id",
+        "SELECT person_id, document_id, deposited_at, sha256 FROM document d"  # noqa: S608
+        f" WHERE {_IS_SOURCE} AND {_IS_UNOPENED}",
         list(persons),
     )
     found: dict[UUID, list[Unopened]] = {}

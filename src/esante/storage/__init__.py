@@ -1,13 +1,14 @@
 """PostgreSQL and the object store: the only room that opens either."""
 
 from esante.storage.cluster import distribute_tables
-from esante.storage.database import Connection, Database, Overloaded, Unavailable, insert, insert_many, insert_parts
+from esante.storage.database import Database, Overloaded, Unavailable, insert, insert_many, insert_parts
 from esante.storage.keyfile import key_file
 from esante.storage.lookup import Lookup
 from esante.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.storage.objects import INLINE_LIMIT, Objects, sha256
+from esante.storage.pool import Connection
 from esante.storage.table import TABLES, Kind, Row, Table
-from esante.storage.uuid7 import NIL, time_of, uuid7, uuid7_floor, uuid8
+from esante.storage.uuid7 import NIL, key_of, time_of, uuid7, uuid7_floor, uuid8
 
 __all__ = [
     "INLINE_LIMIT",
@@ -29,6 +30,7 @@ __all__ = [
     "insert_many",
     "insert_parts",
     "key_file",
+    "key_of",
     "migrations_in",
     "pending_migrations",
     "sha256",

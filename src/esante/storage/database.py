@@ -8,20 +8,24 @@ same sharing would cost a two-phase commit over many nodes, so there each act is
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from operator import itemgetter
-from typing import Any, TypeAlias
+from types import TracebackType
+from typing import Any
 
 import asyncpg
 
+from esante.storage.pool import Connection, Pool
 from esante.storage.table import Row, Table, insert_sql
 
 BATCH = 256
 COMMITTERS = 2
 PART = 500
 """Rows of one act that are inserted at once."""
-Connection: TypeAlias = asyncpg.Connection
+PART_BYTES = 4 * 1024 * 1024
+"""Bytes in them: a statement is held twice until it is sent."""
 
 
 class Overloaded(Exception):
@@ -50,11 +54,7 @@ _GONE = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
-
-class _PlainConnection(asyncpg.Connection):  # type: ignore[misc]
-    def get_reset_query(self) -> str:
-        """Nothing: no session state is ever set on a pooled connection, and a reset costs a round trip."""
-        return ""
+_SESSION = {"application_name": "esante", "timezone": "UTC"}
 
 
 async def insert(conn: Connection, rows: Iterable[Row]) -> None:
@@ -64,18 +64,33 @@ async def insert(conn: Connection, rows: Iterable[Row]) -> None:
 
 
 async def insert_parts(conn: Connection, rows: Sequence[Row]) -> None:
-    """As `insert`, some hundred at a time: others get their turn between them."""
-    for start in range(0, len(rows), PART):
-        await insert(conn, rows[start : start + PART])
+    """As `insert`, some hundred at a time, fewer of large ones: others get their turn between them."""
+    for part in _parts(rows):
+        await insert(conn, part)
 
 
 async def insert_many(db: "Database", rows: Sequence[Row]) -> None:
     """As `Database.write` for an act that may be large: that has a transaction of its own."""
-    if len(rows) <= PART:
+    parts = list(_parts(rows))
+    if len(parts) <= 1:
         await db.write(rows)
         return
     async with db.transaction() as conn:
-        await insert_parts(conn, rows)
+        for part in parts:
+            await insert(conn, part)
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows in parts, each within the bounds for one statement."""
+    start = size = 0
+    for place, (_, values) in enumerate(rows):
+        held = sum(len(value) for value in values if isinstance(value, bytes))
+        if place - start == PART or (size + held > PART_BYTES and place > start):
+            yield rows[start:place]
+            start, size = place, 0
+        size += held
+    if start < len(rows):
+        yield rows[start:]
 
 
 async def _insert_at_once(conn: Connection, rows: Iterable[Row]) -> None:
@@ -95,16 +110,50 @@ def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
     return [(table, list(zip(*values_list, strict=True))) for table, values_list in found.items()]
 
 
+class _Lent:
+    """A connection while somebody has it; one that cannot be had, or is gone, is `Unavailable`.
+
+    A class and no generator, since every query passes here.
+    """
+
+    __slots__ = ("_conn", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._conn = await self._pool.take()
+        except _GONE as error:
+            raise _unavailable(error) from error
+        return self._conn
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Who left in the middle of a query, or did not wait for its end, leaves the connection with it.
+        gone = isinstance(error, _GONE)
+        self._pool.give_back(self._conn, fit=error is None or (isinstance(error, Exception) and not gone))
+        if gone:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: BaseException | None) -> Unavailable:
+    if isinstance(error, TimeoutError):
+        return Unavailable("the database did not answer in time")
+    return Unavailable(f"the database is not available: {type(error).__name__}")
+
+
 class Database:
     """A pool of connections and the committers behind `write`."""
 
-    def __init__(self, pool: asyncpg.Pool, *, distributed: bool, queue_bound: int) -> None:
+    def __init__(self, pool: Pool, *, distributed: bool, queue_bound: int) -> None:
         self._pool = pool
         self.distributed = distributed
         self._bound = queue_bound
         self._waiting: deque[tuple[Sequence[Row], asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(max(1, pool.get_max_size() - 2))
+        self._slots = asyncio.Semaphore(max(1, pool.size - 2))
         self._committers: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -115,18 +164,13 @@ class Database:
 
         `group_commit` False: each write commits by itself, as on a distributed database.
         """
+        pool = Pool(partial(asyncpg.connect, dsn, command_timeout=60, server_settings=_SESSION), pool_size)
         try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=2,
-                max_size=pool_size,
-                command_timeout=60,
-                connection_class=_PlainConnection,
-                server_settings={"application_name": "esante", "timezone": "UTC"},
-            )
-            distributed = bool(await pool.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
+            conn = await pool.take()
         except _GONE as error:
             raise Unavailable(f"cannot reach the database: {type(error).__name__}") from error
+        distributed = bool(await conn.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
+        pool.give_back(conn, fit=True)
         db = cls(pool, distributed=distributed, queue_bound=queue_bound)
         if group_commit and not distributed:
             db._committers = [asyncio.create_task(db._commit_forever()) for _ in range(COMMITTERS)]
@@ -181,15 +225,8 @@ class Database:
         self._wake.set()
         await done
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        try:
-            async with self._pool.acquire(timeout=30) as conn:
-                yield conn
-        except _GONE as error:
-            raise Unavailable(f"the database is not available: {type(error).__name__}") from error
-        except TimeoutError as error:
-            raise Unavailable("the database did not answer in time") from error
+    def _connection(self) -> "_Lent":
+        return _Lent(self._pool)
 
     async def _commit_forever(self) -> None:
         while True:

@@ -5,8 +5,8 @@ the same kind that wait at the same moment are asked together; alone, one is ask
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from esante.storage.database import Database
 
@@ -14,18 +14,6 @@ K = TypeVar("K")
 R = TypeVar("R")
 BATCH = 64
 RUNNING = 2
-
-
-class Answer(Generic[R]):
-    """What was asked for; several may wait for it, and it goes on when one of them stops."""
-
-    __slots__ = ("_answer",)
-
-    def __init__(self, answer: "asyncio.Future[R | None]") -> None:
-        self._answer = answer
-
-    def __await__(self) -> Generator[Any, None, R | None]:
-        return asyncio.shield(self._answer).__await__()
 
 
 class Lookup(Generic[K, R]):
@@ -38,7 +26,7 @@ class Lookup(Generic[K, R]):
         self._fetch = fetch
         self._batch = 1 if db.distributed else BATCH
         self._limit = 64 if db.distributed else RUNNING
-        self._waiting: dict[K, asyncio.Future[R | None]] = {}
+        self._waiting: dict[K, list[asyncio.Future[R | None]]] = {}
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,17 +34,21 @@ class Lookup(Generic[K, R]):
         """What is found for `key`, or None; raises what the query raises."""
         return await self.soon(key)
 
-    def soon(self, key: K) -> "Answer[R]":
+    def soon(self, key: K) -> "asyncio.Future[R | None]":
         """As `of`, to be awaited later: it is asked for from now on, for who has several things to ask at once."""
-        answer = self._waiting.get(key)
-        if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if self._running < self._limit:
-                self._running += 1
-                task = asyncio.create_task(self._work())
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        return Answer(answer)
+        loop = asyncio.get_running_loop()
+        # To each his own future, so that the others go on when one stops.
+        answer: asyncio.Future[R | None] = loop.create_future()
+        if (others := self._waiting.get(key)) is not None:
+            others.append(answer)
+            return answer
+        self._waiting[key] = [answer]
+        if self._running < self._limit:
+            self._running += 1
+            task = loop.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return answer
 
     async def _work(self) -> None:
         await asyncio.sleep(0)  # what became ready in this turn of the loop comes along
@@ -66,13 +58,16 @@ class Lookup(Generic[K, R]):
         # No await between the look at what waits and this: who asks now starts a worker of his own.
         self._running -= 1
 
-    async def _ask(self, answers: Mapping[K, "asyncio.Future[R | None]"]) -> None:
+    async def _ask(self, answers: "Mapping[K, list[asyncio.Future[R | None]]]") -> None:
+        waiting = [(key, answer) for key, all_ in answers.items() for answer in all_]
         try:
             found = await self._fetch(list(answers))
         except Exception as error:
-            for answer in answers.values():
-                answer.set_exception(error)
-                answer.exception()  # a caller who left asks no more; nobody needs to be told twice
+            for _, answer in waiting:
+                if not answer.done():
+                    answer.set_exception(error)
+                    answer.exception()  # who asked may never look; nobody needs to be told of that
         else:
-            for key, answer in answers.items():
-                answer.set_result(found.get(key))
+            for key, answer in waiting:
+                if not answer.done():
+                    answer.set_result(found.get(key))

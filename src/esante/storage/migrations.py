@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from esante.storage.database import Connection, Database
+from esante.storage.database import Database
+from esante.storage.pool import Connection
 
 _LOCK = 0x6573616E7465
 _TABLE = """

@@ -18,7 +18,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     _head: int | None = 0
     """Bytes received of a head that is not complete; None outside a head."""
-    _end: asyncio.TimerHandle | None = None
+    _end: float | None = None
+    """When the connection is closed, by the clock of the loop."""
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
@@ -28,6 +30,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._close_in(None)
+        self._set_timer(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -56,6 +59,21 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _close_in(self, seconds: float | None) -> None:
-        if self._end is not None:
-            self._end.cancel()
-        self._end = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+        """Note when to close. A timer that rings too early looks again: for each request a new one would cost more."""
+        self._end = None if seconds is None else self.loop.time() + seconds
+        if self._end is not None and (self._timer is None or self._timer.when() > self._end):
+            self._set_timer(self._end)
+
+    def _set_timer(self, at: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if at is None else self.loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._end is None:
+            return
+        if self.loop.time() >= self._end:
+            self.transport.close()
+        else:
+            self._set_timer(self._end)
