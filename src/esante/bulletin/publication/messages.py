@@ -1,6 +1,6 @@
 """Key messages: sentences made from numbers by fixed rules, each linked to the cell that it tells.
 
-The first total of each theme is told: its value, how it stands to the same month of a year before (or, where
+The first two totals of each theme are told: the value, how it stands to the same month of a year before (or, where
 that is not known, to the month before), and whether there has never been a higher one. Nothing is judged.
 """
 

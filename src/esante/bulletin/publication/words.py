@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 
-from esante.bulletin.model import Cell, Indicator
+from esante.bulletin.model import LATE_EVENTS, Cell, Indicator
 from esante.bulletin.publication.declared import declarations
 from esante.directory import catalogue
 from esante.record import CATEGORIES
@@ -16,7 +16,8 @@ from esante.web import N_, TIME_ZONE, show_date, show_datetime, translator
 
 _LOCALES = {"en": "en_GB"}
 _SUFFIX = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}
-_DECIMALS = {"%": "#,##0.0"}
+_DECIMALS = {"%": "#,##0.0#", "points": "#,##0.0#"}
+_WITHIN = N_("%(whole)s: %(part)s")
 
 _NAMES: Mapping[str, str] = {
     **{key: category.label for key, category in CATEGORIES.items()},
@@ -76,6 +77,9 @@ _NAMES: Mapping[str, str] = {
     "image/jpeg": "JPEG",
 }
 
+REASONS: Mapping[str, str] = {
+    LATE_EVENTS: N_("Events arrived late"),
+}
 STATUSES: Mapping[str, str] = {
     "provisional": N_("Provisional"),
     "final": N_("Final"),
@@ -158,6 +162,14 @@ class Words:
     def name(self, key: str) -> str:
         """The name of a category; its key, made readable, where it has none."""
         return self.texts.gettext(_NAMES[key]) if key in _NAMES else key.replace("_", " ")
+
+    def within(self, whole: str, part: str) -> str:
+        """A part under what it belongs to: `Documents deposited: Origin`."""
+        return self.text(_WITHIN, whole=whole, part=part)
+
+    def reason(self, reason: str) -> str:
+        """Why something was corrected: what the build found by itself in this language, else as somebody wrote it."""
+        return self.texts.gettext(REASONS[reason]) if reason in REASONS else reason
 
     def flag(self, flag: str) -> str:
         """What a flag means."""
