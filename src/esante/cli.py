@@ -365,21 +365,23 @@ def revise(data: Path | None, by: str, month: str, reason: str) -> None:
 @by_option
 @month_argument
 def preview(data: Path | None, by: str, month: str) -> None:
-    """Print the issue of a month as it would be released, and what is unusual in its data."""
+    """Print the issue of a month as it would be released, and what is unusual in the data released with it."""
 
     async def work() -> None:
         from esante.app import open_platform
 
         async with open_platform(Settings.from_environ(data=data)) as platform:
             issue = await platform.bulletin.preview(month, by)
+            unusual = await platform.bulletin.unusual(month)
         for cell in issue.vintage.cells:
             place = f"{cell.breakdown}={cell.value_of}" if cell.breakdown else ""
             click.echo(
                 f"{cell.indicator:<28} {place:<40} {'…' if cell.value is None else cell.value:>12}  {cell.flag}"
             )
-        for finding in issue.quality:
+        for finding in unusual:
             state = finding.acknowledged_by or ("TO BE ACKNOWLEDGED" if finding.serious else "")
-            click.echo(f"{finding.code:<14} {finding.subject:<44} {finding.found:g} for {finding.expected}  {state}")
+            what = f"{finding.period} {finding.code} {finding.subject!r}"
+            click.echo(f"{what:<72} {finding.found:g} for {finding.expected}  {state}")
 
     _run(work)
 

@@ -1,5 +1,6 @@
 """Disclosure control against its attacker: he finds nothing with it, and finds cells without it."""
 
+from datetime import timedelta
 from itertools import product
 from math import inf
 
@@ -13,8 +14,10 @@ from esante.bulletin.figures import Count
 from esante.bulletin.keys import BulletinKey
 from esante.bulletin.model import Guarded
 from esante.bulletin.protection import noise, protect
+from esante.journal import Actor
+from esante.record import DepositedEvent
 
-from .conftest import LAST, bulletin_over, with_past
+from .conftest import LAST, NOW, bulletin_over, tell, with_past
 
 RECIPE = Recipe.packaged()
 RULE = RECIPE.rule("2026-10")
@@ -183,6 +186,27 @@ def test_the_same_people_give_the_same_number_in_every_table():
     }
     values = {cell.value for cell, _, _ in guard(counts)}
     assert len(values) == 1
+
+
+async def test_who_works_alone_is_an_establishment(fresh, tmp_path):
+    await fresh.ensure_months(NOW - timedelta(days=65), NOW + timedelta(days=40))
+    year, month = map(int, LAST.split("-"))
+    told = DepositedEvent(type="51852-2", media_type="text/plain", categories=("letter",), delay=1)
+    deposits = [
+        (
+            told,
+            None,
+            Actor(kind="practitioner", role=role, id=f"{role}{n % people}"),
+            NOW.replace(year, month, 9, n % 24),
+        )
+        for role, people in (("doctor", 9), ("midwife", 1))
+        for n in range(300)
+    ]
+    await tell(fresh, deposits)
+    built = await bulletin_over(fresh, tmp_path).build(LAST, "anna")
+    cells = {cell.place: cell.flag for cell in built.vintage.cells}
+    assert cells["documents_deposited", "origin", "midwife"] is Flag.SUPPRESSED
+    assert cells["documents_deposited", "", ""] is Flag.PLAIN
 
 
 async def test_the_attacker_finds_nothing_in_the_months_together_and_much_without_protection(past):

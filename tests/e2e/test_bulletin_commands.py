@@ -1,0 +1,110 @@
+"""The bulletin at the command line: build, look, release by another person, correct; and a portal that is out of order."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from esante.app import Platform
+from tests.bulletin.conftest import LAST, with_past
+from tests.e2e.processes import esante, free_port
+from tests.e2e.worlds import opened
+
+OUT_OF_ORDER = """
+import http.server, sys
+class Portal(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(500, "out of order")
+    do_POST = do_PUT = do_GET
+server = http.server.HTTPServer(("127.0.0.1", 0), Portal)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    """A platform that runs, over one invented month."""
+    async with opened(tmp_path / "data") as platform:
+        await with_past(platform.journal, 1, size=0.1)
+        yield platform
+
+
+@pytest.fixture
+def broken_portal() -> Iterator[str]:
+    """The address of a portal, a process of its own, that answers 500 to everything."""
+    with subprocess.Popen([sys.executable, "-c", OUT_OF_ORDER], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+async def bulletin(data: Path, *arguments: str | Path, by: str = "", **extra: str) -> tuple[int, str]:
+    """The exit code of a command, and what it said."""
+    who = ("--by", by) if by else ()
+    done = await asyncio.to_thread(esante, "bulletin", *arguments, *who, "--data", data, check=False, **extra)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_a_month_from_its_build_to_its_correction(platform: Platform, tmp_path: Path) -> None:
+    data, draft = tmp_path / "data", tmp_path / "draft"
+    code, said = await bulletin(data, "build", LAST, "--out", draft, by="anna")
+    assert code == 0
+    assert f"{LAST}  vintage 1  provisional" in said
+    assert "the attacker found 0 protected cells" in said
+    assert {file.suffix for file in draft.iterdir()} >= {".csv", ".xlsx", ".parquet", ".json", ".pdf", ".ttl"}
+    code, said = await bulletin(data, "build", LAST, by="anna")
+    assert (code, "0 new; the attacker found 0 protected cells" in said) == (0, True)
+
+    code, said = await bulletin(data, "release", LAST, by="ben")
+    assert code == 1
+    assert "nobody has looked at it yet" in said
+    code, said = await bulletin(data, "preview", LAST, by="anna")
+    assert code == 0
+    first, *others = re.findall(r"^(\S+) (\S+) '(.+)' .*TO BE ACKNOWLEDGED$", said, re.MULTILINE)
+    assert (await bulletin(data, "acknowledge", *first, "--note", "looked into", by="anna"))[0] == 0
+    for found in others:
+        await platform.bulletin.acknowledge(*found, "anna", "looked into")
+    code, said = await bulletin(data, "release", LAST, by="anna")
+    assert code == 1
+    assert "second person" in said
+    code, said = await bulletin(data, "release", LAST, by="ben")
+    assert (code, f"{LAST}  vintage 1  released" in said) == (0, True), said
+
+    code, said = await bulletin(data, "revise", LAST, by="anna")
+    assert code == 2
+    assert "--reason" in said
+    code, said = await bulletin(data, "revise", LAST, "--reason", "a rule was wrong", by="anna")
+    assert (code, "0 new" in said) == (0, True), "what did not change is not revised"
+
+
+async def test_a_month_that_is_none_is_refused_in_words(platform: Platform, tmp_path: Path) -> None:
+    for wrong, words in (
+        ("2026-13", "is written 2026-10"),
+        ("October", "is written 2026-10"),
+        ("2100-01", "not begun"),
+    ):
+        code, said = await bulletin(tmp_path / "data", "build", wrong, by="anna")
+        assert code in (1, 2)
+        assert words in said
+
+
+async def test_a_portal_that_is_down_or_out_of_order_is_told(
+    platform: Platform, tmp_path: Path, broken_portal: str
+) -> None:
+    await platform.bulletin.build(LAST, "anna")
+    await platform.bulletin.preview(LAST, "anna")
+    for found in await platform.bulletin.unusual(LAST):
+        await platform.bulletin.acknowledge(found.period, found.code, found.subject, "anna", "seen")
+    await platform.bulletin.release(LAST, "ben")
+    for portal, words in ((broken_portal, "500"), (f"http://127.0.0.1:{free_port()}", "cannot be reached")):
+        about = {"ESANTE_PORTAL_URL": portal, "ESANTE_PORTAL_KEY": "k", "ESANTE_PORTAL_ORGANIZATION": "o"}
+        code, said = await bulletin(tmp_path / "data", "push", **about)
+        assert code == 1
+        assert words in said
+        assert "nothing is lost, run it again" in said
