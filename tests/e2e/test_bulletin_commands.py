@@ -51,6 +51,7 @@ async def bulletin(data: Path, *arguments: str | Path, by: str = "", **extra: st
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.long  # eleven commands, each a process of its own
 async def test_a_month_from_its_build_to_its_correction(platform: Platform, tmp_path: Path) -> None:
     data, draft = tmp_path / "data", tmp_path / "draft"
     code, said = await bulletin(data, "build", LAST, "--out", draft, by="anna")
