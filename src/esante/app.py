@@ -38,7 +38,7 @@ from esante import (
     subscriptions,
 )
 from esante.access import Access
-from esante.bulletin import Bulletin, Meter, Metered, Refused, observe
+from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.rest import fhir_response
@@ -81,6 +81,15 @@ class Platform:
     def readers(self) -> Sequence[Reader]:
         """Everything that follows the journal."""
         return [*self.access.readers(), self.notices.reader, self.subscriptions.reader]
+
+    @property
+    def pusher(self) -> Pusher | None:
+        """What brings released figures to the national portal; None where none is named, and in the demo."""
+        about = self.settings
+        if not about.portal_url or about.demo:
+            return None
+        target = Target(about.portal_url, about.portal_key, about.portal_organization)
+        return Pusher(self.db, target, about.base_url, about.data / "bulletin" / "files")
 
 
 @contextlib.asynccontextmanager
@@ -271,6 +280,7 @@ def _background(platform: Platform, meter: Meter) -> Sequence[Coroutine[Any, Any
         _hourly(platform),
         observe(platform.journal, meter),
         _release_in_time(platform),
+        *([platform.pusher.run()] if platform.pusher else []),
     ]
 
 

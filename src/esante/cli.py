@@ -344,9 +344,10 @@ month_argument = click.argument("month", metavar="YYYY-MM", callback=lambda *giv
 @data_option
 @by_option
 @month_argument
-def build(data: Path | None, by: str, month: str) -> None:
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write all files of the draft here.")
+def build(data: Path | None, by: str, month: str, out: Path | None) -> None:
     """Count a month, and those before it that changed since; may be broken off and repeated."""
-    _run(lambda: _build(data, month, by, ""))
+    _run(lambda: _build(data, month, by, "", out))
 
 
 @bulletin.command()
@@ -356,7 +357,7 @@ def build(data: Path | None, by: str, month: str) -> None:
 @click.option("--reason", required=True, help="Why, in the words that the public will read.")
 def revise(data: Path | None, by: str, month: str, reason: str) -> None:
     """Count what is public again, by today's recipe: what differs becomes a revision, to be released like an issue."""
-    _run(lambda: _build(data, month, by, reason))
+    _run(lambda: _build(data, month, by, reason, None))
 
 
 @bulletin.command()
@@ -421,6 +422,27 @@ def release(data: Path | None, by: str, month: str, embargo: datetime | None) ->
                 click.echo(f"{one.period}  vintage {one.number}  {one.state.value}{until}")
 
     _run(work)
+
+
+@bulletin.command("push")
+@data_option
+def push_command(data: Path | None) -> None:
+    """Bring what is released to the national portal (ESANTE_PORTAL_URL); a running server does so by itself."""
+
+    async def work() -> list[str]:
+        from esante.app import open_platform
+        from esante.bulletin import PortalError
+
+        async with open_platform(Settings.from_environ(data=data)) as platform:
+            if platform.pusher is None:
+                raise click.ClickException("no portal is named: set ESANTE_PORTAL_URL (and not in the demo)")
+            try:
+                return await platform.pusher.push()
+            except PortalError as error:
+                raise click.ClickException(f"{error}; nothing is lost, run it again") from error
+
+    done = _run(work)
+    click.echo("\n".join(done) if done else "the portal has all that is released")
 
 
 @main.group()
@@ -533,7 +555,7 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
     Exit status 1 when there is an error, 2 when a file cannot be read.
     """
     from esante.fhir import DefinitionsMissing
-    from esante.fhir.report import Examined, examine
+    from esante.fhir.report import Examined, examine, summary
 
     began = time.monotonic()
     found: list[Examined] = []
@@ -550,6 +572,8 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
         click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
     else:
         click.echo("\n".join(line for one in found for line in one.lines()))
+        if len(found) > 1:
+            click.echo(summary(found))
     sys.exit(0 if all(one.valid for one in found) else 1 if all(one.usable for one in found) else 2)
 
 
@@ -571,12 +595,18 @@ def _month(text: str) -> str:
         raise click.BadParameter("a month is written 2026-10") from error
 
 
-async def _build(data: Path | None, month: str, by: str, reason: str) -> None:
+async def _build(data: Path | None, month: str, by: str, reason: str, out: Path | None) -> None:
     from esante.app import open_platform
+    from esante.bulletin import publish
 
     async with open_platform(Settings.from_environ(data=data)) as platform:
         with _progress("counting") as progress:
             built = await platform.bulletin.build(month, by, reason=reason, progress=progress)
+        if out:
+            issue = await platform.bulletin.issue(month, including="draft")
+            about = platform.settings
+            files = await asyncio.to_thread(publish, issue, out, about.base_url, synthetic=about.demo)
+            click.echo(f"{len(files)} files of the draft in {out}; not public before the release")
     for vintage in built.new:
         click.echo(f"{vintage.period}  vintage {vintage.number}  {vintage.status.value}  {len(vintage.cells)} cells")
     click.echo(f"{len(built.new)} new; the attacker found {len(built.exposed)} protected cells")

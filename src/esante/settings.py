@@ -18,6 +18,9 @@ class Settings:
     `data` is the only folder a run writes to. `database_url` empty means the embedded PostgreSQL under
     `data`; `objects_url` empty means files under `data`. `journal_key` and `identity_key` empty mean keys made under
     `data`. `endpoint_networks`: those beside the public internet that notifications may be sent into.
+
+    `portal_url`: the national open-data portal (udata) that released figures are brought to, by `portal_key`, a key of
+    a member of `portal_organization` (its id there); empty means none.
     """
 
     data: Path = Path("var")
@@ -36,6 +39,9 @@ class Settings:
     pool_size: int = 8
     group_commit: bool = True
     endpoint_networks: str = ""
+    portal_url: str = ""
+    portal_key: str = field(default="", repr=False)
+    portal_organization: str = ""
 
     @classmethod
     def from_environ(cls, **overrides: object) -> "Settings":
@@ -78,4 +84,7 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "pool_size": int,
     "group_commit": _flag,
     "endpoint_networks": str,
+    "portal_url": str,
+    "portal_key": str,
+    "portal_organization": str,
 }

@@ -106,4 +106,4 @@ def test_an_empty_month_has_the_columns_of_the_lake(tmp_path):
     with engine(tmp_path) as duckdb:
         duckdb.month([], None)
         described = duckdb._db.execute("SELECT * FROM events").description
-    assert {column[0] for column in described} == set(SCHEMA.names)
+    assert {column[0] for column in described} == set(SCHEMA)

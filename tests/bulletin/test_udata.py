@@ -5,19 +5,23 @@ lives in an environment of its own, made once in .tools/ (its dependencies are m
 made, the tests are skipped and say so.
 """
 
+import asyncio
 import http.server
 import json
 import subprocess
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from esante.bulletin import Pusher
 from esante.bulletin.portal_udata import PortalError, Target, push
 from esante.bulletin.publication import publish
 from esante.bulletin.publication.catalogue import Edition, catalogue, turtle
+from tests.bulletin.conftest import LAST, NOW, bulletin_over, with_past
 from tests.bulletin.sample import BASE, sample_issue
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -214,3 +218,32 @@ async def test_its_harvester_takes_our_catalogue(udata, editions):
     assert found["temporal"] == ["2026-10-01", "2026-10-31"]
     assert {form for _, form, _ in found["resources"]} >= {"csv", "pdf", "parquet"}
     assert len(found["resources"]) == sum(len(edition.files) for edition in editions)
+
+
+async def test_the_platform_pushes_what_is_released_and_nothing_before_its_hour(target, fresh, tmp_path):
+    await with_past(fresh, 1, size=0.1)
+    bulletin = bulletin_over(fresh, tmp_path)
+    pusher, beside = (Pusher(fresh.db, target, BASE, tmp_path / "files") for _ in range(2))
+    await bulletin.build(LAST, "anna")
+    await bulletin.preview(LAST, "anna")
+    for found in await bulletin.unusual(LAST):
+        await bulletin.acknowledge(found.period, found.code, found.subject, "anna", "seen")
+    hour = NOW + timedelta(hours=1)
+    await bulletin.release(LAST, "ben", embargo_until=hour, now=NOW)
+    assert await pusher.push() == []
+    assert datasets(target) == []
+    out_of_order = Target("http://127.0.0.1:9", target.key, target.organization)
+    await bulletin.release_due(hour)
+    with pytest.raises(PortalError, match="cannot be reached"):
+        await Pusher(fresh.db, out_of_order, BASE, tmp_path / "files").push()
+    done = await asyncio.gather(pusher.push(), beside.push())
+    assert sorted(map(bool, done)) == [False, True]  # one process at a time
+    assert seen(target)["score"] == 1.0
+    assert any(LAST in one["title"] or f"-{LAST}-" in str(one["extras"]) for one in resources(target))
+    assert await pusher.push() == []
+
+
+def resources(target):
+    """The resources of the only dataset."""
+    (dataset,) = datasets(target)
+    return httpx.get(f"{target.url}/api/1/datasets/{dataset['id']}/", timeout=30).json()["resources"]

@@ -13,7 +13,7 @@ import pytest
 from babel.messages.pofile import read_po
 from playwright.async_api import Browser, Page
 
-import esante.web
+from esante import web
 from esante.demo.keys import APP_ID, OWN_MACHINE
 from esante.web import translator
 from tests.e2e.browsers import DESK, PHONE, Visitor, saved, visiting
@@ -280,7 +280,7 @@ async def barriers(page: Page) -> list[str]:
 
 def untranslated(language: str) -> set[str]:
     """English texts that must not be seen in another language, for it has words of its own."""
-    file = Path(esante.web.__file__).parent / "locale" / language / "LC_MESSAGES" / "messages.po"
+    file = Path(web.__file__).parent / "locale" / language / "LC_MESSAGES" / "messages.po"
     gettext = translator(language).gettext
     with file.open("rb") as stream:
         texts = {text for message in read_po(stream) for text in _forms(message.id)}

@@ -40,13 +40,14 @@ def test_a_report_names_file_severity_place_and_what_is_allowed(folder):
         "            SHALL at least contain a contact's details or a reference to an organization (pat-1).",
         "  1:1       warning  Patient",
         "            A resource should have narrative for robust management (dom-6).",
+        "2 files: 1 valid, 1 with errors",
     ]
 
 
 def test_files_without_errors_end_well(folder):
     assert validate("fine.json", folder=folder) == (0, "fine.json: valid\n", "")
     status, out, _ = validate("-", given=dumped(patient()))
-    assert (status, out.splitlines()[0]) == (0, "-: 1 warning")
+    assert (status, out.splitlines()[0]) == (0, "-: valid, 1 warning")
 
 
 def test_json_is_an_array_with_every_file(folder):
@@ -76,7 +77,17 @@ def test_what_cannot_be_used_is_told_and_does_not_stop_the_rest(folder):
         "absent.json: cannot be used",
         "no\ufffd[31m.json: 1 error",
         "fine.json: valid",
+        "4 files: 1 valid, 1 with errors, 2 cannot be used",
     ]
+
+
+def test_what_is_wrong_at_many_places_is_said_once():
+    names = [{"familly": "x"}] * 250
+    out = validate("-", given=json.dumps({"resourceType": "Patient", "name": names}).encode())[1].splitlines()
+    assert out[0] == "-: 200 errors, and more"
+    assert [line.split()[2] for line in out if " error " in line] == ["Patient.name[0].familly"]
+    assert out[3].startswith("            The same 199 more times: 1:") and out[3].endswith(", ...")
+    assert len(out) == 8
 
 
 def test_no_file_is_a_mistake_of_use():

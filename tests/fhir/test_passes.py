@@ -94,7 +94,7 @@ TURNS = {
 
 @pytest.mark.parametrize("resource", TURNS.values(), ids=TURNS.keys())
 def test_rules_over_several_elements_are_told_with_and_without_a_glance(resource):
-    assert told(dumped(resource)) == slowly(dumped(resource))
+    assert sorted(told(dumped(resource))) == sorted(slowly(dumped(resource)))
 
 
 SAMPLES = [*TURNS.values(), patient(), allergy(), document(observation(), allergy())]
@@ -222,7 +222,7 @@ def test_a_walk_that_would_take_too_long_is_ended(monkeypatch):
     names = [{"text": "x"}] * 600
     assert check(dumped(patient() | {"name": names})).issues == (), "the fast pass has no such limit"
     result = check(dumped({"resourceType": "Patient", "birthDate": "x", "name": names}))
-    assert [(issue.severity, issue.code) for issue in result.issues] == [("error", "value"), ("error", "too-costly")]
+    assert [(issue.severity, issue.code) for issue in result.issues] == [("error", "too-costly"), ("error", "value")]
     assert not check(dumped(patient() | {"name": [*names, {"text": "x", "_text": {}}]})).ok
 
 

@@ -229,6 +229,9 @@ async def test_counts_and_totals(db):
     assert (len(page.matches), page.total) == (2, 5)
     page = await run(db, parse("Observation", [("_count", "2"), ("_total", "none")]), scope)
     assert (len(page.matches), page.total, page.next is None) == (2, None, False)
+    assert len({row.id for row in page.matches}) == 2
+    page = await run(db, parse("Observation", [("status", "amended"), ("_total", "none")]), scope)
+    assert (page.matches, page.total, page.next) == ((), None, None)
     for pairs in ([("_count", "0")], [("_summary", "count")]):
         page = await run(db, parse("Observation", pairs), scope)
         assert (page.matches, page.total, page.next) == ((), 5, None)

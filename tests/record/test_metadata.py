@@ -235,6 +235,12 @@ async def test_one_kind_of_patch_is_understood(client, person):
     for wrong in (b"", b"{}", b"[1]", b'[{"op": "boil"}]', b'[{"op": "remove", "path": "/nothing"}]', b"\xff"):
         assert_refused(await client.patch(path, content=wrong, headers=JSON_PATCH), (400, 422), wrong)
     assert (await client.get(path)).json() == made
+    await client.delete(path)
+    assert_refused(await client.patch(path, content=PATCH, headers=JSON_PATCH), (410,), "deleted")
+    entry = {"request": {"method": "PATCH", "url": path.removeprefix("/fhir/")}}
+    entry |= {"resource": {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": "W10="}}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    assert_refused(await client.post("/fhir", content=orjson.dumps(bundle)), (410,), "deleted, in a transaction")
 
 
 @pytest.mark.parametrize("kind", ["document", "collection", "searchset", "history", "message", "batch-response"])

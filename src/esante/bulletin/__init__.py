@@ -21,6 +21,9 @@ from esante.bulletin.model import (
 )
 from esante.bulletin.months import shifted
 from esante.bulletin.observing import Meter, Metered, observe
+from esante.bulletin.portal_udata import PortalError, Target
+from esante.bulletin.publication import publish
+from esante.bulletin.pushing import Pusher
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.routes import page_routes
 from esante.bulletin.service import Built, Bulletin, Refused
@@ -42,14 +45,18 @@ __all__ = [
     "Meter",
     "Metered",
     "PlatformObserved",
+    "PortalError",
     "Protection",
+    "Pusher",
     "Recipe",
     "Refused",
     "Release",
     "ReleaseState",
+    "Target",
     "Vintage",
     "VintageStatus",
     "observe",
     "page_routes",
+    "publish",
     "shifted",
 ]

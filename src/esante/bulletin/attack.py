@@ -10,9 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf
-
-import numpy as np
-from scipy.optimize import linprog
+from typing import Any
 
 from esante.bulletin.model import Cell, Flag, Guarded, Indicator, IndicatorKind, Measure
 from esante.bulletin.recipe import Relation, Rule
@@ -164,10 +162,12 @@ class _Solver:
     def __init__(
         self, unknowns: Sequence[Key], equations: Sequence[Equation], bounds: Mapping[Key, tuple[float, float]]
     ) -> None:
+        import numpy as np
+
         self._bounds, self._only = bounds, equations[0] if len(equations) == 1 else None
         self._place = {key: place for place, key in enumerate(unknowns)}
         self._own = [bounds[key] for key in unknowns]
-        rows: dict[bool, list[np.ndarray]] = {False: [], True: []}
+        rows: dict[bool, list[Any]] = {False: [], True: []}
         sides: dict[bool, list[float]] = {False: [], True: []}
         for equation in equations:
             row, side = np.zeros(len(unknowns)), 0.0
@@ -203,7 +203,10 @@ class _Solver:
         return ceil(low - _CLOSE), inf if high == inf else floor(high + _CLOSE)
 
     def _extreme(self, key: Key, sense: float) -> float:
-        cost = np.zeros(len(self._place))
+        import numpy as np
+        from scipy.optimize import linprog
+
+        cost = [0.0] * len(self._place)
         cost[self._place[key]] = sense
         solved = linprog(cost, bounds=self._own, method="highs", **self._matrices)
         if solved.status in (2, 4):

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
-
 from esante.bulletin.model import Indicator, Measure, Protection
 
 MEMORY = "2GB"
@@ -189,6 +187,8 @@ NO_EVENTS = "SELECT " + ", ".join(f"CAST(NULL AS {t}) AS {c}" for c, t in _EMPTY
 @contextmanager
 def engine(scratch: Path, *, memory: str = MEMORY, threads: int | None = None) -> Iterator[Engine]:
     """DuckDB in memory; what does not fit is spilled into `scratch`."""
+    import duckdb  # some ten MB that a server which makes no figures need not hold
+
     scratch.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = {
         "memory_limit": memory,

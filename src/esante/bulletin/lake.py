@@ -11,12 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from esante.bulletin import store
 from esante.bulletin.keys import BulletinKey
@@ -25,37 +23,37 @@ from esante.bulletin.store import Part
 from esante.journal import EVENTS, Journal, Sealed
 from esante.storage import NIL, Database, Objects
 
+if TYPE_CHECKING:  # 50 MB that a server which makes no figures need not hold
+    import pyarrow as pa
+
 STRETCH = 200_000
 """Leaves read at a time."""
-_TIME = pa.timestamp("us")
-SCHEMA = pa.schema(
-    [
-        ("seq", pa.int64()),
-        ("moment", _TIME),
-        ("sealed", _TIME),
-        ("day", pa.int8()),
-        ("hour", pa.int16()),
-        ("type", pa.string()),
-        ("subject", pa.int64()),
-        ("actor_kind", pa.string()),
-        ("actor", pa.int64()),
-        ("role", pa.string()),
-        ("organization", pa.int64()),
-        ("allowed", pa.bool_()),
-        ("purpose", pa.string()),
-        ("reason", pa.string()),
-        ("grant_kind", pa.string()),
-        ("category", pa.string()),
-        ("kind", pa.string()),
-        ("format", pa.string()),
-        ("amount", pa.int64()),
-        ("requests", pa.int64()),
-        ("errors", pa.int64()),
-    ]
-)
-"""The columns of an event: times are UTC; `day` and `hour` (from 0, of the month) are civil; `role` is the actor's
-profession, kind of organisation, or what else it is."""
-FIELDS = SCHEMA.names[SCHEMA.names.index("allowed") :]
+SCHEMA = {
+    "seq": "int64",
+    "moment": "timestamp[us]",
+    "sealed": "timestamp[us]",
+    "day": "int8",
+    "hour": "int16",
+    "type": "string",
+    "subject": "int64",
+    "actor_kind": "string",
+    "actor": "int64",
+    "role": "string",
+    "organization": "int64",
+    "allowed": "bool",
+    "purpose": "string",
+    "reason": "string",
+    "grant_kind": "string",
+    "category": "string",
+    "kind": "string",
+    "format": "string",
+    "amount": "int64",
+    "requests": "int64",
+    "errors": "int64",
+}
+"""The columns of an event with their Arrow types: times are UTC; `day` and `hour` (from 0, of the month) are civil;
+`role` is the actor's profession, kind of organisation, or what else it is."""
+FIELDS = list(SCHEMA)[list(SCHEMA).index("allowed") :]
 Progress = Callable[[int, int, str], None]
 
 
@@ -95,14 +93,14 @@ class Lake:
             await store.add_parts(self._db, self._reader, seq, upto, parts)
             progress(upto, size, "reading the journal")
 
-    async def _keep(self, period: str, table: pa.Table) -> Part:
+    async def _keep(self, period: str, table: "pa.Table") -> Part:
         data = await asyncio.to_thread(written, table)
         digest = await self._objects.put(data)
         _check(await self._objects.get(digest), table.num_rows)
         seqs = table["seq"]
         return Part(period, seqs[0].as_py(), seqs[-1].as_py(), table.num_rows, digest)
 
-    def _tables(self, leaves: Sequence[Sealed]) -> dict[str, pa.Table]:
+    def _tables(self, leaves: Sequence[Sealed]) -> "dict[str, pa.Table]":
         months: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for leaf in leaves:
             civil = leaf.at.astimezone(self._zone)
@@ -144,8 +142,7 @@ class _Columns:
         known = EVENTS.get(type_)
         self._decoder = msgspec.json.Decoder(known) if known and fields else None
         self._take = [
-            (FIELDS.index(column), SCHEMA.field(column).type == pa.string(), attrgetter(field))
-            for column, field in fields.items()
+            (FIELDS.index(column), SCHEMA[column] == "string", attrgetter(field)) for column, field in fields.items()
         ]
 
     def of(self, event: msgspec.Raw) -> list[Any]:
@@ -166,15 +163,18 @@ def _plain(value: Any, *, text: bool) -> Any:
     return value
 
 
-def _table(rows: Iterable[tuple[Any, ...]]) -> pa.Table:
-    return pa.Table.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)],
-        schema=SCHEMA,
-    )
+def _table(rows: Iterable[tuple[Any, ...]]) -> "pa.Table":
+    import pyarrow as pa
+
+    schema = pa.schema([(name, pa.type_for_alias(type_)) for name, type_ in SCHEMA.items()])
+    columns = zip(zip(*rows, strict=True), schema, strict=True)
+    return pa.Table.from_arrays([pa.array(column, field.type) for column, field in columns], schema=schema)
 
 
-def written(table: pa.Table) -> bytes:
+def written(table: "pa.Table") -> bytes:
     """A table as Parquet; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", row_group_size=STRETCH)
     return sink.getvalue()
@@ -182,5 +182,7 @@ def written(table: pa.Table) -> bytes:
 
 def _check(data: bytes, rows: int) -> None:
     """Raises ValueError unless what was kept can be read back whole."""
+    import pyarrow.parquet as pq
+
     if pq.read_table(io.BytesIO(data), columns=["seq"]).num_rows != rows:
         raise ValueError("a file of the lake does not hold what was written into it")

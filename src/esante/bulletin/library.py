@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 
-from esante.bulletin import vintages
+from esante.bulletin import frozen, vintages
 from esante.bulletin.shelf import Shelf, Shelved
 from esante.storage import Database
 
@@ -14,7 +14,7 @@ class Library:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._shelf = Shelf(())
-        self._stamp: tuple[int, datetime | None] = (0, None)
+        self._stamp: tuple[int, int, datetime | None] = (0, 0, None)
         self._reading = asyncio.Lock()
 
     async def __call__(self) -> Shelf:
@@ -33,4 +33,4 @@ class Library:
             if vintage is not None and release.released_at is not None:
                 findings = await vintages.findings(self._db, release.period, release.number)
                 found.append(Shelved(vintage, release.released_at, tuple(findings)))
-        return Shelf(found)
+        return Shelf(found, await frozen.every(self._db))

@@ -1,10 +1,8 @@
 """The public pages of the bulletin: issues, one number, the calendar, corrections, the dictionary, downloads."""
 
 import asyncio
-import hashlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from esante import __version__
 from esante.bulletin.annual import annual_pdf, complete_years
 from esante.bulletin.calendar import upcoming
+from esante.bulletin.files import Files, edition
 from esante.bulletin.model import LANGUAGES
 from esante.bulletin.objectives import contract
-from esante.bulletin.progress import listed
-from esante.bulletin.publication import File, Paper, paper, planned, written
-from esante.bulletin.publication.catalogue import Edition, catalogue, jsonld, turtle
+from esante.bulletin.progress import listed, scorecard
+from esante.bulletin.publication import Paper, paper
+from esante.bulletin.publication.catalogue import catalogue, jsonld, turtle
 from esante.bulletin.publication.declared import declarations
 from esante.bulletin.publication.feed import atom
 from esante.bulletin.publication.findings import finding_told
@@ -63,7 +61,7 @@ def routes(load: LoadShelf, base_url: str, folder: Path, *, synthetic: bool = Fa
 class _Public:
     def __init__(self, load: LoadShelf, base_url: str, folder: Path, *, synthetic: bool) -> None:
         self._load, self._base, self._synthetic = load, base_url, synthetic
-        self._files = _Files(folder, base_url)
+        self._files = Files(folder, base_url)
         self._contents: dict[tuple[Any, ...], Any] = {}
 
     async def issues(self, request: Request) -> Response:
@@ -173,6 +171,7 @@ class _Public:
             axes=contract().axis,
             scenarios=contract().scenario,
             listed=await self._kept(listed, self._paper(shelf, newest), w.language) if newest else [],
+            scores=scorecard(shelf, {one.id: one for one in declarations().indicator}, w),
         )
 
     async def annual(self, request: Request) -> Response:
@@ -192,7 +191,7 @@ class _Public:
     async def feed(self, request: Request) -> Response:
         """The Atom feed in the reader's language."""
         shelf = await self._load()
-        editions = [_edition(one) for one in shelf.all]
+        editions = [edition(one) for one in shelf.all]
         return Response(atom(editions, self._base, language_of(request)), media_type="application/atom+xml")
 
     async def catalog(self, request: Request) -> Response:
@@ -202,7 +201,7 @@ class _Public:
             raise Problem(404, "not-found", NOT_FOUND)
         write, media_type = forms[request.path_params["form"]]
         shelf = await self._load()
-        editions = [_edition(one, self._files.listed(self._paper(shelf, one))) for one in reversed(shelf.all)]
+        editions = [edition(one, self._files.listed(self._paper(shelf, one))) for one in reversed(shelf.all)]
         return Response(write(catalogue(editions, self._base)), media_type=media_type)
 
     async def file(self, request: Request) -> Response:
@@ -228,40 +227,6 @@ class _Public:
 
     def _paper(self, shelf: Shelf, one: Shelved) -> Paper:
         return paper(shelf.issue(one), self._base, synthetic=self._synthetic)
-
-
-class _Files:
-    """The files of released versions, each made when it is first asked for: the same bytes on every server."""
-
-    def __init__(self, folder: Path, base_url: str) -> None:
-        about = hashlib.sha256(f"{__version__} {base_url}".encode()).hexdigest()[:12]
-        self._folder = folder / about
-        self._making = asyncio.Lock()
-
-    def listed(self, laid_out: Paper) -> list[File]:
-        """All files of a version; those not made yet without their size."""
-        return [file for file, _ in planned(laid_out)]
-
-    async def get(self, laid_out: Paper, name: str) -> File | None:
-        """A file on disk by its name; None for a name that no file of the version has."""
-        for file, make in planned(laid_out):
-            if file.path.name == name:
-                path = self._folder / f"{laid_out.at.timestamp():.0f}" / name
-                if not path.exists():
-                    async with self._making:
-                        await asyncio.to_thread(_make, file, make, laid_out, path.parent)
-                return replace(file, path=path)
-        return None
-
-
-def _make(file: File, make: Callable[[Paper], bytes], laid_out: Paper, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    written(file, make(laid_out), folder)
-
-
-def _edition(one: Shelved, files: Sequence[File] = ()) -> Edition:
-    vintage = one.vintage
-    return Edition(vintage.period, vintage.number, vintage.status, one.released_at, files, vintage.reason)
 
 
 def _wanted(shelf: Shelf, request: Request) -> Shelved:

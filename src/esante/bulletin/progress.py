@@ -1,8 +1,10 @@
 """How the objectives are shown: their numbers in words, and the line with its projection."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from esante.bulletin.frozen import Tried, tried
 from esante.bulletin.model import Indicator
 from esante.bulletin.objectives import Progress, months_ahead, progress
 from esante.bulletin.projections import Score
@@ -10,6 +12,7 @@ from esante.bulletin.publication.model import Paper
 from esante.bulletin.publication.pieces import Grid, axis_of
 from esante.bulletin.publication.plots import Band, Mark, line
 from esante.bulletin.publication.words import Words
+from esante.bulletin.shelf import Shelf
 from esante.web import N_
 
 STATES = {
@@ -126,3 +129,56 @@ def _scores(scores: Sequence[Score], w: Words) -> Grid:
     head = [w.text(text) for text in (N_("Model"), N_("Mean error"), N_("MASE"))]
     rows = [[w.text(MODELS[score.model]), w.number(round(score.mean, 1)), f"{score.mase:.2f}"] for score in scores]
     return Grid(w.text(N_("Backtests of the models")), head, rows)
+
+
+def scorecard(shelf: Shelf, indicators: Mapping[str, Indicator], w: Words) -> tuple[Grid, Grid] | None:
+    """How earlier projections did: in numbers for each figure, and those of the newest month one by one.
+
+    None where no projected month has come yet.
+    """
+    came = list(tried(shelf.frozen, shelf))
+    if not came:
+        return None
+    by_indicator: defaultdict[str, list[Tried]] = defaultdict(list)
+    for one in came:
+        by_indicator[one.indicator].append(one)
+    rows = [_summed(indicators[name], found, w) for name, found in by_indicator.items()]
+    texts = (
+        N_("Figure"),
+        N_("Projected months that came"),
+        N_("Mean error"),
+        N_("Within 80 of 100"),
+        N_("Within 95 of 100"),
+    )
+    newest = max(one.month for one in came)
+    title = w.text(N_("What was projected for %(month)s"), month=w.month(newest))
+    return (
+        Grid(w.text(N_("Earlier projections")), [w.text(text) for text in texts], rows),
+        Grid(title, *_told([one for one in came if one.month == newest], indicators, w)),
+    )
+
+
+def _summed(indicator: Indicator, found: Sequence[Tried], w: Words) -> list[str]:
+    count = len(found)
+    error = sum(abs(one.point.value - one.actual) for one in found) / count
+    held = [sum(one.in80 for one in found), sum(one.in95 for one in found)]
+    shares = [f"{w.number(within)} / {w.number(count)}" for within in held]
+    return [w.title(indicator), w.number(count), w.number(round(error, 1), indicator.unit), *shares]
+
+
+def _told(found: Sequence[Tried], indicators: Mapping[str, Indicator], w: Words) -> tuple[list[str], list[list[str]]]:
+    texts = N_("Figure"), N_("Issue"), N_("Projected"), N_("80 of 100"), N_("It became"), N_("Held")
+    rows = []
+    for one in found:
+        unit, point = indicators[one.indicator], one.point
+        rows.append(
+            [
+                w.title(unit),
+                w.month(one.period, "MMM y"),
+                _number(point.value, unit, w),
+                f"{_number(point.low80, unit, w)} – {_number(point.high80, unit, w)}",
+                _number(one.actual, unit, w),
+                w.text(N_("yes")) if one.in80 else w.text(N_("no")),
+            ]
+        )
+    return [w.text(text) for text in texts], rows

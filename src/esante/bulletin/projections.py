@@ -173,6 +173,17 @@ class Projection:
         return bool(self.points)
 
 
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What the issue of a month projected of an indicator; no points: it said that nothing reliable can be said."""
+
+    period: str
+    indicator: str
+    model: str
+    points: Sequence[Point]
+    method: int = METHOD
+
+
 def project(
     values: Sequence[float], horizon: int = HORIZON, cap: float | None = None, floor: float | None = 0.0
 ) -> Projection:

@@ -1,15 +1,18 @@
 """The use cases of the bulletin: build a month, look at it, answer for what is unusual, release it, correct it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from esante.bulletin import vintages
+from esante.bulletin import frozen, vintages
 from esante.bulletin.attack import Exposed, Month, System
 from esante.bulletin.build import Builder, Order, hidden_in
+from esante.bulletin.calendar import release_time
 from esante.bulletin.keys import BulletinKey
 from esante.bulletin.lake import Lake, Progress
+from esante.bulletin.library import Library
 from esante.bulletin.model import (
     BulletinChanged,
     Cell,
@@ -23,6 +26,7 @@ from esante.bulletin.model import (
 )
 from esante.bulletin.months import Months, periods, shifted
 from esante.bulletin.protection import protect
+from esante.bulletin.publication import paper
 from esante.bulletin.recipe import Recipe
 from esante.journal import Actor, Checkpoint, Event, Journal
 from esante.storage import Connection, Database, Objects, insert
@@ -126,10 +130,17 @@ class Bulletin:
             await self._tell(conn, told, by)
 
     async def release(
-        self, period: str, by: str, *, embargo_until: datetime | None = None, now: datetime | None = None
+        self,
+        period: str,
+        by: str,
+        *,
+        embargo_until: datetime | None = None,
+        now: datetime | None = None,
+        history: bool = False,
     ) -> list[Release]:
         """Approve the issue of a month, and release it now or at the end of its embargo.
 
+        `history`: only for a past that is invented; each month counts as released in its hour of the calendar.
         Raises Refused when the one who built it asks, when nobody looked at it, when a serious finding is not
         answered for, or when the attacker can tell a protected cell.
         """
@@ -138,22 +149,34 @@ class Bulletin:
             raise Refused(f"nothing of {period} waits for its release; build it first")
         await self._check(pending, period, by)
         await self._move(pending, ReleaseState.PREVIEWED, ReleaseState.APPROVED, by, embargo_until)
-        await self.release_due(now or datetime.now(UTC))
+        await self.release_due(now or datetime.now(UTC), history=history)
         return [
             r
             for r in await vintages.releases(self._db)
             if (r.period, r.number) in {(p.period, p.number) for p in pending}
         ]
 
-    async def release_due(self, now: datetime) -> list[Release]:
-        """Release what is approved and whose embargo is over; returns what was released."""
+    async def release_due(self, now: datetime, *, history: bool = False) -> list[Release]:
+        """Release what is approved and whose embargo is over, and keep what its issue projects; returns the former."""
         due = [
             release
             for release in await vintages.releases(self._db)
             if release.state is ReleaseState.APPROVED and (release.embargo_until or now) <= now
         ]
-        await self._move(due, ReleaseState.APPROVED, ReleaseState.RELEASED, "", at=now)
+        at = {each.period: min(now, release_time(each.period)) if history else now for each in due}
+        await self._move(due, ReleaseState.APPROVED, ReleaseState.RELEASED, "", at=at)
+        await self._freeze(history=history)
         return due
+
+    async def _freeze(self, *, history: bool) -> None:
+        """Keep what the newest issue projects (of `history` every issue), if that was not done yet."""
+        released = sorted({release.period for release in await vintages.released(self._db)})
+        missing = set(released if history else released[-1:]) - await frozen.months(self._db)
+        if missing:
+            shelf = await Library(self._db)()
+            issues = [shelf.issue(shelf.versions(period)[0]) for period in sorted(missing)]
+            told = [await asyncio.to_thread(frozen.frozen_of, paper(issue, "")) for issue in issues]
+            await self._db.write([row for made in told for row in frozen.rows(made)])
 
     async def issue(self, period: str, *, including: str = "released") -> Issue:
         """The issue of a month as pure data. Raises LookupError when there is none."""
@@ -232,7 +255,7 @@ class Bulletin:
         after: ReleaseState,
         by: str,
         embargo_until: datetime | None = None,
-        at: datetime | None = None,
+        at: Mapping[str, datetime] | None = None,
     ) -> None:
         """Bring those of `releases` that are in one state to the next, all or none, and tell of it."""
         async with self._db.transaction() as conn:
@@ -240,7 +263,8 @@ class Bulletin:
                 if release.state is not before:
                     continue
                 signed = by if after is ReleaseState.APPROVED else ""
-                if not await vintages.move(conn, release, after, by=signed, embargo_until=embargo_until, at=at):
+                moment = at[release.period] if at else None
+                if not await vintages.move(conn, release, after, by=signed, embargo_until=embargo_until, at=moment):
                     raise Refused(f"{release.period} was moved by somebody else at this moment; look again")
                 told = BulletinChanged(
                     period=release.period, number=release.number, state=after.value, embargo_until=embargo_until

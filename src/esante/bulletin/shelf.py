@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from esante.bulletin.model import Cell, Change, Finding, Issue, Vintage
+from esante.bulletin.projections import Frozen
 
 Place = tuple[str, str, str]
 
@@ -28,9 +29,10 @@ class Shelved:
 
 
 class Shelf:
-    """All released versions; nothing else is public."""
+    """All released versions, and the projections that their issues told; nothing else is public."""
 
-    def __init__(self, shelved: Sequence[Shelved]) -> None:
+    def __init__(self, shelved: Sequence[Shelved], frozen: Sequence[Frozen] = ()) -> None:
+        self.frozen = frozen
         self._all = sorted(shelved, key=lambda one: (one.released_at, one.vintage.period, one.vintage.number))
         self._by_period: dict[str, list[Shelved]] = {}
         for one in self._all:

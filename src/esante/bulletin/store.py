@@ -69,6 +69,12 @@ RELEASE = Table(
     Kind.LOCAL,
     {"period": "text", "number": "integer", "state": "text", "built_by": "text"},
 )
+PROJECTION = Table(
+    "bulletin_projection",
+    Kind.LOCAL,
+    {"period": "text", "indicator": "text", "model": "text", "method": "integer", "points": "jsonb"},
+    once=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,15 @@ class Part:
     last_seq: int
     events: int
     digest: bytes
+
+
+_PUSH_LOCK = 0x62756C6C65746E
+"""Held by the process that pushes ("bulletn" in ASCII)."""
+
+
+async def may_push(conn: Connection) -> bool:
+    """Whether this process may push to the portal, for as long as the transaction lasts."""
+    return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _PUSH_LOCK))
 
 
 async def cursor(db: Database | Connection, reader: str) -> int:

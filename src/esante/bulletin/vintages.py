@@ -132,12 +132,15 @@ async def released(db: Database) -> list[Release]:
     return [release for release in await releases(db) if release.state is ReleaseState.RELEASED]
 
 
-async def stamp(db: Database) -> tuple[int, datetime | None]:
-    """How many vintages are public, and since when the newest: it changes with every release."""
+async def stamp(db: Database) -> tuple[int, int, datetime | None]:
+    """How many vintages are public, how many projections are kept, and since when the newest is public."""
     row = await db.fetchrow(
-        "SELECT count(*) AS count, max(released_at) AS newest FROM bulletin_release WHERE state = 'released'"
+        """
+        SELECT count(*) AS count, max(released_at) AS newest, (SELECT count(*) FROM bulletin_projection) AS frozen
+        FROM bulletin_release WHERE state = 'released'
+        """
     )
-    return (row["count"], row["newest"]) if row else (0, None)
+    return (row["count"], row["frozen"], row["newest"]) if row else (0, 0, None)
 
 
 async def guarded(db: Database, period: str, number: int) -> list[Guarded]:

@@ -37,4 +37,4 @@ async def _release(bulletin: Bulletin, period: str) -> None:
     for finding in await bulletin.unusual(period):
         if finding.serious and not finding.acknowledged_by:
             await bulletin.acknowledge(finding.period, finding.code, finding.subject, OPERATOR, "All is invented.")
-    await bulletin.release(period, OPERATOR)
+    await bulletin.release(period, OPERATOR, history=True)

@@ -24,8 +24,7 @@ _CONTROLS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r\b\f")
 #: Properties that one walk looks at: about a second of work.
 MAX_WORK = 300_000
 
-
-#: Unknown names for which one is looked for that was meant.
+#: Different unknown names for which one is looked for that was meant.
 MAX_GUESSES = 50
 
 
@@ -81,7 +80,7 @@ class _Walk:
     def __init__(self, definitions: Definitions, certain: Container[Path]) -> None:
         self._certain = certain
         self._work = 0
-        self._guesses = MAX_GUESSES
+        self._guesses: dict[tuple[str, str], str] = {}
         self._types = definitions.types
         self._codes = definitions.codes
         self._resources = frozenset(definitions.resource_types)
@@ -95,7 +94,7 @@ class _Walk:
             text = "A resource needs 'resourceType' with the name of its type, such as \"Patient\"."
             yield _error("structure", (*path, "resourceType"), text)
         elif name not in self._resources:
-            near = self._near(name, self._resources)
+            near = self._near(name, "", self._resources)
             yield _error(
                 "structure",
                 (*path, "resourceType"),
@@ -104,13 +103,14 @@ class _Walk:
         elif path not in self._certain:
             yield from self._object(value, self._types[name], path)
 
-    def _near(self, name: str, known: Iterable[str]) -> str:
+    def _near(self, name: str, owner: str, known: Iterable[str]) -> str:
         """A guess at what was meant; looking for one takes a hundred times as long as the rest."""
-        self._guesses -= 1
-        if self._guesses < 0:
-            return ""
-        near = difflib.get_close_matches(name[:64], [each for each in known if not each.startswith("_")], n=1)
-        return f" Did you mean '{near[0]}'?" if near else ""
+        if (name, owner) not in self._guesses:
+            if len(self._guesses) == MAX_GUESSES:
+                return ""
+            near = difflib.get_close_matches(name[:64], [each for each in known if not each.startswith("_")], n=1)
+            self._guesses[name, owner] = f" Did you mean '{near[0]}'?" if near else ""
+        return self._guesses[name, owner]
 
     def _object(self, value: Any, type_: Type, path: Path) -> Iterator[Finding]:
         if not isinstance(value, dict):
@@ -134,7 +134,8 @@ class _Walk:
             if slot is not None:
                 yield from self._property(name, item, slot, value, type_, path)
             elif name != "resourceType" or type_.kind != "resource":
-                text = f"{_show(name)} is not an element of {type_.name} in FHIR R4.{self._near(name, known)}"
+                near = self._near(name, type_.name, known)
+                text = f"{_show(name)} is not an element of {type_.name} in FHIR R4.{near}"
                 yield _error("structure", (*path, name), text)
         given = list(dict.fromkeys(name.removeprefix("_") for name in value))
         for element, options in _musts(type_.name):
@@ -193,7 +194,8 @@ class _Walk:
         kind = PRIMITIVES[slot.code]
         if not _is_json(item, kind.json):
             found = f"{_kind(item)} {_show(item)}".strip()
-            yield _error("structure", path, f"Expected {slot.code}: {kind.expected}; found {found}.")
+            more = " Leave the element out." if item is None else ""
+            yield _error("structure", path, f"Expected {slot.code}: {kind.expected}; found {found}.{more}")
             return
         text = _wrong_format(item, slot.code)
         if text is not None:

@@ -48,6 +48,6 @@ def _child(value: Any, step: str | int) -> Any:
 
 
 def _quoted(name: str) -> str:
-    if name.isascii() and name.isidentifier() and name not in _QUOTED:
+    if name.isascii() and name.isidentifier() and len(name) <= 64 and name not in _QUOTED:
         return name
     return f"`{name[:64]}`"

@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from esante.fhir.definitions import Element, Type
@@ -10,7 +10,7 @@ from esante.fhir.primitives import PRIMITIVES
 
 #: Formats that come down to "no white space". A code with single spaces inside is left to the slow pass.
 _SPACELESS = frozenset({"uri", "url", "canonical", "code"})
-_SPACE = b" \t\n\r\f\v"
+_SPACE = " \t\n\r\f\v"
 _BASE64 = string.ascii_letters.encode() + string.digits.encode() + b"+/"
 _ID = string.ascii_letters.encode() + string.digits.encode() + b"-."
 
@@ -24,7 +24,7 @@ FORMATS = {
     for code, kind in PRIMITIVES.items()
     if kind.pattern is not None or code in AS_JSON
 }
-_DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?(?:[eE][+-]?[0-9]{1,2})?"
+_DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99}+)(?:\.[0-9]{1,99}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 
 #: Choices of more types than this (Extension.value[x] and its like) are not looked through field by field.
 _WIDE = 20
@@ -45,17 +45,27 @@ def extensible(type_: Type, element: Element, code: str) -> bool:
     return code in PRIMITIVES and not element.plain and not (type_.name == "Extension" and element.choice)
 
 
-def well_formed(kind: str, texts: set[Any]) -> bool:
-    """Whether all of the texts (of `AS_JSON`: their JSON) have a format, one of the values of `FORMATS`."""
+class Texts(dict[str, Any]):
+    """The texts of a resource by format. Where a format takes a pattern, each different text once; otherwise it costs
+    more to tell them apart than to look at them."""
+
+    def __missing__(self, kind: str) -> list[Any] | set[Any]:
+        made: list[Any] | set[Any] = set() if kind in ONCE else []
+        self[kind] = made
+        return made
+
+
+def well_formed(kind: str, texts: Collection[Any]) -> bool:
+    """Whether all of the texts (of `AS_JSON`: their JSON, as buffers) have a format, one of the values of `FORMATS`.
+    None of them is empty."""
     if not texts:
         return True
     if kind == "decimal":
         return _DECIMALS.fullmatch(b"\n".join(texts)) is not None
     if kind == "base64Binary":
-        return all(map(_is_base64, texts))
+        return all(map(_is_base64, map(bytes, texts)))
     if kind in _SIGNS:
-        joined = "".join(texts).encode()
-        return "" not in texts and _SIGNS[kind](joined) and (kind != "id" or max(map(len, texts)) <= 64)
+        return _SIGNS[kind]("".join(texts))
     lines = "\n".join(texts)
     # A line feed inside a value could pass for the end of one.
     return lines.count("\n") == len(texts) - 1 and _LINES[kind].fullmatch(lines) is not None
@@ -66,9 +76,10 @@ def _is_base64(text: bytes) -> bool:
     return text[:1] == b'"' and len(text) % 4 == 2 and len(text) > 2 and not signs.translate(None, _BASE64)
 
 
-_SIGNS: dict[str, Callable[[bytes], bool]] = {
-    "spaceless": lambda joined: len(joined.translate(None, _SPACE)) == len(joined),
-    "id": lambda joined: not joined.translate(None, _ID),
+#: Formats that are told by the signs of all the texts together.
+_SIGNS: dict[str, Callable[[str], bool]] = {
+    "spaceless": lambda joined: not any(space in joined for space in _SPACE),
+    "id": lambda joined: not joined.encode().translate(None, _ID),
 }
 
 
@@ -78,4 +89,6 @@ def _lines(pattern: str) -> re.Pattern[str]:
 
 
 _LINES = {code: _lines(kind.pattern) for code, kind in PRIMITIVES.items() if kind.pattern and FORMATS[code] == code}
-_DECIMALS = re.compile(_DECIMAL + rb"(?:\n" + _DECIMAL + rb")*")
+_DECIMALS = re.compile(_DECIMAL + rb"(?:\n" + _DECIMAL + rb")*+")
+#: The formats of which each different text is looked at once.
+ONCE = frozenset(_LINES)

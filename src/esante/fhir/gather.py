@@ -7,15 +7,14 @@ type, written from the definitions, goes over them: values that have a format go
 else is told by what is absent.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from msgspec import UNSET
 
 from esante.fhir.definitions import Definitions, Element, Type
 from esante.fhir.deviations import tolerated_codes
-from esante.fhir.formats import AS_JSON, FORMATS, extensible, in_bulk, well_formed
+from esante.fhir.formats import FORMATS, ONCE, Texts, extensible, in_bulk, well_formed
 from esante.fhir.nesting import Nesting
 
 
@@ -31,7 +30,7 @@ class Seen:
 
     def __init__(self, resource: Any, levels: int) -> None:
         self.resource = resource
-        self.texts: defaultdict[str, set[Any]] = defaultdict(set)
+        self.texts = Texts()
         self.references: list[Any] = []
         self.holders: list[Any] = []
         self.odd = False
@@ -108,22 +107,25 @@ class _Writer:
             if in_bulk(element, code):
                 add = self._add(FORMATS[code], element.many)
                 value = f"o.{name}" if _given(element) else "v"
-                if code in AS_JSON:
-                    value = f"map(bytes, {value})" if element.many else f"bytes({value})"
                 yield f"{add}({value})" if _given(element) else f"if (v := o.{name}) is not U: {add}({value})"
 
     def _add(self, kind: str, many: bool = False) -> str:
-        """The name of the method that adds to a set."""
-        name = f"{kind}_{'update' if many else 'add'}"
-        self.head[f"{name} = seen.texts[{kind!r}].{'update' if many else 'add'}"] = None
-        return name
+        """The name of the method that adds to the texts of a format."""
+        self.head[f"{kind} = seen.texts[{kind!r}]"] = None
+        one, all_ = ("add", "update") if kind in ONCE else ("append", "extend")
+        return f"{kind}.{all_ if many else one}"
 
     def _choice(self, element: Element) -> str:
-        """At most one value of a choice, by itself or by its extensions; exactly one where it is required."""
+        """At most one value of a choice, by itself or by its extensions; exactly one where it is required. How many of
+        those that nest further are absent is kept for `_levels`."""
         groups = tuple((name, mark) if mark else (name,) for name, _, mark in self._fields(element))
-        absent, total = _absent([name for group in groups for name in group])
+        names = [name for group in groups for name in group]
+        inner = self._inner(element)
+        absent = _absent([name for name in names if name not in inner])
+        if inner:
+            absent = f"(n_{element.name} := {_absent(inner)}) + {absent}"
         self.space[f"{element.name}_groups"] = groups
-        told = f"!= {total - 1}" if element.min else f"< {total - 1}"
+        told = f"!= {len(names) - 1}" if element.min else f"< {len(names) - 1}"
         return f"if {absent} {told} and not one_of(o, {element.name}_groups, {element.min}): return False"
 
     def _concept(self, element: Element) -> str:
@@ -146,11 +148,14 @@ class _Writer:
         if self._type.name in ("Bundle", "Parameters"):
             yield f"seen.levels += {self._nesting.deepest_resource + 3}"
         for element in self._type.elements:
-            inner = [(name, code) for name, code, _ in self._fields(element) if self._counts(element, code)]
-            if inner:
-                absent, total = _absent([name for name, _ in inner])
-                levels = max(self._nesting.of(element, code) for _, code in inner)
-                yield f"if {absent} < {total}: seen.levels += {levels}"
+            if inner := self._inner(element):
+                absent = f"n_{element.name}" if element.choice else _absent(inner)
+                yield f"if {absent} < {len(inner)}: seen.levels += {max(inner.values())}"
+
+    def _inner(self, element: Element) -> dict[str, int]:
+        """The fields of an element through which it nests further, with the levels that each adds."""
+        fields = self._fields(element)
+        return {name: self._nesting.of(element, code) for name, code, _ in fields if self._counts(element, code)}
 
     def _counts(self, element: Element, code: str) -> bool:
         """Resources in resources are counted by the Bundle, and where they are contained."""
@@ -162,9 +167,9 @@ def _given(element: Element) -> bool:
     return element.min > 0 and not element.choice
 
 
-def _absent(names: list[str]) -> tuple[str, int]:
-    """The expression that counts how many of the fields are absent, and how many there are."""
-    return f"({', '.join(f'o.{name}' for name in names)},).count(U)", len(names)
+def _absent(names: Iterable[str]) -> str:
+    """The expression that counts how many of the fields are absent."""
+    return f"({''.join(f'o.{name}, ' for name in names)}).count(U)"
 
 
 def _one_of(instance: Any, groups: tuple[tuple[str, ...], ...], least: int) -> bool:

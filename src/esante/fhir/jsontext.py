@@ -15,6 +15,21 @@ _BYTE = re.compile(r" \(byte (\d+)\)$")
 
 TOO_DEEP = f"The JSON is nested more deeply than {MAX_DEPTH} levels. Send it with less nesting."
 
+#: What some texts begin with that are no JSON, and what is said of them.
+_NO_JSON_AT_ALL = {
+    b"<": "This looks like XML or HTML. Send FHIR JSON.",
+    b"\x1f\x8b": "This is compressed. Send the text as it is.",
+    b"\xff\xfe": "The text is UTF-16. FHIR JSON is always UTF-8: encode it so.",
+    b"\xfe\xff": "The text is UTF-16. FHIR JSON is always UTF-8: encode it so.",
+}
+_REMEDIES = {
+    "trailing characters": "; something stands behind the end of the resource. Send one resource alone",
+    "object keys must be strings": ". Put names in double quotes",
+    "trailing comma in object": ". Remove it",
+    "trailing comma in array": ". Remove it",
+    "invalid number": ". A number has digits on both sides of its point and no zero in front",
+}
+
 
 class NotJson(ValueError):
     """The bytes are not JSON that can be read. `place` is line and column where known."""
@@ -114,8 +129,13 @@ def _not_utf8(data: bytes) -> NotJson:
 
 
 def _malformed(data: bytes, message: str) -> NotJson:
+    for begins, text in _NO_JSON_AT_ALL.items():
+        if data.lstrip().startswith(begins):
+            return NotJson(text, (1, 1))
     hit = _BYTE.search(message)
     if hit is None and "truncated" in message:
+        if not data.strip():
+            return NotJson("There is no text. Send a resource.", (1, 1))
         if _has_lone_surrogate(data):
             return NotJson("A text has a \\u escape for half a character (a surrogate without its other half).")
         return NotJson("The JSON ends before it is complete. Send the whole text.", _byte_place(data, len(data)))
@@ -124,9 +144,17 @@ def _malformed(data: bytes, message: str) -> NotJson:
     what = message[: hit.start()].removeprefix("JSON is malformed: ")
     # msgspec points behind a trailing character and at any other one.
     offset = int(hit[1]) - (what == "trailing characters")
+    return NotJson(f"Not JSON: {_in_words(what, data, offset)}.", _byte_place(data, offset))
+
+
+def _in_words(what: str, data: bytes, offset: int) -> str:
+    """What is wrong at a place, and what to do about it where that is known."""
     if data[offset : offset + 3] in (b"NaN", b"Inf") or data[offset : offset + 4] == b"-Inf":
-        what = "NaN and Infinity are not JSON; leave the element out and give a dataAbsentReason"
-    return NotJson(f"Not JSON: {what}.", _byte_place(data, offset))
+        return "NaN and Infinity are not JSON; leave the element out and give a dataAbsentReason"
+    control = data[offset : offset + 1]
+    if what == "invalid character" and control and control[0] < ord(" "):
+        return f"the control character U+{control[0]:04X}; in a text write it as \\u{control[0]:04x}"
+    return what + _REMEDIES.get(what, "")
 
 
 def _has_lone_surrogate(data: bytes) -> bool:

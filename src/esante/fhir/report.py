@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Any
 from click import wrap_text
 
 from esante.fhir.model import Issue
-from esante.fhir.validation import check
+from esante.fhir.validation import MAX_ISSUES, check
 from esante.web import readable
 
 MAX_FILE = 200 * 1024 * 1024
 WIDTH = 110
+#: Of how many places the line is told of a problem that is the same at all of them.
+LISTED = 8
 _ERRORS = ("fatal", "error")
 
 
@@ -37,16 +39,36 @@ class Examined:
         return {"file": _decodable(self.file), "valid": self.valid, "issues": [asdict(issue) for issue in self.issues]}
 
     def lines(self) -> Iterator[str]:
-        """The file with its verdict, then each problem: line and column, severity, place, and what is wrong."""
-        counts = Counter("error" if issue.severity in _ERRORS else issue.severity for issue in self.issues)
-        told = ", ".join(
-            f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items() if kind != "information"
-        )
-        yield f"{readable(_decodable(self.file))}: {told or 'valid' if self.usable else 'cannot be used'}"
+        """The file with its verdict, then each problem: line and column, severity, place, and what is wrong; what is
+        said of many places once."""
+        yield f"{readable(_decodable(self.file))}: {self._verdict()}"
+        alike: dict[tuple[str, str], list[Issue]] = {}
         for issue in self.issues:
-            place = f"{issue.line}:{issue.column}" if issue.line else "-"
-            yield f"  {place:<9} {issue.severity:<8} {issue.expression}".rstrip()
-            yield wrap_text(issue.diagnostics, WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12)
+            alike.setdefault((issue.severity, issue.diagnostics), []).append(issue)
+        for (severity, diagnostics), (first, *others) in alike.items():
+            yield f"  {_place(first):<9} {severity:<8} {first.expression}".rstrip()
+            yield _indented(diagnostics)
+            if others:
+                listed = ", ".join(map(_place, others[:LISTED])) + ", ..." * (len(others) > LISTED)
+                yield _indented(f"The same {len(others)} more {'times' if others[1:] else 'time'}: {listed}")
+
+    def _verdict(self) -> str:
+        if not self.usable:
+            return "cannot be used"
+        counts = Counter("error" if issue.severity in _ERRORS else issue.severity for issue in self.issues)
+        counts.pop("information", None)
+        told = ["valid"] * self.valid + [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items()]
+        return ", ".join([*told, *["and more"] * (len(self.issues) > MAX_ISSUES)])
+
+
+def summary(found: Sequence[Examined]) -> str:
+    """One line about several files."""
+    counts = {
+        "valid": sum(one.valid for one in found),
+        "with errors": sum(one.usable and not one.valid for one in found),
+        "cannot be used": sum(not one.usable for one in found),
+    }
+    return f"{len(found)} files: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def examine(name: str) -> Examined:
@@ -71,3 +93,11 @@ def _read(name: str) -> bytes:
 def _decodable(name: str) -> str:
     """A file name without what is no text in it."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _place(issue: Issue) -> str:
+    return f"{issue.line}:{issue.column}" if issue.line else "-"
+
+
+def _indented(text: str) -> str:
+    return wrap_text(text, WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12)

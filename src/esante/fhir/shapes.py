@@ -150,7 +150,7 @@ def _primitive(code: str, bulk: bool) -> Any:
         case _ if code in AS_JSON:
             return msgspec.Raw
         case _ if bulk:
-            return str
+            return Annotated[str, Meta(min_length=1, max_length=64 if code == "id" else None)]
         case "boolean":
             return bool
         case "integer":

@@ -30,6 +30,7 @@ _CONTROL = b"\\u00"
 
 #: After these the rules over several elements cannot rely on what they find.
 _UNSOUND = frozenset({"structure", "too-costly"})
+_MORE_LATER = "Constraints and rules over several elements are checked once the structure is right."
 
 
 def check(
@@ -87,13 +88,16 @@ def _look_closer(data: bytes, expect: str | None, seconds: float | None, certain
         known = _CertainEntries(data) if compacted is not None else ()
         found = list(itertools.islice(explain(resource, known), MAX_ISSUES + 1))
     found += _unexpected(resource, expect)
-    if compacted is not None and not any(f.code in _UNSOUND for f in found):
+    sound = compacted is not None and not any(f.code in _UNSOUND for f in found)
+    if compacted is not None and sound:
         if not quiet:
             found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
         if seconds is not None:
             found += itertools.islice(constraints.findings(resource, seconds), MAX_ISSUES + 1)
-    issues = _issues(data, resource, found) if found else ()
-    return Checked(lambda: resource if isinstance(resource, dict) else {}, issues)
+    issues = _issues(data, resource, found) if found else []
+    if not sound and seconds is not None:
+        issues.append(_incomplete(_MORE_LATER))
+    return Checked(lambda: resource if isinstance(resource, dict) else {}, tuple(issues))
 
 
 class _Entry(msgspec.Struct):
@@ -127,18 +131,24 @@ class _CertainEntries(Container[Path]):
 def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
     found = resource.get("resourceType") if isinstance(resource, dict) else None
     if expect is not None and isinstance(found, str) and found != expect:
-        yield Finding("error", "invalid", ("resourceType",), f"Expected a {expect}; found a {found[:64]}.")
+        yield Finding("error", "invalid", ("resourceType",), f"Expected the type {expect}; found {found[:64]}.")
 
 
-def _issues(data: bytes, resource: Any, found: list[Finding]) -> tuple[Issue, ...]:
+def _issues(data: bytes, resource: Any, found: list[Finding]) -> list[Issue]:
     told = found[:MAX_ISSUES]
     located = places(data, {_there(resource, f.path) for f in told}) if len(data) <= MAX_LOCATED else {}
     issues = [_issue(finding, resource, located) for finding in told]
+    issues.sort(key=_urgency)
     if len(found) > MAX_ISSUES:
         issues.append(_incomplete(f"Only the first {MAX_ISSUES} problems are listed."))
     if not located:
         issues.append(_incomplete(f"Lines are not told in texts of more than {MAX_LOCATED:,} bytes."))
-    return tuple(issues)
+    return issues
+
+
+def _urgency(issue: Issue) -> tuple[bool, int, int]:
+    """Errors come first; then the order of the text."""
+    return issue.severity not in ("fatal", "error"), issue.line or 0, issue.column or 0
 
 
 def _incomplete(text: str) -> Issue:

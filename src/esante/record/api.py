@@ -36,10 +36,12 @@ from esante.record.searching import DOCUMENT_PARAMETERS, LIST_PARAMETERS, Search
 from esante.record.service import Record
 from esante.record.submissions import Decoder, Submission, checked, malformed
 from esante.storage import uuid7
-from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
+from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """A document of the largest size in base64, and what is said of it."""
+MAX_BUNDLE = 64 * 1024 * 1024
+"""A batch or transaction, of which no document is made in memory."""
 _EXTENSIONS = {
     "application/pdf": "pdf",
     "application/hl7-cda+xml": "xml",
@@ -110,10 +112,12 @@ class _Face:
     async def provide(self, request: Request) -> Response:
         """ITI-65: the documents of a transaction, all or none; or another batch or transaction."""
         await self.access.requester(request)
-        body = await read_resource(request, MAX_BODY)
+        body = await read_resource(request, MAX_BUNDLE)
         if not is_submission(body):
             return await self.bundles.take(request, body)
         requester = await self.access.caller(request, "DocumentReference", "c")
+        if len(body) > MAX_BODY:
+            raise too_large(MAX_BODY)
         submission = await self.decoder.provided(body, uuid7())
         with _placed(submission):
             deposited = await self.record.deposit_all(requester, submission.person_id, submission.entries)

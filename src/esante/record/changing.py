@@ -15,7 +15,7 @@ from esante.fhir.store import Version
 from esante.fhir.store.patch import patched
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource
-from esante.record.clinical import Clinical, Key, Types
+from esante.record.clinical import Clinical, Key, Types, gone
 from esante.record.clinical_model import ClinicalRead, View
 from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
@@ -135,9 +135,11 @@ class Changing:
         if_match: str | None = None,
         queries: Queries = (),
     ) -> Outcome:
-        """Change a resource by a JSON Patch."""
+        """Change a resource by a JSON Patch. Problem 410 for one that was deleted: there is nothing to patch."""
 
         def made(before: Version) -> tuple[Resource, UUID]:
+            if before.deleted:
+                raise gone()
             resource = patched(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
                 raise _bad(

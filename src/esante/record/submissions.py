@@ -98,6 +98,8 @@ class Decoder:
         for index in found:
             reference, path = entries[index]["resource"], f"Bundle.entry[{index}].resource"
             content, at = _content_of(reference, entries, raw, by_url, path)
+            if at is not None:  # taken: of a large document this is the largest part of the memory
+                entries[at]["resource"] = {"resourceType": entries[at]["resource"]["resourceType"]}
             person_id = await self._person(reference.get("subject"), reference, _resources(entries), f"{path}.subject")
             entry, told = await self._entry(reference, content, person_id, path, submission_id)
             persons.add(person_id)

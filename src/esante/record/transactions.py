@@ -23,7 +23,7 @@ from esante.fhir.store.patch import patched
 from esante.record import telling
 from esante.record.changes import Changes, Resource
 from esante.record.changing import MAX_RESOURCE, Changing, Held, Search
-from esante.record.clinical import Clinical
+from esante.record.clinical import Clinical, gone
 from esante.record.clinical_model import ClinicalRead, View
 from esante.record.clinical_types import CLINICAL, SUPPORTING
 from esante.record.findings import InvalidContent
@@ -212,6 +212,8 @@ class _Work:
         assert self._held is not None
         before, was = self._held.own(key)
         must_match(item.if_match, before.tag)
+        if before.deleted:
+            raise gone()
         resource = patched(decode(before.body), item.patch, MAX_RESOURCE)
         found = check(encode(resource), expect=item.type)
         if not found.ok or found.resource.get("id") != before.key:

@@ -8,7 +8,7 @@ same sharing would cost a two-phase commit over many nodes, so there each act is
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from operator import itemgetter
@@ -24,6 +24,8 @@ BATCH = 256
 COMMITTERS = 2
 PART = 500
 """Rows of one act that are inserted at once."""
+PART_BYTES = 4 * 1024 * 1024
+"""Bytes in them: a statement is held twice until it is sent."""
 
 
 class Overloaded(Exception):
@@ -62,18 +64,33 @@ async def insert(conn: Connection, rows: Iterable[Row]) -> None:
 
 
 async def insert_parts(conn: Connection, rows: Sequence[Row]) -> None:
-    """As `insert`, some hundred at a time: others get their turn between them."""
-    for start in range(0, len(rows), PART):
-        await insert(conn, rows[start : start + PART])
+    """As `insert`, some hundred at a time, fewer of large ones: others get their turn between them."""
+    for part in _parts(rows):
+        await insert(conn, part)
 
 
 async def insert_many(db: "Database", rows: Sequence[Row]) -> None:
     """As `Database.write` for an act that may be large: that has a transaction of its own."""
-    if len(rows) <= PART:
+    parts = list(_parts(rows))
+    if len(parts) <= 1:
         await db.write(rows)
         return
     async with db.transaction() as conn:
-        await insert_parts(conn, rows)
+        for part in parts:
+            await insert(conn, part)
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """The rows in parts, each within the bounds for one statement."""
+    start = size = 0
+    for place, (_, values) in enumerate(rows):
+        held = sum(len(value) for value in values if isinstance(value, bytes))
+        if place - start == PART or (size + held > PART_BYTES and place > start):
+            yield rows[start:place]
+            start, size = place, 0
+        size += held
+    if start < len(rows):
+        yield rows[start:]
 
 
 async def _insert_at_once(conn: Connection, rows: Iterable[Row]) -> None:

@@ -5,7 +5,7 @@ from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_d
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
 from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome, readable
-from esante.web.requests import origin_of, read_body, read_form
+from esante.web.requests import origin_of, read_body, read_form, too_large
 from esante.web.routing import grouped
 from esante.web.security import SecurityHeaders
 from esante.web.sessions import COOKIE, Session, Sessions, by_https, clear_cookie, set_cookie
@@ -45,5 +45,6 @@ __all__ = [
     "show_date",
     "show_datetime",
     "show_span",
+    "too_large",
     "translator",
 ]

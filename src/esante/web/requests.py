@@ -1,6 +1,7 @@
 """What a request carries in, within limits: bodies, forms, where it came from."""
 
 import hmac
+from io import BytesIO
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -10,19 +11,30 @@ from esante.web.problems import Problem
 
 FORM_LIMIT = 1024 * 1024
 """Bytes of a form that carries no file."""
+DRAINED = 24 * 1024 * 1024
+"""Bytes beyond a limit that are read and thrown away at most."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, at most `limit` bytes; more is refused as soon as it is known."""
+    """The body, at most `limit` bytes; Problem 413 for more.
+
+    Most clients look for an answer only when they have sent everything: so of what is somewhat too large the rest is
+    read and thrown away, and what is far too large is refused as soon as that is known.
+    """
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
-    body = bytearray()
+    most = limit + min(max(limit, FORM_LIMIT), DRAINED)
+    if declared.isdigit() and int(declared) > most:
+        raise too_large(limit)
+    body, size = BytesIO(), 0  # gives what was written into it without a copy, which counts when it is large
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
-    return bytes(body)
+        size += len(chunk)
+        if size <= limit:
+            body.write(chunk)
+        elif size > most:
+            break
+    if size > limit:
+        raise too_large(limit)
+    return body.getvalue()
 
 
 async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
@@ -33,7 +45,7 @@ async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
     """
     declared = request.headers.get("content-length", "")
     if not declared.isdigit() or int(declared) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     session = await request.app.state.sessions.of(request)
     if session is None and not _is_ours(request):
         raise _foreign()
@@ -73,7 +85,8 @@ def origin_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _too_large(limit: int) -> Problem:
+def too_large(limit: int) -> Problem:
+    """The refusal of what has more than `limit` bytes."""
     return Problem(
         413,
         "too-long",

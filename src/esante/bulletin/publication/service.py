@@ -76,9 +76,9 @@ def planned(paper: Paper) -> list[tuple[File, Maker]]:
 
 
 def written(file: File, data: bytes, out: Path) -> File:
-    """The file on disk, whole: written beside its place, synced, and moved there."""
+    """The file on disk, whole: written beside its place (each process its own), synced, and moved there."""
     path = out / file.path
-    beside = path.with_name(f".{path.name}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with beside.open("wb") as handle:
         handle.write(data)
         handle.flush()

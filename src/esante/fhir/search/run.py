@@ -66,11 +66,11 @@ async def _page(
     after = "true" if place is None else _after(statement, orders, place)
     by = ", ".join(f"k{n}{' DESC' if each.descending else ''} NULLS LAST" for n, each in enumerate(orders)) + ", id"
     limit = statement.argument(query.count + 1, "bigint")
-    total = "NULL::bigint" if query.total == "none" else "count(*)"
+    total = "SELECT NULL::bigint AS total" if query.total == "none" else f"SELECT count(*) AS total FROM {matches}"
     page = f"SELECT * FROM {matches} WHERE {after} ORDER BY {by} LIMIT {limit}"
     # The count stands beside every row, and alone where the page is empty.
     sql = (
-        f"SELECT n.total, p.* FROM (SELECT {total} AS total FROM {matches}) AS n"
+        f"SELECT n.total, p.* FROM ({total}) AS n"
         f" LEFT JOIN ({statement.with_bodies(page, index=bool(query.includes))}) AS p ON true ORDER BY {by}"
     )
     rows = await db.fetch(statement.whole(sql), *statement.arguments)
