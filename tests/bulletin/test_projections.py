@@ -144,6 +144,9 @@ def test_an_objective_is_judged_by_the_straight_way_to_it():
     assert judged(objective, 200_000, None, "2026-06") == ("unknown", None)
     assert judged(objective, 360_000, 355_000, "2026-06") == ("reached", 1.0)
     assert judged(objective, 360_000, 340_000, "2026-06") == ("behind", 0.0)
+    assert judged(objective, 350_000, 340_000, "2026-06") == ("behind", 0.0)
+    assert judged(objective, None, 340_000, "2026-06") == ("unknown", None)
+    assert judged(objective, None, 340_000, "2027-12") == ("missed", None)
     lower = next(one for one in contract().objective if one.key == "failures")
     assert judged(lower, 2_000, 900, "2026-01")[0] == "reached"
     assert judged(lower, 2_000, 1_900, "2026-05")[0] == "behind"

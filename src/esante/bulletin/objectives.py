@@ -96,9 +96,9 @@ def judged(objective: Objective, baseline: float | None, value: float | None, pe
         return "unknown", None
     if value >= objective.target if objective.direction == "up" else value <= objective.target:
         return "reached", 1.0
-    if baseline is None or baseline == objective.target:
-        return "unknown", None
-    # A way that began beyond the target and lost it again has no share that is done.
+    if baseline is None:
+        return ("missed" if period >= objective.date else "unknown"), None
+    # A way that began at the target or beyond, and lost it again, has no share that is done.
     share = max(0.0, (value - baseline) / (objective.target - baseline)) if _ahead(objective, baseline) else 0.0
     if period >= objective.date:
         return "missed", share
