@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from esante.bulletin import SCHEMA, Bulletin, Recipe, store, vintages
-from esante.bulletin.figures import counts, engine, statement
+from esante.bulletin.figures import SUBJECTS, counts, engine, statement
 from esante.bulletin.months import Months
 from esante.storage import Objects
 
@@ -46,6 +46,21 @@ async def test_polars_counts_the_same_from_the_same_text(past, files):
                 assert counts(indicator, theirs) == duckdb.count(indicator), indicator.id
                 compared += 1
     assert compared > 20
+
+
+async def test_polars_keeps_the_same_state_of_records_from_the_same_text(past, files):
+    events, _ = files
+    months = Months(past.db, Objects.open("", past.folder), past.recipe, past.folder / "scratch")
+    sources = await months.sources((await past.journal.head()).size, LAST)
+    before = await months._subjects(list(sources.values())[:-1], list(sources)[-2])
+    polars = pl.SQLContext(events=pl.scan_parquet(events), before=pl.scan_parquet(before))
+    theirs = polars.execute(SUBJECTS, eager=True).rows()
+    with engine(past.folder / "scratch") as duckdb:
+        duckdb.events(events)
+        duckdb._view("before", [before])
+        ours = duckdb.rows(SUBJECTS)
+    assert theirs == ours
+    assert len(ours) > 500
 
 
 async def test_a_figure_is_added_by_a_row_and_a_line(fresh, tmp_path):
