@@ -27,6 +27,7 @@ __all__ = [
     "date_range",
     "fhir_response",
     "keys_of",
+    "must_be_json",
     "posted_search",
     "read_resource",
     "searchset",
@@ -46,6 +47,12 @@ def fhir_response(resource: Resource, status: int = 200, headers: Mapping[str, s
 
 async def read_resource(request: Request, limit: int) -> bytes:
     """The body of a request that sends a resource; Problem 415 for another media type, 413 beyond `limit` bytes."""
+    must_be_json(request)
+    return await read_body(request, limit)
+
+
+def must_be_json(request: Request) -> None:
+    """Problem 415 for a body of another media type."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _JSON:
         raise Problem(
             415,
@@ -54,7 +61,6 @@ async def read_resource(request: Request, limit: int) -> bytes:
             place="Content-Type",
             remedy=N_("Send FHIR as application/fhir+json."),
         )
-    return await read_body(request, limit)
 
 
 def searchset(

@@ -2,6 +2,7 @@
 
 from esante.web.cors import Cors
 from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
+from esante.web.large import LargeBodies, give_back
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
 from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome, readable
@@ -21,6 +22,7 @@ __all__ = [
     "N_",
     "TIME_ZONE",
     "Cors",
+    "LargeBodies",
     "Page",
     "Problem",
     "SecurityHeaders",
@@ -32,6 +34,7 @@ __all__ = [
     "encode_cursor",
     "environment",
     "gettext_of",
+    "give_back",
     "grouped",
     "language_of",
     "origin_of",
