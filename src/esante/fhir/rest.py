@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.fhir.ids import keys_of
+from esante.fhir.negotiation import of_parameters
 from esante.fhir.search import dates
 from esante.fhir.search.model import DEFAULT_COUNT, MAX_COUNT
 from esante.web import FHIR_JSON, N_, Problem, read_body, readable
@@ -203,6 +204,7 @@ async def posted_search(request: Request) -> Request:
         remedy = N_("Send the parameters as application/x-www-form-urlencoded.")
         raise Problem(415, "not-supported", N_("This form cannot be read."), remedy=remedy)
     body = await read_body(request, FORM_LIMIT)
+    of_parameters(parse_qsl(body.decode("latin-1")))
     query = b"&".join(part for part in (request.scope["query_string"], body) if part)
     path = request.scope["path"].removesuffix("/_search")
     return Request({**request.scope, "query_string": query, "path": path, "method": "GET"})

@@ -5,7 +5,7 @@ from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_d
 from esante.web.large import LargeBodies, give_back
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
-from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome, readable
+from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, on_problem, outcome, readable
 from esante.web.requests import origin_of, read_body, read_form, too_large
 from esante.web.routing import grouped
 from esante.web.security import SecurityHeaders
@@ -37,6 +37,7 @@ __all__ = [
     "give_back",
     "grouped",
     "language_of",
+    "on_problem",
     "origin_of",
     "outcome",
     "read_body",
