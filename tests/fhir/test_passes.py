@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.fhir import accept, check, decode, explain, rules, validation
+from esante.fhir import accept, check, check_all, decode, explain, rules, validation
 from esante.fhir.definitions import load
 from esante.fhir.jsontext import compact, decode_marking_repeats
 from esante.fhir.model import MAX_DEPTH
@@ -139,6 +139,46 @@ def test_tampered_resources_are_judged_alike(resource, indent):
     assert sorted(told(data)) == sorted(slowly(data))
     if accept(data):
         assert list(explain.explain(decode(data))) == []
+
+
+together = st.lists(st.one_of(st.sampled_from([*SAMPLES, HOLDER, DETECTED]), tampered()), max_size=5)
+EXPECTED = st.sampled_from([None, "Patient", "Bundle", "Observation"])
+
+
+@settings(max_examples=300)
+@given(together, EXPECTED)
+def test_resources_looked_at_together_are_judged_as_each_by_itself(resources, expected):
+    asked = [(json.dumps(one).encode(), expected or str(one.get("resourceType"))) for one in resources]
+    found = check_all(asked)
+    assert [one.issues for one in found] == [check(data, expect=type_).issues for data, type_ in asked]
+    assert [one.resource for one in found] == [check(data, expect=type_).resource for data, type_ in asked]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {**observation(), "subject": {"reference": "#p"}},
+        {**DETECTED, "reference": "#p"},
+        changed(patient(), "birthDate", "1990-02-30"),
+        {**patient(), "birthDay": "1990-01-01"},
+        patient(),
+    ],
+    ids=["held by another", "an address like a reference", "format", "unknown element", "another type"],
+)
+def test_one_wrong_resource_among_right_ones_is_told_of(wrong):
+    right = [(dumped(one), one["resourceType"]) for one in (HOLDER, observation(), allergy())]
+    asked = [*right, (dumped(wrong), "Observation"), *right]
+    found = check_all(asked)
+    assert [one.ok for one in found] == [True, True, True, False, True, True, True]
+    assert found[3].issues == check(dumped(wrong), expect="Observation").issues
+
+
+@pytest.mark.parametrize("name", ['"status"', '"stat\\u0075s"'])
+def test_a_repeated_name_in_one_of_several_is_seen(name):
+    data = dumped(observation())
+    twice = data.replace(b"{", b"{" + name.encode() + b':"final",', 1)
+    found = check_all([(data, "Observation"), (twice, "Observation")])
+    assert [one.ok for one in found] == [True, False]
 
 
 NUMBERS = ["0", "-0", "4.10", "1e5", "1E-5", "-0.0e+10", "1e99", "1e308", "0." + "0" * 120 + "1", "9" * 300]

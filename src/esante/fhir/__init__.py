@@ -3,6 +3,7 @@
 Knows FHIR and nothing of health services; imports no other room. The face:
 
 - `check(data)`: every problem of the bytes of a resource, each with its place and remedy.
+- `check_all(resources)`: the same of many resources at once, each with the type that it has to be.
 - `compile_path(expression, type_)`: FHIRPath over plain data; `PathError`, `PathFailed` when it cannot be used.
 - `decode(data)`, `encode(resource)`: JSON with decimals that keep their digits.
 - `outcome(issues)`: an OperationOutcome.
@@ -14,7 +15,7 @@ from esante.fhir.jsontext import NotJson, decode, encode
 from esante.fhir.model import Checked, Issue
 from esante.fhir.outcome import outcome
 from esante.fhir.path import Path, PathError, PathFailed, compile_path
-from esante.fhir.validation import accept, check
+from esante.fhir.validation import accept, check, check_all
 from esante.fhir.view import DocumentView, view
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PathFailed",
     "accept",
     "check",
+    "check_all",
     "compile_path",
     "decode",
     "encode",

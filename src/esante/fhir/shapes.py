@@ -11,9 +11,9 @@ import keyword
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -25,6 +25,7 @@ from esante.fhir.gather import Gather, Seen, gatherer
 from esante.fhir.nesting import Nesting
 from esante.fhir.primitives import PRIMITIVES
 
+T = TypeVar("T")
 _MODULE = f"{__name__}.r4"
 _EXTENSIONS = Annotated[list["Element"], Meta(min_length=1)]
 
@@ -49,9 +50,16 @@ class Shapes:
     def look(self, data: bytes) -> Seen | None:
         """What is seen in the bytes of an R4 resource that is right in structure, formats, choices and required
         codes; None of all other bytes."""
+        return self._look(self._decoder.decode, data)
+
+    def look_at_all(self, many: Sequence[bytes]) -> Seen | None:
+        """As `look` of several resources at once, of which `Seen.resource` is the list; None unless all are right."""
+        return self._look(lambda each: [self._decoder.decode(data) for data in each], many)
+
+    def _look(self, decode: Callable[[T], Any], data: T) -> Seen | None:
         with self._lock:
             try:
-                resource, right = self._decoder.decode(data), True
+                resource, right = decode(data), True
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 resource, right = None, False
             seen = Seen(resource, self._levels)
@@ -63,19 +71,16 @@ class Shapes:
 
     def _struct(self, type_: Type) -> type:
         names: dict[str, str] = {}
-        required: list[tuple[str, Any]] = []
-        optional: list[tuple[str, Any, Any]] = []
+        # In the order of the definitions, in which most texts have them: msgspec looks on from the last one found.
+        fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
         for json_name, annotation, must in self._fields(type_):
             name = _field_name(json_name)
             names[name] = json_name
-            if must:
-                required.append((name, annotation))
-            else:
-                optional.append((name, Union[annotation, UnsetType], UNSET))  # noqa: UP007
+            fields.append((name, annotation) if must else (name, Union[annotation, UnsetType], UNSET))  # noqa: UP007
         is_resource = type_.kind == "resource"
         return msgspec.defstruct(
             _class_name(type_.name),
-            [*required, *optional],
+            fields,
             module=_MODULE,
             namespace=self._noting(type_),
             tag_field="resourceType" if is_resource else None,

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -49,6 +49,16 @@ def check(
         return _unreadable(jsontext.NotJson(jsontext.TOO_DEEP), "too-costly")
 
 
+def check_all(resources: Sequence[tuple[bytes, str]]) -> list[Checked]:
+    """`check` of resources, each with the type that it has to be.
+
+    Looked at together they cost a third of it; where that does not say yes to all of them, each is checked by itself.
+    """
+    if _all_certain(resources):
+        return [Checked(functools.partial(jsontext.decode, data)) for data, _ in resources]
+    return [check(data, expect=expect) for data, expect in resources]
+
+
 def accept(data: bytes) -> bool:
     """The fast pass alone: whether structure, formats and required codes are certainly right.
 
@@ -68,7 +78,25 @@ def _check(data: bytes, expect: str | None, seconds: float | None) -> Checked:
 
 def _certain(data: bytes) -> Seen | None:
     """What is seen in bytes that are certainly right in all that concerns single elements; None of others."""
-    seen = shapes().look(data)
+    return _without_surprise(shapes().look(data), data)
+
+
+def _all_certain(resources: Sequence[tuple[bytes, str]]) -> bool:
+    """Whether all are certainly right, and of their types; no answer where one has to be a Bundle, which has rules of
+    its own."""
+    bodies = [data for data, _ in resources]
+    try:
+        seen = _without_surprise(shapes().look_at_all(bodies), b"".join(bodies))
+    except RecursionError:
+        return False
+    if seen is None or seen.levels > MAX_DEPTH or not nothing_to_tell(seen):
+        return False
+    expected = [expect for _, expect in resources]
+    return "Bundle" not in expected and [type(each).__name__ for each in seen.resource] == expected
+
+
+def _without_surprise(seen: Seen | None, data: bytes) -> Seen | None:
+    """What was seen in bytes that hold nothing that the decoder passes over."""
     if seen is None or jsontext.may_repeat_names(data, jsontext.encode(seen.resource)):
         return None
     return None if b"\\" in data and _CONTROL in data else seen

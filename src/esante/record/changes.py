@@ -26,7 +26,7 @@ from esante.storage import Row, uuid7
 from esante.web import N_, Problem
 
 Resource = dict[str, Any]
-_REFERENCE = re.compile(rb'"reference":"((?:[^"\\]|\\.)*)"')
+_REFERENCE = re.compile(rb'"reference":"([^"\\]*(?:\\.[^"\\]*)*)"')
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
 
 
@@ -139,6 +139,7 @@ class Changes:
             raise Denied(
                 telling.no_right(type_) if is_open else telling.record_closed(), verdict, category=source.category
             )
+        self._verdicts[source.id] = verdict
         return verdict
 
 

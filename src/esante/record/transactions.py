@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from esante.access import Requester
-from esante.fhir import Issue, check, decode, encode, store
+from esante.fhir import Checked, Issue, check, check_all, decode, encode, store
 from esante.fhir.preconditions import etag, must_match
 from esante.fhir.rest import keys_of
 from esante.fhir.store import Version, instant
@@ -97,6 +97,7 @@ class _Work:
         self._read: list[Version] = []
         self._held: Held | None = None
         self._issues: list[Issue] = []
+        self._checked: Mapping[int, Checked] = {}
 
     async def in_transaction(self, conn: Connection) -> None:
         """All entries, where some of them depend on what there is."""
@@ -114,23 +115,34 @@ class _Work:
         """The entries that change something. Raises `InvalidContent` with all that is wrong in all of them."""
         self._give_keys()
         addresses = Addresses(self._named.addresses | self._addresses())
-        for number, item in enumerate(sorted(self._items, key=_order)):
-            if number % _AT_ONCE == _AT_ONCE - 1:
-                await asyncio.sleep(0)
-            with _at(item):
-                self._carry_out(item, addresses)
+        ordered = sorted(self._items, key=_order)
+        for start in range(0, len(ordered), _AT_ONCE):
+            together = ordered[start : start + _AT_ONCE]
+            self._check(together, addresses)
+            for item in together:
+                with _at(item):
+                    self._carry_out(item)
+            await asyncio.sleep(0)
         if self._issues:
             raise InvalidContent("request", issues=self._issues[:_MAX_ISSUES])
 
-    def _carry_out(self, item: Item, addresses: Addresses) -> None:
+    def _check(self, items: Sequence[Item], addresses: Addresses) -> None:
+        """Check the resources of entries, referring to what there is or will be; too large ones are left out."""
+        sent = [item for item in items if item.method in ("POST", "PUT") and item.index not in self._named.known]
+        bodies = [(item, addresses.in_place(bytes(item.body))) for item in sent]
+        bodies = [(item, body) for item, body in bodies if len(body) <= MAX_RESOURCE]
+        found = check_all([(body, item.type) for item, body in bodies])
+        self._checked = {item.index: each for (item, _), each in zip(bodies, found, strict=True)}
+
+    def _carry_out(self, item: Item) -> None:
         if (reference := self._named.known.get(item.index)) is not None:
             self.answers[item.index] = {"response": {"status": "200", "location": reference}}
         elif item.method == "DELETE":
             self._delete(item)
         elif item.method == "POST":
-            self._create(item, addresses)
+            self._create(item)
         elif item.method == "PUT":
-            self._update(item, self._resource(item, addresses))
+            self._update(item, self._resource(item))
         elif item.method == "PATCH":
             self._patch(item)
 
@@ -175,7 +187,7 @@ class _Work:
 
     # The methods
 
-    def _create(self, item: Item, addresses: Addresses) -> None:
+    def _create(self, item: Item) -> None:
         search = (item.type, item.criteria or "")
         known = self._found.get(search) or self._made.get(search) if item.criteria is not None else None
         if known is not None:
@@ -183,7 +195,7 @@ class _Work:
                 self._read.append(known)
             self._answer(item, "200", known, whole=self._whole and search not in self._made)
             self._made[search] = known
-        elif (resource := self._resource(item, addresses)) is not None:
+        elif (resource := self._resource(item)) is not None:
             made = self.changes.create(resource, self._keys[item.index])
             if item.criteria is not None:
                 self._made[search] = made
@@ -250,12 +262,11 @@ class _Work:
 
     # Parts
 
-    def _resource(self, item: Item, addresses: Addresses) -> Resource | None:
-        """The resource of an entry, referring to what there is or will be; None where it is wrong: that is noted."""
-        body = addresses.in_place(bytes(item.body))
-        if len(body) > MAX_RESOURCE:
+    def _resource(self, item: Item) -> Resource | None:
+        """The resource of an entry as it was checked; None where it is wrong: that is noted."""
+        found = self._checked.get(item.index)
+        if found is None:
             raise Problem(413, "too-long", N_("This is too large."), detail=f"{MAX_RESOURCE:,} bytes are allowed.")
-        found = check(body, expect=item.type)
         if not found.ok:
             prefix = f"{item.place}.resource"
             self._issues += [

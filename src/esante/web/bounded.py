@@ -4,8 +4,11 @@ uvicorn bounds neither: without this a client could hold connections and memory 
 """
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from esante.web.joined import Joined
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
@@ -24,7 +27,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Joined(transport, self.loop)))
         self._close_in(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:

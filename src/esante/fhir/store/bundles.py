@@ -143,6 +143,10 @@ class Addresses:
 
     def _replaced(self, match: re.Match[bytes]) -> bytes:
         found = self._addresses.get(match[1])
-        if found is None or _IDENTIFIER.search(match.string, max(0, match.start() - 40), match.start()):
+        if found is None:
+            return match[0]
+        text, start = match.string, match.start()
+        # Nearly all stand in references, which a look at what is before tells sooner than a search for identifiers.
+        if not text.endswith(b'"reference":', 0, start) and _IDENTIFIER.search(text, max(0, start - 40), start):
             return match[0]
         return match[0].replace(match[1], found)
