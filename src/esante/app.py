@@ -1,7 +1,8 @@
 """Puts the rooms together: the platform's services, and the web application over them.
 
-The way of one request: `SecurityHeaders` and `Cors` -> the room's route (`api.py` or `pages.py`) -> `access` says who
-asks -> the room's service decides, does and journals it in one transaction -> the route encodes the answer.
+The way of one request: `SecurityHeaders`, `Cors` and `Negotiation` -> the room's route (`api.py` or `pages.py`) ->
+`access` says who asks -> the room's service decides, does and journals it in one transaction -> the route encodes the
+answer.
 Readers of the journal (notices, subscriptions), the sealer, the work on exports and the deliveries run beside it in
 every worker.
 """
@@ -41,6 +42,7 @@ from esante.access import Access
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.directory import Directory
 from esante.export import Exports
+from esante.fhir.negotiation import FORMATS, Negotiation
 from esante.fhir.rest import fhir_response
 from esante.fhir.validate_api import validate_capability, validate_routes
 from esante.journal import Journal, Reader, run_readers
@@ -190,7 +192,12 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(Metered, meter=meter), Middleware(SecurityHeaders), Middleware(Cors)],
+        middleware=[
+            Middleware(Metered, meter=meter),
+            Middleware(SecurityHeaders),
+            Middleware(Cors),
+            Middleware(Negotiation),
+        ],
         exception_handlers=HANDLERS,
     )
     app.state.secure = settings.base_url.startswith("https:")
@@ -333,7 +340,7 @@ def _capability_statement(base: str) -> dict[str, Any]:
             subscriptions.INSTANTIATES,
         ],
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json"],
+        "format": [*FORMATS],
         "patchFormat": [record.PATCH_FORMAT],
         "software": {"name": "esante", "version": __version__},
         "implementation": {"description": "The shared care record of esante", "url": base},

@@ -207,7 +207,13 @@ async def test_a_body_that_cannot_be_read_is_refused(site: Site, path: str, faul
 async def test_other_media_types_and_methods_are_refused(site: Site) -> None:
     async with site.http() as http:
         text = {"Content-Type": "text/plain"}
-        assert_clear(await http.post("/fhir/DocumentReference", content=b"x", headers=text), 415)
+        xml = {"Content-Type": "application/fhir+xml"}
+        for path in ("/fhir", "/fhir/DocumentReference", "/fhir/Observation", "/fhir/$validate"):
+            for other in (text, xml):
+                assert_clear(await http.post(path, content=b"<x/>", headers=other), 415)
+        for path in ("/fhir/metadata", "/fhir/Observation", "/fhir/Patient", "/fhir/DocumentReference/x"):
+            assert_clear(await http.get(path, headers={"Accept": "application/fhir+xml"}), 406)
+            assert_clear(await http.get(path, params={"_format": "xml"}), 406)
         for method, path in (("DELETE", "/fhir/DocumentReference/x"), ("PATCH", "/fhir/Patient"), ("TRACE", "/fhir")):
             answer = await http.request(method, path)
             assert answer.status_code in (404, 405)

@@ -1,5 +1,6 @@
 """The memory of a server process while much comes in at once: measured on a real one, by the kernel's own count."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -61,8 +62,8 @@ def requests(world: World, kind: str, entries: int, size: int) -> bytes:
     return orjson.dumps({"resourceType": "Bundle", "type": kind, "entry": made})
 
 
-def document(world: World, size: int) -> bytes:
-    """A submission of a FHIR document of some thousand resources."""
+def document(world: World, size: int, note: int = 2_000) -> bytes:
+    """A submission of a FHIR document of many resources, each with a note of some length."""
     person = world.persons[1]
     about = {
         "identifier": [{"system": LOCAL, "value": person.identifiers[0].value}],
@@ -71,7 +72,7 @@ def document(world: World, size: int) -> bytes:
     found = discharge_letter(about, "Bon état.")
     patient = found["entry"][1]["fullUrl"]
     measured = {"resourceType": "Observation", "status": "final", "code": {"text": "height"}}
-    measured |= {"subject": {"reference": patient}, "note": [{"text": "x" * 2_000}]}
+    measured |= {"subject": {"reference": patient}} | ({"note": [{"text": "x" * note}]} if note else {})
     count = size // (len(orjson.dumps(measured)) + 75)
     found["entry"] += [{"fullUrl": uuid7().urn, "resource": measured} for _ in range(count)]
     return orjson.dumps(provided({"reference": f"Patient/{person.id}"}, found))
@@ -99,15 +100,47 @@ async def test_50_megabytes_of_requests_are_taken_in_little_memory(
 
 
 @pytest.mark.long
-async def test_the_largest_document_is_taken_in_little_memory(
+async def test_two_at_once_are_taken_one_after_the_other(
     busy: tuple[World, Server], hospital: httpx.AsyncClient
 ) -> None:
     world, server = busy
-    answer = await hospital.post("/fhir", content=document(world, 19 * MB), headers=MINIMAL)
+    bodies = [SENT["a transaction of many entries"](world), SENT["a batch"](world)]
+    answers = await asyncio.gather(*(hospital.post("/fhir", content=body, headers=MINIMAL) for body in bodies))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert server.memory() < MOST
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("size", "note"), [(19 * MB, 2_000), (9 * MB, 0)], ids=["large", "many"])
+async def test_the_largest_documents_are_taken_in_little_memory(
+    busy: tuple[World, Server], hospital: httpx.AsyncClient, size: int, note: int
+) -> None:
+    """In bytes, and in elements."""
+    world, server = busy
+    answer = await hospital.post("/fhir", content=document(world, size, note), headers=MINIMAL)
     assert answer.status_code == 200, answer.text[:500]
     found = await hospital.get(f"/fhir/Observation?patient={world.persons[1].id}&_count=1")
     assert found.status_code == 200
     assert server.memory() < MOST
+
+
+@pytest.mark.long
+async def test_many_elements_are_refused_in_little_memory(
+    busy: tuple[World, Server], hospital: httpx.AsyncClient
+) -> None:
+    """A document of tiny resources, and Bundles whose entries, parts or text are as many as there is room for."""
+    world, server = busy
+    batch = b'{"resourceType": "Bundle", "type": "batch", "entry": ['
+    for body, status, told in (
+        (document(world, 19 * MB, 0), 422, "400,000 elements"),
+        (batch + b"{}," * 20 * MB + b"{}]}", 413, "20,000 entries"),
+        (batch + b'{"link": [' + b"{}," * 20 * MB + b"{}]}]}", 422, "Send less at once"),
+        (batch + b'{"resource": {"a": [' + b"{}," * 9 * MB + b"{}}}]}", 422, "400,000 elements"),
+    ):
+        answer = await hospital.post("/fhir", content=body, headers=MINIMAL)
+        assert answer.status_code == status, answer.text[:500]
+        assert told in answer.text
+        assert server.memory() < MOST, told
 
 
 async def test_what_is_too_large_is_told_so(busy: tuple[World, Server], hospital: httpx.AsyncClient) -> None:

@@ -106,3 +106,13 @@ def test_a_choice_that_is_absent_with_a_reason_passes_the_fast_pass():
     assert accept(unknown)
     assert check(unknown).issues == ()
     assert not accept(dumped(allergy() | {"_onsetDateTime": ABSENT, "onsetString": "long ago"}))
+
+
+def test_a_history_tells_twice_that_a_resource_was_deleted():
+    gone = {
+        "fullUrl": "http://x.test/Patient/p1",
+        "request": {"method": "DELETE", "url": "Patient/p1"},
+        "response": {"status": "204"},
+    }
+    history = {"resourceType": "Bundle", "type": "history", "entry": [gone, gone]}
+    assert check(dumped(history), invariants=True).issues == ()

@@ -92,6 +92,22 @@ async def test_a_change_makes_a_version_and_the_old_ones_stay(world):
             assert methods == ["DELETE", "PUT", "PUT", "POST"]
         back = await client.put(url, content=observation(person, id=first["id"]), headers=FHIR)
         assert (back.status_code, back.headers["etag"]) == (201, 'W/"5"')
+        await client.delete(url)
+        for address in (f"{url}/_history", f"/fhir/Patient/{person.id}/_history"):
+            history = await client.get(address)
+            assert check(history.content).ok, check(history.content).issues
+            methods = [entry["request"]["method"] for entry in history.json()["entry"]]
+            assert methods == ["DELETE", "PUT", "DELETE", "PUT", "PUT", "POST"]
+
+
+@pytest.mark.parametrize("id_", ["%20", "%22x", "x", "0" * 32, "00000000-0000-7000-8000-000000000000"])
+async def test_the_history_of_nobody_is_empty(world, id_):
+    async with world.client(world.people["hospital"]) as client:
+        history = await client.get(f"/fhir/Patient/{id_}/_history")
+        assert history.status_code == 200
+        assert check(history.content).ok, check(history.content).issues
+        assert "entry" not in history.json()
+        assert history.json()["link"][0]["url"] == f"{BASE}/fhir/Patient/{id_}/_history"
 
 
 async def test_history_is_shown_page_by_page(world):

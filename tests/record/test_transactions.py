@@ -289,6 +289,11 @@ async def test_each_entry_of_a_batch_is_a_request_of_its_own(world):
     [
         (b'{"resourceType":"Bundle","type":"batch","entry":[{"request":7}]}', 422),
         (b'{"resourceType":"Bundle","type":"batch","entry":{}}', 422),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[],"more":1}', 422),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[{"more":1}]}', 422),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[{}]}', 422),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[' + b"{}," * 20_000 + b"{}]}", 413),
+        (b'{"resourceType":"Bundle","type":"batch","entry":[{"link":[' + b"{}," * 500_000 + b"{}]}]}", 422),
         (b'{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Observation"}}]}', 422),
         (b'{"resourceType":"Bundle","type":"batch"}', 200),
         (

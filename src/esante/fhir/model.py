@@ -11,6 +11,9 @@ Path = tuple[str | int, ...]
 
 #: JSON nested more deeply than this is refused; real documents stay below 40.
 MAX_DEPTH = 254
+#: JSON of more elements (`jsontext.elements`) is not looked into: each takes some 300 bytes of memory meanwhile. Usual
+#: resources have one in 37 bytes, so this is 15 MB of them without a picture or a PDF.
+MAX_ELEMENTS = 400_000
 
 
 @dataclass(frozen=True, slots=True)

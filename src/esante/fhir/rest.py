@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.fhir.ids import keys_of
+from esante.fhir.negotiation import of_parameters
 from esante.fhir.search import dates
 from esante.fhir.search.model import DEFAULT_COUNT, MAX_COUNT
 from esante.web import FHIR_JSON, N_, Problem, read_body, readable
@@ -27,6 +28,7 @@ __all__ = [
     "date_range",
     "fhir_response",
     "keys_of",
+    "must_be_json",
     "posted_search",
     "read_resource",
     "searchset",
@@ -46,6 +48,12 @@ def fhir_response(resource: Resource, status: int = 200, headers: Mapping[str, s
 
 async def read_resource(request: Request, limit: int) -> bytes:
     """The body of a request that sends a resource; Problem 415 for another media type, 413 beyond `limit` bytes."""
+    must_be_json(request)
+    return await read_body(request, limit)
+
+
+def must_be_json(request: Request) -> None:
+    """Problem 415 for a body of another media type."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _JSON:
         raise Problem(
             415,
@@ -54,7 +62,6 @@ async def read_resource(request: Request, limit: int) -> bytes:
             place="Content-Type",
             remedy=N_("Send FHIR as application/fhir+json."),
         )
-    return await read_body(request, limit)
 
 
 def searchset(
@@ -197,6 +204,7 @@ async def posted_search(request: Request) -> Request:
         remedy = N_("Send the parameters as application/x-www-form-urlencoded.")
         raise Problem(415, "not-supported", N_("This form cannot be read."), remedy=remedy)
     body = await read_body(request, FORM_LIMIT)
+    of_parameters(parse_qsl(body.decode("latin-1")))
     query = b"&".join(part for part in (request.scope["query_string"], body) if part)
     path = request.scope["path"].removesuffix("/_search")
     return Request({**request.scope, "query_string": query, "path": path, "method": "GET"})

@@ -54,7 +54,7 @@ def _tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding]:
 def _bundle(bundle: Json, compacted: bytes) -> Iterator[Finding]:
     kind = bundle.get("type")
     entries = bundle.get("entry", [])
-    yield from _full_urls(entries)
+    yield from _full_urls(entries, repeated=kind == "history")
     yield from _entry_parts(kind, entries)
     if kind == "document":
         yield from _document(bundle, entries)
@@ -86,8 +86,9 @@ def _document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
             yield _error("required", ("entry", index, "fullUrl"), text)
 
 
-def _full_urls(entries: list[Json]) -> Iterator[Finding]:
-    """bdl-7, bdl-8, and that an http fullUrl ends with the type and id of its resource."""
+def _full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding]:
+    """bdl-7, bdl-8, and that an http fullUrl ends with the type and id of its resource. `repeated`: a resource may be
+    there more than once, as in a history."""
     seen: dict[tuple[str, Any], int] = {}
     ids: Counter[str] = Counter()
     for index, entry in enumerate(entries):
@@ -95,14 +96,14 @@ def _full_urls(entries: list[Json]) -> Iterator[Finding]:
         local = f"{resource.get('resourceType')}/{resource.get('id')}"
         if "id" in resource:
             ids[local] += 1
-            if ids[local] == 2 and url is None:
+            if ids[local] == 2 and url is None and not repeated:
                 text = f"{local} is in the Bundle more than once, without a fullUrl to tell them apart."
                 yield _error("invariant", ("entry", index, "resource", "id"), text)
         if url is None:
             continue
         where: Path = ("entry", index, "fullUrl")
         key = (url, resource.get("meta", {}).get("versionId"))
-        if key in seen:
+        if key in seen and not repeated:
             yield _error("invariant", where, f"The same fullUrl is at entry {seen[key]} already (bdl-7): {url[:120]}")
         seen.setdefault(key, index)
         if "/_history/" in url:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -87,6 +87,6 @@ def past(base_url: str, version: Version) -> Json:
 
 
 def url(base_url: str, path: str, pairs: Pairs) -> str:
-    """An address with parameters."""
+    """An address with parameters; `path` is as the application reads it."""
     query = urlencode(list(pairs))
-    return f"{base_url}/{path}{'?' + query if query else ''}"
+    return f"{base_url}/{quote(path, safe='/$')}{'?' + query if query else ''}"

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from esante.access import Access, Requester
 from esante.directory import Directory
 from esante.fhir import Issue, outcome
-from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset
+from esante.fhir.rest import SearchParams, fhir_response, keys_of, must_be_json, posted_search, searchset
 from esante.record import clinical_routes, telling
 from esante.record.bundles_api import BundlesFace, is_submission
 from esante.record.clinical_routes import ClinicalRoutes
@@ -36,7 +36,7 @@ from esante.record.searching import DOCUMENT_PARAMETERS, LIST_PARAMETERS, Search
 from esante.record.service import Record
 from esante.record.submissions import Decoder, Submission, checked, malformed
 from esante.storage import uuid7
-from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
+from esante.web import FHIR_JSON, N_, LargeBodies, Problem, decode_cursor, encode_cursor, too_large
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """A document of the largest size in base64, and what is said of it."""
@@ -77,7 +77,7 @@ def capabilities() -> list[Resource]:
 def routes(record: Record, directory: Directory, access: Access, base_url: str) -> list[BaseRoute]:
     """The routes under /fhir; `base_url` is the address of /fhir."""
     bundles = BundlesFace(record.transactions(base_url), access, base_url)
-    face = _Face(record, directory, access, base_url, Decoder(directory, base_url), bundles)
+    face = _Face(record, directory, access, base_url, Decoder(directory, base_url), bundles, LargeBodies())
     get, post, put = ["GET"], ["POST"], ["PUT"]
     reference, lists = "/fhir/DocumentReference", "/fhir/List"
     return [
@@ -106,15 +106,21 @@ class _Face:
     base_url: str
     decoder: Decoder
     bundles: BundlesFace
+    large: LargeBodies
 
     # Deposit
 
     async def provide(self, request: Request) -> Response:
-        """ITI-65: the documents of a transaction, all or none; or another batch or transaction."""
+        """A batch or transaction."""
         await self.access.requester(request)
-        body = await read_resource(request, MAX_BUNDLE)
-        if not is_submission(body):
+        must_be_json(request)
+        async with self.large.body(request, MAX_BUNDLE) as body:
+            if is_submission(body):
+                return await self._provided(request, body)
             return await self.bundles.take(request, body)
+
+    async def _provided(self, request: Request, body: bytes) -> Response:
+        """ITI-65: the documents of a transaction, all or none."""
         requester = await self.access.caller(request, "DocumentReference", "c")
         if len(body) > MAX_BODY:
             raise too_large(MAX_BODY)
@@ -158,9 +164,11 @@ class _Face:
     async def publish(self, request: Request) -> Response:
         """ITI-105: one document inside its DocumentReference."""
         requester = await self.access.caller(request, "DocumentReference", "c")
-        submission = await self.decoder.simplified(await read_resource(request, MAX_BODY))
-        with _placed(submission):
-            [one] = await self.record.deposit_all(requester, submission.person_id, submission.entries)
+        must_be_json(request)
+        async with self.large.body(request, MAX_BODY) as body:
+            submission = await self.decoder.simplified(body)
+            with _placed(submission):
+                [one] = await self.record.deposit_all(requester, submission.person_id, submission.entries)
         location = f"{self.base_url}/DocumentReference/{one.document.key}"
         resource = document_reference(one.document, self.base_url)
         return fhir_response(resource, 201 if one.created else 200, {"Location": location})
@@ -169,7 +177,9 @@ class _Face:
         """PUT with status entered-in-error and the reason in `description`; nothing else can be changed."""
         requester = await self.access.caller(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
-        given = checked(await read_resource(request, MAX_BODY), "DocumentReference")
+        must_be_json(request)
+        async with self.large.body(request, MAX_BODY) as body:
+            given = checked(body, "DocumentReference")
         if given.get("id") != request.path_params["id"]:
             raise malformed(N_("The id is not that of the address."), "DocumentReference.id", N_("Send the same id."))
         if given.get("status") != Status.WITHDRAWN:

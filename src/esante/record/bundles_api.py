@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from esante.access import Access, Requester
 from esante.fhir.preconditions import preference
-from esante.fhir.store.bundles import Item, NotFhir, items_of
+from esante.fhir.store.bundles import Item, items_of
+from esante.fhir.store.outline import Counted, NotFhir, read
 from esante.fhir.store.patch import MEDIA_TYPE
 from esante.record.checks import IN_THREAD
 from esante.record.findings import InvalidContent
@@ -32,7 +33,7 @@ class _Type(msgspec.Struct):
     resourceType: str = ""
 
 
-class _TypedEntry(msgspec.Struct):
+class _TypedEntry(Counted):
     resource: _Type = msgspec.field(default_factory=_Type)
 
 
@@ -45,10 +46,13 @@ _typed = msgspec.json.Decoder(_TypedBundle)
 
 
 def is_submission(body: bytes) -> bool:
-    """Whether what is sent to /fhir hands in documents (a List stands for a set of them), or cannot be told."""
+    """Whether what is sent to /fhir hands in documents (a List stands for a set of them), or cannot be told.
+
+    Problem 413 for too many entries.
+    """
     try:
-        bundle = _typed.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        bundle = read(_typed, body)
+    except NotFhir:
         return True
     types = {entry.resource.resourceType for entry in bundle.entry}
     others = bundle.type == "transaction" and types.isdisjoint(("DocumentReference", "List")) and bundle.entry

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from esante.fhir import check, decode
+from esante.fhir.jsontext import elements
+from esante.fhir.model import MAX_ELEMENTS
 from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.findings import InvalidContent
 from esante.record.model import KINDS, MAX_CONTENT, Deposit, Finding
@@ -202,7 +204,14 @@ def _look_into_text(content: bytes) -> _Inside:
     return _Inside()
 
 
+def check_elements(content: bytes, place: str = "") -> None:
+    """Raises `InvalidContent` for JSON of more elements than are looked into."""
+    if elements(content) > MAX_ELEMENTS:
+        raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} elements are allowed.")
+
+
 def _look_into_fhir(content: bytes) -> _Inside:
+    check_elements(content, "content")
     checked = check(content, expect="Bundle")
     if not checked.ok:
         raise InvalidContent("fhir", issues=checked.issues)

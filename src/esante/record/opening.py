@@ -23,6 +23,7 @@ from esante.record.facts import facts_of
 from esante.record.sources import Unopened
 from esante.record.store import content_of
 from esante.storage import Database, Lookup, Objects, Row, insert_many
+from esante.web import give_back
 
 log = logging.getLogger(__name__)
 _PERSONS = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}
@@ -34,6 +35,7 @@ class Opening:
     def __init__(self, db: Database, objects: Objects) -> None:
         self._db, self._objects = db, objects
         self._unopened: Lookup[UUID, list[Unopened]] = Lookup(db, partial(sources.unopened, db))
+        self._turn = asyncio.Lock()  # of large documents, each of which takes much memory
 
     def unopened(self, person_id: UUID) -> Awaitable[list[Unopened] | None]:
         """What there is to open of a person, asked for from now on."""
@@ -46,11 +48,20 @@ class Opening:
             await self._open(person_id, document)
 
     async def _open(self, person_id: UUID, document: Unopened) -> None:
-        try:
-            content = await content_of(self._db, person_id, document.id) or await self._objects.get(document.sha256)
-        except (FileNotFoundError, ValueError):
-            log.exception("the bytes of document %s are lost or damaged", document.id)
+        if (content := await content_of(self._db, person_id, document.id)) is not None:
+            await self._take(person_id, document, content)
             return
+        async with self._turn:
+            try:
+                content = await self._objects.get(document.sha256)
+            except (FileNotFoundError, ValueError):
+                log.exception("the bytes of document %s are lost or damaged", document.id)
+                return
+            await self._take(person_id, document, content)
+            del content
+            give_back()
+
+    async def _take(self, person_id: UUID, document: Unopened, content: bytes) -> None:
         rows, problem = await _taken(person_id, document, content)
         opened = sources.opening_row(person_id, document.id, datetime.now(UTC), problem)
         with contextlib.suppress(asyncpg.UniqueViolationError):  # somebody else opened it at the same moment

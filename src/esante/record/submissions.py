@@ -3,6 +3,7 @@
 Source: IHE MHD 4.2, ITI-65 (2:3.65) and ITI-105 (2:3.105).
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -20,6 +21,7 @@ from esante.fhir import check
 from esante.fhir.rest import keys_of
 from esante.record import telling
 from esante.record.categories import LOINC, category_of_type
+from esante.record.checks import IN_THREAD, check_elements
 from esante.record.findings import InvalidContent
 from esante.record.model import FORMAT_BY_MIME_TYPE, Deposit, Entry
 from esante.record.resources import LABEL_SYSTEM, LEVELS, LIST_SYSTEM, Resource
@@ -67,7 +69,7 @@ class Decoder:
 
     async def simplified(self, body: bytes) -> Submission:
         """The document in a DocumentReference that carries its bytes (ITI-105)."""
-        reference = checked(body, "DocumentReference")
+        reference = await _checked(body, "DocumentReference")
         attachment = _attachment(reference, "DocumentReference")
         if "data" not in attachment:
             raise malformed(
@@ -82,7 +84,7 @@ class Decoder:
 
     async def provided(self, body: bytes, submission_id: UUID) -> Submission:
         """The documents of a transaction (ITI-65): a SubmissionSet, DocumentReferences, and their bytes."""
-        bundle = checked(body, "Bundle")
+        bundle = await _checked(body, "Bundle")
         if bundle.get("type") != "transaction":
             raise malformed(
                 N_("The Bundle is not a transaction."), "Bundle.type", N_("Send a Bundle of type transaction.")
@@ -230,8 +232,14 @@ class Decoder:
         return reference.removeprefix(f"{self._base_url}/")
 
 
+async def _checked(body: bytes, expect: str) -> Resource:
+    """As `checked`, for what may be large."""
+    return await asyncio.to_thread(checked, body, expect) if len(body) > IN_THREAD else checked(body, expect)
+
+
 def checked(body: bytes, expect: str) -> Resource:
     """A request's resource after the check of R4; raises `InvalidContent` with every problem."""
+    check_elements(body)
     found = check(body, expect=expect)
     if not found.ok:
         raise InvalidContent("request", issues=found.issues)

@@ -2,9 +2,10 @@
 
 from esante.web.cors import Cors
 from esante.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
+from esante.web.large import LargeBodies, give_back
 from esante.web.pages import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.web.paging import Page, decode_cursor, encode_cursor
-from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, outcome, readable
+from esante.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, on_problem, outcome, readable
 from esante.web.requests import origin_of, read_body, read_form, too_large
 from esante.web.routing import grouped
 from esante.web.security import SecurityHeaders
@@ -21,6 +22,7 @@ __all__ = [
     "N_",
     "TIME_ZONE",
     "Cors",
+    "LargeBodies",
     "Page",
     "Problem",
     "SecurityHeaders",
@@ -32,8 +34,10 @@ __all__ = [
     "encode_cursor",
     "environment",
     "gettext_of",
+    "give_back",
     "grouped",
     "language_of",
+    "on_problem",
     "origin_of",
     "outcome",
     "read_body",

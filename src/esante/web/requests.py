@@ -2,6 +2,7 @@
 
 import hmac
 from io import BytesIO
+from typing import IO
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -16,7 +17,14 @@ DRAINED = 24 * 1024 * 1024
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, at most `limit` bytes; Problem 413 for more.
+    """The body, at most `limit` bytes; Problem 413 for more."""
+    body = BytesIO()  # gives what was written into it without a copy, which counts when it is large
+    await take_in(request, limit, body)
+    return body.getvalue()
+
+
+async def take_in(request: Request, limit: int, file: IO[bytes]) -> int:
+    """Write the body, at most `limit` bytes, into a file and give its size; Problem 413 for more.
 
     Most clients look for an answer only when they have sent everything: so of what is somewhat too large the rest is
     read and thrown away, and what is far too large is refused as soon as that is known.
@@ -25,16 +33,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     most = limit + min(max(limit, FORM_LIMIT), DRAINED)
     if declared.isdigit() and int(declared) > most:
         raise too_large(limit)
-    body, size = BytesIO(), 0  # gives what was written into it without a copy, which counts when it is large
+    size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size <= limit:
-            body.write(chunk)
+            file.write(chunk)
         elif size > most:
             break
     if size > limit:
         raise too_large(limit)
-    return body.getvalue()
+    return size
 
 
 async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:

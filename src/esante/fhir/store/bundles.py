@@ -11,11 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from esante.fhir import check
-from esante.fhir.model import Issue
-from esante.web import N_, Problem
+from esante.fhir.store.outline import Counted, check_around, read
 
-MAX_ENTRIES = 20_000
 _TEMPORARY = re.compile(rb'"(urn:(?:uuid|oid):[^"\\]+)"')
 _BY_SEARCH = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+\?[^"\\]+)"')
 _REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"\\]+)"')
@@ -33,7 +30,7 @@ class _Request(msgspec.Struct):
     ifModifiedSince: str | None = None
 
 
-class _Entry(msgspec.Struct):
+class _Entry(Counted):
     fullUrl: str = ""
     resource: msgspec.Raw = msgspec.Raw(b"")
     request: _Request = msgspec.field(default_factory=_Request)
@@ -50,8 +47,6 @@ class _Binary(msgspec.Struct):
 
 _binary = msgspec.json.Decoder(_Binary)
 _bundle = msgspec.json.Decoder(_Bundle)
-_without_resources = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_entries = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +89,11 @@ class Item:
             return b""
 
 
-class NotFhir(Exception):
-    """What was sent does not hold to R4."""
-
-    def __init__(self, issues: tuple[Issue, ...]) -> None:
-        super().__init__("not FHIR")
-        self.issues = issues
-
-
 def items_of(body: bytes, base_url: str) -> tuple[str, list[Item]]:
     """The type of a Bundle and its entries, of which the resources were not looked at. Raises `NotFhir`; Problem 413
     for too many entries."""
-    try:
-        bundle = _bundle.decode(body)
-        if len(bundle.entry) > MAX_ENTRIES:
-            raise Problem(413, "too-long", N_("This is too large."), detail=f"{MAX_ENTRIES:,} entries are allowed.")
-        outer = _without_resources.decode(body)
-        inner = _entries.decode(outer.get("entry", b"[]"))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise NotFhir(check(body, expect="Bundle").issues) from None
-    for entry in inner:
-        entry.pop("resource", None)
-    found = check(msgspec.json.encode({**outer, "entry": inner} if inner else outer), expect="Bundle")
-    if not found.ok:
-        raise NotFhir(found.issues)
+    bundle = read(_bundle, body)
+    check_around(body)
     return bundle.type, [_item(index, entry, base_url) for index, entry in enumerate(bundle.entry)]
 
 
