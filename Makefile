@@ -13,9 +13,7 @@ PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 VENDOR_STAMP := $(VENDOR)/LICENCES.txt
 
-# Absent while a part of the project does not exist yet; the recipe says so.
-COMPILER := $(wildcard tools/build_fhir_definitions.py)
-R4 := $(if $(COMPILER),$(DEFINITIONS)/r4.bin)
+R4 := $(DEFINITIONS)/r4.bin
 
 .PHONY: help install demo check test test-long bench wheel lock clean chromium
 
@@ -23,7 +21,6 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(R4)  ## install the pinned dependencies into .venv and node_modules
-	@$(if $(COMPILER),,echo "FHIR definitions: not built, tools/build_fhir_definitions.py does not exist.")
 
 $(PYTHON_STAMP): requirements/uv.txt requirements/base.txt requirements/dev.txt pyproject.toml tools/install_python.sh
 	tools/install_python.sh
@@ -36,8 +33,8 @@ $(NODE_STAMP): package.json package-lock.json .npmrc
 $(VENDOR_STAMP): $(NODE_STAMP) tools/build_assets.py | $(PYTHON_STAMP)
 	$(BIN)/python tools/build_assets.py
 
-$(DEFINITIONS)/r4.bin: $(NODE_STAMP) $(COMPILER) $(wildcard $(DEFINITIONS)/*.py) | $(PYTHON_STAMP)
-	$(BIN)/python $(COMPILER)
+$(R4): $(NODE_STAMP) tools/build_fhir_definitions.py $(wildcard $(DEFINITIONS)/*.py) | $(PYTHON_STAMP)
+	$(BIN)/python tools/build_fhir_definitions.py
 	@touch $@
 
 demo: install  ## a synthetic Luxembourg on http://127.0.0.1:8000 (more: make demo ARGS="--port 8001 --persons 500")
@@ -47,10 +44,8 @@ check: install  ## lint, format, types, import contract, translations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@if grep -qs '^\[tool.importlinter\]' pyproject.toml || [ -f .importlinter ]; then $(BIN)/lint-imports; \
-	else echo "SKIPPED: import contract, none is declared."; fi
-	@if [ -f tools/check_translations.py ]; then $(BIN)/python tools/check_translations.py; \
-	else echo "SKIPPED: translations, tools/check_translations.py does not exist."; fi
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_translations.py
 
 chromium:
 	@tools/install_chromium.sh
@@ -63,12 +58,10 @@ test: install chromium  ## check and every test but the long ones (some only: ma
 	exit $$((checked || tested))
 
 test-long: install chromium  ## the long tests
-	@$(BIN)/python -m pytest -m long $(ARGS); status=$$?; \
-	if [ $$status -eq 5 ]; then echo "There are no long tests."; else exit $$status; fi
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 bench: install  ## measure against the figures that the project promises
-	@if [ -f bench/__main__.py ]; then $(BIN)/python -m bench $(ARGS); \
-	else echo "There is nothing to measure yet: bench/__main__.py does not exist."; exit 1; fi
+	$(BIN)/python -m bench $(ARGS)
 
 wheel: install  ## dist/esante-*.whl, which carries the front-end files and the FHIR definitions
 	rm -f dist/esante-*.whl
@@ -80,6 +73,6 @@ lock: $(PYTHON_STAMP)  ## pin again after a change of requirements (newest versi
 	npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
 clean:  ## remove what make made; the data in var/ stays
-	rm -rf .venv .tools node_modules dist build $(VENDOR) $(DEFINITIONS)/r4.bin
+	rm -rf .venv .tools node_modules dist build $(VENDOR) $(R4)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

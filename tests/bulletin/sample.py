@@ -6,7 +6,17 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from esante.bulletin.model import Cell, Change, Finding, Flag, IndicatorKind, Issue, Vintage, VintageStatus
+from esante.bulletin.model import (
+    LATE_EVENTS,
+    Cell,
+    Change,
+    Finding,
+    Flag,
+    IndicatorKind,
+    Issue,
+    Vintage,
+    VintageStatus,
+)
 from esante.bulletin.publication import Paper, paper, publish
 from esante.bulletin.publication.declared import declarations
 from esante.bulletin.publication.model import shift
@@ -20,9 +30,9 @@ SHARES = {
     "delay": {"0": 0.48, "1": 0.21, "2-7": 0.19, "8-30": 0.09, "31+": 0.03},
     "reader": {"practitioner": 0.63, "patient": 0.34, "organization": 0.03},
     "profession": {"doctor": 0.55, "pharmacist": 0.17, "nurse": 0.15, "dentist": 0.09, "midwife": 0.03, "physiotherapist": 0.01},
-    "grant": {"presence": 0.62, "circle": 0.21, "stay": 0.17},
-    "reason": {"no_grant": 0.71, "restricted": 0.18, "profession": 0.11},
-    "choice": {"hide_document": 0.58, "block_professional": 0.27, "close_record": 0.15},
+    "grant": {"presence_code": 0.62, "circle": 0.21, "institution_stay": 0.17},
+    "reason": {"no-grant": 0.71, "restricted": 0.18, "profession": 0.11},
+    "choice": {"hidden": 0.58, "blocked": 0.27, "not_sharing": 0.15},
 }  # fmt: skip
 COURSES = {
     "records_open": (1_094_000, 0.0035, 0), "records_opened": (4_350, 0.003, 0.06), "records_closed": (118, 0.004, 0.1),
@@ -32,7 +42,7 @@ COURSES = {
     "organizations_active": (168, 0.006, 0.02), "grants_given": (23_400, 0.014, 0.08), "emergency_accesses": (41, 0.006, 0.2),
     "accesses_refused": (934, 0.002, 0.1), "restrictions_set": (720, 0.008, 0.1), "logs_read": (5_900, 0.024, 0.05),
     "professionals_registered": (66, 0.004, 0.15), "platform_requests": (8_100_000, 0.016, 0.05), "platform_failures": (2_420, -0.01, 0.4),
-    "platform_hours": (736, 0, 0), "platform_served": (8_097_580, 0.016, 0.05), "platform_latency": (212, -0.004, 0.05),
+    "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05),
 }  # fmt: skip
 """Of each indicator: its first value, its growth a month, how much it swings in a year."""
 
@@ -45,7 +55,11 @@ def cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
     for indicator in shares_last:
         if indicator.kind is IndicatorKind.SHARE:
             part, whole = (totals[one] for one in indicator.of)
-            found.append(Cell(indicator.id, period, value=round(100 * part / whole, 1)))
+            found.append(Cell(indicator.id, period, value=round(100 * part / whole, 2)))
+            continue
+        if indicator.id == "platform_served":
+            total = totals[indicator.id] = totals["platform_requests"] - totals["platform_failures"]
+            found.append(Cell(indicator.id, period, value=total))
             continue
         if indicator.id not in COURSES:
             found.append(Cell(indicator.id, period, flag=Flag.MISSING))
@@ -105,7 +119,7 @@ def sample_issue(period: str = "2026-10", months: int = 36) -> Issue:
             cell for cell in history[-1].cells if cell.indicator == "documents_deposited" and not cell.breakdown
         )
         after = Cell(before.indicator, before.period, value=before.value + 1_204)
-        changes = (Change(before=before, after=after, number=2, reason="Late deposits of two laboratories"),)
+        changes = (Change(before=before, after=after, number=2, reason=LATE_EVENTS),)
     return Issue(
         vintage=vintage,
         history=tuple(history),

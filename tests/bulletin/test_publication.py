@@ -23,7 +23,7 @@ from esante.bulletin.publication.catalogue import Edition, catalogue, jsonld, tu
 from esante.bulletin.publication.declared import declarations
 from esante.bulletin.publication.feed import atom
 from esante.bulletin.publication.messages import messages_of
-from esante.bulletin.publication.pieces import course
+from esante.bulletin.publication.pieces import course, parts
 from esante.bulletin.publication.plots import scale
 from esante.bulletin.publication.themes import themes
 from esante.bulletin.publication.words import words
@@ -224,17 +224,34 @@ def test_a_message_compares_with_the_year_before(before, now, said):
     assert said in message.texts["en"]
 
 
-def two_months(before, now):
+def two_months(before, now, indicator="documents_deposited"):
     """An issue with one figure, now and a year before."""
     vintage = sample_issue(months=1).vintage
 
     def month(period, value):
-        cells = (Cell("documents_deposited", period, value=value),)
+        cells = (Cell(indicator, period, value=value),)
         return msgspec.structs.replace(vintage, period=period, cells=cells)
 
     issue = sample_issue(months=1)
     history = (month("2025-10", before),)
     return paper(msgspec.structs.replace(issue, vintage=month("2026-10", now), history=history), BASE)
+
+
+def test_a_message_about_days_tells_both_and_no_percent():
+    (message,) = messages_of(two_months(1, 2, "documents_delay"))
+    assert message.texts["en"].endswith(": 2\u00a0days in October 2026; it was 1\u00a0day in October 2025.")
+
+
+def test_a_category_without_a_cell_is_none_of_a_month_that_was_counted():
+    issue = sample_issue(months=2)
+    gone = ("documents_deposited", "origin", "patient")
+    left = tuple(cell for cell in issue.vintage.cells if cell.place != gone)
+    laid_out = paper(msgspec.structs.replace(issue, vintage=msgspec.structs.replace(issue.vintage, cells=left)), BASE)
+    assert laid_out.cell(gone[0], None, *gone[1:]).value == 0
+    assert laid_out.cell(gone[0], "2020-01", *gone[1:]) is None
+    assert laid_out.cell("helpdesk_enquiries", None, "origin", "patient") is None
+    figure = parts(laid_out, laid_out.indicator(gone[0]), "origin", words("en"))
+    assert ["Patient", "0"] in [row[:2] for row in figure.numbers.rows]
 
 
 def test_a_suppressed_value_is_told_nowhere():

@@ -6,7 +6,16 @@ from typing import NamedTuple
 from esante.bulletin import vintages
 from esante.bulletin.attack import Month
 from esante.bulletin.keys import BulletinKey
-from esante.bulletin.model import BulletinChanged, Finding, Flag, Guarded, ReleaseState, Vintage, VintageStatus
+from esante.bulletin.model import (
+    LATE_EVENTS,
+    BulletinChanged,
+    Finding,
+    Flag,
+    Guarded,
+    ReleaseState,
+    Vintage,
+    VintageStatus,
+)
 from esante.bulletin.months import Counted, Months, Source, shifted
 from esante.bulletin.protection import Place, protect
 from esante.bulletin.quality import moves
@@ -17,8 +26,6 @@ from esante.storage import Database, insert
 
 FINAL_AFTER = 3
 """Months after which the figures of a month are final."""
-LATE = "late-events"
-"""The reason of a revision that nobody asked for: events came after the figures were public."""
 _PUBLIC = (ReleaseState.APPROVED, ReleaseState.RELEASED)
 
 
@@ -116,7 +123,7 @@ class Builder:
 
     def _new(self, period: str, number: int, status: VintageStatus, source: Source) -> Made:
         order = self._order
-        reason = order.reason or (LATE if status is VintageStatus.REVISED else "")
+        reason = order.reason or (LATE_EVENTS if status is VintageStatus.REVISED else "")
         return Made(
             period=period,
             number=number,

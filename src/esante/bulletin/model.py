@@ -10,6 +10,8 @@ import msgspec
 from esante.journal import Event, event
 
 LANGUAGES = ("fr", "de", "en", "lb")
+LATE_EVENTS = "late-events"
+"""The reason of a revision that nobody asked for: events came after the figures were public."""
 
 
 class IndicatorKind(StrEnum):

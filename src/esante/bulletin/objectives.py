@@ -87,7 +87,7 @@ def _progress(paper: Paper, objective: Objective) -> Progress:
     value, baseline = (cell.value if cell else None for cell in (now, base))
     projection = projected(paper, objective.indicator, objective.cap)
     state, share = judged(objective, baseline, value, paper.period)
-    return Progress(objective, state, share, baseline, value, projection, scenarios(objective.indicator, projection))
+    return Progress(objective, state, share, baseline, value, projection, scenarios(objective, projection))
 
 
 def judged(objective: Objective, baseline: float | None, value: float | None, period: str) -> tuple[str, float | None]:
@@ -118,15 +118,17 @@ def projected(paper: Paper, indicator: str, cap: float | None = None) -> Project
     return project(values if len(values) == len(paper.periods) else [], HORIZON, cap)
 
 
-def scenarios(indicator: str, projection: Projection) -> dict[str, float]:
-    """The last projected month under every scenario that says something of the indicator."""
+def scenarios(objective: Objective, projection: Projection) -> dict[str, float]:
+    """The last projected month under every scenario that says something of the indicator; never above its ceiling."""
     if not projection.reliable:
         return {}
     last: Point = projection.points[-1]
     found = {"central": last.value}
     for scenario in contract().scenario:
-        if indicator in scenario.changes:
-            found[scenario.key] = last.value * (1 + scenario.changes[indicator] / 100) ** (last.step / 12)
+        change = scenario.changes.get(objective.indicator)
+        if change is not None:
+            value = last.value * (1 + change / 100) ** (last.step / 12)
+            found[scenario.key] = value if objective.cap is None else min(value, objective.cap)
     return found
 
 

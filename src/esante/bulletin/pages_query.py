@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.bulletin.model import Cell
+from esante.bulletin.model import Cell, Flag
 from esante.bulletin.pages import LoadShelf
 from esante.bulletin.publication import paper
 from esante.bulletin.publication.declared import declarations
+from esante.bulletin.publication.model import COUNTS
 from esante.bulletin.publication.pieces import Figure, course, parts
 from esante.bulletin.publication.tables import COLUMNS, csv_text
 from esante.bulletin.publication.words import Words, words
@@ -103,9 +104,13 @@ def _pivot(found: list[tuple[Shelved, Cell]], query: Query, w: Words) -> dict[st
     months = [(period, w.month(period, "MMM y")) for period in periods]
     names = [(category, w.name(category)) for category in categories]
 
+    counted = {cell.period for _, cell in found if cell.flag is not Flag.MISSING}
+    none = w.number(0) if query.indicator and query.indicator.kind in COUNTS else w.value(None)
+
     def shown(period: str, category: str) -> tuple[str, str]:
-        cell = cells.get((period, category))
-        return w.value(cell, unit), path_of(cell) if cell else ""
+        if cell := cells.get((period, category)):
+            return w.value(cell, unit), path_of(cell)
+        return none if period in counted else w.value(None), ""
 
     if query.turn:
         rows = [(name, [shown(period, category) for period, _ in months]) for category, name in names]

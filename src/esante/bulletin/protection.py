@@ -152,6 +152,6 @@ def _with_shares(period: str, cells: Mapping[Place, Guarded], indicators: Mappin
             flag = Flag.SUPPRESSED if Flag.SUPPRESSED in (part.flag, whole.flag) else Flag.MISSING
             found.append(Guarded(_with(cell, None, flag), None))
         else:
-            share = round(100 * part.value / whole.value, 1)
+            share = round(100 * part.value / whole.value, 2)
             found.append(Guarded(_with(cell, int(share) if share.is_integer() else share, Flag.PLAIN), None))
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from esante.bulletin.model import Indicator, Protection, VintageStatus
+from esante.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
 from esante.bulletin.publication.findings import finding_told
 from esante.bulletin.publication.messages import Message, messages_of
 from esante.bulletin.publication.metadata import LICENCE
@@ -170,8 +170,10 @@ def _corrections(paper: Paper, w: Words) -> dict[str, Any]:
     for change in paper.issue.changes:
         indicator = paper.indicator(change.after.indicator)
         before, after = (w.value(cell, indicator.unit) for cell in (change.before, change.after))
-        name = w.title(indicator) + (f": {w.name(change.after.value_of)}" if change.after.breakdown else "")
-        rows.append([name, w.month(change.after.period), before, after, change.reason])
+        name = w.title(indicator)
+        if change.after.breakdown:
+            name = w.within(name, w.name(change.after.value_of))
+        rows.append([name, w.month(change.after.period), before, after, w.reason(change.reason)])
     return {"caption": w.text(_LABELS["corrections"]), "head": head, "rows": rows}
 
 
@@ -182,12 +184,18 @@ _PROTECTED = {
 }
 
 
+def _made(indicator: Indicator) -> str:
+    if indicator.kind is IndicatorKind.SHARE:
+        return N_("calculated from published figures")
+    return _PROTECTED[indicator.protection]
+
+
 def _dictionary(paper: Paper, w: Words) -> list[dict[str, str]]:
     return [
         {
             "title": w.title(one),
             "text": w.definition(one),
-            "about": "; ".join((w.unit(one), w.text(_PROTECTED[one.protection]), one.id)),
+            "about": "; ".join((w.unit(one), w.text(_made(one)), one.id)),
         }
         for one in paper.indicators
     ]

@@ -28,7 +28,7 @@ def atom(editions: Sequence[Edition], base_url: str, language: str) -> bytes:
         _add(entry, "updated", _moment(edition.released_at))
         ET.SubElement(entry, "link", {"href": url, "hreflang": language})
         status = w.text(STATUSES[edition.status])
-        _add(entry, "summary", f"{status}. {edition.reason}".strip())
+        _add(entry, "summary", f"{status}. {w.reason(edition.reason)}".strip())
     ET.indent(feed)
     text: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
     return text + b"\n"

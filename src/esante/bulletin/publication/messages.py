@@ -1,6 +1,6 @@
 """Key messages: sentences made from numbers by fixed rules, each linked to the cell that it tells.
 
-The first total of each theme is told: its value, how it stands to the same month of a year before (or, where
+The first two totals of each theme are told: the value, how it stands to the same month of a year before (or, where
 that is not known, to the month before), and whether there has never been a higher one. Nothing is judged.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from esante.bulletin.model import LANGUAGES, Cell, Indicator, IndicatorKind
-from esante.bulletin.publication.model import Paper, shift
+from esante.bulletin.publication.model import COUNTS, Paper, shift
 from esante.bulletin.publication.themes import themes
 from esante.bulletin.publication.words import Words, words
 from esante.web import N_
@@ -30,6 +30,7 @@ class Message:
 _MORE = N_("%(title)s: %(value)s in %(month)s, %(change)s more than in %(before)s.")
 _LESS = N_("%(title)s: %(value)s in %(month)s, %(change)s less than in %(before)s.")
 _SAME = N_("%(title)s: %(value)s in %(month)s, about as in %(before)s.")
+_WAS = N_("%(title)s: %(value)s in %(month)s; it was %(earlier)s in %(before)s.")
 _ONLY = N_("%(title)s: %(value)s in %(month)s.")
 _RECORD = N_("No month since %(first)s had more.")
 
@@ -52,17 +53,27 @@ def sentence(paper: Paper, indicator: Indicator, cell: Cell, w: Words) -> str:
     """What there is to say of a cell, by the rules."""
     before = _compared_with(paper, cell)
     change = (cell.value or 0) / before.value - 1 if before and before.value else 0.0
-    form = _ONLY if before is None else _SAME if abs(change) < STEADY else _MORE if change > 0 else _LESS
     text = w.text(
-        form,
+        _form(indicator, before, change),
         title=w.title(indicator),
         value=w.value(cell, indicator.unit),
         month=w.month(cell.period),
         change=w.percent(abs(change)),
         before=w.month(before.period) if before else "",
+        earlier=w.value(before, indicator.unit),
     )
     first = _first_if_record(paper, indicator, cell)
     return f"{text} {w.text(_RECORD, first=w.month(first))}" if first else text
+
+
+def _form(indicator: Indicator, before: Cell | None, change: float) -> str:
+    if before is None:
+        return _ONLY
+    if abs(change) < STEADY:
+        return _SAME
+    if indicator.kind not in COUNTS:
+        return _WAS  # a change in percent of per cent, or of two days, says little
+    return _MORE if change > 0 else _LESS
 
 
 def _compared_with(paper: Paper, cell: Cell) -> Cell | None:

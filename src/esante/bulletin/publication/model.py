@@ -6,13 +6,16 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from esante.bulletin.model import Breakdown, Cell, Indicator, Issue
+from esante.bulletin.model import Breakdown, Cell, Flag, Indicator, IndicatorKind, Issue
 
 MONTHS = 36
 """The most months that an issue shows."""
 
 ORDERED = {"delay": ("0", "1", "2-7", "8-30", "31+", "unknown")}
 """Breakdowns whose categories have an order of their own."""
+
+COUNTS = (IndicatorKind.FLOW, IndicatorKind.STOCK)
+"""Figures of which there can be none, which is 0; a share or a median of nothing is not known."""
 
 Place = tuple[str, str, str]
 """An indicator, a breakdown, a category: a series of months."""
@@ -74,8 +77,17 @@ class Paper:
         return tuple(months_until(self.period, {vintage.period for vintage in self.issue.history}))
 
     def cell(self, indicator: str, period: str | None = None, breakdown: str = "", value_of: str = "") -> Cell | None:
-        """A cell, of the issue's month if no other is named; None where there is none."""
-        return self.series.get((indicator, breakdown, value_of), {}).get(period or self.period)
+        """A cell, of the issue's month if no other is named; None where nothing is known."""
+        month = period or self.period
+        found = self.series.get((indicator, breakdown, value_of), {}).get(month)
+        return found or self._none_of(Cell(indicator, month, breakdown, value_of, 0))
+
+    def _none_of(self, zero: Cell) -> Cell | None:
+        """A category without a cell was counted and is 0, if the total of its month was counted."""
+        total = self.series.get((zero.indicator, "", ""), {}).get(zero.period)
+        if not zero.breakdown or total is None or total.flag is Flag.MISSING:
+            return None
+        return zero if self.indicator(zero.indicator).kind in COUNTS else None
 
     def indicator(self, id_: str) -> Indicator:
         """An indicator by its id; raises KeyError for an unknown one."""

@@ -52,7 +52,7 @@ def course(
     marks = [_mark(series.get(period), period, indicator, w, ticks) for period in paper.periods]
     axis = axis_of(values, indicator, w)
     told = _line_told(known, indicator, w)
-    title = w.title(indicator) if not breakdown else f"{w.title(indicator)}: {w.name(value_of)}"
+    title = w.title(indicator) if not breakdown else w.within(w.title(indicator), w.name(value_of))
     note = w.text(_CUT) if axis.low > 0 else ""
     grid = years(series, paper.periods, indicator, w, title)
     return Figure(indicator.id, title, line(marks, f"{title}. {told}", axis, live=live), told, note, grid)
@@ -113,7 +113,7 @@ def parts(paper: Paper, indicator: Indicator, breakdown: str, w: Words) -> Figur
     ]
     listed = ", ".join(w.text(_PART_TOLD, name=mark.name, value=mark.shown) for mark in marks)
     told = w.text(_BARS_TOLD, month=w.month(paper.period), parts=listed)
-    title = f"{w.title(indicator)}: {w.breakdown(breakdown)}"
+    title = w.within(w.title(indicator), w.breakdown(breakdown))
     before = shift(paper.period, -12)
     rows = []
     for name, cell in cells.items():
@@ -150,8 +150,9 @@ def _change(indicator: Indicator, now: Cell | None, before: Cell | None, w: Word
     """In percent; of a share in percentage points."""
     if indicator.kind is not IndicatorKind.SHARE or not (now and before) or now.value is None or before.value is None:
         return changed(now, before, w)
-    points = now.value - before.value
-    return w.text(N_("%(points)s points"), points=("+" if points >= 0 else "−") + w.number(round(abs(points), 1)))
+    points = round(now.value - before.value, 2)
+    sign = "+" if points > 0 else "−" if points else ""
+    return w.text(N_("%(points)s points"), points=sign + w.number(abs(points), "points"))
 
 
 def changed(now: Cell | None, before: Cell | None, w: Words) -> str:

@@ -8,40 +8,60 @@ from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 
-from esante.bulletin.model import Cell, Indicator
+from esante.bulletin.model import LATE_EVENTS, Cell, Indicator
 from esante.bulletin.publication.declared import declarations
+from esante.directory import catalogue
 from esante.record import CATEGORIES
 from esante.web import N_, TIME_ZONE, show_date, show_datetime, translator
 
 _LOCALES = {"en": "en_GB"}
 _SUFFIX = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}
-_DECIMALS = {"%": "#,##0.0"}
+_DECIMALS = {"%": "#,##0.0#", "points": "#,##0.0#"}
+_WITHIN = N_("%(whole)s: %(part)s")
 
 _NAMES: Mapping[str, str] = {
     **{key: category.label for key, category in CATEGORIES.items()},
     "": N_("Total"),
-    # professions and kinds of organisation
-    "doctor": N_("Doctor"),
-    "dentist": N_("Dentist"),
-    "pharmacist": N_("Pharmacist"),
-    "nurse": N_("Nurse"),
-    "midwife": N_("Midwife"),
-    "physiotherapist": N_("Physiotherapist"),
-    "hospital": N_("Hospital"),
-    "laboratory": N_("Laboratory"),
-    "pharmacy": N_("Pharmacy"),
-    "practice": N_("Practice"),
+    **{key: term.label for key, term in catalogue().organization_kinds.items()},
+    **{key: term.label for key, term in catalogue().professions.items()},
+    # who acts, where no profession is told
     "practitioner": N_("Health professional"),
     "organization": N_("Organisation"),
     "patient": N_("Patient"),
     "operator": N_("Agency operator"),
+    "system": N_("System"),
+    "expired": N_("No longer known"),
     "other": N_("Other"),
     "unknown": N_("Unknown"),
+    "several": N_("Several"),
     # grants
-    "presence": N_("By a code in the practice"),
+    "presence_code": N_("By a code in the practice"),
     "circle": N_("Circle of trust"),
-    "stay": N_("During a stay"),
+    "institution_stay": N_("During a stay"),
     "emergency": N_("Emergency"),
+    # why an access was refused, and what patients chose
+    "no-grant": N_("No access given"),
+    "profession": N_("Not for this profession"),
+    "not-treating": N_("Not treating the person"),
+    "other-person": N_("Record of another person"),
+    "other-launch": N_("Opened for another patient"),
+    "own-category": N_("Kind of document for professionals"),
+    "not-provides": N_("Kind of document of other professions"),
+    "not-opened": N_("Record not open yet"),
+    "objected": N_("Record objected to"),
+    "closed": N_("Record closed"),
+    "dead": N_("Person has died"),
+    "purpose": N_("Another purpose than treatment"),
+    "write-emergency": N_("Emergency access is for reading"),
+    "refused": N_("Refused"),
+    "opted-out": N_("Sharing refused"),
+    "not_sharing": N_("Sharing refused"),
+    "sharing": N_("Sharing allowed again"),
+    "normal": N_("Restriction lifted"),
+    "restricted": N_("Document restricted"),
+    "hidden": N_("Document hidden"),
+    "blocked": N_("Professional or organisation blocked"),
+    "unblocked": N_("Block lifted"),
     # times from event to deposit
     "0": N_("On the same day"),
     "1": N_("On the next day"),
@@ -57,6 +77,9 @@ _NAMES: Mapping[str, str] = {
     "image/jpeg": "JPEG",
 }
 
+REASONS: Mapping[str, str] = {
+    LATE_EVENTS: N_("Events arrived late"),
+}
 STATUSES: Mapping[str, str] = {
     "provisional": N_("Provisional"),
     "final": N_("Final"),
@@ -139,6 +162,14 @@ class Words:
     def name(self, key: str) -> str:
         """The name of a category; its key, made readable, where it has none."""
         return self.texts.gettext(_NAMES[key]) if key in _NAMES else key.replace("_", " ")
+
+    def within(self, whole: str, part: str) -> str:
+        """A part under what it belongs to: `Documents deposited: Origin`."""
+        return self.text(_WITHIN, whole=whole, part=part)
+
+    def reason(self, reason: str) -> str:
+        """Why something was corrected: what the build found by itself in this language, else as somebody wrote it."""
+        return self.texts.gettext(REASONS[reason]) if reason in REASONS else reason
 
     def flag(self, flag: str) -> str:
         """What a flag means."""

@@ -1,0 +1,208 @@
+"""The bulletin in the browser: what the public sees in four languages, and how two people release an issue."""
+
+import csv
+import io
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from esante.access import Requester
+from esante.app import Platform
+from esante.bulletin.publication.declared import declarations
+from esante.bulletin.publication.words import words
+from esante.storage import uuid7
+from esante.web import COOKIE, LANGUAGES
+from tests.bulletin.conftest import LAST, NOW, month_back, with_past
+from tests.e2e.browsers import PHONE, Visitor, saved, visiting
+from tests.e2e.processes import Server, esante
+from tests.e2e.test_pages import AXE, faults_of, in_its_colours, said_by_browser, untranslated
+from tests.e2e.worlds import World, opened, sign_in
+
+pytestmark = pytest.mark.browser
+
+PUBLIC = month_back(2)
+"""The newest month that is public; the one after it is built and waits."""
+MONTHS = 3
+OLGA, OTTO = "Olga Operator", "Otto Operator"
+COUNT = "documents_deposited"
+
+
+@dataclass
+class Published:
+    """A server over a bulletin of some invented months, and two operators who are signed in."""
+
+    server: Server
+    world: World
+
+    async def enters(self, visitor: Visitor, name: str) -> None:
+        """Sign somebody in."""
+        cookie = {"name": COOKIE, "value": self.world.cookies[name], "url": visitor.base}
+        await visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
+
+
+@pytest.fixture(scope="module")
+async def published(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Published]:
+    """Months that are released, and one that Olga has built."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: make install")
+    world = World(tmp_path_factory.mktemp("bulletin") / "data")
+    async with opened(world.data) as platform:
+        await with_past(platform.journal, MONTHS, size=0.15)
+        await release(platform, PUBLIC)
+        await platform.bulletin.build(LAST, OLGA)
+        for name in (OLGA, OTTO):
+            await sign_in(platform, world, name, Requester(kind="operator", id=uuid7(), name=name))
+    server = Server(world.data, ESANTE_DEMO="1").start()
+    yield Published(server, world)
+    server.stop()
+    shutil.rmtree(world.data, ignore_errors=True)
+
+
+async def release(platform: Platform, month: str) -> None:
+    """Bring a month, and those before it, to the public."""
+    await platform.bulletin.build(month, OLGA)
+    await platform.bulletin.preview(month, OTTO)
+    for found in await platform.bulletin.unusual(month):
+        await platform.bulletin.acknowledge(found.period, found.code, found.subject, OTTO, "seen")
+    await platform.bulletin.release(month, OTTO, history=True)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV."""
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def places(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], str]:
+    """The values of a CSV by month, breakdown and category."""
+    return {(row["period"], row["breakdown"], row["category"]): row["value"] for row in rows}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_public_reads_points_and_downloads_the_same_numbers(
+    published: Published, browser: Browser, language: str, tmp_path: Path
+) -> None:
+    w = words(language)
+    async with visiting(browser, published.server.base, language) as reader:
+        asked: list[str] = []
+        reader.page.on("request", lambda request: asked.append(request.url))
+        await reader.goes_to("/bulletin")
+        await reader.page.locator(f"a[href='/bulletin/{PUBLIC}']").first.click()
+        await reader.page.wait_for_url(f"**/bulletin/{PUBLIC}*")
+        assert await reader.page.locator("html").get_attribute("lang") == language
+
+        link = reader.page.locator(f"a[download][href$='cahier-esante-{PUBLIC}-v1.csv']")
+        rows = rows_of((await saved(reader, link, tmp_path)).read_text("utf-8-sig"))
+        shown = {(row["indicator"], row["breakdown"], row["category"]): row for row in rows}
+        total = int(shown[COUNT, "", ""]["value"])
+
+        plot = reader.page.locator(f"#{COUNT}")
+        mark = plot.locator(".p-mark").last
+        await mark.locator(".p-hit").hover(force=True)
+        pointed = mark.locator(".p-value")
+        assert await pointed.evaluate("one => getComputedStyle(one).opacity") == "1"
+        assert (await pointed.text_content() or "").endswith(w.number(total))
+        await plot.locator("summary").click()
+        assert w.number(total) in await plot.locator("table").inner_text()
+
+        await reader.goes_to(f"/bulletin/query?indicator={COUNT}")
+        await reader.page.locator("#q-breakdown").select_option("origin")
+        await reader.page.locator("form.card button").click()
+        await reader.page.wait_for_url("**breakdown=origin*")
+        asked_for = rows_of((await saved(reader, reader.page.locator("a[download]"), tmp_path)).read_text("utf-8-sig"))
+        values = places(asked_for)
+        assert {key[2]: value for key, value in values.items() if key[0] == PUBLIC} == {
+            place[2]: row["value"] for place, row in shown.items() if place[:2] == (COUNT, "origin")
+        }
+        table = reader.page.locator(".section table.sheet")
+        cells = await table.locator("tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.querySelectorAll('td a')].map(one => [one.getAttribute('href'), one.innerText]))"
+        )
+        seen = {tuple(href.split("/")[2:]): text for row in cells for href, text in row}
+        for (period, breakdown, category), value in values.items():
+            assert seen[period, COUNT, breakdown, category] == (w.number(int(value)) if value else "*")
+        assert said_by_browser(reader) == []
+        assert all(url.startswith(published.server.base) for url in asked)
+
+
+async def answers_for_all(operator: Visitor) -> None:
+    """Say of everything unusual what was found out."""
+    while left := await operator.button("Answer for it").count():
+        await operator.page.locator("[name=note]").first.fill("The test has looked into it")
+        await operator.button("Answer for it").first.click()
+        await expect(operator.button("Answer for it")).to_have_count(left - 1)
+
+
+async def test_one_builds_another_approves_and_it_appears_in_its_hour(published: Published, browser: Browser) -> None:
+    base, place = published.server.base, f"/operator/bulletin/{LAST}"
+    async with (
+        visiting(browser, base, "en") as olga,
+        visiting(browser, base, "en") as otto,
+        visiting(browser, base, "fr", viewport=PHONE) as public,
+    ):
+        await published.enters(olga, OLGA)
+        await published.enters(otto, OTTO)
+        await public.goes_to(place)
+        assert "/signin" in public.page.url
+        await olga.goes_to("/operator/bulletin")
+        await olga.page.get_by_role("link", name=f"{words('en').month(LAST)}, v1").click()
+        await olga.page.get_by_text("another person must approve it").wait_for()
+        assert not await olga.button("Approve the release").count()
+        await answers_for_all(olga)
+        token = await olga.page.locator("[name=_csrf]").first.input_value()
+        hour = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+        forged = await olga.page.request.post(f"{base}{place}/approve", form={"_csrf": token, "hour": hour})
+        assert forged.status == 409
+
+        await otto.goes_to(place)
+        await otto.page.locator("[name=hour]").fill(hour)
+        await otto.button("Approve the release").click()
+        await otto.page.get_by_text("Approved, waits for its hour").first.wait_for()
+        for path in (f"/bulletin/{LAST}", f"/bulletin/{LAST}/{COUNT}", f"/bulletin/files/cahier-esante-{LAST}-v1.csv"):
+            assert (await public.page.request.get(f"{base}{path}")).status == 404
+        assert LAST not in await (await public.page.request.get(f"{base}/api/bulletin/figures")).text()
+        assert f"/bulletin/{LAST}" not in await (await public.page.request.get(f"{base}/bulletin/feed.atom")).text()
+
+
+async def test_in_its_hour_the_server_publishes_by_itself(published: Published, browser: Browser) -> None:
+    base, running = published.server.base, month_back(0)
+    data = ("--data", published.world.data)
+    esante("bulletin", "build", running, "--by", OLGA, "--out", published.world.data.parent / "draft", *data)
+    draft = (published.world.data.parent / "draft" / f"cahier-esante-{running}-v1.csv").read_text("utf-8-sig")
+    async with visiting(browser, base, "de") as otto, visiting(browser, base, "de") as public:
+        await published.enters(otto, OTTO)
+        await otto.goes_to(f"/operator/bulletin/{running}")
+        await answers_for_all(otto)
+        await otto.page.locator("[name=hour]").fill("2026-01-01T09:00")
+        await otto.button("Approve the release").click()
+        await otto.page.get_by_text(otto.says("Published"), exact=True).first.wait_for()
+        await public.goes_to(f"/bulletin/{running}")
+        link = public.page.locator(f"a[download][href$='{running}-v1.csv']")
+        file = await saved(public, link, published.world.data.parent)
+        assert file.read_text("utf-8-sig") == draft
+
+
+async def test_no_barrier_and_no_untranslated_text_on_a_full_bulletin(published: Published, browser: Browser) -> None:
+    full = [f"/{PUBLIC}", f"/query?indicator={COUNT}&breakdown=category&turn=yes", "/objectives"]
+    other = ["", "/calendar", "/changes", "/dictionary", f"/{PUBLIC}/{COUNT}", f"/{PUBLIC}/{COUNT}/origin/hospital"]
+    workflow = ["/operator/bulletin", f"/operator/bulletin/{LAST}"]
+    found: list[str] = []
+    for language in ("lb", "fr", "de"):
+        public = [f"/bulletin{path}" for path in full + (other if language == "lb" else [])]
+        async with visiting(browser, published.server.base, language) as visitor:
+            await in_its_colours(visitor)
+            await published.enters(visitor, OTTO)
+            for path in public + workflow:
+                await visitor.goes_to(path)
+                found += await faults_of(visitor, f"{language} {path}", untranslated(language))
+            found += [f"{language}: {said}" for said in said_by_browser(visitor)]
+    assert found == []
+
+
+def test_the_months_of_the_story_follow_each_other() -> None:
+    assert PUBLIC < LAST < month_back(0) == f"{NOW:%Y-%m}"
+    assert {one.id for one in declarations().indicator} >= {COUNT}
