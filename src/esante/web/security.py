@@ -18,8 +18,9 @@ _HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"geolocation=(), microphone=(), payment=()"),
 )
-_NO_STORE = (b"cache-control", b"no-store")
+_NOT_KEPT = (*_HEADERS, (b"cache-control", b"no-store"))
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+_NAMES = frozenset(name for name, _ in (*_NOT_KEPT, _HTTPS_ONLY))
 _PUBLIC = "/static/"
 
 
@@ -39,11 +40,9 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
-        wanted = [*_HEADERS]
-        if not scope["path"].startswith(_PUBLIC):
-            wanted.append(_NO_STORE)
+        wanted = _HEADERS if scope["path"].startswith(_PUBLIC) else _NOT_KEPT
         if "app" in scope and getattr(scope["app"].state, "secure", False):
-            wanted.append(_HTTPS_ONLY)
+            wanted = (*wanted, _HTTPS_ONLY)
         started = False
 
         async def guarded(message: Message) -> None:
@@ -51,7 +50,8 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 started = True
                 have = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in wanted if pair[0] not in have)]
+                added = wanted if have.isdisjoint(_NAMES) else [pair for pair in wanted if pair[0] not in have]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
