@@ -2,12 +2,19 @@
 
 import json
 from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from random import Random
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from esante.bulletin import vintages
+from esante.access import SharingChanged, StateChanged
+from esante.bulletin import Recipe, vintages
+from esante.bulletin.model import PlatformObserved
+from esante.journal import Actor
+from esante.record import Corrected, DepositedEvent, Withdrawn
 from esante.storage import NIL
 
-from .conftest import LAST, month_back
+from .conftest import LAST, bulletin_over, month_back, tell, with_past
 
 LOCAL = ZoneInfo("Europe/Luxembourg")
 
@@ -22,6 +29,7 @@ async def exported(journal) -> list[dict]:
             {
                 "seq": seq,
                 "month": at.astimezone(LOCAL).strftime("%Y-%m"),
+                "hour": at.astimezone(LOCAL).strftime("%d %H"),
                 "type": type_,
                 "person": None if person == NIL else str(person),
                 "actor": told["actor"],
@@ -35,7 +43,7 @@ def counted(entries: list[dict], month: str) -> dict[tuple[str, str, str], float
     """The figures of a month, counted the slow way."""
     exact: Counter = Counter()
     units: defaultdict = defaultdict(set)
-    delays, states, documents, accounts = [], {}, Counter(), set()
+    delays, latencies, states, documents, accounts = [], [], {}, Counter(), set()
 
     def row(indicator, **by):
         exact[indicator, "", ""] += 1
@@ -73,6 +81,16 @@ def counted(entries: list[dict], month: str) -> dict[tuple[str, str, str], float
                 row("documents_deposited", category=category, origin=role, format=format_, delay=named)
         elif type_ == "record.withdrawn" and event["allowed"]:
             documents[person] -= 1
+        elif type_ == "record.corrected" and event["allowed"]:
+            documents[person] += 1 if event["moved"] == "in" else -1
+        elif type_ == "platform.observed" and now:
+            exact["platform_requests", "", ""] += event["requests"]
+            exact["platform_failures", "", ""] += event["errors"]
+            exact["platform_served", "", ""] += event["requests"] - event["errors"]
+            unit("platform_hours", entry["hour"])
+            latencies += [event["p95_ms"]] if event["requests"] else []
+        elif type_ == "access.sharing_changed" and now:
+            row("restrictions_set", choice="sharing" if event["sharing"] else "not_sharing")
         elif type_ == "record.read" and event["allowed"] and now:
             row("documents_read", category=event["categories"][0], reader="patient" if patient else role)
         elif type_ == "access.granted" and now:
@@ -101,8 +119,9 @@ def counted(entries: list[dict], month: str) -> dict[tuple[str, str, str], float
     found["records_open", "", ""] = len(opened)
     found["records_with_document", "", ""] = sum(1 for person in opened if documents[person] > 0)
     found["patient_accounts", "", ""] = len(accounts)
-    if delays:
-        found["documents_delay", "", ""] = sorted(delays)[(len(delays) - 1) // 2]
+    for indicator, values in (("documents_delay", delays), ("platform_latency", latencies)):
+        if values:
+            found[indicator, "", ""] = sorted(values)[(len(values) - 1) // 2]
     return found
 
 
@@ -115,6 +134,45 @@ async def test_every_exact_figure_is_what_a_plain_count_gives(past):
         assert ours == {place: value for place, value in counted(entries, month).items() if value}
         assert len(ours) > 40
     assert past.built.vintage.period == LAST
+
+
+async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path):
+    await with_past(fresh, 1, size=0.05)
+    chance, system = Random(5), Actor(kind="system", name="esante")
+    people = [UUID(int=number) for number in range(1, 60)]
+
+    def moment() -> datetime:
+        year, month = map(int, LAST.split("-"))
+        return datetime(year, month, chance.randrange(1, 28), chance.randrange(24), chance.randrange(60), tzinfo=UTC)
+
+    told = [(StateChanged(before="pending", after="open"), who, system, moment()) for who in people]
+    for _ in range(400):
+        who, requests = chance.choice(people), chance.randrange(3)
+        deposit = DepositedEvent(type="51852-2", media_type="text/plain", categories=("letter",), delay=1)
+        event = chance.choice([
+            SharingChanged(sharing=chance.random() < 0.3),
+            Corrected(moved=chance.choice(["in", "out"]), categories=("letter",)),
+            Withdrawn(categories=("letter",)),
+            Withdrawn(categories=("letter",), allowed=False, reason="profession"),
+            deposit,
+            PlatformObserved(requests=requests * 90, errors=requests, p95_ms=chance.randrange(900), seconds_up=3_600),
+        ])  # fmt: skip
+        platform = isinstance(event, PlatformObserved)
+        told.append((event, None if platform else who, system, moment()))
+    await tell(fresh, told)
+    bulletin = bulletin_over(fresh, tmp_path)
+    known = bulletin.recipe
+    since = known.indicators_toml.replace(b'since = "2026-11"', b'since = "2023-01"')
+    bulletin.recipe = Recipe(
+        indicators_toml=since, lake_toml=known.lake_toml, protection_toml=known.protection_toml
+    ).checked()
+    await bulletin.build(LAST, "anna")
+    ours = {cell.place: exact for cell, exact, _ in await vintages.guarded(fresh.db, LAST, 1) if exact}
+    theirs = counted(await exported(fresh), LAST)
+    assert ours == {place: value for place, value in theirs.items() if value}
+    for indicator in ("platform_requests", "platform_failures", "platform_hours", "platform_latency"):
+        assert ours[indicator, "", ""] > 0
+    assert ours["restrictions_set", "choice", "not_sharing"] > 0
 
 
 async def test_what_is_published_is_exact_or_says_that_it_is_not(past):

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import duckdb
 import msgspec
@@ -126,14 +127,24 @@ def test_the_pdf_is_archivable_accessible_and_in_its_language(files, language):
         assert str(pdf.Root.Lang) == language
         assert pdf.Root.MarkInfo.Marked
         assert 8 <= len(pdf.pages) <= 14
-    text = "\n".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(file.path))
-    shown = " ".join(text.split())
+    shown = " ".join(" ".join(pages_of(file.path)).split())
     w, issue = words(language), sample()
     assert w.text("Made from synthetic data: every figure here is invented.") in shown
     for theme in themes(issue.indicators):
         assert w.text(theme.title) in shown
     cell = issue.cell("documents_deposited")
     assert w.value(cell).replace("\u00a0", " ") in shown.replace("\u00a0", " ")
+
+
+def pages_of(path):
+    """The text of each page of a PDF."""
+    return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path)]
+
+
+def test_the_committed_sample_is_what_the_program_makes_and_says_that_it_is_invented(files):
+    committed = pages_of(Path(__file__).resolve().parents[2] / "docs" / "sample-bulletin-en.pdf")
+    assert committed == pages_of(files["-en.pdf"].path), "run: python -m tests.bulletin.sample"
+    assert all("every figure here is invented" in page for page in committed)
 
 
 def test_an_issue_of_one_month_and_one_without_any_value_can_be_published(tmp_path):

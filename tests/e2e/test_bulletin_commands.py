@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from esante.app import Platform
+from esante.bulletin import store, vintages
 from tests.bulletin.conftest import LAST, with_past
-from tests.e2e.processes import esante, free_port
+from tests.e2e.processes import environment, esante, free_port
 from tests.e2e.worlds import opened
 
+QUIET: dict[str, int] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 OUT_OF_ORDER = """
 import http.server, sys
 class Portal(http.server.BaseHTTPRequestHandler):
@@ -82,6 +84,33 @@ async def test_a_month_from_its_build_to_its_correction(platform: Platform, tmp_
     assert "--reason" in said
     code, said = await bulletin(data, "revise", LAST, "--reason", "a rule was wrong", by="anna")
     assert (code, "0 new" in said) == (0, True), "what did not change is not revised"
+
+
+@pytest.mark.long  # a process for each kill
+async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_been(
+    platform: Platform, tmp_path: Path
+) -> None:
+    await with_past(platform.journal, 6, seed=8, size=0.3)
+    command = [sys.executable, "-m", "esante.cli", "bulletin", "build", LAST, "--by", "anna", "--data"]
+    killed = 0
+    for seconds in (1.5, 2, 2.5, 3, 3.5, 4, 5, 6):
+        building = await asyncio.create_subprocess_exec(*command, tmp_path / "data", env=environment(), **QUIET)
+        try:
+            await asyncio.wait_for(building.wait(), seconds)
+        except TimeoutError:
+            killed += 1
+            building.kill()
+            await building.wait()
+    assert killed > 2
+    await platform.bulletin.build(LAST, "anna")
+    made = {release.period: release.number for release in await vintages.releases(platform.db)}
+    assert len(made) >= 7
+    assert set(made.values()) == {1}
+    for period in made:
+        await platform.bulletin.rebuild(period, 1)
+    reader = platform.bulletin.recipe.reader
+    parts = await store.parts(platform.db, reader, 10**9)
+    assert sum(part.events for part in parts) == await store.cursor(platform.db, reader) > 5_000
 
 
 async def test_a_month_that_is_none_is_refused_in_words(platform: Platform, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def _reconciliation(figures: Sequence[YearFigure], w: Words) -> dict[str, Any]:
         if one.first is None or one.value is None:
             continue
         reasons = "; ".join(
-            dict.fromkeys(f"{w.month(change.after.period)}: {w.reason(change.reason)}" for change in one.changes)
+            dict.fromkeys(w.within(w.month(change.after.period), w.reason(change.reason)) for change in one.changes)
         )
         revised = w.number(one.revised) if one.changes else "0"
         rows.append([w.title(one.indicator), w.number(one.first), revised, w.number(one.value), reasons])
