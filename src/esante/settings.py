@@ -34,7 +34,6 @@ class Settings:
     journal_origin: str = "esante/journal"
     demo: bool = False
     matricule_check: Literal["strict", "warn"] = "warn"
-    max_body: int = 32 * 1024 * 1024
     queue_bound: int = 2_000
     pool_size: int = 8
     group_commit: bool = True
@@ -79,7 +78,6 @@ _KINDS: dict[str, Callable[[str], object]] = {
     "journal_origin": str,
     "demo": _flag,
     "matricule_check": str,
-    "max_body": int,
     "queue_bound": int,
     "pool_size": int,
     "group_commit": _flag,

@@ -26,6 +26,8 @@ from tests.e2e.worlds import LOCAL, World, make_world, opened
 
 SECRET = "Zyxwvut-4711"
 """A word in the record of a person whom nobody here may see."""
+NAMES = ("application/fhir+json", "application/json", "text/json")
+"""What FHIR in JSON is called, as the client asks."""
 SLOW = 2.0
 SECONDS = int(os.environ.get("ESANTE_FUZZ_SECONDS", "600"))
 MEMORY = 300 * 1024 * 1024
@@ -119,7 +121,7 @@ def wrong(answer: httpx.Response) -> str:
     if _TRACE.search(text):
         return "something of the inside"
     is_whole = not re.search("_elements|_summary|/Binary/", str(answer.request.url))
-    is_fhir = answer.headers.get("content-type", "").startswith("application/fhir+json")
+    is_fhir = answer.headers.get("content-type", "").startswith(NAMES)
     if answer.status_code >= 400 and answer.request.method != "HEAD" and "/fhir" in answer.request.url.path:
         try:
             if not is_fhir or orjson.loads(answer.content)["resourceType"] != "OperationOutcome":
@@ -146,7 +148,7 @@ async def run(grounds: Range, account: Account, *, seconds: float, most: int) ->
             account.slowest = max(account.slowest, (took, str(shot)))
             if fault := wrong(answer) or ("slow" if took > SLOW else ""):
                 account.faults.append(f"{fault}: {answer.status_code} {answer.text[:500]}\n  {shot}")
-            if answer.headers.get("content-type", "").startswith("application/fhir+json") and answer.content:
+            if answer.headers.get("content-type", "").startswith(NAMES) and answer.content:
                 grounds.fuzzer.learn(orjson.loads(answer.content))
 
 

@@ -183,6 +183,8 @@ async def test_a_hidden_document_changes_nothing_for_a_professional(house):
     assert await seen() == before
     herself = await house.exported(requester_of(person))
     assert hidden.key in ids(herself, "DocumentReference")
+    await house.world.record.set_confidentiality(requester_of(person), person.id, hidden.id, Confidentiality.NORMAL)
+    assert hidden.key.encode() in b"".join(content for _, _, content in (await seen())[0])
 
 
 async def test_only_grants_that_are_in_force_when_a_part_is_written_count(house, monkeypatch):

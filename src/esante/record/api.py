@@ -36,7 +36,7 @@ from esante.record.searching import DOCUMENT_PARAMETERS, LIST_PARAMETERS, Search
 from esante.record.service import Record
 from esante.record.submissions import Decoder, Submission, checked, malformed
 from esante.storage import uuid7
-from esante.web import FHIR_JSON, N_, LargeBodies, Problem, decode_cursor, encode_cursor, too_large
+from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """A document of the largest size in base64, and what is said of it."""
@@ -77,7 +77,7 @@ def capabilities() -> list[Resource]:
 def routes(record: Record, directory: Directory, access: Access, base_url: str) -> list[BaseRoute]:
     """The routes under /fhir; `base_url` is the address of /fhir."""
     bundles = BundlesFace(record.transactions(base_url), access, base_url)
-    face = _Face(record, directory, access, base_url, Decoder(directory, base_url), bundles, LargeBodies())
+    face = _Face(record, directory, access, base_url, Decoder(directory, base_url), bundles)
     get, post, put = ["GET"], ["POST"], ["PUT"]
     reference, lists = "/fhir/DocumentReference", "/fhir/List"
     return [
@@ -106,7 +106,6 @@ class _Face:
     base_url: str
     decoder: Decoder
     bundles: BundlesFace
-    large: LargeBodies
 
     # Deposit
 
@@ -114,7 +113,7 @@ class _Face:
         """A batch or transaction."""
         await self.access.requester(request)
         must_be_json(request)
-        async with self.large.body(request, MAX_BUNDLE) as body:
+        async with self.record.large.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
                 return await self._provided(request, body)
             return await self.bundles.take(request, body)
@@ -165,7 +164,7 @@ class _Face:
         """ITI-105: one document inside its DocumentReference."""
         requester = await self.access.caller(request, "DocumentReference", "c")
         must_be_json(request)
-        async with self.large.body(request, MAX_BODY) as body:
+        async with self.record.large.body(request, MAX_BODY) as body:
             submission = await self.decoder.simplified(body)
             with _placed(submission):
                 [one] = await self.record.deposit_all(requester, submission.person_id, submission.entries)
@@ -178,7 +177,7 @@ class _Face:
         requester = await self.access.caller(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
         must_be_json(request)
-        async with self.large.body(request, MAX_BODY) as body:
+        async with self.record.large.body(request, MAX_BODY) as body:
             given = checked(body, "DocumentReference")
         if given.get("id") != request.path_params["id"]:
             raise malformed(N_("The id is not that of the address."), "DocumentReference.id", N_("Send the same id."))

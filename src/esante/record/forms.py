@@ -105,10 +105,11 @@ class _Forms:
         form = await read_form(request, _FORM_LIMIT)
         replaces = await self._replaced(visit, _text(form, "replaces"))
         try:
-            content, meta = await _handed_in(form)
-            done = await self._record.deposit(
-                visit.requester, visit.person_id, content, meta, replaces.id if replaces else None
-            )
+            async with self._record.large.turn(_size(form)):
+                content, meta = await _handed_in(form)
+                done = await self._record.deposit(
+                    visit.requester, visit.person_id, content, meta, replaces.id if replaces else None
+                )
         except Problem as problem:
             return await self._show_deposit(request, visit, replaces, form, _mendable(problem))
         return await render(
@@ -185,6 +186,11 @@ class _Forms:
         if len(found) != 1:
             raise Problem(422, "value", _NO_PERSON, place="identifier", remedy=N_("Check the number and try again."))
         return found[0]
+
+
+def _size(form: FormData) -> int:
+    file = form.get("file")
+    return (file.size or 0) if isinstance(file, UploadFile) else 0
 
 
 async def _handed_in(form: FormData) -> tuple[bytes, Deposit]:

@@ -52,7 +52,7 @@ from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
 from esante.record.transactions import Transactions
 from esante.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
-from esante.web import decode_cursor, encode_cursor
+from esante.web import LargeBodies, decode_cursor, encode_cursor
 
 MAX_PAGE = 500
 MAX_REASON = 500
@@ -68,7 +68,8 @@ class Record:
     What a requester may not see does not exist for him: every method raises the same Problem 404 for a
     document that is not there and for one that is not for him. Every act is journalled with its verdict, in
     the transaction of the act. `showing` makes pages and pictures of what was read; `clinical` shows the resources
-    that documents hold and that were created directly; `extracts` makes copies to take along.
+    that documents hold and that were created directly; `extracts` makes copies to take along; `large` gives turns to
+    what comes in.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -81,6 +82,7 @@ class Record:
         self.showing = Showing(self._sandbox)
         self.clinical = Clinical(db, objects, self._teller, access)
         self.extracts = Extracts(db, objects, self._teller, self.clinical)
+        self.large = LargeBodies()
 
     def changing(self, base_url: str) -> Changing:
         """The use cases of writing clinical resources, for a FHIR face at an address."""

@@ -5,7 +5,7 @@ gives: DELETE, POST, PUT and PATCH, GET (http.html, "transaction processing rule
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -35,6 +35,8 @@ from esante.web import N_, Problem
 Json = dict[str, Any]
 _AT_ONCE = 20
 """Entries after which others get their turn."""
+_BYTES_AT_ONCE = 256 * 1024
+"""Bytes of resources that are checked together, where there is more than one: they are in memory together, too."""
 _MAX_ISSUES = 200
 
 
@@ -115,9 +117,7 @@ class _Work:
         """The entries that change something. Raises `InvalidContent` with all that is wrong in all of them."""
         self._give_keys()
         addresses = Addresses(self._named.addresses | self._addresses())
-        ordered = sorted(self._items, key=_order)
-        for start in range(0, len(ordered), _AT_ONCE):
-            together = ordered[start : start + _AT_ONCE]
+        for together in _groups(sorted(self._items, key=_order)):
             self._check(together, addresses)
             for item in together:
                 with _at(item):
@@ -298,6 +298,21 @@ class _Work:
         if self._whole if whole is None else whole:
             answer["resource"] = orjson.Fragment(version.body)
         self.answers[item.index] = answer
+
+
+def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Entries in their order, as many together as are checked at once."""
+    found: list[Item] = []
+    size = 0
+    for item in items:
+        own = memoryview(item.body).nbytes
+        if found and (len(found) == _AT_ONCE or size + own > _BYTES_AT_ONCE):
+            yield found
+            found, size = [], 0
+        found.append(item)
+        size += own
+    if found:
+        yield found
 
 
 def _order(item: Item) -> tuple[int, bool]:
