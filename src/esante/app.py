@@ -58,6 +58,9 @@ from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.0/8 ::1/128"
 """In the demo software on the same machine can be told."""
+_GARBAGE = 20_000
+"""New objects after which Python looks for circles among them. Requests leave hardly any, but with its own 700 all
+that a Bundle is taken apart into is gone through again and again."""
 BUILT = "2026-11-23"
 """The date of the capability statement: when the faces last changed."""
 
@@ -176,6 +179,7 @@ def create_app(settings: Settings) -> Starlette:
             await asyncio.to_thread(platform.access.identity.keys)  # makes or reads the key now
             gc.collect()
             gc.freeze()  # what is here now stays: no later collection has to walk through it
+            gc.set_threshold(_GARBAGE)
             app.state.sessions = platform.access.sessions
             app.state.knows_origin = platform.access.clients.knows_origin
             app.state.demo = settings.demo
