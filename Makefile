@@ -14,13 +14,14 @@ NODE_STAMP := node_modules/.installed
 VENDOR_STAMP := $(VENDOR)/LICENCES.txt
 
 R4 := $(DEFINITIONS)/r4.bin
+PROFILES := $(DEFINITIONS)/profiles.bin
 
 .PHONY: help install demo check test test-long bench wheel lock clean chromium
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(R4)  ## install the pinned dependencies into .venv and node_modules
+install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(R4) $(PROFILES)  ## install the pinned dependencies into .venv and node_modules
 
 $(PYTHON_STAMP): requirements/uv.txt requirements/base.txt requirements/dev.txt pyproject.toml tools/install_python.sh
 	tools/install_python.sh
@@ -35,6 +36,10 @@ $(VENDOR_STAMP): $(NODE_STAMP) tools/build_assets.py | $(PYTHON_STAMP)
 
 $(R4): $(NODE_STAMP) tools/build_fhir_definitions.py $(wildcard $(DEFINITIONS)/*.py) | $(PYTHON_STAMP)
 	$(BIN)/python tools/build_fhir_definitions.py
+	@touch $@
+
+$(PROFILES): $(R4) package.json tools/build_fhir_profiles.py tools/profile_codes.py tools/profile_rules.py $(wildcard src/esante/fhir/profiles/*.py)
+	$(BIN)/python tools/build_fhir_profiles.py
 	@touch $@
 
 demo: install  ## a synthetic Luxembourg on http://127.0.0.1:8000 (more: make demo ARGS="--port 8001 --persons 500")
@@ -73,6 +78,6 @@ lock: $(PYTHON_STAMP)  ## pin again after a change of requirements (newest versi
 	npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
 clean:  ## remove what make made; the data in var/ stays
-	rm -rf .venv .tools node_modules dist build $(VENDOR) $(R4)
+	rm -rf .venv .tools node_modules dist build $(VENDOR) $(R4) $(PROFILES)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -44,7 +44,7 @@ from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.negotiation import FORMATS, Negotiation
 from esante.fhir.rest import fhir_response
-from esante.fhir.validate_api import validate_capability, validate_routes
+from esante.fhir.validate_api import supported_profiles, validate_capability, validate_routes
 from esante.journal import Journal, Reader, run_readers
 from esante.notices import Notices
 from esante.record import Record
@@ -333,7 +333,8 @@ def _capability_statement(base: str) -> dict[str, Any]:
         resources[type_] = {**resources[type_], "operation": [*resources[type_].get("operation", ()), *named]}
     resources["Patient"]["documentation"] = record.OF_PATIENTS
     for type_, told_of in resources.items():  # every type can be checked
-        resources[type_] = {**told_of, "operation": [*told_of.get("operation", ()), validate_capability()]}
+        checked = {"supportedProfile": known} if (known := supported_profiles(type_)) else {}
+        resources[type_] = {**checked, **told_of, "operation": [*told_of.get("operation", ()), validate_capability()]}
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

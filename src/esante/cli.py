@@ -551,12 +551,13 @@ def fhir() -> None:
 @fhir.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print an array of {file, valid, issues}.")
-def validate(files: tuple[str, ...], *, as_json: bool) -> None:
+@click.option("--profile", metavar="URL", multiple=True, help="Check against this profile too; any other tells which.")
+def validate(files: tuple[str, ...], *, as_json: bool, profile: tuple[str, ...]) -> None:
     """Tell all that is wrong with the resource in each FILE (- for standard input), each problem with line and column.
 
     Exit status 1 when there is an error, 2 when a file cannot be read.
     """
-    from esante.fhir import DefinitionsMissing
+    from esante.fhir import DefinitionsMissing, profiles
     from esante.fhir.report import Examined, examine, summary
 
     began = time.monotonic()
@@ -566,9 +567,13 @@ def validate(files: tuple[str, ...], *, as_json: bool) -> None:
             for name in files:
                 if len(files) > 1 and time.monotonic() - began > 2:
                     progress(len(found), len(files))
-                found.append(examine(name))
+                found.append(examine(name, profile))
     except DefinitionsMissing as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except profiles.UnknownProfile as error:
+        known = "\n  ".join(head.url for head in profiles.heads())
+        click.echo(f"Error: the profile {error} is not known. Known are those of R4 itself and:\n  {known}", err=True)
         sys.exit(2)
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))

@@ -92,3 +92,14 @@ def test_what_is_wrong_at_many_places_is_said_once():
 
 def test_no_file_is_a_mistake_of_use():
     assert validate()[0] == 2
+
+
+def test_profiles_are_checked_when_they_are_asked_for(folder):
+    profile = "http://hl7.org/fhir/uv/ips/StructureDefinition/Patient-uv-ips"
+    nobody = json.dumps({"resourceType": "Patient"}).encode()
+    status, out, _ = validate("--profile", profile, "-", given=nobody)
+    assert status == 1
+    assert "Patient.name is needed at least once; found 0." in out
+    status, out, err = validate("--profile", "http://x.test/p", "fine.json", folder=folder)
+    assert (status, out) == (2, "")
+    assert "http://x.test/p is not known" in err and profile in err

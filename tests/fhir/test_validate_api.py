@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.fhir import check, validate_api
-from esante.fhir.validate_api import validate_capability, validate_routes
+from esante.fhir.validate_api import supported_profiles, validate_capability, validate_routes
 from esante.web import HANDLERS, Problem
 from tests.fhir.samples import changed, document, dumped, observation, patient
 
@@ -120,6 +120,19 @@ async def test_the_profiles_of_r4_itself_are_known(client, profile):
     assert brief(await validated(client, fine, profile=profile, mode="profile")) == ALL_WELL
     assert brief(await validated(client, dumped(parameters(with_text(patient()), profile=profile)))) == ALL_WELL
     assert brief(await validated(client, other, profile=profile)) == [("error", "invalid", "Observation.resourceType")]
+
+
+async def test_profiles_of_guides_are_checked_when_they_are_asked_for(client):
+    [profile] = supported_profiles("Patient")
+    born = with_text(patient() | {"name": [{"family": "Muller"}], "birthDate": "1980-01-01"})
+    unborn = {name: value for name, value in born.items() if name != "birthDate"}
+    incomplete = ("information", "incomplete", None)
+    assert brief(await validated(client, dumped(born), profile=profile)) == [incomplete]
+    missing = [("error", "required", "Patient.birthDate"), incomplete]
+    assert brief(await validated(client, dumped(unborn), profile=f"{profile}|2.0.0", mode="profile")) == missing
+    body = dumped(parameters(unborn, profile=profile))
+    assert brief(await validated(client, body, "/fhir/Patient/$validate")) == missing
+    assert brief(await validated(client, dumped({**unborn, "meta": {"profile": [profile]}}))) == ALL_WELL
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,9 @@ def summary(found: Sequence[Examined]) -> str:
     return f"{len(found)} files: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
-def examine(name: str) -> Examined:
-    """Check a file, or standard input for `-`, with all that R4 demands. Raises `DefinitionsMissing`."""
+def examine(name: str, profile: Sequence[str] = ()) -> Examined:
+    """Check a file, or standard input for `-`, with all that R4 demands, and each profile. Raises
+    `DefinitionsMissing`, `UnknownProfile`."""
     try:
         data = _read(name)
     except OSError as error:
@@ -80,7 +81,7 @@ def examine(name: str) -> Examined:
     if len(data) > MAX_FILE:
         text = f"The file has more than {MAX_FILE:,} bytes. Split it."
         return Examined(name, (Issue("fatal", "too-long", "", text),), usable=False)
-    return Examined(name, check(data, invariants=True, seconds=inf).issues)
+    return Examined(name, check(data, invariants=True, seconds=inf, profile=profile).issues)
 
 
 def _read(name: str) -> bytes:

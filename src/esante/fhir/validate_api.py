@@ -16,6 +16,7 @@ from esante.fhir.definitions import load
 from esante.fhir.model import Issue
 from esante.fhir.outcome import outcome
 from esante.fhir.places import cut_out
+from esante.fhir.profiles import UnknownProfile, heads, of_type
 from esante.fhir.rest import fhir_response, read_resource
 from esante.fhir.validation import check
 from esante.web import N_, NOT_FOUND, Problem
@@ -56,7 +57,8 @@ def validate_capability() -> dict[str, Any]:
         "name": "validate",
         "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate",
         "documentation": "Takes the resource, or Parameters with resource, mode and profile. The content is checked"
-        f" against FHIR R4 itself, also with mode {' or '.join(_MODES[:2])}: not whether the change would be allowed.",
+        " against FHIR R4 itself, and the profiles that are named (supportedProfile of each type lists them), also"
+        f" with mode {' or '.join(_MODES[:2])}: not whether the change would be allowed.",
     }
 
 
@@ -65,10 +67,10 @@ def _validate(body: bytes, type_: str | None, modes: list[str], profiles: list[s
     for mode in [*modes, *asked.modes]:
         if mode not in _MODES:
             raise _refused(N_("This mode of checking does not exist here."), "mode", mode, ", ".join(_MODES))
-    expect = type_
-    for profile in [*profiles, *asked.profiles]:
-        expect = _type_of(profile, expect)
-    return check(asked.resource, expect=expect, invariants=True).issues
+    wanted = [*profiles, *asked.profiles]
+    for profile in wanted:
+        type_ = _type_of(profile, type_)
+    return check(asked.resource, expect=type_, invariants=True, profile=wanted).issues
 
 
 class _Asked(NamedTuple):
@@ -107,11 +109,20 @@ def _texts(given: list[dict[str, Any]], wanted: str) -> list[str]:
 
 
 def _type_of(profile: str, type_: str | None) -> str:
-    """The resource type that a profile of R4 itself is of."""
-    name = profile.removeprefix(_PROFILES).removesuffix("|4.0.1")
-    if not profile.startswith(_PROFILES) or name not in load().resource_types or type_ not in (None, name):
-        raise _refused(N_("This profile is not known here."), "profile", profile, f"{_PROFILES}{type_ or 'Patient'}")
+    """The resource type that a profile is of, which is `type_` where that is told."""
+    allowed = f"{_PROFILES}{type_ or 'Patient'}, or a supportedProfile of the type in /fhir/metadata"
+    try:
+        _, name = of_type(profile)
+    except UnknownProfile:
+        name = ""
+    if not name or type_ not in (None, name):
+        raise _refused(N_("This profile is not known here."), "profile", profile, allowed)
     return name
+
+
+def supported_profiles(type_: str) -> list[str]:
+    """What CapabilityStatement.rest.resource.supportedProfile says of a type: what `$validate` can check against."""
+    return [head.url for head in heads() if head.type == type_]
 
 
 def _refused(title: str, place: str, found: str, allowed: str) -> Problem:

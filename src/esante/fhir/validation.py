@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from esante.fhir import invariants as constraints
-from esante.fhir import jsontext, rules
+from esante.fhir import jsontext, profiles, rules
 from esante.fhir.explain import explain
 from esante.fhir.fhirpath import expression
 from esante.fhir.gather import Seen
@@ -32,19 +32,30 @@ _CONTROL = b"\\u00"
 _UNSOUND = frozenset({"structure", "too-costly"})
 _MORE_LATER = "Constraints and rules over several elements are checked once the structure is right."
 
+#: The address and type of a profile.
+_Profile = tuple[str, str]
+
 
 def check(
-    data: bytes, *, expect: str | None = None, invariants: bool = False, seconds: float = MAX_SECONDS
+    data: bytes,
+    *,
+    expect: str | None = None,
+    invariants: bool = False,
+    seconds: float = MAX_SECONDS,
+    profile: Sequence[str] = (),
 ) -> Checked:
     """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference
     rules; with `invariants` also the constraints that R4 states in FHIRPath, as far as they can be checked in
-    `seconds` of processor time (a warning tells when that was not enough).
+    `seconds` of processor time (a warning tells when that was not enough); and the rules of each `profile`, by
+    its address, in as much time again for all of them.
 
     Every problem is found in one pass (up to `MAX_ISSUES`). `expect` names the resource type that it has to
-    be. Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built.
+    be. Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built,
+    `profiles.UnknownProfile`.
     """
+    asked = [profiles.of_type(each) for each in dict.fromkeys(profile)]
     try:
-        return _check(data, expect, seconds if invariants else None)
+        return _check(data, expect, seconds if invariants else None, asked)
     except RecursionError:
         return _unreadable(jsontext.NotJson(jsontext.TOO_DEEP), "too-costly")
 
@@ -68,12 +79,12 @@ def accept(data: bytes) -> bool:
     return shapes().look(data) is not None
 
 
-def _check(data: bytes, expect: str | None, seconds: float | None) -> Checked:
+def _check(data: bytes, expect: str | None, seconds: float | None, asked: list[_Profile]) -> Checked:
     seen = _certain(data)
     quiet = seen is not None and seen.levels <= MAX_DEPTH and nothing_to_tell(seen)
-    if seen is not None and quiet and seconds is None and expect in (None, seen.type):
+    if seen is not None and quiet and seconds is None and not asked and expect in (None, seen.type):
         return Checked(functools.partial(jsontext.decode, data))
-    return _look_closer(data, expect, seconds, certain=seen is not None, quiet=quiet)
+    return _look_closer(data, expect, seconds, asked, certain=seen is not None, quiet=quiet)
 
 
 def _certain(data: bytes) -> Seen | None:
@@ -102,7 +113,9 @@ def _without_surprise(seen: Seen | None, data: bytes) -> Seen | None:
     return None if b"\\" in data and _CONTROL in data else seen
 
 
-def _look_closer(data: bytes, expect: str | None, seconds: float | None, certain: bool, quiet: bool) -> Checked:
+def _look_closer(
+    data: bytes, expect: str | None, seconds: float | None, asked: list[_Profile], certain: bool, quiet: bool
+) -> Checked:
     """All passes over plain data but those that have nothing to say: of structure where it is `certain`, of rules
     where they are `quiet`, of constraints where they have no time."""
     try:
@@ -115,16 +128,21 @@ def _look_closer(data: bytes, expect: str | None, seconds: float | None, certain
         resource = jsontext.decode_marking_repeats(data)
         known = _CertainEntries(data) if compacted is not None else ()
         found = list(itertools.islice(explain(resource, known), MAX_ISSUES + 1))
-    found += _unexpected(resource, expect)
+    for type_ in dict.fromkeys([expect, *(type_ for _, type_ in asked)]):
+        found += _unexpected(resource, type_)
     sound = compacted is not None and not any(f.code in _UNSOUND for f in found)
     if compacted is not None and sound:
         if not quiet:
             found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
         if seconds is not None:
             found += itertools.islice(constraints.findings(resource, seconds), MAX_ISSUES + 1)
+        share = (MAX_SECONDS if seconds is None else seconds) / max(1, len(asked))
+        for url in (url for url, type_ in asked if type_ == resource["resourceType"]):
+            found += itertools.islice(profiles.findings(resource, url, share), MAX_ISSUES + 1)
     issues = _issues(data, resource, found) if found else []
-    if not sound and seconds is not None:
+    if not sound and (seconds is not None or asked):
         issues.append(_incomplete(_MORE_LATER))
+    issues += [_incomplete(text) for url, _ in asked for text in [profiles.unchecked(url)] if text]
     return Checked(lambda: resource if isinstance(resource, dict) else {}, tuple(issues))
 
 

@@ -1,0 +1,42 @@
+"""What the references of a resource, or of those in a Bundle, lead to, as far as it is at hand."""
+
+from typing import Any
+
+from esante.fhir.model import Path
+from esante.fhir.profiles.values import Item, Json
+
+
+class Targets:
+    """The resources of a Bundle by what a reference may say to mean them, and those that a resource contains."""
+
+    def __init__(self, resource: Json) -> None:
+        self._entries: dict[str, Item] = {}
+        self._roots: dict[int, Item] = {}
+        self._index(resource, ())
+
+    def root_of(self, holder: Json) -> Json:
+        """The resource that contains this one, or itself."""
+        root: Json = self._roots[id(holder)].value
+        return root
+
+    def of(self, reference: Any, holder: Json) -> Item | None:
+        """The resource that a Reference in a resource leads to."""
+        address = reference.get("reference") if isinstance(reference, dict) else None
+        if not isinstance(address, str):
+            return None
+        root = self._roots[id(holder)]
+        if not address.startswith("#"):
+            return self._entries.get(address.partition("/_history/")[0])
+        inner = (each for each in root.below("contained") if each.value.get("id") == address[1:])
+        return root if address == "#" else next(inner, None)
+
+    def _index(self, resource: Json, path: Path) -> None:
+        root = Item(resource, resource["resourceType"], path)
+        self._roots[id(resource)] = root
+        self._roots.update((id(inner.value), root) for inner in root.below("contained"))
+        for each in root.along(("entry", "resource")) if root.type == "Bundle" else ():
+            self._index(each.value, each.path)
+            self._entries.setdefault(f"{each.type}/{each.value.get('id')}", each)
+        for entry in root.below("entry") if root.type == "Bundle" else ():
+            if "fullUrl" in entry.value:
+                self._entries.update((entry.value["fullUrl"], each) for each in entry.below("resource"))

@@ -1,0 +1,81 @@
+"""Compile the profiles of implementation guides into `src/esante/fhir/definitions/profiles.bin`.
+
+Input: every package in package.json that is one of HL7's for FHIR 4.0.1. Another one is added by its line there. Of a
+profile's snapshot is kept what goes beyond R4; each rule that cannot be checked is printed, and told whenever the
+profile is asked for.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from tools import build_fhir_definitions as r4  # noqa: E402
+from tools.profile_rules import Compiler, Json, ProfileSource  # noqa: E402
+
+from esante.fhir import profiles  # noqa: E402, F401
+from esante.fhir.profiles import definitions as d  # noqa: E402
+
+
+def packages(manifest: Path, modules: Path) -> Iterator[Path]:
+    """The folders of the packages that hold profiles for R4."""
+    listed = json.loads(manifest.read_bytes())
+    for name in sorted(listed["dependencies"] | listed["devDependencies"]):
+        about = modules / name / "package.json"
+        if not about.is_file():
+            raise SystemExit(f"{name} is not installed. Run 'npm install' first (see package.json).")
+        if r4.VERSION in json.loads(about.read_bytes()).get("fhirVersions", ()):
+            yield about.parent
+
+
+def resources(folder: Path, type_: str) -> Iterator[Json]:
+    """Those of one type in a package."""
+    for file in sorted(folder.glob(f"{type_}-*.json")):
+        yield json.loads(file.read_bytes(), parse_float=Decimal)
+
+
+def build(folders: list[Path], source: r4.Source) -> d.Profiles:
+    """Compile everything."""
+    found = ProfileSource(source)
+    origin: dict[str, str] = {}
+    for folder in folders:
+        about = json.loads((folder / "package.json").read_bytes())
+        for type_ in ("ValueSet", "CodeSystem"):
+            found.add_codes(resources(folder, type_))
+        for profile in resources(folder, "StructureDefinition"):
+            if profile["kind"] in ("resource", "complex-type") and profile.get("derivation") == "constraint":
+                found.profiles[profile["url"]] = profile
+                origin[profile["url"]] = f"{about['name']} {about['version']}"
+    heads = {}
+    for url, profile in sorted(found.profiles.items()):
+        rule, left_out = Compiler(found, profile).compiled()
+        for line in left_out:
+            print(f"  {profile['name']}: left out: {line}")
+        title = profile.get("title", profile["name"])
+        packed = d.packed(rule)
+        heads[url] = d.Head(url, profile["version"], profile["type"], title, origin[url], left_out, packed)
+        print(f"  {profile['name']}: {len(rule)} rules, {len(left_out)} left out")
+    return d.Profiles(heads, found.codes.expanded)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--manifest", type=Path, default=ROOT / "package.json")
+    parser.add_argument("--modules", type=Path, default=ROOT / "node_modules")
+    parser.add_argument("--out", type=Path, default=d.FILE)
+    arguments = parser.parse_args()
+    folders = list(packages(arguments.manifest, arguments.modules))
+    compiled = build(folders, r4.Source(r4.DEFAULT_SOURCE))
+    data = d.pack(compiled)
+    arguments.out.write_bytes(data)
+    print(f"{arguments.out.name}: {len(compiled.profiles)} profiles, {len(data):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
