@@ -58,6 +58,7 @@ def account(data: Path, examples: Path) -> str:
         of_faults(survey([*own(), *of_others(data)])),
         of_many_faults(seeds, survey([*own(), *seeds], per_seed=2)),
         of_examples(judge(examples)),
+        of_profiles(),
         HOSTILE,
         FUZZED,
         of_search(),
@@ -128,6 +129,34 @@ def of_examples(found: "Account") -> str:
             "| --- | --- | --- |",
             *falsely,
             *rows,
+            "",
+        ]
+    )
+
+
+def of_profiles() -> str:
+    """Which profiles are known, what of them is not checked, and how the examples of their package do."""
+    from tests.fhir.profile_examples import REJECTED, judge
+
+    from esante.fhir.profiles import heads, rules
+
+    found = judge()
+    left_out = [f"- {_cell(line)} ({head.url.rpartition('/')[2]})" for head in heads() for line in head.left_out]
+    rejected = [f"- {name}: {_cell(REJECTED.get(name, why))}" for name, why in found.rejected.items()]
+    return "\n".join(
+        [
+            "## Profiles",
+            "",
+            f"{', '.join(sorted({f'npm `{head.package}`' for head in heads()}))}: {len(heads())} profiles with"
+            f" {sum(rules(head.url) for head in heads())} rules beyond R4 (types, cardinality, fixed values and"
+            " patterns, required codes that are listed, constraints, slices, references and what they lead to where"
+            f" that is at hand). {len(left_out)} rules are not checked, and each outcome of a check says which:",
+            "",
+            *left_out,
+            "",
+            f"Its {found.files} examples, and the resources in its Bundles, claim profiles {found.claims} times; each"
+            f" is checked against what it claims. Rejected: {len(found.rejected)}.",
+            *rejected,
             "",
         ]
     )

@@ -29,6 +29,13 @@ def test_the_examples_of_the_guide_fit_the_profiles_that_they_claim():
     assert account.claims > 40 and account.rejected.keys() == REJECTED.keys()
 
 
+@needs_examples
+def test_the_committed_account_of_profiles_is_that_of_this_code():
+    from tools.conformance import DOCUMENT, of_profiles
+
+    assert of_profiles() in DOCUMENT.read_text()
+
+
 def removed(*path):
     def change(resource):
         del at(resource, path[:-1])[path[-1]]
@@ -148,6 +155,27 @@ def test_a_walk_that_takes_too_long_ends_with_a_warning(monkeypatch):
     monkeypatch.setattr(walk, "_OFTEN", 1)
     [found] = walk.findings(patient(), f"{IPS}Patient-uv-ips", seconds=0)
     assert (found.severity, found.code) == ("warning", "too-costly")
+
+
+def test_references_are_followed_so_far_and_no_further():
+    name = f"{IPS}Observation-results-laboratory-pathology-uv-ips"
+    chain = [
+        {"resourceType": "Observation", "id": str(n), "hasMember": [{"reference": f"#{n + 1}"}]} for n in range(50)
+    ]
+    found = list(walk.findings({**chain[0], "id": "x", "contained": chain[1:]}, name))
+    assert [each.code for each in found if each.severity == "warning"] == ["too-costly"]
+    assert "does not fit" in " ".join(each.diagnostics for each in found)
+
+
+def test_much_work_ends_in_time():
+    code = {"coding": [{"system": "http://loinc.org", "code": "x"}] * 20}
+    sections = {"resourceType": "Composition", "section": [{"code": code, "title": "x"}] * 20_000}
+    inner = [{"resourceType": "Patient", "id": str(n)} for n in range(20_000)]
+    members = [{"reference": f"#{each['id']}"} for each in inner]
+    contained = {"resourceType": "Observation", "contained": inner, "performer": members}
+    for resource, profile in ((sections, "Composition-uv-ips"), (contained, LABORATORY)):
+        codes = {each.code for each in walk.findings(resource, IPS + profile, seconds=0.2)}
+        assert "too-costly" in codes
 
 
 def test_without_a_profile_nothing_of_the_file_is_read(monkeypatch, tmp_path):

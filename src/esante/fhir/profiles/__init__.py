@@ -5,6 +5,6 @@ first asked for, and of it only what that profile needs.
 """
 
 from esante.fhir.profiles.definitions import Head, UnknownProfile, heads, of_type
-from esante.fhir.profiles.walk import findings, unchecked
+from esante.fhir.profiles.walk import findings, rules, unchecked
 
-__all__ = ["Head", "UnknownProfile", "findings", "heads", "of_type", "unchecked"]
+__all__ = ["Head", "UnknownProfile", "findings", "heads", "of_type", "rules", "unchecked"]

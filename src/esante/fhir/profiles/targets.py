@@ -12,6 +12,7 @@ class Targets:
     def __init__(self, resource: Json) -> None:
         self._entries: dict[str, Item] = {}
         self._roots: dict[int, Item] = {}
+        self._contained: dict[tuple[int, str], Item] = {}
         self._index(resource, ())
 
     def root_of(self, holder: Json) -> Json:
@@ -27,13 +28,14 @@ class Targets:
         root = self._roots[id(holder)]
         if not address.startswith("#"):
             return self._entries.get(address.partition("/_history/")[0])
-        inner = (each for each in root.below("contained") if each.value.get("id") == address[1:])
-        return root if address == "#" else next(inner, None)
+        return root if address == "#" else self._contained.get((id(root.value), address[1:]))
 
     def _index(self, resource: Json, path: Path) -> None:
         root = Item(resource, resource["resourceType"], path)
         self._roots[id(resource)] = root
-        self._roots.update((id(inner.value), root) for inner in root.below("contained"))
+        for inner in root.below("contained"):
+            self._roots[id(inner.value)] = root
+            self._contained[id(resource), str(inner.value.get("id"))] = inner
         for each in root.along(("entry", "resource")) if root.type == "Bundle" else ():
             self._index(each.value, each.path)
             self._entries.setdefault(f"{each.type}/{each.value.get('id')}", each)

@@ -35,7 +35,10 @@ def findings(resource: Json, url: str, seconds: float = inf) -> Iterator[Finding
     """
     walk = _Walk(resource, seconds)
     try:
-        yield from dict.fromkeys(walk.profile(url, Item(resource, str(resource.get("resourceType")), ())))
+        yield from walk.whole(url)
+        if walk.deeper:
+            text = f"Whether references fit {url} was checked {_MAX_DEPTH} resources deep, and not further."
+            yield Finding("warning", "too-costly", (), text)
     except _OutOfTime:
         text = f"Not every rule of {url} was checked: that would take more than {seconds} seconds of processor time."
         yield Finding("warning", "too-costly", (), text)
@@ -47,9 +50,14 @@ def unchecked(url: str) -> str | None:
     left_out = [f"{text} ({each.rpartition('/')[2]})" for each in involved for text in _left_out(each)]
     if not left_out:
         return None
-    rules = sum(len(rule_of(each)) for each in involved)
-    count = f"{len(left_out)} rules of the profile {url} and of those that it names are not checked, {rules} are"
+    checked = sum(map(rules, involved))
+    count = f"{len(left_out)} rules of the profile {url} and of those that it names are not checked, {checked} are"
     return f"{count}. Not checked: {'; '.join(left_out)}."
+
+
+def rules(url: str) -> int:
+    """How many rules a profile has, those that it names not counted."""
+    return len(rule_of(url))
 
 
 @functools.cache
@@ -92,6 +100,18 @@ class _Walk:
         self._holders: list[Json] = [resource]
         self._known: dict[tuple[int, str], tuple[Finding, ...]] = {}
         self._depth = 0
+        #: Whether there was more to follow than is.
+        self.deeper = False
+
+    def whole(self, url: str) -> Iterator[Finding]:
+        """What of a profile the resource breaks, each once, as it is found."""
+        resource = self._holders[0]
+        self._known[id(resource), url] = ()
+        told: set[Finding] = set()
+        for finding in self._element(rule_of(url), Item(resource, str(resource.get("resourceType")), ()), ""):
+            if finding not in told:
+                told.add(finding)
+                yield finding
 
     def profile(self, url: str, item: Item) -> tuple[Finding, ...]:
         """What of a profile a value breaks; nothing while that is being found out, which happens in circles."""
@@ -99,16 +119,21 @@ class _Walk:
         if key not in self._known:
             self._known[key] = ()
             self._depth += 1
+            self.deeper = self.deeper or self._depth > _MAX_DEPTH
             if self._depth <= _MAX_DEPTH:
                 self._known[key] = tuple(self._element(rule_of(url), item, ""))
             self._depth -= 1
         return self._known[key]
 
+    def _look_at_clock(self) -> None:
+        if thread_time() > self._end:
+            raise _OutOfTime
+
     def _element(self, rule: Rule, item: Item, name: str) -> Iterator[Finding]:
         """One value and what is below it; `name` is that of the element for messages."""
         self._steps += 1
-        if not self._steps % _OFTEN and thread_time() > self._end:
-            raise _OutOfTime
+        if not self._steps % _OFTEN:
+            self._look_at_clock()
         is_resource = isinstance(item.value, dict) and "resourceType" in item.value
         if is_resource:
             self._holders.append(item.value)
@@ -160,6 +185,7 @@ class _Walk:
                 yield from self.profile(mark.value[0], inner)
 
     def _is_member(self, part: Slice, item: Item) -> bool:
+        self._look_at_clock()  # One value may hold thousands of codings.
         return all(self._has(mark, item) for mark in part.marks)
 
     def _has(self, mark: Mark, item: Item) -> bool:
