@@ -18,7 +18,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from tools import build_fhir_definitions as r4  # noqa: E402
 from tools.profile_rules import Compiler, Json, ProfileSource  # noqa: E402
 
-from esante.fhir import profiles  # noqa: E402, F401
 from esante.fhir.profiles import definitions as d  # noqa: E402
 
 
@@ -56,9 +55,8 @@ def build(folders: list[Path], source: r4.Source) -> d.Profiles:
         rule, left_out = Compiler(found, profile).compiled()
         for line in left_out:
             print(f"  {profile['name']}: left out: {line}")
-        title = profile.get("title", profile["name"])
         packed = d.packed(rule)
-        heads[url] = d.Head(url, profile["version"], profile["type"], title, origin[url], left_out, packed)
+        heads[url] = d.Head(url, profile["version"], profile["type"], origin[url], left_out, packed)
         print(f"  {profile['name']}: {len(rule)} rules, {len(left_out)} left out")
     return d.Profiles(heads, found.codes.expanded)
 

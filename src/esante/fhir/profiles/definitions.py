@@ -90,7 +90,6 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     url: str
     version: str
     type: str
-    title: str
     package: str
     left_out: tuple[str, ...]
     packed: msgspec.Raw
