@@ -57,8 +57,8 @@ chromium:
 
 test: install chromium  ## check and every test but the long ones (some only: make test ARGS=tests/storage)
 	@$(MAKE) --no-print-directory check; checked=$$?; \
-	echo '$(BIN)/python -m pytest -n auto --dist loadfile -m "not long" $(ARGS)'; \
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not long" $(ARGS); tested=$$?; \
+	echo '$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)'; \
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS); tested=$$?; \
 	[ $$checked -eq 0 ] || echo "FAILED: make check, see above the tests."; \
 	exit $$((checked || tested))
 
