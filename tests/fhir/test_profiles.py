@@ -2,6 +2,7 @@
 
 import copy
 import json
+from decimal import Decimal
 from functools import reduce
 
 import pytest
@@ -10,6 +11,7 @@ from tools.build_fhir_profiles import build, packages
 
 from esante.fhir import check, encode
 from esante.fhir.profiles import UnknownProfile, definitions, heads, unchecked, walk
+from esante.fhir.profiles.values import is_expected
 from tests.fhir.profile_examples import EXAMPLES, REJECTED, examples, judge
 from tests.fhir.samples import dumped, observation, patient
 
@@ -227,6 +229,17 @@ GUIDE = [
     element("Patient.maritalStatus", type=[{"code": "CodeableConcept"}], max="1",
             binding={"strength": "required", "valueSet": "http://guide.test/ValueSet/unknown"}),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "whole", "expected"),
+    [(Decimal("1.50"), "1.5", True, True), (Decimal("5.0"), 5, True, True), (5, "abc", True, False), (True, 1, True, False),
+     (False, False, True, True), (1, True, False, False), ("a", "a", True, True), ({"a": 1, "b": 2}, {"a": 1}, True, False),
+     ({"a": 1, "b": 2}, {"a": 1}, False, True), ([1, 2], [2], False, True), ([1, 2], [2], True, False), ([], [2], False, False),
+     ("a", ["a"], False, False), ("a", {"a": 1}, False, False), ({"b": 1}, {"a": 1}, False, False)],
+)  # fmt: skip
+def test_values_are_compared_whole_or_as_far_as_a_pattern_goes(value, wanted, whole, expected):
+    assert is_expected(value, wanted, whole=whole) is expected
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,11 @@ class Targets:
         self._contained: dict[tuple[int, str], Item] = {}
         self._index(resource, ())
 
+    def enter(self, item: Item) -> None:
+        """Know a resource that stands elsewhere, as in Parameters, and what it contains."""
+        if id(item.value) not in self._roots:
+            self._index(item.value, item.path)
+
     def root_of(self, holder: Json) -> Json:
         """The resource that contains this one, or itself."""
         root: Json = self._roots[id(holder)].value

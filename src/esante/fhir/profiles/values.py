@@ -1,7 +1,7 @@
 """The values of an element, and whether they are those that a profile expects."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -71,10 +71,22 @@ def is_expected(value: Any, wanted: Any, *, whole: bool) -> bool:
             return len(value) == len(wanted) and all(is_expected(one, each, whole=True) for one, each in pairs)
         case list():
             return all(any(is_expected(one, each, whole=False) for one in value) for each in wanted)
-        case str() if isinstance(value, Decimal | int) and not isinstance(value, bool):
-            return Decimal(wanted) == value
+        case bool() | None:
+            return value is wanted
+        case _ if isinstance(value, bool):
+            return False
+        case str() if isinstance(value, Decimal | int):
+            return _number(wanted) == value
         case _:
-            return type(value) is type(wanted) and bool(value == wanted)
+            return bool(value == wanted)
+
+
+def _number(text: str) -> Decimal | None:
+    """A decimal of a profile; None of a text that is none."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 def is_coded(item: Item, systems: dict[str, tuple[str, ...]]) -> bool:

@@ -136,6 +136,7 @@ class _Walk:
             self._look_at_clock()
         is_resource = isinstance(item.value, dict) and "resourceType" in item.value
         if is_resource:
+            self._targets.enter(item)
             self._holders.append(item.value)
         yield from self._type(rule, item, name)
         if item.value is not None:
