@@ -557,7 +557,8 @@ def validate(files: tuple[str, ...], *, as_json: bool, profile: tuple[str, ...])
 
     Exit status 1 when there is an error, 2 when a file cannot be read.
     """
-    from esante.fhir import DefinitionsMissing, profiles
+    from esante.fhir import DefinitionsMissing
+    from esante.fhir.profiles import UnknownProfile
     from esante.fhir.report import Examined, examine, summary
 
     began = time.monotonic()
@@ -568,12 +569,8 @@ def validate(files: tuple[str, ...], *, as_json: bool, profile: tuple[str, ...])
                 if len(files) > 1 and time.monotonic() - began > 2:
                     progress(len(found), len(files))
                 found.append(examine(name, profile))
-    except DefinitionsMissing as error:
+    except (DefinitionsMissing, UnknownProfile) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except profiles.UnknownProfile as error:
-        known = "\n  ".join(head.url for head in profiles.heads())
-        click.echo(f"Error: the profile {error} is not known. Known are those of R4 itself and:\n  {known}", err=True)
         sys.exit(2)
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))

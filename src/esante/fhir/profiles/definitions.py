@@ -144,5 +144,6 @@ def of_type(profile: str) -> tuple[str, str]:
         return url, name
     head = read().profiles.get(url)
     if head is None or version not in ("", head.version):
-        raise UnknownProfile(profile)
+        listed = "".join(f"\n  {each}" for each in read().profiles)
+        raise UnknownProfile(f"The profile {profile} is not known. Known are those of R4 itself and:{listed}")
     return url, head.type
