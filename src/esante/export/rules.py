@@ -38,10 +38,11 @@ def percent(job: Job, sections: int) -> int:
 
 
 def ask_again(job: Job, done: int, now: datetime) -> int:
-    """Seconds after which to ask again for a job that is `done` percent through: a quarter of what is left."""
+    """Seconds after which to ask again for a job that is `done` percent through: a quarter of what is left, but no
+    longer than it has taken so far, for at the beginning nobody knows what is left."""
     spent = (now - job.asked_at).total_seconds()
     left = spent * (100 - done) / max(1, done)
-    return max(SHORTEST, min(LONGEST, round(left / 4)))
+    return max(SHORTEST, min(LONGEST, round(min(left / 4, spent))))
 
 
 def pause(busy: float) -> float:
