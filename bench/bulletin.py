@@ -12,7 +12,7 @@ import duckdb
 from bench.told import Figures
 from esante.bulletin.figures import Engine, engine, statement
 from esante.bulletin.recipe import Recipe
-from esante.storage.embedded import start, stop
+from esante.core.storage.embedded import start, stop
 
 MONTHS = 36
 SUBJECTS, PROFESSIONALS, PLACES = 1_200_000, 4_000, 300

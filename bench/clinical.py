@@ -14,7 +14,7 @@ from bench.client import request
 from bench.told import Figures, told
 from bench.world import World, make_world, platform_at, serving
 from esante.app import Platform
-from esante.storage import uuid7
+from esante.core.storage import uuid7
 
 CLIENTS = 32
 PORT = 8791

@@ -13,9 +13,9 @@ from bench.told import Figures, told
 from bench.validation import validation
 from bench.world import Published, World, fhir_document, make_world, platform_at, serving
 from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
+from esante.core.storage import uuid7
 from esante.journal import Actor
 from esante.notices import NoticesRead
-from esante.storage import uuid7
 
 CLIENTS = 32
 PORT = 8791
@@ -155,7 +155,7 @@ async def verify(data: Path, seconds: float, full: bool) -> Figures:
         actor = Actor(
             kind="practitioner", id=uuid7(), name="Dr Mesure", role="doctor", organization="Clinique de mesure"
         )
-        from esante.storage import insert
+        from esante.core.storage import insert
 
         for first in range(0, count, 20_000):
             rows = [

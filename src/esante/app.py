@@ -40,6 +40,8 @@ from esante import (
 )
 from esante.access import Access
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
+from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
+from esante.core.storage.embedded import start, stop
 from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.negotiation import FORMATS, Negotiation
@@ -50,8 +52,6 @@ from esante.notices import Notices
 from esante.record import Record
 from esante.rooms import ROOMS
 from esante.settings import Settings
-from esante.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
-from esante.storage.embedded import start, stop
 from esante.subscriptions import Subscriptions
 from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 

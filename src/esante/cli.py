@@ -459,8 +459,8 @@ def migrate(data: Path | None) -> None:
 
     async def work() -> None:
         from esante.app import open_database
+        from esante.core.storage import apply_migrations, migrations_in
         from esante.rooms import ROOMS
-        from esante.storage import apply_migrations, migrations_in
 
         async with open_database(Settings.from_environ(data=data)) as (database, _):
             done = await apply_migrations(database, migrations_in(ROOMS))
@@ -476,8 +476,8 @@ def status(data: Path | None) -> None:
 
     async def work() -> bool:
         from esante.app import open_database
+        from esante.core.storage import migrations_in, pending_migrations
         from esante.rooms import ROOMS
-        from esante.storage import migrations_in, pending_migrations
 
         migrations = migrations_in(ROOMS)
         async with open_database(Settings.from_environ(data=data)) as (database, _):
@@ -502,7 +502,7 @@ def dump(data: Path | None, file: Path) -> None:
 
     async def work() -> None:
         from esante.app import open_database
-        from esante.storage import backup
+        from esante.core.storage import backup
 
         async with open_database(Settings.from_environ(data=data)) as (_, dsn):
             await asyncio.to_thread(backup.dump, dsn, file)
@@ -518,7 +518,7 @@ def restore(data: Path | None, file: Path) -> None:
 
     async def work() -> None:
         from esante.app import open_database
-        from esante.storage import backup
+        from esante.core.storage import backup
 
         async with open_database(Settings.from_environ(data=data)) as (database, dsn):
             await backup.refuse_unless_empty(database)
@@ -534,7 +534,7 @@ def distribute(data: Path | None) -> None:
 
     async def work() -> None:
         from esante.app import open_database
-        from esante.storage import distribute_tables
+        from esante.core.storage import distribute_tables
 
         async with open_database(Settings.from_environ(data=data)) as (database, _):
             for line in await distribute_tables(database):
@@ -663,8 +663,8 @@ def _run(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run a command's work; what a person can mend is told without a trace."""
     import uvloop
 
-    from esante.storage import Unavailable
-    from esante.storage.embedded import EmbeddedError
+    from esante.core.storage import Unavailable
+    from esante.core.storage.embedded import EmbeddedError
 
     try:
         return uvloop.run(work())

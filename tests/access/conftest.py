@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from esante.access import Access, Requester, policy, requester_of
+from esante.core.storage import uuid7
 from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
-from esante.storage import uuid7
 
 BASE = "https://esante.example"
 MRN = "http://hospital.example/mrn"

@@ -14,7 +14,7 @@ from lxml import html
 
 from esante.access import AppAllowed, AppEnded, AppRefused, SoftwareClient
 from esante.access.apps import PARAMETERS
-from esante.storage import NIL, uuid7
+from esante.core.storage import NIL, uuid7
 
 from .conftest import BASE
 from .launches import (

@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 
 from esante.access import TurnedAway
 from esante.access.limits import MOST, Limits
+from esante.core.storage import NIL, uuid7
 from esante.directory import api_routes as directory_routes
-from esante.storage import NIL, uuid7
 from esante.web import HANDLERS, Problem
 
 from .conftest import BASE, MRN, terms, within_one_window

@@ -25,8 +25,8 @@ from esante.access import (
     requester_of,
 )
 from esante.access.audit import audit_event
+from esante.core.storage import NIL, uuid7
 from esante.fhir import check
-from esante.storage import NIL, uuid7
 from esante.web import HANDLERS, Problem
 
 from .conftest import BASE, MRN, an_organization, terms

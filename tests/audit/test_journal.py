@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from esante.core.storage import uuid7
 from esante.journal import Actor, Event, event
 from esante.journal import verify as verification
-from esante.storage import uuid7
 from tests.conftest import create_database, open_journal
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.bulletin import Bulletin
+from esante.core.storage import NIL, Objects
 from esante.demo.past import ORIGIN, Past
-from esante.storage import NIL, Objects
 from tests.conftest import create_database, open_journal
 
 NOW = datetime.now(UTC)

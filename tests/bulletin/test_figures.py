@@ -6,7 +6,7 @@ import pytest
 from esante.bulletin import SCHEMA, Bulletin, Recipe, store, vintages
 from esante.bulletin.figures import SUBJECTS, counts, engine, statement
 from esante.bulletin.months import Months
-from esante.storage import Objects
+from esante.core.storage import Objects
 
 from .conftest import LAST, bulletin_over, with_past
 

@@ -11,9 +11,9 @@ import pytest
 from esante.bulletin import SCHEMA, Recipe, store
 from esante.bulletin.keys import BulletinKey
 from esante.bulletin.lake import Lake
+from esante.core.storage import NIL, Objects
 from esante.journal import Actor
 from esante.record import DepositedEvent
-from esante.storage import NIL, Objects
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from esante.access import SharingChanged, StateChanged
 from esante.bulletin import Recipe, vintages
 from esante.bulletin.model import PlatformObserved
+from esante.core.storage import NIL
 from esante.journal import Actor
 from esante.record import Corrected, DepositedEvent, Withdrawn
-from esante.storage import NIL
 
 from .conftest import LAST, bulletin_over, month_back, tell, with_past
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from esante.access import AccessEvent, ClientRegistered, Confidentiality, EmergencyDeclared, Granted, StateChanged
 from esante.app import open_platform
+from esante.core.storage import NIL, TABLES
 from esante.demo import (
     APP_ID,
     CLINIC_ID,
@@ -28,7 +29,6 @@ from esante.demo import store as demo_store
 from esante.journal import EVENTS
 from esante.record import Deposit, DepositedEvent, Read
 from esante.settings import Settings
-from esante.storage import NIL, TABLES
 
 PERSONS = 50
 

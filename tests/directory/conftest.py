@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from esante.core.storage import uuid7
 from esante.directory import (
     Address,
     Directory,
@@ -16,7 +17,6 @@ from esante.directory import (
     catalogue,
     matricule,
 )
-from esante.storage import uuid7
 
 MATRICULE = catalogue().system("matricule").uri
 EHEALTH_ID = catalogue().system("ehealth_id").uri

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from esante.core.storage import uuid7
 from esante.directory import (
     Directory,
     Identifier,
@@ -17,7 +18,6 @@ from esante.directory import (
     PersonUpdated,
 )
 from esante.journal import Actor
-from esante.storage import uuid7
 from esante.web import Problem
 from tests.directory.conftest import (
     EHEALTH_ID,

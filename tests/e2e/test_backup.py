@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from esante.storage.embedded import start, stop
+from esante.core.storage.embedded import start, stop
 from tests.e2e.clients import Book, acknowledged, kept, load
 from tests.e2e.papers import published
 from tests.e2e.processes import Server, esante

@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 
-from esante.storage import uuid7
+from esante.core.storage import uuid7
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import LETTER, discharge_letter, provided
 from tests.e2e.processes import Server

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from esante.access import Requester, requester_of
 from esante.app import Platform, open_platform
+from esante.core.storage import uuid7
 from esante.directory import Identifier, Organization, Person, Practitioner, Role
 from esante.settings import Settings
-from esante.storage import uuid7
 
 LOCAL = "urn:example:e2e"
 LEVELS = {"patient": "patient", "practitioner": "user", "organization": "system", "operator": "user"}

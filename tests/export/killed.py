@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 from esante.access import Access
+from esante.core.storage import Database, Objects
 from esante.directory import Directory
 from esante.export import Exports, work
 from esante.journal import Journal
 from esante.record import Record
-from esante.storage import Database, Objects
 
 BASE = "http://esante.test"
 

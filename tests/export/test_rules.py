@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esante.core.storage import uuid7
 from esante.export import packing, rules
 from esante.export.asking import lenient, wish
 from esante.export.model import Asked, Cursor, Job, Level, Segment, State
 from esante.export.policy import load_policies, policy
-from esante.storage import uuid7
 from esante.web import Problem
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

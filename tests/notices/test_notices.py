@@ -1,10 +1,10 @@
 import pytest
 
 from esante.access import EmergencyDeclared, Requester
+from esante.core.storage import uuid7
 from esante.journal import Actor, advance
 from esante.notices import Notices, NoticesRead
 from esante.record import DepositedEvent
-from esante.storage import uuid7
 from esante.web import Problem
 
 DOCTOR = Actor(kind="practitioner", id=uuid7(), name="Dr Example")

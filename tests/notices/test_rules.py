@@ -4,10 +4,10 @@ from uuid import uuid4
 import pytest
 
 from esante.access import EmergencyDeclared, Granted, StateChanged
+from esante.core.storage import uuid7
 from esante.journal import Actor, Entry
 from esante.notices import KINDS, notice_of
 from esante.record import Corrected, DepositedEvent, Read, Replaced, Withdrawn
-from esante.storage import uuid7
 
 PERSON = uuid7()
 DOCUMENT = uuid7()

@@ -13,9 +13,9 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.access import Access, Requester, requester_of
+from esante.core.storage import uuid7
 from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.record import Deposit, Record, api
-from esante.storage import uuid7
 from esante.web import HANDLERS, Sessions
 
 BASE = "http://esante.test"

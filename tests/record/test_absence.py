@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality, requester_of
+from esante.core.storage import Objects, uuid7
 from esante.record import Deposit, Filters
-from esante.storage import Objects, uuid7
 from esante.web import Problem
 
 from ..conftest import create_database, open_journal

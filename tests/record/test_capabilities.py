@@ -10,9 +10,9 @@ import pytest
 
 from esante.access import requester_of
 from esante.app import create_app
+from esante.core.storage import uuid7
 from esante.fhir import check
 from esante.settings import Settings
-from esante.storage import uuid7
 
 from .conftest import BASE, FHIR
 from .test_opening import deposit, laboratory_report

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from esante.access import requester_of
+from esante.core.storage import uuid7
 from esante.directory import Identifier
 from esante.record import MAX_CONTENT, Deposit, InvalidContent, checks
 from esante.record.sandbox import Sandbox
-from esante.storage import uuid7
 
 from .conftest import cda, fhir_document, image, letter, pdf
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from esante.access import requester_of
-from esante.storage import uuid7
+from esante.core.storage import uuid7
 
 from .conftest import FHIR
 from .test_opening import deposit, found, resources

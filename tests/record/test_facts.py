@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esante.core.storage import uuid7
 from esante.fhir import check, decode, encode
 from esante.record.clinical_types import CLINICAL, KEPT
 from esante.record.facts import facts_of
-from esante.storage import uuid7
 
 PERSON = UUID("0198c5d2-0000-7000-8000-000000000001")
 PERSONS = {name: type_.person for name, type_ in CLINICAL.items()}

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from esante.access import requester_of
+from esante.core.storage import uuid7
 from esante.record import Refused
-from esante.storage import uuid7
 
 from .conftest import FHIR, LOCAL, letter, reference
 

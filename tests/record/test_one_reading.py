@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from esante.access import requester_of
+from esante.core.storage import uuid7
 from esante.record import Deposit, Read, Refused, rules
-from esante.storage import uuid7
 from esante.web import Problem
 
 from .conftest import letter, pdf

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality, requester_of
+from esante.core.storage import uuid7
 from esante.fhir import check
 from esante.record.sources import OPENING
-from esante.storage import uuid7
 
 from .conftest import FHIR, fhir_document, transaction
 

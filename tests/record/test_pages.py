@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from esante.access import requester_of
+from esante.core.storage import uuid7
 from esante.record import Corrected, Deposit, Read, Status, page_routes
-from esante.storage import uuid7
 from esante.web import HANDLERS, SecurityHeaders
 
 from .conftest import BASE, cda, fhir_document, image, letter, pdf

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.access import Confidentiality
+from esante.core.storage import uuid7
 from esante.directory import Identifier, Person
 from esante.fhir.rest import keys_of
 from esante.record import CATEGORIES, category_of_type, rules
-from esante.storage import uuid7
 
 MATRICULE = "urn:oid:1.3.182.4.4"
 LEVELS = st.sampled_from(Confidentiality)

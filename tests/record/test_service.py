@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality, requester_of
+from esante.core.storage import INLINE_LIMIT, uuid7
 from esante.record import (
     ConfidentialitySet,
     Corrected,
@@ -22,7 +23,6 @@ from esante.record import (
     Status,
     Withdrawn,
 )
-from esante.storage import INLINE_LIMIT, uuid7
 from esante.web import Problem
 
 from .conftest import cda, fhir_document, image, letter, pdf

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from esante.core.storage import sha256
 from esante.record import sandbox as sandboxes
 from esante.record.sandbox import Sandbox, Unopened
 from esante.record.showing import MAX_TEXT, Showing, Unreadable, plain_text
-from esante.storage import sha256
 
 from .conftest import image, pdf
 

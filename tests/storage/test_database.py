@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from esante.storage import TABLES, Database, Kind, Overloaded, Table, Unavailable
+from esante.core.storage import TABLES, Database, Kind, Overloaded, Table, Unavailable
 from tests.conftest import create_database
 
 ACT = Table("act", Kind.LOCAL, {"name": "text", "part": "integer"})

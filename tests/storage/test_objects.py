@@ -5,7 +5,7 @@ import os
 import pytest
 from moto.server import ThreadedMotoServer
 
-from esante.storage import Objects, sha256
+from esante.core.storage import Objects, sha256
 
 
 @pytest.fixture(scope="module")

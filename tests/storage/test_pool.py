@@ -6,7 +6,7 @@ from functools import partial
 import asyncpg
 import pytest
 
-from esante.storage.pool import Pool
+from esante.core.storage.pool import Pool
 
 SIZE = 3
 

@@ -4,8 +4,8 @@ import importlib
 
 import pytest
 
+from esante.core.storage import TABLES, Kind, Migration, apply_migrations, migrations_in, pending_migrations
 from esante.rooms import ROOMS
-from esante.storage import TABLES, Kind, Migration, apply_migrations, migrations_in, pending_migrations
 
 for room in ROOMS:
     importlib.import_module(f"esante.{room}")

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from esante.access import Access, Confidentiality, requester_of
+from esante.core.storage import Objects, uuid7
 from esante.directory import Directory
-from esante.storage import Objects, uuid7
 from esante.subscriptions import Told
 from tests.conftest import create_database, open_journal
 from tests.record.conftest import BASE, open_world

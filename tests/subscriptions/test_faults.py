@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from esante.core.storage import NIL
 from esante.journal import advance
-from esante.storage import NIL
 from esante.subscriptions import Failed, LetterSettled
 from esante.web import Problem
 
@@ -307,7 +307,7 @@ PROCESS = """
     from esante.directory import Directory
     from esante.journal import Journal
     from esante.record import Record
-    from esante.storage import Database, Objects
+    from esante.core.storage import Database, Objects
     from tests.subscriptions.conftest import BASE, LOOPBACK, Subscriptions, fast
 
     async def main(dsn, folder):

@@ -5,7 +5,7 @@ import pytest
 from lxml import html
 
 from esante.access import requester_of
-from esante.storage import uuid7
+from esante.core.storage import uuid7
 from esante.subscriptions import Ended
 from esante.web import LANGUAGES
 from tests.access.test_pages import Browser, text
@@ -151,7 +151,7 @@ async def test_a_patient_ends_what_an_app_has_asked_for(country, browse, receive
 
 
 async def test_an_empty_desk_says_so(server, tmp_path, pages, browse, country):
-    from esante.storage import Objects
+    from esante.core.storage import Objects
     from tests.conftest import create_database, open_journal
     from tests.record.conftest import open_world
 

@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from esante.storage import Unavailable
+from esante.core.storage import Unavailable
 from esante.web import HANDLERS, Cors, Problem, SecurityHeaders
 
 OWN, OTHER = "https://app.example", "https://other.example"

@@ -17,7 +17,7 @@ from esante.access import store_signin
 from esante.access.clients import Clients
 from esante.access.oauth import OAuthError, kept_as
 from esante.access.store_signin import SoftwareClient
-from esante.storage import Database
+from esante.core.storage import Database
 
 ALGORITHMS = ["ES384", "RS384"]
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

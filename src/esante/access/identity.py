@@ -13,7 +13,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from esante.storage import key_file
+from esante.core.storage import key_file
 
 ALGORITHM = "RS256"
 LIFETIME = timedelta(minutes=5)

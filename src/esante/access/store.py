@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from esante.access.model import Consent, Grant, GrantKind, RecordState
-from esante.storage import Connection, Database, Kind, Row, Table
+from esante.core.storage import Connection, Database, Kind, Row, Table
 
 RECORD = Table(
     "access_record",

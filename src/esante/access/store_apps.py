@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from esante.storage import Connection, Database, Kind, Row, Table
+from esante.core.storage import Connection, Database, Kind, Row, Table
 
 AUTHORIZATION = Table(
     "app_authorization",

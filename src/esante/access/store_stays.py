@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.access.model import Stay, StayStatus
-from esante.storage import Connection, Database, Kind, Row, Table
+from esante.core.storage import Connection, Database, Kind, Row, Table
 
 STAY = Table(
     "access_stay",

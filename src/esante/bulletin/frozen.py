@@ -10,7 +10,7 @@ from esante.bulletin.projections import Frozen, Point, truth
 from esante.bulletin.publication.model import Paper, shift
 from esante.bulletin.shelf import Shelf
 from esante.bulletin.store import PROJECTION
-from esante.storage import Database, Row
+from esante.core.storage import Database, Row
 
 
 @dataclass(frozen=True, slots=True)

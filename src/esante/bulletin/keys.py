@@ -4,7 +4,7 @@ import hmac
 import os
 from pathlib import Path
 
-from esante.storage import key_file
+from esante.core.storage import key_file
 
 _POSITIVE = (1 << 63) - 1
 

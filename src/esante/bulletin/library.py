@@ -5,7 +5,7 @@ from datetime import datetime
 
 from esante.bulletin import frozen, vintages
 from esante.bulletin.shelf import Shelf, Shelved
-from esante.storage import Database
+from esante.core.storage import Database
 
 
 class Library:

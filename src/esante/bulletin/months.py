@@ -13,7 +13,7 @@ from esante.bulletin.model import Finding
 from esante.bulletin.quality import findings
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.store import Part
-from esante.storage import Database, Objects, sha256
+from esante.core.storage import Database, Objects, sha256
 
 
 @dataclass(frozen=True, slots=True)

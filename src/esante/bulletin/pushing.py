@@ -10,7 +10,7 @@ from esante.bulletin.files import Files, edition
 from esante.bulletin.library import Library
 from esante.bulletin.portal_udata import PortalError, Target, push
 from esante.bulletin.publication import paper
-from esante.storage import Database, Unavailable
+from esante.core.storage import Database, Unavailable
 
 EVERY, AFTER_FAILURE = 30, 300
 """Seconds between two looks for something new, and before a portal that was out of order is asked again."""

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from esante.bulletin.model import Breakdown, Indicator, Measure
-from esante.storage import sha256
+from esante.core.storage import sha256
 
 LAKE_VERSION = b"1"
 """Raised when the code that reads the journal changes what it writes: all is then read again."""

@@ -11,7 +11,7 @@ from esante.bulletin.pages import routes
 from esante.bulletin.pages_query import query_routes
 from esante.bulletin.pages_release import release_routes
 from esante.bulletin.service import Bulletin
-from esante.storage import Database
+from esante.core.storage import Database
 
 
 def page_routes(

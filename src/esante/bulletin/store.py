@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esante.storage import Connection, Database, Kind, Table, insert
+from esante.core.storage import Connection, Database, Kind, Table, insert
 
 LAKE = Table("bulletin_lake", Kind.LOCAL, {"reader": "text", "seq": "bigint"})
 PART = Table(

@@ -12,7 +12,7 @@ import msgspec
 
 from esante.bulletin.model import Cell, Finding, Flag, Guarded, Release, ReleaseState, Vintage, VintageStatus
 from esante.bulletin.store import CELL, FINDING, RELEASE, VINTAGE
-from esante.storage import Connection, Database, Row, sha256
+from esante.core.storage import Connection, Database, Row, sha256
 
 
 class Made(NamedTuple):

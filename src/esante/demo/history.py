@@ -20,6 +20,7 @@ from esante.access import (
     decide,
     requester_of,
 )
+from esante.core.storage import INLINE_LIMIT, Row
 from esante.demo.model import Citizen, World
 from esante.demo.pieces import Piece
 from esante.demo.platform import Platform
@@ -35,7 +36,6 @@ from esante.record import (
     category_of_type,
     document_rows,
 )
-from esante.storage import INLINE_LIMIT, Row
 
 ORIGIN = "192.0.2.{}"
 """Where requests of the past came from: an address that is for examples only (RFC 5737)."""

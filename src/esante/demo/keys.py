@@ -5,8 +5,8 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from esante import storage
 from esante.access import SoftwareClient
+from esante.core import storage
 from esante.demo.model import World
 from esante.demo.personas import SOFTWARE
 from esante.demo.platform import Platform

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from esante.storage import Database, Kind, Row, Table
+from esante.core.storage import Database, Kind, Row, Table
 
 STEP = Table("demo_step", Kind.LOCAL, {"step": "text", "detail": "jsonb"})
 

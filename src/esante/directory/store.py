@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.directory.model import Address, Identifier, Organization, Person, Practitioner, Role
 from esante.directory.rules import normalised
-from esante.storage import Connection, Database, Kind, Row, Table
 
 _NAMES = {"id": "uuid", "family": "text", "given": "jsonb"}
 

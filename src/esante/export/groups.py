@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import Access, Requester
-from esante.storage import NIL
+from esante.core.storage import NIL
 
 Resource = dict[str, Any]
 PROFESSIONALS = ("practitioner", "organization")

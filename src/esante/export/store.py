@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.export.model import Asked, Cursor, Job, Segment, State
-from esante.storage import Connection, Database, Kind, Row, Table
 
 JOB = Table(
     "export_job",

@@ -10,10 +10,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from zoneinfo import ZoneInfo
 
 from esante.access import Requester
+from esante.core.storage import Database
 from esante.export.model import Job, State, Taken
 from esante.export.service import Exports, absent
 from esante.record import Document, Extracts, Span, View, file_name, ground
-from esante.storage import Database
 from esante.web import N_, TIME_ZONE
 
 log = logging.getLogger(__name__)

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from esante.core.storage import Objects
 from esante.export.model import Job, Line, Segment
 from esante.export.packing import pack
 from esante.export.pieces import Piece
 from esante.record import View
-from esante.storage import Objects
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Bytes of lines after which they are written."""

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from esante.storage import key_of
+from esante.core.storage import key_of
 
 
 def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:

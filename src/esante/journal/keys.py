@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from esante.storage import key_file
+from esante.core.storage import key_file
 
 
 class Signer:

@@ -7,11 +7,11 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from esante.core.storage import Database
 from esante.journal import store
 from esante.journal.keys import Signer
 from esante.journal.merkle import Hashes, inclusion_path, leaf_hash
 from esante.journal.seal import leaf_data
-from esante.storage import Database
 
 FORMAT = "esante-journal-proof/1"
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from esante.core.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
 from esante.journal import proof, store, verify
 from esante.journal.keys import Signer
 from esante.journal.model import (
@@ -29,7 +30,6 @@ from esante.journal.model import (
     digest_of,
 )
 from esante.journal.seal import Sealer
-from esante.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
 
 
 class Journal:

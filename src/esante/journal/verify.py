@@ -20,12 +20,12 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from esante.core.storage import Database, Objects
 from esante.journal import store
 from esante.journal.keys import Signer, read_checkpoint
 from esante.journal.merkle import FANOUT_BITS, LEAF, NODE, Frontier
 from esante.journal.model import Expired
 from esante.journal.seal import HEAD
-from esante.storage import Database, Objects
 
 CHUNK_LEVEL = 4
 CHUNK = 1 << FANOUT_BITS * CHUNK_LEVEL

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.access import Requester
+from esante.core.storage import Connection, Database, insert
 from esante.journal import Entry, Journal, Reader
 from esante.notices import store
 from esante.notices.model import KINDS, Notice, NoticesRead
 from esante.notices.rules import TOLD_OF, notice_of
-from esante.storage import Connection, Database, insert
 from esante.web import N_, Page, Problem, decode_cursor, encode_cursor
 
 

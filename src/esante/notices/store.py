@@ -5,8 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
+from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.notices.model import Notice
-from esante.storage import Connection, Database, Kind, Row, Table
 
 NOTICE = Table(
     "notice",

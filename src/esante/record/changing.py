@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from esante.access import Access, Confidentiality, Requester
+from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.directory import NAMING, Directory, person_meant
 from esante.fhir import decode, encode, search, store
 from esante.fhir.preconditions import must_match
@@ -21,7 +22,6 @@ from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
 from esante.record.submissions import checked
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.web import N_, Problem
 
 _MAX_KNOWN = 50_000

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import Access, Requester
+from esante.core.storage import Connection, Database, Lookup, Objects, Row
 from esante.fhir import search, store
 from esante.fhir.search import Found, Place, Query, Scope
 from esante.fhir.search import Row as Shown
@@ -27,7 +28,6 @@ from esante.record.opening import Opening
 from esante.record.provenance import provenance
 from esante.record.sources import Source
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, Lookup, Objects, Row
 from esante.web import N_, Problem
 
 Json = dict[str, Any]

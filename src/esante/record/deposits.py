@@ -14,6 +14,7 @@ import asyncpg
 from msgspec import structs
 
 from esante.access import Access, Action, Confidentiality, Consent, Item, RecordState, Requester, Verdict, decide
+from esante.core.storage import INLINE_LIMIT, Connection, Database, Lookup, Objects, Row, insert, sha256, uuid7
 from esante.directory import Directory, Person
 from esante.record import rules, store, telling
 from esante.record.checks import Examined, Subject, examine, today
@@ -31,7 +32,6 @@ from esante.record.model import (
 )
 from esante.record.sandbox import Sandbox
 from esante.record.telling import Denied, Teller
-from esante.storage import INLINE_LIMIT, Connection, Database, Lookup, Objects, Row, insert, sha256, uuid7
 
 _ATTEMPTS = 3
 

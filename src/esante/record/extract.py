@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from esante.access import AccessEvent, Requester, Verdict
+from esante.core.storage import Database, Objects, Row
 from esante.fhir import search
 from esante.fhir.search import Bounds, Scope
 from esante.record import store
@@ -23,7 +24,6 @@ from esante.record.clinical_types import CLINICAL, KEPT
 from esante.record.model import Document, Filters, Order, Status
 from esante.record.resources import document_reference
 from esante.record.telling import Teller
-from esante.storage import Database, Objects, Row
 
 PAGE = Bounds(count=500, size=4 * 1024 * 1024)
 PROVENANCE = "Provenance"

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from esante.storage import uuid8
+from esante.core.storage import uuid8
 
 Json = dict[str, Any]
 _ROUNDS = 2

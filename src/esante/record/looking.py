@@ -10,9 +10,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from esante.access import Access, Consent, Requester, Verdict
+from esante.core.storage import Connection
 from esante.record import rules, store
 from esante.record.model import Document
-from esante.storage import Connection
 
 
 class Focus(NamedTuple):

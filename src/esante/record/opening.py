@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from esante.core.storage import Database, Lookup, Objects, Row, insert_many
 from esante.fhir import decode, store
 from esante.record import sources
 from esante.record.checks import IN_THREAD
@@ -22,7 +23,6 @@ from esante.record.clinical_types import CLINICAL, KEPT
 from esante.record.facts import facts_of
 from esante.record.sources import Unopened
 from esante.record.store import content_of
-from esante.storage import Database, Lookup, Objects, Row, insert_many
 from esante.web import give_back
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import Confidentiality
+from esante.core.storage import time_of
 from esante.record.categories import CATEGORIES, LOINC, display_of_type
 from esante.record.findings import FINDINGS
 from esante.record.model import Document
-from esante.storage import time_of
 
 Resource = dict[str, Any]
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from esante.storage import Overloaded
+from esante.core.storage import Overloaded
 
 TIMEOUT = 10.0
 """Seconds for one task; the largest real documents take two on a slow machine."""

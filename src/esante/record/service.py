@@ -21,6 +21,7 @@ from esante.access import (
     Verdict,
     decide,
 )
+from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
 from esante.directory import Directory, Person
 from esante.journal import Journal
 from esante.record import looking, rules, store, telling
@@ -51,7 +52,6 @@ from esante.record.sandbox import Sandbox
 from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
 from esante.record.transactions import Transactions
-from esante.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
 from esante.web import LargeBodies, decode_cursor, encode_cursor
 
 MAX_PAGE = 500

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import structs
 
 from esante.access import Confidentiality, Requester
-from esante.storage import Connection, Database, Kind, Row, Table, uuid8
+from esante.core.storage import Connection, Database, Kind, Row, Table, uuid8
 
 CONTRIBUTION = Table(
     "contribution",

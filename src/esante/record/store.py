@@ -8,8 +8,8 @@ from uuid import UUID
 import orjson
 
 from esante.access import Confidentiality
+from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
 from esante.record.model import Document, Filters, Order, Status
-from esante.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
 
 DOCUMENT = Table(
     "document",

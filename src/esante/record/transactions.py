@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 
 from esante.access import Requester
+from esante.core.storage import Connection, Database, insert, uuid7
 from esante.fhir import Checked, Issue, check, check_all, decode, encode, store
 from esante.fhir.preconditions import etag, must_match
 from esante.fhir.rest import keys_of
@@ -29,7 +30,6 @@ from esante.record.clinical_types import CLINICAL, SUPPORTING
 from esante.record.findings import InvalidContent
 from esante.record.meanings import Meanings, Named
 from esante.record.telling import Denied, Teller
-from esante.storage import Connection, Database, insert, uuid7
 from esante.web import N_, Problem
 
 Json = dict[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from esante.storage import uuid7
+from esante.core.storage import uuid7
 from esante.subscriptions.model import Content, Resource, Subscription, TopicEvent
 from esante.subscriptions.topics import TOPICS
 from esante.subscriptions.wishes import GUIDE

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.access import Access, Requester
+from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.journal import Journal, Reader
 from esante.record import Record
-from esante.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.subscriptions import following, rules, store, store_queue
 from esante.subscriptions.deliveries import Deliveries
 from esante.subscriptions.desk import Desk

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from esante.access import Requester, principal_of, requester_in
-from esante.storage import Connection, Database, Kind, Row, Table
+from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.subscriptions.model import Status, Subscription, Wish
 
 SUBSCRIPTION = Table(

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.record import Focus
-from esante.storage import Connection, Database, Kind, Row, Table
 from esante.subscriptions.model import DeadLetter, Figures, State, Status, Subscription, TopicEvent
 from esante.subscriptions.store import COLUMNS, subscription_of
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.access import Verdict
+from esante.core.storage import Connection, Row, insert
 from esante.record import Document, Record
-from esante.storage import Connection, Row, insert
 from esante.subscriptions import rules, store_queue
 from esante.subscriptions.model import Subscription, Told, TopicEvent
 

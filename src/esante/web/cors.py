@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from esante.storage import Unavailable
+from esante.core.storage import Unavailable
 
 _OPEN = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata")
 _FOR_APPS = ("/fhir/", "/oauth/token", "/oauth/introspect", "/oauth/revoke")

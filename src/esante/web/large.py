@@ -14,7 +14,7 @@ from tempfile import SpooledTemporaryFile
 
 from starlette.requests import Request
 
-from esante.storage import Unavailable
+from esante.core.storage import Unavailable
 from esante.web.i18n import N_
 from esante.web.problems import Problem
 from esante.web.requests import take_in

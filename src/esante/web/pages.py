@@ -12,7 +12,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from esante.storage import Unavailable
+from esante.core.storage import Unavailable
 from esante.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
 
 LANGUAGE_COOKIE = "esante_lang"

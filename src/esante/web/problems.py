@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from esante.storage import Overloaded, Unavailable
+from esante.core.storage import Overloaded, Unavailable
 from esante.web.i18n import N_, translator
 from esante.web.pages import render
 

@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.storage import Connection, Database, Kind, Table
+from esante.core.storage import Connection, Database, Kind, Table
 
 COOKIE = "esante_session"
 LIFETIME = timedelta(hours=8)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from esante.core.storage import Database
 from esante.fhir.search.includes import row_of
 from esante.fhir.search.model import Row, Scope
 from esante.fhir.search.statement import Statement
 from esante.fhir.search.whole import Place
-from esante.storage import Database
 
 _START: Place = ("", UUID(int=0))
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import orjson
 
+from esante.core.storage import Connection, Database
 from esante.fhir.ids import keys_of
 from esante.fhir.path.types import resources
 from esante.fhir.search.conditions import any_of, some, texts
 from esante.fhir.search.model import Include, Query, Row, Scope
 from esante.fhir.search.parameters import Key, Parameter, parameters
 from esante.fhir.search.statement import Outsiders, Statement
-from esante.storage import Connection, Database
 
 #: So many resources are included in a page at most, over so many steps of `:iterate`.
 MAX_INCLUDED, MAX_STEPS = 1_000, 8

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from esante.core.storage import Connection, Database
 from esante.fhir.search.model import Query, Scope
 from esante.fhir.search.statement import Statement
-from esante.storage import Connection, Database
 
 _AT_ONCE = 100
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from esante.core.storage import Connection, Database
 from esante.fhir.search import cursor
 from esante.fhir.search.conditions import any_of
 from esante.fhir.search.cursor import Place
@@ -13,7 +14,6 @@ from esante.fhir.search.model import Chain, Condition, Found, Has, Outside, Quer
 from esante.fhir.search.parameters import parameters
 from esante.fhir.search.statement import Order, Outsiders, Statement, order
 from esante.fhir.search.values import bad
-from esante.storage import Connection, Database
 from esante.web import N_
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from esante.core.storage import Database
 from esante.fhir.search.conditions import any_of, literal
 from esante.fhir.search.includes import row_of
 from esante.fhir.search.model import Row, Scope
 from esante.fhir.search.parameters import parameters
 from esante.fhir.search.parse import Conditions
 from esante.fhir.search.statement import Statement
-from esante.storage import Database
 
 Place = tuple[str, UUID]
 """Type and key of the last resource before a page."""

@@ -1,6 +1,6 @@
 """The one table of all clinical resources and all their versions."""
 
-from esante.storage import Kind, Table
+from esante.core.storage import Kind, Table
 
 #: Columns are told of in the migration. `until` of the version before is set by whoever adds one.
 RESOURCE = Table(

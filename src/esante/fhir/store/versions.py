@@ -13,10 +13,10 @@ from uuid import UUID
 
 import msgspec
 
+from esante.core.storage import Connection, Database, Row
 from esante.fhir.jsontext import encode
 from esante.fhir.search import index_text
 from esante.fhir.store.table import RESOURCE
-from esante.storage import Connection, Database, Row
 
 Resource = dict[str, Any]
 FOREVER = datetime.max.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Spreading the tables over a Citus cluster, by the kind each was declared with."""
 
-from esante.storage.database import Database
-from esante.storage.table import TABLES, Kind
+from esante.core.storage.database import Database
+from esante.core.storage.table import TABLES, Kind
 
 _STATEMENTS = {
     Kind.PERSON: "SELECT create_distributed_table($1, 'person_id', colocate_with => $2)",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from esante.storage.database import Database
-from esante.storage.embedded_host import carried_programs
+from esante.core.storage.database import Database
+from esante.core.storage.embedded_host import carried_programs
 
 _WHOLE = ("--no-owner", "--no-privileges")
 """Neither roles nor rights: a restored database belongs to whoever restores it."""

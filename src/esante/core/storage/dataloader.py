@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from esante.storage.database import Database
+from esante.core.storage.database import Database
 
 K = TypeVar("K")
 R = TypeVar("R")

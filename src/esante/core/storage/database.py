@@ -17,8 +17,8 @@ from typing import Any
 
 import asyncpg
 
-from esante.storage.pool import Connection, Pool
-from esante.storage.table import Row, Table, insert_sql
+from esante.core.storage.pool import Connection, Pool
+from esante.core.storage.table import Row, Table, insert_sql
 
 BATCH = 256
 COMMITTERS = 2

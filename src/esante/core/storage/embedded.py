@@ -11,7 +11,7 @@ What lies under `data/postgres/`:
     postgres.log  what PostgreSQL says; no statement, parameter or row value
 
 The kernel lets go of both locks when a process ends in whatever way, so there is no list of process ids to go
-stale. The keeper (`embedded_keeper.py`) is the server's parent. It raises it again after a crash and ends it
+stale. The keeper (`embedded_supervisor.py`) is the server's parent. It raises it again after a crash and ends it
 when nobody uses it any more, also after `kill -9` of every user.
 
 The cluster is handed to PostgreSQL as its working directory and never by name, so it may lie under
@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from esante.storage.embedded_host import (
+from esante.core.storage.embedded_host import (
     MAJOR,
     Account,
     EmbeddedError,
@@ -274,7 +274,7 @@ def _launch(place: _Place, lock: int) -> None:
         "identity": account.identity,
         "environment": environment(),
     }
-    keeper = Path(__file__).with_name("embedded_keeper.py")
+    keeper = Path(__file__).with_name("embedded_supervisor.py")
     log_file = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         subprocess.run(  # noqa: S603 - our own program, no shell; it returns at once, leaving its child

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from esante.storage.database import Database
-from esante.storage.pool import Connection
+from esante.core.storage.database import Database
+from esante.core.storage.pool import Connection
 
 _LOCK = 0x6573616E7465
 _TABLE = """
@@ -31,11 +31,12 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def migrations_in(rooms: Sequence[str]) -> list[Migration]:
-    """The migrations of `rooms` (names of packages under `esante`), in the order they must be applied."""
+def migrations_in(packages: Sequence[str]) -> list[Migration]:
+    """The migrations of `packages` (dotted names under `esante`), in the order they must be applied."""
     found = []
-    for room in rooms:
-        folder = files("esante") / room / "migrations"
+    for package in packages:
+        room = package.rpartition(".")[2]
+        folder = files("esante").joinpath(*package.split("."), "migrations")
         entries = folder.iterdir() if folder.is_dir() else []
         for file in sorted(entries, key=lambda entry: entry.name):
             number, _, name = file.name.removesuffix(".sql").partition("_")

@@ -13,7 +13,7 @@ import obstore
 from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, from_url
 
-from esante.storage.database import Unavailable
+from esante.core.storage.database import Unavailable
 
 INLINE_LIMIT = 64 * 1024
 """Bytes up to which content may lie in the database beside its row: one sync for many instead of one each."""

@@ -1,0 +1,1 @@
+"""The foundation: storage, the journal, HTTP and FHIR R4; knows no service."""
