@@ -13,8 +13,8 @@ from bench.told import Figures, told
 from bench.validation import validation
 from bench.world import Published, World, fhir_document, make_world, platform_at, serving
 from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
+from esante.core.journal import Actor
 from esante.core.storage import uuid7
-from esante.journal import Actor
 from esante.notices import NoticesRead
 
 CLIENTS = 32

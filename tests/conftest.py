@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 
+from esante.core.journal import Journal
 from esante.core.storage import Database, Objects, apply_migrations, migrations_in
 from esante.core.storage.embedded import start, stop
-from esante.journal import Journal
 from esante.rooms import ROOMS
 
 settings.register_profile("esante", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -40,6 +40,7 @@ from esante import (
 )
 from esante.access import Access
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
+from esante.core.journal import Journal, Reader, run_readers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
 from esante.directory import Directory
@@ -47,7 +48,6 @@ from esante.export import Exports
 from esante.fhir.negotiation import FORMATS, Negotiation
 from esante.fhir.rest import fhir_response
 from esante.fhir.validate_api import supported_profiles, validate_capability, validate_routes
-from esante.journal import Journal, Reader, run_readers
 from esante.notices import Notices
 from esante.record import Record
 from esante.rooms import ROOMS

@@ -2,7 +2,7 @@
 
 ROOMS = (
     "web",
-    "journal",
+    "core.journal",
     "fhir",
     "directory",
     "access",

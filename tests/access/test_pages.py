@@ -14,8 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from esante.access import AccessEvent, Requester, page_routes
+from esante.core.journal import Actor, event
 from esante.core.storage import uuid7
-from esante.journal import Actor, event
 from esante.web import HANDLERS
 
 from .conftest import BASE, within_one_window

@@ -23,8 +23,8 @@ from esante.access import (
     StateChanged,
     decide,
 )
+from esante.core.journal import EVENTS, advance
 from esante.core.storage import NIL, uuid7
-from esante.journal import EVENTS, advance
 from esante.web import Problem
 
 from .conftest import terms, within_one_window

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
+from esante.core.journal import Actor, Event, event, verification
 from esante.core.storage import uuid7
-from esante.journal import Actor, Event, event
-from esante.journal import verify as verification
 from tests.conftest import create_database, open_journal
 
 

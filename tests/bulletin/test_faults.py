@@ -11,7 +11,7 @@ from esante.bulletin import Bulletin, Flag, Recipe, Refused, store, vintages
 from esante.bulletin.files import Files
 from esante.bulletin.library import Library
 from esante.bulletin.publication import paper
-from esante.journal import Actor
+from esante.core.journal import Actor
 from esante.record import DepositedEvent
 from tests.bulletin.sample import BASE
 

@@ -11,8 +11,8 @@ import pytest
 from esante.bulletin import SCHEMA, Recipe, store
 from esante.bulletin.keys import BulletinKey
 from esante.bulletin.lake import Lake
+from esante.core.journal import Actor
 from esante.core.storage import NIL, Objects
-from esante.journal import Actor
 from esante.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from esante.bulletin import Cell, Flag, Refused, store, vintages
-from esante.journal import Actor
+from esante.core.journal import Actor
 from esante.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, month_back, tell, with_past

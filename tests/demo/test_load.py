@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from esante.access import AccessEvent, ClientRegistered, Confidentiality, EmergencyDeclared, Granted, StateChanged
 from esante.app import open_platform
+from esante.core.journal import EVENTS
 from esante.core.storage import NIL, TABLES
 from esante.demo import (
     APP_ID,
@@ -26,7 +27,6 @@ from esante.demo import (
     world,
 )
 from esante.demo import store as demo_store
-from esante.journal import EVENTS
 from esante.record import Deposit, DepositedEvent, Read
 from esante.settings import Settings
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.directory import PersonRead, PersonSearched
 from esante.directory.api import SEARCHES, capabilities, routes
-from esante.journal import Actor
 from esante.web import HANDLERS, Problem
 from tests.directory.conftest import (
     EHEALTH_ID,

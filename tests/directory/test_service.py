@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.directory import (
     Directory,
@@ -17,7 +18,6 @@ from esante.directory import (
     PersonSearched,
     PersonUpdated,
 )
-from esante.journal import Actor
 from esante.web import Problem
 from tests.directory.conftest import (
     EHEALTH_ID,

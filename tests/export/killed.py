@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 from esante.access import Access
+from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
 from esante.directory import Directory
 from esante.export import Exports, work
-from esante.journal import Journal
 from esante.record import Record
 
 BASE = "http://esante.test"

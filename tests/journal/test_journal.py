@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from esante.core.journal import Actor, Event, Reader, advance, event, verifier_source
 from esante.core.storage import uuid7
-from esante.journal import Actor, Event, Reader, advance, event, verifier_source
 from tests.conftest import create_database, open_journal
 
 

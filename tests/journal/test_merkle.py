@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.journal import merkle
+from esante.core.journal import merkle
 
 
 def plain_root(leaves):

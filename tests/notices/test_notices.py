@@ -1,8 +1,8 @@
 import pytest
 
 from esante.access import EmergencyDeclared, Requester
+from esante.core.journal import Actor, advance
 from esante.core.storage import uuid7
-from esante.journal import Actor, advance
 from esante.notices import Notices, NoticesRead
 from esante.record import DepositedEvent
 from esante.web import Problem

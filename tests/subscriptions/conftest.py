@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from esante.access import Requester, SoftwareClient, requester_of
+from esante.core.journal import advance
 from esante.core.storage import uuid7
-from esante.journal import advance
 from esante.record import Deposit
 from esante.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
 from esante.web import HANDLERS, Sessions

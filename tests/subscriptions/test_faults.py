@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from esante.core.journal import advance
 from esante.core.storage import NIL
-from esante.journal import advance
 from esante.subscriptions import Failed, LetterSettled
 from esante.web import Problem
 
@@ -305,7 +305,7 @@ PROCESS = """
     from pathlib import Path
     from esante.access import Access
     from esante.directory import Directory
-    from esante.journal import Journal
+    from esante.core.journal import Journal
     from esante.record import Record
     from esante.core.storage import Database, Objects
     from tests.subscriptions.conftest import BASE, LOOPBACK, Subscriptions, fast

@@ -22,9 +22,9 @@ from esante.access.scopes import CONTEXT, INTROSPECT, STAYING, common_scopes, ha
 from esante.access.signin import SignIn, principal_of
 from esante.access.store_apps import AppConnection, Authorization
 from esante.access.store_signin import SoftwareClient
+from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.directory import Directory, Person
-from esante.journal import Event, Journal
 from esante.web import N_, NOT_FOUND, Problem, Session
 
 PARAMETERS = (

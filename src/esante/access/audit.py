@@ -11,7 +11,7 @@ from typing import Any
 from esante.access.events import CodeRefused, EmergencyDeclared, Granted, GrantEnded, StayRefused
 from esante.access.model import AccessEvent
 from esante.access.rules import REASONS
-from esante.journal import Entry
+from esante.core.journal import Entry
 
 Resource = dict[str, Any]
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."

@@ -19,9 +19,9 @@ from esante.access import store_signin
 from esante.access.events import ClientRegistered
 from esante.access.scopes import INTROSPECT, PLAIN, parse_scope
 from esante.access.store_signin import SoftwareClient
+from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import Database, insert
 from esante.directory import Directory
-from esante.journal import SYSTEM, Actor, Journal
 from esante.web import Problem
 
 MAX_TEXT = 256

@@ -12,8 +12,8 @@ from esante.access.limits import Limits
 from esante.access.matrix import Policy, policy
 from esante.access.model import Consent, Grant, GrantKind, RecordState, Requester
 from esante.access.store import Code
+from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, insert, uuid7
-from esante.journal import Journal
 from esante.web import N_, Problem
 
 _GROUP = 4

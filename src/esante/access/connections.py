@@ -21,8 +21,8 @@ from esante.access.scopes import STAYING, common_scopes
 from esante.access.signin import SignIn, requester_in
 from esante.access.store_apps import AppConnection
 from esante.access.store_signin import SoftwareClient
+from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Connection, Database, insert
-from esante.journal import Actor, Journal
 from esante.web import Sessions
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")

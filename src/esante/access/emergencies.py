@@ -13,9 +13,9 @@ from esante.access.limits import Limits
 from esante.access.matrix import policy
 from esante.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.access.store import Review
+from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row, insert, uuid7
 from esante.directory import Directory, Person
-from esante.journal import Journal
 from esante.web import N_, NOT_FOUND, Page, Problem, encode_cursor
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}

@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from esante.access.model import AccessEvent
-from esante.journal import Event, event
+from esante.core.journal import Event, event
 from esante.web import N_
 
 

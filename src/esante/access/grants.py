@@ -9,9 +9,9 @@ from esante.access.events import Granted, GrantEnded
 from esante.access.lifecycle import locked_record, own_record
 from esante.access.matrix import policy
 from esante.access.model import Grant, GrantKind, Requester, Stay, StayStatus
+from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.directory import Directory, Person
-from esante.journal import SYSTEM, Actor, Journal
 from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 NEWEST = 2_000

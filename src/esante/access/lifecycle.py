@@ -10,9 +10,9 @@ from esante.access.matrix import policy
 from esante.access.model import RecordState, Requester
 from esante.access.rules import next_state
 from esante.access.store import RecordRow
+from esante.core.journal import SYSTEM, Actor, Entry, Journal, Reader
 from esante.core.storage import Connection, Database, insert
 from esante.directory import Directory, PersonDeceased, PersonUpdated
-from esante.journal import SYSTEM, Actor, Entry, Journal, Reader
 from esante.web import N_, Problem
 
 BATCH = 500

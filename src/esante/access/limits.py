@@ -12,8 +12,8 @@ from esante.access import store
 from esante.access.events import TurnedAway
 from esante.access.matrix import Policy, policy
 from esante.access.model import Requester
+from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
-from esante.journal import Actor, Journal
 from esante.web import N_, Problem
 
 MOST = 1_000

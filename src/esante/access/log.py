@@ -25,8 +25,8 @@ from esante.access.events import (
 from esante.access.model import AccessEvent, GrantKind
 from esante.access.rules import REASONS
 from esante.access.wording import in_words
+from esante.core.journal import EVENTS, Entry, Event, Journal
 from esante.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
-from esante.journal import EVENTS, Entry, Event, Journal
 from esante.web import N_, Page
 
 SCAN = 2_000

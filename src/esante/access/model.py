@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from esante.journal import Actor, Event
+from esante.core.journal import Actor, Event
 from esante.web import N_
 
 

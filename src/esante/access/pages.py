@@ -16,8 +16,8 @@ from esante.access.log import GRANT_KINDS
 from esante.access.matrix import policy
 from esante.access.model import RecordState, Requester
 from esante.access.service import Access
+from esante.core.journal import Journal
 from esante.directory import Directory
-from esante.journal import Journal
 from esante.web import N_, NOT_FOUND, Problem, gettext_of, read_form, redirect, render
 
 DURATIONS = (

@@ -12,9 +12,9 @@ from esante.access.events import BlockChanged, SharingChanged
 from esante.access.lifecycle import locked_record, own_record
 from esante.access.model import Requester
 from esante.access.store import Block
+from esante.core.journal import Event, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.directory import Directory
-from esante.journal import Event, Journal
 from esante.web import N_, NOT_FOUND, Problem
 
 

@@ -25,9 +25,9 @@ from esante.access.scopes import Query, covered, reaching, require_scope
 from esante.access.signin import SignIn
 from esante.access.smart import Smart
 from esante.access.stays import Stays
+from esante.core.journal import Journal, Reader
 from esante.core.storage import Connection, Database, Lookup
 from esante.directory import Directory
-from esante.journal import Journal, Reader
 from esante.web import Problem, Sessions
 
 

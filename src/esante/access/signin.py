@@ -18,9 +18,9 @@ from esante.access.model import Requester
 from esante.access.oauth import SECRET, kept_as, new_secret
 from esante.access.scopes import common_scopes
 from esante.access.store_signin import Token
+from esante.core.journal import Journal
 from esante.core.storage import Database, Row
 from esante.directory import Directory, Organization, Person, Practitioner
-from esante.journal import Journal
 from esante.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 
 CACHE_SECONDS = 3.0

@@ -20,9 +20,9 @@ from esante.access.oauth import Issued, OAuthError
 from esante.access.scopes import INTROSPECT, common_scopes, parse_scope
 from esante.access.signin import SignIn, requester_in, requester_of
 from esante.access.store_signin import SoftwareClient
+from esante.core.journal import Journal
 from esante.core.storage import Database
 from esante.directory import Directory
-from esante.journal import Journal
 
 LIFETIME = timedelta(minutes=5)
 """Of a token that software gets for itself ("Backend Services" asks for no more)."""

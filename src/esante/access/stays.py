@@ -10,9 +10,9 @@ from esante.access.grants import Grants, stay_of
 from esante.access.matrix import policy
 from esante.access.model import AccessEvent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
 from esante.access.rules import may_admit
+from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.directory import Directory, Organization
-from esante.journal import Journal
 from esante.web import N_, NOT_FOUND, Problem
 
 _ABSENT = Verdict(False, "stay.absent", "refused")

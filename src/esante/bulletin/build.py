@@ -21,8 +21,8 @@ from esante.bulletin.protection import Place, protect
 from esante.bulletin.quality import moves
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.vintages import Made
+from esante.core.journal import Actor, Checkpoint, Journal
 from esante.core.storage import Database, insert
-from esante.journal import Actor, Checkpoint, Journal
 
 FINAL_AFTER = 3
 """Months after which the figures of a month are final."""

@@ -20,8 +20,8 @@ from esante.bulletin import store
 from esante.bulletin.keys import BulletinKey
 from esante.bulletin.recipe import Recipe
 from esante.bulletin.store import Part
+from esante.core.journal import EVENTS, Journal, Sealed
 from esante.core.storage import NIL, Database, Objects
-from esante.journal import EVENTS, Journal, Sealed
 
 if TYPE_CHECKING:  # 50 MB that a server which makes no figures need not hold
     import pyarrow as pa

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from esante.journal import Event, event
+from esante.core.journal import Event, event
 
 LANGUAGES = ("fr", "de", "en", "lb")
 LATE_EVENTS = "late-events"

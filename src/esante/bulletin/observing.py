@@ -9,8 +9,8 @@ from time import monotonic
 from typing import Any
 
 from esante.bulletin.model import PlatformObserved
+from esante.core.journal import Journal
 from esante.core.storage import Unavailable
-from esante.journal import Journal
 
 log = logging.getLogger(__name__)
 HOUR = 3_600.0

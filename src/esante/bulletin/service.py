@@ -28,8 +28,8 @@ from esante.bulletin.months import Months, periods, shifted
 from esante.bulletin.protection import protect
 from esante.bulletin.publication import paper
 from esante.bulletin.recipe import Recipe
+from esante.core.journal import Actor, Checkpoint, Event, Journal
 from esante.core.storage import Connection, Database, Objects, insert
-from esante.journal import Actor, Checkpoint, Event, Journal
 
 HISTORY = 36
 """Months that an issue shows."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
 from esante.access import requester_of
+from esante.core.journal import SYSTEM, advance
 from esante.core.storage import NIL, Row, insert, uuid7_floor
 from esante.demo import store
 from esante.demo.history import History
@@ -22,7 +23,6 @@ from esante.demo.pieces import Piece, pieces
 from esante.demo.platform import Platform
 from esante.demo.trust import grants, looks
 from esante.demo.world import PERSONS, SEED, world
-from esante.journal import SYSTEM, advance
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and of what."""

@@ -22,8 +22,8 @@ from esante.access import (
     SignedIn,
     StateChanged,
 )
+from esante.core.journal import Actor, Event
 from esante.directory import PractitionerRegistered
-from esante.journal import Actor, Event
 from esante.record import ConfidentialitySet, DepositedEvent, Listed, Read, Refused
 
 ORIGIN = "synthetic"

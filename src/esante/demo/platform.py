@@ -4,9 +4,9 @@ from typing import Protocol
 
 from esante.access import Access
 from esante.bulletin import Bulletin
+from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
 from esante.directory import Directory
-from esante.journal import Journal
 from esante.notices import Notices
 from esante.record import Record
 from esante.settings import Settings

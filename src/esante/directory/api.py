@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.directory import rules
 from esante.directory.model import Organization, Person, PersonQuery, Practitioner, Role
@@ -22,7 +23,6 @@ from esante.directory.resources import (
 )
 from esante.directory.service import Directory
 from esante.fhir.rest import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
-from esante.journal import Actor
 from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 SEARCHES: dict[str, dict[str, str]] = {

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
-from esante.journal import Event, event
+from esante.core.journal import Event, event
 from esante.web import N_
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, Lookup, Row, insert
 from esante.directory import rules, store
 from esante.directory.lists import catalogue
@@ -29,7 +30,6 @@ from esante.directory.model import (
     Role,
 )
 from esante.directory.recent import Recent
-from esante.journal import SYSTEM, Actor, Event, Journal
 from esante.web import N_, Page, Problem, decode_cursor, encode_cursor
 
 T = TypeVar("T", Practitioner, Organization)

@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from esante.access import AccessEvent
+from esante.core.journal import Event, event
 from esante.core.storage import NIL
-from esante.journal import Event, event
 from esante.web import N_
 
 OWN = "AuditEvent"

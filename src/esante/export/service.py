@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from esante.access import Access, Requester, opening_grant, principal_of
+from esante.core.journal import Event, Journal
 from esante.core.storage import Database, Objects, Row, insert, uuid7
 from esante.directory import Directory
 from esante.export import packing, store
@@ -30,7 +31,6 @@ from esante.export.policy import policy
 from esante.export.rules import files
 from esante.export.work import Worker
 from esante.export.writing import segment_name
-from esante.journal import Event, Journal
 from esante.record import COPIED_TYPES, Record
 from esante.web import N_, NOT_FOUND, Problem
 

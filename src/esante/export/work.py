@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 
 from esante.access import Access, Requester, requester_in
+from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.export import rules, store
 from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
@@ -23,7 +24,6 @@ from esante.export.policy import policy
 from esante.export.writing import Batch
 from esante.fhir import outcome
 from esante.fhir.model import Issue
-from esante.journal import Actor, Journal
 from esante.record import Extracts
 from esante.web import readable
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from esante.journal import Event, event
+from esante.core.journal import Event, event
 from esante.web import N_
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Access, AccessEvent, Requester
-from esante.journal import EVENTS, Entry, Event, Journal
+from esante.core.journal import EVENTS, Entry, Event, Journal
 from esante.notices import Notices
 from esante.record import CATEGORIES
 from esante.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from esante.access import AccessEvent, Verdict
+from esante.core.journal import event
 from esante.fhir.store import Version
-from esante.journal import event
 from esante.record.rules import Sight
 from esante.record.sources import Source
 from esante.web import N_

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.access import AccessEvent, Confidentiality, Grant
-from esante.journal import event
+from esante.core.journal import event
 from esante.web import N_
 
 MAX_CONTENT = 20 * 1024 * 1024

@@ -18,8 +18,8 @@ from esante.access import (
     decide,
     opening_grant,
 )
+from esante.core.journal import Entry
 from esante.directory import Person
-from esante.journal import Entry
 from esante.record.model import Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)

@@ -21,9 +21,9 @@ from esante.access import (
     Verdict,
     decide,
 )
+from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
 from esante.directory import Directory, Person
-from esante.journal import Journal
 from esante.record import looking, rules, store, telling
 from esante.record.changing import Changing
 from esante.record.checks import subject_of

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import AccessEvent, GrantKind, Purpose, Requester, Verdict
+from esante.core.journal import Journal
 from esante.core.storage import Database, Row
-from esante.journal import Journal
 from esante.record import rules
 from esante.record.model import Document, Refused
 from esante.web import N_, NOT_FOUND, Problem

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from esante.access import AccessEvent, Requester
-from esante.journal import Event, event
+from esante.core.journal import Event, event
 from esante.record import Focus
 from esante.web import N_
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.access import Access, Requester
+from esante.core.journal import Journal, Reader
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
-from esante.journal import Journal, Reader
 from esante.record import Record
 from esante.subscriptions import following, rules, store, store_queue
 from esante.subscriptions.deliveries import Deliveries

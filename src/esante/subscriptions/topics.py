@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from esante.access import AccessEvent
-from esante.journal import Entry
+from esante.core.journal import Entry
 from esante.record import (
     CATEGORIES,
     CATEGORY_SYSTEM,

@@ -20,12 +20,12 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from esante.core.journal import store
+from esante.core.journal.merkle import FANOUT_BITS, LEAF, NODE, Frontier
+from esante.core.journal.model import Expired
+from esante.core.journal.sealer import HEAD
+from esante.core.journal.signed_note import Signer, read_checkpoint
 from esante.core.storage import Database, Objects
-from esante.journal import store
-from esante.journal.keys import Signer, read_checkpoint
-from esante.journal.merkle import FANOUT_BITS, LEAF, NODE, Frontier
-from esante.journal.model import Expired
-from esante.journal.seal import HEAD
 
 CHUNK_LEVEL = 4
 CHUNK = 1 << FANOUT_BITS * CHUNK_LEVEL

@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from esante.core.journal.model import EVENTS, Actor, Checkpoint, Content, Entry, Sealed
 from esante.core.storage import Connection, Database, Kind, Table, uuid7_floor
-from esante.journal.model import EVENTS, Actor, Checkpoint, Content, Entry, Sealed
 
 ENTRY = Table(
     "journal_entry",

@@ -7,11 +7,11 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+from esante.core.journal import store
+from esante.core.journal.merkle import Hashes, inclusion_path, leaf_hash
+from esante.core.journal.sealer import leaf_data
+from esante.core.journal.signed_note import Signer
 from esante.core.storage import Database
-from esante.journal import store
-from esante.journal.keys import Signer
-from esante.journal.merkle import Hashes, inclusion_path, leaf_hash
-from esante.journal.seal import leaf_data
 
 FORMAT = "esante-journal-proof/1"
 
@@ -48,7 +48,7 @@ async def person_proof(db: Database, signer: Signer, origin: str, person_id: UUI
 
 def verifier_source() -> str:
     """The verifier as one Python file that needs only the standard library."""
-    return (files("esante.journal") / "verifier.py").read_text(encoding="utf-8")
+    return (files("esante.core.journal") / "verifier.py").read_text(encoding="utf-8")
 
 
 def _entry(row: Any, path: list[bytes]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from esante.core.journal import store
+from esante.core.journal.model import Entry, Event
 from esante.core.storage import Connection, Database, Unavailable
-from esante.journal import store
-from esante.journal.model import Entry, Event
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Connection, list[Entry]], Awaitable[None]]

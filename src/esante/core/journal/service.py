@@ -13,10 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
-from esante.journal import proof, store, verify
-from esante.journal.keys import Signer
-from esante.journal.model import (
+from esante.core.journal import proof, store, verification
+from esante.core.journal.model import (
     EVENTS,
     SALT_BYTES,
     SYSTEM,
@@ -29,7 +27,9 @@ from esante.journal.model import (
     Sealed,
     digest_of,
 )
-from esante.journal.seal import Sealer
+from esante.core.journal.sealer import Sealer
+from esante.core.journal.signed_note import Signer
+from esante.core.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
 
 
 class Journal:
@@ -102,9 +102,11 @@ class Journal:
         """The proof file of a person (see `proof.person_proof`)."""
         return await proof.person_proof(self._db, self.signer, self.origin, person_id)
 
-    async def verify(self, dsn: str, progress: Callable[[int, int], None] = lambda done, total: None) -> verify.Report:
+    async def verify(
+        self, dsn: str, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> verification.Report:
         """Recompute everything; `dsn` lets helper processes connect."""
-        return await verify.verify(self._db, self._objects, self.signer, dsn, progress=progress)
+        return await verification.verify(self._db, self._objects, self.signer, dsn, progress=progress)
 
     async def ensure_months(self, first: datetime, last: datetime) -> None:
         """Make the monthly partitions that history to be loaded needs."""
@@ -153,7 +155,7 @@ def _policy(type_: str, now: datetime) -> dict[str, Any]:
 
 @cache
 def _policies() -> list[dict[str, Any]]:
-    text = (files("esante.journal") / "data" / "retention.toml").read_text(encoding="utf-8")
+    text = (files("esante.core.journal") / "data" / "retention.toml").read_text(encoding="utf-8")
     policies: list[dict[str, Any]] = tomllib.loads(text)["policy"]
     return policies
 

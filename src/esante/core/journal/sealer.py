@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from esante.core.journal import store
+from esante.core.journal.merkle import Frontier, leaf_hash
+from esante.core.journal.model import Checkpoint
+from esante.core.journal.signed_note import Signer, checkpoint_lines
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
-from esante.journal import store
-from esante.journal.keys import Signer, checkpoint_lines
-from esante.journal.merkle import Frontier, leaf_hash
-from esante.journal.model import Checkpoint
 
 log = logging.getLogger(__name__)
 BATCH = 20_000
