@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-VENDOR := src/esante/web/static/vendor
+VENDOR := src/esante/core/web/static/vendor
 DEFINITIONS := src/esante/fhir/definitions
 
 # Stamps: what stands here was installed after the files it depends on last changed.

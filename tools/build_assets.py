@@ -18,7 +18,7 @@ from fontTools.varLib.instancer import instantiateVariableFont
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ROOT / "node_modules"
-VENDOR = ROOT / "src/esante/web/static/vendor"
+VENDOR = ROOT / "src/esante/core/web/static/vendor"
 
 HTMX = MODULES / "htmx.org"
 INTER = MODULES / "@fontsource-variable/inter"

@@ -43,6 +43,7 @@ from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, o
 from esante.core.journal import Journal, Reader, run_readers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
+from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
 from esante.directory import Directory
 from esante.export import Exports
 from esante.fhir.negotiation import FORMATS, Negotiation
@@ -53,7 +54,6 @@ from esante.record import Record
 from esante.rooms import ROOMS
 from esante.settings import Settings
 from esante.subscriptions import Subscriptions
-from esante.web import HANDLERS, Cors, SecurityHeaders, grouped
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.0/8 ::1/128"
@@ -252,7 +252,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         ),
         *portal.routes(p.access, p.notices, p.journal, **_demo_people(p)),
         *_demo_pages(p),
-        Mount("/static/vendor", StaticFiles(directory=static / "web" / "static" / "vendor", check_dir=False)),
+        Mount("/static/vendor", StaticFiles(directory=static / "core" / "web" / "static" / "vendor", check_dir=False)),
         Mount("/static", StaticFiles(directory=static / "portal" / "static")),
     ]
 

@@ -641,7 +641,7 @@ async def _try(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, workers: int) -> None:
-    from esante.web.serving import serve as serve_app
+    from esante.core.web.server import serve as serve_app
 
     os.environ.update(settings.environ())
     serve_app("esante.app:app_from_environ", settings.host, settings.port, workers)

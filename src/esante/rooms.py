@@ -1,7 +1,7 @@
 """The rooms with tables, in the order in which their migrations are applied."""
 
 ROOMS = (
-    "web",
+    "core.web",
     "core.journal",
     "fhir",
     "directory",

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from esante.access import api_routes, page_routes
 from esante.access.assertions import ASSERTION_TYPE
-from esante.web import HANDLERS, SecurityHeaders
+from esante.core.web import HANDLERS, SecurityHeaders
 
 from .conftest import BASE
 

@@ -15,8 +15,8 @@ from esante.access.audit import BALP, audit_event
 from esante.access.log import KINDS, fits, line, log_types, scan
 from esante.core.journal import Actor, Entry, event
 from esante.core.storage import time_of, uuid7
+from esante.core.web import HANDLERS
 from esante.fhir import check
-from esante.web import HANDLERS
 
 from .conftest import BASE
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from esante.access import AccessEvent, Requester, page_routes
 from esante.core.journal import Actor, event
 from esante.core.storage import uuid7
-from esante.web import HANDLERS
+from esante.core.web import HANDLERS
 
 from .conftest import BASE, within_one_window
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from esante.access import Requester
 from esante.access.scopes import Scope, common_scopes, covered, parse_scope, reaching, require_scope
-from esante.web import Problem
+from esante.core.web import Problem
 
 PERSON = UUID(int=1)
 LAB = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"

@@ -25,7 +25,7 @@ from esante.access import (
 )
 from esante.core.journal import EVENTS, advance
 from esante.core.storage import NIL, uuid7
-from esante.web import Problem
+from esante.core.web import Problem
 
 from .conftest import terms, within_one_window
 

@@ -19,7 +19,7 @@ from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes
 from esante.access.assertions import ASSERTION_TYPE
 from esante.access.scopes import require_scope
 from esante.core.storage import NIL, uuid7
-from esante.web import HANDLERS
+from esante.core.web import HANDLERS
 
 from .conftest import BASE, terms, within_one_window
 

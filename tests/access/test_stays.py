@@ -26,8 +26,8 @@ from esante.access import (
 )
 from esante.access.audit import audit_event
 from esante.core.storage import NIL, uuid7
+from esante.core.web import HANDLERS, Problem
 from esante.fhir import check
-from esante.web import HANDLERS, Problem
 
 from .conftest import BASE, MRN, an_organization, terms
 

@@ -6,8 +6,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from esante.access import page_routes as access_pages
+from esante.core.web import HANDLERS, SecurityHeaders
 from esante.record import CATEGORIES, page_routes
-from esante.web import HANDLERS, SecurityHeaders
 from tests.record.conftest import BASE, world
 
 __all__ = ["world"]

@@ -4,7 +4,7 @@ import pytest
 
 from esante.access import GrantKind, requester_of
 from esante.access.events import StayRefused
-from esante.web import Problem
+from esante.core.web import Problem
 
 
 async def refused(act):

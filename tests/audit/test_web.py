@@ -14,9 +14,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from esante.app import create_app
+from esante.core.web import HANDLERS, SecurityHeaders, connection_limits, read_form, redirect, set_cookie
+from esante.core.web.connection_limits import BoundedConnection
 from esante.settings import Settings
-from esante.web import HANDLERS, SecurityHeaders, bounded, read_form, redirect, set_cookie
-from esante.web.bounded import BoundedConnection
 
 
 async def personal(request: Request) -> Response:
@@ -161,7 +161,7 @@ async def test_headers_without_end_are_refused(served):
     ],
 )
 async def test_who_does_not_go_on_is_let_go(served, monkeypatch, limit, sent):
-    monkeypatch.setattr(bounded, limit, 0.2)
+    monkeypatch.setattr(connection_limits, limit, 0.2)
     reader, writer = await served()
     writer.write(sent)
     assert await all_of(reader) == b""

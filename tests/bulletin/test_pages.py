@@ -14,7 +14,7 @@ from esante.bulletin.pages_query import query_routes
 from esante.bulletin.publication import publish
 from esante.bulletin.publication.words import words
 from esante.bulletin.shelf import Shelf
-from esante.web import HANDLERS, LANGUAGES, SecurityHeaders, grouped
+from esante.core.web import HANDLERS, LANGUAGES, SecurityHeaders, grouped
 from tests.bulletin.sample import BASE, sample_vintages
 from tests.bulletin.test_annual import corrected, shelved
 

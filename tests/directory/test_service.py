@@ -8,6 +8,7 @@ import pytest
 
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
+from esante.core.web import Problem
 from esante.directory import (
     Directory,
     Identifier,
@@ -18,7 +19,6 @@ from esante.directory import (
     PersonSearched,
     PersonUpdated,
 )
-from esante.web import Problem
 from tests.directory.conftest import (
     EHEALTH_ID,
     MATRICULE,

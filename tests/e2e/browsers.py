@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright
 
-from esante.web import translator
+from esante.core.web import translator
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 _NAMES = ("chromium", "chromium-browser", "google-chrome")

@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality
+from esante.core.web import COOKIE
 from esante.record import Deposit, Document
-from esante.web import COOKIE
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import CONSULTATION, LABORATORY, LETTER, discharge_letter, pdf, png, provided, published
 from tests.e2e.processes import Server

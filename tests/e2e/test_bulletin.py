@@ -16,7 +16,7 @@ from esante.app import Platform
 from esante.bulletin.publication.declared import declarations
 from esante.bulletin.publication.words import words
 from esante.core.storage import uuid7
-from esante.web import COOKIE, LANGUAGES
+from esante.core.web import COOKIE, LANGUAGES
 from tests.bulletin.conftest import LAST, NOW, month_back, with_past
 from tests.e2e.browsers import PHONE, Visitor, saved, visiting
 from tests.e2e.processes import Server, esante

@@ -14,8 +14,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from esante.core.web import COOKIE
 from esante.record import Read
-from esante.web import COOKIE
 from tests.e2e.clients import Book, acknowledged, kept, load, send_again
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import published

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from lxml import html
 
-from esante.web import COOKIE
+from esante.core.web import COOKIE
 from tests.e2e import bombs
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import CONSULTATION, LETTER, cda, discharge_letter, pdf, published

@@ -13,9 +13,9 @@ import pytest
 from babel.messages.pofile import read_po
 from playwright.async_api import Browser, Page
 
-from esante import web
+from esante.core import web
+from esante.core.web import translator
 from esante.demo.keys import APP_ID, OWN_MACHINE
-from esante.web import translator
 from tests.e2e.browsers import DESK, PHONE, Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import CONSULTATION, cda, pdf, png, published

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from esante.web import COOKIE
+from esante.core.web import COOKIE
 from tests.access.launches import consent_fields, onward
 from tests.e2e.papers import published
 from tests.e2e.processes import Server, esante

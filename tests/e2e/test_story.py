@@ -10,8 +10,8 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
+from esante.core.web import COOKIE
 from esante.demo.personas import PATIENTS
-from esante.web import COOKIE
 from tests.e2e.browsers import Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import discharge_letter, provided

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.core.storage import uuid7
+from esante.core.web import Problem
 from esante.export import packing, rules
 from esante.export.asking import lenient, wish
 from esante.export.model import Asked, Cursor, Job, Level, Segment, State
 from esante.export.policy import load_policies, policy
-from esante.web import Problem
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=8)

@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from esante import export
 from esante.access import Confidentiality, requester_of
+from esante.core.web import HANDLERS, SecurityHeaders
 from esante.export import Taken, Takeout
 from esante.export import work as export_work
 from esante.record import Deposit, Status
-from esante.web import HANDLERS, SecurityHeaders
 from tests.record.conftest import BASE, pdf
 from tests.record.test_opening import laboratory_report
 

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from esante.core.storage import insert
+from esante.core.web import Problem, decode_cursor, encode_cursor
 from esante.fhir import decode, encode
 from esante.fhir.search import Scope, index, index_text, parse, run
 from esante.fhir.store import RESOURCE
-from esante.web import Problem, decode_cursor, encode_cursor
 from tests.fhir.samples import observation
 from tests.fhir.search_population import END_OF_TIME, amount, concept
 from tests.fhir.search_tables import UCUM

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from esante.core.web import HANDLERS, Problem
 from esante.fhir import check, validate_api
 from esante.fhir.validate_api import supported_profiles, validate_capability, validate_routes
-from esante.web import HANDLERS, Problem
 from tests.fhir.samples import changed, document, dumped, observation, patient
 
 FHIR = {"Content-Type": "application/fhir+json"}

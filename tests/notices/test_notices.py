@@ -3,9 +3,9 @@ import pytest
 from esante.access import EmergencyDeclared, Requester
 from esante.core.journal import Actor, advance
 from esante.core.storage import uuid7
+from esante.core.web import Problem
 from esante.notices import Notices, NoticesRead
 from esante.record import DepositedEvent
-from esante.web import Problem
 
 DOCTOR = Actor(kind="practitioner", id=uuid7(), name="Dr Example")
 

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 
 from esante.access import Access, Requester, requester_of
 from esante.core.storage import uuid7
+from esante.core.web import HANDLERS, Sessions
 from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.record import Deposit, Record, api
-from esante.web import HANDLERS, Sessions
 
 BASE = "http://esante.test"
 LOCAL = "urn:example:record-tests"

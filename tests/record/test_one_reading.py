@@ -7,8 +7,8 @@ import pytest
 
 from esante.access import requester_of
 from esante.core.storage import uuid7
+from esante.core.web import Problem
 from esante.record import Deposit, Read, Refused, rules
-from esante.web import Problem
 
 from .conftest import letter, pdf
 

@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from esante.access import requester_of
 from esante.core.storage import uuid7
+from esante.core.web import HANDLERS, SecurityHeaders
 from esante.record import Corrected, Deposit, Read, Status, page_routes
-from esante.web import HANDLERS, SecurityHeaders
 
 from .conftest import BASE, cda, fhir_document, image, letter, pdf
 

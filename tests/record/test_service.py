@@ -8,6 +8,7 @@ import pytest
 
 from esante.access import Confidentiality, requester_of
 from esante.core.storage import INLINE_LIMIT, uuid7
+from esante.core.web import Problem
 from esante.record import (
     ConfidentialitySet,
     Corrected,
@@ -23,7 +24,6 @@ from esante.record import (
     Status,
     Withdrawn,
 )
-from esante.web import Problem
 
 from .conftest import cda, fhir_document, image, letter, pdf
 

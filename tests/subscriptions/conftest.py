@@ -14,9 +14,9 @@ from starlette.routing import Route
 from esante.access import Requester, SoftwareClient, requester_of
 from esante.core.journal import advance
 from esante.core.storage import uuid7
+from esante.core.web import HANDLERS, Sessions
 from esante.record import Deposit
 from esante.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
-from esante.web import HANDLERS, Sessions
 from tests.record.conftest import BASE, World, open_world
 
 from .receivers import receiving

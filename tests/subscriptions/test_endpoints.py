@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esante.core.web import Problem
 from esante.subscriptions import networks, policy
 from esante.subscriptions.endpoints import Gate, NotAllowed
 from esante.subscriptions.sending import NotTaken, Sender, Unreached
 from esante.subscriptions.wishes import endpoint_of
-from esante.web import Problem
 
 from .conftest import FHIR, LOOPBACK, body
 from .receivers import receiving

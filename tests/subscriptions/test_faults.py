@@ -11,8 +11,8 @@ import pytest
 
 from esante.core.journal import advance
 from esante.core.storage import NIL
+from esante.core.web import Problem
 from esante.subscriptions import Failed, LetterSettled
-from esante.web import Problem
 
 from .conftest import subscriptions_of
 from .receivers import ANSWERS, receiving

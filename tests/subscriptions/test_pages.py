@@ -6,8 +6,8 @@ from lxml import html
 
 from esante.access import requester_of
 from esante.core.storage import uuid7
+from esante.core.web import LANGUAGES
 from esante.subscriptions import Ended
-from esante.web import LANGUAGES
 from tests.access.test_pages import Browser, text
 from tests.record.conftest import BASE
 

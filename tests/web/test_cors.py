@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from esante.core.storage import Unavailable
-from esante.web import HANDLERS, Cors, Problem, SecurityHeaders
+from esante.core.web import HANDLERS, Cors, Problem, SecurityHeaders
 
 OWN, OTHER = "https://app.example", "https://other.example"
 API = ("/fhir", "/fhir/Patient", "/oauth/token", "/oauth/revoke", "/oauth/introspect")

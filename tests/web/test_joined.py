@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from esante.web.joined import MOST, Joined
+from esante.core.web.single_write import MOST, Joined
 
 
 class Recording(asyncio.Transport):

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from esante.web import HANDLERS, LargeBodies
-from esante.web.large import LARGE
+from esante.core.web import HANDLERS, LargeBodies
+from esante.core.web.body_queue import LARGE
 
 LIMIT = 4 * LARGE
 

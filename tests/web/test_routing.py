@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from esante.web import grouped
+from esante.core.web import grouped
 
 PATHS = (
     "/",

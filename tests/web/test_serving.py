@@ -6,9 +6,7 @@ import socket
 import sys
 from collections import Counter
 
-SERVE = (
-    "import sys; from esante.web.serving import serve; serve('tests.web.pids:app', sys.argv[1], int(sys.argv[2]), 2)"
-)
+SERVE = "import sys; from esante.core.web.server import serve; serve('tests.web.pids:app', sys.argv[1], int(sys.argv[2]), 2)"
 
 
 def free_port() -> int:

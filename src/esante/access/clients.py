@@ -21,8 +21,8 @@ from esante.access.scopes import INTROSPECT, PLAIN, parse_scope
 from esante.access.store_signin import SoftwareClient
 from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import Database, insert
+from esante.core.web import Problem
 from esante.directory import Directory
-from esante.web import Problem
 
 MAX_TEXT = 256
 MAX_URI = 2_000

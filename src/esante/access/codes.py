@@ -14,7 +14,7 @@ from esante.access.model import Consent, Grant, GrantKind, RecordState, Requeste
 from esante.access.store import Code
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, insert, uuid7
-from esante.web import N_, Problem
+from esante.core.web import N_, Problem
 
 _GROUP = 4
 

@@ -23,7 +23,7 @@ from esante.access.store_apps import AppConnection
 from esante.access.store_signin import SoftwareClient
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Connection, Database, insert
-from esante.web import Sessions
+from esante.core.web import Sessions
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _BAD_CODE = "the code is not valid: expired, used, or not of this client, redirect_uri and code_verifier"

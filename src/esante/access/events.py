@@ -6,7 +6,7 @@ from uuid import UUID
 
 from esante.access.model import AccessEvent
 from esante.core.journal import Event, event
-from esante.web import N_
+from esante.core.web import N_
 
 
 @event("access.state_changed")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from starlette.datastructures import FormData
 
-from esante.web import N_, Problem, decode_cursor
+from esante.core.web import N_, Problem, decode_cursor
 
 
 def text_of(form: FormData, name: str) -> str:

@@ -12,8 +12,8 @@ from esante.access.rules import next_state
 from esante.access.store import RecordRow
 from esante.core.journal import SYSTEM, Actor, Entry, Journal, Reader
 from esante.core.storage import Connection, Database, insert
+from esante.core.web import N_, Problem
 from esante.directory import Directory, PersonDeceased, PersonUpdated
-from esante.web import N_, Problem
 
 BATCH = 500
 

@@ -14,7 +14,7 @@ from esante.access.matrix import Policy, policy
 from esante.access.model import Requester
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
-from esante.web import N_, Problem
+from esante.core.web import N_, Problem
 
 MOST = 1_000
 NOBODY = Actor(kind="")

@@ -7,7 +7,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from esante.core.journal import Actor, Event
-from esante.web import N_
+from esante.core.web import N_
 
 
 class RecordState(StrEnum):

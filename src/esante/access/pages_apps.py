@@ -11,8 +11,8 @@ from esante.access.fields import id_of, text_of
 from esante.access.pages_oauth import onward
 from esante.access.service import Access
 from esante.access.wording import in_words
+from esante.core.web import NOT_FOUND, Problem, gettext_of, read_form, redirect, render
 from esante.directory import Directory
-from esante.web import NOT_FOUND, Problem, gettext_of, read_form, redirect, render
 
 _PRACTITIONER = ("practitioner",)
 

@@ -13,7 +13,7 @@ from esante.access.fields import text_of
 from esante.access.log import GRANT_KINDS
 from esante.access.matrix import policy
 from esante.access.service import Access
-from esante.web import N_, NOT_FOUND, Problem, read_form, redirect, render
+from esante.core.web import N_, NOT_FOUND, Problem, read_form, redirect, render
 
 _PRACTITIONER = ("practitioner",)
 _OPERATOR = ("operator",)

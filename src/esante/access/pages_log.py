@@ -14,8 +14,8 @@ from esante.access.log import KINDS, fits, line, log_types, refused, scan
 from esante.access.model import Requester
 from esante.access.service import Access
 from esante.core.journal import Entry, Journal, verifier_source
+from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, gettext_of, render
 from esante.directory import catalogue
-from esante.web import N_, NOT_FOUND, Problem, encode_cursor, gettext_of, render
 
 _PATIENT = ("patient",)
 _PAGE = 25

@@ -14,8 +14,8 @@ from esante.access.model import Requester
 from esante.access.store import Block
 from esante.core.journal import Event, Journal
 from esante.core.storage import Connection, Database, insert
+from esante.core.web import N_, NOT_FOUND, Problem
 from esante.directory import Directory
-from esante.web import N_, NOT_FOUND, Problem
 
 
 class Restrictions:

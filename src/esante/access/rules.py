@@ -44,7 +44,7 @@ from esante.access.model import (
     Requester,
     Verdict,
 )
-from esante.web import N_
+from esante.core.web import N_
 
 REASONS = {
     "own": N_("It is your own record."),

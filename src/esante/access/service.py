@@ -27,8 +27,8 @@ from esante.access.smart import Smart
 from esante.access.stays import Stays
 from esante.core.journal import Journal, Reader
 from esante.core.storage import Connection, Database, Lookup
+from esante.core.web import Problem, Sessions
 from esante.directory import Directory
-from esante.web import Problem, Sessions
 
 
 class Access:

@@ -20,8 +20,8 @@ from esante.access.scopes import common_scopes
 from esante.access.store_signin import Token
 from esante.core.journal import Journal
 from esante.core.storage import Database, Row
+from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 from esante.directory import Directory, Organization, Person, Practitioner
-from esante.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000

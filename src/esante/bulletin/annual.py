@@ -15,7 +15,7 @@ from esante.bulletin.publication.document import content, typeset
 from esante.bulletin.publication.themes import themes
 from esante.bulletin.publication.words import Words, words
 from esante.bulletin.shelf import Shelf
-from esante.web import N_
+from esante.core.web import N_
 
 ADDITIVE = (Measure.ROWS, Measure.SUM)
 

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from esante.bulletin.publication.model import shift
-from esante.web import TIME_ZONE
+from esante.core.web import TIME_ZONE
 
 DAY, HOUR = 12, 9
 """A month's figures come out on the 12th of the next month at nine in Luxembourg; on Monday if that is a weekend."""

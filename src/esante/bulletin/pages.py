@@ -29,7 +29,7 @@ from esante.bulletin.publication.pieces import course, parts, summary
 from esante.bulletin.publication.themes import Theme, themes
 from esante.bulletin.publication.words import FLAGS, STATUSES, Words, words
 from esante.bulletin.shelf import Shelf, Shelved
-from esante.web import N_, NOT_FOUND, Problem, language_of, render
+from esante.core.web import N_, NOT_FOUND, Problem, language_of, render
 
 LoadShelf = Callable[[], Awaitable[Shelf]]
 KEPT = 64

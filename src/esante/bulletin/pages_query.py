@@ -18,7 +18,7 @@ from esante.bulletin.publication.tables import COLUMNS, csv_text
 from esante.bulletin.publication.words import Words, words
 from esante.bulletin.query import Query, parse, path_of, row_of
 from esante.bulletin.shelf import Shelf, Shelved
-from esante.web import language_of, render
+from esante.core.web import language_of, render
 
 
 def query_routes(load: LoadShelf, base_url: str) -> list[Route]:

@@ -17,7 +17,7 @@ from esante.bulletin.publication.findings import finding_told
 from esante.bulletin.publication.messages import messages_of
 from esante.bulletin.publication.pieces import summary
 from esante.bulletin.publication.words import words
-from esante.web import N_, NOT_FOUND, TIME_ZONE, Problem, language_of, read_form, redirect, render
+from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, language_of, read_form, redirect, render
 
 STATES = {
     ReleaseState.BUILT: (N_("Built"), ""),

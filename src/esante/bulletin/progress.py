@@ -13,7 +13,7 @@ from esante.bulletin.publication.pieces import Grid, axis_of
 from esante.bulletin.publication.plots import Band, Mark, line
 from esante.bulletin.publication.words import Words
 from esante.bulletin.shelf import Shelf
-from esante.web import N_
+from esante.core.web import N_
 
 STATES = {
     "reached": (N_("Reached"), "good", "check"),

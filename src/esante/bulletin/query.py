@@ -8,7 +8,7 @@ from typing import Any
 from esante.bulletin.model import Cell, Indicator
 from esante.bulletin.publication.declared import declarations
 from esante.bulletin.shelf import Shelf, Shelved
-from esante.web import N_, Problem
+from esante.core.web import N_, Problem
 
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 PARAMETERS = ("indicator", "breakdown", "category", "from", "to", "turn", "format")

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from esante.core.web import render
 from esante.demo.keys import APP_ID, APP_PATH
 from esante.demo.platform import Platform
-from esante.web import render
 
 
 def routes(platform: Platform) -> list[BaseRoute]:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from esante.core.journal import Actor
 from esante.core.storage import NIL
+from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 from esante.directory import rules
 from esante.directory.model import Organization, Person, PersonQuery, Practitioner, Role
 from esante.directory.resources import (
@@ -23,7 +24,6 @@ from esante.directory.resources import (
 )
 from esante.directory.service import Directory
 from esante.fhir.rest import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
-from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 SEARCHES: dict[str, dict[str, str]] = {
     "Patient": {

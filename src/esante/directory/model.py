@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from esante.core.journal import Event, event
-from esante.web import N_
+from esante.core.web import N_
 
 
 @dataclass(frozen=True, slots=True)

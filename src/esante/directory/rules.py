@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import product
 
+from esante.core.web import N_
 from esante.directory.model import (
     Address,
     Catalogue,
@@ -18,7 +19,6 @@ from esante.directory.model import (
     Role,
     System,
 )
-from esante.web import N_
 
 MAX_NAME = 200
 MAX_IDENTIFIER = 200

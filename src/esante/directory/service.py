@@ -11,6 +11,7 @@ import asyncpg
 
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, Lookup, Row, insert
+from esante.core.web import N_, Page, Problem, decode_cursor, encode_cursor
 from esante.directory import rules, store
 from esante.directory.lists import catalogue
 from esante.directory.model import (
@@ -30,7 +31,6 @@ from esante.directory.model import (
     Role,
 )
 from esante.directory.recent import Recent
-from esante.web import N_, Page, Problem, decode_cursor, encode_cursor
 
 T = TypeVar("T", Practitioner, Organization)
 H = TypeVar("H", Person, Practitioner, Organization)

@@ -12,7 +12,7 @@ import msgspec
 from esante.access import AccessEvent
 from esante.core.journal import Event, event
 from esante.core.storage import NIL
-from esante.web import N_
+from esante.core.web import N_
 
 OWN = "AuditEvent"
 """The type that a patient is given of herself, and nobody else of her."""

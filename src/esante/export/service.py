@@ -8,6 +8,7 @@ from uuid import UUID
 from esante.access import Access, Requester, opening_grant, principal_of
 from esante.core.journal import Event, Journal
 from esante.core.storage import Database, Objects, Row, insert, uuid7
+from esante.core.web import N_, NOT_FOUND, Problem
 from esante.directory import Directory
 from esante.export import packing, store
 from esante.export.asking import Wish
@@ -32,7 +33,6 @@ from esante.export.rules import files
 from esante.export.work import Worker
 from esante.export.writing import segment_name
 from esante.record import COPIED_TYPES, Record
-from esante.web import N_, NOT_FOUND, Problem
 
 SETTLING = timedelta(seconds=1)
 """How long the work waits before it begins: what was being written when the export was asked for is there by then."""

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from esante.access import Requester
 from esante.core.storage import Database
+from esante.core.web import N_, TIME_ZONE
 from esante.export.model import Job, State, Taken
 from esante.export.service import Exports, absent
 from esante.record import Document, Extracts, Span, View, file_name, ground
-from esante.web import N_, TIME_ZONE
 
 log = logging.getLogger(__name__)
 CHUNK = 1024 * 1024

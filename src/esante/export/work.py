@@ -17,6 +17,7 @@ import orjson
 from esante.access import Access, Requester, requester_in
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
+from esante.core.web import readable
 from esante.export import rules, store
 from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.export.pieces import Piece, Pieces
@@ -25,7 +26,6 @@ from esante.export.writing import Batch
 from esante.fhir import outcome
 from esante.fhir.model import Issue
 from esante.record import Extracts
-from esante.web import readable
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.5

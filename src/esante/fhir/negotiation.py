@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from esante.web import FHIR_JSON, N_, Problem, on_problem
+from esante.core.web import FHIR_JSON, N_, Problem, on_problem
 
 FORMATS = {FHIR_JSON: FHIR_JSON, "json": FHIR_JSON, "application/json": "application/json", "text/json": "text/json"}
 """What may be asked for (`_format`, Accept), and the media type of the answer."""

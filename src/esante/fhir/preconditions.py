@@ -9,7 +9,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
 
-from esante.web import N_, Problem
+from esante.core.web import N_, Problem
 
 Wanted = Literal["minimal", "representation", "OperationOutcome"]
 _WANTED: tuple[Wanted, ...] = ("minimal", "representation", "OperationOutcome")

@@ -10,9 +10,9 @@ from typing import Any
 
 from click import wrap_text
 
+from esante.core.web import readable
 from esante.fhir.model import Issue
 from esante.fhir.validation import MAX_ISSUES, check
-from esante.web import readable
 
 MAX_FILE = 200 * 1024 * 1024
 WIDTH = 110

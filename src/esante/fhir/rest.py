@@ -13,11 +13,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core.web import FHIR_JSON, N_, Problem, read_body, readable
 from esante.fhir.ids import keys_of
 from esante.fhir.negotiation import of_parameters
 from esante.fhir.search import dates
 from esante.fhir.search.model import DEFAULT_COUNT, MAX_COUNT
-from esante.web import FHIR_JSON, N_, Problem, read_body, readable
 
 __all__ = [
     "DEFAULT_COUNT",

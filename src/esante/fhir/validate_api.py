@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.web import N_, NOT_FOUND, Problem
 from esante.fhir import jsontext
 from esante.fhir.definitions import load
 from esante.fhir.model import Issue
@@ -19,7 +20,6 @@ from esante.fhir.places import cut_out
 from esante.fhir.profiles import UnknownProfile, heads, of_type
 from esante.fhir.rest import fhir_response, read_resource
 from esante.fhir.validation import check
-from esante.web import N_, NOT_FOUND, Problem
 
 MAX_BODY = 3 * 1024 * 1024
 AT_ONCE = 2

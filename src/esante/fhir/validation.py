@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from esante.core.web import readable
 from esante.fhir import invariants as constraints
 from esante.fhir import jsontext, profiles, rules
 from esante.fhir.explain import explain
@@ -16,7 +17,6 @@ from esante.fhir.glance import nothing_to_tell
 from esante.fhir.model import MAX_DEPTH, Checked, Finding, Issue, Path
 from esante.fhir.places import places
 from esante.fhir.shapes import shapes
-from esante.web import readable
 
 #: A sender who has this many problems learns nothing from more of them.
 MAX_ISSUES = 200

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Access
+from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.notices.service import Notices
 from esante.record import CATEGORIES
-from esante.web import NOT_FOUND, Problem, read_form, redirect, render
 
 
 def routes(notices: Notices, access: Access) -> list[Route]:

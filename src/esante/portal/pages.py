@@ -10,9 +10,9 @@ from starlette.routing import Route
 
 from esante.access import Access, AccessEvent, Requester
 from esante.core.journal import EVENTS, Entry, Event, Journal
+from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
 from esante.notices import Notices
 from esante.record import CATEGORIES
-from esante.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
 
 ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6

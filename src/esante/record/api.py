@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from esante.access import Access, Requester
 from esante.core.storage import uuid7
+from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
 from esante.directory import Directory
 from esante.fhir import Issue, outcome
 from esante.fhir.rest import SearchParams, fhir_response, keys_of, must_be_json, posted_search, searchset
@@ -36,7 +37,6 @@ from esante.record.resources import (
 from esante.record.searching import DOCUMENT_PARAMETERS, LIST_PARAMETERS, Search
 from esante.record.service import Record
 from esante.record.submissions import Decoder, Submission, checked, malformed
-from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """A document of the largest size in base64, and what is said of it."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.access import Access, Requester
+from esante.core.web import FHIR_JSON, N_, Problem, outcome
 from esante.fhir.preconditions import preference
 from esante.fhir.store.bundles import Item, items_of
 from esante.fhir.store.outline import Counted, NotFhir, read
@@ -18,7 +19,6 @@ from esante.fhir.store.patch import MEDIA_TYPE
 from esante.record.checks import IN_THREAD
 from esante.record.findings import InvalidContent
 from esante.record.transactions import Transactions
-from esante.web import FHIR_JSON, N_, Problem, outcome
 
 Json = dict[str, Any]
 MAX_BATCH = 200

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from esante.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
 from esante.core.storage import Row, uuid7
+from esante.core.web import N_, Problem
 from esante.fhir import decode, store
 from esante.fhir.rest import keys_of
 from esante.fhir.store import Version
@@ -23,7 +24,6 @@ from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalTyp
 from esante.record.findings import InvalidContent
 from esante.record.sources import Source
 from esante.record.telling import Denied, Teller
-from esante.web import N_, Problem
 
 Resource = dict[str, Any]
 _REFERENCE = re.compile(rb'"reference":"([^"\\]*(?:\\.[^"\\]*)*)"')

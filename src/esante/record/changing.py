@@ -8,6 +8,7 @@ from uuid import UUID
 
 from esante.access import Access, Confidentiality, Requester
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
+from esante.core.web import N_, Problem
 from esante.directory import NAMING, Directory, person_meant
 from esante.fhir import decode, encode, search, store
 from esante.fhir.preconditions import must_match
@@ -22,7 +23,6 @@ from esante.record.clinical_types import CLINICAL
 from esante.record.sources import Source
 from esante.record.submissions import checked
 from esante.record.telling import Denied, Teller
-from esante.web import N_, Problem
 
 _MAX_KNOWN = 50_000
 """Contributions that one process remembers to be there."""

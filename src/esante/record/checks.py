@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from esante.core.web import TIME_ZONE
 from esante.fhir import check, decode
 from esante.fhir.jsontext import elements
 from esante.fhir.model import MAX_ELEMENTS
@@ -17,7 +18,6 @@ from esante.record.categories import CATEGORIES, LOINC, Category, category_of_ty
 from esante.record.findings import InvalidContent
 from esante.record.model import KINDS, MAX_CONTENT, Deposit, Finding
 from esante.record.sandbox import Sandbox, Unopened
-from esante.web import TIME_ZONE
 
 MAX_TITLE = 200
 MAX_TEXT = 200

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from esante.access import Access, Requester
 from esante.core.storage import Connection, Database, Lookup, Objects, Row
+from esante.core.web import N_, Problem
 from esante.fhir import search, store
 from esante.fhir.search import Found, Place, Query, Scope
 from esante.fhir.search import Row as Shown
@@ -28,7 +29,6 @@ from esante.record.opening import Opening
 from esante.record.provenance import provenance
 from esante.record.sources import Source
 from esante.record.telling import Denied, Teller
-from esante.web import N_, Problem
 
 Json = dict[str, Any]
 _MAX_KNOWN = 20_000

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.access import Access, Confidentiality, Requester
+from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
 from esante.directory import Directory, person_meant
 from esante.fhir import search, store
 from esante.fhir.preconditions import etag, http_date
@@ -24,7 +25,6 @@ from esante.record.changing import MAX_RESOURCE, Changing, Outcome
 from esante.record.clinical import Clinical, Key, Types
 from esante.record.clinical_types import CLINICAL
 from esante.record.submissions import checked
-from esante.web import N_, Problem, decode_cursor, encode_cursor, read_body
 
 
 @dataclass(frozen=True, slots=True)

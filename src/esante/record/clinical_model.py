@@ -7,10 +7,10 @@ from uuid import UUID
 
 from esante.access import AccessEvent, Verdict
 from esante.core.journal import event
+from esante.core.web import N_
 from esante.fhir.store import Version
 from esante.record.rules import Sight
 from esante.record.sources import Source
-from esante.web import N_
 
 MAX_NAMED = 20
 """Resources that an entry of the journal names; of more it tells how many."""

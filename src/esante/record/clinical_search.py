@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.access import Access, Requester
+from esante.core.web import FHIR_JSON, N_, Problem
 from esante.directory import NAMING, Directory, person_meant
 from esante.fhir import search
 from esante.fhir.rest import keys_of
@@ -22,7 +23,6 @@ from esante.record.clinical import Clinical, Result, Types
 from esante.record.clinical_api import key, restricted, uuid_of
 from esante.record.clinical_types import KEPT
 from esante.record.outside import Outside
-from esante.web import FHIR_JSON, N_, Problem
 
 Json = dict[str, Any]
 _PROVENANCE = ("_revinclude", "Provenance:target")

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from esante.core.web import N_, Problem
 from esante.fhir.rest import read_resource
 from esante.record.submissions import checked
-from esante.web import N_, Problem
 
 _LIMIT = 64 * 1024
 _UNUSED = ("on-demand", "profile", "_format")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.access import Access, Requester
+from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 from esante.fhir.rest import date_range
 from esante.fhir.search import Place
 from esante.record import answers, telling
@@ -22,7 +23,6 @@ from esante.record.clinical_types import KEPT
 from esante.record.model import Filters, Order
 from esante.record.resources import document_reference
 from esante.record.service import Record
-from esante.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 
 Json = dict[str, Any]
 _DOCUMENTS = "DocumentReference"

@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Confidentiality
+from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 from esante.directory import Directory, Person, PersonQuery
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS
 from esante.record.model import MAX_CONTENT, Deposit, Document
 from esante.record.service import Record
 from esante.record.visits import LOOKS, Banner, Visit, Visits
-from esante.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 
 NOTE = "patient_note"
 NOTE_TYPE = CATEGORIES[NOTE].types[0].code

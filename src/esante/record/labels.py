@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from esante.access import Confidentiality
+from esante.core.web import N_, Problem
 from esante.fhir.store import Version
 from esante.record.resources import LABEL_SYSTEM, LABELS, LEVELS
-from esante.web import N_, Problem
 
 Json = dict[str, Any]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from esante.access import AccessEvent, Confidentiality, Grant
 from esante.core.journal import event
-from esante.web import N_
+from esante.core.web import N_
 
 MAX_CONTENT = 20 * 1024 * 1024
 """Bytes that one document may have."""

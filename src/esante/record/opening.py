@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.core.storage import Database, Lookup, Objects, Row, insert_many
+from esante.core.web import give_back
 from esante.fhir import decode, store
 from esante.record import sources
 from esante.record.checks import IN_THREAD
@@ -23,7 +24,6 @@ from esante.record.clinical_types import CLINICAL, KEPT
 from esante.record.facts import facts_of
 from esante.record.sources import Unopened
 from esante.record.store import content_of
-from esante.web import give_back
 
 log = logging.getLogger(__name__)
 _PERSONS = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import Requester
+from esante.core.web import N_, Page, Problem
 from esante.directory import (
     Directory,
     organization_resource,
@@ -14,7 +15,6 @@ from esante.directory import (
     role_resource,
 )
 from esante.fhir.rest import token_of
-from esante.web import N_, Page, Problem
 
 Json = dict[str, Any]
 LIMIT = 200

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Access
+from esante.core.web import NOT_FOUND, Problem, render
 from esante.directory import Directory
 from esante.fhir import DocumentView, decode, view
 from esante.record import forms, reading
@@ -22,7 +23,6 @@ from esante.record.rules import is_own
 from esante.record.service import Record
 from esante.record.showing import Showing, Unreadable, plain_text
 from esante.record.visits import LOOKS, Banner, Visit, Visits, banner_of, no_access
-from esante.web import NOT_FOUND, Problem, render
 
 PAGE = 30
 BY_TYPE = 200

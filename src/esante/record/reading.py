@@ -8,7 +8,7 @@ from typing import Protocol
 
 from babel.dates import format_date
 
-from esante.web import N_, show_date, show_datetime
+from esante.core.web import N_, show_date, show_datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from esante.core.web import N_, Problem
 from esante.directory import Directory, person_meant
 from esante.fhir.rest import DateRange, SearchParams, token_of
 from esante.record import rules
 from esante.record.categories import LOINC
 from esante.record.model import Document, Filters, Status
 from esante.record.resources import CATEGORY_SYSTEM, FORMAT_SYSTEM, LABEL_SYSTEM, LABELS, LIST_SYSTEM, URI
-from esante.web import N_, Problem
 
 DOCUMENT_PARAMETERS = {
     "_id": "token",

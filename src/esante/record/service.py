@@ -23,6 +23,7 @@ from esante.access import (
 )
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
+from esante.core.web import LargeBodies, decode_cursor, encode_cursor
 from esante.directory import Directory, Person
 from esante.record import looking, rules, store, telling
 from esante.record.changing import Changing
@@ -52,7 +53,6 @@ from esante.record.sandbox import Sandbox
 from esante.record.showing import Showing
 from esante.record.telling import Denied, Teller
 from esante.record.transactions import Transactions
-from esante.web import LargeBodies, decode_cursor, encode_cursor
 
 MAX_PAGE = 500
 MAX_REASON = 500

@@ -17,6 +17,7 @@ import msgspec
 
 from esante.access import Confidentiality
 from esante.core.storage import NIL
+from esante.core.web import N_, Problem
 from esante.directory import Directory, Practitioner
 from esante.fhir import check
 from esante.fhir.rest import keys_of
@@ -26,7 +27,6 @@ from esante.record.checks import IN_THREAD, check_elements
 from esante.record.findings import InvalidContent
 from esante.record.model import FORMAT_BY_MIME_TYPE, Deposit, Entry
 from esante.record.resources import LABEL_SYSTEM, LEVELS, LIST_SYSTEM, Resource
-from esante.web import N_, Problem
 
 _NOT_KEPT = {
     "transforms": "PartialTransformContentNotProcessed: that it transforms another document is not kept.",

@@ -8,9 +8,9 @@ from uuid import UUID
 from esante.access import AccessEvent, GrantKind, Purpose, Requester, Verdict
 from esante.core.journal import Journal
 from esante.core.storage import Database, Row
+from esante.core.web import N_, NOT_FOUND, Problem
 from esante.record import rules
 from esante.record.model import Document, Refused
-from esante.web import N_, NOT_FOUND, Problem
 
 
 class Denied(Exception):

@@ -15,6 +15,7 @@ import orjson
 
 from esante.access import Requester
 from esante.core.storage import Connection, Database, insert, uuid7
+from esante.core.web import N_, Problem
 from esante.fhir import Checked, Issue, check, check_all, decode, encode, store
 from esante.fhir.preconditions import etag, must_match
 from esante.fhir.rest import keys_of
@@ -30,7 +31,6 @@ from esante.record.clinical_types import CLINICAL, SUPPORTING
 from esante.record.findings import InvalidContent
 from esante.record.meanings import Meanings, Named
 from esante.record.telling import Denied, Teller
-from esante.web import N_, Problem
 
 Json = dict[str, Any]
 _AT_ONCE = 20

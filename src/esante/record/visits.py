@@ -9,9 +9,9 @@ from uuid import UUID
 from starlette.requests import Request
 
 from esante.access import Access, Requester, opening_grant
+from esante.core.web import N_, Problem
 from esante.directory import Directory
 from esante.record.categories import CATEGORIES
-from esante.web import N_, Problem
 
 ICONS = {
     "patient_summary": "summary",

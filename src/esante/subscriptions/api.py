@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Access, Requester
+from esante.core.web import FHIR_JSON, N_, NOT_FOUND, Problem, decode_cursor, encode_cursor
 from esante.fhir import Checked, check, encode, outcome
 from esante.fhir.rest import SearchParams, posted_search, read_resource, searchset, token_of
 from esante.subscriptions.deliveries import LETTERS
@@ -21,7 +22,6 @@ from esante.subscriptions.resources import PARAMETERS, notification, status_para
 from esante.subscriptions.service import Subscriptions
 from esante.subscriptions.topics import TOPICS
 from esante.subscriptions.wishes import wish_of
-from esante.web import FHIR_JSON, N_, NOT_FOUND, Problem, decode_cursor, encode_cursor
 
 MAX_BODY = 64 * 1024
 _NUMBER = re.compile(r"[0-9]{1,18}")

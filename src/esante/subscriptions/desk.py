@@ -10,9 +10,9 @@ from uuid import UUID
 from esante.access import Requester
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert
+from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 from esante.subscriptions import store, store_queue
 from esante.subscriptions.model import DeadLetter, Figures, LetterSettled, State, Status, Subscription
-from esante.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 
 
 class Desk:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from esante.access import AccessEvent, Requester
 from esante.core.journal import Event, event
+from esante.core.web import N_
 from esante.record import Focus
-from esante.web import N_
 
 Resource = dict[str, Any]
 

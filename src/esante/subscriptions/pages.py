@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Access
+from esante.core.web import N_, NOT_FOUND, Problem, read_form, redirect, render
 from esante.subscriptions.model import Status, Subscription
 from esante.subscriptions.service import Subscriptions
 from esante.subscriptions.topics import TOPICS
 from esante.subscriptions.wording import words_of
-from esante.web import N_, NOT_FOUND, Problem, read_form, redirect, render
 
 _OPERATOR, _PATIENT = ("operator",), ("patient",)
 _MAX_TEXT = 100

@@ -8,6 +8,7 @@ from uuid import UUID
 from esante.access import Access, Requester
 from esante.core.journal import Journal, Reader
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.web import N_, NOT_FOUND, Problem
 from esante.record import Record
 from esante.subscriptions import following, rules, store, store_queue
 from esante.subscriptions.deliveries import Deliveries
@@ -18,7 +19,6 @@ from esante.subscriptions.model import Requested, Status, Subscription, TopicEve
 from esante.subscriptions.policy import Network, Policy, policy
 from esante.subscriptions.sending import Sender
 from esante.subscriptions.telling import Telling
-from esante.web import N_, NOT_FOUND, Problem
 
 MAKERS = ("patient", "practitioner", "organization")
 """Who may ask to be told."""

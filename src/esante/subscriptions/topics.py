@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from esante.access import AccessEvent
 from esante.core.journal import Entry
+from esante.core.web import N_
 from esante.record import (
     CATEGORIES,
     CATEGORY_SYSTEM,
@@ -24,7 +25,6 @@ from esante.record import (
     Withdrawn,
     category_of_type,
 )
-from esante.web import N_
 
 TOPIC = "https://esante.lu/fhir/SubscriptionTopic"
 

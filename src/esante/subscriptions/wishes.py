@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from esante.core.web import N_, Problem
 from esante.fhir.rest import token_of
 from esante.subscriptions.model import Content, Endpoint, Resource, Status, Wish
 from esante.subscriptions.policy import Policy
 from esante.subscriptions.topics import TOPICS, Topic
-from esante.web import N_, Problem
 
 GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport"
 _EXTENSION = f"{GUIDE}/StructureDefinition"

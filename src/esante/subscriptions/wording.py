@@ -1,6 +1,6 @@
 """Why a delivery failed, in words."""
 
-from esante.web import N_, translator
+from esante.core.web import N_, translator
 
 REASONS = {
     "address": N_("The address of the endpoint cannot be notified."),

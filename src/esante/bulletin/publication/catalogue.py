@@ -16,7 +16,7 @@ from esante.bulletin.model import LANGUAGES
 from esante.bulletin.publication.metadata import LICENCE
 from esante.bulletin.publication.model import File
 from esante.bulletin.publication.words import words
-from esante.web import N_
+from esante.core.web import N_
 
 TITLE = "Cahier eSanté"
 DESCRIPTION = N_(

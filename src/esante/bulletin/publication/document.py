@@ -19,7 +19,7 @@ from esante.bulletin.publication.model import Paper
 from esante.bulletin.publication.pieces import Figure, Grid, course, parts, summary
 from esante.bulletin.publication.themes import Theme, themes
 from esante.bulletin.publication.words import FLAGS, STATUSES, Words, words
-from esante.web import N_
+from esante.core.web import N_
 
 PLOTS, BREAKDOWNS = 2, 2
 """The most plots of months in a theme, and of breakdowns of one indicator; the web has all."""
@@ -57,7 +57,7 @@ def fonts() -> Any:
     """The fonts that `make install` makes, and no others. Raises RuntimeError when they are missing."""
     import typst
 
-    folder = Path(str(files("esante.web") / "static" / "vendor"))
+    folder = Path(str(files("esante.core.web") / "static" / "vendor"))
     if not list(folder.glob("*.ttf")):
         raise RuntimeError("the fonts of the bulletin are missing; run: make install")
     return typst.Fonts(include_system_fonts=False, font_paths=[folder])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from esante.bulletin.model import Finding
 from esante.bulletin.publication.words import Words
-from esante.web import N_
+from esante.core.web import N_
 
 _TOLD: Mapping[str, str] = {
     "empty": N_("There are no events in the month at all."),

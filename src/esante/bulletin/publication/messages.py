@@ -11,7 +11,7 @@ from esante.bulletin.model import LANGUAGES, Cell, Indicator, IndicatorKind
 from esante.bulletin.publication.model import COUNTS, Paper, shift
 from esante.bulletin.publication.themes import themes
 from esante.bulletin.publication.words import Words, words
-from esante.web import N_
+from esante.core.web import N_
 
 MOST = 8
 """So many sentences at most."""

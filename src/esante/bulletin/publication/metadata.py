@@ -8,7 +8,7 @@ from esante.bulletin.model import LANGUAGES
 from esante.bulletin.publication.model import Paper
 from esante.bulletin.publication.tables import COLUMNS, Row, csv_text
 from esante.bulletin.publication.words import FLAGS, STATUSES, words
-from esante.web import N_
+from esante.core.web import N_
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 MEANINGS: dict[str, str] = {

@@ -7,7 +7,7 @@ from esante.bulletin.model import Cell, Indicator, IndicatorKind
 from esante.bulletin.publication.model import Paper, shift
 from esante.bulletin.publication.plots import Axis, Mark, bars, line, scale
 from esante.bulletin.publication.words import Words
-from esante.web import N_
+from esante.core.web import N_
 
 _LINE_TOLD = N_(
     "Line by month from %(first)s to %(last)s. It begins at %(a)s and ends at %(b)s. Lowest: %(low)s in %(low_month)s."

@@ -10,9 +10,9 @@ from babel import dates, numbers
 
 from esante.bulletin.model import LATE_EVENTS, Cell, Indicator
 from esante.bulletin.publication.declared import declarations
+from esante.core.web import N_, TIME_ZONE, show_date, show_datetime, translator
 from esante.directory import catalogue
 from esante.record import CATEGORIES
-from esante.web import N_, TIME_ZONE, show_date, show_datetime, translator
 
 _LOCALES = {"en": "en_GB"}
 _SUFFIX = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import orjson
 
+from esante.core.web import N_, Problem, decode_cursor, encode_cursor
 from esante.fhir.search.dates import microseconds, moment
 from esante.fhir.search.model import Query, Scope
 from esante.fhir.search.numbers import LEAST, MOST
 from esante.fhir.search.statement import Order
-from esante.web import N_, Problem, decode_cursor, encode_cursor
 
 #: So long after the first page of a search the others can be asked for: they show what was, be it changed since.
 LIFE = timedelta(hours=1)

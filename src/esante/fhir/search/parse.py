@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterable
 from typing import NoReturn
 
+from esante.core.web import N_
 from esante.fhir.definitions import load
 from esante.fhir.path.types import resources
 from esante.fhir.search.model import Address, Chain, Condition, Has, Match, Missing, Query, Token
 from esante.fhir.search.parameters import REFUSED, Parameter, parameters
 from esante.fhir.search.results import Results
 from esante.fhir.search.values import Reader, bad
-from esante.web import N_
 
 #: Limits of one search: parameters, steps of `_has` and chains from one resource to another, and with all of these the
 #: conditions and the values, a reference counted in all the ways in which it may be written.

@@ -4,11 +4,11 @@
 from collections.abc import Callable
 from typing import Any, get_args
 
+from esante.core.web import N_
 from esante.fhir.path.types import fields, resources
 from esante.fhir.search.model import DEFAULT_COUNT, MAX_COUNT, Condition, Include, Query, Sort, Summary, Total
 from esante.fhir.search.parameters import parameters
 from esante.fhir.search.values import bad
-from esante.web import N_
 
 MAX_INCLUDES, MAX_SORTS = 20, 5
 _GIVE_ONE = N_("Give one of the values that the specification names.")

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.storage import Connection, Database
+from esante.core.web import N_
 from esante.fhir.search import cursor
 from esante.fhir.search.conditions import any_of
 from esante.fhir.search.cursor import Place
@@ -14,7 +15,6 @@ from esante.fhir.search.model import Chain, Condition, Found, Has, Outside, Quer
 from esante.fhir.search.parameters import parameters
 from esante.fhir.search.statement import Order, Outsiders, Statement, order
 from esante.fhir.search.values import bad
-from esante.web import N_
 
 
 async def run(db: Database | Connection, query: Query, scope: Scope, outside: Outside | None = None) -> Found:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NoReturn
 
+from esante.core.web import N_, Problem
 from esante.fhir.path.types import resources
 from esante.fhir.search import dates
 from esante.fhir.search.model import Address, Amount, Moments, Text, Together, Token, Value
 from esante.fhir.search.numbers import around, number
 from esante.fhir.search.parameters import Parameter
 from esante.fhir.search.texts import normal
-from esante.web import N_, Problem
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)(\d{1,40})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import msgspec
 
+from esante.core.web import N_, Problem
 from esante.fhir import check
 from esante.fhir.jsontext import elements
 from esante.fhir.model import MAX_ELEMENTS, Issue
-from esante.web import N_, Problem
 
 MAX_ENTRIES = 20_000
 MAX_AROUND = 16 * 1024 * 1024

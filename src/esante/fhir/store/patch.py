@@ -5,8 +5,8 @@ from typing import Any
 from jsonpatch import JsonPatch, JsonPatchException
 from jsonpointer import JsonPointerException
 
+from esante.core.web import N_, Problem
 from esante.fhir.jsontext import NotJson, compact, decode
-from esante.web import N_, Problem
 
 MEDIA_TYPE = "application/json-patch+json"
 MAX_OPERATIONS = 200

@@ -46,7 +46,7 @@ class Translator:
 @cache
 def translator(language: str) -> Translator:
     """The translator of a language of `LANGUAGES`."""
-    path = files("esante.web") / "locale" / language / "LC_MESSAGES" / "messages.po"
+    path = files("esante.core.web") / "locale" / language / "LC_MESSAGES" / "messages.po"
     if not path.is_file():
         return Translator(language, {})
     with path.open("rb") as file:

@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 from uvicorn.supervisors import Multiprocess
 
-from esante.web.bounded import BoundedConnection
+from esante.core.web.connection_limits import BoundedConnection
 
 BACKLOG = 2048
 """Connections that wait at each worker, as uvicorn has it."""

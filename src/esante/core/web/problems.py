@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from esante.core.storage import Overloaded, Unavailable
-from esante.web.i18n import N_, translator
-from esante.web.pages import render
+from esante.core.web.i18n import N_, translator
+from esante.core.web.rendering import render
 
 log = logging.getLogger(__name__)
 FHIR_JSON = "application/fhir+json"

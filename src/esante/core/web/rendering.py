@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from esante.core.storage import Unavailable
-from esante.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
+from esante.core.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
 
 LANGUAGE_COOKIE = "esante_lang"
 
@@ -21,9 +21,9 @@ LANGUAGE_COOKIE = "esante_lang"
 @cache
 def environment(language: str) -> Environment:
     """The template environment of a language: every room's `templates/` folder, autoescaping, strict."""
-    rooms = Path(__file__).parent.parent
+    rooms = Path(__file__).parents[2]
     env = Environment(
-        loader=FileSystemLoader(sorted(rooms.glob("*/templates"))),
+        loader=FileSystemLoader(sorted(rooms.rglob("templates"))),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,

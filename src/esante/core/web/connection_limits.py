@@ -8,7 +8,7 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from esante.web.joined import Joined
+from esante.core.web.single_write import Joined
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0

@@ -15,9 +15,9 @@ from tempfile import SpooledTemporaryFile
 from starlette.requests import Request
 
 from esante.core.storage import Unavailable
-from esante.web.i18n import N_
-from esante.web.problems import Problem
-from esante.web.requests import take_in
+from esante.core.web.i18n import N_
+from esante.core.web.problems import Problem
+from esante.core.web.requests import take_in
 
 LARGE = 1024 * 1024
 """Bytes from which a body is large."""

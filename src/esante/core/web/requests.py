@@ -7,8 +7,8 @@ from typing import IO
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from esante.web.i18n import N_
-from esante.web.problems import Problem
+from esante.core.web.i18n import N_
+from esante.core.web.problems import Problem
 
 FORM_LIMIT = 1024 * 1024
 """Bytes of a form that carries no file."""

@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from esante.web.i18n import N_
-from esante.web.problems import Problem
+from esante.core.web.i18n import N_
+from esante.core.web.problems import Problem
 
 T = TypeVar("T")
 
