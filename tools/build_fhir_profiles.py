@@ -1,4 +1,4 @@
-"""Compile the profiles of implementation guides into `src/esante/fhir/definitions/profiles.bin`.
+"""Compile the profiles of implementation guides into `src/esante/core/fhir/definitions/profiles.bin`.
 
 Input: every package in package.json that is one of HL7's for FHIR 4.0.1. Another one is added by its line there. Of a
 profile's snapshot is kept what goes beyond R4; each rule that cannot be checked is printed, and told whenever the
@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from tools import build_fhir_definitions as r4  # noqa: E402
 from tools.profile_rules import Compiler, Json, ProfileSource  # noqa: E402
 
-from esante.fhir.profiles import definitions as d  # noqa: E402
+from esante.core.fhir.profiles import definitions as d  # noqa: E402
 
 
 def packages(manifest: Path, modules: Path) -> Iterator[Path]:

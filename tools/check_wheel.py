@@ -5,7 +5,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILT = ("src/esante/core/web/static/vendor/*", "src/esante/fhir/definitions/*.bin")
+BUILT = ("src/esante/core/web/static/vendor/*", "src/esante/core/fhir/definitions/*.bin")
 
 
 def main(directory: Path) -> int:

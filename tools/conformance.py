@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.fhir.examples import Account
     from tests.fhir.mutations import Json, Outcome
 
-    from esante.fhir.definitions.errata import Erratum
+    from esante.core.fhir.definitions.errata import Erratum
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
@@ -89,7 +89,7 @@ def of_faults(found: "dict[str, Outcome]") -> str:
 
 def of_many_faults(seeds: "list[Json]", found: "dict[str, Outcome]") -> str:
     """The same with an example of every type of R4, and which types have none."""
-    from esante.fhir.definitions import load
+    from esante.core.fhir.definitions import load
 
     absent = sorted(set(load().resource_types) - {each["resourceType"] for each in seeds})
     told = (
@@ -138,7 +138,7 @@ def of_profiles() -> str:
     """Which profiles are known, what of them is not checked, and how the examples of their package do."""
     from tests.fhir.profile_examples import REJECTED, judge
 
-    from esante.fhir.profiles import heads, rules
+    from esante.core.fhir.profiles import heads, rules
 
     found = judge()
     left_out = [f"- {_cell(line)} ({head.url.rpartition('/')[2]})" for head in heads() for line in head.left_out]
@@ -171,8 +171,8 @@ def of_paths(folder: Path) -> str:
     from tests.fhir.path_suite import cases, run
     from tests.fhir.test_path_suite import KNOWN_FAILURES
 
-    from esante.fhir.definitions import errata, invariants, search_parameters
-    from esante.fhir.path.published import expressions
+    from esante.core.fhir.definitions import errata, invariants, search_parameters
+    from esante.core.fhir.fhirpath.spec_expressions import expressions
 
     results = {case.name: (case, run(case, folder)) for case in cases(folder)}
     failed = {name: case for name, (case, why) in results.items() if why is not None}
@@ -203,8 +203,8 @@ def of_paths(folder: Path) -> str:
 
 def of_search() -> str:
     """What of searching works."""
-    from esante.fhir.definitions import load, search_parameters
-    from esante.fhir.search.parameters import parameters
+    from esante.core.fhir.definitions import load, search_parameters
+    from esante.core.fhir.search.parameters import parameters
 
     known = [each for type_ in load().resource_types for each in parameters(type_).values()]
     refused = sorted({each.code for each in search_parameters()} - {each.code for each in known})

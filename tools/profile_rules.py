@@ -9,10 +9,10 @@ import msgspec
 from tools import build_fhir_definitions as r4
 from tools.profile_codes import Codes
 
-from esante.fhir.definitions import Invariant, load
-from esante.fhir.path import PathError, compile_path
-from esante.fhir.primitives import PRIMITIVES
-from esante.fhir.profiles.definitions import RESOLVE, Expected, Mark, Rule, Slice
+from esante.core.fhir.definitions import Invariant, load
+from esante.core.fhir.fhirpath import PathError, compile_path
+from esante.core.fhir.primitives import PRIMITIVES
+from esante.core.fhir.profiles.definitions import RESOLVE, Expected, Mark, Rule, Slice
 
 Json = dict[str, Any]
 #: Rules of an ElementDefinition that nothing here checks; they are told where a profile has them.

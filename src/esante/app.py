@@ -26,29 +26,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import (
-    __version__,
-    access,
-    bulletin,
-    directory,
-    export,
-    fhir,
-    notices,
-    portal,
-    record,
-    subscriptions,
-)
+from esante import __version__, access, bulletin, directory, export, notices, portal, record, subscriptions
 from esante.access import Access
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
+from esante.core import fhir
+from esante.core.fhir.rest.http import fhir_response
+from esante.core.fhir.rest.negotiation import FORMATS, Negotiation
+from esante.core.fhir.rest.validate_operation import supported_profiles, validate_capability, validate_routes
 from esante.core.journal import Journal, Reader, run_readers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
 from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
 from esante.directory import Directory
 from esante.export import Exports
-from esante.fhir.negotiation import FORMATS, Negotiation
-from esante.fhir.rest import fhir_response
-from esante.fhir.validate_api import supported_profiles, validate_capability, validate_routes
 from esante.notices import Notices
 from esante.record import Record
 from esante.rooms import ROOMS

@@ -557,9 +557,9 @@ def validate(files: tuple[str, ...], *, as_json: bool, profile: tuple[str, ...])
 
     Exit status 1 when there is an error, 2 when a file cannot be read.
     """
-    from esante.fhir import DefinitionsMissing
-    from esante.fhir.profiles import UnknownProfile
-    from esante.fhir.report import Examined, examine, summary
+    from esante.core.fhir import DefinitionsMissing
+    from esante.core.fhir.profiles import UnknownProfile
+    from esante.core.fhir.validation.file_report import Examined, examine, summary
 
     began = time.monotonic()
     found: list[Examined] = []

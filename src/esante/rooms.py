@@ -3,7 +3,7 @@
 ROOMS = (
     "core.web",
     "core.journal",
-    "fhir",
+    "core.fhir",
     "directory",
     "access",
     "record",

@@ -13,8 +13,8 @@ from esante.access.clients import check_client, source_of
 from esante.access.discovery import CAPABILITIES, scopes_for
 from esante.access.scopes import INTROSPECT, PLAIN, parse_scope
 from esante.access.wording import in_words
+from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
-from esante.fhir import check
 
 from .conftest import BASE
 from .launches import CALLBACK, EVERYTHING, FHIR, App, Person, the_app

@@ -25,9 +25,9 @@ from esante.access import (
     requester_of,
 )
 from esante.access.audit import audit_event
+from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.fhir import check
 
 from .conftest import BASE, MRN, an_organization, terms
 

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 import orjson
 import pytest
 
+from esante.core.fhir import check
+from esante.core.fhir.rest.http import searchset
 from esante.directory import (
     Address,
     catalogue,
@@ -14,8 +16,6 @@ from esante.directory import (
     practitioner_resource,
     role_resource,
 )
-from esante.fhir import check
-from esante.fhir.rest import searchset
 from tests.directory.conftest import a_person, a_practitioner, a_role, an_organization
 
 LISTS = catalogue()

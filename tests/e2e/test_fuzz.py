@@ -15,9 +15,9 @@ import orjson
 import pytest
 
 from esante.access import requester_of
+from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.directory import Identifier, Organization
-from esante.fhir import check
 from esante.record import Deposit
 from tests.e2e.fuzzing import Fuzzer, Shot
 from tests.e2e.papers import LETTER, discharge_letter

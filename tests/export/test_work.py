@@ -13,12 +13,12 @@ import orjson
 import pytest
 
 import esante
+from esante.core.fhir import check
 from esante.core.storage import Objects, Unavailable
 from esante.export import Copied, State
 from esante.export import rules as export_rules
 from esante.export import work as export_work
 from esante.export import writing as export_writing
-from esante.fhir import check
 from esante.record import extract
 from tests.record.test_clinical import create, observation
 from tests.record.test_opening import laboratory_report

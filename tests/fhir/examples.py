@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from esante.fhir import Checked, check
+from esante.core.fhir import Checked, check
 
 
 class Fault(NamedTuple):

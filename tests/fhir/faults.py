@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from esante.fhir.explain import slots
-from esante.fhir.fhirpath import expression
-from esante.fhir.primitives import PRIMITIVES
+from esante.core.fhir.location_expressions import expression
+from esante.core.fhir.primitives import PRIMITIVES
+from esante.core.fhir.validation.structure_validator import slots
 from tests.fhir.mutations import Json, Kind, Make, Mutant, Path, Site, each_site, kind, mutant, objects, sites
 from tests.fhir.samples import DELETE, changed, dumped
 

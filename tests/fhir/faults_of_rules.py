@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from esante.fhir.explain import slots
-from esante.fhir.fhirpath import expression
+from esante.core.fhir.location_expressions import expression
+from esante.core.fhir.validation.structure_validator import slots
 from tests.fhir.faults import PART
 from tests.fhir.mutations import Json, Kind, Make, Mutant, Path, each_site, kind, mutant
 from tests.fhir.samples import DELETE, dumped, patient, uuid_url

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from esante.fhir import check
-from esante.fhir.definitions import Element
-from esante.fhir.explain import slots
-from esante.fhir.fhirpath import expression
-from esante.fhir.primitives import PRIMITIVES
+from esante.core.fhir import check
+from esante.core.fhir.definitions import Element
+from esante.core.fhir.location_expressions import expression
+from esante.core.fhir.primitives import PRIMITIVES
+from esante.core.fhir.validation.structure_validator import slots
 from tests.fhir.samples import DELETE, changed, dumped
 
 Json = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from esante.fhir import decode
-from esante.fhir.definitions import Element, load
-from esante.fhir.path import PathError, Quantity, Temporal, compile_path
-from esante.fhir.primitives import PRIMITIVES
+from esante.core.fhir import decode
+from esante.core.fhir.definitions import Element, load
+from esante.core.fhir.fhirpath import PathError, Quantity, Temporal, compile_path
+from esante.core.fhir.primitives import PRIMITIVES
 
 FHIR = "{http://hl7.org/fhir}"
 #: Nothing is fetched, no entity is expanded, whatever the files say.

@@ -4,8 +4,8 @@ import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from esante.fhir import check, decode, encode
-from esante.fhir.profiles import heads
+from esante.core.fhir import check, decode, encode
+from esante.core.fhir.profiles import heads
 
 EXAMPLES = Path(__file__).parents[2] / "node_modules" / "hl7.fhir.uv.ips" / "example"
 

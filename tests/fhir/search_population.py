@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from esante.fhir import decode, encode
-from esante.fhir.search import index_text
-from esante.fhir.store import RESOURCE
+from esante.core.fhir import decode, encode
+from esante.core.fhir.search import index_text
+from esante.core.fhir.store import RESOURCE
 from tests.fhir.search_oracle import Json, Stored
 from tests.fhir.search_tables import PARAMETERS, UCUM
 

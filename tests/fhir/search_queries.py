@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
-from esante.fhir.search import parameters
+from esante.core.fhir.search import parameters
 from tests.fhir.search_oracle import Oracle, Stored, labels, references, strings, tokens, walk
 from tests.fhir.search_population import NOW, PERSON
 from tests.fhir.search_tables import COMMON, NO_UNITS, PARAMETERS, UCUM, UNITS

@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from esante.fhir import check
+from esante.core.fhir import check
 from tests.fhir.examples import examples_in
 from tests.fhir.samples import allergy, document, narrative, observation, patient, uuid_url
 

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from esante.fhir import accept, check, decode, encode
+from esante.core.fhir import accept, check, decode, encode
 from tests.fhir.samples import allergy, changed, document, dumped, observation, patient
 
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}

@@ -1,7 +1,7 @@
 import pytest
 
-from esante.fhir import DefinitionsMissing
-from esante.fhir import definitions as d
+from esante.core.fhir import DefinitionsMissing
+from esante.core.fhir import definitions as d
 
 
 def test_the_file_holds_r4_and_nothing_else():

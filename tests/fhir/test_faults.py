@@ -2,7 +2,7 @@
 
 import pytest
 
-from esante.fhir import check
+from esante.core.fhir import check
 from tests.fhir.samples import DELETE, allergy, changed, document, dumped, observation, patient, uuid_url
 
 CODE = {"text": "x"}

@@ -7,9 +7,9 @@ from time import thread_time
 
 import pytest
 
+from esante.core.fhir import check, encode, outcome
+from esante.core.fhir.rest.validate_operation import MAX_BODY, _validate
 from esante.core.web import Problem
-from esante.fhir import check, encode, outcome
-from esante.fhir.validate_api import MAX_BODY, _validate
 from tests.fhir import heavy, seeds
 from tests.fhir.samples import allergy, composition, document, observation, patient
 

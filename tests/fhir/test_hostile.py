@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.fhir import Checked, NotJson, check, decode
-from esante.fhir.explain import explain
-from esante.fhir.validation import accept
+from esante.core.fhir import Checked, NotJson, check, decode
+from esante.core.fhir.validation.structure_validator import explain
+from esante.core.fhir.validation.validator import accept
 from tests.fhir.samples import allergy, document, dumped, observation, patient
 
 UNREADABLE = {

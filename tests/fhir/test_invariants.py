@@ -4,10 +4,10 @@ import gzip
 
 import pytest
 
-from esante.fhir import PathError, check, encode
-from esante.fhir import invariants as constraints
-from esante.fhir.definitions import Invariant, errata, invariants
-from esante.fhir.invariants import TOLD_ALREADY, checks
+from esante.core.fhir import PathError, check, encode
+from esante.core.fhir.definitions import Invariant, errata, invariants
+from esante.core.fhir.validation import invariants as constraints
+from esante.core.fhir.validation.invariants import TOLD_ALREADY, checks
 from tests.fhir.samples import allergy, changed, composition, document, dumped, narrative, observation, patient
 
 
@@ -212,7 +212,7 @@ def test_a_constraint_that_is_about_nothing_is_an_error_when_it_is_compiled(monk
 
 
 def test_every_type_has_its_function():
-    from esante.fhir.definitions import load
+    from esante.core.fhir.definitions import load
 
     made = checks()
     for type_ in load().resource_types:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from esante.fhir import check
+from esante.core.fhir import check
 from tests.fhir import seeds
 from tests.fhir.mutations import survey
 

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from esante.core.fhir import check, decode
+from esante.core.fhir.rest.http import posted_search
+from esante.core.fhir.rest.negotiation import FORMATS, Negotiation
 from esante.core.web import FHIR_JSON, HANDLERS
-from esante.fhir import check, decode
-from esante.fhir.negotiation import FORMATS, Negotiation
-from esante.fhir.rest import posted_search
 
 BODY = b'{"resourceType":"Basic","code":{"text":"a"},"extension":[{"url":"urn:x","valueDecimal":1.500}]}'
 ACTS: list[str] = []
@@ -145,8 +145,8 @@ async def test_nothing_and_the_bytes_of_a_document_are_not_laid_out(http):
 
 @given(st.text(st.characters(codec="latin-1", exclude_characters="\0\r\n"), max_size=60))
 def test_any_header_has_an_answer(accept):
+    from esante.core.fhir.rest.negotiation import _of_header
     from esante.core.web import Problem
-    from esante.fhir.negotiation import _of_header
 
     try:
         assert _of_header(accept) in FORMATS.values()

@@ -1,4 +1,4 @@
-from esante.fhir import accept, check, encode, outcome
+from esante.core.fhir import accept, check, encode, outcome
 from tests.fhir.samples import dumped, patient
 
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.fhir import accept, check, check_all, decode, explain, rules, validation
-from esante.fhir.definitions import load
-from esante.fhir.jsontext import compact, decode_marking_repeats
-from esante.fhir.model import MAX_DEPTH
-from esante.fhir.nesting import Nesting
-from esante.fhir.places import places
+from esante.core.fhir import accept, check, check_all, decode
+from esante.core.fhir.definitions import load
+from esante.core.fhir.json_codec import compact, decode_marking_repeats
+from esante.core.fhir.model import MAX_DEPTH
+from esante.core.fhir.source_locations import places
+from esante.core.fhir.validation import rules, structure_validator, validator
+from esante.core.fhir.validation.nesting import Nesting
 from tests.fhir.samples import allergy, changed, document, dumped, observation, patient, uuid_url
 
 CODE = {"text": "x"}
@@ -22,7 +23,7 @@ CODE = {"text": "x"}
 def slowly(data: bytes) -> list[tuple[str, str]]:
     """Severity and code of all that the slow passes find, taken one by one."""
     resource = decode_marking_repeats(data)
-    found = list(explain.explain(resource))
+    found = list(structure_validator.explain(resource))
     if not any(finding.code in ("structure", "too-costly") for finding in found):
         found += rules.findings(resource, compact(resource) or b"")
     return [(finding.severity, finding.code) for finding in found]
@@ -138,7 +139,7 @@ def test_tampered_resources_are_judged_alike(resource, indent):
     data = json.dumps(resource, indent=indent).encode()
     assert sorted(told(data)) == sorted(slowly(data))
     if accept(data):
-        assert list(explain.explain(decode(data))) == []
+        assert list(structure_validator.explain(decode(data))) == []
 
 
 together = st.lists(st.one_of(st.sampled_from([*SAMPLES, HOLDER, DETECTED]), tampered()), max_size=5)
@@ -258,7 +259,7 @@ def test_one_faulty_entry_is_explained_and_the_others_are_not(shared_data):
 
 
 def test_a_walk_that_would_take_too_long_is_ended(monkeypatch):
-    monkeypatch.setattr(explain, "MAX_WORK", 1_000)
+    monkeypatch.setattr(structure_validator, "MAX_WORK", 1_000)
     names = [{"text": "x"}] * 600
     assert check(dumped(patient() | {"name": names})).issues == (), "the fast pass has no such limit"
     result = check(dumped({"resourceType": "Patient", "birthDate": "x", "name": names}))
@@ -284,7 +285,7 @@ def test_every_element_is_found_in_the_text(value, indent):
 
 
 def test_beyond_a_size_lines_are_not_told_and_that_is_said(monkeypatch):
-    monkeypatch.setattr(validation, "MAX_LOCATED", 100)
+    monkeypatch.setattr(validator, "MAX_LOCATED", 100)
     result = check(dumped(patient() | {"gender": "x"}))
     assert [(issue.severity, issue.code, issue.line) for issue in result.issues] == [
         ("error", "code-invalid", None),

@@ -7,15 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from esante.fhir import PathError, PathFailed, compile_path, decode
-from esante.fhir.definitions import invariants, search_parameters
-from esante.fhir.invariants import NOT_EMPTY
-from esante.fhir.path.generated import Writer
-from esante.fhir.path.items import Node, root, truth, type_of
-from esante.fhir.path.parser import parse
-from esante.fhir.path.published import expressions, subject
-from esante.fhir.path.source import Module, Place
-from esante.fhir.path.types import lineage
+from esante.core.fhir import PathError, PathFailed, compile_path, decode
+from esante.core.fhir.definitions import invariants, search_parameters
+from esante.core.fhir.fhirpath.codegen import Writer
+from esante.core.fhir.fhirpath.codegen_writer import Module, Place
+from esante.core.fhir.fhirpath.parser import parse
+from esante.core.fhir.fhirpath.spec_expressions import expressions, subject
+from esante.core.fhir.fhirpath.types import lineage
+from esante.core.fhir.fhirpath.values.items import Node, root, truth, type_of
+from esante.core.fhir.validation.invariants import NOT_EMPTY
 from tests.fhir.samples import allergy, changed, document, observation, patient
 
 ABSENT = {"extension": [{"url": "http://x.test/why", "valueCode": "unknown"}]}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.fhir import PathError, PathFailed, compile_path
+from esante.core.fhir import PathError, PathFailed, compile_path
 from tests.fhir.samples import patient
 
 TOO_DEEP = {

@@ -6,10 +6,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.fhir.path import Quantity, compile_path
-from esante.fhir.path.model import At, Call, Infix, Literal, Name, Sign, Special, Step, TypeTest, Variable
-from esante.fhir.path.parser import parse, unparse
-from esante.fhir.path.temporal import Temporal
+from esante.core.fhir.fhirpath import Quantity, compile_path
+from esante.core.fhir.fhirpath.model import At, Call, Infix, Literal, Name, Sign, Special, Step, TypeTest, Variable
+from esante.core.fhir.fhirpath.parser import parse, unparse
+from esante.core.fhir.fhirpath.values.temporal import Temporal
 
 NUMBERS = st.decimals(min_value=0, max_value=10**9, places=3) | st.integers(0, 2**31 - 1)
 NAMES = st.sampled_from(["name", "div", "is", "contains", "days", "given", "a b", "ünïcode", "x`y\\"]) | st.text(

@@ -9,9 +9,9 @@ import pytest
 from tools import build_fhir_definitions as r4
 from tools.build_fhir_profiles import build, packages
 
-from esante.fhir import check, encode
-from esante.fhir.profiles import UnknownProfile, definitions, heads, unchecked, walk
-from esante.fhir.profiles.values import is_expected
+from esante.core.fhir import check, encode
+from esante.core.fhir.profiles import UnknownProfile, definitions, heads, profile_validator, unchecked
+from esante.core.fhir.profiles.expected_values import is_expected
 from tests.fhir.profile_examples import EXAMPLES, REJECTED, examples, judge
 from tests.fhir.samples import dumped, observation, patient
 
@@ -154,8 +154,8 @@ def test_a_profile_of_another_type_is_an_error():
 
 
 def test_a_walk_that_takes_too_long_ends_with_a_warning(monkeypatch):
-    monkeypatch.setattr(walk, "_OFTEN", 1)
-    [found] = walk.findings(patient(), f"{IPS}Patient-uv-ips", seconds=0)
+    monkeypatch.setattr(profile_validator, "_OFTEN", 1)
+    [found] = profile_validator.findings(patient(), f"{IPS}Patient-uv-ips", seconds=0)
     assert (found.severity, found.code) == ("warning", "too-costly")
 
 
@@ -164,7 +164,7 @@ def test_references_are_followed_so_far_and_no_further():
     chain = [
         {"resourceType": "Observation", "id": str(n), "hasMember": [{"reference": f"#{n + 1}"}]} for n in range(50)
     ]
-    found = list(walk.findings({**chain[0], "id": "x", "contained": chain[1:]}, name))
+    found = list(profile_validator.findings({**chain[0], "id": "x", "contained": chain[1:]}, name))
     assert [each.code for each in found if each.severity == "warning"] == ["too-costly"]
     assert "does not fit" in " ".join(each.diagnostics for each in found)
 
@@ -176,7 +176,7 @@ def test_much_work_ends_in_time():
     members = [{"reference": f"#{each['id']}"} for each in inner]
     contained = {"resourceType": "Observation", "contained": inner, "performer": members}
     for resource, profile in ((sections, "Composition-uv-ips"), (contained, LABORATORY)):
-        codes = {each.code for each in walk.findings(resource, IPS + profile, seconds=0.2)}
+        codes = {each.code for each in profile_validator.findings(resource, IPS + profile, seconds=0.2)}
         assert "too-costly" in codes
 
 
@@ -263,7 +263,7 @@ def guide(tmp_path_factory):
 def own(guide, monkeypatch, tmp_path):
     monkeypatch.setattr(definitions, "FILE", tmp_path / "profiles.bin")
     definitions.FILE.write_bytes(guide)
-    caches = (definitions.read, definitions.rule_of, walk._involved)
+    caches = (definitions.read, definitions.rule_of, profile_validator._involved)
     for each in caches:
         each.cache_clear()
     yield f"{OWN}p"

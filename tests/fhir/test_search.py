@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esante.core.fhir.search import Scope, parse, run
 from esante.core.storage import insert
-from esante.fhir.search import Scope, parse, run
 from tests.conftest import SHARED
 from tests.fhir.search_oracle import Oracle
 from tests.fhir.search_population import END_OF_TIME, NOW, PERSON, SOURCES, altered, examples, population, rows

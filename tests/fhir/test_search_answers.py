@@ -2,8 +2,8 @@
 
 import orjson
 
-from esante.fhir import encode
-from esante.fhir.search import Query, parameters, parse, subset, supported
+from esante.core.fhir import encode
+from esante.core.fhir.search import Query, parameters, parse, subset, supported
 from tests.fhir.samples import observation
 
 

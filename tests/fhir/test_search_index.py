@@ -7,10 +7,10 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from esante.fhir.definitions import load, search_parameters
-from esante.fhir.search import index, index_text, parameters
-from esante.fhir.search.indexing import indexed_by_paths
-from esante.fhir.search.parameters import REFUSED, of_type
+from esante.core.fhir.definitions import load, search_parameters
+from esante.core.fhir.search import index, index_text, parameters
+from esante.core.fhir.search.indexing.indexer import indexed_by_paths
+from esante.core.fhir.search.parameters import REFUSED, of_type
 from tests.fhir.search_population import examples
 
 

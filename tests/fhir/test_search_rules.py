@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from esante.core.fhir import decode, encode
+from esante.core.fhir.search import Scope, index, index_text, parse, run
+from esante.core.fhir.store import RESOURCE
 from esante.core.storage import insert
 from esante.core.web import Problem, decode_cursor, encode_cursor
-from esante.fhir import decode, encode
-from esante.fhir.search import Scope, index, index_text, parse, run
-from esante.fhir.store import RESOURCE
 from tests.fhir.samples import observation
 from tests.fhir.search_population import END_OF_TIME, amount, concept
 from tests.fhir.search_tables import UCUM
@@ -254,7 +254,7 @@ async def test_all_references_are_included_up_to_a_bound(db, monkeypatch):
         ("Patient/p1",),
         False,
     )
-    monkeypatch.setattr("esante.fhir.search.includes.MAX_INCLUDED", 5)
+    monkeypatch.setattr("esante.core.fhir.search.sql.includes.MAX_INCLUDED", 5)
     page = await run(db, parse("Observation", [("_include", "*")]), Scope(person, NOW))
     assert (len(page.included), page.cut) == (5, True)
 

@@ -9,8 +9,8 @@ import fhirpathpy
 import orjson
 from fhirpathpy.models import models
 
-from esante.fhir import compile_path, decode
-from esante.fhir.definitions import search_parameters
+from esante.core.fhir import compile_path, decode
+from esante.core.fhir.definitions import search_parameters
 from tests.fhir.samples import allergy, composition, observation, patient
 
 Json = dict[str, Any]

@@ -6,9 +6,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from esante.core.fhir import check
+from esante.core.fhir.rest import validate_operation
+from esante.core.fhir.rest.validate_operation import supported_profiles, validate_capability, validate_routes
 from esante.core.web import HANDLERS, Problem
-from esante.fhir import check, validate_api
-from esante.fhir.validate_api import supported_profiles, validate_capability, validate_routes
 from tests.fhir.samples import changed, document, dumped, observation, patient
 
 FHIR = {"Content-Type": "application/fhir+json"}
@@ -155,7 +156,7 @@ async def test_nobody_and_too_much_and_other_forms_are_refused(client, monkeypat
     assert (await client.get("/fhir/$validate")).status_code == 405
     xml = await client.post("/fhir/$validate", content=b"<Patient/>", headers={"Content-Type": "application/fhir+xml"})
     assert xml.status_code == 415
-    monkeypatch.setattr(validate_api, "MAX_BODY", 1_000)
+    monkeypatch.setattr(validate_operation, "MAX_BODY", 1_000)
     await validated(client, b" " * 1_001, status=413)
 
 

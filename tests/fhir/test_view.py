@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.fhir import DocumentView, check, view
-from esante.fhir.view import (
+from esante.core.fhir import DocumentView, check, view
+from esante.core.fhir.view import (
     Allergy,
     Condition,
     Immunisation,

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality, requester_of
+from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.directory import Identifier
-from esante.fhir import check
 from esante.record import api
 
 from .conftest import BASE, FHIR, cda, fhir_document, image, pdf, reference, transaction

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from esante.access import requester_of
+from esante.core.fhir import check
 from esante.core.storage import uuid7
-from esante.fhir import check
 
 from .conftest import BASE, FHIR
 

@@ -5,7 +5,7 @@ import orjson
 from esante.access import requester_of
 from esante.access.audit import audit_event
 from esante.access.log import line
-from esante.fhir import check
+from esante.core.fhir import check
 from esante.record import CATEGORIES
 from esante.record.clinical_model import ClinicalEvent
 

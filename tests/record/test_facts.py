@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esante.core.fhir import check, decode, encode
 from esante.core.storage import uuid7
-from esante.fhir import check, decode, encode
 from esante.record.clinical_types import CLINICAL, KEPT
 from esante.record.facts import facts_of
 

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from esante.access import requester_of
+from esante.core.fhir import check, compile_path
 from esante.core.storage import uuid7
-from esante.fhir import check, compile_path
 
 from .test_capabilities import app_client
 

@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality, requester_of
-from esante.fhir import check
+from esante.core.fhir import check
 
 from .conftest import FHIR, transaction
 from .test_opening import deposit, hide, laboratory_report, resources

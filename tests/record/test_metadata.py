@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from esante.access import requester_of
-from esante.fhir import check
-from esante.fhir.definitions import load
+from esante.core.fhir import check
+from esante.core.fhir.definitions import load
 from esante.record import CLINICAL
 
 from .conftest import FHIR

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from esante.access import Confidentiality, requester_of
+from esante.core.fhir import check
 from esante.core.storage import uuid7
-from esante.fhir import check
 from esante.record.sources import OPENING
 
 from .conftest import FHIR, fhir_document, transaction

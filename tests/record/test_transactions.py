@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from esante.access import requester_of
+from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.directory import Identifier
-from esante.fhir import check
 
 from .conftest import BASE, FHIR
 from .test_clinical import identified, observation

@@ -9,7 +9,7 @@ from esante.rooms import ROOMS
 
 for room in ROOMS:
     importlib.import_module(f"esante.{room}")
-importlib.import_module("esante.fhir.store")
+importlib.import_module("esante.core.fhir.store")
 
 UNDECLARED = {"schema_migration"}
 

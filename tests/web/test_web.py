@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from esante.core.fhir.rest.http import date_range, token_of
 from esante.core.web import HANDLERS, Problem, Sessions, decode_cursor, encode_cursor, read_form
-from esante.fhir.rest import date_range, token_of
 
 
 @given(st.text(), st.integers(-(2**53), 2**53))

@@ -19,11 +19,11 @@ from esante.access.log import log_types, scan
 from esante.access.model import Requester
 from esante.access.oauth import OAuthError
 from esante.access.service import Access
+from esante.core.fhir.rest.http import DateRange, SearchParams, fhir_response, keys_of, searchset
 from esante.core.journal import Entry, Journal
 from esante.core.storage import uuid7_floor
 from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_body
 from esante.directory import Directory
-from esante.fhir.rest import DateRange, SearchParams, fhir_response, keys_of, searchset
 
 _TOKEN_LIMIT = 64 * 1024
 _MOMENT = timedelta(milliseconds=1)

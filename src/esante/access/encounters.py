@@ -16,10 +16,18 @@ from starlette.routing import Route
 
 from esante.access.model import Requester, Stay, StayStatus
 from esante.access.service import Access
+from esante.core.fhir import check, outcome
+from esante.core.fhir.rest.http import (
+    SearchParams,
+    fhir_response,
+    keys_of,
+    posted_search,
+    read_resource,
+    searchset,
+    token_of,
+)
 from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, decode_cursor, encode_cursor
 from esante.directory import Directory, person_meant
-from esante.fhir import check, outcome
-from esante.fhir.rest import SearchParams, fhir_response, keys_of, posted_search, read_resource, searchset, token_of
 
 Resource = dict[str, Any]
 MAX_BODY = 256 * 1024

@@ -14,8 +14,8 @@ from itertools import product
 from urllib.parse import quote, unquote
 
 from esante.access.model import Requester
+from esante.core.fhir import definitions
 from esante.core.web import N_, Problem
-from esante.fhir import definitions
 
 Query = tuple[tuple[str, str], ...]
 """Search parameters with their values, all of which must match; empty: no restriction."""

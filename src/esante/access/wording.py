@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 from esante.access.scopes import Query, Scope, parse_scope
+from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_
-from esante.fhir.rest import token_of
 
 Gettext = Callable[[str], str]
 

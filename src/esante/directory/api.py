@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.fhir.rest.http import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
@@ -23,7 +24,6 @@ from esante.directory.resources import (
     role_resource,
 )
 from esante.directory.service import Directory
-from esante.fhir.rest import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
 
 SEARCHES: dict[str, dict[str, str]] = {
     "Patient": {

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from esante.core.fhir.rest.http import keys_of, token_of
 from esante.core.web import N_, Problem
 from esante.directory.service import Directory
-from esante.fhir.rest import keys_of, token_of
 
 _BY_REFERENCE = frozenset({"patient", "patient:Patient", "subject", "subject:Patient"})
 _BY_IDENTIFIER = frozenset(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from esante.core.fhir import check
 from esante.core.web import N_, Problem
-from esante.fhir import check
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")

@@ -15,6 +15,8 @@ from uuid import UUID
 import orjson
 
 from esante.access import Access, Requester, requester_in
+from esante.core.fhir import outcome
+from esante.core.fhir.model import Issue
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.core.web import readable
@@ -23,8 +25,6 @@ from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.export.pieces import Piece, Pieces
 from esante.export.policy import policy
 from esante.export.writing import Batch
-from esante.fhir import outcome
-from esante.fhir.model import Issue
 from esante.record import Extracts
 
 log = logging.getLogger(__name__)

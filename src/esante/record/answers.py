@@ -8,9 +8,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core.fhir.rest.preconditions import etag, http_date, not_modified, preference
+from esante.core.fhir.store import Version, instant
 from esante.core.web import FHIR_JSON
-from esante.fhir.preconditions import etag, http_date, not_modified, preference
-from esante.fhir.store import Version, instant
 
 Json = dict[str, Any]
 Pairs = Iterable[tuple[str, str]]

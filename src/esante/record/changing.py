@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from esante.access import Access, Confidentiality, Requester
+from esante.core.fhir import decode, encode, search, store
+from esante.core.fhir.rest.preconditions import must_match
+from esante.core.fhir.search import Query, Scope
+from esante.core.fhir.store import Version
+from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.core.web import N_, Problem
 from esante.directory import NAMING, Directory, person_meant
-from esante.fhir import decode, encode, search, store
-from esante.fhir.preconditions import must_match
-from esante.fhir.search import Query, Scope
-from esante.fhir.store import Version
-from esante.fhir.store.patch import patched
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource
 from esante.record.clinical import Clinical, Key, Types, gone

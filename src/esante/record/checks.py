@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from esante.core.fhir import check, decode
+from esante.core.fhir.json_codec import elements
+from esante.core.fhir.model import MAX_ELEMENTS
 from esante.core.web import TIME_ZONE
-from esante.fhir import check, decode
-from esante.fhir.jsontext import elements
-from esante.fhir.model import MAX_ELEMENTS
 from esante.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.record.findings import InvalidContent
 from esante.record.model import KINDS, MAX_CONTENT, Deposit, Finding

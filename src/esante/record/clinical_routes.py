@@ -14,12 +14,12 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from esante.access import Access, StayFace
+from esante.core.fhir.logical_ids import keys_of
+from esante.core.fhir.rest.http import fhir_response, posted_search
+from esante.core.fhir.rest.outcome import outcome
+from esante.core.fhir.search import parameters, supported
+from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.directory import Directory
-from esante.fhir.ids import keys_of
-from esante.fhir.outcome import outcome
-from esante.fhir.rest import fhir_response, posted_search
-from esante.fhir.search import parameters, supported
-from esante.fhir.store.patch import MEDIA_TYPE
 from esante.record.clinical_api import ClinicalFace
 from esante.record.clinical_search import SearchFace
 from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING

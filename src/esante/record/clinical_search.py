@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.access import Access, Requester
+from esante.core.fhir import search
+from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir.search import Found, Query, Row
 from esante.core.web import FHIR_JSON, N_, Problem
 from esante.directory import NAMING, Directory, person_meant
-from esante.fhir import search
-from esante.fhir.rest import keys_of
-from esante.fhir.search import Found, Query, Row
 from esante.record import answers, telling
 from esante.record.clinical import Clinical, Result, Types
 from esante.record.clinical_api import key, restricted, uuid_of

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from esante.core.fhir.rest.http import read_resource
 from esante.core.web import N_, Problem
-from esante.fhir.rest import read_resource
 from esante.record.submissions import checked
 
 _LIMIT = 64 * 1024

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from esante.core.fhir import Issue
 from esante.core.web import N_, Problem
-from esante.fhir import Issue
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from esante.access import Confidentiality
+from esante.core.fhir.store import Version
 from esante.core.web import N_, Problem
-from esante.fhir.store import Version
 from esante.record.resources import LABEL_SYSTEM, LABELS, LEVELS
 
 Json = dict[str, Any]

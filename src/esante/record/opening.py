@@ -15,9 +15,9 @@ from uuid import UUID
 
 import asyncpg
 
+from esante.core.fhir import decode, store
 from esante.core.storage import Database, Lookup, Objects, Row, insert_many
 from esante.core.web import give_back
-from esante.fhir import decode, store
 from esante.record import sources
 from esante.record.checks import IN_THREAD
 from esante.record.clinical_types import CLINICAL, KEPT

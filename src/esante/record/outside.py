@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.access import Requester
+from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_, Page, Problem
 from esante.directory import (
     Directory,
@@ -14,7 +15,6 @@ from esante.directory import (
     practitioner_resource,
     role_resource,
 )
-from esante.fhir.rest import token_of
 
 Json = dict[str, Any]
 LIMIT = 200

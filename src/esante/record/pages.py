@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.access import Access
+from esante.core.fhir import DocumentView, decode, view
 from esante.core.web import NOT_FOUND, Problem, render
 from esante.directory import Directory
-from esante.fhir import DocumentView, decode, view
 from esante.record import forms, reading
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS, UNCONFIRMED

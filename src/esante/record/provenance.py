@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from esante.fhir.store import instant
+from esante.core.fhir.store import instant
 from esante.record.sources import Source
 
 Json = dict[str, Any]

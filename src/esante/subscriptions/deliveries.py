@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from esante.access import Access
+from esante.core.fhir import encode
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Unavailable, insert, uuid7
-from esante.fhir import encode
 from esante.subscriptions import rules, store, store_queue
 from esante.subscriptions.ending import Ending
 from esante.subscriptions.model import Content, Failed, State, Status, Subscription, TopicEvent

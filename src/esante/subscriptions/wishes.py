@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_, Problem
-from esante.fhir.rest import token_of
 from esante.subscriptions.model import Content, Endpoint, Resource, Status, Wish
 from esante.subscriptions.policy import Policy
 from esante.subscriptions.topics import TOPICS, Topic

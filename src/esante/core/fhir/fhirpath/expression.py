@@ -1,0 +1,134 @@
+"""Compiled expressions."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from esante.core.fhir.fhirpath import codegen
+from esante.core.fhir.fhirpath.codegen import Plain
+from esante.core.fhir.fhirpath.codegen_writer import NotPlain
+from esante.core.fhir.fhirpath.compiler import compiled
+from esante.core.fhir.fhirpath.model import PathError, PathFailed, Tree
+from esante.core.fhir.fhirpath.parser import parse
+from esante.core.fhir.fhirpath.runtime import Env, Resolver
+from esante.core.fhir.fhirpath.types import known
+from esante.core.fhir.fhirpath.values.items import Items, Node, root, truth, type_of
+
+#: What generated code meets in JSON that is not R4's; the closures look at every value before they use it.
+_NOT_R4 = (AttributeError, TypeError)
+
+
+class Path:
+    """A compiled expression; safe to share between threads."""
+
+    __slots__ = ("_plain", "_run", "expression", "tree", "type", "types")
+
+    def __init__(self, expression: str, type_: str | None) -> None:
+        self.expression = expression
+        self.type = type_
+        self.tree: Tree = parse(expression)
+        code = compiled(self.tree, None if type_ is None else frozenset({type_}))
+        self._run = code.run
+        #: The types that the result may have; None where anything is possible.
+        self.types = code.types
+        self._plain = _generated(self.tree, type_)
+
+    def evaluate(
+        self,
+        element: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+    ) -> list[Any]:
+        """What the expression finds, as plain data: JSON values of the resource; bool, int, Decimal, str, `Temporal`
+        and `Quantity` of what was worked out.
+
+        `element` is a resource, or an element of the compiled type. `context` gives `%resource` and `%rootResource`
+        where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
+        address. Raises `PathFailed`.
+        """
+        plain = self._plain_for(element)
+        if plain is not None:
+            try:
+                return plain.values(element, self._env(element, context, resolver) if plain.needs_env else None)
+            except _NOT_R4:
+                pass
+        found = self._items(element, context, resolver)
+        values = [item.value if isinstance(item, Node) else item for item in found]
+        return [value for value in values if value is not None]
+
+    def typed(
+        self,
+        element: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+    ) -> list[tuple[str, Any]]:
+        """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
+        plain = self._plain_for(element)
+        if plain is not None:
+            try:
+                return plain.typed(element, self._env(element, context, resolver) if plain.needs_env else None)
+            except _NOT_R4:
+                pass
+        found = self._items(element, context, resolver)
+        pairs = [(type_of(item), item.value if isinstance(item, Node) else item) for item in found]
+        return [pair for pair in pairs if pair[1] is not None]
+
+    def test(
+        self,
+        element: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        resolver: Resolver | None = None,
+    ) -> bool:
+        """Whether the expression is true; what cannot be told is not. Raises `PathFailed`."""
+        return truth(self._items(element, context, resolver), "A condition") is True
+
+    def _plain_for(self, element: Any) -> Plain | None:
+        """The generated code if it was made for this type of resource or element."""
+        fitting = type(element) is dict and element.get("resourceType", self.type) == self.type
+        return self._plain if fitting else None
+
+    def _env(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Env:
+        this = element if isinstance(element, Node) else root(element, self.type)
+        if not context:
+            return Env([this], this, this, {}, resolver)
+        resource = _node(context.get("resource", this))
+        holder = _node(context.get("rootResource", resource))
+        variables = {name: [value] for name, value in context.items() if name not in ("resource", "rootResource")}
+        return Env([this], resource, holder, variables, resolver)
+
+    def _items(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Items:
+        try:
+            return self._run(self._env(element, context, resolver))
+        except RecursionError:
+            raise PathFailed("The resource is nested too deeply for the expression") from None
+
+    def __repr__(self) -> str:
+        return f"Path({self.expression!r}, {self.type!r})"
+
+
+def _generated(tree: Tree, type_: str | None) -> Plain | None:
+    if type_ is None:
+        return None
+    try:
+        return codegen.plain(tree, type_)
+    except NotPlain:
+        return None
+
+
+def _node(value: Any) -> Node:
+    return value if isinstance(value, Node) else root(value)
+
+
+@functools.lru_cache(4096)
+def compile_path(expression: str, type_: str | None = None) -> Path:
+    """Compile an expression over resources, or elements, of a type of R4; without a type, over any resource.
+
+    With a type, an element that R4 does not have is an error here and not an empty result later. Raises `PathError`
+    with the column.
+    """
+    if type_ is not None and not known(type_):
+        raise PathError(f"'{type_}' is not a type of FHIR R4")
+    return Path(expression, type_)

@@ -1,0 +1,336 @@
+"""The operators of FHIRPath (N1, section 6)."""
+
+import operator as python
+from collections.abc import Callable
+from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
+from typing import Any
+
+from esante.core.fhir.fhirpath.model import PathFailed
+from esante.core.fhir.fhirpath.runtime import Env, Run, limited
+from esante.core.fhir.fhirpath.types import BOOLEAN, STRING, Types
+from esante.core.fhir.fhirpath.values import quantity, temporal
+from esante.core.fhir.fhirpath.values.items import (
+    Item,
+    Items,
+    distinct,
+    equal,
+    equivalent_items,
+    is_number,
+    is_type,
+    key,
+    order,
+    same_items,
+    single,
+    truth,
+    type_of,
+)
+from esante.core.fhir.fhirpath.values.quantity import Quantity
+from esante.core.fhir.fhirpath.values.temporal import Temporal
+from esante.core.fhir.primitives import PRIMITIVES
+
+LARGEST = 2**31 - 1
+
+
+def literal_type(value: object) -> str | None:
+    """The type of a literal; None for `{}`."""
+    return None if value is None else type_of(value)
+
+
+def result(operator: str) -> Types:
+    """The type of what an operator gives."""
+    if operator == "&":
+        return STRING
+    return None if operator in _ARITHMETIC else BOOLEAN
+
+
+def sign(operator: str, operand: Run) -> Run:
+    """Polarity."""
+
+    def run(env: Env) -> Items:
+        value = single(operand(env), f"Unary {operator}")
+        if value is None:
+            return []
+        if isinstance(value, Quantity):
+            return [value if operator == "+" else Quantity(-value.value, value.unit)]
+        if not is_number(value):
+            raise PathFailed(f"Unary {operator} needs a number or a quantity; found {type_of(value)}")
+        return [value if operator == "+" else -value]
+
+    return run
+
+
+def union(left: Run, right: Run) -> Run:
+    """Both collections without what is equal."""
+
+    def run(env: Env) -> Items:
+        one, other = left(env), right(env)
+        if not other and len(one) < 2:
+            return one
+        if not one and len(other) < 2:
+            return other
+        return distinct([*one, *other])
+
+    return run
+
+
+def type_is(source: Run, wanted: str) -> Run:
+    """`is`."""
+
+    def run(env: Env) -> Items:
+        items = source(env)
+        if len(items) > 1:
+            raise PathFailed(f"'is' needs a single value; found {len(items)}")
+        return [is_type(items[0], wanted)] if items else []
+
+    return run
+
+
+def of_type(source: Run, wanted: str, *, only_one: bool) -> Run:
+    """`as` (of a single item) and `ofType`. A primitive has to be of the type itself: a code is not given as a
+    string."""
+    exact = wanted in PRIMITIVES
+
+    def run(env: Env) -> Items:
+        items = source(env)
+        if only_one and len(items) > 1:
+            raise PathFailed(f"'as' needs a single value; found {len(items)}. For several use ofType()")
+        return [item for item in items if (type_of(item) == wanted if exact else is_type(item, wanted))]
+
+    return run
+
+
+def binary(operator: str, left: Run, right: Run) -> Run:
+    """Any operator but `|`, `is` and `as`."""
+    if operator in _LOGIC:
+        return _LOGIC[operator](left, right)
+    if operator in _ORDER:
+        return _ordered(operator, left, right)
+    if operator in _ARITHMETIC:
+        return _calculated(operator, left, right)
+    return _OTHERS[operator](left, right)
+
+
+def _answer(value: bool | None) -> Items:
+    return [] if value is None else [value]
+
+
+def _equals(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        one, other = left(env), right(env)
+        if len(one) == 1 == len(other):
+            return _answer(equal(one[0], other[0]))
+        return _answer(same_items(one, other))
+
+    return run
+
+
+def _differs(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        found = same_items(left(env), right(env))
+        return [] if found is None else [not found]
+
+    return run
+
+
+def _equivalent(left: Run, right: Run) -> Run:
+    return lambda env: [equivalent_items(left(env), right(env))]
+
+
+def _not_equivalent(left: Run, right: Run) -> Run:
+    return lambda env: [not equivalent_items(left(env), right(env))]
+
+
+def _member(one: Items, others: Items, what: str) -> Items:
+    if len(one) > 1:
+        raise PathFailed(f"'{what}' needs a single value; found {len(one)}")
+    if not one:
+        return []
+    wanted = key(one[0])
+    return [any(key(item) == wanted for item in others)]
+
+
+def _in(left: Run, right: Run) -> Run:
+    return lambda env: _member(left(env), right(env), "in")
+
+
+def _contains(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        others = left(env)
+        return _member(right(env), others, "contains")
+
+    return run
+
+
+def _joined(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        texts = [single(code(env), "&") for code in (left, right)]
+        if any(text is not None and not isinstance(text, str) for text in texts):
+            raise PathFailed("& needs texts")
+        return [limited("".join(text or "" for text in texts))]
+
+    return run
+
+
+def _and(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        one = truth(left(env), "and")
+        if one is False:
+            return [False]
+        other = truth(right(env), "and")
+        return [False] if other is False else [True] if one and other else []
+
+    return run
+
+
+def _or(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        one = truth(left(env), "or")
+        if one:
+            return [True]
+        other = truth(right(env), "or")
+        return [True] if other else [False] if one is False and other is False else []
+
+    return run
+
+
+def _xor(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        one, other = truth(left(env), "xor"), truth(right(env), "xor")
+        return [] if one is None or other is None else [one != other]
+
+    return run
+
+
+def _implies(left: Run, right: Run) -> Run:
+    def run(env: Env) -> Items:
+        one = truth(left(env), "implies")
+        if one is False:
+            return [True]
+        other = truth(right(env), "implies")
+        return [True] if other else [False] if one and other is False else []
+
+    return run
+
+
+_LOGIC: dict[str, Callable[[Run, Run], Run]] = {"and": _and, "or": _or, "xor": _xor, "implies": _implies}
+_OTHERS: dict[str, Callable[[Run, Run], Run]] = {
+    "=": _equals,
+    "!=": _differs,
+    "~": _equivalent,
+    "!~": _not_equivalent,
+    "in": _in,
+    "contains": _contains,
+    "&": _joined,
+}
+_ORDER: dict[str, Callable[[int, int], bool]] = {"<": python.lt, "<=": python.le, ">": python.gt, ">=": python.ge}
+
+
+def _ordered(operator: str, left: Run, right: Run) -> Run:
+    holds = _ORDER[operator]
+
+    def run(env: Env) -> Items:
+        one, other = single(left(env), operator), single(right(env), operator)
+        if one is None or other is None:
+            return []
+        found = order(one, other, operator)
+        return [] if found is None else [holds(found, 0)]
+
+    return run
+
+
+def _calculated(operator: str, left: Run, right: Run) -> Run:
+    calculate = _ARITHMETIC[operator]
+
+    def run(env: Env) -> Items:
+        one, other = single(left(env), operator), single(right(env), operator)
+        if one is None or other is None:
+            return []
+        try:
+            return in_range(calculate(one, other))
+        except (DivisionByZero, InvalidOperation, Overflow):
+            return []
+
+    return run
+
+
+def in_range(value: Item) -> Items:
+    """The result of a calculation; nothing for an integer that FHIRPath cannot hold."""
+    overflow = isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST + (value < 0)
+    return [] if value is None or overflow else [value]
+
+
+def _wrong(operator: str, one: Any, other: Any) -> PathFailed:
+    return PathFailed(f"{operator} cannot be applied to {type_of(one)} and {type_of(other)}")
+
+
+def _plus(one: Any, other: Any) -> Any:
+    if isinstance(one, str) and isinstance(other, str):
+        return limited(one + other)
+    return _sum(one, other, "+", 1)
+
+
+def _minus(one: Any, other: Any) -> Any:
+    return _sum(one, other, "-", -1)
+
+
+def _sum(one: Any, other: Any, operator: str, factor: int) -> Any:
+    if is_number(one) and is_number(other):
+        return one + factor * other
+    if isinstance(one, Temporal) and isinstance(other, Quantity):
+        try:
+            return temporal.add(one, factor * other.value, other.unit)
+        except ValueError:
+            raise PathFailed(f"A date or time cannot be moved by '{other.unit}'; use a calendar duration") from None
+    if isinstance(one, Quantity) and isinstance(other, Quantity):
+        amount = quantity.converted(other, one.unit)
+        return None if amount is None else Quantity(one.value + factor * amount, one.unit)
+    raise _wrong(operator, one, other)
+
+
+def _times(one: Any, other: Any) -> Any:
+    if is_number(one) and is_number(other):
+        return one * other
+    if _quantities(one, other):
+        return quantity.product(_quantity(one), _quantity(other))
+    raise _wrong("*", one, other)
+
+
+def _over(one: Any, other: Any) -> Any:
+    if is_number(one) and is_number(other):
+        return None if other == 0 else Decimal(one) / Decimal(other)
+    if _quantities(one, other):
+        return None if _quantity(other).value == 0 else quantity.ratio(_quantity(one), _quantity(other))
+    raise _wrong("/", one, other)
+
+
+def _quantities(one: Any, other: Any) -> bool:
+    return all(isinstance(value, Quantity) or is_number(value) for value in (one, other))
+
+
+def _quantity(value: Any) -> Quantity:
+    return value if isinstance(value, Quantity) else Quantity(Decimal(value))
+
+
+def _div(one: Any, other: Any) -> Any:
+    if not (is_number(one) and is_number(other)):
+        raise _wrong("div", one, other)
+    return None if other == 0 else int(Decimal(one) // Decimal(other))
+
+
+def _mod(one: Any, other: Any) -> Any:
+    if not (is_number(one) and is_number(other)):
+        raise _wrong("mod", one, other)
+    if other == 0:
+        return None
+    rest = Decimal(one) % Decimal(other)
+    return int(rest) if isinstance(one, int) and isinstance(other, int) else rest
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": _plus,
+    "-": _minus,
+    "*": _times,
+    "/": _over,
+    "div": _div,
+    "mod": _mod,
+}

@@ -1,0 +1,257 @@
+"""Tokens to a tree, and back to text (grammar: FHIRPath N1, appendix B)."""
+
+from decimal import Decimal
+
+from esante.core.fhir.fhirpath.lexer import Token, escaped, tokens
+from esante.core.fhir.fhirpath.model import (
+    At,
+    Call,
+    Infix,
+    Literal,
+    Name,
+    PathError,
+    Sign,
+    Special,
+    Step,
+    Tree,
+    TypeTest,
+    Variable,
+)
+from esante.core.fhir.fhirpath.values.quantity import CALENDAR, Quantity
+from esante.core.fhir.fhirpath.values.temporal import Temporal
+
+#: Deeper trees are refused; the deepest that R4 states has 35 levels.
+MAX_DEPTH = 120
+
+#: How tightly an operator binds; all are left-associative.
+_BINDING = {
+    **dict.fromkeys(("*", "/", "div", "mod"), 9),
+    **dict.fromkeys(("+", "-", "&"), 8),
+    **dict.fromkeys(("is", "as"), 7),
+    "|": 6,
+    **dict.fromkeys(("<", "<=", ">", ">="), 5),
+    **dict.fromkeys(("=", "~", "!=", "!~"), 4),
+    **dict.fromkeys(("in", "contains"), 3),
+    "and": 2,
+    **dict.fromkeys(("or", "xor"), 1),
+    "implies": 0,
+}
+_UNARY = 10
+#: Words that cannot stand for an element without backticks.
+RESERVED = frozenset({"and", "or", "xor", "implies", "div", "mod", "true", "false"})
+_WORDS = frozenset(word for word in _BINDING if word.isalpha())
+
+
+def parse(text: str) -> Tree:
+    """The tree of an expression. Raises `PathError` with the column."""
+    return _Parser(tokens(text)).whole()
+
+
+class _Parser:
+    def __init__(self, found: list[Token]) -> None:
+        self._tokens = found
+        self._at = 0
+        self._open = 0
+
+    def whole(self) -> Tree:
+        tree, _ = self._expression(0)
+        if self._peek.kind != "end":
+            raise self._unexpected()
+        return tree
+
+    @property
+    def _peek(self) -> Token:
+        return self._tokens[self._at]
+
+    def _next(self) -> Token:
+        token = self._tokens[self._at]
+        self._at += 1
+        return token
+
+    def _is(self, *symbols: str) -> bool:
+        return self._peek.kind == "symbol" and self._peek.value in symbols
+
+    def _expect(self, symbol: str) -> None:
+        if not self._is(symbol):
+            raise self._unexpected(f"; expected '{symbol}'")
+        self._at += 1
+
+    def _unexpected(self, hint: str = "") -> PathError:
+        token = self._peek
+        what = "The expression ends too early" if token.kind == "end" else f"Unexpected {str(token.value)[:60]!r}"
+        return PathError(what + hint, token.column)
+
+    def _deep(self, *depths: int) -> int:
+        """The depth of a node above others; refuses what would be too deep to walk."""
+        depth = 1 + max(depths, default=0)
+        if depth > MAX_DEPTH:
+            raise PathError(f"The expression is nested more deeply than {MAX_DEPTH} levels", self._peek.column)
+        return depth
+
+    def _expression(self, minimum: int) -> tuple[Tree, int]:
+        self._open += 1
+        self._deep(self._open)
+        left, depth = self._unary()
+        while True:
+            token = self._peek
+            operator = token.value if token.kind in ("symbol", "name") else None
+            if not isinstance(operator, str) or _BINDING.get(operator, -1) < minimum:
+                self._open -= 1
+                return left, depth
+            self._at += 1
+            if operator in ("is", "as"):
+                left, depth = TypeTest(operator, left, self._type(), token.column), self._deep(depth)
+                continue
+            right, right_depth = self._expression(_BINDING[operator] + 1)
+            left, depth = Infix(operator, left, right, token.column), self._deep(depth, right_depth)
+
+    def _unary(self) -> tuple[Tree, int]:
+        if self._is("+", "-"):
+            token = self._next()
+            operand, depth = self._expression(_UNARY)
+            return Sign(str(token.value), operand, token.column), self._deep(depth)
+        return self._postfix()
+
+    def _postfix(self) -> tuple[Tree, int]:
+        tree, depth = self._term()
+        while True:
+            if self._is("."):
+                self._at += 1
+                right, right_depth = self._invocation()
+                tree, depth = Step(tree, right), self._deep(depth, right_depth)
+            elif self._is("["):
+                self._at += 1
+                index, index_depth = self._expression(0)
+                self._expect("]")
+                tree, depth = At(tree, index), self._deep(depth, index_depth)
+            else:
+                return tree, depth
+
+    def _term(self) -> tuple[Tree, int]:
+        token = self._peek
+        match token.kind:
+            case "number":
+                return self._number(), 1
+            case "text" | "date":
+                self._at += 1
+                return Literal(token.value), 1
+            case "variable":
+                self._at += 1
+                return Variable(str(token.value), token.column), 1
+            case "special":
+                self._at += 1
+                return Special(str(token.value)), 1
+            case "name" if token.value in ("true", "false"):
+                self._at += 1
+                return Literal(token.value == "true"), 1
+            case "name" | "quoted":
+                return self._invocation()
+        if self._is("("):
+            self._at += 1
+            tree, depth = self._expression(0)
+            self._expect(")")
+            return tree, depth
+        if self._is("{"):
+            self._at += 1
+            self._expect("}")
+            return Literal(None), 1
+        raise self._unexpected()
+
+    def _number(self) -> Tree:
+        number = self._next().value
+        unit = self._peek
+        if unit.kind == "text" or (unit.kind == "name" and unit.value in CALENDAR):
+            self._at += 1
+            return Literal(Quantity(Decimal(str(number)), str(unit.value)))
+        return Literal(number)
+
+    def _invocation(self) -> tuple[Name | Call, int]:
+        name = self._identifier()
+        column = self._tokens[self._at - 1].column
+        if not self._is("("):
+            return Name(name, column), 1
+        self._at += 1
+        arguments: list[Tree] = []
+        depth = 0
+        while not self._is(")"):
+            if arguments:
+                self._expect(",")
+            argument, inner = self._expression(0)
+            arguments.append(argument)
+            depth = max(depth, inner)
+        self._at += 1
+        return Call(name, tuple(arguments), column), self._deep(depth)
+
+    def _identifier(self) -> str:
+        token = self._peek
+        if token.kind == "quoted" or (token.kind == "name" and token.value not in RESERVED):
+            self._at += 1
+            return str(token.value)
+        hint = f"; write `{token.value}` for an element of this name" if token.kind == "name" else ""
+        raise self._unexpected(hint)
+
+    def _type(self) -> str:
+        name = self._identifier()
+        while self._is("."):
+            self._at += 1
+            name += f".{self._identifier()}"
+        return name
+
+
+def unparse(tree: Tree) -> str:
+    """Text that `parse` reads as the same tree; every operation in parentheses."""
+    match tree:
+        case Literal(value):
+            return _literal(value)
+        case Name(name):
+            return _name(name)
+        case Special(name):
+            return name
+        case Variable(name):
+            return f"%{_name(name)}"
+        case Call(name, arguments):
+            return f"{_name(name)}({', '.join(unparse(argument) for argument in arguments)})"
+        case Step(left, right):
+            return f"{_closed(left)}.{unparse(right)}"
+        case At(left, index):
+            return f"{_closed(left)}[{unparse(index)}]"
+        case Sign(operator, operand):
+            return f"({operator}{_closed(operand)})"
+        case Infix(operator, left, right):
+            return f"({unparse(left)} {operator} {unparse(right)})"
+        case TypeTest(operator, operand, type_):
+            return f"({unparse(operand)} {operator} {'.'.join(map(_name, type_.split('.')))})"
+
+
+def _closed(tree: Tree) -> str:
+    text = unparse(tree)
+    return f"({text})" if isinstance(tree, Literal) else text
+
+
+def _literal(value: object) -> str:
+    match value:
+        case None:
+            return "{}"
+        case bool():
+            return str(value).lower()
+        case str():
+            return escaped(value, "'")
+        case Temporal():
+            return _date(value)
+        case Quantity(number, unit):
+            return f"{number:f} {unit if unit in CALENDAR else escaped(unit, chr(39))}"
+        case Decimal():
+            return f"{value:f}"
+        case _:
+            return str(value)
+
+
+def _date(value: Temporal) -> str:
+    if value.kind == "Time":
+        return f"@T{value}"
+    return f"@{value}" + ("T" if value.kind == "DateTime" and len(value.parts) < 4 else "")
+
+
+def _name(name: str) -> str:
+    plain = name.isascii() and name.isidentifier() and name not in RESERVED | _WORDS | CALENDAR.keys()
+    return name if plain else escaped(name, "`")

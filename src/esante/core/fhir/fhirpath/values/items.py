@@ -1,0 +1,326 @@
+"""What a collection holds while an expression runs: elements of a resource, and values of FHIRPath's own types."""
+
+import functools
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from esante.core.fhir.fhirpath.model import PathFailed
+from esante.core.fhir.fhirpath.types import (
+    QUANTITIES,
+    SYSTEM_OF,
+    TYPE_INFO,
+    Field,
+    Option,
+    by_property,
+    fields,
+    lineage,
+)
+from esante.core.fhir.fhirpath.values import quantity, temporal
+from esante.core.fhir.fhirpath.values.quantity import Quantity
+from esante.core.fhir.fhirpath.values.temporal import Temporal
+from esante.core.fhir.primitives import PRIMITIVES
+
+UCUM = "http://unitsofmeasure.org"
+_TEMPORAL: dict[str, temporal.Kind] = {"date": "Date", "dateTime": "DateTime", "instant": "DateTime", "time": "Time"}
+
+
+class Node:
+    """An element of a resource: its JSON value, its FHIR type and, for a primitive, the object with its extensions.
+
+    The value is None where a primitive has only extensions.
+    """
+
+    __slots__ = ("extra", "type", "value")
+
+    def __init__(self, value: Any, type_: str, extra: Any = None) -> None:
+        self.value = value
+        self.type = type_
+        self.extra = extra
+
+    def __repr__(self) -> str:
+        return f"Node({self.value!r}, {self.type})"
+
+
+#: An element, or a value: bool, str, int, Decimal, Temporal, Quantity.
+Item = Any
+Items = list[Item]
+
+
+def root(resource: Any, type_: str | None = None) -> Node:
+    """The node of a resource, which says what it is, or of an element whose type is told."""
+    name = resource.get("resourceType") if isinstance(resource, dict) else None
+    return Node(resource, name if isinstance(name, str) else type_ or "Resource")
+
+
+def step(items: Items, name: str) -> Items:
+    """The elements of this name of every item."""
+    found: Items = []
+    for item in items:
+        if isinstance(item, Node):
+            field = fields(item.type).get(name)
+            if field is not None:
+                owner = item.extra if item.type in PRIMITIVES else item.value
+                if isinstance(owner, dict):
+                    _collect(owner, field, found)
+    return found
+
+
+def _collect(owner: dict[str, Any], field: Field, found: Items) -> None:
+    for option in field.options:
+        value = owner.get(option.name)
+        extra = owner.get(option.extensions) if option.extensions else None
+        if value is not None or extra is not None:
+            found.extend(_nodes(value, extra, option))
+            return
+
+
+def _nodes(value: Any, extra: Any, option: Option) -> Iterator[Node]:
+    if isinstance(value, list) or isinstance(extra, list):
+        values = value if isinstance(value, list) else []
+        extras = extra if isinstance(extra, list) else []
+        for index in range(max(len(values), len(extras))):
+            one = values[index] if index < len(values) else None
+            beside = extras[index] if index < len(extras) else None
+            if one is not None or beside is not None:
+                yield _node(one, beside, option.type)
+    else:
+        yield _node(value, extra, option.type)
+
+
+def _node(value: Any, extra: Any, type_: str) -> Node:
+    if type_ == "Resource":
+        return root(value)
+    return Node(value, type_, extra)
+
+
+def children(item: Item) -> Items:
+    """Every element directly below, in the order of the JSON."""
+    owner = (item.extra if item.type in PRIMITIVES else item.value) if isinstance(item, Node) else None
+    if not isinstance(owner, dict):
+        return []
+    known = by_property(item.type)
+    found: Items = []
+    for name in dict.fromkeys(name.removeprefix("_") for name in owner):
+        if name in known:
+            option = known[name][1]
+            found.extend(_nodes(owner.get(name), owner.get(f"_{name}") if option.extensions else None, option))
+    return found
+
+
+def type_of(item: Item) -> str:
+    """The type of an item: FHIR's name, or `System.` and FHIRPath's."""
+    match item:
+        case Node():
+            return item.type if item.type != TYPE_INFO else "System.Any"
+        case bool():
+            return "System.Boolean"
+        case str():
+            return "System.String"
+        case int():
+            return "System.Integer"
+        case Decimal():
+            return "System.Decimal"
+        case Temporal():
+            return f"System.{item.kind}"
+        case _:
+            return "System.Quantity"
+
+
+def is_type(item: Item, wanted: str) -> bool:
+    """Whether an item is of the type or one derived from it."""
+    return wanted in lineage(type_of(item))
+
+
+def value_of(item: Item) -> Any:
+    """The value of FHIRPath's own that an item stands for; None if it has none; a node with elements as it is."""
+    if not isinstance(item, Node):
+        return item
+    value = item.value
+    if item.type in QUANTITIES:
+        return _quantity(item)
+    if item.type not in PRIMITIVES or value is None:
+        return value if item.type in SYSTEM_OF or item.type == "System.String" else item
+    if isinstance(value, str):
+        kind = _TEMPORAL.get(item.type)
+        return _temporal(value, kind) if kind else value
+    if item.type == "decimal" and isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return value
+
+
+@functools.lru_cache(4096)
+def _temporal(text: str, kind: temporal.Kind) -> Temporal | str:
+    return temporal.parse(text, kind) or text
+
+
+def _quantity(node: Node) -> Any:
+    """A Quantity of FHIR as one of FHIRPath; one with a comparator or without a number stays what it is."""
+    value = node.value
+    number = value.get("value") if isinstance(value, dict) else None
+    if isinstance(number, bool) or not isinstance(number, int | Decimal) or "comparator" in value:
+        return node
+    unit = value.get("code") if value.get("system") == UCUM else None
+    return Quantity(Decimal(number), str(unit or value.get("unit") or value.get("code") or "1"))
+
+
+def single(items: Items, what: str) -> Any:
+    """The value of the only item, None of none. Raises `PathFailed` for several."""
+    if not items:
+        return None
+    if len(items) > 1:
+        raise PathFailed(f"{what} needs a single value; found {len(items)}")
+    return value_of(items[0])
+
+
+def truth(items: Items, what: str) -> bool | None:
+    """A collection as a condition: the only item if it is a boolean, true for any other single one, None for none."""
+    if len(items) == 1 and isinstance(items[0], bool):
+        return items[0]
+    value = single(items, what)
+    return value if value is None or isinstance(value, bool) else True
+
+
+def equal(left: Item, right: Item) -> bool | None:
+    """`=` for two items; None where it cannot be told."""
+    one, other = value_of(left), value_of(right)
+    if one is None or other is None:
+        return None
+    if isinstance(one, Quantity) or isinstance(other, Quantity):
+        pair = _as_quantities(one, other)
+        order = quantity.compare(*pair) if pair else 1
+        return None if order is None else order == 0
+    if isinstance(one, Temporal) and isinstance(other, Temporal):
+        if (one.kind == "Time") != (other.kind == "Time"):
+            return False
+        order = temporal.compare(one, other)
+        return None if order is None else order == 0
+    if isinstance(one, Node) or isinstance(other, Node):
+        return isinstance(one, Node) and isinstance(other, Node) and one.value == other.value
+    return _same(one, other)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return bool(one == other)
+
+
+def _as_quantities(one: Any, other: Any) -> tuple[Quantity, Quantity] | None:
+    pair = [Quantity(Decimal(v)) if is_number(v) else v for v in (one, other)]
+    return (pair[0], pair[1]) if all(isinstance(v, Quantity) for v in pair) else None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is an Integer or a Decimal."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def order(left: Any, right: Any, what: str) -> int | None:
+    """-1, 0 or 1 for two values; None where it cannot be told. Raises `PathFailed` where they have no order."""
+    if is_number(left) and is_number(right):
+        return int(left > right) - int(left < right)
+    if isinstance(left, str) and isinstance(right, str):
+        return (left > right) - (left < right)
+    if isinstance(left, Temporal) and isinstance(right, Temporal) and (left.kind == "Time") == (right.kind == "Time"):
+        return temporal.compare(left, right)
+    pair = _as_quantities(left, right) if isinstance(left, Quantity) or isinstance(right, Quantity) else None
+    if pair:
+        return quantity.compare(*pair)
+    raise PathFailed(f"{what} cannot compare {type_of(left)} with {type_of(right)}")
+
+
+def same_items(left: Items, right: Items) -> bool | None:
+    """`=` for two collections; None where it cannot be told, as for an empty one."""
+    if not left or not right:
+        return None
+    if len(left) != len(right):
+        return False
+    found = [equal(one, other) for one, other in zip(left, right, strict=True)]
+    return False if False in found else None if None in found else True
+
+
+def equivalent(left: Item, right: Item) -> bool:
+    """`~` for two items: texts whatever their case and spaces, numbers at the lesser precision, never unknown."""
+    one, other = value_of(left), value_of(right)
+    if isinstance(one, str) and isinstance(other, str):
+        return _plain_text(one) == _plain_text(other)
+    if is_number(one) and is_number(other):
+        return _about(Decimal(one), Decimal(other))
+    if isinstance(one, Quantity) or isinstance(other, Quantity):
+        pair = _as_quantities(one, other)
+        return pair is not None and _equivalent_quantities(*pair)
+    if isinstance(one, Node) and isinstance(other, Node):
+        return _equivalent_nodes(one, other)
+    return equal(left, right) is True
+
+
+def _equivalent_nodes(one: Node, other: Node) -> bool:
+    """Elements are equivalent when their children are, in any order; ids are left aside."""
+    names = {name for node in (one, other) for name in (node.value if isinstance(node.value, dict) else ())}
+    names = {by_property(one.type)[n][0].name for n in names - {"id"} if n in by_property(one.type)}
+    return one.type == other.type and all(equivalent_items(step([one], name), step([other], name)) for name in names)
+
+
+def _equivalent_quantities(one: Quantity, other: Quantity) -> bool:
+    larger = quantity.converted(other, one.unit), one.value
+    if (quantity.compare(Quantity(Decimal(1), one.unit), Quantity(Decimal(1), other.unit)) or 0) < 0:
+        larger = quantity.converted(one, other.unit), other.value
+    # A unit is rounded to what was written in the larger one.
+    return larger[0] is not None and _about(larger[0], larger[1])
+
+
+def _about(one: Decimal, other: Decimal) -> bool:
+    digits = min(max(0, -int(value.as_tuple().exponent)) for value in (one, other))
+    return round(one, digits) == round(other, digits)
+
+
+def _plain_text(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def equivalent_items(left: Items, right: Items) -> bool:
+    """`~` for two collections, in any order."""
+    if len(left) != len(right):
+        return False
+    remaining = list(right)
+    for one in left:
+        match = next((n for n, other in enumerate(remaining) if equivalent(one, other)), None)
+        if match is None:
+            return False
+        del remaining[match]
+    return True
+
+
+def key(item: Item) -> Any:
+    """Hashable, and the same for items that are equal."""
+    value = value_of(item)
+    match value:
+        case bool():
+            return ("boolean", value)
+        case Quantity():
+            return ("quantity", *quantity.key(value))
+        case Temporal():
+            return ("time", temporal.normal(value))
+        case Node():
+            return ("node", _frozen(value.value))
+        case None:
+            return ("extension", _frozen(item.extra))
+        case _:
+            return value
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return frozenset((name, _frozen(each)) for name, each in value.items())
+    if isinstance(value, list):
+        return tuple(_frozen(each) for each in value)
+    return (isinstance(value, bool), value)
+
+
+def distinct(items: Iterable[Item]) -> Items:
+    """The items without those equal to an earlier one."""
+    found: dict[Any, Item] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return list(found.values())

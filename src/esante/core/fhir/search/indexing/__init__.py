@@ -1,0 +1,1 @@
+"""Extraction of the values that searches compare."""

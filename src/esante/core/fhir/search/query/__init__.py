@@ -1,0 +1,1 @@
+"""Parsing of search requests: parameters, values, paging, results."""

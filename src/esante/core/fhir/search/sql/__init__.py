@@ -1,0 +1,1 @@
+"""Compilation of searches to SQL and their execution."""

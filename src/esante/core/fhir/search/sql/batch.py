@@ -1,0 +1,25 @@
+"""Many searches at once, for who wants to know only what each finds."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from esante.core.fhir.search.model import Query, Scope
+from esante.core.fhir.search.sql.statement import Statement
+from esante.core.storage import Connection, Database
+
+_AT_ONCE = 100
+
+
+async def find(db: Database | Connection, queries: Sequence[Query], scope: Scope, limit: int) -> list[list[UUID]]:
+    """The keys of what each of the searches finds, up to `limit`; of conditions within the record only, and of the
+    type of each search. A hundred are one query."""
+    found: list[list[UUID]] = [[] for _ in queries]
+    for start in range(0, len(queries), _AT_ONCE):
+        statement = Statement(scope, {})
+        parts = [
+            f"(SELECT {number} AS number, id FROM ({statement.search(query)}) AS s LIMIT {limit})"
+            for number, query in enumerate(queries[start : start + _AT_ONCE], start)
+        ]
+        for number, id_ in await db.fetch(statement.whole(" UNION ALL ".join(parts)), *statement.arguments):
+            found[number].append(id_)
+    return found

@@ -1,0 +1,247 @@
+"""SQL for what a parameter compares, over the shapes of `extract`.
+
+Every value goes into the statement as a parameter; what stands in its text comes from the definitions of R4 alone.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import orjson
+
+from esante.core.fhir.search.indexing.dates import moment, near
+from esante.core.fhir.search.indexing.numbers import UCUM, around, converted_around, unit
+from esante.core.fhir.search.model import Address, Amount, Match, Moments, Text, Together, Token, Value
+from esante.core.fhir.search.parameters import Alternative, Key, Parameter
+
+#: Puts a value into the statement: gives its place there. Takes the value and its PostgreSQL type.
+Argument = Callable[[object, str], str]
+#: What `ap` adds on both sides of a number, as a part of it.
+_APPROXIMATELY = Decimal("0.1")
+#: The end of a value's range that a prefix compares with a number, and how.
+_SIDES = {
+    "gt": ("high", ">"),
+    "ge": ("high", ">="),
+    "lt": ("low", "<"),
+    "le": ("low", "<="),
+    "sa": ("low", ">"),
+    "eb": ("high", "<"),
+}
+
+
+def literal(text: str) -> str:
+    """A text of the definitions as SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def some(entries: str, condition: str) -> str:
+    """Whether one `v` of what a function of PostgreSQL gives meets a condition."""
+    return f"EXISTS (SELECT 1 FROM {entries} AS v WHERE {condition})"
+
+
+def texts(source: str, name: str) -> str:
+    """The texts under a key."""
+    return f"jsonb_array_elements_text({source}->{literal(name)})"
+
+
+def any_of(conditions: Sequence[str]) -> str:
+    """True where one of them is; never where there is none."""
+    return " OR ".join(f"({each})" for each in conditions) or "false"
+
+
+class Comparisons:
+    """Writes comparisons of one statement; `now` is the moment at which it asks, in microseconds since 1970."""
+
+    def __init__(self, argument: Argument, now: int) -> None:
+        self._argument, self._now = argument, now
+
+    def match(self, match: Match, source: str) -> str:
+        """Whether the values under the keys of a parameter, in the jsonb `source`, match."""
+        if match.parameter.type == "composite":
+            return any_of([self._together(match.parameter, value, source) for value in match.values])
+        negated = match.modifier in ("not", "not-in")
+        modifier = {"not": "", "not-in": "in"}.get(match.modifier, match.modifier)
+        found = any_of(
+            [self._key(match.parameter.type, modifier, key, match.values, source) for key in match.parameter.keys]
+        )
+        return f"({found}) IS NOT TRUE" if negated else found
+
+    def _key(self, kind: str, modifier: str, key: Key, values: Sequence[Value], source: str) -> str:
+        found = f"{source}->{literal(key.name)}"
+        match kind, modifier:
+            case "string", _:
+                return self._strings(modifier, [v for v in values if isinstance(v, Text)], found, key.many)
+            case _, "text":
+                return self._beginnings([v for v in values if isinstance(v, Text)], source, key)
+            case _, "of-type":
+                wanted = self._argument([v.given for v in values if isinstance(v, Text)], "text[]")
+                return f"{source}->{literal(key.name + ':of-type')} ?| {wanted}"
+            case _, "in":
+                return self._members([v for v in values if isinstance(v, Token)], found, key)
+            case _, "identifier":
+                tokens = [v for v in values if isinstance(v, Token)]
+                return self._tokens(tokens, f"{source}->{literal(key.name + ':identifier')}", Key(key.name))
+            case "token", _:
+                return self._tokens([v for v in values if isinstance(v, Token)], found, key)
+            case (("uri" | "reference"), _):
+                return self._addresses(modifier, [t for v in values if isinstance(v, Address) for t in v.texts], found)
+            case _:
+                ranges = [v for v in values if isinstance(v, Moments | Amount)]
+                return self._each(found, key.many, lambda v: any_of([self._range(kind, each, v) for each in ranges]))
+
+    def _each(self, found: str, many: bool, condition: Callable[[str], str]) -> str:
+        """Whether one of the entries meets a condition; where there is but one, without looking for more."""
+        if not many:
+            return condition(f"({found}->0)")
+        return some(f"jsonb_array_elements({found})", condition("v"))
+
+    def _strings(self, modifier: str, values: Sequence[Text], found: str, many: bool) -> str:
+        if modifier == "exact":
+            wanted = self._argument([value.given for value in values], "text[]")
+            return self._each(found, many, lambda v: f"{v}->>1 = ANY ({wanted})")
+        if modifier == "contains":
+            wanted = self._argument([f"%{_unpatterned(value.normal)}%" for value in values], "text[]")
+            return self._each(found, many, lambda v: f"{v}->>0 LIKE ANY ({wanted})")
+        wanted = self._argument([value.normal for value in values], "text[]")
+        return self._each(found, many, lambda v: f"{v}->>0 ^@ ANY ({wanted})")
+
+    def _beginnings(self, values: Sequence[Text], source: str, key: Key) -> str:
+        wanted = self._argument([value.normal for value in values], "text[]")
+        return some(texts(source, f"{key.name}:text"), f"v ^@ ANY ({wanted})")
+
+    def _tokens(self, values: Sequence[Token], found: str, key: Key) -> str:
+        codes, pairs, systems = [], [], []
+        for system, code in values:
+            implied = key.codes.get(system or "", frozenset())
+            if system is None and code is not None:
+                codes.append(code)
+            elif code is None:
+                systems.append(system)
+                codes += sorted(implied)
+            else:
+                pairs.append({code: [system]})
+                if code in implied:
+                    codes.append(code)
+        conditions = []
+        if codes:
+            conditions.append(f"{found} ?| {self._argument(codes, 'text[]')}")
+        if pairs:
+            wanted = self._argument([orjson.dumps(pair).decode() for pair in pairs], "jsonb[]")
+            conditions.append(f"{found} @> ANY ({wanted})")
+        if systems:
+            wanted = self._argument(systems, "text[]")
+            conditions.append(some(f"jsonb_each({found})", f"v.value ?| {wanted}"))
+        return any_of(conditions)
+
+    def _members(self, values: Sequence[Token], found: str, key: Key) -> str:
+        """Of long lists of codes: whether a code is among them, rather than each of them among the codes."""
+        pairs = [f"{system}|{code}" for system, code in values]
+        pairs += [f"|{code}" for system, code in values if code in key.codes.get(system or "", ())]
+        wanted = self._argument(pairs, "text[]")
+        codes = f"jsonb_each({found}) AS c, jsonb_array_elements_text(c.value)"
+        return some(codes, f"v || '|' || c.key = ANY ({wanted})")
+
+    def _addresses(self, modifier: str, wanted: Sequence[str], found: str) -> str:
+        if modifier == "above":
+            wanted = [above for text in wanted for above in _above(text)]
+        same = f"{found} ?| {self._argument(list(wanted), 'text[]')}"
+        if modifier != "below":
+            return same
+        below = self._argument([f"{text.removesuffix('/')}/" for text in wanted if "://" in text], "text[]")
+        return f"{same} OR " + some(f"jsonb_array_elements_text({found})", f"v ^@ ANY ({below})")
+
+    def _range(self, kind: str, value: Moments | Amount, v: str) -> str:
+        if isinstance(value, Moments):
+            return self._moments(value, f"({v}->>0)::bigint", f"({v}->>1)::bigint", "bigint")
+        if kind == "number":
+            return self._amount(value, v, 0)
+        return self._quantity(value, v)
+
+    def _quantity(self, value: Amount, v: str) -> str:
+        """Converted to base units where the unit is one of UCUM; else the unit must be the same."""
+        known = unit(value.system, value.unit) if value.system == UCUM else None
+        if known is not None:
+            low, middle, high = converted_around(value.low, value.value, value.high, known.factor)
+            amount = self._amount(Amount(value.prefix, middle, low, high), v, 6)
+            return f"{v}->>5 = {self._argument(known.dimension, 'text')} AND ({amount})"
+        amount = self._amount(value, v, 0)
+        if value.unit is not None:
+            wanted = self._argument(value.unit, "text")
+            same = f"{v}->>2 = {wanted}" if value.system else f"({v}->>2 = {wanted} OR {v}->>4 = {wanted})"
+            amount = f"{same} AND ({amount})"
+        if value.system is not None:
+            amount = f"{v}->>3 = {self._argument(value.system, 'text')} AND ({amount})"
+        return amount
+
+    def _amount(self, value: Amount, v: str, at: int) -> str:
+        """A number at a place of an entry, and the one behind it, against one searched for (search.html, "number")."""
+        low, high = f"({v}->>{at})::numeric", f"({v}->>{at + 1})::numeric"
+        if value.prefix in ("eq", "ne"):
+            first, last = self._argument(value.low, "numeric"), self._argument(value.high, "numeric")
+            within = f"{low} >= {first} AND {high} < {last}"
+            return within if value.prefix == "eq" else f"NOT ({within})"
+        if value.prefix == "ap":
+            margin = Decimal(max(abs(value.value * _APPROXIMATELY), value.high - value.value))
+            first, last = (self._argument(end, "numeric") for end in around(value.value, margin))
+            return f"{low} <= {last} AND {high} >= {first}"
+        wanted = self._argument(value.value, "numeric")
+        side, sign = _SIDES[value.prefix]
+        return f"{low if side == 'low' else high} {sign} {wanted}"
+
+    def moments(self, value: Moments, column: str) -> str:
+        """A moment in a column of the table against one searched for."""
+        return self._moments(value, column, f"{column} + interval '1 microsecond'", "timestamptz")
+
+    def _moments(self, value: Moments, low: str, high: str, type_: str) -> str:
+        """What `low` to `high` covers, end excluded, against what is searched for (search.html, "prefixes")."""
+        first, last = value.low, value.high
+        if value.prefix == "ap":
+            first, last = near((first, last), self._now)
+
+        def end(at: int) -> str:
+            return self._argument(at if type_ == "bigint" else moment(at), type_)
+
+        match value.prefix:
+            case "gt":
+                return f"{high} > {end(last)}"
+            case "lt":
+                return f"{low} < {end(first)}"
+            case "sa":
+                return f"{low} >= {end(last)}"
+            case "eb":
+                return f"{high} <= {end(first)}"
+            case "ap":
+                return f"{low} < {end(last)} AND {high} > {end(first)}"
+        first_, last_ = end(first), end(last)
+        within = f"{low} >= {first_} AND {high} <= {last_}"
+        further = {"ge": f"{high} > {last_} OR ({within})", "le": f"{low} < {first_} OR ({within})"}
+        return further.get(value.prefix) or (within if value.prefix == "eq" else f"NOT ({within})")
+
+    def _together(self, parameter: Parameter, value: Value, source: str) -> str:
+        assert isinstance(value, Together)
+        return any_of([self._alternative(each, value, source) for each in parameter.alternatives])
+
+    def _alternative(self, alternative: Alternative, value: Together, source: str) -> str:
+        inner = source if alternative.nested is None else "v"
+        parts = [
+            any_of([self._key(component.kind, "", key, (part,), inner) for key in component.keys])
+            for component, part in zip(alternative.components, value.values, strict=True)
+        ]
+        found = " AND ".join(f"({part})" for part in parts)
+        if alternative.nested is None:
+            return found
+        return some(f"jsonb_array_elements({source}->{literal(alternative.nested)})", found)
+
+
+def _unpatterned(text: str) -> str:
+    """A text as a pattern of LIKE that stands for itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _above(text: str) -> list[str]:
+    """An address and those that stand above it in its path."""
+    head, mark, rest = text.partition("://")
+    if not mark:
+        return [text]
+    parts = rest.split("/")
+    parents = ["/".join(parts[:n]) for n in range(1, len(parts))]
+    return [text, *(f"{head}://{each}{end}" for each in parents for end in ("", "/"))]

@@ -1,0 +1,47 @@
+"""Clinical resources of a person in PostgreSQL."""
+
+from esante.core.fhir.store.table import RESOURCE
+from esante.core.fhir.store.versions import (
+    LATEST,
+    START,
+    Ending,
+    Key,
+    Place,
+    Telling,
+    Version,
+    after,
+    current,
+    deleted,
+    end,
+    history,
+    instant,
+    lock,
+    lock_person,
+    new,
+    now,
+    tellings,
+    version_of,
+)
+
+__all__ = [
+    "LATEST",
+    "RESOURCE",
+    "START",
+    "Ending",
+    "Key",
+    "Place",
+    "Telling",
+    "Version",
+    "after",
+    "current",
+    "deleted",
+    "end",
+    "history",
+    "instant",
+    "lock",
+    "lock_person",
+    "new",
+    "now",
+    "tellings",
+    "version_of",
+]

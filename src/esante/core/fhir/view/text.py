@@ -1,0 +1,221 @@
+"""FHIR datatypes as text for a reader. Every function takes whatever is there and answers "" where it makes
+no sense."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from esante.core.fhir.view.model import When
+
+Json = dict[str, Any]
+
+_SKIPPED = frozenset(
+    [
+        "resourceType",
+        "id",
+        "meta",
+        "text",
+        "contained",
+        "extension",
+        "implicitRules",
+        "language",
+        "identifier",
+        "subject",
+        "patient",
+        "category",
+    ]
+)
+_DEPTH = 6
+
+
+def items(value: Any) -> list[Any]:
+    """The values of an element, whether it repeats or not; nulls left out."""
+    found = value if isinstance(value, list) else [value]
+    return [item for item in found if item is not None]
+
+
+def string(value: Any) -> str:
+    """A primitive as text."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value.strip()
+        case None | dict() | list():
+            return ""
+        case _:
+            return str(value)
+
+
+def first(resource: Json, stem: str) -> tuple[str, Any]:
+    """The type and value of a choice element: `first(r, "value")` finds `valueQuantity`. ("", None) when
+    absent."""
+    for key, value in resource.items():
+        if key.startswith(stem) and key[len(stem) : len(stem) + 1].isupper():
+            return key[len(stem) :], value
+    return "", None
+
+
+def concept(value: Any) -> str:
+    """A CodeableConcept, or several: its text, or the first display, or the first code."""
+    return joined(_concept(item) for item in items(value))
+
+
+def _concept(value: Any) -> str:
+    if not isinstance(value, dict):
+        return string(value)
+    codings = [c for c in items(value.get("coding")) if isinstance(c, dict)]
+    options = [value.get("text"), *(c.get("display") for c in codings), *(c.get("code") for c in codings)]
+    return next((string(option) for option in options if string(option)), "")
+
+
+def code(value: Any) -> str:
+    """The first code of a CodeableConcept."""
+    for item in items(value):
+        for coding in items(item.get("coding")) if isinstance(item, dict) else ():
+            if isinstance(coding, dict) and string(coding.get("code")):
+                return string(coding["code"])
+    return ""
+
+
+def quantity(value: Any) -> tuple[str, str]:
+    """A Quantity as number (with its comparator) and unit."""
+    if not isinstance(value, dict):
+        return "", ""
+    number = string(value.get("value"))
+    return string(value.get("comparator")) + number, string(value.get("unit")) or string(value.get("code"))
+
+
+def amount(value: Any) -> str:
+    """A Quantity in one text."""
+    return " ".join(part for part in quantity(value) if part)
+
+
+def person_name(value: Any) -> str:
+    """The name to show of a list of HumanNames: the official one, else the usual one, else the first."""
+    names = [n for n in items(value) if isinstance(n, dict)]
+    order = {"official": 0, "usual": 1, "old": 9, "maiden": 8}
+    for name in sorted(names, key=lambda n: order.get(string(n.get("use")), 5)):
+        parts = [
+            *items(name.get("prefix")),
+            *items(name.get("given")),
+            name.get("family"),
+            *items(name.get("suffix")),
+        ]
+        text = string(name.get("text")) or " ".join(string(part) for part in parts if string(part))
+        if text:
+            return text
+    return ""
+
+
+def when(kind: str, value: Any) -> When:
+    """A choice of dateTime, Period, Age, Range, string or Timing."""
+    match kind:
+        case "DateTime" | "Date" | "Instant":
+            return When(start=string(value))
+        case "Period" if isinstance(value, dict):
+            return When(start=string(value.get("start")), end=string(value.get("end")))
+        case _:
+            return When(text=anything(value))
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Texts that are not empty, each once."""
+    return "; ".join(dict.fromkeys(part for part in parts if part))
+
+
+def dosage(value: Any) -> str:
+    """Dosage instructions: their text, or dose, timing and route as far as they are coded."""
+    return joined(_dosage(item) for item in items(value))
+
+
+def _dosage(value: Any) -> str:
+    if not isinstance(value, dict):
+        return string(value)
+    text = string(value.get("text"))
+    if text:
+        return text
+    doses = [anything(first(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")]
+    rest = [timing(value.get("timing")), concept(value.get("route")), string(value.get("patientInstruction"))]
+    return joined([*doses, *rest])
+
+
+def timing(value: Any) -> str:
+    """A Timing such as "2 / 1 d"."""
+    if not isinstance(value, dict):
+        return ""
+    repeat = value.get("repeat")
+    rhythm = ""
+    if isinstance(repeat, dict) and "period" in repeat:
+        often = string(repeat.get("frequency")) or "1"
+        rhythm = f"{often} / {string(repeat['period'])} {string(repeat.get('periodUnit'))}".strip()
+    parts = [concept(value.get("code")), rhythm]
+    if isinstance(repeat, dict):
+        parts += [", ".join(map(string, items(repeat.get(key)))) for key in ("when", "timeOfDay", "dayOfWeek")]
+    return joined(parts)
+
+
+def remaining(resource: Json, shown: Iterable[str]) -> Json:
+    """The elements of a resource that are not in `shown` (names or stems of choices) and may tell a reader
+    something."""
+    stems = tuple(shown)
+    return {
+        key: value
+        for key, value in resource.items()
+        if key not in _SKIPPED and not key.startswith("_") and not any(_is(key, stem) for stem in stems)
+    }
+
+
+def _is(key: str, stem: str) -> bool:
+    return key == stem or (key.startswith(stem) and key[len(stem)].isupper())
+
+
+def anything(value: Any, depth: int = 0) -> str:
+    """Any datatype as text, by the properties that it has."""
+    if isinstance(value, list):
+        return joined(anything(item, depth) for item in value)
+    if not isinstance(value, dict):
+        return string(value)
+    if depth > _DEPTH:
+        return "..."
+    return _known(value) or _properties(value, depth)
+
+
+def _known(value: Json) -> str:
+    """The text of a datatype that is recognised by its properties; "" of others."""
+    keys = value.keys()
+    if "coding" in keys or keys <= {"text", "id"}:
+        return _concept(value)
+    if {"system", "code"} <= keys and "value" not in keys:
+        return string(value.get("display")) or string(value["code"])
+    if "reference" in keys or keys <= {"display", "type", "identifier", "id"}:
+        return string(value.get("display")) or string(value.get("type")) or _address(value)
+    if "value" in keys and keys <= {"value", "unit", "code", "system", "comparator", "id"}:
+        return amount(value)
+    if keys & {"family", "given"}:
+        return person_name(value)
+    if keys <= {"start", "end", "id"}:
+        return f"{string(value.get('start'))} - {string(value.get('end'))}".strip()
+    if keys & {"low", "high"} and keys <= {"low", "high", "id"}:
+        return f"{amount(value.get('low'))} - {amount(value.get('high'))}".strip()
+    if "contentType" in keys or "data" in keys:
+        return joined([string(value.get("title")), string(value.get("contentType"))])
+    return ""
+
+
+def _address(reference: Json) -> str:
+    """What a reference says for itself: nothing when it is only a number inside the document."""
+    address = string(reference.get("reference"))
+    return "" if address.startswith(("urn:", "#")) else address
+
+
+def _properties(value: Json, depth: int) -> str:
+    return joined(
+        f"{key}: {text}"
+        for key, item in value.items()
+        if key not in ("id", "extension", "resourceType") and not key.startswith("_")
+        if (text := anything(item, depth + 1))
+    )
+
+
+def _objects(value: Json, key: str) -> Iterator[Json]:
+    return (item for item in items(value.get(key)) if isinstance(item, dict))
