@@ -20,7 +20,7 @@ import orjson
 from esante.access import Grant, GrantKind, requester_of
 from esante.app import Platform, open_platform
 from esante.core.storage import uuid7
-from esante.directory import Identifier, Organization, Person, Practitioner, Role, catalogue, matricule
+from esante.identity.directory import Identifier, Organization, Person, Practitioner, Role, catalogue, matricule
 from esante.settings import Settings
 
 SCOPES = frozenset({"system/*.cruds", "user/*.cruds"})

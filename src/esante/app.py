@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, bulletin, directory, export, notices, portal, record, subscriptions
+from esante import __version__, access, bulletin, export, notices, portal, record, subscriptions
 from esante.access import Access
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.core import fhir
@@ -37,8 +37,9 @@ from esante.core.journal import Journal, Reader, run_readers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
 from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
-from esante.directory import Directory
 from esante.export import Exports
+from esante.identity import directory
+from esante.identity.directory import Directory
 from esante.notices import Notices
 from esante.record import Record
 from esante.rooms import ROOMS

@@ -4,7 +4,7 @@ ROOMS = (
     "core.web",
     "core.journal",
     "core.fhir",
-    "directory",
+    "identity.directory",
     "access",
     "record",
     "notices",

@@ -10,7 +10,7 @@ import pytest
 
 from esante.access import Access, Requester, policy, requester_of
 from esante.core.storage import uuid7
-from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
+from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
 
 BASE = "https://esante.example"
 MRN = "http://hospital.example/mrn"

@@ -12,7 +12,7 @@ from esante.access import TurnedAway
 from esante.access.limits import MOST, Limits
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.directory import api_routes as directory_routes
+from esante.identity.directory import api_routes as directory_routes
 
 from .conftest import BASE, MRN, terms, within_one_window
 from .launches import the_app

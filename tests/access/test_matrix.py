@@ -6,7 +6,7 @@ import pytest
 
 from esante.access import GrantKind, matrix, policy, rights
 from esante.access.matrix import load_matrix, load_policies
-from esante.directory import catalogue
+from esante.identity.directory import catalogue
 
 HEAD = "profession,category,read,write,valid_from,valid_to,legal_source,verified\n"
 CATEGORIES = {

@@ -8,7 +8,7 @@ import pytest
 from esante.access import requester_of
 from esante.core.storage import uuid7
 from esante.core.web import Problem
-from esante.directory import PersonRead, PersonSearched
+from esante.identity.directory import PersonRead, PersonSearched
 from esante.record import Deposit, Filters, Status, reading
 from tests.record.conftest import fhir_document, letter
 

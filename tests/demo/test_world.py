@@ -9,7 +9,7 @@ import pytest
 
 from esante.demo import World, world
 from esante.demo.chance import age_on
-from esante.directory import catalogue, matricule_faults
+from esante.identity.directory import catalogue, matricule_faults
 
 DAY = date(2026, 11, 23)
 

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from esante.core.storage import uuid7
-from esante.directory import (
+from esante.identity.directory import (
     Address,
     Directory,
     Identifier,

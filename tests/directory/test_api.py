@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.directory import PersonRead, PersonSearched
-from esante.directory.api import SEARCHES, capabilities, routes
+from esante.identity.directory import PersonRead, PersonSearched
+from esante.identity.directory.api import SEARCHES, capabilities, routes
 from tests.directory.conftest import (
     EHEALTH_ID,
     MATRICULE,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from esante.directory import recent
+from esante.identity.directory import cache
 
 Entry = namedtuple("Entry", "id text")
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
@@ -27,32 +27,32 @@ class Shelf:
 @pytest.fixture
 def shelf(monkeypatch):
     shelf = Shelf(Entry(ONE, "one"), Entry(TWO, "two"))
-    monkeypatch.setattr(recent, "monotonic", lambda: shelf.now)
+    monkeypatch.setattr(cache, "monotonic", lambda: shelf.now)
     return shelf
 
 
 async def test_what_was_loaded_is_kept_for_a_while(shelf):
-    memory = recent.Recent(shelf.load)
+    memory = cache.Recent(shelf.load)
     assert await memory.get([ONE, ONE]) == {ONE: Entry(ONE, "one")}
     assert set(await memory.get([ONE, TWO])) == {ONE, TWO}
     assert shelf.asked == [[ONE], [TWO]]
     shelf.entries[ONE] = Entry(ONE, "changed")
-    shelf.now = recent.SECONDS - 0.1
+    shelf.now = cache.SECONDS - 0.1
     assert (await memory.get([ONE]))[ONE].text == "one"
-    shelf.now = recent.SECONDS + 0.1
+    shelf.now = cache.SECONDS + 0.1
     assert (await memory.get([ONE]))[ONE].text == "changed"
 
 
 async def test_what_does_not_exist_is_asked_for_every_time(shelf):
-    memory = recent.Recent(shelf.load)
+    memory = cache.Recent(shelf.load)
     assert await memory.get([THREE]) == {}
     shelf.entries[THREE] = Entry(THREE, "new")
     assert (await memory.get([THREE]))[THREE].text == "new"
 
 
 async def test_the_memory_is_bounded(shelf, monkeypatch):
-    monkeypatch.setattr(recent, "BOUND", 1)
-    memory = recent.Recent(shelf.load)
+    monkeypatch.setattr(cache, "BOUND", 1)
+    memory = cache.Recent(shelf.load)
     await memory.get([ONE])
     await memory.get([TWO])
     await memory.get([ONE])

@@ -8,7 +8,7 @@ import pytest
 
 from esante.core.fhir import check
 from esante.core.fhir.rest.http import searchset
-from esante.directory import (
+from esante.identity.directory import (
     Address,
     catalogue,
     organization_resource,

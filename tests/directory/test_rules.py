@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.directory import Identifier, Person, PersonQuery, catalogue, matricule, matricule_faults, normalised, rules
+from esante.identity.directory import (
+    Identifier,
+    Person,
+    PersonQuery,
+    catalogue,
+    matricule,
+    matricule_faults,
+    normalised,
+    rules,
+)
 
 DIGITS = st.text("0123456789", min_size=1, max_size=20)
 MATRICULE = catalogue().system("matricule").uri

@@ -9,7 +9,7 @@ import pytest
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.core.web import Problem
-from esante.directory import (
+from esante.identity.directory import (
     Directory,
     Identifier,
     PersonDeceased,

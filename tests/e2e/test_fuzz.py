@@ -17,7 +17,7 @@ import pytest
 from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
-from esante.directory import Identifier, Organization
+from esante.identity.directory import Identifier, Organization
 from esante.record import Deposit
 from tests.e2e.fuzzing import Fuzzer, Shot
 from tests.e2e.papers import LETTER, discharge_letter

@@ -10,7 +10,7 @@ from uuid import UUID
 from esante.access import Requester, requester_of
 from esante.app import Platform, open_platform
 from esante.core.storage import uuid7
-from esante.directory import Identifier, Organization, Person, Practitioner, Role
+from esante.identity.directory import Identifier, Organization, Person, Practitioner, Role
 from esante.settings import Settings
 
 LOCAL = "urn:example:e2e"

@@ -16,8 +16,8 @@ from pathlib import Path
 from esante.access import Access
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
-from esante.directory import Directory
 from esante.export import Exports, work
+from esante.identity.directory import Directory
 from esante.record import Record
 
 BASE = "http://esante.test"

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from esante.access import Access, Requester, requester_of
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
-from esante.directory import Directory, Identifier, Organization, Person, Practitioner, Role
+from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.record import Deposit, Record, api
 
 BASE = "http://esante.test"

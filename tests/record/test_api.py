@@ -9,7 +9,7 @@ import pytest
 from esante.access import Confidentiality, requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
-from esante.directory import Identifier
+from esante.identity.directory import Identifier
 from esante.record import api
 
 from .conftest import BASE, FHIR, cda, fhir_document, image, pdf, reference, transaction

@@ -9,7 +9,7 @@ import pytest
 
 from esante.access import requester_of
 from esante.core.storage import uuid7
-from esante.directory import Identifier
+from esante.identity.directory import Identifier
 from esante.record import MAX_CONTENT, Deposit, InvalidContent, checks
 from esante.record.sandbox import Sandbox
 

@@ -8,7 +8,7 @@ import pytest
 
 from esante.access import Confidentiality, requester_of
 from esante.core.storage import Objects, uuid7
-from esante.directory import Identifier, Person
+from esante.identity.directory import Identifier, Person
 
 from ..conftest import create_database, open_journal
 from .conftest import BASE, FHIR, open_world

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from esante.access import Confidentiality
 from esante.core.fhir.rest.http import keys_of
 from esante.core.storage import uuid7
-from esante.directory import Identifier, Person
+from esante.identity.directory import Identifier, Person
 from esante.record import CATEGORIES, category_of_type, rules
 
 MATRICULE = "urn:oid:1.3.182.4.4"

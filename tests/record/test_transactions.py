@@ -10,7 +10,7 @@ import pytest
 from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
-from esante.directory import Identifier
+from esante.identity.directory import Identifier
 
 from .conftest import BASE, FHIR
 from .test_clinical import identified, observation

@@ -9,7 +9,7 @@ import pytest
 
 from esante.access import Access, Confidentiality, requester_of
 from esante.core.storage import Objects, uuid7
-from esante.directory import Directory
+from esante.identity.directory import Directory
 from esante.subscriptions import Told
 from tests.conftest import create_database, open_journal
 from tests.record.conftest import BASE, open_world

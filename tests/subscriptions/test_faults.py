@@ -304,7 +304,7 @@ PROCESS = """
     from datetime import timedelta
     from pathlib import Path
     from esante.access import Access
-    from esante.directory import Directory
+    from esante.identity.directory import Directory
     from esante.core.journal import Journal
     from esante.record import Record
     from esante.core.storage import Database, Objects

@@ -23,7 +23,7 @@ from esante.core.fhir.rest.http import DateRange, SearchParams, fhir_response, k
 from esante.core.journal import Entry, Journal
 from esante.core.storage import uuid7_floor
 from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_body
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 _TOKEN_LIMIT = 64 * 1024
 _MOMENT = timedelta(milliseconds=1)

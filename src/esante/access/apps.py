@@ -25,7 +25,7 @@ from esante.access.store_signin import SoftwareClient
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem, Session
-from esante.directory import Directory, Person
+from esante.identity.directory import Directory, Person
 
 PARAMETERS = (
     "response_type",

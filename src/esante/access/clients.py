@@ -22,7 +22,7 @@ from esante.access.store_signin import SoftwareClient
 from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import Database, insert
 from esante.core.web import Problem
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 MAX_TEXT = 256
 MAX_URI = 2_000

@@ -16,7 +16,7 @@ from esante.access.store import Review
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, encode_cursor
-from esante.directory import Directory, Person
+from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
 MAX_NOTE = 2_000

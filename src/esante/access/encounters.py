@@ -27,7 +27,7 @@ from esante.core.fhir.rest.http import (
     token_of,
 )
 from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, decode_cursor, encode_cursor
-from esante.directory import Directory, person_meant
+from esante.identity.directory import Directory, person_meant
 
 Resource = dict[str, Any]
 MAX_BODY = 256 * 1024

@@ -12,7 +12,7 @@ from esante.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
-from esante.directory import Directory, Person
+from esante.identity.directory import Directory, Person
 
 NEWEST = 2_000
 """How many grants of a professional are looked through for the list of patients."""

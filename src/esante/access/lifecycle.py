@@ -13,7 +13,7 @@ from esante.access.store import RecordRow
 from esante.core.journal import SYSTEM, Actor, Entry, Journal, Reader
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import N_, Problem
-from esante.directory import Directory, PersonDeceased, PersonUpdated
+from esante.identity.directory import Directory, PersonDeceased, PersonUpdated
 
 BATCH = 500
 

@@ -27,7 +27,7 @@ from esante.access.rules import REASONS
 from esante.access.wording import in_words
 from esante.core.journal import EVENTS, Entry, Event, Journal
 from esante.core.web import N_, Page
-from esante.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
+from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
 
 SCAN = 2_000
 """How many entries one page looks through for those that fit its filter."""

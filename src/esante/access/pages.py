@@ -18,7 +18,7 @@ from esante.access.model import RecordState, Requester
 from esante.access.service import Access
 from esante.core.journal import Journal
 from esante.core.web import N_, NOT_FOUND, Problem, gettext_of, read_form, redirect, render
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 DURATIONS = (
     (1, N_("1 hour"), N_("For one visit.")),

@@ -12,7 +12,7 @@ from esante.access.pages_oauth import onward
 from esante.access.service import Access
 from esante.access.wording import in_words
 from esante.core.web import NOT_FOUND, Problem, gettext_of, read_form, redirect, render
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 _PRACTITIONER = ("practitioner",)
 

@@ -15,7 +15,7 @@ from esante.access.model import Requester
 from esante.access.service import Access
 from esante.core.journal import Entry, Journal, verifier_source
 from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, gettext_of, render
-from esante.directory import catalogue
+from esante.identity.directory import catalogue
 
 _PATIENT = ("patient",)
 _PAGE = 25

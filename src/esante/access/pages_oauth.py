@@ -24,7 +24,7 @@ from esante.access.model import Requester
 from esante.access.service import Access
 from esante.access.wording import in_words
 from esante.core.web import Problem, Session, gettext_of, read_body, read_form, redirect, render
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 PATH = "/oauth/authorize"
 _DECISION = f"{PATH}/decision"

@@ -15,7 +15,7 @@ from esante.access.store import Block
 from esante.core.journal import Event, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import N_, NOT_FOUND, Problem
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 
 class Restrictions:

@@ -28,7 +28,7 @@ from esante.access.stays import Stays
 from esante.core.journal import Journal, Reader
 from esante.core.storage import Connection, Database, Lookup
 from esante.core.web import Problem, Sessions
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 
 class Access:

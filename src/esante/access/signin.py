@@ -21,7 +21,7 @@ from esante.access.store_signin import Token
 from esante.core.journal import Journal
 from esante.core.storage import Database, Row
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
-from esante.directory import Directory, Organization, Person, Practitioner
+from esante.identity.directory import Directory, Organization, Person, Practitioner
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000

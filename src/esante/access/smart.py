@@ -22,7 +22,7 @@ from esante.access.signin import SignIn, requester_in, requester_of
 from esante.access.store_signin import SoftwareClient
 from esante.core.journal import Journal
 from esante.core.storage import Database
-from esante.directory import Directory
+from esante.identity.directory import Directory
 
 LIFETIME = timedelta(minutes=5)
 """Of a token that software gets for itself ("Backend Services" asks for no more)."""

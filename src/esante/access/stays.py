@@ -13,7 +13,7 @@ from esante.access.rules import may_admit
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
-from esante.directory import Directory, Organization
+from esante.identity.directory import Directory, Organization
 
 _ABSENT = Verdict(False, "stay.absent", "refused")
 _OWN = Verdict(True, "stay.own", "institution_stay")

@@ -12,7 +12,7 @@ from esante.demo.chance import urn
 from esante.demo.model import Allergy, Dose, Fact, Medicine, Paper, Problem, Procedure, Result, Section
 from esante.demo.tables import table
 from esante.demo.texts import header, row, title_of
-from esante.directory import (
+from esante.identity.directory import (
     Organization,
     Person,
     Practitioner,

@@ -8,7 +8,7 @@ from esante.demo.chance import moment, one, stream
 from esante.demo.labs import Laboratory
 from esante.demo.model import Citizen, Paper, Section, World
 from esante.demo.tables import word
-from esante.directory import Organization, Practitioner
+from esante.identity.directory import Organization, Practitioner
 
 TYPES = {
     "summary": "60591-5",

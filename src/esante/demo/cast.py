@@ -12,7 +12,7 @@ from esante.demo.model import World
 from esante.demo.personas import OPERATOR, PATIENTS, PROFESSIONALS, SOFTWARE
 from esante.demo.platform import Platform
 from esante.demo.world import world
-from esante.directory import Identifier, Organization, Person, Practitioner
+from esante.identity.directory import Identifier, Organization, Person, Practitioner
 
 OPERATOR_SYSTEM = "https://esante.lu/fhir/sid/operator"
 SHOWN = 200

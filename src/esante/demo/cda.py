@@ -9,7 +9,7 @@ from esante.demo.chance import urn
 from esante.demo.model import Fact, Paper, Section
 from esante.demo.tables import table
 from esante.demo.texts import header, row, title_of
-from esante.directory import Identifier, Person
+from esante.identity.directory import Identifier, Person
 
 _LOINC = 'codeSystem="2.16.840.1.113883.6.1" codeSystemName="LOINC"'
 _GENDER = {"female": "F", "male": "M"}

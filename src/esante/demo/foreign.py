@@ -3,7 +3,7 @@
 import random
 from datetime import date
 
-from esante.directory import Identifier
+from esante.identity.directory import Identifier
 
 FRENCH = "urn:oid:1.2.250.1.213.1.4.8"
 """INS-NIR of France."""

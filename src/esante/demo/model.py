@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from esante.directory import Organization, Person, Practitioner
+from esante.identity.directory import Organization, Person, Practitioner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from esante.access import (
     StateChanged,
 )
 from esante.core.journal import Actor, Event
-from esante.directory import PractitionerRegistered
+from esante.identity.directory import PractitionerRegistered
 from esante.record import ConfidentialitySet, DepositedEvent, Listed, Read, Refused
 
 ORIGIN = "synthetic"

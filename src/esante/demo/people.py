@@ -10,7 +10,7 @@ from esante.demo.foreign import foreign
 from esante.demo.model import Citizen
 from esante.demo.personas import PATIENTS, Patient
 from esante.demo.tables import table
-from esante.directory import Address, Identifier, Person, Practitioner, catalogue, matricule
+from esante.identity.directory import Address, Identifier, Person, Practitioner, catalogue, matricule
 
 YEARS = 8
 """How far back the records go."""

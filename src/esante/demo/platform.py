@@ -6,7 +6,7 @@ from esante.access import Access
 from esante.bulletin import Bulletin
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
-from esante.directory import Directory
+from esante.identity.directory import Directory
 from esante.notices import Notices
 from esante.record import Record
 from esante.settings import Settings

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from esante.demo.chance import day_between, key, one, stream, years_before
 from esante.demo.personas import PROFESSIONALS, Professional
 from esante.demo.tables import table
-from esante.directory import Address, Identifier, Organization, Practitioner, Role, catalogue
+from esante.identity.directory import Address, Identifier, Organization, Practitioner, Role, catalogue
 
 TITLED = ("doctor", "dentist")
 LANGUAGES = {"fr": 62, "de": 16, "lb": 14, "en": 8}

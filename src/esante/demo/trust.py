@@ -9,7 +9,7 @@ from esante.access import Grant, GrantKind
 from esante.demo.chance import key, stream
 from esante.demo.model import Citizen, World
 from esante.demo.personas import PROFESSIONALS
-from esante.directory import Organization, Practitioner
+from esante.identity.directory import Organization, Practitioner
 
 EMERGENCY = PROFESSIONALS[2].name
 """The doctor who has no grant at all."""

@@ -9,7 +9,6 @@ from esante.access import Access, Requester, opening_grant, principal_of
 from esante.core.journal import Event, Journal
 from esante.core.storage import Database, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
-from esante.directory import Directory
 from esante.export import packing, store
 from esante.export.asking import Wish
 from esante.export.groups import PROFESSIONALS, groups_of
@@ -32,6 +31,7 @@ from esante.export.policy import policy
 from esante.export.rules import files
 from esante.export.work import Worker
 from esante.export.writing import segment_name
+from esante.identity.directory import Directory
 from esante.record import COPIED_TYPES, Record
 
 SETTLING = timedelta(seconds=1)

@@ -14,7 +14,7 @@ from esante.core.fhir.store import Version
 from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.core.web import N_, Problem
-from esante.directory import NAMING, Directory, person_meant
+from esante.identity.directory import NAMING, Directory, person_meant
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource
 from esante.record.clinical import Clinical, Key, Types, gone

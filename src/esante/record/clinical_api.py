@@ -19,7 +19,7 @@ from esante.core.fhir.rest.preconditions import etag, http_date
 from esante.core.fhir.search import Query
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
-from esante.directory import Directory, person_meant
+from esante.identity.directory import Directory, person_meant
 from esante.record import answers, labels, telling
 from esante.record.changing import MAX_RESOURCE, Changing, Outcome
 from esante.record.clinical import Clinical, Key, Types

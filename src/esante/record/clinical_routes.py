@@ -19,7 +19,7 @@ from esante.core.fhir.rest.http import fhir_response, posted_search
 from esante.core.fhir.rest.outcome import outcome
 from esante.core.fhir.search import parameters, supported
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
-from esante.directory import Directory
+from esante.identity.directory import Directory
 from esante.record.clinical_api import ClinicalFace
 from esante.record.clinical_search import SearchFace
 from esante.record.clinical_types import CLINICAL, KEPT, SUPPORTING

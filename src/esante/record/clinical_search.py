@@ -17,7 +17,7 @@ from esante.core.fhir import search
 from esante.core.fhir.rest.http import keys_of
 from esante.core.fhir.search import Found, Query, Row
 from esante.core.web import FHIR_JSON, N_, Problem
-from esante.directory import NAMING, Directory, person_meant
+from esante.identity.directory import NAMING, Directory, person_meant
 from esante.record import answers, telling
 from esante.record.clinical import Clinical, Result, Types
 from esante.record.clinical_api import key, restricted, uuid_of

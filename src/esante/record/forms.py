@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from esante.access import Confidentiality
 from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
-from esante.directory import Directory, Person, PersonQuery
+from esante.identity.directory import Directory, Person, PersonQuery
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS
 from esante.record.model import MAX_CONTENT, Deposit, Document

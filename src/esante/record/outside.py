@@ -8,7 +8,7 @@ from uuid import UUID
 from esante.access import Requester
 from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_, Page, Problem
-from esante.directory import (
+from esante.identity.directory import (
     Directory,
     organization_resource,
     patient_resource,

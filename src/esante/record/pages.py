@@ -14,7 +14,7 @@ from starlette.routing import Route
 from esante.access import Access
 from esante.core.fhir import DocumentView, decode, view
 from esante.core.web import NOT_FOUND, Problem, render
-from esante.directory import Directory
+from esante.identity.directory import Directory
 from esante.record import forms, reading
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS, UNCONFIRMED

@@ -19,7 +19,7 @@ from esante.access import (
     opening_grant,
 )
 from esante.core.journal import Entry
-from esante.directory import Person
+from esante.identity.directory import Person
 from esante.record.model import Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from esante.core.fhir.rest.http import DateRange, SearchParams, token_of
 from esante.core.web import N_, Problem
-from esante.directory import Directory, person_meant
+from esante.identity.directory import Directory, person_meant
 from esante.record import rules
 from esante.record.categories import LOINC
 from esante.record.model import Document, Filters, Status

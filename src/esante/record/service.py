@@ -24,7 +24,7 @@ from esante.access import (
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
 from esante.core.web import LargeBodies, decode_cursor, encode_cursor
-from esante.directory import Directory, Person
+from esante.identity.directory import Directory, Person
 from esante.record import looking, rules, store, telling
 from esante.record.changing import Changing
 from esante.record.checks import subject_of

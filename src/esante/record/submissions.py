@@ -20,7 +20,7 @@ from esante.core.fhir import check
 from esante.core.fhir.rest.http import keys_of
 from esante.core.storage import NIL
 from esante.core.web import N_, Problem
-from esante.directory import Directory, Practitioner
+from esante.identity.directory import Directory, Practitioner
 from esante.record import telling
 from esante.record.categories import LOINC, category_of_type
 from esante.record.checks import IN_THREAD, check_elements

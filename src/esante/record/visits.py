@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from esante.access import Access, Requester, opening_grant
 from esante.core.web import N_, Problem
-from esante.directory import Directory
+from esante.identity.directory import Directory
 from esante.record.categories import CATEGORIES
 
 ICONS = {

@@ -11,7 +11,7 @@ from babel import dates, numbers
 from esante.bulletin.model import LATE_EVENTS, Cell, Indicator
 from esante.bulletin.publication.declared import declarations
 from esante.core.web import N_, TIME_ZONE, show_date, show_datetime, translator
-from esante.directory import catalogue
+from esante.identity.directory import catalogue
 from esante.record import CATEGORIES
 
 _LOCALES = {"en": "en_GB"}

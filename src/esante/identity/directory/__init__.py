@@ -1,10 +1,8 @@
 """Who is who: persons, professionals and organisations, found by identifier or by name."""
 
-from esante.directory.api import capabilities
-from esante.directory.api import routes as api_routes
-from esante.directory.lists import catalogue
-from esante.directory.meaning import NAMING, person_meant
-from esante.directory.model import (
+from esante.identity.directory.api import capabilities
+from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.model import (
     Address,
     Catalogue,
     Identifier,
@@ -22,9 +20,16 @@ from esante.directory.model import (
     System,
     Term,
 )
-from esante.directory.resources import organization_resource, patient_resource, practitioner_resource, role_resource
-from esante.directory.rules import matricule, matricule_faults, normalised
-from esante.directory.service import Directory
+from esante.identity.directory.patient_param import NAMING, person_meant
+from esante.identity.directory.reference_data import catalogue
+from esante.identity.directory.resources import (
+    organization_resource,
+    patient_resource,
+    practitioner_resource,
+    role_resource,
+)
+from esante.identity.directory.rules import matricule, matricule_faults, normalised
+from esante.identity.directory.service import Directory
 
 __all__ = [
     "NAMING",

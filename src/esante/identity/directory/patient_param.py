@@ -5,7 +5,7 @@ from uuid import UUID
 
 from esante.core.fhir.rest.http import keys_of, token_of
 from esante.core.web import N_, Problem
-from esante.directory.service import Directory
+from esante.identity.directory.service import Directory
 
 _BY_REFERENCE = frozenset({"patient", "patient:Patient", "subject", "subject:Patient"})
 _BY_IDENTIFIER = frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from esante.directory.model import (
+from esante.identity.directory.model import (
     Address,
     Catalogue,
     Identifier,

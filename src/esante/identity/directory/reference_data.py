@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from esante.directory.model import Catalogue, System, Term
+from esante.identity.directory.model import Catalogue, System, Term
 
 
 @cache
@@ -27,4 +27,4 @@ def catalogue() -> Catalogue:
 
 
 def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((files("esante.directory") / "data" / name).read_text(encoding="utf-8"))
+    return tomllib.loads((files("esante.identity.directory") / "data" / name).read_text(encoding="utf-8"))

@@ -9,8 +9,8 @@ import asyncpg
 import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.directory.model import Address, Identifier, Organization, Person, Practitioner, Role
-from esante.directory.rules import normalised
+from esante.identity.directory.model import Address, Identifier, Organization, Person, Practitioner, Role
+from esante.identity.directory.rules import normalised
 
 _NAMES = {"id": "uuid", "family": "text", "given": "jsonb"}
 

@@ -7,7 +7,7 @@ from datetime import date
 from itertools import product
 
 from esante.core.web import N_
-from esante.directory.model import (
+from esante.identity.directory.model import (
     Address,
     Catalogue,
     Fault,

@@ -12,9 +12,9 @@ import asyncpg
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, Lookup, Row, insert
 from esante.core.web import N_, Page, Problem, decode_cursor, encode_cursor
-from esante.directory import rules, store
-from esante.directory.lists import catalogue
-from esante.directory.model import (
+from esante.identity.directory import rules, store
+from esante.identity.directory.cache import Recent
+from esante.identity.directory.model import (
     Fault,
     Identifier,
     Organization,
@@ -30,7 +30,7 @@ from esante.directory.model import (
     PractitionerRegistered,
     Role,
 )
-from esante.directory.recent import Recent
+from esante.identity.directory.reference_data import catalogue
 
 T = TypeVar("T", Practitioner, Organization)
 H = TypeVar("H", Person, Practitioner, Organization)

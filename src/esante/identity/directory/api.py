@@ -14,16 +14,16 @@ from esante.core.fhir.rest.http import SearchParams, date_range, fhir_response, 
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
-from esante.directory import rules
-from esante.directory.model import Organization, Person, PersonQuery, Practitioner, Role
-from esante.directory.resources import (
+from esante.identity.directory import rules
+from esante.identity.directory.model import Organization, Person, PersonQuery, Practitioner, Role
+from esante.identity.directory.resources import (
     Resource,
     organization_resource,
     patient_resource,
     practitioner_resource,
     role_resource,
 )
-from esante.directory.service import Directory
+from esante.identity.directory.service import Directory
 
 SEARCHES: dict[str, dict[str, str]] = {
     "Patient": {
