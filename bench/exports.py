@@ -9,11 +9,11 @@ import orjson
 
 from bench.told import Figures
 from bench.world import fhir_document, make_world, platform_at
-from esante.access import Requester, requester_of
 from esante.app import Platform
 from esante.export.asking import Wish
 from esante.export.model import Level
 from esante.export.service import SETTLING
+from esante.identity.access import Requester, requester_of
 from esante.record import Deposit
 
 

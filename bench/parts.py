@@ -12,9 +12,9 @@ from bench.client import load, request
 from bench.told import Figures, told
 from bench.validation import validation
 from bench.world import Published, World, fhir_document, make_world, platform_at, serving
-from esante.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
+from esante.identity.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.notices import NoticesRead
 
 CLIENTS = 32
@@ -86,7 +86,7 @@ async def _fill(platform, world: World, total: int) -> None:
     have = await platform.db.fetchval("SELECT count(*) FROM document")
     sample = await platform.db.fetchrow("SELECT * FROM document LIMIT 1")
     if sample is None:
-        from esante.access import requester_of
+        from esante.identity.access import requester_of
         from esante.record import Deposit
 
         for number in range(1):

@@ -17,9 +17,9 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import Grant, GrantKind, requester_of
 from esante.app import Platform, open_platform
 from esante.core.storage import uuid7
+from esante.identity.access import Grant, GrantKind, requester_of
 from esante.identity.directory import Identifier, Organization, Person, Practitioner, Role, catalogue, matricule
 from esante.settings import Settings
 

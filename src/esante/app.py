@@ -26,8 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, access, bulletin, export, notices, portal, record, subscriptions
-from esante.access import Access
+from esante import __version__, bulletin, export, notices, portal, record, subscriptions
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.core import fhir
 from esante.core.fhir.rest.http import fhir_response
@@ -38,7 +37,8 @@ from esante.core.storage import Database, Objects, Unavailable, apply_migrations
 from esante.core.storage.embedded import start, stop
 from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
 from esante.export import Exports
-from esante.identity import directory
+from esante.identity import access, directory
+from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.notices import Notices
 from esante.record import Record

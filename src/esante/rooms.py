@@ -5,7 +5,7 @@ ROOMS = (
     "core.journal",
     "core.fhir",
     "identity.directory",
-    "access",
+    "identity.access",
     "record",
     "notices",
     "export",

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from esante.access import Access, Requester, policy, requester_of
 from esante.core.storage import uuid7
+from esante.identity.access import Access, Requester, policy, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
 
 BASE = "https://esante.example"

@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from esante.access import api_routes, page_routes
-from esante.access.assertions import ASSERTION_TYPE
 from esante.core.web import HANDLERS, SecurityHeaders
+from esante.identity.access import api_routes, page_routes
+from esante.identity.access.smart.client_assertion import ASSERTION_TYPE
 
 from .conftest import BASE
 

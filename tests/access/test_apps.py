@@ -12,9 +12,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 from lxml import html
 
-from esante.access import AppAllowed, AppEnded, AppRefused, SoftwareClient
-from esante.access.apps import PARAMETERS
 from esante.core.storage import NIL, uuid7
+from esante.identity.access import AppAllowed, AppEnded, AppRefused, SoftwareClient
+from esante.identity.access.smart.authorization import PARAMETERS
 
 from .conftest import BASE
 from .launches import (

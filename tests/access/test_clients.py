@@ -8,13 +8,13 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 from starlette.requests import Request
 
-from esante.access import ClientRegistered, SoftwareClient
-from esante.access.clients import check_client, source_of
-from esante.access.discovery import CAPABILITIES, scopes_for
-from esante.access.scopes import INTROSPECT, PLAIN, parse_scope
-from esante.access.wording import in_words
 from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
+from esante.identity.access import ClientRegistered, SoftwareClient
+from esante.identity.access.smart.clients import check_client, source_of
+from esante.identity.access.smart.discovery import CAPABILITIES, scopes_for
+from esante.identity.access.smart.scope_labels import in_words
+from esante.identity.access.smart.scopes import INTROSPECT, PLAIN, parse_scope
 
 from .conftest import BASE
 from .launches import CALLBACK, EVERYTHING, FHIR, App, Person, the_app

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from esante.access import TurnedAway
-from esante.access.limits import MOST, Limits
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
+from esante.identity.access import TurnedAway
+from esante.identity.access.authn.rate_limits import MOST, Limits
 from esante.identity.directory import api_routes as directory_routes
 
 from .conftest import BASE, MRN, terms, within_one_window

@@ -10,13 +10,13 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from esante.access import AccessEvent, EmergencyDeclared, LogRead, api_routes, capabilities
-from esante.access.audit import BALP, audit_event
-from esante.access.log import KINDS, fits, line, log_types, scan
 from esante.core.fhir import check
 from esante.core.journal import Actor, Entry, event
 from esante.core.storage import time_of, uuid7
 from esante.core.web import HANDLERS
+from esante.identity.access import AccessEvent, EmergencyDeclared, LogRead, api_routes, capabilities
+from esante.identity.access.audit.access_log import KINDS, fits, line, log_types, scan
+from esante.identity.access.audit.audit_event import BALP, audit_event
 
 from .conftest import BASE
 

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from esante.access import GrantKind, matrix, policy, rights
-from esante.access.matrix import load_matrix, load_policies
+from esante.identity.access import GrantKind, matrix, policy, rights
+from esante.identity.access.matrix import load_matrix, load_policies
 from esante.identity.directory import catalogue
 
 HEAD = "profession,category,read,write,valid_from,valid_to,legal_source,verified\n"

@@ -13,10 +13,10 @@ from lxml import html
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from esante.access import AccessEvent, Requester, page_routes
 from esante.core.journal import Actor, event
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS
+from esante.identity.access import AccessEvent, Requester, page_routes
 
 from .conftest import BASE, within_one_window
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.access import (
+from esante.identity.access import (
     Action,
     Confidentiality,
     Consent,
@@ -31,7 +31,7 @@ from esante.access import (
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 PERSON, STRANGER, DOCTOR, COLLEAGUE, HOSPITAL, PRACTICE = (UUID(int=n) for n in range(1, 7))
-DATA = files("esante.access") / "data"
+DATA = files("esante.identity.access") / "data"
 
 
 def granted(kind=GrantKind.PRESENCE, holder=DOCTOR, **changes):

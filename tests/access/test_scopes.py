@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.access import Requester
-from esante.access.scopes import Scope, common_scopes, covered, parse_scope, reaching, require_scope
 from esante.core.web import Problem
+from esante.identity.access import Requester
+from esante.identity.access.smart.scopes import Scope, common_scopes, covered, parse_scope, reaching, require_scope
 
 PERSON = UUID(int=1)
 LAB = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"

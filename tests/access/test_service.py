@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from esante.access import (
+from esante.core.journal import EVENTS, advance
+from esante.core.storage import NIL, uuid7
+from esante.core.web import Problem
+from esante.identity.access import (
     AccessEvent,
     Action,
     CodeRefused,
@@ -23,9 +26,6 @@ from esante.access import (
     StateChanged,
     decide,
 )
-from esante.core.journal import EVENTS, advance
-from esante.core.storage import NIL, uuid7
-from esante.core.web import Problem
 
 from .conftest import terms, within_one_window
 
@@ -203,7 +203,7 @@ async def test_wrong_expired_used_and_foreign_codes_answer_the_same(house, journ
 
 
 def _block(patient, requester):
-    from esante.access.store import BLOCK
+    from esante.identity.access.consent.store import BLOCK
 
     return BLOCK, (patient.id, requester.id, "practitioner", requester.name, datetime.now(UTC))
 

@@ -15,11 +15,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from esante.access import SignInRefused, SoftwareClient, TokenIssued, api_routes
-from esante.access.assertions import ASSERTION_TYPE
-from esante.access.scopes import require_scope
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS
+from esante.identity.access import SignInRefused, SoftwareClient, TokenIssued, api_routes
+from esante.identity.access.smart.client_assertion import ASSERTION_TYPE
+from esante.identity.access.smart.scopes import require_scope
 
 from .conftest import BASE, terms, within_one_window
 

@@ -9,7 +9,10 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from esante.access import (
+from esante.core.fhir import check
+from esante.core.storage import NIL, uuid7
+from esante.core.web import HANDLERS, Problem
+from esante.identity.access import (
     Action,
     Granted,
     GrantEnded,
@@ -24,10 +27,7 @@ from esante.access import (
     decide,
     requester_of,
 )
-from esante.access.audit import audit_event
-from esante.core.fhir import check
-from esante.core.storage import NIL, uuid7
-from esante.core.web import HANDLERS, Problem
+from esante.identity.access.audit.audit_event import audit_event
 
 from .conftest import BASE, MRN, an_organization, terms
 

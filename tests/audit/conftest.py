@@ -5,8 +5,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from esante.access import page_routes as access_pages
 from esante.core.web import HANDLERS, SecurityHeaders
+from esante.identity.access import page_routes as access_pages
 from esante.record import CATEGORIES, page_routes
 from tests.record.conftest import BASE, world
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from esante.access import GrantKind, requester_of
-from esante.access.events import StayRefused
 from esante.core.web import Problem
+from esante.identity.access import GrantKind, requester_of
+from esante.identity.access.events import StayRefused
 
 
 async def refused(act):

@@ -5,9 +5,9 @@ import re
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
 from esante.core.web import Problem
+from esante.identity.access import requester_of
 from esante.identity.directory import PersonRead, PersonSearched
 from esante.record import Deposit, Filters, Status, reading
 from tests.record.conftest import fhir_document, letter

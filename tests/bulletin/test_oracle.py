@@ -7,11 +7,11 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from esante.access import SharingChanged, StateChanged
 from esante.bulletin import Recipe, vintages
 from esante.bulletin.model import PlatformObserved
 from esante.core.journal import Actor
 from esante.core.storage import NIL
+from esante.identity.access import SharingChanged, StateChanged
 from esante.record import Corrected, DepositedEvent, Withdrawn
 
 from .conftest import LAST, bulletin_over, month_back, tell, with_past

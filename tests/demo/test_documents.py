@@ -10,11 +10,11 @@ import pytest
 from lxml import etree
 from PIL import Image
 
-from esante.access import Action, Consent, Item, Purpose, RecordState, decide, requester_of
 from esante.core.fhir import check
 from esante.demo import documents_of, world
 from esante.demo.case import TYPES
 from esante.demo.course import papers, period
+from esante.identity.access import Action, Consent, Item, Purpose, RecordState, decide, requester_of
 from esante.record import category_of_type
 
 DAY = date(2026, 11, 23)

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from starlette.requests import Request
 
-from esante.access import AccessEvent, ClientRegistered, Confidentiality, EmergencyDeclared, Granted, StateChanged
 from esante.app import open_platform
 from esante.core.journal import EVENTS
 from esante.core.storage import NIL, TABLES
@@ -27,6 +26,14 @@ from esante.demo import (
     world,
 )
 from esante.demo import store as demo_store
+from esante.identity.access import (
+    AccessEvent,
+    ClientRegistered,
+    Confidentiality,
+    EmergencyDeclared,
+    Granted,
+    StateChanged,
+)
 from esante.record import Deposit, DepositedEvent, Read
 from esante.settings import Settings
 

@@ -13,8 +13,8 @@ import httpx
 import orjson
 import pytest
 
-from esante.access import Confidentiality
 from esante.core.web import COOKIE
+from esante.identity.access import Confidentiality
 from esante.record import Deposit, Document
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import CONSULTATION, LABORATORY, LETTER, discharge_letter, pdf, png, provided, published

@@ -14,9 +14,9 @@ import httpx
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 from esante.identity.directory import Identifier, Organization
 from esante.record import Deposit
 from tests.e2e.fuzzing import Fuzzer, Shot

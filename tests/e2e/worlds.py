@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from esante.access import Requester, requester_of
 from esante.app import Platform, open_platform
 from esante.core.storage import uuid7
+from esante.identity.access import Requester, requester_of
 from esante.identity.directory import Identifier, Organization, Person, Practitioner, Role
 from esante.settings import Settings
 
@@ -66,7 +66,7 @@ async def make_world(data: Path, persons: int = 2, **settings: object) -> World:
 
 async def sign_in(platform: Platform, world: World, name: str, holder: Requester) -> None:
     """Give a requester a bearer token and a session."""
-    from esante.access.signin import principal_of
+    from esante.identity.access.authn.authentication import principal_of
 
     scopes = frozenset({f"{LEVELS[holder.kind]}/*.cruds"})
     world.tokens[name] = await platform.access.issue_token(holder, scopes, timedelta(hours=8))

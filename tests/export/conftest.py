@@ -10,13 +10,13 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from esante import access, export, record
-from esante.access import Grant, GrantKind, Requester
+from esante import export, record
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
 from esante.export import Exports
 from esante.export import service as export_service
-from esante.identity import directory
+from esante.identity import access, directory
+from esante.identity.access import Grant, GrantKind, Requester
 from esante.identity.directory import Person
 from esante.record import Deposit
 from tests.record.conftest import BASE, World, letter, open_world

@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from esante.access import Access
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
 from esante.export import Exports, work
+from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.record import Record
 

@@ -1,9 +1,9 @@
 import pytest
 
-from esante.access import EmergencyDeclared, Requester
 from esante.core.journal import Actor, advance
 from esante.core.storage import uuid7
 from esante.core.web import Problem
+from esante.identity.access import EmergencyDeclared, Requester
 from esante.notices import Notices, NoticesRead
 from esante.record import DepositedEvent
 

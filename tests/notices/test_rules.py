@@ -3,9 +3,9 @@ from uuid import uuid4
 
 import pytest
 
-from esante.access import EmergencyDeclared, Granted, StateChanged
 from esante.core.journal import Actor, Entry
 from esante.core.storage import uuid7
+from esante.identity.access import EmergencyDeclared, Granted, StateChanged
 from esante.notices import KINDS, notice_of
 from esante.record import Corrected, DepositedEvent, Read, Replaced, Withdrawn
 

@@ -12,9 +12,9 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from esante.access import Access, Requester, requester_of
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
+from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.record import Deposit, Record, api
 

@@ -5,9 +5,9 @@ import re
 import orjson
 import pytest
 
-from esante.access import Confidentiality, requester_of
 from esante.core.storage import Objects, uuid7
 from esante.core.web import Problem
+from esante.identity.access import Confidentiality, requester_of
 from esante.record import Deposit, Filters
 
 from ..conftest import create_database, open_journal

@@ -6,9 +6,9 @@ import hashlib
 import orjson
 import pytest
 
-from esante.access import Confidentiality, requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import Confidentiality, requester_of
 from esante.identity.directory import Identifier
 from esante.record import api
 

@@ -8,10 +8,10 @@ import httpx
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.app import create_app
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 from esante.settings import Settings
 
 from .conftest import BASE, FHIR

@@ -7,8 +7,8 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 from esante.identity.directory import Identifier
 from esante.record import MAX_CONTENT, Deposit, InvalidContent, checks
 from esante.record.sandbox import Sandbox

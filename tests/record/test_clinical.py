@@ -5,9 +5,9 @@ import asyncio
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 
 from .conftest import BASE, FHIR
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from esante.access import Confidentiality, requester_of
 from esante.core.storage import Objects, uuid7
+from esante.identity.access import Confidentiality, requester_of
 from esante.identity.directory import Identifier, Person
 
 from ..conftest import create_database, open_journal

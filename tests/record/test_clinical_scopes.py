@@ -2,10 +2,10 @@
 
 import orjson
 
-from esante.access import requester_of
-from esante.access.audit import audit_event
-from esante.access.log import line
 from esante.core.fhir import check
+from esante.identity.access import requester_of
+from esante.identity.access.audit.access_log import line
+from esante.identity.access.audit.audit_event import audit_event
 from esante.record import CATEGORIES
 from esante.record.clinical_model import ClinicalEvent
 

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 
 from .conftest import FHIR
 from .test_opening import deposit, found, resources

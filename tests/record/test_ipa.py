@@ -10,9 +10,9 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.fhir import check, compile_path
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 
 from .test_capabilities import app_client
 

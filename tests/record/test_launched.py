@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 from esante.record import Refused
 
 from .conftest import FHIR, LOCAL, letter, reference

@@ -4,8 +4,8 @@ lifted they are all there again."""
 import orjson
 import pytest
 
-from esante.access import Confidentiality, requester_of
 from esante.core.fhir import check
+from esante.identity.access import Confidentiality, requester_of
 
 from .conftest import FHIR, transaction
 from .test_opening import deposit, hide, laboratory_report, resources

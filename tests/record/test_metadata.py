@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.fhir.definitions import load
+from esante.identity.access import requester_of
 from esante.record import CLINICAL
 
 from .conftest import FHIR

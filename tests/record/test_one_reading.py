@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
 from esante.core.web import Problem
+from esante.identity.access import requester_of
 from esante.record import Deposit, Read, Refused, rules
 
 from .conftest import letter, pdf

@@ -5,9 +5,9 @@ import asyncio
 import orjson
 import pytest
 
-from esante.access import Confidentiality, requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import Confidentiality, requester_of
 from esante.record.sources import OPENING
 
 from .conftest import FHIR, fhir_document, transaction

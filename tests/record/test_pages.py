@@ -11,9 +11,9 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, SecurityHeaders
+from esante.identity.access import requester_of
 from esante.record import Corrected, Deposit, Read, Status, page_routes
 
 from .conftest import BASE, cda, fhir_document, image, letter, pdf

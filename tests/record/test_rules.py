@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.access import Confidentiality
 from esante.core.fhir.rest.http import keys_of
 from esante.core.storage import uuid7
+from esante.identity.access import Confidentiality
 from esante.identity.directory import Identifier, Person
 from esante.record import CATEGORIES, category_of_type, rules
 

@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import orjson
 import pytest
 
-from esante.access import Confidentiality, requester_of
 from esante.core.storage import INLINE_LIMIT, uuid7
 from esante.core.web import Problem
+from esante.identity.access import Confidentiality, requester_of
 from esante.record import (
     ConfidentialitySet,
     Corrected,

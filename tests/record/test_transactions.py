@@ -7,9 +7,9 @@ import gzip
 import orjson
 import pytest
 
-from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 from esante.identity.directory import Identifier
 
 from .conftest import BASE, FHIR

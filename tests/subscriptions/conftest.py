@@ -11,10 +11,10 @@ from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from esante.access import Requester, SoftwareClient, requester_of
 from esante.core.journal import advance
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
+from esante.identity.access import Requester, SoftwareClient, requester_of
 from esante.record import Deposit
 from esante.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
 from tests.record.conftest import BASE, World, open_world

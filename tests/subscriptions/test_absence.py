@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from esante.access import Access, Confidentiality, requester_of
 from esante.core.storage import Objects, uuid7
+from esante.identity.access import Access, Confidentiality, requester_of
 from esante.identity.directory import Directory
 from esante.subscriptions import Told
 from tests.conftest import create_database, open_journal

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.access import requester_of
 from esante.core.fhir import check
 from esante.core.storage import uuid7
+from esante.identity.access import requester_of
 from esante.subscriptions import INSTANTIATES, TOPICS, capability
 
 from .conftest import DOCUMENTS, FHIR, GUIDE, body, resource

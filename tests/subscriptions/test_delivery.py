@@ -1,7 +1,7 @@
 """From what happens in a record to the notification at the receiver."""
 
-from esante.access import Confidentiality, requester_of
 from esante.core.fhir import check
+from esante.identity.access import Confidentiality, requester_of
 from esante.record import Deposit
 from esante.subscriptions import Ended, Requested, Told
 

@@ -303,7 +303,7 @@ PROCESS = """
     import asyncio, sys
     from datetime import timedelta
     from pathlib import Path
-    from esante.access import Access
+    from esante.identity.access import Access
     from esante.identity.directory import Directory
     from esante.core.journal import Journal
     from esante.record import Record

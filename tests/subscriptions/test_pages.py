@@ -4,9 +4,9 @@ import httpx
 import pytest
 from lxml import html
 
-from esante.access import requester_of
 from esante.core.storage import uuid7
 from esante.core.web import LANGUAGES
+from esante.identity.access import requester_of
 from esante.subscriptions import Ended
 from tests.access.test_pages import Browser, text
 from tests.record.conftest import BASE

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.access import Requester
 from esante.core.journal import EVENTS, Actor, Entry
 from esante.core.storage import uuid7
+from esante.identity.access import Requester
 from esante.record import ConfidentialitySet, DepositedEvent, Read, Withdrawn
 from esante.subscriptions import TOPICS, Status, policy, rules
 from esante.subscriptions.policy import load

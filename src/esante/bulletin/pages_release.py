@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access
 from esante.bulletin.calendar import release_time
 from esante.bulletin.model import Finding, Issue, Release, ReleaseState
 from esante.bulletin.publication import paper
@@ -18,6 +17,7 @@ from esante.bulletin.publication.messages import messages_of
 from esante.bulletin.publication.pieces import summary
 from esante.bulletin.publication.words import words
 from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, language_of, read_form, redirect, render
+from esante.identity.access import Access
 
 STATES = {
     ReleaseState.BUILT: (N_("Built"), ""),

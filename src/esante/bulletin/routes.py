@@ -4,7 +4,6 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from esante.access import Access
 from esante.bulletin import vintages
 from esante.bulletin.library import Library
 from esante.bulletin.pages import routes
@@ -12,6 +11,7 @@ from esante.bulletin.pages_query import query_routes
 from esante.bulletin.pages_release import release_routes
 from esante.bulletin.service import Bulletin
 from esante.core.storage import Database
+from esante.identity.access import Access
 
 
 def page_routes(

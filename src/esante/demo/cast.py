@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from esante.access import Requester, requester_of
 from esante.demo import store
 from esante.demo.chance import key, stream
 from esante.demo.model import World
 from esante.demo.personas import OPERATOR, PATIENTS, PROFESSIONALS, SOFTWARE
 from esante.demo.platform import Platform
 from esante.demo.world import world
+from esante.identity.access import Requester, requester_of
 from esante.identity.directory import Identifier, Organization, Person, Practitioner
 
 OPERATOR_SYSTEM = "https://esante.lu/fhir/sid/operator"

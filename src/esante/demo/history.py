@@ -6,7 +6,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
-from esante.access import (
+from esante.core.storage import INLINE_LIMIT, Row
+from esante.demo.model import Citizen, World
+from esante.demo.pieces import Piece
+from esante.demo.platform import Platform
+from esante.demo.trust import Look
+from esante.identity.access import (
     Action,
     Confidentiality,
     Consent,
@@ -20,11 +25,6 @@ from esante.access import (
     decide,
     requester_of,
 )
-from esante.core.storage import INLINE_LIMIT, Row
-from esante.demo.model import Citizen, World
-from esante.demo.pieces import Piece
-from esante.demo.platform import Platform
-from esante.demo.trust import Look
 from esante.record import (
     FORMAT_BY_MIME_TYPE,
     ConfidentialitySet,

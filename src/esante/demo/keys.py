@@ -5,11 +5,11 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from esante.access import SoftwareClient
 from esante.core import storage
 from esante.demo.model import World
 from esante.demo.personas import SOFTWARE
 from esante.demo.platform import Platform
+from esante.identity.access import SoftwareClient
 
 CLIENT_ID, APP_ID, CLINIC_ID = "demo-hospital", "demo-app", "demo-clinic-app"
 SCOPES = frozenset({"system/*.cruds"})

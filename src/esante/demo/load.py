@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
-from esante.access import requester_of
 from esante.core.journal import SYSTEM, advance
 from esante.core.storage import NIL, Row, insert, uuid7_floor
 from esante.demo import store
@@ -23,6 +22,7 @@ from esante.demo.pieces import Piece, pieces
 from esante.demo.platform import Platform
 from esante.demo.trust import grants, looks
 from esante.demo.world import PERSONS, SEED, world
+from esante.identity.access import requester_of
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and of what."""

@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from esante.access import (
+from esante.core.journal import Actor, Event
+from esante.identity.access import (
     BlockChanged,
     EmergencyDeclared,
     Granted,
@@ -22,7 +23,6 @@ from esante.access import (
     SignedIn,
     StateChanged,
 )
-from esante.core.journal import Actor, Event
 from esante.identity.directory import PractitionerRegistered
 from esante.record import ConfidentialitySet, DepositedEvent, Listed, Read, Refused
 

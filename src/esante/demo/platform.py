@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from esante.access import Access
 from esante.bulletin import Bulletin
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
+from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.notices import Notices
 from esante.record import Record

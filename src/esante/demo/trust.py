@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from esante.access import Grant, GrantKind
 from esante.demo.chance import key, stream
 from esante.demo.model import Citizen, World
 from esante.demo.personas import PROFESSIONALS
+from esante.identity.access import Grant, GrantKind
 from esante.identity.directory import Organization, Practitioner
 
 EMERGENCY = PROFESSIONALS[2].name

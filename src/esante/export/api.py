@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from esante.access import Access, Requester
 from esante.core.fhir.rest.http import SearchParams, fhir_response, posted_search, read_resource, searchset
 from esante.core.web import N_, Problem
 from esante.export.asking import Pairs, lenient, posted, wish
@@ -23,6 +22,7 @@ from esante.export.groups import group, groups_of
 from esante.export.model import File, Job, Level, State
 from esante.export.rules import ask_again, percent
 from esante.export.service import Exports, absent, packed_size
+from esante.identity.access import Access, Requester
 
 Resource = dict[str, Any]
 NDJSON = "application/fhir+ndjson"

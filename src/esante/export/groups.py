@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from esante.access import Access, Requester
 from esante.core.storage import NIL
+from esante.identity.access import Access, Requester
 
 Resource = dict[str, Any]
 PROFESSIONALS = ("practitioner", "organization")

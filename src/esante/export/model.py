@@ -9,10 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from esante.access import AccessEvent
 from esante.core.journal import Event, event
 from esante.core.storage import NIL
 from esante.core.web import N_
+from esante.identity.access import AccessEvent
 
 OWN = "AuditEvent"
 """The type that a patient is given of herself, and nobody else of her."""

@@ -4,13 +4,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from esante.access import Access, Requester
 from esante.core.web import gettext_of, language_of, read_form, redirect, render, show_datetime
 from esante.export.asking import Wish
 from esante.export.model import Level, State
 from esante.export.rules import percent
 from esante.export.service import Exports
 from esante.export.takeout import Takeout
+from esante.identity.access import Access, Requester
 
 _PATIENT = ("patient",)
 _ALL = Wish(types=None, since=None, ignored=())

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import Requester, audit_event, log_types
 from esante.core.journal import Journal
 from esante.core.storage import uuid7_floor
 from esante.export.model import OWN, Cursor, Job, Line
+from esante.identity.access import Requester, audit_event, log_types
 from esante.identity.directory import Directory, patient_resource
 from esante.record import Extract, Extracts, Span, View, ground
 

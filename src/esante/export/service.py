@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from esante.access import Access, Requester, opening_grant, principal_of
 from esante.core.journal import Event, Journal
 from esante.core.storage import Database, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
@@ -31,6 +30,7 @@ from esante.export.policy import policy
 from esante.export.rules import files
 from esante.export.work import Worker
 from esante.export.writing import segment_name
+from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
 from esante.record import COPIED_TYPES, Record
 

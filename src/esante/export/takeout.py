@@ -9,11 +9,11 @@ from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from zoneinfo import ZoneInfo
 
-from esante.access import Requester
 from esante.core.storage import Database
 from esante.core.web import N_, TIME_ZONE
 from esante.export.model import Job, State, Taken
 from esante.export.service import Exports, absent
+from esante.identity.access import Requester
 from esante.record import Document, Extracts, Span, View, file_name, ground
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import Access, Requester, requester_in
 from esante.core.fhir import outcome
 from esante.core.fhir.model import Issue
 from esante.core.journal import Actor, Journal
@@ -25,6 +24,7 @@ from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.export.pieces import Piece, Pieces
 from esante.export.policy import policy
 from esante.export.writing import Batch
+from esante.identity.access import Access, Requester, requester_in
 from esante.record import Extracts
 
 log = logging.getLogger(__name__)

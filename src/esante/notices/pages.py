@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
+from esante.identity.access import Access
 from esante.notices.service import Notices
 from esante.record import CATEGORIES
 

@@ -1,7 +1,7 @@
 """Which journal entries a person is told of."""
 
-from esante.access import EmergencyDeclared, EmergencyReviewed, Granted, GrantKind, RecordState, StateChanged
 from esante.core.journal import Entry, Event
+from esante.identity.access import EmergencyDeclared, EmergencyReviewed, Granted, GrantKind, RecordState, StateChanged
 from esante.notices.model import Notice
 from esante.record import Corrected, DepositedEvent, Replaced, Withdrawn
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.access import Requester
 from esante.core.journal import Entry, Journal, Reader
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import N_, Page, Problem, decode_cursor, encode_cursor
+from esante.identity.access import Requester
 from esante.notices import store
 from esante.notices.model import KINDS, Notice, NoticesRead
 from esante.notices.rules import TOLD_OF, notice_of

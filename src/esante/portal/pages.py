@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access, AccessEvent, Requester
 from esante.core.journal import EVENTS, Entry, Event, Journal
 from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
+from esante.identity.access import Access, AccessEvent, Requester
 from esante.notices import Notices
 from esante.record import CATEGORIES
 

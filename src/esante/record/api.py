@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from esante.access import Access, Requester
 from esante.core.fhir import Issue, outcome
 from esante.core.fhir.rest.http import SearchParams, fhir_response, keys_of, must_be_json, posted_search, searchset
 from esante.core.storage import uuid7
 from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
+from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.record import clinical_routes, telling
 from esante.record.bundles_api import BundlesFace, is_submission

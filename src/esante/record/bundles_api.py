@@ -10,12 +10,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import Access, Requester
 from esante.core.fhir.rest.preconditions import preference
 from esante.core.fhir.store.bundle_parser import Item, items_of
 from esante.core.fhir.store.bundle_scan import Counted, NotFhir, read
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.web import FHIR_JSON, N_, Problem, outcome
+from esante.identity.access import Access, Requester
 from esante.record.checks import IN_THREAD
 from esante.record.findings import InvalidContent
 from esante.record.transactions import Transactions

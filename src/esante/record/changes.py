@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from esante.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
 from esante.core.fhir import decode, store
 from esante.core.fhir.rest.http import keys_of
 from esante.core.fhir.store import Version
 from esante.core.storage import Row, uuid7
 from esante.core.web import N_, Problem
+from esante.identity.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
 from esante.record import labels, rules, sources, telling
 from esante.record.clinical_model import (
     ClinicalCreated,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from esante.access import Access, Confidentiality, Requester
 from esante.core.fhir import decode, encode, search, store
 from esante.core.fhir.rest.preconditions import must_match
 from esante.core.fhir.search import Query, Scope
@@ -14,6 +13,7 @@ from esante.core.fhir.store import Version
 from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.core.web import N_, Problem
+from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import NAMING, Directory, person_meant
 from esante.record import rules, sources, telling
 from esante.record.changes import Changes, Resource

@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID
 
-from esante.access import Access, Requester
 from esante.core.fhir import search, store
 from esante.core.fhir.search import Found, Place, Query, Scope
 from esante.core.fhir.search import Row as Shown
 from esante.core.fhir.store import Telling, Version
 from esante.core.storage import Connection, Database, Lookup, Objects, Row
 from esante.core.web import N_, Problem
+from esante.identity.access import Access, Requester
 from esante.record import rules, sources, telling
 from esante.record.clinical_model import (
     ClinicalEvent,

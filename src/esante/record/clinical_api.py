@@ -12,13 +12,13 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import Access, Confidentiality, Requester
 from esante.core.fhir import search, store
 from esante.core.fhir.rest.http import DEFAULT_COUNT, MAX_COUNT, date_range, fhir_response, keys_of, read_resource
 from esante.core.fhir.rest.preconditions import etag, http_date
 from esante.core.fhir.search import Query
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
+from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, person_meant
 from esante.record import answers, labels, telling
 from esante.record.changing import MAX_RESOURCE, Changing, Outcome

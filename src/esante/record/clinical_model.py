@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
-from esante.access import AccessEvent, Verdict
 from esante.core.fhir.store import Version
 from esante.core.journal import event
 from esante.core.web import N_
+from esante.identity.access import AccessEvent, Verdict
 from esante.record.rules import Sight
 from esante.record.sources import Source
 

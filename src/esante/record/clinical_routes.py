@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from esante.access import Access, StayFace
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import fhir_response, posted_search
 from esante.core.fhir.rest.outcome import outcome
 from esante.core.fhir.search import parameters, supported
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
+from esante.identity.access import Access, StayFace
 from esante.identity.directory import Directory
 from esante.record.clinical_api import ClinicalFace
 from esante.record.clinical_search import SearchFace

@@ -12,11 +12,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import Access, Requester
 from esante.core.fhir import search
 from esante.core.fhir.rest.http import keys_of
 from esante.core.fhir.search import Found, Query, Row
 from esante.core.web import FHIR_JSON, N_, Problem
+from esante.identity.access import Access, Requester
 from esante.identity.directory import NAMING, Directory, person_meant
 from esante.record import answers, telling
 from esante.record.clinical import Clinical, Result, Types

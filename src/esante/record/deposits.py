@@ -13,8 +13,18 @@ from uuid import UUID
 import asyncpg
 from msgspec import structs
 
-from esante.access import Access, Action, Confidentiality, Consent, Item, RecordState, Requester, Verdict, decide
 from esante.core.storage import INLINE_LIMIT, Connection, Database, Lookup, Objects, Row, insert, sha256, uuid7
+from esante.identity.access import (
+    Access,
+    Action,
+    Confidentiality,
+    Consent,
+    Item,
+    RecordState,
+    Requester,
+    Verdict,
+    decide,
+)
 from esante.identity.directory import Directory, Person
 from esante.record import rules, store, telling
 from esante.record.checks import Examined, Subject, examine, today

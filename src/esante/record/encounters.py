@@ -10,9 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import SearchParams, read_resource
+from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
 from esante.identity.directory import NAMING, person_meant
 from esante.record.changing import MAX_RESOURCE
 from esante.record.clinical_api import ClinicalFace

@@ -12,10 +12,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.access import Access, Requester
 from esante.core.fhir.rest.http import date_range
 from esante.core.fhir.search import Place
 from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
+from esante.identity.access import Access, Requester
 from esante.record import answers, telling
 from esante.record.clinical_api import count_of, key, since_of, uuid_of
 from esante.record.clinical_search import SearchFace

@@ -12,10 +12,10 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import AccessEvent, Requester, Verdict
 from esante.core.fhir import search
 from esante.core.fhir.search import Bounds, Scope
 from esante.core.storage import Database, Objects, Row
+from esante.identity.access import AccessEvent, Requester, Verdict
 from esante.record import store
 from esante.record.clinical import Clinical
 from esante.record.clinical_api import restricted

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Confidentiality
 from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
+from esante.identity.access import Confidentiality
 from esante.identity.directory import Directory, Person, PersonQuery
 from esante.record.categories import CATEGORIES
 from esante.record.findings import FINDINGS

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from esante.access import Confidentiality
 from esante.core.fhir.store import Version
 from esante.core.web import N_, Problem
+from esante.identity.access import Confidentiality
 from esante.record.resources import LABEL_SYSTEM, LABELS, LEVELS
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from esante.access import Access, Consent, Requester, Verdict
 from esante.core.storage import Connection
+from esante.identity.access import Access, Consent, Requester, Verdict
 from esante.record import rules, store
 from esante.record.model import Document
 

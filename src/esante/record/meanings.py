@@ -9,10 +9,10 @@ from uuid import UUID
 
 import msgspec
 
-from esante.access import Requester
 from esante.core.fhir.rest.http import keys_of, token_of
 from esante.core.fhir.store.bundle_parser import Item, references_by_search
 from esante.core.web import N_, Problem
+from esante.identity.access import Requester
 from esante.identity.directory import NAMING, Directory, person_meant
 from esante.record import telling
 from esante.record.clinical_types import CLINICAL

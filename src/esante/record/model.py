@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from esante.access import AccessEvent, Confidentiality, Grant
 from esante.core.journal import event
 from esante.core.web import N_
+from esante.identity.access import AccessEvent, Confidentiality, Grant
 
 MAX_CONTENT = 20 * 1024 * 1024
 """Bytes that one document may have."""

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from esante.access import Requester
 from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_, Page, Problem
+from esante.identity.access import Requester
 from esante.identity.directory import (
     Directory,
     organization_resource,

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access
 from esante.core.fhir import DocumentView, decode, view
 from esante.core.web import NOT_FOUND, Problem, render
+from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.record import forms, reading
 from esante.record.categories import CATEGORIES

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from esante.access import Confidentiality
 from esante.core.storage import time_of
+from esante.identity.access import Confidentiality
 from esante.record.categories import CATEGORIES, LOINC, display_of_type
 from esante.record.findings import FINDINGS
 from esante.record.model import Document

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from esante.access import (
+from esante.core.journal import Entry
+from esante.identity.access import (
     Action,
     Confidentiality,
     Consent,
@@ -18,7 +19,6 @@ from esante.access import (
     decide,
     opening_grant,
 )
-from esante.core.journal import Entry
 from esante.identity.directory import Person
 from esante.record.model import Document, Filters
 

@@ -9,7 +9,10 @@ from uuid import UUID
 import asyncpg
 from msgspec.structs import replace
 
-from esante.access import (
+from esante.core.journal import Journal
+from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
+from esante.core.web import LargeBodies, decode_cursor, encode_cursor
+from esante.identity.access import (
     Access,
     AccessEvent,
     Action,
@@ -21,9 +24,6 @@ from esante.access import (
     Verdict,
     decide,
 )
-from esante.core.journal import Journal
-from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
-from esante.core.web import LargeBodies, decode_cursor, encode_cursor
 from esante.identity.directory import Directory, Person
 from esante.record import looking, rules, store, telling
 from esante.record.changing import Changing

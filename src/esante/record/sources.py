@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from esante.access import Confidentiality, Requester
 from esante.core.storage import Connection, Database, Kind, Row, Table, uuid8
+from esante.identity.access import Confidentiality, Requester
 
 CONTRIBUTION = Table(
     "contribution",

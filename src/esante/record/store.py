@@ -7,8 +7,8 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import Confidentiality
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
+from esante.identity.access import Confidentiality
 from esante.record.model import Document, Filters, Order, Status
 
 DOCUMENT = Table(

@@ -15,11 +15,11 @@ from uuid import UUID
 
 import msgspec
 
-from esante.access import Confidentiality
 from esante.core.fhir import check
 from esante.core.fhir.rest.http import keys_of
 from esante.core.storage import NIL
 from esante.core.web import N_, Problem
+from esante.identity.access import Confidentiality
 from esante.identity.directory import Directory, Practitioner
 from esante.record import telling
 from esante.record.categories import LOINC, category_of_type

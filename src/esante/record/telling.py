@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from esante.access import AccessEvent, GrantKind, Purpose, Requester, Verdict
 from esante.core.journal import Journal
 from esante.core.storage import Database, Row
 from esante.core.web import N_, NOT_FOUND, Problem
+from esante.identity.access import AccessEvent, GrantKind, Purpose, Requester, Verdict
 from esante.record import rules
 from esante.record.model import Document, Refused
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import orjson
 
-from esante.access import Requester
 from esante.core.fhir import Checked, Issue, check, check_all, decode, encode, store
 from esante.core.fhir.rest.http import keys_of
 from esante.core.fhir.rest.preconditions import etag, must_match
@@ -22,6 +21,7 @@ from esante.core.fhir.store.bundle_parser import Addresses, Item
 from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.web import N_, Problem
+from esante.identity.access import Requester
 from esante.record import telling
 from esante.record.changes import Changes, Resource
 from esante.record.changing import MAX_RESOURCE, Changing, Held, Search

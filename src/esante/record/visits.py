@@ -8,8 +8,8 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from esante.access import Access, Requester, opening_grant
 from esante.core.web import N_, Problem
+from esante.identity.access import Access, Requester, opening_grant
 from esante.identity.directory import Directory
 from esante.record.categories import CATEGORIES
 

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access, Requester
 from esante.core.fhir import Checked, check, encode, outcome
 from esante.core.fhir.rest.http import SearchParams, posted_search, read_resource, searchset, token_of
 from esante.core.web import FHIR_JSON, N_, NOT_FOUND, Problem, decode_cursor, encode_cursor
+from esante.identity.access import Access, Requester
 from esante.subscriptions.deliveries import LETTERS
 from esante.subscriptions.model import Content, Resource, Subscription, Wish
 from esante.subscriptions.resources import PARAMETERS, notification, status_parameters, subscription_resource

@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from esante.access import Access
 from esante.core.fhir import encode
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Unavailable, insert, uuid7
+from esante.identity.access import Access
 from esante.subscriptions import rules, store, store_queue
 from esante.subscriptions.ending import Ending
 from esante.subscriptions.model import Content, Failed, State, Status, Subscription, TopicEvent

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.access import Requester
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
+from esante.identity.access import Requester
 from esante.subscriptions import store, store_queue
 from esante.subscriptions.model import DeadLetter, Figures, LetterSettled, State, Status, Subscription
 

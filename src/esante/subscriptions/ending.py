@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.access import Requester
 from esante.core.journal import SYSTEM, Journal
 from esante.core.storage import NIL, Connection, Database, insert
+from esante.identity.access import Requester
 from esante.subscriptions import rules, store, store_queue
 from esante.subscriptions.model import Ended, Status, Subscription
 

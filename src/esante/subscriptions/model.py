@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from esante.access import AccessEvent, Requester
 from esante.core.journal import Event, event
 from esante.core.web import N_
+from esante.identity.access import AccessEvent, Requester
 from esante.record import Focus
 
 Resource = dict[str, Any]

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.access import Access
 from esante.core.web import N_, NOT_FOUND, Problem, read_form, redirect, render
+from esante.identity.access import Access
 from esante.subscriptions.model import Status, Subscription
 from esante.subscriptions.service import Subscriptions
 from esante.subscriptions.topics import TOPICS

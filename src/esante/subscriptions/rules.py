@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from esante.access import Purpose, Requester, Verdict
+from esante.identity.access import Purpose, Requester, Verdict
 from esante.record import Focus, Look
 from esante.subscriptions.model import Status, Subscription
 from esante.subscriptions.policy import Policy

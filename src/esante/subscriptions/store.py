@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from esante.access import Requester, principal_of, requester_in
 from esante.core.storage import Connection, Database, Kind, Row, Table
+from esante.identity.access import Requester, principal_of, requester_in
 from esante.subscriptions.model import Status, Subscription, Wish
 
 SUBSCRIPTION = Table(

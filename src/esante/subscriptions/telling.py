@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.access import Verdict
 from esante.core.storage import Connection, Row, insert
+from esante.identity.access import Verdict
 from esante.record import Document, Record
 from esante.subscriptions import rules, store_queue
 from esante.subscriptions.model import Subscription, Told, TopicEvent

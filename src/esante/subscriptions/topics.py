@@ -8,9 +8,9 @@ can tell from a notification whether its document is new, changed, or was hidden
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from esante.access import AccessEvent
 from esante.core.journal import Entry
 from esante.core.web import N_
+from esante.identity.access import AccessEvent
 from esante.record import (
     CATEGORIES,
     CATEGORY_SYSTEM,

@@ -47,7 +47,7 @@ SEARCHES: dict[str, dict[str, str]] = {
 
 
 class Asker(Protocol):
-    """What this face needs to know of who asks (`esante.access.Requester` has it)."""
+    """What this face needs to know of who asks (`esante.identity.access.Requester` has it)."""
 
     @property
     def only(self) -> UUID | None:

@@ -1,0 +1,108 @@
+"""Access: who asks, what the person allowed, the decision, and who looked."""
+
+from esante.identity.access.api import api_routes, capabilities
+from esante.identity.access.audit.access_log import log_types
+from esante.identity.access.audit.audit_event import audit_event
+from esante.identity.access.authn.authentication import principal_of, requester_in, requester_of
+from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayFace, is_admission
+from esante.identity.access.events import (
+    AppAllowed,
+    AppEnded,
+    AppRefused,
+    BlockChanged,
+    ClientRegistered,
+    CodeIssued,
+    CodeRefused,
+    EmergencyDeclared,
+    EmergencyReviewed,
+    Granted,
+    GrantEnded,
+    LogRead,
+    SharingChanged,
+    SignedIn,
+    SignedOut,
+    SignInRefused,
+    StateChanged,
+    StayRead,
+    StayRefused,
+    TokenIssued,
+    TurnedAway,
+)
+from esante.identity.access.matrix import matrix, policy, rights
+from esante.identity.access.model import (
+    AccessEvent,
+    Action,
+    Confidentiality,
+    Consent,
+    Grant,
+    GrantKind,
+    Item,
+    Purpose,
+    RecordState,
+    Requester,
+    Stay,
+    StayStatus,
+    Verdict,
+)
+from esante.identity.access.pages.sharing import page_routes
+from esante.identity.access.rules import decide, explain, opening_grant
+from esante.identity.access.service import Access
+from esante.identity.access.smart.client_store import SoftwareClient
+from esante.identity.access.smart.discovery import security
+
+__all__ = [
+    "STAY_PARAMETERS",
+    "Access",
+    "AccessEvent",
+    "Action",
+    "AppAllowed",
+    "AppEnded",
+    "AppRefused",
+    "BlockChanged",
+    "ClientRegistered",
+    "CodeIssued",
+    "CodeRefused",
+    "Confidentiality",
+    "Consent",
+    "EmergencyDeclared",
+    "EmergencyReviewed",
+    "Grant",
+    "GrantEnded",
+    "GrantKind",
+    "Granted",
+    "Item",
+    "LogRead",
+    "Purpose",
+    "RecordState",
+    "Requester",
+    "SharingChanged",
+    "SignInRefused",
+    "SignedIn",
+    "SignedOut",
+    "SoftwareClient",
+    "StateChanged",
+    "Stay",
+    "StayFace",
+    "StayRead",
+    "StayRefused",
+    "StayStatus",
+    "TokenIssued",
+    "TurnedAway",
+    "Verdict",
+    "api_routes",
+    "audit_event",
+    "capabilities",
+    "decide",
+    "explain",
+    "is_admission",
+    "log_types",
+    "matrix",
+    "opening_grant",
+    "page_routes",
+    "policy",
+    "principal_of",
+    "requester_in",
+    "requester_of",
+    "rights",
+    "security",
+]

@@ -1,0 +1,1 @@
+"""The access log of a person, in plain words and as FHIR AuditEvent."""

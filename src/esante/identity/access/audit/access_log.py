@@ -1,0 +1,299 @@
+"""Who looked: a person's entries of the journal in plain words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from esante.core.journal import EVENTS, Entry, Event, Journal
+from esante.core.web import N_, Page
+from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.events import (
+    AppAllowed,
+    AppEnded,
+    AppRefused,
+    BlockChanged,
+    CodeIssued,
+    EmergencyDeclared,
+    EmergencyReviewed,
+    Granted,
+    GrantEnded,
+    LogRead,
+    SharingChanged,
+    SignedIn,
+    StateChanged,
+)
+from esante.identity.access.model import AccessEvent, GrantKind
+from esante.identity.access.rules import REASONS
+from esante.identity.access.smart.scope_labels import in_words
+from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
+
+SCAN = 2_000
+"""How many entries one page looks through for those that fit its filter."""
+_CHUNK = 200
+Gettext = Callable[[str], str]
+
+KINDS = {
+    "": N_("Everything"),
+    "looked": N_("Looked into"),
+    "documents": N_("Documents changed"),
+    "emergency": N_("Emergencies"),
+    "sharing": N_("Your choices"),
+    "refused": N_("Refused"),
+}
+GRANT_KINDS = {
+    GrantKind.PRESENCE: N_("Presence code"),
+    GrantKind.CIRCLE: N_("Circle"),
+    GrantKind.STAY: N_("Hospital stay"),
+    GrantKind.EMERGENCY: N_("Emergency"),
+}
+PURPOSES = {
+    "TREAT": N_("Treatment"),
+    "ETREAT": N_("Emergency treatment"),
+    "PATRQT": N_("At the patient's request"),
+    "HOPERAT": N_("Running the service"),
+}
+_SHARING: Sequence[type[Event]] = (
+    StateChanged,
+    SharingChanged,
+    BlockChanged,
+    CodeIssued,
+    Granted,
+    GrantEnded,
+    EmergencyReviewed,
+    SignedIn,
+    AppAllowed,
+    AppRefused,
+    AppEnded,
+)
+_LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
+_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased)
+"""What the directory tells of a person; each type has its words."""
+_STATE_WORDS = {
+    "announced": N_("The letter about the record was sent."),
+    "open": N_("The record was opened."),
+    "objected": N_("You objected to the record."),
+    "closed": N_("You closed the record."),
+}
+_GRANTED_WORDS = {
+    GrantKind.PRESENCE: N_("%(subject)s entered your presence code and has access."),
+    GrantKind.CIRCLE: N_("You took %(subject)s into your circle."),
+    GrantKind.STAY: N_("%(subject)s told of your stay and has access."),
+}
+_ENDED_WORDS = {
+    "revoked": N_("You ended the access of the app %(subject)s."),
+    "replaced": N_("What the app %(subject)s may do was decided anew."),
+    "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
+    "returned": N_("The app %(subject)s gave its access back."),
+}
+_ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
+
+
+_NAMED = 3
+"""How many kinds of documents a line names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An entry as the page shows it; texts are in the reader's language. `who` is empty for the person herself."""
+
+    id: UUID
+    at: datetime
+    text: str
+    icon: str
+    tone: str
+    who: str
+    role: str
+    organization: str
+    client: str
+    origin: str
+    purpose: str = ""
+    grant: str = ""
+    reason: str = ""
+    justification: str = ""
+    refused: bool = False
+    documents: tuple[UUID, ...] = ()
+    categories: tuple[str, ...] = ()
+    """All kinds of documents touched, where `text` names only the first ones; or what an app may do."""
+    until: datetime | None = None
+
+
+def access_types() -> list[type[AccessEvent]]:
+    """Every declared event that tells of an access, in any room."""
+    return [type_ for type_ in EVENTS.values() if issubclass(type_, AccessEvent)]
+
+
+def log_types(kind: str = "") -> list[type[Event]]:
+    """The event types that a filter of the log (a key of `KINDS`) shows."""
+    accesses = access_types()
+    if kind == "looked":
+        looks = [type_ for type_ in accesses if type_.ACTION in "RE" and type_ is not EmergencyDeclared]
+        return [*looks, *_LOOKED_UP]
+    if kind == "documents":
+        return [type_ for type_ in accesses if type_.ACTION in "CUD"]
+    if kind == "emergency":
+        return [EmergencyDeclared, EmergencyReviewed]
+    if kind == "sharing":
+        return list(_SHARING)
+    if kind == "refused":
+        return [*accesses, PersonRead]
+    return [*accesses, *_SHARING, *_DIRECTORY]
+
+
+def refused(event: Any) -> bool:
+    """Whether an event tells of something that was asked for and not given."""
+    return isinstance(event, AccessEvent | PersonRead) and not event.allowed
+
+
+async def scan(
+    journal: Journal,
+    person_id: UUID,
+    types: Sequence[type[Event]],
+    keep: Callable[[Entry], bool],
+    *,
+    before: UUID | None,
+    since: datetime | None = None,
+    limit: int,
+) -> Page[Entry]:
+    """Up to `limit` entries that `keep` wants, newest first, from `before` (exclusive) back to `since`.
+
+    At most `SCAN` entries are looked at; `next` is the id from which the next page goes on.
+    """
+    found: list[Entry] = []
+    for _ in range(SCAN // _CHUNK):
+        entries = await journal.entries_of(person_id, types, before=before, limit=_CHUNK)
+        for entry in entries:
+            if since and entry.at < since:
+                return Page(found)
+            if keep(entry):
+                if len(found) == limit:
+                    return Page(found, str(before))
+                found.append(entry)
+            before = entry.id
+        if len(entries) < _CHUNK:
+            return Page(found)
+    return Page(found, str(before))
+
+
+def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str, str]) -> Line:
+    """An entry in words; `labels` and `roles` are the msgids of categories and professions by their keys."""
+    event, actor = entry.event, entry.actor
+    access = event if isinstance(event, AccessEvent) else None
+    return Line(
+        id=entry.id,
+        at=entry.at,
+        text=_text(entry, _, labels),
+        icon=_icon(event),
+        tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if refused(event) else "",
+        who="" if actor.id == entry.person_id else actor.name,
+        role=_(roles[actor.role]) if actor.role in roles else "",
+        organization=actor.organization if actor.organization != actor.name else "",
+        client=actor.client,
+        origin=entry.origin,
+        purpose=_(PURPOSES.get(access.purpose, "")) if access and access.purpose in PURPOSES else "",
+        grant=_grant(access, _),
+        reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
+        justification=event.justification if isinstance(event, EmergencyDeclared) else "",
+        refused=refused(event),
+        documents=access.documents if access and access.allowed else (),
+        categories=_kinds(event, _, labels),
+        until=getattr(event, "until", None),
+    )
+
+
+def fits(line: Line, words: Sequence[str]) -> bool:
+    """Whether a line holds all `words` (casefolded) somewhere."""
+    text = " ".join((line.text, line.who, line.role, line.organization, line.client, line.grant, line.reason))
+    return all(word in text.casefold() for word in words)
+
+
+def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
+    event: Any = entry.event
+    if event is None:
+        return _(N_("This entry was removed at the end of its retention."))
+    if isinstance(event, AccessEvent):
+        names = _names([_(labels.get(key, key)) for key in event.categories], _)
+        words = event.WORDS if event.allowed else event.REFUSED_WORDS
+        return _(words) % {"actor": entry.actor.name, "categories": names}
+    if isinstance(event, AppAllowed | AppRefused | AppEnded):
+        return _(_of_app(event, own=entry.actor.id == entry.person_id)) % {
+            "actor": entry.actor.name,
+            "subject": event.app,
+        }
+    return _plain(event, entry.actor.name, _)
+
+
+def _of_app(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
+    """The words for what became of an app; `own`: by the person herself."""
+    match event:
+        case AppAllowed():
+            if not own:
+                return N_("%(actor)s used the app %(subject)s with your record.")
+            return N_("The app %(subject)s came back.") if event.again else N_("You gave the app %(subject)s access.")
+        case AppRefused():
+            return N_("You refused the app %(subject)s.")
+    if event.cause == "revoked" and not own:
+        return N_("%(actor)s ended the access of the app %(subject)s.")
+    return _ENDED_WORDS.get(event.cause, N_("The access of the app %(subject)s ended."))
+
+
+def _kinds(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
+    if isinstance(event, AppAllowed):
+        return tuple(wording.title for wording in in_words(event.scopes.split(), "patient", _))
+    return tuple(_(labels.get(key, key)) for key in event.categories) if isinstance(event, AccessEvent) else ()
+
+
+def _names(names: Sequence[str], _: Gettext) -> str:
+    """Kinds of documents in a sentence: all, or the first few and how many more."""
+    if len(names) <= _NAMED:
+        return ", ".join(names) or _(N_("no documents"))
+    return _(N_("%(names)s and %(count)s other kinds")) % {
+        "names": ", ".join(names[: _NAMED - 1]),
+        "count": len(names) - _NAMED + 1,
+    }
+
+
+def _plain(event: Any, actor: str, _: Gettext) -> str:
+    """The words of an event that is not an access."""
+    match event:
+        case PersonRead(allowed=False):
+            return _(event.REFUSED_WORDS) % {"actor": actor}
+        case PersonRead() | PersonSearched() | PersonUpdated() | PersonDeceased():
+            return _(event.WORDS) % {"actor": actor}
+        case StateChanged():
+            return _(_STATE_WORDS.get(event.after, N_("The record changed.")))
+        case SharingChanged():
+            return _(N_("You turned sharing on.") if event.sharing else N_("You opted out of sharing."))
+        case BlockChanged():
+            words = N_("You blocked %(subject)s.") if event.blocked else N_("You lifted the block of %(subject)s.")
+            return _(words) % {"subject": event.subject}
+        case CodeIssued():
+            return _(N_("You made a presence code."))
+        case Granted():
+            words = _GRANTED_WORDS.get(GrantKind(event.kind), N_("%(subject)s has access."))
+            return _(words) % {"subject": event.holder}
+        case GrantEnded():
+            return _(N_("The access of %(subject)s ends.")) % {"subject": event.holder}
+        case EmergencyReviewed():
+            verdict = _(VERDICTS.get(event.verdict, event.verdict))
+            return _(N_("The agency reviewed an emergency access: %(verdict)s.")) % {"verdict": verdict}
+        case SignedIn():
+            return _(N_("You signed in."))
+        case LogRead():
+            return _(N_("You looked at this list."))
+    return _(N_("Something else happened."))
+
+
+def _icon(event: Any) -> str:
+    if isinstance(event, EmergencyDeclared):
+        return "emergency"
+    if isinstance(event, AccessEvent):
+        return _ICONS[event.ACTION]
+    return "person" if isinstance(event, SignedIn | PersonRead | PersonSearched) else "sharing"
+
+
+def _grant(access: AccessEvent | None, _: Gettext) -> str:
+    if access is None or not access.grant_kind or access.grant_kind not in set(GrantKind):
+        return ""
+    return _(GRANT_KINDS[GrantKind(access.grant_kind)])

@@ -1,0 +1,1 @@
+"""Authentication of people and software, and its rate limits."""

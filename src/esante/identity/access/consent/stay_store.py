@@ -1,0 +1,63 @@
+"""The SQL of hospital stays."""
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from esante.core.storage import Connection, Database, Kind, Row, Table
+from esante.identity.access.model import Stay, StayStatus
+
+STAY = Table(
+    "access_stay",
+    Kind.PERSON,
+    {
+        "person_id": "uuid",
+        "stay_id": "uuid",
+        "organization_id": "uuid",
+        "status": "text",
+        "began_at": "timestamptz",
+        "ended_at": "timestamptz",
+    },
+)
+
+
+def stay_row(stay: Stay) -> Row:
+    """The row of a new stay."""
+    return (
+        STAY,
+        (stay.person_id, stay.id, stay.organization_id, stay.status.value, stay.began_at, stay.ended_at),
+    )
+
+
+async def of_person(db: Database | Connection, person_id: UUID, organization_id: UUID) -> list[Stay]:
+    """A person's stays at one hospital, newest first."""
+    rows = await db.fetch(
+        "SELECT * FROM access_stay WHERE person_id = $1 AND organization_id = $2 ORDER BY stay_id DESC",
+        person_id,
+        organization_id,
+    )
+    return [_stay(row) for row in rows]
+
+
+async def end(conn: Connection, person_id: UUID, stay_id: UUID, status: StayStatus, ended_at: datetime) -> Stay:
+    """Write that a stay is over; returns it."""
+    row = await conn.fetchrow(
+        "UPDATE access_stay SET status = $3, ended_at = $4 WHERE person_id = $1 AND stay_id = $2 RETURNING *",
+        person_id,
+        stay_id,
+        status.value,
+        ended_at,
+    )
+    return _stay(row)
+
+
+def _stay(row: asyncpg.Record) -> Stay:
+    return Stay(
+        id=row["stay_id"],
+        person_id=row["person_id"],
+        organization_id=row["organization_id"],
+        status=StayStatus(row["status"]),
+        began_at=row["began_at"],
+        ended_at=row["ended_at"],
+    )

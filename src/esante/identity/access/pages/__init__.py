@@ -1,0 +1,1 @@
+"""The pages of access control in the portal."""

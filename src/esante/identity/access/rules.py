@@ -1,0 +1,225 @@
+"""The access decision: who may do what with which part of whose record, and why.
+
+The rules are asked in this order; the first that applies decides. No rule applies: no.
+
+| rule | applies when | verdict |
+|---|---|---|
+| patient.other | a patient asks about another person | no |
+| launch.other | software that was launched for a patient asks about another person | no |
+| patient.dead | a patient's account asks after her death | no |
+| patient.before-opening | she asks about a record that was never opened | no |
+| patient.read | she reads | yes, hidden documents too, also when closed |
+| patient.closed | she adds to a record that is not open | no |
+| patient.write, patient.category | she adds a category that the matrix lets patients write / another | yes / no |
+| requester.kind | neither practitioner nor organisation asks (an operator, the system) | no |
+| purpose | a professional states a purpose other than treatment or emergency | no |
+| record.none, .announced, .objected, .closed | the record is not open | no |
+| write.emergency | an emergency is given as purpose for writing | no |
+| write.dead | too long after death | no |
+| write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
+| author.self, author.organization | the document is of the requester, or of the same organisation | yes |
+| blocked | the person blocked the requester or the organisation | no |
+| hidden | the document is hidden | no |
+| opted-out | the person opted out of sharing | no |
+| read.dead | too long after death | no |
+| read.category | the matrix does not let the profession read the category | no |
+| grant.<kind> | an active grant of the requester reaches documents this confidential | yes |
+| restricted | an active grant is there, none reaches this far | no |
+| no-grant | anything else | no |
+
+A deposit needs no grant: providing is not reading. An emergency grant is for reading only; it does not lift a
+block, an opt-out or what is hidden.
+"""
+
+from datetime import datetime
+
+from esante.core.web import N_
+from esante.identity.access.matrix import Policy, policy, rights
+from esante.identity.access.model import (
+    Action,
+    Consent,
+    Grant,
+    Item,
+    Purpose,
+    RecordState,
+    Requester,
+    Verdict,
+)
+
+REASONS = {
+    "own": N_("It is your own record."),
+    "dead": N_("The person has died."),
+    "other-person": N_("A patient sees only the own record."),
+    "other-launch": N_("The app was opened for another patient."),
+    "not-opened": N_("The record is not open yet."),
+    "closed": N_("The record is closed."),
+    "objected": N_("You objected to the record."),
+    "own-category": N_("Documents of this kind are written by professionals."),
+    "not-treating": N_("Only health professionals who treat you see your record."),
+    "purpose": N_("Health data is given for treatment only."),
+    "write-emergency": N_("An emergency access is for reading only."),
+    "provides": N_("This profession may put documents of this kind into a record."),
+    "not-provides": N_("This profession may not put documents of this kind into a record."),
+    "author": N_("It is the author of the document."),
+    "author-organization": N_("The document comes from the same organisation."),
+    "blocked": N_("You blocked this professional or organisation."),
+    "hidden": N_("You hid this document."),
+    "opted-out": N_("You opted out of sharing."),
+    "profession": N_("This profession does not see documents of this kind."),
+    "circle": N_("You took this professional into your circle."),
+    "presence_code": N_("You gave a presence code."),
+    "institution_stay": N_("You are or were treated in this organisation."),
+    "emergency": N_("An emergency was declared."),
+    "restricted": N_("You restricted this document to its author and your circle."),
+    "no-grant": N_("You gave no access."),
+    "refused": N_("Access was refused."),
+}
+"""The reason keys of verdicts in plain words to the person (msgids)."""
+
+_CLOSED = {
+    RecordState.NONE: Verdict(False, "record.none", "not-opened"),
+    RecordState.ANNOUNCED: Verdict(False, "record.announced", "not-opened"),
+    RecordState.OBJECTED: Verdict(False, "record.objected", "objected"),
+    RecordState.CLOSED: Verdict(False, "record.closed", "closed"),
+}
+_NEVER_OPENED = (RecordState.NONE, RecordState.ANNOUNCED)
+_PROFESSIONAL = ("practitioner", "organization")
+_CARE = (Purpose.TREATMENT, Purpose.EMERGENCY)
+
+
+TRANSITIONS = {
+    "object": ((RecordState.ANNOUNCED, RecordState.OPEN), RecordState.OBJECTED),
+    "close": ((RecordState.OPEN,), RecordState.CLOSED),
+    "reopen": ((RecordState.OBJECTED, RecordState.CLOSED), RecordState.OPEN),
+}
+"""What a person may do with the life of her record: from which states, to which."""
+
+
+def next_state(state: RecordState, act: str) -> RecordState | None:
+    """The state after `act` (also when it is that already), or None when it is not allowed."""
+    before, after = TRANSITIONS.get(act, ((), None))
+    return after if state in before or state is after else None
+
+
+def decide(
+    consent: Consent,
+    requester: Requester,
+    action: Action,
+    item: Item,
+    purpose: Purpose,
+    at: datetime,
+) -> Verdict:
+    """Whether `requester` may read or write `item` of the record that `consent` is about (see the table)."""
+    if requester.only not in (None, consent.person_id):
+        own = requester.kind == "patient"
+        return (
+            Verdict(False, "patient.other", "other-person") if own else Verdict(False, "launch.other", "other-launch")
+        )
+    if requester.kind == "patient":
+        return _patient(consent, action, item, at)
+    if requester.kind not in _PROFESSIONAL:
+        return Verdict(False, "requester.kind", "not-treating")
+    if purpose not in _CARE:
+        return Verdict(False, "purpose", "purpose")
+    if consent.state is not RecordState.OPEN:
+        return _CLOSED[consent.state]
+    if action is Action.WRITE:
+        return _write(consent, requester, item, purpose, at)
+    return _read(consent, requester, item, at)
+
+
+def may_admit(state: RecordState | None) -> Verdict:
+    """Whether a hospital may tell of a stay of a person whose record is in a state (None: there is no record)."""
+    if state is RecordState.OPEN:
+        return Verdict(True, "stay.admission", "institution_stay")
+    return _CLOSED[state or RecordState.NONE]
+
+
+def explain(verdict: Verdict) -> str:
+    """The verdict's reason in plain words to the person (a msgid); its rule id is for operators."""
+    return REASONS.get(verdict.reason, REASONS["refused"])
+
+
+def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant | None:
+    """The grant with which a professional may open the record at all, or None: then it is not there for him.
+
+    What is seen inside, `decide` says of each document.
+    """
+    terms = policy(at.date())
+    closed = (
+        requester.kind not in _PROFESSIONAL
+        or requester.only not in (None, consent.person_id)
+        or consent.state is not RecordState.OPEN
+        or not consent.sharing
+        or requester.id in consent.blocked
+        or requester.organization_id in consent.blocked
+        or (consent.deceased_at is not None and at >= consent.deceased_at + terms.read_after_death)
+    )
+    return None if closed else _grant(consent, requester, terms, at)[0]
+
+
+def _patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
+    if consent.deceased_at is not None and consent.deceased_at <= at:
+        return Verdict(False, "patient.dead", "dead")
+    if consent.state in _NEVER_OPENED:
+        return Verdict(False, "patient.before-opening", "not-opened")
+    if action is Action.READ:
+        return Verdict(True, "patient.read", "own")
+    if consent.state is not RecordState.OPEN:
+        return Verdict(False, "patient.closed", "closed")
+    right = rights(at.date()).get(("patient", item.category))
+    if right is not None and right.write:
+        return Verdict(True, "patient.write", "own")
+    return Verdict(False, "patient.category", "own-category")
+
+
+def _write(consent: Consent, requester: Requester, item: Item, purpose: Purpose, at: datetime) -> Verdict:
+    if purpose is Purpose.EMERGENCY:
+        return Verdict(False, "write.emergency", "write-emergency")
+    if consent.deceased_at is not None and at >= consent.deceased_at + policy(at.date()).write_after_death:
+        return Verdict(False, "write.dead", "dead")
+    right = rights(at.date()).get((requester.profession, item.category))
+    if right is not None and right.write:
+        return Verdict(True, "write.matrix", "provides")
+    return Verdict(False, "write.category", "not-provides")
+
+
+def _read(consent: Consent, requester: Requester, item: Item, at: datetime) -> Verdict:
+    organization = requester.organization_id
+    if item.author_id is not None and item.author_id == requester.id:
+        return Verdict(True, "author.self", "author")
+    if item.organization_id is not None and item.organization_id in (organization, requester.id):
+        return Verdict(True, "author.organization", "author-organization")
+    if requester.id in consent.blocked or organization in consent.blocked:
+        return Verdict(False, "blocked", "blocked")
+    if item.confidentiality == "hidden":
+        return Verdict(False, "hidden", "hidden")
+    if not consent.sharing:
+        return Verdict(False, "opted-out", "opted-out")
+    terms = policy(at.date())
+    if consent.deceased_at is not None and at >= consent.deceased_at + terms.read_after_death:
+        return Verdict(False, "read.dead", "dead")
+    right = rights(at.date()).get((requester.profession, item.category))
+    if right is None or not right.read:
+        return Verdict(False, "read.category", "profession")
+    return _by_grant(consent, requester, item, terms, at)
+
+
+def _by_grant(consent: Consent, requester: Requester, item: Item, terms: Policy, at: datetime) -> Verdict:
+    grant, any_grant = _grant(consent, requester, terms, at, item)
+    if grant is not None:
+        return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
+    return Verdict(False, "restricted", "restricted") if any_grant else Verdict(False, "no-grant", "no-grant")
+
+
+def _grant(
+    consent: Consent, requester: Requester, terms: Policy, at: datetime, item: Item | None = None
+) -> tuple[Grant | None, bool]:
+    """The preferred grant of the requester that reaches `item`, and whether there is any grant at all."""
+    holders = (requester.id, requester.organization_id)
+    active = [grant for grant in consent.grants if grant.holder_id in holders and grant.active(at)]
+    for kind, levels in terms.reach.items():
+        for grant in active:
+            if grant.kind == kind and (item is None or item.confidentiality in levels):
+                return grant, True
+    return None, bool(active)
