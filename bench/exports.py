@@ -14,7 +14,7 @@ from esante.export.asking import Wish
 from esante.export.model import Level
 from esante.export.service import SETTLING
 from esante.identity.access import Requester, requester_of
-from esante.record import Deposit
+from esante.services.record import Deposit
 
 
 async def export(data: Path, seconds: float, full: bool) -> Figures:

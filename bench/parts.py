@@ -87,7 +87,7 @@ async def _fill(platform, world: World, total: int) -> None:
     sample = await platform.db.fetchrow("SELECT * FROM document LIMIT 1")
     if sample is None:
         from esante.identity.access import requester_of
-        from esante.record import Deposit
+        from esante.services.record import Deposit
 
         for number in range(1):
             await platform.record.deposit(

@@ -6,7 +6,7 @@ ROOMS = (
     "core.fhir",
     "identity.directory",
     "identity.access",
-    "record",
+    "services.record",
     "notices",
     "export",
     "subscriptions",

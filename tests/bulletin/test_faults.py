@@ -12,7 +12,7 @@ from esante.bulletin.files import Files
 from esante.bulletin.library import Library
 from esante.bulletin.publication import paper
 from esante.core.journal import Actor
-from esante.record import DepositedEvent
+from esante.services.record import DepositedEvent
 from tests.bulletin.sample import BASE
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past

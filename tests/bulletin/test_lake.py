@@ -13,7 +13,7 @@ from esante.bulletin.keys import BulletinKey
 from esante.bulletin.lake import Lake
 from esante.core.journal import Actor
 from esante.core.storage import NIL, Objects
-from esante.record import DepositedEvent
+from esante.services.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past
 

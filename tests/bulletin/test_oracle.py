@@ -12,7 +12,7 @@ from esante.bulletin.model import PlatformObserved
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.identity.access import SharingChanged, StateChanged
-from esante.record import Corrected, DepositedEvent, Withdrawn
+from esante.services.record import Corrected, DepositedEvent, Withdrawn
 
 from .conftest import LAST, bulletin_over, month_back, tell, with_past
 

@@ -15,7 +15,7 @@ from esante.bulletin.keys import BulletinKey
 from esante.bulletin.model import Guarded
 from esante.bulletin.protection import noise, protect
 from esante.core.journal import Actor
-from esante.record import DepositedEvent
+from esante.services.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past
 

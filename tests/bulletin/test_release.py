@@ -7,7 +7,7 @@ import pytest
 
 from esante.bulletin import Cell, Flag, Refused, store, vintages
 from esante.core.journal import Actor
-from esante.record import DepositedEvent
+from esante.services.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, month_back, tell, with_past
 

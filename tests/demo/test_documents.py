@@ -15,7 +15,7 @@ from esante.demo import documents_of, world
 from esante.demo.case import TYPES
 from esante.demo.course import papers, period
 from esante.identity.access import Action, Consent, Item, Purpose, RecordState, decide, requester_of
-from esante.record import category_of_type
+from esante.services.record import category_of_type
 
 DAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

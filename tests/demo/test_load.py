@@ -34,7 +34,7 @@ from esante.identity.access import (
     Granted,
     StateChanged,
 )
-from esante.record import Deposit, DepositedEvent, Read
+from esante.services.record import Deposit, DepositedEvent, Read
 from esante.settings import Settings
 
 PERSONS = 50

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from esante.record import CLINICAL
+from esante.services.record import CLINICAL
 from tests.record.test_capabilities import BODIES
 
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ import pytest
 
 from esante.core.web import COOKIE
 from esante.identity.access import Confidentiality
-from esante.record import Deposit, Document
+from esante.services.record import Deposit, Document
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import CONSULTATION, LABORATORY, LETTER, discharge_letter, pdf, png, provided, published
 from tests.e2e.processes import Server

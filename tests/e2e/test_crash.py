@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from esante.core.web import COOKIE
-from esante.record import Read
+from esante.services.record import Read
 from tests.e2e.clients import Book, acknowledged, kept, load, send_again
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import published

@@ -18,7 +18,7 @@ from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
 from esante.identity.directory import Identifier, Organization
-from esante.record import Deposit
+from esante.services.record import Deposit
 from tests.e2e.fuzzing import Fuzzer, Shot
 from tests.e2e.papers import LETTER, discharge_letter
 from tests.e2e.processes import Server

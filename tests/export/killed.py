@@ -18,7 +18,7 @@ from esante.core.storage import Database, Objects
 from esante.export import Exports, work
 from esante.identity.access import Access
 from esante.identity.directory import Directory
-from esante.record import Record
+from esante.services.record import Record
 
 BASE = "http://esante.test"
 

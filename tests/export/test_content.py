@@ -11,7 +11,7 @@ from esante.core.storage import NIL, uuid7
 from esante.export import Copied, ExportRefused
 from esante.export import work as export_work
 from esante.identity.access import Confidentiality, requester_of
-from esante.record.clinical_types import CLINICAL, SUPPORTING
+from esante.services.record.clinical_types import CLINICAL, SUPPORTING
 from tests.record.conftest import FHIR as FHIR_JSON
 from tests.record.conftest import fhir_document
 from tests.record.test_clinical import create, observation

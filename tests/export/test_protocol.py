@@ -18,7 +18,7 @@ from esante.export import ExportAsked, ExportEnded, ExportFetched, State
 from esante.export import service as export_service
 from esante.export import work as export_work
 from esante.identity.access import requester_of
-from esante.record import COPIED_TYPES
+from esante.services.record import COPIED_TYPES
 
 from .conftest import ASYNC, FHIR, ids, job_id
 

@@ -17,7 +17,7 @@ from esante.core.web import HANDLERS, SecurityHeaders
 from esante.export import Taken, Takeout
 from esante.export import work as export_work
 from esante.identity.access import Confidentiality, requester_of
-from esante.record import Deposit, Status
+from esante.services.record import Deposit, Status
 from tests.record.conftest import BASE, pdf
 from tests.record.test_opening import laboratory_report
 

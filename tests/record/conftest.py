@@ -16,7 +16,8 @@ from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
-from esante.record import Deposit, Record, api
+from esante.services.record import Deposit, Record
+from esante.services.record.documents import mhd_api
 
 BASE = "http://esante.test"
 LOCAL = "urn:example:record-tests"
@@ -79,7 +80,8 @@ class World:
             requester, frozenset((scopes or f"{level}/*.cruds").split()), timedelta(hours=1)
         )
         app = Starlette(
-            routes=api.routes(self.record, self.directory, self.access, f"{BASE}/fhir"), exception_handlers=HANDLERS
+            routes=mhd_api.routes(self.record, self.directory, self.access, f"{BASE}/fhir"),
+            exception_handlers=HANDLERS,
         )
         app.state.sessions = Sessions(self.db)
         headers = {"Authorization": f"Bearer {token}"}

@@ -8,7 +8,7 @@ import pytest
 from esante.core.storage import Objects, uuid7
 from esante.core.web import Problem
 from esante.identity.access import Confidentiality, requester_of
-from esante.record import Deposit, Filters
+from esante.services.record import Deposit, Filters
 
 from ..conftest import create_database, open_journal
 from .conftest import FHIR, open_world, reference

@@ -10,7 +10,7 @@ from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality, requester_of
 from esante.identity.directory import Identifier
-from esante.record import api
+from esante.services.record.documents import mhd_api
 
 from .conftest import BASE, FHIR, cda, fhir_document, image, pdf, reference, transaction
 
@@ -475,7 +475,7 @@ async def test_bodies_that_are_too_large_or_of_another_kind_are_refused_early(wo
         xml = await client.post("/fhir", content=b"<Bundle/>", headers={"Content-Type": "application/fhir+xml"})
 
         async def endless():
-            for _ in range(api.MAX_BUNDLE // 1_000_000 + 30):
+            for _ in range(mhd_api.MAX_BUNDLE // 1_000_000 + 30):
                 yield bytes(1_000_000)
 
         streamed = await client.post("/fhir", content=endless(), headers=FHIR)
@@ -496,7 +496,7 @@ async def test_only_a_patient_hides_and_what_is_hidden_is_labelled(world):
 
 
 def test_the_capabilities_name_every_search_parameter():
-    by_type = {entry["type"]: entry for entry in api.capabilities()}
+    by_type = {entry["type"]: entry for entry in mhd_api.capabilities()}
     assert {"DocumentReference", "List", "Binary", "Bundle", "Observation", "Provenance"} <= set(by_type)
     names = {parameter["name"] for parameter in by_type["DocumentReference"]["searchParam"]}
     assert {"patient", "patient.identifier", "type", "status", "period"} <= names

@@ -133,7 +133,7 @@ async def person(world):
 
 def body(type_: str, person) -> dict:
     """A resource of a person with what it must have."""
-    from esante.record import CLINICAL
+    from esante.services.record import CLINICAL
 
     owner = CLINICAL[type_].person
     whose = {owner: {"reference": f"Patient/{person.id}"}} if owner else {}
@@ -141,7 +141,7 @@ def body(type_: str, person) -> dict:
 
 
 def test_every_clinical_type_is_tried():
-    from esante.record import CLINICAL
+    from esante.services.record import CLINICAL
 
     assert set(BODIES) == set(CLINICAL)
 

@@ -10,8 +10,9 @@ import pytest
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
 from esante.identity.directory import Identifier
-from esante.record import MAX_CONTENT, Deposit, InvalidContent, checks
-from esante.record.sandbox import Sandbox
+from esante.services.record import MAX_CONTENT, Deposit, InvalidContent
+from esante.services.record.documents import validation
+from esante.services.record.rendering.worker_pool import Sandbox
 
 from .conftest import cda, fhir_document, image, letter, pdf
 
@@ -27,14 +28,14 @@ async def sandbox():
 
 async def _key(sandbox, content: bytes, meta: Deposit) -> str:
     with pytest.raises(InvalidContent) as refused:
-        await checks.examine(content, meta, sandbox)
+        await validation.examine(content, meta, sandbox)
     assert refused.value.title
     assert refused.value.remedy
     return refused.value.key
 
 
 async def _findings(sandbox, content: bytes, meta: Deposit) -> set[str]:
-    return {finding.key for finding in (await checks.examine(content, meta, sandbox)).findings}
+    return {finding.key for finding in (await validation.examine(content, meta, sandbox)).findings}
 
 
 def _bundle(**changes) -> bytes:
@@ -103,7 +104,7 @@ REFUSED = {
     "a date to come": (lambda: orjson.dumps(fhir_document(date="2199-01-01")), Deposit(), "future-date"),
     "a date to come, named": (
         lambda: b"text",
-        Deposit(type="51852-2", event_date=checks.today() + timedelta(days=1)),
+        Deposit(type="51852-2", event_date=validation.today() + timedelta(days=1)),
         "future-date",
     ),
     "a title of two lines": (lambda: b"text", Deposit(type="51852-2", title="a\nb"), "bad-text"),
@@ -158,7 +159,7 @@ async def test_a_style_sheet_of_a_cda_is_told_of(sandbox):
 
 async def test_a_document_that_stalls_its_process_is_refused(monkeypatch):
     stalled = Sandbox(workers=1)
-    monkeypatch.setattr("esante.record.sandbox.TIMEOUT", 0.0)
+    monkeypatch.setattr("esante.services.record.rendering.worker_pool.TIMEOUT", 0.0)
     assert await _key(stalled, pdf(), PDF) == "too-complex"
     monkeypatch.undo()
     assert await _findings(stalled, pdf(), PDF) == set()

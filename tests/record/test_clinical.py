@@ -329,7 +329,7 @@ def _meta(code: str) -> bytes:
 async def test_what_a_patient_adds_herself_counts_as_her_note(world):
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
-    from esante.record.clinical_model import ClinicalCreated
+    from esante.services.record.clinical.events import ClinicalCreated
 
     async with world.client(requester_of(person)) as me:
         made = await create(me, observation(person))
@@ -355,7 +355,7 @@ async def test_what_a_patient_adds_herself_counts_as_her_note(world):
 
 async def test_who_may_not_write_a_category_is_refused_and_it_is_told(world):
     person, closed = await world.person(), await world.person(opened=False)
-    from esante.record.clinical_model import ClinicalRefused
+    from esante.services.record.clinical.events import ClinicalRefused
 
     async with world.client(world.people["laboratory"]) as laboratory:
         prescription = {

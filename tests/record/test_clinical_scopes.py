@@ -6,8 +6,8 @@ from esante.core.fhir import check
 from esante.identity.access import requester_of
 from esante.identity.access.audit.access_log import line
 from esante.identity.access.audit.audit_event import audit_event
-from esante.record import CATEGORIES
-from esante.record.clinical_model import ClinicalEvent
+from esante.services.record import CATEGORIES
+from esante.services.record.clinical.events import ClinicalEvent
 
 from .conftest import BASE, FHIR
 from .test_clinical import create, identified, observation

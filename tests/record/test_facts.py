@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from esante.core.fhir import check, decode, encode
 from esante.core.storage import uuid7
-from esante.record.clinical_types import CLINICAL, KEPT
-from esante.record.facts import facts_of
+from esante.services.record.clinical_types import CLINICAL, KEPT
+from esante.services.record.indexing.extraction import facts_of
 
 PERSON = UUID("0198c5d2-0000-7000-8000-000000000001")
 PERSONS = {name: type_.person for name, type_ in CLINICAL.items()}

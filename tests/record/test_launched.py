@@ -9,7 +9,7 @@ import pytest
 
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-from esante.record import Refused
+from esante.services.record import Refused
 
 from .conftest import FHIR, LOCAL, letter, reference
 

@@ -12,7 +12,7 @@ import pytest
 from esante.core.fhir import check
 from esante.core.fhir.definitions import load
 from esante.identity.access import requester_of
-from esante.record import CLINICAL
+from esante.services.record import CLINICAL
 
 from .conftest import FHIR
 from .test_capabilities import BODIES, app_client, body

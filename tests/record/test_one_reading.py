@@ -8,7 +8,7 @@ import pytest
 from esante.core.storage import uuid7
 from esante.core.web import Problem
 from esante.identity.access import requester_of
-from esante.record import Deposit, Read, Refused, rules
+from esante.services.record import Deposit, Read, Refused, rules
 
 from .conftest import letter, pdf
 

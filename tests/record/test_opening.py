@@ -8,7 +8,7 @@ import pytest
 from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality, requester_of
-from esante.record.sources import OPENING
+from esante.services.record.indexing.sources import OPENING
 
 from .conftest import FHIR, fhir_document, transaction
 
@@ -201,18 +201,18 @@ async def test_many_open_a_document_at_once_and_it_is_opened_once(world, person)
 
 
 async def test_a_document_that_cannot_be_opened_stands_in_nobodys_way(world, person, monkeypatch):
-    from esante.record import opening
+    from esante.services.record.indexing import ingest
 
     async with world.client(world.people["hospital"]) as hospital:
         broken = await deposit(hospital, person, laboratory_report(person, ("1", 1.0)))
-        whole = opening.facts_of
+        whole = ingest.facts_of
 
         def facts(bundle, *rest):
             if bundle["entry"][-2]["resource"]["valueQuantity"]["value"] == 1:
                 raise RecursionError
             return whole(bundle, *rest)
 
-        monkeypatch.setattr(opening, "facts_of", facts)
+        monkeypatch.setattr(ingest, "facts_of", facts)
         await deposit(hospital, person, laboratory_report(person, ("2", 2.0)))
     async with world.client(world.people["doctor"]) as doctor:
         [observation] = await resources(doctor, f"Observation?patient={person.id}")
@@ -244,7 +244,7 @@ async def test_who_has_no_access_finds_nothing_and_the_patient_is_told(world, pe
         assert {name: stranger.get(name) for name in ("total", "entry")} == {
             name: known.get(name) for name in ("total", "entry")
         }
-    from esante.record.clinical_model import ClinicalRefused, ClinicalSearched
+    from esante.services.record.clinical.events import ClinicalRefused, ClinicalSearched
 
     told = await world.events(person, ClinicalSearched, ClinicalRefused)
     refused = [

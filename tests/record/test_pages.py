@@ -14,7 +14,7 @@ from starlette.routing import Route
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, SecurityHeaders
 from esante.identity.access import requester_of
-from esante.record import Corrected, Deposit, Read, Status, page_routes
+from esante.services.record import Corrected, Deposit, Read, Status, page_routes
 
 from .conftest import BASE, cda, fhir_document, image, letter, pdf
 
@@ -163,7 +163,7 @@ async def test_a_document_that_no_process_can_open_has_a_page_that_says_so(world
     person, document = await with_document(world, content, meta, by="surgeon")
     healthy = await with_document(world, pdf("Words of another"), Deposit(type="51852-2"), person)
     client = await browse(requester_of(person))
-    monkeypatch.setattr("esante.record.sandbox.TIMEOUT", 0.0)
+    monkeypatch.setattr("esante.services.record.rendering.worker_pool.TIMEOUT", 0.0)
     shown = await page(client, f"/record/{document.id}")
     if kind == "image":
         picture = await client.get(shown.xpath("//article//img/@src")[0])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from esante.record.worker import rendering
+from esante.services.record.rendering.worker import rendering
 
 CDA = """<ClinicalDocument xmlns="urn:hl7-org:v3"><component><structuredBody><component><section>
 <title>Findings</title><text>{}</text></section></component></structuredBody></component></ClinicalDocument>"""

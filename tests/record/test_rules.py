@@ -10,7 +10,7 @@ from esante.core.fhir.rest.http import keys_of
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality
 from esante.identity.directory import Identifier, Person
-from esante.record import CATEGORIES, category_of_type, rules
+from esante.services.record import CATEGORIES, category_of_type, rules
 
 MATRICULE = "urn:oid:1.3.182.4.4"
 LEVELS = st.sampled_from(Confidentiality)

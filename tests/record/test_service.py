@@ -9,7 +9,7 @@ import pytest
 from esante.core.storage import INLINE_LIMIT, uuid7
 from esante.core.web import Problem
 from esante.identity.access import Confidentiality, requester_of
-from esante.record import (
+from esante.services.record import (
     ConfidentialitySet,
     Corrected,
     Deposit,
@@ -292,7 +292,7 @@ async def test_the_author_may_be_a_practitioner_of_the_organisation(world):
 
 
 async def test_all_documents_of_an_act_or_none(world):
-    from esante.record import Entry
+    from esante.services.record import Entry
 
     person = await world.person()
     hospital = world.people["hospital"]

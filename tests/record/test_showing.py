@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from esante.core.storage import sha256
-from esante.record import sandbox as sandboxes
-from esante.record.sandbox import Sandbox, Unopened
-from esante.record.showing import MAX_TEXT, Showing, Unreadable, plain_text
+from esante.services.record.rendering import worker_pool as sandboxes
+from esante.services.record.rendering.preview import MAX_TEXT, Showing, Unreadable, plain_text
+from esante.services.record.rendering.worker_pool import Sandbox, Unopened
 
 from .conftest import image, pdf
 

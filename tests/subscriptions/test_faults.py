@@ -306,7 +306,7 @@ PROCESS = """
     from esante.identity.access import Access
     from esante.identity.directory import Directory
     from esante.core.journal import Journal
-    from esante.record import Record
+    from esante.services.record import Record
     from esante.core.storage import Database, Objects
     from tests.subscriptions.conftest import BASE, LOOPBACK, Subscriptions, fast
 

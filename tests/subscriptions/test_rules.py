@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from esante.core.journal import EVENTS, Actor, Entry
 from esante.core.storage import uuid7
 from esante.identity.access import Requester
-from esante.record import ConfidentialitySet, DepositedEvent, Read, Withdrawn
+from esante.services.record import ConfidentialitySet, DepositedEvent, Read, Withdrawn
 from esante.subscriptions import TOPICS, Status, policy, rules
 from esante.subscriptions.policy import load
 from esante.subscriptions.topics import foci_of

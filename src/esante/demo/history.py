@@ -25,7 +25,7 @@ from esante.identity.access import (
     decide,
     requester_of,
 )
-from esante.record import (
+from esante.services.record import (
     FORMAT_BY_MIME_TYPE,
     ConfidentialitySet,
     DepositedEvent,

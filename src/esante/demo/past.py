@@ -24,7 +24,7 @@ from esante.identity.access import (
     StateChanged,
 )
 from esante.identity.directory import PractitionerRegistered
-from esante.record import ConfidentialitySet, DepositedEvent, Listed, Read, Refused
+from esante.services.record import ConfidentialitySet, DepositedEvent, Listed, Read, Refused
 
 ORIGIN = "synthetic"
 _ZONE = ZoneInfo("Europe/Luxembourg")

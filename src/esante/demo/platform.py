@@ -8,7 +8,7 @@ from esante.core.storage import Database, Objects
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.notices import Notices
-from esante.record import Record
+from esante.services.record import Record
 from esante.settings import Settings
 
 

@@ -12,7 +12,7 @@ from esante.core.storage import uuid7_floor
 from esante.export.model import OWN, Cursor, Job, Line
 from esante.identity.access import Requester, audit_event, log_types
 from esante.identity.directory import Directory, patient_resource
-from esante.record import Extract, Extracts, Span, View, ground
+from esante.services.record import Extract, Extracts, Span, View, ground
 
 PAGE = 200
 """Entries of a page of a person's log."""

@@ -32,7 +32,7 @@ from esante.export.work import Worker
 from esante.export.writing import segment_name
 from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
-from esante.record import COPIED_TYPES, Record
+from esante.services.record import COPIED_TYPES, Record
 
 SETTLING = timedelta(seconds=1)
 """How long the work waits before it begins: what was being written when the export was asked for is there by then."""

@@ -14,7 +14,7 @@ from esante.core.web import N_, TIME_ZONE
 from esante.export.model import Job, State, Taken
 from esante.export.service import Exports, absent
 from esante.identity.access import Requester
-from esante.record import Document, Extracts, Span, View, file_name, ground
+from esante.services.record import Document, Extracts, Span, View, file_name, ground
 
 log = logging.getLogger(__name__)
 CHUNK = 1024 * 1024

@@ -25,7 +25,7 @@ from esante.export.pieces import Piece, Pieces
 from esante.export.policy import policy
 from esante.export.writing import Batch
 from esante.identity.access import Access, Requester, requester_in
-from esante.record import Extracts
+from esante.services.record import Extracts
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.5

@@ -8,7 +8,7 @@ from esante.core.storage import Objects
 from esante.export.model import Job, Line, Segment
 from esante.export.packing import pack
 from esante.export.pieces import Piece
-from esante.record import View
+from esante.services.record import View
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Bytes of lines after which they are written."""

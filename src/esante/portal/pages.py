@@ -12,7 +12,7 @@ from esante.core.journal import EVENTS, Entry, Event, Journal
 from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
 from esante.identity.access import Access, AccessEvent, Requester
 from esante.notices import Notices
-from esante.record import CATEGORIES
+from esante.services.record import CATEGORIES
 
 ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from esante.core.journal import Entry, Reader
 from esante.core.storage import Connection, insert
-from esante.record import Focus, Record
+from esante.services.record import Focus, Record
 from esante.subscriptions import rules, store, store_queue
 from esante.subscriptions.topics import TOPICS, Topic, foci_of
 

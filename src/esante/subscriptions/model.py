@@ -10,7 +10,7 @@ from uuid import UUID
 from esante.core.journal import Event, event
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Requester
-from esante.record import Focus
+from esante.services.record import Focus
 
 Resource = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from esante.identity.access import Purpose, Requester, Verdict
-from esante.record import Focus, Look
+from esante.services.record import Focus, Look
 from esante.subscriptions.model import Status, Subscription
 from esante.subscriptions.policy import Policy
 from esante.subscriptions.topics import TOPICS

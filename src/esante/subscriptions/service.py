@@ -9,7 +9,7 @@ from esante.core.journal import Journal, Reader
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester
-from esante.record import Record
+from esante.services.record import Record
 from esante.subscriptions import following, rules, store, store_queue
 from esante.subscriptions.deliveries import Deliveries
 from esante.subscriptions.desk import Desk

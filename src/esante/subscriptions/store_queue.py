@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.record import Focus
+from esante.services.record import Focus
 from esante.subscriptions.model import DeadLetter, Figures, State, Status, Subscription, TopicEvent
 from esante.subscriptions.store import COLUMNS, subscription_of
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from esante.core.storage import Connection, Row, insert
 from esante.identity.access import Verdict
-from esante.record import Document, Record
+from esante.services.record import Document, Record
 from esante.subscriptions import rules, store_queue
 from esante.subscriptions.model import Subscription, Told, TopicEvent
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from esante.core.journal import Entry
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
-from esante.record import (
+from esante.services.record import (
     CATEGORIES,
     CATEGORY_SYSTEM,
     LOINC,

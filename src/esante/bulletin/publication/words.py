@@ -12,7 +12,7 @@ from esante.bulletin.model import LATE_EVENTS, Cell, Indicator
 from esante.bulletin.publication.declared import declarations
 from esante.core.web import N_, TIME_ZONE, show_date, show_datetime, translator
 from esante.identity.directory import catalogue
-from esante.record import CATEGORIES
+from esante.services.record import CATEGORIES
 
 _LOCALES = {"en": "en_GB"}
 _SUFFIX = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}

@@ -1,0 +1,1 @@
+"""The national services; each is one package with a declaration."""

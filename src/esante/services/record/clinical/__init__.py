@@ -1,0 +1,1 @@
+"""Clinical resources over the FHIR REST API."""

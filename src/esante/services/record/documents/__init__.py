@@ -1,0 +1,1 @@
+"""Documents: deposit, search, retrieval over IHE MHD."""

@@ -1,0 +1,1 @@
+"""Resources extracted from deposited documents, with their sources."""

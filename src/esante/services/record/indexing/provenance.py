@@ -1,0 +1,56 @@
+"""Provenance of clinical resources: computed of each from the sources that the requester sees."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from esante.core.fhir.store import instant
+from esante.services.record.indexing.sources import Source
+
+Json = dict[str, Any]
+_TYPES = {"patient": "Patient", "practitioner": "Practitioner", "organization": "Organization"}
+_AUTHOR = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
+            "code": "author",
+            "display": "Author",
+        }
+    ]
+}
+
+
+def provenance(person_id: UUID, type_: str, key: UUID, sources: Sequence[Source], since: datetime) -> Json:
+    """Where a resource comes from: its authors, and the documents that tell of it. Its id is that of the resource."""
+    id_ = person_id.hex + key.hex
+    resource: Json = {
+        "resourceType": "Provenance",
+        "id": id_,
+        "meta": {"lastUpdated": instant(since)},
+        "target": [{"reference": f"{type_}/{id_}"}],
+        "recorded": instant(since),
+        "agent": list(_agents(sources).values()),
+    }
+    documents = [
+        {"role": "source", "what": {"reference": f"DocumentReference/{person_id.hex}{source.id.hex}"}}
+        for source in sources
+        if source.is_document
+    ]
+    if documents:
+        resource["entity"] = documents
+    return resource
+
+
+def _agents(sources: Sequence[Source]) -> dict[tuple[UUID, UUID | None], Json]:
+    found: dict[tuple[UUID, UUID | None], Json] = {}
+    for source in sources:
+        who = {"reference": f"{_TYPES[source.author_kind]}/{source.author_id}", "display": source.author}
+        agent: Json = {"type": _AUTHOR, "who": who}
+        if source.organization_id and source.organization_id != source.author_id:
+            agent["onBehalfOf"] = {
+                "reference": f"Organization/{source.organization_id}",
+                "display": source.organization,
+            }
+        found.setdefault((source.author_id, source.organization_id), agent)
+    return found

@@ -1,0 +1,1 @@
+"""The pages of the record in the portal."""

@@ -1,0 +1,1 @@
+"""Previews of documents, made in separate processes."""
