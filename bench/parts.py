@@ -15,7 +15,7 @@ from bench.world import Published, World, fhir_document, make_world, platform_at
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.identity.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
-from esante.notices import NoticesRead
+from esante.services.notices import NoticesRead
 
 CLIENTS = 32
 PORT = 8791

@@ -7,7 +7,7 @@ ROOMS = (
     "identity.directory",
     "identity.access",
     "services.record",
-    "notices",
+    "services.notices",
     "export",
     "subscriptions",
     "bulletin",

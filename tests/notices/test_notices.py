@@ -4,7 +4,7 @@ from esante.core.journal import Actor, advance
 from esante.core.storage import uuid7
 from esante.core.web import Problem
 from esante.identity.access import EmergencyDeclared, Requester
-from esante.notices import Notices, NoticesRead
+from esante.services.notices import Notices, NoticesRead
 from esante.services.record import DepositedEvent
 
 DOCTOR = Actor(kind="practitioner", id=uuid7(), name="Dr Example")

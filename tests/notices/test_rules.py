@@ -6,7 +6,7 @@ import pytest
 from esante.core.journal import Actor, Entry
 from esante.core.storage import uuid7
 from esante.identity.access import EmergencyDeclared, Granted, StateChanged
-from esante.notices import KINDS, notice_of
+from esante.services.notices import KINDS, notice_of
 from esante.services.record import Corrected, DepositedEvent, Read, Replaced, Withdrawn
 
 PERSON = uuid7()

@@ -7,7 +7,7 @@ from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
 from esante.identity.access import Access
 from esante.identity.directory import Directory
-from esante.notices import Notices
+from esante.services.notices import Notices
 from esante.services.record import Record
 from esante.settings import Settings
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from esante.core.journal import EVENTS, Entry, Event, Journal
 from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
 from esante.identity.access import Access, AccessEvent, Requester
-from esante.notices import Notices
+from esante.services.notices import Notices
 from esante.services.record import CATEGORIES
 
 ROLES = ("patient", "practitioner", "organization", "operator")

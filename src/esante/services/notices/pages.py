@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access import Access
-from esante.notices.service import Notices
+from esante.services.notices.service import Notices
 from esante.services.record import CATEGORIES
 
 

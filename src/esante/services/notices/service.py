@@ -7,9 +7,9 @@ from esante.core.journal import Entry, Journal, Reader
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import N_, Page, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Requester
-from esante.notices import store
-from esante.notices.model import KINDS, Notice, NoticesRead
-from esante.notices.rules import TOLD_OF, notice_of
+from esante.services.notices import store
+from esante.services.notices.model import KINDS, Notice, NoticesRead
+from esante.services.notices.rules import TOLD_OF, notice_of
 
 
 class Notices:

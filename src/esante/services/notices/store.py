@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.notices.model import Notice
+from esante.services.notices.model import Notice
 
 NOTICE = Table(
     "notice",

@@ -2,7 +2,7 @@
 
 from esante.core.journal import Entry, Event
 from esante.identity.access import EmergencyDeclared, EmergencyReviewed, Granted, GrantKind, RecordState, StateChanged
-from esante.notices.model import Notice
+from esante.services.notices.model import Notice
 from esante.services.record import Corrected, DepositedEvent, Replaced, Withdrawn
 
 TOLD_OF: tuple[type[Event], ...] = (
