@@ -10,10 +10,10 @@ import orjson
 from bench.told import Figures
 from bench.world import fhir_document, make_world, platform_at
 from esante.app import Platform
-from esante.export.asking import Wish
-from esante.export.model import Level
-from esante.export.service import SETTLING
 from esante.identity.access import Requester, requester_of
+from esante.services.export.kickoff import Wish
+from esante.services.export.model import Level
+from esante.services.export.service import SETTLING
 from esante.services.record import Deposit
 
 

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, bulletin, export, portal, subscriptions
+from esante import __version__, bulletin, portal, subscriptions
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.core import fhir
 from esante.core.fhir.rest.http import fhir_response
@@ -36,12 +36,12 @@ from esante.core.journal import Journal, Reader, run_readers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
 from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
-from esante.export import Exports
 from esante.identity import access, directory
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.rooms import ROOMS
-from esante.services import notices, record
+from esante.services import export, notices, record
+from esante.services.export import Exports
 from esante.services.notices import Notices
 from esante.services.record import Record
 from esante.settings import Settings

@@ -8,7 +8,7 @@ ROOMS = (
     "identity.access",
     "services.record",
     "services.notices",
-    "export",
+    "services.export",
     "subscriptions",
     "bulletin",
     "demo",

@@ -10,15 +10,14 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from esante import export
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
-from esante.export import Exports
-from esante.export import service as export_service
 from esante.identity import access, directory
 from esante.identity.access import Grant, GrantKind, Requester
 from esante.identity.directory import Person
-from esante.services import record
+from esante.services import export, record
+from esante.services.export import Exports
+from esante.services.export import service as export_service
 from esante.services.record import Deposit
 from tests.record.conftest import BASE, World, letter, open_world
 

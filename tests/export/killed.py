@@ -15,9 +15,10 @@ from pathlib import Path
 
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
-from esante.export import Exports, work
 from esante.identity.access import Access
 from esante.identity.directory import Directory
+from esante.services.export import Exports
+from esante.services.export import worker as work
 from esante.services.record import Record
 
 BASE = "http://esante.test"

@@ -8,9 +8,9 @@ import pytest
 from esante.core.fhir import check
 from esante.core.journal import advance
 from esante.core.storage import NIL, uuid7
-from esante.export import Copied, ExportRefused
-from esante.export import work as export_work
 from esante.identity.access import Confidentiality, requester_of
+from esante.services.export import Copied, ExportRefused
+from esante.services.export import worker as export_work
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
 from tests.record.conftest import FHIR as FHIR_JSON
 from tests.record.conftest import fhir_document

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
-from esante.export import ExportAsked, ExportEnded, ExportFetched, State
-from esante.export import service as export_service
-from esante.export import work as export_work
 from esante.identity.access import requester_of
+from esante.services.export import ExportAsked, ExportEnded, ExportFetched, State
+from esante.services.export import service as export_service
+from esante.services.export import worker as export_work
 from esante.services.record import COPIED_TYPES
 
 from .conftest import ASYNC, FHIR, ids, job_id

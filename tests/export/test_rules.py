@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from esante.core.storage import uuid7
 from esante.core.web import Problem
-from esante.export import packing, rules
-from esante.export.asking import lenient, wish
-from esante.export.model import Asked, Cursor, Job, Level, Segment, State
-from esante.export.policy import load_policies, policy
+from esante.services.export import gzip_segments, rules
+from esante.services.export.kickoff import lenient, wish
+from esante.services.export.model import Asked, Cursor, Job, Level, Segment, State
+from esante.services.export.policy import load_policies, policy
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=8)
@@ -54,26 +54,26 @@ def test_files_hold_all_segments_once_in_order_and_no_more_than_a_file_may(drawn
 
 @given(st.lists(LINES, max_size=6))
 def test_segments_one_after_the_other_are_gzip(drawn):
-    packed = [packing.pack(lines) for lines in drawn]
-    whole = packing.HEAD + b"".join(stored for _, _, stored in packed)
-    end = packing.tail((size, crc) for size, crc, _ in packed)
-    assert len(end) == packing.TAIL_SIZE
+    packed = [gzip_segments.pack(lines) for lines in drawn]
+    whole = gzip_segments.HEAD + b"".join(stored for _, _, stored in packed)
+    end = gzip_segments.tail((size, crc) for size, crc, _ in packed)
+    assert len(end) == gzip_segments.TAIL_SIZE
     text = b"".join(line + b"\n" for lines in drawn for line in lines)
     assert gzip.decompress(whole + end) == text
     first = zlib.decompressobj(31)  # as clients do that stop after one member
     assert first.decompress(whole + end) == text
     assert first.eof
     assert first.unused_data == b""
-    assert b"".join(packing.unpack(stored, crc) for _, crc, stored in packed) == text
+    assert b"".join(gzip_segments.unpack(stored, crc) for _, crc, stored in packed) == text
 
 
 @given(LINES, st.integers(0), st.integers(1, 255))
 def test_a_damaged_segment_is_noticed(lines, place, change):
-    _size, crc, stored = packing.pack(lines)
+    _size, crc, stored = gzip_segments.pack(lines)
     damaged = bytearray(stored)
     damaged[place % len(damaged)] ^= change
     try:
-        assert packing.unpack(bytes(damaged), crc) == packing.unpack(stored, crc)
+        assert gzip_segments.unpack(bytes(damaged), crc) == gzip_segments.unpack(stored, crc)
     except ValueError:
         return
 

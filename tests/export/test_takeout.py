@@ -12,11 +12,11 @@ from lxml import html
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from esante import export
 from esante.core.web import HANDLERS, SecurityHeaders
-from esante.export import Taken, Takeout
-from esante.export import work as export_work
 from esante.identity.access import Confidentiality, requester_of
+from esante.services import export
+from esante.services.export import Taken, Takeout
+from esante.services.export import worker as export_work
 from esante.services.record import Deposit, Status
 from tests.record.conftest import BASE, pdf
 from tests.record.test_opening import laboratory_report

@@ -15,10 +15,10 @@ import pytest
 import esante
 from esante.core.fhir import check
 from esante.core.storage import Objects, Unavailable
-from esante.export import Copied, State
-from esante.export import rules as export_rules
-from esante.export import work as export_work
-from esante.export import writing as export_writing
+from esante.services.export import Copied, State
+from esante.services.export import rules as export_rules
+from esante.services.export import segment_writer as export_writing
+from esante.services.export import worker as export_work
 from esante.services.record import bulk_read
 from tests.record.test_clinical import create, observation
 from tests.record.test_opening import laboratory_report

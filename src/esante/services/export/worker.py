@@ -19,12 +19,12 @@ from esante.core.fhir.model import Issue
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.core.web import readable
-from esante.export import rules, store
-from esante.export.model import Copied, ExportEnded, Job, Level, Line, State
-from esante.export.pieces import Piece, Pieces
-from esante.export.policy import policy
-from esante.export.writing import Batch
 from esante.identity.access import Access, Requester, requester_in
+from esante.services.export import rules, store
+from esante.services.export.model import Copied, ExportEnded, Job, Level, Line, State
+from esante.services.export.patient_sections import Piece, Pieces
+from esante.services.export.policy import policy
+from esante.services.export.segment_writer import Batch
 from esante.services.record import Extracts
 
 log = logging.getLogger(__name__)

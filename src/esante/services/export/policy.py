@@ -41,7 +41,7 @@ def load_policies(text: str) -> tuple[Policy, ...]:
 
 @cache
 def _policies() -> tuple[Policy, ...]:
-    return load_policies((files("esante.export") / "data" / "policy.toml").read_text(encoding="utf-8"))
+    return load_policies((files("esante.services.export") / "data" / "policy.toml").read_text(encoding="utf-8"))
 
 
 def policy(on: date) -> Policy:

@@ -9,9 +9,9 @@ import orjson
 
 from esante.core.journal import Journal
 from esante.core.storage import uuid7_floor
-from esante.export.model import OWN, Cursor, Job, Line
 from esante.identity.access import Requester, audit_event, log_types
 from esante.identity.directory import Directory, patient_resource
+from esante.services.export.model import OWN, Cursor, Job, Line
 from esante.services.record import Extract, Extracts, Span, View, ground
 
 PAGE = 200

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.export.model import Asked, Cursor, Job, Segment, State
+from esante.services.export.model import Asked, Cursor, Job, Segment, State
 
 JOB = Table(
     "export_job",

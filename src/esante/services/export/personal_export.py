@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from esante.core.storage import Database
 from esante.core.web import N_, TIME_ZONE
-from esante.export.model import Job, State, Taken
-from esante.export.service import Exports, absent
 from esante.identity.access import Requester
+from esante.services.export.model import Job, State, Taken
+from esante.services.export.service import Exports, absent
 from esante.services.record import Document, Extracts, Span, View, file_name, ground
 
 log = logging.getLogger(__name__)

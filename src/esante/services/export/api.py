@@ -17,12 +17,12 @@ from starlette.routing import Route
 
 from esante.core.fhir.rest.http import SearchParams, fhir_response, posted_search, read_resource, searchset
 from esante.core.web import N_, Problem
-from esante.export.asking import Pairs, lenient, posted, wish
-from esante.export.groups import group, groups_of
-from esante.export.model import File, Job, Level, State
-from esante.export.rules import ask_again, percent
-from esante.export.service import Exports, absent, packed_size
 from esante.identity.access import Access, Requester
+from esante.services.export.groups import group, groups_of
+from esante.services.export.kickoff import Pairs, lenient, posted, wish
+from esante.services.export.model import File, Job, Level, State
+from esante.services.export.rules import ask_again, percent
+from esante.services.export.service import Exports, absent, packed_size
 
 Resource = dict[str, Any]
 NDJSON = "application/fhir+ndjson"

@@ -5,12 +5,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from esante.core.web import gettext_of, language_of, read_form, redirect, render, show_datetime
-from esante.export.asking import Wish
-from esante.export.model import Level, State
-from esante.export.rules import percent
-from esante.export.service import Exports
-from esante.export.takeout import Takeout
 from esante.identity.access import Access, Requester
+from esante.services.export.kickoff import Wish
+from esante.services.export.model import Level, State
+from esante.services.export.personal_export import Takeout
+from esante.services.export.rules import percent
+from esante.services.export.service import Exports
 
 _PATIENT = ("patient",)
 _ALL = Wish(types=None, since=None, ignored=())

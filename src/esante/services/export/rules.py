@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from esante.export.model import File, Job, Segment
+from esante.services.export.model import File, Job, Segment
 
 FILE_BYTES = 64 * 1024 * 1024
 """Bytes of NDJSON after which the lines of a type go on in another file."""

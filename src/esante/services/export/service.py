@@ -8,10 +8,12 @@ from uuid import UUID
 from esante.core.journal import Event, Journal
 from esante.core.storage import Database, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
-from esante.export import packing, store
-from esante.export.asking import Wish
-from esante.export.groups import PROFESSIONALS, groups_of
-from esante.export.model import (
+from esante.identity.access import Access, Requester, opening_grant, principal_of
+from esante.identity.directory import Directory
+from esante.services.export import gzip_segments, store
+from esante.services.export.groups import PROFESSIONALS, groups_of
+from esante.services.export.kickoff import Wish
+from esante.services.export.model import (
     OWN,
     Asked,
     Cursor,
@@ -25,13 +27,11 @@ from esante.export.model import (
     Query,
     State,
 )
-from esante.export.pieces import Pieces
-from esante.export.policy import policy
-from esante.export.rules import files
-from esante.export.work import Worker
-from esante.export.writing import segment_name
-from esante.identity.access import Access, Requester, opening_grant, principal_of
-from esante.identity.directory import Directory
+from esante.services.export.patient_sections import Pieces
+from esante.services.export.policy import policy
+from esante.services.export.rules import files
+from esante.services.export.segment_writer import segment_name
+from esante.services.export.worker import Worker
 from esante.services.record import COPIED_TYPES, Record
 
 SETTLING = timedelta(seconds=1)
@@ -207,16 +207,16 @@ class Exports:
 
     async def packed(self, job: Job, file: File) -> AsyncIterator[bytes]:
         """A file compressed (gzip), as its bytes are stored; `packed_size` says how many."""
-        yield packing.HEAD
+        yield gzip_segments.HEAD
         for segment in file.segments:
             yield await self._objects.get_named(segment_name(job, segment.number))
-        yield packing.tail((segment.size, segment.crc) for segment in file.segments)
+        yield gzip_segments.tail((segment.size, segment.crc) for segment in file.segments)
 
     async def lines(self, job: Job, file: File) -> AsyncIterator[bytes]:
         """A file, segment by segment. Raises ValueError when one is damaged."""
         for segment in file.segments:
             stored = await self._objects.get_named(segment_name(job, segment.number))
-            yield await asyncio.to_thread(packing.unpack, stored, segment.crc)
+            yield await asyncio.to_thread(gzip_segments.unpack, stored, segment.crc)
 
     async def cancel(self, requester: Requester, job_id: UUID) -> None:
         """End an export, finished or not, and remove its files. Problem 404."""
@@ -254,7 +254,7 @@ class Exports:
 
 def packed_size(file: File) -> int:
     """The bytes of a file compressed."""
-    return len(packing.HEAD) + sum(segment.stored for segment in file.segments) + packing.TAIL_SIZE
+    return len(gzip_segments.HEAD) + sum(segment.stored for segment in file.segments) + gzip_segments.TAIL_SIZE
 
 
 def owner_of(requester: Requester) -> str:

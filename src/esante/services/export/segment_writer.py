@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from esante.core.storage import Objects
-from esante.export.model import Job, Line, Segment
-from esante.export.packing import pack
-from esante.export.pieces import Piece
+from esante.services.export.gzip_segments import pack
+from esante.services.export.model import Job, Line, Segment
+from esante.services.export.patient_sections import Piece
 from esante.services.record import View
 
 BATCH_BYTES = 8 * 1024 * 1024
