@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, bulletin, portal, subscriptions
+from esante import __version__, bulletin, portal
 from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.core import fhir
 from esante.core.fhir.rest.http import fhir_response
@@ -40,12 +40,12 @@ from esante.identity import access, directory
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.rooms import ROOMS
-from esante.services import export, notices, record
+from esante.services import export, notices, record, subscriptions
 from esante.services.export import Exports
 from esante.services.notices import Notices
 from esante.services.record import Record
+from esante.services.subscriptions import Subscriptions
 from esante.settings import Settings
-from esante.subscriptions import Subscriptions
 
 log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.0/8 ::1/128"

@@ -9,7 +9,7 @@ ROOMS = (
     "services.record",
     "services.notices",
     "services.export",
-    "subscriptions",
+    "services.subscriptions",
     "bulletin",
     "demo",
 )

@@ -16,7 +16,7 @@ from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
 from esante.identity.access import Requester, SoftwareClient, requester_of
 from esante.services.record import Deposit
-from esante.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
+from esante.services.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
 from tests.record.conftest import BASE, World, open_world
 
 from .receivers import receiving

@@ -10,7 +10,7 @@ import pytest
 from esante.core.storage import Objects, uuid7
 from esante.identity.access import Access, Confidentiality, requester_of
 from esante.identity.directory import Directory
-from esante.subscriptions import Told
+from esante.services.subscriptions import Told
 from tests.conftest import create_database, open_journal
 from tests.record.conftest import BASE, open_world
 

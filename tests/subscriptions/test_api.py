@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-from esante.subscriptions import INSTANTIATES, TOPICS, capability
+from esante.services.subscriptions import INSTANTIATES, TOPICS, capability
 
 from .conftest import DOCUMENTS, FHIR, GUIDE, body, resource
 

@@ -3,7 +3,7 @@
 from esante.core.fhir import check
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.record import Deposit
-from esante.subscriptions import Ended, Requested, Told
+from esante.services.subscriptions import Ended, Requested, Told
 
 from .conftest import GUIDE, LETTER, REPORT, resource
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.core.web import Problem
-from esante.subscriptions import networks, policy
-from esante.subscriptions.endpoints import Gate, NotAllowed
-from esante.subscriptions.sending import NotTaken, Sender, Unreached
-from esante.subscriptions.wishes import endpoint_of
+from esante.services.subscriptions import networks, policy
+from esante.services.subscriptions.delivery.endpoint_policy import Gate, NotAllowed
+from esante.services.subscriptions.delivery.rest_hook import NotTaken, Sender, Unreached
+from esante.services.subscriptions.subscription_parser import endpoint_of
 
 from .conftest import FHIR, LOOPBACK, body
 from .receivers import receiving

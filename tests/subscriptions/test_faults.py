@@ -12,7 +12,7 @@ import pytest
 from esante.core.journal import advance
 from esante.core.storage import NIL
 from esante.core.web import Problem
-from esante.subscriptions import Failed, LetterSettled
+from esante.services.subscriptions import Failed, LetterSettled
 
 from .conftest import subscriptions_of
 from .receivers import ANSWERS, receiving
@@ -276,7 +276,7 @@ async def test_two_processes_share_the_work_and_send_nothing_twice(country):
 
 
 async def test_a_reader_that_fails_or_runs_twice_makes_each_event_once(country, monkeypatch):
-    from esante.subscriptions import following
+    from esante.services.subscriptions import event_matcher
 
     person = await country.world.person()
     async with receiving() as receiver:
@@ -284,13 +284,13 @@ async def test_a_reader_that_fails_or_runs_twice_makes_each_event_once(country, 
         await active(country, software, receiver.url)
         await country.deposit(person, by="clinic")
         await country.world.journal.sealer.seal_all()
-        insert = following.insert
+        insert = event_matcher.insert
 
         async def dies(conn, rows):
             await insert(conn, rows)
             raise RuntimeError("power cut")
 
-        monkeypatch.setattr(following, "insert", dies)
+        monkeypatch.setattr(event_matcher, "insert", dies)
         with pytest.raises(RuntimeError):
             await advance(country.world.db, country.subscriptions.reader)
         monkeypatch.undo()

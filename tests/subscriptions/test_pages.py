@@ -7,7 +7,7 @@ from lxml import html
 from esante.core.storage import uuid7
 from esante.core.web import LANGUAGES
 from esante.identity.access import requester_of
-from esante.subscriptions import Ended
+from esante.services.subscriptions import Ended
 from tests.access.test_pages import Browser, text
 from tests.record.conftest import BASE
 

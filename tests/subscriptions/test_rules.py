@@ -12,9 +12,9 @@ from esante.core.journal import EVENTS, Actor, Entry
 from esante.core.storage import uuid7
 from esante.identity.access import Requester
 from esante.services.record import ConfidentialitySet, DepositedEvent, Read, Withdrawn
-from esante.subscriptions import TOPICS, Status, policy, rules
-from esante.subscriptions.policy import load
-from esante.subscriptions.topics import foci_of
+from esante.services.subscriptions import TOPICS, Status, policy, rules
+from esante.services.subscriptions.policy import load
+from esante.services.subscriptions.topics import foci_of
 
 REQUESTED, ACTIVE, ERROR, OFF = Status.REQUESTED, Status.ACTIVE, Status.ERROR, Status.OFF
 
@@ -52,7 +52,7 @@ def test_the_terms_give_up_after_some_hours_and_hold_together():
 def test_a_lease_that_is_shorter_than_an_attempt_is_refused():
     from importlib.resources import files
 
-    text = (files("esante.subscriptions") / "data" / "policy.toml").read_text("utf-8")
+    text = (files("esante.services.subscriptions") / "data" / "policy.toml").read_text("utf-8")
     with pytest.raises(ValueError, match="lease"):
         load(text.replace("lease_seconds = 30", "lease_seconds = 5"))
 

@@ -44,7 +44,7 @@ class Policy:
 @cache
 def policy() -> Policy:
     """The terms of the platform."""
-    return load((files("esante.subscriptions") / "data" / "policy.toml").read_text(encoding="utf-8"))
+    return load((files("esante.services.subscriptions") / "data" / "policy.toml").read_text(encoding="utf-8"))
 
 
 def load(text: str) -> Policy:

@@ -16,15 +16,16 @@ from esante.core.fhir import encode
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Unavailable, insert, uuid7
 from esante.identity.access import Access
-from esante.subscriptions import rules, store, store_queue
-from esante.subscriptions.ending import Ending
-from esante.subscriptions.model import Content, Failed, State, Status, Subscription, TopicEvent
-from esante.subscriptions.policy import Policy
-from esante.subscriptions.resources import notification
-from esante.subscriptions.sending import NotTaken, Sender, Unreached
-from esante.subscriptions.store_queue import LETTER, Claim
-from esante.subscriptions.telling import Telling
-from esante.subscriptions.topics import TOPICS
+from esante.services.subscriptions import rules, store
+from esante.services.subscriptions.delivery import queue_store
+from esante.services.subscriptions.delivery.notifier import Telling
+from esante.services.subscriptions.delivery.queue_store import LETTER, Claim
+from esante.services.subscriptions.delivery.rest_hook import NotTaken, Sender, Unreached
+from esante.services.subscriptions.lifecycle import Ending
+from esante.services.subscriptions.model import Content, Failed, State, Status, Subscription, TopicEvent
+from esante.services.subscriptions.policy import Policy
+from esante.services.subscriptions.resources import notification
+from esante.services.subscriptions.topics import TOPICS
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.5
@@ -87,7 +88,7 @@ class Deliveries:
         if room <= 0:
             return 0
         busy = Counter(self._under_way.values())
-        claims = await store_queue.claim(
+        claims = await queue_store.claim(
             self._db, uuid7(), self._terms.lease, busy, self._terms.at_once_per_endpoint, room
         )
         for claim in claims:
@@ -105,7 +106,7 @@ class Deliveries:
             try:
                 await self._attempt(claim)
             finally:
-                await store_queue.release(self._db, claim)
+                await queue_store.release(self._db, claim)
         except Unavailable:
             log.warning("a notification waits for the database")
         except Exception:
@@ -160,27 +161,27 @@ class Deliveries:
 
     async def _held(self, conn: Connection, claim: Claim) -> Subscription | None:
         """The subscription as it is now, with its owner as he is today."""
-        held = await store_queue.held(conn, claim)
+        held = await queue_store.held(conn, claim)
         return replace(held, owner=claim.subscription.owner) if held else None
 
     async def _succeeded(self, claim: Claim, events: list[TopicEvent]) -> None:
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            if await store_queue.held(conn, claim) is not None:
+            if await queue_store.held(conn, claim) is not None:
                 places = [event.place for event in events]
-                await store_queue.settle(conn, claim.subscription.id, State.DELIVERED, now, places=places)
-                await store_queue.succeeded(conn, claim.subscription.id, Status.ACTIVE, now)
+                await queue_store.settle(conn, claim.subscription.id, State.DELIVERED, now, places=places)
+                await queue_store.succeeded(conn, claim.subscription.id, Status.ACTIVE, now)
 
     async def _failed(self, claim: Claim, reason: str) -> None:
         """Wait and try again, or give it to the dead letters: a handshake at once, as the guide asks."""
         async with self._db.transaction() as conn:
-            held = await store_queue.held(conn, claim)
+            held = await queue_store.held(conn, claim)
             if held is None:
                 return
             failures = held.failures + 1
             if held.status is Status.ACTIVE and failures < self._terms.attempts:
                 wait = rules.wait(self._terms, failures, random.random())  # noqa: S311 - spreads, protects nothing
-                await store_queue.failed(conn, held.id, failures, wait, reason)
+                await queue_store.failed(conn, held.id, failures, wait, reason)
             else:
                 await self._bury(conn, held, failures, reason)
 
@@ -188,7 +189,7 @@ class Deliveries:
         now = datetime.now(UTC)
         upto, count, oldest = 0, 0, None
         if held.status is Status.ACTIVE:
-            upto, count, oldest = await store_queue.waiting_upto(conn, held.id)
+            upto, count, oldest = await queue_store.waiting_upto(conn, held.id)
         await store.change(conn, replace(held, status=Status.ERROR, error=reason, changed_at=now))
         letter = (held.id, uuid7(), upto, count, oldest, failures, reason, now)
         told = Failed(subscription_id=held.id, attempts=failures, error=reason)

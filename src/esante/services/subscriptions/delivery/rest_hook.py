@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 import httptools
 
 from esante import __version__
-from esante.subscriptions.endpoints import Address, Gate, NotAllowed
-from esante.subscriptions.model import Endpoint
+from esante.services.subscriptions.delivery.endpoint_policy import Address, Gate, NotAllowed
+from esante.services.subscriptions.model import Endpoint
 
 ANSWER_BYTES = 16 * 1024
 """Of an answer, up to the end of its head."""

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from esante.identity.access import Purpose, Requester, Verdict
 from esante.services.record import Focus, Look
-from esante.subscriptions.model import Status, Subscription
-from esante.subscriptions.policy import Policy
-from esante.subscriptions.topics import TOPICS
+from esante.services.subscriptions.model import Status, Subscription
+from esante.services.subscriptions.policy import Policy
+from esante.services.subscriptions.topics import TOPICS
 
 
 def belongs(subscription: Subscription, look: Look, focus: Focus, at: datetime, now: datetime) -> bool:

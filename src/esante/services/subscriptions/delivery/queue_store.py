@@ -8,8 +8,8 @@ from uuid import UUID
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.services.record import Focus
-from esante.subscriptions.model import DeadLetter, Figures, State, Status, Subscription, TopicEvent
-from esante.subscriptions.store import COLUMNS, subscription_of
+from esante.services.subscriptions.model import DeadLetter, Figures, State, Status, Subscription, TopicEvent
+from esante.services.subscriptions.store import COLUMNS, subscription_of
 
 EVENT = Table(
     "subscription_event",

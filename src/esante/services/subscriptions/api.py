@@ -16,12 +16,12 @@ from esante.core.fhir import Checked, check, encode, outcome
 from esante.core.fhir.rest.http import SearchParams, posted_search, read_resource, searchset, token_of
 from esante.core.web import FHIR_JSON, N_, NOT_FOUND, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Access, Requester
-from esante.subscriptions.deliveries import LETTERS
-from esante.subscriptions.model import Content, Resource, Subscription, Wish
-from esante.subscriptions.resources import PARAMETERS, notification, status_parameters, subscription_resource
-from esante.subscriptions.service import Subscriptions
-from esante.subscriptions.topics import TOPICS
-from esante.subscriptions.wishes import wish_of
+from esante.services.subscriptions.delivery.worker import LETTERS
+from esante.services.subscriptions.model import Content, Resource, Subscription, Wish
+from esante.services.subscriptions.resources import PARAMETERS, notification, status_parameters, subscription_resource
+from esante.services.subscriptions.service import Subscriptions
+from esante.services.subscriptions.subscription_parser import wish_of
+from esante.services.subscriptions.topics import TOPICS
 
 MAX_BODY = 64 * 1024
 _NUMBER = re.compile(r"[0-9]{1,18}")

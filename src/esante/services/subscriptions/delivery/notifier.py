@@ -13,8 +13,9 @@ from uuid import UUID
 from esante.core.storage import Connection, Row, insert
 from esante.identity.access import Verdict
 from esante.services.record import Document, Record
-from esante.subscriptions import rules, store_queue
-from esante.subscriptions.model import Subscription, Told, TopicEvent
+from esante.services.subscriptions import rules
+from esante.services.subscriptions.delivery import queue_store
+from esante.services.subscriptions.model import Subscription, Told, TopicEvent
 
 Seen = list[tuple[TopicEvent, Verdict, Document]]
 """Events that may be told, with the ground on which, and the document that each is about."""
@@ -28,7 +29,7 @@ class Telling:
 
     async def has_news(self, conn: Connection, subscription: Subscription, limit: int) -> bool:
         """Whether anything that waits may be told now; what waits before it and may not is forgotten."""
-        while events := await store_queue.pending(conn, subscription.id, limit):
+        while events := await queue_store.pending(conn, subscription.id, limit):
             seen = await self._seen(conn, subscription, events)
             await self._forget(conn, subscription, events, seen)
             if any(event.waiting for event, _, _ in seen):
@@ -42,7 +43,7 @@ class Telling:
 
         Also the subscription, with the count of events that it has then.
         """
-        while events := await store_queue.pending(conn, subscription.id, limit):
+        while events := await queue_store.pending(conn, subscription.id, limit):
             subscription, told = await self._take(conn, subscription, events)
             if waiting := [event for event in told if event.waiting]:
                 return subscription, waiting
@@ -54,10 +55,10 @@ class Telling:
         """Up to `limit` events from one number to another, as far as they may be told now; journalled each time."""
         fresh: set[int] = set()
         if last > subscription.events:
-            events = await store_queue.unnumbered(conn, subscription.id, limit)
+            events = await queue_store.unnumbered(conn, subscription.id, limit)
             fresh = {event.place for event in events if not event.told}
             subscription, _ = await self._take(conn, subscription, events)
-        known = await store_queue.numbered(conn, subscription.id, first, last, limit)
+        known = await queue_store.numbered(conn, subscription.id, first, last, limit)
         seen = await self._seen(conn, subscription, known)
         await insert(conn, self._rows(subscription, [one for one in seen if one[0].place not in fresh]))
         return subscription, [event for event, _, _ in seen]
@@ -73,7 +74,7 @@ class Telling:
         for event, _, _ in seen:
             count += event.number is None
             told.append(replace(event, number=event.number or count, told=True))
-        await store_queue.number(conn, subscription.id, told, count)
+        await queue_store.number(conn, subscription.id, told, count)
         return replace(subscription, events=count), told
 
     async def _seen(self, conn: Connection, subscription: Subscription, events: Sequence[TopicEvent]) -> Seen:
@@ -93,7 +94,7 @@ class Telling:
         """Remove those of some events that are not among the seen ones."""
         kept = {event.place for event, _, _ in seen}
         if unseen := [event.place for event in events if event.place not in kept]:
-            await store_queue.forget(conn, subscription.id, unseen)
+            await queue_store.forget(conn, subscription.id, unseen)
 
     def _rows(self, subscription: Subscription, seen: Seen) -> list[Row]:
         """The rows that tell each person of what is told about her: an entry for each ground."""

@@ -10,15 +10,16 @@ from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester
 from esante.services.record import Record
-from esante.subscriptions import following, rules, store, store_queue
-from esante.subscriptions.deliveries import Deliveries
-from esante.subscriptions.desk import Desk
-from esante.subscriptions.ending import Ending
-from esante.subscriptions.endpoints import Gate, NotAllowed
-from esante.subscriptions.model import Requested, Status, Subscription, TopicEvent, Wish
-from esante.subscriptions.policy import Network, Policy, policy
-from esante.subscriptions.sending import Sender
-from esante.subscriptions.telling import Telling
+from esante.services.subscriptions import event_matcher, rules, store
+from esante.services.subscriptions.admin import Desk
+from esante.services.subscriptions.delivery import queue_store
+from esante.services.subscriptions.delivery.endpoint_policy import Gate, NotAllowed
+from esante.services.subscriptions.delivery.notifier import Telling
+from esante.services.subscriptions.delivery.rest_hook import Sender
+from esante.services.subscriptions.delivery.worker import Deliveries
+from esante.services.subscriptions.lifecycle import Ending
+from esante.services.subscriptions.model import Requested, Status, Subscription, TopicEvent, Wish
+from esante.services.subscriptions.policy import Network, Policy, policy
 
 MAKERS = ("patient", "practitioner", "organization")
 """Who may ask to be told."""
@@ -53,7 +54,7 @@ class Subscriptions:
     @property
     def reader(self) -> Reader:
         """The journal reader that matches what happens with subscriptions, each event exactly once."""
-        return following.reader(self._record)
+        return event_matcher.reader(self._record)
 
     async def create(self, requester: Requester, wish: Wish) -> Subscription:
         """Ask to be told. Problem 403 (who cannot ask, or has asked too often), 422 (the endpoint)."""
@@ -178,7 +179,7 @@ class Subscriptions:
         if status is Status.OFF and before.status is not Status.OFF:
             await self._ending.end(conn, before, "off", requester)
         if begins:
-            await store_queue.drop_letter(conn, before.id)
+            await queue_store.drop_letter(conn, before.id)
             await insert(conn, self._requested(requester, changed))
         await store.change(conn, changed)
         return changed

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from esante.core.journal import Entry, Reader
 from esante.core.storage import Connection, insert
 from esante.services.record import Focus, Record
-from esante.subscriptions import rules, store, store_queue
-from esante.subscriptions.topics import TOPICS, Topic, foci_of
+from esante.services.subscriptions import rules, store
+from esante.services.subscriptions.delivery import queue_store
+from esante.services.subscriptions.topics import TOPICS, Topic, foci_of
 
 Happened = list[tuple[Entry, Topic, Focus]]
 
@@ -42,7 +43,7 @@ async def _match(conn: Connection, record: Record, entries: Iterable[Entry]) -> 
     )
     now = datetime.now(UTC)
     rows = [
-        store_queue.event_row(subscription.id, entry.id, focus, entry.at)
+        queue_store.event_row(subscription.id, entry.id, focus, entry.at)
         for entry, topic, focus in happened
         for subscription in found
         if subscription.wish.topic == topic.url and rules.belongs(subscription, look, focus, entry.at, now)

@@ -12,7 +12,7 @@ import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.access import Requester, principal_of, requester_in
-from esante.subscriptions.model import Status, Subscription, Wish
+from esante.services.subscriptions.model import Status, Subscription, Wish
 
 SUBSCRIPTION = Table(
     "subscription",

@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from esante.core.web import N_, NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access import Access
-from esante.subscriptions.model import Status, Subscription
-from esante.subscriptions.service import Subscriptions
-from esante.subscriptions.topics import TOPICS
-from esante.subscriptions.wording import words_of
+from esante.services.subscriptions.failure_reasons import words_of
+from esante.services.subscriptions.model import Status, Subscription
+from esante.services.subscriptions.service import Subscriptions
+from esante.services.subscriptions.topics import TOPICS
 
 _OPERATOR, _PATIENT = ("operator",), ("patient",)
 _MAX_TEXT = 100

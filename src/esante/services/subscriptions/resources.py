@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from esante.core.storage import uuid7
-from esante.subscriptions.model import Content, Resource, Subscription, TopicEvent
-from esante.subscriptions.topics import TOPICS
-from esante.subscriptions.wishes import GUIDE
-from esante.subscriptions.wording import in_english
+from esante.services.subscriptions.failure_reasons import in_english
+from esante.services.subscriptions.model import Content, Resource, Subscription, TopicEvent
+from esante.services.subscriptions.subscription_parser import GUIDE
+from esante.services.subscriptions.topics import TOPICS
 
 INSTANTIATES = f"{GUIDE}/CapabilityStatement/backport-subscription-server-r4"
 _PROFILE = f"{GUIDE}/StructureDefinition"

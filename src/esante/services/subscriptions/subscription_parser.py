@@ -13,9 +13,9 @@ from uuid import UUID
 
 from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_, Problem
-from esante.subscriptions.model import Content, Endpoint, Resource, Status, Wish
-from esante.subscriptions.policy import Policy
-from esante.subscriptions.topics import TOPICS, Topic
+from esante.services.subscriptions.model import Content, Endpoint, Resource, Status, Wish
+from esante.services.subscriptions.policy import Policy
+from esante.services.subscriptions.topics import TOPICS, Topic
 
 GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport"
 _EXTENSION = f"{GUIDE}/StructureDefinition"

@@ -11,8 +11,9 @@ from esante.core.journal import Journal
 from esante.core.storage import Database, insert
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Requester
-from esante.subscriptions import store, store_queue
-from esante.subscriptions.model import DeadLetter, Figures, LetterSettled, State, Status, Subscription
+from esante.services.subscriptions import store
+from esante.services.subscriptions.delivery import queue_store
+from esante.services.subscriptions.model import DeadLetter, Figures, LetterSettled, State, Status, Subscription
 
 
 class Desk:
@@ -23,16 +24,16 @@ class Desk:
 
     async def figures(self) -> Figures:
         """The state of the queue."""
-        return await store_queue.figures(self._db)
+        return await queue_store.figures(self._db)
 
     async def letters(self, text: str = "", cursor: str | None = None, limit: int = 20) -> Page[DeadLetter]:
         """Dead letters, newest first; `text`: words of the subscriber, the software or the endpoint."""
-        found = await store_queue.letters(self._db, text.casefold().split(), _place(cursor), limit + 1)
+        found = await queue_store.letters(self._db, text.casefold().split(), _place(cursor), limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id.hex) if len(found) > limit else None)
 
     async def subscriptions(self, text: str = "", cursor: str | None = None, limit: int = 20) -> Page[Subscription]:
         """All subscriptions, newest first; `text` as for letters."""
-        found = await store_queue.subscriptions(self._db, text.casefold().split(), _place(cursor), limit + 1)
+        found = await queue_store.subscriptions(self._db, text.casefold().split(), _place(cursor), limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id.hex) if len(found) > limit else None)
 
     async def retry(self, requester: Requester, letter_id: UUID) -> None:
@@ -49,17 +50,17 @@ class Desk:
             raise Problem(403, "forbidden", N_("Only operators decide about deliveries."))
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            known = await store_queue.letter(conn, letter_id)
+            known = await queue_store.letter(conn, letter_id)
             found = await store.lock(conn, known.subscription.id) if known else None
-            letter = await store_queue.letter(conn, letter_id) if found else None
+            letter = await queue_store.letter(conn, letter_id) if found else None
             if letter is None or found is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps somebody has decided already."))
-            await store_queue.drop_letter(conn, found.id)
+            await queue_store.drop_letter(conn, found.id)
             if act == "retry":
                 status = Status.ACTIVE if letter.upto else Status.REQUESTED
                 await store.change(conn, replace(found, status=status, error="", changed_at=now))
             else:
-                await store_queue.settle(conn, found.id, State.GIVEN_UP, now, upto=letter.upto)
+                await queue_store.settle(conn, found.id, State.GIVEN_UP, now, upto=letter.upto)
             told = LetterSettled(subscription_id=found.id, act=act, count=letter.count)
             await insert(conn, self._journal.rows(told, actor=requester.actor, origin=requester.origin))
 

@@ -7,8 +7,9 @@ from uuid import UUID
 from esante.core.journal import SYSTEM, Journal
 from esante.core.storage import NIL, Connection, Database, insert
 from esante.identity.access import Requester
-from esante.subscriptions import rules, store, store_queue
-from esante.subscriptions.model import Ended, Status, Subscription
+from esante.services.subscriptions import rules, store
+from esante.services.subscriptions.delivery import queue_store
+from esante.services.subscriptions.model import Ended, Status, Subscription
 
 
 class Ending:
@@ -28,7 +29,7 @@ class Ending:
 
     async def end(self, conn: Connection, subscription: Subscription, cause: str, by: Requester | None = None) -> None:
         """Forget what waits for a locked subscription, and tell of its end; `by` None: by the platform."""
-        await store_queue.drop_waiting(conn, subscription.id)
+        await queue_store.drop_waiting(conn, subscription.id)
         told = Ended(subscription_id=subscription.id, cause=cause, purpose=rules.purpose_of(subscription.owner).value)
         rows = self._journal.rows(
             told,

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from esante.subscriptions.model import Endpoint
-from esante.subscriptions.policy import Network
+from esante.services.subscriptions.model import Endpoint
+from esante.services.subscriptions.policy import Network
 
 Address = IPv4Address | IPv6Address
 _NAT64 = ip_network("64:ff9b::/96")
