@@ -10,9 +10,9 @@ import asyncpg
 import duckdb
 
 from bench.told import Figures
-from esante.bulletin.figures import Engine, engine, statement
-from esante.bulletin.recipe import Recipe
 from esante.core.storage.embedded import start, stop
+from esante.services.bulletin.compilation.indicator_spec import Recipe
+from esante.services.bulletin.compilation.indicators import Engine, engine, statement
 
 MONTHS = 36
 SUBJECTS, PROFESSIONALS, PLACES = 1_200_000, 4_000, 300

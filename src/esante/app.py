@@ -26,8 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from esante import __version__, bulletin, portal
-from esante.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
+from esante import __version__, portal
 from esante.core import fhir
 from esante.core.fhir.rest.http import fhir_response
 from esante.core.fhir.rest.negotiation import FORMATS, Negotiation
@@ -40,7 +39,8 @@ from esante.identity import access, directory
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.rooms import ROOMS
-from esante.services import export, notices, record, subscriptions
+from esante.services import bulletin, export, notices, record, subscriptions
+from esante.services.bulletin import Bulletin, Meter, Metered, Pusher, Refused, Target, observe
 from esante.services.export import Exports
 from esante.services.notices import Notices
 from esante.services.record import Record

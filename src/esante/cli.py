@@ -433,7 +433,7 @@ def push_command(data: Path | None) -> None:
 
     async def work() -> list[str]:
         from esante.app import open_platform
-        from esante.bulletin import PortalError
+        from esante.services.bulletin import PortalError
 
         async with open_platform(Settings.from_environ(data=data)) as platform:
             if platform.pusher is None:
@@ -601,7 +601,7 @@ def _month(text: str) -> str:
 
 async def _build(data: Path | None, month: str, by: str, reason: str, out: Path | None) -> None:
     from esante.app import open_platform
-    from esante.bulletin import publish
+    from esante.services.bulletin import publish
 
     async with open_platform(Settings.from_environ(data=data)) as platform:
         with _progress("counting") as progress:

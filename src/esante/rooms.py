@@ -10,6 +10,6 @@ ROOMS = (
     "services.notices",
     "services.export",
     "services.subscriptions",
-    "bulletin",
+    "services.bulletin",
     "demo",
 )

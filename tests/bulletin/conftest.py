@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from esante.bulletin import Bulletin
 from esante.core.storage import NIL, Objects
 from esante.demo.past import ORIGIN, Past
+from esante.services.bulletin import Bulletin
 from tests.conftest import create_database, open_journal
 
 NOW = datetime.now(UTC)

@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from esante.bulletin.model import (
+from esante.services.bulletin.model import (
     LATE_EVENTS,
     Cell,
     Change,
@@ -17,9 +17,9 @@ from esante.bulletin.model import (
     Vintage,
     VintageStatus,
 )
-from esante.bulletin.publication import Paper, paper, publish
-from esante.bulletin.publication.declared import declarations
-from esante.bulletin.publication.model import shift
+from esante.services.bulletin.publication import Paper, paper, publish
+from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.publication.model import shift
 
 BASE = "https://esante.example"
 SHARES = {

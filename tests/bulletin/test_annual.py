@@ -4,10 +4,10 @@ import msgspec
 import pikepdf
 import pytest
 
-from esante.bulletin.annual import ADDITIVE, added, annual_pdf, complete_years, year_figures
-from esante.bulletin.model import Cell, VintageStatus
-from esante.bulletin.publication.declared import declarations
-from esante.bulletin.shelf import Shelf, Shelved
+from esante.services.bulletin.analysis.annual_report import ADDITIVE, added, annual_pdf, complete_years, year_figures
+from esante.services.bulletin.model import Cell, VintageStatus
+from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.releases.published import Shelf, Shelved
 from tests.bulletin.sample import BASE, sample_vintages
 
 

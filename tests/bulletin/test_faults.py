@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from esante.bulletin import Bulletin, Flag, Recipe, Refused, store, vintages
-from esante.bulletin.files import Files
-from esante.bulletin.library import Library
-from esante.bulletin.publication import paper
 from esante.core.journal import Actor
+from esante.services.bulletin import Bulletin, Flag, Recipe, Refused, store
+from esante.services.bulletin.dissemination.downloads import Files
+from esante.services.bulletin.publication import paper
+from esante.services.bulletin.releases import vintage_store
+from esante.services.bulletin.releases.published_cache import Library
 from esante.services.record import DepositedEvent
 from tests.bulletin.sample import BASE
 
@@ -62,9 +63,9 @@ async def test_a_fault_planted_in_the_journal_keeps_the_issue_back(fresh, tmp_pa
     if fault:
         with pytest.raises(Refused, match=fault):
             await bulletin.release(LAST, "ben")
-        assert await vintages.latest(fresh.db, LAST) is None
+        assert await vintage_store.latest(fresh.db, LAST) is None
     await let_out(bulletin)
-    assert await vintages.latest(fresh.db, LAST) is not None
+    assert await vintage_store.latest(fresh.db, LAST) is not None
 
 
 async def test_what_a_wrong_reader_told_is_corrected_beside_what_was_public(fresh, tmp_path):
@@ -80,7 +81,7 @@ async def test_what_a_wrong_reader_told_is_corrected_beside_what_was_public(fres
     bulletin.recipe = wrong
     await bulletin.build(LAST, "anna")
     await let_out(bulletin)
-    public = await vintages.latest(fresh.db, LAST)
+    public = await vintage_store.latest(fresh.db, LAST)
     assert ("documents_deposited", "format", "application/pdf") not in {cell.place for cell in public.cells}
 
     bulletin.recipe = right
@@ -106,7 +107,7 @@ async def test_the_files_of_a_past_issue_are_made_again_byte_for_byte(fresh, tmp
     await tell(fresh, [(report, None, LABS[n % 4], FIRST.replace(day=9, hour=9, minute=n)) for n in range(40)])
     await bulletin.build(LAST, "anna")
     await let_out(bulletin)
-    assert (await vintages.latest(fresh.db, LAST)).number == 2
+    assert (await vintage_store.latest(fresh.db, LAST)).number == 2
     assert await files_of_first(fresh.db, tmp_path / "later") == first
     assert Counter(name.rpartition(".")[2] for name in first)["pdf"] == 4
 

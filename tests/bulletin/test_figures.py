@@ -3,10 +3,11 @@
 import polars as pl
 import pytest
 
-from esante.bulletin import SCHEMA, Bulletin, Recipe, store, vintages
-from esante.bulletin.figures import SUBJECTS, counts, engine, statement
-from esante.bulletin.months import Months
 from esante.core.storage import Objects
+from esante.services.bulletin import SCHEMA, Bulletin, Recipe, store
+from esante.services.bulletin.compilation.indicators import SUBJECTS, counts, engine, statement
+from esante.services.bulletin.compilation.monthly_counts import Months
+from esante.services.bulletin.releases import vintage_store
 
 from .conftest import LAST, bulletin_over, with_past
 
@@ -90,7 +91,7 @@ async def test_a_month_is_rebuilt_byte_for_byte_by_the_recipe_of_then(fresh, tmp
         indicators_toml=changed, lake_toml=bulletin.recipe.lake_toml, protection_toml=bulletin.recipe.protection_toml
     ).checked()
     assert (await bulletin.build(LAST, "anna")).vintage.number == 2
-    assert vintages.digest_of(await bulletin.rebuild(LAST, 1)) == vintages.digest_of(first.vintage)
+    assert vintage_store.digest_of(await bulletin.rebuild(LAST, 1)) == vintage_store.digest_of(first.vintage)
 
 
 async def test_a_lost_cache_of_records_is_made_again(fresh, tmp_path):

@@ -5,15 +5,15 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from esante.bulletin import vintages
-from esante.bulletin.calendar import release_time
-from esante.bulletin.frozen import every, frozen_of, months, rows, tried
-from esante.bulletin.objectives import contract
-from esante.bulletin.progress import scorecard
-from esante.bulletin.publication import paper
-from esante.bulletin.publication.declared import declarations
-from esante.bulletin.publication.words import words
-from esante.bulletin.shelf import Shelf
+from esante.services.bulletin.analysis.objectives import contract
+from esante.services.bulletin.analysis.scorecard import scorecard
+from esante.services.bulletin.publication import paper
+from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.publication.formatting import words
+from esante.services.bulletin.release_calendar import release_time
+from esante.services.bulletin.releases import vintage_store
+from esante.services.bulletin.releases.forecast_archive import every, frozen_of, months, rows, tried
+from esante.services.bulletin.releases.published import Shelf
 
 from .conftest import LAST, NOW, bulletin_over, with_past
 from .sample import BASE, sample_vintages
@@ -76,7 +76,7 @@ async def test_the_projection_of_an_issue_is_kept_at_its_release_and_never_chang
     kept = await every(fresh.db)
     assert LAST in {one.period for one in kept}
     assert not any(one.points for one in kept)  # a month or two foretell nothing, and that is kept, too
-    for release in await vintages.released(fresh.db):
+    for release in await vintage_store.released(fresh.db):
         assert release.released_at == min(NOW, release_time(release.period))
     await bulletin.release_due(NOW)
     assert await every(fresh.db) == kept

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from esante.bulletin import SCHEMA, Recipe, store
-from esante.bulletin.keys import BulletinKey
-from esante.bulletin.lake import Lake
 from esante.core.journal import Actor
 from esante.core.storage import NIL, Objects
+from esante.services.bulletin import SCHEMA, Recipe, store
+from esante.services.bulletin.compilation.event_lake import Lake
+from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from esante.services.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.bulletin import Meter, Metered
+from esante.services.bulletin import Meter, Metered
 
 
 @given(st.lists(st.tuples(st.floats(0.2, 20_000), st.sampled_from([200, 404, 500, 503])), min_size=1, max_size=60))

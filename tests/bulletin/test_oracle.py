@@ -7,11 +7,12 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from esante.bulletin import Recipe, vintages
-from esante.bulletin.model import PlatformObserved
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.identity.access import SharingChanged, StateChanged
+from esante.services.bulletin import Recipe
+from esante.services.bulletin.model import PlatformObserved
+from esante.services.bulletin.releases import vintage_store
 from esante.services.record import Corrected, DepositedEvent, Withdrawn
 
 from .conftest import LAST, bulletin_over, month_back, tell, with_past
@@ -129,7 +130,7 @@ async def test_every_exact_figure_is_what_a_plain_count_gives(past):
     entries = await exported(past.journal)
     for back in (1, 2, 3, 4):
         month = month_back(back)
-        cells = await vintages.guarded(past.db, month, 1)
+        cells = await vintage_store.guarded(past.db, month, 1)
         ours = {cell.place: exact for cell, exact, _ in cells if exact}
         assert ours == {place: value for place, value in counted(entries, month).items() if value}
         assert len(ours) > 40
@@ -167,7 +168,7 @@ async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path
         indicators_toml=since, lake_toml=known.lake_toml, protection_toml=known.protection_toml
     ).checked()
     await bulletin.build(LAST, "anna")
-    ours = {cell.place: exact for cell, exact, _ in await vintages.guarded(fresh.db, LAST, 1) if exact}
+    ours = {cell.place: exact for cell, exact, _ in await vintage_store.guarded(fresh.db, LAST, 1) if exact}
     theirs = counted(await exported(fresh), LAST)
     assert ours == {place: value for place, value in theirs.items() if value}
     for indicator in ("platform_requests", "platform_failures", "platform_hours", "platform_latency"):
@@ -176,7 +177,7 @@ async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path
 
 
 async def test_what_is_published_is_exact_or_says_that_it_is_not(past):
-    for cell, exact, _ in await vintages.guarded(past.db, LAST, 1):
+    for cell, exact, _ in await vintage_store.guarded(past.db, LAST, 1):
         if cell.flag == "" and exact is not None:
             assert cell.value == exact
         elif cell.flag == "perturbed":

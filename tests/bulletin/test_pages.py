@@ -9,12 +9,12 @@ import pytest
 from lxml import etree, html
 from starlette.applications import Starlette
 
-from esante.bulletin.pages import routes
-from esante.bulletin.pages_query import query_routes
-from esante.bulletin.publication import publish
-from esante.bulletin.publication.words import words
-from esante.bulletin.shelf import Shelf
 from esante.core.web import HANDLERS, LANGUAGES, SecurityHeaders, grouped
+from esante.services.bulletin.pages.public import routes
+from esante.services.bulletin.pages.query_api import query_routes
+from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.formatting import words
+from esante.services.bulletin.releases.published import Shelf
 from tests.bulletin.sample import BASE, sample_vintages
 from tests.bulletin.test_annual import corrected, shelved
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.bulletin.objectives import contract, judged, progress
-from esante.bulletin.projections import (
+from esante.services.bulletin.analysis.forecasts import (
     SEASON,
     backtest,
     damped,
@@ -21,7 +20,8 @@ from esante.bulletin.projections import (
     theta,
     truth,
 )
-from esante.bulletin.publication.declared import declarations
+from esante.services.bulletin.analysis.objectives import contract, judged, progress
+from esante.services.bulletin.publication.declarations import declarations
 from tests.bulletin.sample import sample
 
 SERIES = st.lists(st.floats(1, 1e6), min_size=20, max_size=40)

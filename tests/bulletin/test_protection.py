@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.bulletin import Cell, Flag, Recipe
-from esante.bulletin.attack import Equation, Month, System, _Solver
-from esante.bulletin.figures import Count
-from esante.bulletin.keys import BulletinKey
-from esante.bulletin.model import Guarded
-from esante.bulletin.protection import noise, protect
 from esante.core.journal import Actor
+from esante.services.bulletin import Cell, Flag, Recipe
+from esante.services.bulletin.compilation.indicators import Count
+from esante.services.bulletin.compilation.pseudonyms import BulletinKey
+from esante.services.bulletin.disclosure.intruder_audit import Equation, Month, System, _Solver
+from esante.services.bulletin.disclosure.suppression import noise, protect
+from esante.services.bulletin.model import Guarded
 from esante.services.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, tell, with_past

@@ -18,16 +18,16 @@ import rdflib
 from pyshacl import validate
 from rdflib.compare import isomorphic
 
-from esante.bulletin.model import LANGUAGES, Cell, Flag
-from esante.bulletin.publication import paper, publish
-from esante.bulletin.publication.catalogue import Edition, catalogue, jsonld, turtle
-from esante.bulletin.publication.declared import declarations
-from esante.bulletin.publication.feed import atom
-from esante.bulletin.publication.messages import messages_of
-from esante.bulletin.publication.pieces import course, parts
-from esante.bulletin.publication.plots import scale
-from esante.bulletin.publication.themes import themes
-from esante.bulletin.publication.words import words
+from esante.services.bulletin.model import LANGUAGES, Cell, Flag
+from esante.services.bulletin.publication import paper, publish
+from esante.services.bulletin.publication.atom import atom
+from esante.services.bulletin.publication.chart_blocks import course, parts
+from esante.services.bulletin.publication.charts import scale
+from esante.services.bulletin.publication.dcat import Edition, catalogue, jsonld, turtle
+from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.publication.formatting import words
+from esante.services.bulletin.publication.key_messages import messages_of
+from esante.services.bulletin.publication.themes import themes
 from tests.bulletin.sample import BASE, sample, sample_issue
 
 

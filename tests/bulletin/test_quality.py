@@ -2,9 +2,9 @@
 
 import pytest
 
-from esante.bulletin import Recipe
-from esante.bulletin.figures import Count, engine
-from esante.bulletin.quality import findings, moves
+from esante.services.bulletin import Recipe
+from esante.services.bulletin.compilation.anomalies import findings, moves
+from esante.services.bulletin.compilation.indicators import Count, engine
 
 RECIPE = Recipe.packaged()
 ORDINARY = """

@@ -5,8 +5,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from esante.bulletin import Cell, Flag, Refused, store, vintages
 from esante.core.journal import Actor
+from esante.services.bulletin import Cell, Flag, Refused, store
+from esante.services.bulletin.releases import vintage_store
 from esante.services.record import DepositedEvent
 
 from .conftest import LAST, NOW, bulletin_over, month_back, tell, with_past
@@ -25,8 +26,8 @@ async def bulletin(fresh, tmp_path):
 async def answered(bulletin, by: str = "anna") -> None:
     """Look at the issue, and answer for all that is unusual."""
     await bulletin.preview(LAST, by)
-    for release in await vintages.releases(bulletin.db):
-        for finding in await vintages.findings(bulletin.db, release.period, release.number):
+    for release in await vintage_store.releases(bulletin.db):
+        for finding in await vintage_store.findings(bulletin.db, release.period, release.number):
             await bulletin.acknowledge(release.period, finding.code, finding.subject, by, "looked into")
 
 
@@ -52,13 +53,13 @@ async def test_nothing_is_public_before_two_people_and_the_hour(bulletin):
     hour = NOW + timedelta(hours=2)
     (*_, approved) = await bulletin.release(LAST, "ben", embargo_until=hour, now=NOW)
     assert (approved.state, approved.built_by, approved.released_by) == ("approved", "anna", "ben")
-    assert await vintages.latest(bulletin.db, LAST) is None
-    assert await vintages.series(bulletin.db, "documents_deposited") == []
+    assert await vintage_store.latest(bulletin.db, LAST) is None
+    assert await vintage_store.series(bulletin.db, "documents_deposited") == []
     assert await bulletin.release_due(hour - timedelta(seconds=1)) == []
     assert await bulletin.release_due(hour)
     assert await bulletin.release_due(hour) == []
-    assert (await vintages.latest(bulletin.db, LAST)).number == 1
-    assert [period for period, _, _ in await vintages.series(bulletin.db, "documents_deposited")][-1] == LAST
+    assert (await vintage_store.latest(bulletin.db, LAST)).number == 1
+    assert [period for period, _, _ in await vintage_store.series(bulletin.db, "documents_deposited")][-1] == LAST
     await bulletin.journal.sealer.seal_all()
     rows = await bulletin.db.fetch(
         "SELECT convert_from(content, 'UTF8') FROM journal_entry WHERE type LIKE 'bulletin.%'"
@@ -96,14 +97,14 @@ async def test_a_second_build_changes_nothing_and_a_vintage_cannot_be_changed(bu
 async def test_late_events_are_a_revision_beside_what_was_published(bulletin):
     await answered(bulletin)
     await bulletin.release(LAST, "ben")
-    first = await vintages.latest(bulletin.db, LAST)
+    first = await vintage_store.latest(bulletin.db, LAST)
     await late_deposits(bulletin, 40)
     built = await bulletin.build(LAST, "anna")
     assert [(v.period, v.number, v.status, v.reason) for v in built.new] == [(LAST, 2, "revised", "late-events")]
     assert deposited(built.vintage).value == deposited(first).value + 40
-    late = [f for f in await vintages.findings(bulletin.db, LAST, 2) if f.code == "late"]
+    late = [f for f in await vintage_store.findings(bulletin.db, LAST, 2) if f.code == "late"]
     assert [(f.found, f.serious) for f in late] == [(40, False)]
-    assert await vintages.latest(bulletin.db, LAST) == first, "until its release the public sees what it saw"
+    assert await vintage_store.latest(bulletin.db, LAST) == first, "until its release the public sees what it saw"
     hidden = {cell.place for cell in first.cells if cell.flag is Flag.SUPPRESSED}
     assert hidden <= {cell.place for cell in built.vintage.cells if cell.flag is Flag.SUPPRESSED}
     await answered(bulletin)

@@ -8,11 +8,11 @@ import pytest
 from lxml import html
 from starlette.applications import Starlette
 
-from esante.bulletin.routes import page_routes
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, SecurityHeaders, grouped
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
+from esante.services.bulletin.routes import page_routes
 from tests.bulletin.conftest import LAST, bulletin_over, with_past
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from esante.bulletin import Pusher
-from esante.bulletin.portal_udata import PortalError, Target, push
-from esante.bulletin.publication import publish
-from esante.bulletin.publication.catalogue import Edition, catalogue, turtle
+from esante.services.bulletin import Pusher
+from esante.services.bulletin.dissemination.udata_client import PortalError, Target, push
+from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.dcat import Edition, catalogue, turtle
 from tests.bulletin.conftest import LAST, NOW, bulletin_over, with_past
 from tests.bulletin.sample import BASE, sample_issue
 

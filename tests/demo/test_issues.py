@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from esante.app import open_platform
-from esante.bulletin import shifted
 from esante.demo import load, publish
+from esante.services.bulletin import shifted
 from esante.settings import Settings
 
 

@@ -12,11 +12,11 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from esante.app import Platform
-from esante.bulletin.publication.declared import declarations
-from esante.bulletin.publication.words import words
 from esante.core.storage import uuid7
 from esante.core.web import COOKIE, LANGUAGES
 from esante.identity.access import Requester
+from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.publication.formatting import words
 from tests.bulletin.conftest import LAST, NOW, month_back, with_past
 from tests.e2e.browsers import PHONE, Visitor, saved, visiting
 from tests.e2e.processes import Server, esante

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from esante.app import Platform
-from esante.bulletin import store, vintages
+from esante.services.bulletin import store
+from esante.services.bulletin.releases import vintage_store
 from tests.bulletin.conftest import LAST, with_past
 from tests.e2e.processes import environment, esante, free_port
 from tests.e2e.worlds import opened
@@ -103,7 +104,7 @@ async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_bee
             await building.wait()
     assert killed > 2
     await platform.bulletin.build(LAST, "anna")
-    made = {release.period: release.number for release in await vintages.releases(platform.db)}
+    made = {release.period: release.number for release in await vintage_store.releases(platform.db)}
     assert len(made) >= 7
     assert set(made.values()) == {1}
     for period in made:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from esante.bulletin import Bulletin, shifted
 from esante.demo.personas import OPERATOR
 from esante.demo.platform import Platform
+from esante.services.bulletin import Bulletin, shifted
 
 BUILDER = "Zoé Ziffer"
 """Who builds the issues: another person than the operator, who releases them."""

@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from esante.bulletin import Bulletin
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects
 from esante.identity.access import Access
 from esante.identity.directory import Directory
+from esante.services.bulletin import Bulletin
 from esante.services.notices import Notices
 from esante.services.record import Record
 from esante.settings import Settings

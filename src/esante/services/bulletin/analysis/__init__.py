@@ -1,0 +1,1 @@
+"""Forecasts, objectives and the annual report."""

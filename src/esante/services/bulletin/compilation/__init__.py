@@ -1,0 +1,1 @@
+"""Compilation of monthly figures from the journal."""

@@ -1,0 +1,1 @@
+"""Files and the push to the national open data portal."""

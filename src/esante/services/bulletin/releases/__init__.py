@@ -1,0 +1,1 @@
+"""Vintages of figures and what of them is published."""
