@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.core.storage import NIL, Objects
-from esante.demo.past import ORIGIN, Past
+from esante.demo.history.journal_history import ORIGIN, Past
 from esante.services.bulletin import Bulletin
 from tests.conftest import create_database, open_journal
 

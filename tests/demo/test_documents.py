@@ -12,8 +12,8 @@ from PIL import Image
 
 from esante.core.fhir import check
 from esante.demo import documents_of, world
-from esante.demo.case import TYPES
-from esante.demo.course import papers, period
+from esante.demo.documents.care_case import TYPES
+from esante.demo.documents.care_timeline import papers, period
 from esante.identity.access import Action, Consent, Item, Purpose, RecordState, decide, requester_of
 from esante.services.record import category_of_type
 

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from esante.demo import World, world
-from esante.demo.chance import age_on
+from esante.demo.seeded_random import age_on
 from esante.identity.directory import catalogue, matricule_faults
 
 DAY = date(2026, 11, 23)

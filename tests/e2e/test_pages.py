@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 
 from esante.core import web
 from esante.core.web import translator
-from esante.demo.keys import APP_ID, OWN_MACHINE
+from esante.demo.demo_clients import APP_ID, OWN_MACHINE
 from tests.e2e.browsers import DESK, PHONE, Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import CONSULTATION, cda, pdf, png, published

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser
 
 from esante.core.web import COOKIE
-from esante.demo.personas import PATIENTS
+from esante.demo.population.signin_personas import PATIENTS
 from tests.e2e.browsers import Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import discharge_letter, provided

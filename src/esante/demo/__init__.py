@@ -1,13 +1,13 @@
 """A synthetic Luxembourg: invented persons, professionals and documents, the same for the same seed and day."""
 
-from esante.demo.cast import become, everyone, find, people_json, personas, token_for
-from esante.demo.documents import documents_of
-from esante.demo.issues import publish
-from esante.demo.keys import APP_ID, APP_PATH, CLIENT_ID, CLINIC_ID, key_file, register_apps
+from esante.demo.accounts import become, everyone, find, people_json, personas, token_for
+from esante.demo.demo_clients import APP_ID, APP_PATH, CLIENT_ID, CLINIC_ID, key_file, register_apps
+from esante.demo.documents.rendering import documents_of
+from esante.demo.history.bulletin_issues import publish
 from esante.demo.load import load
 from esante.demo.model import Citizen, DemoDocument, World
 from esante.demo.pages import routes as page_routes
-from esante.demo.world import PERSONS, SEED, world
+from esante.demo.population.world import PERSONS, SEED, world
 
 __all__ = [
     "APP_ID",

@@ -14,14 +14,14 @@ from multiprocessing import get_context
 from esante.core.journal import SYSTEM, advance
 from esante.core.storage import NIL, Row, insert, uuid7_floor
 from esante.demo import store
-from esante.demo.history import History
-from esante.demo.keys import register_software
+from esante.demo.demo_clients import register_software
+from esante.demo.document_rows import Piece, pieces
+from esante.demo.history.grants import grants, looks
+from esante.demo.history.journal_history import ORIGIN, Past
+from esante.demo.history.record_history import History
 from esante.demo.model import Citizen, World
-from esante.demo.past import ORIGIN, Past
-from esante.demo.pieces import Piece, pieces
 from esante.demo.platform import Platform
-from esante.demo.trust import grants, looks
-from esante.demo.world import PERSONS, SEED, world
+from esante.demo.population.world import PERSONS, SEED, world
 from esante.identity.access import requester_of
 
 Progress = Callable[[int, int, str], None]

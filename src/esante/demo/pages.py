@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from esante.core.web import render
-from esante.demo.keys import APP_ID, APP_PATH
+from esante.demo.demo_clients import APP_ID, APP_PATH
 from esante.demo.platform import Platform
 
 

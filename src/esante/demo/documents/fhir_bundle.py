@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from esante.demo.chance import urn
+from esante.demo.data_tables import table
+from esante.demo.documents.table_rows import header, row, title_of
 from esante.demo.model import Allergy, Dose, Fact, Medicine, Paper, Problem, Procedure, Result, Section
-from esante.demo.tables import table
-from esante.demo.texts import header, row, title_of
+from esante.demo.seeded_random import urn
 from esante.identity.directory import (
     Organization,
     Person,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from fpdf import FPDF
 from PIL import Image, ImageDraw
 
+from esante.demo.documents.table_rows import about, day_text, header, row, title_of, writer
 from esante.demo.model import Paper, Section
-from esante.demo.texts import about, day_text, header, row, title_of, writer
 
 _PAPER, _GRID, _INK = (255, 250, 248), (246, 205, 205), (30, 30, 60)
 _BEAT = ((0.16, 0.12, 0.025), (0.26, -0.12, 0.008), (0.29, 1.0, 0.009), (0.32, -0.22, 0.009), (0.52, 0.28, 0.045))

@@ -5,9 +5,9 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from esante.demo.documents import documents_of
+from esante.demo.documents.rendering import documents_of
 from esante.demo.model import DemoDocument
-from esante.demo.world import world
+from esante.demo.population.world import world
 
 
 class Piece(NamedTuple):

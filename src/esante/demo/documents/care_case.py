@@ -4,10 +4,10 @@ import random
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from esante.demo.chance import moment, one, stream
-from esante.demo.labs import Laboratory
+from esante.demo.data_tables import word
+from esante.demo.documents.laboratory import Laboratory
 from esante.demo.model import Citizen, Paper, Section, World
-from esante.demo.tables import word
+from esante.demo.seeded_random import moment, one, stream
 from esante.identity.directory import Organization, Practitioner
 
 TYPES = {

@@ -3,10 +3,10 @@
 import random
 from datetime import timedelta
 
-from esante.demo import bundles, cda, plain
-from esante.demo.chance import key, stream
-from esante.demo.course import papers
+from esante.demo.documents import cda, fhir_bundle, plain_formats
+from esante.demo.documents.care_timeline import papers
 from esante.demo.model import Citizen, DemoDocument, Paper, World
+from esante.demo.seeded_random import key, stream
 
 MEDIA_TYPES = {
     "fhir": "application/fhir+json",
@@ -41,12 +41,12 @@ def _document(world: World, paper: Paper, chance: random.Random) -> DemoDocument
 def _content(paper: Paper, chance: random.Random) -> bytes:
     match paper.format:
         case "fhir":
-            return bundles.bundle(paper, chance)
+            return fhir_bundle.bundle(paper, chance)
         case "cda":
             return cda.document(paper, chance)
         case "pdf":
-            return plain.pdf(paper)
+            return plain_formats.pdf(paper)
         case "image":
-            return plain.picture(paper, chance)
+            return plain_formats.picture(paper, chance)
         case _:
-            return plain.text(paper)
+            return plain_formats.text(paper)

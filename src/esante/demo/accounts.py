@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from esante.demo import store
-from esante.demo.chance import key, stream
 from esante.demo.model import World
-from esante.demo.personas import OPERATOR, PATIENTS, PROFESSIONALS, SOFTWARE
 from esante.demo.platform import Platform
-from esante.demo.world import world
+from esante.demo.population.signin_personas import OPERATOR, PATIENTS, PROFESSIONALS, SOFTWARE
+from esante.demo.population.world import world
+from esante.demo.seeded_random import key, stream
 from esante.identity.access import Requester, requester_of
 from esante.identity.directory import Identifier, Organization, Person, Practitioner
 

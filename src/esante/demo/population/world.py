@@ -4,8 +4,8 @@ from datetime import date
 from functools import lru_cache
 
 from esante.demo.model import World
-from esante.demo.people import citizens
-from esante.demo.professionals import organizations, practitioners
+from esante.demo.population.people import citizens
+from esante.demo.population.professionals import organizations, practitioners
 
 SEED = 1
 PERSONS = 2_000

@@ -7,8 +7,8 @@ from joserfc.jwk import ECKey
 
 from esante.core import storage
 from esante.demo.model import World
-from esante.demo.personas import SOFTWARE
 from esante.demo.platform import Platform
+from esante.demo.population.signin_personas import SOFTWARE
 from esante.identity.access import SoftwareClient
 
 CLIENT_ID, APP_ID, CLINIC_ID = "demo-hospital", "demo-app", "demo-clinic-app"

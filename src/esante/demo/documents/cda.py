@@ -5,10 +5,10 @@ from datetime import datetime
 from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
 
-from esante.demo.chance import urn
+from esante.demo.data_tables import table
+from esante.demo.documents.table_rows import header, row, title_of
 from esante.demo.model import Fact, Paper, Section
-from esante.demo.tables import table
-from esante.demo.texts import header, row, title_of
+from esante.demo.seeded_random import urn
 from esante.identity.directory import Identifier, Person
 
 _LOINC = 'codeSystem="2.16.840.1.113883.6.1" codeSystemName="LOINC"'

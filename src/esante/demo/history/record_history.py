@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.storage import INLINE_LIMIT, Row
+from esante.demo.document_rows import Piece
+from esante.demo.history.grants import Look
 from esante.demo.model import Citizen, World
-from esante.demo.pieces import Piece
 from esante.demo.platform import Platform
-from esante.demo.trust import Look
 from esante.identity.access import (
     Action,
     Confidentiality,

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from esante.demo.personas import OPERATOR
 from esante.demo.platform import Platform
+from esante.demo.population.signin_personas import OPERATOR
 from esante.services.bulletin import Bulletin, shifted
 
 BUILDER = "Zoé Ziffer"

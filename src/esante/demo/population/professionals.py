@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 
-from esante.demo.chance import day_between, key, one, stream, years_before
-from esante.demo.personas import PROFESSIONALS, Professional
-from esante.demo.tables import table
+from esante.demo.data_tables import table
+from esante.demo.population.signin_personas import PROFESSIONALS, Professional
+from esante.demo.seeded_random import day_between, key, one, stream, years_before
 from esante.identity.directory import Address, Identifier, Organization, Practitioner, Role, catalogue
 
 TITLED = ("doctor", "dentist")

@@ -4,9 +4,9 @@ import random
 from datetime import date, datetime
 from typing import Any
 
-from esante.demo.chance import stream
+from esante.demo.data_tables import named, table
 from esante.demo.model import Citizen, Result
-from esante.demo.tables import named, table
+from esante.demo.seeded_random import stream
 
 
 class Laboratory:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from esante.demo import drafts
-from esante.demo.case import Case
-from esante.demo.chance import age_on, apart, day_between, years_before
+from esante.demo.data_tables import LANGUAGES, languages_of, table
+from esante.demo.documents import document_content
+from esante.demo.documents.care_case import Case
 from esante.demo.model import Citizen, Dose, Paper, World
-from esante.demo.tables import LANGUAGES, languages_of, table
+from esante.demo.seeded_random import age_on, apart, day_between, years_before
 
 HOSPITAL = 2.6
 """The rates of the data are those of single diagnoses; this stands for all that are not listed."""
@@ -40,26 +40,26 @@ def _lasting(case: Case) -> Iterator[Paper]:
         condition = table("conditions")["chronic"][name]
         first = max(case.first, since)
         for day in apart(case.chance, first, case.last, case.spaced(600)):
-            yield drafts.laboratory(case, day, condition["panel"])
+            yield document_content.laboratory(case, day, condition["panel"])
         yield from _visits(case, name, condition, first)
         if condition["medicines"]:
             for day in apart(case.chance, first, case.last, case.spaced(820)):
-                yield drafts.prescription(case, day, condition["medicines"], case.gp)
+                yield document_content.prescription(case, day, condition["medicines"], case.gp)
         if "radiotherapy" in condition:
             for wait in (30, 62, 100, 200, 380, 740):
-                yield drafts.radiotherapy(case, since + timedelta(days=wait), condition)
+                yield document_content.radiotherapy(case, since + timedelta(days=wait), condition)
 
 
 def _visits(case: Case, name: str, condition: dict[str, Any], first: date) -> Iterator[Paper]:
     specialist = case.hand(condition["speciality"])
     for day in apart(case.chance, first, case.last, case.spaced(760)):
         if case.happens(0.4):
-            yield drafts.letter(case, day - timedelta(days=case.chance.randint(8, 40)), condition)
-        yield drafts.consultation(case, day, condition, specialist if case.happens(0.7) else case.gp)
+            yield document_content.letter(case, day - timedelta(days=case.chance.randint(8, 40)), condition)
+        yield document_content.consultation(case, day, condition, specialist if case.happens(0.7) else case.gp)
         if condition["speciality"] == "cardiology" and case.happens(0.06 if not case.citizen.rich else 0.3):
-            yield drafts.electrocardiogram(case, day, specialist)
+            yield document_content.electrocardiogram(case, day, specialist)
         if name == "back_pain" and case.happens(0.35):
-            yield drafts.imaging(case, day + timedelta(days=9), "spine_mri", abnormal=case.happens(0.6))
+            yield document_content.imaging(case, day + timedelta(days=9), "spine_mri", abnormal=case.happens(0.6))
 
 
 def _stays(case: Case) -> Iterator[Paper]:
@@ -85,16 +85,18 @@ def _stay(case: Case, start: date, condition: dict[str, Any]) -> Iterator[Paper]
     if hand.organization.kind != "hospital":
         hand = case.hand("internal_medicine")
     if "imaging" in condition:
-        yield drafts.imaging(case, start, condition["imaging"], abnormal=condition["icd10"][0] != "O")
+        yield document_content.imaging(case, start, condition["imaging"], abnormal=condition["icd10"][0] != "O")
     if case.happens(0.6):
-        yield drafts.laboratory(case, start, "infection" if condition["icd10"][0] in "JKN" else "blood_count")
+        yield document_content.laboratory(
+            case, start, "infection" if condition["icd10"][0] in "JKN" else "blood_count"
+        )
     if "operation" in condition:
-        yield drafts.operation(case, min(start + timedelta(days=1), end), condition, hand)
-    yield drafts.discharge(case, start, end, condition, hand)
+        yield document_content.operation(case, min(start + timedelta(days=1), end), condition, hand)
+    yield document_content.discharge(case, start, end, condition, hand)
     if case.happens(0.6):
-        yield drafts.consultation(case, end + timedelta(days=case.chance.randint(20, 45)), condition, hand)
+        yield document_content.consultation(case, end + timedelta(days=case.chance.randint(20, 45)), condition, hand)
     if condition["medicines"] and case.happens(0.5):
-        yield drafts.prescription(case, end, condition["medicines"], hand)
+        yield document_content.prescription(case, end, condition["medicines"], hand)
 
 
 def _prevention(case: Case, doses: dict[str, tuple[Dose, ...]]) -> Iterator[Paper]:
@@ -102,19 +104,19 @@ def _prevention(case: Case, doses: dict[str, tuple[Dose, ...]]) -> Iterator[Pape
     born = case.citizen.person.birth_date
     adult = max(case.first, years_before(born, -18))
     for day in apart(case.chance, adult, case.last, case.spaced(1000)):
-        yield drafts.laboratory(case, day, "check_up")
+        yield document_content.laboratory(case, day, "check_up")
     if case.citizen.person.sex == "female":
         first, last = max(case.first, years_before(born, -50)), min(case.last, years_before(born, -70))
         for day in apart(case.chance, first, last, 730):
             if case.happens(0.55):
-                yield drafts.imaging(case, day, "mammography", abnormal=case.happens(0.06))
+                yield document_content.imaging(case, day, "mammography", abnormal=case.happens(0.06))
     hands = [case.gp, case.hand("public_health"), case.hand(at="prevention", profession="nurse")]
     for dose in doses["fr"]:
         if case.first <= dose.day <= case.last and case.happens(0.22):
             hand = case.chance.choice(hands)
             language = case.language(hand, languages_of("vaccination.source"))
             known = tuple(given for given in doses[language] if given.day <= dose.day)
-            yield drafts.vaccination(case, dose.day, known, hand, language)
+            yield document_content.vaccination(case, dose.day, known, hand, language)
 
 
 def _own(case: Case) -> Iterator[Paper]:
@@ -122,10 +124,10 @@ def _own(case: Case) -> Iterator[Paper]:
     adult = max(case.first, years_before(case.citizen.person.birth_date, -20))
     if case.citizen.rich or case.happens(0.1):
         for day in apart(case.chance, adult, case.last, 900):
-            yield drafts.own_note(case, day)
+            yield document_content.own_note(case, day)
     age = age_on(case.citizen.person.birth_date, case.last)
     if age >= 55 and case.happens(1 if case.citizen.rich else 0.12):
-        yield drafts.directive(case, day_between(case.chance, case.first, case.last))
+        yield document_content.directive(case, day_between(case.chance, case.first, case.last))
 
 
 def _summaries(case: Case, doses: dict[str, tuple[Dose, ...]]) -> Iterator[Paper]:
@@ -135,7 +137,7 @@ def _summaries(case: Case, doses: dict[str, tuple[Dose, ...]]) -> Iterator[Paper
     names = list(table("titles")["allergen"])
     allergens = case.chance.sample(names, case.chance.choice((0, 0, 1, 1, 2)))
     for day in apart(case.chance, case.first, case.last, 1100):
-        yield drafts.summary(case, day, allergens, doses)
+        yield document_content.summary(case, day, allergens, doses)
 
 
 def _doses(case: Case) -> dict[str, tuple[Dose, ...]]:

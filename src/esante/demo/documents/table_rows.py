@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
+from esante.demo.data_tables import table, word
 from esante.demo.model import Allergy, Dose, Fact, Medicine, Paper, Problem, Procedure, Result, Section
-from esante.demo.tables import table, word
 
 COLUMNS: dict[type, tuple[str, ...]] = {
     Result: ("test", "value", "range", "flag"),

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from esante.demo.chance import key, stream
 from esante.demo.model import Citizen, World
-from esante.demo.personas import PROFESSIONALS
+from esante.demo.population.signin_personas import PROFESSIONALS
+from esante.demo.seeded_random import key, stream
 from esante.identity.access import Grant, GrantKind
 from esante.identity.directory import Organization, Practitioner
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from esante.demo.case import Case, Hand
-from esante.demo.chance import moment
+from esante.demo.data_tables import languages_of, named, phrase, table, word
+from esante.demo.documents.care_case import Case, Hand
+from esante.demo.documents.table_rows import day_text
 from esante.demo.model import Allergy, Dose, Medicine, Paper, Problem, Procedure, Result, Section
-from esante.demo.tables import languages_of, named, phrase, table, word
-from esante.demo.texts import day_text
+from esante.demo.seeded_random import moment
 
 Entry = Mapping[str, Any]
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from esante.demo.chance import age_on, day_between, key, moment, one, stream, years_before
-from esante.demo.foreign import foreign
+from esante.demo.data_tables import table
 from esante.demo.model import Citizen
-from esante.demo.personas import PATIENTS, Patient
-from esante.demo.tables import table
+from esante.demo.population.foreign_identifiers import foreign
+from esante.demo.population.signin_personas import PATIENTS, Patient
+from esante.demo.seeded_random import age_on, day_between, key, moment, one, stream, years_before
 from esante.identity.directory import Address, Identifier, Person, Practitioner, catalogue, matricule
 
 YEARS = 8

@@ -1,0 +1,1 @@
+"""The synthetic documents and the care that they come from."""

@@ -1,0 +1,1 @@
+"""The synthetic past: grants, accesses, journal entries and released issues."""
