@@ -21,8 +21,8 @@ from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.record import audit
-from esante.services.record.clinical import routes
 from esante.services.record.clinical.routes import ClinicalRoutes
+from esante.services.record.clinical.routes import capabilities as clinical_capabilities
 from esante.services.record.clinical.transaction_api import BundlesFace, is_submission
 from esante.services.record.documents.docref import as_search
 from esante.services.record.documents.document_reference import (
@@ -67,7 +67,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def capabilities() -> list[Resource]:
     """The resources of this face, for CapabilityStatement.rest.resource."""
     return [
-        *routes.capabilities(),
+        *clinical_capabilities(),
         _capability("DocumentReference", ("create", "read", "update", "search-type"), DOCUMENT_PARAMETERS),
         _capability("List", ("read", "search-type"), LIST_PARAMETERS),
         _capability("Binary", ("read",), {}),
