@@ -55,7 +55,7 @@ check: install  ## lint, format, types, import contract, translations
 chromium:
 	@tools/install_chromium.sh
 
-test: install chromium  ## check and every test but the long ones (some only: make test ARGS=tests/storage)
+test: install chromium  ## check and every test but the long ones (some only: make test ARGS=tests/core/storage)
 	@$(MAKE) --no-print-directory check; checked=$$?; \
 	echo '$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)'; \
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS); tested=$$?; \

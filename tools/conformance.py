@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.fhir.examples import Account
-    from tests.fhir.mutations import Json, Outcome
+    from tests.core.fhir.examples import Account
+    from tests.core.fhir.mutations import Json, Outcome
 
     from esante.core.fhir.definitions.errata import Erratum
 
@@ -28,8 +28,8 @@ HOSTILE = """\
 60,000 inputs in `make test-long` (400 in each run of the tests), made by lot from valid resources: bytes cut, \
 copied, swapped and put in, values moved, repeated and nested. Each is answered by an OperationOutcome that is \
 itself right R4, or refused with status 400, within 2 s of processor time. So are the largest bodies of 3 MB of \
-each kind that is much work for its size (`tests/fhir/heavy.py`): constraints that would take more than 0.8 s end \
-with a warning that says so.
+each kind that is much work for its size (`tests/core/fhir/heavy.py`): constraints that would take more than 0.8 s \
+end with a warning that says so.
 """
 
 FUZZED = """\
@@ -47,9 +47,9 @@ below 300 MB (`tests/e2e/test_memory.py`).
 
 def account(data: Path, examples: Path) -> str:
     """The document."""
-    from tests.fhir.examples import judge
-    from tests.fhir.mutations import survey
-    from tests.fhir.seeds import of_every_type, of_others, own
+    from tests.core.fhir.examples import judge
+    from tests.core.fhir.mutations import survey
+    from tests.core.fhir.seeds import of_every_type, of_others, own
 
     seeds = of_every_type(examples)
     parts = [
@@ -136,7 +136,7 @@ def of_examples(found: "Account") -> str:
 
 def of_profiles() -> str:
     """Which profiles are known, what of them is not checked, and how the examples of their package do."""
-    from tests.fhir.profile_examples import REJECTED, judge
+    from tests.core.fhir.profile_examples import REJECTED, judge
 
     from esante.core.fhir.profiles import heads, rules
 
@@ -168,8 +168,8 @@ def _share(part: int, whole: int) -> str:
 
 def of_paths(folder: Path) -> str:
     """How FHIRPath does, on the official tests in a folder and on the expressions of R4."""
-    from tests.fhir.path_suite import cases, run
-    from tests.fhir.test_path_suite import KNOWN_FAILURES
+    from tests.core.fhir.path_suite import cases, run
+    from tests.core.fhir.test_path_suite import KNOWN_FAILURES
 
     from esante.core.fhir.definitions import errata, invariants, search_parameters
     from esante.core.fhir.fhirpath.spec_expressions import expressions
@@ -218,8 +218,8 @@ def of_search() -> str:
         "has them.",
         "",
         "Answers are compared with those of a naive reading of the specification over the plain resources "
-        "(`tests/fhir/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run of the "
-        "tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official examples. "
+        "(`tests/core/fhir/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run of "
+        "the tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official examples. "
         "Nothing differs. The index of all official examples is compared with what FHIRPath finds in them.",
         "",
     ]

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from esante.core.web import HANDLERS, SecurityHeaders
 from esante.identity.access import page_routes as access_pages
 from esante.services.record import CATEGORIES, page_routes
-from tests.record.conftest import BASE, world
+from tests.services.record.conftest import BASE, world
 
 __all__ = ["world"]
 

@@ -11,7 +11,7 @@ from esante.identity.access import requester_of
 from esante.identity.directory import PersonRead, PersonSearched
 from esante.services.record import Deposit, Filters, Status
 from esante.services.record.pages import formatting
-from tests.record.conftest import fhir_document, letter
+from tests.services.record.conftest import fhir_document, letter
 
 
 def without_keys(text):

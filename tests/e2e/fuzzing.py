@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from esante.services.record import CLINICAL
-from tests.record.test_capabilities import BODIES
+from tests.services.record.test_capabilities import BODIES
 
 Json = dict[str, Any]
 FHIR, PATCH, FORM = "application/fhir+json", "application/json-patch+json", "application/x-www-form-urlencoded"

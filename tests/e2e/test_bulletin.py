@@ -17,11 +17,11 @@ from esante.core.web import COOKIE, LANGUAGES
 from esante.identity.access import Requester
 from esante.services.bulletin.publication.declarations import declarations
 from esante.services.bulletin.publication.formatting import words
-from tests.bulletin.conftest import LAST, NOW, month_back, with_past
 from tests.e2e.browsers import PHONE, Visitor, saved, visiting
 from tests.e2e.processes import Server, esante
 from tests.e2e.test_pages import AXE, faults_of, in_its_colours, said_by_browser, untranslated
 from tests.e2e.worlds import World, opened, sign_in
+from tests.services.bulletin.conftest import LAST, NOW, month_back, with_past
 
 pytestmark = pytest.mark.browser
 

@@ -12,9 +12,9 @@ import pytest
 from esante.app import Platform
 from esante.services.bulletin import store
 from esante.services.bulletin.releases import vintage_store
-from tests.bulletin.conftest import LAST, with_past
 from tests.e2e.processes import environment, esante, free_port
 from tests.e2e.worlds import opened
+from tests.services.bulletin.conftest import LAST, with_past
 
 QUIET: dict[str, int] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 OUT_OF_ORDER = """

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from esante.core.web import COOKIE
-from tests.access.launches import consent_fields, onward
 from tests.e2e.papers import published
 from tests.e2e.processes import Server, esante
 from tests.e2e.worlds import World
+from tests.identity.access.launches import consent_fields, onward
 
 CALLBACK = "http://127.0.0.1:9090/callback"
 SCOPE = "launch/patient patient/Patient.read patient/DocumentReference.rs openid fhirUser offline_access"

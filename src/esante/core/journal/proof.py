@@ -48,7 +48,7 @@ async def person_proof(db: Database, signer: Signer, origin: str, person_id: UUI
 
 def verifier_source() -> str:
     """The verifier as one Python file that needs only the standard library."""
-    return (files("esante.core.journal") / "verifier.py").read_text(encoding="utf-8")
+    return (files("esante.core.journal") / "standalone_verifier.py").read_text(encoding="utf-8")
 
 
 def _entry(row: Any, path: list[bytes]) -> dict[str, Any]:

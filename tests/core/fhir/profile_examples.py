@@ -1,0 +1,44 @@
+"""The examples of the International Patient Summary, each checked against the profiles that it claims."""
+
+import functools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from esante.core.fhir import check, decode, encode
+from esante.core.fhir.profiles import heads
+
+EXAMPLES = Path(__file__).parents[3] / "node_modules" / "hl7.fhir.uv.ips" / "example"
+
+#: Examples that break what they claim, with the rule.
+REJECTED: dict[str, str] = {}
+
+
+class Account(NamedTuple):
+    """How many examples there are, how many claims they make, and the errors of those that do not fit."""
+
+    files: int
+    claims: int
+    rejected: dict[str, str]
+
+
+@functools.cache
+def examples() -> dict[str, Any]:
+    """The examples by file name."""
+    return {file.stem: decode(file.read_bytes()) for file in sorted(EXAMPLES.glob("*.json"))}
+
+
+@functools.cache
+def judge() -> Account:
+    """Check each against what it claims, and what is in its entries against what that claims."""
+    known = {head.url for head in heads()}
+    claims, rejected = 0, {}
+    for name, resource in examples().items():
+        inner = [entry["resource"] for entry in resource.get("entry", ()) if "resource" in entry]
+        for number, each in enumerate([resource, *inner]):
+            claimed = [url for url in each.get("meta", {}).get("profile", ()) if url.partition("|")[0] in known]
+            claims += len(claimed)
+            for issue in check(encode(each), invariants=True, profile=claimed).issues:
+                if issue.severity == "error":
+                    where = f"{name} entry {number - 1}" if number else name
+                    rejected[where] = f"{issue.expression}: {issue.diagnostics}"
+    return Account(len(examples()), claims, rejected)

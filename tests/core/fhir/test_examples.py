@@ -1,0 +1,26 @@
+"""What HL7 publishes as right is accepted, but for what is not right."""
+
+import pytest
+
+from tests.core.fhir.examples import FAULTS, judge
+
+
+@pytest.fixture(scope="module")
+def account(r4_examples):
+    return judge(r4_examples)
+
+
+@pytest.mark.long
+def test_no_example_is_rejected_but_for_a_fault_of_its_own(account):
+    print(f"{account.files} examples, {len(account.faulty)} with faults, falsely rejected: {account.falsely}")
+    assert account.files == 5306
+    assert account.doubtful == []
+    assert account.falsely == {}
+    assert set(account.faulty) == {name for fault in FAULTS for name in fault.files}
+
+
+@pytest.mark.long
+def test_the_committed_account_of_the_examples_is_that_of_this_code(account):
+    from tools.conformance import DOCUMENT, of_examples
+
+    assert of_examples(account) in DOCUMENT.read_text()

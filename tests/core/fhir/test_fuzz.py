@@ -1,0 +1,136 @@
+"""A fuzzer of our own: whatever is sent to be checked, there is an answer, it is FHIR, and it does not take long."""
+
+import copy
+import json
+import random
+from time import thread_time
+
+import pytest
+
+from esante.core.fhir import check, encode, outcome
+from esante.core.fhir.rest.validate_operation import MAX_BODY, _validate
+from esante.core.web import Problem
+from tests.core.fhir import heavy, seeds
+from tests.core.fhir.samples import allergy, composition, document, observation, patient
+
+#: Processor time that an answer may take; looked at in the long tests only.
+MAX_SECONDS = 2.0
+
+TOKENS = [
+    b"{", b"}", b"[", b"]", b":", b",", b'"', b"\\", b"null", b"true", b"{}", b"[]", b"0", b"-1", b"1e400", b"1e-400", b"0.0",
+    b"NaN", b'"\\u0000"', b'"\\ud800"', b"\\u0022", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b"\0", b" " * 50, b"\n" * 50, b"[" * 300,
+    b'{"extension":' * 100, b"9" * 5_000, b'"' + b"x" * 3_000 + b'"', b'"resourceType":"Bundle"', b'"contained":[{}]', b'"id":"a"',
+    b'"reference":"#a"', b'"extension":[{"url":"u"}]', b'"_birthDate":{}', b'"value":[null]', b'"valueString":""', b'"div":"<div',
+    b'{"resourceType":"Parameters","parameter":[{"name":"resource","resource":', b'"2024-02-30"', b'"urn:uuid:"', b"1" * 400,
+]  # fmt: skip
+VALUES = [json.loads(text) for text in ("null", "true", "0", "-1", "1.5", '""', '"x"', '"#a"', "[]", "{}", "[null]", "[[1]]", '{"id":"a"}',
+    '{"reference":"#"}', '{"resourceType":"Patient"}', '{"resourceType":7}', '"2024-01-01T00:00:00Z"', "123456789012345678901234567890")]  # fmt: skip
+
+
+def texts() -> list[bytes]:
+    everything = [*seeds.own(), patient(), observation(), allergy(), composition(), document(observation(), allergy())]
+    return [json.dumps(each, indent=indent).encode() for each in everything for indent in (None, 1)]
+
+
+def by_bytes(lot: random.Random, data: bytes, other: bytes) -> bytes:
+    """A few cuts, copies, swaps and tokens put in anywhere."""
+    for _ in range(lot.randint(1, 4)):
+        at, to = sorted(lot.randrange(len(data) + 1) for _ in range(2))
+        match lot.randrange(7):
+            case 0:
+                data = data[:at] + lot.choice(TOKENS) + data[at:]
+            case 1:
+                data = data[:at] + lot.choice(TOKENS) + data[min(at + lot.randint(1, 20), len(data)) :]
+            case 2:
+                data = data[:at] + data[min(to, at + 200) :]
+            case 3:
+                data = data[:to] + data[at:to] * lot.randint(1, 3) + data[to:]
+            case 4:
+                data = data[:at] + other[lot.randrange(len(other) + 1) :]
+            case 5:
+                data = data[:at] + bytes([lot.randrange(256)]) + data[at + 1 :]
+            case _:
+                data = data[:at]
+    return data[:200_000]
+
+
+def by_values(lot: random.Random, data: bytes, other: bytes) -> bytes:
+    """Values put elsewhere, repeated, nested, exchanged; names exchanged."""
+    root = json.loads(data)
+    for _ in range(lot.randint(1, 6)):
+        holders = list(_holders(root))
+        holder, donor = lot.choice(holders), lot.choice(list(_holders(json.loads(other))))
+        value = copy.deepcopy(lot.choice([*VALUES, donor, *(donor.values() if isinstance(donor, dict) else donor)]))
+        if isinstance(holder, dict) and holder:
+            name = lot.choice(list(holder))
+            match lot.randrange(4):
+                case 0:
+                    holder[name] = value
+                case 1:
+                    holder[lot.choice([*(donor if isinstance(donor, dict) else ["x"]), f"_{name}", name.upper()])] = (
+                        value
+                    )
+                case 2:
+                    holder[name] = [holder[name]] * lot.randint(1, 30)
+                case _:
+                    del holder[name]
+        elif isinstance(holder, list):
+            holder.insert(lot.randint(0, len(holder)), value)
+    return json.dumps(root).encode()
+
+
+def _holders(value):
+    if isinstance(value, dict | list):
+        yield value
+        for child in list(value.values()) if isinstance(value, dict) else value:
+            yield from _holders(child)
+
+
+def judged(data: bytes) -> float:
+    """Check the bytes in each way: every answer is an outcome that is right FHIR. Returns the longest time of one."""
+    longest = 0.0
+    for answer in (
+        lambda: check(data).issues,
+        lambda: _validate(data, "Patient", [], []),
+        lambda: _validate(data, None, [], []),
+    ):
+        began = thread_time()
+        try:
+            issues = answer()
+        except Problem as problem:
+            assert problem.status == 400
+            issues = ()
+        longest = max(longest, thread_time() - began)
+        told = check(encode(outcome(issues)))
+        assert told.issues == (), (told.issues, data)
+    return longest
+
+
+def fuzz(number: int) -> float:
+    lot = random.Random(number)
+    known = texts()
+    longest = 0.0
+    for _ in range(number):
+        data, other = lot.choice(known), lot.choice(known)
+        longest = max(longest, judged((by_bytes if lot.random() < 0.5 else by_values)(lot, data, other)))
+    return longest
+
+
+def test_whatever_is_sent_there_is_an_answer():
+    fuzz(400)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_whatever_is_sent_there_is_an_answer_for_long():
+    longest = fuzz(60_000)
+    print(f"the longest answer took {longest:.2f} s of processor time")
+    assert longest < MAX_SECONDS
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", heavy.CASES)
+def test_the_largest_that_may_be_sent_does_not_take_long(name):
+    longest = judged(heavy.made(name, MAX_BODY))
+    print(f"{longest:.2f} s of processor time")
+    assert longest < MAX_SECONDS

@@ -1,0 +1,51 @@
+"""Single faults of many kinds: nearly all are caught, and told at the right element."""
+
+import json
+
+import pytest
+
+from esante.core.fhir import check
+from tests.core.fhir import seeds
+from tests.core.fhir.mutations import survey
+
+
+def assert_nearly_all(found):
+    mutants = sum(group.mutants for group in found.values())
+    missed = [line for group in found.values() for line in group.missed]
+    print(
+        f"{mutants} mutants of {sum(group.kinds for group in found.values())} kinds; not caught at their place: {missed}"
+    )
+    assert [name for group in found.values() for name in group.unused] == []
+    assert sum(group.caught for group in found.values()) >= 0.99 * mutants
+    assert len(missed) <= 0.01 * mutants, missed
+
+
+@pytest.fixture(scope="module")
+def found(shared_data):
+    return survey([*seeds.own(), *seeds.of_others(shared_data)])
+
+
+def test_single_faults_are_caught_and_told_at_the_right_element(found):
+    assert sum(group.kinds for group in found.values()) >= 40
+    assert_nearly_all(found)
+
+
+def test_the_committed_account_of_faults_is_that_of_this_code(found):
+    from tools.conformance import DOCUMENT, of_faults
+
+    assert of_faults(found) in DOCUMENT.read_text()
+
+
+@pytest.mark.long
+def test_single_faults_in_an_example_of_every_type(r4_examples):
+    from tools.conformance import DOCUMENT, of_many_faults
+
+    examples = seeds.of_every_type(r4_examples)
+    found = survey([*seeds.own(), *examples], per_seed=2)
+    assert_nearly_all(found)
+    assert of_many_faults(examples, found) in DOCUMENT.read_text()
+
+
+def test_seeds_are_valid(shared_data):
+    for each in (*seeds.own(), *seeds.of_others(shared_data)):
+        assert check(json.dumps(each).encode(), invariants=True).ok

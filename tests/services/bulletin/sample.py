@@ -1,0 +1,141 @@
+"""A sample issue, of invented figures; `python -m tests.services.bulletin.sample FOLDER` writes its files."""
+
+import math
+import random
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from esante.services.bulletin.model import (
+    LATE_EVENTS,
+    Cell,
+    Change,
+    Finding,
+    Flag,
+    IndicatorKind,
+    Issue,
+    Vintage,
+    VintageStatus,
+)
+from esante.services.bulletin.publication import Paper, paper, publish
+from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.publication.model import shift
+
+BASE = "https://esante.example"
+SHARES = {
+    "category": {"laboratory_report": 0.52, "discharge_letter": 0.16, "imaging_report": 0.13, "prescription": 0.08,
+                 "consultation_report": 0.06, "patient_summary": 0.03, "letter": 0.02},
+    "origin": {"laboratory": 0.5, "hospital": 0.37, "doctor": 0.12, "patient": 0.01},
+    "format": {"application/pdf": 0.71, "application/hl7-cda+xml": 0.24, "application/fhir+json": 0.05},
+    "delay": {"0": 0.48, "1": 0.21, "2-7": 0.19, "8-30": 0.09, "31+": 0.03},
+    "reader": {"practitioner": 0.63, "patient": 0.34, "organization": 0.03},
+    "profession": {"doctor": 0.55, "pharmacist": 0.17, "nurse": 0.15, "dentist": 0.09, "midwife": 0.03, "physiotherapist": 0.01},
+    "grant": {"presence_code": 0.62, "circle": 0.21, "institution_stay": 0.17},
+    "reason": {"no-grant": 0.71, "restricted": 0.18, "profession": 0.11},
+    "choice": {"hidden": 0.58, "blocked": 0.27, "not_sharing": 0.15},
+}  # fmt: skip
+COURSES = {
+    "records_open": (1_094_000, 0.0035, 0), "records_opened": (4_350, 0.003, 0.06), "records_closed": (118, 0.004, 0.1),
+    "records_objected": (64, 0.002, 0.2), "records_with_document": (611_000, 0.009, 0), "patient_accounts": (141_000, 0.017, 0),
+    "patients_active": (30_200, 0.019, 0.08), "documents_deposited": (268_000, 0.006, 0.09), "documents_delay": (2, -0.004, 0.2),
+    "documents_read": (61_000, 0.021, 0.1), "records_consulted": (27_500, 0.02, 0.09), "professionals_active": (1_720, 0.013, 0.06),
+    "organizations_active": (168, 0.006, 0.02), "grants_given": (23_400, 0.014, 0.08), "emergency_accesses": (41, 0.006, 0.2),
+    "accesses_refused": (934, 0.002, 0.1), "restrictions_set": (720, 0.008, 0.1), "logs_read": (5_900, 0.024, 0.05),
+    "professionals_registered": (66, 0.004, 0.15), "platform_requests": (8_100_000, 0.016, 0.05), "platform_failures": (2_420, -0.01, 0.4),
+    "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05),
+}  # fmt: skip
+"""Of each indicator: its first value, its growth a month, how much it swings in a year."""
+
+
+def cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
+    """The figures of a month, so many months after the beginning."""
+    found: list[Cell] = []
+    totals: dict[str, int] = {}
+    shares_last = sorted(declarations().indicator, key=lambda one: one.kind is IndicatorKind.SHARE)
+    for indicator in shares_last:
+        if indicator.kind is IndicatorKind.SHARE:
+            part, whole = (totals[one] for one in indicator.of)
+            found.append(Cell(indicator.id, period, value=round(100 * part / whole, 2)))
+            continue
+        if indicator.id == "platform_served":
+            total = totals[indicator.id] = totals["platform_requests"] - totals["platform_failures"]
+            found.append(Cell(indicator.id, period, value=total))
+            continue
+        if indicator.id not in COURSES:
+            found.append(Cell(indicator.id, period, flag=Flag.MISSING))
+            continue
+        first, growth, swing = COURSES[indicator.id]
+        wave = 1 + swing * math.sin((int(period[5:]) - 4) / 12 * math.tau) + swing * 0.3 * chance.uniform(-1, 1)
+        total = totals[indicator.id] = max(1, round(first * (1 + growth) ** months * wave))
+        found.append(Cell(indicator.id, period, value=total))
+        for breakdown in indicator.breakdowns:
+            found += split(indicator.id, period, breakdown, total)
+    return tuple(found)
+
+
+def split(id_: str, period: str, breakdown: str, total: int) -> list[Cell]:
+    """A total by its categories; the last takes the rest, and what is small is suppressed."""
+    shares = list(SHARES[breakdown].items())
+    left = total
+    found = []
+    for place, (name, share) in enumerate(shares):
+        value = left if place == len(shares) - 1 else round(total * share)
+        left -= value
+        small = value < 5
+        flag = Flag.SUPPRESSED if small else Flag.PLAIN
+        found.append(Cell(id_, period, breakdown, name, None if small else value, flag))
+    return found
+
+
+def sample_vintages(period: str = "2026-10", months: int = 36) -> list[Vintage]:
+    """The months up to one, each in its first vintage."""
+    chance = random.Random(7)
+    found = []
+    for number in range(months):
+        month = shift(period, number + 1 - months)
+        after = shift(month, 1)
+        as_of = datetime(int(after[:4]), int(after[5:]), 10, 4, tzinfo=UTC)
+        status = VintageStatus.PROVISIONAL if number > months - 3 else VintageStatus.FINAL
+        found.append(
+            Vintage(
+                period=month,
+                number=1,
+                as_of=as_of,
+                status=status,
+                method=1,
+                reason="",
+                cells=cells(month, number, chance),
+            )
+        )
+    return found
+
+
+def sample_issue(period: str = "2026-10", months: int = 36) -> Issue:
+    """The sample issue of a month, with its history and a correction."""
+    *history, vintage = sample_vintages(period, months)
+    changes: tuple[Change, ...] = ()
+    if history:
+        before = next(
+            cell for cell in history[-1].cells if cell.indicator == "documents_deposited" and not cell.breakdown
+        )
+        after = Cell(before.indicator, before.period, value=before.value + 1_204)
+        changes = (Change(before=before, after=after, number=2, reason=LATE_EVENTS),)
+    return Issue(
+        vintage=vintage,
+        history=tuple(history),
+        changes=changes,
+        quality=(
+            Finding(period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False),
+        ),
+        released_at=vintage.as_of.replace(day=12, hour=9),
+    )
+
+
+def sample(period: str = "2026-10", months: int = 36) -> Paper:
+    """The sample issue, laid out."""
+    return paper(sample_issue(period, months), BASE, synthetic=True)
+
+
+if __name__ == "__main__":
+    for file in publish(sample_issue(), Path(sys.argv[1]), BASE, synthetic=True):
+        print(f"{file.size:>9,} {file.path.name}")
