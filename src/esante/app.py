@@ -31,7 +31,7 @@ from esante.core import fhir
 from esante.core.fhir.rest.http import fhir_response
 from esante.core.fhir.rest.negotiation import FORMATS, Negotiation
 from esante.core.fhir.rest.validate_operation import supported_profiles, validate_capability, validate_routes
-from esante.core.journal import Journal, Reader, run_readers
+from esante.core.journal import Consumer, Journal, run_consumers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
 from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
@@ -75,7 +75,7 @@ class Platform:
     bulletin: Bulletin
 
     @property
-    def readers(self) -> Sequence[Reader]:
+    def readers(self) -> Sequence[Consumer]:
         """Everything that follows the journal."""
         return [*self.access.readers(), self.notices.reader, self.subscriptions.reader]
 
@@ -277,7 +277,7 @@ def _background(platform: Platform, meter: Meter) -> Sequence[Coroutine[Any, Any
     """What runs beside the requests in every worker; each does its work in one process at a time."""
     return [
         platform.journal.sealer.run(),
-        run_readers(platform.db, platform.readers),
+        run_consumers(platform.db, platform.readers),
         platform.exports.worker.run(),
         platform.subscriptions.deliveries.run(),
         _hourly(platform),

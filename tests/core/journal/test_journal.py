@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from esante.core.journal import Actor, Event, Reader, advance, event, verifier_source
+from esante.core.journal import Actor, Consumer, Event, advance, event, verifier_source
 from esante.core.storage import uuid7
 from tests.conftest import create_database, open_journal
 
@@ -240,7 +240,7 @@ async def test_a_reader_sees_each_entry_exactly_once_though_it_fails_and_runs_tw
             failing["left"] -= 1
             raise RuntimeError("planned")
 
-    reader = Reader("test", [Happened], handle)
+    reader = Consumer("test", [Happened], handle)
     await tell(journal, uuid7(), *map(str, range(50)))
     await journal.sealer.seal_all()
     for _ in range(2):

@@ -1,6 +1,6 @@
 """The append-only journal: everything that happens is told here, sealed, and can be proved."""
 
-from esante.core.journal.consumers import Reader, advance, run_readers
+from esante.core.journal.consumers import Consumer, advance, run_consumers
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Sealed, event
 from esante.core.journal.proof import verifier_source
 from esante.core.journal.service import Journal
@@ -11,14 +11,14 @@ __all__ = [
     "SYSTEM",
     "Actor",
     "Checkpoint",
+    "Consumer",
     "Entry",
     "Event",
     "Journal",
-    "Reader",
     "Report",
     "Sealed",
     "advance",
     "event",
-    "run_readers",
+    "run_consumers",
     "verifier_source",
 ]

@@ -20,7 +20,7 @@ INTERVAL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Consumer:
     """A reader: its name (its cursor's key), the event types it follows, and what it does with them."""
 
     name: str
@@ -28,12 +28,12 @@ class Reader:
     handle: Handler
 
 
-async def run_readers(db: Database, readers: Sequence[Reader]) -> None:
+async def run_consumers(db: Database, readers: Sequence[Consumer]) -> None:
     """Let all `readers` follow the journal for ever."""
     await asyncio.gather(*(_follow(db, reader) for reader in readers))
 
 
-async def advance(db: Database, reader: Reader) -> bool:
+async def advance(db: Database, reader: Consumer) -> bool:
     """Handle the next batch; False when there was none, or another process is at it, or it must wait."""
     async with db.transaction() as conn:
         await conn.execute("INSERT INTO journal_cursor (reader) VALUES ($1) ON CONFLICT DO NOTHING", reader.name)
@@ -56,7 +56,7 @@ async def advance(db: Database, reader: Reader) -> bool:
     return True
 
 
-async def _follow(db: Database, reader: Reader) -> None:
+async def _follow(db: Database, reader: Consumer) -> None:
     while True:
         try:
             busy = await advance(db, reader)
@@ -70,7 +70,7 @@ async def _follow(db: Database, reader: Reader) -> None:
             await asyncio.sleep(INTERVAL)
 
 
-async def _put_off(db: Database, reader: Reader, error: Exception) -> None:
+async def _put_off(db: Database, reader: Consumer, error: Exception) -> None:
     """Note the failure for the operator and wait: 1 s, 2 s, 4 s … at most five minutes."""
     try:
         await db.fetchval(

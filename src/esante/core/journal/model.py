@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,18 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     organization: str = ""
     client: str = ""
     """The software that asked, where one signed in."""
+
+
+class Initiator(Protocol):
+    """Whoever asks for an act: the actor that its entries name, and where the request came from."""
+
+    @property
+    def actor(self) -> Actor:
+        """The actor of the act."""
+
+    @property
+    def origin(self) -> str:
+        """Where the request came from, for example an address."""
 
 
 SALT_BYTES = 16

@@ -24,12 +24,13 @@ from esante.core.journal.model import (
     Entry,
     Event,
     Expired,
+    Initiator,
     Sealed,
     digest_of,
 )
 from esante.core.journal.sealer import Sealer
 from esante.core.journal.signed_note import Signer
-from esante.core.storage import NIL, Database, Objects, Row, insert, time_of, uuid7
+from esante.core.storage import NIL, Connection, Database, Objects, Row, insert, time_of, uuid7
 
 
 class Journal:
@@ -69,6 +70,25 @@ class Journal:
             (store.ENTRY, (person_id, entry_id, moment, event.TYPE, salt, content)),
             (store.PENDING, (person_id, entry_id, digest)),
         ]
+
+    def rows_for(
+        self, initiator: Initiator, event: Event, *, person_id: UUID = NIL, at: datetime | None = None
+    ) -> list[Row]:
+        """Return the rows of an act that somebody asked for (`person_id` and `at` as in `rows`)."""
+        return self.rows(event, person_id=person_id, actor=initiator.actor, origin=initiator.origin, at=at)
+
+    async def append_for(
+        self, initiator: Initiator, event: Event, *, person_id: UUID = NIL, conn: Connection | None = None
+    ) -> None:
+        """Append an entry for an act that somebody asked for: in the transaction of `conn`, or else durable on return.
+
+        `person_id`: as in `rows`.
+        """
+        rows = self.rows_for(initiator, event, person_id=person_id)
+        if conn is None:
+            await self._db.write(rows)
+        else:
+            await insert(conn, rows)
 
     async def append(self, event: Event, **about: Any) -> None:
         """Tell of an event that changes nothing else (`about` as in `rows`); durable on return."""

@@ -2,7 +2,7 @@
 
 from esante.core.storage.cluster import distribute_tables
 from esante.core.storage.database import Database, Overloaded, Unavailable, insert, insert_many, insert_parts
-from esante.core.storage.dataloader import Lookup
+from esante.core.storage.dataloader import DataLoader
 from esante.core.storage.keyfile import key_file
 from esante.core.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.objects import INLINE_LIMIT, Objects, sha256
@@ -15,9 +15,9 @@ __all__ = [
     "NIL",
     "TABLES",
     "Connection",
+    "DataLoader",
     "Database",
     "Kind",
-    "Lookup",
     "Migration",
     "Objects",
     "Overloaded",

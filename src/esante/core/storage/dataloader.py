@@ -16,7 +16,7 @@ BATCH = 64
 RUNNING = 2
 
 
-class Lookup(Generic[K, R]):
+class DataLoader(Generic[K, R]):
     """Finds by key; `fetch(keys)` asks for several (all different) and leaves out those that are not there.
 
     On a distributed database every key is asked for by itself, since each may lie on another node.

@@ -3,8 +3,24 @@
 from esante.core.web.body_queue import LargeBodies, give_back
 from esante.core.web.cors import Cors
 from esante.core.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
-from esante.core.web.pagination import Page, decode_cursor, encode_cursor
-from esante.core.web.problems import FHIR_JSON, HANDLERS, NOT_FOUND, Problem, on_problem, outcome, readable
+from esante.core.web.pagination import (
+    Page,
+    decode_cursor,
+    decode_offset_cursor,
+    decode_uuid_cursor,
+    encode_cursor,
+    no_such_page,
+)
+from esante.core.web.problems import (
+    FHIR_JSON,
+    HANDLERS,
+    NOT_FOUND,
+    Problem,
+    bad_request,
+    on_problem,
+    outcome,
+    readable,
+)
 from esante.core.web.rendering import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
 from esante.core.web.requests import origin_of, read_body, read_form, too_large
 from esante.core.web.routing import grouped
@@ -28,15 +44,19 @@ __all__ = [
     "SecurityHeaders",
     "Session",
     "Sessions",
+    "bad_request",
     "by_https",
     "clear_cookie",
     "decode_cursor",
+    "decode_offset_cursor",
+    "decode_uuid_cursor",
     "encode_cursor",
     "environment",
     "gettext_of",
     "give_back",
     "grouped",
     "language_of",
+    "no_such_page",
     "on_problem",
     "origin_of",
     "outcome",

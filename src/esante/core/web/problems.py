@@ -47,6 +47,17 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
+def bad_request(
+    place: str, title: str, remedy: str = "", *, status: int = 400, code: str = "invalid", detail: str = ""
+) -> Problem:
+    """Return the refusal of a request for what is wrong at `place` (a parameter, a field, a FHIRPath expression).
+
+    `title` and `remedy` are msgids; `status` is 400, or 422 for a resource that breaks a rule; `code` is a FHIR
+    issue-type.
+    """
+    return Problem(status, code, title, place=place, remedy=remedy, detail=detail)
+
+
 def readable(text: str) -> str:
     """Text without the signs that FHIR allows in no text, or that a terminal would obey."""
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)

@@ -9,8 +9,8 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.journal import Journal, Reader
-from esante.core.storage import Connection, Database, Lookup
+from esante.core.journal import Consumer, Journal
+from esante.core.storage import Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
 from esante.identity.access.authn.authentication import SignIn
 from esante.identity.access.authn.rate_limits import Limits
@@ -50,7 +50,7 @@ class Access:
         identity_key: Path | None = None,
     ) -> None:
         self._db = db
-        self._consents: Lookup[UUID, Consent] = Lookup(db, partial(store.consents, db))
+        self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.consents, db))
         self.sessions = Sessions(db)
         self._limits = Limits(db, journal)
         self._signin = SignIn(db, journal, directory, self.sessions, self._limits)
@@ -161,6 +161,6 @@ class Access:
             await store.tidy(conn, now)
             await authorization_store.tidy(conn, now - timedelta(days=1))
 
-    def readers(self) -> list[Reader]:
+    def readers(self) -> list[Consumer]:
         """What this room follows in the journal."""
         return self.lifecycle.readers()

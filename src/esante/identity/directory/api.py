@@ -97,7 +97,7 @@ def routes(directory: Directory, authenticate: Authenticate, base_url: str) -> l
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Reader = Callable[[UUID, Asker], Awaitable[Resource | None]]
+Consumer = Callable[[UUID, Asker], Awaitable[Resource | None]]
 Matches = Page[Resource]
 Searcher = Callable[[SearchParams, Asker], Awaitable[Matches]]
 
@@ -110,7 +110,7 @@ class _Face:
 
     # One way for all four resources: who asks, may the token, what is asked, the answer.
 
-    def read(self, type_: str, read: Reader) -> Endpoint:
+    def read(self, type_: str, read: Consumer) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             asker = await self.authenticate(request, type_, "r")
             resource = await read(_id(request.path_params["id"]), asker)

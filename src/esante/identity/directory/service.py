@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.core.journal import SYSTEM, Actor, Event, Journal
-from esante.core.storage import NIL, Database, Lookup, Row, insert
+from esante.core.storage import NIL, Database, DataLoader, Row, insert
 from esante.core.web import N_, Page, Problem, decode_cursor, encode_cursor
 from esante.identity.directory import rules, store
 from esante.identity.directory.cache import Recent
@@ -58,7 +58,7 @@ class Directory:
             raise ValueError(f"matricule_check is one of {', '.join(CHECKS)}, not {matricule_check!r}")
         self._strict = matricule_check == "strict"
         self.catalogue = catalogue()
-        self._persons: Lookup[UUID, Person] = Lookup(db, self.persons)
+        self._persons: DataLoader[UUID, Person] = DataLoader(db, self.persons)
         self._practitioners = Recent(lambda ids: store.practitioners(db, ids))
         self._organizations = Recent(lambda ids: store.organizations(db, ids))
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.core.journal import Entry, Journal, Reader
+from esante.core.journal import Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import N_, Page, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Requester
@@ -19,9 +19,9 @@ class Notices:
         self._db, self._journal = db, journal
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> Consumer:
         """The journal reader that makes the notices, each exactly once."""
-        return Reader("notices", TOLD_OF, _tell)
+        return Consumer("notices", TOLD_OF, _tell)
 
     async def page(self, person_id: UUID, cursor: str | None = None, limit: int = 20) -> Page[Notice]:
         """A page of a person's notices, newest first. Raises Problem 400 for a wrong cursor."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from esante.core.journal import Entry, Reader
+from esante.core.journal import Consumer, Entry
 from esante.core.storage import Connection, insert
 from esante.services.record import Focus, Record
 from esante.services.subscriptions import rules, store
@@ -13,14 +13,14 @@ from esante.services.subscriptions.topics import TOPICS, Topic, foci_of
 Happened = list[tuple[Entry, Topic, Focus]]
 
 
-def reader(record: Record) -> Reader:
+def reader(record: Record) -> Consumer:
     """The reader, whose events are matched each exactly once."""
 
     async def handle(conn: Connection, entries: list[Entry]) -> None:
         if await store.any_at_all(conn):
             await _match(conn, record, entries)
 
-    return Reader("subscriptions", sorted(_followed(), key=lambda type_: type_.TYPE), handle)
+    return Consumer("subscriptions", sorted(_followed(), key=lambda type_: type_.TYPE), handle)
 
 
 def _followed() -> set[type]:

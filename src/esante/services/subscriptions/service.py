@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.core.journal import Journal, Reader
+from esante.core.journal import Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester
@@ -52,7 +52,7 @@ class Subscriptions:
         self.desk = Desk(db, journal)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> Consumer:
         """The journal reader that matches what happens with subscriptions, each event exactly once."""
         return event_matcher.reader(self._record)
 

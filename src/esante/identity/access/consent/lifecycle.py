@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from esante.core.journal import SYSTEM, Actor, Entry, Journal, Reader
+from esante.core.journal import SYSTEM, Actor, Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import N_, Problem
 from esante.identity.access.consent import store
@@ -86,9 +86,9 @@ class Lifecycle:
                 await insert(conn, rows)
         return after
 
-    def readers(self) -> list[Reader]:
+    def readers(self) -> list[Consumer]:
         """What this room follows in the journal: deaths that the directory tells of."""
-        return [Reader("access.deaths", [PersonDeceased, PersonUpdated], self._deaths)]
+        return [Consumer("access.deaths", [PersonDeceased, PersonUpdated], self._deaths)]
 
     async def _deaths(self, conn: Connection, entries: list[Entry]) -> None:
         for person in (await self._directory.persons({entry.person_id for entry in entries})).values():

@@ -12,7 +12,7 @@ from esante.core.fhir import search, store
 from esante.core.fhir.search import Found, Place, Query, Scope
 from esante.core.fhir.search import Row as Shown
 from esante.core.fhir.store import Telling, Version
-from esante.core.storage import Connection, Database, Lookup, Objects, Row
+from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
 from esante.services.record import audit, rules
@@ -50,9 +50,9 @@ class Clinical:
     def __init__(self, db: Database, objects: Objects, teller: Teller, access: Access) -> None:
         self._db, self._teller, self._access = db, teller, access
         self._opening = Opening(db, objects)
-        self._current: Lookup[store.Key, list[Version]] = Lookup(db, partial(store.current, db))
-        self._source: Lookup[sources.Key, Source] = Lookup(db, partial(sources.of_keys, db))
-        self._sources: Lookup[UUID, sources.Sources] = Lookup(db, partial(sources.of_persons, db))
+        self._current: DataLoader[store.Key, list[Version]] = DataLoader(db, partial(store.current, db))
+        self._source: DataLoader[sources.Key, Source] = DataLoader(db, partial(sources.of_keys, db))
+        self._sources: DataLoader[UUID, sources.Sources] = DataLoader(db, partial(sources.of_persons, db))
         self._contributions: dict[sources.Key, Source] = {}
 
     async def open(self, person_id: UUID) -> None:

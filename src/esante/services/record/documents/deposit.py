@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import structs
 
-from esante.core.storage import INLINE_LIMIT, Connection, Database, Lookup, Objects, Row, insert, sha256, uuid7
+from esante.core.storage import INLINE_LIMIT, Connection, Database, DataLoader, Objects, Row, insert, sha256, uuid7
 from esante.identity.access import (
     Access,
     Action,
@@ -82,7 +82,9 @@ class Deposits:
     ) -> None:
         self._db, self._objects, self._teller = db, objects, teller
         self._directory, self._access, self._sandbox = directory, access, sandbox
-        self._same_bytes: Lookup[tuple[UUID, bytes], list[Document]] = Lookup(db, partial(store.same_bytes, db))
+        self._same_bytes: DataLoader[tuple[UUID, bytes], list[Document]] = DataLoader(
+            db, partial(store.same_bytes, db)
+        )
 
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""

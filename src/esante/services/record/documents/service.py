@@ -10,7 +10,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from esante.core.journal import Journal
-from esante.core.storage import Connection, Database, Lookup, Objects, Row, insert, uuid7
+from esante.core.storage import Connection, Database, DataLoader, Objects, Row, insert, uuid7
 from esante.core.web import LargeBodies, decode_cursor, encode_cursor
 from esante.identity.access import (
     Access,
@@ -75,7 +75,9 @@ class Record:
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
-        self._documents: Lookup[store.Key, tuple[Document, bytes | None]] = Lookup(db, partial(store.with_content, db))
+        self._documents: DataLoader[store.Key, tuple[Document, bytes | None]] = DataLoader(
+            db, partial(store.with_content, db)
+        )
         self._directory, self._access = directory, access
         self._journal, self._teller = journal, Teller(db, journal)
         self._sandbox = Sandbox()

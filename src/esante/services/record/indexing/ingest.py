@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.core.fhir import decode, store
-from esante.core.storage import Database, Lookup, Objects, Row, insert_many
+from esante.core.storage import Database, DataLoader, Objects, Row, insert_many
 from esante.core.web import give_back
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.store import content_of
@@ -34,7 +34,7 @@ class Opening:
 
     def __init__(self, db: Database, objects: Objects) -> None:
         self._db, self._objects = db, objects
-        self._unopened: Lookup[UUID, list[Unopened]] = Lookup(db, partial(sources.unopened, db))
+        self._unopened: DataLoader[UUID, list[Unopened]] = DataLoader(db, partial(sources.unopened, db))
         self._turn = asyncio.Lock()  # of large documents, each of which takes much memory
 
     def unopened(self, person_id: UUID) -> Awaitable[list[Unopened] | None]:

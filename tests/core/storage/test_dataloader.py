@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from esante.core.storage import Lookup
+from esante.core.storage import DataLoader
 
 
 def lookup(fetch, *, distributed=False):
-    return Lookup(SimpleNamespace(distributed=distributed), fetch)
+    return DataLoader(SimpleNamespace(distributed=distributed), fetch)
 
 
 async def test_those_that_wait_together_share_a_query_and_each_gets_its_own_answer():
