@@ -1,0 +1,72 @@
+"""The commands of access control: the registry of software, and the proof of a person's access log."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from esante.command_line import ensure_journal_month, platform_command
+from esante.contract import Platform
+from esante.core.journal.cli import journal
+from esante.identity.access.service import Access
+from esante.identity.directory import Directory
+
+
+@click.group()
+def client() -> None:
+    """Software that may use the API: the systems of organisations, and apps that people use."""
+
+
+@client.command()
+@click.argument("file", type=click.File("rb"))
+@platform_command
+async def register(platform: Platform, file: Any) -> None:
+    """Register the software that the JSON FILE describes (docs/api.md), or change its registration."""
+    clients = platform[Access].clients
+    try:
+        given = json.load(file)
+        if not isinstance(given, dict):
+            raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
+        found = await clients.read(given)
+        await ensure_journal_month(platform)
+        await clients.register(found)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"registered {found.client_id}: {'public' if found.public else 'signs in with its key'}")
+
+
+@client.command("list")
+@platform_command
+async def list_clients(platform: Platform) -> None:
+    """Print every registered software: id, name, whether it is disabled, its scopes."""
+    for one in await platform[Access].clients.all():
+        state = "disabled  " if one.disabled else ""
+        click.echo(f"{one.client_id:<24} {one.name:<32} {state}{' '.join(sorted(one.scopes))}")
+
+
+@client.command()
+@click.argument("client_id")
+@platform_command
+async def disable(platform: Platform, client_id: str) -> None:
+    """End the use of software at once: no token of it serves any more."""
+    await ensure_journal_month(platform)
+    await platform[Access].clients.disable(client_id)
+    click.echo(f"disabled {client_id}")
+
+
+@journal.command()
+@click.argument("identifier")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the proof here.")
+@platform_command
+async def prove(platform: Platform, identifier: str, out: Path | None) -> None:
+    """Print the proof file of the person with IDENTIFIER (a matricule): their entries, and that they are all."""
+    person = await platform[Directory].find_person(None, identifier)
+    if person is None:
+        raise click.ClickException("no person has this identifier")
+    text = json.dumps(await platform.journal.prove(person.id), ensure_ascii=False, indent=1)
+    if out:
+        await asyncio.to_thread(out.write_text, text, encoding="utf-8")
+    else:
+        click.echo(text)
