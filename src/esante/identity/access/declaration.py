@@ -72,7 +72,8 @@ def _tasks(platform: Platform) -> list[Task]:
 
 
 def _capabilities(platform: Platform) -> Json:
-    return {"resource": capabilities(), "security": security(platform.settings.base_url)}
+    resources = [one for one in capabilities() if one["type"] != "Encounter"]  # the record declares it, stays included
+    return {"resource": resources, "security": security(platform.settings.base_url)}
 
 
 async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[str, Any]:
