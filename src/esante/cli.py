@@ -1,31 +1,54 @@
 """The `esante` command: `serve`, and the commands that the services declare."""
 
 import os
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from esante import __version__
-from esante.app import database_of, open_platform
-from esante.command_line import Opening, data_option, run, serve_platform
-from esante.packages import declared_services
+from esante.command_line import data_option, run, serve_platform
+from esante.packages import PACKAGES, declared_services
 from esante.settings import Settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class ServiceCommands(click.Group):
+    """The root command. Importing every service takes more than a second, so a command is sought by its name first."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of this module, of the package of its name, or of any declared service."""
+        return super().get_command(ctx, cmd_name) or _of_package(cmd_name) or self._declared.get(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *self._declared})
+
+    @cached_property
+    def _declared(self) -> Mapping[str, click.Command]:
+        services = declared_services(os.environ.get("ESANTE_SERVICES", ""))
+        return {command.name or "": command for service in services for command in service.commands}
+
+
+def _of_package(name: str) -> click.Command | None:
+    """The command that has the name of a package, in its `cli.py`."""
+    package = next((package for package in PACKAGES if package.endswith(f".{name}")), None)
+    if package is None or find_spec(f"{package}.cli") is None:
+        return None
+    command = getattr(import_module(f"{package}.cli"), name, None)
+    return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=ServiceCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="esante")
-@click.pass_context
-def main(context: click.Context) -> None:
+def main() -> None:
     """The services of a national eHealth agency, as one program.
 
     Without ESANTE_DATABASE_URL an embedded PostgreSQL runs under --data; without ESANTE_OBJECTS_URL documents are
     files there. All other settings are described in docs/operations.md.
     """
-    context.obj = Opening(
-        platform=open_platform,
-        database=database_of,
-        packages=lambda settings: [service.package for service in declared_services(settings.services)],
-    )
 
 
 @main.command()
@@ -42,13 +65,10 @@ def serve(data: Path | None, port: int | None, host: str | None, workers: int) -
 
 async def _try(settings: Settings) -> None:
     """Open the platform once, so that an obstacle is shown in a line and not in a trace of every worker."""
+    from esante.app import open_platform
+
     async with open_platform(settings):
         pass
-
-
-for service in declared_services(os.environ.get("ESANTE_SERVICES", "")):
-    for command in service.commands:
-        main.add_command(command)
 
 
 if __name__ == "__main__":

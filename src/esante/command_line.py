@@ -1,21 +1,20 @@
 """What the commands of all services share: opening the platform, progress, errors without a trace.
 
-The root command (`esante.cli`) puts an `Opening` into the context; the commands get the platform from it.
+Imports are late: a command that needs no platform starts at once.
 """
 
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from esante.contract import Platform
-from esante.core.storage import Database, EmbeddedError, Unavailable
 from esante.settings import Settings
+
+if TYPE_CHECKING:
+    from esante.contract import Platform
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,23 +26,14 @@ data_option = click.option(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How a command opens what it works on; `packages`: those that have tables, in the order of their migrations."""
-
-    platform: Callable[..., AbstractAsyncContextManager[Platform]]
-    database: Callable[[Settings], AbstractAsyncContextManager[tuple[Database, str]]]
-    packages: Callable[[Settings], list[str]]
-
-
-def platform_command(work: Callable[Concatenate[Platform, P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
+def platform_command(work: Callable[Concatenate["Platform", P], Coroutine[Any, Any, T]]) -> Callable[..., T]:
     """Make a command of a coroutine function whose first parameter is the platform of the folder `--data`."""
 
     def command(data: Path | None, *args: P.args, **options: P.kwargs) -> T:
-        opening = find_opening()
-
         async def opened() -> T:
-            async with opening.platform(Settings.from_environ(data=data)) as platform:
+            from esante.app import open_platform
+
+            async with open_platform(Settings.from_environ(data=data)) as platform:
                 return await work(platform, *args, **options)
 
         return run(opened)
@@ -52,15 +42,11 @@ def platform_command(work: Callable[Concatenate[Platform, P], Coroutine[Any, Any
     return data_option(command)
 
 
-def find_opening() -> Opening:
-    """Return the `Opening` of the root command."""
-    opening: Opening = click.get_current_context().find_root().obj
-    return opening
-
-
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine function; an error that the caller can mend is shown without a trace."""
     import uvloop
+
+    from esante.core.storage import EmbeddedError, Unavailable
 
     try:
         return uvloop.run(work())
@@ -76,7 +62,7 @@ def serve_platform(settings: Settings, workers: int) -> None:
     serve("esante.app:app_from_environ", settings.host, settings.port, workers)
 
 
-async def ensure_journal_month(platform: Platform) -> None:
+async def ensure_journal_month(platform: "Platform") -> None:
     """Make this month's partition of the journal, where no server has run yet that would have."""
     from datetime import UTC, datetime
 

@@ -5,8 +5,10 @@ A new service is one line here. Further packages are named by the setting `servi
 
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from esante.contract import Service
+if TYPE_CHECKING:
+    from esante.contract import Service
 
 PACKAGES = (
     "esante.core.storage",
@@ -25,6 +27,6 @@ PACKAGES = (
 )
 
 
-def declared_services(further: str = "") -> Sequence[Service]:
+def declared_services(further: str = "") -> Sequence["Service"]:
     """Return the declarations of `PACKAGES` and of `further` packages (import names, separated by spaces)."""
     return [import_module(f"{package}.declaration").SERVICE for package in (*PACKAGES, *further.split())]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from esante.command_line import ProgressBar, data_option, find_opening, platform_command, run, serve_platform
+from esante.app import open_platform
+from esante.command_line import ProgressBar, data_option, platform_command, run, serve_platform
 from esante.contract import Platform
 from esante.demo.accounts import people_json, personas, token_for
 from esante.demo.load import load, load_background
@@ -37,11 +38,10 @@ def demo(
 ) -> None:
     """Make a synthetic Luxembourg and serve it; every person in it is invented."""
     settings = Settings.from_environ(data=data, port=port, demo=True)
-    platform = find_opening().platform
 
     async def fill() -> None:
-        async with platform(settings, migrate=True) as opened:
-            await _fill(opened, persons, seed, history)
+        async with open_platform(settings, migrate=True) as platform:
+            await _fill(platform, persons, seed, history)
 
     run(fill)
     if not load_only:
@@ -54,11 +54,10 @@ def demo(
 def background(data: Path | None) -> None:
     """Load the demonstration data that take long; runs by itself, beside the server."""
     settings = Settings.from_environ(data=data, demo=True)
-    platform = find_opening().platform
 
     async def work() -> None:
-        async with platform(settings) as opened:
-            await load_background(opened)
+        async with open_platform(settings) as platform:
+            await load_background(platform)
 
     os.nice(10)
     run(work)

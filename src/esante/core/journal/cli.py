@@ -1,12 +1,16 @@
 """The commands of the journal."""
 
+import asyncio
+import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
 from esante.command_line import ProgressBar, platform_command
 from esante.contract import Platform
+from esante.identity.directory import Directory
 
 
 @click.group()
@@ -48,3 +52,19 @@ async def expire(platform: Platform, *, dry_run: bool) -> None:
     for type_, before in platform.journal.retention(datetime.now(UTC)):
         count = 0 if dry_run else await platform.journal.expire(type_, before)
         click.echo(f"{type_:<32} before {before:%Y-%m-%d}  {'due' if dry_run else f'{count:,} removed'}")
+
+
+@journal.command()
+@click.argument("identifier")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the proof here.")
+@platform_command
+async def prove(platform: Platform, identifier: str, out: Path | None) -> None:
+    """Print the proof file of the person with IDENTIFIER (a matricule): their entries, and that they are all."""
+    person = await platform[Directory].find_person(None, identifier)
+    if person is None:
+        raise click.ClickException("no person has this identifier")
+    text = json.dumps(await platform.journal.prove(person.id), ensure_ascii=False, indent=1)
+    if out:
+        await asyncio.to_thread(out.write_text, text, encoding="utf-8")
+    else:
+        click.echo(text)

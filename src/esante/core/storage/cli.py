@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
-from esante.command_line import data_option, find_opening, run
+from esante.app import database_of
+from esante.command_line import data_option, run
 from esante.core.storage import backup
 from esante.core.storage.cluster import distribute_tables
 from esante.core.storage.database import Database
 from esante.core.storage.migrations import apply_migrations, migrations_in, pending_migrations
+from esante.packages import PACKAGES
 from esante.settings import Settings
 
 
@@ -26,7 +28,7 @@ def db() -> None:
 def migrate(data: Path | None) -> None:
     """Apply the schema changes that are missing."""
     settings = Settings.from_environ(data=data)
-    migrations = migrations_in(find_opening().packages(settings))
+    migrations = migrations_in([*PACKAGES, *settings.services.split()])
 
     async def work(database: Database, dsn: str) -> None:
         done = await apply_migrations(database, migrations)
@@ -40,7 +42,7 @@ def migrate(data: Path | None) -> None:
 def status(data: Path | None) -> None:
     """Say which schema changes are applied and which are missing; exit status 1 when some are."""
     settings = Settings.from_environ(data=data)
-    migrations = migrations_in(find_opening().packages(settings))
+    migrations = migrations_in([*PACKAGES, *settings.services.split()])
 
     async def work(database: Database, dsn: str) -> bool:
         pending = await pending_migrations(database, migrations)
@@ -94,10 +96,8 @@ def distribute(data: Path | None) -> None:
 
 
 def _with_database(settings: Settings, work: Callable[[Database, str], Coroutine[Any, Any, Any]]) -> Any:
-    opening = find_opening()
-
     async def opened() -> Any:
-        async with opening.database(settings) as (database, dsn):
+        async with database_of(settings) as (database, dsn):
             return await work(database, dsn)
 
     return run(opened)

@@ -1,17 +1,13 @@
-"""The commands of access control: the registry of software, and the proof of a person's access log."""
+"""The commands of access control: the registry of software."""
 
-import asyncio
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from esante.command_line import ensure_journal_month, platform_command
 from esante.contract import Platform
-from esante.core.journal.cli import journal
 from esante.identity.access.service import Access
-from esante.identity.directory import Directory
 
 
 @click.group()
@@ -54,19 +50,3 @@ async def disable(platform: Platform, client_id: str) -> None:
     await ensure_journal_month(platform)
     await platform[Access].clients.disable(client_id)
     click.echo(f"disabled {client_id}")
-
-
-@journal.command()
-@click.argument("identifier")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the proof here.")
-@platform_command
-async def prove(platform: Platform, identifier: str, out: Path | None) -> None:
-    """Print the proof file of the person with IDENTIFIER (a matricule): their entries, and that they are all."""
-    person = await platform[Directory].find_person(None, identifier)
-    if person is None:
-        raise click.ClickException("no person has this identifier")
-    text = json.dumps(await platform.journal.prove(person.id), ensure_ascii=False, indent=1)
-    if out:
-        await asyncio.to_thread(out.write_text, text, encoding="utf-8")
-    else:
-        click.echo(text)
