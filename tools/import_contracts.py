@@ -21,7 +21,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.services.record",),
     ("esante.services.*",),
     ("esante.portal", "esante.demo"),
-    ("esante.app", "esante.cli", "esante.command_line", "esante.packages"),
+    ("esante.packages",),
+    ("esante.app",),
+    ("esante.command_line",),
+    ("esante.cli",),
 )
 """From the lowest to the highest. A package imports those of lower layers only, and itself."""
 DIVIDED = ("esante.core.fhir",)

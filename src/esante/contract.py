@@ -64,8 +64,7 @@ class Platform:
 
     def capability_statement(self) -> Json:
         """Return the CapabilityStatement of the FHIR API: what all services declare, merged."""
-        parts = [service.capabilities(self) for service in self.services]
-        return merge_capabilities(parts, self.fhir_url)
+        return capability_statement(self.services, self.settings.base_url)
 
     @property
     def fhir_url(self) -> str:
@@ -267,7 +266,7 @@ def _nothing(platform: Platform) -> tuple[()]:
     return ()
 
 
-def _no_capabilities(platform: Platform) -> Json:
+def _no_capabilities(base_url: str) -> Json:
     return {}
 
 
@@ -287,8 +286,9 @@ class Service:
     start          work before the first request of a process; `state` is that of the application
     consumers      consumers of the journal
     tasks          work beside the requests
-    capabilities   a part of the CapabilityStatement: `resource`, `operation`, `interaction`, `security` of `rest`, and
-                   `instantiates`, `patchFormat`; parts of one resource type are merged
+    capabilities   a part of the CapabilityStatement of the platform at a base URL: `resource`, `operation`,
+                   `interaction`, `security` of `rest`, `instantiates`, `patchFormat`; parts of one resource type
+                   are merged
     categories     labels of the categories of data that its events name
     navigation, actions, tiles    of the portal, by role
     notices        kinds of notices to persons
@@ -308,7 +308,7 @@ class Service:
     start: Callable[[Platform, State], Awaitable[None]] = _no_start
     consumers: Callable[[Platform], Sequence[Consumer]] = _nothing
     tasks: Callable[[Platform], Sequence[Task]] = _nothing
-    capabilities: Callable[[Platform], Json] = _no_capabilities
+    capabilities: Callable[[str], Json] = _no_capabilities
     categories: Mapping[str, str] = field(default_factory=dict)
     navigation: Sequence[NavigationItem] = ()
     actions: Sequence[QuickAction] = ()
@@ -323,3 +323,8 @@ class Service:
     def name(self) -> str:
         """The last part of the package's name."""
         return self.package.rpartition(".")[2]
+
+
+def capability_statement(services: Iterable[Service], base_url: str) -> Json:
+    """Return the CapabilityStatement of the FHIR API of a platform at `base_url`."""
+    return merge_capabilities([service.capabilities(base_url) for service in services], f"{base_url}/fhir")

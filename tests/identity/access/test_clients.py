@@ -8,6 +8,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 from starlette.requests import Request
 
+from esante.contract import capability_statement
 from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
 from esante.identity.access import ClientRegistered, SoftwareClient
@@ -15,6 +16,7 @@ from esante.identity.access.smart.clients import check_client, source_of
 from esante.identity.access.smart.discovery import CAPABILITIES, scopes_for
 from esante.identity.access.smart.scope_labels import in_words
 from esante.identity.access.smart.scopes import INTROSPECT, PLAIN, parse_scope
+from tests.support.declared import SERVICES
 
 from .conftest import BASE
 from .launches import CALLBACK, EVERYTHING, FHIR, App, Person, the_app
@@ -299,9 +301,7 @@ async def test_what_is_told_of_is_there(http):
 
 
 def test_the_capability_statement_has_the_addresses_for_clients_of_smart_1():
-    from esante.app import _capability_statement
-
-    found = _capability_statement(FHIR)
+    found = capability_statement(SERVICES, BASE)
     import orjson
 
     assert check(orjson.dumps(found)).ok
@@ -312,9 +312,7 @@ def test_the_capability_statement_has_the_addresses_for_clients_of_smart_1():
 
 
 def test_every_scope_that_is_offered_has_words_and_every_resource_scopes():
-    from esante.app import _capability_statement
-
-    resources = _capability_statement(FHIR)["rest"][0]["resource"]
+    resources = capability_statement(SERVICES, BASE)["rest"][0]["resource"]
     offered = scopes_for(resources)
     assert all(text in PLAIN or parse_scope(text) for text in offered)
     for resource in resources:

@@ -17,7 +17,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [*validate_routes(platform[Access].requester)]
 
 
-def _capabilities(platform: Platform) -> Json:
+def _capabilities(base_url: str) -> Json:
     return {
         "operation": [validate_capability()],
         "compartment": ["http://hl7.org/fhir/CompartmentDefinition/patient"],

@@ -71,9 +71,9 @@ def _tasks(platform: Platform) -> list[Task]:
     return [Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1))]
 
 
-def _capabilities(platform: Platform) -> Json:
+def _capabilities(base_url: str) -> Json:
     resources = [one for one in capabilities() if one["type"] != "Encounter"]  # the record declares it, stays included
-    return {"resource": resources, "security": security(platform.settings.base_url)}
+    return {"resource": resources, "security": security(base_url)}
 
 
 async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[str, Any]:

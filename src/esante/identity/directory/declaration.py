@@ -29,7 +29,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [*routes(platform[Directory], platform[Access].looker_up, platform.fhir_url)]
 
 
-def _capabilities(platform: Platform) -> Json:
+def _capabilities(base_url: str) -> Json:
     return {"resource": capabilities()}
 
 

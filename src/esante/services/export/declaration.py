@@ -40,7 +40,7 @@ def _tasks(platform: Platform) -> list[Task]:
     return [Task(name="exports", run=platform[Exports].worker.run)]
 
 
-def _capabilities(platform: Platform) -> Json:
+def _capabilities(base_url: str) -> Json:
     operations = [
         {"type": type_, "operation": [{"name": name, "definition": url} for name, url in named.items()]}
         for type_, named in OPERATIONS.items()

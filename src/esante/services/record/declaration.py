@@ -27,7 +27,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [*routes(record, directory, access, platform.fhir_url), *page_routes(record, access, directory)]
 
 
-def _capabilities(platform: Platform) -> Json:
+def _capabilities(base_url: str) -> Json:
     operations = [
         {"type": type_, "operation": [{"name": name, "definition": url} for name, url in named.items()]}
         for type_, named in OPERATIONS.items()

@@ -61,7 +61,7 @@ def _tasks(platform: Platform) -> list[Task]:
     ]
 
 
-def _capabilities(platform: Platform) -> Json:
+def _capabilities(base_url: str) -> Json:
     return {"resource": [capability()], "instantiates": [INSTANTIATES]}
 
 
