@@ -45,7 +45,9 @@ def _routes(platform: Platform) -> list[BaseRoute]:
             {"resourceType": "Appointment", "id": id_.hex, "status": "booked", "start": starts_at.isoformat()}
             for id_, starts_at in await service.of_person(requester.id)
         ]
-        return fhir_response({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in found]})
+        return fhir_response(
+            {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": r} for r in found]}
+        )
 
     return [Route("/appointments", page), Route("/fhir/Appointment", search)]
 
