@@ -231,7 +231,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),
         *notices.page_routes(p.notices, p.access),
-        *export.page_routes(p.exports, export.Takeout(p.db, p.record.extracts, p.exports), p.access),
+        *export.page_routes(p.exports, export.PersonalExports(p.db, p.record.extracts, p.exports), p.access),
         *subscriptions.api_routes(p.subscriptions, p.access),
         *subscriptions.page_routes(p.subscriptions, p.access),
         *bulletin.page_routes(

@@ -217,8 +217,8 @@ def list_exports(data: Path | None) -> None:
         from esante.app import open_platform
 
         async with open_platform(Settings.from_environ(data=data)) as platform:
-            for job in await platform.exports.all():
-                who = " ".join(filter(None, (job.asked.principal["name"], job.asked.principal.get("client"))))
+            for job in await platform.exports.all_jobs():
+                who = " ".join(filter(None, (job.request.principal["name"], job.request.principal.get("client"))))
                 persons = f"{job.done}/{'?' if job.total is None else job.total}"
                 at = job.asked_at.isoformat(timespec="seconds")
                 click.echo(f"{job.id}  {at}  {job.state:<9}  {persons:>13}  {who}  {job.last_error}".rstrip())

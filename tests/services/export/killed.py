@@ -26,7 +26,7 @@ BASE = "http://esante.test"
 
 async def work_to_the_end(dsn: str, folder: Path) -> None:
     """Do all there is to do, by the smallest pieces."""
-    work.SLICE = 0.0
+    work.STEP_SECONDS = 0.0
     db = await Database.open(dsn, pool_size=4)
     objects = Objects.open("", folder)
     journal = Journal.open(db, objects, folder / "key.pem", "esante/journal")

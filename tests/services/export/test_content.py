@@ -9,7 +9,7 @@ from esante.core.fhir import check
 from esante.core.journal import advance
 from esante.core.storage import NIL, uuid7
 from esante.identity.access import Confidentiality, requester_of
-from esante.services.export import Copied, ExportRefused
+from esante.services.export import DataExported, ExportRefused
 from esante.services.export import worker as export_work
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
 from tests.services.record.conftest import FHIR as FHIR_JSON
@@ -188,14 +188,14 @@ async def test_a_hidden_document_changes_nothing_for_a_professional(house):
 
 
 async def test_only_grants_that_are_in_force_when_a_part_is_written_count(house, monkeypatch):
-    monkeypatch.setattr(export_work, "SLICE", 0.0)  # each piece of work is one page of one person
+    monkeypatch.setattr(export_work, "STEP_SECONDS", 0.0)  # each piece of work is one page of one person
     doctor = house.people["other"]
     persons = sorted([await house.patient(documents=1) for _ in range(3)], key=lambda person: person.id)
     grants = [await house.grant(person, doctor) for person in persons]
     async with house.client(doctor) as http:
         location = await house.ask(http, "Patient/$export?_type=Patient,DocumentReference")
         mine = {str(person.id) for person in persons}
-        while not await house.world.events(persons[0], Copied):
+        while not await house.world.events(persons[0], DataExported):
             await house.exports.worker.advance()
         await house.revoke(grants[0])  # in the middle of her
         await house.revoke(grants[2])
@@ -205,7 +205,7 @@ async def test_only_grants_that_are_in_force_when_a_part_is_written_count(house,
     subjects = {one["subject"]["reference"] for one in found if one["resourceType"] == "DocumentReference"}
     assert f"Patient/{persons[1].id}" in subjects
     assert f"Patient/{persons[0].id}" not in subjects
-    assert not await house.world.events(persons[2], Copied)
+    assert not await house.world.events(persons[2], DataExported)
 
 
 async def test_who_blocked_closed_opted_out_or_died_is_not_there(house):
@@ -225,7 +225,7 @@ async def test_who_blocked_closed_opted_out_or_died_is_not_there(house):
     for person in (blocked, closed, out, dead):
         assert str(person.id) not in str(found)
         assert person.id.hex not in str(found)
-        assert not await world.events(person, Copied)
+        assert not await world.events(person, DataExported)
 
 
 async def test_each_person_is_told_with_what_was_decided(house):
@@ -234,11 +234,11 @@ async def test_each_person_is_told_with_what_was_decided(house):
     other = await house.patient(documents=1)
     found = await house.exported(doctor)
     hers = [one for one in found if person.id.hex in one["id"].replace("-", "")]
-    [(entry, told)] = await house.world.events(person, Copied)
+    [(entry, told)] = await house.world.events(person, DataExported)
     assert entry.actor == doctor.actor
     assert (told.count, told.categories) == (len(hers), ("letter",))
     assert (told.rule, told.grant_kind, told.purpose, told.allowed) == ("grant.circle", "circle", "TREAT", True)
-    assert not await house.world.events(other, Copied)
+    assert not await house.world.events(other, DataExported)
 
 
 async def test_who_is_not_there_and_who_gave_no_access_are_alike_and_she_is_told(house):
@@ -270,7 +270,7 @@ async def test_before_her_record_is_open_a_person_gets_what_is_known_of_her(hous
     found = await house.exported(requester_of(person))
     assert {one["resourceType"] for one in found} <= {"Patient", "AuditEvent"}
     assert ids(found, "Patient") == {str(person.id)}
-    [(_, told)] = await house.world.events(person, Copied)
+    [(_, told)] = await house.world.events(person, DataExported)
     assert told.allowed
 
 

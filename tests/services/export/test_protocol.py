@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
 from esante.identity.access import requester_of
-from esante.services.export import ExportAsked, ExportEnded, ExportFetched, State
+from esante.services.export import ExportEnded, ExportFileFetched, ExportRequested, JobState
 from esante.services.export import service as export_service
 from esante.services.export import worker as export_work
 from esante.services.record import COPIED_TYPES
@@ -61,7 +61,7 @@ async def test_from_the_kick_off_to_the_files(house, http, hospital):
     assert {one["type"] for one in manifest["output"]} == {"Patient", "DocumentReference"}
     assert (manifest["deleted"], manifest["error"]) == ([], [])
     job = await house.exports.job(hospital, job_id(location))
-    assert datetime.fromisoformat(manifest["transactionTime"]) == job.asked.at
+    assert datetime.fromisoformat(manifest["transactionTime"]) == job.request.at
     for file in manifest["output"]:
         plain = await http.get(file["url"], headers={"Accept-Encoding": "identity"})
         assert "content-encoding" not in plain.headers
@@ -82,12 +82,12 @@ async def test_from_the_kick_off_to_the_files(house, http, hospital):
 
 async def told_of(house, job) -> None:
     """What the journal tells of an export that was asked for, finished, and whose two files were fetched."""
-    entries = await house.world.journal.entries_of(NIL, [ExportAsked, ExportEnded, ExportFetched], limit=1_000)
+    entries = await house.world.journal.entries_of(NIL, [ExportRequested, ExportEnded, ExportFileFetched], limit=1_000)
     mine = [entry for entry in entries[::-1] if entry.event.job_id == job.id]
-    assert [type(entry.event) for entry in mine[:2]] == [ExportAsked, ExportEnded]
+    assert [type(entry.event) for entry in mine[:2]] == [ExportRequested, ExportEnded]
     assert (mine[0].event.level, mine[0].event.types) == ("system", ("DocumentReference", "Patient"))
     assert (mine[1].event.how, mine[1].event.persons) == ("done", job.done)
-    fetched = [entry for entry in mine if isinstance(entry.event, ExportFetched)]
+    fetched = [entry for entry in mine if isinstance(entry.event, ExportFileFetched)]
     assert {entry.event.file for entry in fetched} == {"DocumentReference-1.ndjson", "Patient-1.ndjson"}
     assert {entry.actor.kind for entry in (mine[0], *fetched)} == {"organization"}
 
@@ -327,8 +327,8 @@ async def test_a_client_has_so_many_exports_at_a_time_and_others_theirs(house, h
     async with house.client(replace(hospital, client="Another")) as other:
         await house.ask(other)
     await house.work()
-    terms = export_service.policy(datetime.now(UTC).date())
-    monkeypatch.setattr(export_service, "policy", lambda on: replace(terms, kept_jobs=2))
+    terms = export_service.policy_on(datetime.now(UTC).date())
+    monkeypatch.setattr(export_service, "policy_on", lambda on: replace(terms, kept_jobs=2))
     answer = await http.get("/fhir/$export", headers=ASYNC)
     assert answer.status_code == 429
     [one, _] = await house.exports.jobs(hospital)
@@ -343,7 +343,7 @@ async def test_many_ask_at_once_and_the_limit_holds(house, http):
 
 @pytest.mark.parametrize("when", ["waiting", "under way", "finished"])
 async def test_cancelled_is_gone_with_its_files(house, http, objects, when, monkeypatch):
-    monkeypatch.setattr(export_work, "SLICE", 0.0)
+    monkeypatch.setattr(export_work, "STEP_SECONDS", 0.0)
     location = await house.ask(http)
     folder = job_id(location).hex
     if when != "waiting":
@@ -385,31 +385,31 @@ async def test_nobody_waits_for_the_work(house, http, dsn, objects):
         await work.commit()
         await conn.close()
     await house.work()
-    await house.exports.worker.remove_over()
+    await house.exports.worker.remove_ended()
     assert not await house.world.db.fetchval("SELECT count(*) FROM export_job WHERE job_id = $1", job_id(location))
     assert job_id(location).hex not in await objects.folders("export")
 
 
 async def test_a_piece_of_work_on_what_is_cancelled_meanwhile_leaves_nothing(house, http, objects, monkeypatch):
     location = await house.ask(http)
-    keep = house.exports.worker._keep
+    keep = house.exports.worker._save_step
 
     async def cancelled_before(*arguments, **more):
         assert (await http.delete(location)).status_code == 202
         await keep(*arguments, **more)
 
-    monkeypatch.setattr(house.exports.worker, "_keep", cancelled_before)
+    monkeypatch.setattr(house.exports.worker, "_save_step", cancelled_before)
     await house.exports.worker.advance()
     monkeypatch.undo()
-    await house.exports.worker.remove_over()
+    await house.exports.worker.remove_ended()
     assert job_id(location).hex not in await objects.folders("export")
     assert not await house.world.db.fetchval("SELECT count(*) FROM export_segment WHERE job_id = $1", job_id(location))
 
 
 async def test_an_operator_sees_every_export_and_ends_one(house, http):
     location = await house.ask(http)
-    [one, *_] = await house.exports.all()
-    assert (one.id, one.state) == (job_id(location), State.RUNNING)
+    [one, *_] = await house.exports.all_jobs()
+    assert (one.id, one.state) == (job_id(location), JobState.RUNNING)
     assert await house.exports.end(one.id)
     assert (await http.get(location)).status_code == 404
     assert not await house.exports.end(one.id)
@@ -425,7 +425,7 @@ async def test_files_expire_and_are_removed(house, http, objects):
     async def age(by: timedelta) -> None:
         expires = datetime.now(UTC) - by
         await db.fetchval("UPDATE export_job SET expires_at = $2 WHERE job_id = $1", job_id(location), expires)
-        await house.exports.worker.remove_over()
+        await house.exports.worker.remove_ended()
 
     await age(timedelta(0))
     assert [(await http.get(one)).status_code for one in (location, url)] == [404, 404]
@@ -445,7 +445,7 @@ async def test_files_of_no_job_are_removed(house, http, objects):
     lost = uuid7().hex
     await objects.put_named(f"export/{lost}/0", b"left behind by a process that was killed")
     await objects.put_named("export/nonsense/0", b"not ours")
-    await house.exports.worker.tidy()
+    await house.exports.worker.remove_orphaned_files()
     folders = await objects.folders("export")
     assert lost not in folders
     assert "nonsense" in folders

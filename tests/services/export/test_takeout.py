@@ -15,7 +15,7 @@ from starlette.routing import Route
 from esante.core.web import HANDLERS, SecurityHeaders
 from esante.identity.access import Confidentiality, requester_of
 from esante.services import export
-from esante.services.export import Taken, Takeout
+from esante.services.export import PersonalExportDownloaded, PersonalExports
 from esante.services.export import worker as export_work
 from esante.services.record import Deposit, Status
 from tests.services.record.conftest import BASE, pdf
@@ -32,7 +32,7 @@ async def browsing(house, requester, language="en"):
     async def become(request):
         return await world.access.sign_in(request, requester, method="demo")
 
-    takeout = Takeout(world.db, world.record.extracts, house.exports)
+    takeout = PersonalExports(world.db, world.record.extracts, house.exports)
     pages = export.page_routes(house.exports, takeout, world.access)
     app = Starlette(routes=[Route("/become", become, methods=["POST"]), *pages], exception_handlers=HANDLERS)
     app.add_middleware(SecurityHeaders)
@@ -120,7 +120,7 @@ async def test_a_person_prepares_and_downloads_all_of_hers(house, person):
     readme = files["README.txt"].decode()
     assert "“documents”" in readme
     assert "%(" not in readme
-    [(entry, told)] = await world.events(person, Taken)
+    [(entry, told)] = await world.events(person, PersonalExportDownloaded)
     assert entry.actor.id == person.id
     assert set(told.documents) == {document.id for document in documents}
     assert all(document.status is Status.CURRENT for document in documents)
@@ -150,7 +150,7 @@ async def test_again_and_deleted(house, person, objects):
 
 
 async def test_one_who_asks_for_nothing_more_can_cancel(house, person, monkeypatch):
-    monkeypatch.setattr(export_work, "SLICE", 0.0)
+    monkeypatch.setattr(export_work, "STEP_SECONDS", 0.0)
     herself = requester_of(person)
     async with browsing(house, herself) as client:
         await send(client, "/takeout")

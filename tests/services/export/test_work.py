@@ -15,7 +15,7 @@ import pytest
 import esante
 from esante.core.fhir import check
 from esante.core.storage import Objects, Unavailable
-from esante.services.export import Copied, State
+from esante.services.export import DataExported, JobState
 from esante.services.export import rules as export_rules
 from esante.services.export import segment_writer as export_writing
 from esante.services.export import worker as export_work
@@ -77,13 +77,13 @@ async def test_killed_at_any_moment_it_goes_on_and_every_line_is_there_once(hous
     assert (job.done, job.total) == (12, 12)
     lines = 0
     for person_id in {id_ for type_, id_ in found if type_ == "Patient"}:
-        events = await house.world.journal.entries_of(UUID(person_id), [Copied], limit=100)
+        events = await house.world.journal.entries_of(UUID(person_id), [DataExported], limit=100)
         lines += sum(entry.event.count for entry in events if entry.event.job_id == job.id)
     assert lines == sum(found.values())
 
 
 async def test_two_workers_share_the_jobs_and_no_line_is_written_twice(house, many, monkeypatch):
-    monkeypatch.setattr(export_work, "SLICE", 0.0)
+    monkeypatch.setattr(export_work, "STEP_SECONDS", 0.0)
     another = replace(many, client="Another")
     async with house.client(many) as one, house.client(another) as two:
         locations = [await house.ask(one), await house.ask(one), await house.ask(two)]
@@ -102,7 +102,7 @@ async def test_two_workers_share_the_jobs_and_no_line_is_written_twice(house, ma
 
 
 async def test_jobs_have_their_turn_one_after_the_other(house, many, monkeypatch):
-    monkeypatch.setattr(export_work, "SLICE", 0.0)
+    monkeypatch.setattr(export_work, "STEP_SECONDS", 0.0)
     others = [replace(many, client=f"Client {number}") for number in range(3)]
     locations = []
     for other in others:
@@ -176,11 +176,11 @@ async def test_what_always_fails_is_tried_again_later_and_at_last_given_up(house
         mended, given_up = await house.ask(http, path), await house.ask(http, path)
         await house.work()  # each fails once, and has to wait
         jobs = [await house.exports.job(asker, job_id(location)) for location in (mended, given_up)]
-        assert [(job.state, job.failures, job.last_error) for job in jobs] == [(State.RUNNING, 1, "KeyError")] * 2
+        assert [(job.state, job.failures, job.last_error) for job in jobs] == [(JobState.RUNNING, 1, "KeyError")] * 2
         turn = "UPDATE export_job SET turn_at = now() WHERE job_id = $1 AND turn_at > now() RETURNING true"
         while await db.fetchval(turn, jobs[1].id):
             await house.work()
-            if (await house.exports.job(asker, jobs[1].id)).state is State.FAILED:
+            if (await house.exports.job(asker, jobs[1].id)).state is JobState.FAILED:
                 break
         answer = await http.get(given_up)
         assert answer.status_code == 500
