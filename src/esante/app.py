@@ -152,7 +152,7 @@ def _build(settings: Settings, dsn: str, db: Database) -> Platform:
         control,
         documents,
         base_url=f"{settings.base_url}/fhir",
-        networks=subscriptions.networks(settings.endpoint_networks or (LOOPBACK if settings.demo else "")),
+        networks=subscriptions.parse_networks(settings.endpoint_networks or (LOOPBACK if settings.demo else "")),
     )
     figures = Bulletin.open(db, objects, journal, key.with_name("bulletin.key"), settings.data / "bulletin")
     notes = Notices(db, journal)
@@ -279,7 +279,7 @@ def _background(platform: Platform, meter: Meter) -> Sequence[Coroutine[Any, Any
         platform.journal.sealer.run(),
         run_consumers(platform.db, platform.readers),
         platform.exports.worker.run(),
-        platform.subscriptions.deliveries.run(),
+        platform.subscriptions.worker.run(),
         _hourly(platform),
         observe(platform.journal, meter),
         _release_in_time(platform),

@@ -16,7 +16,14 @@ from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
 from esante.identity.access import Requester, SoftwareClient, requester_of
 from esante.services.record import Deposit
-from esante.services.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
+from esante.services.subscriptions import (
+    SubscriptionPolicy,
+    Subscriptions,
+    api_routes,
+    page_routes,
+    parse_networks,
+    subscription_policy,
+)
 from tests.services.record.conftest import BASE, World, open_world
 
 from .receivers import receiving
@@ -24,15 +31,15 @@ from .receivers import receiving
 FHIR = {"Content-Type": "application/fhir+json"}
 GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 DOCUMENTS = "https://esante.lu/fhir/SubscriptionTopic/documents"
-LOOPBACK = networks("127.0.0.0/8")
+LOOPBACK = parse_networks("127.0.0.0/8")
 LETTER, REPORT = "51852-2", "11488-4"
 
 
-def fast(**changes) -> Policy:
+def fast(**changes) -> SubscriptionPolicy:
     """The terms with a fault that is tried again at once, and three attempts."""
     none = timedelta(0)
     return replace(
-        policy(),
+        subscription_policy(),
         **{"attempts": 3, "first_wait": none, "longest_wait": none, "timeout": timedelta(seconds=5)} | changes,
     )
 
@@ -113,7 +120,7 @@ class Country:
     async def delivered(self) -> None:
         """Let everything that happened until now be delivered, as far as it is due."""
         await self.matched()
-        await self.subscriptions.deliveries.until_idle()
+        await self.subscriptions.worker.run_until_idle()
 
     async def software(self, name: str, organization_id) -> Requester:
         """Registered software of an organisation, signed in."""
@@ -139,7 +146,7 @@ class Country:
         )
 
 
-def subscriptions_of(world: World, terms: Policy, inside=LOOPBACK) -> Subscriptions:
+def subscriptions_of(world: World, terms: SubscriptionPolicy, inside=LOOPBACK) -> Subscriptions:
     """Subscriptions over a world; endpoints may be in the networks `inside`."""
     return Subscriptions(
         world.db,
@@ -148,7 +155,7 @@ def subscriptions_of(world: World, terms: Policy, inside=LOOPBACK) -> Subscripti
         world.record,
         base_url=f"{BASE}/fhir",
         networks=inside,
-        terms=terms,
+        policy=terms,
     )
 
 

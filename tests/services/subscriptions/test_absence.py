@@ -10,7 +10,7 @@ import pytest
 from esante.core.storage import Objects, uuid7
 from esante.identity.access import Access, Confidentiality, requester_of
 from esante.identity.directory import Directory
-from esante.services.subscriptions import Told
+from esante.services.subscriptions import EventsNotified
 from tests.conftest import create_database, open_journal
 from tests.services.record.conftest import BASE, open_world
 
@@ -61,12 +61,12 @@ async def test_what_is_hidden_while_it_waits_is_never_told(country, trusted, rec
     first, second, third = [await country.deposit(trusted) for _ in range(3)]
     await country.matched()
     await hide(country, trusted, second)
-    await country.subscriptions.deliveries.until_idle()
+    await country.subscriptions.worker.run_until_idle()
     assert receiver.taken == [1, 2]
     assert [reference[-64:] for one in receiver.events for reference in one.foci] == [first.key, third.key]
     asked = await country.events(doctor, made)
     assert [entry["request"]["url"][-64:] for entry in asked["entry"][1:]] == [first.key, third.key]
-    told = {key for _, event in await country.world.events(trusted, Told) for key in event.documents}
+    told = {key for _, event in await country.world.events(trusted, EventsNotified) for key in event.documents}
     assert told == {first.id, third.id}
 
 

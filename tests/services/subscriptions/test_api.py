@@ -282,7 +282,7 @@ async def test_events_are_asked_for_by_their_numbers(country, receiver):
         documents += [await country.deposit(person, by="clinic") for _ in range(count)]
         await country.matched()
         if count == 3:
-            await country.subscriptions.deliveries.until_idle()
+            await country.subscriptions.worker.run_until_idle()
 
     async def numbers(**asked):
         answer = await country.events(software, made, **asked)

@@ -3,7 +3,7 @@
 from esante.core.fhir import check
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.record import Deposit
-from esante.services.subscriptions import Ended, Requested, Told
+from esante.services.subscriptions import EventsNotified, SubscriptionEnded, SubscriptionRequested
 
 from .conftest import GUIDE, LETTER, REPORT, resource
 
@@ -148,14 +148,16 @@ async def test_the_person_reads_in_her_log_who_was_told(country, receiver):
     await country.delivered()
     async with country.client(doctor) as http:
         assert (await http.delete(f"/fhir/Subscription/{made['id']}")).status_code == 204
-    [(_, asked), (told_entry, told), (_, ended)] = await country.world.events(person, Requested, Told, Ended)
+    [(_, asked), (told_entry, told), (_, ended)] = await country.world.events(
+        person, SubscriptionRequested, EventsNotified, SubscriptionEnded
+    )
     assert told.documents == (document.id,)
     assert (told.rule, told.grant_kind, told.categories) == ("grant.circle", "circle", (document.category,))
     assert told_entry.actor == doctor.actor
     assert told.endpoint == f"http://127.0.0.1:{receiver.port}"
     assert asked.endpoint == told.endpoint
     assert ended.cause == "removed"
-    for entry, event in await country.world.events(person, Requested, Told, Ended):
+    for entry, event in await country.world.events(person, SubscriptionRequested, EventsNotified, SubscriptionEnded):
         assert "s3cr3t" not in f"{entry} {event}"
 
 

@@ -16,10 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.core.web import Problem
-from esante.services.subscriptions import networks, policy
-from esante.services.subscriptions.delivery.endpoint_policy import Gate, NotAllowed
-from esante.services.subscriptions.delivery.rest_hook import NotTaken, Sender, Unreached
-from esante.services.subscriptions.subscription_parser import endpoint_of
+from esante.services.subscriptions import parse_networks, subscription_policy
+from esante.services.subscriptions.delivery.endpoint_policy import EndpointNotAllowed, EndpointPolicy
+from esante.services.subscriptions.delivery.rest_hook import (
+    EndpointUnreachable,
+    NotificationNotAccepted,
+    RestHookClient,
+)
+from esante.services.subscriptions.subscription_parser import parse_endpoint
 
 from .conftest import FHIR, LOOPBACK, body
 from .receivers import receiving
@@ -33,20 +37,20 @@ REFUSED = [
 PUBLIC = ["9.9.9.9", "2620:fe::fe", "64:ff9b::909:909", "::ffff:9.9.9.9"]
 
 
-def gate(*allowed: str) -> Gate:
-    return Gate(networks(" ".join(allowed)), policy().refused_networks)
+def gate(*allowed: str) -> EndpointPolicy:
+    return EndpointPolicy(parse_networks(" ".join(allowed)), subscription_policy().refused_networks)
 
 
 @pytest.mark.parametrize("address", REFUSED)
 def test_what_is_not_the_public_internet_is_refused(address):
-    assert not gate().passes(ip_address(address), "https")
-    assert not gate().passes(ip_address(address), "http")
+    assert not gate().allows(ip_address(address), "https")
+    assert not gate().allows(ip_address(address), "http")
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_the_public_internet_is_spoken_to_by_tls_only(address):
-    assert gate().passes(ip_address(address), "https")
-    assert not gate().passes(ip_address(address), "http")
+    assert gate().allows(ip_address(address), "https")
+    assert not gate().allows(ip_address(address), "http")
 
 
 def test_a_network_of_the_agency_is_spoken_to_where_it_is_named_and_without_tls_on_this_machine_only():
@@ -59,7 +63,7 @@ def test_a_network_of_the_agency_is_spoken_to_where_it_is_named_and_without_tls_
         ("::ffff:127.0.0.1", True, True),
         ("::ffff:10.21.0.1", False, False),
     ):
-        assert (inside.passes(ip_address(address), "https"), inside.passes(ip_address(address), "http")) == (
+        assert (inside.allows(ip_address(address), "https"), inside.allows(ip_address(address), "http")) == (
             https,
             http,
         )
@@ -68,7 +72,7 @@ def test_a_network_of_the_agency_is_spoken_to_where_it_is_named_and_without_tls_
 @given(st.ip_addresses())
 def test_nothing_that_python_calls_private_is_ever_let_through(address):
     for scheme in ("https", "http"):
-        if gate().passes(address, scheme):
+        if gate().allows(address, scheme):
             assert address.is_global
             assert not address.is_private
 
@@ -86,14 +90,14 @@ def test_nothing_that_python_calls_private_is_ever_let_through(address):
 )  # fmt: skip
 def test_addresses_that_cannot_be_spoken_to(url):
     with pytest.raises(Problem) as refused:
-        endpoint_of(url, policy())
+        parse_endpoint(url, subscription_policy())
     assert (refused.value.status, refused.value.place) == (422, "Subscription.channel.endpoint")
 
 
 @given(st.text(max_size=60) | st.builds("https://{}".format, st.text(max_size=40)))
 def test_any_text_is_an_endpoint_or_a_problem(url):
     try:
-        found = endpoint_of(url, policy())
+        found = parse_endpoint(url, subscription_policy())
     except Problem:
         return
     assert found.target.startswith("/")
@@ -102,11 +106,11 @@ def test_any_text_is_an_endpoint_or_a_problem(url):
 
 
 def test_the_parts_of_an_address():
-    found = endpoint_of("https://EHR.Example.org.:8443/a/b?c=d", policy())
+    found = parse_endpoint("https://EHR.Example.org.:8443/a/b?c=d", subscription_policy())
     assert (found.scheme, found.host, found.port, found.target) == ("https", "ehr.example.org", 8443, "/a/b?c=d")
     assert found.origin == "https://ehr.example.org:8443"
-    assert endpoint_of("https://[2620:fe::fe]/", policy()).origin == "https://[2620:fe::fe]"
-    assert endpoint_of("https://example.org?x=1", policy()).target == "/?x=1"
+    assert parse_endpoint("https://[2620:fe::fe]/", subscription_policy()).origin == "https://[2620:fe::fe]"
+    assert parse_endpoint("https://example.org?x=1", subscription_policy()).target == "/?x=1"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +146,8 @@ def answering(monkeypatch, *answers):
 
 async def test_one_address_inside_among_public_ones_is_enough_to_refuse(monkeypatch):
     answering(monkeypatch, ["9.9.9.9", "10.0.0.1"])
-    with pytest.raises(NotAllowed):
-        await gate().addresses(endpoint_of("https://mixed.example/", policy()))
+    with pytest.raises(EndpointNotAllowed):
+        await gate().resolve(parse_endpoint("https://mixed.example/", subscription_policy()))
 
 
 async def test_a_name_that_changes_its_mind_leads_nowhere(country, monkeypatch):
@@ -163,8 +167,8 @@ async def test_what_is_connected_to_is_the_address_that_was_looked_at(monkeypatc
     """The name is looked up once: what it means a moment later is of no account."""
     async with receiving() as receiver:
         answering(monkeypatch, ["127.0.0.1"], ["9.9.9.9"])
-        endpoint = endpoint_of(f"http://ehr.example:{receiver.port}/hook", policy())
-        async with Sender(Gate(LOOPBACK)).reach(endpoint, 5) as line:
+        endpoint = parse_endpoint(f"http://ehr.example:{receiver.port}/hook", subscription_policy())
+        async with RestHookClient(EndpointPolicy(LOOPBACK)).connect(endpoint, 5) as line:
             await line.post(b"{}", "application/fhir+json", ())
         assert receiver.requests[0].headers["host"] == f"ehr.example:{receiver.port}"
 
@@ -204,16 +208,16 @@ async def test_tls_is_spoken_with_the_name_that_was_asked_for(tmp_path, monkeypa
     server, trusting = certificate(tmp_path, "ehr.example", "127.0.0.1")
     async with receiving(context=server) as receiver:
         answering(monkeypatch, ["127.0.0.1"])
-        by_name = endpoint_of(f"https://ehr.example:{receiver.port}/", policy())
-        by_address = endpoint_of(f"https://127.0.0.1:{receiver.port}/", policy())
+        by_name = parse_endpoint(f"https://ehr.example:{receiver.port}/", subscription_policy())
+        by_address = parse_endpoint(f"https://127.0.0.1:{receiver.port}/", subscription_policy())
         for endpoint in (by_name, by_address):
-            async with Sender(Gate(LOOPBACK), trusting).reach(endpoint, 5) as line:
+            async with RestHookClient(EndpointPolicy(LOOPBACK), trusting).connect(endpoint, 5) as line:
                 await line.post(b"{}", "application/fhir+json", ())
         assert len(receiver.requests) == 2
-        other = endpoint_of(f"https://other.example:{receiver.port}/", policy())
+        other = parse_endpoint(f"https://other.example:{receiver.port}/", subscription_policy())
         for endpoint, context in ((other, trusting), (by_name, None)):
-            with pytest.raises(Unreached) as unreached:
-                async with Sender(Gate(LOOPBACK), context).reach(endpoint, 5):
+            with pytest.raises(EndpointUnreachable) as unreached:
+                async with RestHookClient(EndpointPolicy(LOOPBACK), context).connect(endpoint, 5):
                     pass
             assert unreached.value.reason == "tls"
         assert len(receiver.requests) == 2
@@ -221,9 +225,9 @@ async def test_tls_is_spoken_with_the_name_that_was_asked_for(tmp_path, monkeypa
 
 async def test_plain_http_where_tls_is_expected_is_a_fault_of_the_endpoint():
     async with receiving() as receiver:
-        endpoint = endpoint_of(f"https://127.0.0.1:{receiver.port}/", policy())
-        with pytest.raises(Unreached):
-            async with Sender(Gate(LOOPBACK)).reach(endpoint, 0.5):
+        endpoint = parse_endpoint(f"https://127.0.0.1:{receiver.port}/", subscription_policy())
+        with pytest.raises(EndpointUnreachable):
+            async with RestHookClient(EndpointPolicy(LOOPBACK)).connect(endpoint, 0.5):
                 pass
 
 
@@ -234,21 +238,23 @@ async def test_plain_http_where_tls_is_expected_is_a_fault_of_the_endpoint():
 )  # fmt: skip
 async def test_each_fault_has_its_reason(mode, reason):
     async with receiving(mode) as receiver:
-        endpoint = endpoint_of(receiver.url, policy())
-        with pytest.raises(NotTaken) as not_taken:
-            async with Sender(Gate(LOOPBACK)).reach(endpoint, 0.5 if mode == "hang" else 5) as line:
+        endpoint = parse_endpoint(receiver.url, subscription_policy())
+        with pytest.raises(NotificationNotAccepted) as not_taken:
+            async with RestHookClient(EndpointPolicy(LOOPBACK)).connect(
+                endpoint, 0.5 if mode == "hang" else 5
+            ) as line:
                 await line.post(b"{}", "application/fhir+json", ())
     assert not_taken.value.reason == reason
 
 
 async def test_a_closed_port_is_told_apart_from_an_answer():
     async with receiving() as receiver:
-        endpoint = endpoint_of(receiver.url, policy())
-    with pytest.raises(Unreached) as unreached:
-        async with Sender(Gate(LOOPBACK)).reach(endpoint, 5):
+        endpoint = parse_endpoint(receiver.url, subscription_policy())
+    with pytest.raises(EndpointUnreachable) as unreached:
+        async with RestHookClient(EndpointPolicy(LOOPBACK)).connect(endpoint, 5):
             pass
     assert unreached.value.reason == "connection"
-    with pytest.raises(Unreached) as refused:
-        async with Sender(gate()).reach(replace(endpoint, scheme="https"), 5):
+    with pytest.raises(EndpointUnreachable) as refused:
+        async with RestHookClient(gate()).connect(replace(endpoint, scheme="https"), 5):
             pass
     assert refused.value.reason == "address"

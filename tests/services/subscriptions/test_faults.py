@@ -12,7 +12,7 @@ import pytest
 from esante.core.journal import advance
 from esante.core.storage import NIL
 from esante.core.web import Problem
-from esante.services.subscriptions import Failed, LetterSettled
+from esante.services.subscriptions import DeadLetterSettled, DeliveryFailed
 
 from .conftest import subscriptions_of
 from .receivers import ANSWERS, receiving
@@ -24,7 +24,7 @@ SOURCE = Path(__file__).resolve().parents[3]
 async def active(country, requester, url, *filters, **changes):
     """A subscription whose handshake was taken."""
     made = await country.subscribe(requester, url, *filters, **changes)
-    await country.subscriptions.deliveries.until_idle()
+    await country.subscriptions.worker.run_until_idle()
     assert (await country.read(requester, made))["status"] == "active"
     return made
 
@@ -40,14 +40,14 @@ async def mine(country, person):
 @asynccontextmanager
 async def working(country):
     """A worker meanwhile."""
-    worker = asyncio.create_task(country.subscriptions.deliveries.run())
+    worker = asyncio.create_task(country.subscriptions.worker.run())
     yield
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
 
 
 async def letters_of(country, made):
-    page = await country.subscriptions.desk.letters(limit=100)
+    page = await country.subscriptions.admin.letters(limit=100)
     return [letter for letter in page.items if str(letter.subscription.id) == made["id"]]
 
 
@@ -65,7 +65,7 @@ async def test_whatever_goes_wrong_is_tried_again_with_the_same_numbers(country,
             await receiver.got(3)
             receiver.mode = "ok"
             await receiver.got(len(receiver.requests) + 1)
-        await quick.subscriptions.deliveries.until_idle()
+        await quick.subscriptions.worker.run_until_idle()
         assert set(receiver.taken) == {1}
         assert len(receiver.taken) >= 3
         await quick.deposit(person, by="clinic")
@@ -158,7 +158,7 @@ async def test_order_is_kept_and_nothing_is_lost_over_many_faults(country):
             async with working(sturdy):
                 await receiver.got(len(receiver.requests) + 2)
             receiver.mode = "ok"
-            await sturdy.subscriptions.deliveries.until_idle()
+            await sturdy.subscriptions.worker.run_until_idle()
         firsts = list(dict.fromkeys(receiver.taken))
         assert firsts == list(range(1, 17))
         by_number = {}
@@ -180,7 +180,7 @@ async def test_after_the_last_attempt_it_lies_among_the_dead_letters_until_an_op
         assert (await country.read(software, made))["status"] == "error"
         [letter] = await letters_of(country, made)
         assert (letter.count, letter.attempts, letter.error) == (2, 3, "status 500")
-        [failed] = [e.event for e in await country.world.journal.entries_of(NIL, [Failed], limit=1)]
+        [failed] = [e.event for e in await country.world.journal.entries_of(NIL, [DeliveryFailed], limit=1)]
         assert (str(failed.subscription_id), failed.attempts) == (made["id"], 3)
 
         await country.deposit(person, by="clinic")  # in error nothing is sent, and nothing is lost
@@ -188,15 +188,15 @@ async def test_after_the_last_attempt_it_lies_among_the_dead_letters_until_an_op
         assert len(receiver.events) == 3
 
         receiver.mode = "ok"
-        await country.subscriptions.desk.retry(operator, letter.id)
+        await country.subscriptions.admin.retry(operator, letter.id)
         await country.delivered()
         assert list(dict.fromkeys(receiver.taken)) == [1, 2, 3]
         assert (await country.read(software, made))["status"] == "active"
         assert await letters_of(country, made) == []
         with pytest.raises(Problem) as settled:
-            await country.subscriptions.desk.retry(operator, letter.id)
+            await country.subscriptions.admin.retry(operator, letter.id)
         assert settled.value.status == 404
-    [entry] = await country.world.journal.entries_of(NIL, [LetterSettled], limit=1)
+    [entry] = await country.world.journal.entries_of(NIL, [DeadLetterSettled], limit=1)
     assert (entry.event.act, entry.event.count, entry.actor.kind) == ("retry", 2, "operator")
 
 
@@ -210,7 +210,7 @@ async def test_what_an_operator_gives_up_is_passed_over_and_can_still_be_asked_f
         given_up = await quick.deposit(person, by="clinic")
         await quick.delivered()
         [letter] = await letters_of(country, made)
-        await country.subscriptions.desk.give_up(operator, letter.id)
+        await country.subscriptions.admin.give_up(operator, letter.id)
         later = await country.deposit(person, by="clinic")
         receiver.mode, receiver.requests = "ok", []
         await country.delivered()
@@ -231,7 +231,7 @@ async def test_what_an_operator_gives_up_is_passed_over_and_can_still_be_asked_f
 async def test_a_patient_and_a_doctor_decide_about_no_delivery(country):
     for name in ("doctor", "hospital"):
         with pytest.raises(Problem) as refused:
-            await country.subscriptions.desk.give_up(country.people[name], NIL)
+            await country.subscriptions.admin.give_up(country.people[name], NIL)
         assert refused.value.status == 403
 
 
@@ -266,9 +266,9 @@ async def test_two_processes_share_the_work_and_send_nothing_twice(country):
         for _ in range(5):
             await country.deposit(person, by="clinic")
         await country.matched()
-        await asyncio.gather(*(process.subscriptions.deliveries.until_idle() for process in processes))
+        await asyncio.gather(*(process.subscriptions.worker.run_until_idle() for process in processes))
         for process in processes:
-            await process.subscriptions.deliveries.until_idle()
+            await process.subscriptions.worker.run_until_idle()
         by_subscription = {}
         for request in receiver.events:
             by_subscription.setdefault(request.status["subscription"]["reference"], []).extend(request.numbers)
@@ -318,8 +318,8 @@ PROCESS = """
         access = Access(db, journal, directory, base_url=BASE)
         record = Record(db, objects, journal, directory, access)
         terms = fast(lease=timedelta(seconds=1), attempts=50)
-        told = Subscriptions(db, journal, access, record, base_url=f"{BASE}/fhir", networks=LOOPBACK, terms=terms)
-        await told.deliveries.run()
+        service = Subscriptions(db, journal, access, record, base_url=f"{BASE}/fhir", networks=LOOPBACK, policy=terms)
+        await service.worker.run()
 
     asyncio.run(main(*sys.argv[1:]))
 """
@@ -383,4 +383,4 @@ async def test_what_is_worn_out_is_ended_with_its_cause(country):
     }
     waiting = "SELECT count(*) FROM subscription_event WHERE state = 'waiting' AND subscription_id = ANY($1::uuid[])"
     assert await db.fetchval(waiting, ids) == 0
-    assert (await subscriptions_of(country.world, country.subscriptions.terms).desk.figures()).letters >= 0
+    assert (await subscriptions_of(country.world, country.subscriptions.policy).admin.figures()).letters >= 0

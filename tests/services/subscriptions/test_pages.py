@@ -7,7 +7,7 @@ from lxml import html
 from esante.core.storage import uuid7
 from esante.core.web import LANGUAGES
 from esante.identity.access import requester_of
-from esante.services.subscriptions import Ended
+from esante.services.subscriptions import SubscriptionEnded
 from tests.identity.access.test_pages import Browser, text
 from tests.services.record.conftest import BASE
 
@@ -117,7 +117,7 @@ async def test_lists_are_searched_and_paged(country, browse, dead):
     second = await operator.get(following)
     assert len(second.xpath("//li[contains(@class, 'entry')]")) >= 5
     await operator.get(f"{DESK}?cursor=nonsense", 400)
-    for made in await country.subscriptions.own(country.people["laboratory"]):
+    for made in await country.subscriptions.list_own(country.people["laboratory"]):
         await country.subscriptions.remove(country.people["laboratory"], made.id)
 
 
@@ -146,7 +146,7 @@ async def test_a_patient_ends_what_an_app_has_asked_for(country, browse, receive
     await country.deposit(person)
     await country.delivered()
     assert receiver.events == []
-    [(entry, ended)] = await country.world.events(person, Ended)
+    [(entry, ended)] = await country.world.events(person, SubscriptionEnded)
     assert (ended.cause, entry.actor.id) == ("removed", person.id)
 
 
@@ -159,7 +159,7 @@ async def test_an_empty_desk_says_so(server, tmp_path, pages, browse, country):
         open_journal(await create_database(server), tmp_path) as journal,
         open_world(journal.db, journal, Objects.open("", tmp_path)) as world,
     ):
-        desk = subscriptions_of(world, fast()).desk
-        figures = await desk.figures()
+        admin = subscriptions_of(world, fast()).admin
+        figures = await admin.figures()
         assert (figures.waiting, figures.oldest, figures.letters) == (0, None, 0)
-        assert (await desk.letters()).items == (await desk.subscriptions()).items == []
+        assert (await admin.letters()).items == (await admin.subscriptions()).items == []

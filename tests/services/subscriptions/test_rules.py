@@ -12,11 +12,16 @@ from esante.core.journal import EVENTS, Actor, Entry
 from esante.core.storage import uuid7
 from esante.identity.access import Requester
 from esante.services.record import ConfidentialitySet, DepositedEvent, Read, Withdrawn
-from esante.services.subscriptions import TOPICS, Status, policy, rules
-from esante.services.subscriptions.policy import load
+from esante.services.subscriptions import TOPICS, SubscriptionStatus, rules, subscription_policy
+from esante.services.subscriptions.policy import parse_policy
 from esante.services.subscriptions.topics import foci_of
 
-REQUESTED, ACTIVE, ERROR, OFF = Status.REQUESTED, Status.ACTIVE, Status.ERROR, Status.OFF
+REQUESTED, ACTIVE, ERROR, OFF = (
+    SubscriptionStatus.REQUESTED,
+    SubscriptionStatus.ACTIVE,
+    SubscriptionStatus.ERROR,
+    SubscriptionStatus.OFF,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,16 +39,16 @@ def test_what_a_subscriber_may_make_of_a_status(now, wanted, after):
 
 @given(st.integers(1, 1_000), st.floats(0, 1))
 def test_waits_double_up_to_a_bound_and_are_spread_over_their_second_half(failures, chance):
-    terms = policy()
+    terms = subscription_policy()
     longest = terms.first_wait
     for _ in range(failures - 1):
         longest = min(longest * 2, terms.longest_wait)
-    assert longest / 2 <= rules.wait(terms, failures, chance) <= longest
+    assert longest / 2 <= rules.retry_wait(terms, failures, chance) <= longest
 
 
 def test_the_terms_give_up_after_some_hours_and_hold_together():
-    terms = policy()
-    waits = [rules.wait(terms, failures, 1) for failures in range(1, terms.attempts)]
+    terms = subscription_policy()
+    waits = [rules.retry_wait(terms, failures, 1) for failures in range(1, terms.attempts)]
     assert waits == sorted(waits)
     assert timedelta(hours=2) < sum(waits, timedelta()) < timedelta(days=1)
     assert terms.lease > terms.timeout
@@ -54,7 +59,7 @@ def test_a_lease_that_is_shorter_than_an_attempt_is_refused():
 
     text = (files("esante.services.subscriptions") / "data" / "policy.toml").read_text("utf-8")
     with pytest.raises(ValueError, match="lease"):
-        load(text.replace("lease_seconds = 30", "lease_seconds = 5"))
+        parse_policy(text.replace("lease_seconds = 30", "lease_seconds = 5"))
 
 
 def entry(told):

@@ -1,8 +1,8 @@
-"""The topics: what one can be told of. A new topic is one more entry of `TOPICS`.
+"""The topics of subscriptions. A new topic is one more entry of `TOPICS`.
 
-An event is told to who may see the thing it is about now, after the change; who may not is told nothing. So a document
-that a person hides just falls silent for everybody else, and one that she shows again is told as any change is; nobody
-can tell from a notification whether its document is new, changed, or was hidden until now.
+Subscribers are notified of an event only if they may see the resource after the change. So a document that a person
+hides causes no more events for anybody else, and one that is shown again causes an event as any change does: a
+notification does not reveal whether its document is new, changed, or was hidden until now.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ TOPIC = "https://esante.lu/fhir/SubscriptionTopic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A filter by a code: the code's system, which codes there are, and which one a thing has."""
+    """A filter by a code: the system, whether a code exists in it (`known`), and the code of a resource."""
 
     system: str
     known: Callable[[str], bool]
@@ -41,10 +41,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """What one can be told of: changes of resources of a type, as far as one may read and search them.
+    """Changes of resources of a type, for subscribers who may read and search them.
 
-    `url` is the topic's canonical address, `title` a msgid. `follows`: the journal's entries that may be events,
-    `foci`: what an entry is about. Every topic also has the filter `patient`.
+    `url` is the canonical URL of the topic, `title` a msgid. `follows`: the journal events that may be events of the
+    topic; `foci` returns the resources that an entry is about. Every topic also has the filter `patient`.
     """
 
     url: str
@@ -96,11 +96,11 @@ TOPICS: Mapping[str, Topic] = {
         ),
     )
 }
-"""Every topic by its address."""
+"""Every topic by its canonical URL."""
 
 
 def foci_of(entry: Entry) -> list[tuple[Topic, Focus]]:
-    """What an entry of the journal may be told of; nothing for what was refused, or is past its retention."""
+    """Return the topics and resources of a journal entry; none for a refused act, or an entry past its retention."""
     if not isinstance(entry.event, AccessEvent) or not entry.event.allowed:
         return []
     return [
