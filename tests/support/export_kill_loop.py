@@ -1,8 +1,8 @@
-"""A program: works on exports in processes that are killed (SIGKILL) at any moment, and at last in one that is not.
+"""A program that runs the export worker in processes killed (SIGKILL) at random times, and finally in one that is not.
 
-    python -m tests.services.export.killed DSN FOLDER KILLS
+    python -m tests.support.export_kill_loop DSN FOLDER KILLS
 
-Prints how many of the kills met a process at work. The address of the database, the folder of objects and journal.
+DSN: the database; FOLDER: objects and journal key. Prints how many of the kills met a running process.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from esante.core.storage import Database, Objects
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.export import Exports
-from esante.services.export import worker as work
+from esante.services.export import worker as export_worker
 from esante.services.record import Record
 
 BASE = "http://esante.test"
 
 
-async def work_to_the_end(dsn: str, folder: Path) -> None:
-    """Do all there is to do, by the smallest pieces."""
-    work.SLICE = 0.0
+async def run_worker(dsn: str, folder: Path) -> None:
+    """Work until no export is due, in the smallest steps."""
+    export_worker.STEP_SECONDS = 0.0
     db = await Database.open(dsn, pool_size=4)
     objects = Objects.open("", folder)
     journal = Journal.open(db, objects, folder / "key.pem", "esante/journal")
@@ -40,11 +40,11 @@ async def work_to_the_end(dsn: str, folder: Path) -> None:
     await db.close()
 
 
-def killed(dsn: str, folder: Path, after: float) -> bool:
-    """Start a process and kill it after some seconds; False when it had ended before."""
+def kill_worker(dsn: str, folder: Path, after: float) -> bool:
+    """Start a worker process and kill it after `after` seconds; False when it had ended before."""
     pid = os.fork()
     if pid == 0:
-        asyncio.run(work_to_the_end(dsn, folder))
+        asyncio.run(run_worker(dsn, folder))
         os._exit(0)
     time.sleep(after)
     os.kill(pid, signal.SIGKILL)
@@ -52,11 +52,11 @@ def killed(dsn: str, folder: Path, after: float) -> bool:
 
 
 def main() -> None:
-    """Kill, again and again; then let one process finish."""
+    """Kill worker processes, then let one finish."""
     dsn, folder, kills = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     chance = random.Random(7)
-    print(sum(killed(dsn, folder, chance.uniform(0.1, 0.5)) for _ in range(kills)))
-    asyncio.run(work_to_the_end(dsn, folder))
+    print(sum(kill_worker(dsn, folder, chance.uniform(0.1, 0.5)) for _ in range(kills)))
+    asyncio.run(run_worker(dsn, folder))
 
 
 if __name__ == "__main__":
