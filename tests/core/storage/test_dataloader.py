@@ -21,7 +21,7 @@ async def test_those_that_wait_together_share_a_query_and_each_gets_its_own_answ
         return {key: key * 10 for key in keys if key % 2}
 
     found = lookup(fetch)
-    answers = await asyncio.gather(*(found.of(i % 20) for i in range(200)))
+    answers = await asyncio.gather(*(found.load(i % 20) for i in range(200)))
     assert answers == [i % 20 * 10 if i % 2 else None for i in range(200)]
     assert len(asked) <= 4
 
@@ -35,9 +35,9 @@ async def test_a_failed_query_fails_its_askers_and_the_next_one_works():
         return dict.fromkeys(keys, "there")
 
     found = lookup(fetch)
-    results = await asyncio.gather(found.of(1), found.of(2), return_exceptions=True)
+    results = await asyncio.gather(found.load(1), found.load(2), return_exceptions=True)
     assert [type(result) for result in results] == [OSError, OSError]
-    assert await found.of(1) == "there"
+    assert await found.load(1) == "there"
 
 
 @pytest.mark.parametrize("distributed", [False, True])
@@ -51,7 +51,7 @@ async def test_nobody_is_left_waiting_however_the_turns_of_the_loop_fall(distrib
 
     async def ask(first):
         for i in range(300):
-            assert await found.of(first + i) == first + i
+            assert await found.load(first + i) == first + i
             for _ in range(i % 5):
                 await asyncio.sleep(0)
 
@@ -65,7 +65,7 @@ async def test_on_a_distributed_database_each_key_is_asked_for_by_itself():
         asked.append(len(keys))
         return {}
 
-    await asyncio.gather(*(lookup(fetch, distributed=True).of(i) for i in range(30)))
+    await asyncio.gather(*(lookup(fetch, distributed=True).load(i) for i in range(30)))
     assert set(asked) == {1}
 
 
@@ -75,7 +75,7 @@ async def test_who_leaves_takes_nobody_with_him():
         return {key: key for key in keys}
 
     found = lookup(fetch)
-    first, second = asyncio.create_task(found.of(1)), asyncio.create_task(found.of(1))
+    first, second = found.load(1), found.load(1)
     await asyncio.sleep(0)
     first.cancel()
     assert await second == 1

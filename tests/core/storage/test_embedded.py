@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from esante.core.storage.embedded import Embedded, EmbeddedError, start, stop
+from esante.core.storage.embedded import EmbeddedError, EmbeddedServer, start, stop
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 AS_ROOT = os.geteuid() == 0
@@ -40,7 +40,7 @@ stop(Path(sys.argv[1]))
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Embedded]:
+def running(data: Path) -> Iterator[EmbeddedServer]:
     server = start(data)
     try:
         yield server
@@ -48,7 +48,7 @@ def running(data: Path) -> Iterator[Embedded]:
         stop(data)
 
 
-def query(server: Embedded, sql: str, *arguments: object) -> Any:
+def query(server: EmbeddedServer, sql: str, *arguments: object) -> Any:
     """The first value of the answer."""
 
     async def ask() -> Any:
@@ -91,7 +91,7 @@ def said(process: subprocess.Popen[str]) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     data = tmp_path_factory.mktemp("shared")
     with running(data) as server:
         yield server
@@ -110,19 +110,19 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         ("log_min_error_statement", "panic"),
     ],
 )
-def test_settings_that_safety_and_privacy_rest_on(shared: Embedded, setting: str, value: str) -> None:
+def test_settings_that_safety_and_privacy_rest_on(shared: EmbeddedServer, setting: str, value: str) -> None:
     assert query(shared, f"SHOW {setting}") == value
 
 
-def test_letters_are_unicode_whatever_the_language_of_the_machine(shared: Embedded) -> None:
+def test_letters_are_unicode_whatever_the_language_of_the_machine(shared: EmbeddedServer) -> None:
     assert query(shared, "SELECT upper('zoë mëller') || lower('ÉÇ')") == "ZOË MËLLERéç"
 
 
-def test_esante_is_no_superuser(shared: Embedded) -> None:
+def test_esante_is_no_superuser(shared: EmbeddedServer) -> None:
     assert query(shared, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
 
 
-def test_the_log_tells_no_row(shared: Embedded) -> None:
+def test_the_log_tells_no_row(shared: EmbeddedServer) -> None:
     query(shared, "CREATE TABLE person (matricule text PRIMARY KEY)")
     query(shared, "INSERT INTO person VALUES ($1)", "1990010112345")
     with pytest.raises(asyncpg.UniqueViolationError):
@@ -248,12 +248,12 @@ def test_unusual_paths(tmp_path: Path, name: str) -> None:
         assert query(server, "SELECT current_database()") == "esante"
 
 
-def test_nothing_secret_in_the_arguments_of_a_process(shared: Embedded) -> None:
+def test_nothing_secret_in_the_arguments_of_a_process(shared: EmbeddedServer) -> None:
     assert shared.dsn.startswith("postgresql://esante@/esante?host=/")
     assert "password" not in Path(f"/proc/{shared.pid}/cmdline").read_text().lower()
 
 
-def test_nobody_else_may_enter_the_cluster(shared: Embedded) -> None:
+def test_nobody_else_may_enter_the_cluster(shared: EmbeddedServer) -> None:
     cluster = shared.log.parent / "cluster"
     assert cluster.stat().st_mode & 0o777 == 0o700
     assert (cluster / ".s.PGSQL.5432").stat().st_mode & 0o777 == 0o700
@@ -300,7 +300,7 @@ def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path) -> None:
     if mounted.returncode != 0:
         pytest.skip("this machine lets even root mount nothing")
     try:
-        with pytest.raises(EmbeddedError, match=r"no space left on the device\. Free some room"):
+        with pytest.raises(EmbeddedError, match=r"no space left on the device\. Free some space"):
             start(disk)
         assert not (disk / "postgres/cluster").exists()
         subprocess.run(["mount", "-o", "remount,size=512m", disk], check=True)
@@ -345,7 +345,7 @@ def test_as_root_below_a_home_that_nobody_else_may_enter(tmp_path: Path) -> None
         owner = Path(f"/proc/{pid}").stat().st_uid
         assert owner != 0
         assert (home / "var/postgres/cluster").stat().st_uid == owner
-        assert query(Embedded(dsn, pid, home), "SELECT 1") == 1
+        assert query(EmbeddedServer(dsn, pid, home), "SELECT 1") == 1
         process.communicate()
     assert home.stat().st_mode & 0o777 == 0o700
     assert home.stat().st_uid == 0

@@ -24,60 +24,60 @@ async def test_no_more_connections_are_lent_than_there_may_be_and_each_to_one_us
 
     async def use():
         nonlocal most
-        conn = await pool.take()
+        conn = await pool.acquire()
         assert id(conn) not in lent
         lent.add(id(conn))
         most = max(most, len(lent))
         await conn.fetchval("SELECT pg_sleep(0.002)")
         lent.discard(id(conn))
-        pool.give_back(conn, fit=True)
+        pool.release(conn, reusable=True)
 
     await asyncio.gather(*(use() for _ in range(60)))
     assert most == SIZE
 
 
 async def test_a_connection_that_is_given_back_is_lent_again(pool):
-    first = await pool.take()
-    pool.give_back(first, fit=True)
-    again = await pool.take()
-    pool.give_back(again, fit=True)
+    first = await pool.acquire()
+    pool.release(first, reusable=True)
+    again = await pool.acquire()
+    pool.release(again, reusable=True)
     assert again is first
 
 
 @pytest.mark.parametrize("how", ["unfit", "in a transaction", "closed"])
 async def test_what_was_left_in_disorder_is_ended(pool, how):
-    conn = await pool.take()
+    conn = await pool.acquire()
     if how == "in a transaction":
         await conn.execute("BEGIN")
     if how == "closed":
         await conn.close()
-    pool.give_back(conn, fit=how != "unfit")
-    other = await pool.take()
+    pool.release(conn, reusable=how != "unfit")
+    other = await pool.acquire()
     assert other is not conn
     assert conn.is_closed()
     assert await other.fetchval("SELECT 1") == 1
-    pool.give_back(other, fit=True)
+    pool.release(other, reusable=True)
 
 
 async def test_who_stops_waiting_takes_no_connection_from_others(pool):
-    lent = [await pool.take() for _ in range(SIZE)]
-    waiting = asyncio.create_task(pool.take())
+    lent = [await pool.acquire() for _ in range(SIZE)]
+    waiting = asyncio.create_task(pool.acquire())
     await asyncio.sleep(0)
     waiting.cancel()
     for conn in lent:
-        pool.give_back(conn, fit=True)
-    for conn in [await pool.take() for _ in range(SIZE)]:
-        pool.give_back(conn, fit=True)
+        pool.release(conn, reusable=True)
+    for conn in [await pool.acquire() for _ in range(SIZE)]:
+        pool.release(conn, reusable=True)
 
 
 async def test_closing_waits_for_what_is_lent_and_nothing_is_lent_after_it(server):
     pool = Pool(partial(asyncpg.connect, server), SIZE)
-    conn = await pool.take()
+    conn = await pool.acquire()
     closing = asyncio.create_task(pool.close())
     await asyncio.sleep(0.05)
     assert not closing.done()
-    pool.give_back(conn, fit=True)
+    pool.release(conn, reusable=True)
     await closing
     assert conn.is_closed()
     with pytest.raises(asyncpg.InterfaceError):
-        await pool.take()
+        await pool.acquire()

@@ -69,6 +69,6 @@ async def test_migrations_are_applied_once_and_a_changed_one_is_refused(db):
     assert migrations
     assert await apply_migrations(db, migrations) == []
     first = migrations[0]
-    changed = Migration(first.room, first.number, first.name, first.sql + " ")
+    changed = Migration(first.package, first.number, first.name, first.sql + " ")
     with pytest.raises(ValueError, match="was changed after it was applied"):
         await pending_migrations(db, [changed])

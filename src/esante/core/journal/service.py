@@ -30,7 +30,7 @@ from esante.core.journal.model import (
 )
 from esante.core.journal.sealer import Sealer
 from esante.core.journal.signed_note import Signer
-from esante.core.storage import NIL, Connection, Database, Objects, Row, insert, time_of, uuid7
+from esante.core.storage import NIL, Connection, Database, Objects, Row, insert, uuid7, uuid7_time
 
 
 class Journal:
@@ -61,7 +61,7 @@ class Journal:
         for example an address. `at`: only for history that is loaded later.
         """
         entry_id = uuid7(at)
-        moment, salt = time_of(entry_id), os.urandom(SALT_BYTES)
+        moment, salt = uuid7_time(entry_id), os.urandom(SALT_BYTES)
         content = store.encoded(
             Content(version=event.VERSION, actor=actor, origin=origin, event=msgspec.Raw(store.encoded(event)))
         )

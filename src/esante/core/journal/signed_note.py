@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from esante.core.storage import key_file
+from esante.core.storage import read_or_create_key
 
 
 class Signer:
@@ -33,7 +33,7 @@ class Signer:
     @classmethod
     def open(cls, path: Path, name: str) -> "Signer":
         """The key in the PEM file at `path`; made there, readable by its owner only, when there is none."""
-        key = load_pem_private_key(key_file(path, _new_key), None)
+        key = load_pem_private_key(read_or_create_key(path, _new_key), None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError(f"{path} holds another kind of key; the journal needs Ed25519")
         return cls(key, name)

@@ -220,7 +220,7 @@ class Record:
     ) -> tuple[Document, bytes, Verdict]:
         async with self._teller.refusals(requester, person_id, "read"):
             sight = await self._sight(requester, person_id)
-            found = await self._documents.of((person_id, document_id))
+            found = await self._documents.load((person_id, document_id))
             document, content = found if found and matching(found[0]) else (None, None)
             verdict = audit.must_see(sight, document)
         assert document is not None
