@@ -128,12 +128,12 @@ async def test_an_entry_that_was_sealed_twice_is_found_and_named(journal):
     await journal.sealer.seal_all()
     report = await journal.verify(journal.dsn)
     [place] = [row["entry_id"] for row in await journal.db.fetch("SELECT entry_id FROM journal_leaf WHERE seq = 7")]
-    assert report.problems == [f"entry {place} stands in the tree more than once: at 7, 41"]
+    assert report.problems == [f"entry {place} is in the tree more than once: at 7, 41"]
 
 
 async def test_a_reader_cannot_be_set_past_the_end(journal):
     report = await tampered(journal, "INSERT INTO journal_cursor (reader, seq) VALUES ('notices', 1000)")
-    assert report.problems == ["the reader notices is at entry 1000, past the newest checkpoint: 40"]
+    assert report.problems == ["the consumer notices is at entry 1000, past the newest checkpoint: 40"]
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ async def test_a_content_removed_without_an_expiry_is_found(journal):
         "UPDATE journal_entry SET salt = NULL, content = NULL"
         " WHERE entry_id = (SELECT entry_id FROM journal_leaf WHERE seq = 9)",
     )
-    assert report.problems == ["entry 9: its content was removed and no expiry tells of it"]
+    assert report.problems == ["entry 9: its content was removed and no journal.expired entry covers it"]
 
 
 async def run_verifier(tmp_path, proof):

@@ -64,6 +64,6 @@ def test_a_consistency_proof_holds_for_its_own_trees_only(data):
     leaves, frontier, hashes = grown(new)
     path = merkle.consistency_path(old, new, hashes)
     old_root = plain_root(leaves[:old])
-    assert merkle.consistent(old, new, old_root, frontier.root(), path)
+    assert merkle.is_consistent(old, new, old_root, frontier.root(), path)
     forged = plain_root([merkle.leaf_hash(b"forged"), *leaves[1:old]])
-    assert not merkle.consistent(old, new, forged, frontier.root(), path)
+    assert not merkle.is_consistent(old, new, forged, frontier.root(), path)

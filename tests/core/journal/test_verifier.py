@@ -24,8 +24,8 @@ VECTORS = [
 
 @pytest.mark.parametrize(("key", "message", "signature"), VECTORS)
 def test_the_vectors_of_the_rfc(key, message, signature):
-    assert standalone_verifier.signed(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature))
-    assert not standalone_verifier.signed(bytes.fromhex(key), b"other", bytes.fromhex(signature))
+    assert standalone_verifier.is_signed(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature))
+    assert not standalone_verifier.is_signed(bytes.fromhex(key), b"other", bytes.fromhex(signature))
 
 
 @settings(max_examples=25)
@@ -34,7 +34,7 @@ def test_it_agrees_with_the_library(seed, message, bit):
     key = Ed25519PrivateKey.from_private_bytes(seed)
     public = key.public_key().public_bytes_raw()
     signature = key.sign(message)
-    assert standalone_verifier.signed(public, message, signature)
+    assert standalone_verifier.is_signed(public, message, signature)
     broken = bytearray(signature)
     broken[bit // 8] ^= 1 << bit % 8
-    assert not standalone_verifier.signed(public, message, bytes(broken))
+    assert not standalone_verifier.is_signed(public, message, bytes(broken))
