@@ -34,7 +34,7 @@ from esante.core.fhir.rest.validate_operation import supported_profiles, validat
 from esante.core.journal import Consumer, Journal, run_consumers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
-from esante.core.web import HANDLERS, Cors, SecurityHeaders, grouped
+from esante.core.web import HANDLERS, Cors, SecurityHeaders, group_routes
 from esante.identity import access, directory
 from esante.identity.access import Access
 from esante.identity.directory import Directory
@@ -177,7 +177,7 @@ def create_app(settings: Settings) -> Starlette:
             app.state.demo = settings.demo
             if settings.demo:
                 await _register_demo_apps(platform)
-            app.router.routes.extend(grouped(_routes(platform)))
+            app.router.routes.extend(group_routes(_routes(platform)))
             tasks = [asyncio.create_task(work) for work in _background(platform, meter)]
             try:
                 yield

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.journal import EVENTS, Entry, Event, Journal
-from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
+from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, is_https, read_form, redirect, render
 from esante.identity.access import Access, AccessEvent, Requester
 from esante.services.notices import Notices
 from esante.services.record import CATEGORIES
@@ -55,7 +55,7 @@ async def choose_language(request: Request) -> Response:
     if code not in LANGUAGES:
         raise Problem(404, "not-found", NOT_FOUND)
     response = redirect(local(request.query_params.get("next", "/")))
-    secure = by_https(request)
+    secure = is_https(request)
     response.set_cookie(LANGUAGE_COOKIE, code, max_age=YEAR, samesite="lax", secure=secure, httponly=True)
     return response
 

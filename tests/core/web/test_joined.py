@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from esante.core.web.single_write import MOST, Joined
+from esante.core.web.single_write import BUFFER_BYTES, CoalescingTransport
 
 
 class Recording(asyncio.Transport):
@@ -35,7 +35,7 @@ def transport() -> Recording:
 
 
 async def test_head_and_body_go_in_one_piece(transport):
-    sender = Joined(transport, asyncio.get_running_loop())
+    sender = CoalescingTransport(transport, asyncio.get_running_loop())
     sender.write(b"head ")
     sender.write(b"body")
     assert transport.sent == []
@@ -44,7 +44,7 @@ async def test_head_and_body_go_in_one_piece(transport):
 
 
 async def test_what_is_written_in_another_turn_goes_by_itself(transport):
-    sender = Joined(transport, asyncio.get_running_loop())
+    sender = CoalescingTransport(transport, asyncio.get_running_loop())
     for part in (b"first", b"second"):
         sender.write(part)
         await asyncio.sleep(0)
@@ -52,17 +52,17 @@ async def test_what_is_written_in_another_turn_goes_by_itself(transport):
 
 
 async def test_of_an_answer_without_end_no_more_is_held_than_allowed(transport):
-    sender = Joined(transport, asyncio.get_running_loop())
+    sender = CoalescingTransport(transport, asyncio.get_running_loop())
     parts = [bytes([number]) * 1_000 for number in range(255)] * 3
     for count, part in enumerate(parts, 1):
         sender.write(part)
-        assert 1_000 * count - sum(map(len, transport.sent)) <= MOST
+        assert 1_000 * count - sum(map(len, transport.sent)) <= BUFFER_BYTES
     await asyncio.sleep(0)
     assert b"".join(transport.sent) == b"".join(parts)
 
 
 async def test_closing_sends_the_rest_first(transport):
-    sender = Joined(transport, asyncio.get_running_loop())
+    sender = CoalescingTransport(transport, asyncio.get_running_loop())
     sender.write(b"last")
     sender.close()
     assert transport.sent == [b"last"]
@@ -72,5 +72,5 @@ async def test_closing_sends_the_rest_first(transport):
 
 
 async def test_all_else_is_as_it_was(transport):
-    Joined(transport, asyncio.get_running_loop()).pause_reading()
+    CoalescingTransport(transport, asyncio.get_running_loop()).pause_reading()
     assert transport.sent == [b"paused"]

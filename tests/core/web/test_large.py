@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from esante.core.web import HANDLERS, LargeBodies
+from esante.core.web import HANDLERS, LargeBodyQueue
 from esante.core.web.body_queue import LARGE
 
 LIMIT = 4 * LARGE
@@ -21,7 +21,7 @@ LIMIT = 4 * LARGE
 class Works:
     """An application that works on a body until it is told that it may go on."""
 
-    large: LargeBodies
+    large: LargeBodyQueue
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     at_work: int = 0
@@ -50,7 +50,7 @@ def _once(body: bytes):
 
 @asynccontextmanager
 async def working(wait: float = 60):
-    works = Works(LargeBodies(wait))
+    works = Works(LargeBodyQueue(wait))
     app = Starlette(routes=[Route("/fhir/{name}", works.answer, methods=["POST"])], exception_handlers=HANDLERS)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x.test") as client:
         yield works, client
@@ -112,7 +112,7 @@ async def test_what_is_too_large_is_refused_and_takes_no_turn(content):
 
 
 async def test_a_turn_ends_with_a_fault():
-    large = LargeBodies()
+    large = LargeBodyQueue()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             async with (

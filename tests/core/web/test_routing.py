@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from esante.core.web import grouped
+from esante.core.web import group_routes
 
 PATHS = (
     "/",
@@ -40,7 +40,7 @@ def _answer(path: str, method: str):  # type: ignore[no-untyped-def]
 
 
 plain = TestClient(Starlette(routes=routes()))
-fast = TestClient(Starlette(routes=grouped(routes())))
+fast = TestClient(Starlette(routes=group_routes(routes())))
 segments = st.sampled_from(["fhir", "List", "metadata", "record", "records", "health", "static", "$check", "x", ""])
 
 

@@ -1,4 +1,4 @@
-"""Pages: Jinja templates of all rooms, in the reader's language, with the session's form token."""
+"""HTML pages: Jinja templates of all packages, in the language of the request, with the session's CSRF token."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from esante.core.storage import Unavailable
-from esante.core.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
+from esante.core.web.i18n import DEFAULT_LANGUAGE, LANGUAGES, show_date, show_datetime, show_span, translator
 
 LANGUAGE_COOKIE = "esante_lang"
 
 
 @cache
-def environment(language: str) -> Environment:
-    """The template environment of a language: every room's `templates/` folder, autoescaping, strict."""
-    rooms = Path(__file__).parents[2]
+def template_environment(language: str) -> Environment:
+    """Return the Jinja environment of a language: the `templates/` folder of every package, autoescaping, strict."""
+    root = Path(__file__).parents[2]
     env = Environment(
-        loader=FileSystemLoader(sorted(rooms.rglob("templates"))),
+        loader=FileSystemLoader(sorted(root.rglob("templates"))),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -42,16 +42,16 @@ def environment(language: str) -> Environment:
 
 
 def language_of(request: Request) -> str:
-    """The language for a request: the one chosen, else what the browser prefers, else French."""
+    """Return the language for a request: by the cookie, else by Accept-Language, else French."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in LANGUAGES:
         return chosen
-    wanted = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
-    return negotiate_locale(wanted, list(LANGUAGES), sep="-") or DEFAULT
+    accepted = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    return negotiate_locale(accepted, list(LANGUAGES), sep="-") or DEFAULT_LANGUAGE
 
 
 def gettext_of(request: Request) -> Any:
-    """The `gettext` function in the request's language."""
+    """Return the `gettext` function of the language of a request."""
     return translator(language_of(request)).gettext
 
 
@@ -63,11 +63,14 @@ async def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """A page. Templates also get `request`, `path`, `session` (or None) and `csrf_token`."""
+    """Return a page from a template and its context.
+
+    Templates also get `request`, `path`, `session` (or None), `csrf_token`, `csrf_field`, `now` and `demo`.
+    """
     session = await _session_of(request)
     token = session.csrf if session else ""
     text = (
-        environment(language_of(request))
+        template_environment(language_of(request))
         .get_template(template)
         .render(
             request=request,
@@ -84,7 +87,7 @@ async def render(
 
 
 async def _session_of(request: Request) -> Any:
-    """The session of a request; None also where the database cannot say: an error page must still be shown."""
+    """Return the session of a request; None also when the database is unavailable: error pages must still work."""
     sessions = getattr(request.app.state, "sessions", None)
     try:
         return await sessions.of(request) if sessions else None
@@ -93,7 +96,7 @@ async def _session_of(request: Request) -> Any:
 
 
 def redirect(url: str) -> Response:
-    """See another page (303), after a form was taken."""
+    """Return a redirect (303) to another page, after a form was processed."""
     return RedirectResponse(url, 303)
 
 

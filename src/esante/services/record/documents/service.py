@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row, insert, uuid7
-from esante.core.web import LargeBodies, decode_cursor, encode_cursor
+from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
 from esante.identity.access import (
     Access,
     AccessEvent,
@@ -85,7 +85,7 @@ class Record:
         self.showing = Showing(self._sandbox)
         self.clinical = Clinical(db, objects, self._teller, access)
         self.extracts = Extracts(db, objects, self._teller, self.clinical)
-        self.large = LargeBodies()
+        self.large = LargeBodyQueue()
 
     def changing(self, base_url: str) -> Changing:
         """The use cases of writing clinical resources, for a FHIR face at an address."""

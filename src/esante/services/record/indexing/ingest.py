@@ -17,7 +17,7 @@ import asyncpg
 
 from esante.core.fhir import decode, store
 from esante.core.storage import Database, DataLoader, Objects, Row, write_in_batches
-from esante.core.web import give_back
+from esante.core.web import trim_memory
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.store import content_of
 from esante.services.record.documents.validation import IN_THREAD
@@ -59,7 +59,7 @@ class Opening:
                 return
             await self._take(person_id, document, content)
             del content
-            give_back()
+            trim_memory()
 
     async def _take(self, person_id: UUID, document: Unopened, content: bytes) -> None:
         rows, problem = await _taken(person_id, document, content)
