@@ -265,7 +265,7 @@ def test_another_version_of_postgresql_is_refused_untouched(tmp_path: Path) -> N
         pass
     version = tmp_path / "postgres/cluster/PG_VERSION"
     version.write_text("17\n")
-    with pytest.raises(EmbeddedError, match=r"made by PostgreSQL \(17\), this esante carries 18"):
+    with pytest.raises(EmbeddedError, match=r"created by PostgreSQL \(17\); this esante includes 18"):
         start(tmp_path)
     assert version.read_text() == "17\n"
 

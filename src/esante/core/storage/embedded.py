@@ -254,8 +254,8 @@ def _launch(paths: _Paths, lock: int) -> None:
     found = version.read_text().strip() if version.exists() else "no known version"
     if found != str(MAJOR):
         raise EmbeddedError(
-            f"{paths.cluster} was made by PostgreSQL ({found}), this esante carries {MAJOR}. "
-            "Dump it with the esante that made it, and restore the dump into a new data directory."
+            f"{paths.cluster} was created by PostgreSQL ({found}); this esante includes {MAJOR}. "
+            "Dump it with the esante that created it, and restore the dump into a new data directory."
         )
     _write_authentication(paths.cluster, account)
     # This process holds the lock of every server process: none is alive, and a file that names one is left over.
