@@ -77,5 +77,5 @@ def show_datetime(value: datetime, language: str) -> str:
 
 
 def show_span(value: timedelta, language: str) -> str:
-    """Return a duration in its largest unit."""
+    """Return a duration, rounded to its largest unit."""
     return dates.format_timedelta(value, granularity="minute", threshold=1.2, locale=language)
