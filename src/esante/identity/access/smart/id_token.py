@@ -13,7 +13,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from esante.core.storage import key_file
+from esante.core.storage import read_or_create_key
 
 ALGORITHM = "RS256"
 LIFETIME = timedelta(minutes=5)
@@ -33,7 +33,7 @@ class Identity:
 
     @cached_property
     def _key(self) -> RSAKey:
-        pem = key_file(self._path, _new_key) if self._path else _new_key()
+        pem = read_or_create_key(self._path, _new_key) if self._path else _new_key()
         key = RSAKey.import_key(pem)
         if not key.is_private:
             raise TypeError(f"{self._path} holds a public key; signing needs the private one")

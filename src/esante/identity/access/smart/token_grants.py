@@ -107,7 +107,7 @@ class Connections:
         origin: str,
     ) -> Issued | OAuthError:
         online = "offline_access" not in found.scopes
-        if not found.alive or (online and not await self._sessions.lives(conn, found.session_hash)):
+        if not found.alive or (online and not await self._sessions.is_live(conn, found.session_hash)):
             return OAuthError("invalid_grant", _BAD_REFRESH)
         scopes = found.scopes
         if form.get("scope"):

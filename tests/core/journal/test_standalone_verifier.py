@@ -1,4 +1,4 @@
-"""The verifier's signature check against the RFC's own vectors and against `cryptography`."""
+"""The signature check against the vectors of RFC 8032 and against `cryptography`; the messages of the command."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esante.core.journal import standalone_verifier
+from tests.support.proof_verifier import run_verifier
 
 # RFC 8032, section 7.1: public key, message, signature.
 VECTORS = [
@@ -23,18 +24,24 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("key", "message", "signature"), VECTORS)
-def test_the_vectors_of_the_rfc(key, message, signature):
-    assert standalone_verifier.signed(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature))
-    assert not standalone_verifier.signed(bytes.fromhex(key), b"other", bytes.fromhex(signature))
+def test_vectors_of_rfc_8032_are_signed_and_other_messages_are_not(key, message, signature):
+    assert standalone_verifier.is_signed(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature))
+    assert not standalone_verifier.is_signed(bytes.fromhex(key), b"other", bytes.fromhex(signature))
 
 
 @settings(max_examples=25)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=100), st.integers(0, 511))
-def test_it_agrees_with_the_library(seed, message, bit):
+def test_signatures_of_cryptography_are_valid_and_with_a_flipped_bit_are_not(seed, message, bit):
     key = Ed25519PrivateKey.from_private_bytes(seed)
     public = key.public_key().public_bytes_raw()
     signature = key.sign(message)
-    assert standalone_verifier.signed(public, message, signature)
+    assert standalone_verifier.is_signed(public, message, signature)
     broken = bytearray(signature)
     broken[bit // 8] ^= 1 << bit % 8
-    assert not standalone_verifier.signed(public, message, bytes(broken))
+    assert not standalone_verifier.is_signed(public, message, bytes(broken))
+
+
+async def test_file_that_is_not_json_exits_with_2_and_no_traceback(tmp_path):
+    result = await run_verifier(tmp_path, "{")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

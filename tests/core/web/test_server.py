@@ -1,4 +1,4 @@
-"""Workers share the connections of clients, also of those that come early."""
+"""The connections of clients are distributed over the workers."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import socket
 import sys
 from collections import Counter
 
-SERVE = "import sys; from esante.core.web.server import serve; serve('tests.core.web.pids:app', sys.argv[1], int(sys.argv[2]), 2)"
+SERVE = "import sys; from esante.core.web.server import serve; serve('tests.support.pid_application:app', sys.argv[1], int(sys.argv[2]), 2)"
 
 
 def free_port() -> int:
@@ -15,8 +15,8 @@ def free_port() -> int:
     return port
 
 
-async def answering(port: int) -> bytes:
-    """The process that answers a connection."""
+async def answering_pid(port: int) -> bytes:
+    """The process id in the response to a connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
@@ -27,7 +27,7 @@ async def answering(port: int) -> bytes:
 async def until_ready(port: int) -> None:
     for _ in range(300):
         try:
-            await answering(port)
+            await answering_pid(port)
         except OSError:
             await asyncio.sleep(0.05)
         else:
@@ -35,7 +35,7 @@ async def until_ready(port: int) -> None:
     raise AssertionError("the server did not become ready")
 
 
-async def test_clients_that_come_when_the_first_worker_is_ready_are_spread_over_all(tmp_path):
+async def test_early_clients_are_distributed_over_all_workers(tmp_path):
     port = free_port()
     environment = {**os.environ, "PIDS_FOLDER": str(tmp_path)}
     process = await asyncio.create_subprocess_exec(
@@ -43,7 +43,7 @@ async def test_clients_that_come_when_the_first_worker_is_ready_are_spread_over_
     )
     try:
         await until_ready(port)
-        answers = Counter(await asyncio.gather(*(answering(port) for _ in range(64))))
+        answers = Counter(await asyncio.gather(*(answering_pid(port) for _ in range(64))))
     finally:
         process.terminate()
         await process.wait()
@@ -51,12 +51,12 @@ async def test_clients_that_come_when_the_first_worker_is_ready_are_spread_over_
     assert min(answers.values()) > 10
 
 
-async def test_a_taken_address_is_told_and_ends_it():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+async def test_address_in_use_ends_the_server_with_a_message():
+    with socket.create_server(("127.0.0.1", 0)) as occupant:
+        port = occupant.getsockname()[1]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", SERVE, "127.0.0.1", str(port), stderr=asyncio.subprocess.PIPE
         )
-        _, told = await asyncio.wait_for(process.communicate(), 30)
+        _, message = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode
-    assert b"already in use" in told
+    assert b"already in use" in message

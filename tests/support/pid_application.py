@@ -1,4 +1,4 @@
-"""An application that tells the process that answers; the first process takes a second to start, the others two."""
+"""An application that answers its process id; the first process takes one second to start, the others two."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 
 def app() -> Starlette:
-    """The application; the folder for its mark is named by the environment."""
+    """Return the application; the variable PIDS_FOLDER names the folder of its marker file."""
 
     @asynccontextmanager
     async def starting(_: Starlette) -> AsyncIterator[None]:
