@@ -88,8 +88,8 @@ async def test_looking_for_the_right_patient_is_told_to_her(world, browse):
 
 def test_a_unit_that_is_mostly_blanks_costs_no_more_than_its_length():
     blanks = " " * 1_000_000
-    assert formatting.range_words(f"1 a{blanks}b", f"2 a{blanks}b") == f"1 – 2 a{blanks}b"
-    assert formatting.bar("1", "mg", f"{blanks}< 0 mg", f"< {blanks}4{blanks}mg") is not None
+    assert formatting.range_text(f"1 a{blanks}b", f"2 a{blanks}b") == f"1 – 2 a{blanks}b"
+    assert formatting.range_bar("1", "mg", f"{blanks}< 0 mg", f"< {blanks}4{blanks}mg") is not None
 
 
 @pytest.mark.parametrize("who", ["hospital", "operator"])

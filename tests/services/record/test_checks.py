@@ -12,7 +12,7 @@ from esante.identity.access import requester_of
 from esante.identity.directory import Identifier
 from esante.services.record import MAX_CONTENT, Deposit, InvalidContent
 from esante.services.record.documents import validation
-from esante.services.record.rendering.worker_pool import Sandbox
+from esante.services.record.rendering.worker_pool import WorkerPool
 
 from .conftest import cda, fhir_document, image, letter, pdf
 
@@ -20,22 +20,22 @@ MATRICULE = "urn:oid:1.3.182.4.4"
 
 
 @pytest.fixture(scope="module")
-async def sandbox():
-    sandbox = Sandbox()
-    yield sandbox
-    await sandbox.close()
+async def workers():
+    workers = WorkerPool()
+    yield workers
+    await workers.close()
 
 
-async def _key(sandbox, content: bytes, meta: Deposit) -> str:
+async def _key(workers, content: bytes, meta: Deposit) -> str:
     with pytest.raises(InvalidContent) as refused:
-        await validation.examine(content, meta, sandbox)
+        await validation.examine(content, meta, workers)
     assert refused.value.title
     assert refused.value.remedy
     return refused.value.key
 
 
-async def _findings(sandbox, content: bytes, meta: Deposit) -> set[str]:
-    return {finding.key for finding in (await validation.examine(content, meta, sandbox)).findings}
+async def _findings(workers, content: bytes, meta: Deposit) -> set[str]:
+    return {finding.key for finding in (await validation.examine(content, meta, workers)).findings}
 
 
 def _bundle(**changes) -> bytes:
@@ -114,14 +114,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_refused_with_a_reason_and_a_remedy(sandbox, case):
+async def test_refused_with_a_reason_and_a_remedy(workers, case):
     make, meta, key = REFUSED[case]
-    assert await _key(sandbox, make(), meta) == key
+    assert await _key(workers, make(), meta) == key
 
 
-async def test_active_content_of_a_pdf_is_told_of(sandbox):
+async def test_active_content_of_a_pdf_is_told_of(workers):
     plain = pdf()
-    assert await _findings(sandbox, plain, PDF) == set()
+    assert await _findings(workers, plain, PDF) == set()
     for name, key in (
         (b"/OpenAction", "pdf-open-action"),
         (b"/Open#41ction", "pdf-open-action"),
@@ -130,35 +130,35 @@ async def test_active_content_of_a_pdf_is_told_of(sandbox):
         (b"/EmbeddedFile", "pdf-embedded-file"),
         (b"/SubmitForm", "pdf-submit-form"),
     ):
-        assert await _findings(sandbox, plain + b"\n9 0 obj <</S " + name + b" 1 0 R>> endobj\n", PDF) == {key}
+        assert await _findings(workers, plain + b"\n9 0 obj <</S " + name + b" 1 0 R>> endobj\n", PDF) == {key}
 
 
-async def test_active_content_in_a_compressed_object_stream_is_found(sandbox):
+async def test_active_content_in_a_compressed_object_stream_is_found(workers):
     packed = zlib.compress(b"11 0 <</S /JavaScript /JS (app.alert(1))>>")
     stream = b"\n10 0 obj <</Type /ObjStm /N 1 /First 5 /Filter /FlateDecode /Length %d>> stream\n" % len(packed)
-    assert await _findings(sandbox, pdf() + stream + packed + b"\nendstream endobj\n", PDF) == {"pdf-javascript"}
+    assert await _findings(workers, pdf() + stream + packed + b"\nendstream endobj\n", PDF) == {"pdf-javascript"}
 
 
-async def test_an_object_stream_that_grows_without_end_is_refused(sandbox):
+async def test_an_object_stream_that_grows_without_end_is_refused(workers):
     packed = zlib.compress(bytes(64 * 1024 * 1024), 9)
     stream = b"\n10 0 obj <</Type /ObjStm /Filter /FlateDecode>> stream\n"
-    assert await _key(sandbox, pdf() + stream + packed + b"\nendstream endobj\n", PDF) == "too-complex"
+    assert await _key(workers, pdf() + stream + packed + b"\nendstream endobj\n", PDF) == "too-complex"
 
 
-async def test_an_encrypted_pdf_is_taken_and_told_of(sandbox):
+async def test_an_encrypted_pdf_is_taken_and_told_of(workers):
     with_owner = pdf(edit=lambda document: document.set_encryption("owner"))
     with_user = pdf(edit=lambda document: document.set_encryption("owner", user_password="secret"))
-    assert await _findings(sandbox, with_owner, PDF) == {"pdf-encrypted"}
-    assert await _findings(sandbox, with_user, PDF) == {"pdf-encrypted"}
+    assert await _findings(workers, with_owner, PDF) == {"pdf-encrypted"}
+    assert await _findings(workers, with_user, PDF) == {"pdf-encrypted"}
 
 
-async def test_a_style_sheet_of_a_cda_is_told_of(sandbox):
+async def test_a_style_sheet_of_a_cda_is_told_of(workers):
     styled = cda('<?xml-stylesheet href="http://example.org/x.xsl" type="text/xsl"?>')
-    assert await _findings(sandbox, styled, Deposit()) == {"cda-stylesheet"}
+    assert await _findings(workers, styled, Deposit()) == {"cda-stylesheet"}
 
 
 async def test_a_document_that_stalls_its_process_is_refused(monkeypatch):
-    stalled = Sandbox(workers=1)
+    stalled = WorkerPool(workers=1)
     monkeypatch.setattr("esante.services.record.rendering.worker_pool.TIMEOUT", 0.0)
     assert await _key(stalled, pdf(), PDF) == "too-complex"
     monkeypatch.undo()

@@ -32,14 +32,14 @@ async def test_pages_after_the_opening_belong_to_it(world, opened):
     person, document, doctor = opened
     _, content = await world.record.content(doctor, person.id, document.id)
     for _ in range(9):
-        assert (await world.record.part(doctor, person.id, document.id))[1] == content
+        assert (await world.record.continue_reading(doctor, person.id, document.id))[1] == content
     assert await reads(world, person) == 1
 
 
 async def test_a_page_without_an_opening_is_a_reading(world, opened):
     person, document, doctor = opened
-    await world.record.part(doctor, person.id, document.id)
-    await world.record.part(doctor, person.id, document.id)
+    await world.record.continue_reading(doctor, person.id, document.id)
+    await world.record.continue_reading(doctor, person.id, document.id)
     ((entry, event),) = await world.events(person, Read)
     assert (entry.actor, entry.origin, event.documents) == (doctor.actor, doctor.origin, (document.id,))
 
@@ -48,7 +48,7 @@ async def test_a_page_some_time_after_the_opening_is_a_reading_again(world, open
     person, document, doctor = opened
     await world.record.content(doctor, person.id, document.id)
     monkeypatch.setattr(rules, "ONE_READING", timedelta(0))
-    await world.record.part(doctor, person.id, document.id)
+    await world.record.continue_reading(doctor, person.id, document.id)
     assert await reads(world, person) == 2
 
 
@@ -64,7 +64,7 @@ async def test_an_opening_covers_nobody_and_nothing_else(world, opened):
         (requester_of(person), document.id),
     ):
         before = await reads(world, person)
-        await world.record.part(requester, person.id, key)
+        await world.record.continue_reading(requester, person.id, key)
         assert await reads(world, person) == before + 1
 
 
@@ -74,7 +74,7 @@ async def test_another_grant_makes_another_reading(world, opened):
     (grant,) = await world.access.grants.active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     await world.into_circle(person, world.people["other_entry"])
-    await world.record.part(doctor, person.id, document.id)
+    await world.record.continue_reading(doctor, person.id, document.id)
     (_, first), (_, second) = await world.events(person, Read)
     assert first.grant_id == grant.id != second.grant_id
 
@@ -82,13 +82,13 @@ async def test_another_grant_makes_another_reading(world, opened):
 async def test_a_revoked_grant_stops_the_next_page(world, opened):
     person, document, doctor = opened
     await world.record.content(doctor, person.id, document.id)
-    await world.record.part(doctor, person.id, document.id)
+    await world.record.continue_reading(doctor, person.id, document.id)
     (grant,) = await world.access.grants.active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     with pytest.raises(Problem) as refused:
-        await world.record.part(doctor, person.id, document.id)
+        await world.record.continue_reading(doctor, person.id, document.id)
     with pytest.raises(Problem) as absent:
-        await world.record.part(doctor, person.id, uuid7())
+        await world.record.continue_reading(doctor, person.id, uuid7())
     assert str(vars(refused.value)) == str(vars(absent.value))
     assert await reads(world, person) == 1
     assert [event.documents for _, event in await world.events(person, Refused)] == [(document.id,), ()]

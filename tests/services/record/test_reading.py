@@ -6,7 +6,7 @@ from esante.services.record.pages import formatting
 
 
 def test_a_value_in_the_middle_of_its_range_stands_in_the_middle():
-    assert formatting.bar("5", "g/L", "4 g/L", "6 g/L") == formatting.Bar(25, 50, 50)
+    assert formatting.range_bar("5", "g/L", "4 g/L", "6 g/L") == formatting.RangeBar(25, 50, 50)
 
 
 @pytest.mark.parametrize(
@@ -20,13 +20,13 @@ def test_a_value_in_the_middle_of_its_range_stands_in_the_middle():
     ],
 )
 def test_nothing_is_drawn_where_it_would_mislead(value, unit, low, high):
-    assert formatting.bar(value, unit, low, high) is None
+    assert formatting.range_bar(value, unit, low, high) is None
 
 
 @given(st.floats(-1e9, 1e9), st.floats(-1e6, 1e6), st.floats(0.001, 1e6))
 def test_the_mark_stays_on_the_bar_and_on_the_right_side(value, low, width):
     high = low + width
-    bar = formatting.bar(f"{value:.6f}", "", f"{low:.6f}", f"{high:.6f}")
+    bar = formatting.range_bar(f"{value:.6f}", "", f"{low:.6f}", f"{high:.6f}")
     assert bar is None or 0 <= bar.mark <= 100
     if bar and value > high + 0.2 * width:
         assert bar.mark > bar.start + bar.width
@@ -46,11 +46,11 @@ def test_the_mark_stays_on_the_bar_and_on_the_right_side(value, low, width):
     ],
 )
 def test_dates_of_any_precision(text, shown):
-    assert formatting.day(text, "en") == shown
+    assert formatting.format_day(text, "en") == shown
 
 
 def test_a_common_unit_stands_once():
-    assert formatting.range_words("70 mg/dL", "100 mg/dL") == "70 – 100 mg/dL"
-    assert formatting.range_words("70 mg/dL", "1 g/L") == "70 mg/dL – 1 g/L"
-    assert formatting.range_words("", "30 mg/g") == "≤ 30 mg/g"
-    assert formatting.range_words("", "") == ""
+    assert formatting.range_text("70 mg/dL", "100 mg/dL") == "70 – 100 mg/dL"
+    assert formatting.range_text("70 mg/dL", "1 g/L") == "70 mg/dL – 1 g/L"
+    assert formatting.range_text("", "30 mg/g") == "≤ 30 mg/g"
+    assert formatting.range_text("", "") == ""

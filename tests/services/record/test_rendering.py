@@ -28,35 +28,35 @@ def png(mode="RGB", size=(30, 20), **options):
 
 
 def narrative(text):
-    ((_, title, body),) = rendering.sections(CDA.format(text).encode())
+    ((_, title, body),) = rendering.cda_sections(CDA.format(text).encode())
     return title, body
 
 
 def test_pages_of_a_pdf_have_their_size_and_text():
-    total, sheets = rendering.sheets(pdf(2))
+    total, sheets = rendering.pdf_pages(pdf(2))
     assert total == 2
     assert [text for _, _, text in sheets] == ["Words of page 1", "Words of page 2"]
-    assert Image.open(io.BytesIO(rendering.sheet(pdf(2), 2))).size == sheets[1][:2]
+    assert Image.open(io.BytesIO(rendering.page_image(pdf(2), 2))).size == sheets[1][:2]
 
 
 def test_only_so_many_pages_are_shown():
     content = pdf(rendering.MAX_PAGES + 1)
-    total, sheets = rendering.sheets(content)
+    total, sheets = rendering.pdf_pages(content)
     assert (total, len(sheets)) == (rendering.MAX_PAGES + 1, rendering.MAX_PAGES)
-    assert rendering.sheet(content, rendering.MAX_PAGES + 1) is None
-    assert rendering.sheet(content, 0) is None
+    assert rendering.page_image(content, rendering.MAX_PAGES + 1) is None
+    assert rendering.page_image(content, 0) is None
 
 
 def test_a_page_of_monstrous_size_makes_a_small_picture():
     document = FPDF(unit="pt", format=(14_000, 14_000))
     document.add_page()
-    picture = Image.open(io.BytesIO(rendering.sheet(bytes(document.output()), 1)))
+    picture = Image.open(io.BytesIO(rendering.page_image(bytes(document.output()), 1)))
     assert picture.width <= rendering.PAGE_WIDTH
     assert picture.height <= rendering.PAGE_HEIGHT
 
 
 @pytest.mark.parametrize(
-    "show", [rendering.sheets, rendering.picture, rendering.sections, lambda d: rendering.sheet(d, 1)]
+    "show", [rendering.pdf_pages, rendering.reencode_image, rendering.cda_sections, lambda d: rendering.page_image(d, 1)]
 )
 @given(data=st.binary(max_size=300))
 def test_broken_bytes_are_unreadable_and_nothing_worse(show, data):
@@ -69,14 +69,14 @@ def test_a_picture_loses_its_metadata():
 
     info = PngInfo()
     info.add_text("Comment", "Jane Example")
-    media_type, data = rendering.picture(png(pnginfo=info))
+    media_type, data = rendering.reencode_image(png(pnginfo=info))
     assert media_type == "image/png"
     assert b"Jane Example" not in data
 
 
 def test_a_picture_is_not_larger_than_a_screen_needs():
-    _, data = rendering.picture(png("L", (5_000, 40)))
-    assert max(Image.open(io.BytesIO(data)).size) <= rendering.PICTURE_SIDE
+    _, data = rendering.reencode_image(png("L", (5_000, 40)))
+    assert max(Image.open(io.BytesIO(data)).size) <= rendering.IMAGE_SIDE
 
 
 def test_a_narrative_keeps_its_structure():
@@ -107,7 +107,7 @@ def test_nothing_active_comes_out_of_a_narrative(hostile):
 
 def test_entities_of_xml_stay_unresolved():
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + CDA.format("<paragraph>&a;</paragraph>")
-    assert "aaaa" not in str(rendering.sections(bomb.encode()))
+    assert "aaaa" not in str(rendering.cda_sections(bomb.encode()))
 
 
 def test_a_report_too_long_or_too_deep_to_show_whole_is_not_shown_in_part():
@@ -116,4 +116,4 @@ def test_a_report_too_long_or_too_deep_to_show_whole_is_not_shown_in_part():
     nested = CDA.replace("<section>", deep.removesuffix("</section>") + "</section></component><component><section>")
     for report in (wide, nested.format("")):
         with pytest.raises(rendering.Unreadable):
-            rendering.sections(report.encode())
+            rendering.cda_sections(report.encode())

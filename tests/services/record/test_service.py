@@ -292,16 +292,16 @@ async def test_the_author_may_be_a_practitioner_of_the_organisation(world):
 
 
 async def test_all_documents_of_an_act_or_none(world):
-    from esante.services.record import Entry
+    from esante.services.record import DepositItem
 
     person = await world.person()
     hospital = world.people["hospital"]
-    entries = [Entry(content=content, meta=meta) for content, meta in (letter(), letter())]
-    broken = Entry(content=letter()[0], meta=Deposit(type="51852-2", media_type="application/pdf"))
+    entries = [DepositItem(content=content, meta=meta) for content, meta in (letter(), letter())]
+    broken = DepositItem(content=letter()[0], meta=Deposit(type="51852-2", media_type="application/pdf"))
     with pytest.raises(InvalidContent):
         await world.record.deposit_all(hospital, person.id, [*entries, broken])
     assert (await world.record.timeline(hospital, person.id)).documents == ()
-    absent = Entry(content=letter()[0], meta=letter()[1], replaces=uuid7())
+    absent = DepositItem(content=letter()[0], meta=letter()[1], replaces=uuid7())
     assert await _refused(world.record.deposit_all(hospital, person.id, [*entries, absent])) == (404, "not-found")
     assert (await world.record.timeline(hospital, person.id)).documents == ()
     kept = await world.record.deposit_all(hospital, person.id, [*entries, entries[0]])

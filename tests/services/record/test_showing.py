@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from esante.core.storage import sha256
-from esante.services.record.rendering import worker_pool as sandboxes
-from esante.services.record.rendering.preview import MAX_TEXT, Showing, Unreadable, plain_text
-from esante.services.record.rendering.worker_pool import Sandbox, Unopened
+from esante.services.record.rendering import worker_pool
+from esante.services.record.rendering.preview import MAX_TEXT, Previews, Unreadable, plain_text
+from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 
 from .conftest import image, pdf
 
-LOOK = {"task": "look", "kind": "pdf"}
+INSPECT = {"task": "inspect", "kind": "pdf"}
 
 
 @dataclass
@@ -31,24 +31,24 @@ class Doc:
 
 
 @pytest.fixture
-async def sandbox():
-    found = Sandbox()
+async def workers():
+    found = WorkerPool()
     yield found
     await found.close()
 
 
 @pytest.fixture
-def show(sandbox):
-    """Shows bytes by a method of `Showing`."""
+def show(workers):
+    """Shows bytes by a method of `Previews`."""
 
     async def shown(method, content, *arguments):
-        return await getattr(Showing(sandbox), method)(Doc(sha256(content)), content, *arguments)
+        return await getattr(Previews(workers), method)(Doc(sha256(content)), content, *arguments)
 
     return shown
 
 
-def pids(sandbox):
-    return {worker._process.pid for worker in sandbox._workers if worker._process}
+def pids(workers):
+    return {worker._process.pid for worker in workers._workers if worker._process}
 
 
 def raw_pdf(content: bytes, *, box="0 0 595 842", resources="", extra=(), filters="") -> bytes:
@@ -137,18 +137,18 @@ HOSTILE = [
 
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
 async def test_a_hostile_pdf_is_a_bounded_picture_or_unreadable_and_the_next_one_is_shown(show, monkeypatch, make):
-    monkeypatch.setattr(sandboxes, "TIMEOUT", 5.0)
+    monkeypatch.setattr(worker_pool, "TIMEOUT", 5.0)
     content = make()
-    for method, arguments in (("sheets", ()), ("sheet", (1,))):
+    for method, arguments in (("pdf_pages", ()), ("page_image", (1,))):
         try:
             found = await show(method, content, *arguments)
         except Unreadable:
             continue
-        if method == "sheet" and found is not None:
+        if method == "page_image" and found is not None:
             picture = Image.open(io.BytesIO(found))
             assert picture.width <= 1_100
             assert picture.height <= 2_400
-    assert (await show("sheets", pdf("Words of the next")))[1][0].text == "Words of the next"
+    assert (await show("pdf_pages", pdf("Words of the next")))[1][0].text == "Words of the next"
 
 
 def png_bomb() -> bytes:
@@ -164,11 +164,11 @@ def png_bomb() -> bytes:
 
 async def test_a_hostile_image_is_a_bounded_picture_or_unreadable(show):
     try:
-        _, found = await show("picture", png_bomb())
+        _, found = await show("image", png_bomb())
         assert max(Image.open(io.BytesIO(found)).size) <= 2_000
     except Unreadable:
         pass
-    media_type, _ = await show("picture", image("JPEG"))
+    media_type, _ = await show("image", image("JPEG"))
     assert media_type == "image/jpeg"
 
 
@@ -177,37 +177,37 @@ async def test_an_image_that_says_more_pixels_than_allowed_is_unreadable(show):
     data = b"IHDR" + size
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(size)) + data + struct.pack(">I", zlib.crc32(data))
     with pytest.raises(Unreadable):
-        await show("picture", bomb)
+        await show("image", bomb)
 
 
-async def test_broken_bytes_are_unreadable_and_cost_no_process(sandbox, show):
-    await show("sheets", pdf())
-    before = pids(sandbox)
-    for method, arguments in (("sheets", ()), ("sheet", (1,)), ("picture", ()), ("sections", ())):
+async def test_broken_bytes_are_unreadable_and_cost_no_process(workers, show):
+    await show("pdf_pages", pdf())
+    before = pids(workers)
+    for method, arguments in (("pdf_pages", ()), ("page_image", (1,)), ("image", ()), ("cda_sections", ())):
         for content in (b"", b"%PDF-1.7 no", b"<a>" * 10_000, bytes(1_000)):
             with pytest.raises(Unreadable):
                 await show(method, content, *arguments)
-    assert pids(sandbox) == before
+    assert pids(workers) == before
 
 
-async def killed_in_the_middle(sandbox, asking):
+async def killed_in_the_middle(workers, asking):
     """Start asking, and kill every process as soon as one is there; gives what comes of the asking."""
     task = asyncio.ensure_future(asking)
-    while not (found := pids(sandbox)):
+    while not (found := pids(workers)):
         await asyncio.sleep(0)
     for pid in found:
         os.kill(pid, signal.SIGKILL)
     return await task
 
 
-async def test_a_process_that_is_killed_at_work_is_replaced_and_the_document_shown(sandbox, show):
-    _, (sheet,) = await killed_in_the_middle(sandbox, show("sheets", pdf("Words")))
+async def test_a_process_that_is_killed_at_work_is_replaced_and_the_document_shown(workers, show):
+    _, (sheet,) = await killed_in_the_middle(workers, show("pdf_pages", pdf("Words")))
     assert sheet.text == "Words"
 
 
-async def test_a_document_that_kills_every_process_is_given_up_and_not_tried_again(sandbox, show, monkeypatch):
+async def test_a_document_that_kills_every_process_is_given_up_and_not_tried_again(workers, show, monkeypatch):
     started = []
-    running = sandboxes._Worker._running
+    running = worker_pool._Worker._ensure_started
 
     async def killed(worker):
         process = await running(worker)
@@ -215,47 +215,47 @@ async def test_a_document_that_kills_every_process_is_given_up_and_not_tried_aga
         process.kill()
         return process
 
-    monkeypatch.setattr(sandboxes._Worker, "_running", killed)
+    monkeypatch.setattr(worker_pool._Worker, "_ensure_started", killed)
     content = pdf()
     with pytest.raises(Unreadable):
-        await show("sheets", content)
+        await show("pdf_pages", content)
     assert len(started) == 2
     with pytest.raises(Unreadable):
-        await show("sheet", content, 1)
+        await show("page_image", content, 1)
     assert len(started) == 2
     monkeypatch.undo()
-    assert (await show("sheets", pdf()))[0] == 1
-    monkeypatch.setattr(sandboxes, "SHUNNED", 0.0)
-    assert (await show("sheets", content))[0] == 1
+    assert (await show("pdf_pages", pdf()))[0] == 1
+    monkeypatch.setattr(worker_pool, "QUARANTINE", 0.0)
+    assert (await show("pdf_pages", content))[0] == 1
 
 
-async def test_a_process_that_stalls_is_killed_and_others_go_on(sandbox, show, monkeypatch):
+async def test_a_process_that_stalls_is_killed_and_others_go_on(workers, show, monkeypatch):
     """A stopped process does not answer: as one that loops for ever."""
-    await show("sheets", pdf())
-    (stalled,) = pids(sandbox)
+    await show("pdf_pages", pdf())
+    (stalled,) = pids(workers)
     os.kill(stalled, signal.SIGSTOP)
-    monkeypatch.setattr(sandboxes, "TIMEOUT", 1.0)
-    given_up = asyncio.ensure_future(sandbox.ask(LOOK, pdf(), b"stalls"))
+    monkeypatch.setattr(worker_pool, "TIMEOUT", 1.0)
+    given_up = asyncio.ensure_future(workers.run(INSPECT, pdf(), b"stalls"))
     await asyncio.sleep(0)
-    monkeypatch.setattr(sandboxes, "TIMEOUT", 30.0)
-    assert (await show("sheets", pdf()))[0] == 1
-    with pytest.raises(Unopened):
+    monkeypatch.setattr(worker_pool, "TIMEOUT", 30.0)
+    assert (await show("pdf_pages", pdf()))[0] == 1
+    with pytest.raises(WorkerFailure):
         await given_up
-    assert stalled not in pids(sandbox)
-    assert (await sandbox.ask(LOOK, pdf()))[0]["result"]["meta"] == {"pages": 1}
+    assert stalled not in pids(workers)
+    assert (await workers.run(INSPECT, pdf()))[0]["result"]["meta"] == {"pages": 1}
 
 
-async def test_a_caller_who_leaves_takes_no_process_with_him(sandbox):
+async def test_a_caller_who_leaves_takes_no_process_with_him(workers):
     for _ in range(4):
-        task = asyncio.ensure_future(sandbox.ask(LOOK, pdf()))
+        task = asyncio.ensure_future(workers.run(INSPECT, pdf()))
         await asyncio.sleep(0.01)
         task.cancel()
-    assert (await sandbox.ask(LOOK, pdf()))[0]["result"]["meta"] == {"pages": 1}
+    assert (await workers.run(INSPECT, pdf()))[0]["result"]["meta"] == {"pages": 1}
 
 
 async def test_many_documents_at_once_are_each_answered_with_their_own(show):
     contents = [pdf(f"Number {number}") for number in range(12)]
-    found = await asyncio.gather(*(show("sheets", content) for content in contents))
+    found = await asyncio.gather(*(show("pdf_pages", content) for content in contents))
     assert [sheets[0].text for _, sheets in found] == [f"Number {number}" for number in range(12)]
 
 

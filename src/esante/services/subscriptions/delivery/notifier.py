@@ -103,7 +103,7 @@ class Telling:
             grounds.setdefault((event.focus.person_id, verdict), {})[document.id] = document
         rows: list[Row] = []
         for (person_id, verdict), documents in grounds.items():
-            rows += self._record.told(
+            rows += self._record.audit_rows(
                 Told,
                 subscription.owner,
                 person_id,
