@@ -40,7 +40,7 @@ async def sign_in(app, requester, *, with_token: bool = False) -> httpx.AsyncCli
 
     `with_token`: it sends the form token of its session as a header, so that requests need no form.
     """
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=BASE)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)
     app.state.asking["requester"] = requester
     assert (await client.post("/become")).status_code == 303
     client.cookies.set("esante_lang", "en")

@@ -1,4 +1,4 @@
-"""Audit entries for access to a record: what was asked for, of which documents, and the verdict."""
+"""Audit entries for access to a record: what was requested, of which documents, and the verdict."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
