@@ -1,131 +1,37 @@
-"""A small country for the record's tests: persons with open records, professionals, a hospital, a laboratory."""
+"""The services of the record over the database of the test module."""
 
-import base64
-import hashlib
-import io
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-
-import httpx
-import orjson
 import pytest
-from starlette.applications import Starlette
 
-from esante.core.storage import uuid7
-from esante.core.web import HANDLERS, Sessions
-from esante.identity.access import Access, Requester, requester_of
-from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
-from esante.services.record import Deposit, Record
-from esante.services.record.documents import mhd_api
+from tests.support.record import (
+    BASE,
+    FHIR,
+    LOCAL,
+    World,
+    cda,
+    fhir_document,
+    image,
+    letter,
+    open_world,
+    pdf,
+    reference,
+    transaction,
+)
 
-BASE = "http://esante.test"
-LOCAL = "urn:example:record-tests"
-
-
-@dataclass
-class World:
-    """The services, and people to act with."""
-
-    db: object
-    journal: object
-    directory: Directory
-    access: Access
-    record: Record
-    people: dict = field(default_factory=dict)
-
-    async def person(self, family: str = "Weber", *, opened: bool = True, identifiers=()) -> Person:
-        """A new person, by default with an open record."""
-        person = await self.directory.register_person(
-            Person(
-                id=uuid7(),
-                identifiers=(*identifiers, Identifier(LOCAL, uuid7().hex)),
-                family=family,
-                given=("Anna",),
-                birth_date=date(1980, 5, 17),
-                sex="female",
-            )
-        )
-        if opened:
-            sent = datetime.now(UTC) - timedelta(days=31)
-            await self.access.lifecycle.announce([person.id], at=sent)
-            await self.access.lifecycle.open_due()
-        return person
-
-    async def organization(self, kind: str, name: str) -> Organization:
-        """A new organisation."""
-        return await self.directory.register_organization(
-            Organization(id=uuid7(), identifiers=(Identifier(LOCAL, uuid7().hex),), name=name, kind=kind)
-        )
-
-    async def practitioner(self, family: str, at: Organization | None = None, profession: str = "doctor"):
-        """A new practitioner, with a role at an organisation if one is given."""
-        roles = (Role(id=uuid7(), organization_id=at.id, profession=profession, since=date(2020, 1, 1)),) if at else ()
-        return await self.directory.register_practitioner(
-            Practitioner(
-                id=uuid7(),
-                identifiers=(Identifier(LOCAL, uuid7().hex),),
-                family=family,
-                given=("Marc",),
-                profession=profession,
-                roles=roles,
-            )
-        )
-
-    @asynccontextmanager
-    async def client(self, requester: Requester, scopes: str = ""):
-        """An HTTP client that asks as a requester, with a token of these scopes (by default: all)."""
-        level = {"organization": "system", "patient": "patient"}.get(requester.kind, "user")
-        token = await self.access.issue_token(
-            requester, frozenset((scopes or f"{level}/*.cruds").split()), timedelta(hours=1)
-        )
-        app = Starlette(
-            routes=mhd_api.routes(self.record, self.directory, self.access, f"{BASE}/fhir"),
-            exception_handlers=HANDLERS,
-        )
-        app.state.sessions = Sessions(self.db)
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url=BASE, headers=headers
-        ) as client:
-            yield client
-
-    async def into_circle(self, person: Person, practitioner: Practitioner) -> None:
-        """The person takes a practitioner into her circle."""
-        await self.access.grants.add_to_circle(requester_of(person), practitioner.id)
-
-    async def events(self, person: Person, *types):
-        """The person's journal entries of some types, oldest first: (entry, event)."""
-        entries = await self.journal.entries_of(person.id, types, limit=1_000)
-        return [(entry, entry.event) for entry in reversed(entries)]
-
-
-@asynccontextmanager
-async def open_world(db, journal, objects):
-    """The services over a database, with a hospital, a laboratory and three doctors."""
-    await journal.ensure_months(datetime.now(UTC) - timedelta(days=80), datetime.now(UTC))
-    directory = Directory(db, journal)
-    access = Access(db, journal, directory, base_url=BASE)
-    record = Record(db, objects, journal, directory, access)
-    world = World(db, journal, directory, access, record)
-    hospital = await world.organization("hospital", "Hôpital du Nord")
-    laboratory = await world.organization("laboratory", "Labo Kirchberg")
-    doctor = await world.practitioner("Muller")
-    other = await world.practitioner("Thill")
-    surgeon = await world.practitioner("Kieffer", hospital)
-    world.people = {
-        "hospital": requester_of(hospital),
-        "laboratory": requester_of(laboratory),
-        "doctor": requester_of(doctor),
-        "other": requester_of(other),
-        "surgeon": requester_of(surgeon, hospital),
-        "operator": Requester(kind="operator", id=uuid7(), name="Operator"),
-        "doctor_entry": doctor,
-        "other_entry": other,
-        "surgeon_entry": surgeon,
-    }
-    yield world
-    await record.close()
+__all__ = [
+    "BASE",
+    "FHIR",
+    "LOCAL",
+    "World",
+    "cda",
+    "fhir_document",
+    "image",
+    "letter",
+    "open_world",
+    "pdf",
+    "reference",
+    "transaction",
+    "world",
+]
 
 
 @pytest.fixture(scope="module")
@@ -133,168 +39,3 @@ async def world(db, journal, objects):
     """A world over this module's database."""
     async with open_world(db, journal, objects) as world:
         yield world
-
-
-def letter(text: str = "", **meta) -> tuple[bytes, Deposit]:
-    """A text letter that differs from every other, and what is said of it."""
-    content = f"Dear colleague,\n{text or uuid7().hex}\n".encode()
-    return content, Deposit(type="51852-2", title="Letter", media_type="text/plain", **meta)
-
-
-def pdf(text: str = "", edit=lambda document: None) -> bytes:
-    """A small PDF; `edit` may add to the fpdf document."""
-    from fpdf import FPDF
-
-    document = FPDF()
-    document.add_page()
-    document.set_font("helvetica", size=12)
-    document.cell(text=text or uuid7().hex)
-    edit(document)
-    return bytes(document.output())
-
-
-def image(kind: str = "PNG", size=(8, 8)) -> bytes:
-    """A small image of random colour."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.new("RGB", size, tuple(uuid7().bytes[-3:])).save(out, kind)
-    return out.getvalue()
-
-
-def cda(extra: str = "", code: str = "34133-9", **ids) -> bytes:
-    """A small CDA R2 document."""
-    root, extension = ids.get("root", "1.2.3"), ids.get("extension", uuid7().hex)
-    return f"""<?xml version="1.0" encoding="UTF-8"?>{extra}
-<ClinicalDocument xmlns="urn:hl7-org:v3">
-  <id root="2.999" extension="{uuid7().hex}"/>
-  <code code="{code}" codeSystem="2.16.840.1.113883.6.1"/>
-  <title>Résumé</title>
-  <effectiveTime value="20240311101500+0100"/>
-  <languageCode code="fr"/>
-  <recordTarget><patientRole><id root="{root}" extension="{extension}"/>
-    <patient><name><given>Anna</given><family>Weber</family></name><birthTime value="19800517"/></patient>
-  </patientRole></recordTarget>
-</ClinicalDocument>""".encode()
-
-
-def fhir_document(person: Person | None = None, *, type_: str = "18842-5", text: str = "", **composition) -> dict:
-    """A FHIR document Bundle about a person, as plain data."""
-    patient_url, author_url = uuid7().urn, uuid7().urn
-    identifiers = [{"system": i.system, "value": i.value} for i in person.identifiers] if person else []
-    patient = {"resourceType": "Patient", "name": [{"family": person.family if person else "Bauer"}]}
-    if identifiers:
-        patient["identifier"] = identifiers
-    return {
-        "resourceType": "Bundle",
-        "type": "document",
-        "identifier": {"system": "urn:ietf:rfc:3986", "value": uuid7().urn},
-        "timestamp": "2024-03-11T10:15:00Z",
-        "entry": [
-            {
-                "fullUrl": uuid7().urn,
-                "resource": {
-                    "resourceType": "Composition",
-                    "status": "final",
-                    "type": {"coding": [{"system": "http://loinc.org", "code": type_}]},
-                    "subject": {"reference": patient_url},
-                    "date": "2024-03-11T10:15:00Z",
-                    "author": [{"reference": author_url}],
-                    "title": "Discharge letter",
-                    "section": [
-                        {
-                            "title": "Course",
-                            "text": {
-                                "status": "generated",
-                                "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{text or uuid7().hex}</div>',
-                            },
-                        }
-                    ],
-                }
-                | composition,
-            },
-            {"fullUrl": patient_url, "resource": patient},
-            {
-                "fullUrl": author_url,
-                "resource": {"resourceType": "Practitioner", "name": [{"family": "Kieffer"}]},
-            },
-        ],
-    }
-
-
-FHIR = {"Content-Type": "application/fhir+json"}
-
-
-def reference(person: Person, content: bytes, media_type: str, **fields) -> dict:
-    """A DocumentReference that carries its bytes (ITI-105); `type_` is a LOINC code, `fields` replace elements."""
-    type_ = fields.pop("type_", "")
-    resource = {
-        "resourceType": "DocumentReference",
-        "status": "current",
-        "subject": {"reference": f"Patient/{person.id}"},
-        "content": [
-            {
-                "attachment": {
-                    "contentType": media_type,
-                    "data": base64.b64encode(content).decode(),
-                    "size": len(content),
-                    "hash": base64.b64encode(hashlib.sha1(content).digest()).decode(),
-                }
-            }
-        ],
-    }
-    if type_:
-        resource["type"] = {"coding": [{"system": "http://loinc.org", "code": type_}]}
-    return resource | fields
-
-
-def transaction(person: Person, *documents: tuple[dict, bytes, str], **fields) -> bytes:
-    """An ITI-65 transaction; of each document (DocumentReference, bytes, media type). FHIR goes in as it is."""
-    subject = {"reference": f"Patient/{person.id}"}
-    entries, raw = [], {}
-    references = []
-    for resource, content, media_type in documents:
-        reference_url, content_url = uuid7().urn, uuid7().urn
-        references.append(reference_url)
-        resource = resource | {
-            "resourceType": "DocumentReference",
-            "status": "current",
-            "subject": subject,
-            "content": [{"attachment": {"contentType": media_type, "url": content_url}}],
-        }
-        entries.append(
-            {
-                "fullUrl": reference_url,
-                "resource": resource,
-                "request": {"method": "POST", "url": "DocumentReference"},
-            }
-        )
-        if media_type == "application/fhir+json":
-            mark = uuid7().hex
-            raw[f'"{mark}"'.encode()] = content
-            entries.append({"fullUrl": content_url, "resource": mark, "request": {"method": "POST", "url": "Bundle"}})
-        else:
-            binary = {
-                "resourceType": "Binary",
-                "contentType": media_type,
-                "data": base64.b64encode(content).decode(),
-            }
-            entries.append(
-                {"fullUrl": content_url, "resource": binary, "request": {"method": "POST", "url": "Binary"}}
-            )
-    submission = {
-        "resourceType": "List",
-        "status": "current",
-        "mode": "working",
-        "code": {
-            "coding": [{"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}]
-        },
-        "subject": subject,
-        "date": "2024-03-11T10:15:00Z",
-        "entry": [{"item": {"reference": url}} for url in references],
-    } | fields
-    first = {"fullUrl": uuid7().urn, "resource": submission, "request": {"method": "POST", "url": "List"}}
-    body = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [first, *entries]})
-    for mark, content in raw.items():
-        body = body.replace(mark, content)
-    return body

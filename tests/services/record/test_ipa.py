@@ -1,5 +1,6 @@
-"""International Patient Access as a doctor's software asks for it: every profile's read, and the searches that a server
-shall and should have; every answer is right R4 and has what the profile calls must-support.
+"""International Patient Access by the software of a doctor: the read of every profile, and the required searches.
+
+Every response is valid R4 and holds the must-support elements of its profile.
 
 Source: IPA 1.1.0, CapabilityStatement ipa-server, and its profiles.
 """
@@ -54,11 +55,11 @@ OTHER = {
         "effectiveDateTime": "2001-02-03",
     },
 }
-"""What a second resource of each type has otherwise, so that no search finds it together with the first."""
+"""The elements in which a second resource of each type differs, so that no search finds both."""
 
 
 def resources(author: str, medication: str, encounter: str) -> dict[str, dict]:
-    """A resource of each type that has all of its must-support elements."""
+    """Return a resource of each type with all of its must-support elements."""
     return {
         "AllergyIntolerance": {**CONFIRMED["AllergyIntolerance"], "code": concept(RXNORM, "7980")},
         "Condition": {
@@ -116,7 +117,7 @@ MUST_SUPPORT = {
     "Practitioner": "name",
     "PractitionerRole": "practitioner",
 }
-"""Elements of the profiles, where the data has them."""
+"""The must-support elements of the profiles."""
 
 SEARCHES = {
     "AllergyIntolerance": ["", "clinical-status=active"],
@@ -156,11 +157,11 @@ SEARCHES = {
         "code=718-7&date=2024-03-04",
     ],
 }
-"""Every search that a server shall or should have, together with `patient`."""
+"""Every search that a server shall or should support, together with `patient`."""
 
 
 class Care:
-    """What a doctor's software has before it: an HTTP client, a person, and an id of each type."""
+    """The state of a doctor's software: an HTTP client, a person, and an id of each type."""
 
     def __init__(self, http, person, ids):
         self.http, self.person, self.ids = http, person, ids
@@ -185,7 +186,7 @@ async def care(world, dsn, tmp_path_factory):
     async with app_client(
         world, dsn, tmp_path_factory.mktemp("ipa"), world.people["hospital"], "system/*.cruds"
     ) as hospital:
-        ids = await sent(hospital, person, f"Practitioner/{doctor.id}")
+        ids = await send_resources(hospital, person, f"Practitioner/{doctor.id}")
         ids |= {
             "Patient": str(person.id),
             "Practitioner": str(doctor.id),
@@ -196,15 +197,15 @@ async def care(world, dsn, tmp_path_factory):
         yield Care(hospital, person, ids)
 
 
-async def sent(hospital, person, author: str) -> dict[str, str]:
-    """What a hospital tells of a person in one transaction, and a document; ids of the first of each type."""
+async def send_resources(hospital, person, author: str) -> dict[str, str]:
+    """Send resources of a person in one transaction, and documents; return the ids of the first of each type."""
     medication, encounter = uuid7().urn, uuid7().urn
-    made = resources(author, medication, encounter)
+    samples = resources(author, medication, encounter)
     entries = [
         (medication, {"resourceType": "Medication", "code": concept(RXNORM, "161")}),
         (encounter, {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}}),
-        *((uuid7().urn, {"resourceType": type_, **resource}) for type_, resource in made.items()),
-        *((uuid7().urn, {"resourceType": type_, **made[type_], **other}) for type_, other in OTHER.items()),
+        *((uuid7().urn, {"resourceType": type_, **resource}) for type_, resource in samples.items()),
+        *((uuid7().urn, {"resourceType": type_, **samples[type_], **other}) for type_, other in OTHER.items()),
     ]
     for _, resource in entries:
         owner = "patient" if resource["resourceType"] in ("AllergyIntolerance", "Immunization") else "subject"
@@ -224,14 +225,14 @@ async def sent(hospital, person, author: str) -> dict[str, str]:
     for entry in answer.json()["entry"]:
         type_, id_, *_ = entry["response"]["location"].split("/")
         ids.setdefault(type_, id_)
-    ids["DocumentReference"] = await deposited(hospital, person, "11488-4", "text/plain", b"Consultation.")
-    await deposited(hospital, person, "11502-2", "application/fhir+json", None)
+    ids["DocumentReference"] = await deposit_document(hospital, person, "11488-4", "text/plain", b"Consultation.")
+    await deposit_document(hospital, person, "11502-2", "application/fhir+json", None)
     return ids
 
 
-async def deposited(hospital, person, type_: str, media_type: str, content: bytes | None) -> str:
-    """A document, where no content is given a laboratory report; its id."""
-    content = content or orjson.dumps(report(person))
+async def deposit_document(hospital, person, type_: str, media_type: str, content: bytes | None) -> str:
+    """Deposit a document, without content an empty laboratory report; return its id."""
+    content = content or orjson.dumps(empty_report(person))
     reference = {
         "resourceType": "DocumentReference",
         "status": "current",
@@ -245,8 +246,8 @@ async def deposited(hospital, person, type_: str, media_type: str, content: byte
     return answer.json()["id"]
 
 
-def report(person) -> dict:
-    """A FHIR document that says nothing."""
+def empty_report(person) -> dict:
+    """Return a FHIR document without sections."""
     subject, author = uuid7().urn, uuid7().urn
     composition = {
         "resourceType": "Composition",
@@ -269,7 +270,7 @@ def report(person) -> dict:
 
 
 @pytest.mark.parametrize("type_", MUST_SUPPORT)
-async def test_what_a_profile_asks_for_is_there_when_it_is_read(care, type_):
+async def test_read_returns_must_support_elements(care, type_):
     resource = await care.get(f"{type_}/{care.ids[type_]}")
     assert resource["id"] == care.ids[type_]
     absent = [
@@ -279,7 +280,7 @@ async def test_what_a_profile_asks_for_is_there_when_it_is_read(care, type_):
 
 
 @pytest.mark.parametrize(("type_", "query"), [(type_, query) for type_, found in SEARCHES.items() for query in found])
-async def test_a_search_finds_what_it_asks_for_and_nothing_else(care, type_, query):
+async def test_search_finds_matching_resource_only(care, type_, query):
     mine = await care.get(f"{type_}/{care.ids[type_]}")
     category = mine["category"][0]["coding"][0]["code"] if type_ == "DocumentReference" else ""
     query = query.format(id=care.ids[type_], category=category)
@@ -294,13 +295,13 @@ async def test_a_search_finds_what_it_asks_for_and_nothing_else(care, type_, que
 
 
 @pytest.mark.parametrize(("type_", "count"), [("MedicationRequest", 1), ("MedicationStatement", 1)])
-async def test_medications_come_along(care, type_, count):
+async def test_search_includes_medications(care, type_, count):
     included = await care.find(f"{type_}?patient={care.person.id}&_include={type_}:medication", "include")
     assert [one["id"] for one in included] == [care.ids["Medication"]] * count
 
 
 @pytest.mark.parametrize("type_", [type_ for type_ in SEARCHES if type_ != "DocumentReference"])
-async def test_who_told_of_it_comes_along(care, type_):
+async def test_search_includes_provenance(care, type_):
     included = await care.find(f"{type_}?patient={care.person.id}&_revinclude=Provenance:target", "include")
     targets = {target["reference"].partition("/_history")[0] for one in included for target in one["target"]}
     assert f"{type_}/{care.ids[type_]}" in {target.removeprefix("http://esante.test/fhir/") for target in targets}
@@ -311,20 +312,20 @@ async def test_who_told_of_it_comes_along(care, type_):
     "query",
     ["_id={id}", "identifier={identifier}", "birthdate=1980-05-17&family={family}"],
 )
-async def test_the_patient_is_found(care, query):
+async def test_search_finds_patient(care, query):
     one = care.person.identifiers[0]
     query = query.format(id=care.person.id, identifier=f"{one.system}|{one.value}", family=care.person.family)
     assert str(care.person.id) in [found["id"] for found in await care.find(f"Patient?{query}")]
 
 
-async def test_a_search_for_many_persons_is_refused(care):
-    """IPA would have family and gender; who knows no more than these of a patient is not told who bears the name."""
+async def test_patient_search_by_family_and_gender_is_refused(care):
+    """IPA has this search, but it would reveal everybody of that name to a client that knows no more."""
     answer = await care.http.get(f"/fhir/Patient?family={care.person.family}&gender=female")
     assert answer.status_code == 400
     assert "birthdate" in answer.json()["issue"][0]["diagnostics"]
 
 
-async def test_the_documents_by_the_operation(care):
+async def test_docref_returns_documents(care):
     found = await care.find(f"DocumentReference/$docref?patient={care.person.id}")
     assert care.ids["DocumentReference"] in [one["id"] for one in found]
     [one] = await care.find(f"DocumentReference/$docref?patient={care.person.id}&type={LOINC}|11488-4")
@@ -332,7 +333,7 @@ async def test_the_documents_by_the_operation(care):
     assert content.content == b"Consultation."
 
 
-async def test_who_has_no_access_finds_no_patients_data(care, world):
+async def test_requester_without_access_finds_nothing(care, world):
     token = await world.access.issue_token(world.people["other"], frozenset(["user/*.rs"]), _HOUR)
     other = {"Authorization": f"Bearer {token}"}
     for type_ in SEARCHES:

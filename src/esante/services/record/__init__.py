@@ -10,7 +10,7 @@ from esante.services.record.documents.document_reference import CATEGORY_SYSTEM
 from esante.services.record.documents.mhd_api import capabilities
 from esante.services.record.documents.mhd_api import routes as api_routes
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.store import rows_of as document_rows
+from esante.services.record.documents.store import document_rows
 from esante.services.record.documents.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.model import (
     FORMAT_BY_MIME_TYPE,
@@ -20,8 +20,8 @@ from esante.services.record.model import (
     Deposit,
     Deposited,
     DepositedEvent,
+    DepositItem,
     Document,
-    Entry,
     Filters,
     Finding,
     Listed,
@@ -54,10 +54,10 @@ __all__ = [
     "ConfidentialitySet",
     "Corrected",
     "Deposit",
+    "DepositItem",
     "Deposited",
     "DepositedEvent",
     "Document",
-    "Entry",
     "Extract",
     "Extracts",
     "Filters",

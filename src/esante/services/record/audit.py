@@ -1,35 +1,22 @@
-"""How the record tells the journal of each access: what was asked, of which documents, and the verdict."""
+"""Audit entries for access to a record: what was requested, of which documents, and the verdict."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 
 from esante.core.journal import Journal
-from esante.core.storage import Database, Row
-from esante.core.web import N_, NOT_FOUND, Problem
+from esante.core.storage import Connection, Database, Row, insert
+from esante.core.types import Json
 from esante.identity.access import AccessEvent, GrantKind, Purpose, Requester, Verdict
 from esante.services.record import rules
+from esante.services.record.errors import Denied
 from esante.services.record.model import Document, Refused
 
 
-class Denied(Exception):
-    """An act that the requester may not do: `problem` is what he is told, the rest what the journal is told."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        verdict: Verdict | None = None,
-        document: Document | None = None,
-        category: str = "",
-    ) -> None:
-        super().__init__(problem.title)
-        self.problem, self.verdict, self.document = problem, verdict, document
-        self.categories = (document.category,) if document else (category,) if category else ()
-
-
-class Teller:
-    """Makes the journal's rows for one database."""
+class AuditWriter:
+    """Writes audit entries to the journal of one database."""
 
     def __init__(self, db: Database, journal: Journal) -> None:
         self._db, self._journal = db, journal
@@ -40,48 +27,87 @@ class Teller:
         requester: Requester,
         person_id: UUID,
         verdict: Verdict | None,
-        touched: Iterable[Document] = (),
+        documents: Iterable[Document] = (),
+        /,
         **fields: Any,
     ) -> list[Row]:
-        """The rows that tell of an access to the `touched` documents of a person; `fields` are the event's own."""
-        touched = tuple(touched)
-        told = event(
-            **{
-                "categories": tuple(sorted({document.category for document in touched})),
-                "documents": tuple(document.id for document in touched),
-                **_verdict(requester, verdict),
-                **fields,
-            }
-        )
-        return self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
+        """Return the rows of an entry about an access to documents of a person.
 
-    @asynccontextmanager
-    async def refusals(self, requester: Requester, person_id: UUID, action: str) -> AsyncIterator[None]:
-        """Tell of a `Denied` that the act raises, then raise the problem of it."""
-        try:
-            yield
-        except Denied as denied:
-            documents = (denied.document.id,) if denied.document else ()
-            await self._db.write(
-                self.rows(
-                    Refused,
-                    requester,
-                    person_id,
-                    denied.verdict,
-                    allowed=False,
-                    action=action,
-                    categories=denied.categories,
-                    documents=documents,
-                )
-            )
-            raise denied.problem from None
+        `verdict` None: nothing was there to decide on. `fields` are the event's own; they may replace the
+        `categories` and `documents` that follow from the documents.
+        """
+        documents = tuple(documents)
+        values: Json = {
+            "categories": tuple(sorted({document.category for document in documents})),
+            "documents": tuple(document.id for document in documents),
+            **_verdict_fields(requester, verdict),
+            **fields,
+        }
+        return self._journal.rows_for(requester, event(**values), person_id=person_id)
+
+    async def append(
+        self,
+        event: type[AccessEvent],
+        requester: Requester,
+        person_id: UUID,
+        verdict: Verdict | None,
+        documents: Iterable[Document] = (),
+        /,
+        *,
+        conn: Connection | None = None,
+        **fields: Any,
+    ) -> None:
+        """Append an entry (see `rows`): in the transaction of `conn`, or else durable on return."""
+        rows = self.rows(event, requester, person_id, verdict, documents, **fields)
+        if conn is None:
+            await self._db.write(rows)
+        else:
+            await insert(conn, rows)
+
+    def refusals(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        action: str,
+        event: type[AccessEvent] = Refused,
+        **fields: Any,
+    ) -> "RefusalAudit":
+        """Return a context manager that appends an entry for a `Denied` raised within it, then raises its problem.
+
+        `event` has a field `action`; `fields` are its further fields.
+        """
+        return RefusalAudit(self, requester, person_id, event, {"action": action, **fields})
 
 
-def _verdict(requester: Requester, verdict: Verdict | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class RefusalAudit:
+    """The context in which a `Denied` becomes an audit entry and a problem (see `AuditWriter.refusals`)."""
+
+    _audit: AuditWriter
+    _requester: Requester
+    _person_id: UUID
+    _event: type[AccessEvent]
+    _fields: Json
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Denied):
+            fields = {**self._fields, "allowed": False, "categories": error.categories}
+            if error.document is not None:
+                fields["documents"] = (error.document.id,)
+            await self._audit.append(self._event, self._requester, self._person_id, error.verdict, **fields)
+            raise error.problem from None
+
+
+def _verdict_fields(requester: Requester, verdict: Verdict | None) -> Json:
     purpose = rules.purpose_of(requester)
     if verdict is None:
         return {"purpose": purpose.value, "rule": "record.absent"}
-    fields: dict[str, Any] = {
+    fields: Json = {
         "purpose": purpose.value,
         "allowed": verdict.allowed,
         "rule": verdict.rule,
@@ -92,112 +118,3 @@ def _verdict(requester: Requester, verdict: Verdict | None) -> dict[str, Any]:
         if verdict.grant.kind is GrantKind.EMERGENCY:
             fields["purpose"] = Purpose.EMERGENCY.value
     return fields
-
-
-def must_see(sight: rules.Sight, document: Document | None) -> Verdict:
-    """The verdict on a document that is there for the requester; raises `Denied` alike for absent and refused."""
-    if document is None:
-        raise Denied(not_found())
-    verdict = sight.verdict(document)
-    if not sight.sees(document):
-        raise Denied(not_found(), verdict, document)
-    return verdict
-
-
-def not_found() -> Problem:
-    """What is answered for a document that is not there, and for one that is not for the requester."""
-    return Problem(404, "not-found", NOT_FOUND)
-
-
-def unknown_person(place: str = "subject") -> Problem:
-    """There is no such person."""
-    return Problem(
-        422,
-        "not-found",
-        N_("There is no such patient."),
-        place=place,
-        remedy=N_("Look the patient up again by identifier."),
-    )
-
-
-def record_closed() -> Problem:
-    """Said to a depositor of any record that takes nothing in, whatever the reason."""
-    return Problem(
-        403,
-        "forbidden",
-        N_("The record of this patient takes nothing in: it is not open."),
-        remedy=N_("Give the document to the patient in another way."),
-    )
-
-
-def no_right(place: str = "type") -> Problem:
-    """The matrix gives no right to write documents of this category."""
-    return Problem(
-        403,
-        "forbidden",
-        N_("Your profession may not put documents of this kind into a record."),
-        place=place,
-        remedy=N_("Ask a colleague whose profession may."),
-    )
-
-
-def not_yours() -> Problem:
-    """The document is seen, but belongs to another author."""
-    return Problem(
-        403,
-        "forbidden",
-        N_("Only the author of a document or the organisation it comes from may change it."),
-        remedy=N_("Ask them to change it."),
-    )
-
-
-def not_current() -> Problem:
-    """The document is not the current version any more."""
-    return Problem(
-        409,
-        "conflict",
-        N_("This is not the current version of the document."),
-        remedy=N_("Read the document again, and change its current version."),
-    )
-
-
-def elsewhere() -> Problem:
-    """The bytes of a new version are already another current document of the same depositor."""
-    return Problem(
-        409,
-        "duplicate",
-        N_("The same bytes are in the record already, as another document."),
-        place="relatesTo",
-        remedy=N_("Send the new version, or withdraw one of the two documents."),
-    )
-
-
-def patient_alone() -> Problem:
-    """Only the patient sets how far a document goes."""
-    return Problem(
-        403,
-        "forbidden",
-        N_("Only the patient decides how far a document goes."),
-        remedy=N_("Ask the patient."),
-    )
-
-
-def no_such_page() -> Problem:
-    """A cursor that no page of ours ever carried."""
-    return Problem(
-        400,
-        "invalid",
-        N_("This page of the list does not exist."),
-        remedy=N_("Please start from the first page."),
-    )
-
-
-def not_by_id(type_: str) -> Problem:
-    """Ids are given here, since they carry the person's key."""
-    return Problem(
-        405,
-        "not-supported",
-        N_("A resource cannot be created under an id of one's own."),
-        place=f"{type_}.id",
-        remedy=N_("Create it with POST; its id comes with the answer."),
-    )

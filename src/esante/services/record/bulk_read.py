@@ -16,7 +16,7 @@ from esante.core.fhir import search
 from esante.core.fhir.search import Bounds, Scope
 from esante.core.storage import Database, Objects, Row
 from esante.identity.access import AccessEvent, Requester, Verdict
-from esante.services.record.audit import Teller
+from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.events import View
 from esante.services.record.clinical.interactions import restricted
 from esante.services.record.clinical.read import Clinical
@@ -66,7 +66,7 @@ class Extract:
 class Extracts:
     """Takes copies of records."""
 
-    def __init__(self, db: Database, objects: Objects, teller: Teller, clinical: Clinical) -> None:
+    def __init__(self, db: Database, objects: Objects, teller: AuditWriter, clinical: Clinical) -> None:
         self._db, self._objects, self._teller, self._clinical = db, objects, teller, clinical
 
     async def view(self, requester: Requester, person_id: UUID) -> View:
@@ -116,8 +116,8 @@ class Extracts:
         """Documents, the last deposited first."""
         begin = (date.max, UUID(hex=place)) if place else store.FIRST[Order.DEPOSITED]
         filters = Filters(status=())
-        batch = await store.page(self._db, view.person_id, filters, Order.DEPOSITED, begin, PAGE.count)
-        shown = [one for one in batch if view.sight.sees(one) and span.holds(one.deposited_at, one.changed_at)]
+        batch = await store.fetch_page(self._db, view.person_id, filters, Order.DEPOSITED, begin, PAGE.count)
+        shown = [one for one in batch if view.sight.includes(one) and span.holds(one.deposited_at, one.changed_at)]
         return shown, batch[-1].id.hex if len(batch) == PAGE.count else None
 
     async def references(self, view: View, span: Span, place: str, base_url: str) -> Extract:
@@ -132,7 +132,7 @@ class Extracts:
     async def content(self, document: Document) -> bytes:
         """The bytes of a document that was just shown; raises FileNotFoundError or ValueError when they are lost."""
         key = (document.person_id, document.id)
-        found = await store.with_content(self._db, [key])
+        found = await store.fetch_with_content(self._db, [key])
         content = found[key][1] if key in found else None
         return await self._objects.get(document.sha256) if content is None else content
 
@@ -161,7 +161,7 @@ class Extracts:
 def ground(view: View) -> Verdict:
     """Whether there is anything of a person for the requester, and why. What else is known of her a person is given
     before her record is opened, too."""
-    found = view.sight.whole()
+    found = view.sight.record_verdict()
     return _OWN if found.rule == "patient.before-opening" else found
 
 

@@ -3,14 +3,15 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+
+from esante.core.dated_data import packaged_text
 
 LOINC = "http://loinc.org"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentType:
-    """A LOINC document type that is taken in."""
+    """A LOINC document type that the record accepts."""
 
     code: str
     display: str
@@ -18,7 +19,7 @@ class DocumentType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """A category of documents: what the access matrix and the filters speak of. `label` is a msgid."""
+    """A category of documents, as the access matrix and the filters use it. `label` is a msgid."""
 
     key: str
     label: str
@@ -28,12 +29,11 @@ class Category:
 
 
 def _load() -> dict[str, Category]:
-    text = (files("esante.services.record") / "data" / "categories.toml").read_text(encoding="utf-8")
-    found = {}
-    for entry in tomllib.loads(text)["category"]:
+    categories = {}
+    for entry in tomllib.loads(packaged_text("esante.services.record", "categories.toml"))["category"]:
         types = tuple(DocumentType(**type_) for type_ in entry.pop("types"))
-        found[entry["key"]] = Category(types=types, **entry)
-    return found
+        categories[entry["key"]] = Category(types=types, **entry)
+    return categories
 
 
 CATEGORIES: Mapping[str, Category] = _load()
@@ -43,10 +43,10 @@ _BY_TYPE = {type_.code: (category, type_) for category in CATEGORIES.values() fo
 
 
 def category_of_type(code: str) -> Category | None:
-    """The category of a LOINC document type, or None for a type that is not taken in."""
+    """Return the category of a LOINC document type, or None for a type that the record does not accept."""
     return _BY_TYPE[code][0] if code in _BY_TYPE else None
 
 
 def display_of_type(code: str) -> str:
-    """The English name of a LOINC document type of the list; the code itself for another."""
+    """Return the English name of a LOINC document type of the list; for another, the code itself."""
     return _BY_TYPE[code][1].display if code in _BY_TYPE else code

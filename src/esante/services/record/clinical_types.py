@@ -1,28 +1,28 @@
 """The types of clinical resources that a record holds, and the category of documents that each counts as.
 
-From data/clinical.csv: `person` names the element that says whose it is, `category` is that of the access matrix;
-`by_code` gives another for resources of a category (the code in `Resource.category`), `by_patient` the one for what a
-patient writes herself, who may write nothing of a type that has none.
+From data/clinical.csv: `person` is the element that refers to the patient, `category` the one of the access matrix.
+`by_code` gives another category for some codes in `Resource.category`. `by_patient` is the category of what patients
+write themselves; where it is empty, patients may not write the type.
 """
 
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from io import StringIO
 from typing import Any
 
+from esante.core.dated_data import packaged_text
 from esante.services.record.categories import CATEGORIES
 
 SUPPORTING = frozenset({"Organization", "Practitioner", "PractitionerRole"})
-"""Who stands in documents and transactions. They are kept as they were told there, with the person's other
-resources: found by `_include` and by reading, never searched for. The directory is another thing: it says who is
-who today."""
+"""Types of the people and organisations that documents and transactions name. They are stored as they were sent,
+with the person's other resources, and found by `_include` and by read, never by a search. The directory is
+independent of them: it holds who is who today."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicalType:
-    """A type of clinical resources (see the module)."""
+    """A type of clinical resources (fields: see the module)."""
 
     name: str
     person: str
@@ -33,7 +33,7 @@ class ClinicalType:
     verified: bool
 
     def category_of(self, resource: Mapping[str, Any]) -> str:
-        """The category of a resource that a professional writes."""
+        """Return the category of a resource that a professional writes."""
         if self.by_code:
             for concept in resource.get("category") or ():
                 for coding in concept.get("coding") or ():
@@ -43,9 +43,8 @@ class ClinicalType:
 
 
 def _load() -> dict[str, ClinicalType]:
-    text = (files("esante.services.record") / "data" / "clinical.csv").read_text(encoding="utf-8")
-    found = {}
-    for row in csv.DictReader(StringIO(text)):
+    types = {}
+    for row in csv.DictReader(StringIO(packaged_text("esante.services.record", "clinical.csv"))):
         by_code = dict(pair.split("=", 1) for pair in row["by_code"].split())
         type_ = ClinicalType(
             name=row["type"],
@@ -58,13 +57,13 @@ def _load() -> dict[str, ClinicalType]:
         )
         unknown = {type_.category, *by_code.values(), type_.by_patient} - {*CATEGORIES, ""}
         if unknown:
-            raise ValueError(f"clinical.csv: {type_.name} counts as {unknown}, which is no category")
-        found[type_.name] = type_
-    return found
+            raise ValueError(f"clinical.csv: {type_.name} has unknown categories: {sorted(unknown)}")
+        types[type_.name] = type_
+    return types
 
 
 CLINICAL: Mapping[str, ClinicalType] = _load()
 """Every type by its name."""
 
 KEPT = SUPPORTING | frozenset(CLINICAL)
-"""The types that are kept of a document."""
+"""The types of which the resources in a document are stored."""

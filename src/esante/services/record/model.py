@@ -1,4 +1,4 @@
-"""The types of the shared care record: documents, their versions, and what is told of them in the journal."""
+"""The types of the shared care record: documents, their versions, and their journal events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from esante.core.web import N_
 from esante.identity.access import AccessEvent, Confidentiality, Grant
 
 MAX_CONTENT = 20 * 1024 * 1024
-"""Bytes that one document may have."""
+"""The largest size of a document, in bytes."""
 
 FORMAT_BY_MIME_TYPE = "urn:ihe:iti:xds:2017:mimeTypeSufficient"
-"""The IHE format code of a document whose media type says enough (IHE XDS format codes)."""
+"""The IHE format code of a document whose media type is sufficient (IHE XDS format codes)."""
 
 KINDS: Mapping[str, str] = {
     "application/fhir+json": "fhir",
@@ -27,7 +27,7 @@ KINDS: Mapping[str, str] = {
     "image/jpeg": "image",
     "text/plain": "text",
 }
-"""The media types that are taken in, and what kind of document each is."""
+"""The media types that the record accepts, and the kind of document that each is."""
 
 
 class Status(StrEnum):
@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 
 class Order(StrEnum):
-    """How a timeline is sorted."""
+    """The sort order of a timeline."""
 
     NEWEST = "newest"
     """By the day of the event, the latest first."""
@@ -49,13 +49,13 @@ class Order(StrEnum):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A document in a person's record, without its bytes (a Struct: long timelines make very many of them).
+    """A document in a person's record, without its bytes (a Struct: long timelines create very many of them).
 
     `category` is a key of the category list (data/categories.toml); `type` its LOINC code. `series_id` is
-    the id of the first version; `replaces` the version before. `sha256` and `sha1` are of the stored bytes,
-    which come back as they came in. `findings` are keys of the notes that the check made at deposit
-    (`findings.FINDINGS`). `identifiers` are those its author gave it, as (system, value). `submission_id`
-    names the set of documents that came in together (IHE MHD SubmissionSet).
+    the id of the first version; `replaces` the version before. `size` is in bytes. `sha256` and `sha1` are of the
+    stored bytes, which are returned exactly as deposited. `findings` are keys of the findings of the validation at
+    deposit (`validation_messages.FINDINGS`). `identifiers` are those that its author gave it, as (system, value).
+    `submission_id` identifies the documents that were deposited together (IHE MHD SubmissionSet).
     """
 
     id: UUID
@@ -91,7 +91,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def depositor_id(self) -> UUID:
-        """Who handed it in: the organisation, else the author; from one depositor the same bytes are one document."""
+        """The depositor: the organisation, else the author. From one depositor the same bytes are one document."""
         return self.organization_id or self.author_id
 
     @property
@@ -101,22 +101,22 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> str:
-        """What it is to a reader: fhir, pdf, cda, image or text."""
+        """The kind of document, by which it is displayed: fhir, pdf, cda, image or text."""
         return KINDS[self.media_type]
 
     @property
     def key(self) -> str:
-        """Its FHIR logical id: the person's key and its own, so that every look-up is bounded by the person."""
+        """The FHIR logical id: the person's key and the document's, so that every look-up is bounded by the person."""
         return self.person_id.hex + self.id.hex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deposit:
-    """What a depositor says of the bytes he hands in.
+    """The metadata that a depositor gives with the bytes.
 
-    `type` is a LOINC code of the category list; empty for a FHIR document or CDA, which carry it inside.
-    `event_date` None: the document's own date, else today. `media_type` empty: as the bytes show.
-    `author_id`: the practitioner who wrote it, where an organisation's software hands it in.
+    `type` is a LOINC code of the category list; empty for a FHIR document or CDA, which hold it themselves.
+    `event_date` None: the document's own date, else today. `media_type` empty: as detected from the bytes.
+    `author_id`: the practitioner who wrote it, where an organisation's software deposits it.
     """
 
     type: str = ""
@@ -132,8 +132,8 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One document to deposit: its bytes, what is said of them, and the document of which it is a new version."""
+class DepositItem:
+    """One document to deposit: its bytes, its metadata, and the document of which it is a new version."""
 
     content: bytes
     meta: Deposit
@@ -142,7 +142,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A note of the check: `key` of `findings.FINDINGS`, where in the document, and what was found there."""
+    """A finding of the validation: a key of `validation_messages.FINDINGS`, the place in the document, and details."""
 
     key: str
     place: str = ""
@@ -151,7 +151,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Deposited:
-    """The answer to a deposit; `created` is False when the same bytes were there already."""
+    """The result of a deposit; `created` is False when the record held the same bytes already."""
 
     document: Document
     created: bool
@@ -160,9 +160,9 @@ class Deposited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What a timeline shows: all that is given must match; in a tuple any (empty: all).
+    """The filters of a timeline: all that are given must match; of a tuple, any value (empty: all).
 
-    `since` and `until` (inclusive) are of the event date; `text` is looked for in title, author and
+    `since` and `until` (inclusive) are of the event date; `text` is searched for in title, author and
     organisation, without regard to case and accents; `author` is the key of a practitioner or organisation.
     """
 
@@ -180,8 +180,8 @@ class Filters:
 class Timeline:
     """A page of a person's documents that the requester may see, and the cursor of the next page.
 
-    `grant` is the access by which a professional sees it; None for the person herself, and for one who sees
-    nothing but his own deposits.
+    `grant` is the access by which a professional sees it; None for the person themselves, and for a professional
+    who sees only their own deposits.
     """
 
     documents: tuple[Document, ...]
@@ -191,7 +191,7 @@ class Timeline:
 
 @event("record.listed")
 class Listed(AccessEvent, frozen=True, kw_only=True):
-    """What the record holds was looked at: a page of its documents (`count`), not what is in them."""
+    """A page of the list of documents was viewed (`count`: how many), but not their content."""
 
     ACTION: ClassVar[str] = "E"
     WORDS: ClassVar[str] = N_("%(actor)s looked at the list of your documents: %(categories)s.")
@@ -210,7 +210,7 @@ class Read(AccessEvent, frozen=True, kw_only=True):
 
 @event("record.refused")
 class Refused(AccessEvent, frozen=True, kw_only=True):
-    """Something of the record was asked for and not given; `action` is what was asked."""
+    """An access to the record was refused; `action` is what was requested."""
 
     ACTION: ClassVar[str] = "R"
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for a document and was refused.")
@@ -220,7 +220,7 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
 
 @event("record.deposited", version=2)
 class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
-    """A document came in."""
+    """A document was deposited."""
 
     ACTION: ClassVar[str] = "C"
     WORDS: ClassVar[str] = N_("%(actor)s put a document into your record: %(categories)s.")
@@ -234,7 +234,7 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
 
 @event("record.replaced")
 class Replaced(AccessEvent, frozen=True, kw_only=True):
-    """A new version of a document came in; `replaces` is the version before."""
+    """A new version of a document was deposited; `replaces` is the version before."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s put a new version of a document into your record: %(categories)s.")
@@ -257,9 +257,10 @@ class Withdrawn(AccessEvent, frozen=True, kw_only=True):
 
 @event("record.corrected")
 class Corrected(AccessEvent, frozen=True, kw_only=True):
-    """A document filed under the wrong patient: `moved` is "out" (here it was filed in error) or "in".
+    """A document filed under the wrong patient was moved.
 
-    Neither entry names the other person.
+    `moved` is "out" in the record where it was filed in error, "in" in the right one. Neither entry names the
+    other person.
     """
 
     ACTION: ClassVar[str] = "U"
@@ -273,7 +274,7 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
 
 @event("record.confidentiality_set")
 class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
-    """The patient changed how far a document goes."""
+    """The patient changed who may see a document."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who may see a document: %(categories)s.")

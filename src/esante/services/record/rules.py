@@ -1,4 +1,4 @@
-"""Pure decisions of the record: what is one's own, what a requester sees, what matches a filter."""
+"""Pure decisions of the record: ownership, visibility, filters, and whether a document is about a person."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -20,20 +20,21 @@ from esante.identity.access import (
     opening_grant,
 )
 from esante.identity.directory import Person
+from esante.services.record.errors import Denied, not_found
 from esante.services.record.model import Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
 CORRECTION = Verdict(True, "operator.correct", "correction")
-"""An operator puts right what was filed under the wrong patient, and sees nothing else."""
+"""The verdict for an operator who corrects a document filed under the wrong patient; operators see nothing else."""
 
 ONE_READING = timedelta(minutes=10)
-"""How long after a document was opened its further pages belong to the same reading: a browser asks for the
-pictures of a long PDF only as the reader comes to them. Longer would hide from the patient that somebody came
-back."""
+"""The time after a document was opened in which its further pages belong to the same reading: a browser requests the
+images of a long PDF only as the reader scrolls to them. A longer time would hide from the patient that somebody
+opened the document again."""
 
 
-class Thing(Protocol):
-    """What is decided on: a document, or a source of resources."""
+class RecordItem(Protocol):
+    """An item that access is decided on: a document, or a source of resources."""
 
     @property
     def category(self) -> str:
@@ -41,11 +42,11 @@ class Thing(Protocol):
 
     @property
     def confidentiality(self) -> Confidentiality:
-        """How far it goes."""
+        """Who may see it."""
 
     @property
     def author_id(self) -> UUID:
-        """Who wrote it."""
+        """The author."""
 
     @property
     def organization_id(self) -> UUID | None:
@@ -57,7 +58,7 @@ class Thing(Protocol):
 
 
 def purpose_of(requester: Requester) -> Purpose:
-    """Why a requester asks, as far as his kind tells; an emergency grant says more."""
+    """Return the purpose of use that follows from the kind of the requester; an emergency grant overrides it."""
     match requester.kind:
         case "patient":
             return Purpose.PATIENT_REQUEST
@@ -67,8 +68,8 @@ def purpose_of(requester: Requester) -> Purpose:
             return Purpose.TREATMENT
 
 
-def item_of(document: Thing) -> Item:
-    """What the access decision must know of a document."""
+def item_of(document: RecordItem) -> Item:
+    """Return the facts about a document on which the access decision depends."""
     return Item(
         category=document.category,
         confidentiality=document.confidentiality,
@@ -77,39 +78,39 @@ def item_of(document: Thing) -> Item:
     )
 
 
-def is_own(document: Thing, requester: Requester) -> bool:
-    """Whether the requester wrote the document, or acts for the organisation it came from."""
+def is_own(document: RecordItem, requester: Requester) -> bool:
+    """Return whether the requester wrote the document, or acts for the organisation it came from."""
     if requester.id in (document.author_id, document.organization_id):
         return True
     return requester.organization_id is not None and requester.organization_id == document.organization_id
 
 
 def is_same_reading(entry: Entry, requester: Requester, document: Document, verdict: Verdict, at: datetime) -> bool:
-    """Whether a `Read` entry tells of the reading that a further page belongs to.
+    """Return whether a `Read` entry covers the reading that a further page belongs to.
 
-    The same requester at the same place, the same document, the same rule and grant, not longer ago than
-    `ONE_READING`.
+    It must have the same requester at the same origin, the same document, the same rule and grant, and be at most
+    `ONE_READING` old.
     """
-    told = entry.event
+    read = entry.event
     return (
-        told is not None
+        read is not None
         and at - entry.at <= ONE_READING
         and (entry.actor, entry.origin) == (requester.actor, requester.origin)
-        and document.id in told.documents
-        and (told.rule, told.grant_id) == (verdict.rule, verdict.grant.id if verdict.grant else None)
+        and document.id in read.documents
+        and (read.rule, read.grant_id) == (verdict.rule, verdict.grant.id if verdict.grant else None)
     )
 
 
-class Sight:
-    """What one requester sees of one record at one moment; like documents are decided on once."""
+class Visibility:
+    """The items of one record that one requester may see at one moment; like items are decided on once."""
 
     def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
         self.requester, self.consent, self.at = requester, consent, at
         self._purpose = purpose_of(requester)
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
 
-    def verdict(self, document: Thing) -> Verdict:
-        """Whether the requester may read a document, and why."""
+    def verdict(self, document: RecordItem) -> Verdict:
+        """Return whether the requester may read a document, and why."""
         if document.misfiled and self.requester.kind == "operator":
             return CORRECTION
         like = document.category, document.confidentiality, document.author_id, document.organization_id
@@ -119,19 +120,19 @@ class Sight:
             self._verdicts[like] = known
         return known
 
-    def sees(self, document: Thing) -> bool:
-        """Whether a document exists for the requester: a misfiled one only for its author and the operator."""
+    def includes(self, document: RecordItem) -> bool:
+        """Return whether a document exists for the requester; a misfiled one only for its author and operators."""
         if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
             return False
         return self.verdict(document).allowed
 
     @property
     def grant(self) -> Grant | None:
-        """The access by which a professional may open the record at all."""
+        """The grant by which a professional may open the record at all."""
         return opening_grant(self.consent, self.requester, self.at)
 
-    def whole(self) -> Verdict:
-        """The verdict on opening the record, whatever is in it."""
+    def record_verdict(self) -> Verdict:
+        """Return the verdict on opening the record, whatever it holds."""
         if self.requester.kind == "patient":
             item = Item(category="")
             return decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
@@ -140,48 +141,63 @@ class Sight:
         return Verdict(False, "no-grant", "no-grant")
 
 
+def require_visible(visibility: Visibility, document: Document | None) -> tuple[Document, Verdict]:
+    """Return a document that the requester may see, and the verdict on it.
+
+    Raises: `Denied` with the same 404 for a document that does not exist and for one that must not be seen.
+    """
+    if document is None:
+        raise Denied(not_found())
+    verdict = visibility.verdict(document)
+    if not visibility.includes(document):
+        raise Denied(not_found(), verdict, document)
+    return document, verdict
+
+
 def matches(document: Document, filters: Filters) -> bool:
-    """Whether a document has the text and author of the filters; the database looks at the rest."""
+    """Return whether a document has the text and author of the filters; the database applies the other filters."""
     if filters.author and filters.author not in (document.author_id, document.organization_id):
         return False
     if filters.confidentiality and document.confidentiality not in filters.confidentiality:
         return False
     if not filters.text:
         return True
-    words = folded(filters.text).split()
-    text = folded(f"{document.title} {document.author} {document.organization}")
+    words = fold_text(filters.text).split()
+    text = fold_text(f"{document.title} {document.author} {document.organization}")
     return all(word in text for word in words)
 
 
-def folded(text: str) -> str:
-    """Text without case and accents, for comparison."""
+def fold_text(text: str) -> str:
+    """Return a text without case and accents, for comparison."""
     decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(sign for sign in decomposed if not unicodedata.combining(sign)).casefold()
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
 
 
 def stricter(one: Confidentiality, other: Confidentiality) -> Confidentiality:
-    """The level that lets fewer see."""
+    """Return the level that lets fewer people see a document."""
     return max(one, other, key=_STRICTNESS.index)
 
 
-def same_subject(person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str) -> bool | None:
-    """Whether a document's patient is the person: True, False, or None when it cannot be told.
+def is_same_subject(
+    person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str
+) -> bool | None:
+    """Return whether a document's patient is the person: True, False, or None when that is unknown.
 
-    An identifier of a system that the person has decides, either way, if it has the form of one of hers (the
+    An identifier of a system that the person has decides, either way, if it has the form of one of theirs (the
     same length: the matricule has an old form of 11 digits). Without one, family name and birth date may
-    confirm. Identifiers of another country tell nothing.
+    confirm. Identifiers of another country decide nothing.
     """
     known: dict[tuple[str, int], set[str]] = {}
     for identifier in person.identifiers:
         known.setdefault((identifier.system, len(identifier.value)), set()).add(identifier.value)
     given = [(system, "".join(value.split())) for system, value in identifiers]
-    telling = [(known[system, len(value)], value) for system, value in given if (system, len(value)) in known]
-    if telling:
-        return any(value in values for values, value in telling)
-    if family and folded(family) == folded(person.family) and _is_day(birth_date, person.birth_date):
+    comparable = [(known[system, len(value)], value) for system, value in given if (system, len(value)) in known]
+    if comparable:
+        return any(value in values for values, value in comparable)
+    if family and fold_text(family) == fold_text(person.family) and _is_on_day(birth_date, person.birth_date):
         return True
     return None
 
 
-def _is_day(text: str, day: date) -> bool:
+def _is_on_day(text: str, day: date) -> bool:
     return text[:10] == day.isoformat()

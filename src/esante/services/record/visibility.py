@@ -20,7 +20,7 @@ from esante.services.record.model import Document
 class Look:
     """Things in records as they are now, with what their persons allow now."""
 
-    documents: Mapping[store.Key, Document]
+    documents: Mapping[store.DocumentKey, Document]
     consents: Mapping[UUID, Consent]
 
     def document(self, focus: Focus) -> Document | None:
@@ -32,8 +32,8 @@ class Look:
         document = self.document(focus)
         if document is None:
             return None
-        sight = rules.Sight(requester, self.consents[focus.person_id], at)
-        return sight.verdict(document) if sight.sees(document) else None
+        sight = rules.Visibility(requester, self.consents[focus.person_id], at)
+        return sight.verdict(document) if sight.includes(document) else None
 
     def concerned(self, focus: Focus) -> frozenset[UUID]:
         """Everybody for whom a thing may be there: the person, who has a grant, and who it comes from."""
@@ -48,5 +48,5 @@ class Look:
 async def look(conn: Connection, access: Access, foci: Iterable[Focus]) -> Look:
     """Look at things within a transaction."""
     keys = list({(focus.person_id, focus.id) for focus in foci if focus.type == "DocumentReference"})
-    documents = await store.of_keys(conn, keys)
+    documents = await store.fetch_documents(conn, keys)
     return Look(documents, await access.consents(conn, list({person_id for person_id, _ in documents})))

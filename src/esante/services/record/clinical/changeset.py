@@ -12,8 +12,8 @@ from esante.core.fhir.store import Version
 from esante.core.storage import Row, uuid7
 from esante.core.web import N_, Problem
 from esante.identity.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
-from esante.services.record import audit, rules
-from esante.services.record.audit import Denied, Teller
+from esante.services.record import errors, rules
+from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical import security_labels
 from esante.services.record.clinical.events import (
     ClinicalCreated,
@@ -24,6 +24,7 @@ from esante.services.record.clinical.events import (
 )
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
 from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.errors import Denied
 from esante.services.record.indexing import sources
 from esante.services.record.indexing.sources import Source
 
@@ -99,7 +100,7 @@ class Changes:
         """The keys of the sources of what is written: person and source."""
         return [(self.person_id, key) for key in self._contributions]
 
-    def rows(self, teller: Teller, known: Container[tuple[UUID, UUID]] = ()) -> list[Row]:
+    def rows(self, teller: AuditWriter, known: Container[tuple[UUID, UUID]] = ()) -> list[Row]:
         """All rows of the act, and those that tell of it; the contributions that are `known` are there already."""
         new = (one for one in self._contributions.values() if (self.person_id, one.id) not in known)
         rows = [*self._rows, *(sources.contribution_row(self.person_id, one) for one in new)]
@@ -141,7 +142,7 @@ class Changes:
         if not verdict.allowed:
             is_open = self._consent.state is RecordState.OPEN
             raise Denied(
-                audit.no_right(type_) if is_open else audit.record_closed(), verdict, category=source.category
+                errors.no_write_access(type_) if is_open else errors.record_closed(), verdict, category=source.category
             )
         self._verdicts[source.id] = verdict
         return verdict

@@ -17,7 +17,7 @@ from esante.identity.directory import NAMING, person_meant
 from esante.services.record.clinical.interactions import ClinicalFace
 from esante.services.record.clinical.search_api import SearchFace
 from esante.services.record.clinical.write import MAX_RESOURCE
-from esante.services.record.documents.mhd_parser import checked
+from esante.services.record.documents.validation import parse_resource
 
 Json = dict[str, Any]
 _TYPE = "Encounter"
@@ -39,7 +39,7 @@ class EncounterFace:
         requester = await self.access.caller(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
         body = await read_resource(request, MAX_RESOURCE)
         if requester.kind == "organization" and await self.access.stays.concern(requester):
-            given = checked(body, _TYPE)
+            given = parse_resource(body, _TYPE)
             if is_admission(given):
                 await self.stays.check(requester, given)
                 return await self.stays.create(request, requester, given)
@@ -50,7 +50,7 @@ class EncounterFace:
         requester = await self.access.caller(request, _TYPE, "u")
         body = await read_resource(request, MAX_RESOURCE)
         if await self._is_stay(request, requester):
-            given = checked(body, _TYPE)
+            given = parse_resource(body, _TYPE)
             await self.stays.check(requester, given)
             return await self.stays.update(request, requester, given)
         return await self.one.updated(request, requester, _TYPE, body)

@@ -10,7 +10,7 @@ from esante.core.journal import event
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Verdict
 from esante.services.record.indexing.sources import Source
-from esante.services.record.rules import Sight
+from esante.services.record.rules import Visibility
 
 MAX_NAMED = 20
 """Resources that an entry of the journal names; of more it tells how many."""
@@ -98,13 +98,13 @@ class View:
     """What one requester sees of a person's resources at one moment: the sources, and which of them he may see."""
 
     person_id: UUID
-    sight: Sight
+    sight: Visibility
     sources: Mapping[UUID, Source]
 
     @property
     def visible(self) -> frozenset[UUID]:
         """The sources that are there for the requester."""
-        return frozenset(key for key, source in self.sources.items() if self.sight.sees(source))
+        return frozenset(key for key, source in self.sources.items() if self.sight.includes(source))
 
     def of(self, keys: Iterable[UUID]) -> list[Source]:
         """The sources with these keys, each once."""
@@ -113,4 +113,4 @@ class View:
     def verdict(self, shown: Iterable[Source]) -> Verdict:
         """The verdict on what is shown; where nothing is: on the record as a whole."""
         first = next(iter(shown), None)
-        return self.sight.verdict(first) if first else self.sight.whole()
+        return self.sight.verdict(first) if first else self.sight.record_verdict()

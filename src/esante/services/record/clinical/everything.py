@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from esante.core.fhir.rest.http import date_range
 from esante.core.fhir.search import Place
-from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
+from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, no_such_page
 from esante.identity.access import Access, Requester
-from esante.services.record import audit
+from esante.services.record import errors
 from esante.services.record.clinical import responses
 from esante.services.record.clinical.interactions import count_of, key, since_of, uuid_of
 from esante.services.record.clinical.search_api import SearchFace
@@ -49,7 +49,7 @@ class EverythingFace:
         if person_id is not None:
             entries, following = await self._page(requester, person_id, wanted)
         if not entries and wanted.cursor is None and not wanted.narrowed:
-            raise audit.not_found()
+            raise errors.not_found()
         path, pairs = f"Patient/{id_}/$everything", request.query_params.multi_items()
         links = {"self": responses.url(self.base_url, path, pairs)}
         if following is not None:
@@ -209,4 +209,4 @@ def _cursor(text: str | None) -> tuple[str, str, str] | None:
     kind, first, second = (str(part) for part in decode_cursor(text, str, str, str))
     if kind == _DOCUMENTS or (kind == _PLACE and uuid_of(second) is not None):
         return kind, first, second
-    raise audit.no_such_page()
+    raise no_such_page()

@@ -17,15 +17,15 @@ from esante.core.fhir.rest.http import DEFAULT_COUNT, MAX_COUNT, date_range, fhi
 from esante.core.fhir.rest.preconditions import etag, http_date
 from esante.core.fhir.search import Query
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
-from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
+from esante.core.web import N_, Problem, decode_cursor, encode_cursor, no_such_page, read_body
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, person_meant
-from esante.services.record import audit
+from esante.services.record import errors
 from esante.services.record.clinical import responses, security_labels
 from esante.services.record.clinical.read import Clinical, Key, Types
 from esante.services.record.clinical.write import MAX_RESOURCE, Changing, Outcome
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.mhd_parser import checked
+from esante.services.record.documents.validation import parse_resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class ClinicalFace:
         """As `update`, for who has read the request."""
         keys = keys_of(request.path_params["id"])
         if keys is None:
-            raise audit.not_by_id(type_)
+            raise errors.client_assigned_id(type_)
         if_match = request.headers.get("if-match")
         outcome = await self.changing.update(requester, type_, keys, body, if_match, queries(types, type_))
         return self._changed(request, outcome)
@@ -115,7 +115,7 @@ class ClinicalFace:
     async def _relabelled(self, request: Request, level: Callable[[Confidentiality], Confidentiality]) -> Response:
         type_ = request.path_params["type"]
         requester = await self.access.caller(request, type_, "u")
-        given = checked(await read_resource(request, MAX_RESOURCE), "Parameters").get("parameter", ())
+        given = parse_resource(await read_resource(request, MAX_RESOURCE), "Parameters").get("parameter", ())
         meta = next((one.get("valueMeta") for one in given if one.get("name") == "meta"), None)
         named = security_labels.level_of(meta, "Parameters.parameter[0].valueMeta.security")
         if named is Confidentiality.NORMAL:
@@ -219,7 +219,7 @@ def key(request: Request) -> Key:
     """The keys in the id of a request; Problem 404."""
     keys = keys_of(request.path_params["id"])
     if keys is None:
-        raise audit.not_found()
+        raise errors.not_found()
     return keys
 
 
@@ -274,4 +274,4 @@ def place_of(cursor: str | None) -> store.Place:
         at = datetime.fromisoformat(str(since))
         return at.astimezone(), str(type_), UUID(hex=str(id_)), UUID(hex=str(source)), int(str(version))
     except (ValueError, OverflowError) as error:
-        raise audit.no_such_page() from error
+        raise no_such_page() from error

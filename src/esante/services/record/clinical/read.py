@@ -15,8 +15,8 @@ from esante.core.fhir.store import Telling, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
-from esante.services.record import audit, rules
-from esante.services.record.audit import Denied, Teller
+from esante.services.record import errors, rules
+from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.events import (
     ClinicalEvent,
     ClinicalRead,
@@ -26,6 +26,7 @@ from esante.services.record.clinical.events import (
     names,
 )
 from esante.services.record.clinical_types import KEPT
+from esante.services.record.errors import Denied
 from esante.services.record.indexing import sources
 from esante.services.record.indexing.ingest import Opening
 from esante.services.record.indexing.provenance import provenance
@@ -47,7 +48,7 @@ class Clinical:
     of it, as of what is not there. `types` is what the requester's token allows.
     """
 
-    def __init__(self, db: Database, objects: Objects, teller: Teller, access: Access) -> None:
+    def __init__(self, db: Database, objects: Objects, teller: AuditWriter, access: Access) -> None:
         self._db, self._teller, self._access = db, teller, access
         self._opening = Opening(db, objects)
         self._current: DataLoader[store.Key, list[Version]] = DataLoader(db, partial(store.current, db))
@@ -65,7 +66,7 @@ class Clinical:
         consent = await self._access.consent(person_id)
         found = await asked or sources.Sources()
         await self._opening.open(person_id, found.unopened)
-        sight = rules.Sight(requester, consent, datetime.now(UTC))
+        sight = rules.Visibility(requester, consent, datetime.now(UTC))
         return View(person_id, sight, {source.id: source for source in found.all})
 
     async def again(self, conn: Connection, view: View) -> View:
@@ -94,7 +95,7 @@ class Clinical:
             view = await self.view(requester, key[0])
             version = await store.version_of(self._db, (key[0], type_, key[1]), view.visible, tag)
             if version is None:
-                raise Denied(audit.not_found())
+                raise Denied(errors.not_found())
             await self._must_cover(version, types)
         await self._db.write(self.told(ClinicalRead, requester, view, [version]))
         if version.deleted:
@@ -120,7 +121,7 @@ class Clinical:
                 self._db, person_id, view.visible, types=types, id_=key, since=since, before=before, limit=limit
             )
             if key and not found and since is None and before == store.START:
-                raise Denied(audit.not_found())
+                raise Denied(errors.not_found())
         await self._db.write(self.told(ClinicalSearched, requester, view, found, type=types[0] if key else "Patient"))
         return found
 
@@ -214,7 +215,7 @@ class Clinical:
         await self._db.write(told)
         return found
 
-    async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Sight]:
+    async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Visibility]:
         """The current version of the latest source that the requester sees."""
         person_id, full = key[0], (key[0], type_, key[1])
         asked, current = self._opening.unopened(person_id), self._current.load(full)
@@ -223,15 +224,15 @@ class Clinical:
         if unopened := await asked:
             await self._opening.open(person_id, unopened)
             versions = await self._current.load(full)
-        sight = rules.Sight(requester, consent, datetime.now(UTC))
+        sight = rules.Visibility(requester, consent, datetime.now(UTC))
         denied: Source | None = None
         for version in versions or ():
             source = await self._source_of((person_id, version.source))
-            if source is not None and sight.sees(source):
+            if source is not None and sight.includes(source):
                 return version, source, sight
             denied = source or denied
         raise Denied(
-            audit.not_found(), sight.verdict(denied) if denied else None, category=denied.category if denied else ""
+            errors.not_found(), sight.verdict(denied) if denied else None, category=denied.category if denied else ""
         )
 
     async def _source_of(self, key: sources.Key) -> Source | None:
@@ -248,7 +249,7 @@ class Clinical:
         """Raise as for what is not there unless the token covers a resource."""
         queries = () if types is None else types.get(version.type)
         if queries is None or (queries and not await self.covers(self._db, version, queries)):
-            raise Denied(audit.not_found())
+            raise Denied(errors.not_found())
 
     async def covers(self, db: Database | Connection, version: Version, queries: tuple[Query, ...]) -> bool:
         """Whether a current resource matches one of the queries."""
@@ -284,7 +285,7 @@ class Clinical:
 @dataclass(frozen=True, slots=True)
 class _Refusals:
     _db: Database
-    _teller: Teller
+    _teller: AuditWriter
     _requester: Requester
     _person_id: UUID
     _asked: Mapping[str, str]

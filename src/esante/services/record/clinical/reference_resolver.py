@@ -14,7 +14,7 @@ from esante.core.fhir.store.bundle_parser import Item, references_by_search
 from esante.core.web import N_, Problem
 from esante.identity.access import Requester
 from esante.identity.directory import NAMING, Directory, person_meant
-from esante.services.record import audit
+from esante.services.record import errors
 from esante.services.record.clinical_types import CLINICAL
 
 _AT_ONCE = 200
@@ -133,7 +133,7 @@ class Meanings:
         for system, value in _identifiers(_decoded(item).identifier):
             if (key := await self._key("Patient", system, value)) is not None:
                 return key
-        raise audit.unknown_person(f"{item.place}.resource.identifier")
+        raise errors.unknown_person(f"{item.place}.resource.identifier")
 
     async def _person(self, item: Item, patients: Mapping[str, UUID]) -> UUID | None:
         """Whose an entry is; None where it does not say so."""
@@ -150,7 +150,7 @@ class Meanings:
             if holder is not None:
                 meant.add(patients.get(holder.reference) or await self._named(holder))
         if len(meant) > 1 or None in meant:
-            raise audit.unknown_person(f"{item.place}.resource")
+            raise errors.unknown_person(f"{item.place}.resource")
         return next(iter(meant), None)
 
     async def _named(self, holder: _Reference) -> UUID | None:

@@ -53,7 +53,7 @@ class ClinicalRoutes(BaseRoute):
 
     def __init__(self, record: Record, directory: Directory, access: Access, base_url: str) -> None:
         outside = Outside(directory)
-        one = ClinicalFace(record.clinical, record.changing(base_url), directory, access, base_url)
+        one = ClinicalFace(record.clinical, record.clinical_writer(base_url), directory, access, base_url)
         many = SearchFace(record.clinical, directory, access, outside, base_url)
         whole = EverythingFace(record, many, access, base_url)
         stays = StayFace(access, directory, base_url)

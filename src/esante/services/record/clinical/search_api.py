@@ -18,7 +18,7 @@ from esante.core.fhir.search import Found, Query, Row
 from esante.core.web import FHIR_JSON, N_, Problem
 from esante.identity.access import Access, Requester
 from esante.identity.directory import NAMING, Directory, person_meant
-from esante.services.record import audit
+from esante.services.record import errors
 from esante.services.record.clinical import responses
 from esante.services.record.clinical.directory_references import Outside
 from esante.services.record.clinical.interactions import key, restricted, uuid_of
@@ -127,7 +127,7 @@ class SearchFace:
         person_id, id_ = key(request)
         found = await self.clinical.provenances(requester, person_id, {id_})
         if not found:
-            raise audit.not_found()
+            raise errors.not_found()
         return Response(orjson.dumps(found[0]), media_type=FHIR_JSON)
 
     async def provenances(self, request: Request) -> Response:

@@ -22,8 +22,8 @@ from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.web import N_, Problem
 from esante.identity.access import Requester
-from esante.services.record import audit
-from esante.services.record.audit import Denied, Teller
+from esante.services.record import errors
+from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.changeset import Changes, Resource
 from esante.services.record.clinical.events import ClinicalRead, View
 from esante.services.record.clinical.read import Clinical, gone
@@ -31,6 +31,7 @@ from esante.services.record.clinical.reference_resolver import Meanings, Named
 from esante.services.record.clinical.write import MAX_RESOURCE, Changing, Held, Search
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
 from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.errors import Denied
 
 Json = dict[str, Any]
 _AT_ONCE = 20
@@ -46,7 +47,7 @@ class Transactions:
     def __init__(
         self,
         db: Database,
-        teller: Teller,
+        teller: AuditWriter,
         clinical: Clinical,
         changing: Changing,
         meanings: Meanings,
@@ -207,7 +208,7 @@ class _Work:
         key = self._there(item)
         if key is None:
             if item.criteria is None or "id" in resource:
-                raise audit.not_by_id(item.type)
+                raise errors.client_assigned_id(item.type)
             self._answer(item, "201", self.changes.create(resource, self._keys[item.index]))
             return
         if resource.get("id", "" if item.id else key[0].hex + key[2].hex) != key[0].hex + key[2].hex:
@@ -220,7 +221,7 @@ class _Work:
     def _patch(self, item: Item) -> None:
         key = self._there(item)
         if key is None:
-            raise Denied(audit.not_found())
+            raise Denied(errors.not_found())
         assert self._held is not None
         before, was = self._held.own(key)
         must_match(item.if_match, before.tag)
@@ -236,7 +237,7 @@ class _Work:
     def _delete(self, item: Item) -> None:
         key = self._there(item)
         if key is None and item.criteria is None:
-            raise Denied(audit.not_found())
+            raise Denied(errors.not_found())
         if key is not None:
             assert self._held is not None
             before, was = self._held.own(key)
@@ -254,7 +255,7 @@ class _Work:
                     keys = keys_of(item.id)
                     version = keys and await self._clinical.shown_in(conn, view, (keys[0], item.type, keys[1]))
                     if not version:
-                        raise Denied(audit.not_found())
+                        raise Denied(errors.not_found())
                     self._read.append(version)
                     self._answer(item, "200", version, whole=True)
         if self._read:
@@ -283,7 +284,7 @@ class _Work:
     def _check_person(self, resource: Resource, element: str) -> None:
         holder, hers = resource[element], f"Patient/{self._view.person_id}"
         if holder.get("reference", hers).removeprefix(f"{self._base_url}/") != hers:
-            raise audit.unknown_person(f"{resource['resourceType']}.{element}")
+            raise errors.unknown_person(f"{resource['resourceType']}.{element}")
         holder["reference"] = hers
 
     def _answer(self, item: Item, status: str, version: Version, *, whole: bool | None = None) -> None:

@@ -15,13 +15,14 @@ from esante.core.storage import Connection, Database, insert, insert_in_batches,
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import NAMING, Directory, person_meant
-from esante.services.record import audit, rules
-from esante.services.record.audit import Denied, Teller
+from esante.services.record import errors, rules
+from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.changeset import Changes, Resource
 from esante.services.record.clinical.events import ClinicalRead, View
 from esante.services.record.clinical.read import Clinical, Key, Types, gone
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.mhd_parser import checked
+from esante.services.record.documents.validation import parse_resource
+from esante.services.record.errors import Denied
 from esante.services.record.indexing import sources
 from esante.services.record.indexing.sources import Source
 
@@ -56,7 +57,7 @@ class Held:
         """A resource that the requester may change. Raises as `seen`, and `Denied` where it belongs to another."""
         before, was = self.seen(key)
         if not rules.is_own(was, self.view.sight.requester):
-            raise Denied(audit.not_yours(), self.view.sight.verdict(was), category=was.category)
+            raise Denied(errors.not_the_author(), self.view.sight.verdict(was), category=was.category)
         return before, was
 
     def seen(self, key: store.Key) -> tuple[Version, Source]:
@@ -65,10 +66,10 @@ class Held:
         if before is None:
             if key in self.from_documents:
                 raise _from_document()
-            raise Denied(audit.not_found())
+            raise Denied(errors.not_found())
         was = self.sources[before.source]
-        if not sight.sees(was):
-            raise Denied(audit.not_found(), sight.verdict(was), category=was.category)
+        if not sight.includes(was):
+            raise Denied(errors.not_found(), sight.verdict(was), category=was.category)
         return before, was
 
 
@@ -82,7 +83,13 @@ class Changing:
     """
 
     def __init__(
-        self, db: Database, teller: Teller, directory: Directory, access: Access, clinical: Clinical, base_url: str
+        self,
+        db: Database,
+        teller: AuditWriter,
+        directory: Directory,
+        access: Access,
+        clinical: Clinical,
+        base_url: str,
     ) -> None:
         self._db, self._teller, self._directory, self._access = db, teller, directory, access
         self._clinical, self._base_url = clinical, base_url
@@ -93,7 +100,7 @@ class Changing:
     ) -> Outcome:
         """Create a resource; with `unless` (If-None-Exist, a search) only where that finds nothing: else what it
         found is the answer."""
-        resource = checked(body, type_)
+        resource = parse_resource(body, type_)
         person_id = await self.person_of(resource, requester)
         async with self._clinical.refusals(requester, person_id, "create", type_):
             changes = Changes(requester, await self._access.consent(person_id), self._base_url)
@@ -121,7 +128,7 @@ class Changing:
         queries: Queries = (),
     ) -> Outcome:
         """Replace a resource."""
-        resource = checked(body, type_)
+        resource = parse_resource(body, type_)
         if resource.get("id") != key[0].hex + key[1].hex:
             raise _bad(f"{type_}.id", N_("The id is not that of the address."), N_("Send the same id."))
         person_id = await self.person_of(resource, requester)
@@ -146,7 +153,7 @@ class Changing:
                 raise _bad(
                     f"{type_}.id", N_("A patch cannot make another resource of it."), N_("Leave the id as it is.")
                 )
-            return checked(encode(resource), type_), key[0]
+            return parse_resource(encode(resource), type_), key[0]
 
         return await self._change(requester, type_, key, if_match, queries, made)
 
@@ -175,7 +182,7 @@ class Changing:
                 before, was = (await self.hold(conn, view, [full])).seen(full)
                 verdict = view.sight.verdict(was)
                 if requester.kind != "patient":
-                    raise Denied(audit.patient_alone(), verdict, category=was.category)
+                    raise Denied(errors.patient_only(), verdict, category=was.category)
                 if before.deleted or was.confidentiality is level:
                     return Outcome(before)
                 changes = Changes(requester, view.sight.consent, self._base_url)
@@ -187,7 +194,7 @@ class Changing:
         self, requester: Requester, type_: str, criteria: str, body: bytes, queries: Queries = ()
     ) -> Outcome:
         """Replace what a search finds, or create it where it finds nothing."""
-        resource = checked(body, type_)
+        resource = parse_resource(body, type_)
         person_id = await self.person_of(resource, requester)
         async with self._clinical.refusals(requester, person_id, "update", type_):
             view = await self._clinical.view(requester, person_id)
@@ -197,7 +204,7 @@ class Changing:
                 changes = Changes(requester, view.sight.consent, self._base_url)
                 if found is None:
                     if "id" in resource:
-                        raise audit.not_by_id(type_)
+                        raise errors.client_assigned_id(type_)
                     made = changes.create(resource)
                 else:
                     if resource.get("id", found.key) != found.key:
@@ -264,7 +271,7 @@ class Changing:
             return requester.only
         person_id = _plainly(holder) or await self._named(holder)
         if person_id is None:
-            raise audit.unknown_person(f"{type_}.{element}")
+            raise errors.unknown_person(f"{type_}.{element}")
         holder["reference"] = f"Patient/{person_id}"
         return person_id
 
@@ -348,7 +355,7 @@ class Changing:
     async def _must_see(self, conn: Connection, before: Version, queries: Queries) -> None:
         """What the token does not cover is as what is not there."""
         if queries and not await self._clinical.covers(conn, before, queries):
-            raise Denied(audit.not_found())
+            raise Denied(errors.not_found())
 
     async def _must_cover(self, conn: Connection, made: Iterable[Version], queries: Queries) -> None:
         for version in made if queries else ():

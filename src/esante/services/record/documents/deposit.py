@@ -1,4 +1,4 @@
-"""Taking documents in: check, decide, find what is there already, keep; all entries of an act or none."""
+"""Deposit of documents: validate, decide, find duplicates, store; all documents of a deposit or none."""
 
 import asyncio
 import hashlib
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 from msgspec import structs
 
 from esante.core.storage import INLINE_LIMIT, Connection, Database, DataLoader, Objects, Row, insert, sha256, uuid7
+from esante.core.types import Json
 from esante.identity.access import (
     Access,
     Action,
@@ -26,30 +26,31 @@ from esante.identity.access import (
     decide,
 )
 from esante.identity.directory import Directory, Person
-from esante.services.record import audit, rules
-from esante.services.record.audit import Denied, Teller
+from esante.services.record import errors, rules
+from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
-from esante.services.record.documents.validation import Examined, Subject, examine, today
+from esante.services.record.documents.validation import Examination, Subject, examine, today
 from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
+from esante.services.record.errors import Denied
 from esante.services.record.model import (
     Deposit,
     Deposited,
     DepositedEvent,
+    DepositItem,
     Document,
-    Entry,
     Finding,
     Listed,
     Replaced,
     Status,
 )
-from esante.services.record.rendering.worker_pool import Sandbox
+from esante.services.record.rendering.worker_pool import WorkerPool
 
 _ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who wrote a document, and the organisation it comes from."""
+    """The author of a document, and the organisation that it comes from."""
 
     kind: str
     id: UUID
@@ -59,63 +60,64 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
-    """An entry after check and decision: the document as it will be kept."""
+class PreparedDeposit:
+    """An item after validation and decision: the document as it will be stored."""
 
-    entry: Entry
+    item: DepositItem
     document: Document
     findings: tuple[Finding, ...]
     verdict: Verdict
 
 
-class Deposits:
-    """The use case of depositing."""
+class DepositService:
+    """The use case of depositing documents."""
 
     def __init__(
         self,
         db: Database,
         objects: Objects,
-        teller: Teller,
+        audit: AuditWriter,
         directory: Directory,
         access: Access,
-        sandbox: Sandbox,
+        workers: WorkerPool,
     ) -> None:
-        self._db, self._objects, self._teller = db, objects, teller
-        self._directory, self._access, self._sandbox = directory, access, sandbox
+        self._db, self._objects, self._audit = db, objects, audit
+        self._directory, self._access, self._workers = directory, access, workers
         self._same_bytes: DataLoader[tuple[UUID, bytes], list[Document]] = DataLoader(
-            db, partial(store.same_bytes, db)
+            db, partial(store.find_same_bytes, db)
         )
 
-    async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
-        """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
+    async def deposit(self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]) -> list[Deposited]:
+        """Store documents for one person, all or none (see `Record.deposit`)."""
         if requester.only not in (None, person_id):
-            raise Denied(audit.unknown_person())
-        examined = []
-        for index, entry in enumerate(entries):
-            with _numbered(index):
-                examined.append(await examine(entry.content, entry.meta, self._sandbox))
+            raise Denied(errors.unknown_person())
+        examinations = []
+        for index, item in enumerate(items):
+            with _naming_index(index):
+                examinations.append(await examine(item.content, item.meta, self._workers))
         person = await self._directory.person(person_id)
         if person is None:
-            raise audit.unknown_person()
+            raise errors.unknown_person()
         consent = await self._access.consent(person_id)
-        incoming = []
-        for index, (entry, found) in enumerate(zip(entries, examined, strict=True)):
-            with _numbered(index):
-                author = await self._author(requester, entry.meta)
-                document, findings = new_document(person, entry, found, author)
-            incoming.append(Incoming(entry, document, findings, _decided(requester, consent, document)))
-        for one in incoming:
-            if one.document.size > INLINE_LIMIT:
-                await self._objects.put(one.entry.content)
+        deposits = []
+        for index, (item, examination) in enumerate(zip(items, examinations, strict=True)):
+            with _naming_index(index):
+                author = await self._author(requester, item.meta)
+                document, findings = new_document(person, item, examination, author)
+            verdict = _require_write_access(requester, consent, document)
+            deposits.append(PreparedDeposit(item, document, findings, verdict))
+        for deposit in deposits:
+            if deposit.document.size > INLINE_LIMIT:
+                await self._objects.put(deposit.item.content)
         for _ in range(_ATTEMPTS - 1):
             try:
-                return await self._keep(requester, consent, incoming)
+                return await self._store(requester, consent, deposits)
             except asyncpg.UniqueViolationError:
-                continue  # the same bytes came in at the same moment by another way: the next look finds them
-        return await self._keep(requester, consent, incoming)
+                continue  # another request stored the same bytes at the same moment: the next attempt finds them
+        return await self._store(requester, consent, deposits)
 
     async def _author(self, requester: Requester, meta: Deposit) -> Author:
-        """The requester, or the practitioner for whom his organisation's software hands a document in."""
+        """Return the requester, or the practitioner for whom the software of their organisation deposits."""
         is_organization = requester.kind == "organization"
         own = Author(
             kind=requester.kind,
@@ -134,106 +136,109 @@ class Deposits:
             raise InvalidContent("author-unknown", place="author")
         return replace(own, kind="practitioner", id=author.id, name=author.name)
 
-    async def _keep(self, requester: Requester, consent: Consent, incoming: Sequence[Incoming]) -> list[Deposited]:
-        sight = rules.Sight(requester, consent, datetime.now(UTC))
-        there = await self._there(sight, consent, incoming)
-        new = {one.document.sha256: one for one in reversed(incoming) if one.document.sha256 not in there}
-        kept = await self._insert(requester, sight, list(new.values())[::-1])
-        if there:
-            seen = list(there.values())
-            verdict = sight.verdict(seen[0])
-            await self._db.write(
-                self._teller.rows(Listed, requester, consent.person_id, verdict, seen, count=len(seen))
-            )
-        found = there | {document.sha256: document for document in kept}
-        fresh = {document.sha256 for document in kept}
-        answers = []
-        for one in incoming:
-            digest = one.document.sha256
-            answers.append(Deposited(found[digest], digest in fresh, one.findings))
-            fresh.discard(digest)
-        return answers
+    async def _store(
+        self, requester: Requester, consent: Consent, deposits: Sequence[PreparedDeposit]
+    ) -> list[Deposited]:
+        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        existing = await self._find_existing(visibility, consent, deposits)
+        new = {one.document.sha256: one for one in reversed(deposits) if one.document.sha256 not in existing}
+        inserted = await self._insert(requester, visibility, list(new.values())[::-1])
+        if existing:
+            shown = list(existing.values())
+            verdict = visibility.verdict(shown[0])
+            await self._audit.append(Listed, requester, consent.person_id, verdict, shown, count=len(shown))
+        documents = existing | {document.sha256: document for document in inserted}
+        created = {document.sha256 for document in inserted}
+        results = []
+        for deposit in deposits:
+            digest = deposit.document.sha256
+            results.append(Deposited(documents[digest], digest in created, deposit.findings))
+            created.discard(digest)
+        return results
 
-    async def _there(
-        self, sight: rules.Sight, consent: Consent, incoming: Sequence[Incoming]
+    async def _find_existing(
+        self, visibility: rules.Visibility, consent: Consent, deposits: Sequence[PreparedDeposit]
     ) -> dict[bytes, Document]:
-        """Current documents with the same bytes that the requester may know of, by their SHA-256."""
-        by_digest = {one.document.sha256: one for one in incoming}
+        """Return the current documents with the same bytes that the requester may know of, by their SHA-256."""
+        by_digest = {one.document.sha256: one for one in deposits}
         found: dict[bytes, Document] = {}
-        looked = await asyncio.gather(*(self._same_bytes.load((consent.person_id, digest)) for digest in by_digest))
-        for document in (document for documents in looked for document in documents or ()):
-            one = by_digest[document.sha256]
-            if document.depositor_id == one.document.depositor_id:
-                if one.entry.replaces not in (None, document.id, document.replaces):
-                    raise audit.elsewhere()
+        batches = await asyncio.gather(*(self._same_bytes.load((consent.person_id, digest)) for digest in by_digest))
+        for document in (document for documents in batches for document in documents or ()):
+            deposit = by_digest[document.sha256]
+            if document.depositor_id == deposit.document.depositor_id:
+                if deposit.item.replaces not in (None, document.id, document.replaces):
+                    raise errors.duplicate_content()
                 found[document.sha256] = document
-            elif one.entry.replaces is None and document.sha256 not in found and sight.sees(document):
+            elif deposit.item.replaces is None and document.sha256 not in found and visibility.includes(document):
                 found[document.sha256] = document
         return found
 
-    async def _insert(self, requester: Requester, sight: rules.Sight, new: Sequence[Incoming]) -> list[Document]:
-        """Keep new documents: by a shared commit, or in a transaction of their own when some replace others."""
-        if any(one.entry.replaces for one in new):
+    async def _insert(
+        self, requester: Requester, visibility: rules.Visibility, new: Sequence[PreparedDeposit]
+    ) -> list[Document]:
+        """Insert documents: in a shared transaction, or in one of their own when some replace others."""
+        if any(one.item.replaces for one in new):
             async with self._db.transaction() as conn:
-                new = [await self._as_version(conn, requester, sight, one) for one in new]
+                new = [await self._as_next_version(conn, requester, visibility, one) for one in new]
                 await insert(conn, (row for one in new for row in self._rows(requester, one)))
         elif new:
             await self._db.write([row for one in new for row in self._rows(requester, one)])
         return [one.document for one in new]
 
-    async def _as_version(self, conn: Connection, requester: Requester, sight: rules.Sight, one: Incoming) -> Incoming:
-        """The entry as the next version of the document it replaces, which is locked and superseded here."""
-        if one.entry.replaces is None:
-            return one
-        series = await store.lock_series(conn, one.document.person_id, one.entry.replaces)
-        old = next((document for document in series if document.id == one.entry.replaces), None)
-        verdict = audit.must_see(sight, old)
-        assert old is not None
+    async def _as_next_version(
+        self, conn: Connection, requester: Requester, visibility: rules.Visibility, deposit: PreparedDeposit
+    ) -> PreparedDeposit:
+        """Lock and supersede the document that a deposit replaces; return the deposit as its next version."""
+        if deposit.item.replaces is None:
+            return deposit
+        series = await store.lock_series(conn, deposit.document.person_id, deposit.item.replaces)
+        match = next((document for document in series if document.id == deposit.item.replaces), None)
+        old, verdict = rules.require_visible(visibility, match)
         if not rules.is_own(old, requester):
-            raise Denied(audit.not_yours(), verdict, old)
+            raise Denied(errors.not_the_author(), verdict, old)
         if old.status is not Status.CURRENT:
-            raise audit.not_current()
-        if old.category != one.document.category:
+            raise errors.not_current()
+        if old.category != deposit.document.category:
             raise InvalidContent("category-changed", place="type")
         await store.set_status(conn, [old], Status.SUPERSEDED)
         document = structs.replace(
-            one.document,
+            deposit.document,
             series_id=old.series_id,
             replaces=old.id,
             version=old.version + 1,
-            confidentiality=rules.stricter(old.confidentiality, one.document.confidentiality),
+            confidentiality=rules.stricter(old.confidentiality, deposit.document.confidentiality),
         )
-        return replace(one, document=document)
+        return replace(deposit, document=document)
 
-    def _rows(self, requester: Requester, one: Incoming) -> list[Row]:
-        """The document, its bytes where they are small, and the entry that tells of it."""
-        document = one.document
-        fields: dict[str, Any] = {"type": document.type, "media_type": document.media_type, "size": document.size}
+    def _rows(self, requester: Requester, deposit: PreparedDeposit) -> list[Row]:
+        """Return the rows of the document, of its bytes where they are small, and of the audit entry."""
+        document = deposit.document
+        fields: Json = {"type": document.type, "media_type": document.media_type, "size": document.size}
         event = Replaced if document.replaces else DepositedEvent
         fields |= {"replaces": document.replaces} if document.replaces else {"delay": document.delay}
-        told = self._teller.rows(event, requester, document.person_id, one.verdict, [document], **fields)
-        return [*store.rows_of(document, one.entry.content), *told]
+        entry = self._audit.rows(event, requester, document.person_id, deposit.verdict, [document], **fields)
+        return [*store.document_rows(document, deposit.item.content), *entry]
 
 
 @contextmanager
-def _numbered(index: int) -> Iterator[None]:
-    """Notes with a refusal which document of the act it is about."""
+def _naming_index(index: int) -> Iterator[None]:
+    """Set the index of the document on a refusal that is raised within the block."""
     try:
         yield
     except InvalidContent as invalid:
-        invalid.entry = index
+        invalid.index = index
         raise
 
 
 def new_document(
-    person: Person, entry: Entry, found: Examined, author: Author, at: datetime | None = None
+    person: Person, item: DepositItem, examination: Examination, author: Author, at: datetime | None = None
 ) -> tuple[Document, tuple[Finding, ...]]:
-    """The first version of a document from its bytes and the check; `at` for history that is loaded later."""
-    if entry.meta.confidentiality is Confidentiality.HIDDEN and author.kind != "patient":
+    """Return the first version of a document and its findings; `at` is given for history that is loaded later."""
+    if item.meta.confidentiality is Confidentiality.HIDDEN and author.kind != "patient":
         raise InvalidContent("hidden-by-author", place="securityLabel")
     key = uuid7(at)
     now = at or datetime.now(UTC)
-    findings = (*found.findings, *subject_findings(person, found.subject))
+    findings = (*examination.findings, *subject_findings(person, examination.subject))
     document = Document(
         id=key,
         person_id=person.id,
@@ -241,11 +246,11 @@ def new_document(
         replaces=None,
         version=1,
         status=Status.CURRENT,
-        category=found.category.key,
-        type=found.type,
-        title=found.title,
-        language=found.language,
-        event_date=found.event_date,
+        category=examination.category.key,
+        type=examination.type,
+        title=examination.title,
+        language=examination.language,
+        event_date=examination.event_date,
         deposited_at=now,
         changed_at=now,
         author_kind=author.kind,
@@ -253,24 +258,27 @@ def new_document(
         author=author.name,
         organization_id=author.organization_id,
         organization=author.organization,
-        media_type=found.media_type,
-        format=entry.meta.format,
-        size=len(entry.content),
-        sha256=sha256(entry.content),
-        sha1=hashlib.sha1(entry.content, usedforsecurity=False).digest(),
-        confidentiality=entry.meta.confidentiality,
-        submission_id=entry.meta.submission_id or key,
+        media_type=examination.media_type,
+        format=item.meta.format,
+        size=len(item.content),
+        sha256=sha256(item.content),
+        sha1=hashlib.sha1(item.content, usedforsecurity=False).digest(),
+        confidentiality=item.meta.confidentiality,
+        submission_id=item.meta.submission_id or key,
         findings=tuple(dict.fromkeys(finding.key for finding in findings)),
-        identifiers=entry.meta.identifiers,
+        identifiers=item.meta.identifiers,
     )
     return document, findings
 
 
 def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, ...]:
-    """What is to be said of the patient that a document names; raises `InvalidContent` when it is another."""
+    """Return the findings on the patient that a document names.
+
+    Raises: `InvalidContent` when it is another person.
+    """
     if subject is None:
         return ()
-    match rules.same_subject(person, subject.identifiers, subject.family, subject.birth_date):
+    match rules.is_same_subject(person, subject.identifiers, subject.family, subject.birth_date):
         case True:
             return ()
         case False:
@@ -279,11 +287,12 @@ def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, 
             return (Finding(UNCONFIRMED, "subject"),)
 
 
-def _decided(requester: Requester, consent: Consent, document: Document) -> Verdict:
+def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:
+    """Return the verdict on a deposit. Raises: `Denied` when the requester may not write the document."""
     item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
     purpose = rules.purpose_of(requester)
     verdict = decide(consent, requester, Action.WRITE, item, purpose, document.deposited_at)
     if verdict.allowed:
         return verdict
-    problem = audit.no_right() if consent.state is RecordState.OPEN else audit.record_closed()
+    problem = errors.no_write_access() if consent.state is RecordState.OPEN else errors.record_closed()
     raise Denied(problem, verdict, category=document.category)

@@ -1,19 +1,17 @@
-"""Documents as FHIR R4 resources, in the shape of IHE MHD 4.2: DocumentReference, SubmissionSet List, Binary."""
+"""Documents as FHIR R4 resources of IHE MHD 4.2: DocumentReference, SubmissionSet List, Binary."""
 
 import base64
 import functools
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from esante.core.storage import uuid7_time
+from esante.core.types import Json
 from esante.identity.access import Confidentiality
 from esante.services.record.categories import CATEGORIES, LOINC, display_of_type
 from esante.services.record.documents.validation_messages import FINDINGS
 from esante.services.record.model import Document
-
-Resource = dict[str, Any]
 
 CATEGORY_SYSTEM = "https://esante.lu/fhir/CodeSystem/document-category"
 FINDING_SYSTEM = "https://esante.lu/fhir/CodeSystem/document-finding"
@@ -26,18 +24,18 @@ URI = "urn:ietf:rfc:3986"
 
 LABELS = {Confidentiality.NORMAL: "N", Confidentiality.RESTRICTED: "R", Confidentiality.HIDDEN: "V"}
 LEVELS = {code: level for level, code in LABELS.items()} | dict.fromkeys("ULM", Confidentiality.NORMAL)
-"""How far a thing goes by its label (v3 Confidentiality)."""
+"""The confidentiality of a resource, by the code of its security label (v3 Confidentiality)."""
 _LABEL_NAMES = {"N": "normal", "R": "restricted", "V": "very restricted"}
 _AUTHOR_TYPES = {"practitioner": "Practitioner", "organization": "Organization", "patient": "Patient"}
 
 
 def content_path(document: Document) -> str:
-    """Where the bytes are retrieved (ITI-68): a FHIR document as itself, others as Binary."""
+    """Return the path under /fhir of the bytes (ITI-68): a FHIR document as Bundle, others as Binary."""
     return f"{'Bundle' if document.kind == 'fhir' else 'Binary'}/{document.key}"
 
 
-def document_reference(document: Document, base_url: str) -> Resource:
-    """A document's metadata (MHD DocumentReference)."""
+def document_reference(document: Document, base_url: str) -> Json:
+    """Return a document's metadata (MHD DocumentReference)."""
     own = {"use": "official", "system": URI, "value": f"urn:uuid:{document.id}"}
     patient, day, deposited = (
         _patient(document.person_id),
@@ -47,7 +45,7 @@ def document_reference(document: Document, base_url: str) -> Resource:
     changed = deposited if document.changed_at == document.deposited_at else instant(document.changed_at)
     given = [{"system": system, "value": value} for system, value in document.identifiers]
     digest = base64.urlsafe_b64encode(document.sha256).decode().rstrip("=")
-    resource: Resource = {
+    resource: Json = {
         "resourceType": "DocumentReference",
         "id": document.key,
         "meta": {"lastUpdated": changed},
@@ -81,8 +79,11 @@ def document_reference(document: Document, base_url: str) -> Resource:
     return resource
 
 
-def submission_set(documents: Sequence[Document], base_url: str) -> Resource:
-    """The documents that came in together, as far as they are seen (MHD SubmissionSet, minimal metadata)."""
+def submission_set(documents: Sequence[Document], base_url: str) -> Json:
+    """Return the set of documents that were deposited together (MHD SubmissionSet, minimal metadata).
+
+    `documents`: those of the set that the requester may see, at least one.
+    """
     first = min(documents, key=lambda document: document.id)
     source = first.depositor_id.urn
     return {
@@ -106,8 +107,8 @@ def submission_set(documents: Sequence[Document], base_url: str) -> Resource:
     }
 
 
-def binary(document: Document, content: bytes) -> Resource:
-    """The bytes as a Binary resource, for who asks for FHIR."""
+def binary(document: Document, content: bytes) -> Json:
+    """Return the bytes as a Binary resource, for clients that accept FHIR JSON."""
     return {
         "resourceType": "Binary",
         "id": document.key,
@@ -117,11 +118,11 @@ def binary(document: Document, content: bytes) -> Resource:
 
 
 def instant(at: datetime) -> str:
-    """A moment as a FHIR instant."""
+    """Return a UTC time as a FHIR instant."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _content(document: Document, base_url: str, day: str) -> Resource:
+def _content(document: Document, base_url: str, day: str) -> Json:
     attachment = {
         "contentType": document.media_type,
         "url": f"{base_url}/{content_path(document)}",
@@ -135,42 +136,42 @@ def _content(document: Document, base_url: str, day: str) -> Resource:
     return {"attachment": attachment, "format": {"system": FORMAT_SYSTEM, "code": document.format}}
 
 
-def _authors(document: Document) -> list[Resource]:
+def _authors(document: Document) -> list[Json]:
     authors = [_reference(_AUTHOR_TYPES[document.author_kind], document.author_id, document.author)]
     if document.organization_id and document.organization_id != document.author_id:
         authors.append(_reference("Organization", document.organization_id, document.organization))
     return authors
 
 
-# A list of documents says the same things over and over: these parts are made once, and nobody changes them.
+# A list of documents repeats these parts: they are built once, and must not be changed by callers.
 
 
 @functools.lru_cache(4_096)
-def _reference(type_: str, key: UUID, name: str) -> Resource:
+def _reference(type_: str, key: UUID, name: str) -> Json:
     return {"reference": f"{type_}/{key}", "display": name}
 
 
 @functools.lru_cache(1_024)
-def _patient(key: UUID) -> Resource:
+def _patient(key: UUID) -> Json:
     return {"reference": f"Patient/{key}"}
 
 
 @functools.cache
-def _category(key: str) -> Resource:
+def _category(key: str) -> Json:
     return _concept(CATEGORY_SYSTEM, key, CATEGORIES[key].label)
 
 
 @functools.lru_cache(1_024)
-def _type(code: str) -> Resource:
+def _type(code: str) -> Json:
     return _concept(LOINC, code, display_of_type(code))
 
 
 @functools.cache
-def _label(level: Confidentiality) -> Resource:
+def _label(level: Confidentiality) -> Json:
     code = LABELS[level]
     return _concept(LABEL_SYSTEM, code, _LABEL_NAMES[code])
 
 
-def _concept(system: str, code: str, display: str) -> Resource:
+def _concept(system: str, code: str, display: str) -> Json:
     coding = {"system": system, "code": code}
     return {"coding": [coding | {"display": display} if display else coding]}

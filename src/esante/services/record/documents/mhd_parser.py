@@ -1,152 +1,159 @@
-"""What depositors send over FHIR, taken apart: ITI-65 Provide Document Bundle and ITI-105 Simplified Publish.
+"""Parsing of submissions over FHIR: ITI-65 Provide Document Bundle and ITI-105 Simplified Publish.
 
 Source: IHE MHD 4.2, ITI-65 (2:3.65) and ITI-105 (2:3.105).
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from esante.core.fhir import check
 from esante.core.fhir.rest.http import keys_of
 from esante.core.storage import NIL
-from esante.core.web import N_, Problem
+from esante.core.types import Json
+from esante.core.web import N_, bad_request
 from esante.identity.access import Confidentiality
 from esante.identity.directory import Directory, Practitioner
-from esante.services.record import audit
+from esante.services.record import errors
 from esante.services.record.categories import LOINC, category_of_type
-from esante.services.record.documents.document_reference import LABEL_SYSTEM, LEVELS, LIST_SYSTEM, Resource
-from esante.services.record.documents.validation import IN_THREAD, check_elements
-from esante.services.record.documents.validation_messages import InvalidContent
-from esante.services.record.model import FORMAT_BY_MIME_TYPE, Deposit, Entry
+from esante.services.record.documents.attachments import (
+    attachment_of,
+    check_size_and_hash,
+    decode_base64,
+    find_content,
+    raw_resources,
+)
+from esante.services.record.documents.document_reference import LABEL_SYSTEM, LEVELS, LIST_SYSTEM
+from esante.services.record.documents.validation import IN_THREAD, parse_resource
+from esante.services.record.model import FORMAT_BY_MIME_TYPE, Deposit, DepositItem
 
-_NOT_KEPT = {
-    "transforms": "PartialTransformContentNotProcessed: that it transforms another document is not kept.",
-    "appends": "PartialAppendContentNotProcessed: that it is appended to another document is not kept.",
+_IGNORED_RELATIONS = {
+    "transforms": "PartialTransformContentNotProcessed: the relation to the transformed document is not stored.",
+    "appends": "PartialAppendContentNotProcessed: the relation to the document it is appended to is not stored.",
 }
-
-
-class _RawEntry(msgspec.Struct):
-    resource: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _RawBundle(msgspec.Struct):
-    entry: list[_RawEntry] = []
-
-
-_WHITE_SPACE = " \t\r\n"
-_raw = msgspec.json.Decoder(_RawBundle)
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What one request hands in: the person, the documents, and where in the request each one stood.
+    """The content of one request: the person, the documents, and where in the request each document was.
 
-    `places` are the indexes of the DocumentReferences among the entries of the Bundle, in the order of
-    `entries`; `contents` those of the Binary or Bundle of each (None: the bytes stood in the reference).
+    `reference_indexes` are those of the DocumentReferences among the entries of the Bundle, in the order of `items`
+    (empty for ITI-105); `content_indexes` those of the Binary or Bundle of each (None: the reference held the bytes).
+    `warnings` are diagnostics for the response.
     """
 
     person_id: UUID
-    entries: tuple[Entry, ...]
-    places: tuple[int, ...] = ()
-    contents: tuple[int | None, ...] = ()
+    items: tuple[DepositItem, ...]
+    reference_indexes: tuple[int, ...] = ()
+    content_indexes: tuple[int | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-class Decoder:
-    """Takes requests apart; who is named in them is looked up in the directory."""
+class SubmissionParser:
+    """Parses submissions; persons and practitioners that they name are looked up in the directory."""
 
     def __init__(self, directory: Directory, base_url: str) -> None:
         self._directory, self._base_url = directory, base_url
 
-    async def simplified(self, body: bytes) -> Submission:
-        """The document in a DocumentReference that carries its bytes (ITI-105)."""
-        reference = await _checked(body, "DocumentReference")
-        attachment = _attachment(reference, "DocumentReference")
-        if "data" not in attachment:
-            raise malformed(
-                N_("The document's bytes are missing."),
-                "DocumentReference.content[0].attachment.data",
-                N_("Put them there in base64, or send a transaction to /fhir."),
-            )
-        content = _decoded(attachment["data"], "DocumentReference.content[0].attachment.data")
-        person_id = await self._person(reference.get("subject"), reference, {}, "DocumentReference.subject")
-        entry, warnings = await self._entry(reference, content, person_id, "DocumentReference")
-        return Submission(person_id, (entry,), warnings=warnings)
+    async def parse_iti105(self, body: bytes) -> Submission:
+        """Parse a DocumentReference that holds the bytes of its document (ITI-105).
 
-    async def provided(self, body: bytes, submission_id: UUID) -> Submission:
-        """The documents of a transaction (ITI-65): a SubmissionSet, DocumentReferences, and their bytes."""
-        bundle = await _checked(body, "Bundle")
+        Raises: `InvalidContent` or `Problem` 422.
+        """
+        reference = await _parse(body, "DocumentReference")
+        attachment = attachment_of(reference, "DocumentReference")
+        if "data" not in attachment:
+            raise bad_request(
+                "DocumentReference.content[0].attachment.data",
+                N_("The document's bytes are missing."),
+                N_("Put them there in base64, or send a transaction to /fhir."),
+                status=422,
+            )
+        content = decode_base64(attachment["data"], "DocumentReference.content[0].attachment.data")
+        person_id = await self._person(reference.get("subject"), reference, {}, "DocumentReference.subject")
+        item, warnings = await self._item(reference, content, person_id, "DocumentReference")
+        return Submission(person_id, (item,), warnings=warnings)
+
+    async def parse_iti65(self, body: bytes, submission_id: UUID) -> Submission:
+        """Parse a transaction (ITI-65): a SubmissionSet, DocumentReferences, and the bytes of their documents.
+
+        Raises: `InvalidContent` or `Problem` 422.
+        """
+        bundle = await _parse(body, "Bundle")
         if bundle.get("type") != "transaction":
-            raise malformed(
-                N_("The Bundle is not a transaction."), "Bundle.type", N_("Send a Bundle of type transaction.")
+            raise bad_request(
+                "Bundle.type",
+                N_("The Bundle is not a transaction."),
+                N_("Send a Bundle of type transaction."),
+                status=422,
             )
         entries = bundle.get("entry", [])
-        raw = _raw.decode(body).entry
+        raw = raw_resources(body)
         by_url = {entry["fullUrl"]: index for index, entry in enumerate(entries) if "fullUrl" in entry}
-        found = list(_document_references(entries))
+        reference_indexes = _find_references(entries)
         persons = await self._persons_of_lists(entries)
-        made: list[Entry] = []
-        contents: list[int | None] = []
+        items: list[DepositItem] = []
+        content_indexes: list[int | None] = []
         warnings: list[str] = []
-        for index in found:
+        for index in reference_indexes:
             reference, path = entries[index]["resource"], f"Bundle.entry[{index}].resource"
-            content, at = _content_of(reference, entries, raw, by_url, path)
-            if at is not None:  # taken: of a large document this is the largest part of the memory
+            content, at = find_content(reference, entries, raw, by_url, path)
+            if at is not None:  # release it: the encoded bytes of a large document take most of the memory
                 entries[at]["resource"] = {"resourceType": entries[at]["resource"]["resourceType"]}
             person_id = await self._person(reference.get("subject"), reference, _resources(entries), f"{path}.subject")
-            entry, told = await self._entry(reference, content, person_id, path, submission_id)
+            item, item_warnings = await self._item(reference, content, person_id, path, submission_id)
             persons.add(person_id)
-            made.append(entry)
-            contents.append(at)
-            warnings += told
+            items.append(item)
+            content_indexes.append(at)
+            warnings += item_warnings
         if len(persons) != 1:
-            raise malformed(
-                N_("The documents are of more than one patient."),
+            raise bad_request(
                 "Bundle.entry",
+                N_("The documents are of more than one patient."),
                 N_("Send a transaction of its own for each patient."),
+                status=422,
             )
-        _check_others(entries, found, contents, made)
-        return Submission(persons.pop(), tuple(made), tuple(found), tuple(contents), tuple(warnings))
+        _check_other_entries(entries, reference_indexes, content_indexes, items)
+        return Submission(
+            persons.pop(), tuple(items), tuple(reference_indexes), tuple(content_indexes), tuple(warnings)
+        )
 
-    async def _persons_of_lists(self, entries: list[Resource]) -> set[UUID]:
+    async def _persons_of_lists(self, entries: list[Json]) -> set[UUID]:
+        """Return the subject of the one SubmissionSet, if it names one."""
         lists = [
             (index, entry["resource"])
             for index, entry in enumerate(entries)
             if entry.get("resource", {}).get("resourceType") == "List"
         ]
         if len(lists) != 1 or not _is_submission_set(lists[0][1]):
-            raise malformed(
-                N_("The transaction must hold one SubmissionSet and no other List."),
+            raise bad_request(
                 "Bundle.entry",
+                N_("The transaction must hold one SubmissionSet and no other List."),
                 N_("Add a List with code submissionset; folders are not kept here."),
+                status=422,
             )
-        index, found = lists[0]
-        if "subject" not in found:
+        index, submission_set = lists[0]
+        if "subject" not in submission_set:
             return set()
         path = f"Bundle.entry[{index}].resource.subject"
-        return {await self._person(found["subject"], found, _resources(entries), path)}
+        return {await self._person(submission_set["subject"], submission_set, _resources(entries), path)}
 
-    async def _entry(
+    async def _item(
         self,
-        reference: Resource,
+        reference: Json,
         content: bytes,
         person_id: UUID,
         path: str,
         submission_id: UUID | None = None,
-    ) -> tuple[Entry, tuple[str, ...]]:
-        attachment = _attachment(reference, path)
-        _check_measures(attachment, content, path)
+    ) -> tuple[DepositItem, tuple[str, ...]]:
+        """Return the document of a DocumentReference at `path`, and warnings."""
+        attachment = attachment_of(reference, path)
+        check_size_and_hash(attachment, content, path)
         if reference.get("status") != "current":
-            raise malformed(N_("A new document must be current."), f"{path}.status", N_("Send status current."))
+            raise bad_request(
+                f"{path}.status", N_("A new document must be current."), N_("Send status current."), status=422
+            )
         identifiers = [reference.get("masterIdentifier"), *reference.get("identifier", ())]
         author = await self._author(reference)
         meta = Deposit(
@@ -156,7 +163,7 @@ class Decoder:
             event_date=_event_date(reference, attachment),
             media_type=attachment.get("contentType", ""),
             format=(reference["content"][0].get("format") or {}).get("code") or FORMAT_BY_MIME_TYPE,
-            confidentiality=_level(reference, path),
+            confidentiality=_confidentiality(reference, path),
             author_id=author.id if author else None,
             identifiers=tuple(
                 (identifier["system"], identifier["value"])
@@ -166,60 +173,70 @@ class Decoder:
             submission_id=submission_id,
         )
         replaced, warnings = self._relations(reference, person_id, path)
-        return Entry(content=content, meta=meta, replaces=replaced), warnings
+        return DepositItem(content=content, meta=meta, replaces=replaced), warnings
 
-    def _relations(self, reference: Resource, person_id: UUID, path: str) -> tuple[UUID | None, tuple[str, ...]]:
-        """The document that is replaced, and a warning for each relation that is not kept."""
+    def _relations(self, reference: Json, person_id: UUID, path: str) -> tuple[UUID | None, tuple[str, ...]]:
+        """Return the document that is replaced, and a warning for each relation that is not stored."""
         replaced, warnings = [], []
         for relation in reference.get("relatesTo", ()):
             if relation.get("code") == "replaces":
-                replaced.append(self._document(relation.get("target") or {}, person_id))
+                replaced.append(self._document_id(relation.get("target") or {}, person_id))
             else:
-                warnings.append(_NOT_KEPT.get(relation.get("code", ""), "Only the relation replaces is kept."))
+                warnings.append(
+                    _IGNORED_RELATIONS.get(
+                        relation.get("code", ""), "Only the relation `replaces` is stored; this one was ignored."
+                    )
+                )
         if len(replaced) > 1:
-            raise malformed(
-                N_("A document replaces at most one other."), f"{path}.relatesTo", N_("Name one document to replace.")
+            raise bad_request(
+                f"{path}.relatesTo",
+                N_("A document replaces at most one other."),
+                N_("Name one document to replace."),
+                status=422,
             )
         return (replaced[0] if replaced else None), tuple(warnings)
 
-    def _document(self, target: Resource, person_id: UUID) -> UUID:
-        """The key in a reference to a document; one that cannot be of this record is a key of nothing."""
+    def _document_id(self, target: Json, person_id: UUID) -> UUID:
+        """Return the key in a reference to a document; `NIL`, which no document has, for one of another record."""
         keys = keys_of(self._relative(target.get("reference", "")).removeprefix("DocumentReference/"))
         return keys[1] if keys and keys[0] == person_id else NIL
 
-    async def _person(
-        self, subject: Resource | None, holder: Resource, entries: Mapping[str, Resource], place: str
-    ) -> UUID:
-        """The person that a subject means: by reference, by identifier, or by a Patient that came along."""
+    async def _person(self, subject: Json | None, holder: Json, entries: Mapping[str, Json], place: str) -> UUID:
+        """Return the person of a subject: by reference, by identifier, or by a Patient in the request.
+
+        Raises: `Problem` 422 when there is no subject, or the directory does not hold the person.
+        """
         if not subject:
-            raise malformed(N_("The patient is missing."), place, N_("Name the patient by reference or identifier."))
+            raise bad_request(
+                place, N_("The patient is missing."), N_("Name the patient by reference or identifier."), status=422
+            )
         reference = subject.get("reference", "")
-        patient = _along(reference, holder, entries)
+        patient = _find_in_request(reference, holder, entries)
         identifiers = [subject.get("identifier"), *(patient or {}).get("identifier", ())]
         for identifier in identifiers:
             if identifier and identifier.get("system") and identifier.get("value"):
-                found = await self._directory.find_person(identifier["system"], identifier["value"])
-                if found is not None:
-                    return found.id
+                person = await self._directory.find_person(identifier["system"], identifier["value"])
+                if person is not None:
+                    return person.id
         try:
             return UUID(self._relative(reference).removeprefix("Patient/"))
         except ValueError:
-            raise audit.unknown_person(place) from None
+            raise errors.unknown_person(place) from None
 
-    async def _author(self, reference: Resource) -> Practitioner | None:
-        """The first practitioner among the authors whom the directory knows."""
+    async def _author(self, reference: Json) -> Practitioner | None:
+        """Return the first author that is a practitioner of the directory, or None."""
         for author in reference.get("author", ()):
             target = author.get("reference", "")
-            contained = _along(target, reference, {})
+            contained = _find_in_request(target, reference, {})
             identifiers = [author.get("identifier"), *(contained or {}).get("identifier", ())]
             for identifier in identifiers:
                 if identifier and identifier.get("system") and identifier.get("value"):
-                    found = await self._directory.find_practitioner(identifier["system"], identifier["value"])
-                    if found is not None:
-                        return found
+                    practitioner = await self._directory.find_practitioner(identifier["system"], identifier["value"])
+                    if practitioner is not None:
+                        return practitioner
             type_, _, key = self._relative(target).rpartition("/")
-            if type_ == "Practitioner" and (found := await self._practitioner(key)) is not None:
-                return found
+            if type_ == "Practitioner" and (practitioner := await self._practitioner(key)) is not None:
+                return practitioner
         return None
 
     async def _practitioner(self, key: str) -> Practitioner | None:
@@ -232,139 +249,73 @@ class Decoder:
         return reference.removeprefix(f"{self._base_url}/")
 
 
-async def _checked(body: bytes, expect: str) -> Resource:
-    """As `checked`, for what may be large."""
-    return await asyncio.to_thread(checked, body, expect) if len(body) > IN_THREAD else checked(body, expect)
+async def _parse(body: bytes, expect: str) -> Json:
+    """Parse a resource, in a thread if it is large."""
+    if len(body) > IN_THREAD:
+        return await asyncio.to_thread(parse_resource, body, expect)
+    return parse_resource(body, expect)
 
 
-def checked(body: bytes, expect: str) -> Resource:
-    """A request's resource after the check of R4; raises `InvalidContent` with every problem."""
-    check_elements(body)
-    found = check(body, expect=expect)
-    if not found.ok:
-        raise InvalidContent("request", issues=found.issues)
-    return found.resource
-
-
-def malformed(title: str, place: str, remedy: str, code: str = "invalid") -> Problem:
-    """A request that is right FHIR and yet not what the transaction asks for."""
-    return Problem(422, code, title, place=place, remedy=remedy)
-
-
-def _document_references(entries: list[Resource]) -> Iterator[int]:
-    """The indexes of the DocumentReferences to create; there must be one."""
-    found = [
+def _find_references(entries: list[Json]) -> list[int]:
+    """Return the indexes of the DocumentReferences to create. Raises: `Problem` 422 when there is none."""
+    indexes = [
         index
         for index, entry in enumerate(entries)
         if entry.get("resource", {}).get("resourceType") == "DocumentReference"
         and entry.get("request", {}).get("method") == "POST"
     ]
-    if not found:
-        raise malformed(
-            N_("The transaction holds no document."), "Bundle.entry", N_("Add a DocumentReference with method POST.")
+    if not indexes:
+        raise bad_request(
+            "Bundle.entry",
+            N_("The transaction holds no document."),
+            N_("Add a DocumentReference with method POST."),
+            status=422,
         )
-    yield from found
+    return indexes
 
 
-def _content_of(
-    reference: Resource, entries: list[Resource], raw: list[_RawEntry], by_url: Mapping[str, int], path: str
-) -> tuple[bytes, int | None]:
-    """The bytes of a document and the index of the entry that held them; a FHIR document exactly as it was sent."""
-    attachment = _attachment(reference, path)
-    if "data" in attachment:
-        return _decoded(attachment["data"], f"{path}.content[0].attachment.data"), None
-    index = by_url.get(attachment.get("url", ""))
-    resource = entries[index].get("resource", {}) if index is not None else {}
-    if index is not None and resource.get("resourceType") == "Bundle":
-        return bytes(raw[index].resource), index
-    if index is not None and resource.get("resourceType") == "Binary":
-        named, own = attachment.get("contentType"), resource.get("contentType")
-        if named and own and named.partition(";")[0].strip() != own.partition(";")[0].strip():
-            raise InvalidContent("media-type-differs", place=f"{path}.content[0].attachment.contentType")
-        return _decoded(resource.get("data", ""), f"Bundle.entry[{index}].resource.data"), index
-    raise malformed(
-        N_("The document's bytes are missing."),
-        f"{path}.content[0].attachment.url",
-        N_("Name the fullUrl of a Binary or Bundle in the transaction."),
-    )
-
-
-def _check_others(
-    entries: list[Resource], documents: list[int], contents: list[int | None], made: list[Entry]
+def _check_other_entries(
+    entries: list[Json], reference_indexes: list[int], content_indexes: list[int | None], items: list[DepositItem]
 ) -> None:
-    """Every other entry must belong to the documents: bytes, SubmissionSet, patient, or what they replace."""
-    used = {*documents, *(index for index in contents if index is not None)}
-    replaced = {entry.replaces.hex for entry in made if entry.replaces}
+    """Raise `Problem` 422 for an entry that is no part of the submission.
+
+    Allowed are the DocumentReferences and their contents, the SubmissionSet, Patients, and updates of replaced
+    documents.
+    """
+    used = {*reference_indexes, *(index for index in content_indexes if index is not None)}
+    replaced = {item.replaces.hex for item in items if item.replaces}
     for index, entry in enumerate(entries):
         resource = entry.get("resource", {})
         type_, request = resource.get("resourceType"), entry.get("request", {})
-        fine = index in used or type_ in ("List", "Patient")
+        allowed = index in used or type_ in ("List", "Patient")
         if request.get("method") in ("PUT", "PATCH"):
-            fine = str(request.get("url", ""))[-32:] in replaced
-        if not fine:
-            raise malformed(
-                N_("This does not belong into a transaction with documents."),
+            allowed = str(request.get("url", ""))[-32:] in replaced
+        if not allowed:
+            raise bad_request(
                 f"Bundle.entry[{index}]",
+                N_("This does not belong into a transaction with documents."),
                 N_("Send a SubmissionSet, DocumentReferences, and the Binary or Bundle of each."),
-                "not-supported",
+                status=422,
+                code="not-supported",
             )
 
 
-def _resources(entries: list[Resource]) -> dict[str, Resource]:
+def _resources(entries: list[Json]) -> dict[str, Json]:
     return {entry["fullUrl"]: entry.get("resource", {}) for entry in entries if "fullUrl" in entry}
 
 
-def _along(reference: str, holder: Resource, entries: Mapping[str, Resource]) -> Resource | None:
-    """The resource that a reference means within the holder (contained) or the request."""
+def _find_in_request(reference: str, holder: Json, entries: Mapping[str, Json]) -> Json | None:
+    """Return the resource of a reference within the holder (contained) or the request, or None."""
     if reference.startswith("#"):
         return next((one for one in holder.get("contained", ()) if one.get("id") == reference[1:]), None)
     return entries.get(reference)
 
 
-def _attachment(reference: Resource, path: str) -> Resource:
-    contents = reference.get("content", [])
-    if len(contents) != 1:
-        raise malformed(
-            N_("A DocumentReference must hold one content."),
-            f"{path}.content",
-            N_("Send a DocumentReference for each document."),
-        )
-    attachment: Resource = contents[0].get("attachment", {})
-    return attachment
+def _type(reference: Json) -> str:
+    """Return the LOINC type: one that the record accepts if there is one; empty when there is no type.
 
-
-def _decoded(data: str, place: str) -> bytes:
-    try:
-        # Strict reading knows no white space, which base64Binary may have and most senders do not put.
-        compact = "".join(data.split()) if any(sign in data for sign in _WHITE_SPACE) else data
-        return binascii.a2b_base64(compact, strict_mode=True)
-    except (binascii.Error, ValueError):
-        raise malformed(N_("This is not base64."), place, N_("Encode the bytes in base64."), "value") from None
-
-
-def _check_measures(attachment: Resource, content: bytes, path: str) -> None:
-    """Size and hash, where they are given, must be those of the bytes (hash: SHA-1, in base64 or hexadecimal)."""
-    place = f"{path}.content[0].attachment"
-    if "size" in attachment and attachment["size"] != len(content):
-        raise malformed(
-            N_("The size is not that of the bytes: the document is incomplete or another one."),
-            f"{place}.size",
-            N_("Send the whole document with its own size."),
-            "value",
-        )
-    if "hash" in attachment:
-        digest = hashlib.sha1(content, usedforsecurity=False)
-        if attachment["hash"] not in (base64.b64encode(digest.digest()).decode(), digest.hexdigest()):
-            raise malformed(
-                N_("The hash is not that of the bytes: the document was changed on its way or is another one."),
-                f"{place}.hash",
-                N_("Send the document with its own SHA-1 in base64."),
-                "value",
-            )
-
-
-def _type(reference: Resource) -> str:
-    """The LOINC type that is named: one of our list if there is one; empty when none is named."""
+    For a type without LOINC code: "system|code", which is then refused by that name.
+    """
     codings = (reference.get("type") or {}).get("coding", ())
     codes = [coding.get("code", "") for coding in codings if coding.get("system") == LOINC]
     if codings and not codes:
@@ -372,8 +323,8 @@ def _type(reference: Resource) -> str:
     return next((code for code in codes if category_of_type(code)), codes[0] if codes else "")
 
 
-def _event_date(reference: Resource, attachment: Resource) -> date | None:
-    """The day of the event: the start of the service, else the document's creation."""
+def _event_date(reference: Json, attachment: Json) -> date | None:
+    """Return the day of the event: the start of the service, else the creation of the document, or None."""
     period = (reference.get("context") or {}).get("period") or {}
     text = period.get("start") or attachment.get("creation") or ""
     try:
@@ -382,22 +333,26 @@ def _event_date(reference: Resource, attachment: Resource) -> date | None:
         return None
 
 
-def _level(reference: Resource, path: str) -> Confidentiality:
-    """How far the document goes, from its securityLabel (v3 Confidentiality N, R, V); without one: normal."""
+def _confidentiality(reference: Json, path: str) -> Confidentiality:
+    """Return the confidentiality of the securityLabel (v3 Confidentiality N, R, V); without one: normal.
+
+    Raises: `Problem` 422 for an unknown code.
+    """
     for label in reference.get("securityLabel", ()):
         for coding in label.get("coding", ()):
             if coding.get("system") == LABEL_SYSTEM:
                 if coding.get("code") not in LEVELS:
-                    raise malformed(
-                        N_("This confidentiality is not known."),
+                    raise bad_request(
                         f"{path}.securityLabel",
+                        N_("This confidentiality is not known."),
                         N_("Send N, R or V of v3-Confidentiality."),
-                        "code-invalid",
+                        status=422,
+                        code="code-invalid",
                     )
                 return LEVELS[coding["code"]]
     return Confidentiality.NORMAL
 
 
-def _is_submission_set(found: Resource) -> bool:
-    codings: Any = (found.get("code") or {}).get("coding", ())
+def _is_submission_set(resource: Json) -> bool:
+    codings = (resource.get("code") or {}).get("coding", ())
     return any(coding.get("system") == LIST_SYSTEM and coding.get("code") == "submissionset" for coding in codings)

@@ -1,4 +1,4 @@
-"""The searches of ITI-66 and ITI-67: parameters of the request as filters of the record.
+"""The search parameters of ITI-66 and ITI-67, as filters of the record.
 
 Source: IHE MHD 4.2, ITI-66 (2:3.66.4.1.2.1) and ITI-67 (2:3.67.4.1.2.1).
 """
@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from esante.core.fhir.rest.http import DateRange, SearchParams, token_of
-from esante.core.web import N_, Problem
+from esante.core.web import N_, bad_request
 from esante.identity.directory import Directory, person_meant
 from esante.services.record import rules
 from esante.services.record.categories import LOINC
@@ -55,7 +55,7 @@ LIST_PARAMETERS = {
     "status": "token",
 }
 
-Test = Callable[[Document], bool]
+Predicate = Callable[[Document], bool]
 _CODES: dict[str, tuple[str, Callable[[Document], str]]] = {
     "type": (LOINC, lambda document: document.type),
     "category": (CATEGORY_SYSTEM, lambda document: document.category),
@@ -66,150 +66,158 @@ _STATUSES = tuple(status.value for status in Status)
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """A search: the person it means (None: nobody, or two), coded filters, and further tests."""
+class DocumentSearch:
+    """A search: the person that it names (None: none, or several), coded filters, and further predicates."""
 
     person_id: UUID | None
     filters: Filters
-    tests: tuple[Test, ...] = ()
-    set_tests: tuple[Test, ...] = ()
+    predicates: tuple[Predicate, ...] = ()
+    set_predicates: tuple[Predicate, ...] = ()
 
     @classmethod
-    async def of(cls, params: SearchParams, directory: Directory, base_url: str, own: UUID | None = None) -> "Search":
-        """The search that the parameters ask for; Problem 400 when no patient is named, and there is no `own`."""
-        person_id = await person_meant(params.pairs, directory, base_url, own)
-        tests = [*_tests(params), *await _author_tests(params, directory, base_url)]
-        return cls(person_id, Filters(status=_statuses(params)), tuple(tests), tuple(_set_tests(params)))
+    async def parse(
+        cls, params: SearchParams, directory: Directory, base_url: str, default: UUID | None = None
+    ) -> "DocumentSearch":
+        """Return the search of these parameters; `default` is the person when they name none.
+
+        Raises: `Problem` 400 when there is no person, or a value is invalid.
+        """
+        person_id = await person_meant(params.pairs, directory, base_url, default)
+        predicates = [*_predicates(params), *await _author_predicates(params, directory, base_url)]
+        return cls(person_id, Filters(status=_statuses(params)), tuple(predicates), tuple(_set_predicates(params)))
 
     def matches(self, document: Document) -> bool:
-        """Whether a document is one that was searched for."""
-        return all(test(document) for test in self.tests)
+        """Return whether a document matches the search."""
+        return all(predicate(document) for predicate in self.predicates)
 
     def matches_set(self, documents: Sequence[Document]) -> bool:
-        """Whether the submission set of these documents is one that was searched for."""
+        """Return whether the submission set of these documents matches the search."""
         first = min(documents, key=lambda document: document.id)
-        return all(test(first) for test in self.set_tests)
+        return all(predicate(first) for predicate in self.set_predicates)
 
 
 def _statuses(params: SearchParams) -> tuple[Status, ...]:
-    """The statuses that all `status` parameters allow; without one: every status."""
+    """Return the statuses that all `status` parameters allow; without one: every status."""
     allowed = set(Status)
     for values in params.all("status"):
         codes = {token_of(value)[1] for value in values}
         allowed &= {Status(code) for code in codes if code in _STATUSES}
     if not allowed:
-        raise Problem(
-            400,
-            "value",
+        raise bad_request(
+            "status",
             N_("No document can have this status."),
-            place="status",
-            remedy=N_("Search for current, superseded or entered-in-error."),
+            N_("Search for current, superseded or entered-in-error."),
+            code="value",
         )
     return tuple(allowed)
 
 
-def _tests(params: SearchParams) -> list[Test]:
-    tests: list[Test] = []
+def _predicates(params: SearchParams) -> list[Predicate]:
+    predicates: list[Predicate] = []
     if (logical_id := params.get("_id")) is not None:
-        tests.append(lambda document: document.key == logical_id)
-    tests += [_of_media_type(values) for values in params.all("contenttype")]
+        predicates.append(lambda document: document.key == logical_id)
+    predicates += [_has_media_type(values) for values in params.all("contenttype")]
     for name, (system, code) in _CODES.items():
-        tests += [_coded(values, system, code) for values in params.all(name)]
-    tests += [_identified(values) for values in params.all("identifier")]
+        predicates += [_has_code(values, system, code) for values in params.all(name)]
+    predicates += [_has_identifier(values) for values in params.all("identifier")]
     for name in ("period", "creation"):
-        tests += [_on_day(wanted) for wanted in params.dates(name)]
-    tests += [_at(wanted, lambda document: document.deposited_at) for wanted in params.dates("date")]
-    tests += [_at(wanted, lambda document: document.changed_at) for wanted in params.dates("_lastUpdated")]
-    return tests
+        predicates += [_is_on_day(wanted) for wanted in params.dates(name)]
+    predicates += [_is_at(wanted, lambda document: document.deposited_at) for wanted in params.dates("date")]
+    predicates += [_is_at(wanted, lambda document: document.changed_at) for wanted in params.dates("_lastUpdated")]
+    return predicates
 
 
-async def _author_tests(params: SearchParams, directory: Directory, base_url: str) -> list[Test]:
-    tests: list[Test] = []
+async def _author_predicates(params: SearchParams, directory: Directory, base_url: str) -> list[Predicate]:
+    predicates: list[Predicate] = []
     for values in params.all("author"):
-        keys = {_uuid(value.removeprefix(f"{base_url}/").rpartition("/")[2]) for value in values}
-        tests.append(_by(keys))
+        keys = {_parse_uuid(value.removeprefix(f"{base_url}/").rpartition("/")[2]) for value in values}
+        predicates.append(_is_by(keys))
     for values in params.all("author.identifier"):
         found = set()
         for value in values:
             for look_up in (directory.find_practitioner, directory.find_organization):
                 holder = await look_up(*token_of(value))
                 found.add(holder.id if holder else None)
-        tests.append(_by(found))
+        predicates.append(_is_by(found))
     for name in ("author.family", "author.given"):
-        tests += [_named(values) for values in params.all(name)]
-    return tests
+        predicates += [_has_author_name(values) for values in params.all(name)]
+    return predicates
 
 
-def _set_tests(params: SearchParams) -> list[Test]:
-    """Tests on submission sets, by the first document of each; all are current and of code submissionset."""
-    tests: list[Test] = []
+def _set_predicates(params: SearchParams) -> list[Predicate]:
+    """Return predicates on the first document of a submission set; all sets are current and of code submissionset."""
+    predicates: list[Predicate] = []
     for values in params.all("code"):
-        fits = _has([token_of(value) for value in values], LIST_SYSTEM, "submissionset")
-        tests.append(_always(fits))
-    tests += [_always(any(token_of(value)[1] == "current" for value in values)) for values in params.all("status")]
+        has_code = _matches_token([token_of(value) for value in values], LIST_SYSTEM, "submissionset")
+        predicates.append(_constant(has_code))
+    predicates += [
+        _constant(any(token_of(value)[1] == "current" for value in values)) for values in params.all("status")
+    ]
     if (logical_id := params.get("_id")) is not None:
-        tests.append(lambda first: first.person_id.hex + first.submission_id.hex == logical_id)
-    tests += [_identified(values, lambda first: first.submission_id) for values in params.all("identifier")]
-    tests += [_at(wanted, lambda first: first.deposited_at) for wanted in params.dates("date")]
+        predicates.append(lambda first: first.person_id.hex + first.submission_id.hex == logical_id)
+    predicates += [_has_identifier(values, lambda first: first.submission_id) for values in params.all("identifier")]
+    predicates += [_is_at(wanted, lambda first: first.deposited_at) for wanted in params.dates("date")]
     for name in ("source.family", "source.given"):
-        tests += [_named(values) for values in params.all(name)]
-    return tests
+        predicates += [_has_author_name(values) for values in params.all(name)]
+    return predicates
 
 
-def _always(answer: bool) -> Test:
-    return lambda document: answer
+def _constant(result: bool) -> Predicate:
+    return lambda document: result
 
 
-def _coded(values: Sequence[str], system: str, code: Callable[[Document], str]) -> Test:
+def _has_code(values: Sequence[str], system: str, code: Callable[[Document], str]) -> Predicate:
     tokens = [token_of(value) for value in values]
-    return lambda document: _has(tokens, system, code(document))
+    return lambda document: _matches_token(tokens, system, code(document))
 
 
-def _identified(values: Sequence[str], key: Callable[[Document], UUID] = lambda document: document.id) -> Test:
+def _has_identifier(
+    values: Sequence[str], key: Callable[[Document], UUID] = lambda document: document.id
+) -> Predicate:
     tokens = [token_of(value) for value in values]
     return lambda document: any(
-        _has(tokens, system, value) for system, value in (*document.identifiers, (URI, key(document).urn))
+        _matches_token(tokens, system, value) for system, value in (*document.identifiers, (URI, key(document).urn))
     )
 
 
-def _of_media_type(values: Sequence[str]) -> Test:
+def _has_media_type(values: Sequence[str]) -> Predicate:
     codes = {token_of(value)[1] for value in values}
     return lambda document: document.media_type in codes
 
 
-def _has(tokens: Sequence[tuple[str | None, str]], system: str, value: str) -> bool:
+def _matches_token(tokens: Sequence[tuple[str | None, str]], system: str, value: str) -> bool:
     return any(given in (None, system) and code in ("", value) for given, code in tokens)
 
 
-def _by(keys: set[UUID | None]) -> Test:
+def _is_by(keys: set[UUID | None]) -> Predicate:
     return lambda document: (
         document.author_id in keys or (document.organization_id is not None and document.organization_id in keys)
     )
 
 
-def _named(values: Sequence[str]) -> Test:
-    """A part of the author's name begins like one of the values."""
-    wanted = tuple(rules.folded(value) for value in values)
-    return lambda document: any(part.startswith(wanted) for part in rules.folded(document.author).split())
+def _has_author_name(values: Sequence[str]) -> Predicate:
+    """Return a predicate: some part of the author's name starts with one of the values."""
+    prefixes = tuple(rules.fold_text(value) for value in values)
+    return lambda document: any(part.startswith(prefixes) for part in rules.fold_text(document.author).split())
 
 
-def _on_day(wanted: DateRange) -> Test:
-    def test(document: Document) -> bool:
+def _is_on_day(wanted: DateRange) -> Predicate:
+    def matches(document: Document) -> bool:
         low = datetime(document.event_date.year, document.event_date.month, document.event_date.day, tzinfo=UTC)
         return wanted.matches(low, low + timedelta(days=1))
 
-    return test
+    return matches
 
 
-def _at(wanted: DateRange, moment: Callable[[Document], datetime]) -> Test:
-    def test(document: Document) -> bool:
+def _is_at(wanted: DateRange, moment: Callable[[Document], datetime]) -> Predicate:
+    def matches(document: Document) -> bool:
         at = moment(document)
         return wanted.matches(at, at + timedelta(milliseconds=1))
 
-    return test
+    return matches
 
 
-def _uuid(text: str) -> UUID | None:
+def _parse_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

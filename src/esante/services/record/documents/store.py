@@ -1,4 +1,4 @@
-"""All SQL of the record."""
+"""All SQL of the documents."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -65,19 +65,19 @@ _PAGE = {
     Order.OLDEST: f"{_FILTERED} AND (event_date, document_id) > ($7, $8) ORDER BY event_date, document_id LIMIT $9",
     Order.DEPOSITED: f"{_FILTERED} AND ($7::date IS NOT NULL AND document_id < $8) ORDER BY document_id DESC LIMIT $9",
 }
-Place = tuple[date, UUID]
-"""Where a page begins: event date and key of the last document before it."""
-FIRST: dict[Order, Place] = {
+PagePosition = tuple[date, UUID]
+"""The start of a page: event date and key of the last document before it."""
+FIRST: dict[Order, PagePosition] = {
     Order.NEWEST: (date.max, _LAST),
     Order.OLDEST: (date.min, NIL),
     Order.DEPOSITED: (date.max, _LAST),
 }
 
 
-async def page(
-    db: Database, person_id: UUID, filters: Filters, order: Order, after: Place, limit: int
+async def fetch_page(
+    db: Database, person_id: UUID, filters: Filters, order: Order, after: PagePosition, limit: int
 ) -> list[Document]:
-    """Up to `limit` documents of a person that match the coded filters, beginning after a place."""
+    """Return up to `limit` documents of a person that match the coded filters, starting after a position."""
     rows = await db.fetch(
         _PAGE[order],
         person_id,
@@ -92,8 +92,8 @@ async def page(
     return [_document(row) for row in rows]
 
 
-async def find(db: Database | Connection, person_id: UUID, document_id: UUID) -> Document | None:
-    """A document, or None."""
+async def find_document(db: Database | Connection, person_id: UUID, document_id: UUID) -> Document | None:
+    """Return a document, or None."""
     row = await db.fetchrow(
         f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND document_id = $2",  # noqa: S608
         person_id,
@@ -102,12 +102,12 @@ async def find(db: Database | Connection, person_id: UUID, document_id: UUID) ->
     return _document(row) if row else None
 
 
-Key = tuple[UUID, UUID]
-"""Person and document."""
+DocumentKey = tuple[UUID, UUID]
+"""The keys of the person and of the document."""
 
 
-async def of_keys(conn: Connection, keys: Sequence[Key]) -> dict[Key, Document]:
-    """Documents; those that are not there are missing."""
+async def fetch_documents(conn: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Document]:
+    """Return the documents with these keys; those that do not exist are missing."""
     rows = await conn.fetch(
         f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"  # noqa: S608
         " JOIN document USING (person_id, document_id)",
@@ -117,8 +117,10 @@ async def of_keys(conn: Connection, keys: Sequence[Key]) -> dict[Key, Document]:
     return {(row["person_id"], row["document_id"]): _document(row) for row in rows}
 
 
-async def with_content(db: Database, keys: Sequence[Key]) -> dict[Key, tuple[Document, bytes | None]]:
-    """Documents with their bytes, which are None where they lie in the object store."""
+async def fetch_with_content(
+    db: Database, keys: Sequence[DocumentKey]
+) -> dict[DocumentKey, tuple[Document, bytes | None]]:
+    """Return documents with their bytes, which are None where the object store holds them."""
     rows = await db.fetch(
         f"SELECT {_COLUMNS}, content FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"  # noqa: S608
         " JOIN document USING (person_id, document_id) LEFT JOIN document_content USING (person_id, document_id)",
@@ -128,16 +130,18 @@ async def with_content(db: Database, keys: Sequence[Key]) -> dict[Key, tuple[Doc
     return {(row["person_id"], row["document_id"]): (_document(row), row["content"]) for row in rows}
 
 
-async def content_of(db: Database | Connection, person_id: UUID, document_id: UUID) -> bytes | None:
-    """The bytes of a document that lie in the database, or None when they lie in the object store."""
+async def fetch_content(db: Database | Connection, person_id: UUID, document_id: UUID) -> bytes | None:
+    """Return the bytes of a document in the database, or None when the object store holds them."""
     content: bytes | None = await db.fetchval(
         "SELECT content FROM document_content WHERE person_id = $1 AND document_id = $2", person_id, document_id
     )
     return content
 
 
-async def same_bytes(db: Database, keys: Sequence[tuple[UUID, bytes]]) -> dict[tuple[UUID, bytes], list[Document]]:
-    """The current documents with the same bytes, by person and SHA-256."""
+async def find_same_bytes(
+    db: Database, keys: Sequence[tuple[UUID, bytes]]
+) -> dict[tuple[UUID, bytes], list[Document]]:
+    """Return the current documents with the same bytes, by person and SHA-256."""
     rows = await db.fetch(
         f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::bytea[]) AS k (person_id, sha256)"  # noqa: S608
         " JOIN document USING (person_id, sha256) WHERE status = 'current' ORDER BY document_id",
@@ -150,8 +154,8 @@ async def same_bytes(db: Database, keys: Sequence[tuple[UUID, bytes]]) -> dict[t
     return found
 
 
-async def versions(db: Database | Connection, person_id: UUID, series_id: UUID) -> list[Document]:
-    """All documents of a series, the newest version first."""
+async def fetch_versions(db: Database | Connection, person_id: UUID, series_id: UUID) -> list[Document]:
+    """Return all documents of a series, the newest version first."""
     rows = await db.fetch(
         f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND series_id = $2 ORDER BY version DESC",  # noqa: S608
         person_id,
@@ -161,21 +165,24 @@ async def versions(db: Database | Connection, person_id: UUID, series_id: UUID) 
 
 
 async def lock_series(conn: Connection, person_id: UUID, document_id: UUID) -> list[Document]:
-    """Lock a document's series through its first version, then read it: what follows sees all versions."""
+    """Lock a document's series through its first version, and return its versions, the newest first.
+
+    The series is read after the lock was granted, so that no version is missed.
+    """
     await conn.execute(
         "SELECT FROM document WHERE person_id = $1 AND document_id ="
         " (SELECT series_id FROM document WHERE person_id = $1 AND document_id = $2) FOR UPDATE",
         person_id,
         document_id,
     )
-    found = await find(conn, person_id, document_id)
-    return await versions(conn, person_id, found.series_id) if found else []
+    document = await find_document(conn, person_id, document_id)
+    return await fetch_versions(conn, person_id, document.series_id) if document else []
 
 
 async def set_status(
     conn: Connection, documents: Iterable[Document], status: Status, *, reason: str = "", misfiled: bool = False
 ) -> None:
-    """Change the status of documents of one person."""
+    """Set the status of documents of one person; there must be at least one."""
     chosen = list(documents)
     await conn.execute(
         "UPDATE document SET status = $3, withdrawn_reason = $4, misfiled = $5, changed_at = $6"
@@ -200,8 +207,8 @@ async def set_confidentiality(conn: Connection, person_id: UUID, series_id: UUID
     )
 
 
-def rows_of(document: Document, content: bytes | None) -> list[Row]:
-    """The rows that keep a new document; bytes over the limit (or None) are in the object store already."""
+def document_rows(document: Document, content: bytes | None) -> list[Row]:
+    """Return the rows of a new document; bytes over `INLINE_LIMIT` (or None) are in the object store already."""
     values = {name: getattr(document, name) for name in _FIELDS}
     values |= {
         "document_id": document.id,
@@ -222,11 +229,13 @@ _LEVELS = {level.value: level for level in Confidentiality}
 
 
 def _document(row: Any) -> Document:
-    """A row with the columns `_COLUMNS` first, in their order."""
+    """Return the document of a row whose first columns are `_COLUMNS`, in their order."""
     values = dict(zip(_FIELDS, row, strict=False))
     values["status"] = _STATUSES[values["status"]]
     values["confidentiality"] = _LEVELS[values["confidentiality"]]
     values["findings"] = tuple(values["findings"].split())
     identifiers = values["identifiers"]
-    values["identifiers"] = () if identifiers == "[]" else tuple((s, v) for s, v in orjson.loads(identifiers))
+    values["identifiers"] = (
+        () if identifiers == "[]" else tuple((system, value) for system, value in orjson.loads(identifiers))
+    )
     return Document(**values)

@@ -1,11 +1,10 @@
-"""The check of what comes in: whether bytes are what they are said to be, safe to keep, and whose they are."""
+"""Validation of deposited documents: media type, size, content, metadata, and the patient they name."""
 
 import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -13,17 +12,18 @@ import msgspec
 from esante.core.fhir import check, decode
 from esante.core.fhir.json_codec import elements
 from esante.core.fhir.model import MAX_ELEMENTS
+from esante.core.types import Json
 from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.model import KINDS, MAX_CONTENT, Deposit, Finding
-from esante.services.record.rendering.worker_pool import Sandbox, Unopened
+from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 
 MAX_TITLE = 200
 MAX_TEXT = 200
 MAX_IDENTIFIERS = 20
 IN_THREAD = 256 * 1024
-"""Bytes from which a FHIR document is checked beside the loop and not in it."""
+"""The size in bytes from which a FHIR document is validated in a thread and not in the event loop."""
 
 _ALIASES = {
     "application/xml": "application/hl7-cda+xml",
@@ -31,6 +31,11 @@ _ALIASES = {
     "image/jpg": "image/jpeg",
     "application/json": "application/fhir+json",
 }
+_SIGNATURES = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _ZONE = ZoneInfo(TIME_ZONE)
 
@@ -45,8 +50,8 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """What is known of a document after the check; `subject` is None where it names nobody."""
+class Examination:
+    """The result of the validation of a document; `subject` is None where it names no patient."""
 
     media_type: str
     category: Category
@@ -59,8 +64,8 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Inside:
-    """What a document says of itself; empty where it says nothing."""
+class _Embedded:
+    """The metadata that a document itself holds; empty where it holds none."""
 
     type: str = ""
     title: str = ""
@@ -70,43 +75,43 @@ class _Inside:
     findings: tuple[Finding, ...] = ()
 
 
-async def examine(content: bytes, meta: Deposit, sandbox: Sandbox) -> Examined:
-    """Check the bytes against what is said of them; raises `InvalidContent` for what cannot be taken in."""
+async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examination:
+    """Validate a document and its metadata. Raises: `InvalidContent` when they are refused."""
     _check_meta(meta)
     if not content:
         raise InvalidContent("empty")
     if len(content) > MAX_CONTENT:
         raise InvalidContent("too-large", detail=f"{MAX_CONTENT:,} bytes are allowed.")
     media_type = _media_type(content, meta.media_type)
-    inside = await _look_inside(KINDS[media_type], content, sandbox)
-    category, type_ = _type(meta.type, inside.type)
-    return Examined(
+    embedded = await _inspect(KINDS[media_type], content, workers)
+    category, type_ = _type(meta.type, embedded.type)
+    return Examination(
         media_type=media_type,
         category=category,
         type=type_,
-        title=meta.title.strip() or _title(inside.title) or display_of_type(type_),
-        language=meta.language or (inside.language if _LANGUAGE.fullmatch(inside.language) else ""),
-        event_date=meta.event_date or _past_day(inside.date) or today(),
-        subject=inside.subject,
-        findings=inside.findings,
+        title=meta.title.strip() or _title(embedded.title) or display_of_type(type_),
+        language=meta.language or (embedded.language if _LANGUAGE.fullmatch(embedded.language) else ""),
+        event_date=meta.event_date or _past_day(embedded.date) or today(),
+        subject=embedded.subject,
+        findings=embedded.findings,
     )
 
 
 def today() -> date:
-    """The day in Luxembourg."""
+    """Return the current day in the time zone of the country."""
     return datetime.now(_ZONE).date()
 
 
-async def subject_of(content: bytes, media_type: str, sandbox: Sandbox) -> Subject | None:
-    """The patient that a document which was taken in names."""
-    return (await _look_inside(KINDS[media_type], content, sandbox)).subject
+async def read_subject(content: bytes, media_type: str, workers: WorkerPool) -> Subject | None:
+    """Return the patient that a stored document names, or None."""
+    return (await _inspect(KINDS[media_type], content, workers)).subject
 
 
 def _check_meta(meta: Deposit) -> None:
     texts = [("title", meta.title, MAX_TITLE), ("format", meta.format, MAX_TEXT)]
     texts += [("identifier", text, MAX_TEXT) for pair in meta.identifiers for text in pair]
-    for place, text, longest in texts:
-        if len(text) > longest or not text.isprintable():
+    for place, text, max_length in texts:
+        if len(text) > max_length or not text.isprintable():
             raise InvalidContent("bad-text", place=place)
     if len(meta.identifiers) > MAX_IDENTIFIERS:
         raise InvalidContent("bad-text", place="identifier", detail=f"{MAX_IDENTIFIERS} are allowed.")
@@ -118,22 +123,22 @@ def _check_meta(meta: Deposit) -> None:
         raise _unknown_type(meta.type)
 
 
-def _media_type(content: bytes, named: str) -> str:
-    """The media type of the bytes, which must be the one that is named, if one is."""
-    name = named.partition(";")[0].strip().lower()
+def _media_type(content: bytes, declared: str) -> str:
+    """Return the media type of the bytes, which must be the declared one, if there is one."""
+    name = declared.partition(";")[0].strip().lower()
     name = _ALIASES.get(name, name)
     if name and name not in KINDS:
         raise InvalidContent("media-type-unknown", place="contentType", detail=name[:100])
-    shown = _shown(content)
-    if name == "text/plain" and shown in ("application/fhir+json", "application/hl7-cda+xml"):
+    detected = _detect_media_type(content)
+    if name == "text/plain" and detected in ("application/fhir+json", "application/hl7-cda+xml"):
         return name
-    if name and name != shown:
-        raise InvalidContent("media-type-differs", place="contentType", detail=f"{shown} was found.")
-    return shown
+    if name and name != detected:
+        raise InvalidContent("media-type-differs", place="contentType", detail=f"{detected} was found.")
+    return detected
 
 
-def _shown(content: bytes) -> str:
-    """The media type that the first bytes show."""
+def _detect_media_type(content: bytes) -> str:
+    """Return the media type that the first bytes indicate."""
     for signature, media_type in _SIGNATURES:
         if content.startswith(signature):
             return media_type
@@ -146,43 +151,36 @@ def _shown(content: bytes) -> str:
             return "text/plain"
 
 
-_SIGNATURES = (
-    (b"%PDF-", "application/pdf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-)
-
-
-async def _look_inside(kind: str, content: bytes, sandbox: Sandbox) -> _Inside:
+async def _inspect(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
     match kind:
         case "fhir" if len(content) > IN_THREAD:
-            return await asyncio.to_thread(_look_into_fhir, content)
+            return await asyncio.to_thread(_inspect_fhir, content)
         case "fhir":
-            return _look_into_fhir(content)
+            return _inspect_fhir(content)
         case "text":
-            return _look_into_text(content)
+            return _inspect_text(content)
         case _:
-            return await _look_by_sandbox(kind, content, sandbox)
+            return await _inspect_in_worker(kind, content, workers)
 
 
-async def _look_by_sandbox(kind: str, content: bytes, sandbox: Sandbox) -> _Inside:
+async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
     try:
-        answer, _ = await sandbox.ask({"task": "look", "kind": kind}, content)
-    except Unopened as error:
+        answer, _ = await workers.run({"task": "inspect", "kind": kind}, content)
+    except WorkerFailure as error:
         raise InvalidContent("too-complex", place="content") from error
     if refused := answer.get("refused"):
         raise InvalidContent(refused[0], place="content", detail=refused[1])
-    found = answer["result"]
-    findings = tuple(Finding(key, "", detail) for key, detail in found.get("findings", ()))
+    result = answer["result"]
+    findings = tuple(Finding(key, "", detail) for key, detail in result.get("findings", ()))
     if kind != "cda":
-        return _Inside(findings=findings)
-    header = found["meta"]
+        return _Embedded(findings=findings)
+    header = result["meta"]
     subject = Subject(
         identifiers=tuple((system, value) for system, value in header["identifiers"]),
         family=header["family"],
         birth_date=header["birth_date"],
     )
-    return _Inside(
+    return _Embedded(
         type=header["type"],
         title=header["title"],
         language=header["language"],
@@ -192,25 +190,37 @@ async def _look_by_sandbox(kind: str, content: bytes, sandbox: Sandbox) -> _Insi
     )
 
 
-def _look_into_text(content: bytes) -> _Inside:
+def _inspect_text(content: bytes) -> _Embedded:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidContent("text-not-utf8", place="content", detail=f"byte {error.start + 1}") from None
     if not text.strip():
         raise InvalidContent("empty", place="content")
-    if any(ord(sign) < 32 and sign not in "\t\n\r\f" for sign in set(text)):
+    if any(ord(char) < 32 and char not in "\t\n\r\f" for char in set(text)):
         raise InvalidContent("text-not-utf8", place="content")
-    return _Inside()
+    return _Embedded()
 
 
 def check_elements(content: bytes, place: str = "") -> None:
-    """Raises `InvalidContent` for JSON of more elements than are looked into."""
+    """Raise `InvalidContent` for JSON of more elements than are validated."""
     if elements(content) > MAX_ELEMENTS:
         raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} elements are allowed.")
 
 
-def _look_into_fhir(content: bytes) -> _Inside:
+def parse_resource(body: bytes, expect: str) -> Json:
+    """Return the resource of a request, of the type `expect`.
+
+    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4.
+    """
+    check_elements(body)
+    checked = check(body, expect=expect)
+    if not checked.ok:
+        raise InvalidContent("request", issues=checked.issues)
+    return checked.resource
+
+
+def _inspect_fhir(content: bytes) -> _Embedded:
     check_elements(content, "content")
     checked = check(content, expect="Bundle")
     if not checked.ok:
@@ -220,7 +230,7 @@ def _look_into_fhir(content: bytes) -> _Inside:
     if bundle.type != "document" or composition.get("resourceType") != "Composition":
         place = "Bundle.type" if bundle.type != "document" else "Bundle.entry[0].resource"
         raise InvalidContent("not-a-document", place=place)
-    return _Inside(
+    return _Embedded(
         type=_loinc(composition.get("type") or {}),
         title=composition.get("title", ""),
         language=composition.get("language") or bundle.language,
@@ -236,7 +246,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Bundle(msgspec.Struct):
-    """A document whose resources are left as they are: most need not be decoded here."""
+    """A FHIR document whose resources stay encoded: most need not be decoded for the validation."""
 
     type: str = ""
     language: str = ""
@@ -246,13 +256,13 @@ class _Bundle(msgspec.Struct):
 _bundles = msgspec.json.Decoder(_Bundle)
 
 
-def _loinc(concept: dict[str, Any]) -> str:
-    """The LOINC code of a concept: one of our list if there is one, else the first."""
+def _loinc(concept: Json) -> str:
+    """Return the LOINC code of a concept: one that the record accepts if there is one, else the first."""
     codes = [coding.get("code", "") for coding in concept.get("coding", ()) if coding.get("system") == LOINC]
     return next((code for code in codes if category_of_type(code)), codes[0] if codes else "")
 
 
-def _subject(entries: list[_Entry], composition: dict[str, Any]) -> Subject | None:
+def _subject(entries: list[_Entry], composition: Json) -> Subject | None:
     reference = (composition.get("subject") or {}).get("reference")
     patient = next(_patients(entries, reference), None) if reference else None
     if patient is None:
@@ -269,8 +279,8 @@ def _subject(entries: list[_Entry], composition: dict[str, Any]) -> Subject | No
     )
 
 
-def _patients(entries: list[_Entry], reference: str) -> Iterator[dict[str, Any]]:
-    """The Patient in the document that a reference means: by full URL, or by type and id at its end."""
+def _patients(entries: list[_Entry], reference: str) -> Iterator[Json]:
+    """Yield the Patients in the document that match a reference: by full URL, or by type and id at its end."""
     for entry in entries:
         if b'"Patient"' not in bytes(entry.resource):
             continue
@@ -282,25 +292,25 @@ def _patients(entries: list[_Entry], reference: str) -> Iterator[dict[str, Any]]
             yield resource
 
 
-def _type(named: str, inside: str) -> tuple[Category, str]:
-    """The category and LOINC type: what is named and what stands inside must be of one category."""
-    code = named or inside
+def _type(declared: str, embedded: str) -> tuple[Category, str]:
+    """Return the category and LOINC type: the declared and the embedded type must be of one category."""
+    code = declared or embedded
     if not code:
-        raise InvalidContent("type-missing", place="type", detail=_allowed())
+        raise InvalidContent("type-missing", place="type", detail=_accepted_types())
     category = category_of_type(code)
     if category is None:
         raise _unknown_type(code)
-    own = category_of_type(inside) if inside else None
+    own = category_of_type(embedded) if embedded else None
     if own is not None and own.key != category.key:
-        raise InvalidContent("category-differs", place="type", detail=f"{named}, {inside}")
+        raise InvalidContent("category-differs", place="type", detail=f"{declared}, {embedded}")
     return category, code
 
 
 def _unknown_type(code: str) -> InvalidContent:
-    return InvalidContent("type-unknown", place="type", detail=f"{code[:40]!r} is not one of {_allowed()}.")
+    return InvalidContent("type-unknown", place="type", detail=f"{code[:40]!r} is not one of {_accepted_types()}.")
 
 
-def _allowed() -> str:
+def _accepted_types() -> str:
     types = (type_ for category in CATEGORIES.values() for type_ in category.types)
     return ", ".join(f"{type_.code} ({type_.display})" for type_ in types)
 
@@ -310,7 +320,10 @@ def _title(text: str) -> str:
 
 
 def _past_day(text: str) -> date | None:
-    """The day of a FHIR date of any precision, None when there is none; Problem when it is still to come."""
+    """Return the day of a FHIR date of any precision, or None when it is none.
+
+    Raises: `InvalidContent` when the day is in the future.
+    """
     try:
         day = date.fromisoformat((text + "-01-01")[:10])
     except ValueError:

@@ -19,7 +19,7 @@ from esante.core.fhir import decode, store
 from esante.core.storage import Database, DataLoader, Objects, Row, write_in_batches
 from esante.core.web import trim_memory
 from esante.services.record.clinical_types import CLINICAL, KEPT
-from esante.services.record.documents.store import content_of
+from esante.services.record.documents.store import fetch_content
 from esante.services.record.documents.validation import IN_THREAD
 from esante.services.record.indexing import sources
 from esante.services.record.indexing.extraction import facts_of
@@ -48,7 +48,7 @@ class Opening:
             await self._open(person_id, document)
 
     async def _open(self, person_id: UUID, document: Unopened) -> None:
-        if (content := await content_of(self._db, person_id, document.id)) is not None:
+        if (content := await fetch_content(self._db, person_id, document.id)) is not None:
             await self._take(person_id, document, content)
             return
         async with self._turn:

@@ -1,4 +1,4 @@
-"""How the codes, dates and ranges of a FHIR document are put before a reader."""
+"""Formatting of the codes, dates and reference ranges of a FHIR document for readers."""
 
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from esante.core.web import N_, show_date, show_datetime
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """An interpretation of a result: its words (msgid), a sign for those who cannot tell colours, its tone."""
+    """An interpretation of a result: its text (msgid), a sign for readers who cannot distinguish colours, its tone."""
 
     text: str
     sign: str
@@ -42,7 +42,7 @@ FLAGS: Mapping[str, Flag] = {
     "B": Flag(N_("better"), "↗", "good"),
     "W": Flag(N_("worse"), "↘", "warn"),
 }
-"""The codes of HL7 v3 ObservationInterpretation that a page has words for."""
+"""The codes of HL7 v3 ObservationInterpretation that pages have a text for."""
 
 STATUSES: Mapping[str, str] = {
     "active": N_("active"),
@@ -76,95 +76,94 @@ STATUSES: Mapping[str, str] = {
     "low": N_("low risk"),
     "unable-to-assess": N_("risk unknown"),
 }
-"""Words for the status codes of R4 that a reader may meet; `final` and the like say nothing and are left out."""
+"""The texts of status codes of R4; `final` and similar codes are not informative and left out."""
 
 
-class Span(Hashable, Protocol):
-    """A moment or span of the FHIR view (`DocumentView`): FHIR dates, or a text."""
+class Period(Hashable, Protocol):
+    """A time or period of the FHIR view (`DocumentView`): FHIR dates, or a text."""
 
     @property
     def start(self) -> str:
-        """Its beginning."""
+        """The start, a FHIR date."""
 
     @property
     def end(self) -> str:
-        """Its end."""
+        """The end, a FHIR date."""
 
     @property
     def text(self) -> str:
-        """What stands in place of a date."""
+        """The text in place of dates."""
 
 
-class Result(Protocol):
+class ObservationRow(Protocol):
     """An observation of the FHIR view."""
 
     @property
-    def when(self) -> Span:
-        """When it was found."""
+    def when(self) -> Period:
+        """The time of the observation."""
 
     @property
-    def members(self) -> Sequence["Result"]:
-        """The results it consists of."""
+    def members(self) -> Sequence["ObservationRow"]:
+        """The observations that it consists of."""
 
 
-_SILENT = {"final", "unknown", "current"}
+_NOT_INFORMATIVE = {"final", "unknown", "current"}
 _NUMBER = re.compile(r"(?:[<>≤≥~]\s*)?([-+]?\d+(?:[.,]\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """Where a value lies: the usual range from `start` over `width`, and the value at `mark`, in percent."""
+class RangeBar:
+    """The position of a value: the usual range starts at `start` with `width`, the value is at `mark`, in percent."""
 
     start: float
     width: float
     mark: float
 
 
-def flag(code: str) -> Flag | None:
-    """The flag of an interpretation code, or None for one without words."""
+def find_flag(code: str) -> Flag | None:
+    """Return the flag of an interpretation code, or None for one without a text."""
     return FLAGS.get(code)
 
 
-def status(code: str) -> str:
-    """The words (a msgid of ours) for a status, or empty for one that says nothing to a reader."""
-    return "" if code in _SILENT else STATUSES.get(code, "")
+def status_text(code: str) -> str:
+    """Return the text (msgid) of a status; empty for one that is not informative."""
+    return "" if code in _NOT_INFORMATIVE else STATUSES.get(code, "")
 
 
-def bar(value: str, unit: str, low: str, high: str) -> Bar | None:
-    """Where a numeric value lies against its reference range; None when there is nothing to draw.
+def range_bar(value: str, unit: str, low: str, high: str) -> RangeBar | None:
+    """Return the position of a numeric value in its reference range; None when there is nothing to draw.
 
-    `low` and `high` carry their unit: with another one than the value's, nothing is drawn. The range takes
-    the middle half of the bar; a value far outside stands at its end. With one limit only, the side without
-    limit runs to the end of the bar.
+    `low` and `high` include their unit: with another one than the value's, nothing is drawn. The range takes
+    the middle half of the bar; a value far outside is at its end. With one limit only, the side without
+    limit extends to the end of the bar.
     """
-    number, least, most = _number(value), _number(low), _number(high)
+    number, minimum, maximum = _number(value), _number(low), _number(high)
     if any(limit and _unit(limit) not in ("", unit) for limit in (low, high)):
         return None
-    if number is None or (least is None and most is None):
+    if number is None or (minimum is None and maximum is None):
         return None
-    if least is not None and most is not None:
-        if most <= least:
+    if minimum is not None and maximum is not None:
+        if maximum <= minimum:
             return None
-        spread = (most - least) or 1.0
-        return Bar(25.0, 50.0, _within(25 + 50 * (number - least) / spread))
-    limit = least if least is not None else most
-    assert limit is not None
-    if limit <= 0:
+        spread = (maximum - minimum) or 1.0
+        return RangeBar(25.0, 50.0, _clamp(25 + 50 * (number - minimum) / spread))
+    limit = minimum if minimum is not None else maximum
+    if limit is None or limit <= 0:
         return None
-    place = _within(50 * number / limit)
-    return Bar(50.0, 50.0, place) if least is not None else Bar(0.0, 50.0, place)
+    mark = _clamp(50 * number / limit)
+    return RangeBar(50.0, 50.0, mark) if minimum is not None else RangeBar(0.0, 50.0, mark)
 
 
-def range_words(low: str, high: str) -> str:
-    """A reference range in few signs; a unit that both limits have stands once."""
+def range_text(low: str, high: str) -> str:
+    """Return a reference range as a short text; a unit of both limits appears once."""
     if low and high:
         unit = _unit(high)
         return f"{low.removesuffix(unit).strip() if unit and _unit(low) == unit else low} – {high}"
     return f"≥ {low}" if low else f"≤ {high}" if high else ""
 
 
-def day(text: str, language: str) -> str:
-    """A FHIR date of any precision as people write it; what is no date stays as it is."""
+def format_day(text: str, language: str) -> str:
+    """Return a FHIR date of any precision in the format of a language; a text that is no date is returned as it is."""
     try:
         if len(text) > 10:
             return show_datetime(datetime.fromisoformat(text), language)
@@ -177,24 +176,24 @@ def day(text: str, language: str) -> str:
     return text
 
 
-def when(moment: Span, language: str) -> str:
-    """A moment or span as people write it."""
-    ends = [day(end, language) for end in (moment.start, moment.end) if end]
-    return " – ".join(dict.fromkeys(ends)) or moment.text
+def format_period(period: Period, language: str) -> str:
+    """Return a time or period in the format of a language."""
+    ends = [format_day(end, language) for end in (period.start, period.end) if end]
+    return " – ".join(dict.fromkeys(ends)) or period.text
 
 
-def moments(results: Iterable[Result]) -> list[Span]:
-    """The different times of results and their members; the table needs a column only for more than one."""
-    found: dict[Span, None] = {}
-    for result in results:
-        if result.when.start or result.when.end or result.when.text:
-            found[result.when] = None
-        found |= dict.fromkeys(moments(result.members))
+def distinct_periods(rows: Iterable[ObservationRow]) -> list[Period]:
+    """Return the different times of observations and their members; tables need a column only for more than one."""
+    found: dict[Period, None] = {}
+    for row in rows:
+        if row.when.start or row.when.end or row.when.text:
+            found[row.when] = None
+        found |= dict.fromkeys(distinct_periods(row.members))
     return list(found)
 
 
-def words_of(name: str) -> str:
-    """An R4 element or type name as lower-case words: `bodySite` is "body site"."""
+def split_name(name: str) -> str:
+    """Return an R4 element or type name as lower-case words: "body site" for `bodySite`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
@@ -207,5 +206,5 @@ def _unit(text: str) -> str:
     return _NUMBER.sub("", text.strip(), count=1).strip()
 
 
-def _within(place: float) -> float:
-    return round(min(98.0, max(2.0, place)), 1)
+def _clamp(percent: float) -> float:
+    return round(min(98.0, max(2.0, percent)), 1)

@@ -1,8 +1,7 @@
-"""The pages that change a record: deposit, replace, withdraw, correct, how far a document goes, one's own note."""
+"""The forms that change a record: deposit, replace, withdraw, correct, confidentiality, the patient's note."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from starlette.datastructures import FormData, UploadFile
@@ -17,56 +16,61 @@ from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import FINDINGS
 from esante.services.record.model import MAX_CONTENT, Deposit, Document
-from esante.services.record.pages.page_context import LOOKS, Banner, Visit, Visits
+from esante.services.record.pages.page_context import DOCUMENT_VARIABLES, BannerLoader, PageContext, PageContexts
 
 NOTE = "patient_note"
 NOTE_TYPE = CATEGORIES[NOTE].types[0].code
 _FORM_LIMIT = MAX_CONTENT + 1024 * 1024
-_MENDABLE = (400, 403, 409, 413, 422)
-"""Answers that are shown above the form they came from, so that nothing has to be typed again."""
+_SHOWN_ABOVE_FORM = (400, 403, 409, 413, 422)
+"""Statuses of problems that are shown above the form, so that nothing has to be typed again."""
 _NO_FILE = N_("Choose a file.")
 _NO_TEXT = N_("Write something first.")
 _NO_DAY = N_("This is not a day.")
 _NO_PERSON = N_("There is no person with this number.")
 
 
-def routes(record: Record, directory: Directory, visits: Visits, banner: Banner) -> list[Route]:
-    """The forms of both sides."""
-    forms = _Forms(record, directory, banner)
+def routes(record: Record, directory: Directory, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
+    """Return the forms of patients and of professionals."""
+    forms = _RecordForms(record, directory, banner)
     own, patients = "/record", "/patients/{person_id:uuid}"
     document = "{document_id:uuid}"
 
-    def route(path: str, find: Any, act: Callable[[Request, Visit], Awaitable[Response]], *methods: str) -> Route:
+    def route(
+        path: str,
+        resolve: Callable[[Request], Awaitable[PageContext]],
+        respond: Callable[[Request, PageContext], Awaitable[Response]],
+        *methods: str,
+    ) -> Route:
         async def endpoint(request: Request) -> Response:
-            return await act(request, await find(request))
+            return await respond(request, await resolve(request))
 
         return Route(path, endpoint, methods=list(methods))
 
     return [
-        route(f"{own}/note", visits.own, forms.note_form, "GET"),
-        route(f"{own}/note", visits.own, forms.note, "POST"),
-        route(f"{own}/{document}/confidentiality", visits.own, forms.confidentiality, "POST"),
-        route(f"{own}/{document}/withdraw", visits.own, forms.withdraw, "POST"),
-        route(f"{patients}/deposit", visits.professional, forms.deposit_form, "GET"),
-        route(f"{patients}/deposit", visits.professional, forms.deposit, "POST"),
-        route(f"{patients}/documents/{document}/withdraw", visits.professional, forms.withdraw, "POST"),
-        route(f"{patients}/documents/{document}/correct", visits.professional, forms.correct, "POST"),
+        route(f"{own}/note", contexts.resolve_own, forms.note_form, "GET"),
+        route(f"{own}/note", contexts.resolve_own, forms.note, "POST"),
+        route(f"{own}/{document}/confidentiality", contexts.resolve_own, forms.confidentiality, "POST"),
+        route(f"{own}/{document}/withdraw", contexts.resolve_own, forms.withdraw, "POST"),
+        route(f"{patients}/deposit", contexts.resolve_patient, forms.deposit_form, "GET"),
+        route(f"{patients}/deposit", contexts.resolve_patient, forms.deposit, "POST"),
+        route(f"{patients}/documents/{document}/withdraw", contexts.resolve_patient, forms.withdraw, "POST"),
+        route(f"{patients}/documents/{document}/correct", contexts.resolve_patient, forms.correct, "POST"),
     ]
 
 
-class _Forms:
-    def __init__(self, record: Record, directory: Directory, banner: Banner) -> None:
+class _RecordForms:
+    def __init__(self, record: Record, directory: Directory, banner: BannerLoader) -> None:
         self._record, self._directory, self._banner = record, directory, banner
 
-    async def note_form(self, request: Request, visit: Visit) -> Response:
-        """An empty note."""
-        return await self._show_note(request, visit)
+    async def note_form(self, request: Request, page: PageContext) -> Response:
+        """Show the form of an empty note."""
+        return await self._show_note(request, page)
 
-    async def note(self, request: Request, visit: Visit) -> Response:
-        """Keep the patient's own note as a text document."""
+    async def note(self, request: Request, page: PageContext) -> Response:
+        """Store a note of the patient as a text document."""
         form = await read_form(request)
         text = _text(form, "text").replace("\r\n", "\n").strip()
-        level = _level(form)
+        level = _confidentiality(form)
         try:
             if not text:
                 raise Problem(422, "required", _NO_TEXT)
@@ -77,13 +81,13 @@ class _Forms:
                 media_type="text/plain",
                 confidentiality=level,
             )
-            done = await self._record.deposit(visit.requester, visit.person_id, text.encode(), meta)
+            deposited = await self._record.deposit(page.requester, page.person_id, text.encode(), meta)
         except Problem as problem:
-            return await self._show_note(request, visit, form, _mendable(problem))
-        return redirect(f"{visit.documents}/{done.document.id}")
+            return await self._show_note(request, page, form, _shown_above_form(problem))
+        return redirect(f"{page.documents_url}/{deposited.document.id}")
 
     async def _show_note(
-        self, request: Request, visit: Visit, form: FormData | None = None, problem: Problem | None = None
+        self, request: Request, page: PageContext, form: FormData | None = None, problem: Problem | None = None
     ) -> Response:
         return await render(
             request,
@@ -92,100 +96,103 @@ class _Forms:
             problem=problem,
             title=_text(form, "title"),
             text=_text(form, "text"),
-            level=_level(form),
+            level=_confidentiality(form),
         )
 
-    async def deposit_form(self, request: Request, visit: Visit) -> Response:
-        """The upload form; with `?replaces=` for a new version of a document."""
-        replaces = await self._replaced(visit, request.query_params.get("replaces", ""))
-        return await self._show_deposit(request, visit, replaces)
+    async def deposit_form(self, request: Request, page: PageContext) -> Response:
+        """Show the upload form; with `?replaces=` for a new version of a document."""
+        replaces = await self._replaced_document(page, request.query_params.get("replaces", ""))
+        return await self._show_deposit(request, page, replaces)
 
-    async def deposit(self, request: Request, visit: Visit) -> Response:
-        """Take a file in, and say what the check found."""
+    async def deposit(self, request: Request, page: PageContext) -> Response:
+        """Deposit the file, and show the findings of the validation."""
         form = await read_form(request, _FORM_LIMIT)
-        replaces = await self._replaced(visit, _text(form, "replaces"))
+        replaces = await self._replaced_document(page, _text(form, "replaces"))
         try:
-            async with self._record.large.turn(_size(form)):
-                content, meta = await _handed_in(form)
-                done = await self._record.deposit(
-                    visit.requester, visit.person_id, content, meta, replaces.id if replaces else None
+            async with self._record.large_bodies.turn(_size(form)):
+                content, meta = await _read_upload(form)
+                deposited = await self._record.deposit(
+                    page.requester, page.person_id, content, meta, replaces.id if replaces else None
                 )
         except Problem as problem:
-            return await self._show_deposit(request, visit, replaces, form, _mendable(problem))
+            return await self._show_deposit(request, page, replaces, form, _shown_above_form(problem))
         return await render(
             request,
             "record/deposited.html",
-            201 if done.created else 200,
-            visit=visit,
-            document=done.document,
-            created=done.created,
-            findings=[(FINDINGS[found.key], found) for found in done.findings if found.key in FINDINGS],
-            **LOOKS,
-            **await self._banner(visit),
+            201 if deposited.created else 200,
+            page=page,
+            document=deposited.document,
+            created=deposited.created,
+            findings=[(FINDINGS[finding.key], finding) for finding in deposited.findings if finding.key in FINDINGS],
+            **DOCUMENT_VARIABLES,
+            **await self._banner(page),
         )
 
-    async def _replaced(self, visit: Visit, key: str) -> Document | None:
-        return await self._record.document(visit.requester, visit.person_id, _uuid(key)) if key else None
+    async def _replaced_document(self, page: PageContext, key: str) -> Document | None:
+        return await self._record.document(page.requester, page.person_id, _parse_uuid(key)) if key else None
 
     async def _show_deposit(
         self,
         request: Request,
-        visit: Visit,
+        page: PageContext,
         replaces: Document | None,
         form: FormData | None = None,
         problem: Problem | None = None,
     ) -> Response:
-        given = {name: _text(form, name) for name in ("type", "title", "date", "language", "level")}
+        values = {name: _text(form, name) for name in ("type", "title", "date", "language", "level")}
         if replaces and form is None:
-            given |= {"type": replaces.type, "title": replaces.title, "language": replaces.language}
+            values |= {"type": replaces.type, "title": replaces.title, "language": replaces.language}
         return await render(
             request,
             "record/deposit.html",
             problem.status if problem else 200,
-            visit=visit,
+            page=page,
             replaces=replaces,
-            given=given,
-            own=NOTE,
+            values=values,
+            note_category=NOTE,
             problem=problem,
             issues=getattr(problem, "issues", ()),
             max_megabytes=MAX_CONTENT // (1024 * 1024),
             document_languages=LANGUAGES,
-            **LOOKS,
-            **await self._banner(visit),
+            **DOCUMENT_VARIABLES,
+            **await self._banner(page),
         )
 
-    async def confidentiality(self, request: Request, visit: Visit) -> Response:
-        """Set how far a document goes."""
+    async def confidentiality(self, request: Request, page: PageContext) -> Response:
+        """Set who may see a document."""
         form = await read_form(request)
         document_id = request.path_params["document_id"]
-        await self._record.set_confidentiality(visit.requester, visit.person_id, document_id, _level(form))
-        return redirect(f"{visit.documents}/{document_id}")
+        await self._record.set_confidentiality(page.requester, page.person_id, document_id, _confidentiality(form))
+        return redirect(f"{page.documents_url}/{document_id}")
 
-    async def withdraw(self, request: Request, visit: Visit) -> Response:
+    async def withdraw(self, request: Request, page: PageContext) -> Response:
         """Mark a document as entered in error."""
         form = await read_form(request)
         document_id = request.path_params["document_id"]
-        await self._record.withdraw(visit.requester, visit.person_id, document_id, _text(form, "reason"))
-        return redirect(f"{visit.documents}/{document_id}")
+        await self._record.withdraw(page.requester, page.person_id, document_id, _text(form, "reason"))
+        return redirect(f"{page.documents_url}/{document_id}")
 
-    async def correct(self, request: Request, visit: Visit) -> Response:
+    async def correct(self, request: Request, page: PageContext) -> Response:
         """Move a document that was filed under the wrong patient."""
         form = await read_form(request)
         document_id = request.path_params["document_id"]
-        await self._record.document(visit.requester, visit.person_id, document_id)
-        right = await self._named(visit, _text(form, "identifier").replace(" ", ""))
+        await self._record.document(page.requester, page.person_id, document_id)
+        right = await self._find_person(page, _text(form, "identifier").replace(" ", ""))
         moved = await self._record.correct_person(
-            visit.requester, visit.person_id, document_id, right.id, _text(form, "reason")
+            page.requester, page.person_id, document_id, right.id, _text(form, "reason")
         )
         return redirect(f"/patients/{right.id}/documents/{moved.id}")
 
-    async def _named(self, visit: Visit, identifier: str) -> Person:
-        """The one person with an identifier, looked up as everybody looks up persons: she is told of it."""
-        asker, query = visit.requester, PersonQuery(value=identifier)
-        found = await self._directory.search_persons(query, actor=asker.actor, origin=asker.origin)
-        if len(found) != 1:
+    async def _find_person(self, page: PageContext, identifier: str) -> Person:
+        """Return the one person with an identifier, by a search that is journalled and visible to them.
+
+        Raises: `Problem` 422 when there is none.
+        """
+        requester, query = page.requester, PersonQuery(value=identifier)
+        persons = await self._directory.search_persons(query, actor=requester.actor, origin=requester.origin)
+        if len(persons) != 1:
             raise Problem(422, "value", _NO_PERSON, place="identifier", remedy=N_("Check the number and try again."))
-        return found[0]
+        return persons[0]
 
 
 def _size(form: FormData) -> int:
@@ -193,8 +200,11 @@ def _size(form: FormData) -> int:
     return (file.size or 0) if isinstance(file, UploadFile) else 0
 
 
-async def _handed_in(form: FormData) -> tuple[bytes, Deposit]:
-    """The bytes and what is said of them in the upload form."""
+async def _read_upload(form: FormData) -> tuple[bytes, Deposit]:
+    """Return the bytes and the metadata of the upload form.
+
+    Raises: `Problem` 422 without a file, and for an invalid date or confidentiality.
+    """
     file = form.get("file")
     content = await file.read(MAX_CONTENT + 1) if isinstance(file, UploadFile) and file.filename else b""
     if not content:
@@ -209,12 +219,13 @@ async def _handed_in(form: FormData) -> tuple[bytes, Deposit]:
         title=_text(form, "title"),
         language=_text(form, "language"),
         event_date=event_date,
-        confidentiality=_level(form),
+        confidentiality=_confidentiality(form),
     )
 
 
-def _mendable(problem: Problem) -> Problem:
-    if problem.status not in _MENDABLE:
+def _shown_above_form(problem: Problem) -> Problem:
+    """Return a problem that is shown above the form; raise any other."""
+    if problem.status not in _SHOWN_ABOVE_FORM:
         raise problem
     return problem
 
@@ -224,16 +235,17 @@ def _text(form: FormData | None, name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _level(form: FormData | None) -> Confidentiality:
-    """The level in the form; normal where none is given. Problem 422 for one that does not exist."""
-    given = _text(form, "level") or Confidentiality.NORMAL
+def _confidentiality(form: FormData | None) -> Confidentiality:
+    """Return the confidentiality in the form; by default normal. Raises: `Problem` 422 for an unknown one."""
+    level = _text(form, "level") or Confidentiality.NORMAL
     try:
-        return Confidentiality(given)
+        return Confidentiality(level)
     except ValueError as error:
         raise Problem(422, "value", N_("This choice does not exist."), place="level") from error
 
 
-def _uuid(text: str) -> UUID:
+def _parse_uuid(text: str) -> UUID:
+    """Return the UUID. Raises: `Problem` 404."""
     try:
         return UUID(text)
     except ValueError as error:

@@ -1,13 +1,13 @@
-"""Who looks at whose record, and what every page of it needs to know."""
+"""The context of the pages of a record: the requester, the person, the addresses, and the banner."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 
+from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester, opening_grant
 from esante.identity.directory import Directory
@@ -27,72 +27,73 @@ ICONS = {
     "patient_note": "note",
 }
 """The icon of each category."""
-LOOKS: dict[str, Any] = {"categories": CATEGORIES, "icons": ICONS}
-"""What the templates of documents need."""
+DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS}
+"""The variables of every template that shows documents."""
 _NO_ACCESS = N_("You have no access to this record.")
 _ASK_FOR_CODE = N_("Ask your patient for a code, and enter it under Patients.")
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """Who looks at whose record, and under which addresses."""
+class PageContext:
+    """The requester of a page, the person whose record it shows, and its addresses."""
 
     requester: Requester
     person_id: UUID
-    home: str
-    """The address of the timeline."""
-    documents: str
-    """The address that a document's key is added to."""
+    timeline_url: str
+    documents_url: str
+    """The address that the key of a document is appended to."""
 
     @property
-    def own(self) -> bool:
-        """Whether the person looks at her own record."""
+    def is_own(self) -> bool:
+        """Whether the requester is the person themselves."""
         return self.requester.kind == "patient"
 
 
-class Visits:
-    """Finds out who visits whose record: the patient her own, a professional the one in the address."""
+class PageContexts:
+    """Resolves the context of a request: for patients their own record, for professionals the one in the address."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    async def own(self, request: Request) -> Visit:
-        """The signed-in patient at her own record."""
+    async def resolve_own(self, request: Request) -> PageContext:
+        """Return the context of the signed-in patient's own record."""
         requester = await self._access.page_requester(request, kinds=("patient",))
-        return Visit(requester, requester.id, "/record", "/record")
+        return PageContext(requester, requester.id, "/record", "/record")
 
-    async def professional(self, request: Request) -> Visit:
-        """The signed-in professional at a patient's record."""
+    async def resolve_patient(self, request: Request) -> PageContext:
+        """Return the context of a patient's record for the signed-in professional."""
         requester = await self._access.page_requester(request, kinds=("practitioner",))
         person_id = request.path_params["person_id"]
-        return Visit(requester, person_id, f"/patients/{person_id}", f"/patients/{person_id}/documents")
+        return PageContext(requester, person_id, f"/patients/{person_id}", f"/patients/{person_id}/documents")
 
 
-Banner = Callable[[Visit], Awaitable[dict[str, Any]]]
+BannerLoader = Callable[[PageContext], Awaitable[Json]]
+"""Returns the template variables of the banner."""
 
 
-def banner_of(access: Access, directory: Directory) -> Banner:
-    """What stands above a professional's pages: whose record it is, and the access he has.
+def banner_loader(access: Access, directory: Directory) -> BannerLoader:
+    """Return the function that loads the banner of a professional's pages: the person, and the grant.
 
-    Whose it is belongs to his access; without one he reads the directory, and the person is told so.
+    A grant covers reading who the person is. Without one the person is read from the directory, which writes an audit
+    entry that the person can see.
     """
 
-    async def banner(visit: Visit) -> dict[str, Any]:
-        if visit.own:
+    async def load(page: PageContext) -> Json:
+        if page.is_own:
             return {"person": None, "grant": None}
-        asker, consent = visit.requester, await access.consent(visit.person_id)
-        grant = opening_grant(consent, asker, datetime.now(UTC))
+        requester, consent = page.requester, await access.consent(page.person_id)
+        grant = opening_grant(consent, requester, datetime.now(UTC))
         if grant is not None:
-            person = await directory.person(visit.person_id)
+            person = await directory.person(page.person_id)
         else:
-            person = await directory.read_person(visit.person_id, actor=asker.actor, origin=asker.origin)
+            person = await directory.read_person(page.person_id, actor=requester.actor, origin=requester.origin)
         if person is None:
             raise no_access()
         return {"person": person, "grant": grant}
 
-    return banner
+    return load
 
 
 def no_access() -> Problem:
-    """The one answer for a record that is not there and for one that is not open to the professional."""
+    """Return the one answer for a record that does not exist and for one that the professional may not open."""
     return Problem(404, "not-found", _NO_ACCESS, remedy=_ASK_FOR_CODE)

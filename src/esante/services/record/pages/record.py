@@ -1,4 +1,4 @@
-"""The pages that show a record: to the patient, and to a professional who has access."""
+"""The pages that display a record: to the patient, and to a professional with access."""
 
 import asyncio
 import re
@@ -20,56 +20,71 @@ from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.model import Document, Filters, Status
 from esante.services.record.pages import formatting, forms
-from esante.services.record.pages.page_context import LOOKS, Banner, Visit, Visits, banner_of, no_access
-from esante.services.record.rendering.preview import Showing, Unreadable, plain_text
+from esante.services.record.pages.page_context import (
+    DOCUMENT_VARIABLES,
+    BannerLoader,
+    PageContext,
+    PageContexts,
+    banner_loader,
+    no_access,
+)
+from esante.services.record.rendering.preview import Previews, Unreadable, plain_text
 from esante.services.record.rules import is_own
 
-PAGE = 30
-BY_TYPE = 200
-SANDBOXED = {
+PAGE_SIZE = 30
+PAGE_SIZE_BY_TYPE = 200
+SANDBOX_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-store",
 }
-"""Headers of everything that comes from a document."""
+"""Headers of every response with the content of a document."""
 _EXTENSIONS = {"fhir": "json", "pdf": "pdf", "cda": "xml", "text": "txt"}
-Find = Callable[[Request], Awaitable[Visit]]
+Resolver = Callable[[Request], Awaitable[PageContext]]
 
 
 def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
-    """The pages of a record; both sides share everything but the address and what may be done."""
-    visits = Visits(access)
-    banner = banner_of(access, directory)
-    pages = _Pages(record, access, banner)
-    sides: list[tuple[str, str, Find]] = [
-        ("/record", "/record/{document_id:uuid}", visits.own),
-        ("/patients/{person_id:uuid}", "/patients/{person_id:uuid}/documents/{document_id:uuid}", visits.professional),
+    """Return the pages of a record for patients and for professionals; only addresses and actions differ."""
+    contexts = PageContexts(access)
+    banner = banner_loader(access, directory)
+    pages = _RecordPages(record, access, banner)
+    audiences: list[tuple[str, str, Resolver]] = [
+        ("/record", "/record/{document_id:uuid}", contexts.resolve_own),
+        (
+            "/patients/{person_id:uuid}",
+            "/patients/{person_id:uuid}/documents/{document_id:uuid}",
+            contexts.resolve_patient,
+        ),
     ]
-    found = forms.routes(record, directory, visits, banner)
-    for home, document, find in sides:
-        found += [
-            Route(home, _at(find, pages.timeline)),
-            Route(document, _at(find, pages.document)),
-            Route(f"{document}/original", _at(find, pages.original)),
-            Route(f"{document}/picture", _at(find, pages.picture)),
-            Route(f"{document}/pages/{{number:int}}.png", _at(find, pages.sheet)),
+    routes = forms.routes(record, directory, contexts, banner)
+    for timeline, document, resolve in audiences:
+        routes += [
+            Route(timeline, _endpoint(resolve, pages.timeline)),
+            Route(document, _endpoint(resolve, pages.document)),
+            Route(f"{document}/original", _endpoint(resolve, pages.original)),
+            Route(f"{document}/picture", _endpoint(resolve, pages.image)),
+            Route(f"{document}/pages/{{number:int}}.png", _endpoint(resolve, pages.page_image)),
         ]
-    return found
+    return routes
 
 
-def _at(find: Find, show: Callable[[Request, Visit], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    resolve: Resolver, show: Callable[[Request, PageContext], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return an endpoint for a page method."""
+
     async def endpoint(request: Request) -> Response:
-        return await show(request, await find(request))
+        return await show(request, await resolve(request))
 
     return endpoint
 
 
-class _Pages:
-    def __init__(self, record: Record, access: Access, banner: Banner) -> None:
+class _RecordPages:
+    def __init__(self, record: Record, access: Access, banner: BannerLoader) -> None:
         self._record, self._access, self._banner = record, access, banner
 
-    async def timeline(self, request: Request, visit: Visit) -> Response:
-        """The list of documents, by year or by type."""
+    async def timeline(self, request: Request, page: PageContext) -> Response:
+        """Show the list of documents, by year or by type."""
         query = request.query_params
         category, text = query.get("category", ""), query.get("q", "").strip()[:100]
         by_type = query.get("view") == "type" and not category and not text
@@ -79,122 +94,127 @@ class _Pages:
             text=text,
             status=(Status.WITHDRAWN,) if withdrawn else (Status.CURRENT,),
         )
-        found = await self._record.timeline(
-            visit.requester,
-            visit.person_id,
+        timeline = await self._record.timeline(
+            page.requester,
+            page.person_id,
             filters,
             cursor=query.get("cursor"),
-            limit=BY_TYPE if by_type else PAGE,
+            limit=PAGE_SIZE_BY_TYPE if by_type else PAGE_SIZE,
         )
-        if not visit.own and found.grant is None and not found.documents and not await self._sees_anything(visit):
+        if (
+            not page.is_own
+            and timeline.grant is None
+            and not timeline.documents
+            and not await self._sees_anything(page)
+        ):
             raise no_access()
         return await render(
             request,
             "record/timeline.html",
-            visit=visit,
-            years=[] if by_type else _by_year(found.documents),
-            groups=_by_category(found.documents) if by_type else [],
-            documents=found.documents,
-            next=found.next,
+            page=page,
+            years=[] if by_type else _by_year(timeline.documents),
+            groups=_by_category(timeline.documents) if by_type else [],
+            documents=timeline.documents,
+            next=timeline.next,
             cursor=query.get("cursor"),
             category=category if category in CATEGORIES else "",
             text=text,
             by_type=by_type,
             withdrawn=withdrawn,
-            launchable=not visit.own and found.grant is not None and await self._access.clients.launchable(),
-            **LOOKS,
-            **await self._banner(visit),
+            launchable=not page.is_own and timeline.grant is not None and await self._access.clients.launchable(),
+            **DOCUMENT_VARIABLES,
+            **await self._banner(page),
         )
 
-    async def _sees_anything(self, visit: Visit) -> bool:
-        """Whether a professional without access sees any document, whatever was searched for: his own."""
+    async def _sees_anything(self, page: PageContext) -> bool:
+        """Return whether a professional without a grant sees any document of the record, such as their own."""
         any_status = Filters(status=())
-        return bool((await self._record.timeline(visit.requester, visit.person_id, any_status, limit=1)).documents)
+        return bool((await self._record.timeline(page.requester, page.person_id, any_status, limit=1)).documents)
 
-    async def document(self, request: Request, visit: Visit) -> Response:
-        """A document, readable in the page."""
-        document, content = await self._content(request, visit)
-        body, content_view = await readable(self._record.showing, document, content)
+    async def document(self, request: Request, page: PageContext) -> Response:
+        """Show a document with its content."""
+        document, content = await self._content(request, page)
+        body, content_view = await load_content_view(self._record.previews, document, content)
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
-            versions = await self._record.versions(visit.requester, visit.person_id, document.id)
+            versions = await self._record.versions(page.requester, page.person_id, document.id)
         return await render(
             request,
             "record/document.html",
-            visit=visit,
+            page=page,
             document=document,
-            url=f"{visit.documents}/{document.id}",
+            url=f"{page.documents_url}/{document.id}",
             body=body,
-            reading=formatting,
+            formatting=formatting,
             view=content_view,
             versions=versions,
             newest=next((one for one in versions if one.status is Status.CURRENT), None),
-            mine=is_own(document, visit.requester),
+            mine=is_own(document, page.requester),
             findings=[FINDINGS[key] for key in document.findings if key in FINDINGS and key != UNCONFIRMED],
             unconfirmed=FINDINGS[UNCONFIRMED] if UNCONFIRMED in document.findings else None,
-            holders=await self._holders(visit),
+            holders=await self._holders(page),
             error="",
-            **LOOKS,
-            **await self._banner(visit),
+            **DOCUMENT_VARIABLES,
+            **await self._banner(page),
         )
 
-    async def original(self, request: Request, visit: Visit) -> Response:
-        """The bytes as they came in, to keep."""
-        document, content = await self._content(request, visit)
+    async def original(self, request: Request, page: PageContext) -> Response:
+        """Download the bytes as deposited."""
+        document, content = await self._content(request, page)
         name = quote(file_name(document))
         disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        return Response(content, media_type=document.media_type, headers=SANDBOXED | disposition)
+        return Response(content, media_type=document.media_type, headers=SANDBOX_HEADERS | disposition)
 
-    async def picture(self, request: Request, visit: Visit) -> Response:
-        """An image document, made anew from its pixels."""
-        document, content = await self._part(request, visit, "image")
+    async def image(self, request: Request, page: PageContext) -> Response:
+        """Return an image document, encoded anew from its pixels."""
+        document, content = await self._continue_reading(request, page, "image")
         try:
-            media_type, data = await self._record.showing.picture(document, content)
+            media_type, data = await self._record.previews.image(document, content)
         except Unreadable:
-            return await _not_shown(request)
-        return Response(data, media_type=media_type, headers=SANDBOXED)
+            return await _placeholder_image(request)
+        return Response(data, media_type=media_type, headers=SANDBOX_HEADERS)
 
-    async def sheet(self, request: Request, visit: Visit) -> Response:
-        """A page of a PDF as a picture."""
-        document, content = await self._part(request, visit, "pdf")
+    async def page_image(self, request: Request, page: PageContext) -> Response:
+        """Return a page of a PDF as an image."""
+        document, content = await self._continue_reading(request, page, "pdf")
         try:
-            png = await self._record.showing.sheet(document, content, request.path_params["number"])
+            png = await self._record.previews.page_image(document, content, request.path_params["number"])
         except Unreadable:
-            return await _not_shown(request)
+            return await _placeholder_image(request)
         if png is None:
             raise Problem(404, "not-found", NOT_FOUND)
-        return Response(png, media_type="image/png", headers=SANDBOXED)
+        return Response(png, media_type="image/png", headers=SANDBOX_HEADERS)
 
-    async def _part(self, request: Request, visit: Visit, kind: str) -> tuple[Document, bytes]:
-        """A document of a kind, for one more picture of it."""
-        return await self._record.part(
-            visit.requester,
-            visit.person_id,
+    async def _continue_reading(self, request: Request, page: PageContext, kind: str) -> tuple[Document, bytes]:
+        """Return a document of a kind, for a further image of it."""
+        return await self._record.continue_reading(
+            page.requester,
+            page.person_id,
             request.path_params["document_id"],
             matching=lambda document: document.kind == kind,
         )
 
-    async def _content(self, request: Request, visit: Visit) -> tuple[Document, bytes]:
-        return await self._record.content(visit.requester, visit.person_id, request.path_params["document_id"])
+    async def _content(self, request: Request, page: PageContext) -> tuple[Document, bytes]:
+        return await self._record.content(page.requester, page.person_id, request.path_params["document_id"])
 
-    async def _holders(self, visit: Visit) -> list[str]:
-        """For the patient: the names of those who have access to her record right now."""
-        if not visit.own:
+    async def _holders(self, page: PageContext) -> list[str]:
+        """Return, for patients, the names of those who have access to their record now."""
+        if not page.is_own:
             return []
-        consent = await self._access.consent(visit.person_id)
+        consent = await self._access.consent(page.person_id)
         return sorted({grant.holder for grant in consent.grants if grant.holder})
 
 
-async def readable(showing: Showing, document: Document, content: bytes) -> tuple[str, Any]:
-    """How a document is shown (fhir, pdf, cda, image, text, or nothing) and the view its template needs."""
+async def load_content_view(previews: Previews, document: Document, content: bytes) -> tuple[str, Any]:
+    """Return how a document is displayed (fhir, pdf, cda, image, text, or nothing), and the data of that template."""
     try:
         match document.kind:
             case "fhir":
                 return "fhir", await asyncio.to_thread(_fhir_view, content)
             case "pdf":
-                return "pdf", await showing.sheets(document, content)
+                return "pdf", await previews.pdf_pages(document, content)
             case "cda":
-                sections = await showing.sections(document, content)
+                sections = await previews.cda_sections(document, content)
                 return ("cda", sections) if sections else ("nothing", None)
             case "text":
                 return "text", plain_text(content)
@@ -208,14 +228,14 @@ def _fhir_view(content: bytes) -> DocumentView:
     return view(decode(content))
 
 
-async def _not_shown(request: Request) -> Response:
-    """In place of a picture that cannot be made: one that says so."""
+async def _placeholder_image(request: Request) -> Response:
+    """Return an image that says that the document cannot be displayed."""
     svg = await render(request, "record/not-shown.svg.html", 422)
-    return Response(svg.body, svg.status_code, media_type="image/svg+xml", headers=SANDBOXED)
+    return Response(svg.body, svg.status_code, media_type="image/svg+xml", headers=SANDBOX_HEADERS)
 
 
 def file_name(document: Document) -> str:
-    """A name for the download, from the title; safe on every system."""
+    """Return a file name for the download, from the title; valid on every system."""
     kind = document.kind
     extension = _EXTENSIONS.get(kind, document.media_type.rpartition("/")[2])
     stem = re.sub(r"[^\w .-]+", "", document.title).strip(" .")[:80] or document.category

@@ -1,1 +1,1 @@
-"""Previews of documents, made in separate processes."""
+"""Previews of documents, rendered in separate processes."""

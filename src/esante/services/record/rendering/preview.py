@@ -1,4 +1,4 @@
-"""What is shown of a document that is not FHIR, as the processes of the sandbox read it."""
+"""Previews of documents other than FHIR, rendered by the worker processes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from markupsafe import Markup
 
 from esante.services.record.model import Document
-from esante.services.record.rendering.worker_pool import Sandbox, Unopened
+from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 
 MAX_TEXT = 1_000_000
-"""Characters that a text document may have to be shown in a page."""
+"""The largest number of characters of a text document that a page displays."""
 
 
 class Unreadable(Exception):
-    """The document cannot be shown: encrypted, broken, or too much for the processes; the download still has it."""
+    """The document cannot be displayed: encrypted, broken, or too large for the workers; it can be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """A page of a PDF: its number from 1, its picture's size in pixels, and its text."""
+class PdfPage:
+    """A page of a PDF: its number from 1, the size of its image in pixels, and its text."""
 
     number: int
     width: int
@@ -27,7 +27,7 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class CdaSection:
     """A section of a CDA document: heading level from 2, title, and its narrative as sanitised HTML."""
 
     level: int
@@ -35,36 +35,39 @@ class Section:
     body: Markup
 
 
-class Showing:
-    """Shows documents; every method raises `Unreadable`, and `storage.Overloaded` when too many wait."""
+class Previews:
+    """Renders previews of documents.
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    Every method raises `Unreadable`, and `storage.Overloaded` when too many requests wait for a worker.
+    """
 
-    async def sheets(self, document: Document, content: bytes) -> tuple[int, list[Sheet]]:
-        """How many pages a PDF has, and the first of them, as many as are shown."""
-        (pages, found), _ = await self._ask("sheets", document, content)
-        return pages, [Sheet(number, *sheet) for number, sheet in enumerate(found, 1)]
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
 
-    async def sheet(self, document: Document, content: bytes, number: int) -> bytes | None:
-        """The picture of a page (from 1) as PNG; None for a page that is not shown."""
-        there, png = await self._ask("sheet", document, content, number)
-        return png if there else None
+    async def pdf_pages(self, document: Document, content: bytes) -> tuple[int, list[PdfPage]]:
+        """Return the number of pages of a PDF, and the pages that are displayed (the first ones)."""
+        (count, pages), _ = await self._run("pdf_pages", document, content)
+        return count, [PdfPage(number, *page) for number, page in enumerate(pages, 1)]
 
-    async def picture(self, document: Document, content: bytes) -> tuple[str, bytes]:
-        """An image made anew from its pixels: media type and bytes."""
-        return await self._ask("picture", document, content)
+    async def page_image(self, document: Document, content: bytes, number: int) -> bytes | None:
+        """Return the image of a page (from 1) as PNG; None for a page that is not displayed."""
+        is_displayed, png = await self._run("page_image", document, content, number)
+        return png if is_displayed else None
 
-    async def sections(self, document: Document, content: bytes) -> list[Section]:
-        """The narrative sections of a CDA R2 document, in order."""
-        found, _ = await self._ask("sections", document, content)
-        # The process has let through nothing but plain structure (`worker/rendering.py`).
-        return [Section(level, title, Markup(body)) for level, title, body in found]  # noqa: S704
+    async def image(self, document: Document, content: bytes) -> tuple[str, bytes]:
+        """Return the media type and bytes of an image document, encoded anew from its pixels."""
+        return await self._run("image", document, content)
 
-    async def _ask(self, task: str, document: Document, content: bytes, number: int = 0) -> tuple[Any, bytes]:
+    async def cda_sections(self, document: Document, content: bytes) -> list[CdaSection]:
+        """Return the narrative sections of a CDA R2 document, in order."""
+        sections, _ = await self._run("cda_sections", document, content)
+        # The worker lets through plain structure only (`worker/rendering.py`).
+        return [CdaSection(level, title, Markup(body)) for level, title, body in sections]  # noqa: S704
+
+    async def _run(self, task: str, document: Document, content: bytes, number: int = 0) -> tuple[Any, bytes]:
         try:
-            head, body = await self._sandbox.ask({"task": task, "number": number}, content, document.sha256)
-        except Unopened as error:
+            head, body = await self._workers.run({"task": task, "number": number}, content, document.sha256)
+        except WorkerFailure as error:
             raise Unreadable from error
         if "unreadable" in head:
             raise Unreadable
@@ -72,7 +75,10 @@ class Showing:
 
 
 def plain_text(data: bytes) -> str:
-    """The text of a text document; raises `Unreadable` for a longer one, since half of it could mislead."""
+    """Return the text of a text document.
+
+    Raises: `Unreadable` for one over `MAX_TEXT` characters, since a part of it could mislead.
+    """
     text = data.decode("utf-8", "replace")
     if len(text) > MAX_TEXT:
         raise Unreadable

@@ -1,4 +1,4 @@
-"""The way to the processes that open documents: started when needed, killed when they take too long."""
+"""A pool of processes that open documents: started when needed, killed when a task takes too long."""
 
 import asyncio
 import json
@@ -7,29 +7,32 @@ import sys
 import time
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 from esante.core.storage import Overloaded
+from esante.core.types import Json
 
 TIMEOUT = 10.0
 """Seconds for one task; the largest real documents take two on a slow machine."""
 WORKERS = 2
-WAITING = 100
-SHUNNED = 600.0
-"""Seconds in which a document that cost a process is not opened again: its other pages would cost one each."""
-REMEMBERED = 1_000
+MAX_WAITING = 100
+QUARANTINE = 600.0
+"""Seconds for which a document that cost a process is not opened again: its other pages would cost one each."""
+MAX_QUARANTINED = 1_000
+"""Documents in quarantine at one time; the oldest leaves it first."""
 MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of a part of an answer; a longer one is an error of the worker."""
 _WORKER = Path(__file__).with_name("worker")
-_GONE = (ConnectionError, asyncio.IncompleteReadError)
-Answer = tuple[dict[str, Any], bytes]
+_DEAD = (ConnectionError, asyncio.IncompleteReadError)
+Answer = tuple[Json, bytes]
+"""The head of an answer (a JSON object) and its bytes."""
 
 
-class Unopened(Exception):
-    """No process could open the document: it crashes or stalls every one."""
+class WorkerFailure(Exception):
+    """No process could open the document: it makes every one crash or time out."""
 
 
-class Sandbox:
-    """A few processes, one document at a time each; a document that kills or stalls one harms no other."""
+class WorkerPool:
+    """Some processes with one document at a time each: a document that crashes or stalls one affects no other."""
 
     def __init__(self, workers: int = WORKERS) -> None:
         self._workers = [_Worker() for _ in range(workers)]
@@ -37,69 +40,71 @@ class Sandbox:
         for worker in self._workers:
             self._free.put_nowait(worker)
         self._waiting = 0
-        self._bad: OrderedDict[bytes, float] = OrderedDict()
+        self._quarantine: OrderedDict[bytes, float] = OrderedDict()
 
-    async def ask(self, request: dict[str, Any], data: bytes, key: bytes | None = None) -> Answer:
-        """Have a task done on a document (see `worker/__main__.py`); the answer's object and its bytes.
+    async def run(self, request: Json, data: bytes, key: bytes | None = None) -> Answer:
+        """Run a task on a document (see `worker/__main__.py`) and return its answer.
 
-        `key` names the document over several tasks: once it cost a process, it is `Unopened` for some minutes
-        without another try. Raises `Unopened`, and `Overloaded` when too many wait or no process can start.
+        `key` identifies the document over several tasks: once it cost a process, it is refused for `QUARANTINE`
+        seconds without another try.
+
+        Raises: `WorkerFailure`, and `Overloaded` when too many requests wait or no process can be started.
         """
-        if self._waiting >= WAITING:
-            raise Overloaded("too many documents wait to be opened")
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded("too many documents are waiting for a worker process; try again later")
         self._waiting += 1
         try:
             worker = await self._free.get()
         finally:
             self._waiting -= 1
         try:
-            if self._is_bad(key):
-                raise Unopened
+            if self._is_quarantined(key):
+                raise WorkerFailure
             try:
-                return await worker.ask(request, data)
-            except _GONE:  # killed perhaps for another reason, such as the machine's memory: the document gets
-                return await worker.ask(request, data)  # a second process
-        except (TimeoutError, *_GONE) as error:
-            self._shun(key)
-            raise Unopened from error
+                return await worker.run(request, data)
+            except _DEAD:  # perhaps killed for another reason, such as the memory of the machine: a second try
+                return await worker.run(request, data)
+        except (TimeoutError, *_DEAD) as error:
+            self._put_in_quarantine(key)
+            raise WorkerFailure from error
         finally:
             self._free.put_nowait(worker)
 
     async def close(self) -> None:
-        """End the processes; waits for the documents they are at."""
+        """Stop the processes, each after its current document."""
         for _ in self._workers:
             await (await self._free.get()).stop()
         for worker in self._workers:
             self._free.put_nowait(worker)
 
-    def _is_bad(self, key: bytes | None) -> bool:
-        return key is not None and time.monotonic() - self._bad.get(key, -SHUNNED) < SHUNNED
+    def _is_quarantined(self, key: bytes | None) -> bool:
+        return key is not None and time.monotonic() - self._quarantine.get(key, -QUARANTINE) < QUARANTINE
 
-    def _shun(self, key: bytes | None) -> None:
+    def _put_in_quarantine(self, key: bytes | None) -> None:
         if key is not None:
-            self._bad[key] = time.monotonic()
-            self._bad.move_to_end(key)
-            if len(self._bad) > REMEMBERED:
-                self._bad.popitem(last=False)
+            self._quarantine[key] = time.monotonic()
+            self._quarantine.move_to_end(key)
+            if len(self._quarantine) > MAX_QUARANTINED:
+                self._quarantine.popitem(last=False)
 
 
 class _Worker:
-    """A process, started when needed. Whatever goes wrong, it is killed and the next request starts another."""
+    """A process, started when needed. After any error it is killed, and the next request starts another."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
 
-    async def ask(self, request: dict[str, Any], data: bytes) -> Answer:
-        """The answer to one request; raises TimeoutError, or one of `_GONE` when the process dies."""
+    async def run(self, request: Json, data: bytes) -> Answer:
+        """Return the answer to one request. Raises: TimeoutError, or one of `_DEAD` when the process dies."""
         try:
-            process = await self._running()
-            return await asyncio.wait_for(_ask(process, request, data), TIMEOUT)
+            process = await self._ensure_started()
+            return await asyncio.wait_for(_exchange(process, request, data), TIMEOUT)
         except BaseException:
             await asyncio.shield(self.stop())
             raise
 
     async def stop(self) -> None:
-        """Kill the process, if there is one."""
+        """Kill the process, if one is running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -107,33 +112,36 @@ class _Worker:
             process.send_signal(signal.SIGKILL)
         await process.wait()
 
-    async def _running(self) -> asyncio.subprocess.Process:
+    async def _ensure_started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
             command = [sys.executable, "-I", str(_WORKER)]
-            pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+            pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *command, stdin=pipe, stdout=pipe, stderr=nothing, env={}
+                    *command, stdin=pipe, stdout=pipe, stderr=null, env={}
                 )
             except OSError as error:
-                raise Overloaded("no process can be started to open documents") from error
+                raise Overloaded(
+                    "no worker process can be started; check the limits on processes and memory"
+                ) from error
         return self._process
 
 
-async def _ask(process: asyncio.subprocess.Process, request: dict[str, Any], data: bytes) -> Answer:
-    assert process.stdin is not None
-    assert process.stdout is not None
+async def _exchange(process: asyncio.subprocess.Process, request: Json, data: bytes) -> Answer:
+    """Send a request and return the answer. Raises: one of `_DEAD` when the process dies."""
+    if process.stdin is None or process.stdout is None:
+        raise ConnectionError("the worker process has no pipes")
     text = json.dumps(request).encode()
     process.stdin.write(len(text).to_bytes(4, "big") + text + len(data).to_bytes(8, "big"))
     process.stdin.write(data)
     await process.stdin.drain()
-    head: dict[str, Any] = json.loads(await _part(process.stdout, 4))
-    return head, await _part(process.stdout, 8)
+    head: Json = json.loads(await _read_part(process.stdout, 4))
+    return head, await _read_part(process.stdout, 8)
 
 
-async def _part(stream: asyncio.StreamReader, width: int) -> bytes:
-    """A part of a message after its length of `width` bytes; no honest answer is as long as `MAX_ANSWER`."""
+async def _read_part(stream: asyncio.StreamReader, width: int) -> bytes:
+    """Return a part of a message, which follows its length of `width` bytes."""
     length = int.from_bytes(await stream.readexactly(width), "big")
     if length > MAX_ANSWER:
-        raise ConnectionError("the answer is too long")
+        raise ConnectionError(f"the answer of the worker has {length:,} bytes, over {MAX_ANSWER:,}")
     return await stream.readexactly(length)

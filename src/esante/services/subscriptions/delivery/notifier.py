@@ -15,7 +15,7 @@ from esante.identity.access import Verdict
 from esante.services.record import Document, Record
 from esante.services.subscriptions import rules
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.model import EventsNotified, Subscription, TopicEvent
+from esante.services.subscriptions.model import Subscription, TopicEvent
 
 AllowedEvents = list[tuple[TopicEvent, Verdict, Document]]
 """Events that may be notified, each with the verdict that allows it and the document that it is about."""
@@ -108,7 +108,7 @@ class Notifier:
             documents_by_verdict.setdefault((event.focus.person_id, verdict), {})[document.id] = document
         rows: list[Row] = []
         for (person_id, verdict), documents in documents_by_verdict.items():
-            rows += self._record.told(
+            rows += self._record.audit_rows(
                 EventsNotified,
                 subscription.owner,
                 person_id,

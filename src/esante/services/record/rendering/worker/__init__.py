@@ -1,5 +1,5 @@
-"""The process that opens documents of others: it runs apart, with a bound on its memory, and may die.
+"""The process that opens documents from outside: isolated, with limited memory, and expendable.
 
-Started as a folder (`python -I …/worker`), so that its files are modules of their own and nothing of the
+It is started as a folder (`python -I …/worker`), so that its files are top-level modules and nothing of the
 platform is imported.
 """

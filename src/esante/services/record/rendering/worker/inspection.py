@@ -1,6 +1,6 @@
-"""What a look into a PDF, a CDA or an image finds before it is taken in.
+"""Inspection of a PDF, a CDA or an image before it is accepted.
 
-Each look gives `findings` ([[key, detail], …]) and `meta` (what the document says of itself), or raises `Refuse`.
+Each function returns `findings` ([[key, detail], …]) and `meta` (the document's own metadata), or raises `Refused`.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ _HEX = re.compile(rb"#([0-9A-Fa-f]{2})")
 _OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
 
 
-class Refuse(Exception):
-    """The document cannot be taken in: a key of the findings, and what was found."""
+class Refused(Exception):
+    """The document is refused: a key of `validation_messages.REFUSALS`, and details."""
 
     def __init__(self, key: str, detail: str = "") -> None:
         super().__init__(key, detail)
@@ -41,7 +41,7 @@ class Refuse(Exception):
 
 
 def inspect_pdf(data: bytes) -> dict[str, Any]:
-    """Pages, encryption and active content of a PDF (ISO 32000-1, 7.5.7, 7.6 and 12.6.4); renders nothing."""
+    """Return pages, encryption and active content of a PDF (ISO 32000-1, 7.5.7, 7.6 and 12.6.4); renders nothing."""
     import pypdfium2 as pdfium
     from pypdfium2 import raw
 
@@ -51,23 +51,23 @@ def inspect_pdf(data: bytes) -> dict[str, Any]:
     except pdfium.PdfiumError as error:
         if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD or "password" in str(error).lower():
             return {"findings": [("pdf-encrypted", "")]}
-        raise Refuse("pdf-broken") from None
+        raise Refused("pdf-broken") from None
     pages = len(pdf)
     if not 1 <= pages <= MAX_PAGES:
-        raise Refuse("pdf-broken" if pages < 1 else "too-complex", f"{pages} pages")
+        raise Refused("pdf-broken" if pages < 1 else "too-complex", f"{pages} pages")
     if raw.FPDF_GetSecurityHandlerRevision(pdf) != -1:
         findings.append(("pdf-encrypted", ""))
-    found = _active_names(data)
+    active = _active_content(data)
     if raw.FPDFDoc_GetJavaScriptActionCount(pdf) > 0:
-        found.add("pdf-javascript")
+        active.add("pdf-javascript")
     if raw.FPDFDoc_GetAttachmentCount(pdf) > 0:
-        found.add("pdf-embedded-file")
+        active.add("pdf-embedded-file")
     pdf.close()
-    return {"findings": findings + [(key, "") for key in sorted(found)], "meta": {"pages": pages}}
+    return {"findings": findings + [(key, "") for key in sorted(active)], "meta": {"pages": pages}}
 
 
-def _active_names(data: bytes) -> set[str]:
-    """Names of active content in the file and in its compressed object streams, escapes resolved."""
+def _active_content(data: bytes) -> set[str]:
+    """Return the findings for names of active content in the file and its object streams, escapes resolved."""
     texts, left = [data], MAX_INFLATED
     for match in _OBJECT_STREAM.finditer(data):
         inflater = zlib.decompressobj()
@@ -75,35 +75,35 @@ def _active_names(data: bytes) -> set[str]:
             texts.append(inflater.decompress(data[match.end() :], left))
             left -= len(texts[-1])
         if left <= 0:
-            raise Refuse("too-complex", "its object streams are too large")
-    found = set()
+            raise Refused("too-complex", "object streams too large")
+    findings = set()
     for text in texts:
         for name, array in set(_NAME.findall(text)):
             plain = _HEX.sub(lambda escape: bytes([int(escape[1], 16)]), name)
             # An array after OpenAction is a page to begin with, not an action (ISO 32000-1, table 28).
             if plain in _ACTIVE and not (plain == b"OpenAction" and array):
-                found.add(_ACTIVE[plain])
-    return found
+                findings.add(_ACTIVE[plain])
+    return findings
 
 
 def inspect_cda(data: bytes) -> dict[str, Any]:
-    """Header of a CDA R2 document; no DTD, no entity, no network, bounded depth and size."""
+    """Return the header of a CDA R2 document; no DTD, no entity, no network, limited depth and size."""
     from lxml import etree
 
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
     )
     if data.count(b"<") > MAX_ELEMENTS * 2:
-        raise Refuse("too-complex", "too many elements")
+        raise Refused("too-complex", "too many elements")
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         place = f"line {error.position[0]}, column {error.position[1]}" if error.position else ""
-        raise Refuse("xml-broken", place) from None
+        raise Refused("xml-broken", place) from None
     if root.getroottree().docinfo.doctype:
-        raise Refuse("xml-doctype")
+        raise Refused("xml-doctype")
     if root.tag != f"{{{HL7}}}ClinicalDocument":
-        raise Refuse("not-cda", str(root.tag)[:100])
+        raise Refused("not-cda", str(root.tag)[:100])
     findings = []
     if root.getroottree().xpath("/processing-instruction('xml-stylesheet')"):
         findings.append(("cda-stylesheet", ""))
@@ -137,17 +137,17 @@ def _cda_header(root: Any) -> dict[str, Any]:
 
 
 def inspect_image(data: bytes) -> dict[str, Any]:
-    """Whether a PNG or JPEG can be shown whole, within a bound on its pixels."""
+    """Return width and height of a PNG or JPEG that can be decoded completely, within a limit on its pixels."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # ours is the bound, and it has a name of its own
+    Image.MAX_IMAGE_PIXELS = None  # the limit is MAX_PIXELS
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise Refuse("too-complex", f"{image.width} x {image.height} pixels")
+                raise Refused("too-complex", f"{image.width} x {image.height} pixels")
             image.load()
             return {"meta": {"width": image.width, "height": image.height}}
-    except Refuse:
+    except Refused:
         raise
     except (OSError, ValueError, SyntaxError):
-        raise Refuse("image-broken") from None
+        raise Refused("image-broken") from None

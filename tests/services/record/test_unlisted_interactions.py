@@ -1,7 +1,7 @@
-"""The other side of the CapabilityStatement: what it does not list is refused in a clean way, whatever the type.
+"""The CapabilityStatement: interactions that it does not list are refused with an OperationOutcome, for every type.
 
-What it lists for clinical types is tried in `test_capabilities`; here are the conditional changes, the other types and
-the operations.
+The listed interactions of clinical types are tested in `test_capabilities`; here are conditional changes, the other
+types and the operations.
 """
 
 from datetime import UTC, datetime
@@ -13,8 +13,8 @@ from esante.core.fhir import check
 from esante.core.fhir.definitions import load
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
+from tests.support.record import FHIR
 
-from .conftest import FHIR
 from .test_capabilities import BODIES, app_client, body
 from .test_opening import deposit, laboratory_report
 
@@ -22,11 +22,11 @@ STRICT = {"Prefer": "handling=strict"}
 PATCH = b'[{"op": "add", "path": "/language", "value": "de"}]'
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-NOBODY = "0" * 64
-#: Of the log also 403: it is a patient's own, and software of a hospital asks here.
-REFUSED = {"AuditEvent": (403, 404, 405)}
+UNKNOWN_ID = "0" * 64
+#: AuditEvent also with 403: only patients may read theirs, and the client is the software of a hospital.
+REFUSAL_STATUSES = {"AuditEvent": (403, 404, 405)}
 
-#: How each interaction of R4 is asked for: method, address (of a type and an id), headers, and whether it has a body.
+#: The request of each interaction of R4: method, address (of a type and an id), and headers.
 INTERACTIONS = {
     "create": ("POST", "{type}", FHIR),
     "read": ("GET", "{type}/{id}", {}),
@@ -41,28 +41,29 @@ INTERACTIONS = {
     "search-type": ("GET", "{type}", {}),
     "search by form": ("POST", "{type}/_search", FORM),
 }
-#: What the statement calls an interaction, where it has another word for it.
-LISTED = {"search by form": "search-type", "conditional update": "update", "conditional delete": "delete"}
+#: The codes of interactions that have another name here.
+INTERACTION_CODES = {"search by form": "search-type", "conditional update": "update", "conditional delete": "delete"}
 CONDITIONAL = {"conditional update": "conditionalUpdate", "conditional delete": "conditionalDelete"}
 
 
 @pytest.fixture(scope="module")
 async def client(world, dsn, tmp_path_factory):
-    """A hospital's software at the whole application."""
+    """A client of the whole application, with a token of a hospital."""
     folder = tmp_path_factory.mktemp("app")
     async with app_client(world, dsn, folder, world.people["hospital"], "system/*.cruds") as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-async def whole(client):
-    """What the platform says it can."""
+async def rest(client):
+    """The element `rest` of the statement."""
     return (await client.get("/fhir/metadata", headers={"Authorization": ""})).json()["rest"][0]
 
 
 @pytest.fixture(scope="module")
-async def statement(whole):
-    return {one["type"]: one for one in whole["resource"]}
+async def capabilities(rest):
+    """The capabilities of each type."""
+    return {one["type"]: one for one in rest["resource"]}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,8 @@ async def person(world):
 
 
 @pytest.fixture(scope="module")
-async def there(client, person, world):
-    """Something that is there, of each type that is not clinical: its id."""
+async def existing_ids(client, person, world):
+    """The id of an existing resource of each type that is not clinical."""
     document = await deposit(client, person, laboratory_report(person, ("1", 14.1)))
     text = {"resourceType": "DocumentReference", "status": "current", "subject": {"reference": f"Patient/{person.id}"}}
     text |= {"type": {"coding": [{"system": "http://loinc.org", "code": "51852-2"}]}}
@@ -95,21 +96,23 @@ async def there(client, person, world):
     }
 
 
-def is_listed(told: dict, name: str) -> bool:
-    """Whether a statement about a type lists an interaction."""
-    codes = {one["code"] for one in told.get("interaction", ())}
-    return LISTED.get(name, name) in codes and (name not in CONDITIONAL or bool(told.get(CONDITIONAL[name])))
+def is_listed(capability: dict, name: str) -> bool:
+    """Return whether the capabilities of a type list an interaction."""
+    codes = {one["code"] for one in capability.get("interaction", ())}
+    return INTERACTION_CODES.get(name, name) in codes and (
+        name not in CONDITIONAL or bool(capability.get(CONDITIONAL[name]))
+    )
 
 
-def content_of(headers: dict, type_: str) -> bytes | None:
-    """A body that fits the headers."""
+def body_for(headers: dict, type_: str) -> bytes | None:
+    """Return a body that fits the headers."""
     if headers is FHIR:
         return orjson.dumps({"resourceType": type_})
     return {id(JSON_PATCH): PATCH, id(FORM): b"_count=1"}.get(id(headers))
 
 
 def assert_refused(answer, statuses, where) -> None:
-    """A refusal in FHIR, which says what is wrong."""
+    """Check that an answer is a refusal with a valid OperationOutcome."""
     assert answer.status_code in statuses, (where, answer.status_code, answer.text)
     assert answer.headers["content-type"] == "application/fhir+json", where
     assert answer.json()["resourceType"] == "OperationOutcome", where
@@ -119,44 +122,44 @@ def assert_refused(answer, statuses, where) -> None:
         assert allowed != [""] and answer.request.method not in allowed, (where, allowed)
 
 
-async def test_what_is_not_listed_is_refused(client, statement, there):
-    tried = 0
+async def test_unlisted_interaction_is_refused(client, capabilities, existing_ids):
+    requests = 0
     for type_ in sorted(load().resource_types):
         for name, (method, address, headers) in INTERACTIONS.items():
-            if is_listed(statement.get(type_, {}), name) or (type_, name) == ("Patient", "history-instance"):
+            if is_listed(capabilities.get(type_, {}), name) or (type_, name) == ("Patient", "history-instance"):
                 continue
-            path = "/fhir/" + address.format(type=type_, id=there.get(type_, NOBODY))
-            answer = await client.request(method, path, headers=headers, content=content_of(headers, type_))
-            assert_refused(answer, REFUSED.get(type_, (404, 405)), (method, path))
-            tried += 1
-    assert tried > 1_000
+            path = "/fhir/" + address.format(type=type_, id=existing_ids.get(type_, UNKNOWN_ID))
+            answer = await client.request(method, path, headers=headers, content=body_for(headers, type_))
+            assert_refused(answer, REFUSAL_STATUSES.get(type_, (404, 405)), (method, path))
+            requests += 1
+    assert requests > 1_000
 
 
 @pytest.mark.parametrize("type_", ["Nothing", "observation", "Resource", "DomainResource", "Observation%00", "é"])
-async def test_what_is_no_type_is_nothing(client, type_):
+async def test_unknown_type_is_refused(client, type_):
     for method, address, headers in INTERACTIONS.values():
-        path = "/fhir/" + address.format(type=type_, id=NOBODY)
-        answer = await client.request(method, path, headers=headers, content=content_of(headers, "Basic"))
+        path = "/fhir/" + address.format(type=type_, id=UNKNOWN_ID)
+        answer = await client.request(method, path, headers=headers, content=body_for(headers, "Basic"))
         assert_refused(answer, (404, 405), (method, path))
 
 
-async def test_operations_that_are_not_listed_are_refused(client, statement, whole, person):
-    of_system = {one["name"] for one in whole["operation"]}
+async def test_unlisted_operation_is_refused(client, capabilities, rest, person):
+    of_system = {one["name"] for one in rest["operation"]}
     for name in {"no-such", "match", "lastn", "expand", "stats", "everything", "docref"} - of_system:
         assert_refused(await client.get(f"/fhir/${name}"), (404, 405), name)
-        for type_, told in statement.items():
-            if name in {one["name"] for one in told.get("operation", ())}:
+        for type_, capability in capabilities.items():
+            if name in {one["name"] for one in capability.get("operation", ())}:
                 continue
             for path in (f"{type_}/${name}", f"{type_}/{person.id.hex}{person.id.hex}/${name}"):
                 for method in ("GET", "POST"):
-                    given = orjson.dumps({"resourceType": "Parameters"}) if method == "POST" else None
-                    answer = await client.request(method, f"/fhir/{path}", content=given)
-                    assert_refused(answer, REFUSED.get(type_, (404, 405)), (method, path))
+                    content = orjson.dumps({"resourceType": "Parameters"}) if method == "POST" else None
+                    answer = await client.request(method, f"/fhir/{path}", content=content)
+                    assert_refused(answer, REFUSAL_STATUSES.get(type_, (404, 405)), (method, path))
 
 
-async def test_the_other_types_do_what_they_are_said_to_do(client, statement, there, person):
-    for type_, id_ in there.items():
-        codes = {one["code"] for one in statement[type_]["interaction"]}
+async def test_listed_interactions_of_other_types_work(client, capabilities, existing_ids, person):
+    for type_, id_ in existing_ids.items():
+        codes = {one["code"] for one in capabilities[type_]["interaction"]}
         assert {"read"} <= codes <= {"create", "read", "update", "search-type"}
         read = await client.get(f"/fhir/{type_}/{id_}", headers={"Accept": "application/fhir+json"})
         assert (read.status_code, read.json()["resourceType"]) == (200, type_), read.text
@@ -174,38 +177,36 @@ async def test_the_other_types_do_what_they_are_said_to_do(client, statement, th
         assert_refused(unknown, (400,), type_)
 
 
-async def test_the_log_the_stays_and_the_subscriptions_are_searched_as_they_are_told(
-    world, client, statement, dsn, tmp_path
-):
-    about = await world.person()
+async def test_listed_search_parameters_of_other_services_work(world, client, capabilities, dsn, tmp_path):
+    patient = await world.person()
     values = {
-        "patient": f"Patient/{about.id}",
-        "patient.identifier": f"{about.identifiers[0].system}|{about.identifiers[0].value}",
+        "patient": f"Patient/{patient.id}",
+        "patient.identifier": f"{patient.identifiers[0].system}|{patient.identifiers[0].value}",
         "date": "ge2020",
         "status": "active",
         "criteria": "https://esante.lu/fhir/SubscriptionTopic/documents",
         "url": "https://ehr.example/told",
-        "_id": NOBODY,
+        "_id": UNKNOWN_ID,
         "managing-entity": f"Organization/{world.people['hospital'].id}",
     }
-    async with app_client(world, dsn, tmp_path, requester_of(about), "patient/*.cruds") as app:
-        for type_, asker in (("AuditEvent", app), ("Subscription", client), ("Group", client)):
-            for told in statement[type_]["searchParam"]:
-                named = {told["name"]: values[told["name"]]}
-                named |= {"patient": values["patient"]} if type_ == "AuditEvent" else {}
-                answer = await asker.get(f"/fhir/{type_}", params=named, headers=STRICT)
-                assert answer.status_code == 200, (type_, named, answer.text)
-        entry = (await app.get(f"/fhir/AuditEvent?patient={about.id}")).json()["entry"][0]["resource"]
+    async with app_client(world, dsn, tmp_path, requester_of(patient), "patient/*.cruds") as app:
+        for type_, requester in (("AuditEvent", app), ("Subscription", client), ("Group", client)):
+            for parameter in capabilities[type_]["searchParam"]:
+                params = {parameter["name"]: values[parameter["name"]]}
+                params |= {"patient": values["patient"]} if type_ == "AuditEvent" else {}
+                answer = await requester.get(f"/fhir/{type_}", params=params, headers=STRICT)
+                assert answer.status_code == 200, (type_, params, answer.text)
+        entry = (await app.get(f"/fhir/AuditEvent?patient={patient.id}")).json()["entry"][0]["resource"]
         assert (await app.get(f"/fhir/AuditEvent/{entry['id']}")).json() == entry
 
 
-async def test_conditional_changes_are_there_for_every_clinical_type(client, statement, person):
-    """Creating again what is there, changing and removing what a search finds, and a read of what one has."""
+async def test_conditional_changes_work_for_every_clinical_type(client, capabilities, person):
+    """Conditional create of an existing resource, update and delete by a search, and read with If-None-Match."""
     for type_ in sorted(CLINICAL):
-        told = statement[type_]
+        capability = capabilities[type_]
         names = ("conditionalCreate", "conditionalUpdate", "conditionalRead", "conditionalDelete")
-        assert [told[name] for name in names] == [True, True, "full-support", "single"]
-        if type_ == "Medication":  # it says nothing of whose it is: it comes in a transaction
+        assert [capability[name] for name in names] == [True, True, "full-support", "single"]
+        if type_ == "Medication":  # it has no reference to a patient, so it can only be created in a transaction
             continue
         given = body(type_, person) | {"meta": {"tag": [{"system": "urn:x", "code": type_}]}}
         search = f"_tag=urn:x|{type_}"
@@ -226,7 +227,7 @@ async def test_conditional_changes_are_there_for_every_clinical_type(client, sta
         assert (await client.get(f"/fhir/{type_}/{made.json()['id']}")).status_code == 410
 
 
-async def test_one_kind_of_patch_is_understood(client, person):
+async def test_only_valid_json_patch_is_accepted(client, person):
     made = (await client.post("/fhir/Observation", content=orjson.dumps(body("Observation", person)))).json()
     path = f"/fhir/Observation/{made['id']}"
     for media_type in ("application/merge-patch+json", "application/fhir+json", "application/xml-patch+xml", "text/x"):
@@ -244,17 +245,17 @@ async def test_one_kind_of_patch_is_understood(client, person):
 
 
 @pytest.mark.parametrize("kind", ["document", "collection", "searchset", "history", "message", "batch-response"])
-async def test_other_bundles_are_no_requests(client, kind):
+async def test_bundles_of_other_types_are_refused(client, kind):
     bundle = {"resourceType": "Bundle", "type": kind, "timestamp": datetime.now(UTC).isoformat()}
     assert_refused(await client.post("/fhir", content=orjson.dumps(bundle)), (400, 422), kind)
 
 
-async def test_checking_is_there_for_every_type(client, statement):
-    for type_ in statement:
+async def test_validate_works_for_every_type(client, capabilities):
+    for type_ in capabilities:
         answer = await client.post(f"/fhir/{type_}/$validate", content=orjson.dumps({"resourceType": type_}))
         assert answer.status_code == 200, (type_, answer.text)
-        assert "validate" in {one["name"] for one in statement[type_]["operation"]}
+        assert "validate" in {one["name"] for one in capabilities[type_]["operation"]}
 
 
-def test_all_clinical_types_have_a_body():
+def test_every_clinical_type_has_sample_body():
     assert set(BODIES) == set(CLINICAL)

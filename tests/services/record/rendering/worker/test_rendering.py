@@ -1,3 +1,5 @@
+"""Previews as the worker renders them."""
+
 import io
 
 import pytest
@@ -12,10 +14,10 @@ CDA = """<ClinicalDocument xmlns="urn:hl7-org:v3"><component><structuredBody><co
 <title>Findings</title><text>{}</text></section></component></structuredBody></component></ClinicalDocument>"""
 
 
-def pdf(pages):
+def pdf_with_pages(count):
     document = FPDF()
     document.set_font("helvetica", size=12)
-    for number in range(1, pages + 1):
+    for number in range(1, count + 1):
         document.add_page()
         document.cell(text=f"Words of page {number}")
     return bytes(document.output())
@@ -28,58 +30,59 @@ def png(mode="RGB", size=(30, 20), **options):
 
 
 def narrative(text):
-    ((_, title, body),) = rendering.sections(CDA.format(text).encode())
+    ((_, title, body),) = rendering.cda_sections(CDA.format(text).encode())
     return title, body
 
 
-def test_pages_of_a_pdf_have_their_size_and_text():
-    total, sheets = rendering.sheets(pdf(2))
+def test_pdf_pages_have_size_and_text():
+    total, pages = rendering.pdf_pages(pdf_with_pages(2))
     assert total == 2
-    assert [text for _, _, text in sheets] == ["Words of page 1", "Words of page 2"]
-    assert Image.open(io.BytesIO(rendering.sheet(pdf(2), 2))).size == sheets[1][:2]
+    assert [text for _, _, text in pages] == ["Words of page 1", "Words of page 2"]
+    assert Image.open(io.BytesIO(rendering.page_image(pdf_with_pages(2), 2))).size == pages[1][:2]
 
 
-def test_only_so_many_pages_are_shown():
-    content = pdf(rendering.MAX_PAGES + 1)
-    total, sheets = rendering.sheets(content)
-    assert (total, len(sheets)) == (rendering.MAX_PAGES + 1, rendering.MAX_PAGES)
-    assert rendering.sheet(content, rendering.MAX_PAGES + 1) is None
-    assert rendering.sheet(content, 0) is None
+def test_number_of_displayed_pages_is_limited():
+    content = pdf_with_pages(rendering.MAX_PAGES + 1)
+    total, pages = rendering.pdf_pages(content)
+    assert (total, len(pages)) == (rendering.MAX_PAGES + 1, rendering.MAX_PAGES)
+    assert rendering.page_image(content, rendering.MAX_PAGES + 1) is None
+    assert rendering.page_image(content, 0) is None
 
 
-def test_a_page_of_monstrous_size_makes_a_small_picture():
+def test_image_of_huge_page_is_bounded():
     document = FPDF(unit="pt", format=(14_000, 14_000))
     document.add_page()
-    picture = Image.open(io.BytesIO(rendering.sheet(bytes(document.output()), 1)))
+    picture = Image.open(io.BytesIO(rendering.page_image(bytes(document.output()), 1)))
     assert picture.width <= rendering.PAGE_WIDTH
     assert picture.height <= rendering.PAGE_HEIGHT
 
 
 @pytest.mark.parametrize(
-    "show", [rendering.sheets, rendering.picture, rendering.sections, lambda d: rendering.sheet(d, 1)]
+    "show",
+    [rendering.pdf_pages, rendering.reencode_image, rendering.cda_sections, lambda d: rendering.page_image(d, 1)],
 )
 @given(data=st.binary(max_size=300))
-def test_broken_bytes_are_unreadable_and_nothing_worse(show, data):
+def test_broken_bytes_are_unreadable(show, data):
     with pytest.raises(rendering.Unreadable):
         show(data)
 
 
-def test_a_picture_loses_its_metadata():
+def test_reencoded_image_has_no_metadata():
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
     info.add_text("Comment", "Jane Example")
-    media_type, data = rendering.picture(png(pnginfo=info))
+    media_type, data = rendering.reencode_image(png(pnginfo=info))
     assert media_type == "image/png"
     assert b"Jane Example" not in data
 
 
-def test_a_picture_is_not_larger_than_a_screen_needs():
-    _, data = rendering.picture(png("L", (5_000, 40)))
-    assert max(Image.open(io.BytesIO(data)).size) <= rendering.PICTURE_SIDE
+def test_reencoded_image_is_bounded():
+    _, data = rendering.reencode_image(png("L", (5_000, 40)))
+    assert max(Image.open(io.BytesIO(data)).size) <= rendering.IMAGE_SIDE
 
 
-def test_a_narrative_keeps_its_structure():
+def test_narrative_keeps_structure():
     title, body = narrative(
         "<paragraph>One <content styleCode='Bold'>two</content></paragraph><list><item>three</item></list>"
     )
@@ -98,22 +101,22 @@ def test_a_narrative_keeps_its_structure():
         "<paragraph>&lt;script&gt;words&lt;/script&gt;</paragraph>",
     ],
 )
-def test_nothing_active_comes_out_of_a_narrative(hostile):
+def test_narrative_has_no_active_content(hostile):
     _, body = narrative(hostile)
     assert "words" in body
     for forbidden in ("<script", "href", "onclick", "onload=", "style", "<a", "<img", "javascript:"):
         assert forbidden not in body
 
 
-def test_entities_of_xml_stay_unresolved():
+def test_xml_entities_stay_unresolved():
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + CDA.format("<paragraph>&a;</paragraph>")
-    assert "aaaa" not in str(rendering.sections(bomb.encode()))
+    assert "aaaa" not in str(rendering.cda_sections(bomb.encode()))
 
 
-def test_a_report_too_long_or_too_deep_to_show_whole_is_not_shown_in_part():
+def test_report_over_length_or_depth_limit_is_unreadable():
     deep = "<section>" + "<component><section>" * 30 + "</section></component>" * 30 + "</section>"
     wide = CDA.format("<paragraph>word</paragraph>" * (rendering.MAX_HTML // 11 + 1))
     nested = CDA.replace("<section>", deep.removesuffix("</section>") + "</section></component><component><section>")
     for report in (wide, nested.format("")):
         with pytest.raises(rendering.Unreadable):
-            rendering.sections(report.encode())
+            rendering.cda_sections(report.encode())

@@ -1,13 +1,13 @@
-"""European documents that nobody here wrote: deposited over the API, found, and read back identical."""
+"""European documents from public sources: deposited over the API, found, and retrieved unchanged."""
 
 from pathlib import Path
 
 import pytest
 
-from .conftest import FHIR, transaction
+from tests.support.record import FHIR, transaction
 
 
-def _files(config) -> list[Path]:
+def document_files() -> list[Path]:
     from tests.conftest import SHARED
 
     return sorted((SHARED / "data" / "eu-documents").glob("*/*.json"))
@@ -15,20 +15,20 @@ def _files(config) -> list[Path]:
 
 def pytest_generate_tests(metafunc):
     if "file" in metafunc.fixturenames:
-        files = _files(metafunc.config)
+        files = document_files()
         missing = [pytest.param(None, marks=pytest.mark.skip(reason="no real inputs: eu-documents is absent"))]
         metafunc.parametrize("file", files or missing, ids=lambda file: file.stem if file else "absent")
 
 
 @pytest.fixture(scope="module")
 async def person(world):
-    """A person of the demo's kind, whom her doctor sees."""
+    """A person with a doctor in their circle."""
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
     return person
 
 
-async def test_deposited_found_and_read_back_identical(world, person, file):
+async def test_european_document_is_stored_and_retrieved_unchanged(world, person, file):
     content = file.read_bytes()
     async with world.client(world.people["hospital"]) as hospital:
         answer = await hospital.post(
@@ -42,4 +42,4 @@ async def test_deposited_found_and_read_back_identical(world, person, file):
         found = await doctor.get("/fhir/DocumentReference", params={"_id": entry["resource"]["id"]})
         [match] = found.json()["entry"]
         retrieved = await doctor.get(match["resource"]["content"][0]["attachment"]["url"])
-    assert retrieved.content == content.strip()  # blanks around the resource are not of it
+    assert retrieved.content == content.strip()  # white space around the resource is not part of it

@@ -1,0 +1,112 @@
+"""Refusals of the record: the problems that it answers with, and the exception that carries one to the audit log."""
+
+from esante.core.web import N_, NOT_FOUND, Problem, bad_request
+from esante.identity.access import Verdict
+from esante.services.record.model import Document
+
+
+class Denied(Exception):
+    """An act that the requester may not do.
+
+    `problem` is the answer to the requester; `verdict` and `categories` are for the audit log.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        verdict: Verdict | None = None,
+        document: Document | None = None,
+        category: str = "",
+    ) -> None:
+        super().__init__(problem.title)
+        self.problem, self.verdict, self.document = problem, verdict, document
+        self.categories = (document.category,) if document else (category,) if category else ()
+
+
+def not_found() -> Problem:
+    """Return the answer for a document that does not exist, and for one that the requester may not see."""
+    return Problem(404, "not-found", NOT_FOUND)
+
+
+def unknown_person(place: str = "subject") -> Problem:
+    """Return the answer for a person that the directory does not hold."""
+    return bad_request(
+        place,
+        N_("There is no such patient."),
+        N_("Look the patient up again by identifier."),
+        status=422,
+        code="not-found",
+    )
+
+
+def record_closed() -> Problem:
+    """Return the answer to a deposit into a record that is not open, whatever the reason."""
+    return Problem(
+        403,
+        "forbidden",
+        N_("The record of this patient takes nothing in: it is not open."),
+        remedy=N_("Give the document to the patient in another way."),
+    )
+
+
+def no_write_access(place: str = "type") -> Problem:
+    """Return the answer where the access matrix gives no right to write documents of this category."""
+    return Problem(
+        403,
+        "forbidden",
+        N_("Your profession may not put documents of this kind into a record."),
+        place=place,
+        remedy=N_("Ask a colleague whose profession may."),
+    )
+
+
+def not_the_author() -> Problem:
+    """Return the answer for a document that the requester sees but did not write."""
+    return Problem(
+        403,
+        "forbidden",
+        N_("Only the author of a document or the organisation it comes from may change it."),
+        remedy=N_("Ask them to change it."),
+    )
+
+
+def not_current() -> Problem:
+    """Return the answer to a change of a version that is no longer the current one."""
+    return Problem(
+        409,
+        "conflict",
+        N_("This is not the current version of the document."),
+        remedy=N_("Read the document again, and change its current version."),
+    )
+
+
+def duplicate_content() -> Problem:
+    """Return the answer where the bytes of a new version are another current document of the same depositor."""
+    return Problem(
+        409,
+        "duplicate",
+        N_("The same bytes are in the record already, as another document."),
+        place="relatesTo",
+        remedy=N_("Send the new version, or withdraw one of the two documents."),
+    )
+
+
+def patient_only() -> Problem:
+    """Return the answer where somebody other than the patient sets the confidentiality."""
+    return Problem(
+        403,
+        "forbidden",
+        N_("Only the patient decides how far a document goes."),
+        remedy=N_("Ask the patient."),
+    )
+
+
+def client_assigned_id(type_: str) -> Problem:
+    """Return the answer to a create under an id of the client: the server assigns ids, which hold the person's key."""
+    return Problem(
+        405,
+        "not-supported",
+        N_("A resource cannot be created under an id of one's own."),
+        place=f"{type_}.id",
+        remedy=N_("Create it with POST; its id comes with the answer."),
+    )

@@ -1,0 +1,112 @@
+"""The forms that change a record, without JavaScript."""
+
+from esante.identity.access import requester_of
+from esante.identity.directory import PersonSearched
+from esante.services.record import Corrected, Status
+from tests.support.record import letter, pdf
+from tests.support.record_pages import deposit_document, load_page, main_text, send_form
+
+
+async def test_patient_hides_document_and_shows_it_again(world, browse):
+    person, document = await deposit_document(world, *letter())
+    await world.into_circle(person, world.people["other_entry"])
+    patient, doctor = await browse(requester_of(person)), await browse(world.people["other"])
+    shown_to_doctor = f"/patients/{person.id}/documents/{document.id}"
+    assert (await doctor.get(shown_to_doctor)).status_code == 200
+    url = f"/record/{document.id}"
+    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden")
+    assert "Only you" in main_text(await load_page(patient, url))
+    assert (await doctor.get(shown_to_doctor)).status_code == 404
+    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="normal")
+    assert (await doctor.get(shown_to_doctor)).status_code == 200
+
+
+async def test_patient_writes_and_withdraws_note(world, browse):
+    person = await world.person()
+    client = await browse(requester_of(person))
+    form = await load_page(client, "/record/note")
+    empty = await send_form(client, form, "/record/note", 422, title="Allergy", text=" ")
+    assert "Write something first." in empty.text
+    kept = await send_form(
+        client, form, "/record/note", title="Allergy", text="No penicillin, please.", level="normal"
+    )
+    url = kept.headers["location"]
+    note = await load_page(client, url)
+    assert "No penicillin, please." in main_text(note)
+    await send_form(client, note, f"{url}/withdraw", reason="It was something else")
+    assert "It was something else" in main_text(await load_page(client, url))
+    assert "Allergy" not in main_text(await load_page(client, "/record"))
+    assert "Allergy" in main_text(await load_page(client, "/record?withdrawn=yes"))
+
+
+async def test_professional_deposits_and_replaces_document(world, browse):
+    person = await world.person()
+    await world.into_circle(person, world.people["doctor_entry"])
+    client = await browse(world.people["doctor"])
+    home = f"/patients/{person.id}"
+    form = await load_page(client, f"{home}/deposit")
+    assert "Weber" in main_text(form)
+    fields = {"type": "51852-2", "title": "Knee", "level": "normal"}
+    missing = await send_form(client, form, f"{home}/deposit", 422, **fields)
+    assert "Choose a file." in missing.text
+    active = pdf() + b"\n11 0 obj <</S /JavaScript /JS (app.alert(1))>> endobj\n"
+    done = await send_form(client, form, f"{home}/deposit", 201, files={"file": ("a.pdf", active)}, **fields)
+    assert "Document added" in done.text
+    assert "The PDF holds a program (JavaScript). It is never run here." in done.text
+    again = await send_form(client, form, f"{home}/deposit", 200, files={"file": ("a.pdf", active)}, **fields)
+    assert "was there already" in again.text
+    (document,) = (await world.record.timeline(world.people["doctor"], person.id)).documents
+    form = await load_page(client, f"{home}/deposit?replaces={document.id}")
+    await send_form(client, form, f"{home}/deposit", 201, files={"file": ("b.pdf", pdf())}, **fields)
+    assert "There is a newer version" in main_text(await load_page(client, f"{home}/documents/{document.id}"))
+    broken = await send_form(client, form, f"{home}/deposit", 422, files={"file": ("c.pdf", b"%PDF-1.7 no")}, **fields)
+    assert "The PDF is broken" in broken.text
+    assert "Knee" in broken.text
+
+
+async def test_professional_moves_document_to_right_patient(world, browse):
+    person, document = await deposit_document(world, *letter())
+    right = await world.person("Richter")
+    client = await browse(world.people["doctor"])
+    url = f"/patients/{person.id}/documents/{document.id}"
+    form = await load_page(client, url)
+    nobody = await send_form(client, form, f"{url}/correct", 422, identifier="1980051799999", reason="Mixed up")
+    assert "There is no person with this number." in nobody.text
+    await send_form(client, form, f"{url}/correct", identifier=right.identifiers[0].value, reason="Mixed up")
+    moved = (await world.record.timeline(requester_of(right), right.id)).documents
+    assert [one.status for one in moved] == [Status.CURRENT]
+    assert [event.moved for _, event in await world.events(person, Corrected)] == ["out"]
+
+
+async def test_form_without_token_changes_nothing(world, browse):
+    person, document = await deposit_document(world, *letter())
+    client = await browse(requester_of(person))
+    answer = await client.post(f"/record/{document.id}/confidentiality", data={"level": "hidden"})
+    assert answer.status_code == 403
+    kept = await world.record.document(requester_of(person), person.id, document.id)
+    assert kept.confidentiality == "normal"
+
+
+async def test_correction_without_access_does_not_reveal_persons(world, browse):
+    person, right = await world.person(), await world.person("Richter")
+    document = (await world.record.deposit(world.people["doctor"], person.id, *letter())).document
+    client = await browse(world.people["other"], with_token=True)
+    url = f"/patients/{person.id}/documents/{document.id}/correct"
+    answers = [
+        await client.post(url, data={"identifier": identifier, "reason": "Mixed up"})
+        for identifier in (right.identifiers[0].value, "1980051799999")
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].text == answers[1].text
+    assert await world.events(right, PersonSearched) == []
+
+
+async def test_search_for_right_patient_is_in_their_journal(world, browse):
+    person, right = await world.person(), await world.person("Richter")
+    document = (await world.record.deposit(world.people["doctor"], person.id, *letter())).document
+    client = await browse(world.people["doctor"], with_token=True)
+    url = f"/patients/{person.id}/documents/{document.id}/correct"
+    answer = await client.post(url, data={"identifier": right.identifiers[0].value, "reason": "Mixed up"})
+    assert answer.status_code == 303
+    [(entry, _)] = await world.events(right, PersonSearched)
+    assert entry.actor.id == world.people["doctor"].id

@@ -1,0 +1,191 @@
+"""The pages that display a record, without JavaScript: content, journal entries, and what they do not reveal."""
+
+import io
+import re
+
+import httpx
+import orjson
+import pytest
+from lxml import html
+from PIL import Image
+
+from esante.core.storage import uuid7
+from esante.identity.access import requester_of
+from esante.identity.directory import PersonRead
+from esante.services.record import Deposit, Read
+from tests.support.record import BASE, cda, fhir_document, image, letter, pdf
+from tests.support.record_pages import deposit_document, load_page, main_text, without_uuids
+
+HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
+
+
+async def test_timeline_shows_documents_by_year_type_and_word(world, browse):
+    person = await world.person()
+    for title in ("Holiday in Crete", "Knee"):
+        content, meta = letter()
+        await world.record.deposit(
+            world.people["doctor"], person.id, content, Deposit(type=meta.type, title=title, media_type="text/plain")
+        )
+    client = await browse(requester_of(person))
+    assert "Knee" in main_text(await load_page(client, "/record"))
+    assert "Letter 2" in main_text(await load_page(client, "/record?view=type"))
+    found = main_text(await load_page(client, "/record?q=crete"))
+    assert "Holiday" in found
+    assert "Knee" not in found
+    assert "Nothing found" in main_text(await load_page(client, "/record?q=crete&category=prescription"))
+
+
+async def test_timeline_pages_show_every_document_once(world, browse):
+    person = await world.person()
+    for number in range(35):
+        content, _ = letter()
+        meta = Deposit(type="51852-2", title=f"Number {number}.", media_type="text/plain")
+        await world.record.deposit(world.people["doctor"], person.id, content, meta)
+    client = await browse(requester_of(person))
+    first = await load_page(client, "/record")
+    second = await load_page(client, first.xpath("//a[@rel='next']/@href")[0])
+    assert not second.xpath("//a[@rel='next']")
+    titles = re.findall(r"Number \d+\.", main_text(first) + main_text(second))
+    assert len(titles) == len(set(titles)) == 35
+
+
+@pytest.mark.parametrize(
+    ("content", "meta", "expected"),
+    [
+        (letter("Words of a letter")[0], Deposit(type="51852-2", media_type="text/plain"), "Words of a letter"),
+        (pdf("Words of a PDF"), Deposit(type="51852-2"), "Words of a PDF"),
+        (image(), Deposit(type="51852-2", title="A scan"), "A scan"),
+        (orjson.dumps(fhir_document(text="Words of FHIR")), Deposit(), "Words of FHIR"),
+        (cda(), Deposit(), "This document cannot be shown here"),
+    ],
+    ids=["text", "pdf", "image", "fhir", "cda without body"],
+)
+async def test_every_kind_of_document_has_page(world, browse, content, meta, expected):
+    person, document = await deposit_document(world, content, meta, by="surgeon")
+    client = await browse(requester_of(person))
+    assert expected in main_text(await load_page(client, f"/record/{document.id}"))
+    original = await client.get(f"/record/{document.id}/original")
+    assert original.content == content
+    assert original.headers["content-disposition"].startswith("attachment")
+    assert "sandbox" in original.headers["content-security-policy"]
+
+
+async def test_pdf_pages_are_images(world, browse):
+    person, document = await deposit_document(world, pdf("Words"), Deposit(type="51852-2"))
+    client = await browse(requester_of(person))
+    url = (await load_page(client, f"/record/{document.id}")).xpath("//article//img/@src")[0]
+    answer = await client.get(url)
+    assert answer.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(answer.content)).width > 500
+    assert (await client.get(url.replace("1.png", "2.png"))).status_code == 404
+    assert (await client.get(f"/record/{document.id}/picture")).status_code == 404
+
+
+async def test_long_pdf_read_to_end_is_journalled_once(world, browse):
+    content = pdf(edit=lambda document: [document.add_page() for _ in range(8)])
+    person, document = await deposit_document(world, content, Deposit(type="51852-2"))
+    await world.into_circle(person, world.people["other_entry"])
+    client = await browse(world.people["other"])
+    shown = await load_page(client, f"/patients/{person.id}/documents/{document.id}")
+    pictures = shown.xpath("//article//img/@src")
+    assert len(pictures) == 9
+    for picture in pictures:
+        assert (await client.get(picture)).status_code == 200
+    assert len(await world.events(person, Read)) == 1
+    (grant,) = await world.access.grants.active(person.id)
+    await world.access.grants.revoke(requester_of(person), grant.id)
+    assert (await client.get(pictures[0])).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["pdf", "cda", "image"])
+async def test_page_says_that_document_cannot_be_displayed(world, browse, monkeypatch, kind):
+    content = {"pdf": pdf, "cda": cda, "image": image}[kind]()
+    meta = Deposit() if kind == "cda" else Deposit(type="51852-2")
+    person, document = await deposit_document(world, content, meta, by="surgeon")
+    _, readable = await deposit_document(world, pdf("Words of another"), Deposit(type="51852-2"), person)
+    client = await browse(requester_of(person))
+    monkeypatch.setattr("esante.services.record.rendering.worker_pool.TIMEOUT", 0.0)
+    shown = await load_page(client, f"/record/{document.id}")
+    if kind == "image":
+        picture = await client.get(shown.xpath("//article//img/@src")[0])
+        assert (picture.status_code, picture.headers["content-type"]) == (422, "image/svg+xml")
+        assert "This document cannot be shown here" in picture.text
+    else:
+        assert "This document cannot be shown here" in main_text(shown)
+    assert shown.xpath(f"//a[@href='/record/{document.id}/original']")
+    monkeypatch.undo()
+    assert (await client.get(f"/record/{document.id}/original")).content == content
+    assert "Words of another" in main_text(await load_page(client, f"/record/{readable.id}"))
+
+
+async def test_hostile_text_is_escaped(world, browse):
+    meta = Deposit(type="51852-2", title=HOSTILE, media_type="text/plain")
+    person, document = await deposit_document(world, f"{HOSTILE} {uuid7().hex}".encode(), meta)
+    client = await browse(requester_of(person))
+    for url in ("/record", f"/record/{document.id}", "/record?view=type"):
+        answer = await client.get(url)
+        assert "<script>alert" not in answer.text
+        assert HOSTILE in html.fromstring(answer.text).text_content()
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+
+
+async def test_record_without_access_is_like_absent_record(world, browse):
+    person, _ = await deposit_document(world, *letter())
+    client = await browse(world.people["other"])
+    here = await client.get(f"/patients/{person.id}")
+    nowhere = await client.get(f"/patients/{uuid7()}")
+    assert here.status_code == nowhere.status_code == 404
+    assert without_uuids(here.text) == without_uuids(nowhere.text)
+
+
+async def test_opened_document_is_journalled(world, browse):
+    person, document = await deposit_document(world, *letter())
+    await world.into_circle(person, world.people["other_entry"])
+    client = await browse(world.people["other"])
+    await load_page(client, f"/patients/{person.id}/documents/{document.id}")
+    [(entry, event)] = await world.events(person, Read)
+    assert (entry.actor.id, event.documents) == (world.people["other"].id, (document.id,))
+
+
+async def test_page_without_session_redirects_to_sign_in(app):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
+        answer = await client.get("/record")
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/signin")
+
+
+@pytest.mark.parametrize("query", ["", "?q=zzz", "?category=letter", "?view=type", "?withdrawn=yes", "?q=Knee"])
+async def test_search_without_access_is_like_search_in_absent_record(world, browse, query):
+    person = await world.person("Verborgen")
+    await world.record.deposit(world.people["doctor"], person.id, *letter())
+    client = await browse(world.people["other"])
+    here = await client.get(f"/patients/{person.id}{query}")
+    nowhere = await client.get(f"/patients/{uuid7()}{query}")
+    assert (here.status_code, without_uuids(here.text)) == (nowhere.status_code, without_uuids(nowhere.text))
+    assert here.status_code == 404
+
+
+async def test_author_without_access_searches_own_documents(world, browse):
+    person = await world.person()
+    await world.record.deposit(world.people["doctor"], person.id, *letter())
+    client = await browse(world.people["doctor"])
+    answer = await client.get(f"/patients/{person.id}?q=zzz")
+    assert (answer.status_code, "Nothing found" in answer.text) == (200, True)
+
+
+async def test_name_shown_without_access_is_in_access_log(world, browse):
+    person = await world.person()
+    client = await browse(world.people["other"])
+    assert (await client.get(f"/patients/{person.id}/deposit")).status_code == 200
+    [(entry, event)] = await world.events(person, PersonRead)
+    assert (entry.actor.id, event.allowed) == (world.people["other"].id, True)
+    patient = await browse(requester_of(person))
+    assert "looked at your entry in the directory of persons" in (await patient.get("/log")).text
+
+
+async def test_name_shown_with_access_adds_no_entry(world, browse):
+    person = await world.person()
+    await world.into_circle(person, world.people["other_entry"])
+    client = await browse(world.people["other"])
+    assert (await client.get(f"/patients/{person.id}")).status_code == 200
+    assert await world.events(person, PersonRead) == []
