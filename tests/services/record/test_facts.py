@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from esante.core.fhir import check, decode, encode
 from esante.core.storage import uuid7
 from esante.services.record.clinical_types import CLINICAL, KEPT
-from esante.services.record.indexing.extraction import facts_of
+from esante.services.record.indexing.extraction import extract_facts
 
 PERSON = UUID("0198c5d2-0000-7000-8000-000000000001")
 PERSONS = {name: type_.person for name, type_ in CLINICAL.items()}
 
 
 def facts(bundle: dict, person: UUID = PERSON):
-    return facts_of(bundle, person, KEPT, PERSONS)
+    return extract_facts(bundle, person, KEPT, PERSONS)
 
 
 def ids(bundle: dict, person: UUID = PERSON) -> set[UUID]:

@@ -8,7 +8,7 @@ import pytest
 from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality, requester_of
-from esante.services.record.indexing.sources import OPENING
+from esante.services.record.indexing.source_store import DOCUMENT_OPENING
 
 from .conftest import FHIR, fhir_document, transaction
 
@@ -196,7 +196,7 @@ async def test_many_open_a_document_at_once_and_it_is_opened_once(world, person)
         path = f"/fhir/Observation?patient={person.id}&_count=0"
         answers = await asyncio.gather(*(doctor.get(path) for _ in range(8)))
     assert {answer.json()["total"] for answer in answers} == {29}
-    rows = await world.db.fetch(f"SELECT * FROM {OPENING.name} WHERE person_id = $1", person.id)
+    rows = await world.db.fetch(f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1", person.id)
     assert [(row["document_id"].hex, row["problem"]) for row in rows] == [(document[32:], "")]
 
 
@@ -205,19 +205,19 @@ async def test_a_document_that_cannot_be_opened_stands_in_nobodys_way(world, per
 
     async with world.client(world.people["hospital"]) as hospital:
         broken = await deposit(hospital, person, laboratory_report(person, ("1", 1.0)))
-        whole = ingest.facts_of
+        whole = ingest.extract_facts
 
         def facts(bundle, *rest):
             if bundle["entry"][-2]["resource"]["valueQuantity"]["value"] == 1:
                 raise RecursionError
             return whole(bundle, *rest)
 
-        monkeypatch.setattr(ingest, "facts_of", facts)
+        monkeypatch.setattr(ingest, "extract_facts", facts)
         await deposit(hospital, person, laboratory_report(person, ("2", 2.0)))
     async with world.client(world.people["doctor"]) as doctor:
         [observation] = await resources(doctor, f"Observation?patient={person.id}")
     assert observation["valueQuantity"]["value"] == 2.0
-    rows = await world.db.fetch(f"SELECT * FROM {OPENING.name} WHERE person_id = $1 AND problem <> ''", person.id)
+    rows = await world.db.fetch(f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1 AND problem <> ''", person.id)
     assert [(row["document_id"].hex, row["problem"]) for row in rows] == [(broken[32:], "RecursionError")]
 
 

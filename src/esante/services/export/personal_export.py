@@ -14,7 +14,7 @@ from esante.core.web import N_, TIME_ZONE
 from esante.identity.access import Requester
 from esante.services.export.model import Job, State, Taken
 from esante.services.export.service import Exports, absent
-from esante.services.record import Document, Extracts, Span, View, file_name, ground
+from esante.services.record import BulkReader, Document, Span, View, bulk_read_verdict, file_name
 
 log = logging.getLogger(__name__)
 CHUNK = 1024 * 1024
@@ -46,23 +46,23 @@ class Luggage:
 class Takeout:
     """Packs what a person takes along."""
 
-    def __init__(self, db: Database, extracts: Extracts, exports: Exports) -> None:
+    def __init__(self, db: Database, extracts: BulkReader, exports: Exports) -> None:
         self._db, self._extracts, self._exports = db, extracts, exports
 
     async def pack(self, requester: Requester) -> Luggage:
         """What a person may take along now, journalled as taken. Problem 404 unless an export of hers is finished."""
         job = next((job for job in await self._exports.jobs(requester) if job.state is State.DONE), None)
-        view = await self._extracts.view(requester, requester.id)
-        if job is None or not ground(view).allowed:
+        view = await self._extracts.load_view(requester, requester.id)
+        if job is None or not bulk_read_verdict(view).allowed:
             raise absent()
         documents: list[Document] = []
         place: str | None = ""
         while place is not None:
-            page, place = await self._extracts.documents(view, Span(None, job.asked.at), place)
+            page, place = await self._extracts.read_documents(view, Span(None, job.asked.at), place)
             documents += page
         categories = {document.category for document in documents}
         ids = [document.id for document in documents]
-        await self._db.write(self._extracts.told(Taken, view, categories, ids, job_id=job.id))
+        await self._db.write(self._extracts.audit_rows(Taken, view, categories, ids, job_id=job.id))
         return Luggage(job, view, documents)
 
     async def zipped(self, luggage: Luggage, translate: Gettext, moment: str) -> Bytes:
@@ -99,7 +99,7 @@ class Takeout:
                 stem, dot, extension = name.rpartition(".")
                 name = f"{stem} ({names[name.casefold()]}){dot}{extension}"
             try:
-                content = await self._extracts.content(document)
+                content = await self._extracts.read_content(document)
             except (FileNotFoundError, ValueError):
                 log.exception("the bytes of document %s are lost or damaged", document.id)
                 missing.append(name)

@@ -25,7 +25,7 @@ from esante.services.export.model import Copied, ExportEnded, Job, Level, Line, 
 from esante.services.export.patient_sections import Piece, Pieces
 from esante.services.export.policy import policy
 from esante.services.export.segment_writer import Batch
-from esante.services.record import Extracts
+from esante.services.record import BulkReader
 
 log = logging.getLogger(__name__)
 INTERVAL = 0.5
@@ -43,7 +43,7 @@ class Worker:
     """Works on jobs, and removes those that are over."""
 
     def __init__(
-        self, db: Database, objects: Objects, journal: Journal, access: Access, extracts: Extracts, pieces: Pieces
+        self, db: Database, objects: Objects, journal: Journal, access: Access, extracts: BulkReader, pieces: Pieces
     ) -> None:
         self._db, self._objects, self._journal = db, objects, journal
         self._access, self._extracts, self._pieces = access, extracts, pieces
@@ -124,7 +124,7 @@ class Worker:
         rows: list[Row] = store.segment_rows(job.id, segments)
         for taken in batch.persons:
             about = {"job_id": job.id, "count": taken.count}
-            rows += self._extracts.told(Copied, taken.view, taken.categories, (), **about)
+            rows += self._extracts.audit_rows(Copied, taken.view, taken.categories, (), **about)
         now = datetime.now(UTC)
         job = replace(job, segments=job.segments + len(segments))
         if through:

@@ -1,28 +1,30 @@
-"""The types of clinical resources that a record holds, and the category of documents that each counts as.
+"""The types of clinical resources of a record, and the document category by which access to each is decided.
 
-From data/clinical.csv: `person` names the element that says whose it is, `category` is that of the access matrix;
-`by_code` gives another for resources of a category (the code in `Resource.category`), `by_patient` the one for what a
-patient writes herself, who may write nothing of a type that has none.
+From data/clinical.csv: `person` names the element that refers to the patient; `category` is a category of the access
+matrix; `by_code` gives another category for resources with a code in `Resource.category`; `by_patient` gives the
+category of what patients write themselves, who may write nothing of a type that has none.
 """
 
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from io import StringIO
 from typing import Any
 
+from esante.core.dated_data import packaged_text
 from esante.services.record.categories import CATEGORIES
 
 SUPPORTING = frozenset({"Organization", "Practitioner", "PractitionerRole"})
-"""Who stands in documents and transactions. They are kept as they were told there, with the person's other
-resources: found by `_include` and by reading, never searched for. The directory is another thing: it says who is
-who today."""
+"""Types of supporting resources in documents and transactions.
+
+They are kept as they were sent, with the person's other resources: found by `_include` and by reading, never searched.
+The directory is independent of them: it has the current data.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicalType:
-    """A type of clinical resources (see the module)."""
+    """A type of clinical resources; the fields are the columns of data/clinical.csv."""
 
     name: str
     person: str
@@ -33,7 +35,7 @@ class ClinicalType:
     verified: bool
 
     def category_of(self, resource: Mapping[str, Any]) -> str:
-        """The category of a resource that a professional writes."""
+        """Return the access category of a resource that a professional writes."""
         if self.by_code:
             for concept in resource.get("category") or ():
                 for coding in concept.get("coding") or ():
@@ -43,9 +45,8 @@ class ClinicalType:
 
 
 def _load() -> dict[str, ClinicalType]:
-    text = (files("esante.services.record") / "data" / "clinical.csv").read_text(encoding="utf-8")
-    found = {}
-    for row in csv.DictReader(StringIO(text)):
+    types = {}
+    for row in csv.DictReader(StringIO(packaged_text("esante.services.record", "clinical.csv"))):
         by_code = dict(pair.split("=", 1) for pair in row["by_code"].split())
         type_ = ClinicalType(
             name=row["type"],
@@ -58,13 +59,13 @@ def _load() -> dict[str, ClinicalType]:
         )
         unknown = {type_.category, *by_code.values(), type_.by_patient} - {*CATEGORIES, ""}
         if unknown:
-            raise ValueError(f"clinical.csv: {type_.name} counts as {unknown}, which is no category")
-        found[type_.name] = type_
-    return found
+            raise ValueError(f"clinical.csv: {type_.name} has {unknown}, which is not in categories.toml")
+        types[type_.name] = type_
+    return types
 
 
 CLINICAL: Mapping[str, ClinicalType] = _load()
-"""Every type by its name."""
+"""Every clinical type by its name."""
 
 KEPT = SUPPORTING | frozenset(CLINICAL)
-"""The types that are kept of a document."""
+"""The types of resources that are stored of a document."""

@@ -34,7 +34,7 @@ async def _match(conn: Connection, record: Record, entries: Iterable[Entry]) -> 
     """
     happened: Happened = [(entry, topic, focus) for entry in entries for topic, focus in foci_of(entry)]
     look = await record.look(conn, [focus for _, _, focus in happened])
-    concerned = {focus: look.concerned(focus) for _, _, focus in happened}
+    concerned = {focus: look.possible_readers(focus) for _, _, focus in happened}
     found = await store.concerned(
         conn,
         {topic.url for _, topic, _ in happened},

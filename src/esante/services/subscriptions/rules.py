@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 
 from esante.identity.access import Purpose, Requester, Verdict
-from esante.services.record import Focus, Look
+from esante.services.record import Focus, FocusSnapshot
 from esante.services.subscriptions.model import Status, Subscription
 from esante.services.subscriptions.policy import Policy
 from esante.services.subscriptions.topics import TOPICS
 
 
-def belongs(subscription: Subscription, look: Look, focus: Focus, at: datetime, now: datetime) -> bool:
+def belongs(subscription: Subscription, look: FocusSnapshot, focus: Focus, at: datetime, now: datetime) -> bool:
     """Whether what happened to `focus` at a moment is an event of a subscription.
 
     It must fit the filters, and be there for the subscriber both as of then and as of now.
@@ -20,7 +20,7 @@ def belongs(subscription: Subscription, look: Look, focus: Focus, at: datetime, 
     return fits(subscription, look, focus) and all(look.verdict(owner, focus, moment) for moment in (at, now))
 
 
-def fits(subscription: Subscription, look: Look, focus: Focus) -> bool:
+def fits(subscription: Subscription, look: FocusSnapshot, focus: Focus) -> bool:
     """Whether a thing is one that the filters of a subscription let through."""
     wish = subscription.wish
     if wish.patient_id not in (None, focus.person_id):
@@ -35,7 +35,7 @@ def fits(subscription: Subscription, look: Look, focus: Focus) -> bool:
     return True
 
 
-def still(subscription: Subscription, look: Look, focus: Focus, now: datetime) -> Verdict | None:
+def still(subscription: Subscription, look: FocusSnapshot, focus: Focus, now: datetime) -> Verdict | None:
     """The verdict by which an event that waited may be told now; None: it may not."""
     return look.verdict(subscription.owner, focus, now) if fits(subscription, look, focus) else None
 

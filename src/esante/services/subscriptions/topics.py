@@ -20,7 +20,7 @@ from esante.services.record import (
     DepositedEvent,
     Document,
     Focus,
-    Look,
+    FocusSnapshot,
     Replaced,
     Withdrawn,
     category_of_type,
@@ -35,7 +35,7 @@ class Filter:
 
     system: str
     known: Callable[[str], bool]
-    code: Callable[[Look, Focus], str]
+    code: Callable[[FocusSnapshot, Focus], str]
     description: str
 
 
@@ -60,8 +60,8 @@ def _documents(entry: Entry) -> Iterable[Focus]:
     return (Focus("DocumentReference", entry.person_id, id_) for id_ in entry.event.documents)
 
 
-def _of_document(code: Callable[[Document], str]) -> Callable[[Look, Focus], str]:
-    def found(look: Look, focus: Focus) -> str:
+def _of_document(code: Callable[[Document], str]) -> Callable[[FocusSnapshot, Focus], str]:
+    def found(look: FocusSnapshot, focus: Focus) -> str:
         document = look.document(focus)
         return code(document) if document else ""
 

@@ -23,7 +23,7 @@ from esante.identity.directory import Directory
 from esante.services.record import audit
 from esante.services.record.clinical.routes import ClinicalRoutes
 from esante.services.record.clinical.routes import capabilities as clinical_capabilities
-from esante.services.record.clinical.transaction_api import BundlesFace, is_submission
+from esante.services.record.clinical.transactions.transaction_api import BundleEndpoints, is_submission
 from esante.services.record.documents.docref import as_search
 from esante.services.record.documents.document_reference import (
     Resource,
@@ -77,7 +77,7 @@ def capabilities() -> list[Resource]:
 
 def routes(record: Record, directory: Directory, access: Access, base_url: str) -> list[BaseRoute]:
     """The routes under /fhir; `base_url` is the address of /fhir."""
-    bundles = BundlesFace(record.transactions(base_url), access, base_url)
+    bundles = BundleEndpoints(record.transactions(base_url), access, base_url)
     face = _Face(record, directory, access, base_url, Decoder(directory, base_url), bundles)
     get, post, put = ["GET"], ["POST"], ["PUT"]
     reference, lists = "/fhir/DocumentReference", "/fhir/List"
@@ -106,7 +106,7 @@ class _Face:
     access: Access
     base_url: str
     decoder: Decoder
-    bundles: BundlesFace
+    bundles: BundleEndpoints
 
     # Deposit
 
@@ -117,7 +117,7 @@ class _Face:
         async with self.record.large.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
                 return await self._provided(request, body)
-            return await self.bundles.take(request, body)
+            return await self.bundles.process(request, body)
 
     async def _provided(self, request: Request, body: bytes) -> Response:
         """ITI-65: the documents of a transaction, all or none."""

@@ -27,11 +27,10 @@ from esante.identity.access import (
 from esante.identity.directory import Directory, Person
 from esante.services.record import audit, rules, visibility
 from esante.services.record.audit import Denied, Teller
-from esante.services.record.bulk_read import Extracts
-from esante.services.record.clinical.read import Clinical
-from esante.services.record.clinical.reference_resolver import Meanings
-from esante.services.record.clinical.transaction import Transactions
-from esante.services.record.clinical.write import Changing
+from esante.services.record.bulk_read import BulkReader
+from esante.services.record.clinical.read import ClinicalReader
+from esante.services.record.clinical.transactions.transaction import TransactionProcessor
+from esante.services.record.clinical.write import ClinicalWriter
 from esante.services.record.documents import store
 from esante.services.record.documents.deposit import Deposits, subject_findings
 from esante.services.record.documents.validation import subject_of
@@ -53,7 +52,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Showing
 from esante.services.record.rendering.worker_pool import Sandbox
-from esante.services.record.visibility import Focus, Look
+from esante.services.record.visibility import Focus, FocusSnapshot
 
 MAX_PAGE = 500
 MAX_REASON = 500
@@ -83,22 +82,22 @@ class Record:
         self._sandbox = Sandbox()
         self._deposits = Deposits(db, objects, self._teller, directory, access, self._sandbox)
         self.showing = Showing(self._sandbox)
-        self.clinical = Clinical(db, objects, self._teller, access)
-        self.extracts = Extracts(db, objects, self._teller, self.clinical)
+        self.clinical = ClinicalReader(db, objects, self._teller, access)
+        self.extracts = BulkReader(db, objects, self._teller, self.clinical)
         self.large = LargeBodies()
 
-    def changing(self, base_url: str) -> Changing:
+    def changing(self, base_url: str) -> ClinicalWriter:
         """The use cases of writing clinical resources, for a FHIR face at an address."""
-        return Changing(self._db, self._teller, self._directory, self._access, self.clinical, base_url)
+        return ClinicalWriter(self._db, self._teller, self._directory, self._access, self.clinical, base_url)
 
-    def transactions(self, base_url: str) -> Transactions:
+    def transactions(self, base_url: str) -> TransactionProcessor:
         """The use case of a transaction, for a FHIR face at an address."""
-        meanings = Meanings(self._directory, base_url)
-        return Transactions(self._db, self._teller, self.clinical, self.changing(base_url), meanings, base_url)
+        writer = self.changing(base_url)
+        return TransactionProcessor(self._db, self.clinical, writer, self._directory, base_url)
 
     async def open_documents(self, person_id: UUID) -> None:
         """Take the resources of a person's documents into her record, for who reads them without a requester."""
-        await self.clinical.open(person_id)
+        await self.clinical.index_documents(person_id)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -349,9 +348,9 @@ class Record:
                 await insert(conn, told)
         return replace(document, confidentiality=level)
 
-    async def look(self, conn: Connection, foci: Iterable[Focus]) -> Look:
+    async def look(self, conn: Connection, foci: Iterable[Focus]) -> FocusSnapshot:
         """What there is to tell of some things, and to whom, within a transaction; tells the journal nothing."""
-        return await visibility.look(conn, self._access, foci)
+        return await visibility.load_snapshot(conn, self._access, foci)
 
     def told(
         self,
