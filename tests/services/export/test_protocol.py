@@ -247,7 +247,8 @@ async def forget(house, requester) -> None:
 
 
 async def test_a_token_for_a_part_of_a_type_gets_that_part(house):
-    from tests.services.record.test_clinical import create, observation
+    from tests.support.clinical_requests import create
+    from tests.support.clinical_resources import observation
 
     hospital = house.people["hospital"]
     person = await house.patient(hospital)

@@ -19,7 +19,7 @@ from esante.services.export import Taken, Takeout
 from esante.services.export import worker as export_work
 from esante.services.record import Deposit, Status
 from tests.services.record.conftest import BASE, pdf
-from tests.services.record.test_opening import laboratory_report
+from tests.support.clinical_resources import laboratory_report
 
 from .conftest import ids
 

@@ -20,8 +20,8 @@ from esante.services.export import rules as export_rules
 from esante.services.export import segment_writer as export_writing
 from esante.services.export import worker as export_work
 from esante.services.record import bulk_read
-from tests.services.record.test_clinical import create, observation
-from tests.services.record.test_opening import laboratory_report
+from tests.support.clinical_requests import create
+from tests.support.clinical_resources import laboratory_report, observation
 
 from .conftest import job_id, open_house
 

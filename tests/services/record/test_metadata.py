@@ -1,6 +1,6 @@
 """The other side of the CapabilityStatement: what it does not list is refused in a clean way, whatever the type.
 
-What it lists for clinical types is tried in `test_capabilities`; here are the conditional changes, the other types and
+What it lists for clinical types is tried in `test_capability_statement`; here are the conditional changes, the other types and
 the operations.
 """
 
@@ -13,10 +13,10 @@ from esante.core.fhir import check
 from esante.core.fhir.definitions import load
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
+from tests.support.clinical_requests import app_client, deposit
+from tests.support.clinical_resources import MINIMAL_RESOURCES, laboratory_report, minimal_resource
 
 from .conftest import FHIR
-from .test_capabilities import BODIES, app_client, body
-from .test_opening import deposit, laboratory_report
 
 STRICT = {"Prefer": "handling=strict"}
 PATCH = b'[{"op": "add", "path": "/language", "value": "de"}]'
@@ -207,7 +207,7 @@ async def test_conditional_changes_are_there_for_every_clinical_type(client, sta
         assert [told[name] for name in names] == [True, True, "full-support", "single"]
         if type_ == "Medication":  # it says nothing of whose it is: it comes in a transaction
             continue
-        given = body(type_, person) | {"meta": {"tag": [{"system": "urn:x", "code": type_}]}}
+        given = minimal_resource(type_, person) | {"meta": {"tag": [{"system": "urn:x", "code": type_}]}}
         search = f"_tag=urn:x|{type_}"
         if not CLINICAL[type_].person:
             continue
@@ -227,7 +227,9 @@ async def test_conditional_changes_are_there_for_every_clinical_type(client, sta
 
 
 async def test_one_kind_of_patch_is_understood(client, person):
-    made = (await client.post("/fhir/Observation", content=orjson.dumps(body("Observation", person)))).json()
+    made = (
+        await client.post("/fhir/Observation", content=orjson.dumps(minimal_resource("Observation", person)))
+    ).json()
     path = f"/fhir/Observation/{made['id']}"
     for media_type in ("application/merge-patch+json", "application/fhir+json", "application/xml-patch+xml", "text/x"):
         answer = await client.patch(path, content=b'{"language": "de"}', headers={"Content-Type": media_type})
@@ -257,4 +259,4 @@ async def test_checking_is_there_for_every_type(client, statement):
 
 
 def test_all_clinical_types_have_a_body():
-    assert set(BODIES) == set(CLINICAL)
+    assert set(MINIMAL_RESOURCES) == set(CLINICAL)

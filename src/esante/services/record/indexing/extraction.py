@@ -99,7 +99,7 @@ class _Document:
         }
 
     def resource_with_references(self, index: int, addresses: Mapping[int, str]) -> Json:
-        """Return a resource whose references point to `addresses` (local references by resource number)."""
+        """Return a resource whose references point to `addresses` (references by the number of their target)."""
 
         def rewrite(value: Any, name: str = "") -> Any:
             if isinstance(value, list):
