@@ -323,9 +323,7 @@ class ClinicalWriter:
         others = [key for key in keys if key not in versions]
         other_versions = await store.current(conn, others) if others else {}
         visible = view.visible_sources
-        from_documents = {
-            key for key, all_ in other_versions.items() if any(one.source in visible for one in all_)
-        }
+        from_documents = {key for key, all_ in other_versions.items() if any(one.source in visible for one in all_)}
         return LockedResources(view, versions, {source.id: source for source in sources.values()}, from_documents)
 
     async def lock_person(self, conn: Connection, view: View) -> View:
