@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from esante.services.record import CLINICAL
-from tests.services.record.test_capabilities import BODIES
+from tests.support.clinical_resources import MINIMAL_RESOURCES
 
 Json = dict[str, Any]
 FHIR, PATCH, FORM = "application/fhir+json", "application/json-patch+json", "application/x-www-form-urlencoded"
@@ -221,13 +221,13 @@ class Fuzzer:
         return self._shot(self._pick(("GET", "GET", "GET", "HEAD")), path, pairs)
 
     def _create(self) -> Shot:
-        type_ = str(self._pick(list(BODIES)))
+        type_ = str(self._pick(list(MINIMAL_RESOURCES)))
         if self._chance(0.15):
             return self._shot("POST", "DocumentReference", (), FHIR, self._bytes(self._document()))
         return self._shot("POST", type_, (), FHIR, self._bytes(self._resource(type_)))
 
     def _change(self) -> Shot:
-        type_ = str(self._pick([one for one in BODIES if self.ids.get(one)] or list(BODIES)))
+        type_ = str(self._pick([one for one in MINIMAL_RESOURCES if self.ids.get(one)] or list(MINIMAL_RESOURCES)))
         id_ = self._id(type_)
         match self.random.randrange(5):
             case 0:
@@ -297,7 +297,7 @@ class Fuzzer:
 
     def _resource(self, type_: str) -> Json:
         """A resource of a type about one of the persons."""
-        made: Json = {"resourceType": type_} | copy.deepcopy(BODIES[type_])
+        made: Json = {"resourceType": type_} | copy.deepcopy(MINIMAL_RESOURCES[type_])
         whose = {"reference": f"Patient/{self._pick(self.persons)}"}
         made[CLINICAL[type_].person or "subject"] = whose
         if self._chance(0.3):

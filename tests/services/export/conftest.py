@@ -11,7 +11,7 @@ from esante.identity.access import Confidentiality, requester_of
 from esante.services.export import service as export_service
 from esante.services.record import Deposit
 from tests.services.record.conftest import pdf
-from tests.services.record.test_opening import laboratory_report
+from tests.support.clinical_resources import laboratory_report
 from tests.support.export import open_export_platform
 
 

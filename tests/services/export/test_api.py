@@ -19,7 +19,8 @@ from esante.services.export import (
     ExportFileFetched,
     ExportRequested,
 )
-from tests.services.record.test_clinical import create, observation
+from tests.support.clinical_requests import create
+from tests.support.clinical_resources import observation
 from tests.support.export import (
     ASYNC,
     FHIR,

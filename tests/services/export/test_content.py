@@ -14,8 +14,8 @@ from esante.services.export import worker as export_worker
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
 from tests.services.record.conftest import FHIR as FHIR_JSON
 from tests.services.record.conftest import fhir_document
-from tests.services.record.test_clinical import create, observation
-from tests.services.record.test_opening import laboratory_report
+from tests.support.clinical_requests import create
+from tests.support.clinical_resources import laboratory_report, observation
 from tests.support.export import ASYNC, by_key, fetch_all_pages, ids, open_export_platform
 
 

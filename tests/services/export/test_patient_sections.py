@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from esante.services.record import bulk_read
-from tests.services.record.test_clinical import create, observation
+from tests.support.clinical_requests import create
+from tests.support.clinical_resources import observation
 
 
 async def test_large_resource_is_a_page_of_its_own(platform, monkeypatch):

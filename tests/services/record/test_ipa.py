@@ -14,8 +14,7 @@ import pytest
 from esante.core.fhir import check, compile_path
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-
-from .test_capabilities import app_client
+from tests.support.clinical_requests import app_client
 
 _HOUR = timedelta(hours=1)
 V2 = "http://terminology.hl7.org/CodeSystem"

@@ -1,6 +1,6 @@
 """The CapabilityStatement: interactions that it does not list are refused with an OperationOutcome, for every type.
 
-The listed interactions of clinical types are tested in `test_capabilities`; here are conditional changes, the other
+The listed interactions of clinical types are tested in `test_capability_statement`; here are conditional changes, the other
 types and the operations.
 """
 
@@ -13,10 +13,9 @@ from esante.core.fhir import check
 from esante.core.fhir.definitions import load
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
+from tests.support.clinical_requests import app_client, deposit
+from tests.support.clinical_resources import MINIMAL_RESOURCES, laboratory_report, minimal_resource
 from tests.support.record import FHIR
-
-from .test_capabilities import BODIES, app_client, body
-from .test_opening import deposit, laboratory_report
 
 STRICT = {"Prefer": "handling=strict"}
 PATCH = b'[{"op": "add", "path": "/language", "value": "de"}]'
@@ -208,7 +207,7 @@ async def test_conditional_changes_work_for_every_clinical_type(client, capabili
         assert [capability[name] for name in names] == [True, True, "full-support", "single"]
         if type_ == "Medication":  # it has no reference to a patient, so it can only be created in a transaction
             continue
-        given = body(type_, person) | {"meta": {"tag": [{"system": "urn:x", "code": type_}]}}
+        given = minimal_resource(type_, person) | {"meta": {"tag": [{"system": "urn:x", "code": type_}]}}
         search = f"_tag=urn:x|{type_}"
         if not CLINICAL[type_].person:
             continue
@@ -228,7 +227,9 @@ async def test_conditional_changes_work_for_every_clinical_type(client, capabili
 
 
 async def test_only_valid_json_patch_is_accepted(client, person):
-    made = (await client.post("/fhir/Observation", content=orjson.dumps(body("Observation", person)))).json()
+    made = (
+        await client.post("/fhir/Observation", content=orjson.dumps(minimal_resource("Observation", person)))
+    ).json()
     path = f"/fhir/Observation/{made['id']}"
     for media_type in ("application/merge-patch+json", "application/fhir+json", "application/xml-patch+xml", "text/x"):
         answer = await client.patch(path, content=b'{"language": "de"}', headers={"Content-Type": media_type})
@@ -258,4 +259,4 @@ async def test_validate_works_for_every_type(client, capabilities):
 
 
 def test_every_clinical_type_has_sample_body():
-    assert set(BODIES) == set(CLINICAL)
+    assert set(MINIMAL_RESOURCES) == set(CLINICAL)

@@ -12,7 +12,7 @@ from esante.core.storage import uuid7_floor
 from esante.identity.access import Requester, audit_event, log_types
 from esante.identity.directory import Directory, patient_resource
 from esante.services.export.model import AUDIT_TYPE, Cursor, Job, Line
-from esante.services.record import Extract, Extracts, Span, View, ground
+from esante.services.record import BulkReader, CopyPage, Span, View, bulk_read_verdict
 
 LOG_PAGE = 200
 """Entries on a page of a person's access log."""
@@ -31,7 +31,7 @@ class SectionPage:
 class PatientSections:
     """Reads the sections of persons' data; `base_url` is the platform's address."""
 
-    def __init__(self, directory: Directory, extracts: Extracts, journal: Journal, base_url: str) -> None:
+    def __init__(self, directory: Directory, extracts: BulkReader, journal: Journal, base_url: str) -> None:
         self._directory, self._extracts, self._journal = directory, extracts, journal
         self._base_url = base_url
         self._sections: Sequence[Callable[[Job, View, str], Awaitable[tuple[list[Line], str | None]]]] = (
@@ -52,11 +52,11 @@ class PatientSections:
 
         What the requester may see is decided now. A person whom the requester may not see has no lines.
         """
-        view = await self._extracts.view(requester, person_id)
+        view = await self._extracts.load_view(requester, person_id)
         section, place = 0, ""
         if job.cursor.person_id == person_id:
             section, place = job.cursor.section, job.cursor.place
-        while section < self.count and ground(view).allowed:
+        while section < self.count and bulk_read_verdict(view).allowed:
             lines, following = await self._sections[section](job, view, place)
             section, place = (section + 1, "") if following is None else (section, following)
             yield SectionPage(view, lines, Cursor(person_id, section, place))
@@ -71,13 +71,13 @@ class PatientSections:
     async def _document_references(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
         if "DocumentReference" not in job.request.types:
             return [], None
-        return _lines(await self._extracts.references(view, _span(job), place, f"{self._base_url}/fhir"))
+        return _lines(await self._extracts.read_document_references(view, _span(job), place, f"{self._base_url}/fhir"))
 
     async def _resources(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
-        return _lines(await self._extracts.resources(view, job.request.types, _span(job), place))
+        return _lines(await self._extracts.read_resources(view, job.request.types, _span(job), place))
 
     async def _deletions(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
-        return _lines(await self._extracts.gone(view, job.request.types, _span(job), place), "deleted")
+        return _lines(await self._extracts.read_deletions(view, job.request.types, _span(job), place), "deleted")
 
     async def _access_log(self, job: Job, view: View, place: str) -> tuple[list[Line], str | None]:
         if AUDIT_TYPE not in job.request.types or view.person_id != job.request.person_id:
@@ -88,7 +88,7 @@ class PatientSections:
         lines = [
             Line(AUDIT_TYPE, orjson.dumps(audit_event(entry, self._base_url)))
             for entry in entries
-            if entry.event is not None and span.holds(entry.at)
+            if entry.event is not None and span.includes(entry.at)
         ]
         has_older = len(entries) == LOG_PAGE and (span.since is None or entries[-1].at > span.since)
         return lines, entries[-1].id.hex if has_older else None
@@ -98,5 +98,5 @@ def _span(job: Job) -> Span:
     return Span(job.request.since, job.request.at)
 
 
-def _lines(extract: Extract, kind: str = "output") -> tuple[list[Line], str | None]:
+def _lines(extract: CopyPage, kind: str = "output") -> tuple[list[Line], str | None]:
     return [Line(copy.type, copy.body, copy.category, kind) for copy in extract.copies], extract.place

@@ -14,7 +14,7 @@ from esante.core.web import N_, TIME_ZONE
 from esante.identity.access import Requester
 from esante.services.export.model import Job, JobState, PersonalExportDownloaded
 from esante.services.export.service import Exports, not_found
-from esante.services.record import Document, Extracts, Span, View, file_name, ground
+from esante.services.record import BulkReader, Document, Span, View, bulk_read_verdict, file_name
 
 log = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
@@ -46,7 +46,7 @@ class PersonalExport:
 class PersonalExports:
     """Prepares and sends personal exports."""
 
-    def __init__(self, db: Database, extracts: Extracts, exports: Exports) -> None:
+    def __init__(self, db: Database, extracts: BulkReader, exports: Exports) -> None:
         self._db, self._extracts, self._exports = db, extracts, exports
 
     async def prepare(self, requester: Requester) -> PersonalExport:
@@ -55,17 +55,17 @@ class PersonalExports:
         Raises: `Problem` 404 unless an export of theirs is finished.
         """
         job = next((job for job in await self._exports.jobs(requester) if job.state is JobState.DONE), None)
-        view = await self._extracts.view(requester, requester.id)
-        if job is None or not ground(view).allowed:
+        view = await self._extracts.load_view(requester, requester.id)
+        if job is None or not bulk_read_verdict(view).allowed:
             raise not_found()
         documents: list[Document] = []
         place: str | None = ""
         while place is not None:
-            page, place = await self._extracts.documents(view, Span(None, job.request.at), place)
+            page, place = await self._extracts.read_documents(view, Span(None, job.request.at), place)
             documents += page
         categories = {document.category for document in documents}
         ids = [document.id for document in documents]
-        rows = self._extracts.told(PersonalExportDownloaded, view, categories, ids, job_id=job.id)
+        rows = self._extracts.audit_rows(PersonalExportDownloaded, view, categories, ids, job_id=job.id)
         await self._db.write(rows)
         return PersonalExport(job, view, documents)
 
@@ -108,7 +108,7 @@ class PersonalExports:
                 stem, dot, extension = name.rpartition(".")
                 name = f"{stem} ({names[name.casefold()]}){dot}{extension}"
             try:
-                content = await self._extracts.content(document)
+                content = await self._extracts.read_content(document)
             except (FileNotFoundError, ValueError):
                 log.exception("the bytes of document %s are lost or damaged; it is left out", document.id)
                 missing.append(name)

@@ -26,7 +26,7 @@ from esante.services.export.model import DataExported, ExportEnded, ExportLevel,
 from esante.services.export.patient_sections import PatientSections, SectionPage
 from esante.services.export.policy import policy_on
 from esante.services.export.segment_writer import Batch
-from esante.services.record import Extracts
+from esante.services.record import BulkReader
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.5
@@ -49,7 +49,7 @@ class ExportWorker:
         objects: Objects,
         journal: Journal,
         access: Access,
-        extracts: Extracts,
+        extracts: BulkReader,
         sections: PatientSections,
     ) -> None:
         self._db, self._objects, self._journal = db, objects, journal
@@ -131,7 +131,7 @@ class ExportWorker:
         rows: list[Row] = store.segment_rows(job.id, segments)
         for copy in batch.persons:
             fields = {"job_id": job.id, "count": copy.count}
-            rows += self._extracts.told(DataExported, copy.view, copy.categories, (), **fields)
+            rows += self._extracts.audit_rows(DataExported, copy.view, copy.categories, (), **fields)
         now = datetime.now(UTC)
         job = replace(job, segments=job.segments + len(segments))
         if finished:

@@ -1,10 +1,9 @@
 """The shared care record: documents, their versions, and who may see them."""
 
-from esante.services.record.bulk_read import TYPES as COPIED_TYPES
-from esante.services.record.bulk_read import Extract, Extracts, Span, ground
+from esante.services.record.bulk_read import COPIED_TYPES, BulkReader, CopyPage, Span, bulk_read_verdict
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
-from esante.services.record.clinical.events import View
 from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
+from esante.services.record.clinical.view import View
 from esante.services.record.clinical_types import CLINICAL, ClinicalType
 from esante.services.record.documents.document_reference import CATEGORY_SYSTEM
 from esante.services.record.documents.mhd_api import capabilities
@@ -35,7 +34,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.pages.record import file_name
 from esante.services.record.pages.record import routes as page_routes
-from esante.services.record.visibility import Look
+from esante.services.record.visibility import FocusSnapshot
 
 __all__ = [
     "CATEGORIES",
@@ -49,22 +48,22 @@ __all__ = [
     "OF_PATIENTS",
     "OPERATIONS",
     "PATCH_FORMAT",
+    "BulkReader",
     "Category",
     "ClinicalType",
     "ConfidentialitySet",
+    "CopyPage",
     "Corrected",
     "Deposit",
     "DepositItem",
     "Deposited",
     "DepositedEvent",
     "Document",
-    "Extract",
-    "Extracts",
     "Filters",
     "Finding",
+    "FocusSnapshot",
     "InvalidContent",
     "Listed",
-    "Look",
     "Order",
     "Read",
     "Record",
@@ -76,11 +75,11 @@ __all__ = [
     "View",
     "Withdrawn",
     "api_routes",
+    "bulk_read_verdict",
     "capabilities",
     "category_of_type",
     "display_of_type",
     "document_rows",
     "file_name",
-    "ground",
     "page_routes",
 ]

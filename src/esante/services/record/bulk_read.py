@@ -1,7 +1,7 @@
-"""Copies of what a requester sees of a person, page by page, for whoever takes them along.
+"""Copies of what a requester may see of a person, page by page, for export.
 
-Each page tells from which place the next goes on ("" is the first, None: there is none). Nothing is journalled here:
-who takes copies tells of them, with `told`, in the transaction in which they are kept.
+Each page says after which place the next begins ("" is the first page, None: there is no next). Nothing is journalled
+here: whoever keeps the copies writes `audit_rows` in the same transaction.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,38 +17,38 @@ from esante.core.fhir.search import Bounds, Scope
 from esante.core.storage import Database, Objects, Row
 from esante.identity.access import AccessEvent, Requester, Verdict
 from esante.services.record.audit import AuditWriter
-from esante.services.record.clinical.events import View
-from esante.services.record.clinical.interactions import restricted
-from esante.services.record.clinical.read import Clinical
+from esante.services.record.clinical.read import ClinicalReader
+from esante.services.record.clinical.view import View, scope_queries
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents import store
 from esante.services.record.documents.document_reference import document_reference
 from esante.services.record.model import Document, Filters, Order, Status
 
 PAGE = Bounds(count=500, size=4 * 1024 * 1024)
+"""The largest number of resources of a page, and of their bytes."""
 PROVENANCE = "Provenance"
-TYPES = frozenset({"DocumentReference", PROVENANCE, *KEPT})
+COPIED_TYPES = frozenset({"DocumentReference", PROVENANCE, *KEPT})
 """The types of which copies are made."""
 _OWN = Verdict(True, "patient.portability", "own")
-Covered = Mapping[str, Sequence[tuple[tuple[str, str], ...]]]
-"""Types, and for each the search parameters of which a resource must match one set (an empty set: all match)."""
+TypeFilters = Mapping[str, Sequence[tuple[tuple[str, str], ...]]]
+"""Types, each with the sets of search parameters of which a resource must match one (an empty set: all match)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What has changed after `since` (None: ever), and not after `at`."""
+    """The changes after `since` (None: from the beginning) and not after `at`, both in UTC."""
 
     since: datetime | None
     at: datetime
 
-    def holds(self, *moments: datetime) -> bool:
-        """Whether something that was there and changed at these moments is meant."""
+    def includes(self, *moments: datetime) -> bool:
+        """Return whether the latest of the moments at which something changed is in the span."""
         return max(moments) <= self.at and (self.since is None or max(moments) > self.since)
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """A resource as JSON in one line, its type, and the category that it counts as ("": of none)."""
+class ResourceCopy:
+    """A resource as one line of JSON, its type, and its access category ("": none)."""
 
     type: str
     body: bytes
@@ -56,87 +56,96 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Extract:
-    """A page of copies, and from where the next goes on."""
+class CopyPage:
+    """A page of copies, and the place after which the next begins (None: there is no next)."""
 
-    copies: Sequence[Copy]
+    copies: Sequence[ResourceCopy]
     place: str | None
 
 
-class Extracts:
-    """Takes copies of records."""
+class BulkReader:
+    """Reads copies of records."""
 
-    def __init__(self, db: Database, objects: Objects, teller: AuditWriter, clinical: Clinical) -> None:
-        self._db, self._objects, self._teller, self._clinical = db, objects, teller, clinical
+    def __init__(self, db: Database, objects: Objects, audit_writer: AuditWriter, reader: ClinicalReader) -> None:
+        self._db, self._objects, self._audit_writer, self._reader = db, objects, audit_writer, reader
 
-    async def view(self, requester: Requester, person_id: UUID) -> View:
-        """What a requester sees of a person now."""
-        return await self._clinical.view(requester, person_id)
+    async def load_view(self, requester: Requester, person_id: UUID) -> View:
+        """Return what a requester may see of a person now."""
+        return await self._reader.load_view(requester, person_id)
 
-    async def resources(self, view: View, covered: Covered, span: Span, place: str) -> Extract:
-        """The clinical resources of `covered` types as they were at the end of the span, and where they come from."""
-        given = {type_: restricted(type_, queries) for type_, queries in covered.items() if type_ in KEPT}
-        if not given and PROVENANCE not in covered:
-            return Extract((), None)
-        types = given or dict.fromkeys(KEPT, ())  # of Provenance alone: that of everything
-        scope = Scope(view.person_id, span.at, view.visible, types)
-        after = _parsed(place)
+    async def read_resources(self, view: View, filters: TypeFilters, span: Span, place: str) -> CopyPage:
+        """Return clinical resources of the types of `filters` as of the end of the span, and their Provenance."""
+        queries = {type_: scope_queries(type_, sets) for type_, sets in filters.items() if type_ in KEPT}
+        if not queries and PROVENANCE not in filters:
+            return CopyPage((), None)
+        types = queries or dict.fromkeys(KEPT, ())  # Provenance alone: that of all resources
+        scope = Scope(view.person_id, span.at, view.visible_sources, types)
+        after = _parse_place(place)
         rows, last = await search.copies(self._db, scope, sorted(types), PAGE, since=span.since, after=after)
-        copies = [Copy(row.type, row.body, view.sources[row.source].category) for row in rows if row.type in given]
-        if PROVENANCE in covered:
-            found = await self._clinical.included_provenances(view, {row.id for row in rows}, span.at)
-            copies += [Copy(PROVENANCE, orjson.dumps(one)) for one in found]
-        return Extract(copies, last and f"{last[0]}/{last[1].hex}")
+        copies = [
+            ResourceCopy(row.type, row.body, view.sources[row.source].category) for row in rows if row.type in queries
+        ]
+        if PROVENANCE in filters:
+            provenances = await self._reader.provenances_of(view, {row.id for row in rows}, span.at)
+            copies += [ResourceCopy(PROVENANCE, orjson.dumps(one)) for one in provenances]
+        return CopyPage(copies, last and f"{last[0]}/{last[1].hex}")
 
-    async def gone(self, view: View, covered: Covered, span: Span, place: str) -> Extract:
-        """The clinical resources that were shown before the span and are there no longer, each page as a transaction
-        Bundle that deletes them: what was deleted, and what came from documents that were withdrawn or replaced."""
-        types = [type_ for type_, queries in covered.items() if type_ in CLINICAL and () in queries]
+    async def read_deletions(self, view: View, filters: TypeFilters, span: Span, place: str) -> CopyPage:
+        """Return the clinical resources that were visible before the span and no longer exist.
+
+        Each page is one transaction Bundle that deletes them: resources that were deleted, and those of documents
+        that were withdrawn or replaced.
+        """
+        types = [type_ for type_, sets in filters.items() if type_ in CLINICAL and () in sets]
         if span.since is None or not types:
-            return Extract((), None)
-        scope = Scope(view.person_id, span.at, view.visible)
-        found = await search.gone(
+            return CopyPage((), None)
+        deleted = await search.gone(
             self._db,
-            scope,
+            Scope(view.person_id, span.at, view.visible_sources),
             types,
-            await self._ended(view, span),
+            await self._ended_documents(view, span),
             since=span.since,
-            after=_parsed(place),
+            after=_parse_place(place),
             limit=PAGE.count,
         )
-        if not found:
-            return Extract((), None)
+        if not deleted:
+            return CopyPage((), None)
         key = view.person_id.hex
-        entries = [{"request": {"method": "DELETE", "url": f"{type_}/{key}{id_.hex}"}} for type_, id_ in found]
+        entries = [{"request": {"method": "DELETE", "url": f"{type_}/{key}{id_.hex}"}} for type_, id_ in deleted]
         bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-        type_, id_ = found[-1]
-        return Extract([Copy("Bundle", orjson.dumps(bundle))], f"{type_}/{id_.hex}")
+        type_, id_ = deleted[-1]
+        return CopyPage([ResourceCopy("Bundle", orjson.dumps(bundle))], f"{type_}/{id_.hex}")
 
-    async def documents(self, view: View, span: Span, place: str) -> tuple[list[Document], str | None]:
-        """Documents, the last deposited first."""
+    async def read_documents(self, view: View, span: Span, place: str) -> tuple[list[Document], str | None]:
+        """Return a page of documents, latest deposited first, and the place after which the next begins."""
         begin = (date.max, UUID(hex=place)) if place else store.FIRST[Order.DEPOSITED]
         filters = Filters(status=())
         batch = await store.fetch_page(self._db, view.person_id, filters, Order.DEPOSITED, begin, PAGE.count)
-        shown = [one for one in batch if view.sight.includes(one) and span.holds(one.deposited_at, one.changed_at)]
+        shown = [
+            one for one in batch if view.visibility.includes(one) and span.includes(one.deposited_at, one.changed_at)
+        ]
         return shown, batch[-1].id.hex if len(batch) == PAGE.count else None
 
-    async def references(self, view: View, span: Span, place: str, base_url: str) -> Extract:
-        """As `documents`: their DocumentReferences."""
-        found, following = await self.documents(view, span, place)
+    async def read_document_references(self, view: View, span: Span, place: str, base_url: str) -> CopyPage:
+        """Return the DocumentReferences of a page of documents (as `read_documents`)."""
+        documents, following = await self.read_documents(view, span, place)
         copies = [
-            Copy("DocumentReference", orjson.dumps(document_reference(document, base_url)), document.category)
-            for document in found
+            ResourceCopy("DocumentReference", orjson.dumps(document_reference(one, base_url)), one.category)
+            for one in documents
         ]
-        return Extract(copies, following)
+        return CopyPage(copies, following)
 
-    async def content(self, document: Document) -> bytes:
-        """The bytes of a document that was just shown; raises FileNotFoundError or ValueError when they are lost."""
+    async def read_content(self, document: Document) -> bytes:
+        """Return the bytes of a document that `read_documents` returned.
+
+        Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
+        """
         key = (document.person_id, document.id)
         found = await store.fetch_with_content(self._db, [key])
         content = found[key][1] if key in found else None
         return await self._objects.get(document.sha256) if content is None else content
 
-    def told(
+    def audit_rows(
         self,
         event: type[AccessEvent],
         view: View,
@@ -144,27 +153,30 @@ class Extracts:
         documents: Collection[UUID],
         **fields: Any,
     ) -> list[Row]:
-        """The rows that tell of copies that were taken."""
+        """Return the journal rows of copies that were made; `fields` are further fields of the event."""
         about = {"categories": tuple(sorted(categories)), "documents": tuple(documents), **fields}
-        return self._teller.rows(event, view.sight.requester, view.person_id, ground(view), **about)
+        verdict = bulk_read_verdict(view)
+        return self._audit_writer.rows(event, view.visibility.requester, view.person_id, verdict, **about)
 
-    async def _ended(self, view: View, span: Span) -> list[UUID]:
-        """The documents that were withdrawn or replaced in the span."""
-        found: list[UUID] = []
+    async def _ended_documents(self, view: View, span: Span) -> list[UUID]:
+        """Return the keys of the documents that were withdrawn or replaced in the span."""
+        ended: list[UUID] = []
         place: str | None = ""
         while place is not None:
-            documents, place = await self.documents(view, span, place)
-            found += [one.id for one in documents if one.status is not Status.CURRENT]
-        return found
+            documents, place = await self.read_documents(view, span, place)
+            ended += [one.id for one in documents if one.status is not Status.CURRENT]
+        return ended
 
 
-def ground(view: View) -> Verdict:
-    """Whether there is anything of a person for the requester, and why. What else is known of her a person is given
-    before her record is opened, too."""
-    found = view.sight.record_verdict()
-    return _OWN if found.rule == "patient.before-opening" else found
+def bulk_read_verdict(view: View) -> Verdict:
+    """Return the verdict on copying a record.
+
+    Patients may copy the other data about them before their record is opened, too (portability).
+    """
+    verdict = view.visibility.record_verdict()
+    return _OWN if verdict.rule == "patient.before-opening" else verdict
 
 
-def _parsed(place: str) -> tuple[str, UUID] | None:
+def _parse_place(place: str) -> tuple[str, UUID] | None:
     type_, _, id_ = place.partition("/")
     return (type_, UUID(hex=id_)) if place else None

@@ -20,7 +20,7 @@ from esante.services.record.model import (
     Replaced,
     Withdrawn,
 )
-from esante.services.record.visibility import Look
+from esante.services.record.visibility import FocusSnapshot
 
 _BASE = "https://esante.lu/fhir/SubscriptionTopic"
 
@@ -29,8 +29,8 @@ def _documents(entry: Entry) -> Iterable[Focus]:
     return (Focus("DocumentReference", entry.person_id, id_) for id_ in entry.event.documents)
 
 
-def _of_document(code: Callable[[Document], str]) -> Callable[[Look, Focus], str]:
-    def found(look: Look, focus: Focus) -> str:
+def _of_document(code: Callable[[Document], str]) -> Callable[[FocusSnapshot, Focus], str]:
+    def found(look: FocusSnapshot, focus: Focus) -> str:
         document = look.document(focus)
         return code(document) if document else ""
 

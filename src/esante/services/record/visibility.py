@@ -1,6 +1,6 @@
-"""Who may be told of what: the same decisions as for reading, for rooms that tell others of documents.
+"""Visibility of documents for services that notify others of them: the same decisions as for reading.
 
-Looking tells the journal nothing. Who tells somebody of a document, tells the journal so (`Record.told`).
+Nothing is journalled here. A service that notifies somebody of a document journals that (`Record.audit_rows`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,26 +17,26 @@ from esante.services.record.model import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Things in records as they are now, with what their persons allow now."""
+class FocusSnapshot:
+    """Documents of several records at one moment, with the consents of their patients."""
 
     documents: Mapping[store.DocumentKey, Document]
     consents: Mapping[UUID, Consent]
 
     def document(self, focus: Focus) -> Document | None:
-        """The document, or None where there is none."""
+        """Return the document of a focus, or None where there is none."""
         return self.documents.get((focus.person_id, focus.id)) if focus.type == "DocumentReference" else None
 
     def verdict(self, requester: Requester, focus: Focus, at: datetime) -> Verdict | None:
-        """The verdict by which a thing is there for a requester at a moment; None: it is not."""
+        """Return the verdict by which a requester may see a focus at a moment; None where they may not."""
         document = self.document(focus)
         if document is None:
             return None
-        sight = rules.Visibility(requester, self.consents[focus.person_id], at)
-        return sight.verdict(document) if sight.includes(document) else None
+        visibility = rules.Visibility(requester, self.consents[focus.person_id], at)
+        return visibility.verdict(document) if visibility.includes(document) else None
 
-    def concerned(self, focus: Focus) -> frozenset[UUID]:
-        """Everybody for whom a thing may be there: the person, who has a grant, and who it comes from."""
+    def possible_readers(self, focus: Focus) -> frozenset[UUID]:
+        """Return the keys of all who might see a focus: the patient, the holders of grants, author and depositor."""
         document = self.document(focus)
         if document is None:
             return frozenset()
@@ -45,8 +45,8 @@ class Look:
         return frozenset((*holders, *of_document))
 
 
-async def look(conn: Connection, access: Access, foci: Iterable[Focus]) -> Look:
-    """Look at things within a transaction."""
+async def load_snapshot(conn: Connection, access: Access, foci: Iterable[Focus]) -> FocusSnapshot:
+    """Return the documents of foci and the consents on them, as of a transaction."""
     keys = list({(focus.person_id, focus.id) for focus in foci if focus.type == "DocumentReference"})
     documents = await store.fetch_documents(conn, keys)
-    return Look(documents, await access.consents(conn, list({person_id for person_id, _ in documents})))
+    return FocusSnapshot(documents, await access.consents(conn, list({person_id for person_id, _ in documents})))

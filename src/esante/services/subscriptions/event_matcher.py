@@ -35,7 +35,7 @@ async def _queue_events(conn: Connection, record: Record, entries: Iterable[Entr
     """
     candidates: Candidates = [(entry, topic, focus) for entry in entries for topic, focus in foci_of(entry)]
     look = await record.look(conn, [focus for _, _, focus in candidates])
-    holders = {focus: look.concerned(focus) for _, _, focus in candidates}
+    holders = {focus: look.possible_readers(focus) for _, _, focus in candidates}
     subscriptions = await store.fetch_candidates(
         conn,
         {topic.url for _, topic, _ in candidates},

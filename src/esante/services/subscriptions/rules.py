@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 from esante.contract import Focus
 from esante.identity.access import Purpose, Requester, Verdict
-from esante.services.record import Look
+from esante.services.record import FocusSnapshot
 from esante.services.subscriptions.model import Subscription, SubscriptionStatus
 from esante.services.subscriptions.policy import SubscriptionPolicy
 from esante.services.subscriptions.topics import TOPICS
 
 
-def belongs(subscription: Subscription, look: Look, focus: Focus, at: datetime, now: datetime) -> bool:
+def belongs(subscription: Subscription, look: FocusSnapshot, focus: Focus, at: datetime, now: datetime) -> bool:
     """Return whether what happened to `focus` at a time is an event of a subscription.
 
     It must pass the filters, and the subscriber must be allowed to see it both as of then and as of now.
@@ -23,7 +23,7 @@ def belongs(subscription: Subscription, look: Look, focus: Focus, at: datetime, 
     )
 
 
-def passes_filters(subscription: Subscription, look: Look, focus: Focus) -> bool:
+def passes_filters(subscription: Subscription, look: FocusSnapshot, focus: Focus) -> bool:
     """Return whether a resource passes the filters of a subscription."""
     request = subscription.request
     if request.patient_id not in (None, focus.person_id):
@@ -38,7 +38,7 @@ def passes_filters(subscription: Subscription, look: Look, focus: Focus) -> bool
     return True
 
 
-def current_verdict(subscription: Subscription, look: Look, focus: Focus, now: datetime) -> Verdict | None:
+def current_verdict(subscription: Subscription, look: FocusSnapshot, focus: Focus, now: datetime) -> Verdict | None:
     """Return the verdict by which a waiting event may be notified now; None: it may not."""
     return look.verdict(subscription.owner, focus, now) if passes_filters(subscription, look, focus) else None
 

@@ -1,1 +1,1 @@
-"""Clinical resources over the FHIR REST API."""
+"""Clinical resources over the FHIR R4 REST API (http.html)."""

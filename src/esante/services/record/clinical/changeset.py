@@ -1,4 +1,4 @@
-"""What one act changes in a person's clinical resources: decided, made into rows, and told of."""
+"""The changes that one act makes to a person's clinical resources: decided, turned into rows, and journalled."""
 
 import re
 from collections.abc import Container, Mapping
@@ -10,7 +10,8 @@ from esante.core.fhir import decode, store
 from esante.core.fhir.rest.http import keys_of
 from esante.core.fhir.store import Version
 from esante.core.storage import Row, uuid7
-from esante.core.web import N_, Problem
+from esante.core.types import Json
+from esante.core.web import N_, bad_request
 from esante.identity.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
@@ -20,21 +21,22 @@ from esante.services.record.clinical.events import (
     ClinicalDeleted,
     ClinicalEvent,
     ClinicalUpdated,
-    names,
+    resource_fields,
 )
+from esante.services.record.clinical.view import categories_of
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
 from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
-from esante.services.record.indexing import sources
-from esante.services.record.indexing.sources import Source
+from esante.services.record.indexing import source_store
+from esante.services.record.indexing.source_store import SourceKey
+from esante.services.record.indexing.sources import Source, contribution_source, relabelled_source
 
-Resource = dict[str, Any]
 _REFERENCE = re.compile(rb'"reference":"([^"\\]*(?:\\.[^"\\]*)*)"')
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
 
 
-class Changes:
-    """The changes of one act to one person's resources. Nothing is done before the rows are written."""
+class Changeset:
+    """The changes of one act to one person's resources. Nothing is stored before its rows are written."""
 
     def __init__(self, requester: Requester, consent: Consent, base_url: str) -> None:
         self._requester, self._consent, self._base_url = requester, consent, base_url
@@ -43,98 +45,104 @@ class Changes:
         self._contributions: dict[UUID, Source] = {}
         self._own: dict[tuple[str, Confidentiality], Source] = {}
         self._verdicts: dict[UUID, Verdict] = {}
-        self._told: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
+        self._changed: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
         self.endings: list[store.Ending] = []
         """The versions that end by these changes."""
 
     @property
     def person_id(self) -> UUID:
-        """Whose resources change."""
+        """The person whose resources change."""
         return self._consent.person_id
 
-    def create(self, resource: Resource, id_: UUID | None = None) -> Version:
-        """A new resource. Raises `Denied` (403) where the requester may not write it, and Problem 422 for a reference
-        that leads to somebody else."""
+    def create(self, resource: Json, id_: UUID | None = None) -> Version:
+        """Add a new resource, and return its first version.
+
+        Raises: `Denied` (403) where the requester may not write it; `Problem` 422 for a reference to another person.
+        """
         type_ = CLINICAL.get(resource["resourceType"])
-        category = _category(type_, resource, self._requester.kind) if type_ else self._beside()
-        level = self._level(resource)
+        category = _category(type_, resource, self._requester.kind) if type_ else self._supporting_category()
+        level = self._requested_level(resource)
         source = self._own.get((category, level))
         if source is None:
-            source = self._own[category, level] = sources.contribution(self._requester, category, level, self._at)
-        made, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
-        self._add(ClinicalCreated, made, row, source, self._written(made.type, source))
-        return made
+            source = self._own[category, level] = contribution_source(self._requester, category, level, self._at)
+        version, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
+        self._add(ClinicalCreated, version, row, source, self._check_write(version.type, source))
+        return version
 
-    def update(self, before: Version, was: Source, resource: Resource) -> Version:
-        """The next version of a resource that belongs to the requester. It stays its author's, and goes at most as
-        far as before: only the patient lets it go further (`relabel`). Raises as `create`."""
-        category = _category(CLINICAL[before.type], resource, was.author_kind)
-        level = rules.stricter(was.confidentiality, self._level(resource, was.confidentiality))
-        source = sources.alike(was, category, level)
-        return self._next(before, source, resource, self._written(before.type, source))
+    def update(self, before: Version, before_source: Source, resource: Json) -> Version:
+        """Add the next version of a resource of the requester, and return it.
 
-    def relabel(self, before: Version, was: Source, level: Confidentiality, verdict: Verdict) -> Version:
-        """The same resource with all its versions, going less or more far."""
-        resource = decode(before.body)
-        return self._next(before, sources.alike(was, was.category, level), resource, verdict)
+        It keeps its author, and its confidentiality is at least as strict as before: only the patient relaxes it
+        (`relabel`). Raises: as `create`.
+        """
+        category = _category(CLINICAL[before.type], resource, before_source.author_kind)
+        requested = self._requested_level(resource, before_source.confidentiality)
+        level = rules.stricter(before_source.confidentiality, requested)
+        source = relabelled_source(before_source, category, level)
+        return self._add_next(before, source, resource, self._check_write(before.type, source))
 
-    def _next(self, before: Version, source: Source, resource: Resource, verdict: Verdict) -> Version:
-        resource["meta"] = security_labels.kept(
+    def relabel(self, before: Version, before_source: Source, level: Confidentiality, verdict: Verdict) -> Version:
+        """Add a version with another confidentiality, which holds for all versions of the resource; return it."""
+        source = relabelled_source(before_source, before_source.category, level)
+        return self._add_next(before, source, decode(before.body), verdict)
+
+    def _add_next(self, before: Version, source: Source, resource: Json, verdict: Verdict) -> Version:
+        resource["meta"] = security_labels.merge_meta(
             resource.get("meta"), security_labels.meta_of(before), source.confidentiality
         )
         at = store.after(before.since)
-        made, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
-        self._add(ClinicalUpdated, made, row, source, verdict)
+        version, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
+        self._add(ClinicalUpdated, version, row, source, verdict)
         self.endings.append(store.Ending(before, source.id, at))
-        return made
+        return version
 
-    def delete(self, before: Version, was: Source, verdict: Verdict) -> Version:
-        """The end of a resource that belongs to the requester."""
-        made, row = store.deleted(before, store.after(before.since))
-        self._add(ClinicalDeleted, made, row, was, verdict)
-        self.endings.append(store.Ending(before, was.id, made.since))
-        return made
+    def delete(self, before: Version, before_source: Source, verdict: Verdict) -> Version:
+        """Add the deletion of a resource of the requester, and return it."""
+        version, row = store.deleted(before, store.after(before.since))
+        self._add(ClinicalDeleted, version, row, before_source, verdict)
+        self.endings.append(store.Ending(before, before_source.id, version.since))
+        return version
 
     @property
-    def contributions(self) -> list[tuple[UUID, UUID]]:
-        """The keys of the sources of what is written: person and source."""
+    def contributions(self) -> list[SourceKey]:
+        """The keys of the sources of the resources that are written."""
         return [(self.person_id, key) for key in self._contributions]
 
-    def rows(self, teller: AuditWriter, known: Container[tuple[UUID, UUID]] = ()) -> list[Row]:
-        """All rows of the act, and those that tell of it; the contributions that are `known` are there already."""
+    def rows(self, audit_writer: AuditWriter, known: Container[SourceKey] = ()) -> list[Row]:
+        """Return all rows of the act and its journal entries, without contributions that are `known` to exist."""
         new = (one for one in self._contributions.values() if (self.person_id, one.id) not in known)
-        rows = [*self._rows, *(sources.contribution_row(self.person_id, one) for one in new)]
-        for event, changed in self._told.items():
-            rows += teller.rows(
+        rows = [*self._rows, *(source_store.contribution_row(self.person_id, one) for one in new)]
+        for event, changed in self._changed.items():
+            rows += audit_writer.rows(
                 event,
                 self._requester,
                 self.person_id,
                 changed[0][1],
-                categories=tuple(sorted({source.category for _, _, source in changed})),
-                **names(version for version, _, _ in changed),
+                categories=categories_of(source for _, _, source in changed),
+                **resource_fields(version for version, _, _ in changed),
             )
         return rows
 
-    def _add(self, event: type[ClinicalEvent], made: Version, row: Row, source: Source, verdict: Verdict) -> None:
-        _check_references(made, self._base_url)
+    def _add(self, event: type[ClinicalEvent], version: Version, row: Row, source: Source, verdict: Verdict) -> None:
+        _check_references(version, self._base_url)
         self._rows.append(row)
         self._contributions[source.id] = source
-        self._told.setdefault(event, []).append((made, verdict, source))
+        self._changed.setdefault(event, []).append((version, verdict, source))
 
-    def _level(self, resource: Resource, was: Confidentiality = Confidentiality.NORMAL) -> Confidentiality:
-        """How far a resource is to go; only the patient hides what was not hidden."""
+    def _requested_level(self, resource: Json, before: Confidentiality = Confidentiality.NORMAL) -> Confidentiality:
+        """Return the confidentiality that a resource asks for; only the patient hides what was not hidden."""
         place = f"{resource['resourceType']}.meta.security"
         level = security_labels.level_of(resource.get("meta"), place)
-        if level is Confidentiality.HIDDEN and level is not was and self._requester.kind != "patient":
+        if level is Confidentiality.HIDDEN and level is not before and self._requester.kind != "patient":
             raise InvalidContent("hidden-by-author", place=place)
         return level
 
-    def _beside(self) -> str:
-        """The category of who stands beside the other resources of the act: that of the first of them."""
+    def _supporting_category(self) -> str:
+        """Return the category of a supporting resource: that of the first resource of the act."""
         return next((source.category for source in self._contributions.values()), "")
 
-    def _written(self, type_: str, source: Source) -> Verdict:
-        """The verdict on writing what has this source."""
+    def _check_write(self, type_: str, source: Source) -> Verdict:
+        """Return the verdict on writing a resource of this source. Raises: `Denied`."""
         if (known := self._verdicts.get(source.id)) is not None:
             return known
         purpose = rules.purpose_of(self._requester)
@@ -149,28 +157,28 @@ class Changes:
 
 
 def _category(type_: ClinicalType, resource: Mapping[str, Any], author_kind: str) -> str:
-    """The category that a resource of an author counts as."""
+    """Return the access category of a resource of an author."""
     return type_.by_patient if author_kind == "patient" else type_.category_of(resource)
 
 
 def _check_references(version: Version, base_url: str) -> None:
-    """Problem 422 for a reference to another person, or to a resource that can be nobody's here."""
-    for found in _REFERENCE.findall(version.body):
-        if fault := _fault(found, version.person_id, base_url):
-            raise Problem(
-                422,
-                "value",
+    """Raise `Problem` 422 for a reference to another person, or to a resource that cannot exist here."""
+    for reference in _REFERENCE.findall(version.body):
+        if fault := _reference_fault(reference, version.person_id, base_url):
+            raise bad_request(
+                version.type,
                 fault,
-                place=version.type,
-                detail=found.decode()[:200],
-                remedy=N_("Refer to resources of this patient by the ids that they have here."),
+                N_("Refer to resources of this patient by the ids that they have here."),
+                status=422,
+                code="value",
+                detail=reference.decode()[:200],
             )
 
 
 @lru_cache(8192)
-def _fault(found: bytes, person_id: UUID, base_url: str) -> str | None:
-    """What is wrong with a reference."""
-    address = found.decode().removeprefix(f"{base_url}/")
+def _reference_fault(reference: bytes, person_id: UUID, base_url: str) -> str | None:
+    """Return what is wrong with a reference (a msgid), or None."""
+    address = reference.decode().removeprefix(f"{base_url}/")
     if "?" in address and not address.startswith(("http:", "https:")):
         return N_("A reference by search can be made in a transaction only.")
     match = _LOCAL.fullmatch(address)

@@ -1,4 +1,4 @@
-"""What clinical resources refer to in the directory: found for chains, fetched for `_include`."""
+"""References from clinical resources to the directory: resolved for chained searches, read for `_include`."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.fhir.rest.http import token_of
-from esante.core.web import N_, Page, Problem
+from esante.core.types import Json
+from esante.core.web import N_, Page, bad_request
 from esante.identity.access import Requester
 from esante.identity.directory import (
     Directory,
@@ -15,93 +16,92 @@ from esante.identity.directory import (
     practitioner_resource,
     role_resource,
 )
+from esante.services.record.clinical.request_parameters import uuid_of
 
-Json = dict[str, Any]
 LIMIT = 200
-"""Entries of the directory that a chain looks through."""
+"""The largest number of directory entries that a chained search by name may match."""
 
 
-class Outside:
-    """The directory as searches of clinical resources need it. Its entries are of everybody's knowledge, but for the
-    person herself."""
+class DirectoryReferences:
+    """The directory as searches of clinical resources need it.
+
+    Its entries may be read by everybody, except for those of persons.
+    """
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
     async def find(self, type_: str, name: str, value: str) -> list[str]:
-        """References to the practitioners or organisations with a name, or an identifier. Problem 400 for another
-        parameter, and for more than can be looked through."""
-        found: list[UUID] = []
-        for part in filter(None, value.split(",")):
-            found += await self._found(type_, name, part)
-        return [f"{type_}/{key}" for key in found]
+        """Return references to the practitioners or organisations with a name or an identifier.
 
-    async def _found(self, type_: str, name: str, value: str) -> list[UUID]:
+        `type_`, `name`, `value`: the resource type, search parameter and value after the chain. Raises: `Problem`
+        400 for another type or parameter, and when more than `LIMIT` have the name.
+        """
+        keys: list[UUID] = []
+        for part in filter(None, value.split(",")):
+            keys += await self._find_keys(type_, name, part)
+        return [f"{type_}/{key}" for key in keys]
+
+    async def _find_keys(self, type_: str, name: str, value: str) -> list[UUID]:
         match type_, name:
             case "Practitioner", "identifier":
                 return [one.id for one in await self._directory.practitioners_with(*token_of(value))]
             case "Organization", "identifier":
                 return [one.id for one in await self._directory.organizations_with(*token_of(value))]
             case "Practitioner", "name":
-                return _all(await self._directory.search_practitioners(value, limit=LIMIT), name)
+                return _only_page(await self._directory.search_practitioners(value, limit=LIMIT), name)
             case "Organization", "name":
-                return _all(await self._directory.search_organizations(value, limit=LIMIT), name)
-        raise Problem(
-            400,
-            "not-supported",
+                return _only_page(await self._directory.search_organizations(value, limit=LIMIT), name)
+        raise bad_request(
+            name[:64],
             N_("What this search parameter points to cannot be searched here."),
-            place=name[:64],
-            remedy=N_("Search for it first, and then by its reference."),
+            N_("Search for it first, and then by its reference."),
+            code="not-supported",
         )
 
-    async def fetch(
-        self, references: Iterable[str], requester: Requester, person_id: UUID, covered: Callable[[str], bool]
+    async def read(
+        self, references: Iterable[str], requester: Requester, person_id: UUID, is_allowed: Callable[[str], bool]
     ) -> list[Json]:
-        """The entries of the directory that references lead to, of types that are `covered`; of persons, the one whose
-        record it is."""
+        """Return the directory entries that references point to, as resources.
+
+        Only of types that are `is_allowed`; of persons, only the one whose record it is.
+        """
         keys: dict[str, list[UUID]] = {}
         for reference in references:
             type_, _, id_ = reference.partition("/")
-            if covered(type_) and (key := _key(id_)) is not None:
+            if is_allowed(type_) and (key := uuid_of(id_)) is not None:
                 keys.setdefault(type_, []).append(key)
         catalogue = self._directory.catalogue
-        people = await self._directory.practitioners(keys.get("Practitioner", ()))
-        places = await self._directory.organizations(keys.get("Organization", ()))
-        found = [practitioner_resource(one, catalogue) for one in people.values()]
-        found += [organization_resource(one, catalogue) for one in places.values()]
+        practitioners = await self._directory.practitioners(keys.get("Practitioner", ()))
+        organizations = await self._directory.organizations(keys.get("Organization", ()))
+        resources = [practitioner_resource(one, catalogue) for one in practitioners.values()]
+        resources += [organization_resource(one, catalogue) for one in organizations.values()]
         for key in keys.get("PractitionerRole", ()):
-            found += await self._role(key)
+            resources += await self._read_role(key)
         if person_id in keys.get("Patient", ()):
-            found += await self.patient(requester, person_id)
-        return found
+            resources += await self.read_patient(requester, person_id)
+        return resources
 
-    async def patient(self, requester: Requester, person_id: UUID) -> list[Json]:
-        """The person herself, if she is there for the requester; the directory tells the journal of it."""
+    async def read_patient(self, requester: Requester, person_id: UUID) -> list[Json]:
+        """Return the Patient resource if the requester may see the person; the directory journals the access."""
         person = await self._directory.read_person(
             person_id, actor=requester.actor, origin=requester.origin, only=requester.only
         )
         return [patient_resource(person, self._directory.catalogue)] if person else []
 
-    async def _role(self, key: UUID) -> list[Json]:
+    async def _read_role(self, key: UUID) -> list[Json]:
         today = datetime.now(UTC).date()
         pairs = (await self._directory.roles(role_id=key)).items
-        places = await self._directory.organizations(role.organization_id for _, role in pairs)
+        organizations = await self._directory.organizations(role.organization_id for _, role in pairs)
         return [
-            role_resource(holder, role, places.get(role.organization_id), self._directory.catalogue, today)
+            role_resource(holder, role, organizations.get(role.organization_id), self._directory.catalogue, today)
             for holder, role in pairs
         ]
 
 
-def _all(page: Page[Any], name: str) -> list[UUID]:
+def _only_page(page: Page[Any], name: str) -> list[UUID]:
+    """Return the keys of all items of a search. Raises: `Problem` 400 when there is another page."""
     if page.next is not None:
-        raise Problem(
-            400, "too-costly", N_("Too many have this name."), place=name, remedy=N_("Search for a longer name.")
-        )
+        title, remedy = N_("Too many have this name."), N_("Search for a longer name.")
+        raise bad_request(name, title, remedy, code="too-costly")
     return [one.id for one in page.items]
-
-
-def _key(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -1,79 +1,79 @@
-"""Encounters: those of documents and of care are clinical resources; a hospital's stays are told to room access.
+"""Encounters: hospital stays, which the access package holds, and all others, which are clinical resources.
 
-An inpatient Encounter in progress that a hospital's software sends is an admission, and what gets the id of a stay is
-the stay. A hospital finds its own stays first, in a search that asks for no more than stays can tell.
+An inpatient Encounter in progress that a hospital's software creates is an admission; an update to the id of a stay
+changes the stay. A search by a hospital returns its own stays first, if it uses no other parameters than stays have.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import SearchParams, read_resource
+from esante.core.types import Json
 from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
 from esante.identity.directory import NAMING, person_meant
-from esante.services.record.clinical.interactions import ClinicalFace
-from esante.services.record.clinical.search_api import SearchFace
+from esante.services.record.clinical.interactions import ClinicalEndpoints
+from esante.services.record.clinical.search_api import SearchEndpoints
 from esante.services.record.clinical.write import MAX_RESOURCE
 from esante.services.record.documents.validation import parse_resource
 
-Json = dict[str, Any]
 _TYPE = "Encounter"
-_ASKED = NAMING | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
+_STAY_SEARCH = NAMING | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
 """The parameters of a search that stays can answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class EncounterFace:
+class EncounterEndpoints:
     """The endpoints of Encounter that differ from those of other clinical types."""
 
-    one: ClinicalFace
-    many: SearchFace
+    interactions: ClinicalEndpoints
+    searches: SearchEndpoints
     stays: StayFace
     access: Access
 
     async def create(self, request: Request) -> Response:
-        """An admission, or a resource like others."""
+        """Create a stay (an admission), or a clinical resource."""
         requester = await self.access.caller(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
         body = await read_resource(request, MAX_RESOURCE)
         if requester.kind == "organization" and await self.access.stays.concern(requester):
-            given = parse_resource(body, _TYPE)
-            if is_admission(given):
-                await self.stays.check(requester, given)
-                return await self.stays.create(request, requester, given)
-        return await self.one.created(request, requester, _TYPE, body)
+            resource = parse_resource(body, _TYPE)
+            if is_admission(resource):
+                await self.stays.check(requester, resource)
+                return await self.stays.create(request, requester, resource)
+        return await self.interactions.create_from(request, requester, _TYPE, body)
 
     async def update(self, request: Request) -> Response:
-        """A discharge, or a resource like others."""
+        """Update a stay (a discharge), or a clinical resource."""
         requester = await self.access.caller(request, _TYPE, "u")
         body = await read_resource(request, MAX_RESOURCE)
         if await self._is_stay(request, requester):
-            given = parse_resource(body, _TYPE)
-            await self.stays.check(requester, given)
-            return await self.stays.update(request, requester, given)
-        return await self.one.updated(request, requester, _TYPE, body)
+            resource = parse_resource(body, _TYPE)
+            await self.stays.check(requester, resource)
+            return await self.stays.update(request, requester, resource)
+        return await self.interactions.update_from(request, requester, _TYPE, body)
 
     async def read(self, request: Request) -> Response:
-        """A stay, or a resource like others."""
-        requester, _ = await self.one.caller(request, _TYPE, "r")
+        """Return a stay, or a clinical resource."""
+        requester, _ = await self.interactions.caller(request, _TYPE, "r")
         if await self._is_stay(request, requester):
             return await self.stays.read(request)
-        return await self.one.read(request)
+        return await self.interactions.read(request)
 
     async def search(self, request: Request) -> Response:
-        """A hospital's own stays, where they are asked for, and resources like others."""
-        requester, pairs = await self.access.caller_within(request, _TYPE, "s")
-        given = request.query_params.multi_items()
-        person_id = await person_meant(given, self.many.directory, self.many.base_url, requester.only)
-        first: list[Json] = []
-        if pairs == [()] and {name for name, _ in given} <= _ASKED and await self.access.stays.concern(requester):
-            first = await self.stays.stays(requester, person_id, SearchParams(request, _ASKED))
-        types = self.many.types(requester, _TYPE, pairs)
-        return await self.many.answer(request, requester, types, person_id, _TYPE, first)
+        """Return a hospital's own stays, where the parameters allow it, and clinical resources."""
+        requester, scope_parameters = await self.access.caller_within(request, _TYPE, "s")
+        pairs = request.query_params.multi_items()
+        person_id = await person_meant(pairs, self.searches.directory, self.searches.base_url, requester.only)
+        stays: list[Json] = []
+        unrestricted = scope_parameters == [()]
+        if unrestricted and {name for name, _ in pairs} <= _STAY_SEARCH and await self.access.stays.concern(requester):
+            stays = await self.stays.stays(requester, person_id, SearchParams(request, _STAY_SEARCH))
+        types = self.searches.allowed_types(requester, _TYPE, scope_parameters)
+        return await self.searches.respond(request, requester, types, person_id, _TYPE, stays)
 
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
-        """Whether an id is that of a stay with the requester's own hospital."""
+        """Return whether the id is that of a stay with the requester's own hospital."""
         keys = keys_of(request.path_params["id"])
         return keys is not None and await self.access.stays.has(requester, *keys)

@@ -1,24 +1,24 @@
-"""What the journal tells of clinical resources, and what one requester sees of a person's."""
+"""Journal events of access to clinical resources."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from uuid import UUID
 
 from esante.core.fhir.store import Version
 from esante.core.journal import event
 from esante.core.web import N_
-from esante.identity.access import AccessEvent, Verdict
-from esante.services.record.indexing.sources import Source
-from esante.services.record.rules import Visibility
+from esante.identity.access import AccessEvent
 
 MAX_NAMED = 20
-"""Resources that an entry of the journal names; of more it tells how many."""
+"""The largest number of resources that a journal entry names; of more it has the count only."""
 
 
 class ClinicalEvent(AccessEvent, frozen=True, kw_only=True):
-    """Base of what is told of clinical resources: `resources` names them ("Observation/" and the own key in
-    hexadecimal), unless they are many; `count` how many there were; `type` which were looked for."""
+    """Base of the events of clinical resources.
+
+    `resources` names them ("Observation/" and the resource's own key in hexadecimal), up to `MAX_NAMED`; `count`:
+    their number; `type`: the type that was searched for.
+    """
 
     type: str = ""
     resources: tuple[str, ...] = ()
@@ -26,13 +26,13 @@ class ClinicalEvent(AccessEvent, frozen=True, kw_only=True):
 
     @property
     def entities(self) -> list[tuple[str, UUID]]:
-        """The resources that are named."""
+        """The type and key of each resource that is named."""
         parts = (name.partition("/") for name in self.resources)
         return [(type_, UUID(hex=key)) for type_, _, key in parts]
 
     @property
     def sought(self) -> str:
-        """The type that was looked for."""
+        """The type that was searched for."""
         return self.type
 
 
@@ -46,7 +46,7 @@ class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
 
 @event("record.clinical_searched")
 class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
-    """Resources were looked for; `count` were shown."""
+    """Resources were searched; `count` were shown."""
 
     ACTION: ClassVar[str] = "E"
     WORDS: ClassVar[str] = N_("%(actor)s searched the entries of your record: %(categories)s.")
@@ -63,7 +63,7 @@ class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
 
 @event("record.clinical_updated")
 class ClinicalUpdated(ClinicalEvent, frozen=True, kw_only=True):
-    """Resources got a new version."""
+    """Resources were updated."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed entries of your record: %(categories)s.")
@@ -79,7 +79,7 @@ class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
 
 @event("record.clinical_refused")
 class ClinicalRefused(ClinicalEvent, frozen=True, kw_only=True):
-    """A resource was asked for, or to be changed, and it was not given; `action` is what was asked."""
+    """A read or change of a resource was refused; `action` is the interaction that was requested."""
 
     ACTION: ClassVar[str] = "R"
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for an entry of your record and was refused.")
@@ -87,30 +87,7 @@ class ClinicalRefused(ClinicalEvent, frozen=True, kw_only=True):
     action: str = ""
 
 
-def names(versions: Iterable[Version]) -> dict[str, Any]:
-    """The fields of an event that say which resources it is about."""
+def resource_fields(versions: Iterable[Version]) -> dict[str, Any]:
+    """Return the fields of a `ClinicalEvent` that name the resources of versions."""
     named = tuple(dict.fromkeys(f"{version.type}/{version.id.hex}" for version in versions))
     return {"resources": named if len(named) <= MAX_NAMED else (), "count": len(named)}
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one requester sees of a person's resources at one moment: the sources, and which of them he may see."""
-
-    person_id: UUID
-    sight: Visibility
-    sources: Mapping[UUID, Source]
-
-    @property
-    def visible(self) -> frozenset[UUID]:
-        """The sources that are there for the requester."""
-        return frozenset(key for key, source in self.sources.items() if self.sight.includes(source))
-
-    def of(self, keys: Iterable[UUID]) -> list[Source]:
-        """The sources with these keys, each once."""
-        return [self.sources[key] for key in dict.fromkeys(keys)]
-
-    def verdict(self, shown: Iterable[Source]) -> Verdict:
-        """The verdict on what is shown; where nothing is: on the record as a whole."""
-        first = next(iter(shown), None)
-        return self.sight.verdict(first) if first else self.sight.record_verdict()

@@ -1,108 +1,115 @@
-"""Looking at clinical resources: one, its versions, a search, all of a person."""
+"""Reading clinical resources: one, its versions, a search, all of a person."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
 from typing import Any
 from uuid import UUID
 
 from esante.core.fhir import search, store
 from esante.core.fhir.search import Found, Place, Query, Scope
-from esante.core.fhir.search import Row as Shown
+from esante.core.fhir.search import Row as ResourceRow
 from esante.core.fhir.store import Telling, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
+from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
 from esante.services.record import errors, rules
-from esante.services.record.audit import AuditWriter
+from esante.services.record.audit import AuditWriter, RefusalAudit
 from esante.services.record.clinical.events import (
     ClinicalEvent,
     ClinicalRead,
     ClinicalRefused,
     ClinicalSearched,
-    View,
-    names,
+    resource_fields,
 )
+from esante.services.record.clinical.view import AllowedTypes, LogicalId, ScopeQueries, View, categories_of
 from esante.services.record.clinical_types import KEPT
 from esante.services.record.errors import Denied
-from esante.services.record.indexing import sources
-from esante.services.record.indexing.ingest import Opening
-from esante.services.record.indexing.provenance import provenance
-from esante.services.record.indexing.sources import Source
+from esante.services.record.indexing import source_store
+from esante.services.record.indexing.ingest import DocumentIndexer
+from esante.services.record.indexing.provenance import provenance_resource
+from esante.services.record.indexing.source_store import SourceKey
+from esante.services.record.indexing.sources import PersonSources, Source
 
-Json = dict[str, Any]
-_MAX_KNOWN = 20_000
-"""Contributions that one process remembers."""
-Types = Mapping[str, tuple[Query, ...]] | None
-"""What a token may see: each type with queries one of which must match (none: all of the type); None: every type."""
-Key = tuple[UUID, UUID]
-"""The keys in a logical id: of the person, and the resource's own."""
+_MAX_CACHED = 20_000
+"""The largest number of contributions that one process caches."""
 
 
-class Clinical:
-    """What a requester may see of a person's clinical resources.
+class ClinicalReader:
+    """Reads a person's clinical resources as a requester may see them, and journals each access.
 
-    What comes from a source that he may not see does not exist for him: every method answers, and tells the journal
-    of it, as of what is not there. `types` is what the requester's token allows.
+    A resource from a source that the requester may not see does not exist for them: every method answers, and
+    journals, as for what does not exist. `types` is what the requester's token allows.
     """
 
-    def __init__(self, db: Database, objects: Objects, teller: AuditWriter, access: Access) -> None:
-        self._db, self._teller, self._access = db, teller, access
-        self._opening = Opening(db, objects)
+    def __init__(self, db: Database, objects: Objects, audit_writer: AuditWriter, access: Access) -> None:
+        self._db, self._audit_writer, self._access = db, audit_writer, access
+        self._indexer = DocumentIndexer(db, objects)
         self._current: DataLoader[store.Key, list[Version]] = DataLoader(db, partial(store.current, db))
-        self._source: DataLoader[sources.Key, Source] = DataLoader(db, partial(sources.of_keys, db))
-        self._sources: DataLoader[UUID, sources.Sources] = DataLoader(db, partial(sources.of_persons, db))
-        self._contributions: dict[sources.Key, Source] = {}
+        self._source: DataLoader[SourceKey, Source] = DataLoader(db, partial(source_store.fetch_sources, db))
+        self._sources: DataLoader[UUID, PersonSources] = DataLoader(db, partial(source_store.fetch_person_sources, db))
+        self._contributions: dict[SourceKey, Source] = {}
 
-    async def open(self, person_id: UUID) -> None:
-        """Open a person's documents."""
-        await self._opening.open(person_id)
+    async def index_documents(self, person_id: UUID) -> None:
+        """Index a person's documents that are not indexed yet."""
+        await self._indexer.index(person_id)
 
-    async def view(self, requester: Requester, person_id: UUID) -> View:
-        """What a requester sees of a person's resources now; her documents are open after this."""
-        asked = self._sources.load(person_id)
+    async def load_view(self, requester: Requester, person_id: UUID) -> View:
+        """Return what a requester may see of a person's resources now; the documents are indexed after this."""
+        pending = self._sources.load(person_id)
         consent = await self._access.consent(person_id)
-        found = await asked or sources.Sources()
-        await self._opening.open(person_id, found.unopened)
-        sight = rules.Visibility(requester, consent, datetime.now(UTC))
-        return View(person_id, sight, {source.id: source for source in found.all})
+        sources = await pending or PersonSources()
+        await self._indexer.index(person_id, sources.unindexed)
+        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        return View(person_id, visibility, {source.id: source for source in sources.all})
 
-    async def again(self, conn: Connection, view: View) -> View:
-        """A view with the sources that there are now, for who had to wait since."""
-        found = (await sources.of_persons(conn, [view.person_id])).get(view.person_id, sources.Sources())
-        return replace(view, sources={source.id: source for source in found.all})
+    async def refresh_view(self, conn: Connection, view: View) -> View:
+        """Return a view with the sources that exist now, for a transaction that had to wait for a lock."""
+        by_person = await source_store.fetch_person_sources(conn, [view.person_id])
+        sources = by_person.get(view.person_id, PersonSources())
+        return replace(view, sources={source.id: source for source in sources.all})
 
-    async def shown_in(self, conn: Connection, view: View, key: store.Key) -> Version | None:
-        """The current version of a resource as a view shows it; None where it shows none."""
-        found = (await store.current(conn, [key])).get(key, [])
-        return next((version for version in found if version.source in view.visible and not version.deleted), None)
+    async def find_current(self, conn: Connection, view: View, key: store.Key) -> Version | None:
+        """Return the current version of a resource in a view; None where it is deleted or not visible."""
+        versions = (await store.current(conn, [key])).get(key, [])
+        visible = view.visible_sources
+        return next((version for version in versions if version.source in visible and not version.deleted), None)
 
-    async def read(self, requester: Requester, type_: str, key: Key, types: Types = None) -> Version:
-        """A resource as it is now. Problem 404, and 410 for one that was deleted."""
-        async with self.refusals(requester, key[0], "read", type_):
-            version, source, sight = await self._shown(requester, type_, key)
-            await self._must_cover(version, types)
-        await self._db.write(self.told(ClinicalRead, requester, View(key[0], sight, {source.id: source}), [version]))
+    async def read(self, requester: Requester, type_: str, key: LogicalId, types: AllowedTypes = None) -> Version:
+        """Return the current version of a resource.
+
+        Raises: `Problem` 404, and 410 for a resource that was deleted.
+        """
+        async with self.audit_refusals(requester, key[0], "read", type_):
+            version, source, visibility = await self._current_version(requester, type_, key)
+            await self._check_allowed(version, types)
+        view = View(key[0], visibility, {source.id: source})
+        await self._db.write(self.audit_rows(ClinicalRead, requester, view, [version]))
         if version.deleted:
             raise gone()
         return version
 
-    async def version(self, requester: Requester, type_: str, key: Key, tag: str, types: Types = None) -> Version:
-        """One version of a resource that is there. Problem 404, and 410 for one that says it was deleted."""
-        async with self.refusals(requester, key[0], "read", type_):
-            view = await self.view(requester, key[0])
-            version = await store.version_of(self._db, (key[0], type_, key[1]), view.visible, tag)
+    async def read_version(
+        self, requester: Requester, type_: str, key: LogicalId, tag: str, types: AllowedTypes = None
+    ) -> Version:
+        """Return one version of a resource, by its FHIR version id (`tag`).
+
+        Raises: `Problem` 404, and 410 for a version that is a deletion.
+        """
+        async with self.audit_refusals(requester, key[0], "read", type_):
+            view = await self.load_view(requester, key[0])
+            version = await store.version_of(self._db, (key[0], type_, key[1]), view.visible_sources, tag)
             if version is None:
                 raise Denied(errors.not_found())
-            await self._must_cover(version, types)
-        await self._db.write(self.told(ClinicalRead, requester, view, [version]))
+            await self._check_allowed(version, types)
+        await self._db.write(self.audit_rows(ClinicalRead, requester, view, [version]))
         if version.deleted:
             raise gone()
         return version
 
-    async def history(
+    async def read_history(
         self,
         requester: Requester,
         person_id: UUID,
@@ -113,81 +120,70 @@ class Clinical:
         before: store.Place = store.START,
         limit: int,
     ) -> list[Version]:
-        """Up to `limit` versions of a person's resources of some types, or of one (`key`; Problem 404), the latest
-        first."""
-        async with self.refusals(requester, person_id, "read", types[0] if key else "Patient"):
-            view = await self.view(requester, person_id)
-            found = await store.history(
-                self._db, person_id, view.visible, types=types, id_=key, since=since, before=before, limit=limit
+        """Return up to `limit` versions of a person's resources of some types, latest first.
+
+        `key`: of one resource only. Raises: `Problem` 404 when there is no resource with this key.
+        """
+        async with self.audit_refusals(requester, person_id, "read", types[0] if key else "Patient"):
+            view = await self.load_view(requester, person_id)
+            visible = view.visible_sources
+            versions = await store.history(
+                self._db, person_id, visible, types=types, id_=key, since=since, before=before, limit=limit
             )
-            if key and not found and since is None and before == store.START:
+            if key and not versions and since is None and before == store.START:
                 raise Denied(errors.not_found())
-        await self._db.write(self.told(ClinicalSearched, requester, view, found, type=types[0] if key else "Patient"))
-        return found
+        searched = types[0] if key else "Patient"
+        await self._db.write(self.audit_rows(ClinicalSearched, requester, view, versions, type=searched))
+        return versions
 
-    async def provenances(self, requester: Requester, person_id: UUID, ids: Collection[UUID]) -> list[Json]:
-        """Where resources of a person come from, as far as the requester sees it."""
-        view = await self.view(requester, person_id)
-        found = await self.sources_of(view, ids)
-        shown = view.of(one.source for tellings in found for one in tellings)
-        told = self._teller.rows(
-            ClinicalSearched,
-            requester,
-            person_id,
-            view.verdict(shown),
-            categories=categories(shown),
-            type="Provenance",
-            count=len(found),
-        )
-        await self._db.write(told)
-        return [_provenance(view, tellings) for tellings in found]
+    async def read_provenances(self, requester: Requester, person_id: UUID, ids: Collection[UUID]) -> list[Json]:
+        """Return the Provenance of each of a person's resources, from the sources that the requester may see."""
+        view = await self.load_view(requester, person_id)
+        tellings = await self._tellings_by_resource(view, ids)
+        shown = view.sources_of(one.source for each in tellings for one in each)
+        await self._audit_search(requester, view, shown, "Provenance", len(tellings))
+        return [_provenance(view, each) for each in tellings]
 
-    async def included_provenances(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[Json]:
-        """As `provenances`, for resources that were found with this view, as they were at a moment."""
-        return [_provenance(view, tellings) for tellings in await self.sources_of(view, ids, at)]
+    async def provenances_of(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[Json]:
+        """Return the Provenance of resources that were found with this view, as of a moment; not journalled."""
+        return [_provenance(view, each) for each in await self._tellings_by_resource(view, ids, at)]
 
-    async def sources_of(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[list[Telling]]:
-        """Of each resource, which visible sources told of it at a moment, the latest first."""
-        found: dict[tuple[str, UUID], list[Telling]] = {}
-        told = await store.tellings(self._db, view.person_id, KEPT, ids, view.visible, at) if ids else []
-        for one in told:
-            found.setdefault((one.type, one.id), []).append(one)
-        return list(found.values())
+    async def _tellings_by_resource(
+        self, view: View, ids: Collection[UUID], at: datetime = store.LATEST
+    ) -> list[list[Telling]]:
+        """Return for each resource which visible sources had it at a moment, latest first."""
+        by_resource: dict[tuple[str, UUID], list[Telling]] = {}
+        visible = view.visible_sources
+        tellings = await store.tellings(self._db, view.person_id, KEPT, ids, visible, at) if ids else []
+        for one in tellings:
+            by_resource.setdefault((one.type, one.id), []).append(one)
+        return list(by_resource.values())
 
     async def search(
         self,
         requester: Requester,
         person_id: UUID,
         query: Query,
-        types: Types = None,
-        outside: search.Outside | None = None,
-    ) -> "Result":
-        """What a search finds of a person. Of an unknown person, and of one who is not for the requester: nothing.
+        types: AllowedTypes = None,
+        find_references: search.Outside | None = None,
+    ) -> "SearchResult":
+        """Return the resources of a person that a query finds; none of a person who is unknown or not accessible.
 
-        `outside` finds what chains look for in the directory.
+        `find_references` resolves chains into the directory.
         """
-        view = await self.view(requester, person_id)
-        scope = Scope(person_id, datetime.now(UTC), view.visible, types)
-        found = await search.run(self._db, query, scope, outside)
+        view = await self.load_view(requester, person_id)
+        scope = Scope(person_id, datetime.now(UTC), view.visible_sources, types)
+        found = await search.run(self._db, query, scope, find_references)
         rows = [*found.matches, *found.included]
-        shown = view.of(row.source for row in rows)
-        told = self._teller.rows(
-            ClinicalSearched,
-            requester,
-            person_id,
-            view.verdict(shown),
-            categories=categories(shown),
-            type=query.type,
-            count=len(rows),
-        )
-        await self._db.write(told)
-        return Result(found, view)
+        shown = view.sources_of(row.source for row in rows)
+        await self._audit_search(requester, view, shown, query.type, len(rows))
+        return SearchResult(found, view)
 
-    async def everything(
+    async def read_everything(
         self,
         requester: Requester,
         person_id: UUID,
-        types: Types,
+        types: AllowedTypes,
         wanted: Sequence[str],
         *,
         since: datetime | None,
@@ -195,135 +191,116 @@ class Clinical:
         end: str,
         after: Place | None,
         limit: int,
-    ) -> list[Shown]:
-        """All resources of a person of the types `wanted`, page by page (see `search.everything`)."""
-        view = await self.view(requester, person_id)
-        scope = Scope(person_id, datetime.now(UTC), view.visible, types)
-        found = await search.everything(
+    ) -> list[ResourceRow]:
+        """Return a page of all resources of a person of the types `wanted` (see `search.everything`)."""
+        view = await self.load_view(requester, person_id)
+        scope = Scope(person_id, datetime.now(UTC), view.visible_sources, types)
+        rows = await search.everything(
             self._db, scope, wanted, since=since, start=start, end=end, after=after, limit=limit
         )
-        shown = view.of(row.source for row in found)
-        told = self._teller.rows(
-            ClinicalSearched,
-            requester,
-            person_id,
-            view.verdict(shown),
-            categories=categories(shown),
-            type="Patient",
-            count=len(found),
-        )
-        await self._db.write(told)
-        return found
+        shown = view.sources_of(row.source for row in rows)
+        await self._audit_search(requester, view, shown, "Patient", len(rows))
+        return rows
 
-    async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Visibility]:
-        """The current version of the latest source that the requester sees."""
+    async def _current_version(
+        self, requester: Requester, type_: str, key: LogicalId
+    ) -> tuple[Version, Source, rules.Visibility]:
+        """Return the current version from the latest source that the requester may see. Raises: `Denied`."""
         person_id, full = key[0], (key[0], type_, key[1])
-        asked, current = self._opening.unopened(person_id), self._current.load(full)
+        pending_documents, pending_versions = self._indexer.load_unindexed(person_id), self._current.load(full)
         consent = await self._access.consent(person_id)
-        versions = await current
-        if unopened := await asked:
-            await self._opening.open(person_id, unopened)
+        versions = await pending_versions
+        if unindexed := await pending_documents:
+            await self._indexer.index(person_id, unindexed)
             versions = await self._current.load(full)
-        sight = rules.Visibility(requester, consent, datetime.now(UTC))
+        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
         denied: Source | None = None
         for version in versions or ():
-            source = await self._source_of((person_id, version.source))
-            if source is not None and sight.includes(source):
-                return version, source, sight
+            source = await self._load_source((person_id, version.source))
+            if source is not None and visibility.includes(source):
+                return version, source, visibility
             denied = source or denied
-        raise Denied(
-            errors.not_found(), sight.verdict(denied) if denied else None, category=denied.category if denied else ""
-        )
+        if denied is None:
+            raise Denied(errors.not_found())
+        raise Denied(errors.not_found(), visibility.verdict(denied), category=denied.category)
 
-    async def _source_of(self, key: sources.Key) -> Source | None:
-        """A source. A contribution never changes, so that a known one is not asked for again."""
-        if (found := self._contributions.get(key)) is None:
-            found = await self._source.load(key)
-            if found is not None and not found.is_document:
-                if len(self._contributions) >= _MAX_KNOWN:
+    async def _load_source(self, key: SourceKey) -> Source | None:
+        """Return a source, from the cache if it is a contribution: these never change."""
+        if (source := self._contributions.get(key)) is None:
+            source = await self._source.load(key)
+            if source is not None and not source.is_document:
+                if len(self._contributions) >= _MAX_CACHED:
                     self._contributions.clear()
-                self._contributions[key] = found
-        return found
+                self._contributions[key] = source
+        return source
 
-    async def _must_cover(self, version: Version, types: Types) -> None:
-        """Raise as for what is not there unless the token covers a resource."""
+    async def _check_allowed(self, version: Version, types: AllowedTypes) -> None:
+        """Raise `Denied` as for an absent resource unless the token allows this one."""
         queries = () if types is None else types.get(version.type)
-        if queries is None or (queries and not await self.covers(self._db, version, queries)):
+        if queries is None or (queries and not await self.matches_scope(self._db, version, queries)):
             raise Denied(errors.not_found())
 
-    async def covers(self, db: Database | Connection, version: Version, queries: tuple[Query, ...]) -> bool:
-        """Whether a current resource matches one of the queries."""
+    async def matches_scope(self, db: Database | Connection, version: Version, queries: ScopeQueries) -> bool:
+        """Return whether a current resource matches one of the queries."""
         by_id = search.parse(version.type, [("_id", version.key)], strict=True)
         scope = Scope(version.person_id, store.LATEST, frozenset({version.source}), {version.type: queries})
         return bool((await search.run(db, by_id, scope)).matches)
 
-    # Telling
+    # Audit
 
-    def refusals(self, requester: Requester, person_id: UUID, action: str, type_: str) -> "_Refusals":
-        """Within it a `Denied` that is raised is told of, then the problem of it is raised."""
-        return _Refusals(self._db, self._teller, requester, person_id, {"action": action, "type": type_})
+    def audit_refusals(self, requester: Requester, person_id: UUID, action: str, type_: str) -> RefusalAudit:
+        """Return a context manager that journals a `Denied` raised within it, and raises its `Problem` instead."""
+        return self._audit_writer.refusals(requester, person_id, action, ClinicalRefused, type=type_)
 
-    def told(
+    def audit_rows(
         self, event: type[ClinicalEvent], requester: Requester, view: View, versions: Iterable[Version], **fields: Any
     ) -> list[Row]:
-        """The rows that tell of versions that were shown."""
+        """Return the journal rows of versions that were shown; `fields` are further fields of the event."""
         versions = list(versions)
-        shown = view.of(version.source for version in versions)
+        shown = view.sources_of(version.source for version in versions)
         documents = tuple(source.id for source in shown if source.is_document)
-        return self._teller.rows(
+        return self._audit_writer.rows(
             event,
             requester,
             view.person_id,
             view.verdict(shown),
-            categories=categories(shown),
+            categories=categories_of(shown),
             documents=documents if event is ClinicalRead else (),
-            **names(versions),
+            **resource_fields(versions),
             **fields,
         )
 
-
-@dataclass(frozen=True, slots=True)
-class _Refusals:
-    _db: Database
-    _teller: AuditWriter
-    _requester: Requester
-    _person_id: UUID
-    _asked: Mapping[str, str]
-
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    async def _audit_search(
+        self, requester: Requester, view: View, shown: Sequence[Source], type_: str, count: int
     ) -> None:
-        if isinstance(error, Denied):
-            fields: Json = {**self._asked, "allowed": False, "categories": error.categories}
-            await self._db.write(
-                self._teller.rows(ClinicalRefused, self._requester, self._person_id, error.verdict, **fields)
-            )
-            raise error.problem from None
+        """Journal a search for a type that showed `count` resources from the sources `shown`."""
+        rows = self._audit_writer.rows(
+            ClinicalSearched,
+            requester,
+            view.person_id,
+            view.verdict(shown),
+            categories=categories_of(shown),
+            type=type_,
+            count=count,
+        )
+        await self._db.write(rows)
 
 
 def _provenance(view: View, tellings: Sequence[Telling]) -> Json:
-    first, shown = tellings[0], view.of(one.source for one in tellings)
-    return provenance(view.person_id, first.type, first.id, shown, first.since)
+    first, sources = tellings[0], view.sources_of(one.source for one in tellings)
+    return provenance_resource(view.person_id, first.type, first.id, sources, first.since)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What a search found, and what its requester sees."""
+class SearchResult:
+    """What a search found, and the view with which it searched."""
 
     found: Found
     view: View
 
 
-def categories(shown: Iterable[Source]) -> tuple[str, ...]:
-    """The categories of sources, sorted."""
-    return tuple(sorted({source.category for source in shown}))
-
-
 def gone() -> Problem:
-    """The resource was deleted."""
+    """Return the refusal (410) to read a resource that was deleted."""
     return Problem(
         410, "deleted", N_("This was deleted."), remedy=N_("Its history shows what it was, as far as you may see it.")
     )

@@ -1,7 +1,6 @@
-"""Answers made of stored resources, whose bytes are never taken apart: one resource, Bundles of search and history."""
+"""HTTP responses made of stored resources, whose JSON is never parsed: one resource, searchset and history Bundles."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -10,22 +9,23 @@ from starlette.responses import Response
 
 from esante.core.fhir.rest.preconditions import etag, http_date, not_modified, preference
 from esante.core.fhir.store import Version, instant
+from esante.core.types import Json
 from esante.core.web import FHIR_JSON
 
-Json = dict[str, Any]
 Pairs = Iterable[tuple[str, str]]
+"""Query parameters, in order."""
 
 
-def resource(request: Request, version: Version) -> Response:
-    """A resource that was asked for, or 304 for a client that has it."""
+def resource_response(request: Request, version: Version) -> Response:
+    """Return the response to a read: the resource, or 304 when the client has this version."""
     headers = {"ETag": etag(version.tag), "Last-Modified": http_date(version.since)}
     if not_modified(request.headers, version.tag, version.since):
         return Response(status_code=304, headers=headers)
     return Response(version.body, headers=headers, media_type=FHIR_JSON)
 
 
-def changed(request: Request, version: Version, base_url: str, *, created: bool) -> Response:
-    """What is answered to who created or changed a resource: as much of it as he wants back."""
+def write_response(request: Request, version: Version, base_url: str, *, created: bool) -> Response:
+    """Return the response to a create or update, with the body that `Prefer: return=` asks for."""
     headers = {
         "Location": f"{base_url}/{version.path}/_history/{version.tag}",
         "ETag": etag(version.tag),
@@ -36,32 +36,34 @@ def changed(request: Request, version: Version, base_url: str, *, created: bool)
         case "minimal":
             return Response(status_code=status, headers=headers)
         case "OperationOutcome":
-            return Response(orjson.dumps(DONE), status, headers=headers, media_type=FHIR_JSON)
+            return Response(orjson.dumps(_SUCCESS), status, headers=headers, media_type=FHIR_JSON)
     return Response(version.body, status, headers=headers, media_type=FHIR_JSON)
 
 
-DONE: Json = {
+_SUCCESS: Json = {
     "resourceType": "OperationOutcome",
-    "issue": [{"severity": "information", "code": "informational", "diagnostics": "It is done."}],
+    "issue": [{"severity": "information", "code": "informational", "diagnostics": "The operation succeeded."}],
 }
 
 
-def bundle(kind: str, entries: Sequence[Json], *, links: Mapping[str, str], total: int | None = None) -> Response:
-    """A Bundle; resources in its entries may be `orjson.Fragment`s."""
-    content: Json = {
+def bundle_response(
+    type_: str, entries: Sequence[Json], *, links: Mapping[str, str], total: int | None = None
+) -> Response:
+    """Return a Bundle of a type; resources in its entries may be `orjson.Fragment`s."""
+    bundle: Json = {
         "resourceType": "Bundle",
-        "type": kind,
+        "type": type_,
         "link": [{"relation": relation, "url": url} for relation, url in links.items()],
     }
     if total is not None:
-        content["total"] = total
+        bundle["total"] = total
     if entries:
-        content["entry"] = entries
-    return Response(orjson.dumps(content), media_type=FHIR_JSON)
+        bundle["entry"] = entries
+    return Response(orjson.dumps(bundle), media_type=FHIR_JSON)
 
 
-def entry(base_url: str, type_: str, id_: str, body: bytes, mode: str) -> Json:
-    """An entry of a searchset."""
+def searchset_entry(base_url: str, type_: str, id_: str, body: bytes, mode: str) -> Json:
+    """Return an entry of a searchset; `mode`: "match" or "include"."""
     return {
         "fullUrl": f"{base_url}/{type_}/{id_}",
         "resource": orjson.Fragment(body),
@@ -69,10 +71,10 @@ def entry(base_url: str, type_: str, id_: str, body: bytes, mode: str) -> Json:
     }
 
 
-def past(base_url: str, version: Version) -> Json:
-    """An entry of a history."""
+def history_entry(base_url: str, version: Version) -> Json:
+    """Return the entry of a version in a history Bundle."""
     method = "DELETE" if version.deleted else "PUT" if version.version > 1 else "POST"
-    found: Json = {
+    entry: Json = {
         "fullUrl": f"{base_url}/{version.path}",
         "request": {"method": method, "url": version.type if method == "POST" else version.path},
         "response": {
@@ -82,11 +84,11 @@ def past(base_url: str, version: Version) -> Json:
         },
     }
     if not version.deleted:
-        found["resource"] = orjson.Fragment(version.body)
-    return found
+        entry["resource"] = orjson.Fragment(version.body)
+    return entry
 
 
-def url(base_url: str, path: str, pairs: Pairs) -> str:
-    """An address with parameters; `path` is as the application reads it."""
+def build_url(base_url: str, path: str, pairs: Pairs) -> str:
+    """Return an address with query parameters; `path` is not percent-encoded yet."""
     query = urlencode(list(pairs))
     return f"{base_url}/{quote(path, safe='/$')}{'?' + query if query else ''}"

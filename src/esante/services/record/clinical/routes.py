@@ -1,11 +1,9 @@
-"""Which endpoint answers which request on clinical resources, and what the CapabilityStatement says of them.
+"""Routes of clinical resources, and their part of the CapabilityStatement.
 
-One route for all types: it looks at the parts of an address once, where a list of some hundred routes would be tried
-one after the other.
+One route serves all types: it parses the path once, where a list of some hundred routes would be tried in turn.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,19 +16,19 @@ from esante.core.fhir.rest.http import fhir_response, posted_search
 from esante.core.fhir.rest.outcome import outcome
 from esante.core.fhir.search import parameters, supported
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
+from esante.core.types import Json
 from esante.identity.access import Access, StayFace
 from esante.identity.directory import Directory
-from esante.services.record.clinical.directory_references import Outside
-from esante.services.record.clinical.encounter_api import EncounterFace
-from esante.services.record.clinical.everything import EverythingFace
-from esante.services.record.clinical.interactions import ClinicalFace
-from esante.services.record.clinical.search_api import SearchFace
+from esante.services.record.clinical.directory_references import DirectoryReferences
+from esante.services.record.clinical.encounter_api import EncounterEndpoints
+from esante.services.record.clinical.everything import EverythingEndpoints
+from esante.services.record.clinical.interactions import ClinicalEndpoints
+from esante.services.record.clinical.search_api import SearchEndpoints
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import InvalidContent
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Resource = dict[str, Any]
 _INTERACTIONS = (
     "create",
     "read",
@@ -42,118 +40,149 @@ _INTERACTIONS = (
     "history-type",
     "search-type",
 )
-
-
 _DEFINITION = "http://hl7.org/fhir/OperationDefinition/"
 _META = ("meta-add", "meta-delete")
 
 
 class ClinicalRoutes(BaseRoute):
-    """The addresses below /fhir of clinical resources and of what is made of them."""
+    """The paths below /fhir of clinical resources, their Provenance, and operations on them."""
 
     def __init__(self, record: Record, directory: Directory, access: Access, base_url: str) -> None:
-        outside = Outside(directory)
-        one = ClinicalFace(record.clinical, record.clinical_writer(base_url), directory, access, base_url)
-        many = SearchFace(record.clinical, directory, access, outside, base_url)
-        whole = EverythingFace(record, many, access, base_url)
-        stays = StayFace(access, directory, base_url)
-        encounters = EncounterFace(one, many, stays, access)
-        self._encounters: dict[str, Mapping[str, ASGIApp]] = {
+        references = DirectoryReferences(directory)
+        single = ClinicalEndpoints(record.clinical, record.clinical_writer(base_url), directory, access, base_url)
+        searches = SearchEndpoints(record.clinical, directory, access, references, base_url)
+        operations = EverythingEndpoints(record, searches, access, base_url)
+        encounters = EncounterEndpoints(single, searches, StayFace(access, directory, base_url), access)
+        self._encounter_endpoints: dict[str, Mapping[str, ASGIApp]] = {
             "type": _by_method(
-                GET=encounters.search, POST=encounters.create, PUT=one.update_match, DELETE=one.delete_match
+                GET=encounters.search, POST=encounters.create, PUT=single.update_match, DELETE=single.delete_match
             ),
-            "_search": _by_method(POST=posted(encounters.search)),
-            "instance": _by_method(GET=encounters.read, PUT=encounters.update, PATCH=one.patch, DELETE=one.delete),
+            "_search": _by_method(POST=form_search(encounters.search)),
+            "instance": _by_method(
+                GET=encounters.read, PUT=encounters.update, PATCH=single.patch, DELETE=single.delete
+            ),
         }
-        self._shapes: dict[str, Mapping[str, ASGIApp]] = {
-            "type": _by_method(GET=many.search, POST=one.create, PUT=one.update_match, DELETE=one.delete_match),
-            "_search": _by_method(POST=posted(many.search)),
-            "type_history": _by_method(GET=one.history_of_type),
-            "instance": _by_method(GET=one.read, PUT=one.update, PATCH=one.patch, DELETE=one.delete),
-            "history": _by_method(GET=one.history),
-            "version": _by_method(GET=one.vread),
-            "meta_add": _by_method(POST=one.meta_add),
-            "meta_delete": _by_method(POST=one.meta_delete),
-            "supporting": _by_method(GET=one.read),
-            "compartment": _by_method(GET=many.search_compartment),
-            "compartment_search": _by_method(POST=posted(many.search_compartment)),
-            "person_history": _by_method(GET=one.history_of_person),
-            "everything": _by_method(GET=whole.everything),
-            "document": _by_method(GET=whole.document),
-            "provenances": _by_method(GET=many.provenances),
-            "provenance_search": _by_method(POST=posted(many.provenances)),
-            "provenance": _by_method(GET=many.provenance),
+        self._endpoints: dict[str, Mapping[str, ASGIApp]] = {
+            "type": _by_method(
+                GET=searches.search, POST=single.create, PUT=single.update_match, DELETE=single.delete_match
+            ),
+            "_search": _by_method(POST=form_search(searches.search)),
+            "type_history": _by_method(GET=single.history_of_type),
+            "instance": _by_method(GET=single.read, PUT=single.update, PATCH=single.patch, DELETE=single.delete),
+            "history": _by_method(GET=single.history),
+            "version": _by_method(GET=single.vread),
+            "meta_add": _by_method(POST=single.meta_add),
+            "meta_delete": _by_method(POST=single.meta_delete),
+            "supporting": _by_method(GET=single.read),
+            "compartment": _by_method(GET=searches.search_compartment),
+            "compartment_search": _by_method(POST=form_search(searches.search_compartment)),
+            "person_history": _by_method(GET=single.history_of_person),
+            "everything": _by_method(GET=operations.everything),
+            "document": _by_method(GET=operations.document),
+            "provenances": _by_method(GET=searches.provenances),
+            "provenance_search": _by_method(POST=form_search(searches.provenances)),
+            "provenance": _by_method(GET=searches.provenance),
         }
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether an address is one of these; its parts are in the path parameters."""
+        """Return whether a path is one of these; its parts go into the path parameters."""
         path: str = scope["path"]
         if scope["type"] != "http" or not path.startswith("/fhir/"):
             return Match.NONE, {}
-        shape, params = _shape(path.split("/")[2:])
+        shape, params = _parse_path(path.split("/")[2:])
         if not shape:
             return Match.NONE, {}
         return Match.FULL, {"path_params": params, "endpoint": self, "shape": shape}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request. Raises: `HTTPException` 405 for a method that its path does not have."""
         shape, params = scope["shape"], scope["path_params"]
-        methods = self._shapes[shape]
+        methods = self._endpoints[shape]
         if params.get("type") == "Encounter":
-            methods = self._encounters.get(shape, methods)
+            methods = self._encounter_endpoints.get(shape, methods)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method not in methods:
             raise HTTPException(405, headers={"Allow": ", ".join(methods)})
         await methods[method](scope, receive, send)
 
 
-def _shape(parts: list[str]) -> tuple[str, dict[str, str]]:
-    """What kind of address the parts below /fhir/ are, and what is in them; no kind: none of these."""
+PathShape = tuple[str, dict[str, str]]
+"""The kind of a path ("": none of these) and its parameters."""
+_NO_SHAPE: PathShape = ("", {})
+
+
+def _parse_path(parts: list[str]) -> PathShape:
+    """Return the shape of the parts of a path below /fhir/."""
     match parts:
-        case [type_] if type_ in CLINICAL:
-            return "type", {"type": type_}
-        case [type_, ("_search" | "_history") as what] if type_ in CLINICAL:
-            return ("_search" if what == "_search" else "type_history"), {"type": type_}
-        case [type_, id_] if type_ in CLINICAL and not id_.startswith("$"):
-            return "instance", {"type": type_, "id": id_}
-        case [type_, id_] if type_ in SUPPORTING and keys_of(id_):
-            return "supporting", {"type": type_, "id": id_}
-        case [type_, id_, "_history"] if type_ in CLINICAL:
-            return "history", {"type": type_, "id": id_}
-        case [type_, id_, ("$meta-add" | "$meta-delete") as what] if type_ in CLINICAL:
-            return what[1:].replace("-", "_"), {"type": type_, "id": id_}
-        case [type_, id_, "_history", version] if type_ in KEPT and keys_of(id_):
-            return "version", {"type": type_, "id": id_, "version": version}
-        case ["Patient", id_, "$everything"]:
-            return "everything", {"id": id_}
-        case ["Patient", id_, "_history"]:
-            return "person_history", {"id": id_}
-        case ["Patient", id_, type_] if type_ in CLINICAL:
-            return "compartment", {"id": id_, "type": type_}
-        case ["Patient", id_, type_, "_search"] if type_ in CLINICAL:
-            return "compartment_search", {"id": id_, "type": type_}
+        case ["Patient", id_, *rest]:
+            return _parse_patient_path(id_, rest)
         case ["Composition", id_, "$document"]:
             return "document", {"id": id_}
-        case ["Provenance"]:
+        case ["Provenance", *rest]:
+            return _parse_provenance_path(rest)
+        case [type_, *rest] if type_ in CLINICAL:
+            return _parse_clinical_path(type_, rest)
+        case [type_, id_] if type_ in SUPPORTING and keys_of(id_):
+            return "supporting", {"type": type_, "id": id_}
+        case [type_, id_, "_history", version] if type_ in KEPT and keys_of(id_):
+            return "version", {"type": type_, "id": id_, "version": version}
+    return _NO_SHAPE
+
+
+def _parse_clinical_path(type_: str, rest: list[str]) -> PathShape:
+    match rest:
+        case []:
+            return "type", {"type": type_}
+        case ["_search"]:
+            return "_search", {"type": type_}
+        case ["_history"]:
+            return "type_history", {"type": type_}
+        case [id_] if not id_.startswith("$"):
+            return "instance", {"type": type_, "id": id_}
+        case [id_, "_history"]:
+            return "history", {"type": type_, "id": id_}
+        case [id_, ("$meta-add" | "$meta-delete") as operation]:
+            return operation[1:].replace("-", "_"), {"type": type_, "id": id_}
+        case [id_, "_history", version] if keys_of(id_):
+            return "version", {"type": type_, "id": id_, "version": version}
+    return _NO_SHAPE
+
+
+def _parse_patient_path(id_: str, rest: list[str]) -> PathShape:
+    match rest:
+        case ["$everything"]:
+            return "everything", {"id": id_}
+        case ["_history"]:
+            return "person_history", {"id": id_}
+        case [type_] if type_ in CLINICAL:
+            return "compartment", {"id": id_, "type": type_}
+        case [type_, "_search"] if type_ in CLINICAL:
+            return "compartment_search", {"id": id_, "type": type_}
+    return _NO_SHAPE
+
+
+def _parse_provenance_path(rest: list[str]) -> PathShape:
+    match rest:
+        case []:
             return "provenances", {}
-        case ["Provenance", "_search"]:
+        case ["_search"]:
             return "provenance_search", {}
-        case ["Provenance", id_] if not id_.startswith("$"):
+        case [id_] if not id_.startswith("$"):
             return "provenance", {"id": id_}
-    return "", {}
+    return _NO_SHAPE
 
 
 def _by_method(**endpoints: Endpoint) -> Mapping[str, ASGIApp]:
-    return {method: _answering(endpoint) for method, endpoint in endpoints.items()}
+    return {method: _asgi_app(endpoint) for method, endpoint in endpoints.items()}
 
 
-def _answering(endpoint: Endpoint) -> ASGIApp:
-    """What answers by an endpoint; the refusal of a resource lists every problem that was found in it.
+def _asgi_app(endpoint: Endpoint) -> ASGIApp:
+    """Return an endpoint as ASGI application; the refusal of a resource lists all issues that were found in it.
 
-    Other refusals are answered by the application, which needs not be told of them twice (`request_response`).
+    Other refusals are left to the exception handlers of the application.
     """
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
             response = await endpoint(request)
@@ -163,33 +192,32 @@ def _answering(endpoint: Endpoint) -> ASGIApp:
             response = fhir_response(outcome(invalid.issues), invalid.status)
         await response(scope, receive, send)
 
-    return answer
+    return app
 
 
-def posted(endpoint: Endpoint) -> Endpoint:
-    """A search sent as a form."""
+def form_search(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint of a search whose parameters are sent as a form (POST _search)."""
 
-    async def answer(request: Request) -> Response:
+    async def search(request: Request) -> Response:
         form = await posted_search(request)
         form.scope["path_params"] = request.path_params
         return await endpoint(form)
 
-    return answer
+    return search
 
 
-def capabilities() -> list[Resource]:
-    """The resources of this face, for CapabilityStatement.rest.resource."""
-    found = [_capability(type_) for type_ in CLINICAL]
-    return [*found, _provenance_capability()]
+def capabilities() -> list[Json]:
+    """Return the clinical types and Provenance, for CapabilityStatement.rest.resource."""
+    return [*map(_capability, CLINICAL), _provenance_capability()]
 
 
-def _capability(type_: str) -> Resource:
+def _capability(type_: str) -> Json:
     known = parameters(type_)
     references = [code for code, parameter in known.items() if parameter.type == "reference"]
-    told = _DOCUMENTATION.get(type_, "")
+    documentation = _DOCUMENTATION.get(type_, "")
     return {
         "type": type_,
-        **({"documentation": told} if told else {}),
+        **({"documentation": documentation} if documentation else {}),
         "interaction": [{"code": code} for code in _INTERACTIONS],
         "versioning": "versioned-update",
         "readHistory": True,
@@ -201,25 +229,25 @@ def _capability(type_: str) -> Resource:
         "referencePolicy": ["literal", "logical", "local"],
         "operation": [{"name": name, "definition": f"{_DEFINITION}Resource-{name}"} for name in _META],
         "searchInclude": ["*", *(f"{type_}:{code}" for code in references)],
-        "searchRevInclude": ["Provenance:target", *_pointing_at(type_)],
+        "searchRevInclude": ["Provenance:target", *_references_to(type_)],
         "searchParam": [_without_empty(one._asdict()) for one in supported(type_)],
     }
 
 
 _DOCUMENTATION = {
     "Encounter": "An inpatient Encounter (class IMP) in progress that a hospital's software creates is an admission,"
-    " and its update to finished the discharge; the hospital alone sees it. All others are resources like those of"
+    " and its update to finished the discharge; only the hospital sees it. All others are resources like those of"
     " other types.",
-    "Composition": "What a deposited document begins with; $document gives the document as it came in.",
+    "Composition": "The first resource of a deposited document; $document returns the document as it was deposited.",
 }
 
 
-def _without_empty(told: Resource) -> Resource:
-    return {name: value for name, value in told.items() if value}
+def _without_empty(parameter: Json) -> Json:
+    return {name: value for name, value in parameter.items() if value}
 
 
-def _pointing_at(type_: str) -> list[str]:
-    """The reference parameters of clinical types that may point at a type."""
+def _references_to(type_: str) -> list[str]:
+    """Return the reference parameters of clinical types that may refer to a type, as "Type:parameter"."""
     return [
         f"{other}:{code}"
         for other in CLINICAL
@@ -228,26 +256,26 @@ def _pointing_at(type_: str) -> list[str]:
     ]
 
 
-def _provenance_capability() -> Resource:
+def _provenance_capability() -> Json:
     return {
         "type": "Provenance",
-        "documentation": "Computed of each clinical resource from the documents and authors that tell of it; it has"
-        " the id of that resource.",
+        "documentation": "Computed for each clinical resource from its documents and authors; it has the id of that"
+        " resource.",
         "interaction": [{"code": "read"}, {"code": "search-type"}],
         "searchParam": [{"name": "_id", "type": "token"}, {"name": "target", "type": "reference"}],
     }
 
 
 OF_PATIENTS = (
-    "GET Patient/[id]/_history tells the versions of all clinical resources of the patient, and Patient/[id]/[type]"
-    " searches in her compartment."
+    "GET Patient/[id]/_history returns the versions of all clinical resources of the patient, and Patient/[id]/[type]"
+    " searches in the patient's compartment."
 )
-"""What this face does at the addresses of patients (CapabilityStatement.rest.resource.documentation)."""
+"""The documentation of Patient in CapabilityStatement.rest.resource."""
 PATCH_FORMAT = MEDIA_TYPE
-"""The kind of patch that is understood (CapabilityStatement.patchFormat)."""
+"""The supported patch format (CapabilityStatement.patchFormat)."""
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"everything": f"{_DEFINITION}Patient-everything"},
     "Composition": {"document": f"{_DEFINITION}Composition-document"},
     "DocumentReference": {"docref": "http://hl7.org/fhir/uv/ipa/OperationDefinition/docref"},
 }
-"""The operations on single types, by name, with the addresses of their definitions."""
+"""The operations of each type: the canonical URL of the definition, by name."""

@@ -1,4 +1,4 @@
-"""Creating, changing and deleting clinical resources, one at a time."""
+"""Creating, updating and deleting clinical resources, one at a time."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -6,47 +6,49 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from esante.core.fhir import decode, encode, search, store
+from esante.core.fhir import decode, encode, store
 from esante.core.fhir.rest.preconditions import must_match
-from esante.core.fhir.search import Query, Scope
 from esante.core.fhir.store import Version
 from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_in_batches, parse_uuid, write_in_batches
-from esante.core.web import N_, Problem
+from esante.core.types import Json
+from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import Directory, person_meant
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
-from esante.services.record.clinical.changeset import Changes, Resource
-from esante.services.record.clinical.events import ClinicalRead, View
-from esante.services.record.clinical.read import Clinical, Key, Types, gone
+from esante.services.record.clinical.changeset import Changeset
+from esante.services.record.clinical.events import ClinicalRead
+from esante.services.record.clinical.matching import ResourceMatcher, person_changed
+from esante.services.record.clinical.read import ClinicalReader, gone
+from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
 from esante.services.record.clinical_types import CLINICAL
 from esante.services.record.documents.validation import parse_resource
 from esante.services.record.errors import Denied
-from esante.services.record.indexing import sources
+from esante.services.record.indexing import source_store
+from esante.services.record.indexing.source_store import SourceKey
 from esante.services.record.indexing.sources import Source
 
-_MAX_KNOWN = 50_000
-"""Contributions that one process remembers to be there."""
 MAX_RESOURCE = 1024 * 1024
-"""Bytes of one resource."""
-Search = tuple[str, str]
-"""A type, and the parameters by which a resource of it is meant."""
-Queries = tuple[Query, ...]
-"""What a token restricts a change to: the resource must match one of them, before and after (none: no restriction)."""
+"""The largest size of one resource, in bytes."""
+_MAX_KNOWN = 50_000
+"""The largest number of contributions that one process remembers to exist."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a change: the version that is there now, and whether the resource is new."""
+class WriteResult:
+    """The current version after a write, and whether the resource is new."""
 
     version: Version
     created: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Current versions that are locked, with their sources; and what of what was to be held stands in documents."""
+class LockedResources:
+    """Current versions that are locked, with their sources.
+
+    `from_documents`: the keys that were to be locked but belong to resources of documents.
+    """
 
     view: View
     versions: Mapping[store.Key, Version]
@@ -54,229 +56,258 @@ class Held:
     from_documents: Collection[store.Key]
 
     def own(self, key: store.Key) -> tuple[Version, Source]:
-        """A resource that the requester may change. Raises as `seen`, and `Denied` where it belongs to another."""
-        before, was = self.seen(key)
-        if not rules.is_own(was, self.view.sight.requester):
-            raise Denied(errors.not_the_author(), self.view.sight.verdict(was), category=was.category)
-        return before, was
+        """Return a resource that the requester may change.
 
-    def seen(self, key: store.Key) -> tuple[Version, Source]:
-        """A resource that the requester sees. Raises `Denied`, and Problem 405 for what stands in a document."""
-        before, sight = self.versions.get(key), self.view.sight
+        Raises: as `visible`, and `Denied` (403) where the resource belongs to another author.
+        """
+        before, source = self.visible(key)
+        if not rules.is_own(source, self.view.visibility.requester):
+            raise Denied(errors.not_the_author(), self.view.visibility.verdict(source), category=source.category)
+        return before, source
+
+    def visible(self, key: store.Key) -> tuple[Version, Source]:
+        """Return a resource that the requester may see.
+
+        Raises: `Denied` (404) where there is none; `Problem` 405 for a resource of a document.
+        """
+        before, visibility = self.versions.get(key), self.view.visibility
         if before is None:
             if key in self.from_documents:
                 raise _from_document()
             raise Denied(errors.not_found())
-        was = self.sources[before.source]
-        if not sight.includes(was):
-            raise Denied(errors.not_found(), sight.verdict(was), category=was.category)
-        return before, was
+        source = self.sources[before.source]
+        if not visibility.includes(source):
+            raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
+        return before, source
 
 
-class Changing:
-    """The use cases of writing.
+class ClinicalWriter:
+    """The use cases of writing clinical resources.
 
-    Who may write is decided as of documents: by the category that a resource counts as. Changed and deleted are
-    resources by their author or his organisation only, and never those that were taken from a document. Every method
-    raises Problem 403, 404 (also for what the requester may not see), 412 (another version, or several matches),
-    422, and `InvalidContent` for what is not R4.
+    The right to write is decided as for documents: by the category of a resource. Resources are changed and deleted
+    by their author or the author's organisation only, and never those that come from a document.
+
+    Every method raises `Problem` 403, 404 (also for what the requester may not see), 412 (another version, or several
+    matches) or 422, and `InvalidContent` for a resource that is not valid R4. `queries`: the scope of the token, which
+    the resource must match before and after the change.
     """
 
     def __init__(
         self,
         db: Database,
-        teller: AuditWriter,
+        audit_writer: AuditWriter,
         directory: Directory,
         access: Access,
-        clinical: Clinical,
+        reader: ClinicalReader,
         base_url: str,
     ) -> None:
-        self._db, self._teller, self._directory, self._access = db, teller, directory, access
-        self._clinical, self._base_url = clinical, base_url
-        self._known: set[tuple[UUID, UUID]] = set()
+        self._db, self._audit_writer, self._directory, self._access = db, audit_writer, directory, access
+        self._reader, self._base_url = reader, base_url
+        self._matcher = ResourceMatcher(directory, base_url)
+        self._known: set[SourceKey] = set()
 
     async def create(
-        self, requester: Requester, type_: str, body: bytes, unless: str | None = None, queries: Queries = ()
-    ) -> Outcome:
-        """Create a resource; with `unless` (If-None-Exist, a search) only where that finds nothing: else what it
-        found is the answer."""
+        self,
+        requester: Requester,
+        type_: str,
+        body: bytes,
+        if_none_exist: str | None = None,
+        queries: ScopeQueries = (),
+    ) -> WriteResult:
+        """Create a resource; with `if_none_exist` (a search), return what the search finds, if anything, instead."""
         resource = parse_resource(body, type_)
-        person_id = await self.person_of(resource, requester)
-        async with self._clinical.refusals(requester, person_id, "create", type_):
-            changes = Changes(requester, await self._access.consent(person_id), self._base_url)
-            if unless is None and not queries:
-                made = changes.create(resource)
-                await self.write(changes)
-                return Outcome(made, created=True)
-            view = await self._clinical.view(requester, person_id)
+        person_id = await self.resolve_person(resource, requester)
+        async with self._reader.audit_refusals(requester, person_id, "create", type_):
+            changeset = Changeset(requester, await self._access.consent(person_id), self._base_url)
+            if if_none_exist is None and not queries:
+                version = changeset.create(resource)
+                await self.write(changeset)
+                return WriteResult(version, created=True)
+            view = await self._reader.load_view(requester, person_id)
             async with self._db.transaction() as conn:
-                view = await self.alone(conn, view)
-                if unless is not None and (found := await self.match(conn, view, type_, unless, queries)) is not None:
-                    await insert(conn, self._clinical.told(ClinicalRead, requester, view, [found]))
-                    return Outcome(found)
-                made = changes.create(resource)
-                await self.apply(conn, changes, [made], queries)
-        return Outcome(made, created=True)
+                view = await self.lock_person(conn, view)
+                if if_none_exist is not None:
+                    found = await self._matcher.match(conn, view, type_, if_none_exist, queries)
+                    if found is not None:
+                        await insert(conn, self._reader.audit_rows(ClinicalRead, requester, view, [found]))
+                        return WriteResult(found)
+                version = changeset.create(resource)
+                await self.apply(conn, changeset, [version], queries)
+        return WriteResult(version, created=True)
 
     async def update(
         self,
         requester: Requester,
         type_: str,
-        key: Key,
+        key: LogicalId,
         body: bytes,
         if_match: str | None = None,
-        queries: Queries = (),
-    ) -> Outcome:
+        queries: ScopeQueries = (),
+    ) -> WriteResult:
         """Replace a resource."""
         resource = parse_resource(body, type_)
         if resource.get("id") != key[0].hex + key[1].hex:
-            raise _bad(f"{type_}.id", N_("The id is not that of the address."), N_("Send the same id."))
-        person_id = await self.person_of(resource, requester)
+            title, remedy = N_("The id is not that of the address."), N_("Send the same id.")
+            raise bad_request(f"{type_}.id", title, remedy, status=422)
+        person_id = await self.resolve_person(resource, requester)
         return await self._change(requester, type_, key, if_match, queries, lambda before: (resource, person_id))
 
     async def patch(
         self,
         requester: Requester,
         type_: str,
-        key: Key,
+        key: LogicalId,
         patch: bytes,
         if_match: str | None = None,
-        queries: Queries = (),
-    ) -> Outcome:
-        """Change a resource by a JSON Patch. Problem 410 for one that was deleted: there is nothing to patch."""
+        queries: ScopeQueries = (),
+    ) -> WriteResult:
+        """Change a resource by a JSON Patch. Raises: `Problem` 410 for a deleted resource, which has no content."""
 
-        def made(before: Version) -> tuple[Resource, UUID]:
+        def apply_patch(before: Version) -> tuple[Json, UUID]:
             if before.deleted:
                 raise gone()
             resource = patched(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
-                raise _bad(
-                    f"{type_}.id", N_("A patch cannot make another resource of it."), N_("Leave the id as it is.")
-                )
+                title = N_("A patch cannot make another resource of it.")
+                raise bad_request(f"{type_}.id", title, N_("Leave the id as it is."), status=422)
             return parse_resource(encode(resource), type_), key[0]
 
-        return await self._change(requester, type_, key, if_match, queries, made)
+        return await self._change(requester, type_, key, if_match, queries, apply_patch)
 
     async def delete(
-        self, requester: Requester, type_: str, key: Key, if_match: str | None = None, queries: Queries = ()
+        self,
+        requester: Requester,
+        type_: str,
+        key: LogicalId,
+        if_match: str | None = None,
+        queries: ScopeQueries = (),
     ) -> Version:
-        """Delete a resource; what it was stays in its history. Deleting again changes nothing."""
-        async with self._clinical.refusals(requester, key[0], "delete", type_):
-            view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
+        """Delete a resource; its versions stay in the history. Deleting it again changes nothing."""
+        async with self._reader.audit_refusals(requester, key[0], "delete", type_):
+            view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
-                before, was = (await self.hold(conn, view, [full])).own(full)
+                before, source = (await self.lock(conn, view, [full])).own(full)
                 must_match(if_match, before.tag)
                 if before.deleted:
                     return before
-                await self._must_see(conn, before, queries)
-                changes = Changes(requester, view.sight.consent, self._base_url)
-                made = changes.delete(before, was, view.sight.verdict(was))
-                await self.apply(conn, changes)
-        return made
+                await self._check_in_scope(conn, before, queries)
+                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                version = changeset.delete(before, source, view.visibility.verdict(source))
+                await self.apply(conn, changeset)
+        return version
 
-    async def relabel(self, requester: Requester, type_: str, key: Key, level: Confidentiality) -> Outcome:
-        """Let a resource with all its versions go less or more far: the patient alone may."""
-        async with self._clinical.refusals(requester, key[0], "restrict", type_):
-            view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
+    async def relabel(self, requester: Requester, type_: str, key: LogicalId, level: Confidentiality) -> WriteResult:
+        """Set the confidentiality of a resource with all its versions.
+
+        Raises: `Problem` 403 for everybody but the patient.
+        """
+        async with self._reader.audit_refusals(requester, key[0], "restrict", type_):
+            view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
-                before, was = (await self.hold(conn, view, [full])).seen(full)
-                verdict = view.sight.verdict(was)
+                before, source = (await self.lock(conn, view, [full])).visible(full)
+                verdict = view.visibility.verdict(source)
                 if requester.kind != "patient":
-                    raise Denied(errors.patient_only(), verdict, category=was.category)
-                if before.deleted or was.confidentiality is level:
-                    return Outcome(before)
-                changes = Changes(requester, view.sight.consent, self._base_url)
-                made = changes.relabel(before, was, level, verdict)
-                await self.apply(conn, changes)
-        return Outcome(made)
+                    raise Denied(errors.patient_only(), verdict, category=source.category)
+                if before.deleted or source.confidentiality is level:
+                    return WriteResult(before)
+                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                version = changeset.relabel(before, source, level, verdict)
+                await self.apply(conn, changeset)
+        return WriteResult(version)
 
     async def update_match(
-        self, requester: Requester, type_: str, criteria: str, body: bytes, queries: Queries = ()
-    ) -> Outcome:
-        """Replace what a search finds, or create it where it finds nothing."""
+        self, requester: Requester, type_: str, criteria: str, body: bytes, queries: ScopeQueries = ()
+    ) -> WriteResult:
+        """Replace the resource that a search finds, or create one where it finds nothing."""
         resource = parse_resource(body, type_)
-        person_id = await self.person_of(resource, requester)
-        async with self._clinical.refusals(requester, person_id, "update", type_):
-            view = await self._clinical.view(requester, person_id)
+        person_id = await self.resolve_person(resource, requester)
+        async with self._reader.audit_refusals(requester, person_id, "update", type_):
+            view = await self._reader.load_view(requester, person_id)
             async with self._db.transaction() as conn:
-                view = await self.alone(conn, view)
-                found = await self.match(conn, view, type_, criteria, queries)
-                changes = Changes(requester, view.sight.consent, self._base_url)
+                view = await self.lock_person(conn, view)
+                found = await self._matcher.match(conn, view, type_, criteria, queries)
+                changeset = Changeset(requester, view.visibility.consent, self._base_url)
                 if found is None:
                     if "id" in resource:
                         raise errors.client_assigned_id(type_)
-                    made = changes.create(resource)
+                    version = changeset.create(resource)
                 else:
                     if resource.get("id", found.key) != found.key:
-                        raise _bad(f"{type_}.id", N_("The id is not that of what was found."), N_("Send none."))
+                        title = N_("The id is not that of what was found.")
+                        raise bad_request(f"{type_}.id", title, N_("Send none."), status=422)
                     full = person_id, type_, found.id
-                    before, was = (await self.hold(conn, view, [full])).own(full)
-                    made = changes.update(before, was, resource)
-                await self.apply(conn, changes, [made], queries)
-        return Outcome(made, created=found is None)
+                    before, source = (await self.lock(conn, view, [full])).own(full)
+                    version = changeset.update(before, source, resource)
+                await self.apply(conn, changeset, [version], queries)
+        return WriteResult(version, created=found is None)
 
     async def delete_match(
-        self, requester: Requester, type_: str, criteria: str, queries: Queries = ()
+        self, requester: Requester, type_: str, criteria: str, queries: ScopeQueries = ()
     ) -> Version | None:
-        """Delete the one resource that a search finds; None where it finds nothing."""
+        """Delete the one resource that a search finds; return None where it finds nothing."""
         pairs = parse_qsl(criteria, keep_blank_values=True)
         person_id = await person_meant(pairs, self._directory, self._base_url, requester.only)
         if person_id is None:
             return None
-        view = await self._clinical.view(requester, person_id)
+        view = await self._reader.load_view(requester, person_id)
         async with self._db.transaction() as conn:
-            found = await self.match(conn, view, type_, criteria, queries)
+            found = await self._matcher.match(conn, view, type_, criteria, queries)
         return found and await self.delete(requester, type_, (person_id, found.id), queries=queries)
 
     async def _change(
         self,
         requester: Requester,
         type_: str,
-        key: Key,
+        key: LogicalId,
         if_match: str | None,
-        queries: Queries,
-        make: Callable[[Version], tuple[Resource, UUID]],
-    ) -> Outcome:
-        """Give a resource its next version, which `make` makes with whose it is, while nobody else changes it."""
-        async with self._clinical.refusals(requester, key[0], "update", type_):
-            view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
+        queries: ScopeQueries,
+        build: Callable[[Version], tuple[Json, UUID]],
+    ) -> WriteResult:
+        """Lock a resource and give it its next version; `build` returns the new resource and its person's key."""
+        async with self._reader.audit_refusals(requester, key[0], "update", type_):
+            view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
-                before, was = (await self.hold(conn, view, [full])).own(full)
+                before, source = (await self.lock(conn, view, [full])).own(full)
                 must_match(if_match, before.tag)
-                await self._must_see(conn, before, queries)
-                resource, person_id = make(before)
+                await self._check_in_scope(conn, before, queries)
+                resource, person_id = build(before)
                 if person_id != key[0]:
-                    raise _other_person(type_)
-                changes = Changes(requester, view.sight.consent, self._base_url)
-                made = changes.update(before, was, resource)
-                await self.apply(conn, changes, [made], queries)
-        return Outcome(made, created=before.deleted)
+                    raise person_changed(type_)
+                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                version = changeset.update(before, source, resource)
+                await self.apply(conn, changeset, [version], queries)
+        return WriteResult(version, created=before.deleted)
 
-    # Parts of an act
+    # Steps, also of transactions
 
-    async def person_of(self, resource: Resource, requester: Requester) -> UUID:
-        """Whose a resource is, by the element that says it; that element refers to her after this.
+    async def resolve_person(self, resource: Json, requester: Requester) -> UUID:
+        """Return whose resource it is, and set the element that names the patient to a reference to them.
 
-        Where it says nothing, the patient of the token is meant. Problem 422 where nobody is.
+        Where the element is missing, the patient of the token is meant. Raises: `Problem` 422 where nobody is meant.
         """
         type_ = resource["resourceType"]
         element = CLINICAL[type_].person
         holder = resource.get(element) if element else None
         if holder is None:
             if requester.only is None:
-                remedy = N_("Name the patient by reference or identifier, or send it in a transaction.")
-                raise _bad(f"{type_}.{element or 'id'}", N_("The patient is missing."), remedy, "required")
+                raise bad_request(
+                    f"{type_}.{element or 'id'}",
+                    N_("The patient is missing."),
+                    N_("Name the patient by reference or identifier, or send it in a transaction."),
+                    status=422,
+                    code="required",
+                )
             if element:
                 resource[element] = {"reference": f"Patient/{requester.only}"}
             return requester.only
-        person_id = _plainly(holder) or await self._named(holder)
+        person_id = _literal_person(holder) or await self._find_person(holder)
         if person_id is None:
             raise errors.unknown_person(f"{type_}.{element}")
         holder["reference"] = f"Patient/{person_id}"
         return person_id
 
-    async def _named(self, holder: Resource) -> UUID | None:
-        """Whom a reference means; None for nobody, or where reference and identifier mean two."""
+    async def _find_person(self, holder: Json) -> UUID | None:
+        """Return whom a Reference means; None for nobody, or where reference and identifier mean two persons."""
         pairs = []
         if "reference" in holder:
             pairs.append(("patient", holder["reference"]))
@@ -285,81 +316,44 @@ class Changing:
             pairs.append(("patient.identifier", f"{identifier['system']}|{identifier['value']}"))
         return await person_meant(pairs, self._directory, self._base_url) if pairs else None
 
-    async def hold(self, conn: Connection, view: View, keys: Collection[store.Key]) -> "Held":
-        """Resources that are to be changed, locked until the end of the transaction."""
+    async def lock(self, conn: Connection, view: View, keys: Collection[store.Key]) -> LockedResources:
+        """Lock resources that are to be changed, until the end of the transaction."""
         versions = await store.lock(conn, keys)
-        found = await sources.of_keys(conn, [(view.person_id, version.source) for version in versions.values()])
+        source_keys = [(view.person_id, version.source) for version in versions.values()]
+        sources = await source_store.fetch_sources(conn, source_keys)
         others = [key for key in keys if key not in versions]
-        taken = await store.current(conn, others) if others else {}
-        from_documents = {key for key, all_ in taken.items() if any(one.source in view.visible for one in all_)}
-        return Held(view, versions, {source.id: source for source in found.values()}, from_documents)
+        other_versions = await store.current(conn, others) if others else {}
+        visible = view.visible_sources
+        from_documents = {key for key, all_ in other_versions.items() if any(one.source in visible for one in all_)}
+        return LockedResources(view, versions, {source.id: source for source in sources.values()}, from_documents)
 
-    async def alone(self, conn: Connection, view: View) -> View:
-        """The view as it is once nobody else decides by a search what to create for the person, until the end of
-        the transaction."""
+    async def lock_person(self, conn: Connection, view: View) -> View:
+        """Lock a person's conditional creates until the end of the transaction; return the view as it is then."""
         await store.lock_person(conn, view.person_id)
-        return await self._clinical.again(conn, view)
+        return await self._reader.refresh_view(conn, view)
 
-    async def match(
-        self, conn: Connection, view: View, type_: str, criteria: str, queries: Queries = ()
-    ) -> Version | None:
-        """The one resource of a person that a search finds among what the requester and the token see; Problem 412
-        for several."""
-        types = {type_: queries} if queries else None
-        return (await self.match_all(conn, view, {(type_, criteria)}, types)).get((type_, criteria))
-
-    async def match_all(
-        self, conn: Connection, view: View, searches: Collection[Search], types: Types = None
-    ) -> dict[Search, Version]:
-        """What each of some searches finds, as `match`; those that find nothing are missing."""
-        asked = sorted(searches)
-        queries = [await self._query(view.person_id, *one) for one in asked]
-        scope = Scope(view.person_id, store.LATEST, view.visible, types)
-        found = await search.find(conn, queries, scope, 2)
-        if any(len(keys) > 1 for keys in found):
-            raise several()
-        keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(asked, found, strict=True) if ids}
-        versions = await store.current(conn, list(keys.values())) if keys else {}
-        return {one: next(v for v in versions[key] if v.source in view.visible) for one, key in keys.items()}
-
-    async def _query(self, person_id: UUID, type_: str, criteria: str) -> Query:
-        """A search by which one resource of a person is meant; it may name the person."""
-        pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
-        if await person_meant(pairs, self._directory, self._base_url, person_id) != person_id:
-            raise _other_person("")
-        asked = [pair for pair in pairs if pair[0] not in NAMING]
-        query = search.parse(type_, asked, strict=True, base_url=self._base_url)
-        if not query.conditions:
-            raise _bad(
-                "", N_("The search is about everything."), N_("Search by an identifier."), "multiple-matches", 412
-            )
-        if any(name.partition(":")[0].count(".") for name, _ in asked):
-            raise _bad(asked[0][0], N_("This search parameter is not supported."), N_("Search by an identifier."))
-        return query
-
-    async def write(self, changes: Changes) -> None:
-        """Write the changes of an act that only adds, in a shared commit."""
-        await write_in_batches(self._db, changes.rows(self._teller, self._known))
+    async def write(self, changeset: Changeset) -> None:
+        """Write a changeset that only adds, in a shared commit."""
+        await write_in_batches(self._db, changeset.rows(self._audit_writer, self._known))
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()
-        self._known.update(changes.contributions)
+        self._known.update(changeset.contributions)
 
     async def apply(
-        self, conn: Connection, changes: Changes, made: Iterable[Version] = (), queries: Queries = ()
+        self,
+        conn: Connection,
+        changeset: Changeset,
+        written: Iterable[Version] = (),
+        queries: ScopeQueries = (),
     ) -> None:
-        """Write the changes of an act; what was `made` must be covered by the token."""
-        await store.end(conn, changes.endings)
-        await insert_in_batches(conn, changes.rows(self._teller))
-        await self._must_cover(conn, made, queries)
+        """Write a changeset in a transaction.
 
-    async def _must_see(self, conn: Connection, before: Version, queries: Queries) -> None:
-        """What the token does not cover is as what is not there."""
-        if queries and not await self._clinical.covers(conn, before, queries):
-            raise Denied(errors.not_found())
-
-    async def _must_cover(self, conn: Connection, made: Iterable[Version], queries: Queries) -> None:
-        for version in made if queries else ():
-            if not await self._clinical.covers(conn, version, queries):
+        Raises: `Problem` 403 when the scope of the token does not cover the versions `written`.
+        """
+        await store.end(conn, changeset.endings)
+        await insert_in_batches(conn, changeset.rows(self._audit_writer))
+        for version in written if queries else ():
+            if not await self._reader.matches_scope(conn, version, queries):
                 raise Problem(
                     403,
                     "forbidden",
@@ -367,24 +361,19 @@ class Changing:
                     remedy=N_("Ask for a token with this scope."),
                 )
 
+    async def _check_in_scope(self, conn: Connection, before: Version, queries: ScopeQueries) -> None:
+        """Raise `Denied` (404) for a resource that the token does not cover, as for one that does not exist."""
+        if queries and not await self._reader.matches_scope(conn, before, queries):
+            raise Denied(errors.not_found())
 
-_PLAIN = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+
+_LITERAL = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 
 
-def _plainly(holder: Resource) -> UUID | None:
-    """Whom a reference means that is nothing but the person's address, as nearly all are."""
-    match = _PLAIN.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
+def _literal_person(holder: Json) -> UUID | None:
+    """Return whom a Reference means that consists of the person's address alone, which is the usual case."""
+    match = _LITERAL.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
     return parse_uuid(match[1]) if match else None
-
-
-def several() -> Problem:
-    """A search that was to find one thing finds more."""
-    return Problem(
-        412,
-        "multiple-matches",
-        N_("The search finds more than one."),
-        remedy=N_("Search by an identifier that only one resource has."),
-    )
 
 
 def _from_document() -> Problem:
@@ -394,11 +383,3 @@ def _from_document() -> Problem:
         N_("This was taken from a document and changes with it only."),
         remedy=N_("Send a new version of the document."),
     )
-
-
-def _other_person(type_: str) -> Problem:
-    return _bad(type_, N_("The patient of a resource cannot change."), N_("Send the patient that it had."), "value")
-
-
-def _bad(place: str, title: str, remedy: str, code: str = "invalid", status: int = 422) -> Problem:
-    return Problem(status, code, title, place=place, remedy=remedy)

@@ -23,7 +23,7 @@ from esante.identity.directory import Directory
 from esante.services.record import errors
 from esante.services.record.clinical.routes import ClinicalRoutes
 from esante.services.record.clinical.routes import capabilities as clinical_capabilities
-from esante.services.record.clinical.transaction_api import BundlesFace, is_submission
+from esante.services.record.clinical.transactions.transaction_api import BundleEndpoints, is_submission
 from esante.services.record.documents.docref import as_search
 from esante.services.record.documents.document_reference import (
     binary,
@@ -70,7 +70,7 @@ def capabilities() -> list[Json]:
 
 def routes(record: Record, directory: Directory, access: Access, base_url: str) -> list[BaseRoute]:
     """Return the routes under /fhir; `base_url` is the address of /fhir."""
-    bundles = BundlesFace(record.transactions(base_url), access, base_url)
+    bundles = BundleEndpoints(record.transactions(base_url), access, base_url)
     endpoints = _MhdEndpoints(record, directory, access, base_url, SubmissionParser(directory, base_url), bundles)
     get, post, put = ["GET"], ["POST"], ["PUT"]
     reference, lists = "/fhir/DocumentReference", "/fhir/List"
@@ -99,7 +99,7 @@ class _MhdEndpoints:
     access: Access
     base_url: str
     parser: SubmissionParser
-    bundles: BundlesFace
+    bundles: BundleEndpoints
 
     async def submit_bundle(self, request: Request) -> Response:
         """Process a batch or transaction, with documents (ITI-65) or without."""
@@ -108,7 +108,7 @@ class _MhdEndpoints:
         async with self.record.large_bodies.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
                 return await self._provide_documents(request, body)
-            return await self.bundles.take(request, body)
+            return await self.bundles.process(request, body)
 
     async def _provide_documents(self, request: Request, body: bytes) -> Response:
         """Deposit the documents of a transaction, all or none (ITI-65)."""

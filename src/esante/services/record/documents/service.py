@@ -16,11 +16,10 @@ from esante.identity.access import Access, AccessEvent, Confidentiality, Request
 from esante.identity.directory import Directory
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
-from esante.services.record.bulk_read import Extracts
-from esante.services.record.clinical.read import Clinical
-from esante.services.record.clinical.reference_resolver import Meanings
-from esante.services.record.clinical.transaction import Transactions
-from esante.services.record.clinical.write import Changing
+from esante.services.record.bulk_read import BulkReader
+from esante.services.record.clinical.read import ClinicalReader
+from esante.services.record.clinical.transactions.transaction import TransactionProcessor
+from esante.services.record.clinical.write import ClinicalWriter
 from esante.services.record.documents import store
 from esante.services.record.documents.corrections import CorrectionService
 from esante.services.record.documents.deposit import DepositService
@@ -40,7 +39,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
-from esante.services.record.visibility import Look, look
+from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
 MAX_PAGE = 500
 """Documents of a page."""
@@ -73,22 +72,22 @@ class Record:
         self._deposits = DepositService(db, objects, self._audit, directory, access, self._workers)
         self._corrections = CorrectionService(db, objects, self._audit, directory, access, self._workers)
         self.previews = Previews(self._workers)
-        self.clinical = Clinical(db, objects, self._audit, access)
-        self.extracts = Extracts(db, objects, self._audit, self.clinical)
+        self.clinical = ClinicalReader(db, objects, self._audit, access)
+        self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
 
-    def clinical_writer(self, base_url: str) -> Changing:
+    def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""
-        return Changing(self._db, self._audit, self._directory, self._access, self.clinical, base_url)
+        return ClinicalWriter(self._db, self._audit, self._directory, self._access, self.clinical, base_url)
 
-    def transactions(self, base_url: str) -> Transactions:
+    def transactions(self, base_url: str) -> TransactionProcessor:
         """Return the use case of a transaction; `base_url` is the address of /fhir."""
-        meanings = Meanings(self._directory, base_url)
-        return Transactions(self._db, self._audit, self.clinical, self.clinical_writer(base_url), meanings, base_url)
+        writer = self.clinical_writer(base_url)
+        return TransactionProcessor(self._db, self.clinical, writer, self._directory, base_url)
 
     async def open_documents(self, person_id: UUID) -> None:
         """Index the resources of a person's documents, for software that reads them without a requester."""
-        await self.clinical.open(person_id)
+        await self.clinical.index_documents(person_id)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -281,9 +280,9 @@ class Record:
                 )
         return replace(document, confidentiality=level)
 
-    async def look(self, conn: Connection, foci: Iterable[Focus]) -> Look:
+    async def look(self, conn: Connection, foci: Iterable[Focus]) -> FocusSnapshot:
         """Return some resources and who may see them, within a transaction; not journalled."""
-        return await look(conn, self._access, foci)
+        return await load_snapshot(conn, self._access, foci)
 
     def audit_rows(
         self,

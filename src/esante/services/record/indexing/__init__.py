@@ -1,1 +1,1 @@
-"""Resources extracted from deposited documents, with their sources."""
+"""Indexing: the resources of deposited FHIR documents, their sources and their provenance."""

@@ -1,14 +1,13 @@
-"""Provenance of clinical resources: computed of each from the sources that the requester sees."""
+"""Provenance of clinical resources (FHIR R4, provenance.html), computed from the sources that a requester may see."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from esante.core.fhir.store import instant
+from esante.core.types import Json
 from esante.services.record.indexing.sources import Source
 
-Json = dict[str, Any]
 _TYPES = {"patient": "Patient", "practitioner": "Practitioner", "organization": "Organization"}
 _AUTHOR = {
     "coding": [
@@ -21,8 +20,11 @@ _AUTHOR = {
 }
 
 
-def provenance(person_id: UUID, type_: str, key: UUID, sources: Sequence[Source], since: datetime) -> Json:
-    """Where a resource comes from: its authors, and the documents that tell of it. Its id is that of the resource."""
+def provenance_resource(person_id: UUID, type_: str, key: UUID, sources: Sequence[Source], since: datetime) -> Json:
+    """Return the Provenance of a resource: its authors, and the documents that contain it.
+
+    Its id is that of the resource. `since`: the moment (UTC) of the latest source.
+    """
     id_ = person_id.hex + key.hex
     resource: Json = {
         "resourceType": "Provenance",
@@ -43,7 +45,7 @@ def provenance(person_id: UUID, type_: str, key: UUID, sources: Sequence[Source]
 
 
 def _agents(sources: Sequence[Source]) -> dict[tuple[UUID, UUID | None], Json]:
-    found: dict[tuple[UUID, UUID | None], Json] = {}
+    agents: dict[tuple[UUID, UUID | None], Json] = {}
     for source in sources:
         who = {"reference": f"{_TYPES[source.author_kind]}/{source.author_id}", "display": source.author}
         agent: Json = {"type": _AUTHOR, "who": who}
@@ -52,5 +54,5 @@ def _agents(sources: Sequence[Source]) -> dict[tuple[UUID, UUID | None], Json]:
                 "reference": f"Organization/{source.organization_id}",
                 "display": source.organization,
             }
-        found.setdefault((source.author_id, source.organization_id), agent)
-    return found
+        agents.setdefault((source.author_id, source.organization_id), agent)
+    return agents

@@ -15,7 +15,7 @@ from esante.identity.access import Verdict
 from esante.services.record import Document, Record
 from esante.services.subscriptions import rules
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.model import Subscription, TopicEvent
+from esante.services.subscriptions.model import EventsNotified, Subscription, TopicEvent
 
 AllowedEvents = list[tuple[TopicEvent, Verdict, Document]]
 """Events that may be notified, each with the verdict that allows it and the document that it is about."""

@@ -1,4 +1,4 @@
-"""Batch and transaction over HTTP (FHIR R4, http.html, "batch/transaction")."""
+"""The FHIR batch and transaction interactions (FHIR R4, http.html, "batch/transaction")."""
 
 import asyncio
 from collections.abc import Iterable, MutableMapping
@@ -14,17 +14,17 @@ from esante.core.fhir.rest.preconditions import preference
 from esante.core.fhir.store.bundle_parser import Item, items_of
 from esante.core.fhir.store.bundle_scan import Counted, NotFhir, read
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
-from esante.core.web import FHIR_JSON, N_, Problem, problem_outcome
+from esante.core.types import Json
+from esante.core.web import FHIR_JSON, N_, Problem, bad_request, problem_outcome
 from esante.identity.access import Access, Requester
-from esante.services.record.clinical.transaction import Transactions
+from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.documents.validation import IN_THREAD
 from esante.services.record.documents.validation_messages import InvalidContent
 
-Json = dict[str, Any]
 MAX_BATCH = 200
-"""Entries of a batch, each of which is a request of its own."""
-_LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d", "GET": "r"}
-
+"""The largest number of entries of a batch, each of which is a request of its own."""
+_SCOPE_LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d", "GET": "r"}
+"""The letter of each method in SMART scopes."""
 _KEPT_HEADERS = (b"authorization", b"cookie", b"prefer", b"host")
 _KEPT_SCOPE = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path")
 
@@ -46,9 +46,9 @@ _typed = msgspec.json.Decoder(_TypedBundle)
 
 
 def is_submission(body: bytes) -> bool:
-    """Whether what is sent to /fhir hands in documents (a List stands for a set of them), or cannot be told.
+    """Return whether a body sent to /fhir is a submission of documents (with a DocumentReference or List).
 
-    Problem 413 for too many entries.
+    True also for what is not a Bundle. Raises: `Problem` 413 for too many entries.
     """
     try:
         bundle = read(_typed, body)
@@ -60,54 +60,53 @@ def is_submission(body: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class BundlesFace:
-    """Takes Bundles of requests; `base_url` is the address of /fhir."""
+class BundleEndpoints:
+    """The endpoint of batch and transaction Bundles; `base_url` is the address of /fhir."""
 
-    transactions: Transactions
+    transactions: TransactionProcessor
     access: Access
     base_url: str
 
-    async def take(self, request: Request, body: bytes) -> Response:
-        """A batch or transaction."""
+    async def process(self, request: Request, body: bytes) -> Response:
+        """Process a batch or transaction. Raises: `Problem`, and `InvalidContent` for a body that is not R4."""
         try:
             if len(body) > IN_THREAD:
-                kind, items = await asyncio.to_thread(items_of, body, f"{self.base_url}/")
+                type_, items = await asyncio.to_thread(items_of, body, f"{self.base_url}/")
             else:
-                kind, items = items_of(body, f"{self.base_url}/")
+                type_, items = items_of(body, f"{self.base_url}/")
         except NotFhir as error:
             raise InvalidContent("request", issues=error.issues) from None
-        match kind:
+        match type_:
             case "transaction":
                 entries = await self._transaction(request, items)
             case "batch":
                 entries = await self._batch(request, items)
             case _:
-                raise Problem(
-                    422,
-                    "invalid",
+                raise bad_request(
+                    "Bundle.type",
                     N_("The Bundle is neither a batch nor a transaction."),
-                    place="Bundle.type",
-                    remedy=N_("Send a Bundle of type batch or transaction."),
+                    N_("Send a Bundle of type batch or transaction."),
+                    status=422,
                 )
-        answer: Json = {"resourceType": "Bundle", "type": f"{kind}-response"}
+        bundle: Json = {"resourceType": "Bundle", "type": f"{type_}-response"}
         if entries:
-            answer["entry"] = entries
-        return Response(orjson.dumps(answer), media_type=FHIR_JSON)
+            bundle["entry"] = entries
+        return Response(orjson.dumps(bundle), media_type=FHIR_JSON)
 
     async def _transaction(self, request: Request, items: list[Item]) -> list[Json]:
-        requester = await self._may(request, items)
-        whole = "prefer" in request.headers and preference(request.headers) == "representation"
-        return await self.transactions.carry_out(requester, items, whole=whole)
+        requester = await self._caller(request, items)
+        with_resources = "prefer" in request.headers and preference(request.headers) == "representation"
+        return await self.transactions.process(requester, items, with_resources=with_resources)
 
-    async def _may(self, request: Request, items: Iterable[Item]) -> Requester:
-        """Who asks, and may by his token do all that the entries want; Problem 401 or 403."""
-        wanted = sorted({(item.type, _letters(item)) for item in items if item.type})
-        found = [await self.access.caller(request, type_, letters) for type_, letters in wanted]
-        bound = (requester for requester in found if requester.only is not None)
-        return next(bound, None) or await self.access.requester(request)
+    async def _caller(self, request: Request, items: Iterable[Item]) -> Requester:
+        """Return the requester, whose token allows all entries. Raises: `Problem` 401 or 403."""
+        needed = sorted({(item.type, _scope_letters(item)) for item in items if item.type})
+        requesters = [await self.access.caller(request, type_, letters) for type_, letters in needed]
+        bound_to_patient = (requester for requester in requesters if requester.only is not None)
+        return next(bound_to_patient, None) or await self.access.requester(request)
 
     async def _batch(self, request: Request, items: list[Item]) -> list[Json]:
-        """Each entry as a request of its own, one after the other."""
+        """Send each entry as a request of its own, one after the other; return the response entries."""
         if len(items) > MAX_BATCH:
             raise Problem(
                 413,
@@ -121,34 +120,35 @@ class BundlesFace:
         return [await self._single(request, item) for item in items]
 
     async def _single(self, request: Request, item: Item) -> Json:
+        """Return the response entry of a batch entry."""
         if not item.path:  # a Bundle within a Bundle
             problem = Problem(400, "not-supported", N_("This cannot be done here."), place=item.place)
             return {"response": {"status": "400", "outcome": problem_outcome(problem)}}
-        status, headers, body = await _sent(request, item)
+        status, headers, body = await _send(request, item)
         response: Json = {"status": str(status)}
-        answer: Json = {"response": response}
+        entry: Json = {"response": response}
         for name in ("location", "etag"):
             if name in headers:
                 response[name] = headers[name]
         if body and status < 400:
-            answer["resource"] = orjson.Fragment(body)
+            entry["resource"] = orjson.Fragment(body)
         elif body:
             response["outcome"] = orjson.Fragment(body)
-        return answer
+        return entry
 
 
-def _letters(item: Item) -> str:
-    """What a token must cover for an entry; a Patient is only named."""
+def _scope_letters(item: Item) -> str:
+    """Return the scope letters that an entry needs; a Patient entry only names the patient."""
     if item.type == "Patient":
         return "r"
-    letters = _LETTERS.get(item.method, "r")
+    letters = _SCOPE_LETTERS.get(item.method, "r")
     if item.criteria is None:
         return letters
     return "cus" if item.method == "PUT" else f"{letters}s"
 
 
-async def _sent(request: Request, item: Item) -> tuple[int, dict[str, str], bytes]:
-    """What the application answers to an entry, sent as a request with the rights of the batch."""
+async def _send(request: Request, item: Item) -> tuple[int, dict[str, str], bytes]:
+    """Send an entry to the application with the rights of the batch; return status, headers and body."""
     is_patch = item.method == "PATCH"
     body, media_type = (item.patch, MEDIA_TYPE) if is_patch else (bytes(item.body), FHIR_JSON)
     own = [(name, value) for name, value in request.headers.raw if name in _KEPT_HEADERS]

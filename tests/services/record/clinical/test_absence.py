@@ -1,4 +1,4 @@
-"""Absence and refusal look the same: two databases that differ in what is hidden answer a professional identically."""
+"""Absence and refusal are indistinguishable: databases that differ in hidden resources answer identically."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -10,41 +10,55 @@ from esante.core.storage import Objects, uuid7
 from esante.identity.access import Confidentiality, requester_of
 from esante.identity.directory import Identifier, Person
 from tests.conftest import create_database, open_journal
-
-from .conftest import BASE, FHIR, open_world
-from .test_absence import Normalised
-from .test_clinical import _meta, identified, observation
-from .test_opening import deposit, laboratory_report
-from .test_transactions import entry, send
+from tests.services.record.conftest import BASE, FHIR, open_world
+from tests.services.record.test_absence import Normalised
+from tests.support.clinical_requests import (
+    deposit,
+    post_bundle,
+)
+from tests.support.clinical_resources import (
+    bundle_entry,
+    identified,
+    label_parameters,
+    laboratory_report,
+    observation,
+)
 
 _DATES = re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 
 
-async def _prepare(world, *, with_hidden: bool, kind: str):
-    """A record with three reports and a direct result; hidden in between a report and a result. Gives the person and
-    an id of each: hidden alone, shown as well, and the hidden source."""
-    person = await _person(world)
+async def _prepare_record(world, *, with_hidden: bool, kind: str):
+    """Prepare a record with three reports and a direct result, and between them a hidden report and result.
+
+    Return the person, and the ids of the hidden fact, the hidden result, the hidden source and the hidden document.
+    """
+    person = await _register_person(world)
     await world.into_circle(person, world.people["doctor_entry"])
-    made = [person.id.hex + uuid7().hex, person.id.hex + uuid7().hex, uuid7().hex, person.id.hex + uuid7().hex]
-    async with world.client(world.people["hospital"]) as hospital, world.client(requester_of(person)) as me:
+    ids = [person.id.hex + uuid7().hex, person.id.hex + uuid7().hex, uuid7().hex, person.id.hex + uuid7().hex]
+    async with (
+        world.client(world.people["hospital"]) as hospital,
+        world.client(requester_of(person)) as patient_client,
+    ):
         await deposit(hospital, person, laboratory_report(person, ("1", 14.1), ("2", 9.0)))
         if with_hidden:
-            named = None if kind == "misfiled" else person  # a document that names her cannot be of another
+            named = (
+                None if kind == "misfiled" else person
+            )  # a document that names the patient cannot be moved to another
             report = laboratory_report(named, ("2", 8.5), ("secret", 99.9), method={"text": "a secret"})
             document = await deposit(hospital, person, report)
-            facts = await _by_identifier(hospital, person)
+            facts = await _ids_by_identifier(hospital, person)
             result = await hospital.post(
                 "/fhir/Observation", content=observation(person, **identified("own")), headers=FHIR
             )
-            made = [facts["secret"], result.json()["id"], document[32:], document]
-            await _hide(world, kind, person, document, me, result.json()["id"])
+            ids = [facts["secret"], result.json()["id"], document[32:], document]
+            await _hide_document_and_result(world, kind, person, document, patient_client, result.json()["id"])
         await deposit(hospital, person, laboratory_report(person, ("3", 12.0)))
         await hospital.post("/fhir/Observation", content=observation(person, **identified("4")), headers=FHIR)
-    return person, made
+    return person, ids
 
 
-async def _person(world):
-    """A person with the same key in both databases: the ids of facts follow from it, and their order from the ids."""
+async def _register_person(world):
+    """Register a person with the same key in both databases: ids of facts, and so their order, are derived from it."""
     key, sent = UUID("01990000-0000-7000-8000-00000000abcd"), datetime.now(UTC) - timedelta(days=31)
     identifier = Identifier("urn:example:record-tests", uuid7().hex)
     person = Person(
@@ -56,12 +70,12 @@ async def _person(world):
     return person
 
 
-async def _by_identifier(client, person) -> dict[str, str]:
-    found = (await client.get(f"/fhir/Observation?patient={person.id}")).json()["entry"]
-    return {one["resource"]["identifier"][0]["value"]: one["resource"]["id"] for one in found}
+async def _ids_by_identifier(client, person) -> dict[str, str]:
+    entries = (await client.get(f"/fhir/Observation?patient={person.id}")).json()["entry"]
+    return {one["resource"]["identifier"][0]["value"]: one["resource"]["id"] for one in entries}
 
 
-async def _hide(world, kind: str, person, document: str, me, result: str) -> None:
+async def _hide_document_and_result(world, kind: str, person, document: str, patient_client, result: str) -> None:
     key = UUID(hex=document[32:])
     match kind:
         case "hidden":
@@ -71,21 +85,23 @@ async def _hide(world, kind: str, person, document: str, me, result: str) -> Non
         case "misfiled":
             right = await world.person("Reuter")
             await world.record.correct_person(world.people["hospital"], person.id, key, right.id, "mixed up")
-    answer = await me.post(f"/fhir/Observation/{result}/$meta-add", content=_meta("V"), headers=FHIR)
+    answer = await patient_client.post(
+        f"/fhir/Observation/{result}/$meta-add", content=label_parameters("V"), headers=FHIR
+    )
     assert answer.status_code == 200
 
 
-async def _answers(world, *, with_hidden: bool, kind: str) -> list[tuple[str, object]]:
-    person, (secret, own, source, document) = await _prepare(world, with_hidden=with_hidden, kind=kind)
-    found = Normalised()
+async def _collect_answers(world, *, with_hidden: bool, kind: str) -> list[tuple[str, object]]:
+    person, (secret, own, source, document) = await _prepare_record(world, with_hidden=with_hidden, kind=kind)
+    normalised = Normalised()
 
     def add(name: str, answer) -> None:
         headers = sorted((name, _DATES.sub("<date>", value)) for name, value in answer.headers.items())
-        found.add(name, answer.status_code, headers, answer.text)
+        normalised.add(name, answer.status_code, headers, answer.text)
 
     async with world.client(world.people["doctor"]) as doctor:
         patient = f"patient=Patient/{person.id}"
-        shown = (await _by_identifier(doctor, person))["2"]
+        shown = (await _ids_by_identifier(doctor, person))["2"]
         for path in (
             f"Observation?{patient}",
             f"Observation?{patient}&_count=0",
@@ -135,7 +151,10 @@ async def _answers(world, *, with_hidden: bool, kind: str) -> list[tuple[str, ob
             add("delete", await doctor.delete(f"/fhir/Observation/{id_}"))
             patch = {"Content-Type": "application/json-patch+json"}
             add("patch", await doctor.patch(f"/fhir/Observation/{id_}", content=b"[]", headers=patch))
-            add("meta", await doctor.post(f"/fhir/Observation/{id_}/$meta-add", content=_meta("V"), headers=FHIR))
+            add(
+                "meta",
+                await doctor.post(f"/fhir/Observation/{id_}/$meta-add", content=label_parameters("V"), headers=FHIR),
+            )
         for identifier in ("secret", "own"):
             criteria = f"identifier=urn:lab|{identifier}"
             body = observation(person, **identified(identifier))
@@ -144,17 +163,20 @@ async def _answers(world, *, with_hidden: bool, kind: str) -> list[tuple[str, ob
             add("create unless", await doctor.post("/fhir/Observation", content=body, headers=headers))
             add("create unless", await doctor.post("/fhir/Observation", content=body, headers=headers))
             add("update match", await doctor.put(f"/fhir/Observation?{criteria}", content=body, headers=FHIR))
-            add("transaction", await send(doctor, entry("POST", "Observation", body, ifNoneExist=criteria)))
+            add(
+                "transaction",
+                await post_bundle(doctor, bundle_entry("POST", "Observation", body, ifNoneExist=criteria)),
+            )
         for type_ in ("transaction", "batch"):
-            add(type_, await send(doctor, entry("GET", f"Observation/{secret}"), type_=type_))
-            add(type_, await send(doctor, entry("DELETE", f"Observation/{own}"), type_=type_))
+            add(type_, await post_bundle(doctor, bundle_entry("GET", f"Observation/{secret}"), type_=type_))
+            add(type_, await post_bundle(doctor, bundle_entry("DELETE", f"Observation/{own}"), type_=type_))
         add("search again", await doctor.get(f"/fhir/Observation?{patient}&_sort=_lastUpdated"))
-    assert BASE in str(found.answers)
-    return found.answers
+    assert BASE in str(normalised.answers)
+    return normalised.answers
 
 
 @pytest.mark.parametrize("kind", ["hidden", "withdrawn", "misfiled"])
-async def test_whole_answers_are_the_same_with_and_without_what_is_hidden(server, tmp_path, kind):
+async def test_answers_are_the_same_with_and_without_hidden_resources(server, tmp_path, kind):
     answers = []
     for with_hidden in (True, False):
         folder = tmp_path / str(with_hidden)
@@ -163,7 +185,7 @@ async def test_whole_answers_are_the_same_with_and_without_what_is_hidden(server
             open_journal(await create_database(server), folder) as journal,
             open_world(journal.db, journal, Objects.open("", folder)) as world,
         ):
-            answers.append(await _answers(world, with_hidden=with_hidden, kind=kind))
+            answers.append(await _collect_answers(world, with_hidden=with_hidden, kind=kind))
     with_it, without_it = answers
     assert len(with_it) == len(without_it)
     for one, other in zip(with_it, without_it, strict=True):

@@ -1,4 +1,4 @@
-"""Documents taken apart: the same fact has the same id wherever it is told, and references lead to facts."""
+"""Extraction of facts from documents: stable ids, references between facts."""
 
 import random
 from uuid import UUID
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from esante.core.fhir import check, decode, encode
 from esante.core.storage import uuid7
 from esante.services.record.clinical_types import CLINICAL, KEPT
-from esante.services.record.indexing.extraction import facts_of
+from esante.services.record.indexing.extraction import extract_facts
 
 PERSON = UUID("0198c5d2-0000-7000-8000-000000000001")
 PERSONS = {name: type_.person for name, type_ in CLINICAL.items()}
 
 
 def facts(bundle: dict, person: UUID = PERSON):
-    return facts_of(bundle, person, KEPT, PERSONS)
+    return extract_facts(bundle, person, KEPT, PERSONS)
 
 
 def ids(bundle: dict, person: UUID = PERSON) -> set[UUID]:
@@ -59,16 +59,16 @@ def european(shared_data) -> list[dict]:
     return [decode(sorted(folder.glob("*.json"))[0].read_bytes()) for folder in folders]
 
 
-def test_facts_of_european_documents_are_right_fhir_and_refer_to_each_other(european):
+def test_facts_of_european_documents_are_valid_and_refer_to_each_other(european):
     for bundle in european:
         found = facts(bundle)
-        there = {f"{fact.type}/{fact.resource['id']}" for fact in found} | {f"Patient/{PERSON}"}
+        known = {f"{fact.type}/{fact.resource['id']}" for fact in found} | {f"Patient/{PERSON}"}
         assert len(found) > 5
         for fact in found:
             body = encode(fact.resource)
             checked = check(body)
             assert checked.ok, checked.issues
-            assert set(_references(fact.resource)) <= there
+            assert set(_references(fact.resource)) <= known
             assert b"urn:uuid:" not in body
 
 
@@ -99,19 +99,19 @@ def _references(value):
             yield from _references(item)
 
 
-def test_the_same_content_is_the_same_fact_and_another_value_is_another():
+def test_equal_content_gives_equal_id_and_other_value_another():
     first, same = observation(meta={"versionId": "3"}, text={"status": "empty"}), observation()
     assert ids(document(first)) == ids(document(same))
     assert len(observations(document(first, same))) == 1
     assert ids(document(first)) != ids(document(observation(value=14.2)))
 
 
-def test_a_business_identifier_says_which_fact_it_is():
+def test_business_identifier_determines_id():
     first, corrected = observation(**order("L1")), observation(value=13.9, **order("L1"))
     assert ids(document(first)) == ids(document(corrected))
 
 
-def test_one_identifier_of_two_contents_in_a_document_says_nothing():
+def test_identifier_of_two_contents_is_ignored():
     bundle = document(observation(**order("L1")), observation(value=13.9, **order("L1")))
     assert len(observations(bundle)) == 2
     assert not ids(document(observation(**order("L1")))) & {
@@ -119,12 +119,12 @@ def test_one_identifier_of_two_contents_in_a_document_says_nothing():
     }
 
 
-def test_results_of_one_order_are_different_facts_also_in_different_documents():
+def test_results_with_one_order_number_are_different_facts():
     one, other = document(observation("718-7", **order("O9"))), document(observation("789-8", **order("O9")))
     assert observations(one)[0]["id"] != observations(other)[0]["id"]
 
 
-def test_what_a_reference_leads_to_tells_facts_apart():
+def test_referenced_content_distinguishes_facts():
     def measured(kind: str) -> dict:
         device = {"resourceType": "Device", "id": "d", "type": {"text": kind}}
         return document(observation(device={"reference": "Device/d", "display": "the device"}), device)
@@ -133,7 +133,7 @@ def test_what_a_reference_leads_to_tells_facts_apart():
     assert observations(measured("cuff"))[0]["id"] == observations(measured("cuff"))[0]["id"]
 
 
-def test_references_in_a_circle_end():
+def test_circular_references_are_resolved():
     one = observation(id="a", hasMember=[{"reference": "Observation/b"}])
     other = observation(id="b", derivedFrom=[{"reference": "Observation/a"}])
     first, second = observations(document(one, other))
@@ -141,12 +141,12 @@ def test_references_in_a_circle_end():
     assert second["derivedFrom"] == [{"reference": f"Observation/{first['id']}"}]
 
 
-def test_what_is_of_somebody_else_is_left_out():
+def test_resources_of_another_patient_are_left_out():
     child = {"resourceType": "Patient", "id": "child"}
     mother = observation()
     weight = observation("8339-4", subject={"reference": "Patient/child"})
-    seen = observation("1-1", focus=[{"reference": "Patient/child", "display": "the child"}])
-    [first, second] = observations(document(mother, child, weight, seen))
+    observation_of_child = observation("1-1", focus=[{"reference": "Patient/child", "display": "the child"}])
+    [first, second] = observations(document(mother, child, weight, observation_of_child))
     assert [first["code"]["coding"][0]["code"], second["code"]["coding"][0]["code"]] == ["718-7", "1-1"]
     assert second["focus"] == [{"display": "the child"}]
     assert str(PERSON) in first["subject"]["reference"]
@@ -163,7 +163,7 @@ def test_what_is_of_somebody_else_is_left_out():
         ({"identifier": {"system": "s", "value": "v"}}, None),
     ],
 )
-def test_references_that_lead_out_of_the_document(given_, kept):
+def test_references_out_of_the_document_lose_their_address(given_, kept):
     provenance = {"resourceType": "Provenance", "id": "x"}
     [found] = observations(document(observation(performer=[given_]), provenance))
     assert found["performer"] == [kept or given_]
@@ -179,7 +179,7 @@ _JSON = st.recursive(
 
 @given(st.lists(st.dictionaries(_TEXT, _JSON, max_size=3), max_size=4))
 def test_any_content_gives_stable_ids(contents):
-    def made() -> dict:
+    def build() -> dict:
         return document(*({"resourceType": "Observation"} | {f"x{k}": v for k, v in one.items()} for one in contents))
 
-    assert ids(made()) == ids(orjson.loads(orjson.dumps(made())))
+    assert ids(build()) == ids(orjson.loads(orjson.dumps(build())))

@@ -1,22 +1,27 @@
-"""A document that is hidden or restricted takes its resources along, by every way that leads to them; when that is
-lifted they are all there again."""
+"""Resources of a document that is hidden, restricted or replaced, and restored, at every address."""
 
 import orjson
 import pytest
 
 from esante.core.fhir import check
 from esante.identity.access import Confidentiality, requester_of
+from tests.services.record.conftest import FHIR, transaction
+from tests.support.clinical_requests import (
+    deposit,
+    search,
+    set_confidentiality,
+)
+from tests.support.clinical_resources import (
+    laboratory_report,
+)
 
-from .conftest import FHIR, transaction
-from .test_opening import deposit, hide, laboratory_report, resources
 
-
-async def ways(client, person) -> list[str]:
-    """Every address by which the resources of a person's only report can be met."""
+async def _addresses_of_report(client, person) -> list[str]:
+    """Return every address at which the resources of a person's only report are returned."""
     patient = f"patient=Patient/{person.id}"
-    [observation] = await resources(client, f"Observation?{patient}")
-    [specimen] = await resources(client, f"Specimen?{patient}")
-    [composition] = await resources(client, f"Composition?{patient}")
+    [observation] = await search(client, f"Observation?{patient}")
+    [specimen] = await search(client, f"Specimen?{patient}")
+    [composition] = await search(client, f"Composition?{patient}")
     own = [f"{one['resourceType']}/{one['id']}" for one in (observation, specimen, composition)]
     return [
         *own,
@@ -40,25 +45,25 @@ async def ways(client, person) -> list[str]:
     ]
 
 
-async def seen(client, addresses: list[str]) -> dict[str, tuple[int, object]]:
-    """What is answered at each address, right FHIR everywhere: its status and what is there, without the patient."""
+async def _fetch_all(client, addresses: list[str]) -> dict[str, tuple[int, object]]:
+    """Return the status and content at each address, without the patient; every answer must be valid FHIR."""
     answers = {}
     for address in addresses:
         answer = await client.get(f"/fhir/{address}")
         assert check(answer.content).ok, (address, check(answer.content).issues)
-        answers[address] = answer.status_code, _inside(answer.json())
+        answers[address] = answer.status_code, _content_of(answer.json())
     return answers
 
 
-def _inside(resource: dict) -> object:
+def _content_of(resource: dict) -> object:
     if resource["resourceType"] != "Bundle" or resource["type"] == "document":
         return resource
     entries = [entry for entry in resource.get("entry", ()) if entry["resource"]["resourceType"] != "Patient"]
-    return resource.get("total", len(entries)), sorted(map(_stable, entries), key=orjson.dumps)
+    return resource.get("total", len(entries)), sorted(map(_without_last_updated, entries), key=orjson.dumps)
 
 
-def _stable(entry: dict) -> dict:
-    """Without the moment of a DocumentReference's last change: setting a level is one."""
+def _without_last_updated(entry: dict) -> dict:
+    """Remove the last change of a DocumentReference, since setting a level changes it."""
     if entry["resource"]["resourceType"] == "DocumentReference":
         entry["resource"]["meta"].pop("lastUpdated", None)
     return entry
@@ -66,7 +71,7 @@ def _stable(entry: dict) -> dict:
 
 @pytest.fixture
 async def person(world):
-    """A person with the doctor in her circle, who is in the hospital where the surgeon works."""
+    """A person with the doctor in their circle, admitted to the hospital where the surgeon works."""
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
     await world.access.stays.admit(world.people["hospital"], person.id)
@@ -74,50 +79,50 @@ async def person(world):
 
 
 @pytest.mark.parametrize(
-    ("level", "loses", "keeps"),
+    ("level", "hidden_from", "visible_to"),
     [
         (Confidentiality.HIDDEN, ("doctor", "surgeon"), ("patient", "laboratory")),
         (Confidentiality.RESTRICTED, ("surgeon",), ("patient", "laboratory", "doctor")),
     ],
 )
-async def test_a_level_takes_everything_along_and_brings_it_back(world, person, level, loses, keeps):
+async def test_level_of_document_hides_and_restores_its_resources(world, person, level, hidden_from, visible_to):
     people = {**world.people, "patient": requester_of(person)}
     async with world.client(people["laboratory"]) as laboratory:
         document = await deposit(laboratory, person, laboratory_report(person, ("1", 14.1)))
-    async with world.client(people["patient"]) as me:
-        addresses = await ways(me, person)
+    async with world.client(people["patient"]) as patient_client:
+        addresses = await _addresses_of_report(patient_client, person)
 
     async def of(name: str) -> dict[str, tuple[int, object]]:
         async with world.client(people[name]) as client:
-            return await seen(client, addresses)
+            return await _fetch_all(client, addresses)
 
-    before = {name: await of(name) for name in (*loses, *keeps)}
+    before = {name: await of(name) for name in (*hidden_from, *visible_to)}
     for name, answers in before.items():
         assert {status for status, _ in answers.values()} == {200}, name
         assert not [address for address, (_, inside) in answers.items() if inside == (0, [])], name
-    await hide(world, person, document, level)
-    for name in loses:
+    await set_confidentiality(world, person, document, level)
+    for name in hidden_from:
         for address, (status, inside) in (await of(name)).items():
             assert status == 404 or (status, inside) == (200, (0, [])), (name, address)
-    for name in keeps:
+    for name in visible_to:
         assert [status for status, _ in (await of(name)).values()] == [200] * len(addresses)
-    await hide(world, person, document, Confidentiality.NORMAL)
-    for name in (*loses, *keeps):
+    await set_confidentiality(world, person, document, Confidentiality.NORMAL)
+    for name in (*hidden_from, *visible_to):
         assert await of(name) == before[name], name
 
 
-async def test_a_document_that_replaces_another_takes_its_place_everywhere(world, person):
+async def test_replaced_document_is_gone_at_every_address(world, person):
     async with world.client(world.people["laboratory"]) as laboratory, world.client(world.people["doctor"]) as doctor:
         first = await deposit(laboratory, person, laboratory_report(person, ("1", 14.1)))
-        old = await ways(doctor, person)
+        old = await _addresses_of_report(doctor, person)
         relation = [{"code": "replaces", "target": {"reference": f"DocumentReference/{first}"}}]
         content = orjson.dumps(laboratory_report(person, ("2", 9.0)))
         body = transaction(person, ({"relatesTo": relation}, content, "application/fhir+json"))
         assert (await laboratory.post("/fhir", content=body, headers=FHIR)).status_code == 200
-        assert "14.1" not in str(await seen(doctor, old))
-        for address in await ways(doctor, person):
+        assert "14.1" not in str(await _fetch_all(doctor, old))
+        for address in await _addresses_of_report(doctor, person):
             answer = await doctor.get(f"/fhir/{address}")
             assert (answer.status_code, "14.1" in answer.text) == (200, False), address
-        _, provenance = await resources(doctor, f"Observation?patient={person.id}&_revinclude=Provenance:target")
+        _, provenance = await search(doctor, f"Observation?patient={person.id}&_revinclude=Provenance:target")
         assert provenance["resourceType"] == "Provenance"
         assert first not in str(provenance)

@@ -1,14 +1,21 @@
-"""Encounters: a hospital's stays and the encounters of care under one address."""
+"""Encounters: hospital stays and other encounters under one path."""
 
 import orjson
 import pytest
 
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-
-from .conftest import FHIR
-from .test_opening import deposit, found, resources
-from .test_transactions import encounter, entry, send
+from tests.services.record.conftest import FHIR
+from tests.support.clinical_requests import (
+    deposit,
+    post_bundle,
+    search,
+    search_bundle,
+)
+from tests.support.clinical_resources import (
+    bundle_entry,
+    encounter,
+)
 
 IMP = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
 
@@ -18,7 +25,7 @@ def admission(person, **fields) -> dict:
     return encounter(person) | {"status": "in-progress", "class": IMP, "period": period} | fields
 
 
-async def create(client, resource: dict):
+async def create_encounter(client, resource: dict):
     return await client.post("/fhir/Encounter", content=orjson.dumps(resource), headers=FHIR)
 
 
@@ -29,18 +36,18 @@ async def person(world):
     return person
 
 
-async def test_an_admission_is_a_stay_and_other_encounters_are_resources(world, person):
+async def test_admission_is_a_stay_and_other_encounters_are_resources(world, person):
     async with world.client(world.people["hospital"]) as hospital:
-        stay = await create(hospital, admission(person))
+        stay = await create_encounter(hospital, admission(person))
         assert stay.status_code == 201
-        assert (await create(hospital, admission(person))).status_code == 200
-        visit = await create(hospital, encounter(person))
+        assert (await create_encounter(hospital, admission(person))).status_code == 200
+        visit = await create_encounter(hospital, encounter(person))
         assert (visit.status_code, visit.headers["etag"]) == (201, 'W/"1"')
         stay, visit = stay.json(), visit.json()
-        both = await found(hospital, f"Encounter?patient={person.id}")
+        both = await search_bundle(hospital, f"Encounter?patient={person.id}")
         assert ([one["resource"] for one in both["entry"]], both["total"]) == ([stay, visit], 2)
-        assert await resources(hospital, f"Encounter?patient={person.id}&status=in-progress") == [stay]
-        assert await resources(hospital, f"Encounter?patient={person.id}&class=AMB") == [visit]
+        assert await search(hospital, f"Encounter?patient={person.id}&status=in-progress") == [stay]
+        assert await search(hospital, f"Encounter?patient={person.id}&class=AMB") == [visit]
         for one in (stay, visit):
             assert (await hospital.get(f"/fhir/Encounter/{one['id']}")).json() == one
         over = stay | {"status": "finished", "period": stay["period"] | {"end": "2024-03-05T08:00:00Z"}}
@@ -50,16 +57,16 @@ async def test_an_admission_is_a_stay_and_other_encounters_are_resources(world, 
         answer = await hospital.put(f"/fhir/Encounter/{visit['id']}", content=orjson.dumps(changed), headers=FHIR)
         assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"')
     async with world.client(world.people["doctor"]) as doctor:
-        assert [one["id"] for one in await resources(doctor, f"Encounter?patient={person.id}")] == [visit["id"]]
+        assert [one["id"] for one in await search(doctor, f"Encounter?patient={person.id}")] == [visit["id"]]
         assert (await doctor.get(f"/fhir/Encounter/{stay['id']}")).status_code == 404
-        own = await create(doctor, admission(person))
+        own = await create_encounter(doctor, admission(person))
         assert (own.status_code, own.headers["etag"]) == (201, 'W/"1"')
 
 
-async def test_a_stay_of_another_is_as_one_that_is_not_there(world, person):
+async def test_stay_of_another_hospital_looks_absent(world, person):
     other = requester_of(await world.organization("hospital", "Hôpital du Sud"))
     async with world.client(other) as client:
-        stay = (await create(client, admission(person))).json()
+        stay = (await create_encounter(client, admission(person))).json()
     async with world.client(world.people["hospital"]) as hospital:
         answers = []
         for id_ in (stay["id"], person.id.hex + uuid7().hex):
@@ -76,14 +83,14 @@ async def test_a_stay_of_another_is_as_one_that_is_not_there(world, person):
             )
         assert answers[0] == answers[1]
         assert [status for status, _ in answers[0]] == [404, 404, 404]
-        assert await resources(hospital, f"Encounter?patient={person.id}") == []
+        assert await search(hospital, f"Encounter?patient={person.id}") == []
 
 
 async def test_encounters_of_documents_and_transactions_are_found(world, person, shared_data):
     file = sorted((shared_data / "eu-documents" / "hdr").glob("*.json"))[0]
     async with world.client(world.people["hospital"]) as hospital:
         await deposit(hospital, person, orjson.loads(file.read_bytes()))
-        answer = await send(hospital, entry("POST", "Encounter", admission(person, status="finished")))
+        answer = await post_bundle(hospital, bundle_entry("POST", "Encounter", admission(person, status="finished")))
         assert answer.json()["entry"][0]["response"]["status"] == "201"
     async with world.client(world.people["doctor"]) as doctor:
-        assert len(await resources(doctor, f"Encounter?patient={person.id}")) == 2
+        assert len(await search(doctor, f"Encounter?patient={person.id}")) == 2

@@ -1,0 +1,195 @@
+"""Resolution of the patient of a transaction, and of its references to persons and organisations of the directory."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+
+from esante.core.fhir.rest.http import keys_of, token_of
+from esante.core.fhir.store.bundle_parser import Item, references_by_search
+from esante.core.types import Json
+from esante.core.web import N_, Problem, bad_request
+from esante.identity.access import Requester
+from esante.identity.directory import NAMING, Directory, person_meant
+from esante.services.record import errors
+from esante.services.record.clinical.matching import Criteria
+from esante.services.record.clinical_types import CLINICAL
+
+_AT_ONCE = 200
+"""The number of entries after which other requests get their turn."""
+
+
+class _Reference(msgspec.Struct):
+    reference: str = ""
+    identifier: Json = {}
+
+
+class _PersonElements(msgspec.Struct):
+    """The elements of a resource that identify it, and that name its patient."""
+
+    identifier: Any = None
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    beneficiary: _Reference | None = None
+
+
+_person_elements = msgspec.json.Decoder(_PersonElements)
+
+
+@dataclass(slots=True)
+class ResolvedReferences:
+    """The patient of a transaction, and what its references mean.
+
+    `known`: the references of entries that the directory has, by the index of the entry. `addresses`: the reference to
+    write for each address. `searches`: the conditional references to clinical resources.
+    """
+
+    person_id: UUID
+    known: dict[int, str] = field(default_factory=dict)
+    addresses: dict[bytes, bytes] = field(default_factory=dict)
+    searches: set[Criteria] = field(default_factory=set)
+
+
+class ReferenceResolver:
+    """Looks up in the directory whom a transaction refers to; `base_url` is the address of /fhir."""
+
+    def __init__(self, directory: Directory, base_url: str) -> None:
+        self._directory, self._base_url = directory, base_url
+
+    async def resolve(self, items: Sequence[Item], requester: Requester) -> ResolvedReferences:
+        """Return what the entries refer to.
+
+        Raises: `Problem` 422, with the place of the entry, unless all entries are of one person who is known.
+        """
+        patients = {
+            item.full_url: await self._patient(item) for item in items if item.type == "Patient" and item.full_url
+        }
+        persons: set[UUID] = set()
+        for number, item in enumerate(items):
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if (person := await self._person(item, patients)) is not None:
+                persons.add(person)
+        if len(persons) > 1:
+            title, remedy = N_("The entries are of more than one patient."), N_("Send a transaction for each patient.")
+            raise _unresolved(title, remedy)
+        person_id = persons.pop() if persons else requester.only
+        if person_id is None:
+            raise _unresolved(N_("The patient is missing."), N_("Name the patient by reference or identifier."))
+        resolved = ResolvedReferences(person_id)
+        for item in items:
+            await self._resolve_item(item, resolved)
+        return resolved
+
+    async def _resolve_item(self, item: Item, resolved: ResolvedReferences) -> None:
+        is_patient = item.type == "Patient"
+        reference = f"Patient/{resolved.person_id}" if is_patient else await self._directory_reference(item)
+        if reference:
+            resolved.known[item.index] = reference
+            if item.full_url:
+                resolved.addresses[item.full_url.encode()] = reference.encode()
+        for address in references_by_search(bytes(item.body)):
+            if address.encode() not in resolved.addresses:
+                await self._resolve_search(item, address, resolved)
+
+    async def _resolve_search(self, item: Item, address: str, resolved: ResolvedReferences) -> None:
+        """Resolve a conditional reference: to the directory now, to a clinical resource within the transaction."""
+        type_, _, criteria = address.partition("?")
+        if type_ in CLINICAL:
+            resolved.searches.add((type_, criteria))
+            return
+        pairs = dict(parse_qsl(criteria))
+        key = await self._find(type_, *token_of(pairs["identifier"])) if list(pairs) == ["identifier"] else None
+        if key is None or (type_ == "Patient" and key != resolved.person_id):
+            raise _unresolved(
+                N_("This refers to nobody who is known."),
+                N_("Refer by an identifier that the directory knows."),
+                f"{item.place}.resource",
+                address,
+            )
+        resolved.addresses[address.encode()] = f"{type_}/{key}".encode()
+
+    async def _directory_reference(self, item: Item) -> str | None:
+        """Return the reference to the practitioner or organisation of an entry, if the directory has an identifier."""
+        if item.type in ("Practitioner", "Organization"):
+            for system, value in _identifiers(_decode(item).identifier):
+                if (key := await self._find(item.type, system, value)) is not None:
+                    return f"{item.type}/{key}"
+        return None
+
+    async def _find(self, type_: str, system: str | None, value: str) -> UUID | None:
+        """Return the directory's key of the person, practitioner or organisation with an identifier."""
+        match type_:
+            case "Patient":
+                person = await self._directory.find_person(system, value)
+                return person.id if person else None
+            case "Practitioner":
+                practitioner = await self._directory.find_practitioner(system, value)
+                return practitioner.id if practitioner else None
+            case "Organization":
+                organization = await self._directory.find_organization(system, value)
+                return organization.id if organization else None
+        return None
+
+    async def _patient(self, item: Item) -> UUID:
+        """Return the person of a Patient entry. Raises: `Problem` 422 for an unknown one."""
+        for system, value in _identifiers(_decode(item).identifier):
+            if (key := await self._find("Patient", system, value)) is not None:
+                return key
+        raise errors.unknown_person(f"{item.place}.resource.identifier")
+
+    async def _person(self, item: Item, patients: Mapping[str, UUID]) -> UUID | None:
+        """Return the person of an entry, or None where it names nobody.
+
+        `patients`: the persons of the Patient entries by fullUrl. Raises: `Problem` 422 for an unknown person, and for
+        an entry that names two.
+        """
+        if item.type == "Patient":
+            return patients.get(item.full_url) or await self._patient(item)
+        persons: set[UUID | None] = set()
+        if keys := keys_of(item.id):
+            persons.add(keys[0])
+        pairs = parse_qsl(item.criteria or "", keep_blank_values=True)
+        if any(name in NAMING for name, _ in pairs):
+            persons.add(await person_meant(pairs, self._directory, self._base_url))
+        if bytes(item.body) and (type_ := CLINICAL.get(item.type)) and type_.person:
+            holder: _Reference | None = getattr(_decode(item), type_.person)
+            if holder is not None:
+                persons.add(patients.get(holder.reference) or await self._referenced_person(holder))
+        if len(persons) > 1 or None in persons:
+            raise errors.unknown_person(f"{item.place}.resource")
+        return next(iter(persons), None)
+
+    async def _referenced_person(self, holder: _Reference) -> UUID | None:
+        pairs = [("patient", holder.reference)] if holder.reference else []
+        if "?" in holder.reference:
+            pairs = [("patient.identifier", dict(parse_qsl(holder.reference.partition("?")[2])).get("identifier", ""))]
+        for system, value in _identifiers(holder.identifier):
+            pairs.append(("patient.identifier", f"{system}|{value}"))
+        return await person_meant(pairs, self._directory, self._base_url) if pairs else None
+
+
+def _decode(item: Item) -> _PersonElements:
+    """Return the elements of a resource that name persons; empty where they are not valid R4, which is found later."""
+    try:
+        return _person_elements.decode(item.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _PersonElements()
+
+
+def _identifiers(element: Any) -> list[tuple[str, str]]:
+    """Return system and value of the identifiers in an element that have both."""
+    listed = element if isinstance(element, list) else [element]
+    return [
+        (one["system"], one["value"])
+        for one in listed
+        if isinstance(one, dict) and isinstance(one.get("system"), str) and isinstance(one.get("value"), str)
+    ]
+
+
+def _unresolved(title: str, remedy: str, place: str = "Bundle.entry", detail: str = "") -> Problem:
+    return bad_request(place, title, remedy, status=422, code="value", detail=detail[:200])

@@ -1,0 +1,65 @@
+"""What may be seen of a person's clinical resources: by the access decision (`View`), and by the scopes of a token."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from esante.core.fhir import search
+from esante.core.fhir.search import Query
+from esante.identity.access import Verdict
+from esante.services.record.indexing.sources import Source
+from esante.services.record.rules import Visibility
+
+LogicalId = tuple[UUID, UUID]
+"""The keys in the FHIR logical id of a resource: the person's, and the resource's own."""
+ScopeQueries = tuple[Query, ...]
+"""The queries of a token's scopes on a type, one of which a resource must match (empty: no restriction)."""
+AllowedTypes = Mapping[str, ScopeQueries] | None
+"""What a token allows: each type with its queries; None: every type without restriction."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The sources of a person's resources at one moment, and which of them a requester may see."""
+
+    person_id: UUID
+    visibility: Visibility
+    sources: Mapping[UUID, Source]
+
+    @property
+    def visible_sources(self) -> frozenset[UUID]:
+        """The keys of the sources that the requester may see."""
+        return frozenset(key for key, source in self.sources.items() if self.visibility.includes(source))
+
+    def sources_of(self, keys: Iterable[UUID]) -> list[Source]:
+        """Return the sources with these keys, each once."""
+        return [self.sources[key] for key in dict.fromkeys(keys)]
+
+    def verdict(self, shown: Iterable[Source]) -> Verdict:
+        """Return the verdict on the first of the sources shown; for none, the verdict on opening the record."""
+        first = next(iter(shown), None)
+        return self.visibility.verdict(first) if first else self.visibility.record_verdict()
+
+
+def categories_of(sources: Iterable[Source]) -> tuple[str, ...]:
+    """Return the categories of sources, sorted, each once."""
+    return tuple(sorted({source.category for source in sources}))
+
+
+def queries_of(types: AllowedTypes, type_: str) -> ScopeQueries:
+    """Return the queries by which a token restricts a type that it allows."""
+    return () if types is None else types[type_]
+
+
+def scope_queries(type_: str, parameters: Sequence[Sequence[tuple[str, str]]]) -> ScopeQueries:
+    """Return the queries of a token's scopes on a type; empty where one of the scopes has no parameters.
+
+    `parameters`: the search parameters of each scope.
+    """
+    return tuple(_query(type_, tuple(each)) for each in parameters) if () not in parameters else ()
+
+
+@lru_cache(maxsize=1_024)
+def _query(type_: str, pairs: tuple[tuple[str, str], ...]) -> Query:
+    return search.parse(type_, pairs, strict=True)
