@@ -71,7 +71,7 @@ async def make_world(platform: Platform, persons: int) -> World:
         )
         for i in ids
     ]
-    await platform.db.write([row for grant in grants for row in platform.access.grants.give(grant)])
+    await platform.db.write([row for grant in grants for row in platform.access.grants.grant_rows(grant)])
     token = platform.access.issue_token
     return World(
         ids,

@@ -77,7 +77,7 @@ class Platform:
     @property
     def readers(self) -> Sequence[Consumer]:
         """Everything that follows the journal."""
-        return [*self.access.readers(), self.notices.reader, self.subscriptions.reader]
+        return [*self.access.consumers(), self.notices.reader, self.subscriptions.reader]
 
     @property
     def pusher(self) -> Pusher | None:
@@ -226,7 +226,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *export.api_routes(p.exports, p.access, base),
         *validate_routes(p.access.requester),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url, resources),
-        *directory.api_routes(p.directory, p.access.looker_up, base),
+        *directory.api_routes(p.directory, p.access.authorize_lookup, base),
         *record.api_routes(p.record, p.directory, p.access, base),
         *access.page_routes(p.access, p.journal, p.directory, {key: c.label for key, c in record.CATEGORIES.items()}),
         *record.page_routes(p.record, p.access, p.directory),

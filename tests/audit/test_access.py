@@ -19,7 +19,7 @@ async def test_who_works_at_a_hospital_cannot_admit_a_patient_by_himself(world):
     answers = [await refused(world.access.stays.admit(surgeon, id_)) for id_ in (opened.id, closed.id, None)]
     assert {answer[0] for answer in answers} == {403}
     assert answers[0] == answers[1] == answers[2]
-    assert await world.access.grants.active(opened.id) == []
+    assert await world.access.grants.list_active(opened.id) == []
     [(told, event)] = await world.events(opened, StayRefused)
     assert (told.actor.id, event.allowed, event.rule) == (surgeon.id, False, "stay.kind")
 
@@ -29,7 +29,7 @@ async def test_its_software_can_and_he_then_sees_the_record(world):
     stay, new = await world.access.stays.admit(world.people["hospital"], person.id)
     assert new
     assert await world.access.stays.admit(world.people["surgeon"], person.id) == (stay, False)
-    [grant] = await world.access.grants.active(person.id)
+    [grant] = await world.access.grants.list_active(person.id)
     assert grant.kind is GrantKind.STAY
 
 

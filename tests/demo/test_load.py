@@ -149,7 +149,7 @@ async def test_the_past_is_told_in_its_time(platform, country):
 
 async def test_records_have_the_states_they_were_given(platform, country):
     for citizen in country.citizens:
-        found = await platform.access.lifecycle.of(citizen.person.id)
+        found = await platform.access.lifecycle.find_record(citizen.person.id)
         assert (found.state if found else "none") == citizen.state
         if citizen.person.deceased_at:
             assert found.deceased_at == citizen.person.deceased_at
@@ -166,7 +166,7 @@ async def test_somebody_looked_at_the_records_of_those_to_show(platform, country
 
 
 async def test_one_emergency_waits_for_the_operator(platform, country):
-    queue = await platform.access.emergencies.queue(await find(platform, "Olivia Opérateur"))
+    queue = await platform.access.emergencies.list_reviews(await find(platform, "Olivia Opérateur"))
     [(review, person)] = queue.items
     assert person.name == "Jane Sample"
     assert review.practitioner != "Dr Tom Notfall"
@@ -248,7 +248,7 @@ async def test_a_token_stands_for_its_name(platform, name):
     token = await token_for(platform, name, timedelta(hours=1))
     scope = {"type": "http", "method": "GET", "path": "/", "client": ("127.0.0.1", 1), "query_string": b""}
     request = Request({**scope, "headers": [(b"authorization", f"Bearer {token}".encode())]})
-    assert (await platform.access.requester(request)).name == name
+    assert (await platform.access.authenticate(request)).name == name
 
 
 async def test_nobody_of_that_name(platform):

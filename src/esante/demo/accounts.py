@@ -105,7 +105,7 @@ async def _loaded(platform: Platform) -> World | None:
 
 
 async def _patients(platform: Platform, requester: Requester) -> list[dict[str, str]]:
-    page = await platform.access.grants.patients_of(requester, limit=MOST)
+    page = await platform.access.grants.list_patients(requester, limit=MOST)
     return [_identifier(patient.person.identifiers[0]) for patient in page.items]
 
 

@@ -216,7 +216,7 @@ class _Loader:
     async def _notices(self) -> Sequence[Row]:
         """Seal the journal, let its readers catch up; those who use their account have read the old notices."""
         sealed = await self._p.journal.sealer.seal_all()
-        readers = [self._p.notices.reader, *self._p.access.readers()]
+        readers = [self._p.notices.reader, *self._p.access.consumers()]
         for place, reader in enumerate(readers):
             while await advance(self._p.db, reader):
                 pass

@@ -127,10 +127,10 @@ class _Home:
             case "patient":
                 return await self._patient(request, requester)
             case "practitioner":
-                patients = await self._access.grants.patients_of(requester, limit=8)
+                patients = await self._access.grants.list_patients(requester, limit=8)
                 return await render(request, "portal/home_practitioner.html", patients=patients.items)
             case "operator":
-                waiting = await self._access.emergencies.queue(requester, limit=5)
+                waiting = await self._access.emergencies.list_reviews(requester, limit=5)
                 return await render(
                     request,
                     "portal/home_operator.html",

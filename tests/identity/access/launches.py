@@ -40,8 +40,8 @@ def the_app(house, journal):
         return await house.access.sign_out(request)
 
     async def whoami(request):
-        requester, within = await house.access.caller_within(request, request.path_params["resource"], "rs")
-        only = str(requester.only) if requester.only else None
+        requester, within = await house.access.authorize_queries(request, request.path_params["resource"], "rs")
+        only = str(requester.only_person_id) if requester.only_person_id else None
         return JSONResponse({"kind": requester.kind, "id": str(requester.id), "only": only, "client": requester.client,
                              "within": within})  # fmt: skip
 

@@ -588,7 +588,7 @@ async def test_a_disabled_app_is_out_at_once(house, signed_in, app, registered):
     body = (await app.exchange(await she.lets(app))).json()
     await house.access.clients.disable("sample")
     try:
-        house.access._signin.forget()
+        house.access._signin.forget_tokens()
         assert (await app.reads(body["access_token"])).status_code == 401
         assert (await app.refresh(body["refresh_token"])).status_code == 401
         assert (await she.opens(app)).status_code == 400

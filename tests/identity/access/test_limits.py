@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.identity.access import TurnedAway
-from esante.identity.access.authn.rate_limits import MOST, Limits
+from esante.identity.access import RequestRejected
+from esante.identity.access.authn.rate_limits import MOST, RateLimits
 from esante.identity.directory import api_routes as directory_routes
 
 from .conftest import BASE, MRN, terms, within_one_window
@@ -35,7 +35,7 @@ async def ask(house, journal):
 
 async def told(journal, *origins):
     """What was told of who was turned away at these addresses, the newest first."""
-    return [entry for entry in await journal.entries_of(NIL, [TurnedAway], limit=50) if entry.origin in origins]
+    return [entry for entry in await journal.entries_of(NIL, [RequestRejected], limit=50) if entry.origin in origins]
 
 
 async def test_unknown_tokens_are_told_of_once_for_each_origin(ask, journal):
@@ -66,7 +66,7 @@ async def test_a_missing_scope_is_told_of_once_with_who_and_what(house, ask, jou
 
 async def test_whoever_sends_from_everywhere_does_not_fill_the_journal(db, journal, house):
     await within_one_window()
-    limits = Limits(db, journal)
+    limits = RateLimits(db, journal)
     before = await db.fetchval("SELECT count(*) FROM journal_entry WHERE type = 'access.turned_away'")
     for start in range(0, MOST + 200, 100):
         acts = [limits.turned_away("token", house.doctor.actor, f"origin {n}") for n in range(start, start + 100)]
@@ -77,7 +77,7 @@ async def test_whoever_sends_from_everywhere_does_not_fill_the_journal(db, journ
 
 async def test_who_passes_a_limit_is_told_of_once_in_a_window(db, journal, house):
     await within_one_window()
-    limits, subject = Limits(db, journal), f"test:{uuid7()}"
+    limits, subject = RateLimits(db, journal), f"test:{uuid7()}"
 
     async def attempt():
         try:
@@ -99,7 +99,8 @@ async def test_searches_for_persons_are_limited(house, db, journal, fresh):
     identifier = f"{MRN}|{await house.identifier(anna)}"
     token = await house.access.issue_token(doctor, frozenset({"user/*.rs"}), timedelta(minutes=5))
     app = Starlette(
-        routes=directory_routes(house.directory, house.access.looker_up, f"{BASE}/fhir"), exception_handlers=HANDLERS
+        routes=directory_routes(house.directory, house.access.authorize_lookup, f"{BASE}/fhir"),
+        exception_handlers=HANDLERS,
     )
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE, headers=headers) as http:
@@ -118,7 +119,7 @@ async def test_searches_for_persons_are_limited(house, db, journal, fresh):
 
 async def test_an_organisation_s_software_may_search_more_often(house, db):
     await within_one_window()
-    limits = Limits(db, None)
+    limits = RateLimits(db, None)
     software = replace(house.software, id=uuid7())
     await limits.search(software)
     most = terms().searches_per_requester

@@ -123,7 +123,7 @@ async def test_the_dead_get_no_record_and_a_death_ends_the_grants(house, journal
     await house.access.grants.add_to_circle(patient, house.doctor.id)
     await house.directory.mark_deceased(patient.id, datetime.now(UTC), actor=house.operator.actor)
     await journal.sealer.seal_all()
-    (reader,) = house.access.readers()
+    (reader,) = house.access.consumers()
     while await advance(journal.db, reader):
         pass
     assert (await sees(house, patient, house.doctor)).rule == "read.dead"
@@ -282,14 +282,14 @@ async def test_the_circle_sees_restricted_documents_until_it_is_revoked(house, j
     await house.access.grants.revoke(patient, first.id)
     assert (await sees(house, patient, house.doctor, restricted)).rule == "no-grant"
     assert (await refused(house.access.grants.revoke(patient, first.id))).status == 404
-    assert await house.access.grants.active(patient.id) == []
+    assert await house.access.grants.list_active(patient.id) == []
     assert len(await told(journal, patient.id, Granted)) == len(await told(journal, patient.id, GrantEnded)) == 1
 
 
 async def test_the_circle_takes_no_one_twice_at_once_and_no_stranger(house):
     patient = await house.open_patient()
     await asyncio.gather(*(house.access.grants.add_to_circle(patient, house.doctor.id) for _ in range(5)))
-    assert len(await house.access.grants.active(patient.id)) == 1
+    assert len(await house.access.grants.list_active(patient.id)) == 1
     assert (await refused(house.access.grants.add_to_circle(patient, uuid7()))).status == 404
 
 
@@ -303,14 +303,14 @@ async def test_my_patients_are_those_whose_record_opens(house, fresh):
     await house.access.restrictions.set_sharing(gone, sharing=False)
     await house.access.restrictions._db.write([_block(blocked, doctor)])
     await house.access.lifecycle.change(closed, "close")
-    page = await house.access.grants.patients_of(doctor, limit=2)
-    rest = await house.access.grants.patients_of(doctor, cursor=page.next, limit=2)
+    page = await house.access.grants.list_patients(doctor, limit=2)
+    rest = await house.access.grants.list_patients(doctor, cursor=page.next, limit=2)
     found = [item.person.id for item in page.items + rest.items]
     assert found == [patient.id for patient in reversed(kept)]
     assert rest.next is None
-    named = await house.access.grants.patients_of(doctor, text=kept[0].name.split()[-1].upper())
+    named = await house.access.grants.list_patients(doctor, text=kept[0].name.split()[-1].upper())
     assert [item.person.id for item in named.items] == [kept[0].id]
-    assert (await refused(house.access.grants.patients_of(doctor, cursor="!!"))).status == 400
+    assert (await refused(house.access.grants.list_patients(doctor, cursor="!!"))).status == 400
 
 
 # Emergencies
@@ -336,11 +336,11 @@ async def test_an_emergency_opens_for_reading_tells_the_person_and_waits_for_rev
     assert (event.justification, event.grant_id, event.allowed) == ("Unconscious after a fall", grant.id, True)
     assert isinstance(event, AccessEvent)
 
-    waiting = [review.grant_id for review, _ in (await house.access.emergencies.queue(house.operator)).items]
+    waiting = [review.grant_id for review, _ in (await house.access.emergencies.list_reviews(house.operator)).items]
     assert grant.id in waiting
     await house.access.emergencies.review(house.operator, grant.id, "justified", "called the doctor")
     assert (await refused(house.access.emergencies.review(house.operator, grant.id, "unjustified", ""))).status == 409
-    done = (await house.access.emergencies.queue(house.operator, done=True)).items
+    done = (await house.access.emergencies.list_reviews(house.operator, done=True)).items
     assert [(r.verdict, r.note, p.id) for r, p in done if r.grant_id == grant.id] == [
         ("justified", "called the doctor", patient.id)
     ]
@@ -353,7 +353,7 @@ async def test_the_queue_is_read_page_by_page(house, fresh):
     grants = [await declare(house, fresh(house.other_doctor), await house.open_patient()) for _ in range(3)]
     seen, cursor = [], None
     while True:
-        page = await house.access.emergencies.queue(house.operator, cursor=cursor, limit=2)
+        page = await house.access.emergencies.list_reviews(house.operator, cursor=cursor, limit=2)
         seen += [review.grant_id for review, _ in page.items]
         cursor = page.next
         if cursor is None:
@@ -361,7 +361,7 @@ async def test_the_queue_is_read_page_by_page(house, fresh):
     assert seen[:3] == [grant.id for grant in reversed(grants)]
     assert len(seen) == len(set(seen))
     for cursor in ("x", "WyJ4Il0", "WzFd", ""):
-        assert (await refused(house.access.emergencies.queue(house.operator, cursor=cursor))).status == 400
+        assert (await refused(house.access.emergencies.list_reviews(house.operator, cursor=cursor))).status == 400
 
 
 async def test_unknown_closed_blocking_and_opted_out_persons_answer_the_same(house, journal, fresh):
@@ -399,7 +399,7 @@ async def test_emergencies_are_for_practitioners_and_reviews_for_operators(house
     for other in (patient, house.software, house.operator):
         assert (await refused(declare(house, other, patient))).status == 403
     for other in (patient, house.doctor):
-        assert (await refused(house.access.emergencies.queue(other))).status == 403
+        assert (await refused(house.access.emergencies.list_reviews(other))).status == 403
         assert (await refused(house.access.emergencies.review(other, uuid7(), "justified", ""))).status == 403
     assert (await refused(house.access.emergencies.review(house.operator, uuid7(), "justified", ""))).status == 404
     assert (await refused(house.access.emergencies.review(house.operator, uuid7(), "maybe", ""))).status == 400
@@ -414,7 +414,7 @@ async def test_a_block_holds_against_every_grant_until_it_is_lifted(house):
     await house.access.restrictions.block(patient, "organization", house.hospital.id)
     await house.access.restrictions.block(patient, "organization", house.hospital.id)
     assert (await sees(house, patient, house.doctor)).rule == "blocked"
-    assert [block.subject for block in await house.access.restrictions.blocks(patient.id)] == ["Hôpital du Nord"]
+    assert [block.subject for block in await house.access.restrictions.list_blocks(patient.id)] == ["Hôpital du Nord"]
     await house.access.restrictions.unblock(patient, house.hospital.id)
     await house.access.restrictions.unblock(patient, house.hospital.id)
     assert (await sees(house, patient, house.doctor)).allowed

@@ -54,7 +54,7 @@ async def client(house, keys):
 
 def the_app(house, journal):
     async def whoami(request):
-        requester = await house.access.requester(request)
+        requester = await house.access.authenticate(request)
         require_scope(requester, "DocumentReference", "rs")
         return JSONResponse(
             {

@@ -121,7 +121,7 @@ async def test_a_revoked_stay_is_not_restored_by_telling_of_it_again(house):
 async def test_a_mistaken_admission_is_taken_back_and_its_access_with_it(house):
     patient = await house.open_patient()
     stay, _ = await house.access.stays.admit(house.software, patient.id)
-    taken = await house.access.stays.take_back(house.software, patient.id, stay.id)
+    taken = await house.access.stays.mark_entered_in_error(house.software, patient.id, stay.id)
     assert taken.status is StayStatus.MISTAKEN
     assert not (await sees(house, patient, house.software)).allowed
     problem = await refused(house.access.stays.finish(house.software, patient.id, stay.id, datetime.now(UTC)))
@@ -129,7 +129,7 @@ async def test_a_mistaken_admission_is_taken_back_and_its_access_with_it(house):
     again, new = await house.access.stays.admit(house.software, patient.id)
     assert new and again.id != stay.id
     await house.access.stays.finish(house.software, patient.id, again.id, datetime.now(UTC))
-    await house.access.stays.take_back(house.software, patient.id, again.id)
+    await house.access.stays.mark_entered_in_error(house.software, patient.id, again.id)
     assert not (await sees(house, patient, house.software)).allowed
 
 
@@ -192,21 +192,21 @@ async def test_software_opened_for_one_patient_finds_no_stay_of_another(house, j
     assert await stays.of_person(launched, bea.id) == []
     for id_, key in ((bea.id, stay.id), (uuid7(), uuid7())):
         for act in (
-            stays.one(launched, id_, key),
+            stays.read(launched, id_, key),
             stays.finish(launched, id_, key, datetime.now(UTC)),
-            stays.take_back(launched, id_, key),
+            stays.mark_entered_in_error(launched, id_, key),
         ):
             problem = await refused(act)
             assert (problem.status, problem.title) == (404, "There is nothing here.")
         assert (await refused(stays.admit(launched, id_))).status == 403
     assert len(await told(journal, bea.id, StayRead)) == 2
-    assert await stays.one(replace(house.doctor, patient=bea.id), bea.id, stay.id) == stay
+    assert await stays.read(replace(house.doctor, patient=bea.id), bea.id, stay.id) == stay
 
 
 async def test_a_look_at_stays_is_an_audit_event_of_encounters(house, journal):
     patient = await house.open_patient()
     await house.access.stays.of_person(house.software, patient.id)
-    await refused(house.access.stays.one(house.software, patient.id, uuid7()))
+    await refused(house.access.stays.read(house.software, patient.id, uuid7()))
     await refused(house.access.stays.admit(house.pharmacist, patient.id))
     for entry in await journal.entries_of(patient.id, [StayRead, StayRefused]):
         assert check(orjson.dumps(audit_event(entry, BASE)), expect="AuditEvent").issues == ()

@@ -27,7 +27,7 @@ from tests.identity.directory.conftest import (
 
 BASE = "http://esante.test/fhir"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-Asker = namedtuple("Asker", "only actor origin scopes")
+Asker = namedtuple("Asker", "only_person_id actor origin scopes")
 
 
 class World:

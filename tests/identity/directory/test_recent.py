@@ -32,27 +32,27 @@ def shelf(monkeypatch):
 
 
 async def test_what_was_loaded_is_kept_for_a_while(shelf):
-    memory = cache.Recent(shelf.load)
+    memory = cache.EntryCache(shelf.load)
     assert await memory.get([ONE, ONE]) == {ONE: Entry(ONE, "one")}
     assert set(await memory.get([ONE, TWO])) == {ONE, TWO}
     assert shelf.asked == [[ONE], [TWO]]
     shelf.entries[ONE] = Entry(ONE, "changed")
-    shelf.now = cache.SECONDS - 0.1
+    shelf.now = cache.MAX_AGE_SECONDS - 0.1
     assert (await memory.get([ONE]))[ONE].text == "one"
-    shelf.now = cache.SECONDS + 0.1
+    shelf.now = cache.MAX_AGE_SECONDS + 0.1
     assert (await memory.get([ONE]))[ONE].text == "changed"
 
 
 async def test_what_does_not_exist_is_asked_for_every_time(shelf):
-    memory = cache.Recent(shelf.load)
+    memory = cache.EntryCache(shelf.load)
     assert await memory.get([THREE]) == {}
     shelf.entries[THREE] = Entry(THREE, "new")
     assert (await memory.get([THREE]))[THREE].text == "new"
 
 
 async def test_the_memory_is_bounded(shelf, monkeypatch):
-    monkeypatch.setattr(cache, "BOUND", 1)
-    memory = cache.Recent(shelf.load)
+    monkeypatch.setattr(cache, "MAX_ENTRIES", 1)
+    memory = cache.EntryCache(shelf.load)
     await memory.get([ONE])
     await memory.get([TWO])
     await memory.get([ONE])

@@ -14,7 +14,7 @@ from esante.identity.directory import (
     catalogue,
     matricule,
     matricule_faults,
-    normalised,
+    normalize_name,
     rules,
 )
 
@@ -157,9 +157,9 @@ def test_the_date_in_a_matricule_must_exist_or_be_unknown(eleven, found):
 
 def test_the_old_form_takes_the_digit_of_each_of_three_series():
     # 1*5 + 9*4 + 5*3 + 1*6 + 1*4 + 1*2 = 68 = 6 * 11 + 2: 11 - 2 = 9; 12 - 2 = 10 is not given; 13 - 2 = 11 is 0
-    assert rules.old_digits("1950010101") == {"9", "0"}
+    assert rules.old_check_digits("1950010101") == {"9", "0"}
     # the last term 2*2: 70 = 6 * 11 + 4, so 11 - 4, 12 - 4 and 13 - 4
-    assert rules.old_digits("1950010102") == {"7", "8", "9"}
+    assert rules.old_check_digits("1950010102") == {"7", "8", "9"}
     assert codes(matricule_faults("19500101027")) == []
     assert codes(matricule_faults("19500101021")) == ["mod11"]
     assert codes(matricule_faults("19501301021"))[0] == "date"
@@ -175,7 +175,7 @@ def test_the_old_form_takes_the_digit_of_each_of_three_series():
 )
 def test_an_identifier_is_stored_without_blanks_and_separators(system, value, stored):
     lists = catalogue()
-    identifier = rules.canonical(Identifier(lists.system(system).uri, value), lists.systems)
+    identifier = rules.canonicalize_identifier(Identifier(lists.system(system).uri, value), lists.systems)
     assert identifier.value == stored
     assert rules.identifier_faults(identifier, lists.systems) == ()
 
@@ -215,19 +215,19 @@ def test_faults_of_identifiers(system, value, found):
     ],
 )
 def test_names_as_they_are_compared(written, compared):
-    assert normalised(written) == compared
+    assert normalize_name(written) == compared
 
 
 @given(st.text())
 def test_normalising_twice_changes_nothing_and_leaves_words_only(text):
-    once = normalised(text)
-    assert normalised(once) == once
+    once = normalize_name(text)
+    assert normalize_name(once) == once
     assert all(char.isalnum() or char == " " for char in once)
 
 
 @given(st.text(st.characters(max_codepoint=0xFF)))
 def test_case_does_not_count(text):
-    assert normalised(text.upper()) == normalised(text.lower()) == normalised(text)
+    assert normalize_name(text.upper()) == normalize_name(text.lower()) == normalize_name(text)
 
 
 PERSON = Person(

@@ -142,7 +142,9 @@ async def test_search_is_exact_and_every_finding_is_journalled(directory, journa
     await directory.register_person(person)
 
     async def search(only=None, **query):
-        found = await directory.search_persons(PersonQuery(**query), actor=NURSE, origin="192.0.2.1", only=only)
+        found = await directory.search_persons(
+            PersonQuery(**query), actor=NURSE, origin="192.0.2.1", only_person_id=only
+        )
         return [each.id for each in found]
 
     traits = {"family": "schneider low", "birth_date": date(1971, 2, 3)}
@@ -181,7 +183,7 @@ async def test_reading_is_journalled_whether_allowed_or_not(directory, journal):
     person = a_person()
     await directory.register_person(person)
     assert (await directory.read_person(person.id, actor=NURSE)).id == person.id
-    assert await directory.read_person(person.id, actor=NURSE, only=uuid7()) is None
+    assert await directory.read_person(person.id, actor=NURSE, only_person_id=uuid7()) is None
     assert await directory.read_person(uuid7(), actor=NURSE) is None
     assert [event.allowed for event in await told(journal, person.id, PersonRead)] == [True, False]
 

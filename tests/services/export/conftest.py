@@ -91,7 +91,7 @@ class House:
             holder=holder.name,
             since=datetime.now(UTC) - timedelta(minutes=1),
         )
-        await self.world.db.write(self.world.access.grants.give(given))
+        await self.world.db.write(self.world.access.grants.grant_rows(given))
         return given
 
     async def revoke(self, grant: Grant) -> None:

@@ -71,7 +71,7 @@ async def test_an_opening_covers_nobody_and_nothing_else(world, opened):
 async def test_another_grant_makes_another_reading(world, opened):
     person, document, doctor = opened
     await world.record.content(doctor, person.id, document.id)
-    (grant,) = await world.access.grants.active(person.id)
+    (grant,) = await world.access.grants.list_active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     await world.into_circle(person, world.people["other_entry"])
     await world.record.part(doctor, person.id, document.id)
@@ -83,7 +83,7 @@ async def test_a_revoked_grant_stops_the_next_page(world, opened):
     person, document, doctor = opened
     await world.record.content(doctor, person.id, document.id)
     await world.record.part(doctor, person.id, document.id)
-    (grant,) = await world.access.grants.active(person.id)
+    (grant,) = await world.access.grants.list_active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     with pytest.raises(Problem) as refused:
         await world.record.part(doctor, person.id, document.id)

@@ -35,7 +35,7 @@ async def hide(country, person, document, level=HIDDEN):
 
 
 async def grant_of(country, person):
-    [grant] = await country.world.access.grants.active(person.id)
+    [grant] = await country.world.access.grants.list_active(person.id)
     return grant.id
 
 

@@ -94,7 +94,7 @@ class History:
         """A grant, told by who gave or took it."""
         citizen = self._by_person[grant.person_id]
         actor = requester_of(citizen.person) if grant.kind is GrantKind.CIRCLE else self.requester(grant.holder_id)
-        return self._platform.access.grants.give(grant, actor.actor, _origin(actor), at=grant.since)
+        return self._platform.access.grants.grant_rows(grant, actor.actor, _origin(actor), at=grant.since)
 
     def requester(self, holder: UUID) -> Requester:
         """The requester that a professional (at work) or an organisation is."""

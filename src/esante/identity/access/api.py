@@ -44,10 +44,10 @@ def api_routes(
     """
 
     async def search(request: Request) -> Response:
-        return await _search(request, await access.caller(request, "AuditEvent", "s"), journal, base_url)
+        return await _search(request, await access.authorize(request, "AuditEvent", "s"), journal, base_url)
 
     async def read(request: Request) -> Response:
-        return await _read(request, await access.caller(request, "AuditEvent", "r"), journal, base_url)
+        return await _read(request, await access.authorize(request, "AuditEvent", "r"), journal, base_url)
 
     return [
         *discovery.routes(access.identity, capabilities() if resources is None else resources),

@@ -152,7 +152,7 @@ class TokenIssued(Event, frozen=True, kw_only=True):
 
 
 @event("access.turned_away")
-class TurnedAway(Event, frozen=True, kw_only=True):
+class RequestRejected(Event, frozen=True, kw_only=True):
     """Requests were refused before anything was asked of anybody; told of the first of their kind only (`limits`).
 
     `reason`: token (one that is unknown or over), scope (`needed` is missing), limit (too many attempts).

@@ -205,6 +205,6 @@ class AccessEvent(Event, frozen=True, kw_only=True):
         return [("DocumentReference", document) for document in self.documents]
 
     @property
-    def sought(self) -> str:
+    def searched_type(self) -> str:
         """Of a search: the type of FHIR resources that was looked for."""
         return self.RESOURCE

@@ -110,7 +110,7 @@ def decide(
     at: datetime,
 ) -> Verdict:
     """Whether `requester` may read or write `item` of the record that `consent` is about (see the table)."""
-    if requester.only not in (None, consent.person_id):
+    if requester.only_person_id not in (None, consent.person_id):
         own = requester.kind == "patient"
         return (
             Verdict(False, "patient.other", "other-person") if own else Verdict(False, "launch.other", "other-launch")
@@ -148,7 +148,7 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     terms = policy(at.date())
     closed = (
         requester.kind not in _PROFESSIONAL
-        or requester.only not in (None, consent.person_id)
+        or requester.only_person_id not in (None, consent.person_id)
         or consent.state is not RecordState.OPEN
         or not consent.sharing
         or requester.id in consent.blocked

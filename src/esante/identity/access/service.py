@@ -12,8 +12,8 @@ from starlette.responses import Response
 from esante.core.journal import Consumer, Journal
 from esante.core.storage import Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
-from esante.identity.access.authn.authentication import SignIn
-from esante.identity.access.authn.rate_limits import Limits
+from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.grants import Grants
@@ -52,8 +52,8 @@ class Access:
         self._db = db
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.consents, db))
         self.sessions = Sessions(db)
-        self._limits = Limits(db, journal)
-        self._signin = SignIn(db, journal, directory, self.sessions, self._limits)
+        self._limits = RateLimits(db, journal)
+        self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
         self.stays = Stays(db, journal, directory, self.grants)
@@ -88,7 +88,7 @@ class Access:
         A token that covers only a part of them (see `caller_within`) does not do here.
         """
         requester = reaching(await self.requester(request), resource, letters)
-        await self.must_cover(requester, resource, letters)
+        await self.require_scope(requester, resource, letters)
         return requester
 
     async def caller_within(self, request: Request, resource: str, letters: str) -> tuple[Requester, list[Query]]:

@@ -85,7 +85,7 @@ class _Face:
         async def endpoint(request: Request) -> Response:
             if request.method == "HEAD":
                 raise Problem(405, "not-supported", N_("This cannot be done here."), headers={"Allow": "GET, POST"})
-            requester = await self.access.requester(request)
+            requester = await self.access.authenticate(request)
             ignoring = lenient(request.headers.getlist("prefer"))
             pairs: Pairs = request.query_params.multi_items()
             if request.method == "POST":
@@ -99,7 +99,7 @@ class _Face:
 
     async def status(self, request: Request) -> Response:
         """How far an export is, or the list of its files."""
-        job = await self.exports.job(await self.access.requester(request), _job_id(request))
+        job = await self.exports.job(await self.access.authenticate(request), _job_id(request))
         match job.state:
             case State.RUNNING:
                 await self.exports.polled(job)
@@ -138,7 +138,7 @@ class _Face:
 
     async def file(self, request: Request) -> Response:
         """A file, compressed for who takes it so."""
-        requester = await self.access.requester(request)
+        requester = await self.access.authenticate(request)
         job, file = await self.exports.fetch(requester, _job_id(request), request.path_params["file"])
         packed = _takes_gzip(request.headers.get("accept-encoding", ""))
         headers = {
@@ -156,14 +156,14 @@ class _Face:
 
     async def cancel(self, request: Request) -> Response:
         """End an export, or say that its files were fetched: they are removed."""
-        await self.exports.cancel(await self.access.requester(request), _job_id(request))
+        await self.exports.cancel(await self.access.authenticate(request), _job_id(request))
         return Response(status_code=202)
 
     # Groups
 
     async def find_groups(self, request: Request) -> Response:
         """The groups of the requester."""
-        requester = await self.access.caller(request, "Group", "s")
+        requester = await self.access.authorize(request, "Group", "s")
         params = SearchParams(request, _PARAMETERS)
         ids = [key for key in groups_of(requester) if self._matches(requester, key, params)]
         found = [resource for key in ids[: params.count] if (resource := await group(self.access, requester, key))]
@@ -179,7 +179,7 @@ class _Face:
 
     async def read_group(self, request: Request) -> Response:
         """A group with its members."""
-        requester = await self.access.caller(request, "Group", "r")
+        requester = await self.access.authorize(request, "Group", "r")
         found = await group(self.access, requester, _id(request))
         if found is None:
             raise absent()

@@ -38,7 +38,7 @@ async def group(access: Access, requester: Requester, group_id: UUID) -> Resourc
     owner = groups_of(requester).get(group_id)
     if owner is None:
         return None
-    count = await access.grants.number(requester, group_id)
+    count = await access.grants.count_persons(requester, group_id)
     members = await _members(access, requester, group_id) if count <= MAX_MEMBERS else []
     resource: Resource = {
         "resourceType": "Group",
@@ -58,7 +58,7 @@ async def group(access: Access, requester: Requester, group_id: UUID) -> Resourc
 
 async def _members(access: Access, requester: Requester, group_id: UUID) -> list[UUID]:
     found: list[UUID] = []
-    while page := await access.grants.persons(
+    while page := await access.grants.list_persons(
         requester, group_id, after=found[-1] if found else NIL, limit=min(_PAGE, MAX_MEMBERS)
     ):
         found += page

@@ -135,13 +135,13 @@ class Exports:
         """The types of a wish that the token covers, with the queries to which it restricts them."""
         found: dict[str, list[Query]] = {}
         for type_ in sorted(await self.types(requester) if wish.types is None else wish.types):
-            queries = self._access.within(requester, type_, "rs")
+            queries = self._access.covered_queries(requester, type_, "rs")
             if queries == [()] or (queries and type_ in NARROWED):
                 found[type_] = queries
             elif wish.types is not None:
-                await self._access.must_cover(requester, type_, "rs")
+                await self._access.require_scope(requester, type_, "rs")
         if not found:
-            await self._access.must_cover(requester, "Patient", "rs")
+            await self._access.require_scope(requester, "Patient", "rs")
         return found
 
     async def _must_be_there(self, requester: Requester, level: Level, subject: UUID | None) -> None:
@@ -199,8 +199,11 @@ class Exports:
         found = next((file for file in await self.files(job) if file.name == name), None)
         if found is None or job.state is not State.DONE:
             raise absent()
-        if found.kind == "output" and self._access.within(requester, found.type, "rs") != job.asked.types[found.type]:
-            await self._access.must_cover(requester, found.type, "rs")
+        if (
+            found.kind == "output"
+            and self._access.covered_queries(requester, found.type, "rs") != job.asked.types[found.type]
+        ):
+            await self._access.require_scope(requester, found.type, "rs")
         told = ExportFetched(job_id=job.id, file=name)
         await self._db.write(self._rows(told, requester, job))
         return job, found

@@ -19,7 +19,7 @@ from esante.core.fhir.model import Issue
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.core.web import readable
-from esante.identity.access import Access, Requester, requester_in
+from esante.identity.access import Access, Requester, requester_from_principal
 from esante.services.export import rules, store
 from esante.services.export.model import Copied, ExportEnded, Job, Level, Line, State
 from esante.services.export.patient_sections import Piece, Pieces
@@ -97,7 +97,7 @@ class Worker:
     # A piece of work
 
     async def _piece(self, conn: Connection, job: Job) -> None:
-        requester = await self._access.again(requester_in(job.asked.principal, job.asked.origin))
+        requester = await self._access.reauthorize(requester_from_principal(job.asked.principal, job.asked.origin))
         if requester is None:  # gone, or disabled: nothing more is copied
             await self._keep(conn, replace(job, total=job.total or 0), Batch(), through=True)
             return
@@ -151,12 +151,12 @@ class Worker:
             only = job.asked.subject
         if only is not None:
             return [only] if only > after else []
-        return await self._access.grants.persons(requester, _group(job), after=after, limit=PERSONS)
+        return await self._access.grants.list_persons(requester, _group(job), after=after, limit=PERSONS)
 
     async def _number(self, job: Job, requester: Requester) -> int:
         if requester.kind == "patient" or job.asked.level is Level.PERSON:
             return 1
-        return await self._access.grants.number(requester, _group(job))
+        return await self._access.grants.count_persons(requester, _group(job))
 
     # What goes wrong, and the end
 

@@ -57,25 +57,25 @@ class _Face:
 
     async def create(self, request: Request) -> Response:
         """Ask to be told; the handshake follows at once."""
-        requester = await self.access.caller(request, "Subscription", "c")
+        requester = await self.access.authorize(request, "Subscription", "c")
         found = await _given(request)
         if not found.ok:
             return _answer(outcome(found.issues), 422)
         wish = self._wish(requester, found.resource)
-        owner = await self.access.caller(request, TOPICS[wish.topic].resource, LETTERS)
+        owner = await self.access.authorize(request, TOPICS[wish.topic].resource, LETTERS)
         made = await self.subscriptions.create(owner, wish)
         location = f"{self.subscriptions.base_url}/Subscription/{made.id}"
         return _answer(subscription_resource(made), 201, made, Location=location)
 
     async def read(self, request: Request) -> Response:
         """One's own subscription."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         found = await self.subscriptions.one(requester, _key(request))
         return _answer(subscription_resource(found), 200, found)
 
     async def update(self, request: Request) -> Response:
         """Turn it off, ask for it again, or change its end, reason, contact or headers."""
-        requester = await self.access.caller(request, "Subscription", "u")
+        requester = await self.access.authorize(request, "Subscription", "u")
         key = _key(request)
         found = await _given(request)
         if not found.ok:
@@ -90,13 +90,13 @@ class _Face:
 
     async def delete(self, request: Request) -> Response:
         """End it, and remove it."""
-        requester = await self.access.caller(request, "Subscription", "d")
+        requester = await self.access.authorize(request, "Subscription", "d")
         await self.subscriptions.remove(requester, _key(request))
         return Response(status_code=204)
 
     async def search(self, request: Request) -> Response:
         """One's own subscriptions, newest first."""
-        requester = await self.access.caller(request, "Subscription", "s")
+        requester = await self.access.authorize(request, "Subscription", "s")
         params = SearchParams(request, PARAMETERS)
         found = [one for one in await self.subscriptions.own(requester) if _matches(one, params)]
         start = max(0, int(str(decode_cursor(params.cursor, int)[0]))) if params.cursor else 0
@@ -116,13 +116,13 @@ class _Face:
 
     async def status(self, request: Request) -> Response:
         """The status of one subscription."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         await _parameters(request)
         return self._statuses([await self.subscriptions.one(requester, _key(request))], request)
 
     async def all_status(self, request: Request) -> Response:
         """The status of all one's subscriptions, or of those with an id or a status."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         asked = await _parameters(request)
         ids = {part for name, value in asked if name == "id" for part in value.split(",")}
         statuses = {part for name, value in asked if name == "status" for part in value.split(",")}
@@ -135,9 +135,9 @@ class _Face:
 
     async def events(self, request: Request) -> Response:
         """What happened, from one number to another, as far as one may be told of it now."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         known = await self.subscriptions.one(requester, _key(request))
-        asker = await self.access.caller(request, TOPICS[known.wish.topic].resource, LETTERS)
+        asker = await self.access.authorize(request, TOPICS[known.wish.topic].resource, LETTERS)
         asked = await _parameters(request)
         first, last = _number(asked, "eventsSinceNumber", 1), _number(asked, "eventsUntilNumber", _MOST)
         content = _content(asked, known)

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.identity.access import Requester, principal_of, requester_in
+from esante.identity.access import Requester, principal_of, requester_from_principal
 from esante.services.subscriptions.model import Status, Subscription, Wish
 
 SUBSCRIPTION = Table(
@@ -200,7 +200,7 @@ def subscription_of(row: Any) -> Subscription:
     headers = tuple((name, value) for name, value in json.loads(row["headers"]))
     return Subscription(
         id=row["subscription_id"],
-        owner=replace(requester_in(kept), scopes=scopes),
+        owner=replace(requester_from_principal(kept), scopes=scopes),
         wish=replace(_decoder.decode(row["wish"]), headers=headers),
         status=Status(row["status"]),
         error=row["error"],

@@ -159,7 +159,7 @@ def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Resourc
         return []
     system_object = _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object")
     if action == "E":
-        query = base64.b64encode(f"{access.sought}?patient={entry.person_id}".encode()).decode()
+        query = base64.b64encode(f"{access.searched_type}?patient={entry.person_id}".encode()).decode()
         return [{"type": system_object, "role": _coding(f"{_TERMINOLOGY}object-role", "24", "Query"), "query": query}]
     return [
         {

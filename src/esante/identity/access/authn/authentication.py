@@ -14,7 +14,7 @@ from starlette.responses import Response
 from esante.core.journal import Journal
 from esante.core.storage import Database, Row
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
-from esante.identity.access.authn.rate_limits import NOBODY, Limits
+from esante.identity.access.authn.rate_limits import NOBODY, RateLimits
 from esante.identity.access.events import SignedIn, SignedOut, TokenIssued
 from esante.identity.access.model import Requester
 from esante.identity.access.smart import client_store
@@ -66,7 +66,7 @@ def principal_of(requester: Requester) -> dict[str, Any]:
     }
 
 
-def requester_in(principal: dict[str, Any], origin: str = "") -> Requester:
+def requester_from_principal(principal: dict[str, Any], origin: str = "") -> Requester:
     """The requester that a session or a token keeps."""
     organization_id, patient = principal.get("organization_id"), principal.get("patient")
     return Requester(
@@ -83,14 +83,14 @@ def requester_in(principal: dict[str, Any], origin: str = "") -> Requester:
     )
 
 
-class SignIn:
+class Authenticator:
     """Turns requests into requesters, and starts and ends sessions and tokens.
 
     A token, and where a practitioner works, are believed for `CACHE_SECONDS` without asking again.
     """
 
     def __init__(
-        self, db: Database, journal: Journal, directory: Directory, sessions: Sessions, limits: Limits
+        self, db: Database, journal: Journal, directory: Directory, sessions: Sessions, limits: RateLimits
     ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._limits = limits
@@ -135,7 +135,7 @@ class SignIn:
                 remedy=N_("Sign in, then try again."),
                 headers={"Location": "/signin"},
             )
-        found = requester_in(session.principal, origin=origin_of(request))
+        found = requester_from_principal(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
         return await self._at_work(found)
@@ -153,7 +153,7 @@ class SignIn:
         """End the session of a request, journalled."""
         session = await self._sessions.of(request)
         if session is not None:
-            requester = requester_in(session.principal, origin=origin_of(request))
+            requester = requester_from_principal(session.principal, origin=origin_of(request))
             await self._sessions.delete(request)
             await self._journal.append(SignedOut(), **_about(requester))
         response = redirect(to)
@@ -241,7 +241,7 @@ class SignIn:
         found = await client_store.token(self._db, key)
         if found is None:
             return None
-        requester = replace(requester_in(found.principal, origin), scopes=found.scopes)
+        requester = replace(requester_from_principal(found.principal, origin), scopes=found.scopes)
         _keep(self._tokens, key, (now, found, requester))
         return found, requester
 
@@ -258,7 +258,7 @@ class SignIn:
                     N_("A change over the API needs a bearer token."),
                     remedy=N_("Send a bearer token."),
                 )
-        return requester_in(session.principal)
+        return requester_from_principal(session.principal)
 
     async def _at_work(self, requester: Requester) -> Requester:
         """A practitioner acts for an organisation only while he or she has a role there."""

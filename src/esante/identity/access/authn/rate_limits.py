@@ -12,7 +12,7 @@ from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
 from esante.core.web import N_, Problem
 from esante.identity.access.consent import store
-from esante.identity.access.events import TurnedAway
+from esante.identity.access.events import RequestRejected
 from esante.identity.access.matrix import Policy, policy
 from esante.identity.access.model import Requester
 
@@ -41,7 +41,7 @@ class Limits:
         if not over:
             return
         if 1 in over:
-            await self._journal.append(TurnedAway(reason="limit"), actor=actor, origin=origin)
+            await self._journal.append(RequestRejected(reason="limit"), actor=actor, origin=origin)
         wait = int((start + window - now).total_seconds()) + 1
         raise Problem(
             429,
@@ -75,7 +75,7 @@ class Limits:
         kind = reason, origin, actor.id, needed
         if kind not in self._told and len(self._told) < MOST:
             self._told.add(kind)
-            await self._journal.append(TurnedAway(reason=reason, needed=needed), actor=actor, origin=origin)
+            await self._journal.append(RequestRejected(reason=reason, needed=needed), actor=actor, origin=origin)
 
 
 def _floor(now: datetime, window: timedelta) -> datetime:

@@ -9,7 +9,7 @@ from uuid import UUID
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, encode_cursor
-from esante.identity.access.authn.rate_limits import Limits
+from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import store
 from esante.identity.access.consent.store import Review
 from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed
@@ -25,7 +25,7 @@ MAX_NOTE = 2_000
 class Emergencies:
     """Declares emergencies and keeps the operators' queue."""
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: Limits) -> None:
+    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: RateLimits) -> None:
         self._db, self._journal, self._directory, self._limits = db, journal, directory, limits
 
     async def declare(self, requester: Requester, identifier: str, birth_date: date, reason: str) -> Grant:

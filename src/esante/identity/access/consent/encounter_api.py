@@ -27,7 +27,7 @@ from esante.core.fhir.rest.http import (
 from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, decode_cursor, encode_cursor
 from esante.identity.access.model import Requester, Stay, StayStatus
 from esante.identity.access.service import Access
-from esante.identity.directory import Directory, person_meant
+from esante.identity.directory import Directory, resolve_patient
 
 Resource = dict[str, Any]
 MAX_BODY = 256 * 1024
@@ -41,7 +41,7 @@ _ZONE = ZoneInfo(TIME_ZONE)
 
 def encounter_routes(access: Access, directory: Directory, base_url: str) -> list[Route]:
     """The routes of stays; `base_url` is the address of /fhir."""
-    face = StayFace(access, directory, base_url)
+    face = StayEndpoints(access, directory, base_url)
 
     async def posted(request: Request) -> Response:
         return await face.search(await posted_search(request))
@@ -90,7 +90,7 @@ def is_admission(given: Resource) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class StayFace:
+class StayEndpoints:
     """What hospitals tell of stays, and see of their own."""
 
     access: Access
@@ -103,7 +103,7 @@ class StayFace:
         """An endpoint that takes an Encounter: first who asks and whether he may, then all that is wrong with it."""
 
         async def endpoint(request: Request) -> Response:
-            requester = await self.access.caller(request, "Encounter", letter)
+            requester = await self.access.authorize(request, "Encounter", letter)
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
                 return fhir_response(outcome(found.issues), 422)
@@ -136,7 +136,7 @@ class StayFace:
             case StayStatus.FINISHED:
                 stay = await self.access.stays.finish(requester, person_id, stay_id, _moment(given, "end"))
             case StayStatus.MISTAKEN:
-                stay = await self.access.stays.take_back(requester, person_id, stay_id)
+                stay = await self.access.stays.mark_entered_in_error(requester, person_id, stay_id)
             case _:
                 remedy = N_("Send status finished, or entered-in-error.")
                 raise _bad("status", N_("A stay can only be ended."), remedy, "not-supported")
@@ -144,14 +144,14 @@ class StayFace:
 
     async def read(self, request: Request) -> Response:
         """A stay with the requester's hospital."""
-        requester = await self.access.caller(request, "Encounter", "r")
-        return fhir_response(encounter(await self.access.stays.one(requester, *_keys(request.path_params["id"]))))
+        requester = await self.access.authorize(request, "Encounter", "r")
+        return fhir_response(encounter(await self.access.stays.read(requester, *_keys(request.path_params["id"]))))
 
     async def search(self, request: Request) -> Response:
         """A person's stays with the requester's hospital, newest first."""
-        requester = await self.access.caller(request, "Encounter", "s")
+        requester = await self.access.authorize(request, "Encounter", "s")
         params = SearchParams(request, STAY_PARAMETERS)
-        person_id = await person_meant(params.pairs, self.directory, self.base_url)
+        person_id = await resolve_patient(params.pairs, self.directory, self.base_url)
         found = await self.stays(requester, person_id, params)
         start = max(0, int(str(decode_cursor(params.cursor, int)[0]))) if params.cursor else 0
         end = start + params.count

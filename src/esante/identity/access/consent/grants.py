@@ -171,7 +171,7 @@ def _acting(requester: Requester) -> list[UUID]:
 def _held(requester: Requester, holder: UUID | None) -> store.Held:
     acting = _acting(requester)
     holders = [key for key in acting if holder in (None, key)]
-    return store.Held(holders=holders, acting=acting, only=requester.only)
+    return store.Held(holders=holders, acting=acting, only_person_id=requester.only_person_id)
 
 
 def _died_after() -> datetime:

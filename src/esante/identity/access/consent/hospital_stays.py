@@ -184,7 +184,7 @@ class Stays:
 
 def _reached(requester: Requester, person_id: UUID) -> UUID:
     """The person, or nobody where software asks that was launched for another patient."""
-    return person_id if requester.only in (None, person_id) else NIL
+    return person_id if requester.only_person_id in (None, person_id) else NIL
 
 
 def _not_admitting() -> Problem:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, insert, uuid7
 from esante.core.web import N_, Problem
-from esante.identity.access.authn.rate_limits import Limits
+from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import store
 from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.lifecycle import locked_record, own_record
@@ -22,7 +22,7 @@ _GROUP = 4
 class Codes:
     """Makes and takes presence codes."""
 
-    def __init__(self, db: Database, journal: Journal, grants: Grants, limits: Limits) -> None:
+    def __init__(self, db: Database, journal: Journal, grants: Grants, limits: RateLimits) -> None:
         self._db, self._journal, self._grants, self._limits = db, journal, grants, limits
 
     async def issue(self, requester: Requester, lasts: timedelta | None = None) -> str:
@@ -44,7 +44,7 @@ class Codes:
                 remedy=N_("Choose from 1 hour to 365 days."),
             )
         limits = {f"issue:{person_id}": terms.attempts_per_requester}
-        await self._limits.count(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
+        await self._limits.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
         code = "".join(secrets.choice(terms.code_alphabet) for _ in range(terms.code_length))
         told = CodeIssued(hours=lasts / timedelta(hours=1), redeem_until=now + terms.code_redeem)
         async with self._db.transaction() as conn:

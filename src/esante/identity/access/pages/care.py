@@ -47,7 +47,7 @@ def routes(access: Access) -> list[Route]:
         requester = await access.page_requester(request, _OPERATOR)
         done = request.query_params.get("done") == "1"
         cursor = request.query_params.get("cursor") or None
-        page = await access.emergencies.queue(requester, done=done, cursor=cursor)
+        page = await access.emergencies.list_reviews(requester, done=done, cursor=cursor)
         return await render(request, "access/reviews.html", page=page, done=done, cursor=cursor, verdicts=VERDICTS)
 
     async def review(request: Request) -> Response:
@@ -72,7 +72,7 @@ async def _patients(request: Request, access: Access, problem: Problem | None = 
         problem.status if problem else 200,
         headers=problem.headers if problem else None,
         problem=problem,
-        page=await access.grants.patients_of(requester, text, cursor),
+        page=await access.grants.list_patients(requester, text, cursor),
         q=text,
         cursor=cursor,
         kinds=GRANT_KINDS,
@@ -118,7 +118,7 @@ async def _review(request: Request, access: Access) -> Response:
             if error.status != 400:
                 raise
             problem = error
-    found = await access.emergencies.one(requester, grant_id)
+    found = await access.emergencies.find_review(requester, grant_id)
     if found is None:
         raise Problem(404, "not-found", NOT_FOUND)
     return await render(

@@ -159,7 +159,7 @@ async def _choose(request: Request, access: Access, requester: Requester, asked:
         request,
         "access/choose.html",
         asked=asked,
-        page=await access.grants.patients_of(requester, text, cursor),
+        page=await access.grants.list_patients(requester, text, cursor),
         q=text,
         cursor=cursor,
         kinds=GRANT_KINDS,

@@ -67,14 +67,14 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
 
 async def _sharing(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PATIENT)
-    record = await access.lifecycle.of(requester.id)
+    record = await access.lifecycle.find_record(requester.id)
     return await render(
         request,
         "access/sharing.html",
         record=record,
         state=record.state if record else RecordState.NONE,
-        grants=await access.grants.active(requester.id),
-        blocks=await access.restrictions.blocks(requester.id),
+        grants=await access.grants.list_active(requester.id),
+        blocks=await access.restrictions.list_blocks(requester.id),
         durations=DURATIONS,
         kinds=GRANT_KINDS,
         RecordState=RecordState,

@@ -14,7 +14,7 @@ from uuid import UUID
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem, Session
-from esante.identity.access.authn.authentication import SignIn, principal_of
+from esante.identity.access.authn.authentication import Authenticator, principal_of
 from esante.identity.access.consent import store
 from esante.identity.access.events import AppAllowed, AppEnded, AppRefused
 from esante.identity.access.matrix import policy
@@ -92,7 +92,13 @@ class Apps:
     """Authorisation requests and the permissions that come of them; `issuer` is the platform's address."""
 
     def __init__(
-        self, db: Database, journal: Journal, directory: Directory, clients: Clients, signin: SignIn, issuer: str
+        self,
+        db: Database,
+        journal: Journal,
+        directory: Directory,
+        clients: Clients,
+        signin: Authenticator,
+        issuer: str,
     ) -> None:
         self._db, self._journal, self._directory = db, journal, directory
         self._clients, self._signin, self._issuer = clients, signin, issuer
@@ -211,7 +217,7 @@ class Apps:
         told = AppRefused(
             client_id=asked.client.client_id, app=asked.client.name, scopes=" ".join(sorted(asked.scopes))
         )
-        await self._db.write(self._rows(told, requester, requester.only))
+        await self._db.write(self._rows(told, requester, requester.only_person_id))
         return self.back(asked, error="access_denied", error_description="the person refused")
 
     def back(self, asked: Asked, **answer: str) -> Back:
@@ -247,7 +253,7 @@ class Apps:
             raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
         async with self._db.transaction() as conn:
             await self._end(conn, requester, known[0].authorization, known[0].client, "revoked")
-        self._signin.forget()
+        self._signin.forget_tokens()
 
     # Opening an app from the portal
 
@@ -336,7 +342,7 @@ class Apps:
             key = authorization.authorization_id if again else await self._keep(conn, requester, client, authorization)
             rows = [authorization_store.connection_row(replace(connection, authorization_id=key), kept_as(code))]
             await insert(conn, [*rows, *self._rows(told, requester, person_id)])
-        self._signin.forget()
+        self._signin.forget_tokens()
         return self.back(asked, code=code)
 
     async def _keep(self, conn: Connection, requester: Requester, client: SoftwareClient, new: Authorization) -> UUID:

@@ -11,8 +11,8 @@ from typing import Any
 
 from esante.core.journal import Journal
 from esante.core.storage import Database
-from esante.identity.access.authn.authentication import SignIn, requester_in, requester_of
-from esante.identity.access.authn.rate_limits import Limits
+from esante.identity.access.authn.authentication import Authenticator, requester_from_principal, requester_of
+from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.events import SignInRefused
 from esante.identity.access.matrix import policy
 from esante.identity.access.smart.client_assertion import Assertions, claimed
@@ -36,11 +36,11 @@ class Smart:
         db: Database,
         journal: Journal,
         directory: Directory,
-        signin: SignIn,
+        signin: Authenticator,
         clients: Clients,
         connections: Connections,
         identity: Identity,
-        limits: Limits,
+        limits: RateLimits,
     ) -> None:
         self._journal, self._directory, self._signin, self._limits = journal, directory, signin, limits
         self._connections, self._identity = connections, identity
@@ -83,16 +83,16 @@ class Smart:
         One that holds the scope `__introspect` may ask for every token, any other for those of the same client.
         """
         try:
-            asker = await self._signin.bearer(authorization)
+            asker = await self._signin.find_bearer_token(authorization)
             if asker is None or not asker.client_id:
                 raise OAuthError("invalid_token", "send the bearer token of a registered client", 401)
         except OAuthError as error:
             await self._refused(form, error, origin)
             raise
-        found = await self._signin.token(form.get("token", ""))
+        found = await self._signin.find_token(form.get("token", ""))
         if found is None or not (INTROSPECT in asker.scopes or asker.client_id == found.client_id):
             return {"active": False}
-        requester = requester_in(found.principal)
+        requester = requester_from_principal(found.principal)
         told: dict[str, Any] = {
             "active": True,
             "scope": " ".join(sorted(found.scopes)),
@@ -100,8 +100,8 @@ class Smart:
             "exp": int(found.expires_at.timestamp()),
             "token_type": "Bearer",
         }
-        if requester.only is not None:
-            told["patient"] = str(requester.only)
+        if requester.only_person_id is not None:
+            told["patient"] = str(requester.only_person_id)
         if "openid" in found.scopes:
             told |= self._identity.claims(requester.kind, requester.id, with_user="fhirUser" in found.scopes)
         return told
@@ -123,7 +123,9 @@ class Smart:
 
     async def _refused(self, form: Mapping[str, str], error: OAuthError, origin: str) -> None:
         terms = policy(datetime.now(UTC).date())
-        await self._limits.count({f"oauth:{origin}": terms.attempts_per_origin}, terms.attempt_window, origin=origin)
+        await self._limits.count_attempts(
+            {f"oauth:{origin}": terms.attempts_per_origin}, terms.attempt_window, origin=origin
+        )
         told = SignInRefused(method="smart", subject=claimed(form), reason=error.error)
         await self._journal.append(told, origin=origin)
 

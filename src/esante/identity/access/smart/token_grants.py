@@ -15,7 +15,7 @@ from typing import Any
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Connection, Database, insert
 from esante.core.web import Sessions
-from esante.identity.access.authn.authentication import SignIn, requester_in
+from esante.identity.access.authn.authentication import Authenticator, requester_from_principal
 from esante.identity.access.events import AppEnded
 from esante.identity.access.matrix import policy
 from esante.identity.access.smart import authorization_store, client_store
@@ -33,7 +33,9 @@ _BAD_REFRESH = "the refresh token is not valid: expired, used, or not of this cl
 class Connections:
     """Gives apps their tokens. A code and a refresh token serve once; one that comes again ends what came of it."""
 
-    def __init__(self, db: Database, journal: Journal, signin: SignIn, sessions: Sessions, identity: Identity) -> None:
+    def __init__(
+        self, db: Database, journal: Journal, signin: Authenticator, sessions: Sessions, identity: Identity
+    ) -> None:
         self._db, self._journal, self._signin, self._sessions = db, journal, signin, sessions
         self._identity = identity
 
@@ -69,7 +71,7 @@ class Connections:
                 await client_store.drop_token(conn, key, client.client_id)
             elif found.client_id == client.client_id:
                 await self._end(conn, client, found, "returned", origin)
-        self._signin.forget()
+        self._signin.forget_tokens()
 
     async def _begun(
         self,
@@ -92,7 +94,7 @@ class Connections:
             return OAuthError("invalid_grant", _BAD_CODE)
         more = {}
         if "openid" in found.scopes:
-            who = requester_in(found.principal)
+            who = requester_from_principal(found.principal)
             claims = self._identity.claims(who.kind, who.id, with_user="fhirUser" in found.scopes)
             more["id_token"] = self._identity.token(claims, client.client_id, found.nonce)
         return await self._issue(conn, client, found, found.scopes, origin, more)
@@ -127,7 +129,7 @@ class Connections:
         more: dict[str, Any],
     ) -> Issued:
         now = datetime.now(UTC)
-        requester = replace(requester_in(found.principal), origin=origin)
+        requester = replace(requester_from_principal(found.principal), origin=origin)
         lifetime = min(policy(now.date()).app_token, found.until - now)
         token, rows = self._signin.token_rows(
             requester, scopes, lifetime, client_id=client.client_id, connection_id=found.connection_id
@@ -137,8 +139,8 @@ class Connections:
             more["refresh_token"] = new_secret()
             key = kept_as(more["refresh_token"])
             rows.append((authorization_store.REFRESH, (key, found.connection_id, found.until)))
-        if requester.only is not None:
-            more |= {"patient": str(requester.only), "need_patient_banner": True}
+        if requester.only_person_id is not None:
+            more |= {"patient": str(requester.only_person_id), "need_patient_banner": True}
         await insert(conn, rows)
         return Issued(token=token, scopes=scopes, lifetime=lifetime, more=more)
 
@@ -153,14 +155,14 @@ class Connections:
     ) -> None:
         if await authorization_store.end(conn, found.connection_id, datetime.now(UTC)):
             told = AppEnded(client_id=client.client_id, app=client.name, cause=cause)
-            person_id = requester_in(found.principal).only or NIL
+            person_id = requester_from_principal(found.principal).only or NIL
             actor = Actor(kind="system", name=client.name, client=client.name)
             await insert(conn, self._journal.rows(told, person_id=person_id, actor=actor, origin=origin))
 
     def _given(self, answer: Issued | OAuthError) -> Issued:
         """Raised only here, after the commit: what a refusal ended stays ended."""
         if isinstance(answer, OAuthError):
-            self._signin.forget()
+            self._signin.forget_tokens()
             raise answer
         return answer
 

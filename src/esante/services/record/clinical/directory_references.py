@@ -78,7 +78,7 @@ class Outside:
     async def patient(self, requester: Requester, person_id: UUID) -> list[Json]:
         """The person herself, if she is there for the requester; the directory tells the journal of it."""
         person = await self._directory.read_person(
-            person_id, actor=requester.actor, origin=requester.origin, only=requester.only
+            person_id, actor=requester.actor, origin=requester.origin, only_person_id=requester.only_person_id
         )
         return [patient_resource(person, self._directory.catalogue)] if person else []
 

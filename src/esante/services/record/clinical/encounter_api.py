@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import SearchParams, read_resource
-from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
-from esante.identity.directory import NAMING, person_meant
+from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayEndpoints, is_admission
+from esante.identity.directory import PATIENT_PARAMETERS, resolve_patient
 from esante.services.record.clinical.interactions import ClinicalFace
 from esante.services.record.clinical.search_api import SearchFace
 from esante.services.record.clinical.write import MAX_RESOURCE
@@ -21,7 +21,7 @@ from esante.services.record.documents.mhd_parser import checked
 
 Json = dict[str, Any]
 _TYPE = "Encounter"
-_ASKED = NAMING | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
+_ASKED = PATIENT_PARAMETERS | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
 """The parameters of a search that stays can answer."""
 
 
@@ -31,14 +31,14 @@ class EncounterFace:
 
     one: ClinicalFace
     many: SearchFace
-    stays: StayFace
+    stays: StayEndpoints
     access: Access
 
     async def create(self, request: Request) -> Response:
         """An admission, or a resource like others."""
-        requester = await self.access.caller(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
+        requester = await self.access.authorize(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
         body = await read_resource(request, MAX_RESOURCE)
-        if requester.kind == "organization" and await self.access.stays.concern(requester):
+        if requester.kind == "organization" and await self.access.stays.may_report(requester):
             given = checked(body, _TYPE)
             if is_admission(given):
                 await self.stays.check(requester, given)
@@ -47,7 +47,7 @@ class EncounterFace:
 
     async def update(self, request: Request) -> Response:
         """A discharge, or a resource like others."""
-        requester = await self.access.caller(request, _TYPE, "u")
+        requester = await self.access.authorize(request, _TYPE, "u")
         body = await read_resource(request, MAX_RESOURCE)
         if await self._is_stay(request, requester):
             given = checked(body, _TYPE)
@@ -64,11 +64,11 @@ class EncounterFace:
 
     async def search(self, request: Request) -> Response:
         """A hospital's own stays, where they are asked for, and resources like others."""
-        requester, pairs = await self.access.caller_within(request, _TYPE, "s")
+        requester, pairs = await self.access.authorize_queries(request, _TYPE, "s")
         given = request.query_params.multi_items()
-        person_id = await person_meant(given, self.many.directory, self.many.base_url, requester.only)
+        person_id = await resolve_patient(given, self.many.directory, self.many.base_url, requester.only_person_id)
         first: list[Json] = []
-        if pairs == [()] and {name for name, _ in given} <= _ASKED and await self.access.stays.concern(requester):
+        if pairs == [()] and {name for name, _ in given} <= _ASKED and await self.access.stays.may_report(requester):
             first = await self.stays.stays(requester, person_id, SearchParams(request, _ASKED))
         types = self.many.types(requester, _TYPE, pairs)
         return await self.many.answer(request, requester, types, person_id, _TYPE, first)
@@ -76,4 +76,4 @@ class EncounterFace:
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
         """Whether an id is that of a stay with the requester's own hospital."""
         keys = keys_of(request.path_params["id"])
-        return keys is not None and await self.access.stays.has(requester, *keys)
+        return keys is not None and await self.access.stays.has_stay(requester, *keys)

@@ -41,7 +41,7 @@ class EverythingFace:
 
     async def everything(self, request: Request) -> Response:
         """The patient, her resources and her documents, as far as they and the token reach."""
-        requester = await self.access.caller(request, "Patient", "r")
+        requester = await self.access.authorize(request, "Patient", "r")
         person_id, id_ = uuid_of(request.path_params["id"]), request.path_params["id"]
         wanted = _Wanted.of(request)
         entries: list[Json] = []
@@ -91,13 +91,13 @@ class EverythingFace:
         entries = [self._entry(row.type, person_id.hex + row.id.hex, row.body) for row in shown]
         if len(rows) > wanted.count and shown:
             return entries, encode_cursor(_PLACE, shown[-1].type, shown[-1].id.hex)
-        reaches = self.access.within(requester, _DOCUMENTS, "r") == [()] and wanted.has(_DOCUMENTS)
+        reaches = self.access.covered_queries(requester, _DOCUMENTS, "r") == [()] and wanted.has(_DOCUMENTS)
         return entries, encode_cursor(_DOCUMENTS, "", "") if reaches else None
 
     async def _documents(
         self, requester: Requester, person_id: UUID, wanted: "_Wanted"
     ) -> tuple[list[Json], str | None]:
-        if self.access.within(requester, _DOCUMENTS, "r") != [()]:
+        if self.access.covered_queries(requester, _DOCUMENTS, "r") != [()]:
             return [], None
         timeline = await self.record.timeline(
             requester,
@@ -119,8 +119,8 @@ class EverythingFace:
 
     async def document(self, request: Request) -> Response:
         """The document that a Composition was taken from, byte for byte as it came in (ITI-68)."""
-        requester = await self.access.caller(request, "Composition", "r")
-        await self.access.caller(request, "Bundle", "r")
+        requester = await self.access.authorize(request, "Composition", "r")
+        await self.access.authorize(request, "Bundle", "r")
         person_id, id_ = key(request)
         composition = await self.record.clinical.read(requester, "Composition", (person_id, id_))
         if composition.version:

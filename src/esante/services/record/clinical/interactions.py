@@ -19,7 +19,7 @@ from esante.core.fhir.search import Query
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
 from esante.identity.access import Access, Confidentiality, Requester
-from esante.identity.directory import Directory, person_meant
+from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import audit
 from esante.services.record.clinical import responses, security_labels
 from esante.services.record.clinical.read import Clinical, Key, Types
@@ -114,7 +114,7 @@ class ClinicalFace:
 
     async def _relabelled(self, request: Request, level: Callable[[Confidentiality], Confidentiality]) -> Response:
         type_ = request.path_params["type"]
-        requester = await self.access.caller(request, type_, "u")
+        requester = await self.access.authorize(request, type_, "u")
         given = checked(await read_resource(request, MAX_RESOURCE), "Parameters").get("parameter", ())
         meta = next((one.get("valueMeta") for one in given if one.get("name") == "meta"), None)
         named = security_labels.level_of(meta, "Parameters.parameter[0].valueMeta.security")
@@ -152,22 +152,22 @@ class ClinicalFace:
     async def history(self, request: Request) -> Response:
         """The versions of a resource, the latest first."""
         type_ = request.path_params["type"]
-        requester = await self.access.caller(request, type_, "r")
+        requester = await self.access.authorize(request, type_, "r")
         person_id, id_ = key(request)
         return await self._history(request, requester, person_id, [type_], id_)
 
     async def history_of_type(self, request: Request) -> Response:
         """The versions of all resources of a type of a person, the latest first."""
         type_ = request.path_params["type"]
-        requester = await self.access.caller(request, type_, "r")
+        requester = await self.access.authorize(request, type_, "r")
         pairs = request.query_params.multi_items()
-        person_id = await person_meant(pairs, self.directory, self.base_url, requester.only)
+        person_id = await resolve_patient(pairs, self.directory, self.base_url, requester.only_person_id)
         return await self._history(request, requester, person_id, [type_])
 
     async def history_of_person(self, request: Request) -> Response:
         """The versions of all resources of a person, the latest first, as far as the token reads their types."""
-        requester = await self.access.caller(request, "Patient", "r")
-        types = [type_ for type_ in CLINICAL if self.access.within(requester, type_, "r") == [()]]
+        requester = await self.access.authorize(request, "Patient", "r")
+        types = [type_ for type_ in CLINICAL if self.access.covered_queries(requester, type_, "r") == [()]]
         return await self._history(request, requester, uuid_of(request.path_params["id"]), types)
 
     async def _history(
@@ -193,7 +193,7 @@ class ClinicalFace:
 
     async def caller(self, request: Request, type_: str, letters: str) -> tuple[Requester, Types]:
         """Who asks, and what the token covers of a type; Problem 401 or 403."""
-        requester, pairs = await self.access.caller_within(request, type_, letters)
+        requester, pairs = await self.access.authorize_queries(request, type_, letters)
         return requester, None if pairs == [()] else {type_: restricted(type_, pairs)}
 
     def _changed(self, request: Request, outcome: Outcome) -> Response:

@@ -13,7 +13,7 @@ from esante.core.fhir.rest.http import keys_of, token_of
 from esante.core.fhir.store.bundle_parser import Item, references_by_search
 from esante.core.web import N_, Problem
 from esante.identity.access import Requester
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record import audit
 from esante.services.record.clinical_types import CLINICAL
 
@@ -72,7 +72,7 @@ class Meanings:
                 meant.add(person)
         if len(meant) > 1:
             raise _bad(N_("The entries are of more than one patient."), N_("Send a transaction for each patient."))
-        person_id = meant.pop() if meant else requester.only
+        person_id = meant.pop() if meant else requester.only_person_id
         if person_id is None:
             raise _bad(N_("The patient is missing."), N_("Name the patient by reference or identifier."))
         named = Named(person_id)
@@ -143,8 +143,8 @@ class Meanings:
         if keys := keys_of(item.id):
             meant.add(keys[0])
         pairs = parse_qsl(item.criteria or "", keep_blank_values=True)
-        if any(name in NAMING for name, _ in pairs):
-            meant.add(await person_meant(pairs, self._directory, self._base_url))
+        if any(name in PATIENT_PARAMETERS for name, _ in pairs):
+            meant.add(await resolve_patient(pairs, self._directory, self._base_url))
         if bytes(item.body) and (type_ := CLINICAL.get(item.type)) and type_.person:
             holder: _Reference | None = getattr(_decoded(item), type_.person)
             if holder is not None:
@@ -159,7 +159,7 @@ class Meanings:
             pairs = [("patient.identifier", dict(parse_qsl(holder.reference.partition("?")[2])).get("identifier", ""))]
         for system, value in _identifiers(holder.identifier):
             pairs.append(("patient.identifier", f"{system}|{value}"))
-        return await person_meant(pairs, self._directory, self._base_url) if pairs else None
+        return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
 
 def _decoded(item: Item) -> _Whose:

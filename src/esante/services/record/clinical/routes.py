@@ -18,7 +18,7 @@ from esante.core.fhir.rest.http import fhir_response, posted_search
 from esante.core.fhir.rest.outcome import outcome
 from esante.core.fhir.search import parameters, supported
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
-from esante.identity.access import Access, StayFace
+from esante.identity.access import Access, StayEndpoints
 from esante.identity.directory import Directory
 from esante.services.record.clinical.directory_references import Outside
 from esante.services.record.clinical.encounter_api import EncounterFace
@@ -56,7 +56,7 @@ class ClinicalRoutes(BaseRoute):
         one = ClinicalFace(record.clinical, record.changing(base_url), directory, access, base_url)
         many = SearchFace(record.clinical, directory, access, outside, base_url)
         whole = EverythingFace(record, many, access, base_url)
-        stays = StayFace(access, directory, base_url)
+        stays = StayEndpoints(access, directory, base_url)
         encounters = EncounterFace(one, many, stays, access)
         self._encounters: dict[str, Mapping[str, ASGIApp]] = {
             "type": _by_method(

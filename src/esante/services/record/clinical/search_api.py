@@ -17,7 +17,7 @@ from esante.core.fhir.rest.http import keys_of
 from esante.core.fhir.search import Found, Query, Row
 from esante.core.web import FHIR_JSON, N_, Problem
 from esante.identity.access import Access, Requester
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record import audit
 from esante.services.record.clinical import responses
 from esante.services.record.clinical.directory_references import Outside
@@ -43,16 +43,16 @@ class SearchFace:
     async def search(self, request: Request) -> Response:
         """What a search finds of a person's resources of a type."""
         type_ = request.path_params["type"]
-        requester, pairs = await self.access.caller_within(request, type_, "s")
+        requester, pairs = await self.access.authorize_queries(request, type_, "s")
         types = self.types(requester, type_, pairs)
         given = request.query_params.multi_items()
-        person_id = await person_meant(given, self.directory, self.base_url, requester.only)
+        person_id = await resolve_patient(given, self.directory, self.base_url, requester.only_person_id)
         return await self.answer(request, requester, types, person_id, type_)
 
     async def search_compartment(self, request: Request) -> Response:
         """What a search finds in the compartment of a patient."""
         type_, id_ = request.path_params["type"], request.path_params["id"]
-        requester, pairs = await self.access.caller_within(request, type_, "s")
+        requester, pairs = await self.access.authorize_queries(request, type_, "s")
         types = self.types(requester, type_, pairs)
         return await self.answer(request, requester, types, uuid_of(id_), f"Patient/{id_}/{type_}")
 
@@ -69,10 +69,10 @@ class SearchFace:
         match and lie elsewhere."""
         type_ = request.path_params["type"]
         given = request.query_params.multi_items()
-        asked = [pair for pair in given if pair[0] not in NAMING and pair != _PROVENANCE]
+        asked = [pair for pair in given if pair[0] not in PATIENT_PARAMETERS and pair != _PROVENANCE]
         strict = "handling=strict" in request.headers.get("prefer", "")
         query = search.parse(type_, asked, strict=strict, base_url=self.base_url)
-        named = [pair for pair in given if pair[0] in NAMING or pair == _PROVENANCE]
+        named = [pair for pair in given if pair[0] in PATIENT_PARAMETERS or pair == _PROVENANCE]
         links = {"self": responses.url(self.base_url, path, [*named, *query.pairs])}
         if person_id is None:
             return responses.bundle("searchset", self._told(query), links=links, total=0)
@@ -92,9 +92,12 @@ class SearchFace:
         entries = [self._entry(person_id, row, "match", query) for row in found.matches]
         entries += [self._entry(person_id, row, "include") for row in found.included]
         others = await self.outside.fetch(
-            found.outside, requester, person_id, lambda type_: self.access.within(requester, type_, "r") == [()]
+            found.outside,
+            requester,
+            person_id,
+            lambda type_: self.access.covered_queries(requester, type_, "r") == [()],
         )
-        if provenance and self.access.within(requester, "Provenance", "r") == [()]:
+        if provenance and self.access.covered_queries(requester, "Provenance", "r") == [()]:
             others += await self.clinical.included_provenances(result.view, {row.id for row in found.matches})
         entries += [self._computed(one, "include") for one in others]
         return entries + self._told(query, found)
@@ -123,7 +126,7 @@ class SearchFace:
 
     async def provenance(self, request: Request) -> Response:
         """Where one resource comes from: its Provenance has the resource's own id."""
-        requester = await self.access.caller(request, "Provenance", "r")
+        requester = await self.access.authorize(request, "Provenance", "r")
         person_id, id_ = key(request)
         found = await self.clinical.provenances(requester, person_id, {id_})
         if not found:
@@ -132,11 +135,11 @@ class SearchFace:
 
     async def provenances(self, request: Request) -> Response:
         """Where resources come from, by `target` or `_id`."""
-        requester = await self.access.caller(request, "Provenance", "s")
+        requester = await self.access.authorize(request, "Provenance", "s")
         given = request.query_params.multi_items()
         wanted = _targets(given, self.base_url)
-        person_id = await person_meant(
-            [("_id", id_) for id_ in wanted] + [pair for pair in given if pair[0] in NAMING],
+        person_id = await resolve_patient(
+            [("_id", id_) for id_ in wanted] + [pair for pair in given if pair[0] in PATIENT_PARAMETERS],
             self.directory,
             self.base_url,
         )
@@ -158,7 +161,7 @@ class SearchFace:
         if known not in self._reach:
             if len(self._reach) > 1_000:
                 self._reach.clear()
-            within = {one: self.access.within(requester, one, "r") for one in KEPT}
+            within = {one: self.access.covered_queries(requester, one, "r") for one in KEPT}
             self._reach[known] = {one: restricted(one, found) for one, found in within.items() if found}
         return {**self._reach[known], type_: restricted(type_, list(pairs))}
 

@@ -102,9 +102,9 @@ class BundlesFace:
     async def _may(self, request: Request, items: Iterable[Item]) -> Requester:
         """Who asks, and may by his token do all that the entries want; Problem 401 or 403."""
         wanted = sorted({(item.type, _letters(item)) for item in items if item.type})
-        found = [await self.access.caller(request, type_, letters) for type_, letters in wanted]
-        bound = (requester for requester in found if requester.only is not None)
-        return next(bound, None) or await self.access.requester(request)
+        found = [await self.access.authorize(request, type_, letters) for type_, letters in wanted]
+        bound = (requester for requester in found if requester.only_person_id is not None)
+        return next(bound, None) or await self.access.authenticate(request)
 
     async def _batch(self, request: Request, items: list[Item]) -> list[Json]:
         """Each entry as a request of its own, one after the other."""
@@ -117,7 +117,7 @@ class BundlesFace:
                 detail=f"{MAX_BATCH} entries are allowed.",
                 remedy=N_("Please send less at once."),
             )
-        await self.access.requester(request)
+        await self.access.authenticate(request)
         return [await self._single(request, item) for item in items]
 
     async def _single(self, request: Request, item: Item) -> Json:

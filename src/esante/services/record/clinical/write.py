@@ -14,7 +14,7 @@ from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Confidentiality, Requester
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record import audit, rules
 from esante.services.record.audit import Denied, Teller
 from esante.services.record.clinical.changeset import Changes, Resource
@@ -213,7 +213,7 @@ class Changing:
     ) -> Version | None:
         """Delete the one resource that a search finds; None where it finds nothing."""
         pairs = parse_qsl(criteria, keep_blank_values=True)
-        person_id = await person_meant(pairs, self._directory, self._base_url, requester.only)
+        person_id = await resolve_patient(pairs, self._directory, self._base_url, requester.only_person_id)
         if person_id is None:
             return None
         view = await self._clinical.view(requester, person_id)
@@ -256,12 +256,12 @@ class Changing:
         element = CLINICAL[type_].person
         holder = resource.get(element) if element else None
         if holder is None:
-            if requester.only is None:
+            if requester.only_person_id is None:
                 remedy = N_("Name the patient by reference or identifier, or send it in a transaction.")
                 raise _bad(f"{type_}.{element or 'id'}", N_("The patient is missing."), remedy, "required")
             if element:
-                resource[element] = {"reference": f"Patient/{requester.only}"}
-            return requester.only
+                resource[element] = {"reference": f"Patient/{requester.only_person_id}"}
+            return requester.only_person_id
         person_id = _plainly(holder) or await self._named(holder)
         if person_id is None:
             raise audit.unknown_person(f"{type_}.{element}")
@@ -276,7 +276,7 @@ class Changing:
         identifier = holder.get("identifier") or {}
         if identifier.get("system") and identifier.get("value"):
             pairs.append(("patient.identifier", f"{identifier['system']}|{identifier['value']}"))
-        return await person_meant(pairs, self._directory, self._base_url) if pairs else None
+        return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
     async def hold(self, conn: Connection, view: View, keys: Collection[store.Key]) -> "Held":
         """Resources that are to be changed, locked until the end of the transaction."""
@@ -318,9 +318,9 @@ class Changing:
     async def _query(self, person_id: UUID, type_: str, criteria: str) -> Query:
         """A search by which one resource of a person is meant; it may name the person."""
         pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
-        if await person_meant(pairs, self._directory, self._base_url, person_id) != person_id:
+        if await resolve_patient(pairs, self._directory, self._base_url, person_id) != person_id:
             raise _other_person("")
-        asked = [pair for pair in pairs if pair[0] not in NAMING]
+        asked = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS]
         query = search.parse(type_, asked, strict=True, base_url=self._base_url)
         if not query.conditions:
             raise _bad(

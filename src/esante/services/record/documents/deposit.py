@@ -88,7 +88,7 @@ class Deposits:
 
     async def take(self, requester: Requester, person_id: UUID, entries: Sequence[Entry]) -> list[Deposited]:
         """Keep the documents of one act for one person, all or none (see `Record.deposit`)."""
-        if requester.only not in (None, person_id):
+        if requester.only_person_id not in (None, person_id):
             raise Denied(audit.unknown_person())
         examined = []
         for index, entry in enumerate(entries):

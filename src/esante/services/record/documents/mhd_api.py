@@ -112,7 +112,7 @@ class _Face:
 
     async def provide(self, request: Request) -> Response:
         """A batch or transaction."""
-        await self.access.requester(request)
+        await self.access.authenticate(request)
         must_be_json(request)
         async with self.record.large.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
@@ -121,7 +121,7 @@ class _Face:
 
     async def _provided(self, request: Request, body: bytes) -> Response:
         """ITI-65: the documents of a transaction, all or none."""
-        requester = await self.access.caller(request, "DocumentReference", "c")
+        requester = await self.access.authorize(request, "DocumentReference", "c")
         if len(body) > MAX_BODY:
             raise too_large(MAX_BODY)
         submission = await self.decoder.provided(body, uuid7())
@@ -163,7 +163,7 @@ class _Face:
 
     async def publish(self, request: Request) -> Response:
         """ITI-105: one document inside its DocumentReference."""
-        requester = await self.access.caller(request, "DocumentReference", "c")
+        requester = await self.access.authorize(request, "DocumentReference", "c")
         must_be_json(request)
         async with self.record.large.body(request, MAX_BODY) as body:
             submission = await self.decoder.simplified(body)
@@ -175,7 +175,7 @@ class _Face:
 
     async def withdraw(self, request: Request) -> Response:
         """PUT with status entered-in-error and the reason in `description`; nothing else can be changed."""
-        requester = await self.access.caller(request, "DocumentReference", "u")
+        requester = await self.access.authorize(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
         must_be_json(request)
         async with self.record.large.body(request, MAX_BODY) as body:
@@ -201,9 +201,9 @@ class _Face:
 
     async def find_documents(self, request: Request) -> Response:
         """ITI-67: the documents of a patient that the requester may see."""
-        requester = await self.access.caller(request, "DocumentReference", "s")
+        requester = await self.access.authorize(request, "DocumentReference", "s")
         params = SearchParams(request, DOCUMENT_PARAMETERS)
-        search = await Search.of(params, self.directory, self.base_url, requester.only)
+        search = await Search.of(params, self.directory, self.base_url, requester.only_person_id)
         documents: tuple[Document, ...] = ()
         following = None
         if search.person_id is not None:
@@ -226,9 +226,9 @@ class _Face:
 
     async def find_lists(self, request: Request) -> Response:
         """ITI-66: the submission sets of a patient's documents, the newest first."""
-        requester = await self.access.caller(request, "List", "s")
+        requester = await self.access.authorize(request, "List", "s")
         params = SearchParams(request, LIST_PARAMETERS)
-        search = await Search.of(params, self.directory, self.base_url, requester.only)
+        search = await Search.of(params, self.directory, self.base_url, requester.only_person_id)
         sets: dict[str, list[Document]] = {}
         if search.person_id is not None:
             for document in await self._all(requester, search.person_id):
@@ -266,13 +266,13 @@ class _Face:
 
     async def read_document(self, request: Request) -> Response:
         """A document's metadata."""
-        requester = await self.access.caller(request, "DocumentReference", "r")
+        requester = await self.access.authorize(request, "DocumentReference", "r")
         document = await self.record.document(requester, *_keys(request))
         return fhir_response(document_reference(document, self.base_url))
 
     async def read_list(self, request: Request) -> Response:
         """A submission set, as far as the requester sees its documents."""
-        requester = await self.access.caller(request, "List", "r")
+        requester = await self.access.authorize(request, "List", "r")
         person_id, submission_id = _keys(request)
         documents = [
             document for document in await self._all(requester, person_id) if document.submission_id == submission_id
@@ -283,7 +283,7 @@ class _Face:
 
     async def retrieve_bundle(self, request: Request) -> Response:
         """ITI-68 of a FHIR document: the stored bytes, which are FHIR."""
-        requester = await self.access.caller(request, "Bundle", "r")
+        requester = await self.access.authorize(request, "Bundle", "r")
         document, content = await self.record.content(
             requester, *_keys(request), matching=lambda document: document.kind == "fhir"
         )
@@ -291,7 +291,7 @@ class _Face:
 
     async def retrieve_binary(self, request: Request) -> Response:
         """ITI-68 of any other document: the stored bytes, or a Binary resource for who asks for FHIR."""
-        requester = await self.access.caller(request, "Binary", "r")
+        requester = await self.access.authorize(request, "Binary", "r")
         document, content = await self.record.content(
             requester, *_keys(request), matching=lambda document: document.kind != "fhir"
         )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from esante.core.fhir.rest.http import DateRange, SearchParams, token_of
 from esante.core.web import N_, Problem
-from esante.identity.directory import Directory, person_meant
+from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import rules
 from esante.services.record.categories import LOINC
 from esante.services.record.documents.document_reference import (
@@ -77,7 +77,7 @@ class Search:
     @classmethod
     async def of(cls, params: SearchParams, directory: Directory, base_url: str, own: UUID | None = None) -> "Search":
         """The search that the parameters ask for; Problem 400 when no patient is named, and there is no `own`."""
-        person_id = await person_meant(params.pairs, directory, base_url, own)
+        person_id = await resolve_patient(params.pairs, directory, base_url, own)
         tests = [*_tests(params), *await _author_tests(params, directory, base_url)]
         return cls(person_id, Filters(status=_statuses(params)), tuple(tests), tuple(_set_tests(params)))
 

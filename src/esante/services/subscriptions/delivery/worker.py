@@ -115,7 +115,7 @@ class Deliveries:
     async def _attempt(self, claim: Claim) -> None:
         """Send the next notification of a subscription, if it is still to be sent and its owner still asks."""
         wish = claim.subscription.wish
-        owner = await self._access.again(claim.subscription.owner, TOPICS[wish.topic].resource, LETTERS)
+        owner = await self._access.reauthorize(claim.subscription.owner, TOPICS[wish.topic].resource, LETTERS)
         if owner is None:
             await self._ending.turn_off(claim.subscription.id, "not-allowed")
             return
