@@ -224,7 +224,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         Route("/health", health),
         Route("/fhir/metadata", metadata),
         *export.api_routes(p.exports, p.access, base),
-        *validate_routes(p.access.requester),
+        *validate_routes(p.access.authenticate),
         *access.api_routes(p.access, p.journal, p.directory, p.settings.base_url, resources),
         *directory.api_routes(p.directory, p.access.authorize_lookup, base),
         *record.api_routes(p.record, p.directory, p.access, base),

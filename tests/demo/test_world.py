@@ -110,7 +110,7 @@ def test_terms_are_in_the_directory_catalogue(country):
     for practitioner in country.practitioners:
         assert practitioner.profession in terms.professions
         assert set(practitioner.specialities) <= set(terms.specialities)
-        assert practitioner.roles[-1].holds(DAY)
+        assert practitioner.roles[-1].is_in_force(DAY)
     assert {place.kind for place in country.organizations.values()} <= set(terms.organization_kinds)
 
 

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
 from esante.identity.access import RequestRejected
-from esante.identity.access.authn.rate_limits import MOST, RateLimits
+from esante.identity.access.authn.rate_limits import MAX_REJECTIONS, RateLimits
 from esante.identity.directory import api_routes as directory_routes
 
 from .conftest import BASE, MRN, terms, within_one_window
@@ -68,11 +68,11 @@ async def test_whoever_sends_from_everywhere_does_not_fill_the_journal(db, journ
     await within_one_window()
     limits = RateLimits(db, journal)
     before = await db.fetchval("SELECT count(*) FROM journal_entry WHERE type = 'access.turned_away'")
-    for start in range(0, MOST + 200, 100):
-        acts = [limits.turned_away("token", house.doctor.actor, f"origin {n}") for n in range(start, start + 100)]
+    for start in range(0, MAX_REJECTIONS + 200, 100):
+        acts = [limits.record_rejection("token", house.doctor.actor, f"origin {n}") for n in range(start, start + 100)]
         await asyncio.gather(*acts)
     after = await db.fetchval("SELECT count(*) FROM journal_entry WHERE type = 'access.turned_away'")
-    assert after - before == MOST
+    assert after - before == MAX_REJECTIONS
 
 
 async def test_who_passes_a_limit_is_told_of_once_in_a_window(db, journal, house):
@@ -81,7 +81,7 @@ async def test_who_passes_a_limit_is_told_of_once_in_a_window(db, journal, house
 
     async def attempt():
         try:
-            await limits.count({subject: 3}, terms().attempt_window, actor=house.doctor.actor, origin="192.0.2.9")
+            await limits.count_attempts({subject: 3}, terms().attempt_window, actor=house.doctor.actor, origin="192.0.2.9")
         except Problem as problem:
             return problem.status
         return 200
@@ -121,7 +121,7 @@ async def test_an_organisation_s_software_may_search_more_often(house, db):
     await within_one_window()
     limits = RateLimits(db, None)
     software = replace(house.software, id=uuid7())
-    await limits.search(software)
+    await limits.count_search(software)
     most = terms().searches_per_requester
     await db.fetch("UPDATE access_attempt SET attempts = $1 WHERE subject = $2", most, f"search:{software.id}")
-    await limits.search(software)
+    await limits.count_search(software)

@@ -15,7 +15,7 @@ from esante.core.journal import Actor, Entry, event
 from esante.core.storage import time_of, uuid7
 from esante.core.web import HANDLERS
 from esante.identity.access import AccessEvent, EmergencyDeclared, LogRead, api_routes, capabilities
-from esante.identity.access.audit.access_log import KINDS, fits, line, log_types, scan
+from esante.identity.access.audit.access_log import KINDS, describe_entry, log_types, matches_words, scan_entries
 from esante.identity.access.audit.audit_event import BALP, audit_event
 
 from .conftest import BASE
@@ -147,7 +147,7 @@ def test_every_event_of_the_log_has_words_and_is_valid_fhir(type_):
     for who in (DOCTOR, Actor(kind="system", name="esante"), Actor(kind="patient", id=PERSON, name="Anna")):
         found = entry(told, who, origin="")
         assert check(orjson.dumps(audit_event(found, BASE))).issues == ()
-        assert line(found, str, {}, {}).text.endswith(".")
+        assert describe_entry(found, str, {}, {}).text.endswith(".")
 
 
 def test_a_line_says_who_what_why_and_finds_itself():
@@ -155,16 +155,18 @@ def test_a_line_says_who_what_why_and_finds_itself():
         categories=("letter",), documents=(DOCUMENT,), grant_kind="circle", reason="circle", rule="grant.circle"
     )
     in_french = {"%(actor)s put in: %(categories)s.": "%(actor)s a déposé : %(categories)s.", "Letter": "Lettre"}
-    shown = line(entry(told), lambda text: in_french.get(text, text), {"letter": "Letter"}, {"doctor": "Doctor"})
+    shown = describe_entry(
+        entry(told), lambda text: in_french.get(text, text), {"letter": "Letter"}, {"doctor": "Doctor"}
+    )
     assert shown.text == "Dr Weber a déposé : Lettre."
     assert (shown.role, shown.organization, shown.grant) == ("Doctor", "Hôpital", "Circle")
-    assert fits(shown, ["weber", "lettre"])
-    assert not fits(shown, ["klein"])
+    assert matches_words(shown, ["weber", "lettre"])
+    assert not matches_words(shown, ["klein"])
 
 
 def test_an_expired_entry_says_so():
     gone = Entry(uuid7(), PERSON, datetime.now(UTC), "test.seen", Actor(kind="expired"), "", None, 1)
-    assert "retention" in line(gone, str, {}, {}).text
+    assert "retention" in describe_entry(gone, str, {}, {}).text
 
 
 def test_each_filter_shows_its_kinds_only():
@@ -183,7 +185,7 @@ async def test_a_scan_pages_through_without_losing_or_repeating(journal):
         await journal.append(told, person_id=person, actor=DOCTOR)
     seen, before, pages = [], None, 0
     while True:
-        page = await scan(journal, person, [Seen], lambda e: e.event.rule == "odd", before=before, limit=40)
+        page = await scan_entries(journal, person, [Seen], lambda e: e.event.rule == "odd", before=before, limit=40)
         seen += [found.id for found in page.items]
         pages += 1
         if page.next is None:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from esante.identity.access import GrantKind, matrix, policy, rights
-from esante.identity.access.matrix import load_matrix, load_policies
+from esante.identity.access.matrix import parse_matrix, parse_policies
 from esante.identity.directory import catalogue
 
 HEAD = "profession,category,read,write,valid_from,valid_to,legal_source,verified\n"
@@ -41,9 +41,9 @@ def test_before_its_first_day_the_matrix_allows_nothing():
 
 def test_lines_change_on_their_day():
     text = HEAD + "doctor,letter,yes,yes,2020-01-01,2027-01-01,x,no\ndoctor,letter,yes,no,2027-01-01,,x,no\n"
-    old, new = load_matrix(text)
-    assert (old.holds(date(2026, 12, 31)), old.holds(date(2027, 1, 1))) == (True, False)
-    assert (new.holds(date(2026, 12, 31)), new.holds(date(2027, 1, 1))) == (False, True)
+    old, new = parse_matrix(text)
+    assert (old.is_in_force(date(2026, 12, 31)), old.is_in_force(date(2027, 1, 1))) == (True, False)
+    assert (new.is_in_force(date(2026, 12, 31)), new.is_in_force(date(2027, 1, 1))) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_lines_change_on_their_day():
 )
 def test_a_wrong_line_is_named(line):
     with pytest.raises(ValueError, match="line 3"):
-        load_matrix(HEAD + "nurse,letter,yes,yes,2020-01-01,,x,no\n" + line + "\n")
+        parse_matrix(HEAD + "nurse,letter,yes,yes,2020-01-01,,x,no\n" + line + "\n")
 
 
 def test_the_terms_reach_every_kind_of_grant_but_no_hidden_document():
@@ -71,5 +71,5 @@ def test_the_terms_reach_every_kind_of_grant_but_no_hidden_document():
 
 
 def test_terms_without_a_period_are_refused():
-    with pytest.raises(ValueError, match="no period"):
-        load_policies("period = []")
+    with pytest.raises(ValueError, match="there is no"):
+        parse_policies("period = []")

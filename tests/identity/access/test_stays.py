@@ -122,7 +122,7 @@ async def test_a_mistaken_admission_is_taken_back_and_its_access_with_it(house):
     patient = await house.open_patient()
     stay, _ = await house.access.stays.admit(house.software, patient.id)
     taken = await house.access.stays.mark_entered_in_error(house.software, patient.id, stay.id)
-    assert taken.status is StayStatus.MISTAKEN
+    assert taken.status is StayStatus.ENTERED_IN_ERROR
     assert not (await sees(house, patient, house.software)).allowed
     problem = await refused(house.access.stays.finish(house.software, patient.id, stay.id, datetime.now(UTC)))
     assert problem.status == 409
@@ -145,7 +145,7 @@ async def test_only_a_hospital_tells_of_a_stay_and_it_is_journalled(house, journ
     patient = await house.open_patient()
     for other in (house.pharmacist, house.other_doctor, patient, house.operator):
         assert (await refused(house.access.stays.admit(other, patient.id))).status == 403
-        assert (await refused(house.access.stays.of_person(other, patient.id))).status == 403
+        assert (await refused(house.access.stays.list_stays(other, patient.id))).status == 403
     assert [event.rule for event in await told(journal, patient.id, StayRefused)] == ["stay.kind"] * 4
     assert (await house.access.consent(patient.id)).grants == ()
 
@@ -168,19 +168,19 @@ async def test_a_stay_elsewhere_is_as_one_that_is_not_there(house, journal, seco
     stay, _ = await house.access.stays.admit(house.software, patient.id)
     here, now = house.access.stays, datetime.now(UTC)
     elsewhere = [
-        await refused(here.one(second, patient.id, stay.id)),
+        await refused(here.read(second, patient.id, stay.id)),
         await refused(here.finish(second, patient.id, stay.id, now)),
-        await refused(here.take_back(second, patient.id, stay.id)),
+        await refused(here.mark_entered_in_error(second, patient.id, stay.id)),
     ]
     nowhere = [
-        await refused(here.one(second, patient.id, uuid7())),
+        await refused(here.read(second, patient.id, uuid7())),
         await refused(here.finish(second, uuid7(), stay.id, now)),
-        await refused(here.take_back(second, patient.id, uuid7())),
+        await refused(here.mark_entered_in_error(second, patient.id, uuid7())),
     ]
     assert len({str(vars(problem)) for problem in elsewhere + nowhere}) == 1
     assert elsewhere[0].status == 404
-    assert await here.of_person(second, patient.id) == []
-    assert await here.of_person(house.software, patient.id) == [stay]
+    assert await here.list_stays(second, patient.id) == []
+    assert await here.list_stays(house.software, patient.id) == [stay]
     assert len(await told(journal, patient.id, StayRefused)) == 3
     assert [event.allowed for event in await told(journal, patient.id, StayRead)] == [False, False, True, True]
 
@@ -189,7 +189,7 @@ async def test_software_opened_for_one_patient_finds_no_stay_of_another(house, j
     anna, bea, stays = await house.open_patient(), await house.open_patient(), house.access.stays
     stay, _ = await stays.admit(house.software, bea.id)
     launched = replace(house.doctor, patient=anna.id)
-    assert await stays.of_person(launched, bea.id) == []
+    assert await stays.list_stays(launched, bea.id) == []
     for id_, key in ((bea.id, stay.id), (uuid7(), uuid7())):
         for act in (
             stays.read(launched, id_, key),
@@ -205,7 +205,7 @@ async def test_software_opened_for_one_patient_finds_no_stay_of_another(house, j
 
 async def test_a_look_at_stays_is_an_audit_event_of_encounters(house, journal):
     patient = await house.open_patient()
-    await house.access.stays.of_person(house.software, patient.id)
+    await house.access.stays.list_stays(house.software, patient.id)
     await refused(house.access.stays.read(house.software, patient.id, uuid7()))
     await refused(house.access.stays.admit(house.pharmacist, patient.id))
     for entry in await journal.entries_of(patient.id, [StayRead, StayRefused]):

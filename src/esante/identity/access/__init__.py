@@ -1,4 +1,4 @@
-"""Access: who asks, what the person allowed, the decision, and who looked."""
+"""Access control: authentication, consent, the access decision, and the access log."""
 
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import log_types

@@ -72,7 +72,7 @@ class Role:
     since: date
     until: date | None = None
 
-    def holds(self, on: date) -> bool:
+    def is_in_force(self, on: date) -> bool:
         """Return whether the role is in force on a day."""
         return self.since <= on and (self.until is None or on < self.until)
 

@@ -65,7 +65,7 @@ def role_resource(
         {
             "resourceType": "PractitionerRole",
             "id": str(role.id),
-            "active": role.holds(today),
+            "active": role.is_in_force(today),
             "period": period,
             "practitioner": {"reference": f"Practitioner/{practitioner.id}", "display": practitioner.name},
             "organization": employer,

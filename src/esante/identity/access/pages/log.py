@@ -10,7 +10,14 @@ from starlette.routing import Route
 
 from esante.core.journal import Entry, Journal, verifier_source
 from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, gettext_of, render
-from esante.identity.access.audit.access_log import KINDS, fits, line, log_types, refused, scan
+from esante.identity.access.audit.access_log import (
+    KINDS,
+    describe_entry,
+    is_refused,
+    log_types,
+    matches_words,
+    scan_entries,
+)
 from esante.identity.access.events import LogRead
 from esante.identity.access.model import Requester
 from esante.identity.access.pages.form_fields import id_of_cursor
@@ -60,15 +67,15 @@ async def _log(
     translate = gettext_of(request)
 
     def wanted(entry: Entry) -> bool:
-        if kind == "refused" and not refused(entry.event):
+        if kind == "refused" and not is_refused(entry.event):
             return False
-        return not words or fits(line(entry, translate, categories, roles), words)
+        return not words or matches_words(describe_entry(entry, translate, categories, roles), words)
 
-    page = await scan(journal, requester.id, log_types(kind), wanted, before=id_of_cursor(cursor), limit=_PAGE)
+    page = await scan_entries(journal, requester.id, log_types(kind), wanted, before=id_of_cursor(cursor), limit=_PAGE)
     return await render(
         request,
         "access/log.html",
-        lines=[line(entry, translate, categories, roles) for entry in page.items],
+        lines=[describe_entry(entry, translate, categories, roles) for entry in page.items],
         next=encode_cursor(page.next) if page.next else None,
         cursor=cursor,
         chosen=kind,

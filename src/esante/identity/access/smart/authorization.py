@@ -297,7 +297,7 @@ class Apps:
 
     async def must_open(self, requester: Requester, person_id: UUID) -> None:
         """Problem 404 unless a professional may open the record of a person at all."""
-        consent = (await store.consents(self._db, [person_id])).get(person_id)
+        consent = (await store.fetch_consents(self._db, [person_id])).get(person_id)
         if consent is None or opening_grant(consent, requester, datetime.now(UTC)) is None:
             raise Problem(404, "not-found", N_("You have no access to this record."))
 

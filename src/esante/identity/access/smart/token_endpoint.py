@@ -123,9 +123,8 @@ class Smart:
 
     async def _refused(self, form: Mapping[str, str], error: OAuthError, origin: str) -> None:
         terms = policy(datetime.now(UTC).date())
-        await self._limits.count_attempts(
-            {f"oauth:{origin}": terms.attempts_per_origin}, terms.attempt_window, origin=origin
-        )
+        limits = {f"oauth:{origin}": terms.attempts_per_origin}
+        await self._limits.count_attempts(limits, terms.attempt_window, origin=origin)
         told = SignInRefused(method="smart", subject=claimed(form), reason=error.error)
         await self._journal.append(told, origin=origin)
 

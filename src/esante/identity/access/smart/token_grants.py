@@ -155,7 +155,7 @@ class Connections:
     ) -> None:
         if await authorization_store.end(conn, found.connection_id, datetime.now(UTC)):
             told = AppEnded(client_id=client.client_id, app=client.name, cause=cause)
-            person_id = requester_from_principal(found.principal).only or NIL
+            person_id = requester_from_principal(found.principal).only_person_id or NIL
             actor = Actor(kind="system", name=client.name, client=client.name)
             await insert(conn, self._journal.rows(told, person_id=person_id, actor=actor, origin=origin))
 

@@ -39,9 +39,9 @@ class Outside:
     async def _found(self, type_: str, name: str, value: str) -> list[UUID]:
         match type_, name:
             case "Practitioner", "identifier":
-                return [one.id for one in await self._directory.practitioners_with(*token_of(value))]
+                return [one.id for one in await self._directory.find_practitioners(*token_of(value))]
             case "Organization", "identifier":
-                return [one.id for one in await self._directory.organizations_with(*token_of(value))]
+                return [one.id for one in await self._directory.find_organizations(*token_of(value))]
             case "Practitioner", "name":
                 return _all(await self._directory.search_practitioners(value, limit=LIMIT), name)
             case "Organization", "name":
@@ -84,7 +84,7 @@ class Outside:
 
     async def _role(self, key: UUID) -> list[Json]:
         today = datetime.now(UTC).date()
-        pairs = (await self._directory.roles(role_id=key)).items
+        pairs = (await self._directory.search_roles(role_id=key)).items
         places = await self._directory.organizations(role.organization_id for _, role in pairs)
         return [
             role_resource(holder, role, places.get(role.organization_id), self._directory.catalogue, today)

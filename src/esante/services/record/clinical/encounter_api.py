@@ -41,7 +41,7 @@ class EncounterFace:
         if requester.kind == "organization" and await self.access.stays.may_report(requester):
             given = checked(body, _TYPE)
             if is_admission(given):
-                await self.stays.check(requester, given)
+                await self.stays.check_encounter(requester, given)
                 return await self.stays.create(request, requester, given)
         return await self.one.created(request, requester, _TYPE, body)
 
@@ -51,7 +51,7 @@ class EncounterFace:
         body = await read_resource(request, MAX_RESOURCE)
         if await self._is_stay(request, requester):
             given = checked(body, _TYPE)
-            await self.stays.check(requester, given)
+            await self.stays.check_encounter(requester, given)
             return await self.stays.update(request, requester, given)
         return await self.one.updated(request, requester, _TYPE, body)
 
@@ -69,7 +69,7 @@ class EncounterFace:
         person_id = await resolve_patient(given, self.many.directory, self.many.base_url, requester.only_person_id)
         first: list[Json] = []
         if pairs == [()] and {name for name, _ in given} <= _ASKED and await self.access.stays.may_report(requester):
-            first = await self.stays.stays(requester, person_id, SearchParams(request, _ASKED))
+            first = await self.stays.search_stays(requester, person_id, SearchParams(request, _ASKED))
         types = self.many.types(requester, _TYPE, pairs)
         return await self.many.answer(request, requester, types, person_id, _TYPE, first)
 

@@ -129,7 +129,7 @@ class Deposits:
         author = await self._directory.practitioner(meta.author_id) if is_organization else None
         day = today()
         if author is None or not any(
-            role.organization_id == own.organization_id and role.holds(day) for role in author.roles
+            role.organization_id == own.organization_id and role.is_in_force(day) for role in author.roles
         ):
             raise InvalidContent("author-unknown", place="author")
         return replace(own, kind="practitioner", id=author.id, name=author.name)
