@@ -60,7 +60,7 @@ class House:
             routes=[
                 *export.api_routes(self.exports, world.access, FHIR),
                 *record.api_routes(world.record, world.directory, world.access, FHIR),
-                *directory.api_routes(world.directory, world.access.caller, FHIR),
+                *directory.api_routes(world.directory, world.access.authorize, FHIR),
                 *access.api_routes(world.access, world.journal, world.directory, BASE),
             ],
             exception_handlers=HANDLERS,

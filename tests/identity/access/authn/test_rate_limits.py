@@ -1,4 +1,4 @@
-"""Who is turned away: how often something can be tried, and that the journal tells of it without being flooded."""
+"""Rate limits, and sampled journal entries of rejected requests."""
 
 import asyncio
 from dataclasses import replace
@@ -10,12 +10,13 @@ from starlette.applications import Starlette
 
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.identity.access import RequestRejected
+from esante.identity.access import (
+    RequestRejected,
+)
 from esante.identity.access.authn.rate_limits import MAX_REJECTIONS, RateLimits
 from esante.identity.directory import api_routes as directory_routes
-
-from .conftest import BASE, MRN, terms, within_one_window
-from .launches import the_app
+from tests.identity.access.conftest import BASE, MRN, terms, within_one_window
+from tests.support.authentication_app import authentication_app
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ async def ask(house, journal):
     clients = []
 
     async def send(path, token, origin="192.0.2.50"):
-        transport = httpx.ASGITransport(the_app(house, journal), client=(origin, 1))
+        transport = httpx.ASGITransport(authentication_app(house, journal), client=(origin, 1))
         clients.append(httpx.AsyncClient(transport=transport, base_url=BASE))
         return await clients[-1].get(path, headers={"Authorization": f"Bearer {token}"})
 
@@ -33,17 +34,17 @@ async def ask(house, journal):
         await client.aclose()
 
 
-async def told(journal, *origins):
-    """What was told of who was turned away at these addresses, the newest first."""
+async def rejections(journal, *origins):
+    """Return the entries of rejected requests from some addresses, newest first."""
     return [entry for entry in await journal.entries_of(NIL, [RequestRejected], limit=50) if entry.origin in origins]
 
 
-async def test_unknown_tokens_are_told_of_once_for_each_origin(ask, journal):
+async def test_unknown_tokens_are_journalled_once_per_origin(ask, journal):
     await within_one_window()
     for origin in ("192.0.2.60", "192.0.2.61"):
         answers = [await ask("/fhir/whoami/Patient", token, origin) for token in ("x", "A" * 43, "")]
         assert {answer.status_code for answer in answers} == {401}
-    entries = await told(journal, "192.0.2.60", "192.0.2.61")
+    entries = await rejections(journal, "192.0.2.60", "192.0.2.61")
     assert [(entry.origin, entry.event.reason, entry.actor.id) for entry in entries] == [
         ("192.0.2.61", "token", None),
         ("192.0.2.60", "token", None),
@@ -51,20 +52,20 @@ async def test_unknown_tokens_are_told_of_once_for_each_origin(ask, journal):
     assert "A" * 43 not in str(entries)
 
 
-async def test_a_missing_scope_is_told_of_once_with_who_and_what(house, ask, journal):
+async def test_missing_scope_is_journalled_once_with_requester_and_scope(house, ask, journal):
     await within_one_window()
     token = await house.access.issue_token(house.doctor, frozenset({"user/Patient.rs"}), timedelta(minutes=1))
     for _ in range(3):
         assert (await ask("/fhir/whoami/Observation", token)).status_code == 403
         assert (await ask("/fhir/AuditEvent?patient=x", token)).status_code == 403
-    entries = await told(journal, "192.0.2.50")
+    entries = await rejections(journal, "192.0.2.50")
     assert [(entry.actor.id, entry.event.reason, entry.event.needed) for entry in entries] == [
         (house.doctor.id, "scope", "AuditEvent.s"),
         (house.doctor.id, "scope", "Observation.rs"),
     ]
 
 
-async def test_whoever_sends_from_everywhere_does_not_fill_the_journal(db, journal, house):
+async def test_rejections_in_one_window_are_bounded(db, journal, house):
     await within_one_window()
     limits = RateLimits(db, journal)
     before = await db.fetchval("SELECT count(*) FROM journal_entry WHERE type = 'access.turned_away'")
@@ -75,24 +76,26 @@ async def test_whoever_sends_from_everywhere_does_not_fill_the_journal(db, journ
     assert after - before == MAX_REJECTIONS
 
 
-async def test_who_passes_a_limit_is_told_of_once_in_a_window(db, journal, house):
+async def test_exceeded_limit_is_journalled_once_per_window(db, journal, house):
     await within_one_window()
     limits, subject = RateLimits(db, journal), f"test:{uuid7()}"
 
     async def attempt():
         try:
-            await limits.count_attempts({subject: 3}, terms().attempt_window, actor=house.doctor.actor, origin="192.0.2.9")
+            await limits.count_attempts(
+                {subject: 3}, terms().attempt_window, actor=house.doctor.actor, origin="192.0.2.9"
+            )
         except Problem as problem:
             return problem.status
         return 200
 
     answers = await asyncio.gather(*(attempt() for _ in range(8)))
     assert sorted(answers) == [200, 200, 200, 429, 429, 429, 429, 429]
-    [entry] = await told(journal, "192.0.2.9")
+    [entry] = await rejections(journal, "192.0.2.9")
     assert (entry.event.reason, entry.actor.id) == ("limit", house.doctor.id)
 
 
-async def test_searches_for_persons_are_limited(house, db, journal, fresh):
+async def test_person_search_is_throttled_after_limit(house, db, journal, fresh):
     await within_one_window()
     doctor = fresh(house.doctor)
     anna = await house.patient()
@@ -117,7 +120,7 @@ async def test_searches_for_persons_are_limited(house, db, journal, fresh):
         assert (await http.get("/fhir/Organization")).status_code == 200
 
 
-async def test_an_organisation_s_software_may_search_more_often(house, db):
+async def test_organization_software_has_higher_search_limit(house, db):
     await within_one_window()
     limits = RateLimits(db, None)
     software = replace(house.software, id=uuid7())

@@ -1,6 +1,5 @@
-"""Hospital stays, as services and as Encounters over FHIR."""
+"""Hospital stays as Encounters over FHIR."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,214 +9,26 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.core.fhir import check
-from esante.core.storage import NIL, uuid7
-from esante.core.web import HANDLERS, Problem
+from esante.core.storage import uuid7
+from esante.core.web import HANDLERS
 from esante.identity.access import (
-    Action,
-    Granted,
     GrantEnded,
-    GrantKind,
-    Item,
-    Purpose,
-    StayRead,
-    StayRefused,
-    StayStatus,
     api_routes,
     capabilities,
-    decide,
     requester_of,
 )
-from esante.identity.access.audit.audit_event import audit_event
+from tests.identity.access.conftest import BASE, MRN, terms
+from tests.support.consent import access_events, read_verdict
 
-from .conftest import BASE, MRN, an_organization, terms
-
-LETTER = Item(category="letter")
 CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
+
+
 FHIR = {"Content-Type": "application/fhir+json"}
-
-
-async def told(journal, person_id, *types):
-    """What the journal tells of a person, oldest first."""
-    return [entry.event for entry in reversed(await journal.entries_of(person_id, types, limit=100))]
-
-
-async def sees(house, patient, requester, at=None):
-    consent = await house.access.consent(patient.id)
-    return decide(consent, requester, Action.READ, LETTER, Purpose.TREATMENT, at or datetime.now(UTC))
-
-
-async def refused(awaitable):
-    with pytest.raises(Problem) as caught:
-        await awaitable
-    return caught.value
-
-
-@pytest.fixture(scope="module")
-async def second(house):
-    """The software of another hospital."""
-    found = an_organization("Hôpital du Sud", "hospital")
-    await house.directory.register_organizations([found])
-    return requester_of(found)
-
-
-# The service
-
-
-async def test_a_stay_lasts_until_days_after_discharge_and_is_the_hospitals(house, journal):
-    patient = await house.open_patient()
-    stay, new = await house.access.stays.admit(house.software, patient.id)
-    assert new
-    assert await house.access.stays.admit(house.doctor, patient.id) == (stay, False)
-    assert (await sees(house, patient, house.doctor)).rule == "grant.institution_stay"
-    assert (await sees(house, patient, house.software)).allowed
-    assert not (await sees(house, patient, house.pharmacist)).allowed
-    left = datetime.now(UTC)
-    finished = await house.access.stays.finish(house.software, patient.id, stay.id, left)
-    assert (finished.status, finished.ended_at) == (StayStatus.FINISHED, left)
-    until = left + terms().stay_after
-    assert (await sees(house, patient, house.doctor, until - timedelta(seconds=1))).allowed
-    assert not (await sees(house, patient, house.doctor, until)).allowed
-    (granted,), (ended,) = await told(journal, patient.id, Granted), await told(journal, patient.id, GrantEnded)
-    assert (granted.grant_id, granted.kind) == (stay.id, GrantKind.STAY)
-    assert (ended.grant_id, ended.until) == (stay.id, until)
-
-
-async def test_a_discharge_told_twice_does_not_prolong_the_access(house, journal):
-    patient = await house.open_patient()
-    stay, _ = await house.access.stays.admit(house.software, patient.id, datetime.now(UTC) - timedelta(days=9))
-    first = await house.access.stays.finish(house.software, patient.id, stay.id, datetime.now(UTC) - timedelta(days=5))
-    assert await house.access.stays.finish(house.software, patient.id, stay.id, datetime.now(UTC)) == first
-    assert len(await told(journal, patient.id, GrantEnded)) == 1
-    (grant,) = (await house.access.consent(patient.id)).grants
-    assert grant.until == first.ended_at + terms().stay_after
-
-
-async def test_a_late_discharge_ends_the_access_at_once(house):
-    patient = await house.open_patient()
-    long_ago = datetime.now(UTC) - terms().stay_after - timedelta(days=1)
-    stay, _ = await house.access.stays.admit(house.software, patient.id, long_ago - timedelta(days=3))
-    await house.access.stays.finish(house.software, patient.id, stay.id, long_ago)
-    assert not (await sees(house, patient, house.software)).allowed
-
-
-async def test_an_access_begins_when_the_admission_is_told_however_long_ago_it_was(house):
-    patient = await house.open_patient()
-    began = datetime.now(UTC) - timedelta(days=3)
-    stay, _ = await house.access.stays.admit(house.software, patient.id, began)
-    assert stay.began_at == began
-    assert not (await sees(house, patient, house.software, datetime.now(UTC) - timedelta(minutes=5))).allowed
-
-
-async def test_a_revoked_stay_is_not_restored_by_telling_of_it_again(house):
-    patient = await house.open_patient()
-    stay, _ = await house.access.stays.admit(house.software, patient.id)
-    await house.access.grants.revoke(patient, stay.id)
-    assert await house.access.stays.admit(house.software, patient.id) == (stay, False)
-    assert not (await sees(house, patient, house.software)).allowed
-    await house.access.stays.finish(house.software, patient.id, stay.id, datetime.now(UTC))
-    assert not (await sees(house, patient, house.software)).allowed
-
-
-async def test_a_mistaken_admission_is_taken_back_and_its_access_with_it(house):
-    patient = await house.open_patient()
-    stay, _ = await house.access.stays.admit(house.software, patient.id)
-    taken = await house.access.stays.mark_entered_in_error(house.software, patient.id, stay.id)
-    assert taken.status is StayStatus.ENTERED_IN_ERROR
-    assert not (await sees(house, patient, house.software)).allowed
-    problem = await refused(house.access.stays.finish(house.software, patient.id, stay.id, datetime.now(UTC)))
-    assert problem.status == 409
-    again, new = await house.access.stays.admit(house.software, patient.id)
-    assert new and again.id != stay.id
-    await house.access.stays.finish(house.software, patient.id, again.id, datetime.now(UTC))
-    await house.access.stays.mark_entered_in_error(house.software, patient.id, again.id)
-    assert not (await sees(house, patient, house.software)).allowed
-
-
-async def test_who_is_admitted_many_times_at_once_stays_once(house):
-    patient = await house.open_patient()
-    done = await asyncio.gather(*(house.access.stays.admit(house.software, patient.id) for _ in range(6)))
-    assert sorted(new for _, new in done) == [False] * 5 + [True]
-    assert len({stay.id for stay, _ in done}) == 1
-    assert len((await house.access.consent(patient.id)).grants) == 1
-
-
-async def test_only_a_hospital_tells_of_a_stay_and_it_is_journalled(house, journal):
-    patient = await house.open_patient()
-    for other in (house.pharmacist, house.other_doctor, patient, house.operator):
-        assert (await refused(house.access.stays.admit(other, patient.id))).status == 403
-        assert (await refused(house.access.stays.list_stays(other, patient.id))).status == 403
-    assert [event.rule for event in await told(journal, patient.id, StayRefused)] == ["stay.kind"] * 4
-    assert (await house.access.consent(patient.id)).grants == ()
-
-
-async def test_nobody_and_a_closed_record_are_refused_alike_and_journalled(house, journal):
-    closed, announced = await house.open_patient(), await house.patient()
-    await house.access.lifecycle.change(closed, "close")
-    await house.access.lifecycle.announce([announced.id])
-    persons = (closed.id, announced.id, uuid7(), None)
-    answers = [await refused(house.access.stays.admit(house.software, id_)) for id_ in persons]
-    assert len({str(vars(answer)) for answer in answers}) == 1
-    assert answers[0].status == 422
-    assert [event.rule for event in await told(journal, closed.id, StayRefused)] == ["record.closed"]
-    assert [event.rule for event in await told(journal, announced.id, StayRefused)] == ["record.announced"]
-    assert "record.none" in [event.rule for event in await told(journal, NIL, StayRefused)]
-
-
-async def test_a_stay_elsewhere_is_as_one_that_is_not_there(house, journal, second):
-    patient = await house.open_patient()
-    stay, _ = await house.access.stays.admit(house.software, patient.id)
-    here, now = house.access.stays, datetime.now(UTC)
-    elsewhere = [
-        await refused(here.read(second, patient.id, stay.id)),
-        await refused(here.finish(second, patient.id, stay.id, now)),
-        await refused(here.mark_entered_in_error(second, patient.id, stay.id)),
-    ]
-    nowhere = [
-        await refused(here.read(second, patient.id, uuid7())),
-        await refused(here.finish(second, uuid7(), stay.id, now)),
-        await refused(here.mark_entered_in_error(second, patient.id, uuid7())),
-    ]
-    assert len({str(vars(problem)) for problem in elsewhere + nowhere}) == 1
-    assert elsewhere[0].status == 404
-    assert await here.list_stays(second, patient.id) == []
-    assert await here.list_stays(house.software, patient.id) == [stay]
-    assert len(await told(journal, patient.id, StayRefused)) == 3
-    assert [event.allowed for event in await told(journal, patient.id, StayRead)] == [False, False, True, True]
-
-
-async def test_software_opened_for_one_patient_finds_no_stay_of_another(house, journal):
-    anna, bea, stays = await house.open_patient(), await house.open_patient(), house.access.stays
-    stay, _ = await stays.admit(house.software, bea.id)
-    launched = replace(house.doctor, patient=anna.id)
-    assert await stays.list_stays(launched, bea.id) == []
-    for id_, key in ((bea.id, stay.id), (uuid7(), uuid7())):
-        for act in (
-            stays.read(launched, id_, key),
-            stays.finish(launched, id_, key, datetime.now(UTC)),
-            stays.mark_entered_in_error(launched, id_, key),
-        ):
-            problem = await refused(act)
-            assert (problem.status, problem.title) == (404, "There is nothing here.")
-        assert (await refused(stays.admit(launched, id_))).status == 403
-    assert len(await told(journal, bea.id, StayRead)) == 2
-    assert await stays.read(replace(house.doctor, patient=bea.id), bea.id, stay.id) == stay
-
-
-async def test_a_look_at_stays_is_an_audit_event_of_encounters(house, journal):
-    patient = await house.open_patient()
-    await house.access.stays.list_stays(house.software, patient.id)
-    await refused(house.access.stays.read(house.software, patient.id, uuid7()))
-    await refused(house.access.stays.admit(house.pharmacist, patient.id))
-    for entry in await journal.entries_of(patient.id, [StayRead, StayRefused]):
-        assert check(orjson.dumps(audit_event(entry, BASE)), expect="AuditEvent").issues == ()
-
-
-# Over FHIR
 
 
 @pytest.fixture
 async def fhir(house, journal):
-    """`await fhir(requester)` is a client with a token of the requester's, with these scopes or all."""
+    """Return a function that opens a client with a token of a requester, with some scopes or all."""
     app = Starlette(routes=api_routes(house.access, journal, house.directory, BASE), exception_handlers=HANDLERS)
     app.state.sessions = house.access.sessions
     clients = []
@@ -241,7 +52,7 @@ async def fhir(house, journal):
 
 
 def admission(patient, **changes):
-    """An Encounter that tells of an admission; a change to None leaves an element out."""
+    """Return an Encounter that reports an admission; a change to None omits an element."""
     resource = {
         "resourceType": "Encounter",
         "status": "in-progress",
@@ -263,7 +74,7 @@ async def send(client, method, url, resource, status):
     return answer
 
 
-async def test_a_hospital_admits_reads_and_discharges(house, fhir, journal):
+async def test_admission_read_and_discharge(house, fhir, journal):
     patient = await house.open_patient()
     client = await fhir(house.software)
     created = await send(client, "POST", "/Encounter", admission(patient), 201)
@@ -272,7 +83,7 @@ async def test_a_hospital_admits_reads_and_discharges(house, fhir, journal):
     assert created.headers["location"] == f"{BASE}/fhir/Encounter/{found['id']}"
     assert (found["status"], found["class"]["code"]) == ("in-progress", "IMP")
     assert found["serviceProvider"]["reference"] == f"Organization/{house.hospital.id}"
-    assert (await sees(house, patient, house.doctor)).rule == "grant.institution_stay"
+    assert (await read_verdict(house, patient, house.doctor)).rule == "grant.institution_stay"
 
     assert (await client.get(f"/Encounter/{found['id']}")).json() == found
     again = await send(client, "POST", "/Encounter", admission(patient), 200)
@@ -284,12 +95,12 @@ async def test_a_hospital_admits_reads_and_discharges(house, fhir, journal):
     assert check(done.content, expect="Encounter").issues == ()
     assert done.json()["status"] == "finished"
     assert datetime.fromisoformat(done.json()["period"]["end"]) == datetime.fromisoformat(left)
-    (ended,) = await told(journal, patient.id, GrantEnded)
+    (ended,) = await access_events(journal, patient.id, GrantEnded)
     assert ended.until == datetime.fromisoformat(left) + terms().stay_after
     assert (await send(client, "PUT", f"/Encounter/{found['id']}", gone, 200)).json() == done.json()
 
 
-async def test_the_patient_may_be_named_by_identifier(house, fhir):
+async def test_patient_is_found_by_identifier(house, fhir):
     patient = await house.open_patient()
     number = {"system": MRN, "value": await house.identifier(patient)}
     client = await fhir(house.software)
@@ -312,7 +123,7 @@ async def test_the_patient_may_be_named_by_identifier(house, fhir):
     assert (await house.access.consent(other.id)).grants == ()
 
 
-async def test_stays_are_found_page_by_page(house, fhir):
+async def test_search_returns_pages(house, fhir):
     patient = await house.open_patient()
     client = await fhir(house.software)
     for _ in range(5):
@@ -367,7 +178,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-async def test_what_is_no_admission_is_refused_with_its_place_and_changes_nothing(house, fhir, case):
+async def test_invalid_admission_is_refused_with_its_place(house, fhir, case):
     patient = await house.open_patient()
     changes, status, place = HOSTILE[case]
     body = changes if isinstance(changes, bytes) else admission(patient, **changes)
@@ -379,13 +190,13 @@ async def test_what_is_no_admission_is_refused_with_its_place_and_changes_nothin
     assert (await house.access.consent(patient.id)).grants == ()
 
 
-async def test_another_media_type_is_refused(house, fhir):
+async def test_other_media_type_is_refused(house, fhir):
     client = await fhir(house.software)
     answer = await client.post("/Encounter", content=b"<Encounter/>", headers={"Content-Type": "application/fhir+xml"})
     assert answer.status_code == 415
 
 
-async def test_a_change_of_a_stay_must_be_its_end(house, fhir):
+async def test_update_other_than_end_is_refused(house, fhir):
     patient, other = await house.open_patient(), await house.open_patient()
     client = await fhir(house.software)
     stay = (await send(client, "POST", "/Encounter", admission(patient), 201)).json()
@@ -408,15 +219,15 @@ async def test_a_change_of_a_stay_must_be_its_end(house, fhir):
     assert (await send(client, "PUT", url, stay | {"status": "entered-in-error"}, 200)).json()["status"] == (
         "entered-in-error"
     )
-    assert not (await sees(house, patient, house.software)).allowed
+    assert not (await read_verdict(house, patient, house.software)).allowed
     await send(client, "PUT", url, stay | end, 409)
 
 
-async def test_another_hospitals_encounter_is_not_there(house, fhir, second):
+async def test_encounter_of_other_hospital_is_like_absent(house, fhir, second_hospital):
     patient = await house.open_patient()
     own = await fhir(house.software)
     stay = (await send(own, "POST", "/Encounter", admission(patient), 201)).json()
-    other = await fhir(second)
+    other = await fhir(second_hospital)
     nothing = patient.id.hex + uuid7().hex
     end = {"status": "finished", "period": stay["period"] | {"end": now_text()}, "serviceProvider": None}
     gone = {name: value for name, value in (stay | end).items() if value is not None}
@@ -440,7 +251,7 @@ async def test_another_hospitals_encounter_is_not_there(house, fhir, second):
         assert (await own.get(f"/Encounter/{text}")).status_code == 404
 
 
-async def test_scopes_and_kinds_bound_who_tells_of_stays(house, fhir):
+async def test_scope_and_kind_limit_reports(house, fhir):
     patient = await house.open_patient()
     reader = await fhir(house.software, "system/Encounter.rs")
     answer = await send(reader, "POST", "/Encounter", admission(patient), 403)
@@ -460,7 +271,7 @@ async def test_scopes_and_kinds_bound_who_tells_of_stays(house, fhir):
     assert (await reader.get("/Encounter")).status_code == 400
 
 
-async def test_a_day_is_one_of_luxembourg(house, fhir):
+async def test_day_without_time_is_local_day(house, fhir):
     patient = await house.open_patient()
     client = await fhir(house.software)
     stay = (await send(client, "POST", "/Encounter", admission(patient, period={"start": "2026-07-01"}), 201)).json()
@@ -470,6 +281,6 @@ async def test_a_day_is_one_of_luxembourg(house, fhir):
     assert done.json()["period"]["end"] == "2026-07-02T22:00:00.000Z"
 
 
-def test_the_capability_statement_names_stays():
+def test_capability_statement_lists_encounter():
     (found,) = [entry for entry in capabilities() if entry["type"] == "Encounter"]
     assert [entry["code"] for entry in found["interaction"]] == ["create", "read", "update", "search-type"]

@@ -1,29 +1,28 @@
-"""Sessions, bearer tokens and scopes, and SMART Backend Services with real keys."""
+"""SMART Backend Services with real keys: client assertions, tokens, registration."""
 
 import asyncio
 import base64
 import hmac
 import time
 from dataclasses import replace
-from datetime import timedelta
 
 import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from esante.core.storage import NIL, uuid7
-from esante.core.web import HANDLERS
-from esante.identity.access import SignInRefused, SoftwareClient, TokenIssued, api_routes
+from esante.identity.access import (
+    SignInRefused,
+    SoftwareClient,
+)
 from esante.identity.access.smart.client_assertion import ASSERTION_TYPE
-from esante.identity.access.smart.scopes import require_scope
-
-from .conftest import BASE, terms, within_one_window
+from tests.identity.access.conftest import BASE, terms, within_one_window
+from tests.support.authentication_app import authentication_app
 
 ENDPOINT = f"{BASE}/oauth/token"
+
+
 SCOPES = frozenset({"system/DocumentReference.cruds", "system/Patient.rs"})
 
 
@@ -52,45 +51,9 @@ async def client(house, keys):
     return found
 
 
-def the_app(house, journal):
-    async def whoami(request):
-        requester = await house.access.authenticate(request)
-        require_scope(requester, "DocumentReference", "rs")
-        return JSONResponse(
-            {
-                "kind": requester.kind,
-                "id": str(requester.id),
-                "client": requester.client,
-                "organization": str(requester.organization_id),
-                "profession": requester.profession,
-            }
-        )
-
-    async def become(request):
-        return await house.access.sign_in(request, house.doctor, method="demo")
-
-    async def leave(request):
-        return await house.access.sign_out(request)
-
-    async def page(request):
-        await house.access.page_requester(request, kinds=("practitioner",))
-        return JSONResponse({})
-
-    routes = [
-        Route("/fhir/whoami", whoami, methods=["GET", "POST"]),
-        Route("/become", become, methods=["POST"]),
-        Route("/leave", leave, methods=["POST"]),
-        Route("/page", page),
-        *api_routes(house.access, journal, house.directory, BASE),
-    ]
-    app = Starlette(routes=routes, exception_handlers=HANDLERS)
-    app.state.sessions = house.access.sessions
-    return app
-
-
 @pytest.fixture
 async def http(house, journal):
-    transport = httpx.ASGITransport(the_app(house, journal))
+    transport = httpx.ASGITransport(authentication_app(house, journal))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as found:
         yield found
 
@@ -120,7 +83,7 @@ async def ask(http, signed, scope="system/DocumentReference.rs", **changes):
 
 
 @pytest.mark.parametrize("alg", ["ES384", "RS384"])
-async def test_software_signs_in_with_its_key_and_uses_its_token(http, house, client, keys, alg, journal):
+async def test_client_gets_token_with_its_key_and_uses_it(http, house, client, keys, alg, journal):
     answer = await ask(http, assertion(keys[alg], alg))
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -136,7 +99,7 @@ async def test_software_signs_in_with_its_key_and_uses_its_token(http, house, cl
     }
 
 
-async def test_discovery_says_what_the_token_endpoint_takes(http):
+async def test_discovery_lists_signing_algorithms(http):
     for path in ("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"):
         found = (await http.get(path)).json()
         assert found["token_endpoint"] == ENDPOINT
@@ -144,7 +107,7 @@ async def test_discovery_says_what_the_token_endpoint_takes(http):
         assert "client-confidential-asymmetric" in found["capabilities"]
 
 
-async def test_an_assertion_serves_once_also_when_sent_many_times_at_once(http, client, keys):
+async def test_concurrent_reuse_of_assertion_gives_one_token(http, client, keys):
     signed = assertion(keys["ES384"], "ES384")
     answers = await asyncio.gather(*(ask(http, signed) for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401, 401]
@@ -206,7 +169,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-async def test_an_assertion_that_does_not_hold_is_refused(http, client, keys, name):
+async def test_invalid_assertion_is_refused(http, client, keys, name):
     answer = await ask(http, FORGED[name](keys))
     assert answer.status_code == 401
     assert answer.json()["error"] == "invalid_client"
@@ -214,12 +177,12 @@ async def test_an_assertion_that_does_not_hold_is_refused(http, client, keys, na
     assert set(answer.json()) == {"error", "error_description"}
 
 
-async def test_a_stranger_and_a_wrong_signature_are_told_the_same(http, client, keys):
+async def test_unknown_client_and_wrong_signature_get_identical_refusals(http, client, keys):
     answers = [(await ask(http, FORGED[name](keys))).json() for name in ("another key", "an unknown client", "dots")]
     assert answers[0] == answers[1] == answers[2]
 
 
-async def test_refusals_are_journalled_without_the_assertion(http, client, keys, journal):
+async def test_refusal_is_journalled_without_assertion(http, client, keys, journal):
     signed = FORGED["expired"](keys)
     await ask(http, signed)
     entry = (await journal.entries_of(NIL, [SignInRefused], limit=1))[0]
@@ -227,7 +190,7 @@ async def test_refusals_are_journalled_without_the_assertion(http, client, keys,
     assert signed not in str(entry)
 
 
-async def test_scopes_granted_are_those_asked_for_and_allowed(http, client, keys):
+async def test_granted_scopes_are_requested_and_allowed(http, client, keys):
     wanted = "system/*.r system/Patient.cruds system/Claim.rs user/Patient.rs nonsense"
     body = (await ask(http, assertion(keys["ES384"], "ES384"), wanted)).json()
     assert set(body["scope"].split()) == {"system/DocumentReference.r", "system/Patient.rs"}
@@ -245,12 +208,12 @@ async def test_scopes_granted_are_those_asked_for_and_allowed(http, client, keys
         ({"client_assertion": None}, "invalid_client"),
     ],
 )
-async def test_other_requests_get_the_error_that_oauth_has_for_them(http, client, keys, changes, error):
+async def test_invalid_request_gets_oauth_error(http, client, keys, changes, error):
     answer = await ask(http, assertion(keys["ES384"], "ES384"), **changes)
     assert answer.json()["error"] == error
 
 
-async def test_bodies_that_are_no_form_are_refused(http):
+async def test_body_other_than_form_is_refused(http):
     for content, kind in (
         (b'{"a": 1}', "application/json"),
         (b"grant_type=a&grant_type=b", "application/x-www-form-urlencoded"),
@@ -265,7 +228,7 @@ async def test_bodies_that_are_no_form_are_refused(http):
     assert large.status_code == 413
 
 
-async def test_a_disabled_client_gets_no_token(http, house, client, keys):
+async def test_disabled_client_gets_no_token(http, house, client, keys):
     await house.access.clients.register(replace(client, disabled=True))
     try:
         assert (await ask(http, assertion(keys["ES384"], "ES384"))).status_code == 401
@@ -274,7 +237,7 @@ async def test_a_disabled_client_gets_no_token(http, house, client, keys):
 
 
 @pytest.mark.filterwarnings("ignore:Key size")
-async def test_keys_and_scopes_that_cannot_serve_are_not_registered(house, client, keys):
+async def test_client_with_invalid_keys_or_scopes_is_not_registered(house, client, keys):
     weak = RSAKey.generate_key(1024, {"kid": "weak"})
     for changes in (
         {"jwks": {"keys": [keys["ES384"].as_dict(private=True)]}},
@@ -294,75 +257,7 @@ async def test_keys_and_scopes_that_cannot_serve_are_not_registered(house, clien
             await house.access.clients.register(replace(client, **changes))
 
 
-# Tokens and scopes
-
-
-async def test_a_token_is_kept_as_a_hash_and_ends_in_time(http, house, db, journal):
-    token = await house.access.issue_token(house.doctor, frozenset({"user/*.cruds"}), timedelta(seconds=1))
-    kept = await db.fetchval("SELECT string_agg(t::text, '') FROM access_token t")
-    told = (await journal.entries_of(NIL, [TokenIssued], limit=1))[0]
-    assert token not in kept and token not in str(told)
-    assert (await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})).status_code == 200
-    await asyncio.sleep(1.1)
-    assert (await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})).status_code == 401
-
-
-@pytest.mark.parametrize(
-    "header", ["Bearer x", "Bearer", "", "Basic YTpi", f"Bearer {'A' * 43}", "Bearer " + "A" * 100_000, "bearer é"]
-)
-async def test_anything_else_is_no_token(http, header):
-    answer = await http.get("/fhir/whoami", headers={"Authorization": header.encode("latin-1")})
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert answer.json()["resourceType"] == "OperationOutcome"
-
-
-async def test_a_token_in_the_address_is_no_token(http, house):
-    token = await house.access.issue_token(house.doctor, frozenset({"user/*.cruds"}), timedelta(minutes=1))
-    assert (await http.get(f"/fhir/whoami?access_token={token}")).status_code == 401
-
-
-async def test_a_token_without_the_scope_is_refused_with_what_it_needs(http, house):
-    token = await house.access.issue_token(house.doctor, frozenset({"user/DocumentReference.r"}), timedelta(minutes=1))
-    answer = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 403
-    assert "user/DocumentReference.rs" in answer.headers["www-authenticate"]
-
-
-# Sessions
-
-
-async def test_a_session_begins_and_ends_and_its_cookie_is_out_of_reach(http):
-    cookie = (await http.post("/become")).headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" in cookie
-    assert (await http.get("/page")).status_code == 200
-    assert (await http.get("/fhir/whoami")).json()["kind"] == "practitioner"
-    await http.post("/leave")
-    assert (await http.get("/fhir/whoami")).status_code == 401
-
-
-async def test_a_cookie_alone_changes_nothing_over_the_api(http):
-    await http.post("/become")
-    assert (await http.post("/fhir/whoami")).status_code == 403
-    assert (await http.post("/fhir/whoami", headers={"x-csrf-token": "wrong"})).status_code == 403
-
-
-async def test_a_wrong_token_is_not_helped_by_a_cookie(http):
-    await http.post("/become")
-    assert (await http.get("/fhir/whoami", headers={"Authorization": "Bearer x"})).status_code == 401
-
-
-async def test_a_doctor_acts_for_a_hospital_only_while_working_there(http, house, fresh):
-    stranger = fresh(house.doctor)
-    token = await house.access.issue_token(stranger, frozenset({"user/*.rs"}), timedelta(minutes=1))
-    answer = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})
-    assert answer.json()["organization"] == "None"
-    token = await house.access.issue_token(house.doctor, frozenset({"user/*.rs"}), timedelta(minutes=1))
-    answer = await http.get("/fhir/whoami", headers={"Authorization": f"Bearer {token}"})
-    assert answer.json()["organization"] == str(house.hospital.id)
-
-
-async def test_too_many_refused_sign_ins_from_one_place_are_throttled(http, db):
+async def test_refused_assertions_are_throttled_per_origin(http, db):
     await within_one_window()
     await ask(http, "a.b.c")
     limit = terms().attempts_per_origin
