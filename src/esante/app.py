@@ -168,7 +168,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
             await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
-            await asyncio.to_thread(platform.access.identity.keys)  # makes or reads the key now
+            await asyncio.to_thread(platform.access.id_tokens.jwks)  # makes or reads the key now
             gc.collect()
             gc.freeze()  # what is here now stays: no later collection has to walk through it
             gc.set_threshold(_GARBAGE)

@@ -160,7 +160,7 @@ def register(data: Path | None, file: Any) -> None:
                 given = json.load(file)
                 if not isinstance(given, dict):
                     raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
-                found = await platform.access.clients.read(given)
+                found = await platform.access.clients.parse_registration(given)
                 await _ready_to_tell(platform)
                 await platform.access.clients.register(found)
             except ValueError as error:

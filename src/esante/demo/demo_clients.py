@@ -70,7 +70,7 @@ async def register_apps(platform: Platform) -> None:
         scopes=APP_SCOPES,
         redirect_uris=(OWN_MACHINE,),
     )
-    known = await platform.access.clients.named([APP_ID, CLINIC_ID])
+    known = await platform.access.clients.find_all([APP_ID, CLINIC_ID])
     for app in (sample, clinic):
         if known.get(app.client_id) != app:
             await platform.access.clients.register(app)

@@ -14,7 +14,7 @@ from lxml import html
 
 from esante.core.storage import NIL, uuid7
 from esante.identity.access import AppAllowed, AppEnded, AppRefused, SoftwareClient
-from esante.identity.access.smart.authorization import PARAMETERS
+from esante.identity.access.smart.authorization_request import REQUEST_PARAMETERS
 
 from .conftest import BASE
 from .launches import (
@@ -292,7 +292,9 @@ async def test_no_request_makes_a_fault_or_leads_elsewhere(house, signed_in, app
     she = await signed_in(await house.open_patient())
     good = app.wish()
     values = st.text(max_size=40) | st.sampled_from([*ELSEWHERE[:-1], *good.values()])
-    changes = st.dictionaries(st.sampled_from([*PARAMETERS, "patient", "q", "cursor", "nothing"]), values, max_size=3)
+    changes = st.dictionaries(
+        st.sampled_from([*REQUEST_PARAMETERS, "patient", "q", "cursor", "nothing"]), values, max_size=3
+    )
     loop = asyncio.get_running_loop()
 
     @given(changes, st.booleans())
@@ -404,7 +406,7 @@ async def test_a_code_that_was_revoked_before_it_came_is_none(house, signed_in, 
     anna = await house.open_patient()
     she = await signed_in(anna)
     code = await she.lets(app)
-    [allowed] = await house.access.apps.allowed(anna)
+    [allowed] = await house.access.apps.list_authorized(anna)
     await house.access.apps.revoke(anna, allowed.authorization.authorization_id)
     assert (await app.exchange(code)).json()["error"] == "invalid_grant"
 
@@ -533,7 +535,7 @@ async def test_an_app_on_a_second_device_goes_on_beside_the_first(house, signed_
     for token in (first, second):
         assert (await phone.reads(token["access_token"], "Patient")).status_code == 200
     assert (await phone.reads(first["access_token"], "Binary")).status_code == 403
-    [allowed] = await house.access.apps.allowed(anna)
+    [allowed] = await house.access.apps.list_authorized(anna)
     assert allowed.authorization.scopes == {"patient/Patient.rs", "patient/Binary.rs", "offline_access"}
     again = [value for name, value in consent_fields(await she.opens(phone)) if name == "grant"]
     assert "patient/List.rs" not in again
@@ -551,7 +553,7 @@ async def test_a_permission_for_less_ends_the_one_for_more(house, signed_in, app
     narrow = (await app.exchange(await she.lets(app, without=["patient/List.rs"]))).json()
     assert (await app.reads(wide["access_token"])).status_code == 401
     assert (await app.reads(narrow["access_token"], "Patient")).status_code == 200
-    assert len(await house.access.apps.allowed(anna)) == 1
+    assert len(await house.access.apps.list_authorized(anna)) == 1
 
 
 async def test_she_sees_her_apps_and_ends_their_access(house, signed_in, app, journal):

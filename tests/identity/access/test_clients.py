@@ -11,10 +11,10 @@ from starlette.requests import Request
 from esante.core.fhir import check
 from esante.core.storage import NIL, uuid7
 from esante.identity.access import ClientRegistered, SoftwareClient
-from esante.identity.access.smart.clients import check_client, source_of
-from esante.identity.access.smart.discovery import CAPABILITIES, scopes_for
-from esante.identity.access.smart.scope_labels import in_words
-from esante.identity.access.smart.scopes import INTROSPECT, PLAIN, parse_scope
+from esante.identity.access.smart.clients import check_client, uri_origin
+from esante.identity.access.smart.discovery import CAPABILITIES, supported_scopes
+from esante.identity.access.smart.scope_labels import label_scopes
+from esante.identity.access.smart.scopes import INTROSPECTION_SCOPE, NON_RESOURCE_SCOPES, parse_scope
 
 from .conftest import BASE
 from .launches import CALLBACK, EVERYTHING, FHIR, App, Person, the_app
@@ -34,7 +34,7 @@ SOFTWARE = SoftwareClient(
     name="HIS",
     organization_id=uuid7(),
     jwks=public(KEY),
-    scopes=frozenset({"system/Patient.rs", INTROSPECT}),
+    scopes=frozenset({"system/Patient.rs", INTROSPECTION_SCOPE}),
 )
 
 
@@ -59,7 +59,7 @@ def test_what_can_serve_is_registered(client):
         {"client_id": ""}, {"client_id": "a b"}, {"client_id": "x" * 129}, {"name": ""}, {"name": "a\nb"},
         {"name": "x" * 300}, {"maker": ""}, {"maker": "\x00"},
         {"scopes": frozenset()}, {"scopes": frozenset({"everything"})}, {"scopes": frozenset({"offline_access"})},
-        {"scopes": frozenset({"system/Patient.rs"})}, {"scopes": EVERYTHING | {INTROSPECT}},
+        {"scopes": frozenset({"system/Patient.rs"})}, {"scopes": EVERYTHING | {INTROSPECTION_SCOPE}},
         {"scopes": frozenset({"patient/Observation.rs?nonsense=1"})},
         {"redirect_uris": ()}, {"redirect_uris": ("http://app.example/",)}, {"redirect_uris": ("javascript:alert(1)",)},
         {"redirect_uris": ("data:text/html,x",)}, {"redirect_uris": ("app:/x",)}, {"redirect_uris": ("/callback",)},
@@ -83,7 +83,7 @@ def test_what_cannot_serve_is_not_registered(changes):
 
 @pytest.mark.parametrize("changes", [{"organization_id": None}, {"jwks": {}}])
 def test_software_that_signs_in_for_itself_has_an_organisation_and_a_key(changes):
-    with pytest.raises(ValueError, match="has a key"):
+    with pytest.raises(ValueError, match="needs an organization and a key set"):
         check_client(replace(SOFTWARE, **changes))
 
 
@@ -94,11 +94,11 @@ def test_weak_keys_are_not_registered():
 
 
 def test_where_an_address_leads():
-    assert source_of("https://app.example/x?y") == "https://app.example"
-    assert source_of("https://app.example:443/") == "https://app.example"
-    assert source_of("http://127.0.0.1:8080/x") == "http://127.0.0.1:8080"
-    assert source_of("http://[::1]:80/x") == "http://[::1]"
-    assert source_of("lu.example.app:/x") == "lu.example.app:"
+    assert uri_origin("https://app.example/x?y") == "https://app.example"
+    assert uri_origin("https://app.example:443/") == "https://app.example"
+    assert uri_origin("http://127.0.0.1:8080/x") == "http://127.0.0.1:8080"
+    assert uri_origin("http://[::1]:80/x") == "http://[::1]"
+    assert uri_origin("lu.example.app:/x") == "lu.example.app:"
 
 
 async def test_a_registration_file_is_read_and_its_mistakes_are_named(house, journal):
@@ -114,10 +114,10 @@ async def test_a_registration_file_is_read_and_its_mistakes_are_named(house, jou
         "scope": "openid patient/*.rs system/Patient.rs",
         "jwks": public(KEY),
     }
-    client = await clients.read(given)
+    client = await clients.parse_registration(given)
     assert client.organization_id == house.hospital.id
     await clients.register(client)
-    assert (await clients.named(["from-file"]))["from-file"] == client
+    assert (await clients.find_all(["from-file"]))["from-file"] == client
     assert client in await clients.launchable()
     told = (await journal.entries_of(NIL, [ClientRegistered], limit=1))[0].event
     assert (told.client_id, told.redirect_uris) == ("from-file", (CALLBACK,))
@@ -129,7 +129,7 @@ async def test_a_registration_file_is_read_and_its_mistakes_are_named(house, jou
         {"jwks": []}, {"organization": "nobody|1"}, {"organization": 7},
     ):  # fmt: skip
         with pytest.raises(ValueError, match=r"\w"):
-            await clients.read(given | wrong)
+            await clients.parse_registration(given | wrong)
     with pytest.raises(LookupError):
         await clients.disable("nobody")
     with pytest.raises(ValueError, match="organisation"):
@@ -198,7 +198,7 @@ async def introspected(http, asker, token):
 
 
 async def test_a_resource_server_asks_what_a_token_stands_for(http, body):
-    asker = await software_token(http, INTROSPECT)
+    asker = await software_token(http, INTROSPECTION_SCOPE)
     answer = await introspected(http, asker, body["access_token"])
     assert answer.headers["cache-control"] == "no-store"
     told = answer.json()
@@ -214,7 +214,7 @@ async def test_a_resource_server_asks_what_a_token_stands_for(http, body):
         "fhirUser": f"{FHIR}/Patient/{body['patient']}",
     }
     own = (await introspected(http, asker, asker)).json()
-    assert (own["client_id"], own["scope"]) == ("his", INTROSPECT)
+    assert (own["client_id"], own["scope"]) == ("his", INTROSPECTION_SCOPE)
     assert "patient" not in own
 
 
@@ -252,7 +252,7 @@ async def test_an_app_gives_back_what_it_has(house, http, body, which):
         assert (await app.post("/oauth/revoke", token=body[which])).status_code == 200
     assert (await app.reads(body["access_token"])).status_code == 401
     assert (await app.refresh(body["refresh_token"])).json()["error"] == "invalid_grant"
-    asker = await software_token(http, INTROSPECT)
+    asker = await software_token(http, INTROSPECTION_SCOPE)
     assert (await introspected(http, asker, body["access_token"])).json() == {"active": False}
 
 
@@ -295,7 +295,7 @@ async def test_what_is_told_of_is_there(http):
         path = urlsplit(found[name]).path
         answer = await (http.post(path) if name in posted else http.get(path))
         assert answer.status_code not in (404, 405), name
-    assert all(text in PLAIN or parse_scope(text) for text in found["scopes_supported"])
+    assert all(text in NON_RESOURCE_SCOPES or parse_scope(text) for text in found["scopes_supported"])
 
 
 def test_the_capability_statement_has_the_addresses_for_clients_of_smart_1():
@@ -315,8 +315,8 @@ def test_every_scope_that_is_offered_has_words_and_every_resource_scopes():
     from esante.app import _capability_statement
 
     resources = _capability_statement(FHIR)["rest"][0]["resource"]
-    offered = scopes_for(resources)
-    assert all(text in PLAIN or parse_scope(text) for text in offered)
+    offered = supported_scopes(resources)
+    assert all(text in NON_RESOURCE_SCOPES or parse_scope(text) for text in offered)
     for resource in resources:
         codes = {one["code"] for one in resource.get("interaction", ())}
         letters = {"read": "r", "search-type": "s", "create": "c", "update": "u", "delete": "d"}
@@ -324,17 +324,17 @@ def test_every_scope_that_is_offered_has_words_and_every_resource_scopes():
         assert set(named.rpartition(".")[2]) == {letters[code] for code in codes & set(letters)}
     scopes = [text for text in offered if not text.startswith(("system/", "launch"))]
     for kind in ("patient", "practitioner"):
-        found = in_words(scopes, kind, str)
+        found = label_scopes(scopes, kind, str)
         assert {wording.scope for wording in found} == set(scopes)
         assert [
             wording.title for wording in found if "%" in wording.title or "Data of the kind" in wording.title
         ] == []
-    [wording] = in_words(["patient/Observation.cruds?code=x,y&category=laboratory"], "patient", str)
+    [wording] = label_scopes(["patient/Observation.cruds?code=x,y&category=laboratory"], "patient", str)
     assert wording.title == (
         "See, add and change: Measurements and test results, only: laboratory results; code = x, code = y"
     )
     assert wording.changes
-    [wording] = in_words(["patient/Basic.cu"], "patient", str)
+    [wording] = label_scopes(["patient/Basic.cu"], "patient", str)
     assert wording.title == "Add or change: Data of the kind Basic"
 
 

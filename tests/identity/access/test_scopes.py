@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from esante.core.web import Problem
 from esante.identity.access import Requester
-from esante.identity.access.smart.scopes import Scope, common_scopes, covered, parse_scope, reaching, require_scope
+from esante.identity.access.smart.scopes import (
+    Scope,
+    common_scopes,
+    covering_queries,
+    parse_scope,
+    require_scope,
+    resolve_patient_context,
+)
 
 PERSON = UUID(int=1)
 LAB = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
@@ -56,16 +63,16 @@ def test_patient_scopes_of_a_professional_need_a_patient_in_context():
 
 def test_a_restricted_scope_covers_nothing_where_the_restriction_cannot_be_kept():
     assert not may(LAUNCHED, "Observation", "rs", f"patient/Observation.rs?{LAB}")
-    assert covered(holding(LAUNCHED, f"patient/Observation.rs?{LAB}"), "Observation", "s") == [(LAB_PAIR,)]
-    assert covered(holding(ANNA, "patient/*.rs", f"patient/Observation.rs?{LAB}"), "Observation", "s") == [()]
+    assert covering_queries(holding(LAUNCHED, f"patient/Observation.rs?{LAB}"), "Observation", "s") == [(LAB_PAIR,)]
+    assert covering_queries(holding(ANNA, "patient/*.rs", f"patient/Observation.rs?{LAB}"), "Observation", "s") == [()]
     both = holding(ANNA, f"patient/Observation.rs?{LAB}", "patient/Observation.rs?category=vital-signs")
-    assert covered(both, "Observation", "rs") == [(LAB_PAIR,), (("category", "vital-signs"),)]
-    assert covered(ANNA, "Observation", "s") == [()]
+    assert covering_queries(both, "Observation", "rs") == [(LAB_PAIR,), (("category", "vital-signs"),)]
+    assert covering_queries(ANNA, "Observation", "s") == [()]
 
 
 def test_software_reaches_beyond_its_patient_only_where_its_user_s_own_scopes_do_it_all():
     def reach(*scopes, resource="Observation", letters="rs"):
-        return reaching(holding(LAUNCHED, *scopes), resource, letters).patient
+        return resolve_patient_context(holding(LAUNCHED, *scopes), resource, letters).patient
 
     assert reach("patient/*.rs") == PERSON
     assert reach("user/Observation.rs", "patient/*.cruds") is None
@@ -73,7 +80,7 @@ def test_software_reaches_beyond_its_patient_only_where_its_user_s_own_scopes_do
     assert reach(f"user/Observation.rs?{LAB}", "patient/Observation.rs") == PERSON
     assert reach(f"user/Observation.rs?{LAB}", "patient/Patient.rs") is None
     assert reach() == PERSON
-    assert reaching(LAUNCHED, "Observation", "r").patient == PERSON
+    assert resolve_patient_context(LAUNCHED, "Observation", "r").patient == PERSON
 
 
 @pytest.mark.parametrize(
@@ -176,7 +183,7 @@ def test_covered_says_which_resources_all_letters_reach(scopes, requester, lette
     levels = {SOFTWARE: ["system"], DOCTOR: ["user"]}.get(requester, ["user", "patient"])
     for resource, found_by in product(RESOURCES, QUERIES):
         try:
-            alternatives = covered(holding(requester, *scopes), resource, letters)
+            alternatives = covering_queries(holding(requester, *scopes), resource, letters)
         except Problem:
             alternatives = []
         seen = any(set(query) <= set(found_by) for query in alternatives)
@@ -190,6 +197,6 @@ def test_covered_says_which_resources_all_letters_reach(scopes, requester, lette
 def test_reaching_further_never_shows_less_and_never_more_than_the_user_s_own_scopes(scopes, letters):
     launched = holding(LAUNCHED, *scopes)
     for resource in RESOURCES:
-        found = reaching(launched, resource, letters)
+        found = resolve_patient_context(launched, resource, letters)
         if found.patient is None:
-            assert covered(found, resource, letters) == covered(launched, resource, letters)
+            assert covering_queries(found, resource, letters) == covering_queries(launched, resource, letters)

@@ -13,13 +13,12 @@ from starlette.routing import Route
 from esante.core.fhir.rest.http import DateRange, SearchParams, fhir_response, keys_of, searchset
 from esante.core.journal import Entry, Journal
 from esante.core.storage import uuid7_floor
-from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_body
+from esante.core.web import N_, NOT_FOUND, Problem, decode_cursor, encode_cursor, origin_of, read_body
 from esante.identity.access.audit.access_log import log_types, scan
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.consent.encounter_api import encounter_capability, encounter_routes
 from esante.identity.access.events import LogRead
 from esante.identity.access.model import Requester
-from esante.identity.access.pages.form_fields import id_of_cursor
 from esante.identity.access.service import Access
 from esante.identity.access.smart import discovery
 from esante.identity.access.smart.protocol import OAuthError
@@ -50,7 +49,7 @@ def api_routes(
         return await _read(request, await access.caller(request, "AuditEvent", "r"), journal, base_url)
 
     return [
-        *discovery.routes(access.identity, capabilities() if resources is None else resources),
+        *discovery.routes(access.id_tokens, capabilities() if resources is None else resources),
         Route("/oauth/token", _oauth(_token, access), methods=["POST"]),
         Route("/oauth/introspect", _oauth(_introspect, access), methods=["POST"]),
         Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),
@@ -77,14 +76,14 @@ def capabilities() -> list[dict[str, Any]]:
 
 
 async def _token(request: Request, access: Access) -> Response:
-    issued = await access.smart.token(await _oauth_form(request), origin_of(request))
+    issued = await access.tokens.issue(await _oauth_form(request), origin_of(request))
     return JSONResponse(
         {
-            "access_token": issued.token,
+            "access_token": issued.access_token,
             "token_type": "bearer",
             "expires_in": int(issued.lifetime.total_seconds()),
             "scope": " ".join(sorted(issued.scopes)),
-            **issued.more,
+            **issued.extra,
         },
         headers=_NO_STORE,
     )
@@ -92,12 +91,12 @@ async def _token(request: Request, access: Access) -> Response:
 
 async def _introspect(request: Request, access: Access) -> Response:
     authorization = request.headers.get("authorization", "")
-    told = await access.smart.introspect(authorization, await _oauth_form(request), origin_of(request))
+    told = await access.tokens.introspect(authorization, await _oauth_form(request), origin_of(request))
     return JSONResponse(told, headers=_NO_STORE)
 
 
 async def _revoke(request: Request, access: Access) -> Response:
-    await access.smart.revoke(await _oauth_form(request), origin_of(request))
+    await access.tokens.revoke(await _oauth_form(request), origin_of(request))
     return Response(headers=_NO_STORE)
 
 
@@ -165,7 +164,7 @@ async def _entries(
     journal: Journal, person_id: UUID, dates: list[DateRange], cursor: str | None, count: int
 ) -> tuple[list[Entry], str | None]:
     """A page of entries recorded in all of `dates`, and the cursor of the next."""
-    before = id_of_cursor(cursor)
+    before = None if cursor is None else decode_cursor(cursor, UUID)[0]
     latest = [found.high for found in dates if found.prefix in ("eq", "lt", "le", "eb")]
     if latest and before is None:
         before = uuid7_floor(min(latest))

@@ -23,21 +23,21 @@ from esante.identity.access.consent.presence_codes import Codes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.model import Consent, RecordState, Requester
 from esante.identity.access.smart import authorization_store
-from esante.identity.access.smart.authorization import Apps
-from esante.identity.access.smart.clients import Clients
-from esante.identity.access.smart.id_token import Identity
-from esante.identity.access.smart.scopes import Query, covered, reaching, require_scope
-from esante.identity.access.smart.token_endpoint import Smart
-from esante.identity.access.smart.token_grants import Connections
+from esante.identity.access.smart.authorization import AppAuthorizations
+from esante.identity.access.smart.clients import ClientRegistry
+from esante.identity.access.smart.id_token import IdTokenIssuer
+from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
+from esante.identity.access.smart.token_endpoint import TokenEndpoints
+from esante.identity.access.smart.token_grants import TokenGrants
 from esante.identity.directory import Directory
 
 
 class Access:
     """Who asks, and what the person allowed.
 
-    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `smart` hold the use
-    cases of their name, `sessions` are those of signed-in people, `identity` signs for whom apps are told of.
-    `base_url`: the platform's address as clients know it; `identity_key`: see `Identity`.
+    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `tokens` hold the use
+    cases of their name, `sessions` are those of signed-in people, `id_tokens` signs for whom apps are told of.
+    `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Access:
         self.codes = Codes(db, journal, self.grants, self._limits)
         self.emergencies = Emergencies(db, journal, directory, self._limits)
         self.restrictions = Restrictions(db, journal, directory)
-        self.identity = Identity(base_url, identity_key)
-        self.clients = Clients(db, journal, directory)
-        self.apps = Apps(db, journal, directory, self.clients, self._signin, base_url)
-        connections = Connections(db, journal, self._signin, self.sessions, self.identity)
-        self.smart = Smart(
-            db, journal, directory, self._signin, self.clients, connections, self.identity, self._limits
+        self.id_tokens = IdTokenIssuer(base_url, identity_key)
+        self.clients = ClientRegistry(db, journal, directory)
+        self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
+        token_grants = TokenGrants(db, journal, self._signin, self.sessions, self.id_tokens)
+        self.tokens = TokenEndpoints(
+            db, journal, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
         )
 
     async def consent(self, person_id: UUID) -> Consent:
@@ -87,7 +87,7 @@ class Access:
 
         A token that covers only a part of them (see `caller_within`) does not do here.
         """
-        requester = reaching(await self.requester(request), resource, letters)
+        requester = resolve_patient_context(await self.requester(request), resource, letters)
         await self.must_cover(requester, resource, letters)
         return requester
 
@@ -96,9 +96,9 @@ class Access:
 
         An empty query, then the only one, matches all. Every query must be understood in full by whoever applies it.
         """
-        requester = reaching(await self.requester(request), resource, letters)
+        requester = resolve_patient_context(await self.requester(request), resource, letters)
         try:
-            return requester, covered(requester, resource, letters)
+            return requester, covering_queries(requester, resource, letters)
         except Problem:
             await self._tell_missing(requester, resource, letters)
             raise
@@ -116,7 +116,7 @@ class Access:
     def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
         """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
         try:
-            return covered(requester, resource, letters)
+            return covering_queries(requester, resource, letters)
         except Problem:
             return []
 
@@ -159,7 +159,7 @@ class Access:
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
             await store.tidy(conn, now)
-            await authorization_store.tidy(conn, now - timedelta(days=1))
+            await authorization_store.delete_expired(conn, now - timedelta(days=1))
 
     def readers(self) -> list[Consumer]:
         """What this room follows in the journal."""

@@ -26,7 +26,7 @@ from esante.identity.access.events import (
 )
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
-from esante.identity.access.smart.scope_labels import in_words
+from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
 
 SCAN = 2_000
@@ -240,7 +240,7 @@ def _of_app(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
 
 def _kinds(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
     if isinstance(event, AppAllowed):
-        return tuple(wording.title for wording in in_words(event.scopes.split(), "patient", _))
+        return tuple(label.title for label in label_scopes(event.scopes.split(), "patient", _))
     return tuple(_(labels.get(key, key)) for key in event.categories) if isinstance(event, AccessEvent) else ()
 
 

@@ -18,8 +18,8 @@ from esante.identity.access.authn.rate_limits import NOBODY, Limits
 from esante.identity.access.events import SignedIn, SignedOut, TokenIssued
 from esante.identity.access.model import Requester
 from esante.identity.access.smart import client_store
-from esante.identity.access.smart.client_store import Token
-from esante.identity.access.smart.protocol import SECRET, kept_as, new_secret
+from esante.identity.access.smart.client_store import AccessToken
+from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secret, hash_secret
 from esante.identity.access.smart.scopes import common_scopes
 from esante.identity.directory import Directory, Organization, Person, Practitioner
 
@@ -94,7 +94,7 @@ class SignIn:
     ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._limits = limits
-        self._tokens: dict[bytes, tuple[float, Token, Requester]] = {}
+        self._tokens: dict[bytes, tuple[float, AccessToken, Requester]] = {}
         self._places: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
     async def requester(self, request: Request) -> Requester:
@@ -114,7 +114,7 @@ class SignIn:
         """
         scopes = known.scopes
         if known.client_id:
-            client = await client_store.client(self._db, known.client_id)
+            client = await client_store.find_client(self._db, known.client_id)
             if client is None:
                 return None
             scopes = None if scopes is None else common_scopes(scopes, client.scopes)
@@ -193,9 +193,9 @@ class SignIn:
         connection_id: UUID | None = None,
     ) -> tuple[str, list[Row]]:
         """A new bearer token, of which only the SHA-256 is kept, with the rows of it and of its entry."""
-        value, until = new_secret(), datetime.now(UTC) + lifetime
+        value, until = generate_secret(), datetime.now(UTC) + lifetime
         client_id = client_id or requester.client_id
-        token = Token(
+        token = AccessToken(
             principal=principal_of(replace(requester, client_id=client_id)),
             scopes=scopes,
             expires_at=until,
@@ -203,9 +203,12 @@ class SignIn:
             connection_id=connection_id,
         )
         told = TokenIssued(scopes=" ".join(sorted(scopes)), until=until, client_id=client_id)
-        return value, [client_store.token_row(kept_as(value), token), *self._journal.rows(told, **_about(requester))]
+        return value, [
+            client_store.token_row(hash_secret(value), token),
+            *self._journal.rows(told, **_about(requester)),
+        ]
 
-    async def bearer(self, header: str) -> Token | None:
+    async def bearer(self, header: str) -> AccessToken | None:
         """What the bearer token in an Authorization header stands for; None for any other header."""
         known = await self._known(_bearer_value(header))
         return known[0] if known else None
@@ -221,16 +224,16 @@ class SignIn:
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
         return known[1]
 
-    async def token(self, value: str) -> Token | None:
+    async def token(self, value: str) -> AccessToken | None:
         """What a bearer token stands for; None for what is none, or serves no longer."""
         known = await self._known(value)
         return known[0] if known else None
 
-    async def _known(self, value: str, origin: str = "") -> tuple[Token, Requester] | None:
+    async def _known(self, value: str, origin: str = "") -> tuple[AccessToken, Requester] | None:
         """A token and the requester that it stands for, who asks from `origin`."""
-        if not SECRET.fullmatch(value):
+        if not SECRET_PATTERN.fullmatch(value):
             return None
-        key, now = kept_as(value), time.monotonic()
+        key, now = hash_secret(value), time.monotonic()
         known = self._tokens.get(key)
         if known and now - known[0] < CACHE_SECONDS and known[1].expires_at > datetime.now(UTC):
             since, token, requester = known
@@ -238,7 +241,7 @@ class SignIn:
                 requester = replace(requester, origin=origin)
                 self._tokens[key] = since, token, requester
             return token, requester
-        found = await client_store.token(self._db, key)
+        found = await client_store.find_token(self._db, key)
         if found is None:
             return None
         requester = replace(requester_in(found.principal, origin), scopes=found.scopes)

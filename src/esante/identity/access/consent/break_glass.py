@@ -8,14 +8,13 @@ from uuid import UUID
 
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row, insert, uuid7
-from esante.core.web import N_, NOT_FOUND, Page, Problem, encode_cursor
+from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
 from esante.identity.access.authn.rate_limits import Limits
 from esante.identity.access.consent import store
 from esante.identity.access.consent.store import Review
 from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
-from esante.identity.access.pages.form_fields import id_of_cursor
 from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
@@ -91,7 +90,7 @@ class Emergencies:
     ) -> Page[tuple[Review, Person | None]]:
         """Emergencies that wait for review, or are done, newest first, each with the person."""
         _operator(requester)
-        before = id_of_cursor(cursor)
+        before = None if cursor is None else decode_cursor(cursor, UUID)[0]
         found = await store.reviews(self._db, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]
