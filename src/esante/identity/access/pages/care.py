@@ -1,28 +1,25 @@
-"""Pages of professionals (presence codes, patients, emergencies) and of operators (reviews of emergencies)."""
+"""Pages of professionals: presence codes, patients, emergencies."""
 
 from datetime import UTC, date, datetime
-from uuid import UUID
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.web import N_, NOT_FOUND, Problem, bad_request, read_form, redirect, render
+from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.matrix import policy
 from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.service import Access
 
 _PRACTITIONER = ("practitioner",)
-_OPERATOR = ("operator",)
 _SHOWN_IN_FORM = (400, 404, 429)
 """Status codes of problems that a form shows beside its fields; others have a page of their own."""
 
 
 def routes(access: Access) -> list[Route]:
-    """Return the routes of professionals and operators."""
+    """Return the routes of professionals."""
 
     async def patients(request: Request) -> Response:
         return await _show_patients(request, access)
@@ -43,22 +40,10 @@ def routes(access: Access) -> list[Route]:
     async def declare_emergency(request: Request) -> Response:
         return await _declare_emergency(request, access)
 
-    async def reviews(request: Request) -> Response:
-        requester = await access.page_requester(request, _OPERATOR)
-        done = request.query_params.get("done") == "1"
-        cursor = request.query_params.get("cursor") or None
-        page = await access.emergencies.queue(requester, done=done, cursor=cursor)
-        return await render(request, "access/reviews.html", page=page, done=done, cursor=cursor, verdicts=VERDICTS)
-
-    async def review(request: Request) -> Response:
-        return await _review(request, access)
-
     return [
         Route("/patients", patients),
         Route("/patients/code", redeem_code, methods=["GET", "POST"]),
         Route("/emergency", declare_emergency, methods=["GET", "POST"]),
-        Route("/operator/reviews", reviews),
-        Route("/operator/reviews/{grant_id:uuid}", review, methods=["GET", "POST"]),
     ]
 
 
@@ -105,33 +90,6 @@ async def _declare_emergency(request: Request, access: Access) -> Response:
         problem=problem,
         form={name: form_text(form, name) for name in ("identifier", "birth_date", "reason")},
         terms=policy(datetime.now(UTC).date()),
-    )
-
-
-async def _review(request: Request, access: Access) -> Response:
-    requester = await access.page_requester(request, _OPERATOR)
-    grant_id: UUID = request.path_params["grant_id"]
-    problem = None
-    if request.method == "POST":
-        form = await read_form(request)
-        try:
-            await access.emergencies.review(requester, grant_id, form_text(form, "verdict"), form_text(form, "note"))
-            return redirect("/operator/reviews")
-        except Problem as error:
-            if error.status != 400:
-                raise
-            problem = error
-    found = await access.emergencies.one(requester, grant_id)
-    if found is None:
-        raise Problem(404, "not-found", NOT_FOUND)
-    return await render(
-        request,
-        "access/review.html",
-        problem.status if problem else 200,
-        problem=problem,
-        review=found[0],
-        person=found[1],
-        verdicts=VERDICTS,
     )
 
 

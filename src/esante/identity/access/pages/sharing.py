@@ -1,6 +1,5 @@
-"""The sharing pages of patients (record, presence code, circle, blocks), and the routes of all pages of access."""
+"""Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import segno
@@ -10,12 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.journal import Journal
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import RecordState, Requester
-from esante.identity.access.pages import apps, care, log, oauth
 from esante.identity.access.pages.form_fields import form_text, form_uuid
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory
@@ -32,8 +29,8 @@ _PATIENT = ("patient",)
 _MAX_RESULTS = 10
 
 
-def page_routes(access: Access, journal: Journal, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
-    """Return the routes of all pages of access; `categories`: the names (msgids) of the categories of documents."""
+def routes(access: Access, directory: Directory) -> list[Route]:
+    """Return the routes of sharing."""
 
     async def show_sharing(request: Request) -> Response:
         return await _show_sharing(request, access)
@@ -58,10 +55,6 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         Route("/sharing/people", search_people),
         Route("/sharing/code", issue_code, methods=["GET", "POST"]),
         Route("/sharing/{act}", change_sharing, methods=["POST"]),
-        *log.routes(access, journal, categories),
-        *care.routes(access),
-        *apps.routes(access, directory),
-        *oauth.routes(access, directory),
     ]
 
 
