@@ -1,4 +1,4 @@
-"""Scopes: what is one, what two have in common, what they cover; against slow twins that try every request."""
+"""Scopes: parsing, intersection and coverage, checked against slow models that try every request."""
 
 from dataclasses import replace
 from itertools import product
@@ -61,7 +61,7 @@ def test_patient_scopes_of_a_professional_need_a_patient_in_context():
     assert may(LAUNCHED, "Patient", "r", "patient/Patient.r")
 
 
-def test_a_restricted_scope_covers_nothing_where_the_restriction_cannot_be_kept():
+def test_restricted_scope_is_insufficient_where_it_cannot_be_applied():
     assert not may(LAUNCHED, "Observation", "rs", f"patient/Observation.rs?{LAB}")
     assert covering_queries(holding(LAUNCHED, f"patient/Observation.rs?{LAB}"), "Observation", "s") == [(LAB_PAIR,)]
     assert covering_queries(holding(ANNA, "patient/*.rs", f"patient/Observation.rs?{LAB}"), "Observation", "s") == [()]
@@ -70,16 +70,16 @@ def test_a_restricted_scope_covers_nothing_where_the_restriction_cannot_be_kept(
     assert covering_queries(ANNA, "Observation", "s") == [()]
 
 
-def test_software_reaches_beyond_its_patient_only_where_its_user_s_own_scopes_do_it_all():
-    def reach(*scopes, resource="Observation", letters="rs"):
+def test_user_scope_lifts_the_patient_context_only_when_it_covers_everything():
+    def patient_context(*scopes, resource="Observation", letters="rs"):
         return resolve_patient_context(holding(LAUNCHED, *scopes), resource, letters).patient
 
-    assert reach("patient/*.rs") == PERSON
-    assert reach("user/Observation.rs", "patient/*.cruds") is None
-    assert reach("user/Observation.r", "patient/*.cruds") == PERSON
-    assert reach(f"user/Observation.rs?{LAB}", "patient/Observation.rs") == PERSON
-    assert reach(f"user/Observation.rs?{LAB}", "patient/Patient.rs") is None
-    assert reach() == PERSON
+    assert patient_context("patient/*.rs") == PERSON
+    assert patient_context("user/Observation.rs", "patient/*.cruds") is None
+    assert patient_context("user/Observation.r", "patient/*.cruds") == PERSON
+    assert patient_context(f"user/Observation.rs?{LAB}", "patient/Observation.rs") == PERSON
+    assert patient_context(f"user/Observation.rs?{LAB}", "patient/Patient.rs") is None
+    assert patient_context() == PERSON
     assert resolve_patient_context(LAUNCHED, "Observation", "r").patient == PERSON
 
 
@@ -96,11 +96,11 @@ def test_software_reaches_beyond_its_patient_only_where_its_user_s_own_scopes_do
         "patient/Nonsense.rs?code=1", "patient/Patient.rs?name=" + "x" * 600, "openid",
     ],
 )  # fmt: skip
-def test_what_is_not_a_scope_is_none(text):
+def test_invalid_scope_is_parsed_to_none(text):
     assert parse_scope(text) is None
 
 
-def test_the_words_of_smart_1_are_kept_where_they_are_granted():
+def test_smart_1_permissions_are_kept_as_requested():
     assert parse_scope("patient/*.read") == Scope("patient", "*", "rs")
     assert parse_scope("patient/Patient.write") == Scope("patient", "Patient", "cud")
     assert parse_scope("user/*.*") == Scope("user", "*", "cruds")
@@ -108,12 +108,12 @@ def test_the_words_of_smart_1_are_kept_where_they_are_granted():
     assert common_scopes(["patient/*.read"], ["patient/Patient.r"]) == {"patient/Patient.r"}
 
 
-def test_scopes_about_no_resource_are_common_as_they_are():
-    asked = ["openid", "fhirUser", "launch/patient", "offline_access", "profile", "launch/encounter"]
-    assert common_scopes(asked, ["openid", "launch/patient", "launch"]) == {"openid", "launch/patient"}
+def test_non_resource_scopes_are_intersected_as_text():
+    requested = ["openid", "fhirUser", "launch/patient", "offline_access", "profile", "launch/encounter"]
+    assert common_scopes(requested, ["openid", "launch/patient", "launch"]) == {"openid", "launch/patient"}
 
 
-def test_common_scopes_are_the_meet_in_the_shortest_form():
+def test_common_scopes_are_the_minimal_meet():
     assert common_scopes(["system/*.cruds"], ["system/Patient.rs"]) == {"system/Patient.rs"}
     assert common_scopes(["system/Patient.cr"], ["system/*.rs"]) == {"system/Patient.r"}
     assert common_scopes(["system/Patient.c"], ["system/Patient.rs"]) == frozenset()
@@ -127,7 +127,7 @@ def test_common_scopes_are_the_meet_in_the_shortest_form():
     }
 
 
-# What sets of scopes allow, by trying every request on small worlds.
+# A slow model of what sets of scopes allow: every request on a small set of resources and queries.
 
 RESOURCES = ("Observation", "Condition")
 QUERIES = ((), (("category", "a"),), (("code", "http://x|1 2"),), (("category", "a"), ("code", "é&=?%")))
@@ -144,57 +144,57 @@ some_scope = st.builds(
 )
 some_scopes = st.lists(some_scope, max_size=4).map(lambda found: [str(scope) for scope in found])
 REQUESTS = list(product(("user", "patient", "system"), RESOURCES, "cruds", QUERIES))
-"""A request, with what the resource that it is about happens to be found by."""
+"""Requests: level, type, letter, and the query that the resource matches."""
 
 
 def allows(scopes, request):
-    level, resource, letter, found_by = request
+    level, resource, letter, matched_query = request
     return any(
         scope.level == level
         and scope.resource in ("*", resource)
         and letter in scope.letters
-        and set(scope.query) <= set(found_by)
+        and set(scope.query) <= set(matched_query)
         for scope in map(parse_scope, scopes)
     )
 
 
 @given(some_scope)
-def test_a_scope_is_read_as_it_is_written(scope):
+def test_scope_round_trips_through_text(scope):
     assert parse_scope(str(scope)) == scope
     assert all("!" <= char <= "~" and char not in '"\\' for char in str(scope))
 
 
 @given(st.text(st.characters(codec="ascii"), max_size=60).map("patient/Observation.rs?".__add__))
-def test_whatever_is_read_as_a_scope_can_be_written(text):
+def test_parsed_scope_round_trips_through_text(text):
     scope = parse_scope(text)
     assert scope is None or parse_scope(str(scope)) == scope
 
 
 @given(some_scopes, some_scopes)
-def test_the_meet_allows_what_both_allow(asked, allowed):
-    met = common_scopes(asked, allowed)
+def test_common_scopes_allow_what_both_sides_allow(requested, allowed):
+    common = common_scopes(requested, allowed)
     for request in REQUESTS:
-        assert allows(met, request) == (allows(asked, request) and allows(allowed, request))
+        assert allows(common, request) == (allows(requested, request) and allows(allowed, request))
 
 
 @given(some_scopes, st.sampled_from([SOFTWARE, DOCTOR, LAUNCHED, ANNA]), st.sets(st.sampled_from("crs"), min_size=1))
-def test_covered_says_which_resources_all_letters_reach(scopes, requester, letters):
+def test_covering_queries_match_a_slow_model(scopes, requester, letters):
     letters = "".join(sorted(letters))
     levels = {SOFTWARE: ["system"], DOCTOR: ["user"]}.get(requester, ["user", "patient"])
-    for resource, found_by in product(RESOURCES, QUERIES):
+    for resource, matched_query in product(RESOURCES, QUERIES):
         try:
             alternatives = covering_queries(holding(requester, *scopes), resource, letters)
         except Problem:
             alternatives = []
-        seen = any(set(query) <= set(found_by) for query in alternatives)
-        assert seen == all(
-            any(allows(scopes, (level, resource, letter, found_by)) for level in levels) for letter in letters
+        is_covered = any(set(query) <= set(matched_query) for query in alternatives)
+        assert is_covered == all(
+            any(allows(scopes, (level, resource, letter, matched_query)) for level in levels) for letter in letters
         )
         assert () not in alternatives or alternatives == [()]
 
 
 @given(some_scopes, st.sampled_from(["r", "rs", "c"]))
-def test_reaching_further_never_shows_less_and_never_more_than_the_user_s_own_scopes(scopes, letters):
+def test_lifted_patient_context_does_not_change_coverage(scopes, letters):
     launched = holding(LAUNCHED, *scopes)
     for resource in RESOURCES:
         found = resolve_patient_context(launched, resource, letters)
