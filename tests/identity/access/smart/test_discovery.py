@@ -4,12 +4,12 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from esante.app import _capability_statement
+from esante.contract import capability_statement
 from esante.core.fhir import check
 from esante.identity.access.smart.discovery import CAPABILITIES
 from esante.identity.access.smart.scopes import NON_RESOURCE_SCOPES, parse_scope
 from tests.identity.access.conftest import BASE
-from tests.support.smart_apps import FHIR
+from tests.support.declared import SERVICES
 
 
 async def test_discovery_documents_name_existing_endpoints(http):
@@ -31,7 +31,7 @@ async def test_discovery_documents_name_existing_endpoints(http):
 
 
 def test_capability_statement_has_the_addresses_for_clients_of_smart_1():
-    document = _capability_statement(FHIR)
+    document = capability_statement(SERVICES, BASE)
     assert check(orjson.dumps(document)).ok
     security = document["rest"][0]["security"]
     uris = {extension["url"]: extension["valueUri"] for extension in security["extension"][0]["extension"]}

@@ -1,14 +1,15 @@
 """Labels of scopes."""
 
-from esante.app import _capability_statement
+from esante.contract import capability_statement
 from esante.identity.access.smart.discovery import supported_scopes
 from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.access.smart.scopes import NON_RESOURCE_SCOPES, parse_scope
-from tests.support.smart_apps import FHIR
+from tests.identity.access.conftest import BASE
+from tests.support.declared import SERVICES
 
 
 def test_every_supported_scope_has_a_label_and_every_resource_its_scopes():
-    resources = _capability_statement(FHIR)["rest"][0]["resource"]
+    resources = capability_statement(SERVICES, BASE)["rest"][0]["resource"]
     offered = supported_scopes(resources)
     assert all(text in NON_RESOURCE_SCOPES or parse_scope(text) for text in offered)
     for resource in resources:

@@ -6,6 +6,7 @@ from esante.core.web import Problem
 from esante.identity.access import EmergencyDeclared, Requester
 from esante.services.notices import Notices, NoticesRead
 from esante.services.record import DepositedEvent
+from tests.support.declared import NOTICE_KINDS
 
 DOCTOR = Actor(kind="practitioner", id=uuid7(), name="Dr Example")
 
@@ -22,7 +23,7 @@ async def tell(journal, person_id, *events):
 
 @pytest.fixture
 def notices(db, journal):
-    return Notices(db, journal)
+    return Notices(db, journal, NOTICE_KINDS)
 
 
 def deposits(count):
@@ -30,11 +31,11 @@ def deposits(count):
 
 
 async def follow(db, notices):
-    while await advance(db, notices.reader):
+    while await advance(db, notices.consumer):
         pass
 
 
-async def test_each_entry_makes_one_notice_however_often_the_reader_runs(db, journal, notices):
+async def test_consumer_run_twice_makes_one_notice_per_entry(db, journal, notices):
     person = uuid7()
     await tell(journal, person, *deposits(3))
     await follow(db, notices)
@@ -42,7 +43,7 @@ async def test_each_entry_makes_one_notice_however_often_the_reader_runs(db, jou
     assert len((await notices.page(person)).items) == 3
 
 
-async def test_pages_follow_one_another_newest_first(db, journal, notices):
+async def test_pages_list_all_notices_newest_first(db, journal, notices):
     person = uuid7()
     await tell(journal, person, *deposits(5))
     await follow(db, notices)
@@ -55,14 +56,14 @@ async def test_pages_follow_one_another_newest_first(db, journal, notices):
     assert third.next is None
 
 
-async def test_an_emergency_stands_above_newer_notices(db, journal, notices):
+async def test_unread_lists_emergency_before_newer_notices(db, journal, notices):
     person = uuid7()
     await tell(journal, person, EmergencyDeclared(justification="unconscious"), *deposits(3))
     await follow(db, notices)
-    assert [notice.kind for notice in await notices.unread(person, limit=2)] == ["emergency", "deposited"]
+    assert [notice.kind.name for notice in await notices.unread(person, limit=2)] == ["emergency", "deposited"]
 
 
-async def test_reading_is_marked_and_told(db, journal, notices):
+async def test_mark_read_marks_and_journals(db, journal, notices):
     person = uuid7()
     await tell(journal, person, *deposits(3))
     await follow(db, notices)
@@ -75,7 +76,7 @@ async def test_reading_is_marked_and_told(db, journal, notices):
     assert sorted(entry.event.count for entry in told) == [1, 2]
 
 
-async def test_nobody_marks_the_notices_of_another(db, journal, notices):
+async def test_mark_read_of_another_persons_notice_marks_nothing(db, journal, notices):
     person = uuid7()
     await tell(journal, person, *deposits(1))
     await follow(db, notices)
@@ -84,7 +85,7 @@ async def test_nobody_marks_the_notices_of_another(db, journal, notices):
     assert len(await notices.unread(person)) == 1
 
 
-async def test_a_wrong_cursor_is_a_problem(notices):
+async def test_invalid_cursor_answers_400(notices):
     with pytest.raises(Problem) as caught:
         await notices.page(uuid7(), "nonsense")
     assert caught.value.status == 400
