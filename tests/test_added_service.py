@@ -23,7 +23,7 @@ PATIENT = "Anna Musterfra"
 def demo(tmp_path_factory):
     """A demo of 20 persons with the sample service, served by a process of its own."""
     data = tmp_path_factory.mktemp("added") / "var"
-    esante("demo", "--load-only", "--history", "1", "--persons", "20", "--data", data, **ADDED)
+    esante("demo", "--load-only", "--history", "0", "--persons", "20", "--data", data, **ADDED)
     with Server(data, ESANTE_DEMO="1", **ADDED) as server:
         yield Demo(server, people_of(data))
 

@@ -8,7 +8,6 @@ Consumers of the journal and the other declared tasks run beside the requests in
 import asyncio
 import contextlib
 import gc
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -28,7 +27,6 @@ from esante.core.storage import (
     Database,
     Objects,
     PendingMigrations,
-    Unavailable,
     apply_migrations,
     migrations_in,
     open_database,
@@ -38,7 +36,6 @@ from esante.core.web import HANDLERS, Cors, Metering, SecurityHeaders, grouped, 
 from esante.packages import declared_services
 from esante.settings import Settings
 
-log = logging.getLogger(__name__)
 _COLLECT_AFTER = 20_000
 """New objects after which the garbage collector runs. Requests leave hardly any cycles, and Python's own threshold of
 700 has it walk through a parsed Bundle again and again."""
@@ -91,7 +88,7 @@ def create_app(settings: Settings) -> Starlette:
         async with open_platform(settings) as platform:
             await _start(platform, app)
             app.router.routes.extend(grouped(_routes(platform)))
-            tasks = [asyncio.create_task(_run(task)) for task in _tasks(platform)]
+            tasks = [asyncio.create_task(task.keep_running()) for task in _tasks(platform)]
             try:
                 yield
             finally:
@@ -141,15 +138,3 @@ def _tasks(platform: Platform) -> list[Task]:
     consumers = [consumer for service in services for consumer in service.consumers(platform)]
     follow = Task(name="consumers", run=lambda: run_consumers(platform.db, consumers))
     return [follow, *(task for service in services for task in service.tasks(platform))]
-
-
-async def _run(task: Task) -> None:
-    """Run a task for ever, or again and again with its pause."""
-    while True:
-        try:
-            await task.run()
-        except Unavailable:
-            log.warning("the task %s waits for the database", task.name)
-        except Exception:
-            log.exception("the task %s failed; it is tried again", task.name)
-        await asyncio.sleep(task.every.total_seconds() if task.every else 1)

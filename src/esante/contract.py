@@ -5,6 +5,8 @@ A service is added in two places: its folder, whose `declaration.py` holds `SERV
 the bulletin and the demo loop over the declared services; none of them names one.
 """
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +19,7 @@ from starlette.routing import BaseRoute
 
 from esante.core.fhir.rest import merge_capabilities
 from esante.core.journal import Consumer, Entry, Event, Journal
-from esante.core.storage import Database, Objects
+from esante.core.storage import Database, Objects, Unavailable
 from esante.core.types import Json, Progress
 from esante.core.web import Meter
 from esante.identity.access import AccessEvent, Requester
@@ -25,6 +27,7 @@ from esante.identity.directory import Organization, Person, Practitioner
 from esante.settings import Settings
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Platform:
@@ -221,6 +224,17 @@ class Task:
     name: str
     run: Callable[[], Awaitable[None]]
     every: timedelta | None = None
+
+    async def keep_running(self) -> None:
+        """Run for ever, or again after each pause; a failure is logged."""
+        while True:
+            try:
+                await self.run()
+            except Unavailable:
+                log.warning("the task %s waits for the database", self.name)
+            except Exception:
+                log.exception("the task %s failed; it is tried again", self.name)
+            await asyncio.sleep(self.every.total_seconds() if self.every else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
