@@ -8,8 +8,9 @@ from esante.contract import capability_statement
 from esante.core.fhir import check
 from esante.identity.access.smart.discovery import CAPABILITIES
 from esante.identity.access.smart.scopes import NON_RESOURCE_SCOPES, parse_scope
+from esante.services.subscriptions import register_topics
 from tests.identity.access.conftest import BASE
-from tests.support.declared import SERVICES
+from tests.support.declared import DECLARED_TOPICS, SERVICES
 
 
 async def test_discovery_documents_name_existing_endpoints(http):
@@ -31,6 +32,7 @@ async def test_discovery_documents_name_existing_endpoints(http):
 
 
 def test_capability_statement_has_the_addresses_for_clients_of_smart_1():
+    register_topics(DECLARED_TOPICS)
     document = capability_statement(SERVICES, BASE)
     assert check(orjson.dumps(document)).ok
     security = document["rest"][0]["security"]
