@@ -45,12 +45,13 @@ $(PROFILES): $(R4) package.json tools/build_fhir_profiles.py tools/profile_codes
 demo: install  ## a synthetic Luxembourg on http://127.0.0.1:8000 (more: make demo ARGS="--port 8001 --persons 500")
 	$(BIN)/esante demo $(ARGS)
 
-check: install  ## lint, format, types, import contract, translations
+check: install  ## lint, format, types, import contract, translations, names
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_translations.py
+	$(BIN)/python tools/check_names.py
 
 chromium:
 	@tools/install_chromium.sh

@@ -13,8 +13,9 @@ from bench.client import load as sent
 from bench.client import request
 from bench.told import Figures, told
 from bench.world import World, make_world, platform_at, serving
-from esante.app import Platform
+from esante.contract import Platform
 from esante.core.storage import uuid7
+from esante.identity.directory import Directory
 
 CLIENTS = 32
 PORT = 8791
@@ -86,7 +87,7 @@ def bundles() -> list[bytes]:
 
 
 async def _identifiers(platform: Platform, world: World) -> list[tuple[bytes, bytes]]:
-    people = [await platform.directory.person(key) for key in world.persons]
+    people = [await platform[Directory].person(key) for key in world.persons]
     return [
         (person.identifiers[0].system.encode(), person.identifiers[0].value.encode()) for person in people if person
     ]

@@ -9,12 +9,13 @@ import orjson
 
 from bench.told import Figures
 from bench.world import fhir_document, make_world, platform_at
-from esante.app import Platform
+from esante.contract import Platform
 from esante.identity.access import Requester, requester_of
+from esante.services.export import Exports
 from esante.services.export.kickoff import Wish
 from esante.services.export.model import Level
 from esante.services.export.service import SETTLING
-from esante.services.record import Deposit
+from esante.services.record import Deposit, Record
 
 
 async def export(data: Path, seconds: float, full: bool) -> Figures:
@@ -26,7 +27,7 @@ async def export(data: Path, seconds: float, full: bool) -> Figures:
         documents = [_document(number) for number in range(each)]
         for person in world.persons:
             for document in documents:
-                await platform.record.deposit(hospital, person, document, Deposit())
+                await platform[Record].deposit(hospital, person, document, Deposit())
         figures: Figures = {"persons": f"{persons:,}, each {each} documents of {len(documents[0]):,} bytes"}
         for what in ("first", "again"):
             figures[what] = await _exported(platform, doctor)
@@ -45,14 +46,14 @@ def _document(number: int) -> bytes:
 
 async def _exported(platform: Platform, requester: Requester) -> str:
     everything = Wish(types=None, since=None, ignored=())
-    await platform.exports.ask(requester, everything, "bench", level=Level.SYSTEM)
+    await platform[Exports].ask(requester, everything, "bench", level=Level.SYSTEM)
     await asyncio.sleep(SETTLING.total_seconds())
     wall, processor = perf_counter(), process_time()
-    while await platform.exports.worker.advance():
+    while await platform[Exports].worker.advance():
         pass
     wall, processor = perf_counter() - wall, process_time() - processor
-    [job, *_] = await platform.exports.jobs(requester)
-    files = await platform.exports.files(job)
+    [job, *_] = await platform[Exports].jobs(requester)
+    files = await platform[Exports].files(job)
     lines, size = sum(file.lines for file in files), sum(file.size for file in files)
     return (
         f"{lines / wall:,.0f} resources/s   {lines:,} in {wall:.1f} s, {size / 1e6:,.0f} MB"

@@ -16,6 +16,7 @@ from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.identity.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.services.notices import NoticesRead
+from esante.services.record import Record
 
 CLIENTS = 32
 PORT = 8791
@@ -90,7 +91,7 @@ async def _fill(platform, world: World, total: int) -> None:
         from esante.services.record import Deposit
 
         for number in range(1):
-            await platform.record.deposit(
+            await platform[Record].deposit(
                 requester_of(world.hospital),
                 world.persons[0],
                 b"text %d" % number,

@@ -17,10 +17,20 @@ from uuid import UUID
 
 import orjson
 
-from esante.app import Platform, open_platform
+from esante.app import open_platform
+from esante.contract import Platform
 from esante.core.storage import uuid7
-from esante.identity.access import Grant, GrantKind, requester_of
-from esante.identity.directory import Identifier, Organization, Person, Practitioner, Role, catalogue, matricule
+from esante.identity.access import Access, Grant, GrantKind, requester_of
+from esante.identity.directory import (
+    Directory,
+    Identifier,
+    Organization,
+    Person,
+    Practitioner,
+    Role,
+    catalogue,
+    matricule,
+)
 from esante.settings import Settings
 
 SCOPES = frozenset({"system/*.cruds", "user/*.cruds"})
@@ -58,21 +68,21 @@ async def make_world(platform: Platform, persons: int) -> World:
     doctor = Practitioner(
         id=uuid7(), identifiers=(), family="Mesure", given=("Dr",), profession="doctor", roles=(role,)
     )
-    await platform.directory.register_organization(hospital)
-    await platform.directory.register_practitioner(doctor)
-    await platform.directory.register_persons(people)
+    await platform[Directory].register_organization(hospital)
+    await platform[Directory].register_practitioner(doctor)
+    await platform[Directory].register_persons(people)
     ids = [person.id for person in people]
     now = datetime.now(UTC)
-    await platform.access.lifecycle.announce(ids, at=now - timedelta(days=60))
-    await platform.access.lifecycle.open_due(now)
+    await platform[Access].lifecycle.announce(ids, at=now - timedelta(days=60))
+    await platform[Access].lifecycle.open_due(now)
     grants = [
         Grant(
             id=uuid7(), person_id=i, kind=GrantKind.CIRCLE, holder_kind="practitioner", holder_id=doctor.id, since=now
         )
         for i in ids
     ]
-    await platform.db.write([row for grant in grants for row in platform.access.grants.grant_rows(grant)])
-    token = platform.access.issue_token
+    await platform.db.write([row for grant in grants for row in platform[Access].grants.grant_rows(grant)])
+    token = platform[Access].issue_token
     return World(
         ids,
         hospital,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from esante.core.journal import Journal
 from esante.core.storage import Database, Objects, apply_migrations, migrations_in
 from esante.core.storage.embedded import start, stop
-from esante.rooms import ROOMS
+from esante.packages import PACKAGES
 
 settings.register_profile("esante", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 settings.load_profile("esante")
@@ -76,7 +76,7 @@ def db(journal):
 async def open_journal(dsn: str, folder: Path):
     """A journal over an own database and folder; `db` and `dsn` hang on it for tests that tamper."""
     database = await Database.open(dsn)
-    await apply_migrations(database, migrations_in(ROOMS))
+    await apply_migrations(database, migrations_in(PACKAGES))
     journal = Journal.open(database, Objects.open("", folder), folder / "key.pem", "esante/journal")
     now = datetime.now(UTC)
     await journal.ensure_months(now - timedelta(days=40), now + timedelta(days=40))

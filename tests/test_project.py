@@ -3,11 +3,14 @@
 import re
 import subprocess
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import esante
+from esante.packages import declared_services
+from esante.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 # In pieces, so that this file does not name what it forbids.
@@ -80,3 +83,12 @@ def test_shell_scripts_are_executable() -> None:
     scripts = [path for path in tracked_files() if path.suffix == ".sh" or path.match(".ci/run")]
     assert scripts
     assert [path.name for path in scripts if not path.stat().st_mode & 0o100] == []
+
+
+def test_every_setting_is_described_in_the_operations_guide() -> None:
+    described = set(re.findall(r"`(ESANTE_\w+)`", (ROOT / "docs" / "operations.md").read_text("utf-8")))
+    kinds = [Settings, *(service.settings for service in declared_services() if service.settings)]
+    wanted = {
+        f"ESANTE_{one.name.upper()}" for kind in kinds for one in fields(kind) if one.metadata.get("environ", True)
+    }
+    assert wanted - described == set()

@@ -219,8 +219,8 @@ def of_search() -> str:
         "",
         "Answers are compared with those of a naive reading of the specification over the plain resources "
         "(`tests/core/fhir/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run "
-        "of the tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official examples. "
-        "Nothing differs. The index of all official examples is compared with what FHIRPath finds in them.",
+        "of the tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official "
+        "examples. Nothing differs. The index of all official examples is compared with what FHIRPath finds in them.",
         "",
     ]
     return "\n".join(lines)

@@ -1,26 +1,28 @@
-"""Every setting of the program, in one typed place.
+"""The settings of a process, each typed once and read from the environment in this module only.
 
-A setting comes from the command line or from an environment variable `ESANTE_<NAME>`; nothing is read from
-the environment anywhere else.
+A field `x` of `Settings`, or of the settings class that a service declares, is read from the variable `ESANTE_X`.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one process of the platform needs to know about where it runs.
+    """The settings of the platform itself; those of a service are given by `of`.
 
-    `data` is the only folder a run writes to. `database_url` empty means the embedded PostgreSQL under
-    `data`; `objects_url` empty means files under `data`. `journal_key` and `identity_key` empty mean keys made under
-    `data`. `endpoint_networks`: those beside the public internet that notifications may be sent into.
-
-    `portal_url`: the national open-data portal (udata) that released figures are brought to, by `portal_key`, a key of
-    a member of `portal_organization` (its id there); empty means none.
+    data             the only folder that a run writes to
+    database_url     empty: the embedded PostgreSQL under `data`
+    objects_url      empty: files under `data`
+    journal_key      file of the key that signs checkpoints; empty: one made under `data`
+    services         further packages that declare a service (import names, separated by spaces)
+    of_services      settings of services that were not read from the environment
     """
 
     data: Path = Path("var")
@@ -30,31 +32,30 @@ class Settings:
     database_url: str = field(default="", repr=False)
     objects_url: str = field(default="", repr=False)
     journal_key: str = ""
-    identity_key: str = ""
     journal_origin: str = "esante/journal"
     demo: bool = False
-    matricule_check: Literal["strict", "warn"] = "warn"
     queue_bound: int = 2_000
     pool_size: int = 8
     group_commit: bool = True
-    endpoint_networks: str = ""
-    portal_url: str = ""
-    portal_key: str = field(default="", repr=False)
-    portal_organization: str = ""
+    services: str = ""
+    of_services: tuple[object, ...] = field(default=(), metadata={"environ": False})
 
     @classmethod
     def from_environ(cls, **overrides: object) -> "Settings":
-        """Settings from `ESANTE_*` variables, with `overrides` (None means: not given) on top."""
-        values: dict[str, object] = {}
-        for name, kind in _KINDS.items():
-            if (raw := os.environ.get(f"ESANTE_{name.upper()}")) is not None:
-                values[name] = kind(raw)
-        values |= {name: value for name, value in overrides.items() if value is not None}
-        return cls(**values)  # type: ignore[arg-type]
+        """Return the settings of the environment, with `overrides` (None: not given) on top."""
+        return read_settings(cls, **overrides)
 
     def environ(self) -> dict[str, str]:
-        """The settings as variables, for worker processes."""
-        return {f"ESANTE_{name.upper()}": str(getattr(self, name)) for name in _KINDS}
+        """Return the settings as variables for other processes, those of services included."""
+        return {
+            f"ESANTE_{one.name.upper()}": str(getattr(part, one.name))
+            for part in (self, *self.of_services)
+            for one in _read_fields(type(part))
+        }
+
+    def of(self, kind: type[T]) -> T:
+        """Return the settings of a service: those in `of_services`, or else of the environment."""
+        return next((part for part in self.of_services if isinstance(part, kind)), None) or read_settings(kind)
 
     @property
     def base_url(self) -> str:
@@ -62,27 +63,37 @@ class Settings:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
-def _flag(raw: str) -> bool:
-    return raw.strip().lower() in {"1", "true", "yes", "on"}
+def read_settings(kind: type[T], **overrides: object) -> T:
+    """Return the settings class `kind` (a dataclass) filled from the environment, with `overrides` on top.
+
+    Raises: ValueError, which names the variable, when a value is not of its type.
+    """
+    values = _parsed(kind, os.environ)
+    return kind(**values | {name: value for name, value in overrides.items() if value is not None})
 
 
-_KINDS: dict[str, Callable[[str], object]] = {
-    "data": Path,
-    "host": str,
-    "port": int,
-    "public_url": str,
-    "database_url": str,
-    "objects_url": str,
-    "journal_key": str,
-    "identity_key": str,
-    "journal_origin": str,
-    "demo": _flag,
-    "matricule_check": str,
-    "queue_bound": int,
-    "pool_size": int,
-    "group_commit": _flag,
-    "endpoint_networks": str,
-    "portal_url": str,
-    "portal_key": str,
-    "portal_organization": str,
-}
+def _parsed(kind: type, environ: Mapping[str, str]) -> dict[str, Any]:
+    hints, values = _hints(kind), {}
+    for one in _read_fields(kind):
+        variable = f"ESANTE_{one.name.upper()}"
+        if (raw := environ.get(variable)) is not None:
+            try:
+                values[one.name] = _value(hints[one.name], raw)
+            except ValueError as error:
+                raise ValueError(f"{variable} is {raw!r}, which is not a value of {hints[one.name]}") from error
+    return values
+
+
+def _read_fields(kind: type) -> list[Field[Any]]:
+    return [one for one in fields(kind) if one.metadata.get("environ", True)]
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _value(hint: Any, raw: str) -> object:
+    if hint is bool:
+        return raw.strip().lower() in {"1", "true", "yes", "on"}
+    return hint(raw) if hint in (Path, int, str) else raw

@@ -27,6 +27,7 @@ from esante.demo import (
 )
 from esante.demo import store as demo_store
 from esante.identity.access import (
+    Access,
     AccessEvent,
     ClientRegistered,
     Confidentiality,
@@ -34,7 +35,9 @@ from esante.identity.access import (
     Granted,
     StateChanged,
 )
-from esante.services.record import Deposit, DepositedEvent, Read
+from esante.identity.directory import Directory
+from esante.services.notices import Notices
+from esante.services.record import Deposit, DepositedEvent, Read, Record
 from esante.settings import Settings
 
 PERSONS = 50
@@ -110,10 +113,10 @@ async def test_documents_come_back_as_they_were_made(platform, country):
     anna = country.citizens[0]
     requester = await find(platform, anna.person.name)
     made = {document.id: document for document in documents_of(country, anna)}
-    timeline = await platform.record.timeline(requester, anna.person.id, limit=500)
+    timeline = await platform[Record].timeline(requester, anna.person.id, limit=500)
     assert {document.id for document in timeline.documents} == set(made)
     for document in timeline.documents:
-        _, content = await platform.record.content(requester, anna.person.id, document.id)
+        _, content = await platform[Record].content(requester, anna.person.id, document.id)
         assert content == made[document.id].content
         assert hashlib.sha256(content).digest() == document.sha256
         assert document.deposited_at == made[document.id].deposited_at
@@ -130,7 +133,7 @@ async def test_a_real_deposit_of_every_kind_and_format_passes_its_checks_and_fin
         paper = document.paper
         requester = await become(platform, str((paper.author or paper.subject.person).id))
         meta = Deposit(type=paper.type, title=paper.title, media_type=document.media_type, language=paper.language)
-        answer = await platform.record.deposit(requester, paper.subject.person.id, document.content, meta)
+        answer = await platform[Record].deposit(requester, paper.subject.person.id, document.content, meta)
         assert (answer.document.id, answer.created, answer.findings) == (document.id, False, ())
 
 
@@ -149,7 +152,7 @@ async def test_the_past_is_told_in_its_time(platform, country):
 
 async def test_records_have_the_states_they_were_given(platform, country):
     for citizen in country.citizens:
-        found = await platform.access.lifecycle.find_record(citizen.person.id)
+        found = await platform[Access].lifecycle.find_record(citizen.person.id)
         assert (found.state if found else "none") == citizen.state
         if citizen.person.deceased_at:
             assert found.deceased_at == citizen.person.deceased_at
@@ -166,7 +169,7 @@ async def test_somebody_looked_at_the_records_of_those_to_show(platform, country
 
 
 async def test_one_emergency_waits_for_the_operator(platform, country):
-    queue = await platform.access.emergencies.list_reviews(await find(platform, "Olivia Opérateur"))
+    queue = await platform[Access].emergencies.list_reviews(await find(platform, "Olivia Opérateur"))
     [(review, person)] = queue.items
     assert person.name == "Jane Sample"
     assert review.practitioner != "Dr Tom Notfall"
@@ -176,17 +179,17 @@ async def test_one_emergency_waits_for_the_operator(platform, country):
 
 async def test_old_notices_are_read_and_new_ones_are_not_lost(platform, country):
     jane = country.citizens[3].person
-    unread = await platform.notices.unread(jane.id, limit=500)
-    assert any(notice.kind == "emergency" for notice in unread)
+    unread = await platform[Notices].unread(jane.id, limit=500)
+    assert any(notice.kind.name == "emergency" for notice in unread)
     month = datetime.now(UTC) - timedelta(days=31)
     assert all(notice.at > month for notice in unread)
-    assert (await platform.notices.page(jane.id)).items
+    assert (await platform[Notices].page(jane.id)).items
 
 
 async def test_the_emergency_doctor_sees_nothing(platform, country):
     doctor = await find(platform, "Dr Tom Notfall")
     for citizen in country.citizens[:5]:
-        timeline = await platform.record.timeline(doctor, citizen.person.id, limit=500)
+        timeline = await platform[Record].timeline(doctor, citizen.person.id, limit=500)
         assert timeline.documents == ()
         assert timeline.grant is None
 
@@ -195,7 +198,7 @@ async def test_the_general_practitioner_sees_all_but_what_is_hidden(platform, co
     doctor = await find(platform, "Dr Paul Exempel")
     for citizen in country.citizens[:5]:
         made = documents_of(country, citizen)
-        timeline = await platform.record.timeline(doctor, citizen.person.id, limit=500)
+        timeline = await platform[Record].timeline(doctor, citizen.person.id, limit=500)
         shown = {document.id for document in timeline.documents}
         own = {d.id for d in made if d.paper.author and d.paper.author.id == doctor.id}
         place = {d.id for d in made if d.paper.organization and d.paper.organization.id == doctor.organization_id}
@@ -229,8 +232,8 @@ async def test_listed_patients_can_be_read_and_only_they(platform):
     doctor = await find(platform, "Dr Hélène Spécimen")
     listed = next(e for e in await people_json(platform) if e["name"] == doctor.name)["patients"]
     for identifier in listed:
-        person = await platform.directory.find_person(identifier["system"], identifier["value"])
-        assert (await platform.record.timeline(doctor, person.id)).grant is not None
+        person = await platform[Directory].find_person(identifier["system"], identifier["value"])
+        assert (await platform[Record].timeline(doctor, person.id)).grant is not None
 
 
 async def test_one_can_become_everybody_who_is_listed(platform):
@@ -248,7 +251,7 @@ async def test_a_token_stands_for_its_name(platform, name):
     token = await token_for(platform, name, timedelta(hours=1))
     scope = {"type": "http", "method": "GET", "path": "/", "client": ("127.0.0.1", 1), "query_string": b""}
     request = Request({**scope, "headers": [(b"authorization", f"Bearer {token}".encode())]})
-    assert (await platform.access.authenticate(request)).name == name
+    assert (await platform[Access].authenticate(request)).name == name
 
 
 async def test_nobody_of_that_name(platform):
@@ -272,7 +275,7 @@ async def test_the_apps_are_registered_once_at_the_address_of_the_platform(platf
     for _ in range(2):
         await register_apps(platform)
     assert sorted(await registered()) == [APP_ID, CLINIC_ID]
-    sample, clinic = [await platform.access.clients.find(id_) for id_ in (APP_ID, CLINIC_ID)]
+    sample, clinic = [await platform[Access].clients.find(id_) for id_ in (APP_ID, CLINIC_ID)]
     assert sample.launch_url == f"{platform.settings.base_url}/demo/app"
     assert sample.launch_url in sample.redirect_uris
     assert (sample.public, clinic.public) == (True, False)

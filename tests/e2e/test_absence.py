@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from esante.core.web import COOKIE
-from esante.identity.access import Confidentiality
-from esante.services.record import Deposit, Document
+from esante.identity.access import Access, Confidentiality
+from esante.services.record import Deposit, Document, Record
 from tests.e2e.conftest import copy_of
 from tests.e2e.papers import CONSULTATION, LABORATORY, LETTER, discharge_letter, pdf, png, provided, published
 from tests.e2e.processes import Server
@@ -126,17 +126,17 @@ async def furnish(world: World) -> None:
     async with opened(world.data) as platform:
         patient, hospital = world.holders["patient"], world.holders["hospital"]
         laboratory, doctor = world.holders["laboratory"], world.holders[DOCTOR]
-        await platform.access.grants.add_to_circle(patient, doctor.id)
+        await platform[Access].grants.add_to_circle(patient, doctor.id)
         for number in range(4):
             meta = Deposit(type=LETTER, title=f"Courrier {number}", event_date=date(2024, 3, 10 + number))
-            await platform.record.deposit(hospital, patient.id, b"Courrier %d" % number, meta)
+            await platform[Record].deposit(hospital, patient.id, b"Courrier %d" % number, meta)
         scan = Deposit(type=CONSULTATION, title="Consultation", event_date=date(2024, 3, 11))
-        first = await platform.record.deposit(hospital, patient.id, pdf("Une"), scan)
-        await platform.record.deposit(hospital, patient.id, pdf("Deux"), scan, first.document.id)
-        await platform.record.deposit(hospital, patient.id, png(), Deposit(type=CONSULTATION, title="Cliché"))
+        first = await platform[Record].deposit(hospital, patient.id, pdf("Une"), scan)
+        await platform[Record].deposit(hospital, patient.id, pdf("Deux"), scan, first.document.id)
+        await platform[Record].deposit(hospital, patient.id, png(), Deposit(type=CONSULTATION, title="Cliché"))
         shown = orjson.dumps(report(world, "Négatif."))
-        await platform.record.deposit(laboratory, patient.id, shown, Deposit(event_date=date(2024, 3, 12)))
-        await platform.record.deposit(doctor, patient.id, b"Ma note", Deposit(type=LETTER, title="De moi"))
+        await platform[Record].deposit(laboratory, patient.id, shown, Deposit(event_date=date(2024, 3, 12)))
+        await platform[Record].deposit(doctor, patient.id, b"Ma note", Deposit(type=LETTER, title="De moi"))
         await platform.journal.sealer.seal_all()
 
 
@@ -145,8 +145,8 @@ async def hide_one(world: World, content: bytes) -> tuple[Document, dict[str, st
     async with opened(world.data) as platform:
         patient, laboratory = world.holders["patient"], world.holders["laboratory"]
         meta = Deposit(event_date=date(2024, 3, 12), language="fr", identifiers=(OWN_NUMBER,))
-        made = await platform.record.deposit(laboratory, patient.id, content, meta)
-        hidden = await platform.record.set_confidentiality(
+        made = await platform[Record].deposit(laboratory, patient.id, content, meta)
+        hidden = await platform[Record].set_confidentiality(
             patient, patient.id, made.document.id, Confidentiality.HIDDEN
         )
         tokens = await platform.db.fetch("SELECT principal->>'id' AS id, csrf FROM web_session")

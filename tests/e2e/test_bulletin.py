@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from esante.app import Platform
+from esante.contract import Platform
 from esante.core.storage import uuid7
 from esante.core.web import COOKIE, LANGUAGES
 from esante.identity.access import Requester
+from esante.services.bulletin import Bulletin
 from esante.services.bulletin.publication.declarations import declarations
 from esante.services.bulletin.publication.formatting import words
 from tests.e2e.browsers import PHONE, Visitor, saved, visiting
@@ -54,7 +55,7 @@ async def published(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[P
     async with opened(world.data) as platform:
         await with_past(platform.journal, MONTHS, size=0.15)
         await release(platform, PUBLIC)
-        await platform.bulletin.build(LAST, OLGA)
+        await platform[Bulletin].build(LAST, OLGA)
         for name in (OLGA, OTTO):
             await sign_in(platform, world, name, Requester(kind="operator", id=uuid7(), name=name))
     server = Server(world.data, ESANTE_DEMO="1").start()
@@ -65,11 +66,11 @@ async def published(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[P
 
 async def release(platform: Platform, month: str) -> None:
     """Bring a month, and those before it, to the public."""
-    await platform.bulletin.build(month, OLGA)
-    await platform.bulletin.preview(month, OTTO)
-    for found in await platform.bulletin.unusual(month):
-        await platform.bulletin.acknowledge(found.period, found.code, found.subject, OTTO, "seen")
-    await platform.bulletin.release(month, OTTO, history=True)
+    await platform[Bulletin].build(month, OLGA)
+    await platform[Bulletin].preview(month, OTTO)
+    for found in await platform[Bulletin].unusual(month):
+        await platform[Bulletin].acknowledge(found.period, found.code, found.subject, OTTO, "seen")
+    await platform[Bulletin].release(month, OTTO, history=True)
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

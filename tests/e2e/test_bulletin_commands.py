@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from esante.app import Platform
-from esante.services.bulletin import store
+from esante.contract import Platform
+from esante.services.bulletin import Bulletin, store
 from esante.services.bulletin.releases import vintage_store
 from tests.e2e.processes import environment, esante, free_port
 from tests.e2e.worlds import opened
@@ -73,7 +73,7 @@ async def test_a_month_from_its_build_to_its_correction(platform: Platform, tmp_
     first, *others = re.findall(r"^(\S+) (\S+) '(.+)' .*TO BE ACKNOWLEDGED$", said, re.MULTILINE)
     assert (await bulletin(data, "acknowledge", *first, "--note", "looked into", by="anna"))[0] == 0
     for found in others:
-        await platform.bulletin.acknowledge(*found, "anna", "looked into")
+        await platform[Bulletin].acknowledge(*found, "anna", "looked into")
     code, said = await bulletin(data, "release", LAST, by="anna")
     assert code == 1
     assert "second person" in said
@@ -103,13 +103,13 @@ async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_bee
             building.kill()
             await building.wait()
     assert killed > 2
-    await platform.bulletin.build(LAST, "anna")
+    await platform[Bulletin].build(LAST, "anna")
     made = {release.period: release.number for release in await vintage_store.releases(platform.db)}
     assert len(made) >= 7
     assert set(made.values()) == {1}
     for period in made:
-        await platform.bulletin.rebuild(period, 1)
-    reader = platform.bulletin.recipe.reader
+        await platform[Bulletin].rebuild(period, 1)
+    reader = platform[Bulletin].recipe.reader
     parts = await store.parts(platform.db, reader, 10**9)
     assert sum(part.events for part in parts) == await store.cursor(platform.db, reader) > 5_000
 
@@ -128,11 +128,11 @@ async def test_a_month_that_is_none_is_refused_in_words(platform: Platform, tmp_
 async def test_a_portal_that_is_down_or_out_of_order_is_told(
     platform: Platform, tmp_path: Path, broken_portal: str
 ) -> None:
-    await platform.bulletin.build(LAST, "anna")
-    await platform.bulletin.preview(LAST, "anna")
-    for found in await platform.bulletin.unusual(LAST):
-        await platform.bulletin.acknowledge(found.period, found.code, found.subject, "anna", "seen")
-    await platform.bulletin.release(LAST, "ben")
+    await platform[Bulletin].build(LAST, "anna")
+    await platform[Bulletin].preview(LAST, "anna")
+    for found in await platform[Bulletin].unusual(LAST):
+        await platform[Bulletin].acknowledge(found.period, found.code, found.subject, "anna", "seen")
+    await platform[Bulletin].release(LAST, "ben")
     for portal, words in ((broken_portal, "500"), (f"http://127.0.0.1:{free_port()}", "cannot be reached")):
         about = {"ESANTE_PORTAL_URL": portal, "ESANTE_PORTAL_KEY": "k", "ESANTE_PORTAL_ORGANIZATION": "o"}
         code, said = await bulletin(tmp_path / "data", "push", **about)

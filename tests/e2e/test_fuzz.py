@@ -16,9 +16,9 @@ import pytest
 
 from esante.core.fhir import check
 from esante.core.storage import uuid7
-from esante.identity.access import requester_of
-from esante.identity.directory import Identifier, Organization
-from esante.services.record import Deposit
+from esante.identity.access import Access, requester_of
+from esante.identity.directory import Directory, Identifier, Organization
+from esante.services.record import Deposit, Record
 from tests.e2e.fuzzing import Fuzzer, Shot
 from tests.e2e.papers import LETTER, discharge_letter
 from tests.e2e.processes import Server
@@ -82,14 +82,14 @@ async def secrets_of(world: World) -> list[str]:
     person = world.persons[-1]
     async with opened(world.data) as platform:
         house = Organization(id=uuid7(), identifiers=(Identifier(LOCAL, "other"),), name="Clinique", kind="hospital")
-        author = requester_of(await platform.directory.register_organization(house))
+        author = requester_of(await platform[Directory].register_organization(house))
         about = {"identifier": [{"system": LOCAL, "value": person.identifiers[0].value}], "name": [{"family": "W"}]}
         letter = orjson.dumps(discharge_letter(about, SECRET))
         ids = []
         for content, meta in ((SECRET.encode(), Deposit(type=LETTER, title=SECRET)), (letter, Deposit(title=SECRET))):
-            made = await platform.record.deposit(author, person.id, content, meta)
+            made = await platform[Record].deposit(author, person.id, content, meta)
             ids.append(made.document.key)
-        await platform.access.grants.add_to_circle(world.holders["patient"], world.holders["doctor"].id)
+        await platform[Access].grants.add_to_circle(world.holders["patient"], world.holders["doctor"].id)
         await platform.journal.sealer.seal_all()
     return ids
 

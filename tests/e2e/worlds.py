@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from esante.app import Platform, open_platform
+from esante.app import open_platform
+from esante.contract import Platform
 from esante.core.storage import uuid7
-from esante.identity.access import Requester, requester_of
-from esante.identity.directory import Identifier, Organization, Person, Practitioner, Role
+from esante.identity.access import Access, Requester, requester_of
+from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.settings import Settings
 
 LOCAL = "urn:example:e2e"
@@ -69,18 +70,18 @@ async def sign_in(platform: Platform, world: World, name: str, holder: Requester
     from esante.identity.access.authn.authentication import principal_of
 
     scopes = frozenset({f"{LEVELS[holder.kind]}/*.cruds"})
-    world.tokens[name] = await platform.access.issue_token(holder, scopes, timedelta(hours=8))
-    world.cookies[name] = await platform.access.sessions.create(principal_of(holder))
+    world.tokens[name] = await platform[Access].issue_token(holder, scopes, timedelta(hours=8))
+    world.cookies[name] = await platform[Access].sessions.create(principal_of(holder))
 
 
 async def open_records(platform: Platform, persons: list[UUID]) -> None:
     """Let the time to object be over."""
-    await platform.access.lifecycle.announce(persons, at=datetime.now(UTC) - timedelta(days=31))
-    await platform.access.lifecycle.open_due()
+    await platform[Access].lifecycle.announce(persons, at=datetime.now(UTC) - timedelta(days=31))
+    await platform[Access].lifecycle.open_due()
 
 
 async def _person(platform: Platform, number: int) -> Person:
-    return await platform.directory.register_person(
+    return await platform[Directory].register_person(
         Person(
             id=uuid7(),
             identifiers=(Identifier(LOCAL, f"person-{number}"),),
@@ -93,14 +94,14 @@ async def _person(platform: Platform, number: int) -> Person:
 
 
 async def _organization(platform: Platform, kind: str, name: str) -> Organization:
-    return await platform.directory.register_organization(
+    return await platform[Directory].register_organization(
         Organization(id=uuid7(), identifiers=(Identifier(LOCAL, kind),), name=name, kind=kind)
     )
 
 
 async def _practitioner(platform: Platform, family: str, at: Organization | None) -> Practitioner:
     role = Role(id=uuid7(), organization_id=at.id, profession="doctor", since=date(2020, 1, 1)) if at else None
-    return await platform.directory.register_practitioner(
+    return await platform[Directory].register_practitioner(
         Practitioner(
             id=uuid7(),
             identifiers=(Identifier(LOCAL, family.lower()),),

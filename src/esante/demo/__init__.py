@@ -3,7 +3,6 @@
 from esante.demo.accounts import become, everyone, find, people_json, personas, token_for
 from esante.demo.demo_clients import APP_ID, APP_PATH, CLIENT_ID, CLINIC_ID, key_file, register_apps
 from esante.demo.documents.rendering import documents_of
-from esante.demo.history.bulletin_issues import publish
 from esante.demo.load import load
 from esante.demo.model import Citizen, DemoDocument, World
 from esante.demo.pages import routes as page_routes
@@ -28,7 +27,6 @@ __all__ = [
     "page_routes",
     "people_json",
     "personas",
-    "publish",
     "register_apps",
     "token_for",
     "world",

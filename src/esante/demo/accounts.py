@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from esante.contract import Platform
 from esante.demo import store
 from esante.demo.model import World
-from esante.demo.platform import Platform
 from esante.demo.population.signin_personas import OPERATOR, PATIENTS, PROFESSIONALS, SOFTWARE
 from esante.demo.population.world import world
 from esante.demo.seeded_random import key, stream
-from esante.identity.access import Requester, requester_of
+from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Identifier, Organization, Person, Practitioner
 
 OPERATOR_SYSTEM = "https://esante.lu/fhir/sid/operator"
@@ -59,7 +59,7 @@ async def find(platform: Platform, name: str) -> Requester:
 async def token_for(platform: Platform, name: str, lifetime: timedelta) -> str:
     """A bearer token with all rights of the one who has this name; raises LookupError."""
     requester = await find(platform, name)
-    return await platform.access.issue_token(requester, frozenset({f"{_LEVELS[requester.kind]}/*.cruds"}), lifetime)
+    return await platform[Access].issue_token(requester, frozenset({f"{_LEVELS[requester.kind]}/*.cruds"}), lifetime)
 
 
 async def people_json(platform: Platform) -> list[dict[str, Any]]:
@@ -105,7 +105,7 @@ async def _loaded(platform: Platform) -> World | None:
 
 
 async def _patients(platform: Platform, requester: Requester) -> list[dict[str, str]]:
-    page = await platform.access.grants.list_patients(requester, limit=MOST)
+    page = await platform[Access].grants.list_patients(requester, limit=MOST)
     return [_identifier(patient.person.identifiers[0]) for patient in page.items]
 
 

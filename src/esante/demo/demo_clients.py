@@ -5,11 +5,11 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
+from esante.contract import Platform
 from esante.core import storage
 from esante.demo.model import World
-from esante.demo.platform import Platform
 from esante.demo.population.signin_personas import SOFTWARE
-from esante.identity.access import SoftwareClient
+from esante.identity.access import Access, SoftwareClient
 
 CLIENT_ID, APP_ID, CLINIC_ID = "demo-hospital", "demo-app", "demo-clinic-app"
 SCOPES = frozenset({"system/*.cruds"})
@@ -39,7 +39,7 @@ async def register_software(platform: Platform, world: World) -> None:
     """Register the software of the hospital with the public half of its key, which is made when missing."""
     key = _key(key_file(platform.settings.data), CLIENT_ID)
     hospital = world.organizations[SOFTWARE]
-    await platform.access.clients.register(
+    await platform[Access].clients.register(
         SoftwareClient(
             client_id=CLIENT_ID,
             name=f"{hospital.name}: SIH",
@@ -70,10 +70,10 @@ async def register_apps(platform: Platform) -> None:
         scopes=APP_SCOPES,
         redirect_uris=(OWN_MACHINE,),
     )
-    known = await platform.access.clients.named([APP_ID, CLINIC_ID])
+    known = await platform[Access].clients.find_all([APP_ID, CLINIC_ID])
     for app in (sample, clinic):
         if known.get(app.client_id) != app:
-            await platform.access.clients.register(app)
+            await platform[Access].clients.register(app)
 
 
 def _key(path: Path, name: str) -> ECKey:

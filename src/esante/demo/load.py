@@ -1,6 +1,7 @@
-"""Fills an empty platform with the synthetic country, step by step, through the rooms' own faces.
+"""Loading of the synthetic country into an empty platform, step by step, through the services' public interfaces.
 
-A step that was done is noted, so a load that was broken off goes on, and a second load does nothing.
+A finished step is recorded, so an interrupted load goes on where it stopped, and a second load does nothing. Services
+declare further steps (`esante.contract.DemoStep`); those in the background run beside the server.
 """
 
 import asyncio
@@ -9,10 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing import get_context
 
+from esante.contract import DemoCountry, DemoStep, Platform
 from esante.core.journal import SYSTEM, advance
-from esante.core.storage import NIL, Row, insert, uuid7_floor
+from esante.core.storage import NIL, Row, insert
+from esante.core.types import Progress
 from esante.demo import store
 from esante.demo.demo_clients import register_software
 from esante.demo.document_rows import Piece, pieces
@@ -20,12 +24,9 @@ from esante.demo.history.grants import grants, looks
 from esante.demo.history.journal_history import ORIGIN, Past
 from esante.demo.history.record_history import History
 from esante.demo.model import Citizen, World
-from esante.demo.platform import Platform
 from esante.demo.population.world import PERSONS, SEED, world
-from esante.identity.access import requester_of
-
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, of how much, and of what."""
+from esante.identity.access import Access, requester_of
+from esante.identity.directory import Directory, Person
 
 CHUNK = 50
 """Persons whose documents are made and kept at a time: about 500 documents in a transaction."""
@@ -81,7 +82,15 @@ class _Loader:
         await self._step("trust", self._trust)
         await self._step("choices", self._choices)
         await self._step("software", self._software)
-        await self._step("notices", self._notices)
+        await self._step("journal", self._journal)
+        country = _for_services(self._world, self._now, history)
+        for step in self._p.declared("demo"):
+            if not step.background:
+                await self._step(step.name, partial(self._declared, step, country))
+
+    async def _declared(self, step: DemoStep, country: DemoCountry) -> Sequence[Row]:
+        await step.load(self._p, country, self._progress)
+        return ()
 
     async def _step(self, name: str, work: Callable[[], Awaitable[Sequence[Row]]]) -> None:
         """Do a step and note it with its last rows; its work may be repeated when it was broken off."""
@@ -108,7 +117,7 @@ class _Loader:
 
     async def _people(self) -> Sequence[Row]:
         """The directory: organisations, professionals, persons (as living; deaths are told later)."""
-        directory = self._p.directory
+        directory = self._p[Directory]
         first = min(citizen.announced_at for citizen in self._world.citizens)
         await self._p.journal.ensure_months(first - timedelta(days=7), self._now)
         organizations = list(self._world.organizations.values())
@@ -125,7 +134,7 @@ class _Loader:
 
     async def _records(self) -> Sequence[Row]:
         """The lives of the records, letter by letter: announced, objected to, opened, closed."""
-        lifecycle, done = self._p.access.lifecycle, 0
+        lifecycle, done = self._p[Access].lifecycle, 0
         for letter, citizens in _by_letter(self._world.citizens):
             sent = [citizen for citizen in citizens if citizen.state != "none"]
             await lifecycle.announce([citizen.person.id for citizen in sent], at=letter)
@@ -140,7 +149,7 @@ class _Loader:
     async def _change(self, citizens: Sequence[Citizen], state: str, act: str) -> None:
         for citizen in citizens:
             if citizen.state == state:
-                await self._p.access.lifecycle.change(requester_of(citizen.person), act, at=citizen.ended_at)
+                await self._p[Access].lifecycle.change(requester_of(citizen.person), act, at=citizen.ended_at)
 
     async def _documents(self) -> None:
         """The documents, made in two processes and kept here, chunk by chunk."""
@@ -178,10 +187,10 @@ class _Loader:
 
     async def _choices(self) -> Sequence[Row]:
         """Some deaths, blocks and refusals to share, and an emergency for the operator to review."""
-        access, strangers = self._p.access, [c for c in self._world.citizens if not c.rich and c.state == "open"]
+        access, strangers = self._p[Access], [c for c in self._world.citizens if not c.rich and c.state == "open"]
         for citizen in self._world.citizens:
             if citizen.person.deceased_at:
-                await self._p.directory.mark_deceased(citizen.person.id, citizen.person.deceased_at, actor=SYSTEM)
+                await self._p[Directory].mark_deceased(citizen.person.id, citizen.person.deceased_at, actor=SYSTEM)
         living = [citizen for citizen in strangers if not citizen.person.deceased_at]
         for place, citizen in enumerate(living[:6]):
             blocked = self._world.practitioners[20 + place * 7]
@@ -201,7 +210,7 @@ class _Loader:
             and practitioner.roles[-1].organization_id == hospital
         )
         patient = [citizen for citizen in self._world.citizens if citizen.rich][-2].person
-        await self._p.access.emergencies.declare(
+        await self._p[Access].emergencies.declare(
             self._history.requester(doctor.id),
             patient.identifiers[0].value,
             patient.birth_date,
@@ -213,20 +222,47 @@ class _Loader:
         await register_software(self._p, self._world)
         return ()
 
-    async def _notices(self) -> Sequence[Row]:
-        """Seal the journal, let its readers catch up; those who use their account have read the old notices."""
+    async def _journal(self) -> Sequence[Row]:
+        """Seal the journal and let the consumers of access control catch up."""
         sealed = await self._p.journal.sealer.seal_all()
-        readers = [self._p.notices.reader, *self._p.access.consumers()]
-        for place, reader in enumerate(readers):
-            while await advance(self._p.db, reader):
+        for consumer in self._p[Access].consumers():
+            while await advance(self._p.db, consumer):
                 pass
-            self._progress(place + 1, len(readers), f"journal ({sealed})" if sealed else "journal")
-        old = uuid7_floor(self._now - timedelta(days=30))
-        users = [c for c in self._world.citizens if c.state == "open" and (c.rich or c.number % 6 == 0)]
-        for start in range(0, len(users), 8):
-            reading = [self._p.notices.mark_read(requester_of(c.person), old) for c in users[start : start + 8]]
-            await asyncio.gather(*reading)
+        self._progress(1, 1, f"journal ({sealed})" if sealed else "journal")
         return ()
+
+
+def _account_holders(country: World) -> list[Person]:
+    """Those who use the portal: the persons to show, and every sixth of the others with an open record."""
+    citizens = (one for one in country.citizens if one.state == "open" and (one.rich or one.number % 6 == 0))
+    return [citizen.person for citizen in citizens]
+
+
+def _for_services(country: World, now: datetime, months: int) -> DemoCountry:
+    return DemoCountry(
+        seed=country.seed,
+        now=now,
+        persons=[citizen.person for citizen in country.citizens],
+        practitioners=country.practitioners,
+        organizations=country.organizations,
+        account_holders=_account_holders(country),
+        months=months,
+    )
+
+
+async def load_background(platform: Platform) -> None:
+    """Load the services' demonstration data that take long; what is there is left as it is.
+
+    Raises: LookupError when no demo is loaded.
+    """
+    known, steps = await store.country(platform.db), await store.steps(platform.db)
+    if known is None:
+        raise LookupError("there is no demo in this database; run: esante demo")
+    months = sum(step.startswith("past/") for step in steps)
+    country = _for_services(world(known[2], seed=known[0], persons=known[1]), datetime.now(UTC), months)
+    for step in platform.declared("demo"):
+        if step.background:
+            await step.load(platform, country, lambda *_: None)
 
 
 def _by_letter(citizens: Sequence[Citizen]) -> list[tuple[datetime, list[Citizen]]]:

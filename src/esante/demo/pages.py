@@ -7,9 +7,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from esante.contract import Platform
 from esante.core.web import render
 from esante.demo.demo_clients import APP_ID, APP_PATH
-from esante.demo.platform import Platform
 
 
 def routes(platform: Platform) -> list[BaseRoute]:

@@ -1,5 +1,1 @@
 """The portal: the HTML shell of every page, sign-in, home, and the operator's view of the journal."""
-
-from esante.portal.pages import routes
-
-__all__ = ["routes"]

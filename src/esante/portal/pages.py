@@ -1,44 +1,40 @@
 """Sign-in, language, home, and the operator's view of the journal."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.journal import EVENTS, Entry, Event, Journal
-from esante.core.web import LANGUAGE_COOKIE, LANGUAGES, N_, NOT_FOUND, Problem, by_https, read_form, redirect, render
-from esante.identity.access import Access, AccessEvent, Requester
-from esante.services.notices import Notices
-from esante.services.record import CATEGORIES
+from esante.contract import HomeTile, NavigationItem, Platform, QuickAction, SignInPeople
+from esante.core.web import (
+    LANGUAGE_COOKIE,
+    LANGUAGES,
+    N_,
+    NOT_FOUND,
+    Problem,
+    by_https,
+    read_form,
+    redirect,
+    render,
+    render_part,
+)
+from esante.identity.access import Access, Requester
 
 ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6
 """People of a role that the picker shows without a search."""
 FOUND = 30
-LOOK_PAGE, LOOKED_THROUGH = 100, 1_000
-"""Entries read at a time, and at most, for those who looked lately."""
 YEAR = 365 * 24 * 3600
 
-Personas = Callable[[], Awaitable[Sequence[dict[str, Any]]]]
-"""Gives the demonstration people: `id`, `name`, `role` (of `ROLES`) and `detail`."""
-Become = Callable[[str], Awaitable[Requester | None]]
-"""Gives the requester that a demonstration person is, by id; None for an unknown one."""
 
-
-def routes(
-    access: Access,
-    notices: Notices,
-    journal: Journal,
-    *,
-    personas: Personas | None = None,
-    become: Become | None = None,
-) -> list[Route]:
-    """The shell's own pages; without `personas` and `become` nobody can sign in here."""
-    sign_in = _SignIn(access, personas, become)
-    home = _Home(access, notices, journal)
+def routes(platform: Platform, people: SignInPeople | None) -> list[Route]:
+    """Return the routes of the portal's own pages; without `people` nobody can sign in here."""
+    sign_in = _SignIn(platform[Access], people)
+    home = _Home(platform)
     return [
         Route("/", home.show),
         Route("/signin", sign_in.show),
@@ -67,15 +63,13 @@ def local(url: str) -> str:
 
 
 class _SignIn:
-    def __init__(self, access: Access, personas: Personas | None, become: Become | None) -> None:
-        self._access, self._personas, self._become = access, personas, become
+    def __init__(self, access: Access, people: SignInPeople | None) -> None:
+        self._access, self._people = access, people
 
     async def show(self, request: Request) -> Response:
         """The people to choose from, by role; with `?q=` those whose name or detail has every word."""
         words = request.query_params.get("q", "").strip()[:60]
-        groups: list[tuple[str, list[dict[str, Any]], int]] | None = None
-        if self._personas:
-            groups = _groups(await self._personas(), words)
+        groups = _groups(await self._people.everyone(), words) if self._people else None
         return await render(
             request,
             "portal/signin.html",
@@ -88,7 +82,7 @@ class _SignIn:
     async def enter(self, request: Request) -> Response:
         """Start a session as the chosen person."""
         form = await read_form(request)
-        requester = await self._become(str(form.get("persona", ""))) if self._become else None
+        requester = await self._people.become(str(form.get("persona", ""))) if self._people else None
         if requester is None:
             raise Problem(404, "not-found", N_("This person is not in the demonstration."))
         to = local(str(form.get("next", "/")))
@@ -100,7 +94,7 @@ class _SignIn:
         return await self._access.sign_out(request, to="/signin")
 
 
-def _groups(people: Sequence[dict[str, Any]], text: str) -> list[tuple[str, list[dict[str, Any]], int]]:
+def _groups(people: Sequence[Mapping[str, Any]], text: str) -> list[tuple[str, list[Mapping[str, Any]], int]]:
     words = text.casefold().split()
     most = FOUND if words else SHOWN
     found = []
@@ -111,68 +105,56 @@ def _groups(people: Sequence[dict[str, Any]], text: str) -> list[tuple[str, list
     return found
 
 
-def _fits(person: dict[str, Any], words: list[str]) -> bool:
+def _fits(person: Mapping[str, Any], words: list[str]) -> bool:
     text = f"{person['name']} {person['detail']}".casefold()
     return all(word in text for word in words)
 
 
 class _Home:
-    def __init__(self, access: Access, notices: Notices, journal: Journal) -> None:
-        self._access, self._notices, self._journal = access, notices, journal
+    """The home page of each role, made of the parts that the services declare."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform, self._access = platform, platform[Access]
 
     async def show(self, request: Request) -> Response:
-        """What the signed-in person most likely came for."""
+        """Show the quick actions and tiles of the requester's role."""
         requester = await self._access.page_requester(request, kinds=ROLES)
-        match requester.kind:
-            case "patient":
-                return await self._patient(request, requester)
-            case "practitioner":
-                patients = await self._access.grants.list_patients(requester, limit=8)
-                return await render(request, "portal/home_practitioner.html", patients=patients.items)
-            case "operator":
-                waiting = await self._access.emergencies.list_reviews(requester, limit=5)
-                return await render(
-                    request,
-                    "portal/home_operator.html",
-                    reviews=waiting.items,
-                    more=waiting.next is not None,
-                    state=await self._journal.state(),
-                )
-        return await render(request, "portal/home_other.html")
-
-    async def _patient(self, request: Request, requester: Requester) -> Response:
-        consent = await self._access.consent(requester.id)
+        actions = _of_role(self._platform.declared("actions"), requester.kind)
+        tiles = _of_role(self._platform.declared("tiles"), requester.kind)
+        if not tiles:
+            return await render(request, "portal/home_other.html")
+        parts = [(tile, await self._part(request, requester, tile)) for tile in tiles]
         return await render(
             request,
-            "portal/home_patient.html",
-            notices=await self._notices.unread(requester.id, limit=4),
-            entries=await self._looks_of_others(requester.id, 4),
-            grants=[grant for grant in consent.grants if grant.holder],
-            categories=CATEGORIES,
+            "portal/home.html",
+            actions=actions,
+            first=[html for tile, html in parts if tile.order < 0],
+            rows=_rows([(tile, html) for tile, html in parts if tile.order >= 0]),
         )
 
-    async def _looks_of_others(self, person_id: UUID, wanted: int) -> list[Entry]:
-        """The newest accesses by anybody but the person; her own are passed over, `LOOKED_THROUGH` at most."""
-        found: list[Entry] = []
-        before: UUID | None = None
-        for _ in range(LOOKED_THROUGH // LOOK_PAGE):
-            page = await self._journal.entries_of(person_id, _accesses(), before=before, limit=LOOK_PAGE)
-            found += [entry for entry in page if _by_another(entry)]
-            if len(found) >= wanted or len(page) < LOOK_PAGE:
-                break
-            before = page[-1].id
-        return found[:wanted]
+    async def _part(self, request: Request, requester: Requester, tile: HomeTile) -> Markup:
+        return await render_part(request, tile.template, tile=await tile.load(self._platform, requester))
 
     async def journal_state(self, request: Request) -> Response:
-        """Size, seal, readers and the signed checkpoint of the journal."""
+        """Show the size, the seal, the consumers and the signed checkpoint of the journal."""
         await self._access.page_requester(request, kinds=("operator",))
-        return await render(request, "portal/journal.html", state=await self._journal.state())
+        return await render(request, "portal/journal.html", state=await self._platform.journal.state())
 
 
-def _accesses() -> list[type[Event]]:
-    """Every declared event that tells of an access to a record."""
-    return [declared for declared in EVENTS.values() if issubclass(declared, AccessEvent)]
+Item = TypeVar("Item", NavigationItem, QuickAction, HomeTile)
 
 
-def _by_another(entry: Entry) -> bool:
-    return entry.event is not None and entry.actor.id != entry.person_id
+def _of_role(items: Iterable[Item], role: str) -> list[Item]:
+    """The items of a role, by their order."""
+    return sorted((item for item in items if item.role == role), key=lambda item: item.order)
+
+
+def navigation(platform: Platform) -> dict[str, list[NavigationItem]]:
+    """Return the navigation of every role."""
+    items = platform.declared("navigation")
+    return {role: _of_role(items, role) for role in ROLES}
+
+
+def _rows(parts: Iterable[tuple[HomeTile, Markup]]) -> list[tuple[bool, list[Markup]]]:
+    """The tiles in rows: whether their parts share the width, and the parts."""
+    return [(half, [html for _, html in row]) for half, row in groupby(parts, key=lambda part: part[0].half)]

@@ -5,10 +5,10 @@ import importlib
 import pytest
 
 from esante.core.storage import TABLES, Kind, Migration, apply_migrations, migrations_in, pending_migrations
-from esante.rooms import ROOMS
+from esante.packages import PACKAGES
 
-for room in ROOMS:
-    importlib.import_module(f"esante.{room}")
+for package in PACKAGES:
+    importlib.import_module(package)
 importlib.import_module("esante.core.fhir.store")
 
 UNDECLARED = {"schema_migration"}
@@ -65,7 +65,7 @@ async def test_declared_columns_have_the_types_of_the_database(db):
 
 
 async def test_migrations_are_applied_once_and_a_changed_one_is_refused(db):
-    migrations = migrations_in(ROOMS)
+    migrations = migrations_in(PACKAGES)
     assert migrations
     assert await apply_migrations(db, migrations) == []
     first = migrations[0]

@@ -16,11 +16,21 @@ from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
 from esante.identity.access import Requester, SoftwareClient, requester_of
 from esante.services.record import Deposit
-from esante.services.subscriptions import Policy, Subscriptions, api_routes, networks, page_routes, policy
+from esante.services.subscriptions import (
+    Policy,
+    Subscriptions,
+    api_routes,
+    networks,
+    page_routes,
+    policy,
+    register_topics,
+)
 from tests.services.record.conftest import BASE, World, open_world
+from tests.support.declared import DECLARED_TOPICS
 
 from .receivers import receiving
 
+register_topics(DECLARED_TOPICS)
 FHIR = {"Content-Type": "application/fhir+json"}
 GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 DOCUMENTS = "https://esante.lu/fhir/SubscriptionTopic/documents"

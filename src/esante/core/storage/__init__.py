@@ -1,10 +1,18 @@
 """PostgreSQL and the object store: the only room that opens either."""
 
 from esante.core.storage.cluster import distribute_tables
+from esante.core.storage.connect import open_database
 from esante.core.storage.database import Database, Overloaded, Unavailable, insert, insert_many, insert_parts
 from esante.core.storage.dataloader import DataLoader
+from esante.core.storage.embedded_host import EmbeddedError
 from esante.core.storage.keyfile import key_file
-from esante.core.storage.migrations import Migration, apply_migrations, migrations_in, pending_migrations
+from esante.core.storage.migrations import (
+    Migration,
+    PendingMigrations,
+    apply_migrations,
+    migrations_in,
+    pending_migrations,
+)
 from esante.core.storage.objects import INLINE_LIMIT, Objects, sha256
 from esante.core.storage.pool import Connection
 from esante.core.storage.table import TABLES, Kind, Row, Table
@@ -17,10 +25,12 @@ __all__ = [
     "Connection",
     "DataLoader",
     "Database",
+    "EmbeddedError",
     "Kind",
     "Migration",
     "Objects",
     "Overloaded",
+    "PendingMigrations",
     "Row",
     "Table",
     "Unavailable",
@@ -32,6 +42,7 @@ __all__ = [
     "key_file",
     "key_of",
     "migrations_in",
+    "open_database",
     "pending_migrations",
     "sha256",
     "time_of",

@@ -16,6 +16,10 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 """
 
 
+class PendingMigrations(RuntimeError):
+    """The schema of the database is older than the program."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One SQL file of a room: `0001_tables.sql` is number 1, name "tables"."""
@@ -32,11 +36,11 @@ class Migration:
 
 
 def migrations_in(packages: Sequence[str]) -> list[Migration]:
-    """The migrations of `packages` (dotted names under `esante`), in the order they must be applied."""
+    """Return the migrations of `packages` (import names), in the order in which they must be applied."""
     found = []
     for package in packages:
         room = package.rpartition(".")[2]
-        folder = files("esante").joinpath(*package.split("."), "migrations")
+        folder = files(package) / "migrations"
         entries = folder.iterdir() if folder.is_dir() else []
         for file in sorted(entries, key=lambda entry: entry.name):
             number, _, name = file.name.removesuffix(".sql").partition("_")

@@ -3,6 +3,7 @@
 from esante.core.web.body_queue import LargeBodies, give_back
 from esante.core.web.cors import Cors
 from esante.core.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
+from esante.core.web.metering import Meter, Metering
 from esante.core.web.pagination import (
     Page,
     decode_cursor,
@@ -21,7 +22,16 @@ from esante.core.web.problems import (
     outcome,
     readable,
 )
-from esante.core.web.rendering import LANGUAGE_COOKIE, environment, gettext_of, language_of, redirect, render
+from esante.core.web.rendering import (
+    LANGUAGE_COOKIE,
+    environment,
+    gettext_of,
+    language_of,
+    redirect,
+    register_package,
+    render,
+    render_part,
+)
 from esante.core.web.requests import origin_of, read_body, read_form, too_large
 from esante.core.web.routing import grouped
 from esante.core.web.security_headers import SecurityHeaders
@@ -39,6 +49,8 @@ __all__ = [
     "TIME_ZONE",
     "Cors",
     "LargeBodies",
+    "Meter",
+    "Metering",
     "Page",
     "Problem",
     "SecurityHeaders",
@@ -64,7 +76,9 @@ __all__ = [
     "read_form",
     "readable",
     "redirect",
+    "register_package",
     "render",
+    "render_part",
     "set_cookie",
     "show_date",
     "show_datetime",

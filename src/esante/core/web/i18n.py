@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from babel import dates
 from babel.messages.pofile import read_po
@@ -43,12 +44,27 @@ class Translator:
         return found[self._plural(number)]
 
 
+_locales: list[Traversable] = [files("esante.core.web") / "locale"]
+
+
+def register_locale(folder: Traversable) -> None:
+    """Use the catalogues in a folder as well: `<language>/LC_MESSAGES/messages.po`."""
+    _locales.append(folder)
+    translator.cache_clear()
+
+
 @cache
 def translator(language: str) -> Translator:
-    """The translator of a language of `LANGUAGES`."""
-    path = files("esante.core.web") / "locale" / language / "LC_MESSAGES" / "messages.po"
-    if not path.is_file():
-        return Translator(language, {})
+    """Return the translator of a language of `LANGUAGES`."""
+    texts: dict[str, str | tuple[str, ...]] = {}
+    for folder in _locales:
+        path = folder / language / "LC_MESSAGES" / "messages.po"
+        if path.is_file():
+            texts |= _read_catalogue(path, language)
+    return Translator(language, texts)
+
+
+def _read_catalogue(path: Traversable, language: str) -> dict[str, str | tuple[str, ...]]:
     with path.open("rb") as file:
         catalog = read_po(file, locale=language)
     texts: dict[str, str | tuple[str, ...]] = {}
@@ -56,7 +72,7 @@ def translator(language: str) -> Translator:
         if message.id and message.string and not message.fuzzy:
             key = message.id if isinstance(message.id, str) else message.id[0]
             texts[key] = message.string if isinstance(message.string, str) else tuple(message.string)
-    return Translator(language, texts)
+    return texts
 
 
 _LOCALES = {"en": "en_GB"}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,29 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from esante.core.storage import Unavailable
-from esante.core.web.i18n import DEFAULT, LANGUAGES, show_date, show_datetime, show_span, translator
+from esante.core.web.i18n import DEFAULT, LANGUAGES, register_locale, show_date, show_datetime, show_span, translator
 
 LANGUAGE_COOKIE = "esante_lang"
 
 
+_PROGRAM = Path(__file__).parents[2]
+_template_folders = sorted(_PROGRAM.rglob("templates"))
+
+
+def register_package(package: str) -> None:
+    """Use the folders `templates` and `locale` of a package that lies outside the program."""
+    folder = Path(str(files(package)))
+    if not folder.is_relative_to(_PROGRAM) and folder / "templates" not in _template_folders:
+        _template_folders.append(folder / "templates")
+        environment.cache_clear()
+        register_locale(folder / "locale")
+
+
 @cache
 def environment(language: str) -> Environment:
-    """The template environment of a language: every room's `templates/` folder, autoescaping, strict."""
-    rooms = Path(__file__).parents[2]
+    """Return the template environment of a language: every package's `templates` folder, autoescaping, strict."""
     env = Environment(
-        loader=FileSystemLoader(sorted(rooms.rglob("templates"))),
+        loader=FileSystemLoader(_template_folders),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -63,10 +76,17 @@ async def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """A page. Templates also get `request`, `path`, `session` (or None) and `csrf_token`."""
+    """Return a page. Templates also get `request`, `path`, `session` (or None), `csrf_token` and `navigation`."""
+    text = await render_part(request, template, **context)
+    return HTMLResponse(text, status, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+async def render_part(request: Request, template: str, **context: Any) -> Markup:
+    """Return a part of a page as HTML; its template gets what that of a page gets."""
     session = await _session_of(request)
     token = session.csrf if session else ""
-    text = (
+    state = request.app.state
+    return Markup(  # noqa: S704 - the templates escape
         environment(language_of(request))
         .get_template(template)
         .render(
@@ -76,11 +96,11 @@ async def render(
             csrf_token=token,
             csrf_field=Markup('<input type="hidden" name="_csrf" value="{}">').format(token),
             now=datetime.now(UTC),
-            demo=getattr(request.app.state, "demo", False),
+            demo=getattr(state, "demo", False),
+            navigation=getattr(state, "navigation", {}),
             **context,
         )
     )
-    return HTMLResponse(text, status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
 async def _session_of(request: Request) -> Any:

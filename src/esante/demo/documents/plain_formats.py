@@ -7,7 +7,6 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
-from fpdf import FPDF
 from PIL import Image, ImageDraw
 
 from esante.demo.documents.table_rows import about, day_text, header, row, title_of, writer
@@ -28,6 +27,8 @@ def text(paper: Paper) -> bytes:
 
 def pdf(paper: Paper) -> bytes:
     """The paper as a PDF of one or more pages with real text."""
+    from fpdf import FPDF  # half a second to load
+
     page = FPDF(format="A4")
     page.set_creation_date(paper.at)
     page.set_producer("esante demo")

@@ -6,12 +6,13 @@ from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
+from esante.contract import Platform
 from esante.core.storage import INLINE_LIMIT, Row
 from esante.demo.document_rows import Piece
 from esante.demo.history.grants import Look
 from esante.demo.model import Citizen, World
-from esante.demo.platform import Platform
 from esante.identity.access import (
+    Access,
     Action,
     Confidentiality,
     Consent,
@@ -94,7 +95,7 @@ class History:
         """A grant, told by who gave or took it."""
         citizen = self._by_person[grant.person_id]
         actor = requester_of(citizen.person) if grant.kind is GrantKind.CIRCLE else self.requester(grant.holder_id)
-        return self._platform.access.grants.grant_rows(grant, actor.actor, _origin(actor), at=grant.since)
+        return self._platform[Access].grants.grant_rows(grant, actor.actor, _origin(actor), at=grant.since)
 
     def requester(self, holder: UUID) -> Requester:
         """The requester that a professional (at work) or an organisation is."""

@@ -44,7 +44,7 @@ from esante.identity.access.model import (
     StayStatus,
     Verdict,
 )
-from esante.identity.access.pages.sharing import page_routes
+from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.rules import decide, explain, opening_grant
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient

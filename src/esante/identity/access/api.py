@@ -61,7 +61,7 @@ def api_routes(
         return await _read(request, await access.authorize(request, "AuditEvent", "r"), journal, base_url)
 
     return [
-        *discovery.routes(access.identity, capabilities() if resources is None else resources),
+        *discovery.routes(access.id_tokens, capabilities() if resources is None else resources),
         Route("/oauth/token", _oauth(_token, access), methods=["POST"]),
         Route("/oauth/introspect", _oauth(_introspect, access), methods=["POST"]),
         Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),
@@ -88,14 +88,14 @@ def capabilities() -> list[Json]:
 
 
 async def _token(request: Request, access: Access) -> Response:
-    issued = await access.smart.token(await _oauth_form(request), origin_of(request))
+    issued = await access.tokens.issue(await _oauth_form(request), origin_of(request))
     return JSONResponse(
         {
-            "access_token": issued.token,
+            "access_token": issued.access_token,
             "token_type": "bearer",
             "expires_in": int(issued.lifetime.total_seconds()),
             "scope": " ".join(sorted(issued.scopes)),
-            **issued.more,
+            **issued.extra,
         },
         headers=_NO_STORE,
     )
@@ -103,12 +103,12 @@ async def _token(request: Request, access: Access) -> Response:
 
 async def _introspect(request: Request, access: Access) -> Response:
     authorization = request.headers.get("authorization", "")
-    answer = await access.smart.introspect(authorization, await _oauth_form(request), origin_of(request))
+    answer = await access.tokens.introspect(authorization, await _oauth_form(request), origin_of(request))
     return JSONResponse(answer, headers=_NO_STORE)
 
 
 async def _revoke(request: Request, access: Access) -> Response:
-    await access.smart.revoke(await _oauth_form(request), origin_of(request))
+    await access.tokens.revoke(await _oauth_form(request), origin_of(request))
     return Response(headers=_NO_STORE)
 
 

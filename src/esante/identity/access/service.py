@@ -23,21 +23,21 @@ from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.model import Consent, RecordState, Requester
 from esante.identity.access.smart import authorization_store
-from esante.identity.access.smart.authorization import Apps
-from esante.identity.access.smart.clients import Clients
-from esante.identity.access.smart.id_token import Identity
-from esante.identity.access.smart.scopes import Query, covered, reaching, require_scope
-from esante.identity.access.smart.token_endpoint import Smart
-from esante.identity.access.smart.token_grants import Connections
+from esante.identity.access.smart.authorization import AppAuthorizations
+from esante.identity.access.smart.clients import ClientRegistry
+from esante.identity.access.smart.id_token import IdTokenIssuer
+from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
+from esante.identity.access.smart.token_endpoint import TokenEndpoints
+from esante.identity.access.smart.token_grants import TokenGrants
 from esante.identity.directory import Directory
 
 
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `smart` are the use
-    cases of their name, `sessions` the sessions of people who are signed in, `identity` signs the ID tokens of apps.
-    `base_url`: the platform's address as clients know it; `identity_key`: see `Identity`.
+    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `tokens` are the use
+    cases of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
+    `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Access:
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
         self.emergencies = Emergencies(db, journal, directory, self._limits)
         self.restrictions = Restrictions(db, journal, directory)
-        self.identity = Identity(base_url, identity_key)
-        self.clients = Clients(db, journal, directory)
-        self.apps = Apps(db, journal, directory, self.clients, self._signin, base_url)
-        connections = Connections(db, journal, self._signin, self.sessions, self.identity)
-        self.smart = Smart(
-            db, journal, directory, self._signin, self.clients, connections, self.identity, self._limits
+        self.id_tokens = IdTokenIssuer(base_url, identity_key)
+        self.clients = ClientRegistry(db, journal, directory)
+        self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
+        token_grants = TokenGrants(db, journal, self._signin, self.sessions, self.id_tokens)
+        self.tokens = TokenEndpoints(
+            db, journal, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
         )
 
     async def consent(self, person_id: UUID) -> Consent:
@@ -91,7 +91,7 @@ class Access:
         Raises: Problem 401 without authentication, 403 when the token does not cover them, or only a part of the
         resources (see `authorize_queries`).
         """
-        requester = reaching(await self.authenticate(request), resource, letters)
+        requester = resolve_patient_context(await self.authenticate(request), resource, letters)
         await self.require_scope(requester, resource, letters)
         return requester
 
@@ -101,9 +101,9 @@ class Access:
         The token covers a resource that matches one of the queries; an empty query, which is then the only one,
         matches all. Whoever applies the queries must understand each of them in full. Raises: as `authorize`.
         """
-        requester = reaching(await self.authenticate(request), resource, letters)
+        requester = resolve_patient_context(await self.authenticate(request), resource, letters)
         try:
-            return requester, covered(requester, resource, letters)
+            return requester, covering_queries(requester, resource, letters)
         except Problem:
             await self._record_missing_scope(requester, resource, letters)
             raise
@@ -124,7 +124,7 @@ class Access:
     def covered_queries(self, requester: Requester, resource: str, letters: str) -> list[Query]:
         """Return the queries of a requester's token for a type, as `authorize_queries`; [] when no scope covers it."""
         try:
-            return covered(requester, resource, letters)
+            return covering_queries(requester, resource, letters)
         except Problem:
             return []
 
@@ -170,7 +170,7 @@ class Access:
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
             await store.delete_expired(conn, now)
-            await authorization_store.tidy(conn, now - timedelta(days=1))
+            await authorization_store.delete_expired(conn, now - timedelta(days=1))
 
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""

@@ -3,7 +3,7 @@
 from esante.services.bulletin.compilation.event_lake import SCHEMA
 from esante.services.bulletin.compilation.indicator_spec import Recipe
 from esante.services.bulletin.compilation.monthly_counts import shifted
-from esante.services.bulletin.compilation.service_metrics import Meter, Metered, observe
+from esante.services.bulletin.compilation.service_metrics import observe
 from esante.services.bulletin.dissemination.publisher import Pusher
 from esante.services.bulletin.dissemination.udata_client import PortalError, Target
 from esante.services.bulletin.model import (
@@ -42,8 +42,6 @@ __all__ = [
     "IndicatorKind",
     "Issue",
     "Measure",
-    "Meter",
-    "Metered",
     "PlatformObserved",
     "PortalError",
     "Protection",

@@ -89,6 +89,8 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     id: str
+    position: int = 1_000
+    """The place among all indicators."""
     unit: str
     kind: IndicatorKind
     measure: Measure

@@ -1,5 +1,6 @@
-"""The page of notices."""
+"""The page of notices, and their part of the home page."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from starlette.requests import Request
@@ -9,11 +10,10 @@ from starlette.routing import Route
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.notices.service import Notices
-from esante.services.record import CATEGORIES
 
 
-def routes(notices: Notices, access: Access) -> list[Route]:
-    """`/notices` (list) and `/notices/read` (mark one, or all up to one)."""
+def routes(notices: Notices, access: Access, categories: Mapping[str, str]) -> list[Route]:
+    """Return `/notices` (list) and `/notices/read` (mark one, or all up to one); `categories`: labels by code."""
 
     async def listed(request: Request) -> Response:
         requester = await access.page_requester(request, kinds=("patient",))
@@ -26,7 +26,7 @@ def routes(notices: Notices, access: Access) -> list[Route]:
             next=page.next,
             cursor=cursor,
             unread=any(notice.read_at is None for notice in page.items),
-            categories=CATEGORIES,
+            categories=categories,
         )
 
     async def read(request: Request) -> Response:

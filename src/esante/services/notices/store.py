@@ -1,10 +1,12 @@
 """The SQL of notices."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
+from esante.contract import NoticeKind
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.services.notices.model import Notice
 
@@ -24,14 +26,14 @@ NOTICE = Table(
 
 
 def row(notice: Notice) -> Row:
-    """The row of a new notice."""
+    """Return the row of a new notice."""
     return (
         NOTICE,
         (
             notice.person_id,
             notice.id,
             notice.at,
-            notice.kind,
+            notice.kind.name,
             notice.actor,
             " ".join(notice.categories),
             notice.document_id,
@@ -39,36 +41,42 @@ def row(notice: Notice) -> Row:
     )
 
 
-async def page(db: Database, person_id: UUID, before: UUID | None, limit: int) -> list[Notice]:
-    """A person's notices, newest first, older than `before`."""
+async def page(
+    db: Database, person_id: UUID, before: UUID | None, limit: int, kinds: Mapping[str, NoticeKind]
+) -> list[Notice]:
+    """Return a person's notices of the known `kinds`, newest first, older than `before`."""
     rows = await db.fetch(
         """
-        SELECT * FROM notice WHERE person_id = $1 AND ($2::uuid IS NULL OR notice_id < $2)
+        SELECT * FROM notice WHERE person_id = $1 AND ($2::uuid IS NULL OR notice_id < $2) AND kind = ANY($4)
         ORDER BY notice_id DESC LIMIT $3
         """,
         person_id,
         before,
         limit,
+        [*kinds],
     )
-    return [_notice(row) for row in rows]
+    return [_notice(row, kinds) for row in rows]
 
 
-async def unread(db: Database, person_id: UUID, first: list[str], limit: int) -> list[Notice]:
-    """A person's unread notices: those of the kinds `first`, then the others; each newest first."""
+async def unread(
+    db: Database, person_id: UUID, first: list[str], limit: int, kinds: Mapping[str, NoticeKind]
+) -> list[Notice]:
+    """Return a person's unread notices: those of the kinds `first`, then the others; each newest first."""
     rows = await db.fetch(
         """
-        SELECT * FROM notice WHERE person_id = $1 AND read_at IS NULL
+        SELECT * FROM notice WHERE person_id = $1 AND read_at IS NULL AND kind = ANY($4)
         ORDER BY kind = ANY($2) DESC, notice_id DESC LIMIT $3
         """,
         person_id,
         first,
         limit,
+        [*kinds],
     )
-    return [_notice(row) for row in rows]
+    return [_notice(row, kinds) for row in rows]
 
 
 async def mark_read(conn: Connection, person_id: UUID, upto: UUID, at: datetime) -> int:
-    """Mark a person's notices up to one (that one included) as read; returns how many were unread."""
+    """Mark a person's notices up to one (included) as read; return how many were unread."""
     rows = await conn.fetch(
         """
         UPDATE notice SET read_at = $3
@@ -82,7 +90,7 @@ async def mark_read(conn: Connection, person_id: UUID, upto: UUID, at: datetime)
 
 
 async def mark_one_read(conn: Connection, person_id: UUID, notice_id: UUID, at: datetime) -> int:
-    """Mark one notice as read; returns 1, or 0 where there was nothing to mark."""
+    """Mark one notice as read; return 1, or 0 when it was read or is not there."""
     rows = await conn.fetch(
         """
         UPDATE notice SET read_at = $3
@@ -95,12 +103,12 @@ async def mark_one_read(conn: Connection, person_id: UUID, notice_id: UUID, at: 
     return len(rows)
 
 
-def _notice(row: asyncpg.Record) -> Notice:
+def _notice(row: asyncpg.Record, kinds: Mapping[str, NoticeKind]) -> Notice:
     return Notice(
         person_id=row["person_id"],
         id=row["notice_id"],
         at=row["at"],
-        kind=row["kind"],
+        kind=kinds[row["kind"]],
         actor=row["actor"],
         categories=tuple(row["categories"].split()),
         document_id=row["document_id"],

@@ -35,7 +35,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.pages.record import file_name
 from esante.services.record.pages.record import routes as page_routes
-from esante.services.record.visibility import Focus, Look
+from esante.services.record.visibility import Look
 
 __all__ = [
     "CATEGORIES",
@@ -62,7 +62,6 @@ __all__ = [
     "Extracts",
     "Filters",
     "Finding",
-    "Focus",
     "InvalidContent",
     "Listed",
     "Look",

@@ -6,27 +6,14 @@ Looking tells the journal nothing. Who tells somebody of a document, tells the j
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
+from esante.contract import Focus
 from esante.core.storage import Connection
 from esante.identity.access import Access, Consent, Requester, Verdict
 from esante.services.record import rules
 from esante.services.record.documents import store
 from esante.services.record.model import Document
-
-
-class Focus(NamedTuple):
-    """A thing in a person's record: the type of its FHIR resource, and its keys."""
-
-    type: str
-    person_id: UUID
-    id: UUID
-
-    @property
-    def reference(self) -> str:
-        """Its address under /fhir."""
-        return f"{self.type}/{self.person_id.hex}{self.id.hex}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from esante.services.subscriptions.pages import routes as page_routes
 from esante.services.subscriptions.policy import Policy, networks, policy
 from esante.services.subscriptions.resources import INSTANTIATES, capability
 from esante.services.subscriptions.service import Subscriptions
-from esante.services.subscriptions.topics import TOPICS, Topic
+from esante.services.subscriptions.topics import TOPICS, register_topics
 
 __all__ = [
     "INSTANTIATES",
@@ -30,10 +30,10 @@ __all__ = [
     "Subscription",
     "Subscriptions",
     "Told",
-    "Topic",
     "api_routes",
     "capability",
     "networks",
     "page_routes",
     "policy",
+    "register_topics",
 ]

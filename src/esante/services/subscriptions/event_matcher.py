@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from esante.contract import Focus, Topic
 from esante.core.journal import Consumer, Entry
 from esante.core.storage import Connection, insert
-from esante.services.record import Focus, Record
+from esante.services.record import Record
 from esante.services.subscriptions import rules, store
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.topics import TOPICS, Topic, foci_of
+from esante.services.subscriptions.topics import TOPICS, foci_of
 
 Happened = list[tuple[Entry, Topic, Focus]]
 

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
+from esante.contract import Focus
 from esante.core.journal import Event, event
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Requester
-from esante.services.record import Focus
 
 Resource = dict[str, Any]
 

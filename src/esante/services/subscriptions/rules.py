@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from esante.contract import Focus
 from esante.identity.access import Purpose, Requester, Verdict
-from esante.services.record import Focus, Look
+from esante.services.record import Look
 from esante.services.subscriptions.model import Status, Subscription
 from esante.services.subscriptions.policy import Policy
 from esante.services.subscriptions.topics import TOPICS

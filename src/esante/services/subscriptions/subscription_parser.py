@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from esante.contract import Topic
 from esante.core.fhir.rest.http import token_of
 from esante.core.web import N_, Problem
 from esante.services.subscriptions.model import Content, Endpoint, Resource, Status, Wish
 from esante.services.subscriptions.policy import Policy
-from esante.services.subscriptions.topics import TOPICS, Topic
+from esante.services.subscriptions.topics import TOPICS
 
 GUIDE = "http://hl7.org/fhir/uv/subscriptions-backport"
 _EXTENSION = f"{GUIDE}/StructureDefinition"

@@ -26,7 +26,7 @@ from esante.identity.access.events import (
 )
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
-from esante.identity.access.smart.scope_labels import in_words
+from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
 
 MAX_SCANNED = 2_000
@@ -90,6 +90,8 @@ _ENDED_WORDS = {
 _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
 
+_SCAN_PAGE, _SCANNED = 100, 1_000
+"""Entries read at a time, and at most, for the accesses of others."""
 _MAX_NAMES = 3
 """How many categories of documents a line names."""
 
@@ -240,7 +242,7 @@ def _app_words(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
 
 def _category_names(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
     if isinstance(event, AppAllowed):
-        return tuple(wording.title for wording in in_words(event.scopes.split(), "patient", _))
+        return tuple(label.title for label in label_scopes(event.scopes.split(), "patient", _))
     return tuple(_(labels.get(key, key)) for key in event.categories) if isinstance(event, AccessEvent) else ()
 
 
@@ -297,3 +299,16 @@ def _grant_name(access: AccessEvent | None, _: Gettext) -> str:
     if access is None or not access.grant_kind or access.grant_kind not in set(GrantKind):
         return ""
     return _(GRANT_KINDS[GrantKind(access.grant_kind)])
+
+
+async def accesses_of_others(journal: Journal, person_id: UUID, wanted: int) -> list[Entry]:
+    """Return the newest accesses by anybody but the person, at most `wanted` from the newest 1,000 entries."""
+    found: list[Entry] = []
+    before: UUID | None = None
+    for _ in range(_SCANNED // _SCAN_PAGE):
+        page = await journal.entries_of(person_id, access_types(), before=before, limit=_SCAN_PAGE)
+        found += [entry for entry in page if entry.event is not None and entry.actor.id != entry.person_id]
+        if len(found) >= wanted or len(page) < _SCAN_PAGE:
+            break
+        before = page[-1].id
+    return found[:wanted]

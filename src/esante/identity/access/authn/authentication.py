@@ -19,8 +19,8 @@ from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.events import SignedIn, SignedOut, TokenIssued
 from esante.identity.access.model import Requester
 from esante.identity.access.smart import client_store
-from esante.identity.access.smart.client_store import Token
-from esante.identity.access.smart.protocol import SECRET, kept_as, new_secret
+from esante.identity.access.smart.client_store import AccessToken
+from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secret, hash_secret
 from esante.identity.access.smart.scopes import common_scopes
 from esante.identity.directory import Directory, Organization, Person, Practitioner
 
@@ -97,7 +97,7 @@ class Authenticator:
     ) -> None:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._limits = limits
-        self._tokens: dict[bytes, tuple[float, Token, Requester]] = {}
+        self._tokens: dict[bytes, tuple[float, AccessToken, Requester]] = {}
         self._workplaces: dict[UUID, tuple[float, frozenset[UUID]]] = {}
 
     async def authenticate(self, request: Request) -> Requester:
@@ -120,7 +120,7 @@ class Authenticator:
         """
         scopes = known.scopes
         if known.client_id:
-            client = await client_store.client(self._db, known.client_id)
+            client = await client_store.find_client(self._db, known.client_id)
             if client is None:
                 return None
             scopes = None if scopes is None else common_scopes(scopes, client.scopes)
@@ -207,9 +207,9 @@ class Authenticator:
         connection_id: UUID | None = None,
     ) -> tuple[str, list[Row]]:
         """Return a new bearer token, and the rows of its SHA-256 and of its journal entry; the token is not stored."""
-        value, until = new_secret(), datetime.now(UTC) + lifetime
+        value, until = generate_secret(), datetime.now(UTC) + lifetime
         client_id = client_id or requester.client_id
-        token = Token(
+        token = AccessToken(
             principal=principal_of(replace(requester, client_id=client_id)),
             scopes=scopes,
             expires_at=until,
@@ -218,9 +218,9 @@ class Authenticator:
         )
         event = TokenIssued(scopes=" ".join(sorted(scopes)), until=until, client_id=client_id)
         entry = self._journal.rows_for(requester, event, person_id=_filed_under(requester))
-        return value, [client_store.token_row(kept_as(value), token), *entry]
+        return value, [client_store.token_row(hash_secret(value), token), *entry]
 
-    async def find_bearer_token(self, header: str) -> Token | None:
+    async def find_bearer_token(self, header: str) -> AccessToken | None:
         """Return the valid bearer token of an Authorization header, or None."""
         found = await self._resolve_token(_bearer_value(header))
         return found[0] if found else None
@@ -236,16 +236,16 @@ class Authenticator:
             raise _unauthorized('Bearer error="invalid_token"', N_("Ask for a new token."))
         return found[1]
 
-    async def find_token(self, value: str) -> Token | None:
+    async def find_token(self, value: str) -> AccessToken | None:
         """Return the valid bearer token of a value, or None."""
         found = await self._resolve_token(value)
         return found[0] if found else None
 
-    async def _resolve_token(self, value: str, origin: str = "") -> tuple[Token, Requester] | None:
+    async def _resolve_token(self, value: str, origin: str = "") -> tuple[AccessToken, Requester] | None:
         """Return a valid token and its requester, whose request comes from `origin`; None when it is not valid."""
-        if not SECRET.fullmatch(value):
+        if not SECRET_PATTERN.fullmatch(value):
             return None
-        key, now = kept_as(value), time.monotonic()
+        key, now = hash_secret(value), time.monotonic()
         cached = self._tokens.get(key)
         if cached and now - cached[0] < CACHE_SECONDS and cached[1].expires_at > datetime.now(UTC):
             since, token, requester = cached
@@ -253,7 +253,7 @@ class Authenticator:
                 requester = replace(requester, origin=origin)
                 self._tokens[key] = since, token, requester
             return token, requester
-        found = await client_store.token(self._db, key)
+        found = await client_store.find_token(self._db, key)
         if found is None:
             return None
         requester = replace(requester_from_principal(found.principal, origin), scopes=found.scopes)

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from esante.core.dated_data import packaged_text
 from esante.core.storage import sha256
+from esante.services.bulletin.declared_data import declared_text
 from esante.services.bulletin.model import Breakdown, Indicator, Measure
 
 LAKE_VERSION = b"1"
@@ -68,7 +69,9 @@ class Recipe:
 
     @cached_property
     def _parsed(self) -> _Indicators:
-        return msgspec.convert(_toml(self.indicators_toml), _Indicators)
+        parsed = msgspec.convert(_toml(self.indicators_toml), _Indicators)
+        ordered = tuple(sorted(parsed.indicator, key=lambda indicator: indicator.position))
+        return msgspec.structs.replace(parsed, indicator=ordered)
 
     @cached_property
     def lake(self) -> _Lake:
@@ -129,10 +132,10 @@ class Recipe:
 
     @classmethod
     def packaged(cls) -> "Recipe":
-        """The recipe of this version of the program."""
-        folder = files("esante.services.bulletin") / "data"
-        one, two, three = ((folder / f"{name}.toml").read_bytes() for name in ("indicators", "lake", "protection"))
-        return cls(indicators_toml=one, lake_toml=two, protection_toml=three).checked()
+        """Return the recipe of this version of the program: what all packages declare."""
+        protection = packaged_text("esante.services.bulletin", "protection.toml").encode()
+        indicators, lake = (declared_text(name).encode() for name in ("indicators.toml", "lake.toml"))
+        return cls(indicators_toml=indicators, lake_toml=lake, protection_toml=protection).checked()
 
     def checked(self) -> "Recipe":
         """Itself; raises ValueError that names the row in which something does not fit."""

@@ -1,23 +1,26 @@
 """The declared indicators and breakdowns."""
 
-from functools import cache
-from importlib.resources import files
+from functools import lru_cache
 
 import msgspec
 
+from esante.services.bulletin.declared_data import declared_text
 from esante.services.bulletin.model import Breakdown, Indicator
 
 
 class Declarations(msgspec.Struct, frozen=True):
-    """What data/indicators.toml holds."""
+    """What the files data/indicators.toml hold, in the order of `position`."""
 
     indicator: tuple[Indicator, ...]
     breakdown: tuple[Breakdown, ...]
 
 
-@cache
 def declarations() -> Declarations:
-    """The declarations, read once."""
-    return msgspec.toml.decode(
-        (files("esante.services.bulletin") / "data" / "indicators.toml").read_bytes(), type=Declarations
-    )
+    """Return the declarations of all packages."""
+    return _decoded(declared_text("indicators.toml"))
+
+
+@lru_cache(maxsize=2)
+def _decoded(text: str) -> Declarations:
+    found = msgspec.toml.decode(text, type=Declarations)
+    return Declarations(tuple(sorted(found.indicator, key=lambda one: one.position)), found.breakdown)

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from msgspec.structs import replace
 
+from esante.contract import Focus
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row, insert, uuid7
 from esante.core.web import LargeBodies, decode_cursor, encode_cursor
@@ -53,7 +54,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Showing
 from esante.services.record.rendering.worker_pool import Sandbox
-from esante.services.record.visibility import Focus, Look
+from esante.services.record.visibility import Look
 
 MAX_PAGE = 500
 MAX_REASON = 500

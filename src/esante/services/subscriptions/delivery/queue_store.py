@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from esante.contract import Focus
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.services.record import Focus
 from esante.services.subscriptions.model import DeadLetter, Figures, State, Status, Subscription, TopicEvent
 from esante.services.subscriptions.store import COLUMNS, subscription_of
 

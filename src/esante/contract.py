@@ -1,0 +1,344 @@
+"""The contract by which a package takes part in the platform: one declared `Service`.
+
+A service is added in two places: its folder, whose `declaration.py` holds `SERVICE`, and one line in
+`esante.packages`. The application, the command, the portal, the capability statement, the notices, the subscriptions,
+the bulletin and the demo loop over the declared services; none of them names one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+import click
+from starlette.datastructures import State
+from starlette.routing import BaseRoute
+
+from esante.core.fhir.rest import merge_capabilities
+from esante.core.journal import Consumer, Entry, Event, Journal
+from esante.core.storage import Database, Objects, Unavailable
+from esante.core.types import Json, Progress
+from esante.core.web import Meter
+from esante.identity.access import AccessEvent, Requester
+from esante.identity.directory import Organization, Person, Practitioner
+from esante.settings import Settings
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Platform:
+    """The database, the object store, the journal, and the service objects that the declarations build over them.
+
+    `platform[Record]` is the service object of the class `Record`. `dsn`: the address of the database.
+    """
+
+    def __init__(
+        self,
+        services: Sequence["Service"],
+        settings: Settings,
+        dsn: str,
+        db: Database,
+        objects: Objects,
+        journal: Journal,
+    ) -> None:
+        self.services, self.settings, self.dsn = services, settings, dsn
+        self.db, self.objects, self.journal = db, objects, journal
+        self.meter = Meter()
+        self._built: dict[type, object] = {}
+        for service in services:
+            for built in service.build(self):
+                self._built[type(built)] = built
+
+    def __getitem__(self, kind: type[T]) -> T:
+        """Return the service object of a class. Raises: KeyError when no declared service builds one."""
+        return cast(T, self._built[kind])
+
+    def get(self, kind: type[T]) -> T | None:
+        """Return the service object of a class, or None when none was built."""
+        return cast(T | None, self._built.get(kind))
+
+    def declared(self, name: str) -> list[Any]:
+        """Return what the services declare under a field that holds sequences, in the order of the services."""
+        return [item for service in self.services for item in getattr(service, name)]
+
+    def capability_statement(self) -> Json:
+        """Return the CapabilityStatement of the FHIR API: what all services declare, merged."""
+        return capability_statement(self.services, self.settings.base_url)
+
+    @property
+    def fhir_url(self) -> str:
+        """The address of the FHIR API, as clients know it."""
+        return f"{self.settings.base_url}/fhir"
+
+    @property
+    def categories(self) -> Mapping[str, str]:
+        """The labels (msgids) of the categories of data that events name, by code."""
+        return {code: label for service in self.services for code, label in service.categories.items()}
+
+    async def close(self) -> None:
+        """Close the service objects that hold processes or connections."""
+        for built in self._built.values():
+            if isinstance(built, _Closing):
+                await built.close()
+
+
+class _Closing:
+    """A service object with `close`."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        return hasattr(other, "close")
+
+    async def close(self) -> None:
+        """Release what the object holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavigationItem:
+    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator).
+
+    `label` is a msgid, `icon` the name of a symbol in the portal's icons. Items are shown by ascending `order`.
+    `menu`: shown in the personal menu and not in the main navigation.
+    """
+
+    role: str
+    url: str
+    label: str
+    icon: str = ""
+    order: int = 0
+    menu: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuickAction:
+    """A large link on the home page of a role; `label` and `hint` are msgids, the first one `main` is emphasised."""
+
+    role: str
+    url: str
+    icon: str
+    label: str
+    hint: str
+    order: int = 0
+    main: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeTile:
+    """A part of the home page of a role: `template` rendered with what `load` returns, as `tile`.
+
+    Tiles are shown by ascending `order`, those below 0 before the quick actions; consecutive `half` ones share a row
+    on wide screens.
+    """
+
+    role: str
+    template: str
+    load: Callable[["Platform", Requester], Awaitable[Mapping[str, Any]]]
+    order: int = 0
+    half: bool = False
+
+
+def allowed_and_by_another(entry: Entry) -> bool:
+    """Whether an entry is of something allowed that another than the person did."""
+    return bool(getattr(entry.event, "allowed", True)) and entry.actor.id != entry.person_id
+
+
+def actor_name(entry: Entry) -> str:
+    """Return the name of who acted, or else of the organisation acted for."""
+    return entry.actor.name or entry.actor.organization
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeKind:
+    """A kind of notice to a person: which entries of `event` make one, its text and how it looks.
+
+    `name` is stored. `text` is a msgid that may hold %(actor)s and %(categories)s. `link` is a page of the portal, or
+    "document": the page of the document that the event names. `urgent`: shown above everything else until it is read.
+    """
+
+    name: str
+    event: type[Event]
+    text: str
+    icon: str
+    tone: str
+    link: str
+    urgent: bool = False
+    applies: Callable[[Entry], bool] = allowed_and_by_another
+    actor: Callable[[Entry], str] = actor_name
+
+
+class Focus(NamedTuple):
+    """The resource that an event is about (SubscriptionStatus.notificationEvent.focus), of a person."""
+
+    type: str
+    person_id: UUID
+    id: UUID
+
+    @property
+    def reference(self) -> str:
+        """The resource's relative address."""
+        return f"{self.type}/{self.person_id.hex}{self.id.hex}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicFilter:
+    """A filter of a topic by a code: the code's system, which codes are known, and the code of a resource.
+
+    `code` gets the service's view of the resources and the focus.
+    """
+
+    system: str
+    known: Callable[[str], bool]
+    code: Callable[[Any, Focus], str]
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic of subscriptions (SubscriptionTopic): changes of resources of a type that the subscriber may read.
+
+    `url` is the topic's canonical address, `title` a msgid. `follows`: the events that may be notified, `foci`: the
+    resources that an entry is about. Every topic also has the filter `patient`.
+    """
+
+    url: str
+    title: str
+    description: str
+    resource: str
+    follows: tuple[type[AccessEvent], ...]
+    foci: Callable[[Entry], Iterable[Focus]]
+    filters: Mapping[str, TopicFilter]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Work beside the requests in every process: `run` for ever, or, with `every`, repeated after that time.
+
+    Repeated work may fail: the failure is logged and the work tried again. It must do nothing where another process
+    does it already.
+    """
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    every: timedelta | None = None
+
+    async def keep_running(self) -> None:
+        """Run for ever, or again after each pause; a failure is logged."""
+        while True:
+            try:
+                await self.run()
+            except Unavailable:
+                log.warning("the task %s waits for the database", self.name)
+            except Exception:
+                log.exception("the task %s failed; it is tried again", self.name)
+            await asyncio.sleep(self.every.total_seconds() if self.every else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoCountry:
+    """The synthetic country, as far as the services' demonstration data need it."""
+
+    seed: int
+    now: datetime
+    persons: Sequence[Person]
+    practitioners: Sequence[Practitioner]
+    organizations: Mapping[str, Organization]
+    account_holders: Sequence[Person]
+    """The persons who use the portal."""
+    months: int
+    """Months of invented use before `now`; 0: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoStep:
+    """Demonstration data of a service, loaded once after the persons and their documents.
+
+    `load` may be broken off and is then called again. `background`: loaded beside the running server.
+    """
+
+    name: str
+    load: Callable[["Platform", DemoCountry, Progress], Awaitable[None]]
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPeople:
+    """People to choose from on the sign-in page.
+
+    `everyone` gives `id`, `name`, `role` and `detail` of each; `become` the requester of an id, None for an unknown
+    one.
+    """
+
+    everyone: Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+    become: Callable[[str], Awaitable[Requester | None]]
+
+
+def _nothing(platform: Platform) -> tuple[()]:
+    return ()
+
+
+def _no_capabilities(base_url: str) -> Json:
+    return {}
+
+
+async def _no_start(platform: Platform, state: State) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a package adds to the platform; everything but `package` is optional.
+
+    package        the import name of the package: its folders `migrations`, `templates`, `locale` and `data` are found
+                   there; its last part names the service
+    settings       a frozen dataclass; a field `x` is read from `ESANTE_X` (`Settings.of`)
+    build          makes the service objects, over those of the services declared before
+    routes         HTTP endpoints and pages
+    start          work before the first request of a process; `state` is that of the application
+    consumers      consumers of the journal
+    tasks          work beside the requests
+    capabilities   a part of the CapabilityStatement of the platform at a base URL: `resource`, `operation`,
+                   `interaction`, `security` of `rest`, `instantiates`, `patchFormat`; parts of one resource type
+                   are merged
+    categories     labels of the categories of data that its events name
+    navigation, actions, tiles    of the portal, by role
+    notices        kinds of notices to persons
+    topics         topics of subscriptions
+    commands       commands or groups of the `esante` command
+    demo           demonstration data
+    people         people to choose from on the sign-in page; None: none
+
+    The files `data/indicators.toml` and `data/lake.toml` declare indicators of the bulletin and what of the service's
+    events may leave the journal to be counted (docs/bulletin.md).
+    """
+
+    package: str
+    settings: type | None = None
+    build: Callable[[Platform], Iterable[object]] = _nothing
+    routes: Callable[[Platform], Sequence[BaseRoute]] = _nothing
+    start: Callable[[Platform, State], Awaitable[None]] = _no_start
+    consumers: Callable[[Platform], Sequence[Consumer]] = _nothing
+    tasks: Callable[[Platform], Sequence[Task]] = _nothing
+    capabilities: Callable[[str], Json] = _no_capabilities
+    categories: Mapping[str, str] = field(default_factory=dict)
+    navigation: Sequence[NavigationItem] = ()
+    actions: Sequence[QuickAction] = ()
+    tiles: Sequence[HomeTile] = ()
+    notices: Sequence[NoticeKind] = ()
+    topics: Sequence[Topic] = ()
+    commands: Sequence[click.Command] = ()
+    demo: Sequence[DemoStep] = ()
+    people: Callable[[Platform], SignInPeople | None] = lambda platform: None
+
+    @property
+    def name(self) -> str:
+        """The last part of the package's name."""
+        return self.package.rpartition(".")[2]
+
+
+def capability_statement(services: Iterable[Service], base_url: str) -> Json:
+    """Return the CapabilityStatement of the FHIR API of a platform at `base_url`."""
+    return merge_capabilities([service.capabilities(base_url) for service in services], f"{base_url}/fhir")

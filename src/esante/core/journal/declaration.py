@@ -1,0 +1,28 @@
+"""Declaration of the journal: its sealer, its commands, its place in the portal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from esante.contract import HomeTile, NavigationItem, Platform, Service, Task
+from esante.core.journal.cli import journal
+from esante.core.web import N_
+from esante.identity.access import Requester
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    return [Task(name="sealer", run=platform.journal.sealer.run)]
+
+
+async def _state(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"state": await platform.journal.state()}
+
+
+SERVICE = Service(
+    package="esante.core.journal",
+    tasks=_tasks,
+    navigation=[
+        NavigationItem(role="operator", url="/operator/journal", label=N_("Journal"), icon="journal", order=90),
+    ],
+    tiles=[HomeTile(role="operator", template="journal/tile.html", load=_state, order=90)],
+    commands=[journal],
+)

@@ -1,0 +1,108 @@
+"""The commands of the demo: the synthetic country, who is in it, tokens for them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from esante.app import open_platform
+from esante.command_line import ProgressBar, data_option, platform_command, run, serve_platform
+from esante.contract import Platform
+from esante.demo.accounts import people_json, personas, token_for
+from esante.demo.load import load, load_background
+from esante.settings import Settings
+
+
+@click.command()
+@data_option
+@click.option("--port", type=int, help="Where to listen on 127.0.0.1.  [default: 8000]")
+@click.option("--persons", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another country.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--history",
+    type=click.IntRange(0, 120),
+    default=36,
+    show_default=True,
+    help="Months of invented use, for the bulletin.",
+)
+@click.option("--load-only", is_flag=True, help="Fill the database and stop.")
+def demo(
+    data: Path | None, port: int | None, persons: int, seed: int, workers: int, history: int, *, load_only: bool
+) -> None:
+    """Make a synthetic Luxembourg and serve it; every person in it is invented."""
+    settings = Settings.from_environ(data=data, port=port, demo=True)
+
+    async def fill() -> None:
+        async with open_platform(settings, migrate=True) as platform:
+            await _fill(platform, persons, seed, history)
+
+    run(fill)
+    if not load_only:
+        with _beside(settings, "demo-background"):
+            serve_platform(settings, workers)
+
+
+@click.command("demo-background", hidden=True)
+@data_option
+def background(data: Path | None) -> None:
+    """Load the demonstration data that take long; runs by itself, beside the server."""
+    settings = Settings.from_environ(data=data, demo=True)
+
+    async def work() -> None:
+        async with open_platform(settings) as platform:
+            await load_background(platform)
+
+    os.nice(10)
+    run(work)
+
+
+@click.command()
+@platform_command
+async def people(platform: Platform) -> None:
+    """Print the people of the demo as a JSON array.
+
+    Each has `name`, `role` and `identifiers`; professionals and organisations also `patients`: the identifiers of
+    the persons they have a grant for right now.
+    """
+    click.echo(json.dumps(await people_json(platform), ensure_ascii=False, indent=1))
+
+
+@click.command()
+@click.option("--as", "name", required=True, help="The name of one of `esante people`.")
+@click.option("--hours", type=click.IntRange(1, 24), default=8, show_default=True)
+@platform_command
+async def token(platform: Platform, name: str, hours: int) -> None:
+    """Print a bearer token for the API, for one of the demo's people."""
+    click.echo(await token_for(platform, name, timedelta(hours=hours)))
+
+
+async def _fill(platform: Platform, persons: int, seed: int, history: int) -> None:
+    with ProgressBar("making the country") as progress:
+        await load(platform, persons=persons, seed=seed, history=history, progress=progress)
+    url = platform.settings.base_url
+    click.echo(f"\n  esante is at {url}\n\n  Sign in there as one of these invented people:")
+    for persona in await personas(platform):
+        click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")
+    click.echo("\n  esante people   lists all;  esante token --as NAME   gives a token for the API")
+    if history:
+        click.echo(f"  The bulletin of its past appears at {url}/bulletin in a minute or two")
+    click.echo()
+
+
+@contextmanager
+def _beside(settings: Settings, command: str) -> Iterator[None]:
+    """Run another command of esante meanwhile, in a process of its own."""
+    environment = {**os.environ, **settings.environ()}
+    process = subprocess.Popen([sys.executable, "-m", "esante.cli", command], env=environment)  # noqa: S603 - our own
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,235 @@
+"""Declaration of access control."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import State
+from starlette.routing import BaseRoute
+
+from esante.contract import HomeTile, NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, actor_name
+from esante.core.journal import Consumer, Entry
+from esante.core.types import Json
+from esante.core.web import N_
+from esante.identity.access.api import api_routes, capabilities
+from esante.identity.access.audit.access_log import accesses_of_others
+from esante.identity.access.cli import client
+from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, Granted, StateChanged
+from esante.identity.access.model import GrantKind, RecordState, Requester
+from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.service import Access
+from esante.identity.access.smart.discovery import security
+from esante.identity.directory import Directory
+
+_TILE_ROWS, _REVIEWS, _PATIENTS = 4, 5, 8
+"""Rows of the tiles on the home pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    """`identity_key`: file of the key that signs id tokens; empty: one made under `data`."""
+
+    identity_key: str = ""
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    settings = platform.settings
+    key = Path(settings.of(AccessSettings).identity_key or settings.data / "keys" / "identity.pem")
+    directory = platform[Directory]
+    yield Access(platform.db, platform.journal, directory, base_url=settings.base_url, identity_key=key)
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    access, directory = platform[Access], platform[Directory]
+    resources = platform.capability_statement()["rest"][0]["resource"]
+    return [
+        *api_routes(access, platform.journal, directory, platform.settings.base_url, resources),
+        *page_routes(access, platform.journal, directory, platform.categories),
+    ]
+
+
+async def _start(platform: Platform, state: State) -> None:
+    access = platform[Access]
+    await asyncio.to_thread(access.id_tokens.jwks)  # makes or reads the key now
+    state.sessions, state.knows_origin = access.sessions, access.clients.knows_origin
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return platform[Access].consumers()
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    access = platform[Access]
+
+    async def open_records_and_tidy() -> None:
+        await access.lifecycle.open_due(datetime.now(UTC))
+        await access.tidy()
+
+    return [Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1))]
+
+
+def _capabilities(base_url: str) -> Json:
+    resources = [one for one in capabilities() if one["type"] != "Encounter"]  # the record declares it, stays included
+    return {"resource": resources, "security": security(base_url)}
+
+
+async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    entries = await accesses_of_others(platform.journal, requester.id, _TILE_ROWS)
+    return {"entries": entries, "categories": platform.categories}
+
+
+async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    consent = await platform[Access].consent(requester.id)
+    return {"grants": [grant for grant in consent.grants if grant.holder], "rows": _TILE_ROWS}
+
+
+async def _patients(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"patients": (await platform[Access].grants.list_patients(requester, limit=_PATIENTS)).items}
+
+
+async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    waiting = await platform[Access].emergencies.list_reviews(requester, limit=_REVIEWS)
+    return {"reviews": waiting.items, "more": waiting.next is not None}
+
+
+def _state_is(state: RecordState) -> Any:
+    return lambda entry: entry.event.after == state
+
+
+def _grant_is(kind: GrantKind) -> Any:
+    return lambda entry: entry.event.kind == kind
+
+
+def _holder(entry: Entry) -> str:
+    """Who got the grant: a stay is registered by the hospital's software."""
+    return entry.event.holder or actor_name(entry)
+
+
+_NOTICES = (
+    NoticeKind(
+        name="emergency",
+        event=EmergencyDeclared,
+        text=N_("%(actor)s opened your record in an emergency, without asking you first."),
+        icon="emergency",
+        tone="danger",
+        link="/log",
+        urgent=True,
+    ),
+    NoticeKind(
+        name="emergency_reviewed",
+        event=EmergencyReviewed,
+        text=N_("The agency has examined an emergency access to your record."),
+        icon="check",
+        tone="good",
+        link="/log",
+        applies=lambda entry: True,
+    ),
+    NoticeKind(
+        name="code_used",
+        event=Granted,
+        text=N_("%(actor)s used the code you gave and may now see your record."),
+        icon="key",
+        tone="act",
+        link="/sharing",
+        applies=_grant_is(GrantKind.PRESENCE),
+        actor=_holder,
+    ),
+    NoticeKind(
+        name="stay",
+        event=Granted,
+        text=N_("%(actor)s may see your record during your stay."),
+        icon="hospital",
+        tone="act",
+        link="/sharing",
+        applies=_grant_is(GrantKind.STAY),
+        actor=_holder,
+    ),
+    NoticeKind(
+        name="announced",
+        event=StateChanged,
+        text=N_("Your record will be opened soon. You may object until then."),
+        icon="letter",
+        tone="act",
+        link="/sharing",
+        applies=_state_is(RecordState.ANNOUNCED),
+    ),
+    NoticeKind(
+        name="opened",
+        event=StateChanged,
+        text=N_("Your record is open."),
+        icon="record",
+        tone="good",
+        link="/sharing",
+        applies=_state_is(RecordState.OPEN),
+    ),
+    NoticeKind(
+        name="closed",
+        event=StateChanged,
+        text=N_("Your record is closed. Nobody can see or add anything."),
+        icon="lock",
+        tone="warn",
+        link="/sharing",
+        applies=_state_is(RecordState.CLOSED),
+    ),
+)
+"""The person is notified of changes of the record's state whoever made them: if it was not they, they must know."""
+
+
+SERVICE = Service(
+    package="esante.identity.access",
+    settings=AccessSettings,
+    build=_build,
+    routes=_routes,
+    start=_start,
+    consumers=_consumers,
+    tasks=_tasks,
+    capabilities=_capabilities,
+    navigation=[
+        NavigationItem(role="patient", url="/sharing", label=N_("Sharing"), icon="sharing", order=30),
+        NavigationItem(role="patient", url="/log", label=N_("Who looked"), icon="eye", order=40),
+        NavigationItem(role="patient", url="/apps", label=N_("Apps"), menu=True),
+        NavigationItem(role="practitioner", url="/patients", label=N_("Patients"), icon="people", order=20),
+        NavigationItem(role="practitioner", url="/emergency", label=N_("Emergency"), icon="emergency", order=30),
+        NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
+        NavigationItem(role="operator", url="/operator/reviews", label=N_("Reviews"), icon="check", order=20),
+    ],
+    actions=[
+        QuickAction(
+            role="patient",
+            url="/sharing",
+            icon="key",
+            label=N_("Give a doctor access"),
+            hint=N_("with a code for 24 hours"),
+            order=10,
+            main=True,
+        ),
+        QuickAction(
+            role="practitioner",
+            url="/patients",
+            icon="key",
+            label=N_("Enter a patient's code"),
+            hint=N_("opens the record for as long as the patient chose"),
+            order=10,
+            main=True,
+        ),
+        QuickAction(
+            role="practitioner",
+            url="/emergency",
+            icon="emergency",
+            label=N_("Emergency"),
+            hint=N_("with a reason; the patient is told at once"),
+            order=20,
+        ),
+    ],
+    tiles=[
+        HomeTile(role="patient", template="access/tile_log.html", load=_recent_accesses, order=30, half=True),
+        HomeTile(role="patient", template="access/tile_grants.html", load=_grants, order=40, half=True),
+        HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
+        HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+    ],
+    notices=_NOTICES,
+    commands=[client],
+)

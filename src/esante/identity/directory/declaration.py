@@ -1,0 +1,42 @@
+"""Declaration of the directory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.routing import BaseRoute
+
+from esante.contract import Platform, Service
+from esante.core.types import Json
+from esante.identity.access import Access
+from esante.identity.directory.api import capabilities, routes
+from esante.identity.directory.service import Directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectorySettings:
+    """`matricule_check`: whether a wrong check digit of a matricule is refused, or only warned of."""
+
+    matricule_check: Literal["strict", "warn"] = "warn"
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    settings = platform.settings.of(DirectorySettings)
+    yield Directory(platform.db, platform.journal, settings.matricule_check)
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return [*routes(platform[Directory], platform[Access].authorize_lookup, platform.fhir_url)]
+
+
+def _capabilities(base_url: str) -> Json:
+    return {"resource": capabilities()}
+
+
+SERVICE = Service(
+    package="esante.identity.directory",
+    settings=DirectorySettings,
+    build=_build,
+    routes=_routes,
+    capabilities=_capabilities,
+)

@@ -1,0 +1,32 @@
+"""The packages of the platform, in the order in which they are migrated and built.
+
+A new service is one line here. Further packages are named by the setting `services`.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from esante.contract import Service
+
+PACKAGES = (
+    "esante.core.storage",
+    "esante.core.web",
+    "esante.core.journal",
+    "esante.core.fhir",
+    "esante.identity.directory",
+    "esante.identity.access",
+    "esante.services.record",
+    "esante.services.notices",
+    "esante.services.export",
+    "esante.services.subscriptions",
+    "esante.services.bulletin",
+    "esante.demo",
+    "esante.portal",
+)
+
+
+def declared_services(further: str = "") -> Sequence["Service"]:
+    """Return the declarations of `PACKAGES` and of `further` packages (import names, separated by spaces)."""
+    return [import_module(f"{package}.declaration").SERVICE for package in (*PACKAGES, *further.split())]

@@ -1,0 +1,95 @@
+"""Declaration of the bulletin."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from starlette.routing import BaseRoute
+
+from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
+from esante.core.web import N_
+from esante.identity.access import Access
+from esante.services.bulletin.cli import bulletin
+from esante.services.bulletin.compilation.service_metrics import observe
+from esante.services.bulletin.declared_data import register_packages
+from esante.services.bulletin.demo import load_issues
+from esante.services.bulletin.dissemination.publisher import Pusher
+from esante.services.bulletin.dissemination.udata_client import Target
+from esante.services.bulletin.routes import page_routes
+from esante.services.bulletin.service import Bulletin, Refused
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulletinSettings:
+    """The national open data portal (udata) to which released figures are pushed; `portal_url` empty: none.
+
+    `portal_key` is the API key of a member of `portal_organization` (its id on the portal).
+    """
+
+    portal_url: str = ""
+    portal_key: str = field(default="", repr=False)
+    portal_organization: str = ""
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    register_packages(service.package for service in platform.services)
+    settings = platform.settings
+    key = Path(settings.journal_key or settings.data / "keys" / "journal.pem").with_name("bulletin.key")
+    yield Bulletin.open(platform.db, platform.objects, platform.journal, key, settings.data / "bulletin")
+    portal = settings.of(BulletinSettings)
+    if portal.portal_url and not settings.demo:
+        target = Target(portal.portal_url, portal.portal_key, portal.portal_organization)
+        yield Pusher(platform.db, target, settings.base_url, _files(platform))
+
+
+def _files(platform: Platform) -> Path:
+    return platform.settings.data / "bulletin" / "files"
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    settings = platform.settings
+    return [
+        *page_routes(
+            platform.db,
+            platform[Bulletin],
+            platform[Access],
+            settings.base_url,
+            _files(platform),
+            synthetic=settings.demo,
+        )
+    ]
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    pusher = platform.get(Pusher)
+    return [
+        Task(name="measures", run=lambda: observe(platform.journal, platform.meter)),
+        Task(name="release", run=lambda: _release_due(platform[Bulletin]), every=timedelta(seconds=30)),
+        *([Task(name="open data portal", run=pusher.run)] if pusher else []),
+    ]
+
+
+async def _release_due(bulletin: Bulletin) -> None:
+    """Publish what is approved in the minute in which its embargo ends."""
+    try:
+        await bulletin.release_due(datetime.now(UTC))
+    except Refused:
+        log.info("another process releases at this moment")
+
+
+SERVICE = Service(
+    package="esante.services.bulletin",
+    settings=BulletinSettings,
+    build=_build,
+    routes=_routes,
+    tasks=_tasks,
+    navigation=[
+        NavigationItem(role="operator", url="/operator/bulletin", label=N_("Bulletin"), icon="document", order=30),
+    ],
+    commands=[bulletin],
+    demo=[DemoStep(name="bulletin", load=load_issues, background=True)],
+)

@@ -1,0 +1,60 @@
+"""Declaration of notices."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from esante.contract import DemoCountry, DemoStep, HomeTile, NavigationItem, Platform, Service
+from esante.core.journal import Consumer, advance
+from esante.core.storage import uuid7_floor
+from esante.core.types import Progress
+from esante.core.web import N_
+from esante.identity.access import Access, Requester, requester_of
+from esante.services.notices.pages import routes
+from esante.services.notices.service import Notices
+
+_ROWS = 4
+"""Rows of the tile on the home page."""
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    yield Notices(platform.db, platform.journal, platform.declared("notices"))
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return [*routes(platform[Notices], platform[Access], platform.categories)]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Notices].consumer]
+
+
+async def _unread(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"notices": await platform[Notices].unread(requester.id, limit=_ROWS), "categories": platform.categories}
+
+
+async def _load_demo(platform: Platform, country: DemoCountry, progress: Progress) -> None:
+    """Make the notices of the past, and mark those older than 30 days as read for people who use their account."""
+    notices = platform[Notices]
+    while await advance(platform.db, notices.consumer):
+        pass
+    old = uuid7_floor(country.now - timedelta(days=30))
+    for place, person in enumerate(country.account_holders, 1):
+        await notices.mark_read(requester_of(person), old)
+        progress(place, len(country.account_holders), "notices")
+
+
+SERVICE = Service(
+    package="esante.services.notices",
+    build=_build,
+    routes=_routes,
+    consumers=_consumers,
+    navigation=[NavigationItem(role="patient", url="/notices", label=N_("Notices"), icon="bell", order=50)],
+    tiles=[
+        HomeTile(role="patient", template="notices/tile_urgent.html", load=_unread, order=-10),
+        HomeTile(role="patient", template="notices/tile.html", load=_unread, order=10),
+    ],
+    demo=[DemoStep(name="notices", load=_load_demo)],
+)

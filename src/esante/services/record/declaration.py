@@ -1,0 +1,107 @@
+"""Declaration of the shared care record."""
+
+from collections.abc import Iterable
+
+from starlette.routing import BaseRoute
+
+from esante.contract import NavigationItem, NoticeKind, Platform, QuickAction, Service, allowed_and_by_another
+from esante.core.types import Json
+from esante.core.web import N_
+from esante.identity.access import Access
+from esante.identity.directory import Directory
+from esante.services.record.categories import CATEGORIES
+from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
+from esante.services.record.documents.mhd_api import capabilities, routes
+from esante.services.record.documents.service import Record
+from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
+from esante.services.record.pages.record import routes as page_routes
+from esante.services.record.topics import TOPICS
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    yield Record(platform.db, platform.objects, platform.journal, platform[Directory], platform[Access])
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    record, access, directory = platform[Record], platform[Access], platform[Directory]
+    return [*routes(record, directory, access, platform.fhir_url), *page_routes(record, access, directory)]
+
+
+def _capabilities(base_url: str) -> Json:
+    operations = [
+        {"type": type_, "operation": [{"name": name, "definition": url} for name, url in named.items()]}
+        for type_, named in OPERATIONS.items()
+    ]
+    return {
+        "resource": [*capabilities(), *operations, {"type": "Patient", "documentation": OF_PATIENTS}],
+        "interaction": [{"code": "batch"}, {"code": "transaction"}],
+        "patchFormat": [PATCH_FORMAT],
+    }
+
+
+_NOTICES = (
+    NoticeKind(
+        name="deposited",
+        event=DepositedEvent,
+        text=N_("New in your record from %(actor)s: %(categories)s."),
+        icon="document",
+        tone="act",
+        link="document",
+    ),
+    NoticeKind(
+        name="replaced",
+        event=Replaced,
+        text=N_("%(actor)s replaced a document by a new version: %(categories)s."),
+        icon="document",
+        tone="act",
+        link="document",
+    ),
+    NoticeKind(
+        name="withdrawn",
+        event=Withdrawn,
+        text=N_("%(actor)s withdrew a document: %(categories)s."),
+        icon="close",
+        tone="warn",
+        link="document",
+    ),
+    NoticeKind(
+        name="misfiled",
+        event=Corrected,
+        text=N_("A document of another person was in your record by mistake. %(actor)s has taken it out."),
+        icon="warning",
+        tone="warn",
+        link="/record",
+        applies=lambda entry: allowed_and_by_another(entry) and entry.event.moved == "out",
+    ),
+    NoticeKind(
+        name="refiled",
+        event=Corrected,
+        text=N_("A document of yours had been filed with another person. It is in your record now: %(categories)s."),
+        icon="warning",
+        tone="warn",
+        link="document",
+        applies=lambda entry: allowed_and_by_another(entry) and entry.event.moved != "out",
+    ),
+)
+
+
+SERVICE = Service(
+    package="esante.services.record",
+    build=_build,
+    routes=_routes,
+    capabilities=_capabilities,
+    categories={code: category.label for code, category in CATEGORIES.items()},
+    navigation=[NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20)],
+    actions=[
+        QuickAction(
+            role="patient",
+            url="/record",
+            icon="record",
+            label=N_("My record"),
+            hint=N_("letters, results, vaccinations"),
+            order=20,
+        ),
+    ],
+    notices=_NOTICES,
+    topics=TOPICS,
+)
