@@ -11,9 +11,9 @@ from lxml import etree
 from PIL import Image
 
 from esante.core.fhir import check
-from esante.demo import documents_of, world
-from esante.demo.documents.care_case import TYPES
-from esante.demo.documents.care_timeline import papers, period
+from esante.demo import build_world, render_documents
+from esante.demo.documents.care_case import DOCUMENT_TYPES
+from esante.demo.documents.care_timeline import draft_documents, record_period
 from esante.identity.access import Action, Consent, Item, Purpose, RecordState, decide, requester_of
 from esante.services.record import category_of_type
 
@@ -24,31 +24,31 @@ PERSONS = 250
 
 @pytest.fixture(scope="module")
 def country():
-    return world(DAY, persons=PERSONS)
+    return build_world(DAY, persons=PERSONS)
 
 
 @pytest.fixture(scope="module")
 def documents(country):
-    return [document for citizen in country.citizens for document in documents_of(country, citizen)]
+    return [document for citizen in country.citizens for document in render_documents(country, citizen)]
 
 
 def _of(documents, format_):
     """One document of each kind and language that comes in a format."""
     found = {}
     for document in documents:
-        if document.paper.format == format_:
-            found.setdefault((document.paper.kind, document.paper.language), document)
+        if document.draft.format == format_:
+            found.setdefault((document.draft.kind, document.draft.language), document)
     return found
 
 
 def test_every_kind_is_there_and_its_type_is_one_the_record_takes(documents):
-    assert {document.paper.kind for document in documents} == set(TYPES)
-    assert all(category_of_type(code) for code in TYPES.values())
+    assert {document.draft.kind for document in documents} == set(DOCUMENT_TYPES)
+    assert all(category_of_type(code) for code in DOCUMENT_TYPES.values())
 
 
 def test_fhir_documents_hold_in_every_kind_and_language(documents):
     found = _of(documents, "fhir")
-    assert {kind for kind, _ in found} == set(TYPES) - {"ecg"}
+    assert {kind for kind, _ in found} == set(DOCUMENT_TYPES) - {"ecg"}
     assert {language for _, language in found} == {"fr", "de", "en", "lb"}
     for document in found.values():
         assert check(document.content).issues == ()
@@ -85,8 +85,8 @@ def test_pdf_has_the_text_of_its_paper(documents):
     for document in found.values():
         pdf = pypdfium2.PdfDocument(document.content)
         text = " ".join(page.get_textpage().get_text_bounded() for page in pdf)
-        assert document.paper.subject.person.identifiers[0].value in text
-        assert document.paper.title.split()[0] in text
+        assert document.draft.subject.person.identifiers[0].value in text
+        assert document.draft.title.split()[0] in text
 
 
 def test_cda_is_well_formed_and_names_its_patient(documents):
@@ -96,9 +96,9 @@ def test_cda_is_well_formed_and_names_its_patient(documents):
         root = etree.fromstring(document.content)
         hl7 = {"h": "urn:hl7-org:v3"}
         assert root.tag == "{urn:hl7-org:v3}ClinicalDocument"
-        assert root.find("h:code", hl7).get("code") == document.paper.type
+        assert root.find("h:code", hl7).get("code") == document.draft.type
         family = root.findtext("h:recordTarget/h:patientRole/h:patient/h:name/h:family", namespaces=hl7)
-        assert family == document.paper.subject.person.family
+        assert family == document.draft.subject.person.family
 
 
 def test_pictures_open(documents):
@@ -110,17 +110,17 @@ def test_pictures_open(documents):
 
 def test_text_is_utf8_and_about_its_patient(documents):
     for document in _of(documents, "text").values():
-        assert document.paper.subject.person.name in document.content.decode()
+        assert document.draft.subject.person.name in document.content.decode()
 
 
 def test_ten_documents_for_each_person_and_mostly_fhir(documents):
-    formats = Counter(document.paper.format for document in documents)
+    formats = Counter(document.draft.format for document in documents)
     count = len(documents)
     assert 8 * PERSONS < count < 13 * PERSONS
     assert formats["fhir"] > 0.85 * count
     assert 0.005 < formats["pdf"] / count < 0.05
     assert min(formats.values()) > 0
-    languages = Counter(document.paper.language for document in documents)
+    languages = Counter(document.draft.language for document in documents)
     assert languages["fr"] > languages["de"] > languages["lb"] > 0
 
 
@@ -128,41 +128,41 @@ def test_documents_lie_in_the_time_of_an_open_record(country, documents):
     assert min(document.deposited_at.date() for document in documents) < DAY - timedelta(days=7 * 365)
     assert max(document.deposited_at.date() for document in documents) <= DAY
     for document in documents:
-        first, last = period(country, document.paper.subject)
-        assert first <= document.paper.at.date() <= last
-        assert document.deposited_at > document.paper.at
+        first, last = record_period(country, document.draft.subject)
+        assert first <= document.draft.at.date() <= last
+        assert document.deposited_at > document.draft.at
 
 
 def test_records_that_are_not_open_take_nothing_in(country):
     closed = [citizen for citizen in country.citizens if citizen.state in ("none", "announced", "objected")]
     assert closed
-    assert all(papers(country, citizen) == [] for citizen in closed)
+    assert all(draft_documents(country, citizen) == [] for citizen in closed)
 
 
 def test_the_rules_let_every_author_deposit(country, documents):
     places = {place.id: place for place in country.organizations.values()}
     for document in documents:
-        paper = document.paper
-        consent = Consent(person_id=paper.subject.person.id, state=RecordState.OPEN)
-        if paper.author:
-            role = paper.author.roles[-1]
-            assert role.since <= paper.at.date()
-            who = requester_of(paper.author, places[role.organization_id])
+        draft = document.draft
+        consent = Consent(person_id=draft.subject.person.id, state=RecordState.OPEN)
+        if draft.author:
+            role = draft.author.roles[-1]
+            assert role.since <= draft.at.date()
+            who = requester_of(draft.author, places[role.organization_id])
         else:
-            who = requester_of(paper.subject.person)
-        purpose = Purpose.TREATMENT if paper.author else Purpose.PATIENT_REQUEST
-        item = Item(category=category_of_type(paper.type).key)
+            who = requester_of(draft.subject.person)
+        purpose = Purpose.TREATMENT if draft.author else Purpose.PATIENT_REQUEST
+        item = Item(category=category_of_type(draft.type).key)
         assert decide(consent, who, Action.WRITE, item, purpose, NOW).allowed
 
 
 def test_the_emergency_doctor_s_clinic_writes_nothing(country, documents):
     clinic = country.organizations["claire"]
-    assert not [document for document in documents if document.paper.organization == clinic]
+    assert not [document for document in documents if document.draft.organization == clinic]
 
 
 def test_people_to_show_have_rich_records(country):
     for citizen in country.citizens[:5]:
-        kinds = Counter(document.paper.kind for document in documents_of(country, citizen))
+        kinds = Counter(document.draft.kind for document in render_documents(country, citizen))
         assert kinds.total() >= 30
         assert set(kinds) >= {
             "laboratory",
@@ -173,15 +173,15 @@ def test_people_to_show_have_rich_records(country):
             "summary",
             "letter",
         }
-    assert "radiotherapy" in Counter(paper.kind for paper in papers(country, country.citizens[0]))
+    assert "radiotherapy" in Counter(draft.kind for draft in draft_documents(country, country.citizens[0]))
 
 
 def _values(country, analyte):
     """The results of an analyte by person."""
     found = defaultdict(list)
     for citizen in country.citizens:
-        for paper in papers(country, citizen):
-            for section in paper.sections:
+        for draft in draft_documents(country, citizen):
+            for section in draft.sections:
                 found[citizen.number] += [fact for fact in section.facts if getattr(fact, "loinc", "") == analyte]
     return found
 
@@ -204,10 +204,10 @@ def test_women_get_no_prostate_and_men_no_breast_imaging(country):
         female = citizen.person.sex == "female"
         loincs = {
             getattr(fact, "loinc", "")
-            for paper in papers(country, citizen)
-            for s in paper.sections
+            for draft in draft_documents(country, citizen)
+            for s in draft.sections
             for fact in s.facts
         }
-        titles = " ".join(paper.title for paper in papers(country, citizen) if paper.kind == "imaging")
+        titles = " ".join(draft.title for draft in draft_documents(country, citizen) if draft.kind == "imaging")
         assert not (female and "2857-1" in loincs)
         assert female or "ammogra" not in titles

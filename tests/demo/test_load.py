@@ -11,19 +11,19 @@ from esante.app import open_platform
 from esante.core.journal import EVENTS
 from esante.core.storage import NIL, TABLES
 from esante.demo import (
-    APP_ID,
-    CLINIC_ID,
-    become,
-    documents_of,
-    everyone,
-    find,
-    key_file,
+    CLINIC_APP_ID,
+    SAMPLE_APP_ID,
+    build_world,
+    find_account,
+    find_requester,
+    issue_token,
+    list_accounts,
+    list_people,
+    list_personas,
     load,
-    people_json,
-    personas,
+    private_key_path,
     register_apps,
-    token_for,
-    world,
+    render_documents,
 )
 from esante.demo import store as demo_store
 from esante.identity.access import (
@@ -53,8 +53,8 @@ async def platform(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 async def country(platform):
-    seed, persons, day = await demo_store.country(platform.db)
-    return world(day, seed=seed, persons=persons)
+    seed, persons, day = await demo_store.find_world(platform.db)
+    return build_world(day, seed=seed, persons=persons)
 
 
 async def _counts(platform) -> dict[str, int]:
@@ -62,7 +62,7 @@ async def _counts(platform) -> dict[str, int]:
 
 
 async def test_everything_that_was_made_is_there(platform, country):
-    made = [document for citizen in country.citizens for document in documents_of(country, citizen)]
+    made = [document for citizen in country.citizens for document in render_documents(country, citizen)]
     counts = await _counts(platform)
     assert counts["person"] == PERSONS
     assert counts["practitioner"] == len(country.practitioners)
@@ -93,10 +93,12 @@ async def test_a_load_that_was_broken_off_goes_on(tmp_path):
         assert (await _counts(platform))["document"] > 0
         told = []
         await load(platform, persons=60, progress=lambda done, total, what: told.append((done, total, what)))
-        seed, persons, day = await demo_store.country(platform.db)
-        citizens = world(day, seed=seed, persons=persons).citizens
+        seed, persons, day = await demo_store.find_world(platform.db)
+        citizens = build_world(day, seed=seed, persons=persons).citizens
         made = [
-            document for citizen in citizens for document in documents_of(world(day, seed=seed, persons=60), citizen)
+            document
+            for citizen in citizens
+            for document in render_documents(build_world(day, seed=seed, persons=60), citizen)
         ]
         assert (await _counts(platform))["document"] == len(made)
         assert {what for _, _, what in told} >= {"documents"}
@@ -111,8 +113,8 @@ async def test_the_journal_is_sealed_and_verifies(platform):
 
 async def test_documents_come_back_as_they_were_made(platform, country):
     anna = country.citizens[0]
-    requester = await find(platform, anna.person.name)
-    made = {document.id: document for document in documents_of(country, anna)}
+    requester = await find_requester(platform, anna.person.name)
+    made = {document.id: document for document in render_documents(country, anna)}
     timeline = await platform[Record].timeline(requester, anna.person.id, limit=500)
     assert {document.id for document in timeline.documents} == set(made)
     for document in timeline.documents:
@@ -126,21 +128,21 @@ async def test_a_real_deposit_of_every_kind_and_format_passes_its_checks_and_fin
     chosen = {}
     for citizen in country.citizens:
         if citizen.state == "open" and not citizen.person.deceased_at:
-            for document in documents_of(country, citizen):
-                chosen.setdefault((document.paper.kind, document.paper.format), document)
+            for document in render_documents(country, citizen):
+                chosen.setdefault((document.draft.kind, document.draft.format), document)
     assert len(chosen) > 25
     for document in chosen.values():
-        paper = document.paper
-        requester = await become(platform, str((paper.author or paper.subject.person).id))
-        meta = Deposit(type=paper.type, title=paper.title, media_type=document.media_type, language=paper.language)
-        answer = await platform[Record].deposit(requester, paper.subject.person.id, document.content, meta)
+        draft = document.draft
+        requester = await find_account(platform, str((draft.author or draft.subject.person).id))
+        meta = Deposit(type=draft.type, title=draft.title, media_type=document.media_type, language=draft.language)
+        answer = await platform[Record].deposit(requester, draft.subject.person.id, document.content, meta)
         assert (answer.document.id, answer.created, answer.findings) == (document.id, False, ())
 
 
 async def test_the_past_is_told_in_its_time(platform, country):
     anna = country.citizens[0].person
     deposits = await platform.journal.entries_of(anna.id, [DepositedEvent], limit=500)
-    made = sorted(document.deposited_at for document in documents_of(country, country.citizens[0]))
+    made = sorted(document.deposited_at for document in render_documents(country, country.citizens[0]))
     assert all(abs(entry.at - at) < timedelta(seconds=1) for entry, at in zip(reversed(deposits), made, strict=True))
     states = await platform.journal.entries_of(anna.id, [StateChanged])
     assert [entry.event.after for entry in reversed(states)] == ["announced", "open"]
@@ -169,7 +171,7 @@ async def test_somebody_looked_at_the_records_of_those_to_show(platform, country
 
 
 async def test_one_emergency_waits_for_the_operator(platform, country):
-    queue = await platform[Access].emergencies.queue(await find(platform, "Olivia Opérateur"))
+    queue = await platform[Access].emergencies.queue(await find_requester(platform, "Olivia Opérateur"))
     [(review, person)] = queue.items
     assert person.name == "Jane Sample"
     assert review.practitioner != "Dr Tom Notfall"
@@ -187,7 +189,7 @@ async def test_old_notices_are_read_and_new_ones_are_not_lost(platform, country)
 
 
 async def test_the_emergency_doctor_sees_nothing(platform, country):
-    doctor = await find(platform, "Dr Tom Notfall")
+    doctor = await find_requester(platform, "Dr Tom Notfall")
     for citizen in country.citizens[:5]:
         timeline = await platform[Record].timeline(doctor, citizen.person.id, limit=500)
         assert timeline.documents == ()
@@ -195,19 +197,19 @@ async def test_the_emergency_doctor_sees_nothing(platform, country):
 
 
 async def test_the_general_practitioner_sees_all_but_what_is_hidden(platform, country):
-    doctor = await find(platform, "Dr Paul Exempel")
+    doctor = await find_requester(platform, "Dr Paul Exempel")
     for citizen in country.citizens[:5]:
-        made = documents_of(country, citizen)
+        made = render_documents(country, citizen)
         timeline = await platform[Record].timeline(doctor, citizen.person.id, limit=500)
         shown = {document.id for document in timeline.documents}
-        own = {d.id for d in made if d.paper.author and d.paper.author.id == doctor.id}
-        place = {d.id for d in made if d.paper.organization and d.paper.organization.id == doctor.organization_id}
+        own = {d.id for d in made if d.draft.author and d.draft.author.id == doctor.id}
+        place = {d.id for d in made if d.draft.organization and d.draft.organization.id == doctor.organization_id}
         open_ = {d.id for d in made if d.confidentiality != Confidentiality.HIDDEN}
         assert shown == open_ | own | place
 
 
 async def test_people_json_lists_who_may_see_whom(platform, country):
-    people = await people_json(platform)
+    people = await list_people(platform)
     names = [entry["name"] for entry in people]
     assert len(names) == len(set(names))
     assert json.loads(json.dumps(people)) == people
@@ -216,7 +218,7 @@ async def test_people_json_lists_who_may_see_whom(platform, country):
     assert roles.count("practitioner") == len(country.practitioners)
     assert roles.count("organization") == len(country.organizations)
     by_name = {entry["name"]: entry for entry in people}
-    assert set(names[:10]) == {entry["name"] for entry in await personas(platform)}
+    assert set(names[:10]) == {entry["name"] for entry in await list_personas(platform)}
     for entry in people:
         assert set(entry) == {"name", "role", "identifiers"} | (
             {"patients"} if entry["role"] in ("practitioner", "organization") else set()
@@ -229,26 +231,26 @@ async def test_people_json_lists_who_may_see_whom(platform, country):
 
 
 async def test_listed_patients_can_be_read_and_only_they(platform):
-    doctor = await find(platform, "Dr Hélène Spécimen")
-    listed = next(e for e in await people_json(platform) if e["name"] == doctor.name)["patients"]
+    doctor = await find_requester(platform, "Dr Hélène Spécimen")
+    listed = next(e for e in await list_people(platform) if e["name"] == doctor.name)["patients"]
     for identifier in listed:
         person = await platform[Directory].find_person(identifier["system"], identifier["value"])
         assert (await platform[Record].timeline(doctor, person.id)).grant is not None
 
 
 async def test_one_can_become_everybody_who_is_listed(platform):
-    for entry in await everyone(platform):
-        requester = await become(platform, entry["id"])
+    for entry in await list_accounts(platform):
+        requester = await find_account(platform, entry["id"])
         assert (str(requester.id), requester.name, requester.kind) == (entry["id"], entry["name"], entry["role"])
-    assert await become(platform, "not-an-id") is None
-    assert await become(platform, "00000000-0000-7000-8000-000000000000") is None
+    assert await find_account(platform, "not-an-id") is None
+    assert await find_account(platform, "00000000-0000-7000-8000-000000000000") is None
 
 
 @pytest.mark.parametrize(
     "name", ["Anna Musterfra", "Dr Paul Exempel", "Hôpital Fictif du Kirchberg", "Olivia Opérateur"]
 )
 async def test_a_token_stands_for_its_name(platform, name):
-    token = await token_for(platform, name, timedelta(hours=1))
+    token = await issue_token(platform, name, timedelta(hours=1))
     scope = {"type": "http", "method": "GET", "path": "/", "client": ("127.0.0.1", 1), "query_string": b""}
     request = Request({**scope, "headers": [(b"authorization", f"Bearer {token}".encode())]})
     assert (await platform[Access].requester(request)).name == name
@@ -256,11 +258,11 @@ async def test_a_token_stands_for_its_name(platform, name):
 
 async def test_nobody_of_that_name(platform):
     with pytest.raises(LookupError, match="esante people"):
-        await token_for(platform, "Nemo Nobody", timedelta(hours=1))
+        await issue_token(platform, "Nemo Nobody", timedelta(hours=1))
 
 
 async def test_the_hospital_s_software_has_a_key_only_its_owner_can_read(platform):
-    path = key_file(platform.settings.data)
+    path = private_key_path(platform.settings.data)
     key = json.loads(path.read_text())
     assert path.stat().st_mode & 0o077 == 0
     assert (key["kty"], key["crv"]) == ("EC", "P-384")
@@ -270,22 +272,22 @@ async def test_the_hospital_s_software_has_a_key_only_its_owner_can_read(platfor
 async def test_the_apps_are_registered_once_at_the_address_of_the_platform(platform):
     async def registered():
         entries = await platform.journal.entries_of(NIL, [ClientRegistered], limit=50)
-        return [entry.event.client_id for entry in entries if entry.event.client_id in (APP_ID, CLINIC_ID)]
+        return [entry.event.client_id for entry in entries if entry.event.client_id in (SAMPLE_APP_ID, CLINIC_APP_ID)]
 
     for _ in range(2):
         await register_apps(platform)
-    assert sorted(await registered()) == [APP_ID, CLINIC_ID]
-    sample, clinic = [await platform[Access].clients.find(id_) for id_ in (APP_ID, CLINIC_ID)]
+    assert sorted(await registered()) == [SAMPLE_APP_ID, CLINIC_APP_ID]
+    sample, clinic = [await platform[Access].clients.find(id_) for id_ in (SAMPLE_APP_ID, CLINIC_APP_ID)]
     assert sample.launch_url == f"{platform.settings.base_url}/demo/app"
     assert sample.launch_url in sample.redirect_uris
     assert (sample.public, clinic.public) == (True, False)
-    assert key_file(platform.settings.data, CLINIC_ID).stat().st_mode & 0o077 == 0
+    assert private_key_path(platform.settings.data, CLINIC_APP_ID).stat().st_mode & 0o077 == 0
 
 
 async def test_no_entry_of_the_journal_names_a_condition(platform, country):
     """Titles of documents and names of conditions stay out of the journal."""
     anna = country.citizens[0]
-    titles = {document.paper.title.partition(": ")[2] for document in documents_of(country, anna)} - {""}
+    titles = {document.draft.title.partition(": ")[2] for document in render_documents(country, anna)} - {""}
     entries = await platform.journal.entries_of(anna.person.id, list(EVENTS.values()), limit=1_000)
     told = " ".join(repr(entry.event) for entry in entries if isinstance(entry.event, AccessEvent))
     assert titles

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from esante.demo import World, world
+from esante.demo import World, build_world
 from esante.demo.seeded_random import age_on
 from esante.identity.directory import catalogue, matricule_faults
 
@@ -16,17 +16,17 @@ DAY = date(2026, 11, 23)
 
 @pytest.fixture(scope="module")
 def country() -> World:
-    return world(DAY)
+    return build_world(DAY)
 
 
 def _digest(seed: int, hash_seed: str) -> str:
     """The digest of people and documents of a small country, made in a process of its own."""
     program = (
-        "import hashlib; from datetime import date; from esante.demo import world, documents_of\n"
-        f"country = world(date(2026, 11, 23), seed={seed}, persons=14)\n"
+        "import hashlib; from datetime import date; from esante.demo import build_world, render_documents\n"
+        f"country = build_world(date(2026, 11, 23), seed={seed}, persons=14)\n"
         "digest = hashlib.sha256(repr((country.practitioners, country.citizens)).encode())\n"
         "for citizen in country.citizens:\n"
-        "    for document in documents_of(country, citizen):\n"
+        "    for document in render_documents(country, citizen):\n"
         "        digest.update(document.id.bytes + document.content)\n"
         "print(digest.hexdigest())"
     )
@@ -139,7 +139,7 @@ def test_most_records_are_open(country):
 
 
 def test_the_people_to_show_come_first(country):
-    assert [citizen.person.name for citizen in country.citizens if citizen.rich] == [
+    assert [citizen.person.name for citizen in country.citizens if citizen.showcase] == [
         "Anna Musterfra",
         "Camille Modèle",
         "Erika Beispiel",
@@ -147,4 +147,4 @@ def test_the_people_to_show_come_first(country):
         "João Exemplo",
     ]
     assert {citizen.language for citizen in country.citizens[:4]} == {"lb", "fr", "de", "en"}
-    assert {country.practitioners[citizen.gp].name for citizen in country.citizens[:5]} == {"Dr Paul Exempel"}
+    assert {country.practitioners[citizen.gp_index].name for citizen in country.citizens[:5]} == {"Dr Paul Exempel"}
