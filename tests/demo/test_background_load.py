@@ -1,4 +1,4 @@
-"""The bulletin that the demo comes with."""
+"""Background steps of the load: the issues of the bulletin."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from esante.services.bulletin import Bulletin, shifted
 from esante.settings import Settings
 
 
-@pytest.mark.long  # three years are counted and attacked
+@pytest.mark.long  # builds and audits the months of three years
 async def test_all_issues_but_the_newest_are_released(tmp_path):
     last = shifted(f"{datetime.now(UTC):%Y-%m}", -1)
     async with open_platform(Settings(data=tmp_path, demo=True)) as platform:

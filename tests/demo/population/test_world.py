@@ -1,4 +1,4 @@
-"""The synthetic country is the same everywhere, and looks like the real one."""
+"""The synthetic country: reproducible, with valid identifiers, and similar to the real population."""
 
 import subprocess
 import sys
@@ -35,15 +35,15 @@ def _digest(seed: int, hash_seed: str) -> str:
     return done.stdout
 
 
-def test_same_seed_same_bytes_in_every_process():
+def test_same_seed_gives_the_same_bytes_in_every_process():
     assert _digest(7, "1") == _digest(7, "2")
 
 
-def test_another_seed_is_another_country():
+def test_another_seed_gives_another_country():
     assert _digest(7, "1") != _digest(8, "1")
 
 
-def test_sizes(country):
+def test_country_has_the_default_size(country):
     assert len(country.citizens) == 2_000
     assert len(country.practitioners) == 150
     assert len(country.organizations) == 12
@@ -64,7 +64,7 @@ def test_keys_are_unique_uuid7(country):
     assert {key.variant for key in keys} == {"specified in RFC 4122"}
 
 
-def test_every_matricule_is_right_and_of_its_birth_date(country):
+def test_matricules_are_valid_and_start_with_the_birth_date(country):
     uri = catalogue().system("matricule").uri
     values = []
     for citizen in country.citizens:
@@ -77,7 +77,7 @@ def test_every_matricule_is_right_and_of_its_birth_date(country):
     assert 0.9 * len(country.citizens) < len(values) < len(country.citizens)
 
 
-def test_identifiers_of_professionals_have_their_forms(country):
+def test_identifiers_of_professionals_have_valid_formats(country):
     for practitioner in country.practitioners:
         health, provider = practitioner.identifiers
         assert (health.system, len(health.value)) == (catalogue().system("ehealth_id").uri, 10)
@@ -85,7 +85,7 @@ def test_identifiers_of_professionals_have_their_forms(country):
         assert (health.value + provider.value).isdecimal()
 
 
-def test_foreign_numbers_carry_their_countries_check_digits(country):
+def test_foreign_identifiers_have_valid_check_digits(country):
     found = Counter()
     for citizen in country.citizens:
         for identifier in citizen.person.identifiers:
@@ -114,11 +114,11 @@ def test_terms_are_in_the_directory_catalogue(country):
     assert {place.kind for place in country.organizations.values()} <= set(terms.organization_kinds)
 
 
-def test_organisations_say_that_they_are_fictitious(country):
+def test_names_of_organizations_say_that_they_are_fictitious(country):
     assert all("Ficti" in place.name for place in country.organizations.values())
 
 
-def test_people_look_like_a_country(country):
+def test_ages_sexes_and_languages_resemble_the_real_population(country):
     ages = [age_on(citizen.person.birth_date, DAY) for citizen in country.citizens]
     count = len(ages)
     assert min(ages) == 0
@@ -138,7 +138,7 @@ def test_most_records_are_open(country):
     assert min(states["announced"], states["objected"], states["closed"]) >= 5
 
 
-def test_the_people_to_show_come_first(country):
+def test_personas_come_first(country):
     assert [citizen.person.name for citizen in country.citizens if citizen.showcase] == [
         "Anna Musterfra",
         "Camille Modèle",
