@@ -81,4 +81,4 @@ def _load_key(path: Path, name: str) -> ECKey:
         key = ECKey.generate_key("P-384", parameters={"kid": name, "alg": "ES384", "use": "sig"}, private=True)
         return json.dumps(key.as_dict(private=True), indent=1).encode()
 
-    return ECKey.import_key(json.loads(storage.key_file(path, generate)))
+    return ECKey.import_key(json.loads(storage.read_or_create_key(path, generate)))

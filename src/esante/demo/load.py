@@ -112,7 +112,7 @@ class _Loader:
                     for event, person, actor, at in told
                     for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
                 ]
-                await journal.sealer.load([*rows, store.step_row(f"past/{place}", events=len(told))])
+                await journal.sealer.load_history([*rows, store.step_row(f"past/{place}", events=len(told))])
             self._progress(place, months + 1, "past")
 
     async def _people(self) -> Sequence[Row]:

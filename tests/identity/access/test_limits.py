@@ -13,9 +13,9 @@ from esante.core.web import HANDLERS, Problem
 from esante.identity.access import TurnedAway
 from esante.identity.access.authn.rate_limits import MOST, Limits
 from esante.identity.directory import api_routes as directory_routes
+from tests.support.smart_apps import access_app
 
 from .conftest import BASE, MRN, terms, within_one_window
-from .launches import the_app
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def ask(house, journal):
     clients = []
 
     async def send(path, token, origin="192.0.2.50"):
-        transport = httpx.ASGITransport(the_app(house, journal), client=(origin, 1))
+        transport = httpx.ASGITransport(access_app(house, journal), client=(origin, 1))
         clients.append(httpx.AsyncClient(transport=transport, base_url=BASE))
         return await clients[-1].get(path, headers={"Authorization": f"Bearer {token}"})
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from esante.core.fhir import check
 from esante.core.journal import Actor, Entry, event
-from esante.core.storage import time_of, uuid7
+from esante.core.storage import uuid7, uuid7_time
 from esante.core.web import HANDLERS
 from esante.identity.access import AccessEvent, EmergencyDeclared, LogRead, api_routes, capabilities
 from esante.identity.access.audit.access_log import KINDS, fits, line, log_types, scan
@@ -49,7 +49,7 @@ class Sought(AccessEvent, frozen=True, kw_only=True):
 
 def entry(told, actor=DOCTOR, origin="192.0.2.7"):
     id_ = uuid7()
-    return Entry(id_, PERSON, time_of(id_), told.TYPE, actor, origin, told, 7)
+    return Entry(id_, PERSON, uuid7_time(id_), told.TYPE, actor, origin, told, 7)
 
 
 def agent(resource, code):

@@ -34,7 +34,7 @@ async def tell(journal, told) -> None:
         for event, person, actor, at in sorted(told, key=lambda one: one[3].astimezone(UTC))
         for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
     ]
-    await journal.sealer.load(rows)
+    await journal.sealer.load_history(rows)
 
 
 async def with_past(journal, months: int, seed: int = 7, size: float = 0.2) -> None:
