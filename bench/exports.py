@@ -11,10 +11,7 @@ from bench.told import Figures
 from bench.world import fhir_document, make_world, platform_at
 from esante.contract import Platform
 from esante.identity.access import Requester, requester_of
-from esante.services.export import Exports
-from esante.services.export.kickoff import Wish
-from esante.services.export.model import Level
-from esante.services.export.service import SETTLING
+from esante.services.export import SETTLING, ExportLevel, ExportParams, Exports
 from esante.services.record import Deposit, Record
 
 
@@ -45,8 +42,8 @@ def _document(number: int) -> bytes:
 
 
 async def _exported(platform: Platform, requester: Requester) -> str:
-    everything = Wish(types=None, since=None, ignored=())
-    await platform[Exports].ask(requester, everything, "bench", level=Level.SYSTEM)
+    everything = ExportParams(types=None, since=None, ignored=())
+    await platform[Exports].kick_off(requester, everything, "bench", level=ExportLevel.SYSTEM)
     await asyncio.sleep(SETTLING.total_seconds())
     wall, processor = perf_counter(), process_time()
     while await platform[Exports].worker.advance():

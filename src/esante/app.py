@@ -32,7 +32,7 @@ from esante.core.storage import (
     open_database,
     pending_migrations,
 )
-from esante.core.web import HANDLERS, Cors, Metering, SecurityHeaders, grouped, register_package
+from esante.core.web import HANDLERS, Cors, Metering, SecurityHeaders, group_routes, register_package
 from esante.packages import declared_services
 from esante.settings import Settings
 
@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
             await _start(platform, app)
-            app.router.routes.extend(grouped(_routes(platform)))
+            app.router.routes.extend(group_routes(_routes(platform)))
             tasks = [asyncio.create_task(task.keep_running()) for task in _tasks(platform)]
             try:
                 yield

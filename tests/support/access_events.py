@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from esante.core.journal import Actor, Entry, event
-from esante.core.storage import time_of, uuid7
+from esante.core.storage import uuid7, uuid7_time
 from esante.identity.access import AccessEvent
 
 PERSON, DOCUMENT, OTHER_DOCUMENT = uuid7(), uuid7(), uuid7()
@@ -36,4 +36,4 @@ class RecordSearched(AccessEvent, frozen=True, kw_only=True):
 def entry_of(event, actor=DOCTOR, origin="192.0.2.7"):
     """Return a sealed journal entry of an event about `PERSON`."""
     id_ = uuid7()
-    return Entry(id_, PERSON, time_of(id_), event.TYPE, actor, origin, event, 7)
+    return Entry(id_, PERSON, uuid7_time(id_), event.TYPE, actor, origin, event, 7)

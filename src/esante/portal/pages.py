@@ -16,7 +16,7 @@ from esante.core.web import (
     N_,
     NOT_FOUND,
     Problem,
-    by_https,
+    is_https,
     read_form,
     redirect,
     render,
@@ -51,7 +51,7 @@ async def choose_language(request: Request) -> Response:
     if code not in LANGUAGES:
         raise Problem(404, "not-found", NOT_FOUND)
     response = redirect(local(request.query_params.get("next", "/")))
-    secure = by_https(request)
+    secure = is_https(request)
     response.set_cookie(LANGUAGE_COOKIE, code, max_age=YEAR, samesite="lax", secure=secure, httponly=True)
     return response
 

@@ -1,4 +1,4 @@
-"""The group commit: durable, all or none for each act, one wrong act fails alone; and a database that goes away."""
+"""The group commit: durable, all or none for each act, a wrong act fails alone; and an unavailable database."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from esante.core.storage import TABLES, Database, Kind, Overloaded, Table, Unava
 from tests.conftest import create_database
 
 ACT = Table("act", Kind.LOCAL, {"name": "text", "part": "integer"})
-del TABLES["act"]  # it is of these tests alone
+del TABLES["act"]  # declared for these tests only
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def act(name, *parts):
     return [(ACT, (name, part)) for part in parts]
 
 
-async def test_many_acts_at_once_are_all_written(own):
+async def test_concurrent_acts_are_all_written(own):
     await asyncio.gather(*(own.write(act(f"a{i}", 1, 2)) for i in range(500)))
     assert await own.fetchval("SELECT count(*) FROM act") == 1000
 
 
-async def test_of_acts_that_share_a_transaction_the_wrong_one_fails_alone_and_leaves_nothing(own):
+async def test_wrong_act_in_a_shared_transaction_fails_alone_and_leaves_nothing(own):
     wrong = act("wrong", 1, 2, 2)
     results = await asyncio.gather(
         *(own.write(act(f"a{i}", 1, 2)) for i in range(20)),
@@ -43,13 +43,13 @@ async def test_of_acts_that_share_a_transaction_the_wrong_one_fails_alone_and_le
     assert await own.fetchval("SELECT count(*) FROM act WHERE name = 'wrong'") == 0
 
 
-async def test_acts_share_transactions(own):
+async def test_concurrent_acts_share_transactions(own):
     await asyncio.gather(*(own.write(act(f"a{i}", 1)) for i in range(400)))
     transactions = await own.fetchval("SELECT count(DISTINCT xmin::text) FROM act")
     assert transactions < 100
 
 
-async def test_without_group_commit_each_act_is_a_transaction_of_its_own(server):
+async def test_without_group_commit_each_act_is_its_own_transaction(server):
     database = await Database.open(await create_database(server), group_commit=False)
     await database.fetch("CREATE TABLE act (name text, part integer)")
     await asyncio.gather(*(database.write(act(f"a{i}", 1)) for i in range(50)))
@@ -57,7 +57,7 @@ async def test_without_group_commit_each_act_is_a_transaction_of_its_own(server)
     await database.close()
 
 
-async def test_a_full_queue_says_so(server):
+async def test_full_queue_raises_overloaded(server):
     database = await Database.open(await create_database(server), queue_bound=10)
     await database.fetch("CREATE TABLE act (name text, part integer)")
     results = await asyncio.gather(*(database.write(act(f"a{i}", 1)) for i in range(50)), return_exceptions=True)
@@ -68,16 +68,16 @@ async def test_a_full_queue_says_so(server):
     await database.close()
 
 
-async def test_a_database_that_goes_away_is_told_and_comes_back(own, server):
+async def test_lost_database_is_unavailable_until_it_is_back(own, server):
     await own.write(act("before", 1))
     name = await own.fetchval("SELECT current_database()")
     admin = await asyncpg.connect(server)
 
-    async def cut():
+    async def disconnect():
         await admin.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
 
     await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    await cut()
+    await disconnect()
     results = await asyncio.gather(*(own.write(act(f"gone{i}", 1)) for i in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [Unavailable] * 5
     with pytest.raises(Unavailable):
@@ -88,7 +88,7 @@ async def test_a_database_that_goes_away_is_told_and_comes_back(own, server):
     await admin.close()
 
 
-async def test_a_caller_who_leaves_does_not_take_the_others_with_him(own):
+async def test_cancelled_write_does_not_cancel_others(own):
     tasks = [asyncio.create_task(own.write(act(f"a{i}", 1))) for i in range(50)]
     await asyncio.sleep(0)
     tasks[7].cancel()
@@ -97,6 +97,6 @@ async def test_a_caller_who_leaves_does_not_take_the_others_with_him(own):
     assert await own.fetchval("SELECT count(*) FROM act") >= 49
 
 
-async def test_an_unreachable_server_is_unavailable(tmp_path):
+async def test_unreachable_server_raises_unavailable(tmp_path):
     with pytest.raises(Unavailable):
         await Database.open(f"postgresql://esante@/esante?host={tmp_path}")

@@ -1,4 +1,4 @@
-"""Look-ups that share a query: right for every key, never stuck, alone when a node is another's."""
+"""Look-ups that share a query: right for every key, never stuck, one by one on a distributed database."""
 
 import asyncio
 from types import SimpleNamespace
@@ -8,25 +8,25 @@ import pytest
 from esante.core.storage import DataLoader
 
 
-def lookup(fetch, *, distributed=False):
+def loader(fetch, *, distributed=False):
     return DataLoader(SimpleNamespace(distributed=distributed), fetch)
 
 
-async def test_those_that_wait_together_share_a_query_and_each_gets_its_own_answer():
-    asked = []
+async def test_concurrent_loads_share_queries_and_get_their_own_results():
+    queried = []
 
     async def fetch(keys):
-        asked.append(list(keys))
+        queried.append(list(keys))
         await asyncio.sleep(0.01)
         return {key: key * 10 for key in keys if key % 2}
 
-    found = lookup(fetch)
-    answers = await asyncio.gather(*(found.of(i % 20) for i in range(200)))
+    loads = loader(fetch)
+    answers = await asyncio.gather(*(loads.load(i % 20) for i in range(200)))
     assert answers == [i % 20 * 10 if i % 2 else None for i in range(200)]
-    assert len(asked) <= 4
+    assert len(queried) <= 4
 
 
-async def test_a_failed_query_fails_its_askers_and_the_next_one_works():
+async def test_failed_query_fails_its_loads_and_not_the_next():
     fail = [True]
 
     async def fetch(keys):
@@ -34,48 +34,48 @@ async def test_a_failed_query_fails_its_askers_and_the_next_one_works():
             raise OSError("gone")
         return dict.fromkeys(keys, "there")
 
-    found = lookup(fetch)
-    results = await asyncio.gather(found.of(1), found.of(2), return_exceptions=True)
+    loads = loader(fetch)
+    results = await asyncio.gather(loads.load(1), loads.load(2), return_exceptions=True)
     assert [type(result) for result in results] == [OSError, OSError]
-    assert await found.of(1) == "there"
+    assert await loads.load(1) == "there"
 
 
 @pytest.mark.parametrize("distributed", [False, True])
-async def test_nobody_is_left_waiting_however_the_turns_of_the_loop_fall(distributed):
+async def test_every_load_ends_in_any_order_of_turns(distributed):
     async def fetch(keys):
         for _ in range(keys[0] % 3):
             await asyncio.sleep(0)
         return {key: key for key in keys}
 
-    found = lookup(fetch, distributed=distributed)
+    loads = loader(fetch, distributed=distributed)
 
-    async def ask(first):
+    async def load_many(first):
         for i in range(300):
-            assert await found.of(first + i) == first + i
+            assert await loads.load(first + i) == first + i
             for _ in range(i % 5):
                 await asyncio.sleep(0)
 
-    await asyncio.wait_for(asyncio.gather(*(ask(n * 7) for n in range(9))), 20)
+    await asyncio.wait_for(asyncio.gather(*(load_many(n * 7) for n in range(9))), 20)
 
 
-async def test_on_a_distributed_database_each_key_is_asked_for_by_itself():
-    asked = []
+async def test_distributed_database_gets_one_query_for_each_key():
+    queried = []
 
     async def fetch(keys):
-        asked.append(len(keys))
+        queried.append(len(keys))
         return {}
 
-    await asyncio.gather(*(lookup(fetch, distributed=True).of(i) for i in range(30)))
-    assert set(asked) == {1}
+    await asyncio.gather(*(loader(fetch, distributed=True).load(i) for i in range(30)))
+    assert set(queried) == {1}
 
 
-async def test_who_leaves_takes_nobody_with_him():
+async def test_cancelled_load_does_not_cancel_others():
     async def fetch(keys):
         await asyncio.sleep(0.01)
         return {key: key for key in keys}
 
-    found = lookup(fetch)
-    first, second = asyncio.create_task(found.of(1)), asyncio.create_task(found.of(1))
+    loads = loader(fetch)
+    first, second = loads.load(1), loads.load(1)
     await asyncio.sleep(0)
     first.cancel()
     assert await second == 1

@@ -41,7 +41,7 @@ def store(request, tmp_path):
     return Objects.open(url, tmp_path)
 
 
-async def test_bytes_come_back_under_their_digest(store):
+async def test_stored_bytes_are_returned_by_their_digest(store):
     for data in (b"x", b"", os.urandom(300_000)):
         digest = await store.put(data)
         assert digest == sha256(data)
@@ -49,18 +49,18 @@ async def test_bytes_come_back_under_their_digest(store):
         assert await store.put(data) == digest
 
 
-async def test_an_absent_object_is_file_not_found(store):
+async def test_absent_object_raises_file_not_found(store):
     with pytest.raises(FileNotFoundError):
         await store.get(sha256(b"never stored"))
 
 
-async def test_a_named_object_is_replaced(store):
+async def test_named_object_is_replaced(store):
     await store.put_named("journal/checkpoint", b"one")
     await store.put_named("journal/checkpoint", b"two")
     assert await store.get_named("journal/checkpoint") == b"two"
 
 
-async def test_a_damaged_file_is_not_handed_out(tmp_path):
+async def test_damaged_file_raises_value_error(tmp_path):
     store = Objects.open("", tmp_path)
     digest = await store.put(b"the true bytes")
     name = digest.hex()
@@ -69,7 +69,7 @@ async def test_a_damaged_file_is_not_handed_out(tmp_path):
         await store.get(digest)
 
 
-async def test_a_folder_is_removed_with_all_that_is_in_it_and_nothing_else(store):
+async def test_remove_folder_removes_its_objects_and_no_others(store):
     names = [f"export/{folder}/{number}" for folder in ("aa", "ab", "a") for number in range(12)]
     for name in names:
         await store.put_named(name, b"x")

@@ -1,4 +1,4 @@
-"""Connections are lent to one user at a time, and what a user left in disorder is not lent again."""
+"""Connections are acquired by one caller at a time, and not reused when they were left in a bad state."""
 
 import asyncio
 from functools import partial
@@ -18,66 +18,66 @@ async def pool(server):
     await found.close()
 
 
-async def test_no_more_connections_are_lent_than_there_may_be_and_each_to_one_user(pool):
-    lent: set[int] = set()
+async def test_connections_do_not_exceed_the_size_and_have_one_user_each(pool):
+    acquired: set[int] = set()
     most = 0
 
     async def use():
         nonlocal most
-        conn = await pool.take()
-        assert id(conn) not in lent
-        lent.add(id(conn))
-        most = max(most, len(lent))
+        conn = await pool.acquire()
+        assert id(conn) not in acquired
+        acquired.add(id(conn))
+        most = max(most, len(acquired))
         await conn.fetchval("SELECT pg_sleep(0.002)")
-        lent.discard(id(conn))
-        pool.give_back(conn, fit=True)
+        acquired.discard(id(conn))
+        pool.release(conn, reusable=True)
 
     await asyncio.gather(*(use() for _ in range(60)))
     assert most == SIZE
 
 
-async def test_a_connection_that_is_given_back_is_lent_again(pool):
-    first = await pool.take()
-    pool.give_back(first, fit=True)
-    again = await pool.take()
-    pool.give_back(again, fit=True)
+async def test_released_connection_is_acquired_again(pool):
+    first = await pool.acquire()
+    pool.release(first, reusable=True)
+    again = await pool.acquire()
+    pool.release(again, reusable=True)
     assert again is first
 
 
-@pytest.mark.parametrize("how", ["unfit", "in a transaction", "closed"])
-async def test_what_was_left_in_disorder_is_ended(pool, how):
-    conn = await pool.take()
+@pytest.mark.parametrize("how", ["not reusable", "in a transaction", "closed"])
+async def test_connection_in_a_bad_state_is_terminated(pool, how):
+    conn = await pool.acquire()
     if how == "in a transaction":
         await conn.execute("BEGIN")
     if how == "closed":
         await conn.close()
-    pool.give_back(conn, fit=how != "unfit")
-    other = await pool.take()
+    pool.release(conn, reusable=how != "not reusable")
+    other = await pool.acquire()
     assert other is not conn
     assert conn.is_closed()
     assert await other.fetchval("SELECT 1") == 1
-    pool.give_back(other, fit=True)
+    pool.release(other, reusable=True)
 
 
-async def test_who_stops_waiting_takes_no_connection_from_others(pool):
-    lent = [await pool.take() for _ in range(SIZE)]
-    waiting = asyncio.create_task(pool.take())
+async def test_cancelled_acquire_releases_slot(pool):
+    acquired = [await pool.acquire() for _ in range(SIZE)]
+    waiting = asyncio.create_task(pool.acquire())
     await asyncio.sleep(0)
     waiting.cancel()
-    for conn in lent:
-        pool.give_back(conn, fit=True)
-    for conn in [await pool.take() for _ in range(SIZE)]:
-        pool.give_back(conn, fit=True)
+    for conn in acquired:
+        pool.release(conn, reusable=True)
+    for conn in [await pool.acquire() for _ in range(SIZE)]:
+        pool.release(conn, reusable=True)
 
 
-async def test_closing_waits_for_what_is_lent_and_nothing_is_lent_after_it(server):
+async def test_close_waits_for_acquired_connections_and_later_acquire_fails(server):
     pool = Pool(partial(asyncpg.connect, server), SIZE)
-    conn = await pool.take()
+    conn = await pool.acquire()
     closing = asyncio.create_task(pool.close())
     await asyncio.sleep(0.05)
     assert not closing.done()
-    pool.give_back(conn, fit=True)
+    pool.release(conn, reusable=True)
     await closing
     assert conn.is_closed()
     with pytest.raises(asyncpg.InterfaceError):
-        await pool.take()
+        await pool.acquire()

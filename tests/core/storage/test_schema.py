@@ -1,10 +1,8 @@
-"""The schema is what the rooms declared: kinds, keys, columns; and migrations are applied once."""
+"""The schema of the database agrees with the declared tables: names, kinds, keys, columns."""
 
 import importlib
 
-import pytest
-
-from esante.core.storage import TABLES, Kind, Migration, apply_migrations, migrations_in, pending_migrations
+from esante.core.storage import TABLES, Kind
 from esante.packages import PACKAGES
 
 for package in PACKAGES:
@@ -14,7 +12,7 @@ importlib.import_module("esante.core.fhir.store")
 UNDECLARED = {"schema_migration"}
 
 
-async def test_every_table_is_declared_once_and_every_declared_one_is_there(db):
+async def test_tables_of_the_database_are_the_declared_ones(db):
     rows = await db.fetch(
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
         " AND NOT relispartition"
@@ -22,7 +20,7 @@ async def test_every_table_is_declared_once_and_every_declared_one_is_there(db):
     assert {row["relname"] for row in rows} - UNDECLARED == set(TABLES)
 
 
-async def test_person_leads_every_key_of_a_distributed_table(db):
+async def test_person_leads_every_unique_index_of_a_distributed_table(db):
     rows = await db.fetch(
         """
         SELECT t.relname AS table_name, i.relname AS index_name, a.attname AS first
@@ -41,7 +39,7 @@ async def test_person_leads_every_key_of_a_distributed_table(db):
     assert person_tables
 
 
-async def test_no_foreign_key_leaves_a_person(db):
+async def test_tables_of_persons_have_no_foreign_keys(db):
     rows = await db.fetch(
         "SELECT conrelid::regclass::text AS owner, confrelid::regclass::text AS other"
         " FROM pg_constraint WHERE contype = 'f'"
@@ -62,13 +60,3 @@ async def test_declared_columns_have_the_types_of_the_database(db):
     real = {(r["table_name"], r["name"]): short.get(r["type"], r["type"]) for r in rows}
     declared = {(t.name, c): type_ for t in TABLES.values() for c, type_ in t.columns.items()}
     assert {key: real.get(key) for key in declared} == declared
-
-
-async def test_migrations_are_applied_once_and_a_changed_one_is_refused(db):
-    migrations = migrations_in(PACKAGES)
-    assert migrations
-    assert await apply_migrations(db, migrations) == []
-    first = migrations[0]
-    changed = Migration(first.room, first.number, first.name, first.sql + " ")
-    with pytest.raises(ValueError, match="was changed after it was applied"):
-        await pending_migrations(db, [changed])

@@ -1,4 +1,4 @@
-"""Which other sites' pages may read what: the registered ones the API, anybody the descriptions, nobody a page."""
+"""Cross-origin access: registered apps to the API, any site to the metadata, none to pages."""
 
 import httpx
 import pytest
@@ -12,7 +12,7 @@ from esante.core.web import HANDLERS, Cors, Problem, SecurityHeaders
 
 OWN, OTHER = "https://app.example", "https://other.example"
 API = ("/fhir", "/fhir/Patient", "/oauth/token", "/oauth/revoke", "/oauth/introspect")
-OPEN = ("/fhir/metadata", "/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration")
+METADATA = ("/fhir/metadata", "/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration")
 PAGES = ("/", "/oauth/authorize", "/oauth/authorize/decision", "/sharing", "/fhirx", "/well-known/x")
 
 
@@ -44,39 +44,39 @@ def preflight(http, path, origin, method="POST"):
 
 
 @pytest.mark.parametrize("path", API)
-async def test_a_registered_app_may_read_the_api(http, path):
+async def test_registered_app_may_read_the_api(http, path):
     for query in ("", "?refuse"):
         answer = await http.get(path + query, headers={"Origin": OWN})
         assert answer.headers["access-control-allow-origin"] == OWN
         assert "ETag" in answer.headers["access-control-expose-headers"]
         assert "access-control-allow-credentials" not in answer.headers
         assert "Origin" in answer.headers["vary"]
-    asked = await preflight(http, path, OWN)
-    assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, OWN)
-    assert "Authorization" in asked.headers["access-control-allow-headers"]
-    assert "frame-ancestors" in asked.headers["content-security-policy"]
+    preflighted = await preflight(http, path, OWN)
+    assert (preflighted.status_code, preflighted.headers["access-control-allow-origin"]) == (204, OWN)
+    assert "Authorization" in preflighted.headers["access-control-allow-headers"]
+    assert "frame-ancestors" in preflighted.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("path", API)
 @pytest.mark.parametrize(
     "origin", [OTHER, "null", "https://app.example.evil.example", "https://down.example", "*", ""]
 )
-async def test_nobody_else_may(http, path, origin):
+async def test_other_origins_may_not_read_the_api(http, path, origin):
     answer = await http.get(path, headers={"Origin": origin})
     assert "access-control-allow-origin" not in answer.headers
     assert "Origin" in answer.headers["vary"]
-    asked = await preflight(http, path, origin)
-    assert asked.status_code == 403
-    assert "access-control-allow-origin" not in asked.headers
+    preflighted = await preflight(http, path, origin)
+    assert preflighted.status_code == 403
+    assert "access-control-allow-origin" not in preflighted.headers
 
 
-@pytest.mark.parametrize("path", OPEN)
-async def test_anybody_may_read_the_descriptions(http, path):
+@pytest.mark.parametrize("path", METADATA)
+async def test_any_origin_may_read_the_metadata(http, path):
     assert (await http.get(path, headers={"Origin": OTHER})).headers["access-control-allow-origin"] == "*"
     assert (await preflight(http, path, OTHER, "GET")).headers["access-control-allow-origin"] == "*"
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_no_page_is_for_other_sites(http, path):
+async def test_pages_have_no_cors_headers(http, path):
     for answer in (await http.get(path, headers={"Origin": OWN}), await preflight(http, path, OWN)):
         assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -1,4 +1,4 @@
-"""Grouped routes answer as the same routes one by one."""
+"""Grouped routes answer as the same routes without groups."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
-from esante.core.web import grouped
+from esante.core.web import group_routes
 
 PATHS = (
     "/",
@@ -25,11 +25,11 @@ PATHS = (
 )
 
 
-def routes() -> list[BaseRoute]:
+def all_routes() -> list[BaseRoute]:
     """Routes of which some answer GET and others POST, and a mount."""
     both = [(path, method) for path in PATHS for method in ("GET", "POST")[: 1 + len(path) % 2]]
-    made = [Route(path, _answer(path, method), methods=[method]) for path, method in both]
-    return [*made, Mount("/static", routes=[Route("/{name}", _answer("static", "GET"))])]
+    routes = [Route(path, _answer(path, method), methods=[method]) for path, method in both]
+    return [*routes, Mount("/static", routes=[Route("/{name}", _answer("static", "GET"))])]
 
 
 def _answer(path: str, method: str):  # type: ignore[no-untyped-def]
@@ -39,15 +39,15 @@ def _answer(path: str, method: str):  # type: ignore[no-untyped-def]
     return answer
 
 
-plain = TestClient(Starlette(routes=routes()))
-fast = TestClient(Starlette(routes=grouped(routes())))
+ungrouped = TestClient(Starlette(routes=all_routes()))
+grouped = TestClient(Starlette(routes=group_routes(all_routes())))
 segments = st.sampled_from(["fhir", "List", "metadata", "record", "records", "health", "static", "$check", "x", ""])
 
 
 @given(st.lists(segments, max_size=5), st.sampled_from(["GET", "POST", "PUT", "HEAD"]))
-def test_grouped_routes_answer_as_the_same_routes_one_by_one(path: list[str], method: str) -> None:
+def test_grouped_routes_answer_as_ungrouped_ones(path: list[str], method: str) -> None:
     url = "http://test/" + "/".join(path)
-    one, other = (client.request(method, url, follow_redirects=False) for client in (plain, fast))
+    one, other = (client.request(method, url, follow_redirects=False) for client in (ungrouped, grouped))
     assert (one.status_code, one.text, one.headers.get("allow")) == (
         other.status_code,
         other.text,

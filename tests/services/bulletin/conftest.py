@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.core.storage import NIL, Objects
-from esante.demo.history.journal_history import ORIGIN, Past
+from esante.demo.history.journal_history import ORIGIN, JournalHistory
 from esante.services.bulletin import Bulletin
 from tests.conftest import create_database, open_journal
 
@@ -34,13 +34,13 @@ async def tell(journal, told) -> None:
         for event, person, actor, at in sorted(told, key=lambda one: one[3].astimezone(UTC))
         for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
     ]
-    await journal.sealer.load(rows)
+    await journal.sealer.load_history(rows)
 
 
 async def with_past(journal, months: int, seed: int = 7, size: float = 0.2) -> None:
     """Fill a journal with the invented use of some months."""
     await journal.ensure_months(NOW - timedelta(days=31 * (months + 2)), NOW + timedelta(days=40))
-    for told in Past(seed, NOW, months, size).months():
+    for told in JournalHistory(seed, NOW, months, size).months():
         await tell(journal, told)
 
 

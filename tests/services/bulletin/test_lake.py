@@ -36,7 +36,7 @@ async def events_of(journal, objects, reader):
 async def test_no_name_and_no_id_leaves_the_journal(past):
     head = await past.journal.head()
     secret = set()
-    for _, person, _, _, content, _ in await past.journal.sealed(0, head.size):
+    for _, person, _, _, content, _ in await past.journal.sealed_entries(0, head.size):
         told = json.loads(content)
         secret |= {str(person)} - {str(NIL)} | {told["actor"].get("id", "synthetic")}
         secret |= set(told["event"].get("documents", ()))

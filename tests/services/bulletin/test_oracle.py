@@ -24,7 +24,7 @@ async def exported(journal) -> list[dict]:
     """The journal as a person reads it: one dict an entry, defaults of the events filled in by hand."""
     head = await journal.head()
     found = []
-    for seq, person, at, type_, content, _ in await journal.sealed(0, head.size):
+    for seq, person, at, type_, content, _ in await journal.sealed_entries(0, head.size):
         told = json.loads(content)
         found.append(
             {

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree, html
 from starlette.applications import Starlette
 
-from esante.core.web import HANDLERS, LANGUAGES, SecurityHeaders, grouped
+from esante.core.web import HANDLERS, LANGUAGES, SecurityHeaders, group_routes
 from esante.services.bulletin.pages.public import routes
 from esante.services.bulletin.pages.query_api import query_routes
 from esante.services.bulletin.publication import publish
@@ -42,7 +42,7 @@ def client(shelf, folder):
         return shelf
 
     paths = [*query_routes(load, BASE), *routes(load, BASE, folder, synthetic=True)]
-    app = SecurityHeaders(Starlette(routes=grouped(paths), exception_handlers=HANDLERS))
+    app = SecurityHeaders(Starlette(routes=group_routes(paths), exception_handlers=HANDLERS))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)
 
 

@@ -9,7 +9,7 @@ from lxml import html
 from starlette.applications import Starlette
 
 from esante.core.storage import uuid7
-from esante.core.web import HANDLERS, SecurityHeaders, grouped
+from esante.core.web import HANDLERS, SecurityHeaders, group_routes
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.bulletin.routes import page_routes
@@ -24,7 +24,7 @@ async def platform(fresh, tmp_path):
     await bulletin.build(LAST, "anna")
     access = Access(fresh.db, fresh, Directory(fresh.db, fresh, "warn"), base_url="http://test")
     app = Starlette(
-        routes=grouped(page_routes(fresh.db, bulletin, access, "http://test", tmp_path / "files")),
+        routes=group_routes(page_routes(fresh.db, bulletin, access, "http://test", tmp_path / "files")),
         exception_handlers=HANDLERS,
     )
     app.state.sessions, app.state.secure = access.sessions, False

@@ -1,4 +1,4 @@
-"""What a subscriber may not see does not exist for him: no event, no gap in the numbers, no connection, no count."""
+"""What a subscriber may not see leaves no trace: no event, no gap in the numbers, no connection, no count."""
 
 import re
 from dataclasses import replace
@@ -10,245 +10,248 @@ import pytest
 from esante.core.storage import Objects, uuid7
 from esante.identity.access import Access, Confidentiality, requester_of
 from esante.identity.directory import Directory
-from esante.services.subscriptions import Told
+from esante.services.subscriptions import (
+    EventsNotified,
+)
 from tests.conftest import create_database, open_journal
-from tests.services.record.conftest import BASE, open_world
-
-from .conftest import LETTER, Country, fast, subscriptions_of
-from .receivers import receiving
+from tests.services.record.conftest import open_world
+from tests.support.rest_hook_receiver import receiving
+from tests.support.subscriptions import BASE, LETTER, SubscriptionPlatform, fast_policy, make_subscriptions
 
 HIDDEN, NORMAL = Confidentiality.HIDDEN, Confidentiality.NORMAL
+
 _KEYS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}")
+
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
 
 
 @pytest.fixture
-async def trusted(country):
-    """A person with the doctor in her circle."""
-    person = await country.world.person()
-    await country.world.into_circle(person, country.people["doctor_entry"])
+async def trusted(platform):
+    """A person whose circle of care has the doctor."""
+    person = await platform.world.person()
+    await platform.world.into_circle(person, platform.people["doctor_entry"])
     return person
 
 
-async def hide(country, person, document, level=HIDDEN):
-    await country.world.record.set_confidentiality(requester_of(person), person.id, document.id, level)
+async def set_level(platform, person, document, level=HIDDEN):
+    await platform.world.record.set_confidentiality(requester_of(person), person.id, document.id, level)
 
 
-async def grant_of(country, person):
-    [grant] = await country.world.access.grants.list_active(person.id)
+async def grant_of(platform, person):
+    [grant] = await platform.world.access.grants.list_active(person.id)
     return grant.id
 
 
-async def test_a_hidden_document_is_told_to_its_author_and_the_patient_alone(country, trusted):
-    me = requester_of(trusted)
-    people = {"doctor": country.people["doctor"], "hospital": country.people["hospital"], "patient": me}
+async def test_hidden_document_is_notified_to_author_and_patient_only(platform, trusted):
+    patient = requester_of(trusted)
+    people = {"doctor": platform.people["doctor"], "hospital": platform.people["hospital"], "patient": patient}
     taken = {}
     for name, requester in people.items():
         async with receiving() as receiver:
-            await country.subscribe(requester, receiver.url, f"patient={trusted.id}")
-            hidden = await country.deposit(trusted)
-            await hide(country, trusted, hidden)
-            await country.deposit(trusted)
-            await country.delivered()
-            taken[name] = receiver.taken
+            await platform.subscribe(requester, receiver.url, f"patient={trusted.id}")
+            hidden = await platform.deposit(trusted)
+            await set_level(platform, trusted, hidden)
+            await platform.deposit(trusted)
+            await platform.deliver()
+            taken[name] = receiver.event_numbers
     assert taken == {"doctor": [1], "hospital": [1, 2, 3], "patient": [1, 2, 3]}
 
 
-async def test_what_is_hidden_while_it_waits_is_never_told(country, trusted, receiver):
-    doctor = country.people["doctor"]
-    made = await country.subscribe(doctor, receiver.url, f"patient={trusted.id}")
-    await country.delivered()
-    first, second, third = [await country.deposit(trusted) for _ in range(3)]
-    await country.matched()
-    await hide(country, trusted, second)
-    await country.subscriptions.deliveries.until_idle()
-    assert receiver.taken == [1, 2]
+async def test_document_hidden_while_its_event_waits_is_never_notified(platform, trusted, receiver):
+    doctor = platform.people["doctor"]
+    created = await platform.subscribe(doctor, receiver.url, f"patient={trusted.id}")
+    await platform.deliver()
+    first, second, third = [await platform.deposit(trusted) for _ in range(3)]
+    await platform.match_events()
+    await set_level(platform, trusted, second)
+    await platform.subscriptions.worker.run_until_idle()
+    assert receiver.event_numbers == [1, 2]
     assert [reference[-64:] for one in receiver.events for reference in one.foci] == [first.key, third.key]
-    asked = await country.events(doctor, made)
-    assert [entry["request"]["url"][-64:] for entry in asked["entry"][1:]] == [first.key, third.key]
-    told = {key for _, event in await country.world.events(trusted, Told) for key in event.documents}
-    assert told == {first.id, third.id}
+    answer = await platform.events(doctor, created)
+    assert [entry["request"]["url"][-64:] for entry in answer["entry"][1:]] == [first.key, third.key]
+    notified = {key for _, event in await platform.world.events(trusted, EventsNotified) for key in event.documents}
+    assert notified == {first.id, third.id}
 
 
-async def test_nothing_is_connected_to_when_all_that_waits_is_hidden(country, trusted, receiver):
-    await country.subscribe(country.people["doctor"], receiver.url, f"patient={trusted.id}")
-    await country.delivered()
-    document = await country.deposit(trusted)
-    await country.matched()
-    await hide(country, trusted, document)
+async def test_no_connection_when_all_waiting_events_are_hidden(platform, trusted, receiver):
+    await platform.subscribe(platform.people["doctor"], receiver.url, f"patient={trusted.id}")
+    await platform.deliver()
+    document = await platform.deposit(trusted)
+    await platform.match_events()
+    await set_level(platform, trusted, document)
     before = receiver.connections
-    await country.delivered()
+    await platform.deliver()
     assert receiver.connections == before
 
 
-async def test_what_is_shown_again_is_told_as_any_change(country, trusted, receiver):
-    await country.subscribe(country.people["doctor"], receiver.url, f"patient={trusted.id}")
-    document = await country.deposit(trusted)
-    await hide(country, trusted, document)
-    await country.delivered()
+async def test_document_shown_again_is_notified_as_a_change(platform, trusted, receiver):
+    await platform.subscribe(platform.people["doctor"], receiver.url, f"patient={trusted.id}")
+    document = await platform.deposit(trusted)
+    await set_level(platform, trusted, document)
+    await platform.deliver()
     assert receiver.events == []
-    await hide(country, trusted, document, NORMAL)
-    await country.delivered()
+    await set_level(platform, trusted, document, NORMAL)
+    await platform.deliver()
     assert [request.foci[0][-64:] for request in receiver.events] == [document.key]
 
 
 @pytest.mark.parametrize("end", ["revoked", "blocked", "opted out", "closed"])
-async def test_a_grant_that_ended_ends_events_those_that_wait_too(country, trusted, receiver, end):
-    me, access = requester_of(trusted), country.world.access
-    made = await country.subscribe(country.people["doctor"], receiver.url, f"patient={trusted.id}")
-    await country.deposit(trusted)
-    await country.delivered()
-    await country.deposit(trusted)
-    await country.matched()
+async def test_ended_grant_ends_events_including_waiting_ones(platform, trusted, receiver, end):
+    patient, access = requester_of(trusted), platform.world.access
+    created = await platform.subscribe(platform.people["doctor"], receiver.url, f"patient={trusted.id}")
+    await platform.deposit(trusted)
+    await platform.deliver()
+    await platform.deposit(trusted)
+    await platform.match_events()
     match end:
         case "revoked":
-            await access.grants.revoke(me, await grant_of(country, trusted))
+            await access.grants.revoke(patient, await grant_of(platform, trusted))
         case "blocked":
-            await access.restrictions.block(me, "practitioner", country.people["doctor"].id)
+            await access.restrictions.block(patient, "practitioner", platform.people["doctor"].id)
         case "opted out":
-            await access.restrictions.set_sharing(me, False)
+            await access.restrictions.set_sharing(patient, False)
         case "closed":
-            await access.lifecycle.change(me, "close")
+            await access.lifecycle.change(patient, "close")
     connections = receiver.connections
-    await country.delivered()
+    await platform.deliver()
     if end != "closed":
-        await country.deposit(trusted)
-    await country.delivered()
-    assert (receiver.taken, receiver.connections) == ([1], connections)
-    asked = await country.events(country.people["doctor"], made)
-    assert len(asked["entry"]) == 1  # not even what he was told before
+        await platform.deposit(trusted)
+    await platform.deliver()
+    assert (receiver.event_numbers, receiver.connections) == ([1], connections)
+    answer = await platform.events(platform.people["doctor"], created)
+    assert len(answer["entry"]) == 1  # not even events that were notified before
 
 
-async def test_access_that_comes_later_brings_nothing_of_before(country, receiver):
-    person = await country.world.person()
-    doctor = country.people["doctor"]
-    await country.subscribe(doctor, receiver.url, f"patient={person.id}")
-    await country.delivered()
-    await country.deposit(person)
-    await country.world.journal.sealer.seal_all()  # sealed, and not matched yet
-    await country.world.into_circle(person, country.people["doctor_entry"])
-    await country.delivered()
+async def test_later_grant_brings_no_earlier_events(platform, receiver):
+    person = await platform.world.person()
+    doctor = platform.people["doctor"]
+    await platform.subscribe(doctor, receiver.url, f"patient={person.id}")
+    await platform.deliver()
+    await platform.deposit(person)
+    await platform.world.journal.sealer.seal_all()  # sealed, and not matched yet
+    await platform.world.into_circle(person, platform.people["doctor_entry"])
+    await platform.deliver()
     assert receiver.events == []
-    await country.deposit(person)
-    await country.delivered()
-    assert receiver.taken == [1]
+    await platform.deposit(person)
+    await platform.deliver()
+    assert receiver.event_numbers == [1]
 
 
-async def test_an_expired_grant(country, receiver):
-    person = await country.world.person()
-    doctor, access = country.people["doctor"], country.world.access
+async def test_expired_grant_ends_waiting_events(platform, receiver):
+    person = await platform.world.person()
+    doctor, access = platform.people["doctor"], platform.world.access
     code = await access.codes.issue(requester_of(person), timedelta(hours=1))
     await access.codes.redeem(replace(doctor, origin=f"192.0.2.{uuid7().int % 250}"), code)
-    await country.subscribe(doctor, receiver.url, f"patient={person.id}")
-    await country.deposit(person)
-    await country.delivered()
-    await country.deposit(person)
-    await country.matched()
-    await country.world.db.fetchval(
+    await platform.subscribe(doctor, receiver.url, f"patient={person.id}")
+    await platform.deposit(person)
+    await platform.deliver()
+    await platform.deposit(person)
+    await platform.match_events()
+    await platform.world.db.fetchval(
         "UPDATE access_grant SET until = now() WHERE person_id = $1 RETURNING 1", person.id
     )
-    await country.delivered()
-    assert receiver.taken == [1]
+    await platform.deliver()
+    assert receiver.event_numbers == [1]
 
 
-async def test_somebody_without_any_access_subscribes_and_hears_nothing(country, receiver):
-    """Like everybody: for a person who is not there the answer is the same."""
-    person, nobody = await country.world.person(), uuid7()
-    other = country.people["other"]
-    made = [await country.subscribe(other, receiver.url, f"patient={key}") for key in (person.id, nobody)]
-    await country.deposit(person)
-    await country.delivered()
-    answers = [_TIMES.sub("", _KEYS.sub("", str(await country.read(other, one)))) for one in made]
+async def test_subscriber_without_access_gets_no_events(platform, receiver):
+    """The responses are the same for an unknown person."""
+    person, unknown_id = await platform.world.person(), uuid7()
+    other = platform.people["other"]
+    created = [await platform.subscribe(other, receiver.url, f"patient={key}") for key in (person.id, unknown_id)]
+    await platform.deposit(person)
+    await platform.deliver()
+    answers = [_TIMES.sub("", _KEYS.sub("", str(await platform.read(other, one)))) for one in created]
     assert answers[0] == answers[1]
     assert receiver.events == []
 
 
-async def test_software_that_is_disabled_is_told_nothing_more(country, receiver):
-    person = await country.world.person()
-    clinic = await country.world.organization("hospital", "Clinique")
-    software = await country.software(f"kis-{uuid7().hex[-8:]}", clinic.id)
-    country.people["clinic"] = software
-    made = await country.subscribe(software, receiver.url)
-    await country.deposit(person, by="clinic")
-    await country.delivered()
-    await country.deposit(person, by="clinic")
-    await country.disable(software.client_id, clinic.id)
-    await country.delivered()
-    assert receiver.taken == [1]
-    async with country.client(software) as http:  # a token from before
-        assert (await http.get(f"/fhir/Subscription/{made['id']}")).status_code == 401
+async def test_disabled_software_gets_no_events_and_is_turned_off(platform, receiver):
+    person = await platform.world.person()
+    clinic = await platform.world.organization("hospital", "Clinique")
+    software = await platform.register_software(f"kis-{uuid7().hex[-8:]}", clinic.id)
+    platform.people["clinic"] = software
+    created = await platform.subscribe(software, receiver.url)
+    await platform.deposit(person, by="clinic")
+    await platform.deliver()
+    await platform.deposit(person, by="clinic")
+    await platform.disable_software(software.client_id)
+    await platform.deliver()
+    assert receiver.event_numbers == [1]
+    async with platform.client(software) as http:  # a token from before
+        assert (await http.get(f"/fhir/Subscription/{created['id']}")).status_code == 401
     status = "SELECT status FROM subscription WHERE subscription_id = $1"
-    assert await country.world.db.fetchval(status, UUID(made["id"])) == "off"
+    assert await platform.world.db.fetchval(status, UUID(created["id"])) == "off"
 
 
-async def test_a_surgeon_who_left_the_hospital_is_not_told_of_its_documents(country, receiver):
-    person, world = await country.world.person(), country.world
-    surgeon = country.people["surgeon"]
-    await country.subscribe(surgeon, receiver.url, f"patient={person.id}")
-    await country.deposit(person)
-    await country.delivered()
-    assert receiver.taken == [1]
-    await country.deposit(person)
-    await country.matched()
+async def test_professional_who_left_hospital_gets_no_events_of_it(platform, receiver):
+    person, world = await platform.world.person(), platform.world
+    surgeon = platform.people["surgeon"]
+    await platform.subscribe(surgeon, receiver.url, f"patient={person.id}")
+    await platform.deposit(person)
+    await platform.deliver()
+    assert receiver.event_numbers == [1]
+    await platform.deposit(person)
+    await platform.match_events()
     await world.db.fetchval(
         "UPDATE practitioner_role SET until = current_date - 1 WHERE practitioner_id = $1 RETURNING 1", surgeon.id
     )
     directory = Directory(world.db, world.journal)  # one that remembers nothing
     later = replace(world, access=Access(world.db, world.journal, directory, base_url=BASE))
-    await Country(later, subscriptions_of(later, fast())).delivered()
-    assert receiver.taken == [1]
+    await SubscriptionPlatform(later, make_subscriptions(later, fast_policy())).deliver()
+    assert receiver.event_numbers == [1]
 
 
 async def _story(server, folder, kind: str, *, with_it: bool) -> list[str]:
-    """All that a doctor's software hears and is answered, in a country of its own."""
-    heard: list[str] = []
+    """All that a doctor's software hears and is answered, in a platform of its own."""
+    observed: list[str] = []
     async with (
         open_journal(await create_database(server), folder) as journal,
         open_world(journal.db, journal, Objects.open("", folder)) as world,
         receiving() as receiver,
     ):
-        country = Country(world, subscriptions_of(world, fast()))
-        person, doctor = await world.person(), country.people["doctor"]
-        await world.into_circle(person, country.people["doctor_entry"])
-        made = await country.subscribe(doctor, receiver.url, f"patient={person.id}", f"type={LETTER}")
-        await country.delivered()
+        platform = SubscriptionPlatform(world, make_subscriptions(world, fast_policy()))
+        person, doctor = await world.person(), platform.people["doctor"]
+        await world.into_circle(person, platform.people["doctor_entry"])
+        created = await platform.subscribe(doctor, receiver.url, f"patient={person.id}", f"type={LETTER}")
+        await platform.deliver()
         for number in range(4):
             if with_it and number == 2:
-                document = await country.deposit(person)
+                document = await platform.deposit(person)
                 if kind == "while waiting":
-                    await country.matched()
+                    await platform.match_events()
                 if kind == "misfiled":
                     right = await world.person("Reuter")
                     await world.record.correct_person(
-                        country.people["hospital"], person.id, document.id, right.id, "mixed up"
+                        platform.people["hospital"], person.id, document.id, right.id, "mixed up"
                     )
                 else:
-                    await hide(country, person, document)
-            await country.deposit(person)
+                    await set_level(platform, person, document)
+            await platform.deposit(person)
             if number != 2:
-                await country.delivered()
-        await country.delivered()
-        heard += [f"{one.target} {sorted(one.headers.items())} {one.body.decode()}" for one in receiver.requests]
-        heard.append(f"{receiver.connections}")
-        async with country.client(doctor) as http:
-            for path in ("", "/$status", f"/{made['id']}", f"/{made['id']}/$status", f"/{made['id']}/$events",
-                         f"/{made['id']}/$events?eventsSinceNumber=3&content=empty"):  # fmt: skip
+                await platform.deliver()
+        await platform.deliver()
+        observed += [f"{one.target} {sorted(one.headers.items())} {one.body.decode()}" for one in receiver.requests]
+        observed.append(f"{receiver.connections}")
+        async with platform.client(doctor) as http:
+            for path in ("", "/$status", f"/{created['id']}", f"/{created['id']}/$status", f"/{created['id']}/$events",
+                         f"/{created['id']}/$events?eventsSinceNumber=3&content=empty"):  # fmt: skip
                 answer = await http.get(f"/fhir/Subscription{path}")
-                heard.append(f"{answer.status_code} {sorted(answer.headers.items())} {answer.text}")
-    return _normal(heard, receiver.port)
+                observed.append(f"{answer.status_code} {sorted(answer.headers.items())} {answer.text}")
+    return _normal(observed, receiver.port)
 
 
-def _normal(heard: list[str], port: int) -> list[str]:
+def _normal(observed: list[str], port: int) -> list[str]:
     names: dict[str, str] = {}
 
     def name(match: re.Match[str]) -> str:
         return names.setdefault(match[0].replace("-", ""), f"<key {len(names)}>")
 
-    return [_KEYS.sub(name, _TIMES.sub("<time>", text.replace(str(port), "<port>"))) for text in heard]
+    return [_KEYS.sub(name, _TIMES.sub("<time>", text.replace(str(port), "<port>"))) for text in observed]
 
 
 @pytest.mark.parametrize("kind", ["while waiting", "misfiled"])
-async def test_all_that_is_heard_is_the_same_with_and_without_a_hidden_document(server, tmp_path, kind):
+async def test_hidden_document_is_unobservable_to_subscriber(server, tmp_path, kind):
     stories = []
     for with_it in (True, False):
         folder = tmp_path / str(with_it)

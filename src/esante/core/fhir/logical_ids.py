@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from esante.core.storage import key_of
+from esante.core.storage import parse_uuid
 
 
 def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
@@ -14,6 +14,6 @@ def keys_of(logical_id: str) -> tuple[UUID, UUID] | None:
     if len(logical_id) != 64 or not logical_id.isascii() or logical_id != logical_id.lower():
         return None
     try:
-        return key_of(logical_id[:32]), key_of(logical_id[32:])
+        return parse_uuid(logical_id[:32]), parse_uuid(logical_id[32:])
     except ValueError:
         return None

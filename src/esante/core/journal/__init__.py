@@ -1,10 +1,10 @@
-"""The append-only journal: everything that happens is told here, sealed, and can be proved."""
+"""The append-only journal: every act on the platform is one entry, sealed into a Merkle tree, and can be proved."""
 
 from esante.core.journal.consumers import Consumer, advance, run_consumers
-from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Sealed, event
+from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
 from esante.core.journal.proof import verifier_source
 from esante.core.journal.service import Journal
-from esante.core.journal.verification import Report
+from esante.core.journal.verification import VerificationReport
 
 __all__ = [
     "EVENTS",
@@ -14,9 +14,10 @@ __all__ = [
     "Consumer",
     "Entry",
     "Event",
+    "Initiator",
     "Journal",
-    "Report",
-    "Sealed",
+    "SealedEntry",
+    "VerificationReport",
     "advance",
     "event",
     "run_consumers",

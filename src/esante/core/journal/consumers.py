@@ -1,7 +1,7 @@
-"""Readers: each follows the journal with a durable cursor, and its effects happen exactly once.
+"""Journal consumers: each follows the journal with a durable cursor, and its effects happen exactly once.
 
-A reader's effects and its cursor move in one transaction, under a lock on the cursor, so neither a crash nor
-a second process can repeat or lose one. A reader that fails is tried again, later and later.
+The effects of a consumer and its cursor are written in one transaction, under a lock on the cursor, so neither a
+crash nor a second process can repeat or lose an effect. A consumer that fails is retried after growing delays.
 """
 
 import asyncio
@@ -15,72 +15,65 @@ from esante.core.storage import Connection, Database, Unavailable
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Connection, list[Entry]], Awaitable[None]]
-BATCH = 1_000
+BATCH_LEAVES = 1_000
+"""Leaves of the tree that one call of `advance` covers at most."""
 INTERVAL = 0.5
+"""Seconds between two looks at a journal that has nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A reader: its name (its cursor's key), the event types it follows, and what it does with them."""
+    """A consumer: its name (the key of its cursor), the event types it follows, and the handler of their entries.
+
+    `handle(conn, entries)` writes its effects in the transaction of `conn`; entries come in the order of the tree.
+    """
 
     name: str
     types: Sequence[type[Event]]
     handle: Handler
 
 
-async def run_consumers(db: Database, readers: Sequence[Consumer]) -> None:
-    """Let all `readers` follow the journal for ever."""
-    await asyncio.gather(*(_follow(db, reader) for reader in readers))
+async def run_consumers(db: Database, consumers: Sequence[Consumer]) -> None:
+    """Let all `consumers` follow the journal until cancelled."""
+    await asyncio.gather(*(_follow(db, consumer) for consumer in consumers))
 
 
-async def advance(db: Database, reader: Consumer) -> bool:
-    """Handle the next batch; False when there was none, or another process is at it, or it must wait."""
+async def advance(db: Database, consumer: Consumer) -> bool:
+    """Handle the next batch of entries.
+
+    Return False when there is none, another process handles it, or the consumer is postponed after a failure.
+    Raises: what the handler raises; the cursor then stays where it was.
+    """
     async with db.transaction() as conn:
-        await conn.execute("INSERT INTO journal_cursor (reader) VALUES ($1) ON CONFLICT DO NOTHING", reader.name)
-        seq = await conn.fetchval(
-            "SELECT seq FROM journal_cursor WHERE reader = $1 AND retry_at <= now() FOR UPDATE SKIP LOCKED",
-            reader.name,
-        )
+        seq = await store.lock_cursor(conn, consumer.name)
         if seq is None:
             return False
-        last, entries = await store.after(conn, seq, [type_.TYPE for type_ in reader.types], BATCH)
+        last, entries = await store.entries_after(conn, seq, [type_.TYPE for type_ in consumer.types], BATCH_LEAVES)
         if last == seq:
             return False
         if entries:
-            await reader.handle(conn, entries)
-        await conn.execute(
-            "UPDATE journal_cursor SET seq = $2, failures = 0, last_error = '' WHERE reader = $1",
-            reader.name,
-            last,
-        )
+            await consumer.handle(conn, entries)
+        await store.move_cursor(conn, consumer.name, last)
     return True
 
 
-async def _follow(db: Database, reader: Consumer) -> None:
+async def _follow(db: Database, consumer: Consumer) -> None:
     while True:
         try:
-            busy = await advance(db, reader)
+            busy = await advance(db, consumer)
         except Unavailable:
             busy = False
         except Exception as error:
-            log.exception("reader %s failed; it is tried again", reader.name)
-            await _put_off(db, reader, error)
+            log.exception("journal consumer %s failed; it will be retried", consumer.name)
+            await _postpone(db, consumer, error)
             busy = False
         if not busy:
             await asyncio.sleep(INTERVAL)
 
 
-async def _put_off(db: Database, reader: Consumer, error: Exception) -> None:
-    """Note the failure for the operator and wait: 1 s, 2 s, 4 s … at most five minutes."""
+async def _postpone(db: Database, consumer: Consumer, error: Exception) -> None:
+    """Store the failure for the operator, and the time of the next attempt."""
     try:
-        await db.fetchval(
-            """
-            UPDATE journal_cursor SET failures = failures + 1, last_error = $2,
-                retry_at = now() + least(power(2, failures), 300) * interval '1 second'
-            WHERE reader = $1
-            """,
-            reader.name,
-            type(error).__name__,
-        )
+        await store.postpone_cursor(db, consumer.name, type(error).__name__)
     except Unavailable:
         return

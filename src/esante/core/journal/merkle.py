@@ -1,4 +1,4 @@
-"""The Merkle tree of RFC 9162, section 2.1, over leaves that come one after the other."""
+"""The Merkle tree of RFC 9162, section 2.1, over leaves that are appended one after the other."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -9,16 +9,16 @@ FANOUT_BITS = 4
 
 _sha256 = hashlib.sha256
 Hashes = Callable[[int, int, int], Sequence[bytes]]
-"""`hashes(level, first, count)`: kept hashes; level 0 are leaf hashes, level k roots of 16^k leaves."""
+"""`hashes(level, first, count)` returns kept hashes; level 0 are leaf hashes, level k roots of 16^k leaves."""
 
 
 def leaf_hash(data: bytes) -> bytes:
-    """The hash of a leaf: SHA-256(0x00 || data)."""
+    """Return the hash of a leaf: SHA-256(0x00 || data)."""
     return _sha256(LEAF + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of an inner node: SHA-256(0x01 || left || right)."""
+    """Return the hash of an inner node: SHA-256(0x01 || left || right)."""
     return _sha256(NODE + left + right).digest()
 
 
@@ -26,10 +26,7 @@ EMPTY_ROOT = _sha256(b"").digest()
 
 
 class Frontier:
-    """The roots of the complete subtrees of a growing tree, left to right: all one needs to go on.
-
-    `append` returns the kept nodes `(level, position, hash)` that the leaf completed.
-    """
+    """The roots of the complete subtrees of a growing tree, left to right: enough to append further leaves."""
 
     def __init__(self, size: int = 0, roots: Iterable[bytes] = ()) -> None:
         self.size = size
@@ -38,7 +35,7 @@ class Frontier:
             raise ValueError(f"a tree of {size} leaves has {size.bit_count()} complete subtrees")
 
     def append(self, hash_: bytes) -> list[tuple[int, int, bytes]]:
-        """Add a leaf hash."""
+        """Add a leaf hash; return the kept nodes `(level, position, hash)` that it completes."""
         roots, size, height = self.roots, self.size, 0
         completed = []
         while size & 1:
@@ -52,7 +49,7 @@ class Frontier:
         return completed
 
     def root(self) -> bytes:
-        """The root of the whole tree."""
+        """Return the root of the tree."""
         if not self.roots:
             return EMPTY_ROOT
         result = self.roots[-1]
@@ -61,74 +58,85 @@ class Frontier:
         return result
 
     def to_bytes(self) -> bytes:
-        """The subtree roots, one after the other (32 bytes each)."""
+        """Return the subtree roots, concatenated (32 bytes each)."""
         return b"".join(self.roots)
 
     @classmethod
     def from_bytes(cls, size: int, data: bytes) -> "Frontier":
-        """The inverse of `to_bytes`."""
+        """Return the frontier of a tree of `size` leaves from the bytes of `to_bytes`."""
         return cls(size, [data[i : i + 32] for i in range(0, len(data), 32)])
 
 
 def subtree_root(first: int, last: int, hashes: Hashes) -> bytes:
-    """The root of leaves `first` to `last` (exclusive), from the largest kept hashes that fit."""
+    """Return the root of leaves `first` to `last` (exclusive), from the largest kept hashes that fit."""
     count = last - first
     level = 0
     while count >= 16 ** (level + 1) and first % 16 ** (level + 1) == 0:
         level += 1
     width = 16**level
     frontier = Frontier()
-    whole = count // width
-    for hash_ in hashes(level, first // width, whole):
+    complete = count // width
+    for hash_ in hashes(level, first // width, complete):
         frontier.append(hash_)
     root = frontier.root()
-    if first + whole * width == last:
+    if first + complete * width == last:
         return root
     split = 1 << ((count - 1).bit_length() - 1)
     return node_hash(subtree_root(first, first + split, hashes), subtree_root(first + split, last, hashes))
 
 
 def inclusion_path(index: int, size: int, hashes: Hashes) -> list[bytes]:
-    """The proof that leaf `index` is in the tree of `size` leaves (RFC 9162, 2.1.3.1), leaf upwards."""
+    """Return the proof that leaf `index` is in the tree of `size` leaves, leaf upwards (RFC 9162, 2.1.3.1).
+
+    Raises: ValueError when the tree has no such leaf.
+    """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size}")
-    return _path(index, 0, size, hashes)
+    return _subtree_path(index, 0, size, hashes)
 
 
-def _path(index: int, first: int, last: int, hashes: Hashes) -> list[bytes]:
+def _subtree_path(index: int, first: int, last: int, hashes: Hashes) -> list[bytes]:
+    """Return PATH of RFC 9162, 2.1.3.1, for leaf `index` in the subtree of leaves `first` to `last` (exclusive)."""
     if last - first == 1:
         return []
     split = first + (1 << ((last - first - 1).bit_length() - 1))
     if index < split:
-        return [*_path(index, first, split, hashes), subtree_root(split, last, hashes)]
-    return [*_path(index, split, last, hashes), subtree_root(first, split, hashes)]
+        return [*_subtree_path(index, first, split, hashes), subtree_root(split, last, hashes)]
+    return [*_subtree_path(index, split, last, hashes), subtree_root(first, split, hashes)]
 
 
 def consistency_path(old: int, new: int, hashes: Hashes) -> list[bytes]:
-    """The proof that the tree of `new` leaves begins with the tree of `old` (RFC 9162, 2.1.4.1)."""
+    """Return the proof that the tree of `new` leaves begins with the tree of `old` leaves (RFC 9162, 2.1.4.1).
+
+    Raises: ValueError unless 0 < old <= new.
+    """
     if not 0 < old <= new:
         raise ValueError(f"no consistency proof from {old} to {new}")
-    return _consistency(old, 0, new, hashes, whole=True)
+    return _subproof(old, 0, new, hashes, known=True)
 
 
-def _consistency(old: int, first: int, last: int, hashes: Hashes, *, whole: bool) -> list[bytes]:
+def _subproof(old: int, first: int, last: int, hashes: Hashes, *, known: bool) -> list[bytes]:
+    """Return SUBPROOF of RFC 9162, 2.1.4.1; `known`: the verifier has the root of the old subtree already."""
     if old == last - first:
-        return [] if whole else [subtree_root(first, last, hashes)]
+        return [] if known else [subtree_root(first, last, hashes)]
     split = 1 << ((last - first - 1).bit_length() - 1)
     middle = first + split
     if old <= split:
         return [
-            *_consistency(old, first, middle, hashes, whole=whole),
+            *_subproof(old, first, middle, hashes, known=known),
             subtree_root(middle, last, hashes),
         ]
     return [
-        *_consistency(old - split, middle, last, hashes, whole=False),
+        *_subproof(old - split, middle, last, hashes, known=False),
         subtree_root(first, middle, hashes),
     ]
 
 
 def root_from_inclusion(index: int, size: int, hash_: bytes, path: Sequence[bytes]) -> bytes:
-    """The root that a leaf hash and its proof lead to (RFC 9162, 2.1.3.2); ValueError when the length is wrong."""
+    """Return the root that follows from a leaf hash and its proof (RFC 9162, 2.1.3.2).
+
+    Raises: ValueError when the proof is too long or too short.
+    """
     node, last = index, size - 1
     for sibling in path:
         if last == 0:
@@ -145,8 +153,8 @@ def root_from_inclusion(index: int, size: int, hash_: bytes, path: Sequence[byte
     return hash_
 
 
-def consistent(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Whether the proof shows that the old tree is the beginning of the new one (RFC 9162, 2.1.4.2)."""
+def is_consistent(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
+    """Return whether the proof shows that the old tree is the beginning of the new one (RFC 9162, 2.1.4.2)."""
     if old == new:
         return old_root == new_root and not path
     hashes = list(path)

@@ -1,4 +1,4 @@
-"""What the journal holds: entries with an actor, an origin and a typed event."""
+"""Types of the journal: entries with an actor, an origin and a typed event."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,21 +11,21 @@ import msgspec
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who acted: the individual, the organisation acted for, and on whose behalf (EHDS Annex II 3.2 a)."""
+    """The person or system that acted, and the organisation it acted for (EHDS, Annex II, 3.2 a)."""
 
     kind: str
-    """patient, practitioner, organization, operator or system"""
+    """`patient`, `practitioner`, `organization`, `operator` or `system`; `expired` where the content was removed."""
     id: UUID | None = None
     name: str = ""
     role: str = ""
     organization_id: UUID | None = None
     organization: str = ""
     client: str = ""
-    """The software that asked, where one signed in."""
+    """The software client that sent the request, where one signed in."""
 
 
 class Initiator(Protocol):
-    """Whoever asks for an act: the actor that its entries name, and where the request came from."""
+    """The source of a request: the actor that its entries name, and the address it came from."""
 
     @property
     def actor(self) -> Actor:
@@ -37,7 +37,7 @@ class Initiator(Protocol):
 
 
 SALT_BYTES = 16
-"""Random bytes hashed before each content, so that nobody can guess a content from its digest."""
+"""Random bytes hashed before each content, so that a content cannot be guessed from its digest."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SYSTEM = Actor(kind="system", name="esante")
 
@@ -55,9 +55,10 @@ EVENTS: dict[str, type[Event]] = {}
 
 
 def event(name: str, version: int = 1) -> Callable[[E], E]:
-    """Declare an event type: its name in the journal, and the version of its fields.
+    """Declare an event type by a class decorator: its name in the journal, and the version of its fields.
 
     Fields are only ever added, with a default, and the version raised; an old entry is read by the new type.
+    Raises: ValueError when the name is declared already.
     """
 
     def declare(cls: E) -> E:
@@ -71,7 +72,7 @@ def event(name: str, version: int = 1) -> Callable[[E], E]:
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry says beside its columns, in this order, as JSON (`msgspec.json.encode`)."""
+    """The content of an entry beside its columns: JSON with the fields in this order (`msgspec.json.encode`)."""
 
     version: int
     actor: Actor
@@ -80,10 +81,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest_of(salt: bytes, entry_id: UUID, person_id: UUID, at: datetime, type_: str, content: bytes) -> bytes:
-    """The digest that stands for an entry in the tree: SHA-256 over its salt and all its columns.
+    """Return the digest of an entry in the tree (32 bytes): SHA-256 over its salt and all its columns.
 
     In this order: salt (16 bytes), id (16), person (16), time (8, big-endian microseconds since 2000-01-01
-    UTC), type, a zero byte, content. PostgreSQL puts the same bytes together in `store.DIGESTED`.
+    UTC), type, a zero byte, content. PostgreSQL concatenates the same bytes in `store.DIGEST_INPUT`.
     """
     micros = (at - _EPOCH) // timedelta(microseconds=1)
     head = entry_id.bytes + person_id.bytes + micros.to_bytes(8, "big", signed=True)
@@ -92,7 +93,7 @@ def digest_of(salt: bytes, entry_id: UUID, person_id: UUID, at: datetime, type_:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as readers and pages get it; `seq` is None until it is sealed, `event` None once expired."""
+    """One entry as consumers and pages get it; `seq` is None until it is sealed, `event` None once expired."""
 
     id: UUID
     person_id: UUID
@@ -104,8 +105,8 @@ class Entry:
     seq: int | None = None
 
 
-class Sealed(NamedTuple):
-    """One sealed entry as it lies in the journal; `content` is the JSON of a `Content`, None once expired."""
+class SealedEntry(NamedTuple):
+    """One sealed entry as it is stored; `content` is the JSON of a `Content`, None once expired."""
 
     seq: int
     person_id: UUID
@@ -117,7 +118,7 @@ class Sealed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A signed statement of the tree: `size` leaves have this `root`."""
+    """A signed statement about the tree: `size` leaves have this `root` (32 bytes)."""
 
     size: int
     root: bytes
@@ -133,4 +134,4 @@ class Expired(Event, frozen=True, kw_only=True):
     before: datetime
     count: int
     ranges: list[tuple[int, int]]
-    """First and last `seq` of each run."""
+    """First and last `seq` of each range without gaps."""

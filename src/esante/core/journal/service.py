@@ -1,12 +1,8 @@
-"""The journal's use cases: tell, read, seal, prove, verify, forget in time."""
+"""Use cases of the journal: append, read, seal, prove, verify, end the retention."""
 
 import os
-import tomllib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,12 +21,14 @@ from esante.core.journal.model import (
     Event,
     Expired,
     Initiator,
-    Sealed,
+    SealedEntry,
     digest_of,
 )
+from esante.core.journal.retention import retention_cutoff
 from esante.core.journal.sealer import Sealer
 from esante.core.journal.signed_note import Signer
-from esante.core.storage import NIL, Connection, Database, Objects, Row, insert, time_of, uuid7
+from esante.core.storage import NIL, Connection, Database, Objects, Row, insert, uuid7, uuid7_time
+from esante.core.types import Json
 
 
 class Journal:
@@ -43,7 +41,7 @@ class Journal:
 
     @classmethod
     def open(cls, db: Database, objects: Objects, key: Path, origin: str) -> "Journal":
-        """The journal in `db`; `key` is the PEM file of the signing key, made when missing."""
+        """Open the journal in `db`; `key` is the PEM file of the signing key, created when missing."""
         return cls(db, objects, Signer.open(key, origin), origin)
 
     def rows(
@@ -55,15 +53,15 @@ class Journal:
         origin: str = "",
         at: datetime | None = None,
     ) -> list[Row]:
-        """The rows that tell of `event`: insert them in the transaction of the change they tell of.
+        """Return the rows of an entry: insert them in the transaction of the change that `event` records.
 
-        `person_id`: whose data it concerns (none: the platform itself). `origin`: where the act came from,
-        for example an address. `at`: only for history that is loaded later.
+        `person_id`: the person whose data it concerns (none: the platform itself). `origin`: where the request came
+        from, for example an address. `at`: only for history that is loaded later.
         """
         entry_id = uuid7(at)
-        moment, salt = time_of(entry_id), os.urandom(SALT_BYTES)
-        content = store.encoded(
-            Content(version=event.VERSION, actor=actor, origin=origin, event=msgspec.Raw(store.encoded(event)))
+        moment, salt = uuid7_time(entry_id), os.urandom(SALT_BYTES)
+        content = store.encode_json(
+            Content(version=event.VERSION, actor=actor, origin=origin, event=msgspec.Raw(store.encode_json(event)))
         )
         digest = digest_of(salt, entry_id, person_id, moment, event.TYPE, content)
         return [
@@ -74,13 +72,13 @@ class Journal:
     def rows_for(
         self, initiator: Initiator, event: Event, *, person_id: UUID = NIL, at: datetime | None = None
     ) -> list[Row]:
-        """Return the rows of an act that somebody asked for (`person_id` and `at` as in `rows`)."""
+        """Return the rows of an entry for an act of `initiator` (`person_id` and `at` as in `rows`)."""
         return self.rows(event, person_id=person_id, actor=initiator.actor, origin=initiator.origin, at=at)
 
     async def append_for(
         self, initiator: Initiator, event: Event, *, person_id: UUID = NIL, conn: Connection | None = None
     ) -> None:
-        """Append an entry for an act that somebody asked for: in the transaction of `conn`, or else durable on return.
+        """Append an entry for an act of `initiator`: in the transaction of `conn`, or else durable on return.
 
         `person_id`: as in `rows`.
         """
@@ -91,7 +89,7 @@ class Journal:
             await insert(conn, rows)
 
     async def append(self, event: Event, **about: Any) -> None:
-        """Tell of an event that changes nothing else (`about` as in `rows`); durable on return."""
+        """Append an entry for an event that changes nothing else (`about` as in `rows`); durable on return."""
         await self._db.write(self.rows(event, **about))
 
     async def entries_of(
@@ -102,90 +100,76 @@ class Journal:
         before: UUID | None = None,
         limit: int = 50,
     ) -> list[Entry]:
-        """A person's entries of some types, newest first; `before` is the last id of the page before."""
+        """Return a person's entries of some types, newest first; `before`: the last id of the page before."""
         return await store.entries_of(self._db, person_id, [type_.TYPE for type_ in types], before, limit)
 
     async def entry_of(self, person_id: UUID, entry_id: UUID) -> Entry | None:
-        """One entry of a person, or None."""
+        """Return one entry of a person, or None."""
         return await store.entry_of(self._db, person_id, entry_id)
 
-    async def sealed(self, after: int, limit: int) -> list[Sealed]:
-        """Up to `limit` sealed entries after leaf `after`, in the order of the leaves: for software that counts."""
-        return await store.sealed(self._db, after, limit)
+    async def sealed_entries(self, after: int, limit: int) -> list[SealedEntry]:
+        """Return up to `limit` sealed entries after leaf `after`, in the order of the leaves, for statistics."""
+        return await store.sealed_entries(self._db, after, limit)
 
     async def head(self) -> Checkpoint | None:
-        """The newest signed checkpoint, or None before the first seal."""
+        """Return the newest signed checkpoint, or None before the first seal."""
         row = await store.last_checkpoint(self._db)
-        return store.checkpoint(row) if row else None
+        return store.checkpoint_from_row(row) if row else None
 
-    async def prove(self, person_id: UUID) -> dict[str, Any] | None:
-        """The proof file of a person (see `proof.person_proof`)."""
+    async def prove(self, person_id: UUID) -> Json | None:
+        """Return the proof file of a person (see `proof.person_proof`), or None before the first seal."""
         return await proof.person_proof(self._db, self.signer, self.origin, person_id)
 
     async def verify(
         self, dsn: str, progress: Callable[[int, int], None] = lambda done, total: None
-    ) -> verification.Report:
-        """Recompute everything; `dsn` lets helper processes connect."""
+    ) -> verification.VerificationReport:
+        """Recompute and check the whole journal.
+
+        Helper processes connect to `dsn`; `progress(done, total)` counts leaves.
+        """
         return await verification.verify(self._db, self._objects, self.signer, dsn, progress=progress)
 
     async def ensure_months(self, first: datetime, last: datetime) -> None:
-        """Make the monthly partitions that history to be loaded needs."""
+        """Create the monthly partitions that history to be loaded needs."""
         async with self._db.transaction() as conn:
             await store.ensure_months(conn, first, last)
 
     async def expire(self, type_: str, before: datetime) -> int:
-        """End the retention of sealed entries of a type before a moment; returns how many.
+        """End the retention of sealed entries of a type before a moment; return their number.
 
-        Their contents go, their leaves stay, and an entry tells which ones and why.
+        Their contents are removed, their leaves stay, and a `journal.expired` entry records which ones.
         """
         async with self._db.transaction() as conn:
             leaves = await store.expire(conn, type_, before)
             if leaves:
-                told = Expired(type=type_, before=before, count=len(leaves), ranges=runs(leaves))
-                await insert(conn, self.rows(told))
+                event = Expired(type=type_, before=before, count=len(leaves), ranges=consecutive_ranges(leaves))
+                await insert(conn, self.rows(event))
         return len(leaves)
 
     def retention(self, now: datetime) -> list[tuple[str, datetime]]:
-        """Which event types are kept until when: (type, moment before which the contents may go)."""
-        return [
-            (type_, now - timedelta(days=round(365.25 * _policy(type_, now)["years"]))) for type_ in sorted(EVENTS)
-        ]
+        """Return every event type with the moment before which the contents of its entries may be removed."""
+        return [(type_, retention_cutoff(type_, now)) for type_ in sorted(EVENTS)]
 
     async def state(self) -> dict[str, Any]:
-        """For the operator: sealed and waiting entries, the last seal, and how far each reader is."""
+        """Return for the operator: sealed and waiting entries, the last seal, and the cursor of each consumer."""
         head = await self.head()
-        readers = await self._db.fetch("SELECT * FROM journal_cursor ORDER BY reader")
+        cursors = await store.cursor_rows(self._db)
         return {
             "size": head.size if head else 0,
             "sealed_at": head.sealed_at if head else None,
             "note": head.note if head else "",
-            "waiting": await self._db.fetchval("SELECT count(*) FROM journal_pending"),
-            "readers": [dict(row) for row in readers],
+            "waiting": await store.pending_count(self._db),
+            "consumers": [dict(row) for row in cursors],
             "now": datetime.now(UTC),
         }
 
 
-def _policy(type_: str, now: datetime) -> dict[str, Any]:
-    """The retention policy of an event type (data/retention.toml)."""
-    for policy in _policies():
-        if policy["valid_from"] <= now.date() and fnmatchcase(type_, policy["type"]):
-            return policy
-    raise LookupError(f"no retention policy fits {type_}; add one to journal/data/retention.toml")
-
-
-@cache
-def _policies() -> list[dict[str, Any]]:
-    text = (files("esante.core.journal") / "data" / "retention.toml").read_text(encoding="utf-8")
-    policies: list[dict[str, Any]] = tomllib.loads(text)["policy"]
-    return policies
-
-
-def runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Sorted numbers as runs: first and last of each."""
-    found: list[tuple[int, int]] = []
+def consecutive_ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return sorted numbers as ranges without gaps: first and last number of each."""
+    ranges: list[tuple[int, int]] = []
     for number in numbers:
-        if found and number == found[-1][1] + 1:
-            found[-1] = (found[-1][0], number)
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
         else:
-            found.append((number, number))
-    return found
+            ranges.append((number, number))
+    return ranges

@@ -1,6 +1,6 @@
-"""The key that signs checkpoints (Ed25519), and the signed-note form in which they are published.
+"""The key that signs checkpoints (Ed25519), and the signed notes in which they are published.
 
-The form is the one of transparency logs (C2SP `signed-note` and `tlog-checkpoint`): origin, size and root, a
+The format is the one of transparency logs (C2SP `signed-note` and `tlog-checkpoint`): origin, size and root, a
 line each, then a time, an empty line, and the signature line.
 """
 
@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from esante.core.storage import key_file
+from esante.core.storage import read_or_create_key
 
 
 class Signer:
-    """Signs and checks notes under one key; `name` is the key's name in the signature line."""
+    """Signs and verifies notes under one key; `name` is the key's name in the signature line."""
 
     def __init__(self, key: Ed25519PrivateKey, name: str) -> None:
         self._key = key
@@ -32,10 +32,13 @@ class Signer:
 
     @classmethod
     def open(cls, path: Path, name: str) -> "Signer":
-        """The key in the PEM file at `path`; made there, readable by its owner only, when there is none."""
-        key = load_pem_private_key(key_file(path, _new_key), None)
+        """Open the key in the PEM file at `path`; created there, readable by its owner only, when there is none.
+
+        Raises: TypeError when the file has a key of another kind.
+        """
+        key = load_pem_private_key(read_or_create_key(path, _new_key), None)
         if not isinstance(key, Ed25519PrivateKey):
-            raise TypeError(f"{path} holds another kind of key; the journal needs Ed25519")
+            raise TypeError(f"{path} has a key of another kind; the journal needs Ed25519")
         return cls(key, name)
 
     @property
@@ -44,13 +47,13 @@ class Signer:
         return hashlib.sha256(self.name.encode() + b"\n\x01" + self.public).digest()[:4]
 
     def sign(self, *lines: str) -> str:
-        """A signed note of `lines`."""
+        """Return the signed note of `lines`."""
         text = "".join(f"{line}\n" for line in lines)
         signature = base64.b64encode(self.key_id + self._key.sign(text.encode())).decode()
         return f"{text}\n— {self.name} {signature}\n"
 
-    def opened(self, note: str) -> list[str]:
-        """The lines of a note; raises ValueError unless this key signed exactly them."""
+    def verify_note(self, note: str) -> list[str]:
+        """Return the lines of a signed note. Raises: ValueError unless this key signed exactly them."""
         text, _, tail = note.partition("\n\n")
         name, _, signature = tail.removeprefix("— ").strip().rpartition(" ")
         try:
@@ -59,7 +62,7 @@ class Signer:
                 raise ValueError("the note is signed by another key")
             Ed25519PublicKey.from_public_bytes(self.public).verify(raw[4:], f"{text}\n".encode())
         except (InvalidSignature, ValueError) as error:
-            raise ValueError(f"the signature does not hold: {error or 'wrong'}") from error
+            raise ValueError(f"the signature is invalid: {error or 'it does not match the text'}") from error
         return text.split("\n")
 
 
@@ -68,12 +71,12 @@ def _new_key() -> bytes:
 
 
 def checkpoint_lines(origin: str, size: int, root: bytes, at: datetime) -> tuple[str, ...]:
-    """The lines of a checkpoint note."""
+    """Return the lines of a checkpoint note."""
     return origin, str(size), base64.b64encode(root).decode(), f"sealed {at.isoformat()}"
 
 
-def read_checkpoint(lines: list[str]) -> tuple[int, bytes]:
-    """Size and root of a checkpoint note's lines; raises ValueError when they are not of its form."""
+def parse_checkpoint(lines: list[str]) -> tuple[int, bytes]:
+    """Return size and root from the lines of a checkpoint note. Raises: ValueError for other lines."""
     if len(lines) < 3:
         raise ValueError("not a checkpoint: it needs an origin, a size and a root")
     return int(lines[1]), base64.b64decode(lines[2], validate=True)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Checks a proof file of the journal with nothing but Python's standard library.
+"""Verify a proof file of the journal with nothing but Python's standard library.
 
     python3 verifier.py proof.json [--key BASE64]
 
 It answers three questions: is each entry in the signed tree as it is written here (RFC 9162), are the
 entries complete (their numbers run from 1 to the signed count), and did the key sign both (Ed25519,
 RFC 8032)? Compare the key with the one the agency publishes, or give that one with --key.
-Exit status: 0 all holds, 1 something does not, 2 the file cannot be read.
+Exit status: 0 verified, 1 not verified, 2 the file cannot be read.
 """
 
 import base64
@@ -24,7 +24,7 @@ ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 
 
 def main(arguments):
-    """Check the file named in `arguments`; returns the exit status."""
+    """Verify the file named in `arguments`; return the exit status."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__)
         return 2
@@ -35,37 +35,37 @@ def main(arguments):
         lines = check(proof, base64.b64decode(key))
     except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
         print(f"NOT VERIFIED: {error}")
-        return 1 if isinstance(error, Wrong) else 2
+        return 1 if isinstance(error, ProofError) else 2
     print("\n".join(lines))
     return 0
 
 
-class Wrong(ValueError):
-    """The proof does not hold."""
+class ProofError(ValueError):
+    """The proof file is not verified; the message says why."""
 
 
 def check(proof, key):
-    """Check a proof against a public key (32 bytes); returns lines to print, raises Wrong."""
-    origin, size, root, *_ = opened(proof["checkpoint"], proof["key"]["name"], key)
-    kind, person, count, stated_size, *_ = opened(proof["statement"], proof["key"]["name"], key)
+    """Check a proof against a public key (32 bytes); return lines to print. Raises: ProofError."""
+    origin, size, root, *_ = verify_note(proof["checkpoint"], proof["key"]["name"], key)
+    kind, person, count, stated_size, *_ = verify_note(proof["statement"], proof["key"]["name"], key)
     if (kind, person, stated_size) != (f"{origin}/person", proof["person"], size):
-        raise Wrong("the signed statement speaks of another person or another tree")
+        raise ProofError("the signed statement is about another person or another tree")
     if [entry["number"] for entry in proof["entries"]] != list(range(1, int(count) + 1)):
-        raise Wrong(f"entries are missing: {len(proof['entries'])} are here, {count} are signed for")
+        raise ProofError(f"entries are missing: {len(proof['entries'])} are here, {count} are signed for")
     lines = []
     for entry in proof["entries"]:
         digest, line = entry_digest(entry, person)
         leaf = hashlib.sha256(b"\x00" + entry["number"].to_bytes(8, "big") + digest).digest()
         path = [bytes.fromhex(step) for step in entry["path"]]
-        if included(entry["position"], int(size), leaf, path) != base64.b64decode(root):
-            raise Wrong(f"entry {entry['number']} is not in the signed tree")
+        if root_from_path(entry["position"], int(size), leaf, path) != base64.b64decode(root):
+            raise ProofError(f"entry {entry['number']} is not in the signed tree")
         lines.append(line)
     lines.append(f"VERIFIED: all {count} entries are here and unaltered, in a tree of {size}.")
     return lines
 
 
 def entry_digest(entry, person):
-    """The digest of an entry and a line that tells it."""
+    """Return the digest of an entry (32 bytes) and a line of text for it."""
     line = f"{entry['number']:>6}  {entry['at'][:19]}Z  {entry['type']:<28}"
     if "content" not in entry:
         return bytes.fromhex(entry["digest"]), f"{line} (content removed after its retention)"
@@ -76,12 +76,12 @@ def entry_digest(entry, person):
     return hashlib.sha256(hashed).digest(), f"{line} {actor.get('name') or actor['kind']}"
 
 
-def included(node, size, value, path):
-    """The root that a leaf and its path lead to (RFC 9162, section 2.1.3.2)."""
+def root_from_path(node, size, value, path):
+    """Return the root that follows from a leaf and its path (RFC 9162, section 2.1.3.2)."""
     last = size - 1
     for sibling in path:
         if last <= 0:
-            raise Wrong("a proof is too long")
+            raise ProofError("a proof is too long")
         if node & 1 or node == last:
             value = hashlib.sha256(b"\x01" + sibling + value).digest()
             while not node & 1 and node:
@@ -90,31 +90,31 @@ def included(node, size, value, path):
             value = hashlib.sha256(b"\x01" + value + sibling).digest()
         node, last = node >> 1, last >> 1
     if last:
-        raise Wrong("a proof is too short")
+        raise ProofError("a proof is too short")
     return value
 
 
-def opened(note, name, key):
-    """The lines of a signed note."""
+def verify_note(note, name, key):
+    """Return the lines of a signed note. Raises: ProofError unless `key` signed them."""
     text, _, tail = note.partition("\n\n")
     signer, _, signature = tail.removeprefix("— ").strip().rpartition(" ")
-    if signer != name or not signed(key, f"{text}\n".encode(), base64.b64decode(signature)[4:]):
-        raise Wrong("a signature does not hold")
+    if signer != name or not is_signed(key, f"{text}\n".encode(), base64.b64decode(signature)[4:]):
+        raise ProofError("a signature is invalid")
     return text.split("\n")
 
 
-def signed(key, message, signature):
-    """Whether `signature` of `message` holds (RFC 8032, section 5.1.7)."""
-    commitment, public = decoded(signature[:32]), decoded(key)
+def is_signed(key, message, signature):
+    """Return whether `signature` of `message` is valid (RFC 8032, section 5.1.7)."""
+    commitment, public = decode_point(signature[:32]), decode_point(key)
     scalar = int.from_bytes(signature[32:], "little")
     if len(signature) != 64 or commitment is None or public is None or scalar >= ORDER:
         return False
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % ORDER
-    return same(times(scalar, BASE), plus(commitment, times(challenge, public)))
+    return equal_points(multiply_point(scalar, BASE), add_points(commitment, multiply_point(challenge, public)))
 
 
-def decoded(data):
-    """The curve point of 32 bytes as (X, Y, Z, T), or None (RFC 8032, section 5.1.3)."""
+def decode_point(data):
+    """Return the curve point of 32 bytes as (X, Y, Z, T), or None (RFC 8032, section 5.1.3)."""
     if len(data) != 32:
         return None
     number = int.from_bytes(data, "little")
@@ -131,31 +131,31 @@ def decoded(data):
     return x, y, 1, x * y % P
 
 
-def plus(p, q):
-    """The sum of two points (RFC 8032, section 5.1.4)."""
+def add_points(p, q):
+    """Return the sum of two points (RFC 8032, section 5.1.4)."""
     a, b = (p[1] - p[0]) * (q[1] - q[0]), (p[1] + p[0]) * (q[1] + q[0])
     c, d = 2 * p[3] * q[3] * D, 2 * p[2] * q[2]
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-def times(scalar, point):
-    """A point added to itself `scalar` times."""
+def multiply_point(scalar, point):
+    """Return the sum of `scalar` times a point."""
     result = (0, 1, 1, 0)
     while scalar:
         if scalar & 1:
-            result = plus(result, point)
-        point = plus(point, point)
+            result = add_points(result, point)
+        point = add_points(point, point)
         scalar >>= 1
     return result
 
 
-def same(p, q):
-    """Whether two projective points are one."""
+def equal_points(p, q):
+    """Return whether two points in projective coordinates are equal."""
     return (p[0] * q[2] - q[0] * p[2]) % P == 0 and (p[1] * q[2] - q[1] * p[2]) % P == 0
 
 
-BASE = decoded((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+BASE = decode_point((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""All SQL of the journal."""
+"""All SQL of the journal but for its verification."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from esante.core.journal.model import EVENTS, Actor, Checkpoint, Content, Entry, Sealed
+from esante.core.journal.model import EVENTS, Actor, Checkpoint, Content, Entry, SealedEntry
 from esante.core.storage import Connection, Database, Kind, Table, uuid7_floor
 
 ENTRY = Table(
@@ -48,30 +48,30 @@ CURSOR = Table("journal_cursor", Kind.LOCAL, {"reader": "text"})
 _SEAL_LOCK = 0x6A6F75726E616C
 _MONTHS_LOCK = _SEAL_LOCK + 1
 _content = msgspec.json.Decoder(Content)
-DIGESTED = (
+DIGEST_INPUT = (
     "e.salt || uuid_send(e.entry_id) || uuid_send(e.person_id) || timestamptz_send(e.at)"
     " || convert_to(e.type, 'UTF8') || '\\x00'::bytea || e.content"
 )
 """The bytes of an entry `e` that `model.digest_of` hashes; null once its content is gone."""
 
 
-def months(first: datetime, last: datetime) -> list[datetime]:
-    """The first moments of the months from `first` to `last`, both included."""
-    found, year, month = [], first.year, first.month
+def month_starts(first: datetime, last: datetime) -> list[datetime]:
+    """Return the first moments of the months from `first` to `last`, both included (UTC)."""
+    starts, year, month = [], first.year, first.month
     while (year, month) <= (last.year, last.month):
-        found.append(datetime(year, month, 1, tzinfo=UTC))
+        starts.append(datetime(year, month, 1, tzinfo=UTC))
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
-    return found
+    return starts
 
 
 async def ensure_months(conn: Connection, first: datetime, last: datetime) -> None:
-    """Make the monthly partitions from `first` to `last` where they are missing; in a transaction."""
-    missing = [start for start in months(first, last) if not await _is_there(conn, start)]
+    """Create the monthly partitions from `first` to `last` where they are missing; in a transaction."""
+    missing = [start for start in month_starts(first, last) if not await _partition_exists(conn, start)]
     if missing:
-        await conn.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)  # two that start make them in turn
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)  # two processes create them in turn
     for start in missing:
         name = _partition(start)
-        end = months(start, datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC))[-1]
+        end = month_starts(start, datetime(start.year + start.month // 12, start.month % 12 + 1, 1, tzinfo=UTC))[-1]
         await conn.execute(
             f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF journal_entry"
             f" FOR VALUES FROM ('{uuid7_floor(start)}') TO ('{uuid7_floor(end)}')"
@@ -82,24 +82,24 @@ def _partition(start: datetime) -> str:
     return f"journal_entry_{start:%Y_%m}"
 
 
-async def _is_there(conn: Connection, start: datetime) -> bool:
+async def _partition_exists(conn: Connection, start: datetime) -> bool:
     return bool(await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", _partition(start)))
 
 
-async def lock_seal(conn: Connection) -> bool:
-    """Take the sealer's lock for this transaction; False when another process has it."""
+async def try_lock_sealing(conn: Connection) -> bool:
+    """Take the sealer's lock for this transaction; return False when another process has it."""
     return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _SEAL_LOCK))
 
 
-async def wait_for_seal(conn: Connection) -> None:
-    """Take the sealer's lock for this transaction, as soon as no other process has it."""
+async def lock_sealing(conn: Connection) -> None:
+    """Take the sealer's lock for this transaction; wait while another process has it."""
     await conn.execute("SELECT pg_advisory_xact_lock($1)", _SEAL_LOCK)
 
 
 async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
     """Remove up to `limit` waiting entries, the oldest, and return them in order: person_id, entry_id, digest.
 
-    Only who holds the sealer's lock may call it: then nobody takes rows between the two statements.
+    The caller must hold the sealer's lock: then no other process takes rows between the two statements.
     """
     rows: list[asyncpg.Record] = await conn.fetch(
         "SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1", limit
@@ -108,14 +108,14 @@ async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
     return rows
 
 
-async def counts_of(conn: Connection, persons: Sequence[UUID]) -> dict[UUID, int]:
-    """How many sealed entries each of `persons` has; those without any are missing."""
+async def entry_counts(conn: Connection, persons: Sequence[UUID]) -> dict[UUID, int]:
+    """Return the number of sealed entries of each of `persons`; those without any are missing."""
     rows = await conn.fetch("SELECT person_id, entries FROM journal_person WHERE person_id = ANY($1)", persons)
     return {row["person_id"]: row["entries"] for row in rows}
 
 
-async def set_counts(conn: Connection, counts: dict[UUID, int]) -> None:
-    """Store the number of sealed entries of persons."""
+async def store_entry_counts(conn: Connection, counts: dict[UUID, int]) -> None:
+    """Store the number of sealed entries of each person."""
     await conn.execute(
         f"{PERSON.insert_sql()} ON CONFLICT (person_id) DO UPDATE SET entries = excluded.entries",
         list(counts),
@@ -124,12 +124,12 @@ async def set_counts(conn: Connection, counts: dict[UUID, int]) -> None:
 
 
 async def last_checkpoint(conn: Connection | Database) -> asyncpg.Record | None:
-    """The newest checkpoint row, or None before the first seal."""
+    """Return the newest checkpoint row, or None before the first seal."""
     return await conn.fetchrow("SELECT * FROM journal_checkpoint ORDER BY size DESC LIMIT 1")
 
 
-def checkpoint(row: asyncpg.Record) -> Checkpoint:
-    """A checkpoint row as its type."""
+def checkpoint_from_row(row: asyncpg.Record) -> Checkpoint:
+    """Return the checkpoint of a row."""
     return Checkpoint(row["size"], row["root"], row["sealed_at"], row["note"])
 
 
@@ -142,7 +142,7 @@ FROM journal_entry e LEFT JOIN journal_leaf l USING (entry_id)
 async def entries_of(
     db: Database, person_id: UUID, types: Sequence[str], before: UUID | None, limit: int
 ) -> list[Entry]:
-    """A person's entries of `types`, newest first, those before `before` only."""
+    """Return up to `limit` entries of a person, of `types`, older than `before` (an entry id), newest first."""
     rows = await db.fetch(
         f"{_SELECT} WHERE e.person_id = $1 AND e.type = ANY($2) AND ($3::uuid IS NULL OR e.entry_id < $3)"
         " ORDER BY e.entry_id DESC LIMIT $4",
@@ -151,17 +151,17 @@ async def entries_of(
         before,
         limit,
     )
-    return [entry(row) for row in rows]
+    return [entry_from_row(row) for row in rows]
 
 
 async def entry_of(db: Database, person_id: UUID, entry_id: UUID) -> Entry | None:
-    """One entry of a person."""
+    """Return one entry of a person, or None."""
     row = await db.fetchrow(f"{_SELECT} WHERE e.person_id = $1 AND e.entry_id = $2", person_id, entry_id)
-    return entry(row) if row else None
+    return entry_from_row(row) if row else None
 
 
-async def after(conn: Connection, seq: int, types: Sequence[str], limit: int) -> tuple[int, list[Entry]]:
-    """The entries among the next `limit` leaves after `seq` that are of `types`, and the last leaf looked at."""
+async def entries_after(conn: Connection, seq: int, types: Sequence[str], limit: int) -> tuple[int, list[Entry]]:
+    """Return the last of the next `limit` leaves after `seq`, and the entries of `types` among them."""
     last = await conn.fetchval("SELECT max(seq) FROM journal_leaf WHERE seq > $1 AND seq <= $1 + $2", seq, limit)
     if last is None:
         return seq, []
@@ -175,13 +175,13 @@ async def after(conn: Connection, seq: int, types: Sequence[str], limit: int) ->
         last,
         list(types),
     )
-    return last, [entry(row) for row in rows]
+    return last, [entry_from_row(row) for row in rows]
 
 
-async def sealed(db: Database, seq: int, limit: int) -> list[Sealed]:
-    """Up to `limit` entries after leaf `seq`, in order, each with the time of the seal that covers it."""
+async def sealed_entries(db: Database, seq: int, limit: int) -> list[SealedEntry]:
+    """Return up to `limit` entries after leaf `seq`, in order, each with the time of the seal that covers it."""
     async with db.transaction("repeatable_read") as conn:
-        # The bounds let PostgreSQL pass over the months that hold none of these entries.
+        # The bounds let PostgreSQL skip the monthly partitions that have none of these entries.
         bounds = await conn.fetch(
             """
             WITH w AS (SELECT entry_id FROM journal_leaf WHERE seq > $1 AND seq <= $1 + $2)
@@ -211,24 +211,24 @@ async def sealed(db: Database, seq: int, limit: int) -> list[Sealed]:
             limit,
         )
     sizes = [row["size"] for row in seals]
-    return [Sealed(**row, sealed_at=seals[bisect_left(sizes, row["seq"])]["sealed_at"]) for row in rows]
+    return [SealedEntry(**row, sealed_at=seals[bisect_left(sizes, row["seq"])]["sealed_at"]) for row in rows]
 
 
-async def waiting(conn: Connection, type_: str) -> list[Entry]:
-    """The entries of a type that are not sealed yet."""
+async def pending_entries(conn: Connection, type_: str) -> list[Entry]:
+    """Return the entries of a type that are not sealed yet."""
     rows = await conn.fetch(
         "SELECT e.entry_id, e.person_id, e.at, e.type, e.content, NULL::bigint AS seq"
         " FROM journal_pending p JOIN journal_entry e USING (person_id, entry_id) WHERE e.type = $1",
         type_,
     )
-    return [entry(row) for row in rows]
+    return [entry_from_row(row) for row in rows]
 
 
-def entry(row: asyncpg.Record) -> Entry:
-    """A joined row as an entry."""
+def entry_from_row(row: asyncpg.Record) -> Entry:
+    """Return the entry of a row of `journal_entry` with its `seq`."""
     if row["content"] is None:
-        gone = Actor(kind="expired")
-        return Entry(row["entry_id"], row["person_id"], row["at"], row["type"], gone, "", None, row["seq"])
+        expired = Actor(kind="expired")
+        return Entry(row["entry_id"], row["person_id"], row["at"], row["type"], expired, "", None, row["seq"])
     content = _content.decode(row["content"])
     known = EVENTS.get(row["type"])
     event = msgspec.json.decode(content.event, type=known) if known else None
@@ -237,10 +237,10 @@ def entry(row: asyncpg.Record) -> Entry:
     )
 
 
-async def kept_hashes(
+async def node_hashes(
     conn: Connection | Database, wanted: Iterable[tuple[int, int, int]]
 ) -> dict[tuple[int, int], bytes]:
-    """Kept nodes `(level, first, count)`, level > 0, by (level, position)."""
+    """Return the kept nodes of the ranges `(level, first, count)`, level > 0, by (level, position)."""
     ranges = list(wanted)
     if not ranges:
         return {}
@@ -257,8 +257,8 @@ async def kept_hashes(
     return {(row["level"], row["position"]): row["hash"] for row in rows}
 
 
-async def leaves_in(conn: Connection | Database, wanted: Iterable[tuple[int, int]]) -> list[asyncpg.Record]:
-    """Leaf rows of the ranges `(first, count)` of 0-based positions (position = seq - 1)."""
+async def leaf_rows(conn: Connection | Database, wanted: Iterable[tuple[int, int]]) -> list[asyncpg.Record]:
+    """Return the leaf rows of the ranges `(first, count)` of 0-based positions (position = seq - 1)."""
     ranges = list(wanted)
     rows: list[asyncpg.Record] = await conn.fetch(
         """
@@ -272,8 +272,8 @@ async def leaves_in(conn: Connection | Database, wanted: Iterable[tuple[int, int
     return rows
 
 
-async def sealed_of(conn: Connection | Database, person_id: UUID, size: int) -> list[asyncpg.Record]:
-    """All sealed entries of a person in a tree of `size`, by number."""
+async def proof_rows(conn: Connection | Database, person_id: UUID, size: int) -> list[asyncpg.Record]:
+    """Return all sealed entries of a person in a tree of `size` leaves, with salt and digest, by number."""
     rows: list[asyncpg.Record] = await conn.fetch(
         """
         SELECT l.seq, l.number, l.digest, e.entry_id, e.at, e.type, e.salt, e.content
@@ -287,7 +287,7 @@ async def sealed_of(conn: Connection | Database, person_id: UUID, size: int) -> 
 
 
 async def expire(conn: Connection, type_: str, before: datetime) -> list[int]:
-    """Take the contents of sealed entries of a type before a moment; returns their leaves, in order."""
+    """Remove the contents of sealed entries of a type before a moment; return their `seq`, in order."""
     rows = await conn.fetch(
         """
         UPDATE journal_entry e SET salt = NULL, content = NULL FROM journal_leaf l
@@ -301,6 +301,53 @@ async def expire(conn: Connection, type_: str, before: datetime) -> list[int]:
     return sorted(row["seq"] for row in rows)
 
 
-def encoded(value: Any) -> bytes:
-    """The bytes that are hashed: JSON with the fields in their declared order."""
+async def copy_entries(conn: Connection, entries: Sequence[tuple[Any, ...]]) -> None:
+    """Copy entries (values in the order of the columns of `ENTRY`) into the table."""
+    await conn.copy_records_to_table(ENTRY.name, records=entries, columns=list(ENTRY.columns))
+
+
+async def pending_count(db: Database) -> int:
+    """Return the number of entries that are not sealed yet."""
+    return int(await db.fetchval("SELECT count(*) FROM journal_pending"))
+
+
+async def cursor_rows(db: Database) -> list[asyncpg.Record]:
+    """Return the cursor of every consumer: reader (its name), seq, failures, last_error, retry_at."""
+    return await db.fetch("SELECT * FROM journal_cursor ORDER BY reader")
+
+
+async def lock_cursor(conn: Connection, consumer: str) -> int | None:
+    """Lock the cursor of a consumer, created if missing; return the last `seq` that it has handled.
+
+    None when another process has the lock, or the consumer is postponed.
+    """
+    await conn.execute("INSERT INTO journal_cursor (reader) VALUES ($1) ON CONFLICT DO NOTHING", consumer)
+    seq: int | None = await conn.fetchval(
+        "SELECT seq FROM journal_cursor WHERE reader = $1 AND retry_at <= now() FOR UPDATE SKIP LOCKED", consumer
+    )
+    return seq
+
+
+async def move_cursor(conn: Connection, consumer: str, seq: int) -> None:
+    """Store the last `seq` that a consumer has handled, and forget its failures."""
+    await conn.execute(
+        "UPDATE journal_cursor SET seq = $2, failures = 0, last_error = '' WHERE reader = $1", consumer, seq
+    )
+
+
+async def postpone_cursor(db: Database, consumer: str, error: str) -> None:
+    """Store a failure of a consumer and its next attempt: after 1 s, 2 s, 4 s … at most five minutes."""
+    await db.fetchval(
+        """
+        UPDATE journal_cursor SET failures = failures + 1, last_error = $2,
+            retry_at = now() + least(power(2, failures), 300) * interval '1 second'
+        WHERE reader = $1
+        """,
+        consumer,
+        error,
+    )
+
+
+def encode_json(value: Any) -> bytes:
+    """Return the bytes that are hashed: JSON with the fields in their declared order."""
     return msgspec.json.encode(value)

@@ -1,66 +1,71 @@
-"""Recompute the whole journal and name the first thing that is wrong.
+"""Verification of the journal: recomputes everything and names the first entry that is wrong.
 
-Leaves are checked in chunks of complete subtrees by a few processes: contents against their digests, columns
-against contents, kept nodes against leaves, and the chunk's own root; the chunk roots then give the root of the
-tree. Entries may be told and sealed meanwhile: whatever is compared comes from one look at the database.
+Leaves are checked in chunks of complete subtrees by several processes: contents against their digests, columns
+against contents, kept nodes against leaves, and the root of the chunk; the chunk roots then give the root of the
+tree. Entries may be appended and sealed meanwhile: what is compared with each other is read in one snapshot.
 """
 
 import asyncio
 import gc
 import hashlib
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import uvloop
 
-from esante.core.journal import store
+from esante.core.journal import store, verification_store
 from esante.core.journal.merkle import FANOUT_BITS, LEAF, NODE, Frontier
 from esante.core.journal.model import Expired
 from esante.core.journal.sealer import HEAD
-from esante.core.journal.signed_note import Signer, read_checkpoint
+from esante.core.journal.signed_note import Signer, parse_checkpoint
 from esante.core.storage import Database, Objects
 
+Nodes: TypeAlias = dict[tuple[int, int], bytes]
+"""Hashes by (level, position)."""
+LeafProblem: TypeAlias = tuple[int, str]
+"""A leaf (`seq`) and what is wrong with it."""
 CHUNK_LEVEL = 4
 CHUNK = 1 << FANOUT_BITS * CHUNK_LEVEL
-"""Leaves a chunk: a power of two, so that a full chunk is one complete subtree and a kept node itself."""
+"""Leaves of a chunk: a power of two, so that a full chunk is one complete subtree and a kept node itself."""
 
 
 @dataclass(slots=True)
-class Report:
-    """What the verification found; `ok` when nothing is wrong."""
+class VerificationReport:
+    """The result of a verification: numbers of entries, and the problems as texts."""
 
     entries: int = 0
+    """Sealed entries."""
     expired: int = 0
+    """Sealed entries whose content was removed at the end of its retention."""
     waiting: int = 0
+    """Entries that are not sealed yet."""
     problems: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Nothing is wrong."""
+        """Whether no problem was found."""
         return not self.problems
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one process found: the roots of the chunk's complete subtrees, problems, expired leaves.
-
-    `whole` is False when leaves are missing or there twice: then there are no roots.
-    """
+    """The result of one chunk: the roots of its complete subtrees, problems, expired leaves."""
 
     first: int
+    """The 0-based position of its first leaf."""
     count: int
     roots: list[bytes]
-    at_size: bytes | None
-    problems: list[tuple[int, str]]
+    earlier_roots: bytes | None
+    """The concatenated subtree roots of its leaves up to the earlier checkpoint, where that lies in this chunk."""
+    problems: list[LeafProblem]
     expired: list[int]
-    whole: bool = True
+    complete: bool = True
+    """False when leaves are missing or stored twice: then there are no roots."""
 
 
 async def verify(
@@ -71,67 +76,69 @@ async def verify(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
     processes: int | None = None,
-) -> Report:
+) -> VerificationReport:
     """Check every entry, leaf, number, checkpoint and signature; `progress(done, total)` counts leaves."""
-    report = Report()
-    witness = await _witness(objects, signer, report)
+    report = VerificationReport()
+    witness = await _earlier_checkpoint(objects, signer, report)
     head = await store.last_checkpoint(db)
     size = head["size"] if head else 0
     if witness and witness[0] > size:
         text = f"entries {size + 1} to {witness[0]} were removed: a signed head of {witness[0]} entries is known"
         report.problems.append(text)
         witness = None
-    chunks = await _chunks(dsn, size, witness[0] if witness else 0, progress, processes)
+    chunks = await _check_chunks(dsn, size, witness[0] if witness else 0, progress, processes)
     for chunk in chunks:
         report.problems += [text for _, text in sorted(chunk.problems)]
     if head:
         _check_note(head, signer, report)
-        if all(chunk.whole for chunk in chunks):
+        if all(chunk.complete for chunk in chunks):
             await _check_tree(db, head, witness, chunks, report)
     expired = [seq for chunk in chunks for seq in chunk.expired]
     report.entries, report.expired = size, len(expired)
     await _check_numbers(db, report)
-    await _check_strays(db, report)
-    await _check_readers(db, report)
+    await _check_places(db, report)
+    await _check_cursors(db, report)
     await _check_expired(db, expired, report)
     return report
 
 
-async def _witness(objects: Objects, signer: Signer, report: Report) -> tuple[int, bytes] | None:
-    """The head kept outside the database: a tree that became shorter since cannot pass.
+async def _earlier_checkpoint(
+    objects: Objects, signer: Signer, report: VerificationReport
+) -> tuple[int, bytes] | None:
+    """Return size and root of the checkpoint kept outside the database: it shows when the tree became shorter.
 
-    It is written after the commit it tells of, so it must be read before the database is looked at.
+    It is written after the commit of its entries, so it must be read before the database is.
     """
     try:
-        return read_checkpoint(signer.opened((await objects.get_named(HEAD)).decode()))
+        return parse_checkpoint(signer.verify_note((await objects.get_named(HEAD)).decode()))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        report.problems.append(f"the head kept beside the database is wrong: {error}")
+        report.problems.append(f"the checkpoint kept outside the database is invalid: {error}")
         return None
 
 
 async def _check_tree(
-    db: Database, head: Any, witness: tuple[int, bytes] | None, chunks: Sequence[Chunk], report: Report
+    db: Database, head: Any, witness: tuple[int, bytes] | None, chunks: Sequence[Chunk], report: VerificationReport
 ) -> None:
-    """The tree of all chunks against the signed root, the kept nodes above the chunks, and the earlier head."""
-    frontier, above, witnessed = Frontier(), dict[tuple[int, int], bytes](), None
+    """Check the tree of all chunks against the signed root, the kept nodes above, and the earlier checkpoint."""
+    frontier, above, witnessed = Frontier(), Nodes(), None
     for chunk in chunks:
-        if witness and chunk.at_size is not None:
-            witnessed = Frontier.from_bytes(witness[0], frontier.to_bytes() + chunk.at_size).root()
-        above |= _join(frontier, chunk)
-    kept = await store.kept_hashes(db, [(level, position, 1) for level, position in above])
-    report.problems += [text for _, text in _wrong_nodes(above, kept)]
+        if witness and chunk.earlier_roots is not None:
+            witnessed = Frontier.from_bytes(witness[0], frontier.to_bytes() + chunk.earlier_roots).root()
+        above |= _append_chunk(frontier, chunk)
+    kept = await store.node_hashes(db, [(level, position, 1) for level, position in above])
+    report.problems += [text for _, text in _first_wrong_node(above, kept)]
     if frontier.root() != head["root"] and not report.problems:
-        report.problems += _other_root(head, frontier)
+        report.problems += _explain_root_mismatch(head, frontier)
     if witness and witnessed != witness[1] and not report.problems:
         report.problems.append(f"the tree of the first {witness[0]} entries is not the one signed earlier")
 
 
-def _join(frontier: Frontier, chunk: Chunk) -> dict[tuple[int, int], bytes]:
+def _append_chunk(frontier: Frontier, chunk: Chunk) -> Nodes:
     """Add a chunk's subtrees to the frontier, and return the kept nodes above it that it completes.
 
-    Chunks begin at multiples of their size, so whole ones merge.
+    Chunks begin at multiples of their size, so the roots of full ones are leaves of a coarser tree.
     """
     if chunk.count < CHUNK:
         frontier.roots += chunk.roots
@@ -143,9 +150,9 @@ def _join(frontier: Frontier, chunk: Chunk) -> dict[tuple[int, int], bytes]:
     return {(level + CHUNK_LEVEL, position): hash_ for level, position, hash_ in completed}
 
 
-def _wrong_nodes(made: dict[tuple[int, int], bytes], kept: dict[tuple[int, int], bytes]) -> list[tuple[int, str]]:
-    """The first kept node that is not what its leaves make, each with its last leaf; lower ones first."""
-    for (level, position), hash_ in sorted(made.items()):
+def _first_wrong_node(computed: Nodes, kept: Nodes) -> list[LeafProblem]:
+    """Return the first kept node that its leaves contradict, lowest level first: its last leaf, and a text; or []."""
+    for (level, position), hash_ in sorted(computed.items()):
         if kept.get((level, position)) != hash_:
             width = 1 << FANOUT_BITS * level
             first, last = position * width + 1, (position + 1) * width
@@ -153,8 +160,8 @@ def _wrong_nodes(made: dict[tuple[int, int], bytes], kept: dict[tuple[int, int],
     return []
 
 
-def _other_root(head: Any, frontier: Frontier) -> list[str]:
-    """Where the leaves make another root than the signed one, as far as the subtrees kept with it tell."""
+def _explain_root_mismatch(head: Any, frontier: Frontier) -> list[str]:
+    """Return where the leaves contradict the signed root, as exactly as the subtrees stored with it allow."""
     size, kept, first = head["size"], head["frontier"], 0
     if len(kept) == 32 * len(frontier.roots):
         for index, root in enumerate(frontier.roots):
@@ -162,12 +169,12 @@ def _other_root(head: Any, frontier: Frontier) -> list[str]:
             if kept[32 * index : 32 * index + 32] != root:
                 return [f"entries {first + 1} to {last}: a leaf is not what was sealed"]
             first = last
-    return [f"checkpoint {size}: the entries lead to another root"]
+    return [f"checkpoint {size}: the root computed from the entries is another"]
 
 
-def _check_note(head: Any, signer: Signer, report: Report) -> None:
+def _check_note(head: Any, signer: Signer, report: VerificationReport) -> None:
     try:
-        size, root = read_checkpoint(signer.opened(head["note"]))
+        size, root = parse_checkpoint(signer.verify_note(head["note"]))
     except ValueError as error:
         report.problems.append(f"checkpoint {head['size']}: {error}")
         return
@@ -175,133 +182,73 @@ def _check_note(head: Any, signer: Signer, report: Report) -> None:
         report.problems.append(f"checkpoint {head['size']}: its row and its signed note differ")
 
 
-async def _check_numbers(db: Database, report: Report) -> None:
-    """Each person's entries are numbered from 1 on without a gap, and as many as were counted.
-
-    Sums of hashes under a seed that nobody knows beforehand are compared, which needs no sorting: a sum is that of
-    the numbers 1 to n for no other n numbers.
-    """
-    rows = await db.fetch(
-        """
-        WITH told AS (
-            SELECT person_id, count(*) AS entries, sum(hashint8extended(number, $1)) AS numbers
-            FROM journal_leaf GROUP BY person_id),
-        expected AS (
-            SELECT n AS entries, sum(hashint8extended(n, $1)) OVER (ORDER BY n) AS numbers
-            FROM generate_series(1::bigint, (SELECT max(entries) FROM told)) n)
-        SELECT person_id FROM told FULL JOIN journal_person p USING (person_id)
-        LEFT JOIN expected e ON e.entries = told.entries
-        WHERE (told.entries, told.numbers) IS DISTINCT FROM (p.entries, e.numbers)
-        ORDER BY person_id LIMIT 5
-        """,
-        _seed(),
-    )
+async def _check_numbers(db: Database, report: VerificationReport) -> None:
+    """Check that each person's entries are numbered from 1 on without a gap, and as many as were counted."""
+    rows = await verification_store.misnumbered_persons(db)
     report.problems += [f"the entries of person {row['person_id']} are not numbered without a gap" for row in rows]
 
 
-def _seed() -> int:
-    return secrets.randbits(63)
-
-
-async def _check_strays(db: Database, report: Report) -> None:
-    """Entries with no place in the tree that do not wait for one or with two, and leaves past the signed size."""
-    if not await _each_has_one_place(db):
-        await _name_strays(db, report)
-    beyond = "SELECT min(seq) FROM journal_leaf WHERE seq > (SELECT coalesce(max(size), 0) FROM journal_checkpoint)"
-    if leaf := await db.fetchval(beyond):
+async def _check_places(db: Database, report: VerificationReport) -> None:
+    """Check that each entry has one place: in the tree, or among the pending; and that no leaf is past the tree."""
+    if not await verification_store.entries_match_leaves(db):
+        rows = await verification_store.entries_without_leaf(db)
+        report.problems += [f"entry {row['entry_id']} was inserted: it is not in the tree" for row in rows]
+        rows = await verification_store.entries_with_several_leaves(db)
+        report.problems += [
+            f"entry {row['entry_id']} is in the tree more than once: at {row['places']}" for row in rows
+        ]
+    if leaf := await verification_store.leaf_past_checkpoint(db):
         report.problems.append(f"leaf {leaf} is past the newest checkpoint")
-    rows = await db.fetch(
-        f"SELECT p.entry_id, p.digest, {store.DIGESTED} AS digested FROM journal_pending p"  # noqa: S608 - our own
-        " LEFT JOIN journal_entry e USING (person_id, entry_id)"
-    )
+    rows = await verification_store.pending_digests(db)
     report.waiting = len(rows)
     for row in rows:
-        if hashlib.sha256(row["digested"] or b"").digest() != row["digest"]:
+        if hashlib.sha256(row["digest_input"] or b"").digest() != row["digest"]:
             report.problems.append(f"entry {row['entry_id']}, not sealed yet, was altered or removed")
 
 
-async def _each_has_one_place(db: Database) -> bool:
-    """Whether the leaves and what waits to become one are of the entries that there are, each once.
-
-    Compared by count and by the sum of hashes under a seed that nobody knows beforehand: three scans, no join.
-    """
-    same: bool = await db.fetchval(
-        """
-        SELECT (e.count, e.sum) IS NOT DISTINCT FROM (l.count, l.sum)
-        FROM (SELECT count(*), sum(uuid_hash_extended(entry_id, $1)) FROM journal_entry) e,
-             (SELECT count(*), sum(uuid_hash_extended(entry_id, $1)) FROM (
-                SELECT entry_id FROM journal_leaf UNION ALL SELECT entry_id FROM journal_pending) all_places) l
-        """,
-        _seed(),
-    )
-    return same
-
-
-async def _name_strays(db: Database, report: Report) -> None:
-    strays = await db.fetch(
-        """
-        SELECT e.entry_id FROM journal_entry e
-        WHERE NOT EXISTS (SELECT FROM journal_leaf l WHERE l.entry_id = e.entry_id)
-          AND NOT EXISTS (SELECT FROM journal_pending p WHERE p.entry_id = e.entry_id)
-        ORDER BY e.entry_id LIMIT 5
-        """
-    )
-    report.problems += [f"entry {row['entry_id']} was inserted: it is not in the tree" for row in strays]
-    doubles = await db.fetch(
-        "SELECT entry_id, string_agg(seq::text, ', ' ORDER BY seq) AS places FROM journal_leaf"
-        " GROUP BY entry_id HAVING count(*) > 1 ORDER BY min(seq) LIMIT 5"
-    )
+async def _check_cursors(db: Database, report: VerificationReport) -> None:
+    """Check that no consumer was set past the end: it would never get the entries to come."""
+    rows = await verification_store.cursors_past_checkpoint(db)
     report.problems += [
-        f"entry {row['entry_id']} stands in the tree more than once: at {row['places']}" for row in doubles
-    ]
-
-
-async def _check_readers(db: Database, report: Report) -> None:
-    """A reader that was set past the end would never be told of what is to come."""
-    rows = await db.fetch(
-        "SELECT c.reader, c.seq, h.size FROM journal_cursor c,"
-        " (SELECT coalesce(max(size), 0) AS size FROM journal_checkpoint) h WHERE c.seq > h.size ORDER BY c.reader"
-    )
-    report.problems += [
-        f"the reader {row['reader']} is at entry {row['seq']}, past the newest checkpoint: {row['size']}"
+        f"the consumer {row['reader']} is at entry {row['seq']}, past the newest checkpoint: {row['size']}"
         for row in rows
     ]
 
 
-async def _check_expired(db: Database, expired: Sequence[int], report: Report) -> None:
-    """Each content that is gone must be one whose expiry was journalled."""
+async def _check_expired(db: Database, expired: Sequence[int], report: VerificationReport) -> None:
+    """Check that each content that is missing is covered by a `journal.expired` entry."""
     if not expired:
         return
     async with db.transaction("repeatable_read") as conn:
-        _, sealed = await store.after(conn, 0, [Expired.TYPE], 2**62)
-        entries = [*sealed, *await store.waiting(conn, Expired.TYPE)]
-    ranges = sorted(tuple(run) for entry in entries if entry.event for run in entry.event.ranges)
-    allowed = iter(ranges)
-    run = next(allowed, None)
+        _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
+        entries = [*sealed, *await store.pending_entries(conn, Expired.TYPE)]
+    ranges = iter(sorted(tuple(range_) for entry in entries if entry.event for range_ in entry.event.ranges))
+    range_ = next(ranges, None)
     for seq in sorted(expired):
-        while run and run[1] < seq:
-            run = next(allowed, None)
-        if run is None or seq < run[0]:
-            report.problems.append(f"entry {seq}: its content was removed and no expiry tells of it")
+        while range_ and range_[1] < seq:
+            range_ = next(ranges, None)
+        if range_ is None or seq < range_[0]:
+            report.problems.append(f"entry {seq}: its content was removed and no {Expired.TYPE} entry covers it")
             return
 
 
-async def _chunks(
-    dsn: str, size: int, at_size: int, progress: Callable[[int, int], None], processes: int | None
+async def _check_chunks(
+    dsn: str, size: int, earlier_size: int, progress: Callable[[int, int], None], processes: int | None
 ) -> list[Chunk]:
+    """Check all leaves of a tree of `size`, in this process or in several; return the chunks in order."""
     starts = range(0, size, CHUNK)
     workers = min(processes or os.cpu_count() or 1, len(starts))
     if workers <= 1:
         found = []
         for first in starts:
-            found.append(await _check_chunk(dsn, first, min(CHUNK, size - first), at_size))
+            found.append(await _check_chunk(dsn, first, min(CHUNK, size - first), earlier_size))
             progress(min(first + CHUNK, size), size)
         return found
     loop = asyncio.get_running_loop()
     done = 0
     with ProcessPoolExecutor(workers) as pool:
         tasks = [
-            loop.run_in_executor(pool, _chunk_process, dsn, first, min(CHUNK, size - first), at_size)
+            loop.run_in_executor(pool, _check_chunk_in_process, dsn, first, min(CHUNK, size - first), earlier_size)
             for first in starts
         ]
         for task in asyncio.as_completed(tasks):
@@ -310,85 +257,57 @@ async def _chunks(
         return [task.result() for task in tasks]
 
 
-def _chunk_process(dsn: str, first: int, count: int, at_size: int) -> Chunk:
-    gc.disable()  # a chunk is half a million small objects without cycles: collecting them costs a third
-    return uvloop.run(_check_chunk(dsn, first, count, at_size))
+def _check_chunk_in_process(dsn: str, first: int, count: int, earlier_size: int) -> Chunk:
+    gc.disable()  # half a million small objects without cycles: collecting garbage costs a third of the time
+    return uvloop.run(_check_chunk(dsn, first, count, earlier_size))
 
 
-async def _check_chunk(dsn: str, first: int, count: int, at_size: int) -> Chunk:
-    """Check leaves `first + 1` to `first + count`; `at_size` asks for the subtrees of an earlier size too."""
-    # A chunk and its entries fit into memory together: joined there, nothing is written to disk in between.
+async def _check_chunk(dsn: str, first: int, count: int, earlier_size: int) -> Chunk:
+    """Check leaves `first + 1` to `first + count`; compute also the subtrees up to `earlier_size` if it is in them."""
+    # A chunk and its entries fit into `work_mem` together, so the join writes no temporary files.
     conn = await asyncpg.connect(dsn, server_settings={"work_mem": "64MB"})
     try:
-        rows = await _rows(conn, first + 1, first + count)
-        expired, problems = await _without_content(conn, rows)
+        rows = await verification_store.leaves_with_entries(conn, first + 1, first + count)
+        expired, problems = await _check_missing_contents(conn, rows)
         heights = [(level, FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1) if count >> FANOUT_BITS * level]
-        kept = await store.kept_hashes(conn, [(level, first >> bits, count >> bits) for level, bits in heights])
+        kept = await store.node_hashes(conn, [(level, first >> bits, count >> bits) for level, bits in heights])
     finally:
         await conn.close()
-    gaps = _gaps(rows, first, count)
-    problems += gaps + _altered(rows)
+    gaps = _find_gap(rows, first, count)
+    problems += gaps + _find_altered(rows)
     if gaps:
-        return Chunk(first, count, [], None, problems, expired, whole=False)
+        return Chunk(first, count, [], None, problems, expired, complete=False)
     hashes = _leaf_hashes(rows)
-    inside = at_size - first
-    earlier = b"".join(_subtrees(hashes[:inside])) if 0 <= inside <= count else None
-    nodes: dict[tuple[int, int], bytes] = {}
-    roots = _subtrees(hashes, first, nodes)
-    return Chunk(first, count, roots, earlier, problems + _wrong_nodes(nodes, kept), expired)
+    inside = earlier_size - first
+    earlier = b"".join(_subtree_roots(hashes[:inside])) if 0 <= inside <= count else None
+    nodes: Nodes = {}
+    roots = _subtree_roots(hashes, first, nodes)
+    return Chunk(first, count, roots, earlier, problems + _first_wrong_node(nodes, kept), expired)
 
 
-async def _rows(conn: Any, first: int, last: int) -> list[Any]:
-    """The leaves `first` to `last`, each beside its entry (nulls where that is gone), in order.
-
-    Leaves are sealed in the order of time, so their entries lie in one range of the time-ordered key: read
-    through that, a chunk costs one scan of its own rows and not a look-up for each.
-    """
-    ends = "SELECT entry_id FROM journal_leaf WHERE seq BETWEEN $1 AND $2 ORDER BY entry_id"
-    low, high = await conn.fetchrow(f"SELECT ({ends} LIMIT 1), ({ends} DESC LIMIT 1)", first, last)
-    rows: list[Any] = await conn.fetch(
-        f"""
-        SELECT l.seq, l.number, l.digest, CASE WHEN l.person_id = e.person_id THEN {store.DIGESTED} END
-        FROM journal_leaf l LEFT JOIN (
-            SELECT * FROM journal_entry WHERE entry_id BETWEEN $3 AND $4) e USING (entry_id)
-        WHERE l.seq BETWEEN $1 AND $2
-        """,  # noqa: S608 - an expression of our own
-        first,
-        last,
-        low,
-        high,
-    )
-    rows.sort(key=itemgetter(0))
-    return rows
-
-
-async def _without_content(conn: Any, rows: Sequence[Any]) -> tuple[list[int], list[tuple[int, str]]]:
-    """Of the leaves whose content is not there: those whose entry says it expired, and what is wrong with others."""
-    found = await conn.fetch(
-        """
-        SELECT l.seq, l.entry_id, e.person_id IS NULL AS gone, e.person_id <> l.person_id AS moved
-        FROM journal_leaf l LEFT JOIN journal_entry e USING (entry_id) WHERE l.seq = ANY($1) ORDER BY l.seq
-        """,
-        [row[0] for row in rows if row[3] is None],
-    )
+async def _check_missing_contents(conn: Any, rows: Sequence[Any]) -> tuple[list[int], list[LeafProblem]]:
+    """Return of the leaves without content those whose entry is still there, and the problems of the others."""
+    owners = await verification_store.leaf_owners(conn, [row[0] for row in rows if row[3] is None])
     problems = [
-        (row["seq"], f"entry {row['seq']} ({row['entry_id']}) was {'removed' if row['gone'] else 'moved'}")
-        for row in found
-        if row["gone"] or row["moved"]
+        (row["seq"], f"entry {row['seq']} ({row['entry_id']}) was {'removed' if row['removed'] else 'moved'}")
+        for row in owners
+        if row["removed"] or row["moved"]
     ]
-    return [row["seq"] for row in found if not row["gone"] and not row["moved"]], problems
+    return [row["seq"] for row in owners if not row["removed"] and not row["moved"]], problems
 
 
-def _gaps(rows: Sequence[Any], first: int, count: int) -> list[tuple[int, str]]:
+def _find_gap(rows: Sequence[Any], first: int, count: int) -> list[LeafProblem]:
+    """Return the first leaf that is missing or stored twice, with a text; or []."""
     if [row[0] for row in rows] == list(range(first + 1, first + count + 1)):
         return []
     have = Counter(row[0] for row in rows)
     wrong = next(seq for seq in range(first + 1, first + count + 1) if have[seq] != 1)
-    told = "has two entries" if have[wrong] else "its leaf was removed from the tree"
-    return [(wrong, f"entry {wrong}: {told}")]
+    reason = "has two entries" if have[wrong] else "its leaf was removed from the tree"
+    return [(wrong, f"entry {wrong}: {reason}")]
 
 
-def _altered(rows: Sequence[Any]) -> list[tuple[int, str]]:
+def _find_altered(rows: Sequence[Any]) -> list[LeafProblem]:
+    """Return the leaves whose entry does not have the sealed digest, each with a text."""
     sha256 = hashlib.sha256
     return [
         (row[0], f"entry {row[0]} was altered: it is not what was sealed")
@@ -402,10 +321,10 @@ def _leaf_hashes(rows: Sequence[Any]) -> list[bytes]:
     return [sha256(LEAF + row[1].to_bytes(8, "big") + row[2]).digest() for row in rows]
 
 
-def _subtrees(hashes: list[bytes], first: int = 0, nodes: dict[tuple[int, int], bytes] | None = None) -> list[bytes]:
-    """The roots of the complete subtrees of a run of leaves from `first` on, left to right.
+def _subtree_roots(hashes: list[bytes], first: int = 0, nodes: Nodes | None = None) -> list[bytes]:
+    """Return the roots of the complete subtrees of the leaves from position `first` on, left to right.
 
-    `nodes` gets those that the sealer keeps, by level and position.
+    Into `nodes` go those that the sealer keeps, by (level, position).
     """
     sha256, height = hashlib.sha256, 0
     roots: list[bytes] = []

@@ -1,11 +1,18 @@
-"""PostgreSQL and the object store: the only room that opens either."""
+"""PostgreSQL and the object store: the only package that opens either."""
 
 from esante.core.storage.cluster import distribute_tables
 from esante.core.storage.connect import open_database
-from esante.core.storage.database import Database, Overloaded, Unavailable, insert, insert_many, insert_parts
+from esante.core.storage.database import (
+    Database,
+    Overloaded,
+    Unavailable,
+    insert,
+    insert_in_batches,
+    write_in_batches,
+)
 from esante.core.storage.dataloader import DataLoader
 from esante.core.storage.embedded_host import EmbeddedError
-from esante.core.storage.keyfile import key_file
+from esante.core.storage.keyfile import read_or_create_key
 from esante.core.storage.migrations import (
     Migration,
     PendingMigrations,
@@ -16,7 +23,7 @@ from esante.core.storage.migrations import (
 from esante.core.storage.objects import INLINE_LIMIT, Objects, sha256
 from esante.core.storage.pool import Connection
 from esante.core.storage.table import TABLES, Kind, Row, Table
-from esante.core.storage.uuid7 import NIL, key_of, time_of, uuid7, uuid7_floor, uuid8
+from esante.core.storage.uuid7 import NIL, parse_uuid, uuid7, uuid7_floor, uuid7_time, uuid8
 
 __all__ = [
     "INLINE_LIMIT",
@@ -37,16 +44,16 @@ __all__ = [
     "apply_migrations",
     "distribute_tables",
     "insert",
-    "insert_many",
-    "insert_parts",
-    "key_file",
-    "key_of",
+    "insert_in_batches",
     "migrations_in",
     "open_database",
+    "parse_uuid",
     "pending_migrations",
+    "read_or_create_key",
     "sha256",
-    "time_of",
     "uuid7",
     "uuid7_floor",
+    "uuid7_time",
     "uuid8",
+    "write_in_batches",
 ]

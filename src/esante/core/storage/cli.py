@@ -32,7 +32,7 @@ def migrate(data: Path | None) -> None:
 
     async def work(database: Database, dsn: str) -> None:
         done = await apply_migrations(database, migrations)
-        click.echo("\n".join(f"applied {m.room}/{m.number:04} {m.name}" for m in done) or "nothing was missing")
+        click.echo("\n".join(f"applied {m.package}/{m.number:04} {m.name}" for m in done) or "nothing was missing")
 
     _with_database(settings, work)
 
@@ -48,7 +48,7 @@ def status(data: Path | None) -> None:
         pending = await pending_migrations(database, migrations)
         for migration in migrations:
             state = "missing" if migration in pending else "applied"
-            click.echo(f"{state:<8} {migration.room}/{migration.number:04} {migration.name}")
+            click.echo(f"{state:<8} {migration.package}/{migration.number:04} {migration.name}")
         return not pending
 
     if not _with_database(settings, work):

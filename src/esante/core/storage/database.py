@@ -1,8 +1,8 @@
-"""The way to PostgreSQL: plain reads, transactions, and the group commit that makes writes cheap.
+"""Access to PostgreSQL: queries, transactions, and the group commit that makes writes cheap.
 
-Durability is not for sale: every acknowledged write has been synced to disk (`synchronous_commit` stays on).
-Speed comes from many waiting acts sharing one transaction, and so one sync. On a distributed database that
-same sharing would cost a two-phase commit over many nodes, so there each act is a transaction of its own.
+Every acknowledged write has been synced to disk (`synchronous_commit` stays on). Writes are fast because many
+waiting acts (the rows that one use case writes) share one transaction, and so one sync. On a distributed database
+that would cost a two-phase commit over many nodes, so there each act is a transaction of its own.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ import asyncpg
 from esante.core.storage.pool import Connection, Pool
 from esante.core.storage.table import Row, Table, insert_sql
 
-BATCH = 256
+ACTS_PER_COMMIT = 256
 COMMITTERS = 2
-PART = 500
-"""Rows of one act that are inserted at once."""
-PART_BYTES = 4 * 1024 * 1024
-"""Bytes in them: a statement is held twice until it is sent."""
+STATEMENT_ROWS = 500
+"""Rows of one act in one statement at most."""
+STATEMENT_BYTES = 4 * 1024 * 1024
+"""Bytes (of `bytea` values) in one statement at most: asyncpg holds it in memory twice until it is sent."""
 
 
 class Overloaded(Exception):
@@ -33,13 +33,13 @@ class Overloaded(Exception):
 
 
 class Unavailable(Exception):
-    """The database or the object store cannot be reached or refuses to write; nothing was acknowledged."""
+    """The database or the object store cannot be reached or refuses to write; no write was acknowledged."""
 
 
-_GONE = (
+_UNAVAILABLE_ERRORS = (
     OSError,
     asyncpg.InterfaceError,
-    # A connection whose server has just died refuses the next query so, until its end is noticed.
+    # Raised by a query on a connection whose server has just died, until asyncpg notices that it is closed.
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -54,66 +54,66 @@ _GONE = (
     asyncpg.ReadOnlySQLTransactionError,
 )
 
-_SESSION = {"application_name": "esante", "timezone": "UTC"}
+_SERVER_SETTINGS = {"application_name": "esante", "timezone": "UTC"}
 
 
 async def insert(conn: Connection, rows: Iterable[Row]) -> None:
     """Insert `rows`, one statement per table, in the order in which the tables first appear."""
-    for table, columns in _by_table(rows):
+    for table, columns in _columns_by_table(rows):
         await conn.execute(table.insert_sql(), *columns)
 
 
-async def insert_parts(conn: Connection, rows: Sequence[Row]) -> None:
-    """As `insert`, some hundred at a time, fewer of large ones: others get their turn between them."""
-    for part in _parts(rows):
-        await insert(conn, part)
+async def insert_in_batches(conn: Connection, rows: Sequence[Row]) -> None:
+    """Insert as `insert`, some hundred rows a statement, fewer of large ones: other tasks run between them."""
+    for batch in _batches(rows):
+        await insert(conn, batch)
 
 
-async def insert_many(db: "Database", rows: Sequence[Row]) -> None:
-    """As `Database.write` for an act that may be large: that has a transaction of its own."""
-    parts = list(_parts(rows))
-    if len(parts) <= 1:
+async def write_in_batches(db: "Database", rows: Sequence[Row]) -> None:
+    """Write as `Database.write` an act that may be large; a large one gets a transaction of its own."""
+    batches = list(_batches(rows))
+    if len(batches) <= 1:
         await db.write(rows)
         return
     async with db.transaction() as conn:
-        for part in parts:
-            await insert(conn, part)
+        for batch in batches:
+            await insert(conn, batch)
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """The rows in parts, each within the bounds for one statement."""
+def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield the rows in batches, each within the bounds for one statement."""
     start = size = 0
     for place, (_, values) in enumerate(rows):
-        held = sum(len(value) for value in values if isinstance(value, bytes))
-        if place - start == PART or (size + held > PART_BYTES and place > start):
+        row_size = sum(len(value) for value in values if isinstance(value, bytes))
+        if place - start == STATEMENT_ROWS or (size + row_size > STATEMENT_BYTES and place > start):
             yield rows[start:place]
             start, size = place, 0
-        size += held
+        size += row_size
     if start < len(rows):
         yield rows[start:]
 
 
-async def _insert_at_once(conn: Connection, rows: Iterable[Row]) -> None:
+async def _insert_in_one_statement(conn: Connection, rows: Iterable[Row]) -> None:
     """Insert `rows`, all or none, by one statement: it needs no transaction around it, so one round trip."""
-    tables, columns = zip(*_by_table(rows), strict=True)
+    tables, columns = zip(*_columns_by_table(rows), strict=True)
     await conn.execute(insert_sql(tables), *itertools.chain(*columns))
 
 
-def _by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
-    """The rows as columns of each table."""
+def _columns_by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, ...]]]]:
+    """Return for each table of `rows` its values, column by column."""
     found: dict[Table, list[tuple[Any, ...]]] = {}
     for table, values in rows:
         found.setdefault(table, []).append(values)
     for table, values_list in found.items():
         if table.once:
-            values_list.sort(key=itemgetter(0, 1))  # in one order, so that two that insert the same wait in turn
+            values_list.sort(key=itemgetter(0, 1))  # one order, so that two inserts of equal keys cannot deadlock
     return [(table, list(zip(*values_list, strict=True))) for table, values_list in found.items()]
 
 
-class _Lent:
-    """A connection while somebody has it; one that cannot be had, or is gone, is `Unavailable`.
+class _AcquiredConnection:
+    """A connection of the pool within a context. Raises: `Unavailable` when none can be acquired, or it breaks.
 
-    A class and no generator, since every query passes here.
+    A class and no generator, which would cost more: every query passes here.
     """
 
     __slots__ = ("_conn", "_pool")
@@ -123,18 +123,18 @@ class _Lent:
 
     async def __aenter__(self) -> Connection:
         try:
-            self._conn = await self._pool.take()
-        except _GONE as error:
+            self._conn = await self._pool.acquire()
+        except _UNAVAILABLE_ERRORS as error:
             raise _unavailable(error) from error
         return self._conn
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Who left in the middle of a query, or did not wait for its end, leaves the connection with it.
-        gone = isinstance(error, _GONE)
-        self._pool.give_back(self._conn, fit=error is None or (isinstance(error, Exception) and not gone))
-        if gone:
+        # After a cancellation a query may still run on the connection: it cannot be reused.
+        broken = isinstance(error, _UNAVAILABLE_ERRORS)
+        self._pool.release(self._conn, reusable=error is None or (isinstance(error, Exception) and not broken))
+        if broken:
             raise _unavailable(error) from error
 
 
@@ -145,7 +145,7 @@ def _unavailable(error: BaseException | None) -> Unavailable:
 
 
 class Database:
-    """A pool of connections and the committers behind `write`."""
+    """A PostgreSQL database: a pool of connections, and the committers (tasks) behind `write`."""
 
     def __init__(self, pool: Pool, *, distributed: bool, queue_bound: int) -> None:
         self._pool = pool
@@ -160,17 +160,18 @@ class Database:
     async def open(
         cls, dsn: str, *, pool_size: int = 8, queue_bound: int = 2_000, group_commit: bool = True
     ) -> "Database":
-        """Connect; raises `Unavailable` when the server does not answer.
+        """Connect to the database at `dsn`.
 
-        `group_commit` False: each write commits by itself, as on a distributed database.
+        `queue_bound`: acts that may wait for the group commit. `group_commit` False: each write commits by itself, as
+        on a distributed database. Raises: `Unavailable` when the server does not answer.
         """
-        pool = Pool(partial(asyncpg.connect, dsn, command_timeout=60, server_settings=_SESSION), pool_size)
+        pool = Pool(partial(asyncpg.connect, dsn, command_timeout=60, server_settings=_SERVER_SETTINGS), pool_size)
         try:
-            conn = await pool.take()
-        except _GONE as error:
+            conn = await pool.acquire()
+        except _UNAVAILABLE_ERRORS as error:
             raise Unavailable(f"cannot reach the database: {type(error).__name__}") from error
         distributed = bool(await conn.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
-        pool.give_back(conn, fit=True)
+        pool.release(conn, reusable=True)
         db = cls(pool, distributed=distributed, queue_bound=queue_bound)
         if group_commit and not distributed:
             db._committers = [asyncio.create_task(db._commit_forever()) for _ in range(COMMITTERS)]
@@ -185,32 +186,32 @@ class Database:
         await self._pool.close()
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         async with self._connection() as conn:
             return await conn.fetch(sql, *args)  # type: ignore[no-any-return]
 
     async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         async with self._connection() as conn:
             return await conn.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        """The first column of the first row of a query, or None."""
+        """Return the first column of the first row of a query, or None."""
         async with self._connection() as conn:
             return await conn.fetchval(sql, *args)
 
     @asynccontextmanager
     async def transaction(self, isolation: str | None = None) -> AsyncIterator[Connection]:
-        """A transaction of its own, for acts that update, lock or ask in between."""
+        """Open a transaction, for acts that update, lock or query in between; it commits when the context ends."""
         async with self._connection() as conn, conn.transaction(isolation=isolation):
             yield conn
 
     async def write(self, rows: Sequence[Row]) -> None:
-        """Insert the rows of one act, all or none, durably before this returns.
+        """Insert the rows of one act, all or none; they are durable when this returns.
 
-        On one server the act shares a transaction with others that wait; one that fails, fails alone, with
-        the error PostgreSQL gave it (for example `asyncpg.UniqueViolationError`). Raises `Overloaded` when
-        more than `queue_bound` acts wait, `Unavailable` when the database is gone.
+        On one server the act shares a transaction with others that wait; one that fails, fails alone.
+        Raises: the error of PostgreSQL (for example `asyncpg.UniqueViolationError`), `Overloaded` when more than
+        `queue_bound` acts wait, `Unavailable` when the database is not available.
         """
         if not rows:
             return
@@ -225,13 +226,13 @@ class Database:
         self._wake.set()
         await done
 
-    def _connection(self) -> "_Lent":
-        return _Lent(self._pool)
+    def _connection(self) -> "_AcquiredConnection":
+        return _AcquiredConnection(self._pool)
 
     async def _commit_forever(self) -> None:
         while True:
             await self._wake.wait()
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(ACTS_PER_COMMIT, len(self._waiting)))]
             if not self._waiting:
                 self._wake.clear()
             if batch:
@@ -240,26 +241,27 @@ class Database:
     async def _commit(self, batch: list[tuple[Sequence[Row], asyncio.Future[None]]]) -> None:
         try:
             async with self._connection() as conn:
-                await _insert_at_once(conn, (row for rows, _ in batch for row in rows))
+                await _insert_in_one_statement(conn, (row for rows, _ in batch for row in rows))
         except (Unavailable, asyncio.CancelledError) as error:
-            _settle([done for _, done in batch], Unavailable(str(error)))
+            _resolve([done for _, done in batch], Unavailable(str(error)))
             if isinstance(error, asyncio.CancelledError):
                 raise
         except Exception as error:
             if len(batch) == 1:
-                _settle([batch[0][1]], error)
+                _resolve([batch[0][1]], error)
             else:
-                await self._commit_alone(batch)
+                await self._commit_one_by_one(batch)
         else:
-            _settle([done for _, done in batch], None)
+            _resolve([done for _, done in batch], None)
 
-    async def _commit_alone(self, batch: list[tuple[Sequence[Row], asyncio.Future[None]]]) -> None:
-        """Commit each act of a failed batch by itself, so that only the wrong ones fail."""
+    async def _commit_one_by_one(self, batch: list[tuple[Sequence[Row], asyncio.Future[None]]]) -> None:
+        """Commit each act of a failed batch by itself, so that only those fail that are wrong."""
         for act in batch:
             await self._commit([act])
 
 
-def _settle(futures: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
+def _resolve(futures: Iterable[asyncio.Future[None]], error: Exception | None) -> None:
+    """Set the result of the futures that still wait: done, or failed with `error`."""
     for done in futures:
         if done.done():
             continue

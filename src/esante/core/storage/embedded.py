@@ -1,23 +1,23 @@
-"""The PostgreSQL that comes in a wheel, run as a process of its own beside esante.
+"""The PostgreSQL server of the wheel, run as a process of its own beside esante.
 
-`start(data)` answers with a server for that data directory, starting one if none runs; `stop(data)` gives it
-back. Any number of processes may use one server: it runs as long as one of them does.
+`start(data)` returns a server for that data directory and starts one if none runs; `stop(data)` releases it. Any
+number of processes may use one server: it runs as long as one of them does.
 
-What lies under `data/postgres/`:
+Files under `data/postgres/`:
 
-    cluster/      the database files and the socket; mode 0700, owned by whoever PostgreSQL runs as
-    users.lock    each using process holds it shared; whoever holds it alone may stop the server
-    server.lock   held by every process of the server; free means that none of them lives
-    postgres.log  what PostgreSQL says; no statement, parameter or row value
+    cluster/      the database files and the socket; mode 0700, owned by the account that PostgreSQL runs as
+    users.lock    each process that uses the server holds it shared; the holder of an exclusive lock may stop it
+    server.lock   held by every process of the server; free means that none of them is alive
+    postgres.log  messages of PostgreSQL; no statement, parameter or row value
 
-The kernel lets go of both locks when a process ends in whatever way, so there is no list of process ids to go
-stale. The keeper (`embedded_supervisor.py`) is the server's parent. It raises it again after a crash and ends it
-when nobody uses it any more, also after `kill -9` of every user.
+The kernel releases both locks however a process ends, so there is no list of process ids that could be stale. The
+supervisor (`embedded_supervisor.py`) is the parent of the server. It restarts it after a crash and stops it when
+no process uses it any more, also after `kill -9` of all of them.
 
-The cluster is handed to PostgreSQL as its working directory and never by name, so it may lie under
-directories that PostgreSQL's own user (`embedded_host.py`) cannot enter, and may be moved. All that is ever
-written outside `data`: when root starts it, that user and perhaps a copy of the programs; and a symbolic link
-in `/tmp` when the socket's path is too long for the kernel.
+PostgreSQL gets the cluster as its working directory and never by name, so the cluster may lie under directories
+that PostgreSQL's account (`embedded_host.py`) cannot enter, and may be moved. The only things written outside
+`data`: that account and perhaps a copy of the programs, when root starts the server; and a symbolic link in `/tmp`
+when the socket's path is too long for the kernel.
 """
 
 import fcntl
@@ -47,17 +47,17 @@ from esante.core.storage.embedded_host import (
     user_name,
 )
 
-__all__ = ["Embedded", "EmbeddedError", "start", "stop"]
+__all__ = ["EmbeddedError", "EmbeddedServer", "start", "stop"]
 
 ROLE = DATABASE = "esante"
 START_SECONDS = 120
 STOP_SECONDS = 60
 LOG_BYTES = 16 << 20
-# sockaddr_un holds 108 bytes with the closing zero, and the socket's own name takes 14 of them.
-LONGEST_SOCKET_DIR = 107 - len("/.s.PGSQL.5432")
+# sockaddr_un holds 108 bytes with the terminating zero, and the socket's own name takes 14 of them.
+MAX_SOCKET_DIR_BYTES = 107 - len("/.s.PGSQL.5432")
 
-# What the server runs as its data directory; the working directory needs no name that its user could look up.
-HERE = "/proc/self/cwd" if Path("/proc/self/cwd").exists() else "."
+# The data directory as the server's arguments name it: the working directory, which its account need not resolve.
+DATA_DIR = "/proc/self/cwd" if Path("/proc/self/cwd").exists() else "."
 
 SETTINGS = {
     "listen_addresses": "",
@@ -67,7 +67,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "fsync": "on",
     "full_page_writes": "on",
-    # This build carries no lz4, and pglz costs more processor time than the disk it saves.
+    # This build has no lz4, and pglz costs more processor time than the disk it saves.
     "wal_compression": "off",
     "max_wal_size": "2GB",
     "wal_buffers": "16MB",
@@ -78,7 +78,7 @@ SETTINGS = {
     "autovacuum_naptime": "15s",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # The server's own course, but no failed statement: its message may quote a row. The caller gets that.
+    # Log the server's own events but no failed statement: its message may quote a row. The caller gets that error.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_parameter_max_length": "0",
@@ -89,7 +89,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class EmbeddedServer:
     """A running server: `dsn` for asyncpg and libpq (role and database `esante`), process id, log file."""
 
     dsn: str
@@ -98,8 +98,8 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where everything of one data directory lies."""
+class _Paths:
+    """The files and folders of one data directory."""
 
     root: Path
 
@@ -120,96 +120,97 @@ class _Place:
         return self.root / "postgres.log"
 
 
-_uses: dict[Path, list[int]] = {}
+_users: dict[Path, list[int]] = {}
+"""For each root the open files of `users.lock`, one for each `start` without its `stop`."""
 
 
-def start(data: Path) -> Embedded:
-    """The server of `data`, started when none runs; blocks until it answers. Each start wants its own `stop`.
+def start(data: Path) -> EmbeddedServer:
+    """Return the server of `data`, started when none runs; block until it answers. Each start needs its own `stop`.
 
-    A process that ends without `stop` counts as gone. Raises `EmbeddedError`.
+    A process that ends without `stop` no longer uses the server. Raises: `EmbeddedError`.
     """
-    place = _Place(Path(os.path.realpath(data)) / "postgres")
+    paths = _Paths(Path(os.path.realpath(data)) / "postgres")
     try:
-        place.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        use = os.open(place.users, os.O_RDWR | os.O_CREAT, 0o600)
+        paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        user = os.open(paths.users, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise EmbeddedError(f"Cannot use {place.root}: {error.strerror}. Give a directory of your own.") from error
+        raise EmbeddedError(f"Cannot use {paths.root}: {error.strerror}. Give a directory of your own.") from error
     try:
-        # Waits while a server that nobody used is being stopped.
-        fcntl.flock(use, fcntl.LOCK_SH)
-        server = _serve(place)
+        # Waits while a server that no process used is being stopped.
+        fcntl.flock(user, fcntl.LOCK_SH)
+        server = _wait_for_server(paths)
     except BaseException:
-        os.close(use)
+        os.close(user)
         raise
-    _uses.setdefault(place.root, []).append(use)
+    _users.setdefault(paths.root, []).append(user)
     return server
 
 
 def stop(data: Path) -> None:
-    """Give back one `start` of `data`. Whoever is the last stops the server and returns when it is down."""
-    place = _Place(Path(os.path.realpath(data)) / "postgres")
-    if not _uses.get(place.root):
+    """Release one `start` of `data`. The last one stops the server and returns when it is down."""
+    paths = _Paths(Path(os.path.realpath(data)) / "postgres")
+    if not _users.get(paths.root):
         return
-    use = _uses[place.root].pop()
+    user = _users[paths.root].pop()
     try:
-        fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(user, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        # Others use it: granted at once. The keeper found itself alone before us: granted when it is done.
-        fcntl.flock(use, fcntl.LOCK_SH)
+        # Other processes use it: granted at once. The supervisor is stopping it: granted when that is done.
+        fcntl.flock(user, fcntl.LOCK_SH)
     else:
-        _shut_down(place)
+        _shut_down(paths)
         with suppress(OSError):
-            _short_name(place.cluster).unlink()
+            _short_link(paths.cluster).unlink()
     finally:
-        os.close(use)
+        os.close(user)
 
 
-def _serve(place: _Place) -> Embedded:
-    """Wait for the server, raising it ourselves whenever no process of it lives."""
-    mark: int | None = None
+def _wait_for_server(paths: _Paths) -> EmbeddedServer:
+    """Wait until the server answers; start it whenever no process of it is alive."""
+    log_start: int | None = None
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        pid = _ready(place)
+        pid = _ready_pid(paths)
         if pid is not None:
-            dsn = f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(_socket_dir(place.cluster)), safe='/')}"
-            return Embedded(dsn, pid, place.log)
-        lock = _try_lock(place.server)
+            dsn = f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(_socket_dir(paths.cluster)), safe='/')}"
+            return EmbeddedServer(dsn, pid, paths.log)
+        lock = _try_lock(paths.server)
         if lock is not None:
             try:
-                if mark is not None:
-                    raise EmbeddedError(_why(place, mark))
-                mark = place.log.stat().st_size if place.log.exists() else 0
-                _launch(place, lock)
+                if log_start is not None:
+                    raise EmbeddedError(_explain_failed_start(paths, log_start))
+                log_start = paths.log.stat().st_size if paths.log.exists() else 0
+                _launch(paths, lock)
             except (OSError, subprocess.CalledProcessError) as error:
-                raise EmbeddedError(f"Cannot start PostgreSQL in {place.root}: {error}.") from error
+                raise EmbeddedError(f"Cannot start PostgreSQL in {paths.root}: {error}.") from error
             finally:
                 os.close(lock)
         time.sleep(0.01)
     raise EmbeddedError(
-        f"PostgreSQL did not answer in {START_SECONDS} s; it may still be recovering: see {place.log}."
+        f"PostgreSQL did not answer in {START_SECONDS} s; it may still be recovering: see {paths.log}."
     )
 
 
-def _shut_down(place: _Place) -> None:
-    """Stop the server, whoever raised it. The caller holds `users.lock` exclusively."""
-    told: set[int] = set()
+def _shut_down(paths: _Paths) -> None:
+    """Stop the server, whichever process started it. The caller holds `users.lock` exclusively."""
+    signalled: set[int] = set()
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
-        lock = _try_lock(place.server)
+        lock = _try_lock(paths.server)
         if lock is not None:
             os.close(lock)
             return
-        pid = _postmaster(place)[0]
-        if pid is not None and pid not in told:
-            told.add(pid)
+        pid = _postmaster(paths)[0]
+        if pid is not None and pid not in signalled:
+            signalled.add(pid)
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGINT)  # to PostgreSQL: end the sessions, write everything, stop
+                os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown: end the sessions, write everything, stop
         time.sleep(0.01)
-    raise EmbeddedError(f"PostgreSQL did not stop in {STOP_SECONDS} s: see {place.log}.")
+    raise EmbeddedError(f"PostgreSQL did not stop in {STOP_SECONDS} s: see {paths.log}.")
 
 
 def _try_lock(path: Path) -> int | None:
-    """An exclusive lock on `path` as an open file, or None when somebody holds it."""
+    """Return an open file that locks `path` exclusively, or None when another process holds a lock."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,71 +220,71 @@ def _try_lock(path: Path) -> int | None:
     return lock
 
 
-def _postmaster(place: _Place) -> tuple[int | None, str]:
-    """Process id and state as the postmaster tells them in its file (lines 1 and 8)."""
+def _postmaster(paths: _Paths) -> tuple[int | None, str]:
+    """Return process id and state from the postmaster's file (lines 1 and 8); None and "" when there is none."""
     try:
-        lines = (place.cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
+        lines = (paths.cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
         return int(lines[0]), lines[7].strip()
     except (FileNotFoundError, IndexError, ValueError):
         return None, ""
     except PermissionError as error:
-        raise EmbeddedError(f"{place.cluster} belongs to another user. Run as that user or as root.") from error
+        raise EmbeddedError(f"{paths.cluster} belongs to another user. Run as that user or as root.") from error
 
 
-def _ready(place: _Place) -> int | None:
-    """The postmaster's process id when it takes connections. A file left by a dead one does not answer."""
-    pid, state = _postmaster(place)
+def _ready_pid(paths: _Paths) -> int | None:
+    """Return the postmaster's process id when it accepts connections; a file left by a dead one does not count."""
+    pid, state = _postmaster(paths)
     if pid is None or state != "ready":
         return None
     with socket.socket(socket.AF_UNIX) as probe:
         try:
-            probe.connect(str(_socket_dir(place.cluster) / ".s.PGSQL.5432"))
+            probe.connect(str(_socket_dir(paths.cluster) / ".s.PGSQL.5432"))
         except OSError:
             return None
     return pid
 
 
-def _launch(place: _Place, lock: int) -> None:
-    """Make the cluster if there is none and raise keeper and server, which inherit `lock`."""
-    account = account_for(place.cluster)
+def _launch(paths: _Paths, lock: int) -> None:
+    """Create the cluster if there is none and start supervisor and server, which inherit `lock`."""
+    account = account_for(paths.cluster)
     programs = programs_for(account)
-    if not place.cluster.exists():
-        _make_cluster(place, programs, account, lock)
-    version = place.cluster / "PG_VERSION"
+    if not paths.cluster.exists():
+        _create_cluster(paths, programs, account, lock)
+    version = paths.cluster / "PG_VERSION"
     found = version.read_text().strip() if version.exists() else "no known version"
     if found != str(MAJOR):
         raise EmbeddedError(
-            f"{place.cluster} was made by PostgreSQL ({found}), this esante carries {MAJOR}. "
-            "Dump it with the esante that made it, and restore the dump into a new data directory."
+            f"{paths.cluster} was created by PostgreSQL ({found}); this esante includes {MAJOR}. "
+            "Dump it with the esante that created it, and restore the dump into a new data directory."
         )
-    _write_authentication(place.cluster, account)
-    # We hold the lock of every server process: none lives, and a file that names one is left over.
-    (place.cluster / "postmaster.pid").unlink(missing_ok=True)
-    if place.log.exists() and place.log.stat().st_size > LOG_BYTES:
-        place.log.replace(place.log.with_suffix(".log.1"))
-    order = {
+    _write_authentication(paths.cluster, account)
+    # This process holds the lock of every server process: none is alive, and a file that names one is left over.
+    (paths.cluster / "postmaster.pid").unlink(missing_ok=True)
+    if paths.log.exists() and paths.log.stat().st_size > LOG_BYTES:
+        paths.log.replace(paths.log.with_suffix(".log.1"))
+    configuration = {
         "command": [
             str(programs / "postgres"),
             "-D",
-            HERE,
+            DATA_DIR,
             *(f"--{key}={value}" for key, value in SETTINGS.items()),
         ],
-        "cluster": str(place.cluster),
-        "users": str(place.users),
+        "cluster": str(paths.cluster),
+        "users": str(paths.users),
         "lock": lock,
         "identity": account.identity,
         "environment": environment(),
     }
-    keeper = Path(__file__).with_name("embedded_supervisor.py")
-    log_file = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    supervisor = Path(__file__).with_name("embedded_supervisor.py")
+    log_file = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         subprocess.run(  # noqa: S603 - our own program, no shell; it returns at once, leaving its child
-            [sys.executable, "-I", "-S", str(keeper), json.dumps(order)],
+            [sys.executable, "-I", "-S", str(supervisor), json.dumps(configuration)],
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=log_file,
             pass_fds=(lock,),
-            start_new_session=True,  # Ctrl-C in the terminal is for esante, which then stops us in order
+            start_new_session=True,  # Ctrl-C in the terminal goes to esante only, which then stops the server
             cwd="/",
             env=environment(),
             check=True,
@@ -292,16 +293,16 @@ def _launch(place: _Place, lock: int) -> None:
         os.close(log_file)
 
 
-def _make_cluster(place: _Place, programs: Path, account: Account, lock: int) -> None:
-    """A new cluster with role and database, made aside and then renamed: it is there whole or not at all."""
-    aside = place.root / "cluster.new"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(mode=0o700)
+def _create_cluster(paths: _Paths, programs: Path, account: Account, lock: int) -> None:
+    """Create a cluster with role and database; it appears under its name complete or not at all."""
+    new = paths.root / "cluster.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
     if account.switch:
-        os.chown(aside, account.uid, account.gid)
+        os.chown(new, account.uid, account.gid)
     initdb = [
         str(programs / "initdb"),
-        f"--pgdata={HERE}",
+        f"--pgdata={DATA_DIR}",
         "--username=postgres",
         "--encoding=UTF8",
         "--locale=C",
@@ -314,54 +315,58 @@ def _make_cluster(place: _Place, programs: Path, account: Account, lock: int) ->
     ]
     if sys.platform == "linux":
         initdb.append("--sync-method=syncfs")  # one call instead of a thousand: seconds on a slow disk
-    single = [str(programs / "postgres"), "--single", "-D", HERE, "-c", "log_checkpoints=off", "postgres"]
+    single = [str(programs / "postgres"), "--single", "-D", DATA_DIR, "-c", "log_checkpoints=off", "postgres"]
     sql = f"CREATE ROLE {ROLE} LOGIN CREATEDB\nCREATE DATABASE {DATABASE} OWNER {ROLE}\n"
     try:
-        _run(initdb, aside, account, lock)
-        said = _run(single, aside, account, lock, sql)
-        if "ERROR:" in said or "FATAL:" in said:
-            raise EmbeddedError(f"PostgreSQL could not make the database {DATABASE} in {place.root}: {said.strip()}")
+        _run(initdb, new, account, lock)
+        output = _run(single, new, account, lock, sql)
+        if "ERROR:" in output or "FATAL:" in output:
+            raise EmbeddedError(
+                f"PostgreSQL could not create the database {DATABASE} in {paths.root}: {output.strip()}"
+            )
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         raise
-    aside.rename(place.cluster)
+    new.rename(paths.cluster)
 
 
-def _run(command: list[str], cwd: Path, account: Account, lock: int, given: str = "") -> str:
-    # Should we be killed meanwhile, the lock lasts as long as the program that inherits it.
-    status, said = run_as(account, command, cwd, given, inherit=(lock,))
+def _run(command: list[str], cwd: Path, account: Account, lock: int, stdin: str = "") -> str:
+    """Run a program of PostgreSQL to its end; return its standard error. Raises: `EmbeddedError` when it fails."""
+    # The program inherits the lock, which so lasts as long as it, even when this process is killed meanwhile.
+    status, output = run_as(account, command, cwd, stdin, inherit=(lock,))
     if status != 0:
-        raise EmbeddedError(_explain(Path(command[0]).name, cwd.parent, said))
-    return said
+        raise EmbeddedError(_explain_failure(Path(command[0]).name, cwd.parent, output))
+    return output
 
 
-def _explain(program: str, where: Path, said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines[-1:]
-    reason = telling[-1] if telling else "it said nothing"
+def _explain_failure(program: str, where: Path, output: str) -> str:
+    """Return a message for a failed program, from the last error line of its output."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if "FATAL:" in line or "PANIC:" in line or "error:" in line] or lines[-1:]
+    reason = errors[-1] if errors else "it wrote no message"
     remedy = ""
-    if "No space left" in said:
-        reason, remedy = "no space left on the device", " Free some room, or give another data directory."
+    if "No space left" in output:
+        reason, remedy = "no space left on the device", " Free some space, or give another data directory."
     return f"PostgreSQL's {program} failed in {where}: {reason}.{remedy}"
 
 
-def _why(place: _Place, mark: int) -> str:
-    """Why the server did not start, from what it wrote to its log since `mark`."""
-    with place.log.open("rb") as file:
-        file.seek(mark)
-        said = file.read(1 << 20).decode("utf-8", "replace")
-    return f"{_explain('server', place.root, said)} See {place.log}."
+def _explain_failed_start(paths: _Paths, log_start: int) -> str:
+    """Return why the server did not start, from its log since the byte `log_start`."""
+    with paths.log.open("rb") as file:
+        file.seek(log_start)
+        output = file.read(1 << 20).decode("utf-8", "replace")
+    return f"{_explain_failure('server', paths.root, output)} See {paths.log}."
 
 
 def _write_authentication(cluster: Path, account: Account) -> None:
-    """Who may connect: by the socket only, whoever started the server and root, as the kernel names them."""
+    """Let only the user that started the server and root connect, by the socket, as the kernel identifies them."""
     names = {user_name(os.geteuid()), user_name(0)}
     rules = {
         "pg_hba.conf": "local all all peer map=esante\n",
         "pg_ident.conf": "".join(f'esante "{name}" {role}\n' for name in sorted(names) for role in (ROLE, "postgres")),
     }
     for file, text in rules.items():
-        # A new file, then renamed: as root we write through no link that the cluster's owner put there.
+        # A new file, then renamed: as root this follows no link that the cluster's owner put there.
         handle, new = tempfile.mkstemp(dir=cluster, prefix=f".{file}-")
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -371,10 +376,12 @@ def _write_authentication(cluster: Path, account: Account) -> None:
 
 
 def _socket_dir(cluster: Path) -> Path:
-    """The directory by which clients find the socket: the cluster, or a short link to it."""
-    if len(os.fsencode(cluster)) <= LONGEST_SOCKET_DIR and "," not in str(cluster):  # a comma parts hosts in a DSN
+    """Return the directory of the socket for clients: the cluster, or a short link to it."""
+    if len(os.fsencode(cluster)) <= MAX_SOCKET_DIR_BYTES and "," not in str(
+        cluster
+    ):  # a DSN separates hosts by commas
         return cluster
-    link = _short_name(cluster)
+    link = _short_link(cluster)
     with suppress(FileExistsError):
         link.symlink_to(cluster)
     if link.lstat().st_uid != os.geteuid() or link.readlink() != cluster:
@@ -382,6 +389,6 @@ def _socket_dir(cluster: Path) -> Path:
     return link
 
 
-def _short_name(cluster: Path) -> Path:
+def _short_link(cluster: Path) -> Path:
     digest = hashlib.sha256(f"{os.geteuid()}:{cluster}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return Path("/tmp", f"esante-{digest}")  # noqa: S108 - our own link, checked for its owner and its target

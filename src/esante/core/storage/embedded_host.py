@@ -1,8 +1,8 @@
-"""Who the embedded PostgreSQL runs as, and where its programs lie so that this user can run them.
+"""The account that the embedded PostgreSQL runs as, and its programs at a place where that account can run them.
 
 PostgreSQL refuses to run as root. Started by root it runs as the owner of the cluster, for a new one as the
-system user `esante-db`, which is made if missing. It resolves the path of its programs, so that user must be
-able to enter every directory above them: where he cannot, they are copied to `/var/cache/esante`.
+system user `esante-db`, which is created if missing. It resolves the path of its programs, so that account must be
+able to enter every directory above them: where it cannot, they are copied to `/var/cache/esante`.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class EmbeddedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who PostgreSQL runs as; `switch` when that is not who we are."""
+    """The account that PostgreSQL runs as; `switch` when it is not the one of this process."""
 
     uid: int
     gid: int
@@ -48,17 +48,17 @@ class Account:
 
 
 def environment() -> dict[str, str]:
-    """The environment of PostgreSQL: no PG* variable, no locale and no secret of ours reaches it."""
+    """Return the environment of PostgreSQL: no PG* variable, no locale and no secret of this process reaches it."""
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def run_as(
-    account: Account, command: Sequence[str], cwd: Path, given: str = "", inherit: Sequence[int] = ()
+    account: Account, command: Sequence[str], cwd: Path, stdin: str = "", inherit: Sequence[int] = ()
 ) -> tuple[int, str]:
-    """Run a program of PostgreSQL to its end; its exit status and what it said on standard error."""
-    done = subprocess.run(  # noqa: S603 - our own programs, no shell
+    """Run a program of PostgreSQL to its end; return its exit status and its standard error."""
+    done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs, no shell
         command,
-        input=given,
+        input=stdin,
         cwd=cwd,
         env=environment(),
         pass_fds=inherit,
@@ -73,18 +73,24 @@ def run_as(
 
 
 def user_name(uid: int) -> str:
-    """The name of a user id, by which PostgreSQL's peer authentication knows it."""
+    """Return the name of a user id, which PostgreSQL's peer authentication compares.
+
+    Raises: `EmbeddedError` when the machine has no name for it.
+    """
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError as error:
         raise EmbeddedError(
-            f"User id {uid} has no name on this machine, and PostgreSQL wants one. "
+            f"User id {uid} has no name on this machine, and PostgreSQL needs one. "
             "Run as a user that /etc/passwd knows, as root, or set ESANTE_DATABASE_URL."
         ) from error
 
 
 def account_for(cluster: Path) -> Account:
-    """Who PostgreSQL is to run as: we ourselves, or when we are root the owner of the cluster."""
+    """Return the account that PostgreSQL is to run as: the one of this process, or for root the cluster's owner.
+
+    Raises: `EmbeddedError` when the cluster belongs to another user.
+    """
     owner = cluster.stat() if cluster.exists() else None
     if os.geteuid() != 0:
         if owner is not None and owner.st_uid != os.geteuid():
@@ -100,49 +106,56 @@ def account_for(cluster: Path) -> Account:
     return Account(user.pw_uid, user.pw_gid, switch=True)
 
 
-def carried_programs() -> Path:
-    """The directory of PostgreSQL's programs within the wheel; `EmbeddedError` when it is not installed."""
+def bundled_programs() -> Path:
+    """Return the directory of PostgreSQL's programs within the wheel.
+
+    Raises: `EmbeddedError` when the wheel is not installed.
+    """
     package = importlib.util.find_spec(PROGRAMS.parts[0])  # not imported: that would write files of its own
     if package is None or package.origin is None:
         raise EmbeddedError(
-            f"The wheel {WHEEL}, which carries PostgreSQL, is not installed. "
+            f"The wheel {WHEEL}, which contains PostgreSQL, is not installed. "
             "Install it where it exists for this machine, or set ESANTE_DATABASE_URL."
         )
     return Path(package.origin).parent.parent / PROGRAMS / "bin"
 
 
 def programs_for(account: Account) -> Path:
-    """The directory of PostgreSQL's programs, at a place where `account` can run them."""
-    programs = carried_programs()
-    if not account.switch or _runs(programs, account):
+    """Return the directory of PostgreSQL's programs, at a place where `account` can run them.
+
+    Raises: `EmbeddedError` when there is no such place.
+    """
+    programs = bundled_programs()
+    if not account.switch or _can_run(programs, account):
         return programs
     site = programs.parents[len(PROGRAMS.parts)]
     programs = _copy_programs(site) / PROGRAMS / "bin"
-    if not _runs(programs, account):
+    if not _can_run(programs, account):
         raise EmbeddedError(f"PostgreSQL cannot be run from {PROGRAM_CACHE}. Is it mounted with noexec?")
     return programs
 
 
 def _system_user() -> pwd.struct_passwd:
+    """Return the system user `esante-db`, created if missing. Raises: `EmbeddedError` when that fails."""
     with suppress(KeyError):
         return pwd.getpwnam(SYSTEM_USER)
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin") or "useradd"
     options = ["--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent"]
     try:
         command = [useradd, *options, "--shell=/usr/sbin/nologin", SYSTEM_USER]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - no shell, nothing from outside
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - no shell, no external input
     except (OSError, subprocess.CalledProcessError):
         with suppress(KeyError):
-            return pwd.getpwnam(SYSTEM_USER)  # another process was quicker
+            return pwd.getpwnam(SYSTEM_USER)  # another process has created it meanwhile
         raise EmbeddedError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made. "
-            "Make it (useradd --system), run esante as an ordinary user, or set ESANTE_DATABASE_URL."
+            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be created. "
+            "Create it (useradd --system), run esante as an ordinary user, or set ESANTE_DATABASE_URL."
         ) from None
-    log.warning("Made the system user %s, as which PostgreSQL runs.", SYSTEM_USER)
+    log.warning("Created the system user %s, as which PostgreSQL runs.", SYSTEM_USER)
     return pwd.getpwnam(SYSTEM_USER)
 
 
-def _runs(programs: Path, account: Account) -> bool:
+def _can_run(programs: Path, account: Account) -> bool:
     try:
         return run_as(account, [str(programs / "postgres"), "--version"], Path("/"))[0] == 0
     except OSError:
@@ -150,16 +163,16 @@ def _runs(programs: Path, account: Account) -> bool:
 
 
 def _copy_programs(site: Path) -> Path:
-    """Copy what a server needs to where everybody may read it, once for each build of PostgreSQL."""
+    """Copy the programs to a folder that every user may read, once for each build of PostgreSQL; return the copy."""
     build = hashlib.sha256((site / PROGRAMS / "bin/postgres").read_bytes()).hexdigest()[:12]
     copy = PROGRAM_CACHE / f"postgresql-{MAJOR}-{build}"
     try:
         PROGRAM_CACHE.mkdir(parents=True, exist_ok=True)
         if PROGRAM_CACHE.stat().st_uid != 0:
-            raise EmbeddedError(f"{PROGRAM_CACHE} must belong to root: programs are run from there.")
+            raise EmbeddedError(f"{PROGRAM_CACHE} must belong to root: programs are run from it.")
         PROGRAM_CACHE.chmod(0o755)
         if not copy.exists():
-            _copy_aside(site, copy)
+            _copy_atomically(site, copy)
     except OSError as error:
         raise EmbeddedError(
             f"Cannot copy PostgreSQL's programs to {PROGRAM_CACHE}: {error.strerror}. The user {SYSTEM_USER} "
@@ -168,23 +181,24 @@ def _copy_programs(site: Path) -> Path:
     return copy
 
 
-def _copy_aside(site: Path, copy: Path) -> None:
-    aside = Path(tempfile.mkdtemp(dir=PROGRAM_CACHE, prefix=".new-"))
+def _copy_atomically(site: Path, copy: Path) -> None:
+    """Copy under a temporary name, then rename: the copy appears complete or not at all."""
+    new = Path(tempfile.mkdtemp(dir=PROGRAM_CACHE, prefix=".new-"))
     try:
-        (aside / PROGRAMS / "bin").mkdir(parents=True)
+        (new / PROGRAMS / "bin").mkdir(parents=True)
         for program in ("postgres", "initdb"):
-            shutil.copy(site / PROGRAMS / "bin" / program, aside / PROGRAMS / "bin" / program)
-        # The wheel's builder put libraries beside the package; the programs find them by relative path.
+            shutil.copy(site / PROGRAMS / "bin" / program, new / PROGRAMS / "bin" / program)
+        # The wheel has libraries beside the package; the programs find them by relative path.
         libraries = Path(f"{PROGRAMS.parts[0]}.libs")
         for part in (PROGRAMS / "lib/postgresql", PROGRAMS / "share/postgresql", libraries):
             if (site / part).exists():
-                shutil.copytree(site / part, aside / part, ignore=shutil.ignore_patterns("pgxs"))
-        for folder, _, files in os.walk(aside):
+                shutil.copytree(site / part, new / part, ignore=shutil.ignore_patterns("pgxs"))
+        for folder, _, files in os.walk(new):
             Path(folder).chmod(0o755)
             for path in (Path(folder, file) for file in files):
                 path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
-        with suppress(FileExistsError):  # another process was quicker
-            aside.rename(copy)
-            log.warning("Copied PostgreSQL's programs to %s: its user cannot enter %s.", copy, site)
+        with suppress(FileExistsError):  # another process has copied them meanwhile
+            new.rename(copy)
+            log.warning("Copied PostgreSQL's programs to %s: its account cannot enter %s.", copy, site)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)

@@ -1,14 +1,14 @@
-"""Keys of the platform: files that their owner alone may read, made on first use."""
+"""Key files of the platform: created on first use, readable by their owner only."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 
-def key_file(path: Path, make: Callable[[], bytes]) -> bytes:
-    """What the file at `path` holds; when there is none, what `make` gives is put there first.
+def read_or_create_key(path: Path, make: Callable[[], bytes]) -> bytes:
+    """Return the content of the file at `path`; when there is none, create it with what `make` returns.
 
-    Of several processes that start at once one wins, and all use its key.
+    Of several processes that start at once one creates the file, and all use its key.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -26,6 +26,6 @@ def _create(path: Path, content: bytes) -> None:
     try:
         os.link(part, path)
     except FileExistsError:
-        pass
+        pass  # another process has created it meanwhile
     finally:
         part.unlink()

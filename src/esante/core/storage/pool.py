@@ -1,7 +1,7 @@
-"""Connections to PostgreSQL that are kept open and lent out, the one given back last first.
+"""A pool of open connections to PostgreSQL, the one released last acquired first.
 
-asyncpg has a pool of its own. A turn in that costs more processor time than a small query, for it lends out proxies
-and takes them back in tasks. Here nothing has to be tidied up between two users: nobody sets any state of a session.
+asyncpg has a pool of its own. Acquiring and releasing there costs more processor time than a small query: it wraps
+each connection in a proxy and resets it in a task. Nothing has to be reset here, since no caller sets session state.
 """
 
 import asyncio
@@ -12,13 +12,14 @@ from typing import TypeAlias
 import asyncpg
 
 Connection: TypeAlias = asyncpg.Connection
-WAIT_SECONDS = 30
+ACQUIRE_SECONDS = 30
+"""Seconds that `acquire` waits for a free connection."""
 IDLE_SECONDS = 300
-"""Longer than this nothing may come over a connection: what lies between may have forgotten it."""
+"""Seconds after which an idle connection is not reused: a firewall in between may have dropped it."""
 
 
 class Pool:
-    """Up to `size` connections, made when they are needed. Whoever takes one gives it back."""
+    """Up to `size` connections, opened when they are needed. Whoever acquires one must release it."""
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
         self.size = size
@@ -27,39 +28,44 @@ class Pool:
         self._idle: list[tuple[Connection, float]] = []
         self._closed = False
 
-    async def take(self) -> Connection:
-        """A connection. Raises TimeoutError when none comes free in time, and what connecting raises."""
+    async def acquire(self) -> Connection:
+        """Return a connection.
+
+        Raises: TimeoutError when none becomes free in `ACQUIRE_SECONDS`, `asyncpg.InterfaceError` when the pool is
+        closed, and what connecting raises.
+        """
         if self._slots.locked():
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(ACQUIRE_SECONDS):
                 await self._slots.acquire()
         else:
-            await self._slots.acquire()  # at once
+            await self._slots.acquire()  # a slot is free: no timer needed
         try:
             if self._closed:
                 raise asyncpg.InterfaceError("the pool is closed")
-            return self._kept() or await self._connect()
+            return self._pop_idle() or await self._connect()
         except BaseException:
             self._slots.release()
             raise
 
-    def give_back(self, conn: Connection, *, fit: bool) -> None:
-        """Take a connection back; one that is not `fit` for another query is ended."""
-        if fit and not conn.is_in_transaction() and not conn.is_closed():
+    def release(self, conn: Connection, *, reusable: bool) -> None:
+        """Take a connection back; one that is not `reusable`, closed or still in a transaction is terminated."""
+        if reusable and not conn.is_in_transaction() and not conn.is_closed():
             self._idle.append((conn, monotonic()))
         else:
             conn.terminate()
         self._slots.release()
 
     async def close(self) -> None:
-        """Wait for what is lent out, then close every connection."""
+        """Wait until every connection is released, then close them all."""
         self._closed = True
         for _ in range(self.size):
             await self._slots.acquire()
         await asyncio.gather(*(conn.close() for conn, _ in self._idle), return_exceptions=True)
         for _ in range(self.size):
-            self._slots.release()  # who still comes is told that it is closed
+            self._slots.release()  # a later `acquire` raises at once instead of waiting
 
-    def _kept(self) -> Connection | None:
+    def _pop_idle(self) -> Connection | None:
+        """Return the idle connection that was released last, or None; those that are too old are terminated."""
         oldest = monotonic() - IDLE_SECONDS
         while self._idle:
             conn, since = self._idle.pop()

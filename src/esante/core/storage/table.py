@@ -1,4 +1,4 @@
-"""How the rooms declare their tables: once, with the way each is spread over a cluster."""
+"""Declarations of tables: each package declares its own once, with the way they are distributed over a cluster."""
 
 import functools
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ class Kind(StrEnum):
     """Where the rows of a table live when the database is distributed (Citus)."""
 
     PERSON = "person"
-    """Spread by `person_id`, which leads the key and every unique constraint."""
+    """Distributed by `person_id`, which leads the key and every unique constraint."""
     REFERENCE = "reference"
-    """A copy on every node: directory and rules."""
+    """Copied to every node: directory and rules."""
     LOCAL = "local"
-    """On the coordinator alone: sessions, cursors, the journal's tree."""
+    """On the coordinator only: sessions, cursors, the journal's tree."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A table: its name, its kind, and its columns with their PostgreSQL types, in insert order.
 
-    `once`: its key are the first two columns, and a row whose key is there already says nothing new and is left out.
+    `once`: the first two columns are the key, and a row whose key is stored already is left out, since it is the
+    same row.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Table:
         TABLES[self.name] = self
 
     def insert_sql(self, first: int = 1) -> str:
-        """One statement that inserts many rows: each parameter, from `$first` on, is a column as an array."""
+        """Return a statement that inserts many rows; its parameters, from `$first` on, are the columns as arrays."""
         arrays = ", ".join(f"${i}::{type_}[]" for i, type_ in enumerate(self.columns.values(), first))
         insert = f"INSERT INTO {self.name} ({', '.join(self.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - names are declared in code
         return f"{insert} ON CONFLICT DO NOTHING" if self.once else insert
@@ -41,7 +42,7 @@ class Table:
 
 @functools.lru_cache(256)
 def insert_sql(tables: tuple[Table, ...]) -> str:
-    """One statement that inserts into several tables, all or nothing: no transaction has to be begun for it."""
+    """Return one statement that inserts into several tables, all or nothing, without a transaction around it."""
     parts, first = [], 1
     for table in tables:
         parts.append(table.insert_sql(first))

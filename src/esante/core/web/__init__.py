@@ -1,8 +1,17 @@
-"""What every HTTP face shares: problems, forms, pages, paging, sessions, languages."""
+"""The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
-from esante.core.web.body_queue import LargeBodies, give_back
+from esante.core.web.body_queue import LargeBodyQueue, trim_memory
 from esante.core.web.cors import Cors
-from esante.core.web.i18n import DEFAULT, LANGUAGES, N_, TIME_ZONE, show_date, show_datetime, show_span, translator
+from esante.core.web.i18n import (
+    DEFAULT_LANGUAGE,
+    LANGUAGES,
+    N_,
+    TIME_ZONE,
+    show_date,
+    show_datetime,
+    show_span,
+    translator,
+)
 from esante.core.web.metering import Meter, Metering
 from esante.core.web.pagination import (
     Page,
@@ -19,27 +28,27 @@ from esante.core.web.problems import (
     Problem,
     bad_request,
     on_problem,
-    outcome,
+    problem_outcome,
     readable,
 )
 from esante.core.web.rendering import (
     LANGUAGE_COOKIE,
-    environment,
     gettext_of,
     language_of,
     redirect,
     register_package,
     render,
     render_part,
+    template_environment,
 )
 from esante.core.web.requests import origin_of, read_body, read_form, too_large
-from esante.core.web.routing import grouped
+from esante.core.web.routing import group_routes
 from esante.core.web.security_headers import SecurityHeaders
-from esante.core.web.sessions import COOKIE, Session, Sessions, by_https, clear_cookie, set_cookie
+from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
 
 __all__ = [
     "COOKIE",
-    "DEFAULT",
+    "DEFAULT_LANGUAGE",
     "FHIR_JSON",
     "HANDLERS",
     "LANGUAGES",
@@ -49,6 +58,7 @@ __all__ = [
     "TIME_ZONE",
     "Cors",
     "LargeBodies",
+    "LargeBodyQueue",
     "Meter",
     "Metering",
     "Page",
@@ -57,21 +67,19 @@ __all__ = [
     "Session",
     "Sessions",
     "bad_request",
-    "by_https",
     "clear_cookie",
     "decode_cursor",
     "decode_offset_cursor",
     "decode_uuid_cursor",
     "encode_cursor",
-    "environment",
     "gettext_of",
-    "give_back",
-    "grouped",
+    "group_routes",
+    "is_https",
     "language_of",
     "no_such_page",
     "on_problem",
     "origin_of",
-    "outcome",
+    "problem_outcome",
     "read_body",
     "read_form",
     "readable",
@@ -83,6 +91,8 @@ __all__ = [
     "show_date",
     "show_datetime",
     "show_span",
+    "template_environment",
     "too_large",
     "translator",
+    "trim_memory",
 ]

@@ -1,8 +1,8 @@
-"""Large bodies, of which a process works on one at a time.
+"""A queue for large request bodies, of which a process works on one at a time.
 
-What is made of a body in memory is several times its size: two that are worked on together would need twice as much.
-So a large body is first written to a file that has no name, and waits there for its turn; a client that sends slowly
-keeps nobody from working.
+Working on a body takes several times its size in memory: two at the same time would need twice as much. So a large
+body is first written to an unnamed temporary file and waits there for its turn; a client that sends slowly does not
+hold up the work on others.
 """
 
 import asyncio
@@ -17,56 +17,60 @@ from starlette.requests import Request
 from esante.core.storage import Unavailable
 from esante.core.web.i18n import N_
 from esante.core.web.problems import Problem
-from esante.core.web.requests import take_in
+from esante.core.web.requests import stream_body
 
 LARGE = 1024 * 1024
-"""Bytes from which a body is large."""
-WAIT = 60.0
+"""Bytes above which a body is large."""
+WAIT_SECONDS = 60.0
 """Seconds that a large body waits for its turn."""
 
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 _has_turn: ContextVar[bool] = ContextVar("has_turn", default=False)
-"""Whether this is an entry of a batch whose turn it is."""
+"""Whether the current task works on an entry of a batch that has its turn already."""
 
 
-class LargeBodies:
-    """The turns of one process."""
+class LargeBodyQueue:
+    """The queue of one process; `wait`: seconds that a large body waits for its turn."""
 
-    def __init__(self, wait: float = WAIT) -> None:
-        self._turn, self._wait = asyncio.Lock(), wait
+    def __init__(self, wait: float = WAIT_SECONDS) -> None:
+        self._lock, self._wait = asyncio.Lock(), wait
 
     @asynccontextmanager
     async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
-        """The body of a request, at most `limit` bytes, to be worked on within the context.
+        """Read the body of a request, at most `limit` bytes, to be worked on within the context.
 
-        Problem 413 for more, 503 where its turn does not come; `Unavailable` where it cannot be written down.
+        Raises: `Problem` 413 for a larger body, `Problem` 503 when its turn does not come in time, `Unavailable` when
+        it cannot be written to the temporary file.
         """
         with SpooledTemporaryFile(max_size=LARGE) as file:
             try:
-                size = await take_in(request, limit, file)
+                size = await stream_body(request, limit, file)
             except OSError as error:
-                raise Unavailable(f"a body cannot be written down: {error}") from error
+                raise Unavailable(f"cannot write a request body to a temporary file: {error}") from error
             async with self.turn(size):
-                yield _whole(file)
+                yield _read_and_close(file)
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
-        """The turn of what has so many bytes; Problem 503 where it does not come."""
+        """Wait for the turn of a body of `size` bytes; a small one, and an entry of a batch, need not wait.
+
+        Raises: `Problem` 503 when the turn does not come in time.
+        """
         if size <= LARGE or _has_turn.get():
             yield
             return
-        await self._wait_for_turn()
+        await self._acquire()
         mark = _has_turn.set(True)
         try:
             yield
         finally:
             _has_turn.reset(mark)
-            give_back()
-            self._turn.release()
+            trim_memory()
+            self._lock.release()
 
-    async def _wait_for_turn(self) -> None:
+    async def _acquire(self) -> None:
         try:
-            await asyncio.wait_for(self._turn.acquire(), self._wait)
+            await asyncio.wait_for(self._lock.acquire(), self._wait)
         except TimeoutError:
             raise Problem(
                 503,
@@ -77,14 +81,13 @@ class LargeBodies:
             ) from None
 
 
-def give_back() -> None:
-    """Give free memory back to the system, of which the allocator of glibc keeps much after large pieces of work."""
-    if _trim is not None:
-        _trim(0)
+def trim_memory() -> None:
+    """Return free memory to the system: the allocator of glibc keeps much of it after large pieces of work."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
 
 
-def _whole(file: SpooledTemporaryFile[bytes]) -> bytes:
-    """What is in a file; it is closed."""
+def _read_and_close(file: SpooledTemporaryFile[bytes]) -> bytes:
     file.seek(0)
     with file:
         return file.read()

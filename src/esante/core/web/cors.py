@@ -1,7 +1,7 @@
-"""Which other sites' pages may read answers in a browser (the Fetch standard, section 3.2, "CORS protocol").
+"""Cross-origin access from other sites' pages in a browser (Fetch standard, section 3.2, "CORS protocol").
 
-Apps that run in a browser: those that are registered may use the FHIR and OAuth faces, anybody may read what describes
-them. Never with cookies: a page of another site acts by its token alone, never as who happens to be signed in.
+Registered apps may use the FHIR and OAuth endpoints from a browser; any site may read their metadata. Never with
+cookies: a page of another site acts by its token alone, never by the session of the signed-in person.
 """
 
 from starlette.datastructures import Headers
@@ -10,51 +10,53 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from esante.core.storage import Unavailable
 
-_OPEN = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata")
-_FOR_APPS = ("/fhir/", "/oauth/token", "/oauth/introspect", "/oauth/revoke")
-_PLACES = (*_OPEN, *_FOR_APPS)
-_EXPOSED = b"Content-Digest, Content-Location, ETag, Last-Modified, Location, Retry-After, WWW-Authenticate"
+_METADATA = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata")
+_APP_ENDPOINTS = ("/fhir/", "/oauth/token", "/oauth/introspect", "/oauth/revoke")
+_PATHS = (*_METADATA, *_APP_ENDPOINTS)
+_EXPOSED_HEADERS = b"Content-Digest, Content-Location, ETag, Last-Modified, Location, Retry-After, WWW-Authenticate"
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
-_HEADERS = "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer"
+_REQUEST_HEADERS = (
+    "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer"
+)
 _VARY = (b"vary", b"Origin")
-_SECONDS = "600"
-"""Seconds for which a browser need not ask again."""
+_MAX_AGE = "600"
+"""Seconds for which a browser may cache the response to a preflight request."""
 
 
 class Cors:
-    """Says to browsers which pages may read an answer; `app.state.knows_origin` knows the registered ones."""
+    """Middleware that adds the CORS headers; `app.state.knows_origin(origin)` says whether an app is registered."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer what a browser asks before one."""
-        if scope["type"] != "http" or not (scope["path"].startswith(_PLACES) or scope["path"] == "/fhir"):
+        """Pass the request on, or answer a preflight request."""
+        if scope["type"] != "http" or not (scope["path"].startswith(_PATHS) or scope["path"] == "/fhir"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        allowed = await _allowed(scope, headers.get("origin", ""))
+        allowed = await _allowed_origin(scope, headers.get("origin", ""))
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            await _asked_before(allowed)(scope, receive, send)
+            await _preflight_response(allowed)(scope, receive, send)
             return
         added = [_VARY]
         if allowed:
             added += [
                 (b"access-control-allow-origin", allowed.encode()),
-                (b"access-control-expose-headers", _EXPOSED),
+                (b"access-control-expose-headers", _EXPOSED_HEADERS),
             ]
 
-        async def marked(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        await self._app(scope, receive, marked)
+        await self._app(scope, receive, send_with_headers)
 
 
-async def _allowed(scope: Scope, origin: str) -> str:
-    """The origin that may read the answer: the one that asks, `*` for any, "" for none."""
-    if scope["path"].startswith(_OPEN):
+async def _allowed_origin(scope: Scope, origin: str) -> str:
+    """Return the origin that may read the response: the one of the request, `*` for any, "" for none."""
+    if scope["path"].startswith(_METADATA):
         return "*"
     if not origin:
         return ""
@@ -64,14 +66,14 @@ async def _allowed(scope: Scope, origin: str) -> str:
         return ""
 
 
-def _asked_before(allowed: str) -> Response:
-    """The answer to a preflight request."""
+def _preflight_response(allowed: str) -> Response:
+    """Return the response to a preflight request."""
     headers = {"Vary": "Origin"}
     if allowed:
         headers |= {
             "Access-Control-Allow-Origin": allowed,
             "Access-Control-Allow-Methods": _METHODS,
-            "Access-Control-Allow-Headers": _HEADERS,
-            "Access-Control-Max-Age": _SECONDS,
+            "Access-Control-Allow-Headers": _REQUEST_HEADERS,
+            "Access-Control-Max-Age": _MAX_AGE,
         }
     return Response(status_code=204 if allowed else 403, headers=headers)

@@ -1,4 +1,4 @@
-"""Languages: gettext catalogs (one .po per language, read at start), dates and numbers by Babel."""
+"""Languages: gettext catalogues (one .po file per language, read on first use), dates and times by Babel."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -10,12 +10,12 @@ from babel import dates
 from babel.messages.pofile import read_po
 
 LANGUAGES = {"fr": "Français", "de": "Deutsch", "en": "English", "lb": "Lëtzebuergesch"}
-DEFAULT = "fr"
+DEFAULT_LANGUAGE = "fr"
 TIME_ZONE = "Europe/Luxembourg"
 
 
 _PLURAL: dict[str, Callable[[int], bool]] = {"fr": lambda number: number > 1}
-"""Whether a number takes the plural, where it is not "all but one"."""
+"""Whether a number takes the plural, where the rule is not "all but 1"."""
 
 
 def N_(text: str) -> str:
@@ -24,7 +24,7 @@ def N_(text: str) -> str:
 
 
 class Translator:
-    """The texts of one language; a text without translation stays as it is."""
+    """The texts of one language; a text without translation is returned unchanged."""
 
     def __init__(self, language: str, catalog: dict[str, str | tuple[str, ...]]) -> None:
         self.language = language
@@ -32,12 +32,12 @@ class Translator:
         self._plural: Callable[[int], bool] = _PLURAL.get(language, lambda number: number != 1)
 
     def gettext(self, text: str) -> str:
-        """The text in this language."""
+        """Return the text in this language."""
         found = self._catalog.get(text) or text
         return found if isinstance(found, str) else found[0]
 
     def ngettext(self, one: str, many: str, number: int) -> str:
-        """The text for `number` things."""
+        """Return the text for a number of things: the translation of `one` or of `many`."""
         found = self._catalog.get(one)
         if not isinstance(found, tuple) or not all(found):
             return one if number == 1 else many
@@ -76,22 +76,22 @@ def _read_catalogue(path: Traversable, language: str) -> dict[str, str | tuple[s
 
 
 _LOCALES = {"en": "en_GB"}
-"""The regional form of a language's dates, where Europe's is not the default."""
+"""The locale for the dates of a language, where its default is not the European one."""
 
 
 def show_date(value: date | datetime, language: str) -> str:
-    """A day, as people of the language write it."""
+    """Return a day in the long form of a language; a datetime counts in Luxembourg's time."""
     if isinstance(value, datetime):
         value = value.astimezone(dates.get_timezone(TIME_ZONE))
     return dates.format_date(value, "long", locale=_LOCALES.get(language, language))
 
 
 def show_datetime(value: datetime, language: str) -> str:
-    """A moment in Luxembourg's time."""
+    """Return a moment as day and time, in Luxembourg's time."""
     clock = dates.format_time(value, "HH:mm", tzinfo=dates.get_timezone(TIME_ZONE), locale=language)
     return f"{show_date(value, language)}, {clock}"
 
 
 def show_span(value: timedelta, language: str) -> str:
-    """A length of time, in its largest unit."""
+    """Return a duration, rounded to its largest unit."""
     return dates.format_timedelta(value, granularity="minute", threshold=1.2, locale=language)

@@ -1,4 +1,4 @@
-"""Pages of a list, with an opaque cursor for the place where the next page begins."""
+"""Paging of lists, with an opaque cursor for the place where the next page begins."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ _PARSERS: Mapping[type, Callable[[str], object]] = {UUID: UUID, date: date.fromi
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items, and the cursor of the next page, if there is one."""
+    """The items of a page, and the cursor of the next page, if there is one."""
 
     items: list[T]
     next: str | None = None

@@ -1,9 +1,9 @@
-"""One kind of error for every face: what is wrong, where, and how to mend it.
+"""Errors of every HTTP endpoint: what is wrong, where, and the remedy.
 
-Problem                 expected: the request cannot be answered as asked
-storage.Unavailable     the database is gone: 503, try again
-storage.Overloaded      too many writes wait: 503, try again
-any other exception     a fault of ours: 500, logged with a number, told without details
+Problem                 expected: the request is refused or invalid
+storage.Unavailable     the database is not available: 503, retry
+storage.Overloaded      too many writes wait: 503, retry
+any other exception     an internal error: 500, logged with a number; the response has the number only
 """
 
 import logging
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from esante.core.storage import Overloaded, Unavailable
+from esante.core.types import Json
 from esante.core.web.i18n import N_, translator
 from esante.core.web.rendering import render
 
@@ -24,10 +25,11 @@ FHIR_JSON = "application/fhir+json"
 
 
 class Problem(Exception):
-    """A request that cannot be answered as asked.
+    """A request that is refused or invalid.
 
-    `code` is a FHIR issue-type; `title` and `remedy` are msgids; `place` says where (a FHIRPath, a field, a
-    parameter), `detail` what was found there, both told as `readable`. Nothing in it may be of another person.
+    `code` is a FHIR issue-type; `title` and `remedy` are msgids; `place` says where (a FHIRPath expression, a field,
+    a parameter), `detail` what was found there, both passed through `readable`. It must not have data of other persons
+    than the one of the request.
     """
 
     def __init__(
@@ -59,52 +61,59 @@ def bad_request(
 
 
 def readable(text: str) -> str:
-    """Text without the signs that FHIR allows in no text, or that a terminal would obey."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+    """Return the text with U+FFFD for characters that FHIR does not allow, or that control a terminal."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 NOT_FOUND = N_("There is nothing here.")
-_PAGES = "/oauth/authorize"
-"""Where OAuth has its pages; its other faces are for software."""
+_OAUTH_PAGES = "/oauth/authorize"
+"""The prefix of the OAuth pages; its other endpoints are for software."""
 _TITLES = {404: NOT_FOUND, 405: N_("This cannot be done here."), 413: N_("This is too large.")}
 
 
 async def on_problem(request: Request, error: Exception) -> Response:
-    """Answer a Problem in the form of the face that was asked."""
-    assert isinstance(error, Problem)
+    """Return the response for a `Problem`: an OperationOutcome, an OAuth error, a redirect or a page, by the path.
+
+    Raises: `error` itself when it is no `Problem`.
+    """
+    if not isinstance(error, Problem):
+        raise error
     if request.url.path.startswith("/fhir"):
-        return JSONResponse(outcome(error), error.status, headers=error.headers, media_type=FHIR_JSON)
-    if request.url.path.startswith(("/oauth/", "/api/", "/.well-known/")) and not request.url.path.startswith(_PAGES):
-        body = {"error": error.code, "error_description": _sentence(error)}
+        return JSONResponse(problem_outcome(error), error.status, headers=error.headers, media_type=FHIR_JSON)
+    if request.url.path.startswith(("/oauth/", "/api/", "/.well-known/")) and not request.url.path.startswith(
+        _OAUTH_PAGES
+    ):
+        body = {"error": error.code, "error_description": _english_text(error)}
         return JSONResponse(body, error.status, headers=error.headers)
     if "Location" in error.headers:
         return RedirectResponse(error.headers["Location"], error.status)
     return await render(request, "problem.html", error.status, headers=error.headers, problem=error)
 
 
-def outcome(problem: Problem) -> dict[str, object]:
-    """The problem as a FHIR OperationOutcome."""
-    issue: dict[str, object] = {"severity": "error", "code": problem.code, "diagnostics": _sentence(problem)}
+def problem_outcome(problem: Problem) -> Json:
+    """Return the problem as a FHIR OperationOutcome."""
+    issue: Json = {"severity": "error", "code": problem.code, "diagnostics": _english_text(problem)}
     if problem.place:
         issue["expression"] = [problem.place]
     return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
-def _sentence(problem: Problem) -> str:
+def _english_text(problem: Problem) -> str:
     _ = translator("en").gettext
     return " ".join(part for part in (_(problem.title), problem.detail, problem.remedy and _(problem.remedy)) if part)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Answer what the router refuses (404, 405)."""
-    assert isinstance(error, HTTPException)
+    """Return the response for an error of the router (404, 405). Raises: `error` itself when it is of another kind."""
+    if not isinstance(error, HTTPException):
+        raise error
     title = _TITLES.get(error.status_code, HTTPStatus(error.status_code).phrase)
     code = {404: "not-found", 405: "not-supported"}.get(error.status_code, "invalid")
     return await on_problem(request, Problem(error.status_code, code, title, headers=error.headers))
 
 
 async def on_unavailable(request: Request, error: Exception) -> Response:
-    """The database is gone or overloaded: nothing was done, try again."""
+    """Return the response 503 when the database is not available or overloaded: nothing was done, retry."""
     log.warning("%s %s: %s", request.method, request.url.path, error)
     code = "throttled" if isinstance(error, Overloaded) else "transient"
     title = N_("The service cannot answer right now.")
@@ -113,11 +122,11 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
 
 
 async def on_fault(request: Request, error: Exception) -> Response:
-    """A fault of ours: the log has the trace, the answer only its number."""
+    """Return the response 500 for an internal error: the log has the traceback, the response its number only."""
     if isinstance(error, ClientDisconnect):
         return Response(status_code=400)
     number = secrets.token_hex(4)
-    log.error("fault %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    log.error("internal error %s at %s %s", number, request.method, request.url.path, exc_info=error)
     title = N_("Something went wrong on our side.")
     remedy = N_("Please tell the helpdesk this number.")
     return await on_problem(request, Problem(500, "exception", title, detail=number, remedy=remedy))

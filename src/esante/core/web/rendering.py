@@ -1,4 +1,4 @@
-"""Pages: Jinja templates of all rooms, in the reader's language, with the session's form token."""
+"""HTML pages: Jinja templates of all packages, in the language of the request, with the session's CSRF token."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from esante.core.storage import Unavailable
-from esante.core.web.i18n import DEFAULT, LANGUAGES, register_locale, show_date, show_datetime, show_span, translator
+from esante.core.web.i18n import (
+    DEFAULT_LANGUAGE,
+    LANGUAGES,
+    register_locale,
+    show_date,
+    show_datetime,
+    show_span,
+    translator,
+)
 
 LANGUAGE_COOKIE = "esante_lang"
 
@@ -28,12 +36,12 @@ def register_package(package: str) -> None:
     folder = Path(str(files(package)))
     if not folder.is_relative_to(_PROGRAM) and folder / "templates" not in _template_folders:
         _template_folders.append(folder / "templates")
-        environment.cache_clear()
+        template_environment.cache_clear()
         register_locale(folder / "locale")
 
 
 @cache
-def environment(language: str) -> Environment:
+def template_environment(language: str) -> Environment:
     """Return the template environment of a language: every package's `templates` folder, autoescaping, strict."""
     env = Environment(
         loader=FileSystemLoader(_template_folders),
@@ -55,16 +63,16 @@ def environment(language: str) -> Environment:
 
 
 def language_of(request: Request) -> str:
-    """The language for a request: the one chosen, else what the browser prefers, else French."""
+    """Return the language for a request: by the cookie, else by Accept-Language, else French."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in LANGUAGES:
         return chosen
-    wanted = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
-    return negotiate_locale(wanted, list(LANGUAGES), sep="-") or DEFAULT
+    accepted = [part.split(";")[0].strip() for part in request.headers.get("accept-language", "").split(",")]
+    return negotiate_locale(accepted, list(LANGUAGES), sep="-") or DEFAULT_LANGUAGE
 
 
 def gettext_of(request: Request) -> Any:
-    """The `gettext` function in the request's language."""
+    """Return the `gettext` function of the language of a request."""
     return translator(language_of(request)).gettext
 
 
@@ -87,7 +95,7 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
     token = session.csrf if session else ""
     state = request.app.state
     return Markup(  # noqa: S704 - the templates escape
-        environment(language_of(request))
+        template_environment(language_of(request))
         .get_template(template)
         .render(
             request=request,
@@ -104,7 +112,7 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
 
 
 async def _session_of(request: Request) -> Any:
-    """The session of a request; None also where the database cannot say: an error page must still be shown."""
+    """Return the session of a request; None also when the database is unavailable: error pages must still work."""
     sessions = getattr(request.app.state, "sessions", None)
     try:
         return await sessions.of(request) if sessions else None
@@ -113,7 +121,7 @@ async def _session_of(request: Request) -> Any:
 
 
 def redirect(url: str) -> Response:
-    """See another page (303), after a form was taken."""
+    """Return a redirect (303) to another page, after a form was processed."""
     return RedirectResponse(url, 303)
 
 

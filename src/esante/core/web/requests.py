@@ -1,4 +1,4 @@
-"""What a request carries in, within limits: bodies, forms, where it came from."""
+"""Reading of requests within limits: bodies, forms, the address of the client."""
 
 import hmac
 from io import BytesIO
@@ -11,34 +11,35 @@ from esante.core.web.i18n import N_
 from esante.core.web.problems import Problem
 
 FORM_LIMIT = 1024 * 1024
-"""Bytes of a form that carries no file."""
-DRAINED = 24 * 1024 * 1024
-"""Bytes beyond a limit that are read and thrown away at most."""
+"""Bytes of a form without files."""
+DRAIN_LIMIT = 24 * 1024 * 1024
+"""Bytes beyond a limit that are read and discarded at most."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body, at most `limit` bytes; Problem 413 for more."""
-    body = BytesIO()  # gives what was written into it without a copy, which counts when it is large
-    await take_in(request, limit, body)
+    """Return the body, at most `limit` bytes. Raises: `Problem` 413 for a larger one."""
+    body = BytesIO()  # its `getvalue` makes no copy, which matters for large bodies
+    await stream_body(request, limit, body)
     return body.getvalue()
 
 
-async def take_in(request: Request, limit: int, file: IO[bytes]) -> int:
-    """Write the body, at most `limit` bytes, into a file and give its size; Problem 413 for more.
+async def stream_body(request: Request, limit: int, file: IO[bytes]) -> int:
+    """Write the body, at most `limit` bytes, into a file; return its size in bytes.
 
-    Most clients look for an answer only when they have sent everything: so of what is somewhat too large the rest is
-    read and thrown away, and what is far too large is refused as soon as that is known.
+    Most clients read the response only after they have sent everything. So the rest of a body that is slightly too
+    large is read and discarded, and one that is far too large is refused as soon as that is known.
+    Raises: `Problem` 413 for a larger body.
     """
     declared = request.headers.get("content-length", "0")
-    most = limit + min(max(limit, FORM_LIMIT), DRAINED)
-    if declared.isdigit() and int(declared) > most:
+    drained = limit + min(max(limit, FORM_LIMIT), DRAIN_LIMIT)
+    if declared.isdigit() and int(declared) > drained:
         raise too_large(limit)
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size <= limit:
             file.write(chunk)
-        elif size > most:
+        elif size > drained:
             break
     if size > limit:
         raise too_large(limit)
@@ -46,40 +47,43 @@ async def take_in(request: Request, limit: int, file: IO[bytes]) -> int:
 
 
 async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
-    """A form that one of our own pages sent; Problem 403 for one from elsewhere.
+    """Return a form that one of our own pages sent.
 
-    In a session it must carry the session's token (field `_csrf`, or header X-CSRF-Token). Without one (signing
-    in) the browser's word on where it comes from counts.
+    In a session it must have the session's token (field `_csrf`, or header X-CSRF-Token). Without a session (sign-in)
+    the headers by which the browser names the sending page decide.
+    Raises: `Problem` 403 for a form from another site, 413 for one of more than `limit` bytes or of undeclared length,
+    400 for one that cannot be parsed.
     """
     declared = request.headers.get("content-length", "")
     if not declared.isdigit() or int(declared) > limit:
         raise too_large(limit)
     session = await request.app.state.sessions.of(request)
-    if session is None and not _is_ours(request):
-        raise _foreign()
+    if session is None and not _is_same_origin(request):
+        raise _cross_site_form()
     try:
         form = await request.form(max_fields=100, max_files=4, max_part_size=limit)
     except Exception as error:
         raise Problem(400, "structure", N_("This form cannot be read."), remedy=N_("Please send it again.")) from error
-    given = form.get("_csrf") or request.headers.get("x-csrf-token", "")
-    if session and not (isinstance(given, str) and hmac.compare_digest(given.encode(), session.csrf.encode())):
-        raise _foreign()
+    token = form.get("_csrf") or request.headers.get("x-csrf-token", "")
+    if session and not (isinstance(token, str) and hmac.compare_digest(token.encode(), session.csrf.encode())):
+        raise _cross_site_form()
     return form
 
 
-def _is_ours(request: Request) -> bool:
-    """Whether a browser says that a request comes from a page of ours (W3C Fetch Metadata; RFC 6454, section 7).
+def _is_same_origin(request: Request) -> bool:
+    """Return whether the browser says that a request comes from a page of ours (Fetch Metadata; RFC 6454, section 7).
 
-    Every browser sends at least Origin with a form. What sends neither is none, and so carries nobody's cookies.
+    Every browser sends at least Origin with a form. A client that sends neither is no browser, so its requests do not
+    carry the cookies of a person who visits another site.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site in ("same-origin", "none")
     host = request.headers.get("host", "")
-    return origin in (None, f"http://{host}", f"https://{host}")  # a proxy before us may speak TLS for us
+    return origin in (None, f"http://{host}", f"https://{host}")  # a proxy in front may terminate TLS
 
 
-def _foreign() -> Problem:
+def _cross_site_form() -> Problem:
     return Problem(
         403,
         "forbidden",
@@ -89,12 +93,12 @@ def _foreign() -> Problem:
 
 
 def origin_of(request: Request) -> str:
-    """Where a request came from: the client's address, for the journal and for limits."""
+    """Return the address of the client, for the journal and for rate limits; "" when it is unknown."""
     return request.client.host if request.client else ""
 
 
 def too_large(limit: int) -> Problem:
-    """The refusal of what has more than `limit` bytes."""
+    """Return the refusal of a body of more than `limit` bytes."""
     return Problem(
         413,
         "too-long",

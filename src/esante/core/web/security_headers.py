@@ -1,4 +1,4 @@
-"""Headers that every answer carries: what a browser or a cache must not do with it."""
+"""Security headers of every response: what a browser or a cache must not do with it."""
 
 from collections.abc import Sequence
 
@@ -18,46 +18,46 @@ _HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"geolocation=(), microphone=(), payment=()"),
 )
-_NOT_KEPT = (*_HEADERS, (b"cache-control", b"no-store"))
+_UNCACHED_HEADERS = (*_HEADERS, (b"cache-control", b"no-store"))
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
-_NAMES = frozenset(name for name, _ in (*_NOT_KEPT, _HTTPS_ONLY))
+_NAMES = frozenset(name for name, _ in (*_UNCACHED_HEADERS, _HTTPS_ONLY))
 _PUBLIC = "/static/"
 
 
 class SecurityHeaders:
-    """Adds the headers that an answer does not set itself; no answer may be kept but the program's own files.
+    """Middleware that adds the headers that a response does not set; only the program's own files may be cached.
 
-    Faults are answered here, and not by Starlette outside of all middleware: so that their answers have the
-    headers too, and are logged once.
+    Internal errors are answered here, and not by Starlette outside of all middleware, so that their responses have
+    the headers too, and are logged once.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Pass the request on, and add the headers to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
-        wanted = _HEADERS if scope["path"].startswith(_PUBLIC) else _NOT_KEPT
+        headers = _HEADERS if scope["path"].startswith(_PUBLIC) else _UNCACHED_HEADERS
         if "app" in scope and getattr(scope["app"].state, "secure", False):
-            wanted = (*wanted, _HTTPS_ONLY)
+            headers = (*headers, _HTTPS_ONLY)
         started = False
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                have = {name for name, _ in message["headers"]}
-                added = wanted if have.isdisjoint(_NAMES) else [pair for pair in wanted if pair[0] not in have]
+                present = {name for name, _ in message["headers"]}
+                added = headers if present.isdisjoint(_NAMES) else [pair for pair in headers if pair[0] not in present]
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, receive, send_with_headers)
         except Exception as error:
             if started:
                 raise
-            answer = await on_fault(Request(scope, receive), error)
-            await answer(scope, receive, guarded)
+            response = await on_fault(Request(scope, receive), error)
+            await response(scope, receive, send_with_headers)

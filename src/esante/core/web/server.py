@@ -1,9 +1,9 @@
-"""The server processes: uvicorn, with each worker listening for itself.
+"""The server processes: uvicorn, with a listening socket for each worker.
 
-Workers that share one listening socket take connections as they happen to wake: the idle one takes all that wait, and
-clients that keep their connections then keep one worker busy beside others that are not (24 of 32 on one of two
-workers: half the deposits a second). With a socket each (SO_REUSEPORT) the kernel spreads the connections. The sockets
-are there before the application is loaded: the worker that is ready first would otherwise have all early clients.
+Of workers that share one listening socket the first one to wake accepts all waiting connections. Clients that keep
+their connections then occupy one worker while others are idle (24 of 32 on one of two workers: half the deposits a
+second). With a socket each (SO_REUSEPORT) the kernel distributes the connections. The sockets are opened before the
+application is loaded: otherwise the worker that is ready first would get all early clients.
 """
 
 import socket
@@ -17,29 +17,29 @@ from uvicorn.supervisors import Multiprocess
 from esante.core.web.connection_limits import BoundedConnection
 
 BACKLOG = 2048
-"""Connections that wait at each worker, as uvicorn has it."""
+"""Connections that wait at each worker at most (uvicorn's default)."""
 
 
 class ListeningLoop(uvloop.Loop):
-    """An event loop with a socket that listens already, and on which its one server serves."""
+    """An event loop with a socket that listens already, for the one server of the loop."""
 
     listening: socket.socket
 
     async def create_server(self, *args: Any, **options: Any) -> Any:
-        """Serve what has come to the socket, and what comes."""
+        """Create the server on the listening socket; connections that wait there already are served too."""
         options |= {"host": None, "port": None, "sock": self.listening}
         return await super().create_server(*args, **options)
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """Makes the event loop of a worker, which listens at an address together with the others."""
+class ListeningLoopFactory:
+    """Creates the event loop of a worker, which listens at the same address as the other workers."""
 
     host: str
     port: int
 
     def __call__(self) -> ListeningLoop:
-        """A loop that listens from now on. OSError when the address is taken."""
+        """Return a loop whose socket listens from now on. Raises: OSError when the address is in use."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         loop = ListeningLoop()
         loop.listening = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG, reuse_port=True)
@@ -47,9 +47,9 @@ class Listening:
 
 
 def serve(app: str, host: str, port: int, workers: int) -> None:
-    """Serve the application that the factory `app` ("module:function") makes, until told to stop.
+    """Serve the application of the factory `app` ("module:function") until a signal ends the process.
 
-    Exits with a message when the address is taken.
+    Exits with a message when the address is in use.
     """
     config = uvicorn.Config(
         app,
@@ -57,7 +57,7 @@ def serve(app: str, host: str, port: int, workers: int) -> None:
         host=host,
         port=port,
         workers=workers,
-        loop="uvloop" if workers == 1 else Listening(host, port),  # type: ignore[arg-type]  # called as it is
+        loop="uvloop" if workers == 1 else ListeningLoopFactory(host, port),  # type: ignore[arg-type]  # uvicorn calls it
         http=BoundedConnection,
         ws="none",
         log_level="warning",
@@ -68,5 +68,5 @@ def serve(app: str, host: str, port: int, workers: int) -> None:
     if workers == 1:
         uvicorn.Server(config).run()
         return
-    config.bind_socket().close()  # whoever has the address already is found out here, and not by every worker
-    Multiprocess(config, sockets=None).run()  # type: ignore[arg-type]  # None: each listens for itself
+    config.bind_socket().close()  # an address in use is reported here, once, and not by every worker
+    Multiprocess(config, sockets=None).run()  # type: ignore[arg-type]  # None: each worker has its own

@@ -1,56 +1,53 @@
-"""Sessions of people: an opaque cookie, kept only as a hash; the same for every way of signing in."""
+"""Sessions of signed-in persons: an opaque cookie, stored only as a hash; the same for every way of signing in."""
 
 import hashlib
 import secrets
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.storage import Connection, Database, Kind, Table
+from esante.core.storage import Connection, Database
+from esante.core.types import Json
+from esante.core.web import session_store as store
 
 COOKIE = "esante_session"
 LIFETIME = timedelta(hours=8)
 _CACHE_SECONDS = 2.0
-SESSION = Table(
-    "web_session",
-    Kind.LOCAL,
-    {"token_hash": "bytea", "principal": "jsonb", "csrf": "text", "expires_at": "timestamptz"},
-)
+_CACHE_SESSIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in (`principal` as the access room wrote it), and the token that proves a form is ours."""
+    """The signed-in person (`principal` as the access package wrote it), and the token that forms must carry."""
 
-    principal: dict[str, Any]
+    principal: Json
     csrf: str
     expires_at: datetime
     key: bytes
-    """What the session is known by here: the SHA-256 of the cookie's value."""
+    """The key of the session: the SHA-256 of the cookie's value (32 bytes)."""
 
 
 class Sessions:
-    """Creates, finds and ends sessions. A found one is believed for two seconds without asking again."""
+    """Creates, finds and ends sessions. A session that was found is cached for two seconds."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._seen: dict[bytes, tuple[float, Session]] = {}
+        self._cache: dict[bytes, tuple[float, Session]] = {}
 
-    async def create(self, principal: dict[str, Any], lifetime: timedelta = LIFETIME) -> str:
-        """Start a session; returns the cookie's value, which is stored nowhere."""
+    async def create(self, principal: Json, lifetime: timedelta = LIFETIME) -> str:
+        """Start a session; return the value of its cookie, which is stored nowhere."""
         token = secrets.token_urlsafe(32)
         expires = datetime.now(UTC) + lifetime
-        row = (_hash(token), orjson.dumps(principal).decode(), secrets.token_urlsafe(24), expires)
-        await self._db.write([(SESSION, row)])
+        csrf = secrets.token_urlsafe(24)
+        await store.insert_session(self._db, _hash(token), orjson.dumps(principal).decode(), csrf, expires)
         return token
 
     async def of(self, request: Request) -> Session | None:
-        """The session of a request, or None; looked up once a request."""
+        """Return the session of a request, or None; looked up once a request."""
         if not hasattr(request.state, "session"):
             request.state.session = await self._find(request.cookies.get(COOKIE, ""))
         found: Session | None = request.state.session
@@ -59,39 +56,33 @@ class Sessions:
     async def delete(self, request: Request) -> None:
         """End the session of a request."""
         key = _hash(request.cookies.get(COOKIE, ""))
-        self._seen.pop(key, None)
-        await self._db.fetchval("DELETE FROM web_session WHERE token_hash = $1 OR expires_at < now()", key)
+        self._cache.pop(key, None)
+        await store.delete_session(self._db, key)
         request.state.session = None
 
-    async def lives(self, conn: Connection, key: bytes) -> bool:
-        """Whether the session known by `key` still goes on, asked within a transaction."""
-        found = await conn.fetchval(
-            "SELECT EXISTS (SELECT FROM web_session WHERE token_hash = $1 AND expires_at > now())", key
-        )
-        return bool(found)
+    async def is_live(self, conn: Connection, key: bytes) -> bool:
+        """Return whether the session with that key has neither ended nor expired, within a transaction."""
+        return await store.is_live(conn, key)
 
     async def _find(self, token: str) -> Session | None:
         if not token:
             return None
         key, now = _hash(token), time.monotonic()
-        known = self._seen.get(key)
-        if known and now - known[0] < _CACHE_SECONDS:
-            return known[1]
-        row = await self._db.fetchrow(
-            "SELECT principal, csrf, expires_at FROM web_session WHERE token_hash = $1 AND expires_at > now()",
-            key,
-        )
+        cached = self._cache.get(key)
+        if cached and now - cached[0] < _CACHE_SECONDS:
+            return cached[1]
+        row = await store.live_session(self._db, key)
         if row is None:
             return None
         session = Session(orjson.loads(row["principal"]), row["csrf"], row["expires_at"], key)
-        if len(self._seen) > 10_000:
-            self._seen.clear()
-        self._seen[key] = (now, session)
+        if len(self._cache) > _CACHE_SESSIONS:
+            self._cache.clear()
+        self._cache[key] = (now, session)
         return session
 
 
 def set_cookie(response: Response, request: Request, token: str) -> None:
-    """Give the session cookie: for this site's own requests, out of the reach of scripts."""
+    """Set the session cookie: sent with this site's own requests only, not readable by scripts."""
     response.set_cookie(
         COOKIE,
         token,
@@ -99,17 +90,17 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
         path="/",
         httponly=True,
         samesite="lax",
-        secure=by_https(request),
+        secure=is_https(request),
     )
 
 
-def by_https(request: Request) -> bool:
-    """Whether cookies are for HTTPS alone: the platform's address says so, whatever a proxy tells of a request."""
+def is_https(request: Request) -> bool:
+    """Return whether cookies are for HTTPS only: by the platform's own address, or by the URL of the request."""
     return getattr(request.app.state, "secure", False) or request.url.scheme == "https"
 
 
 def clear_cookie(response: Response) -> None:
-    """Take the session cookie back."""
+    """Delete the session cookie."""
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
 
 

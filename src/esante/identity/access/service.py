@@ -70,7 +70,7 @@ class Access:
 
     async def consent(self, person_id: UUID) -> Consent:
         """Return the consent of a person, in one round trip; without a record one of state NONE."""
-        found = await self._consents.of(person_id)
+        found = await self._consents.load(person_id)
         return found or Consent(person_id=person_id, state=RecordState.NONE)
 
     async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:

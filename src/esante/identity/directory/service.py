@@ -68,7 +68,7 @@ class Directory:
 
     async def person(self, person_id: UUID) -> Person | None:
         """Return a person by id, or None."""
-        return await self._persons.of(person_id)
+        return await self._persons.load(person_id)
 
     async def persons(self, ids: Iterable[UUID]) -> dict[UUID, Person]:
         """Return persons by id, in one query; those that do not exist are missing."""

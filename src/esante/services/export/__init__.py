@@ -1,34 +1,37 @@
-"""Exports: many resources at once as files, for software, and for a person who takes her data along."""
+"""Exports: FHIR Bulk Data Access for software, and a download of the whole record for the patient."""
 
 from esante.services.export.api import OPERATIONS, SYSTEM_OPERATION, capabilities
 from esante.services.export.api import routes as api_routes
+from esante.services.export.kickoff import ExportParams
 from esante.services.export.model import (
-    Copied,
-    ExportAsked,
+    DataExported,
     ExportEnded,
-    ExportFetched,
+    ExportFileFetched,
+    ExportLevel,
     ExportRefused,
-    Level,
-    State,
-    Taken,
+    ExportRequested,
+    JobState,
+    PersonalExportDownloaded,
 )
 from esante.services.export.pages import routes as page_routes
-from esante.services.export.personal_export import Takeout
-from esante.services.export.service import Exports
+from esante.services.export.personal_export import PersonalExports
+from esante.services.export.service import SETTLING, Exports
 
 __all__ = [
     "OPERATIONS",
+    "SETTLING",
     "SYSTEM_OPERATION",
-    "Copied",
-    "ExportAsked",
+    "DataExported",
     "ExportEnded",
-    "ExportFetched",
+    "ExportFileFetched",
+    "ExportLevel",
+    "ExportParams",
     "ExportRefused",
+    "ExportRequested",
     "Exports",
-    "Level",
-    "State",
-    "Taken",
-    "Takeout",
+    "JobState",
+    "PersonalExportDownloaded",
+    "PersonalExports",
     "api_routes",
     "capabilities",
     "page_routes",

@@ -1,4 +1,4 @@
-"""The FHIR face of exports: kick-off, status, files, and the groups to export.
+"""FHIR endpoints of exports: kick-off, status, files, and the groups that can be exported.
 
 Source: FHIR Bulk Data Access 2.0, "Bulk Data Export Operation Request Flow"; FHIR R4, "Asynchronous Request Pattern".
 """
@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -16,51 +15,55 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from esante.core.fhir.rest.http import SearchParams, fhir_response, posted_search, read_resource, searchset
+from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
-from esante.services.export.groups import group, groups_of
-from esante.services.export.kickoff import Pairs, lenient, posted, wish
-from esante.services.export.model import File, Job, Level, State
-from esante.services.export.rules import ask_again, percent
-from esante.services.export.service import Exports, absent, packed_size
+from esante.services.export.groups import fetch_group, group_owners
+from esante.services.export.kickoff import Pairs, parse_kickoff, parse_parameters, prefers_lenient
+from esante.services.export.model import ExportFile, ExportLevel, Job, JobState
+from esante.services.export.rules import percent_done, retry_after
+from esante.services.export.service import Exports, gzip_size, not_found
 
-Resource = dict[str, Any]
 NDJSON = "application/fhir+ndjson"
 MAX_BODY = 64 * 1024
+"""The most bytes of a kick-off request's body."""
 _DEFINITION = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
-_PARAMETERS = {"_id": "token", "managing-entity": "reference"}
+_SEARCH_PARAMS = {"_id": "token", "managing-entity": "reference"}
 
 
 def routes(exports: Exports, access: Access, base_url: str) -> list[Route]:
-    """The routes under /fhir; `base_url` is the address of /fhir. They come before those of single patients."""
-    face = _Face(exports, access, base_url)
+    """Return the routes under /fhir. They must come before the routes of single patients.
+
+    `base_url` is the address of /fhir.
+    """
+    endpoints = _ExportEndpoints(exports, access, base_url)
     kick_off = ["GET", "POST"]
 
-    async def posted_groups(request: Request) -> Response:
-        return await face.find_groups(await posted_search(request))
+    async def find_groups_by_post(request: Request) -> Response:
+        return await endpoints.find_groups(await posted_search(request))
 
     return [
-        Route("/fhir/$export", face.asking(Level.SYSTEM), methods=kick_off),
-        Route("/fhir/$export/{job}", face.status, methods=["GET"]),
-        Route("/fhir/$export/{job}", face.cancel, methods=["DELETE"]),
-        Route("/fhir/$export/{job}/{file}", face.file, methods=["GET"]),
-        Route("/fhir/Patient/$export", face.asking(Level.PATIENTS), methods=kick_off),
-        Route("/fhir/Patient/{id}/$export", face.asking(Level.PERSON), methods=kick_off),
-        Route("/fhir/Group", face.find_groups, methods=["GET"]),
-        Route("/fhir/Group/_search", posted_groups, methods=["POST"]),
-        Route("/fhir/Group/{id}", face.read_group, methods=["GET"]),
-        Route("/fhir/Group/{id}/$export", face.asking(Level.GROUP), methods=kick_off),
+        Route("/fhir/$export", endpoints.kick_off(ExportLevel.SYSTEM), methods=kick_off),
+        Route("/fhir/$export/{job}", endpoints.status, methods=["GET"]),
+        Route("/fhir/$export/{job}", endpoints.cancel, methods=["DELETE"]),
+        Route("/fhir/$export/{job}/{file}", endpoints.file, methods=["GET"]),
+        Route("/fhir/Patient/$export", endpoints.kick_off(ExportLevel.PATIENTS), methods=kick_off),
+        Route("/fhir/Patient/{id}/$export", endpoints.kick_off(ExportLevel.PERSON), methods=kick_off),
+        Route("/fhir/Group", endpoints.find_groups, methods=["GET"]),
+        Route("/fhir/Group/_search", find_groups_by_post, methods=["POST"]),
+        Route("/fhir/Group/{id}", endpoints.read_group, methods=["GET"]),
+        Route("/fhir/Group/{id}/$export", endpoints.kick_off(ExportLevel.GROUP), methods=kick_off),
     ]
 
 
-def capabilities() -> list[Resource]:
-    """What this room adds to CapabilityStatement.rest.resource."""
+def capabilities() -> list[Json]:
+    """Return the entries of this service in CapabilityStatement.rest.resource."""
     return [
         {
             "type": "Group",
             "documentation": "The persons in one's care right now: those whose record one may open.",
             "interaction": [{"code": "read"}, {"code": "search-type"}],
-            "searchParam": [{"name": name, "type": kind} for name, kind in _PARAMETERS.items()],
+            "searchParam": [{"name": name, "type": kind} for name, kind in _SEARCH_PARAMS.items()],
         }
     ]
 
@@ -69,45 +72,46 @@ OPERATIONS = {
     "Group": {"export": f"{_DEFINITION}group-export"},
     "Patient": {"export": f"{_DEFINITION}patient-export"},
 }
-"""The operations of this face, by type and name. That on patients is also there for one of them."""
-SYSTEM_OPERATION: Resource = {"name": "export", "definition": f"{_DEFINITION}export"}
+"""Canonical URLs of the operations, by resource type and name. Patient/$export also exists for a single patient."""
+SYSTEM_OPERATION: Json = {"name": "export", "definition": f"{_DEFINITION}export"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Face:
+class _ExportEndpoints:
     exports: Exports
     access: Access
     base_url: str
 
-    def asking(self, level: Level) -> Callable[[Request], Awaitable[Response]]:
-        """The kick-off of exports of a level."""
+    def kick_off(self, level: ExportLevel) -> Callable[[Request], Awaitable[Response]]:
+        """Return the endpoint that begins exports of a level."""
 
         async def endpoint(request: Request) -> Response:
             if request.method == "HEAD":
                 raise Problem(405, "not-supported", N_("This cannot be done here."), headers={"Allow": "GET, POST"})
             requester = await self.access.authenticate(request)
-            ignoring = lenient(request.headers.getlist("prefer"))
+            lenient = prefers_lenient(request.headers.getlist("prefer"))
             pairs: Pairs = request.query_params.multi_items()
             if request.method == "POST":
-                pairs = [*pairs, *posted(await read_resource(request, MAX_BODY))]
-            wanted = wish(pairs, lenient=ignoring, supported=await self.exports.types(requester))
+                pairs = [*pairs, *parse_parameters(await read_resource(request, MAX_BODY))]
+            params = parse_kickoff(pairs, lenient=lenient, supported=await self.exports.types_for(requester))
             subject = _id(request) if "id" in request.path_params else None
-            job = await self.exports.ask(requester, wanted, self._asked_at(request), level=level, subject=subject)
-            return Response(status_code=202, headers={"Content-Location": self._place(job)})
+            url = self._kickoff_url(request)
+            job = await self.exports.kick_off(requester, params, url, level=level, subject=subject)
+            return Response(status_code=202, headers={"Content-Location": self._job_url(job)})
 
         return endpoint
 
     async def status(self, request: Request) -> Response:
-        """How far an export is, or the list of its files."""
+        """Answer with the progress of an export (202), or with its manifest (200)."""
         job = await self.exports.job(await self.access.authenticate(request), _job_id(request))
         match job.state:
-            case State.RUNNING:
-                await self.exports.polled(job)
-                done = percent(job, self.exports.sections)
-                again = ask_again(job, done, datetime.now(UTC))
-                return Response(status_code=202, headers={"X-Progress": f"{done}%", "Retry-After": str(again)})
-            case State.DONE:
-                return await self._manifest(job)
+            case JobState.RUNNING:
+                await self.exports.record_poll(job)
+                percent = percent_done(job, self.exports.sections)
+                seconds = retry_after(job, percent, datetime.now(UTC))
+                return Response(status_code=202, headers={"X-Progress": f"{percent}%", "Retry-After": str(seconds)})
+            case JobState.DONE if job.expires_at is not None:
+                return await self._manifest(job, job.expires_at)
         raise Problem(
             500,
             "exception",
@@ -115,108 +119,107 @@ class _Face:
             remedy=N_("Ask for it again, and tell the helpdesk if that fails too."),
         )
 
-    async def _manifest(self, job: Job) -> Response:
+    async def _manifest(self, job: Job, expires_at: datetime) -> Response:
         files = await self.exports.files(job)
-        found = {
-            "transactionTime": _instant(job.asked.at),
-            "request": job.asked.request,
+        manifest = {
+            "transactionTime": _instant(job.request.at),
+            "request": job.request.request,
             "requiresAccessToken": True,
-            "output": self._named(job, files, "output"),
-            "deleted": self._named(job, files, "deleted"),
-            "error": self._named(job, files, "error"),
+            "output": self._manifest_items(job, files, "output"),
+            "deleted": self._manifest_items(job, files, "deleted"),
+            "error": self._manifest_items(job, files, "error"),
         }
-        assert job.expires_at is not None
-        headers = {"Expires": format_datetime(job.expires_at, usegmt=True)}
-        return Response(orjson.dumps(found), headers=headers, media_type="application/json")
+        headers = {"Expires": format_datetime(expires_at, usegmt=True)}
+        return Response(orjson.dumps(manifest), headers=headers, media_type="application/json")
 
-    def _named(self, job: Job, files: list[File], kind: str) -> list[Resource]:
+    def _manifest_items(self, job: Job, files: list[ExportFile], kind: str) -> list[Json]:
         return [
-            {"type": file.type, "url": f"{self._place(job)}/{file.name}", "count": file.lines}
+            {"type": file.type, "url": f"{self._job_url(job)}/{file.name}", "count": file.lines}
             for file in files
             if file.kind == kind
         ]
 
     async def file(self, request: Request) -> Response:
-        """A file, compressed for who takes it so."""
+        """Send a file, compressed if the client accepts gzip."""
         requester = await self.access.authenticate(request)
-        job, file = await self.exports.fetch(requester, _job_id(request), request.path_params["file"])
-        packed = _takes_gzip(request.headers.get("accept-encoding", ""))
+        job, file = await self.exports.fetch_file(requester, _job_id(request), request.path_params["file"])
+        compressed = _accepts_gzip(request.headers.get("accept-encoding", ""))
         headers = {
             "Content-Type": NDJSON,
-            "Content-Length": str(packed_size(file) if packed else file.size),
+            "Content-Length": str(gzip_size(file) if compressed else file.size),
             "Content-Disposition": f'attachment; filename="{file.name}"',
             "Vary": "Accept-Encoding",
         }
-        if packed:
+        if compressed:
             headers["Content-Encoding"] = "gzip"
         if request.method == "HEAD":
             return Response(headers=headers)
-        chunks = self.exports.packed(job, file) if packed else self.exports.lines(job, file)
+        chunks = self.exports.stream_gzip(job, file) if compressed else self.exports.stream_lines(job, file)
         return StreamingResponse(chunks, headers=headers)
 
     async def cancel(self, request: Request) -> Response:
-        """End an export, or say that its files were fetched: they are removed."""
+        """Cancel an export, or confirm that its files were fetched: in both cases the files are removed."""
         await self.exports.cancel(await self.access.authenticate(request), _job_id(request))
         return Response(status_code=202)
 
     # Groups
 
     async def find_groups(self, request: Request) -> Response:
-        """The groups of the requester."""
+        """Search the groups of the requester."""
         requester = await self.access.authorize(request, "Group", "s")
-        params = SearchParams(request, _PARAMETERS)
-        ids = [key for key in groups_of(requester) if self._matches(requester, key, params)]
-        found = [resource for key in ids[: params.count] if (resource := await group(self.access, requester, key))]
+        params = SearchParams(request, _SEARCH_PARAMS)
+        ids = [key for key in group_owners(requester) if self._matches(requester, key, params)]
+        groups = [found for key in ids[: params.count] if (found := await fetch_group(self.access, requester, key))]
         url = params.self_url(self.base_url)
-        bundle = searchset(found, self_url=url, base_url=self.base_url, total=len(ids), outcome=params.outcome)
+        bundle = searchset(groups, self_url=url, base_url=self.base_url, total=len(ids), outcome=params.outcome)
         return fhir_response(bundle)
 
     def _matches(self, requester: Requester, key: UUID, params: SearchParams) -> bool:
-        owner = groups_of(requester)[key]["reference"]
-        names = {owner, f"{self.base_url}/{owner}"}
-        owned = all(not names.isdisjoint(values) for values in params.all("managing-entity"))
-        return owned and all(str(key) in values for values in params.all("_id"))
+        owner = group_owners(requester)[key]["reference"]
+        references = {owner, f"{self.base_url}/{owner}"}
+        owner_matches = all(not references.isdisjoint(values) for values in params.all("managing-entity"))
+        return owner_matches and all(str(key) in values for values in params.all("_id"))
 
     async def read_group(self, request: Request) -> Response:
-        """A group with its members."""
+        """Return a group with its members."""
         requester = await self.access.authorize(request, "Group", "r")
-        found = await group(self.access, requester, _id(request))
-        if found is None:
-            raise absent()
-        return fhir_response(found)
+        group = await fetch_group(self.access, requester, _id(request))
+        if group is None:
+            raise not_found()
+        return fhir_response(group)
 
-    # Addresses
+    # URLs
 
-    def _place(self, job: Job) -> str:
+    def _job_url(self, job: Job) -> str:
         return f"{self.base_url}/$export/{job.id}"
 
-    def _asked_at(self, request: Request) -> str:
+    def _kickoff_url(self, request: Request) -> str:
         query = f"?{request.url.query}" if request.method == "GET" and request.url.query else ""
         return f"{self.base_url}{request.url.path.removeprefix('/fhir')}{query}"
 
 
 def _id(request: Request) -> UUID:
-    return _uuid(request.path_params["id"])
+    return _parse_uuid(request.path_params["id"])
 
 
 def _job_id(request: Request) -> UUID:
-    return _uuid(request.path_params["job"])
+    return _parse_uuid(request.path_params["job"])
 
 
-def _uuid(text: str) -> UUID:
-    """A key as it is written here; Problem 404 for anything else."""
+def _parse_uuid(text: str) -> UUID:
+    """Parse a UUID in its canonical form. Raises: `Problem` 404 for anything else."""
     try:
         found = UUID(text)
     except ValueError as error:
-        raise absent() from error
+        raise not_found() from error
     if str(found) != text:
-        raise absent()
+        raise not_found()
     return found
 
 
-def _takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding header asks for gzip (RFC 9110, section 12.5.3)."""
-    for part in accepted.split(","):
+def _accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether an Accept-Encoding header asks for gzip (RFC 9110, section 12.5.3)."""
+    for part in accept_encoding.split(","):
         coding, _, weight = part.partition(";")
         if coding.strip().lower() in ("gzip", "x-gzip"):
             return weight.strip().lower().replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")

@@ -18,8 +18,8 @@ def export() -> None:
 @platform_command
 async def list_exports(platform: Platform) -> None:
     """Print every export: id, when it was asked for, its state, persons done of all, who asked."""
-    for job in await platform[Exports].all():
-        who = " ".join(filter(None, (job.asked.principal["name"], job.asked.principal.get("client"))))
+    for job in await platform[Exports].all_jobs():
+        who = " ".join(filter(None, (job.request.principal["name"], job.request.principal.get("client"))))
         persons = f"{job.done}/{'?' if job.total is None else job.total}"
         at = job.asked_at.isoformat(timespec="seconds")
         click.echo(f"{job.id}  {at}  {job.state:<9}  {persons:>13}  {who}  {job.last_error}".rstrip())

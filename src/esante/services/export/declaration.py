@@ -11,7 +11,7 @@ from esante.identity.directory import Directory
 from esante.services.export.api import OPERATIONS, SYSTEM_OPERATION, capabilities, routes
 from esante.services.export.cli import export
 from esante.services.export.pages import routes as page_routes
-from esante.services.export.personal_export import Takeout
+from esante.services.export.personal_export import PersonalExports
 from esante.services.export.service import Exports
 from esante.services.record import Record
 
@@ -32,8 +32,8 @@ def _build(platform: Platform) -> Iterable[object]:
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     exports, access = platform[Exports], platform[Access]
-    takeout = Takeout(platform.db, platform[Record].extracts, exports)
-    return [*routes(exports, access, platform.fhir_url), *page_routes(exports, takeout, access)]
+    personal = PersonalExports(platform.db, platform[Record].extracts, exports)
+    return [*routes(exports, access, platform.fhir_url), *page_routes(exports, personal, access)]
 
 
 def _tasks(platform: Platform) -> list[Task]:

@@ -1,46 +1,46 @@
-"""Named lists of persons as FHIR Groups: those whose record a professional, or an organisation, may open right now.
+"""FHIR Groups of the persons whose record a professional, or an organisation, may open right now.
 
-A group has the id of who the access was given to. Members come and go with it: nothing is stored.
+A group has the id of the professional or organisation to whom the access was given. Its members follow the grants:
+nothing is stored.
 """
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from esante.core.storage import NIL
+from esante.core.types import Json
 from esante.identity.access import Access, Requester
 
-Resource = dict[str, Any]
-PROFESSIONALS = ("practitioner", "organization")
+PROFESSIONAL_KINDS = ("practitioner", "organization")
 MAX_MEMBERS = 10_000
-"""Of a larger group only the number of members is told; its export has them all."""
+"""A larger group shows the number of its members only; its export holds all of them."""
 _SYSTEM = "https://esante.lu/fhir/CodeSystem/group"
 _PAGE = 1_000
 
 
-def groups_of(requester: Requester) -> Mapping[UUID, Resource]:
-    """The groups that are there for a requester, by id: whom each belongs to, as a Reference."""
-    if requester.kind not in PROFESSIONALS:
+def group_owners(requester: Requester) -> Mapping[UUID, Json]:
+    """Return the owner (a Reference) of each group that a requester may use, by the id of the group."""
+    if requester.kind not in PROFESSIONAL_KINDS:
         return {}
-    found: dict[UUID, Resource] = {}
+    owners: dict[UUID, Json] = {}
     if requester.kind == "practitioner":
-        found[requester.id] = {"reference": f"Practitioner/{requester.id}", "display": requester.name}
+        owners[requester.id] = {"reference": f"Practitioner/{requester.id}", "display": requester.name}
     if requester.organization_id is not None:
-        found[requester.organization_id] = {
+        owners[requester.organization_id] = {
             "reference": f"Organization/{requester.organization_id}",
             "display": requester.organization,
         }
-    return found
+    return owners
 
 
-async def group(access: Access, requester: Requester, group_id: UUID) -> Resource | None:
-    """A group with its members, or None when it is not there for the requester."""
-    owner = groups_of(requester).get(group_id)
+async def fetch_group(access: Access, requester: Requester, group_id: UUID) -> Json | None:
+    """Return a group with its members as a FHIR Group; None when the requester has no such group."""
+    owner = group_owners(requester).get(group_id)
     if owner is None:
         return None
     count = await access.grants.count_persons(requester, group_id)
-    members = await _members(access, requester, group_id) if count <= MAX_MEMBERS else []
-    resource: Resource = {
+    members = await _fetch_members(access, requester, group_id) if count <= MAX_MEMBERS else []
+    resource: Json = {
         "resourceType": "Group",
         "id": str(group_id),
         "active": True,
@@ -56,10 +56,10 @@ async def group(access: Access, requester: Requester, group_id: UUID) -> Resourc
     return resource
 
 
-async def _members(access: Access, requester: Requester, group_id: UUID) -> list[UUID]:
-    found: list[UUID] = []
+async def _fetch_members(access: Access, requester: Requester, group_id: UUID) -> list[UUID]:
+    members: list[UUID] = []
     while page := await access.grants.list_persons(
-        requester, group_id, after=found[-1] if found else NIL, limit=min(_PAGE, MAX_MEMBERS)
+        requester, group_id, after=members[-1] if members else NIL, limit=min(_PAGE, MAX_MEMBERS)
     ):
-        found += page
-    return found
+        members += page
+    return members

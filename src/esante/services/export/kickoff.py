@@ -1,4 +1,4 @@
-"""What a kick-off request asks for, from its headers and parameters.
+"""Parse the headers and parameters of a kick-off request.
 
 Source: FHIR Bulk Data Access 2.0, "Bulk Data Kick-off Request"; RFC 7240 for Prefer.
 """
@@ -10,33 +10,35 @@ from datetime import UTC, datetime
 from typing import Any
 
 from esante.core.fhir import check
-from esante.core.web import N_, Problem
+from esante.core.web import N_, Problem, bad_request
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _VALUES = ("valueString", "valueCode", "valueInstant", "valueUri", "valueCanonical", "valueDateTime")
-_SHOWN = 64
-"""Characters of a name that was not understood, as it is told back."""
+_MAX_NAME = 64
+"""The most characters of an unknown name that are repeated in an answer."""
+_MAX_IGNORED = 50
+"""The most ignored parameters that are reported."""
 
 Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """The types that are asked for (None: all there are), since when, and what was not understood."""
+class ExportParams:
+    """The parameters of a kick-off: the resource types (None: all), the start in UTC, and what was ignored."""
 
     types: frozenset[str] | None
     since: datetime | None
     ignored: tuple[str, ...]
 
 
-def lenient(prefer: Iterable[str]) -> bool:
-    """Whether what is not understood may be ignored, by the Prefer headers of a kick-off request.
+def prefers_lenient(prefer: Iterable[str]) -> bool:
+    """Return whether the Prefer headers of a kick-off allow unknown parameters to be ignored (`handling=lenient`).
 
-    Problem 400 unless they ask for an asynchronous answer, the only one there is.
+    Raises: `Problem` 400 unless they ask for an asynchronous answer, the only one there is.
     """
-    wanted = {part.strip().lower() for header in prefer for part in re.split("[,;]", header)}
-    if "respond-async" not in wanted:
+    preferences = {part.strip().lower() for header in prefer for part in re.split("[,;]", header)}
+    if "respond-async" not in preferences:
         raise Problem(
             400,
             "required",
@@ -44,11 +46,11 @@ def lenient(prefer: Iterable[str]) -> bool:
             place="Prefer",
             remedy=N_("Send the header Prefer: respond-async."),
         )
-    return "handling=lenient" in wanted
+    return "handling=lenient" in preferences
 
 
-def posted(body: bytes) -> Pairs:
-    """The parameters in the body of a kick-off by POST; Problem 400 for what is no Parameters resource."""
+def parse_parameters(body: bytes) -> Pairs:
+    """Parse the body of a kick-off by POST. Raises: `Problem` 400 when it is not a Parameters resource."""
     found = check(body, expect="Parameters")
     if not found.ok:
         issue = next(issue for issue in found.issues if issue.severity in ("error", "fatal"))
@@ -60,21 +62,23 @@ def posted(body: bytes) -> Pairs:
             place=issue.expression or "Parameters",
             remedy=N_("Send a Parameters resource."),
         )
-    return [_pair(number, given) for number, given in enumerate(found.resource.get("parameter", ()))]
+    return [_parse_parameter(number, given) for number, given in enumerate(found.resource.get("parameter", ()))]
 
 
-def _pair(number: int, given: Mapping[str, Any]) -> tuple[str, str]:
+def _parse_parameter(number: int, given: Mapping[str, Any]) -> tuple[str, str]:
     value = next((given[name] for name in _VALUES if name in given), None)
     name = str(given["name"])
     if value is None and name in ("_type", "_since", "_outputFormat"):
         place = f"Parameters.parameter[{number}]"
-        raise _bad(place, N_("This parameter has no value."), N_("Send it with a valueString or valueInstant."))
+        raise bad_request(place, N_("This parameter has no value."), N_("Send it with a valueString or valueInstant."))
     return name, str(value or "")
 
 
-def wish(pairs: Iterable[tuple[str, str]], *, lenient: bool, supported: Collection[str]) -> Wish:
-    """What the parameters of a kick-off ask for; Problem 400 for what is wrong, and unless `lenient` for what is not
-    understood or `supported`."""
+def parse_kickoff(pairs: Iterable[tuple[str, str]], *, lenient: bool, supported: Collection[str]) -> ExportParams:
+    """Parse the parameters of a kick-off; `supported` are the resource types that the requester can export.
+
+    Raises: `Problem` 400 for an invalid value; unless `lenient`, also for an unknown parameter or type.
+    """
     types: list[str] = []
     since: list[str] = []
     ignored: list[str] = []
@@ -87,39 +91,34 @@ def wish(pairs: Iterable[tuple[str, str]], *, lenient: bool, supported: Collecti
             case "_outputFormat":
                 _check_format(value)
             case _:
-                ignored.append(name[:_SHOWN])
+                ignored.append(name[:_MAX_NAME])
     chosen = [type_ for type_ in types if type_ in supported]
-    unknown = [type_[:_SHOWN] for type_ in types if type_ not in supported]
+    unknown = [type_[:_MAX_NAME] for type_ in types if type_ not in supported]
     if ignored and not lenient:
         remedy = N_("Leave it out, or send Prefer: handling=lenient to have it ignored.")
-        raise _bad(ignored[0], N_("This parameter of an export is not supported."), remedy, "not-supported")
+        title = N_("This parameter of an export is not supported.")
+        raise bad_request(ignored[0], title, remedy, code="not-supported")
     if unknown and not (lenient and chosen):
-        raise Problem(
-            400,
-            "not-supported",
+        raise bad_request(
+            "_type",
             N_("Resources of this type are not exported."),
-            place="_type",
+            N_("See /fhir/metadata for the types there are."),
+            code="not-supported",
             detail=", ".join(unknown[:10]),
-            remedy=N_("See /fhir/metadata for the types there are."),
         )
-    told = tuple(dict.fromkeys([*ignored, *(f"_type={type_}" for type_ in unknown)]))[:50]
-    return Wish(frozenset(chosen) if types else None, _since(since), told)
+    reported = dict.fromkeys([*ignored, *(f"_type={type_}" for type_ in unknown)])
+    return ExportParams(frozenset(chosen) if types else None, _parse_since(since), tuple(reported)[:_MAX_IGNORED])
 
 
 def _check_format(value: str) -> None:
     if value.replace(" ", "+") not in FORMATS:  # a plus sign that was not encoded arrives as a space
-        raise Problem(
-            400,
-            "not-supported",
-            N_("Files of this format are not made."),
-            place="_outputFormat",
-            remedy=N_("Ask for application/fhir+ndjson."),
-        )
+        title, remedy = N_("Files of this format are not made."), N_("Ask for application/fhir+ndjson.")
+        raise bad_request("_outputFormat", title, remedy, code="not-supported")
 
 
-def _since(values: list[str]) -> datetime | None:
+def _parse_since(values: list[str]) -> datetime | None:
     if len(values) > 1:
-        raise _bad("_since", N_("This parameter may be given once."), N_("Give it once."))
+        raise bad_request("_since", N_("This parameter may be given once."), N_("Give it once."))
     if not values:
         return None
     text = values[0].replace(" ", "+")
@@ -129,8 +128,4 @@ def _since(values: list[str]) -> datetime | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         remedy = N_("Write it as a moment with its zone: 2026-01-31T12:00:00Z.")
-        raise _bad("_since", N_("This is not a moment."), remedy) from error
-
-
-def _bad(place: str, title: str, remedy: str, code: str = "invalid") -> Problem:
-    return Problem(400, code, title, place=place, remedy=remedy)
+        raise bad_request("_since", N_("This is not a moment."), remedy) from error

@@ -1,27 +1,28 @@
-"""The types of the room: what was asked for, how far it is, what was written, and what the journal tells."""
+"""Types of the export service: the stored request, the job, its files, and the journal events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
 
 from esante.core.journal import Event, event
 from esante.core.storage import NIL
+from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
 
-OWN = "AuditEvent"
-"""The type that a patient is given of herself, and nobody else of her."""
+AUDIT_TYPE = "AuditEvent"
+"""The resource type that is exported only to the patient whom it concerns."""
 Query = tuple[tuple[str, str], ...]
 """Search parameters with their values, all of which must match."""
 
 
-class Level(StrEnum):
-    """Whose data is asked for."""
+class ExportLevel(StrEnum):
+    """Whose data is exported (Bulk Data: system, all patients, group; and a single patient)."""
 
     SYSTEM = "system"
     PATIENTS = "patients"
@@ -29,8 +30,8 @@ class Level(StrEnum):
     PERSON = "person"
 
 
-class State(StrEnum):
-    """The life of a job."""
+class JobState(StrEnum):
+    """The state of a job."""
 
     RUNNING = "running"
     DONE = "done"
@@ -38,17 +39,17 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for, by whom (as access keeps a requester) and from where.
+class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A kick-off request as it is stored, with the requester (in access's stored form) and their origin.
 
-    `subject` is the person or group asked for. Each of `types` has the queries of which its resources must match one
-    (an empty one: all do). What changed after `since` and not after `at` is given. `ignored` are parameters that were
-    not understood.
+    `subject` is the person or group to export. `types` maps each resource type to the queries of which a resource must
+    match at least one (an empty query matches all). The export holds what changed after `since` and not after `at`
+    (UTC). `request` is the URL of the kick-off. `ignored` are the parameters that were not understood.
     """
 
-    principal: dict[str, Any]
+    principal: Json
     origin: str
-    level: Level
+    level: ExportLevel
     subject: UUID | None = None
     types: dict[str, list[Query]]
     since: datetime | None = None
@@ -58,14 +59,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def person_id(self) -> UUID:
-        """The one person whom it is about, or nobody in particular."""
+        """The one person whom the export is about, or `NIL`."""
         if self.principal["kind"] == "patient":
             return UUID(self.principal["id"])
-        return self.subject if self.level is Level.PERSON and self.subject else NIL
+        return self.subject if self.level is ExportLevel.PERSON and self.subject else NIL
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """How far the work is: in a person, at a place in one of the sections; section -1: she is through."""
+    """The progress of a job: a person, and the place in one of their sections (section -1: the person is finished)."""
 
     person_id: UUID = NIL
     section: int = -1
@@ -74,12 +75,12 @@ class Cursor(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """An export that was asked for. `total` are the persons counted when the work began, `done` those through."""
+    """An export. `total` is the number of persons, counted when the work began; `done` how many are finished."""
 
     id: UUID
     owner: str
-    asked: Asked
-    state: State
+    request: ExportRequest
+    state: JobState
     asked_at: datetime
     cursor: Cursor
     total: int | None
@@ -92,13 +93,13 @@ class Job:
 
     @property
     def folder(self) -> str:
-        """Where its segments lie in the object store."""
+        """The folder of its segments in the object store."""
         return f"export/{self.id.hex}"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A resource of a type as JSON in one line, and the category of data it counts as. `kind` as in `Segment`."""
+    """A resource as JSON in one line, with its type and its category of data. `kind` as in `Segment`."""
 
     type: str
     body: bytes
@@ -108,10 +109,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Lines of one type that were written together; `size` are their bytes, `crc` their CRC-32, `stored` the bytes in
-    the object store.
+    """Lines of one type that were written together.
 
-    `kind` is where the manifest names it: output, deleted or error.
+    `kind` is the list of the manifest that names it: output, deleted or error. `size` and `crc` are the bytes and the
+    CRC-32 of the lines, `stored` the bytes in the object store.
     """
 
     number: int
@@ -124,8 +125,8 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file as the manifest names it: segments of one type, one after the other."""
+class ExportFile:
+    """A file of the manifest: segments of one type, one after the other."""
 
     name: str
     kind: str
@@ -134,18 +135,18 @@ class File:
 
     @property
     def lines(self) -> int:
-        """How many resources it holds."""
+        """The number of resources."""
         return sum(segment.lines for segment in self.segments)
 
     @property
     def size(self) -> int:
-        """Its bytes as NDJSON."""
+        """The size in bytes as uncompressed NDJSON."""
         return sum(segment.size for segment in self.segments)
 
 
 @event("export.asked")
-class ExportAsked(Event, frozen=True, kw_only=True):
-    """An export was asked for, and the work on it begins."""
+class ExportRequested(Event, frozen=True, kw_only=True):
+    """An export was requested, and the work on it begins."""
 
     job_id: UUID
     level: str
@@ -153,7 +154,7 @@ class ExportAsked(Event, frozen=True, kw_only=True):
 
 
 @event("export.copied")
-class Copied(AccessEvent, frozen=True, kw_only=True):
+class DataExported(AccessEvent, frozen=True, kw_only=True):
     """Data of the person went into an export: `count` resources."""
 
     WORDS: ClassVar[str] = N_("%(actor)s took a copy of data of your record: %(categories)s.")
@@ -164,14 +165,14 @@ class Copied(AccessEvent, frozen=True, kw_only=True):
 
 @event("export.refused")
 class ExportRefused(AccessEvent, frozen=True, kw_only=True):
-    """A person's data was asked for, and refused."""
+    """An export was requested and refused."""
 
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s wanted to take a copy of your record and was refused.")
 
 
 @event("export.taken")
-class Taken(AccessEvent, frozen=True, kw_only=True):
-    """The person downloaded her data with her documents."""
+class PersonalExportDownloaded(AccessEvent, frozen=True, kw_only=True):
+    """The person downloaded their data with their documents."""
 
     WORDS: ClassVar[str] = N_("%(actor)s downloaded the whole record: %(categories)s.")
 
@@ -179,7 +180,7 @@ class Taken(AccessEvent, frozen=True, kw_only=True):
 
 
 @event("export.fetched")
-class ExportFetched(Event, frozen=True, kw_only=True):
+class ExportFileFetched(Event, frozen=True, kw_only=True):
     """A file of an export was fetched."""
 
     job_id: UUID
@@ -188,7 +189,7 @@ class ExportFetched(Event, frozen=True, kw_only=True):
 
 @event("export.ended")
 class ExportEnded(Event, frozen=True, kw_only=True):
-    """An export was finished, failed, was cancelled or has expired (`how`); `persons` are those looked at."""
+    """An export was finished, failed, was cancelled or has expired (`how`); `persons` is how many were processed."""
 
     job_id: UUID
     how: str

@@ -1,4 +1,4 @@
-"""What a person takes along: a ZIP of her finished export and of her documents' original bytes, made as it is sent."""
+"""A ZIP of a patient's own export and the original bytes of their documents, written while it is sent."""
 
 import asyncio
 import logging
@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 from esante.core.storage import Database
 from esante.core.web import N_, TIME_ZONE
 from esante.identity.access import Requester
-from esante.services.export.model import Job, State, Taken
-from esante.services.export.service import Exports, absent
+from esante.services.export.model import Job, JobState, PersonalExportDownloaded
+from esante.services.export.service import Exports, not_found
 from esante.services.record import Document, Extracts, Span, View, file_name, ground
 
 log = logging.getLogger(__name__)
-CHUNK = 1024 * 1024
-_LARGE = 1 << 31
-"""Bytes from which an entry of a ZIP needs the format's long form."""
+CHUNK_BYTES = 1024 * 1024
+_ZIP64_BYTES = 1 << 31
+"""The size from which an entry of a ZIP needs the ZIP64 format."""
 _DATA, _DOCUMENTS = N_("data"), N_("documents")
 """The folders in the ZIP."""
 _README = (
@@ -31,68 +31,77 @@ _README = (
 )
 _MISSING = N_("These documents could not be read. Please tell the helpdesk.")
 Gettext = Callable[[str], str]
-Bytes = AsyncIterator[bytes]
+Chunks = AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Luggage:
-    """A finished export of a person's own, and her documents of that moment."""
+class PersonalExport:
+    """A finished export of a patient's own data, and their documents as of the same time."""
 
     job: Job
     view: View
     documents: Sequence[Document]
 
 
-class Takeout:
-    """Packs what a person takes along."""
+class PersonalExports:
+    """Prepares and sends personal exports."""
 
     def __init__(self, db: Database, extracts: Extracts, exports: Exports) -> None:
         self._db, self._extracts, self._exports = db, extracts, exports
 
-    async def pack(self, requester: Requester) -> Luggage:
-        """What a person may take along now, journalled as taken. Problem 404 unless an export of hers is finished."""
-        job = next((job for job in await self._exports.jobs(requester) if job.state is State.DONE), None)
+    async def prepare(self, requester: Requester) -> PersonalExport:
+        """Return what a patient may download now, and write the journal entry of the download.
+
+        Raises: `Problem` 404 unless an export of theirs is finished.
+        """
+        job = next((job for job in await self._exports.jobs(requester) if job.state is JobState.DONE), None)
         view = await self._extracts.view(requester, requester.id)
         if job is None or not ground(view).allowed:
-            raise absent()
+            raise not_found()
         documents: list[Document] = []
         place: str | None = ""
         while place is not None:
-            page, place = await self._extracts.documents(view, Span(None, job.asked.at), place)
+            page, place = await self._extracts.documents(view, Span(None, job.request.at), place)
             documents += page
         categories = {document.category for document in documents}
         ids = [document.id for document in documents]
-        await self._db.write(self._extracts.told(Taken, view, categories, ids, job_id=job.id))
-        return Luggage(job, view, documents)
+        rows = self._extracts.told(PersonalExportDownloaded, view, categories, ids, job_id=job.id)
+        await self._db.write(rows)
+        return PersonalExport(job, view, documents)
 
-    async def zipped(self, luggage: Luggage, translate: Gettext, moment: str) -> Bytes:
-        """The bytes of the ZIP, in the person's language; `moment` is when the export was made, as she reads it."""
-        archive, folders = _Archive(), {"data": translate(_DATA), "documents": translate(_DOCUMENTS)}
+    async def stream_zip(self, export: PersonalExport, translate: Gettext, moment: str) -> Chunks:
+        """Yield the bytes of the ZIP, with texts in the patient's language; `moment`: the export's time as a text."""
+        exported_at = export.job.request.at
+        archive, folders = _ZipStream(), {"data": translate(_DATA), "documents": translate(_DOCUMENTS)}
         texts = [translate(line) % {"moment": moment, **folders} for line in _README]
-        async for chunk in archive.text("README.txt", luggage.job.asked.at, texts):
+        async for chunk in archive.add_text("README.txt", exported_at, texts):
             yield chunk
-        async for chunk in self._data(archive, luggage.job, folders["data"]):
+        async for chunk in self._add_data(archive, export.job, folders["data"]):
             yield chunk
         missing: list[str] = []
-        async for chunk in self._documents(archive, luggage, folders["documents"], missing):
+        async for chunk in self._add_documents(archive, export, folders["documents"], missing):
             yield chunk
         if missing:
-            async for chunk in archive.text("MISSING.txt", luggage.job.asked.at, [translate(_MISSING), *missing]):
+            async for chunk in archive.add_text("MISSING.txt", exported_at, [translate(_MISSING), *missing]):
                 yield chunk
-        yield archive.end()
+        yield archive.close()
 
-    async def _data(self, archive: "_Archive", job: Job, folder: str) -> Bytes:
+    async def _add_data(self, archive: "_ZipStream", job: Job, folder: str) -> Chunks:
+        """Add the NDJSON files of an export."""
         files = [file for file in await self._exports.files(job) if file.kind == "output"]
-        of_type = Counter(file.type for file in files)
+        files_per_type = Counter(file.type for file in files)
         for file in files:
-            name = f"{file.type}.ndjson" if of_type[file.type] == 1 else file.name
-            entry = _entry(f"{folder}/{name}", job.asked.at)
-            async for chunk in archive.entry(entry, file.size, self._exports.lines(job, file)):
+            name = f"{file.type}.ndjson" if files_per_type[file.type] == 1 else file.name
+            entry = _entry(f"{folder}/{name}", job.request.at)
+            async for chunk in archive.add(entry, file.size, self._exports.stream_lines(job, file)):
                 yield chunk
 
-    async def _documents(self, archive: "_Archive", luggage: Luggage, folder: str, missing: list[str]) -> Bytes:
+    async def _add_documents(
+        self, archive: "_ZipStream", export: PersonalExport, folder: str, missing: list[str]
+    ) -> Chunks:
+        """Add the documents; the names of those whose bytes are lost are appended to `missing`."""
         names: Counter[str] = Counter()
-        for document in luggage.documents:
+        for document in export.documents:
             name = file_name(document)
             names[name.casefold()] += 1
             if names[name.casefold()] > 1:
@@ -101,53 +110,53 @@ class Takeout:
             try:
                 content = await self._extracts.content(document)
             except (FileNotFoundError, ValueError):
-                log.exception("the bytes of document %s are lost or damaged", document.id)
+                log.exception("the bytes of document %s are lost or damaged; it is left out", document.id)
                 missing.append(name)
                 continue
             entry = _entry(f"{folder}/{name}", document.deposited_at)
             if document.kind in ("pdf", "image"):
                 entry.compress_type = ZIP_STORED
-            async for chunk in archive.entry(entry, len(content), _chunks(content)):
+            async for chunk in archive.add(entry, len(content), _chunks(content)):
                 yield chunk
 
 
-class _Archive:
-    """A ZIP that is handed out while it is written."""
+class _ZipStream:
+    """A ZIP whose bytes are returned while it is written."""
 
     def __init__(self) -> None:
-        self._ready = bytearray()
-        self._zip = ZipFile(self, "w", ZIP_DEFLATED)  # type: ignore[call-overload]  # all that it needs of a file
+        self._buffer = bytearray()
+        self._zip = ZipFile(self, "w", ZIP_DEFLATED)  # type: ignore[call-overload]  # needs `write` and `flush` only
 
     def write(self, data: bytes) -> int:
-        """Take what the ZIP consists of."""
-        self._ready += data
+        """Buffer bytes of the ZIP (called by `ZipFile`)."""
+        self._buffer += data
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: there is no buffer behind this one (called by `ZipFile`)."""
 
-    async def entry(self, entry: ZipInfo, size: int, content: Bytes) -> Bytes:
-        """Add an entry of about `size` bytes; gives the bytes of the ZIP as far as it is written."""
-        with self._zip.open(entry, "w", force_zip64=size >= _LARGE) as member:
+    async def add(self, entry: ZipInfo, size: int, content: Chunks) -> Chunks:
+        """Add an entry of about `size` bytes; yield the bytes of the ZIP as far as it is written."""
+        with self._zip.open(entry, "w", force_zip64=size >= _ZIP64_BYTES) as member:
             async for chunk in content:
                 await asyncio.to_thread(member.write, chunk)
-                yield self._taken()
-        yield self._taken()
+                yield self._take_buffer()
+        yield self._take_buffer()
 
-    def text(self, name: str, at: datetime, paragraphs: Sequence[str]) -> Bytes:
-        """Add a text for people, with line ends that every system shows."""
+    def add_text(self, name: str, at: datetime, paragraphs: Sequence[str]) -> Chunks:
+        """Add a text file, with line ends that every system shows."""
         content = "\r\n\r\n".join([*paragraphs, ""]).encode()
-        return self.entry(_entry(name, at), len(content), _chunks(content))
+        return self.add(_entry(name, at), len(content), _chunks(content))
 
-    def end(self) -> bytes:
-        """The last bytes."""
+    def close(self) -> bytes:
+        """Finish the ZIP and return its last bytes."""
         self._zip.close()
-        return self._taken()
+        return self._take_buffer()
 
-    def _taken(self) -> bytes:
-        ready = bytes(self._ready)
-        self._ready.clear()
-        return ready
+    def _take_buffer(self) -> bytes:
+        written = bytes(self._buffer)
+        self._buffer.clear()
+        return written
 
 
 def _entry(name: str, at: datetime) -> ZipInfo:
@@ -156,6 +165,6 @@ def _entry(name: str, at: datetime) -> ZipInfo:
     return entry
 
 
-async def _chunks(content: bytes) -> Bytes:
-    for start in range(0, len(content), CHUNK):
-        yield content[start : start + CHUNK]
+async def _chunks(content: bytes) -> Chunks:
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield content[start : start + CHUNK_BYTES]

@@ -1,15 +1,16 @@
-"""The dated terms of exports: how long files are kept, how many jobs a client may have (data/policy.toml)."""
+"""The dated limits of exports: how long files are kept, how many jobs a client may have (data/policy.toml)."""
 
-import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from importlib.resources import files
+from typing import Any
+
+from esante.core.dated_data import in_force, packaged_text, parse_periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The terms in force from `valid_from` until the next period's."""
+class ExportPolicy:
+    """The limits in force from `valid_from` until the next period begins."""
 
     valid_from: date
     legal_source: str
@@ -20,31 +21,31 @@ class Policy:
     poll: timedelta
 
 
-def load_policies(text: str) -> tuple[Policy, ...]:
-    """The periods of a policy file, oldest first; raises ValueError or KeyError when something is missing."""
-    periods = [
-        Policy(
-            valid_from=period["valid_from"],
-            legal_source=period["legal_source"],
-            verified=period["verified"],
-            keep=timedelta(hours=period["keep_hours"]),
-            running_jobs=period["running_jobs"],
-            kept_jobs=period["kept_jobs"],
-            poll=timedelta(seconds=period["poll_seconds"]),
-        )
-        for period in tomllib.loads(text)["period"]
-    ]
-    if not periods:
-        raise ValueError("policy: there is no period")
-    return tuple(sorted(periods, key=lambda period: period.valid_from))
+def parse_policies(text: str) -> tuple[ExportPolicy, ...]:
+    """Return the periods of a policy file, oldest first.
+
+    Raises: ValueError when there is no period, KeyError when a field is missing.
+    """
+    return parse_periods(text, _parse_period)
+
+
+def _parse_period(period: dict[str, Any]) -> ExportPolicy:
+    return ExportPolicy(
+        valid_from=period["valid_from"],
+        legal_source=period["legal_source"],
+        verified=period["verified"],
+        keep=timedelta(hours=period["keep_hours"]),
+        running_jobs=period["running_jobs"],
+        kept_jobs=period["kept_jobs"],
+        poll=timedelta(seconds=period["poll_seconds"]),
+    )
 
 
 @cache
-def _policies() -> tuple[Policy, ...]:
-    return load_policies((files("esante.services.export") / "data" / "policy.toml").read_text(encoding="utf-8"))
+def _policies() -> tuple[ExportPolicy, ...]:
+    return parse_policies(packaged_text("esante.services.export", "policy.toml"))
 
 
-def policy(on: date) -> Policy:
-    """The terms in force on a day; before the first period, the first."""
-    begun = [period for period in _policies() if period.valid_from <= on]
-    return begun[-1] if begun else _policies()[0]
+def policy_on(day: date) -> ExportPolicy:
+    """Return the limits in force on a day; before the first period, the first."""
+    return in_force(_policies(), day)

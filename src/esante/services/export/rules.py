@@ -1,23 +1,24 @@
-"""Pure decisions: which files there are, how far a job is, when to ask again."""
+"""Pure rules: the files of an export, its progress, and when a client should ask again."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
-from esante.services.export.model import File, Job, Segment
+from esante.services.export.model import ExportFile, Job, Segment
 
 FILE_BYTES = 64 * 1024 * 1024
-"""Bytes of NDJSON after which the lines of a type go on in another file."""
-SHORTEST, LONGEST = 1, 30
-"""Seconds after which a client is told to ask again."""
+"""Bytes of NDJSON after which the lines of a type continue in another file."""
+MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 30
+"""Bounds of the Retry-After of an export in progress."""
 
-YIELD, LONGEST_PAUSE = 4, 0.25
-"""How many times as long as others needed the processor the work waits for them, and the most seconds of that."""
-_NOTHING = 0.001
+YIELD_FACTOR = 4
+"""The work pauses this many times as long as requests kept the processor busy."""
+MAX_PAUSE_SECONDS = 0.25
+_MIN_BUSY_SECONDS = 0.001
 
 
-def files(segments: Iterable[Segment]) -> list[File]:
-    """The files of a job: segments of a kind and type in their order, as many as go into one."""
-    found: list[File] = []
+def group_into_files(segments: Iterable[Segment]) -> list[ExportFile]:
+    """Return the files of a job: the segments of a kind and type in order, as many as fit into one file."""
+    files: list[ExportFile] = []
     open_: dict[tuple[str, str], list[Segment]] = {}
     counts: dict[str, int] = {}
     for segment in segments:
@@ -26,25 +27,28 @@ def files(segments: Iterable[Segment]) -> list[File]:
             counts[segment.type] = counts.get(segment.type, 0) + 1
             series = open_[segment.kind, segment.type] = []
             name = f"{segment.type}-{counts[segment.type]}.ndjson"
-            found.append(File(name, segment.kind, segment.type, series))
+            files.append(ExportFile(name, segment.kind, segment.type, series))
         series.append(segment)
-    return sorted(found, key=lambda file: (file.type, len(file.name), file.name))
+    return sorted(files, key=lambda file: (file.type, len(file.name), file.name))
 
 
-def percent(job: Job, sections: int) -> int:
-    """How far a job at work is; 100 only when it is through."""
+def percent_done(job: Job, sections: int) -> int:
+    """Return the progress of a running job in percent, at most 99; `sections` is their number for each person."""
     part = job.cursor.section / sections if job.cursor.section > 0 else 0.0
     return min(99, int(100 * (job.done + part) / max(1, job.total or 1)))
 
 
-def ask_again(job: Job, done: int, now: datetime) -> int:
-    """Seconds after which to ask again for a job that is `done` percent through: a quarter of what is left, but no
-    longer than it has taken so far, for at the beginning nobody knows what is left."""
+def retry_after(job: Job, percent: int, now: datetime) -> int:
+    """Return the seconds after which a client should ask again for a job that is `percent` done.
+
+    That is a quarter of the time left, but no longer than the job has taken so far, because the first estimates of the
+    time left are unreliable.
+    """
     spent = (now - job.asked_at).total_seconds()
-    left = spent * (100 - done) / max(1, done)
-    return max(SHORTEST, min(LONGEST, round(min(left / 4, spent))))
+    left = spent * (100 - percent) / max(1, percent)
+    return max(MIN_RETRY_SECONDS, min(MAX_RETRY_SECONDS, round(min(left / 4, spent))))
 
 
-def pause(busy: float) -> float:
-    """Seconds for which the work lets others go before, who needed the processor for `busy` seconds in one turn."""
-    return min(LONGEST_PAUSE, YIELD * busy) if busy > _NOTHING else 0.0
+def pause_seconds(busy: float) -> float:
+    """Return how long the work pauses after requests kept the processor busy for `busy` seconds in one turn."""
+    return min(MAX_PAUSE_SECONDS, YIELD_FACTOR * busy) if busy > _MIN_BUSY_SECONDS else 0.0

@@ -1,13 +1,13 @@
-"""Lines gathered for a while, then written as segments: bounded in memory, and on disk before any row names them."""
+"""Collect lines and write them as segments: bounded in memory, and stored before any row names them."""
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from esante.core.storage import Objects
-from esante.services.export.gzip_segments import pack
+from esante.services.export.gzip_segments import compress_lines
 from esante.services.export.model import Job, Line, Segment
-from esante.services.export.patient_sections import Piece
+from esante.services.export.patient_sections import SectionPage
 from esante.services.record import View
 
 BATCH_BYTES = 8 * 1024 * 1024
@@ -15,8 +15,8 @@ BATCH_BYTES = 8 * 1024 * 1024
 
 
 @dataclass
-class Taken:
-    """What went into the export of one person: what was seen of her, the categories, how many resources."""
+class PersonCopy:
+    """What went into an export of one person: the view used, the categories of data, the number of resources."""
 
     view: View
     categories: set[str] = field(default_factory=set)
@@ -24,12 +24,12 @@ class Taken:
 
 
 class Batch:
-    """Lines that are not written yet, by kind and type, and whose they are."""
+    """Lines that are not written yet, by kind and type, and the persons they are about."""
 
     def __init__(self, lines: Iterable[Line] = ()) -> None:
         self._lines: dict[tuple[str, str], list[bytes]] = {}
         self._size = 0
-        self.persons: list[Taken] = []
+        self.persons: list[PersonCopy] = []
         for line in lines:
             self._add(line)
 
@@ -38,24 +38,24 @@ class Batch:
         """Whether it is time to write."""
         return self._size >= BATCH_BYTES
 
-    def add(self, piece: Piece) -> None:
-        """Take the lines of a piece."""
-        if not piece.lines:
+    def add(self, page: SectionPage) -> None:
+        """Add the lines of a page."""
+        if not page.lines:
             return
-        if not self.persons or self.persons[-1].view.person_id != piece.view.person_id:
-            self.persons.append(Taken(piece.view))
-        taken = self.persons[-1]
-        taken.categories |= {line.category for line in piece.lines if line.category}
-        taken.count += len(piece.lines)
-        for line in piece.lines:
+        if not self.persons or self.persons[-1].view.person_id != page.view.person_id:
+            self.persons.append(PersonCopy(page.view))
+        copy = self.persons[-1]
+        copy.categories |= {line.category for line in page.lines if line.category}
+        copy.count += len(page.lines)
+        for line in page.lines:
             self._add(line)
 
     async def write(self, objects: Objects, job: Job) -> list[Segment]:
-        """Write all lines as segments of a job, numbered on from its last one; they are on disk after this."""
+        """Write all lines as segments of a job, numbered after its last one; they are durable on return."""
         segments: list[Segment] = []
         for (kind, type_), lines in self._lines.items():
             number = job.segments + len(segments)
-            size, crc, stored = await asyncio.to_thread(pack, lines)
+            size, crc, stored = await asyncio.to_thread(compress_lines, lines)
             await objects.put_named(segment_name(job, number), stored)
             segments.append(Segment(number, kind, type_, len(lines), size, crc, len(stored)))
         return segments
@@ -66,5 +66,5 @@ class Batch:
 
 
 def segment_name(job: Job, number: int) -> str:
-    """Where a segment lies in the object store."""
+    """Return the name of a segment in the object store."""
     return f"{job.folder}/{number}"

@@ -1,4 +1,4 @@
-"""The use cases of exports: ask for one, see how far it is, fetch its files, cancel it."""
+"""The use cases of exports: kick-off, progress, files, cancellation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -11,41 +11,42 @@ from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
 from esante.services.export import gzip_segments, store
-from esante.services.export.groups import PROFESSIONALS, groups_of
-from esante.services.export.kickoff import Wish
+from esante.services.export.groups import PROFESSIONAL_KINDS, group_owners
+from esante.services.export.kickoff import ExportParams
 from esante.services.export.model import (
-    OWN,
-    Asked,
+    AUDIT_TYPE,
     Cursor,
-    ExportAsked,
     ExportEnded,
-    ExportFetched,
+    ExportFile,
+    ExportFileFetched,
+    ExportLevel,
     ExportRefused,
-    File,
+    ExportRequest,
+    ExportRequested,
     Job,
-    Level,
+    JobState,
     Query,
-    State,
 )
-from esante.services.export.patient_sections import Pieces
-from esante.services.export.policy import policy
-from esante.services.export.rules import files
+from esante.services.export.patient_sections import PatientSections
+from esante.services.export.policy import policy_on
+from esante.services.export.rules import group_into_files
 from esante.services.export.segment_writer import segment_name
-from esante.services.export.worker import Worker
+from esante.services.export.worker import ExportWorker
 from esante.services.record import COPIED_TYPES, Record
 
 SETTLING = timedelta(seconds=1)
-"""How long the work waits before it begins: what was being written when the export was asked for is there by then."""
+"""The delay before the work begins: writes that were under way at the kick-off are visible by then."""
 TYPES = frozenset({"Patient", *COPIED_TYPES})
-NARROWED = COPIED_TYPES - {"DocumentReference", "Provenance"}
-"""The types of which a token may cover a part."""
-BUSY = 5
-"""Seconds after which who has too many exports is told to ask again."""
+"""The resource types that are exported for everybody."""
+RESTRICTABLE_TYPES = COPIED_TYPES - {"DocumentReference", "Provenance"}
+"""The types of which a token may cover a part (by a query in its scope)."""
+LIMIT_RETRY_SECONDS = 5
+"""Retry-After for a client that has too many exports."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Exports:
-    """Copies of many resources as files. What a requester may not see is in none, and nothing tells of it.
+    """Exports of many resources as files. Data that a requester may not see leaves no trace in their files.
 
     `worker` does the work. `base_url`: the platform's address as clients know it.
     """
@@ -61,22 +62,22 @@ class Exports:
         base_url: str,
     ) -> None:
         self._db, self._objects, self._journal, self._access = db, objects, journal, access
-        self._pieces = Pieces(directory, record.extracts, journal, base_url)
-        self.worker = Worker(db, objects, journal, access, record.extracts, self._pieces)
+        self._patient_sections = PatientSections(directory, record.extracts, journal, base_url)
+        self.worker = ExportWorker(db, objects, journal, access, record.extracts, self._patient_sections)
 
     @property
     def sections(self) -> int:
-        """The sections into which the work on a person is divided."""
-        return self._pieces.sections
+        """The number of sections into which the work on a person is divided."""
+        return self._patient_sections.count
 
-    async def types(self, requester: Requester) -> frozenset[str]:
-        """The types that are exported for a requester. Problem 403 for who is given no health data."""
+    async def types_for(self, requester: Requester) -> frozenset[str]:
+        """Return the types that a requester can export. Raises: `Problem` 403 for roles without health data."""
         if requester.kind == "patient":
-            return TYPES | {OWN}
-        if requester.kind in PROFESSIONALS:
+            return TYPES | {AUDIT_TYPE}
+        if requester.kind in PROFESSIONAL_KINDS:
             return TYPES
-        told = ExportRefused(allowed=False, rule="requester.kind", reason="not-treating")
-        await self._journal.append(told, actor=requester.actor, origin=requester.origin)
+        refused = ExportRefused(allowed=False, rule="requester.kind", reason="not-treating")
+        await self._journal.append_for(requester, refused)
         raise Problem(
             403,
             "forbidden",
@@ -84,36 +85,36 @@ class Exports:
             remedy=N_("Sign in as one of them."),
         )
 
-    async def ask(
-        self, requester: Requester, wish: Wish, request: str, *, level: Level, subject: UUID | None = None
+    async def kick_off(
+        self, requester: Requester, params: ExportParams, url: str, *, level: ExportLevel, subject: UUID | None = None
     ) -> Job:
-        """Begin an export; `request` is the address by which it was asked for.
+        """Begin an export; `url` is the address of the kick-off, `subject` the person or group of these levels.
 
-        Problem 403 (types that the token does not cover), 404 (no such person or group for the requester), 429 (too
-        many at a time).
+        Raises: `Problem` 403 (types that the token does not cover), 404 (no such person or group for the requester),
+        429 (too many exports at a time).
         """
-        types = await self._covered(requester, wish)
-        await self._must_be_there(requester, level, subject)
-        now = _milliseconds(datetime.now(UTC))
-        asked = Asked(
+        types = await self._covered_types(requester, params)
+        await self._require_subject(requester, level, subject)
+        now = _truncate_to_milliseconds(datetime.now(UTC))
+        request = ExportRequest(
             principal=principal_of(requester),
             origin=requester.origin,
             level=level,
             subject=subject,
             types=types,
-            since=wish.since,
+            since=params.since,
             at=now,
-            request=request,
-            ignored=wish.ignored,
+            request=url,
+            ignored=params.ignored,
         )
-        return await self._begin(requester, asked, now)
+        return await self._create_job(requester, request, now)
 
-    async def _begin(self, requester: Requester, asked: Asked, now: datetime) -> Job:
+    async def _create_job(self, requester: Requester, request: ExportRequest, now: datetime) -> Job:
         job = Job(
             id=uuid7(),
-            owner=owner_of(requester),
-            asked=asked,
-            state=State.RUNNING,
+            owner=owner_key(requester),
+            request=request,
+            state=JobState.RUNNING,
             asked_at=now,
             cursor=Cursor(),
             total=None,
@@ -124,166 +125,175 @@ class Exports:
             ended_at=None,
             expires_at=None,
         )
-        told = ExportAsked(job_id=job.id, level=asked.level.value, types=tuple(asked.types))
+        requested = ExportRequested(job_id=job.id, level=request.level.value, types=tuple(request.types))
         async with self._db.transaction() as conn:
             await store.lock_owner(conn, job.owner)
-            _check_number(await store.of_owner(conn, job.owner, now), now)
-            await insert(conn, [store.new_row(job, now + SETTLING), *self._rows(told, requester, job)])
+            _check_limits(await store.fetch_jobs_of(conn, job.owner, now), now)
+            await insert(conn, [store.job_row(job, now + SETTLING), *self._rows(requested, requester, job)])
         return job
 
-    async def _covered(self, requester: Requester, wish: Wish) -> dict[str, list[Query]]:
-        """The types of a wish that the token covers, with the queries to which it restricts them."""
-        found: dict[str, list[Query]] = {}
-        for type_ in sorted(await self.types(requester) if wish.types is None else wish.types):
-            queries = self._access.covered_queries(requester, type_, "rs")
-            if queries == [()] or (queries and type_ in NARROWED):
-                found[type_] = queries
-            elif wish.types is not None:
-                await self._access.require_scope(requester, type_, "rs")
-        if not found:
-            await self._access.require_scope(requester, "Patient", "rs")
-        return found
+    async def _covered_types(self, requester: Requester, params: ExportParams) -> dict[str, list[Query]]:
+        """Return the requested types that the token covers, with the queries to which it restricts each.
 
-    async def _must_be_there(self, requester: Requester, level: Level, subject: UUID | None) -> None:
-        """Problem 404 for a group or person that is not there for the requester; she is told of it."""
-        if level is Level.GROUP and subject not in groups_of(requester):
-            raise absent()
-        if level is not Level.PERSON:
+        Raises: `Problem` 403 when it does not cover a type that was named, or covers none at all.
+        """
+        covered: dict[str, list[Query]] = {}
+        for type_ in sorted(await self.types_for(requester) if params.types is None else params.types):
+            queries = self._access.covered_queries(requester, type_, "rs")
+            if queries == [()] or (queries and type_ in RESTRICTABLE_TYPES):
+                covered[type_] = queries
+            elif params.types is not None:
+                await self._access.require_scope(requester, type_, "rs")
+        if not covered:
+            await self._access.require_scope(requester, "Patient", "rs")
+        return covered
+
+    async def _require_subject(self, requester: Requester, level: ExportLevel, subject: UUID | None) -> None:
+        """Check that the requester may export a group or person; the refusal of a person goes into their access log.
+
+        Raises: `Problem` 404, ValueError when the level needs a person and there is none.
+        """
+        if level is ExportLevel.GROUP and subject not in group_owners(requester):
+            raise not_found()
+        if level is not ExportLevel.PERSON:
             return
-        assert subject is not None
+        if subject is None:
+            raise ValueError("an export of a single patient needs their id as subject")
         if requester.kind == "patient":
             allowed = subject == requester.id
         else:
             consent = await self._access.consent(subject)
             allowed = opening_grant(consent, requester, datetime.now(UTC)) is not None
         if not allowed:
-            told = ExportRefused(allowed=False, rule="no-grant", reason="no-grant")
-            who = requester.actor
-            await self._journal.append(told, person_id=subject, actor=who, origin=requester.origin)
-            raise absent()
+            refused = ExportRefused(allowed=False, rule="no-grant", reason="no-grant")
+            await self._journal.append_for(requester, refused, person_id=subject)
+            raise not_found()
 
-    # What became of it
+    # Progress and files
 
     async def jobs(self, requester: Requester) -> list[Job]:
-        """The requester's exports, the newest first."""
-        return await store.of_owner(self._db, owner_of(requester), datetime.now(UTC))
+        """Return the requester's exports, newest first."""
+        return await store.fetch_jobs_of(self._db, owner_key(requester), datetime.now(UTC))
 
     async def job(self, requester: Requester, job_id: UUID) -> Job:
-        """An export of the requester's own. Problem 404."""
-        job = await store.one(self._db, job_id)
-        over = job is None or job.state is State.CANCELLED or (job.expires_at or _NEVER) <= datetime.now(UTC)
-        if job is None or over or job.owner != owner_of(requester):
-            raise absent()
+        """Return one of the requester's exports. Raises: `Problem` 404."""
+        job = await store.fetch_job(self._db, job_id)
+        ended = job is None or job.state is JobState.CANCELLED or (job.expires_at or _NEVER) <= datetime.now(UTC)
+        if job is None or ended or job.owner != owner_key(requester):
+            raise not_found()
         return job
 
-    async def polled(self, job: Job) -> None:
-        """Note that somebody asks how far an export at work is; Problem 429 for who asks too often."""
+    async def record_poll(self, job: Job) -> None:
+        """Record that a client asks for the state of a running export. Raises: `Problem` 429 when asked too often."""
         now = datetime.now(UTC)
-        apart = policy(now.date()).poll
-        if not await store.polled(self._db, job.id, now, apart):
+        min_interval = policy_on(now.date()).poll
+        if not await store.record_poll(self._db, job.id, now, min_interval):
             raise Problem(
                 429,
                 "throttled",
                 N_("You ask too often how far it is."),
                 remedy=N_("Wait as long as Retry-After says, and longer each time."),
-                headers={"Retry-After": str(max(1, int(apart.total_seconds())))},
+                headers={"Retry-After": str(max(1, int(min_interval.total_seconds())))},
             )
 
-    async def files(self, job: Job) -> list[File]:
-        """The files of an export."""
-        return files(await store.segments(self._db, job.id))
+    async def files(self, job: Job) -> list[ExportFile]:
+        """Return the files of an export."""
+        return group_into_files(await store.fetch_segments(self._db, job.id))
 
-    async def fetch(self, requester: Requester, job_id: UUID, name: str) -> tuple[Job, File]:
-        """A file of a finished export, journalled as fetched. Problem 404; 403 where the token does not cover it."""
+    async def fetch_file(self, requester: Requester, job_id: UUID, name: str) -> tuple[Job, ExportFile]:
+        """Return a file of a finished export, and write the journal entry that it was fetched.
+
+        Raises: `Problem` 404; 403 when the token does not cover the file's type.
+        """
         job = await self.job(requester, job_id)
-        found = next((file for file in await self.files(job) if file.name == name), None)
-        if found is None or job.state is not State.DONE:
-            raise absent()
+        file = next((file for file in await self.files(job) if file.name == name), None)
+        if file is None or job.state is not JobState.DONE:
+            raise not_found()
         if (
-            found.kind == "output"
-            and self._access.covered_queries(requester, found.type, "rs") != job.asked.types[found.type]
+            file.kind == "output"
+            and self._access.covered_queries(requester, file.type, "rs") != job.request.types[file.type]
         ):
-            await self._access.require_scope(requester, found.type, "rs")
-        told = ExportFetched(job_id=job.id, file=name)
-        await self._db.write(self._rows(told, requester, job))
-        return job, found
+            await self._access.require_scope(requester, file.type, "rs")
+        await self._db.write(self._rows(ExportFileFetched(job_id=job.id, file=name), requester, job))
+        return job, file
 
-    async def packed(self, job: Job, file: File) -> AsyncIterator[bytes]:
-        """A file compressed (gzip), as its bytes are stored; `packed_size` says how many."""
-        yield gzip_segments.HEAD
+    async def stream_gzip(self, job: Job, file: ExportFile) -> AsyncIterator[bytes]:
+        """Yield a file compressed with gzip, as it is stored; `gzip_size` is the number of bytes."""
+        yield gzip_segments.GZIP_HEADER
         for segment in file.segments:
             yield await self._objects.get_named(segment_name(job, segment.number))
-        yield gzip_segments.tail((segment.size, segment.crc) for segment in file.segments)
+        yield gzip_segments.gzip_trailer((segment.size, segment.crc) for segment in file.segments)
 
-    async def lines(self, job: Job, file: File) -> AsyncIterator[bytes]:
-        """A file, segment by segment. Raises ValueError when one is damaged."""
+    async def stream_lines(self, job: Job, file: ExportFile) -> AsyncIterator[bytes]:
+        """Yield a file as NDJSON, segment by segment. Raises: ValueError when a segment is damaged."""
         for segment in file.segments:
             stored = await self._objects.get_named(segment_name(job, segment.number))
-            yield await asyncio.to_thread(gzip_segments.unpack, stored, segment.crc)
+            yield await asyncio.to_thread(gzip_segments.decompress_segment, stored, segment.crc)
 
     async def cancel(self, requester: Requester, job_id: UUID) -> None:
-        """End an export, finished or not, and remove its files. Problem 404."""
+        """Cancel an export, finished or not, and remove its files. Raises: `Problem` 404."""
         job = await self.job(requester, job_id)
-        told = ExportEnded(job_id=job.id, how=State.CANCELLED.value, persons=job.done)
-        if not await self._cancelled(job, self._rows(told, requester, job)):
-            raise absent()
+        ended = ExportEnded(job_id=job.id, how=JobState.CANCELLED.value, persons=job.done)
+        if not await self._cancel(job, self._rows(ended, requester, job)):
+            raise not_found()
 
-    # For the operator
+    # For operators
 
-    async def all(self) -> list[Job]:
-        """Every export, the newest first."""
-        return await store.all_jobs(self._db)
+    async def all_jobs(self) -> list[Job]:
+        """Return every export, newest first."""
+        return await store.fetch_all_jobs(self._db)
 
     async def end(self, job_id: UUID) -> bool:
-        """End an export of whomever; False when there is none."""
-        job = await store.one(self._db, job_id)
+        """Cancel an export of any owner; False when there is none."""
+        job = await store.fetch_job(self._db, job_id)
         if job is None:
             return False
-        told = ExportEnded(job_id=job.id, how=State.CANCELLED.value, persons=job.done)
-        return await self._cancelled(job, self._journal.rows(told, person_id=job.asked.person_id))
+        ended = ExportEnded(job_id=job.id, how=JobState.CANCELLED.value, persons=job.done)
+        return await self._cancel(job, self._journal.rows(ended, person_id=job.request.person_id))
 
-    async def _cancelled(self, job: Job, told: list[Row]) -> bool:
+    async def _cancel(self, job: Job, rows: list[Row]) -> bool:
         async with self._db.transaction() as conn:
-            if not await store.cancel(conn, job.id, datetime.now(UTC)):
+            if not await store.mark_cancelled(conn, job.id, datetime.now(UTC)):
                 return False
-            await insert(conn, told)
-        await self.worker.remove_over()  # where it is being worked on, that is done after
+            await insert(conn, rows)
+        await self.worker.remove_ended()  # a job that is being worked on is removed after that
         return True
 
     def _rows(self, event: Event, requester: Requester, job: Job) -> list[Row]:
-        person_id = job.asked.person_id
-        return self._journal.rows(event, person_id=person_id, actor=requester.actor, origin=requester.origin)
+        return self._journal.rows_for(requester, event, person_id=job.request.person_id)
 
 
-def packed_size(file: File) -> int:
-    """The bytes of a file compressed."""
-    return len(gzip_segments.HEAD) + sum(segment.stored for segment in file.segments) + gzip_segments.TAIL_SIZE
+def gzip_size(file: ExportFile) -> int:
+    """Return the size in bytes of a file compressed with gzip."""
+    stored = sum(segment.stored for segment in file.segments)
+    return len(gzip_segments.GZIP_HEADER) + stored + gzip_segments.TRAILER_SIZE
 
 
-def owner_of(requester: Requester) -> str:
-    """Whose an export is: everything by which one who asks differs from another."""
+def owner_key(requester: Requester) -> str:
+    """Return the owner of a requester's exports: everything that distinguishes one requester from another."""
     parts = (requester.kind, requester.id, requester.organization_id, requester.patient, requester.client)
     return " ".join(str(part or "-") for part in parts)
 
 
-def absent() -> Problem:
-    """What is answered for what is not there, and for what is not for the requester."""
+def not_found() -> Problem:
+    """Return the same refusal for what does not exist and for what the requester may not see."""
     return Problem(404, "not-found", NOT_FOUND)
 
 
-def _milliseconds(at: datetime) -> datetime:
-    """A moment as exact as FHIR's instants are told, so that what is told is what was meant."""
+def _truncate_to_milliseconds(at: datetime) -> datetime:
+    """Return a time with the precision of the FHIR instants in which clients see it and send it back."""
     return at.replace(microsecond=at.microsecond // 1_000 * 1_000)
 
 
-def _check_number(jobs: Sequence[Job], now: datetime) -> None:
-    terms = policy(now.date())
-    running = sum(job.state is State.RUNNING for job in jobs)
-    if running >= terms.running_jobs:
+def _check_limits(jobs: Sequence[Job], now: datetime) -> None:
+    """Raise `Problem` 429 when an owner with these jobs may not begin another one."""
+    policy = policy_on(now.date())
+    running = sum(job.state is JobState.RUNNING for job in jobs)
+    if running >= policy.running_jobs:
         remedy = N_("Wait until one is finished, or cancel one.")
-    elif len(jobs) >= terms.kept_jobs:
+    elif len(jobs) >= policy.kept_jobs:
         remedy = N_("Delete exports whose files you have fetched.")
     else:
         return
-    retry = {"Retry-After": str(BUSY)}
-    raise Problem(429, "throttled", N_("You have too many exports."), remedy=remedy, headers=retry)
+    headers = {"Retry-After": str(LIMIT_RETRY_SECONDS)}
+    raise Problem(429, "throttled", N_("You have too many exports."), remedy=remedy, headers=headers)

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.services.export.model import Asked, Cursor, Job, Segment, State
+from esante.services.export.model import Cursor, ExportRequest, Job, JobState, Segment
 
 JOB = Table(
     "export_job",
@@ -46,29 +46,29 @@ SELECT j.job_id, j.owner, j.asked, CASE WHEN c.cancelled_at IS NULL THEN j.state
     j.asked_at, j.cursor, j.total, j.done, j.segments, j.failures, j.last_error, j.ended_at, j.expires_at
 FROM export_job j LEFT JOIN export_client c USING (job_id)
 """
-_asked = msgspec.json.Decoder(Asked)
-_cursor = msgspec.json.Decoder(Cursor)
+_request_decoder = msgspec.json.Decoder(ExportRequest)
+_cursor_decoder = msgspec.json.Decoder(Cursor)
 
 
-def new_row(job: Job, turn_at: datetime) -> Row:
-    """The row of a new job, which is worked on from `turn_at`."""
+def job_row(job: Job, turn_at: datetime) -> Row:
+    """Return the row of a new job, which is worked on from `turn_at`."""
     cursor = msgspec.json.encode(job.cursor).decode()
-    asked = msgspec.json.encode(job.asked).decode()
-    return JOB, (job.id, job.owner, asked, job.state.value, job.asked_at, turn_at, cursor)
+    request = msgspec.json.encode(job.request).decode()
+    return JOB, (job.id, job.owner, request, job.state.value, job.asked_at, turn_at, cursor)
 
 
 def segment_rows(job_id: UUID, segments: Sequence[Segment]) -> list[Row]:
-    """The rows of segments that were written."""
+    """Return the rows of new segments."""
     return [(SEGMENT, (job_id, s.number, s.kind, s.type, s.lines, s.size, s.crc, s.stored)) for s in segments]
 
 
 async def lock_owner(conn: Connection, owner: str) -> None:
-    """Wait until nobody else asks in the name of an owner, until the end of the transaction."""
+    """Serialise the kick-offs of an owner until the end of the transaction."""
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"export {owner}")
 
 
-async def of_owner(db: Database | Connection, owner: str, now: datetime) -> list[Job]:
-    """The jobs of an owner that are there for him, the newest first."""
+async def fetch_jobs_of(db: Database | Connection, owner: str, now: datetime) -> list[Job]:
+    """Return the jobs of an owner that are neither cancelled nor expired, newest first."""
     rows = await db.fetch(
         f"{_JOBS} WHERE j.owner = $1 AND c.cancelled_at IS NULL AND (j.expires_at IS NULL OR j.expires_at > $2)"
         " ORDER BY j.job_id DESC",
@@ -78,40 +78,40 @@ async def of_owner(db: Database | Connection, owner: str, now: datetime) -> list
     return [_job(row) for row in rows]
 
 
-async def all_jobs(db: Database) -> list[Job]:
-    """Every job, the newest first."""
+async def fetch_all_jobs(db: Database) -> list[Job]:
+    """Return every job, newest first."""
     return [_job(row) for row in await db.fetch(f"{_JOBS} ORDER BY j.job_id DESC")]
 
 
-async def one(db: Database, job_id: UUID) -> Job | None:
-    """A job, or None."""
+async def fetch_job(db: Database, job_id: UUID) -> Job | None:
+    """Return a job, or None."""
     row = await db.fetchrow(f"{_JOBS} WHERE j.job_id = $1", job_id)
     return _job(row) if row else None
 
 
-async def segments(db: Database, job_id: UUID) -> list[Segment]:
-    """What a job has written, in order."""
+async def fetch_segments(db: Database, job_id: UUID) -> list[Segment]:
+    """Return the segments of a job, in order."""
     sql = "SELECT number, kind, type, lines, size, crc, stored FROM export_segment WHERE job_id = $1 ORDER BY number"
     return [Segment(*row) for row in await db.fetch(sql, job_id)]
 
 
-async def polled(db: Database, job_id: UUID, at: datetime, apart: timedelta) -> bool:
-    """Note that a job was asked for; False when that was less than `apart` ago."""
-    found = await db.fetchval(
+async def record_poll(db: Database, job_id: UUID, at: datetime, min_interval: timedelta) -> bool:
+    """Record that a client asked for the state of a job; False when the last time was less than `min_interval` ago."""
+    recorded = await db.fetchval(
         "INSERT INTO export_client (job_id, polled_at) VALUES ($1, $2) ON CONFLICT (job_id)"
         " DO UPDATE SET polled_at = $2 WHERE export_client.polled_at <= $2 - $3::interval RETURNING true",
         job_id,
         at,
-        apart,
+        min_interval,
     )
-    return bool(found)
+    return bool(recorded)
 
 
-# The work
+# Work
 
 
-async def take(conn: Connection, now: datetime) -> Job | None:
-    """The job whose turn it is, held until the end of the transaction; None when none is due or free."""
+async def lock_next_job(conn: Connection, now: datetime) -> Job | None:
+    """Return the job that has waited longest, locked until the transaction ends; None when none is due or free."""
     row = await conn.fetchrow(
         f"{_JOBS} WHERE j.state = 'running' AND j.turn_at <= $1 AND c.cancelled_at IS NULL"
         " ORDER BY j.turn_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED",
@@ -121,13 +121,13 @@ async def take(conn: Connection, now: datetime) -> Job | None:
 
 
 async def is_cancelled(conn: Connection, job_id: UUID) -> bool:
-    """Whether a job was cancelled, perhaps since it was taken."""
+    """Return whether a job was cancelled, perhaps since it was locked."""
     sql = "SELECT true FROM export_client WHERE job_id = $1 AND cancelled_at IS NOT NULL"
     return bool(await conn.fetchval(sql, job_id))
 
 
-async def move(conn: Connection, job: Job, now: datetime) -> None:
-    """Write how far a job is; the others have their turn before it."""
+async def update_progress(conn: Connection, job: Job, now: datetime) -> None:
+    """Write the progress of a job, and put it behind the other jobs."""
     await conn.execute(
         "UPDATE export_job SET cursor = $2, total = $3, done = $4, segments = $5, state = $6, ended_at = $7,"
         " expires_at = $8, turn_at = $9, failures = 0, last_error = '' WHERE job_id = $1",
@@ -143,12 +143,12 @@ async def move(conn: Connection, job: Job, now: datetime) -> None:
     )
 
 
-async def put_off(
-    conn: Connection, job_id: UUID, error: str, turn_at: datetime, *, most: int, expires_at: datetime
-) -> State | None:
-    """Note that the work failed: it is tried again from `turn_at`, and after `most` failures no more.
+async def record_failure(
+    conn: Connection, job_id: UUID, error: str, turn_at: datetime, *, max_failures: int, expires_at: datetime
+) -> JobState | None:
+    """Record that the work failed: it is tried again from `turn_at`, but not after `max_failures` failures.
 
-    Returns the state after it; None when the job is at work no longer.
+    Returns the new state; None when the job is not running any more.
     """
     state = await conn.fetchval(
         "UPDATE export_job SET failures = failures + 1, last_error = $2, turn_at = $3,"
@@ -159,17 +159,17 @@ async def put_off(
         job_id,
         error,
         turn_at,
-        most,
+        max_failures,
         expires_at,
     )
-    return State(state) if state else None
+    return JobState(state) if state else None
 
 
-# The end
+# Cancellation and removal
 
 
-async def cancel(conn: Connection, job_id: UUID, at: datetime) -> bool:
-    """Cancel a job, finished or not; False when that was done before."""
+async def mark_cancelled(conn: Connection, job_id: UUID, at: datetime) -> bool:
+    """Mark a job, finished or not, as cancelled; False when it was before."""
     sql = (
         "INSERT INTO export_client (job_id, polled_at, cancelled_at) VALUES ($1, $2, $2) ON CONFLICT (job_id)"
         " DO UPDATE SET cancelled_at = $2 WHERE export_client.cancelled_at IS NULL RETURNING true"
@@ -177,23 +177,25 @@ async def cancel(conn: Connection, job_id: UUID, at: datetime) -> bool:
     return bool(await conn.fetchval(sql, job_id, at))
 
 
-async def over(conn: Connection, before: datetime) -> Job | None:
-    """A job that was cancelled, or expired before a moment, held until the end of the transaction; none that is being
-    worked on."""
+async def lock_ended_job(conn: Connection, before: datetime) -> Job | None:
+    """Return a job that was cancelled, or expired before a time, locked until the end of the transaction.
+
+    Jobs that are being worked on are left out; None when there is no other.
+    """
     row = await conn.fetchrow(
         f"{_JOBS} WHERE c.cancelled_at IS NOT NULL OR j.expires_at <= $1 LIMIT 1 FOR UPDATE OF j SKIP LOCKED", before
     )
     return _job(row) if row else None
 
 
-async def remove(conn: Connection, job_id: UUID) -> None:
-    """Forget a job."""
+async def delete_job(conn: Connection, job_id: UUID) -> None:
+    """Delete a job with its segments."""
     for table in ("export_segment", "export_client", "export_job"):
         await conn.execute(f"DELETE FROM {table} WHERE job_id = $1", job_id)  # noqa: S608
 
 
-async def known(db: Database, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of `ids` that are jobs."""
+async def existing_jobs(db: Database, ids: Sequence[UUID]) -> set[UUID]:
+    """Return the ids among `ids` that are of jobs."""
     rows = await db.fetch("SELECT job_id FROM export_job WHERE job_id = ANY($1)", list(ids))
     return {row["job_id"] for row in rows}
 
@@ -201,7 +203,7 @@ async def known(db: Database, ids: Sequence[UUID]) -> set[UUID]:
 def _job(row: Any) -> Job:
     values = dict(row)
     values["id"] = values.pop("job_id")
-    values["asked"] = _asked.decode(values["asked"])
-    values["state"] = State(values["state"])
-    values["cursor"] = _cursor.decode(values["cursor"])
+    values["request"] = _request_decoder.decode(values.pop("asked"))
+    values["state"] = JobState(values["state"])
+    values["cursor"] = _cursor_decoder.decode(values["cursor"])
     return Job(**values)

@@ -1,18 +1,18 @@
-"""Subscriptions: software is told when something happens in records that it may see, by FHIR R4 notifications."""
+"""Subscriptions: FHIR R4 notifications to software of what happens in records that it may see."""
 
 from esante.services.subscriptions.api import routes as api_routes
 from esante.services.subscriptions.model import (
     DeadLetter,
-    Ended,
-    Failed,
-    LetterSettled,
-    Requested,
-    Status,
+    DeadLetterSettled,
+    DeliveryFailed,
+    EventsNotified,
     Subscription,
-    Told,
+    SubscriptionEnded,
+    SubscriptionRequested,
+    SubscriptionStatus,
 )
 from esante.services.subscriptions.pages import routes as page_routes
-from esante.services.subscriptions.policy import Policy, networks, policy
+from esante.services.subscriptions.policy import SubscriptionPolicy, parse_networks, subscription_policy
 from esante.services.subscriptions.resources import INSTANTIATES, capability
 from esante.services.subscriptions.service import Subscriptions
 from esante.services.subscriptions.topics import TOPICS, register_topics
@@ -21,19 +21,19 @@ __all__ = [
     "INSTANTIATES",
     "TOPICS",
     "DeadLetter",
-    "Ended",
-    "Failed",
-    "LetterSettled",
-    "Policy",
-    "Requested",
-    "Status",
+    "DeadLetterSettled",
+    "DeliveryFailed",
+    "EventsNotified",
     "Subscription",
+    "SubscriptionEnded",
+    "SubscriptionPolicy",
+    "SubscriptionRequested",
+    "SubscriptionStatus",
     "Subscriptions",
-    "Told",
     "api_routes",
     "capability",
-    "networks",
     "page_routes",
-    "policy",
+    "parse_networks",
     "register_topics",
+    "subscription_policy",
 ]

@@ -1,6 +1,6 @@
-"""The operator's desk: all subscriptions, the deliveries that failed for good, and what is decided about them.
+"""The operators' use cases: all subscriptions, the deliveries that failed for good, and decisions about them.
 
-Operators see who is told and where, never about whom or of what.
+Operators see who is notified and where, but not of which persons or documents.
 """
 
 from dataclasses import replace
@@ -8,41 +8,60 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.core.journal import Journal
-from esante.core.storage import Database, insert
-from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
+from esante.core.storage import Database
+from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Requester
 from esante.services.subscriptions import store
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.model import DeadLetter, Figures, LetterSettled, State, Status, Subscription
+from esante.services.subscriptions.model import (
+    DeadLetter,
+    DeadLetterSettled,
+    EventState,
+    QueueFigures,
+    Subscription,
+    SubscriptionStatus,
+)
 
 
-class Desk:
-    """What operators see and do."""
+class SubscriptionAdmin:
+    """Lists subscriptions and dead letters for operators, and carries out their decisions."""
 
     def __init__(self, db: Database, journal: Journal) -> None:
         self._db, self._journal = db, journal
 
-    async def figures(self) -> Figures:
-        """The state of the queue."""
-        return await queue_store.figures(self._db)
+    async def figures(self) -> QueueFigures:
+        """Return the state of the queue."""
+        return await queue_store.fetch_figures(self._db)
 
     async def letters(self, text: str = "", cursor: str | None = None, limit: int = 20) -> Page[DeadLetter]:
-        """Dead letters, newest first; `text`: words of the subscriber, the software or the endpoint."""
-        found = await queue_store.letters(self._db, text.casefold().split(), _place(cursor), limit + 1)
-        return Page(found[:limit], encode_cursor(found[limit - 1].id.hex) if len(found) > limit else None)
+        """Return dead letters, newest first; `text`: words of the subscriber, the software or the endpoint.
+
+        Raises: `Problem` 400 for a cursor that names no page.
+        """
+        words, before = text.casefold().split(), decode_uuid_cursor(cursor)
+        found = await queue_store.search_letters(self._db, words, before, limit + 1)
+        return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
     async def subscriptions(self, text: str = "", cursor: str | None = None, limit: int = 20) -> Page[Subscription]:
-        """All subscriptions, newest first; `text` as for letters."""
-        found = await queue_store.subscriptions(self._db, text.casefold().split(), _place(cursor), limit + 1)
-        return Page(found[:limit], encode_cursor(found[limit - 1].id.hex) if len(found) > limit else None)
+        """Return all subscriptions, newest first; `text` and Raises as for `letters`."""
+        words, before = text.casefold().split(), decode_uuid_cursor(cursor)
+        found = await queue_store.search_subscriptions(self._db, words, before, limit + 1)
+        return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
     async def retry(self, requester: Requester, letter_id: UUID) -> None:
-        """Deliver again, from the event that failed on. Problem 404 for a letter that somebody has settled."""
+        """Deliver again, from the failed event on.
+
+        Raises: `Problem` 403 for anybody but operators, 404 for a letter that is settled already.
+        """
         await self._settle(requester, letter_id, "retry")
 
     async def give_up(self, requester: Requester, letter_id: UUID) -> None:
-        """Deliver no more what failed; its subscriber can still ask for it. The subscription stays in error until
-        he asks for it again, and then goes on with what came after. Problem 404 as for `retry`."""
+        """Do not deliver the failed events any more; the subscriber can still get them by $events.
+
+        The subscription stays in error until its owner requests it again, and then continues with later events.
+
+        Raises: `Problem` as `retry`.
+        """
         await self._settle(requester, letter_id, "give-up")
 
     async def _settle(self, requester: Requester, letter_id: UUID, act: str) -> None:
@@ -50,30 +69,18 @@ class Desk:
             raise Problem(403, "forbidden", N_("Only operators decide about deliveries."))
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            known = await queue_store.letter(conn, letter_id)
-            found = await store.lock(conn, known.subscription.id) if known else None
-            letter = await queue_store.letter(conn, letter_id) if found else None
-            if letter is None or found is None:
+            # Another operator may settle the letter meanwhile: it is read again once its subscription is locked.
+            known = await queue_store.fetch_letter(conn, letter_id)
+            subscription = await store.lock_subscription(conn, known.subscription.id) if known else None
+            letter = await queue_store.fetch_letter(conn, letter_id) if subscription else None
+            if letter is None or subscription is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps somebody has decided already."))
-            await queue_store.drop_letter(conn, found.id)
+            await queue_store.delete_letter(conn, subscription.id)
             if act == "retry":
-                status = Status.ACTIVE if letter.upto else Status.REQUESTED
-                await store.change(conn, replace(found, status=status, error="", changed_at=now))
+                status = SubscriptionStatus.ACTIVE if letter.upto else SubscriptionStatus.REQUESTED
+                changed = replace(subscription, status=status, error="", changed_at=now)
+                await store.update_subscription(conn, changed)
             else:
-                await queue_store.settle(conn, found.id, State.GIVEN_UP, now, upto=letter.upto)
-            told = LetterSettled(subscription_id=found.id, act=act, count=letter.count)
-            await insert(conn, self._journal.rows(told, actor=requester.actor, origin=requester.origin))
-
-
-def _place(cursor: str | None) -> UUID | None:
-    if not cursor:
-        return None
-    try:
-        return UUID(hex=str(decode_cursor(cursor, str)[0]))
-    except ValueError as error:
-        raise Problem(
-            400,
-            "invalid",
-            N_("This page of the list does not exist."),
-            remedy=N_("Please start from the first page."),
-        ) from error
+                await queue_store.settle_events(conn, subscription.id, EventState.GIVEN_UP, now, upto=letter.upto)
+            event = DeadLetterSettled(subscription_id=subscription.id, act=act, count=letter.count)
+            await self._journal.append_for(requester, event, conn=conn)

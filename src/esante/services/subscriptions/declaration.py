@@ -14,7 +14,7 @@ from esante.identity.access import Access
 from esante.services.record import Record
 from esante.services.subscriptions.api import routes
 from esante.services.subscriptions.pages import routes as page_routes
-from esante.services.subscriptions.policy import networks
+from esante.services.subscriptions.policy import parse_networks
 from esante.services.subscriptions.resources import INSTANTIATES, capability
 from esante.services.subscriptions.service import Subscriptions
 from esante.services.subscriptions.topics import register_topics
@@ -40,7 +40,7 @@ def _build(platform: Platform) -> Iterable[object]:
         platform[Access],
         platform[Record],
         base_url=platform.fhir_url,
-        networks=networks(allowed),
+        networks=parse_networks(allowed),
     )
 
 
@@ -56,7 +56,7 @@ def _consumers(platform: Platform) -> list[Consumer]:
 def _tasks(platform: Platform) -> list[Task]:
     subscriptions = platform[Subscriptions]
     return [
-        Task(name="deliveries", run=subscriptions.deliveries.run),
+        Task(name="deliveries", run=subscriptions.worker.run),
         Task(name="subscriptions past their end", run=subscriptions.tidy, every=timedelta(hours=1)),
     ]
 

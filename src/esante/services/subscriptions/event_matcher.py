@@ -1,4 +1,4 @@
-"""The reader of the journal: whose event each entry is. What it finds waits, in the transaction of its cursor."""
+"""The journal consumer that finds the subscriptions of each entry, and queues the events with its cursor."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -11,42 +11,42 @@ from esante.services.subscriptions import rules, store
 from esante.services.subscriptions.delivery import queue_store
 from esante.services.subscriptions.topics import TOPICS, foci_of
 
-Happened = list[tuple[Entry, Topic, Focus]]
+Candidates = list[tuple[Entry, Topic, Focus]]
 
 
-def reader(record: Record) -> Consumer:
-    """The reader, whose events are matched each exactly once."""
+def event_consumer(record: Record) -> Consumer:
+    """Return the consumer, which matches each entry exactly once."""
 
     async def handle(conn: Connection, entries: list[Entry]) -> None:
-        if await store.any_at_all(conn):
-            await _match(conn, record, entries)
+        if await store.has_live_subscriptions(conn):
+            await _queue_events(conn, record, entries)
 
-    return Consumer("subscriptions", sorted(_followed(), key=lambda type_: type_.TYPE), handle)
+    return Consumer("subscriptions", sorted(_followed_types(), key=lambda type_: type_.TYPE), handle)
 
 
-def _followed() -> set[type]:
+def _followed_types() -> set[type]:
     return {type_ for topic in TOPICS.values() for type_ in topic.follows}
 
 
-async def _match(conn: Connection, record: Record, entries: Iterable[Entry]) -> None:
-    """Let what happened wait for everybody whose event it is.
+async def _queue_events(conn: Connection, record: Record, entries: Iterable[Entry]) -> None:
+    """Queue an event for each subscription that an entry belongs to.
 
-    Only subscriptions of those for whom it may be there are looked at, however many there are.
+    Only the subscriptions of holders who may see the resource are read, however many there are in all.
     """
-    happened: Happened = [(entry, topic, focus) for entry in entries for topic, focus in foci_of(entry)]
-    look = await record.look(conn, [focus for _, _, focus in happened])
-    concerned = {focus: look.concerned(focus) for _, _, focus in happened}
-    found = await store.concerned(
+    candidates: Candidates = [(entry, topic, focus) for entry in entries for topic, focus in foci_of(entry)]
+    look = await record.look(conn, [focus for _, _, focus in candidates])
+    holders = {focus: look.concerned(focus) for _, _, focus in candidates}
+    subscriptions = await store.fetch_candidates(
         conn,
-        {topic.url for _, topic, _ in happened},
-        {focus.person_id for focus in concerned},
-        frozenset().union(*concerned.values()),
+        {topic.url for _, topic, _ in candidates},
+        {focus.person_id for focus in holders},
+        frozenset().union(*holders.values()),
     )
     now = datetime.now(UTC)
     rows = [
         queue_store.event_row(subscription.id, entry.id, focus, entry.at)
-        for entry, topic, focus in happened
-        for subscription in found
-        if subscription.wish.topic == topic.url and rules.belongs(subscription, look, focus, entry.at, now)
+        for entry, topic, focus in candidates
+        for subscription in subscriptions
+        if subscription.request.topic == topic.url and rules.belongs(subscription, look, focus, entry.at, now)
     ]
     await insert(conn, rows)

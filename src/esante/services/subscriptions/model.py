@@ -1,40 +1,39 @@
-"""The types of subscriptions: who is told of what, where, and how far the telling is; and its journal events."""
+"""Types of subscriptions (the request, its state, its events, dead letters), and the journal events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from esante.contract import Focus
 from esante.core.journal import Event, event
+from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Requester
 
-Resource = dict[str, Any]
 
-
-class Status(StrEnum):
-    """The life of a subscription (FHIR subscription-status)."""
+class SubscriptionStatus(StrEnum):
+    """The status of a subscription (FHIR subscription-status)."""
 
     REQUESTED = "requested"
     """The endpoint has not answered a handshake yet."""
     ACTIVE = "active"
     ERROR = "error"
-    """A delivery failed for good: nothing is sent until the subscriber asks again."""
+    """A delivery failed for good: nothing is sent until the subscriber requests the subscription again."""
     OFF = "off"
 
 
-class Content(StrEnum):
-    """How much of an event a notification tells (the guide's payload content)."""
+class PayloadContent(StrEnum):
+    """How much of an event a notification contains (payload content of the Subscriptions Backport)."""
 
     EMPTY = "empty"
     ID_ONLY = "id-only"
 
 
-class State(StrEnum):
-    """What became of an event."""
+class EventState(StrEnum):
+    """The state of an event in the queue."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -43,7 +42,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where notifications go: the parts of an http or https address; `host` in lower case, `target` path and query."""
+    """The parts of the http or https URL of an endpoint; `host` in lower case, `target` is path and query."""
 
     url: str
     scheme: str
@@ -53,7 +52,7 @@ class Endpoint:
 
     @property
     def origin(self) -> str:
-        """The address without path and query, which may hold secrets."""
+        """The URL without path and query, which may hold secrets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
 
@@ -62,40 +61,41 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a Subscription resource asks for.
+class SubscriptionRequest:
+    """The content of a Subscription resource, as it is stored.
 
-    `patient_id`: the only person it is about. `filters`: of each name, lists of tokens (system, code), of each list
-    one must fit; system None: any. `headers` are sent along, and shown nowhere. `max_count` and `timeout` (seconds):
-    as far as the subscriber limits them. `resource`: what else stands there.
+    `patient_id`: the only person whom the subscription is about, or None. `filters`: for each name, lists of tokens
+    (system, code); one token of each list must match; system None matches any. `headers` are sent with notifications
+    and never shown. `max_count` (events) and `timeout` (seconds): limits set by the subscriber. `resource`: the other
+    elements, to be shown again.
     """
 
-    status: Status
+    status: SubscriptionStatus
     topic: str
     patient_id: UUID | None
     filters: Mapping[str, list[list[tuple[str | None, str]]]]
-    content: Content
+    content: PayloadContent
     payload: str
     endpoint: Endpoint
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     max_count: int | None = None
     timeout: int | None = None
     end: datetime | None = None
-    resource: Resource = field(default_factory=dict)
+    resource: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A subscription: what was asked for, by whom, and how far it is.
+    """A subscription: its request, its owner, and its state.
 
-    `since`: events from then on are told. `events`: how many were told, which is the number of the last. `failures`:
-    of the delivery that is tried, since the last that succeeded. `told_at`: when a notification was last delivered.
+    `since`: only later events are notified. `events`: the count of events so far, which is the number of the last one.
+    `failures`: of the current delivery, since the last success. `notified_at`: when a notification was last delivered.
     """
 
     id: UUID
     owner: Requester
-    wish: Wish
-    status: Status
+    request: SubscriptionRequest
+    status: SubscriptionStatus
     error: str
     version: int
     since: datetime
@@ -103,28 +103,28 @@ class Subscription:
     ends_at: datetime
     events: int = 0
     failures: int = 0
-    told_at: datetime | None = None
+    notified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicEvent:
-    """An event of a subscription: what happened to `focus` at a moment, in the order of `place`.
+    """An event of a subscription: what happened to `focus` at a time; `place` gives the order.
 
-    `number` is None until it is told, or about to be; `told`: the journal knows. `waiting`: it is still to be
-    delivered.
+    `number` is None until the event is notified, or about to be. `journalled`: the access log of the person has the
+    entry. `waiting`: it is still to be delivered.
     """
 
     place: int
     focus: Focus
     at: datetime
     number: int | None = None
-    told: bool = False
+    journalled: bool = False
     waiting: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A delivery that failed for good: of the `count` events up to place `upto`; of none, it was a handshake."""
+    """A delivery that failed for good: of `count` events up to place `upto`; with no events it was a handshake."""
 
     id: UUID
     subscription: Subscription
@@ -137,17 +137,17 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """The state of the queue: events that wait, since when the oldest does, and subscriptions by status."""
+class QueueFigures:
+    """The state of the queue: waiting events, the time of the oldest, dead letters, subscriptions by status."""
 
     waiting: int
     oldest: datetime | None
     letters: int
-    by_status: Mapping[Status, int]
+    by_status: Mapping[SubscriptionStatus, int]
 
 
 class SubscriptionEvent(AccessEvent, frozen=True, kw_only=True):
-    """Base of what is told of a subscription; filed under the person whom it is about, else under nobody."""
+    """Base of the journal events of a subscription; filed under the person whom it is about, or under nobody."""
 
     ACTION: ClassVar[str] = "E"
     RESOURCE: ClassVar[str] = "Subscription"
@@ -156,8 +156,8 @@ class SubscriptionEvent(AccessEvent, frozen=True, kw_only=True):
 
 
 @event("subscriptions.requested")
-class Requested(SubscriptionEvent, frozen=True, kw_only=True):
-    """Somebody asked to be told of what happens: by a new subscription, or by one that was off or in error."""
+class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
+    """A subscription was requested: a new one, or one that was off or in error."""
 
     WORDS: ClassVar[str] = N_("%(actor)s asked to be told of what happens in your record.")
 
@@ -168,9 +168,12 @@ class Requested(SubscriptionEvent, frozen=True, kw_only=True):
 
 
 @event("subscriptions.ended")
-class Ended(SubscriptionEvent, frozen=True, kw_only=True):
-    """A subscription ended; `cause`: off or removed by its owner, expired, too-old (in error for too long),
-    too-many (events that wait), or not-allowed (its owner, or the software, may no longer ask)."""
+class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
+    """A subscription ended.
+
+    `cause`: off or removed (by its owner), expired, too-old (in error for too long), too-many (waiting events), or
+    not-allowed (its owner, or the software, may no longer subscribe).
+    """
 
     WORDS: ClassVar[str] = N_("%(actor)s ended a subscription to what happens in your record.")
 
@@ -178,9 +181,11 @@ class Ended(SubscriptionEvent, frozen=True, kw_only=True):
 
 
 @event("subscriptions.told")
-class Told(SubscriptionEvent, frozen=True, kw_only=True):
-    """Somebody was told that documents came in or were changed: by a notification that is sent after this entry, or
-    because he asked for the events of his subscription. What is in them he was not told."""
+class EventsNotified(SubscriptionEvent, frozen=True, kw_only=True):
+    """A subscriber learned that documents were deposited or changed, but not what is in them.
+
+    By a notification that is sent after this entry, or by an answer to $events.
+    """
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
@@ -190,8 +195,8 @@ class Told(SubscriptionEvent, frozen=True, kw_only=True):
 
 
 @event("subscriptions.failed")
-class Failed(Event, frozen=True, kw_only=True):
-    """A delivery failed for good, after so many attempts; the subscription is in error."""
+class DeliveryFailed(Event, frozen=True, kw_only=True):
+    """A delivery failed for good, after `attempts`; the subscription is in error."""
 
     subscription_id: UUID
     attempts: int
@@ -199,8 +204,8 @@ class Failed(Event, frozen=True, kw_only=True):
 
 
 @event("subscriptions.letter_settled")
-class LetterSettled(Event, frozen=True, kw_only=True):
-    """An operator decided about a dead letter: `act` is retry or give-up, of `count` events."""
+class DeadLetterSettled(Event, frozen=True, kw_only=True):
+    """An operator decided about a dead letter of `count` events: `act` is retry or give-up."""
 
     subscription_id: UUID
     act: str

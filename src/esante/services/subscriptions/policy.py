@@ -1,19 +1,20 @@
-"""The terms of delivery (data/policy.toml)."""
+"""The limits and times of subscriptions and their delivery (data/policy.toml)."""
 
 import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
+
+from esante.core.dated_data import packaged_text
 
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """See data/policy.toml for what each means."""
+class SubscriptionPolicy:
+    """The values of data/policy.toml, which explains each."""
 
     attempts: int
     first_wait: timedelta
@@ -42,16 +43,16 @@ class Policy:
 
 
 @cache
-def policy() -> Policy:
-    """The terms of the platform."""
-    return load((files("esante.services.subscriptions") / "data" / "policy.toml").read_text(encoding="utf-8"))
+def subscription_policy() -> SubscriptionPolicy:
+    """Return the policy of the platform."""
+    return parse_policy(packaged_text("esante.services.subscriptions", "policy.toml"))
 
 
-def load(text: str) -> Policy:
-    """The terms in a policy file; raises KeyError or ValueError when something is missing or wrong."""
-    given = tomllib.loads(text)
-    delivery, limits, keep = given["delivery"], given["limits"], given["keep"]
-    found = Policy(
+def parse_policy(text: str) -> SubscriptionPolicy:
+    """Parse a policy file. Raises: KeyError, TypeError or ValueError when a value is missing or wrong."""
+    tables = tomllib.loads(text)
+    delivery, limits, keep = tables["delivery"], tables["limits"], tables["keep"]
+    policy = SubscriptionPolicy(
         attempts=delivery["attempts"],
         first_wait=_seconds(delivery, "first_wait"),
         longest_wait=_seconds(delivery, "longest_wait"),
@@ -62,23 +63,23 @@ def load(text: str) -> Policy:
         at_once_per_endpoint=delivery["at_once_per_endpoint"],
         lifetime=timedelta(days=limits.pop("lifetime_days")),
         **limits,
-        allowed_headers=tuple(given["headers"]["allowed"]),
-        refused_headers=tuple(given["headers"]["refused"]),
-        ports=frozenset(given["endpoints"]["ports"]),
-        refused_networks=networks(" ".join(given["endpoints"]["refused_networks"])),
+        allowed_headers=tuple(tables["headers"]["allowed"]),
+        refused_headers=tuple(tables["headers"]["refused"]),
+        ports=frozenset(tables["endpoints"]["ports"]),
+        refused_networks=parse_networks(" ".join(tables["endpoints"]["refused_networks"])),
         keep_events=timedelta(days=keep["events_days"]),
         keep_error=timedelta(days=keep["error_days"]),
         keep_off=timedelta(days=keep["off_days"]),
     )
-    if found.lease <= found.timeout:
-        raise ValueError("policy: a lease must last longer than an attempt")
-    return found
+    if policy.lease <= policy.timeout:
+        raise ValueError("policy.toml: lease_seconds must be greater than timeout_seconds")
+    return policy
 
 
-def networks(text: str) -> tuple[Network, ...]:
-    """Networks in CIDR notation, with spaces between; ValueError for anything else."""
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Parse networks in CIDR notation, separated by spaces. Raises: ValueError for anything else."""
     return tuple(ip_network(part) for part in text.split())
 
 
-def _seconds(part: dict[str, Any], name: str) -> timedelta:
-    return timedelta(seconds=part[f"{name}_seconds"])
+def _seconds(table: dict[str, Any], name: str) -> timedelta:
+    return timedelta(seconds=table[f"{name}_seconds"])

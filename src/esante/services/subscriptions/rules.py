@@ -1,67 +1,71 @@
-"""Pure decisions: to whom an event belongs, when a delivery is tried again, what a change of status does."""
+"""Pure rules: which subscriptions an event belongs to, when a delivery is tried again, how a status changes."""
 
 from datetime import datetime, timedelta
 
 from esante.contract import Focus
 from esante.identity.access import Purpose, Requester, Verdict
 from esante.services.record import Look
-from esante.services.subscriptions.model import Status, Subscription
-from esante.services.subscriptions.policy import Policy
+from esante.services.subscriptions.model import Subscription, SubscriptionStatus
+from esante.services.subscriptions.policy import SubscriptionPolicy
 from esante.services.subscriptions.topics import TOPICS
 
 
 def belongs(subscription: Subscription, look: Look, focus: Focus, at: datetime, now: datetime) -> bool:
-    """Whether what happened to `focus` at a moment is an event of a subscription.
+    """Return whether what happened to `focus` at a time is an event of a subscription.
 
-    It must fit the filters, and be there for the subscriber both as of then and as of now.
+    It must pass the filters, and the subscriber must be allowed to see it both as of then and as of now.
     """
     if not subscription.since <= at < subscription.ends_at:
         return False
     owner = subscription.owner
-    return fits(subscription, look, focus) and all(look.verdict(owner, focus, moment) for moment in (at, now))
+    return passes_filters(subscription, look, focus) and all(
+        look.verdict(owner, focus, moment) for moment in (at, now)
+    )
 
 
-def fits(subscription: Subscription, look: Look, focus: Focus) -> bool:
-    """Whether a thing is one that the filters of a subscription let through."""
-    wish = subscription.wish
-    if wish.patient_id not in (None, focus.person_id):
+def passes_filters(subscription: Subscription, look: Look, focus: Focus) -> bool:
+    """Return whether a resource passes the filters of a subscription."""
+    request = subscription.request
+    if request.patient_id not in (None, focus.person_id):
         return False
-    filters = TOPICS[wish.topic].filters
-    for name, all_of in wish.filters.items():
+    filters = TOPICS[request.topic].filters
+    for name, all_of in request.filters.items():
         known = filters[name]
         code = known.code(look, focus)
         for any_of in all_of:
-            if not any(system in (None, known.system) and given == code for system, given in any_of):
+            if not any(system in (None, known.system) and wanted == code for system, wanted in any_of):
                 return False
     return True
 
 
-def still(subscription: Subscription, look: Look, focus: Focus, now: datetime) -> Verdict | None:
-    """The verdict by which an event that waited may be told now; None: it may not."""
-    return look.verdict(subscription.owner, focus, now) if fits(subscription, look, focus) else None
+def current_verdict(subscription: Subscription, look: Look, focus: Focus, now: datetime) -> Verdict | None:
+    """Return the verdict by which a waiting event may be notified now; None: it may not."""
+    return look.verdict(subscription.owner, focus, now) if passes_filters(subscription, look, focus) else None
 
 
 def purpose_of(owner: Requester) -> Purpose:
-    """Why somebody is told."""
+    """Return the purpose of notifications to an owner."""
     return Purpose.PATIENT_REQUEST if owner.kind == "patient" else Purpose.TREATMENT
 
 
-def wait(policy: Policy, failures: int, chance: float) -> timedelta:
-    """How long to wait after so many failures in a row (from 1 on): each time twice as long, up to a bound.
+def retry_wait(policy: SubscriptionPolicy, failures: int, chance: float) -> timedelta:
+    """Return the wait after `failures` in a row (from 1 on): doubled each time, up to a bound.
 
-    `chance` (0 to 1) spreads it over the second half, so that what failed together is not tried again together.
+    `chance` (0 to 1) spreads it over the second half, so that deliveries that failed together are not tried again
+    together.
     """
     longest = min(policy.longest_wait, policy.first_wait * int(2 ** min(failures - 1, 30)))
     return longest * (0.5 + chance / 2)
 
 
-def next_status(now: Status, wanted: Status) -> Status | None:
-    """The status after a subscriber asked for one; None: it cannot be asked for.
+def next_status(now: SubscriptionStatus, wanted: SubscriptionStatus) -> SubscriptionStatus | None:
+    """Return the status after a subscriber asked for `wanted`; None: it cannot be asked for.
 
-    A client may send back the status that it read. Off and in error, a subscription begins anew with a handshake.
+    A client may send back the status that it read. From off and error, a subscription begins again with a handshake.
     """
-    if wanted is Status.OFF or wanted is now:
+    if wanted is SubscriptionStatus.OFF or wanted is now:
         return wanted
-    if wanted is Status.ERROR:
+    if wanted is SubscriptionStatus.ERROR:
         return None
-    return Status.REQUESTED if now in (Status.OFF, Status.ERROR) else now
+    restarts = now in (SubscriptionStatus.OFF, SubscriptionStatus.ERROR)
+    return SubscriptionStatus.REQUESTED if restarts else now

@@ -1,4 +1,4 @@
-"""The use cases of subscribers: asking to be told, changing, ending, and asking what happened."""
+"""The use cases of subscribers: create, change and end a subscription, and read its events."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,29 +7,35 @@ from uuid import UUID
 
 from esante.core.journal import Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
-from esante.core.web import N_, NOT_FOUND, Problem
+from esante.core.web import N_, NOT_FOUND, Problem, bad_request
 from esante.identity.access import Access, Requester
 from esante.services.record import Record
 from esante.services.subscriptions import event_matcher, rules, store
-from esante.services.subscriptions.admin import Desk
+from esante.services.subscriptions.admin import SubscriptionAdmin
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.delivery.endpoint_policy import Gate, NotAllowed
-from esante.services.subscriptions.delivery.notifier import Telling
-from esante.services.subscriptions.delivery.rest_hook import Sender
-from esante.services.subscriptions.delivery.worker import Deliveries
-from esante.services.subscriptions.lifecycle import Ending
-from esante.services.subscriptions.model import Requested, Status, Subscription, TopicEvent, Wish
-from esante.services.subscriptions.policy import Network, Policy, policy
+from esante.services.subscriptions.delivery.endpoint_policy import EndpointNotAllowed, EndpointPolicy
+from esante.services.subscriptions.delivery.notifier import Notifier
+from esante.services.subscriptions.delivery.rest_hook import RestHookClient
+from esante.services.subscriptions.delivery.worker import DeliveryWorker
+from esante.services.subscriptions.lifecycle import SubscriptionLifecycle
+from esante.services.subscriptions.model import (
+    Subscription,
+    SubscriptionRequest,
+    SubscriptionRequested,
+    SubscriptionStatus,
+    TopicEvent,
+)
+from esante.services.subscriptions.policy import Network, SubscriptionPolicy, subscription_policy
 
-MAKERS = ("patient", "practitioner", "organization")
-"""Who may ask to be told."""
+SUBSCRIBER_KINDS = ("patient", "practitioner", "organization")
+"""The kinds of requesters who may subscribe."""
 
 
 class Subscriptions:
-    """The subscriptions of everybody; a subscriber meets his own only, made with the same software.
+    """All subscriptions; subscribers reach only their own, created with the same software.
 
-    `base_url` is the address of /fhir; `networks` are those beside the public internet that endpoints may be in.
-    `deliveries` is the worker that sends, `desk` the operator's.
+    `base_url` is the address of /fhir; `networks`: where endpoints may be besides the public internet. `worker` sends
+    the notifications, `admin` is for operators.
     """
 
     def __init__(
@@ -41,195 +47,222 @@ class Subscriptions:
         *,
         base_url: str,
         networks: tuple[Network, ...] = (),
-        terms: Policy | None = None,
+        policy: SubscriptionPolicy | None = None,
     ) -> None:
         self._db, self._journal, self._record = db, journal, record
-        self.base_url, self.terms = base_url, terms or policy()
-        self._gate = Gate(networks, self.terms.refused_networks)
-        self._telling, self._ending = Telling(record), Ending(db, journal)
-        sender = Sender(self._gate)
-        self.deliveries = Deliveries(db, journal, access, self._telling, self._ending, sender, base_url, self.terms)
-        self.desk = Desk(db, journal)
+        self.base_url, self.policy = base_url, policy or subscription_policy()
+        self._endpoint_policy = EndpointPolicy(networks, self.policy.refused_networks)
+        self._notifier, self._lifecycle = Notifier(record), SubscriptionLifecycle(db, journal)
+        client = RestHookClient(self._endpoint_policy)
+        self.worker = DeliveryWorker(
+            db, journal, access, self._notifier, self._lifecycle, client, base_url, self.policy
+        )
+        self.admin = SubscriptionAdmin(db, journal)
 
     @property
     def reader(self) -> Consumer:
-        """The journal reader that matches what happens with subscriptions, each event exactly once."""
-        return event_matcher.reader(self._record)
+        """The journal consumer that queues the events of subscriptions, each exactly once."""
+        return event_matcher.event_consumer(self._record)
 
-    async def create(self, requester: Requester, wish: Wish) -> Subscription:
-        """Ask to be told. Problem 403 (who cannot ask, or has asked too often), 422 (the endpoint)."""
-        if requester.kind not in MAKERS:
+    async def create(self, requester: Requester, request: SubscriptionRequest) -> Subscription:
+        """Create a subscription; its handshake follows.
+
+        Raises: `Problem` 403 (requesters who cannot subscribe, or have too many subscriptions), 422 (status, end or
+        endpoint).
+        """
+        if requester.kind not in SUBSCRIBER_KINDS:
             raise Problem(403, "forbidden", N_("Subscriptions are for patients, professionals and organisations."))
-        if wish.status not in (Status.REQUESTED, Status.ACTIVE):
+        if request.status not in (SubscriptionStatus.REQUESTED, SubscriptionStatus.ACTIVE):
             title, remedy = N_("A new subscription is requested."), N_("Send status requested.")
-            raise Problem(422, "value", title, place="Subscription.status", remedy=remedy)
-        await self._check_endpoint(wish)
+            raise bad_request("Subscription.status", title, remedy, status=422, code="value")
+        await self._check_endpoint(request)
         now = datetime.now(UTC)
-        made = Subscription(
+        subscription = Subscription(
             id=uuid7(),
             owner=requester,
-            wish=wish,
-            status=Status.REQUESTED,
+            request=request,
+            status=SubscriptionStatus.REQUESTED,
             error="",
             version=1,
             since=now,
             changed_at=now,
-            ends_at=self._end(wish, now),
+            ends_at=self._ends_at(request, now),
         )
         async with self._db.transaction() as conn:
             await store.lock_client(conn, requester)
-            if len(await store.owned(conn, requester)) >= self.terms.subscriptions_per_client:
-                detail = str(self.terms.subscriptions_per_client)
+            if len(await store.fetch_owned(conn, requester)) >= self.policy.subscriptions_per_client:
+                detail = str(self.policy.subscriptions_per_client)
                 remedy = N_("Delete one that you need no more.")
                 raise Problem(403, "too-costly", N_("These are too many subscriptions."), detail=detail, remedy=remedy)
-            await insert(conn, [store.subscription_row(made), *self._requested(requester, made)])
-        return made
+            rows = self._requested_rows(requester, subscription)
+            await insert(conn, [store.subscription_row(subscription), *rows])
+        return subscription
 
-    async def own(self, requester: Requester) -> list[Subscription]:
-        """The requester's subscriptions, newest first."""
-        return await store.owned(self._db, requester)
+    async def list_own(self, requester: Requester) -> list[Subscription]:
+        """Return the requester's subscriptions, newest first."""
+        return await store.fetch_owned(self._db, requester)
 
-    async def one(self, requester: Requester, subscription_id: UUID) -> Subscription:
-        """One of the requester's subscriptions; Problem 404 for one that is not there, and for another's."""
-        found = next((one for one in await self.own(requester) if one.id == subscription_id), None)
-        if found is None:
-            raise _nothing()
-        return found
+    async def get(self, requester: Requester, subscription_id: UUID) -> Subscription:
+        """Return one of the requester's subscriptions.
+
+        Raises: `Problem` 404 for one that does not exist, and for another owner's.
+        """
+        for subscription in await self.list_own(requester):
+            if subscription.id == subscription_id:
+                return subscription
+        raise _not_found()
 
     async def update(
-        self, requester: Requester, subscription_id: UUID, wish: Wish, check: Callable[[Subscription], None]
+        self,
+        requester: Requester,
+        subscription_id: UUID,
+        request: SubscriptionRequest,
+        check: Callable[[Subscription], None],
     ) -> Subscription:
-        """Turn a subscription off, ask for it again, or give it another end, reason, contact or other headers.
+        """Turn a subscription off, request it again, or change its end, reason, contact or headers.
 
-        `check` is called with it as it was, and may raise. Problem 404, 422 (nothing else can be changed).
+        `check` is called with it as it was, and may raise.
+
+        Raises: `Problem` 404, 422 (nothing else can be changed).
         """
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            before = await store.lock_own(conn, requester, subscription_id)
+            before = await store.lock_owned(conn, requester, subscription_id)
             if before is None:
-                raise _nothing()
+                raise _not_found()
             check(before)
-            _must_be_same(before.wish, wish)
-            status = rules.next_status(before.status, wish.status)
+            _check_unchanged(before.request, request)
+            status = rules.next_status(before.status, request.status)
             if status is None:
                 title, remedy = N_("The server alone says that."), N_("Send status requested, or off.")
-                raise Problem(422, "value", title, place="Subscription.status", remedy=remedy)
-            return await self._change(conn, requester, before, wish, status, now)
+                raise bad_request("Subscription.status", title, remedy, status=422, code="value")
+            return await self._change(conn, requester, before, request, status, now)
 
     async def remove(self, requester: Requester, subscription_id: UUID) -> None:
-        """End a subscription and remove it; Problem 404."""
+        """End a subscription and delete it. Raises: `Problem` 404."""
         async with self._db.transaction() as conn:
-            found = await store.lock_own(conn, requester, subscription_id)
-            if found is None:
-                raise _nothing()
-            await self._remove(conn, requester, found)
+            subscription = await store.lock_owned(conn, requester, subscription_id)
+            if subscription is None:
+                raise _not_found()
+            await self._remove(conn, requester, subscription)
 
     async def events(
         self, requester: Requester, subscription_id: UUID, first: int, last: int
     ) -> tuple[Subscription, list[TopicEvent]]:
-        """The events of a subscription from one number to another, as far as the requester may be told of them now.
+        """Return the events from number `first` to `last` that the requester may see now, at most a page of them.
 
-        At most a page of them, and with the subscription as it is. Problem 404.
+        Also the subscription with its count of events after that.
+
+        Raises: `Problem` 404.
         """
         async with self._db.transaction() as conn:
-            found = await store.lock_own(conn, requester, subscription_id)
-            if found is None:
-                raise _nothing()
-            asking = replace(found, owner=requester)
-            return await self._telling.asked(conn, asking, first, last, self.terms.page)
+            subscription = await store.lock_owned(conn, requester, subscription_id)
+            if subscription is None:
+                raise _not_found()
+            current = replace(subscription, owner=requester)
+            return await self._notifier.events_between(conn, current, first, last, self.policy.page)
 
     # The patient's own page
 
-    async def of_patient(self, requester: Requester) -> list[Subscription]:
-        """What apps have asked for in a patient's own name, newest first."""
-        return await store.of_patient(self._db, requester.id)
+    async def list_of_patient(self, requester: Requester) -> list[Subscription]:
+        """Return the subscriptions of apps in a patient's own name, newest first."""
+        return await store.fetch_of_patient(self._db, requester.id)
 
     async def end_own(self, requester: Requester, subscription_id: UUID) -> None:
-        """The patient ends a subscription that an app has in her name; Problem 404."""
+        """End a subscription that an app has in the patient's name. Raises: `Problem` 404."""
         async with self._db.transaction() as conn:
-            mine = [one for one in await store.of_patient(conn, requester.id) if one.id == subscription_id]
-            found = await store.lock(conn, subscription_id) if mine else None
-            if found is None:
+            ids = {subscription.id for subscription in await store.fetch_of_patient(conn, requester.id)}
+            subscription = await store.lock_subscription(conn, subscription_id) if subscription_id in ids else None
+            if subscription is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
-            await self._remove(conn, requester, found)
+            await self._remove(conn, requester, subscription)
 
     async def tidy(self) -> None:
-        """End what is worn out, and remove what nobody needs any more; to be run now and then."""
-        now, terms = datetime.now(UTC), self.terms
-        for subscription_id, cause in await store.worn_out(self._db, now, now - terms.keep_error, terms.waiting):
-            await self._ending.turn_off(subscription_id, cause)
+        """Turn off outdated subscriptions, and delete old rows; to be called periodically."""
+        now, policy = datetime.now(UTC), self.policy
+        for subscription_id, cause in await store.fetch_outdated(
+            self._db, now, now - policy.keep_error, policy.waiting
+        ):
+            await self._lifecycle.turn_off(subscription_id, cause)
         async with self._db.transaction() as conn:
-            await store.tidy(conn, now - terms.keep_off, now - terms.keep_events)
+            await store.delete_outdated(conn, now - policy.keep_off, now - policy.keep_events)
 
     async def _change(
-        self, conn: Connection, requester: Requester, before: Subscription, wish: Wish, status: Status, now: datetime
+        self,
+        conn: Connection,
+        requester: Requester,
+        before: Subscription,
+        request: SubscriptionRequest,
+        status: SubscriptionStatus,
+        now: datetime,
     ) -> Subscription:
-        headers = wish.headers or before.wish.headers
-        begins = status is Status.REQUESTED and before.status is not Status.REQUESTED
+        off, requested = SubscriptionStatus.OFF, SubscriptionStatus.REQUESTED
+        headers = request.headers or before.request.headers
+        restarts = status is requested and before.status is not requested
         changed = replace(
             before,
-            wish=replace(wish, headers=headers),
+            request=replace(request, headers=headers),
             status=status,
-            error="" if begins else before.error,
-            since=now if begins and before.status is Status.OFF else before.since,
+            error="" if restarts else before.error,
+            since=now if restarts and before.status is off else before.since,
             changed_at=now,
-            ends_at=before.ends_at if status is Status.OFF else self._end(wish, now),
+            ends_at=before.ends_at if status is off else self._ends_at(request, now),
             version=before.version + 1,
         )
-        if status is Status.OFF and before.status is not Status.OFF:
-            await self._ending.end(conn, before, "off", requester)
-        if begins:
-            await queue_store.drop_letter(conn, before.id)
-            await insert(conn, self._requested(requester, changed))
-        await store.change(conn, changed)
+        if status is off and before.status is not off:
+            await self._lifecycle.end(conn, before, "off", requester)
+        if restarts:
+            await queue_store.delete_letter(conn, before.id)
+            await insert(conn, self._requested_rows(requester, changed))
+        await store.update_subscription(conn, changed)
         return changed
 
-    async def _remove(self, conn: Connection, requester: Requester, found: Subscription) -> None:
-        if found.status is not Status.OFF:
-            await self._ending.end(conn, found, "removed", requester)
-        await store.remove(conn, found.id)
+    async def _remove(self, conn: Connection, requester: Requester, subscription: Subscription) -> None:
+        if subscription.status is not SubscriptionStatus.OFF:
+            await self._lifecycle.end(conn, subscription, "removed", requester)
+        await store.delete_subscription(conn, subscription.id)
 
-    async def _check_endpoint(self, wish: Wish) -> None:
-        """Problem 422 alike for a name without an address and for an address that may not be sent to."""
+    async def _check_endpoint(self, request: SubscriptionRequest) -> None:
+        """Raise the same `Problem` 422 for a host without an address and for an address that is not allowed."""
         try:
-            await self._gate.addresses(wish.endpoint)
-        except NotAllowed:
+            await self._endpoint_policy.resolve(request.endpoint)
+        except EndpointNotAllowed:
             title = N_("This address cannot be notified.")
             remedy = N_("Send an https address on the public internet.")
-            raise Problem(422, "value", title, place="Subscription.channel.endpoint", remedy=remedy) from None
+            place = "Subscription.channel.endpoint"
+            raise bad_request(place, title, remedy, status=422, code="value") from None
 
-    def _end(self, wish: Wish, now: datetime) -> datetime:
-        """When it ends: as asked for, within the longest time there is."""
-        latest = now + self.terms.lifetime
-        if wish.end is not None and wish.end <= now:
+    def _ends_at(self, request: SubscriptionRequest, now: datetime) -> datetime:
+        """Return the requested end, but within the longest lifetime. Raises: `Problem` 422 for a time in the past."""
+        latest = now + self.policy.lifetime
+        if request.end is not None and request.end <= now:
             title, remedy = N_("This moment has passed."), N_("Send a later one, or none.")
-            raise Problem(422, "value", title, place="Subscription.end", remedy=remedy)
-        return min(wish.end or latest, latest)
+            raise bad_request("Subscription.end", title, remedy, status=422, code="value")
+        return min(request.end or latest, latest)
 
-    def _requested(self, requester: Requester, made: Subscription) -> list[Row]:
-        told = Requested(
+    def _requested_rows(self, requester: Requester, subscription: Subscription) -> list[Row]:
+        event = SubscriptionRequested(
             purpose=rules.purpose_of(requester).value,
-            subscription_id=made.id,
-            topic=made.wish.topic,
-            endpoint=made.wish.endpoint.origin,
-            ends_at=made.ends_at,
+            subscription_id=subscription.id,
+            topic=subscription.request.topic,
+            endpoint=subscription.request.endpoint.origin,
+            ends_at=subscription.ends_at,
         )
-        person_id = made.wish.patient_id or NIL
-        return self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
+        return self._journal.rows_for(requester, event, person_id=subscription.request.patient_id or NIL)
 
 
-def _must_be_same(before: Wish, wish: Wish) -> None:
-    """What a subscription is about and where it leads stays: another would have to be shown to be its owner's."""
+def _check_unchanged(before: SubscriptionRequest, request: SubscriptionRequest) -> None:
+    """Raise `Problem` 422 for another topic, filter or channel: it would have to be verified as the owner's again."""
     for name in ("criteria", "_criteria", "channel"):
-        if before.resource.get(name) != wish.resource.get(name):
-            raise Problem(
-                422,
-                "not-supported",
+        if before.resource.get(name) != request.resource.get(name):
+            raise bad_request(
+                f"Subscription.{name.removeprefix('_')}",
                 N_("This cannot be changed."),
-                place=f"Subscription.{name.removeprefix('_')}",
-                remedy=N_("Make another subscription, and delete this one."),
+                N_("Make another subscription, and delete this one."),
+                status=422,
+                code="not-supported",
             )
 
 
-def _nothing() -> Problem:
+def _not_found() -> Problem:
     return Problem(404, "not-found", NOT_FOUND)

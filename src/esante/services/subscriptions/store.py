@@ -1,4 +1,4 @@
-"""The SQL of subscriptions: who asked for what, and how far each is."""
+"""The SQL of subscriptions: requests, owners and states."""
 
 import json
 from collections.abc import Iterable
@@ -11,8 +11,9 @@ from uuid import UUID
 import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
+from esante.core.types import Json
 from esante.identity.access import Requester, principal_of, requester_from_principal
-from esante.services.subscriptions.model import Status, Subscription, Wish
+from esante.services.subscriptions.model import Subscription, SubscriptionRequest, SubscriptionStatus
 
 SUBSCRIPTION = Table(
     "subscription",
@@ -41,26 +42,26 @@ COLUMNS = (
     " told_at"
 )
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_decoder = msgspec.json.Decoder(Wish, float_hook=Decimal)
+_decoder = msgspec.json.Decoder(SubscriptionRequest, float_hook=Decimal)
 
 
 def subscription_row(subscription: Subscription) -> Row:
-    """The row of a new subscription."""
-    owner, wish = subscription.owner, subscription.wish
-    named = (owner.name, owner.organization, owner.client, wish.endpoint.origin)
+    """Return the row of a new subscription."""
+    owner, request = subscription.owner, subscription.request
+    words = (owner.name, owner.organization, owner.client, request.endpoint.origin)
     return SUBSCRIPTION, (
         subscription.id,
         owner.kind,
         owner.id,
         owner.organization_id,
         owner.client_id,
-        json.dumps(_kept(owner)),
-        wish.topic,
-        wish.patient_id,
-        wish.endpoint.origin,
-        json.dumps(wish.headers),
-        _wish(wish),
-        " ".join(dict.fromkeys(named)).casefold(),
+        json.dumps(_owner_json(owner)),
+        request.topic,
+        request.patient_id,
+        request.endpoint.origin,
+        json.dumps(request.headers),
+        _encode_request(request),
+        " ".join(dict.fromkeys(words)).casefold(),
         subscription.status.value,
         subscription.since,
         subscription.changed_at,
@@ -69,13 +70,13 @@ def subscription_row(subscription: Subscription) -> Row:
 
 
 async def lock_client(conn: Connection, owner: Requester) -> None:
-    """Hold back whatever else one client asks for, until the end of the transaction."""
+    """Serialise the new subscriptions of a client until the end of the transaction."""
     key = f"subscription {owner.kind} {owner.id} {owner.client_id}"
     await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", key)
 
 
-async def owned(db: Database | Connection, owner: Requester) -> list[Subscription]:
-    """The subscriptions of a client, newest first."""
+async def fetch_owned(db: Database | Connection, owner: Requester) -> list[Subscription]:
+    """Return the subscriptions of a client (one owner with one software), newest first."""
     rows = await db.fetch(
         f"SELECT {COLUMNS} FROM subscription WHERE owner_kind = $1 AND owner_id = $2 AND client_id = $3"  # noqa: S608
         " ORDER BY subscription_id DESC",
@@ -83,11 +84,11 @@ async def owned(db: Database | Connection, owner: Requester) -> list[Subscriptio
         owner.id,
         owner.client_id,
     )
-    return [subscription_of(row) for row in rows]
+    return [subscription_from_row(row) for row in rows]
 
 
-async def lock_own(conn: Connection, owner: Requester, subscription_id: UUID) -> Subscription | None:
-    """A subscription of a client, locked; None for one that is not there, or another's."""
+async def lock_owned(conn: Connection, owner: Requester, subscription_id: UUID) -> Subscription | None:
+    """Return a subscription of a client, locked; None for one that does not exist, or is another's."""
     row = await conn.fetchrow(
         f"SELECT {COLUMNS} FROM subscription WHERE subscription_id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608
         " AND client_id = $4 FOR NO KEY UPDATE",
@@ -96,32 +97,35 @@ async def lock_own(conn: Connection, owner: Requester, subscription_id: UUID) ->
         owner.id,
         owner.client_id,
     )
-    return subscription_of(row) if row else None
+    return subscription_from_row(row) if row else None
 
 
-async def of_patient(db: Database | Connection, person_id: UUID) -> list[Subscription]:
-    """The subscriptions that apps have in a patient's own name, newest first."""
+async def fetch_of_patient(db: Database | Connection, person_id: UUID) -> list[Subscription]:
+    """Return the subscriptions that apps have in a patient's own name, newest first."""
     rows = await db.fetch(
         f"SELECT {COLUMNS} FROM subscription WHERE owner_kind = 'patient' AND owner_id = $1"  # noqa: S608
         " ORDER BY subscription_id DESC",
         person_id,
     )
-    return [subscription_of(row) for row in rows]
+    return [subscription_from_row(row) for row in rows]
 
 
-async def lock(conn: Connection, subscription_id: UUID) -> Subscription | None:
-    """A subscription, locked, whoever has it."""
+async def lock_subscription(conn: Connection, subscription_id: UUID) -> Subscription | None:
+    """Return a subscription of any owner, locked; None when it does not exist."""
     row = await conn.fetchrow(
         f"SELECT {COLUMNS} FROM subscription WHERE subscription_id = $1 FOR NO KEY UPDATE",  # noqa: S608
         subscription_id,
     )
-    return subscription_of(row) if row else None
+    return subscription_from_row(row) if row else None
 
 
-async def concerned(
+async def fetch_candidates(
     conn: Connection, topics: Iterable[str], persons: Iterable[UUID], holders: Iterable[UUID]
 ) -> list[Subscription]:
-    """The subscriptions to topics about one of some persons, or about nobody in particular and by one of `holders`."""
+    """Return the subscriptions to `topics` about one of `persons`, and those about nobody by one of `holders`.
+
+    Subscriptions that are off are left out.
+    """
     rows = await conn.fetch(
         f"""
         SELECT {COLUMNS} FROM subscription
@@ -132,16 +136,16 @@ async def concerned(
         list(persons),
         list(holders),
     )
-    return [subscription_of(row) for row in rows]
+    return [subscription_from_row(row) for row in rows]
 
 
-async def any_at_all(conn: Connection) -> bool:
-    """Whether there is a subscription to whom anything could be told."""
+async def has_live_subscriptions(conn: Connection) -> bool:
+    """Return whether there is any subscription that is not off."""
     return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM subscription WHERE status <> 'off')"))
 
 
-async def change(conn: Connection, subscription: Subscription) -> None:
-    """Write what a change gave a subscription; nobody who is at it goes on with what was before."""
+async def update_subscription(conn: Connection, subscription: Subscription) -> None:
+    """Write a changed subscription, and end the claim of a worker that still has its former state."""
     await conn.execute(
         """
         UPDATE subscription SET status = $2, error = $3, version = version + 1, since = $4, changed_at = $5,
@@ -155,19 +159,24 @@ async def change(conn: Connection, subscription: Subscription) -> None:
         subscription.since,
         subscription.changed_at,
         subscription.ends_at,
-        json.dumps(subscription.wish.headers),
-        _wish(subscription.wish),
+        json.dumps(subscription.request.headers),
+        _encode_request(subscription.request),
     )
 
 
-async def remove(conn: Connection, subscription_id: UUID) -> None:
-    """Remove a subscription with all that hangs on it."""
+async def delete_subscription(conn: Connection, subscription_id: UUID) -> None:
+    """Delete a subscription with its events and its dead letter."""
     for table in ("subscription_letter", "subscription_event", "subscription"):
         await conn.execute(f"DELETE FROM {table} WHERE subscription_id = $1", subscription_id)  # noqa: S608
 
 
-async def worn_out(db: Database, now: datetime, in_error_since: datetime, waiting: int) -> list[tuple[UUID, str]]:
-    """Subscriptions to turn off, with the cause: past their end, too long in error, with too much waiting."""
+async def fetch_outdated(
+    db: Database, now: datetime, in_error_since: datetime, waiting: int
+) -> list[tuple[UUID, str]]:
+    """Return the subscriptions to turn off, with the cause: expired, too-old (in error) or too-many (waiting events).
+
+    A subscription is too old when it is in error since before `in_error_since`; at most `waiting` events may wait.
+    """
     rows = await db.fetch(
         """
         SELECT subscription_id, CASE WHEN ends_at <= $1 THEN 'expired' ELSE 'too-old' END AS cause
@@ -183,8 +192,8 @@ async def worn_out(db: Database, now: datetime, in_error_since: datetime, waitin
     return [(row["subscription_id"], row["cause"]) for row in rows]
 
 
-async def tidy(conn: Connection, off_since: datetime, settled_since: datetime) -> None:
-    """Remove what is off for long, events that were settled long ago, and events of nobody."""
+async def delete_outdated(conn: Connection, off_since: datetime, settled_since: datetime) -> None:
+    """Delete subscriptions that are off since a time, events settled before a time, and events of no subscription."""
     await conn.execute("DELETE FROM subscription WHERE status = 'off' AND changed_at < $1", off_since)
     await conn.execute(
         "DELETE FROM subscription_event e WHERE (state <> 'waiting' AND settled_at < $1)"
@@ -193,16 +202,16 @@ async def tidy(conn: Connection, off_since: datetime, settled_since: datetime) -
     )
 
 
-def subscription_of(row: Any) -> Subscription:
-    """A row with the columns `COLUMNS`, and perhaps others."""
-    kept = json.loads(row["owner"])
-    scopes = None if kept["scopes"] is None else frozenset(kept["scopes"])
+def subscription_from_row(row: Any) -> Subscription:
+    """Return the subscription in a row that has at least the columns `COLUMNS`."""
+    owner = json.loads(row["owner"])
+    scopes = None if owner["scopes"] is None else frozenset(owner["scopes"])
     headers = tuple((name, value) for name, value in json.loads(row["headers"]))
     return Subscription(
         id=row["subscription_id"],
-        owner=replace(requester_from_principal(kept), scopes=scopes),
-        wish=replace(_decoder.decode(row["wish"]), headers=headers),
-        status=Status(row["status"]),
+        owner=replace(requester_from_principal(owner), scopes=scopes),
+        request=replace(_decoder.decode(row["wish"]), headers=headers),
+        status=SubscriptionStatus(row["status"]),
         error=row["error"],
         version=row["version"],
         since=row["since"],
@@ -210,15 +219,15 @@ def subscription_of(row: Any) -> Subscription:
         ends_at=row["ends_at"],
         events=row["events"],
         failures=row["failures"],
-        told_at=row["told_at"],
+        notified_at=row["told_at"],
     )
 
 
-def _kept(owner: Requester) -> dict[str, Any]:
-    """A requester as he is kept; where he asked from is no part of him."""
+def _owner_json(owner: Requester) -> Json:
+    """Return a requester as stored, without the origin of the request."""
     return {**principal_of(owner), "scopes": None if owner.scopes is None else sorted(owner.scopes)}
 
 
-def _wish(wish: Wish) -> bytes:
-    """A wish without its headers, which lie in a column of their own."""
-    return _encoder.encode(replace(wish, headers=()))
+def _encode_request(request: SubscriptionRequest) -> bytes:
+    """Encode a request as JSON, without its headers, which have a column of their own."""
+    return _encoder.encode(replace(request, headers=()))

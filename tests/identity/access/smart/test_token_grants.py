@@ -172,5 +172,5 @@ async def test_only_a_stored_session_lives(house, platform, db):
     scope = {"type": "http", "method": "GET", "headers": [(b"cookie", f"esante_session={cookie}".encode())]}
     session = await sessions.of(Request(scope))
     async with db.transaction() as conn:
-        assert await sessions.lives(conn, session.key)
-        assert not await sessions.lives(conn, b"x")
+        assert await sessions.is_live(conn, session.key)
+        assert not await sessions.is_live(conn, b"x")

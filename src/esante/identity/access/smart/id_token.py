@@ -12,7 +12,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from esante.core.storage import key_file
+from esante.core.storage import read_or_create_key
 from esante.core.types import Json
 
 ALGORITHM = "RS256"
@@ -34,7 +34,7 @@ class IdTokenIssuer:
 
     @cached_property
     def _key(self) -> RSAKey:
-        pem = key_file(self._path, _generate_key) if self._path else _generate_key()
+        pem = read_or_create_key(self._path, _generate_key) if self._path else _generate_key()
         key = RSAKey.import_key(pem)
         if not key.is_private:
             raise TypeError(f"{self._path} holds a public key; signing needs the private one")

@@ -115,7 +115,7 @@ class TokenGrants:
         origin: str,
     ) -> TokenResponse | OAuthError:
         online = "offline_access" not in connection.scopes
-        if not connection.alive or (online and not await self._sessions.lives(conn, connection.session_hash)):
+        if not connection.alive or (online and not await self._sessions.is_live(conn, connection.session_hash)):
             return OAuthError("invalid_grant", _INVALID_REFRESH_TOKEN)
         scopes = connection.scopes
         if form.get("scope"):

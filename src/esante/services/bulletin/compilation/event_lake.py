@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.journal import EVENTS, Journal, Sealed
+from esante.core.journal import EVENTS, Journal, SealedEntry
 from esante.core.storage import NIL, Database, Objects
 from esante.services.bulletin import store
 from esante.services.bulletin.compilation.indicator_spec import Recipe
@@ -85,7 +85,7 @@ class Lake:
         """Read what the journal holds beyond the cursor, up to leaf `size`."""
         while (seq := await store.cursor(self._db, self._reader)) < size:
             upto = min(seq + STRETCH, size)
-            leaves = await self._journal.sealed(seq, upto - seq)
+            leaves = await self._journal.sealed_entries(seq, upto - seq)
             if len(leaves) != upto - seq:
                 raise ValueError(f"the journal lacks entries between {seq + 1} and {upto}; run: esante journal verify")
             tables = await asyncio.to_thread(self._tables, leaves)
@@ -100,14 +100,14 @@ class Lake:
         seqs = table["seq"]
         return Part(period, seqs[0].as_py(), seqs[-1].as_py(), table.num_rows, digest)
 
-    def _tables(self, leaves: Sequence[Sealed]) -> "dict[str, pa.Table]":
+    def _tables(self, leaves: Sequence[SealedEntry]) -> "dict[str, pa.Table]":
         months: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         for leaf in leaves:
             civil = leaf.at.astimezone(self._zone)
             months[f"{civil:%Y-%m}"].append(self._row(leaf, civil))
         return {period: _table(rows) for period, rows in sorted(months.items())}
 
-    def _row(self, leaf: Sealed, civil: datetime) -> tuple[Any, ...]:
+    def _row(self, leaf: SealedEntry, civil: datetime) -> tuple[Any, ...]:
         content = _content.decode(leaf.content) if leaf.content is not None else _GONE
         actor, columns = content.actor, self._columns.get(leaf.type, self._nothing)
         return (

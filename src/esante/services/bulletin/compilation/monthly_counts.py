@@ -97,7 +97,7 @@ class Months:
         return [await self._local(part.digest) for part in source.parts]
 
     async def _local(self, digest: bytes) -> Path:
-        return await self._objects.local(digest, self._scratch / "cache")
+        return await self._objects.local_path(digest, self._scratch / "cache")
 
     async def _subjects(self, sources: Sequence[Source], period: str) -> Path:
         """The state of records at the end of a month, from the last month where it is known on."""

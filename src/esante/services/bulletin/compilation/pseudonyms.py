@@ -4,7 +4,7 @@ import hmac
 import os
 from pathlib import Path
 
-from esante.core.storage import key_file
+from esante.core.storage import read_or_create_key
 
 _POSITIVE = (1 << 63) - 1
 
@@ -20,7 +20,7 @@ class BulletinKey:
     @classmethod
     def open(cls, path: Path) -> "BulletinKey":
         """The secret in the file at `path`; made there, readable by its owner only, when there is none."""
-        return cls(key_file(path, lambda: os.urandom(32)))
+        return cls(read_or_create_key(path, lambda: os.urandom(32)))
 
     def hashed(self, id_: str) -> int:
         """What stands for an id in the lake: 63 bits of HMAC-SHA256, so that two of a million hardly ever meet."""

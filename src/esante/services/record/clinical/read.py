@@ -61,7 +61,7 @@ class Clinical:
 
     async def view(self, requester: Requester, person_id: UUID) -> View:
         """What a requester sees of a person's resources now; her documents are open after this."""
-        asked = self._sources.soon(person_id)
+        asked = self._sources.load(person_id)
         consent = await self._access.consent(person_id)
         found = await asked or sources.Sources()
         await self._opening.open(person_id, found.unopened)
@@ -217,12 +217,12 @@ class Clinical:
     async def _shown(self, requester: Requester, type_: str, key: Key) -> tuple[Version, Source, rules.Sight]:
         """The current version of the latest source that the requester sees."""
         person_id, full = key[0], (key[0], type_, key[1])
-        asked, current = self._opening.unopened(person_id), self._current.soon(full)
+        asked, current = self._opening.unopened(person_id), self._current.load(full)
         consent = await self._access.consent(person_id)
         versions = await current
         if unopened := await asked:
             await self._opening.open(person_id, unopened)
-            versions = await self._current.of(full)
+            versions = await self._current.load(full)
         sight = rules.Sight(requester, consent, datetime.now(UTC))
         denied: Source | None = None
         for version in versions or ():
@@ -237,7 +237,7 @@ class Clinical:
     async def _source_of(self, key: sources.Key) -> Source | None:
         """A source. A contribution never changes, so that a known one is not asked for again."""
         if (found := self._contributions.get(key)) is None:
-            found = await self._source.of(key)
+            found = await self._source.load(key)
             if found is not None and not found.is_document:
                 if len(self._contributions) >= _MAX_KNOWN:
                     self._contributions.clear()

@@ -14,7 +14,7 @@ from esante.core.fhir.rest.preconditions import preference
 from esante.core.fhir.store.bundle_parser import Item, items_of
 from esante.core.fhir.store.bundle_scan import Counted, NotFhir, read
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
-from esante.core.web import FHIR_JSON, N_, Problem, outcome
+from esante.core.web import FHIR_JSON, N_, Problem, problem_outcome
 from esante.identity.access import Access, Requester
 from esante.services.record.clinical.transaction import Transactions
 from esante.services.record.documents.validation import IN_THREAD
@@ -123,7 +123,7 @@ class BundlesFace:
     async def _single(self, request: Request, item: Item) -> Json:
         if not item.path:  # a Bundle within a Bundle
             problem = Problem(400, "not-supported", N_("This cannot be done here."), place=item.place)
-            return {"response": {"status": "400", "outcome": outcome(problem)}}
+            return {"response": {"status": "400", "outcome": problem_outcome(problem)}}
         status, headers, body = await _sent(request, item)
         response: Json = {"status": str(status)}
         answer: Json = {"response": response}

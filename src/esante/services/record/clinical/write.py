@@ -11,7 +11,7 @@ from esante.core.fhir.rest.preconditions import must_match
 from esante.core.fhir.search import Query, Scope
 from esante.core.fhir.store import Version
 from esante.core.fhir.store.json_patch import patched
-from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
+from esante.core.storage import Connection, Database, insert, insert_in_batches, parse_uuid, write_in_batches
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
@@ -332,7 +332,7 @@ class Changing:
 
     async def write(self, changes: Changes) -> None:
         """Write the changes of an act that only adds, in a shared commit."""
-        await insert_many(self._db, changes.rows(self._teller, self._known))
+        await write_in_batches(self._db, changes.rows(self._teller, self._known))
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()
         self._known.update(changes.contributions)
@@ -342,7 +342,7 @@ class Changing:
     ) -> None:
         """Write the changes of an act; what was `made` must be covered by the token."""
         await store.end(conn, changes.endings)
-        await insert_parts(conn, changes.rows(self._teller))
+        await insert_in_batches(conn, changes.rows(self._teller))
         await self._must_cover(conn, made, queries)
 
     async def _must_see(self, conn: Connection, before: Version, queries: Queries) -> None:
@@ -367,7 +367,7 @@ _PLAIN = re.compile(r"Patient/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[
 def _plainly(holder: Resource) -> UUID | None:
     """Whom a reference means that is nothing but the person's address, as nearly all are."""
     match = _PLAIN.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
-    return key_of(match[1]) if match else None
+    return parse_uuid(match[1]) if match else None
 
 
 def several() -> Problem:

@@ -160,7 +160,7 @@ class Deposits:
         """Current documents with the same bytes that the requester may know of, by their SHA-256."""
         by_digest = {one.document.sha256: one for one in incoming}
         found: dict[bytes, Document] = {}
-        looked = await asyncio.gather(*(self._same_bytes.of((consent.person_id, digest)) for digest in by_digest))
+        looked = await asyncio.gather(*(self._same_bytes.load((consent.person_id, digest)) for digest in by_digest))
         for document in (document for documents in looked for document in documents or ()):
             one = by_digest[document.sha256]
             if document.depositor_id == one.document.depositor_id:

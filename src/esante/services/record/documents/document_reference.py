@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from esante.core.storage import time_of
+from esante.core.storage import uuid7_time
 from esante.identity.access import Confidentiality
 from esante.services.record.categories import CATEGORIES, LOINC, display_of_type
 from esante.services.record.documents.validation_messages import FINDINGS
@@ -97,7 +97,7 @@ def submission_set(documents: Sequence[Document], base_url: str) -> Resource:
         "mode": "working",
         "code": _concept(LIST_SYSTEM, "submissionset", ""),
         "subject": {"reference": f"Patient/{first.person_id}"},
-        "date": instant(time_of(first.id)),
+        "date": instant(uuid7_time(first.id)),
         "source": _authors(first)[0],
         "entry": [
             {"item": {"reference": f"DocumentReference/{document.key}"}}

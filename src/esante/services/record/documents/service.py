@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from esante.contract import Focus
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row, insert, uuid7
-from esante.core.web import LargeBodies, decode_cursor, encode_cursor
+from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
 from esante.identity.access import (
     Access,
     AccessEvent,
@@ -86,7 +86,7 @@ class Record:
         self.showing = Showing(self._sandbox)
         self.clinical = Clinical(db, objects, self._teller, access)
         self.extracts = Extracts(db, objects, self._teller, self.clinical)
-        self.large = LargeBodies()
+        self.large = LargeBodyQueue()
 
     def changing(self, base_url: str) -> Changing:
         """The use cases of writing clinical resources, for a FHIR face at an address."""
@@ -221,7 +221,7 @@ class Record:
     ) -> tuple[Document, bytes, Verdict]:
         async with self._teller.refusals(requester, person_id, "read"):
             sight = await self._sight(requester, person_id)
-            found = await self._documents.of((person_id, document_id))
+            found = await self._documents.load((person_id, document_id))
             document, content = found if found and matching(found[0]) else (None, None)
             verdict = audit.must_see(sight, document)
         assert document is not None

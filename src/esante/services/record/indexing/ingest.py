@@ -16,8 +16,8 @@ from uuid import UUID
 import asyncpg
 
 from esante.core.fhir import decode, store
-from esante.core.storage import Database, DataLoader, Objects, Row, insert_many
-from esante.core.web import give_back
+from esante.core.storage import Database, DataLoader, Objects, Row, write_in_batches
+from esante.core.web import trim_memory
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.store import content_of
 from esante.services.record.documents.validation import IN_THREAD
@@ -39,7 +39,7 @@ class Opening:
 
     def unopened(self, person_id: UUID) -> Awaitable[list[Unopened] | None]:
         """What there is to open of a person, asked for from now on."""
-        return self._unopened.soon(person_id)
+        return self._unopened.load(person_id)
 
     async def open(self, person_id: UUID, unopened: Iterable[Unopened] | None = None) -> None:
         """Open a person's documents. One that cannot be opened is noted and stands in nobody's way."""
@@ -59,13 +59,13 @@ class Opening:
                 return
             await self._take(person_id, document, content)
             del content
-            give_back()
+            trim_memory()
 
     async def _take(self, person_id: UUID, document: Unopened, content: bytes) -> None:
         rows, problem = await _taken(person_id, document, content)
         opened = sources.opening_row(person_id, document.id, datetime.now(UTC), problem)
         with contextlib.suppress(asyncpg.UniqueViolationError):  # somebody else opened it at the same moment
-            await insert_many(self._db, [opened, *rows])
+            await write_in_batches(self._db, [opened, *rows])
 
 
 async def _taken(person_id: UUID, document: Unopened, content: bytes) -> tuple[list[Row], str]:

@@ -1,7 +1,7 @@
-"""Where a notification may go: names are looked up and every address is looked at, each time anew.
+"""Which addresses notifications may be sent to: each time the host name is resolved, and every address checked.
 
-The caller connects to an address that was looked at here, never to the name: so a name that means another address a
-moment later (DNS rebinding) leads nowhere.
+The caller connects to an address that was checked here, never to the name, so that a name that resolves to another
+address later (DNS rebinding) has no effect.
 """
 
 import asyncio
@@ -16,38 +16,41 @@ Address = IPv4Address | IPv6Address
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-class NotAllowed(Exception):
-    """The endpoint has no address, or one that nothing may be sent to: which of both, nobody is told."""
+class EndpointNotAllowed(Exception):
+    """The endpoint has no address, or one that nothing may be sent to; clients cannot distinguish the two."""
 
 
-class Gate:
-    """Lets through what is on the public internet, and `allowed` networks beside it, without `refused` ones."""
+class EndpointPolicy:
+    """Allows addresses on the public internet but in `refused` networks, and those in `allowed` networks."""
 
     def __init__(self, allowed: Iterable[Network] = (), refused: Iterable[Network] = ()) -> None:
         self._allowed, self._refused = tuple(allowed), tuple(refused)
 
-    async def addresses(self, endpoint: Endpoint) -> list[Address]:
-        """The addresses of an endpoint; raises `NotAllowed` when a single one of them may not be sent to."""
+    async def resolve(self, endpoint: Endpoint) -> list[Address]:
+        """Return the addresses of an endpoint.
+
+        Raises: `EndpointNotAllowed` when it has none, or when any of them is not allowed.
+        """
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+            infos = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise NotAllowed from error
-        addresses = list(dict.fromkeys(ip_address(str(info[4][0])) for info in found))
-        if not addresses or not all(self.passes(address, endpoint.scheme) for address in addresses):
-            raise NotAllowed
+            raise EndpointNotAllowed from error
+        addresses = list(dict.fromkeys(ip_address(str(info[4][0])) for info in infos))
+        if not addresses or not all(self.allows(address, endpoint.scheme) for address in addresses):
+            raise EndpointNotAllowed
         return addresses
 
-    def passes(self, address: Address, scheme: str) -> bool:
-        """Whether notifications may be sent to an address; without TLS to this machine only, where it is allowed."""
-        meant = _meant(address)
-        if _within(meant[0], self._allowed):
-            return scheme == "https" or meant[0].is_loopback
-        return scheme == "https" and all(_is_public(one) and not _within(one, self._refused) for one in meant)
+    def allows(self, address: Address, scheme: str) -> bool:
+        """Return whether notifications may be sent to an address; plain HTTP only to an allowed loopback address."""
+        destinations = _destinations(address)
+        if _within(destinations[0], self._allowed):
+            return scheme == "https" or destinations[0].is_loopback
+        return scheme == "https" and all(_is_public(one) and not _within(one, self._refused) for one in destinations)
 
 
-def _meant(address: Address) -> Sequence[Address]:
-    """Where what is sent to an address arrives: some carry another one inside, to which a gateway sends on."""
+def _destinations(address: Address) -> Sequence[Address]:
+    """Return the addresses that packets may reach: some addresses embed another one, to which a gateway forwards."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return [address.ipv4_mapped]

@@ -1,4 +1,4 @@
-"""The SQL of the queue: events that wait, who is at which subscription, and deliveries that failed for good."""
+"""The SQL of the queue: waiting events, the claims of workers, and dead letters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,15 @@ from uuid import UUID
 
 from esante.contract import Focus
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.services.subscriptions.model import DeadLetter, Figures, State, Status, Subscription, TopicEvent
-from esante.services.subscriptions.store import COLUMNS, subscription_of
+from esante.services.subscriptions.model import (
+    DeadLetter,
+    EventState,
+    QueueFigures,
+    Subscription,
+    SubscriptionStatus,
+    TopicEvent,
+)
+from esante.services.subscriptions.store import COLUMNS, subscription_from_row
 
 EVENT = Table(
     "subscription_event",
@@ -40,17 +47,20 @@ LETTER = Table(
 
 
 def event_row(subscription_id: UUID, entry_id: UUID, focus: Focus, at: datetime) -> Row:
-    """The row of a new event; the one that is inserted first is told first."""
+    """Return the row of a new event; events are notified in the order of their insertion."""
     return EVENT, (subscription_id, entry_id, focus.person_id, focus.type, focus.id, at)
 
 
-# Telling
+# Events
 
-_EVENT = "place, focus_type, person_id, focus_id, at, number, told, state = 'waiting' AS waiting"
+_EVENT = "place, focus_type, person_id, focus_id, at, number, told AS journalled, state = 'waiting' AS waiting"
 
 
-async def pending(conn: Connection, subscription_id: UUID, limit: int) -> list[TopicEvent]:
-    """The first events that wait, in order, and among them those before that were given up without a number."""
+async def fetch_pending(conn: Connection, subscription_id: UUID, limit: int) -> list[TopicEvent]:
+    """Return the first waiting events in order, and those before them that were given up without a number.
+
+    `limit`: of waiting events.
+    """
     rows = await conn.fetch(
         f"""
         SELECT {_EVENT} FROM subscription_event
@@ -66,8 +76,8 @@ async def pending(conn: Connection, subscription_id: UUID, limit: int) -> list[T
     return [_event(row) for row in rows]
 
 
-async def unnumbered(conn: Connection, subscription_id: UUID, limit: int) -> list[TopicEvent]:
-    """The first events that have no number, in order."""
+async def fetch_unnumbered(conn: Connection, subscription_id: UUID, limit: int) -> list[TopicEvent]:
+    """Return the first events without a number, in order."""
     rows = await conn.fetch(
         f"SELECT {_EVENT} FROM subscription_event"  # noqa: S608
         " WHERE subscription_id = $1 AND number IS NULL ORDER BY place LIMIT $2",
@@ -77,8 +87,10 @@ async def unnumbered(conn: Connection, subscription_id: UUID, limit: int) -> lis
     return [_event(row) for row in rows]
 
 
-async def numbered(conn: Connection, subscription_id: UUID, first: int, last: int, limit: int) -> list[TopicEvent]:
-    """Events by their numbers, both ends among them."""
+async def fetch_numbered(
+    conn: Connection, subscription_id: UUID, first: int, last: int, limit: int
+) -> list[TopicEvent]:
+    """Return the events from number `first` to `last`, inclusive."""
     rows = await conn.fetch(
         f"SELECT {_EVENT} FROM subscription_event"  # noqa: S608
         " WHERE subscription_id = $1 AND number BETWEEN $2 AND $3 ORDER BY number LIMIT $4",
@@ -90,8 +102,8 @@ async def numbered(conn: Connection, subscription_id: UUID, first: int, last: in
     return [_event(row) for row in rows]
 
 
-async def number(conn: Connection, subscription_id: UUID, events: Sequence[TopicEvent], total: int) -> None:
-    """Write the numbers that events got, and how many the subscription now has."""
+async def write_numbers(conn: Connection, subscription_id: UUID, events: Sequence[TopicEvent], total: int) -> None:
+    """Write the numbers of events, and the subscription's count of events."""
     await conn.execute(
         "UPDATE subscription_event e SET number = n.number, told = true"
         " FROM unnest($2::bigint[], $3::bigint[]) AS n (place, number)"
@@ -103,17 +115,23 @@ async def number(conn: Connection, subscription_id: UUID, events: Sequence[Topic
     await conn.execute("UPDATE subscription SET events = $2 WHERE subscription_id = $1", subscription_id, total)
 
 
-async def forget(conn: Connection, subscription_id: UUID, places: Iterable[int]) -> None:
-    """Remove events that may not be told."""
+async def delete_events(conn: Connection, subscription_id: UUID, places: Iterable[int]) -> None:
+    """Delete events that may not be notified."""
     await conn.execute(
         "DELETE FROM subscription_event WHERE subscription_id = $1 AND place = ANY ($2)", subscription_id, list(places)
     )
 
 
-async def settle(
-    conn: Connection, subscription_id: UUID, state: State, at: datetime, *, places: Sequence[int] = (), upto: int = 0
+async def settle_events(
+    conn: Connection,
+    subscription_id: UUID,
+    state: EventState,
+    at: datetime,
+    *,
+    places: Sequence[int] = (),
+    upto: int = 0,
 ) -> int:
-    """Say what became of waiting events, at some places or all up to one; returns of how many."""
+    """Set the final state of the waiting events at `places` and of all up to place `upto`; return how many."""
     rows = await conn.fetch(
         "UPDATE subscription_event SET state = $2, settled_at = $3"
         " WHERE subscription_id = $1 AND state = 'waiting' AND (place = ANY ($4) OR place <= $5) RETURNING place",
@@ -126,8 +144,8 @@ async def settle(
     return len(rows)
 
 
-async def drop_waiting(conn: Connection, subscription_id: UUID) -> None:
-    """Remove what waits, and what stands among the dead letters."""
+async def delete_waiting(conn: Connection, subscription_id: UUID) -> None:
+    """Delete the waiting events and the dead letter of a subscription."""
     for sql in (
         "DELETE FROM subscription_event WHERE subscription_id = $1 AND state = 'waiting'",
         "DELETE FROM subscription_letter WHERE subscription_id = $1",
@@ -140,7 +158,7 @@ async def drop_waiting(conn: Connection, subscription_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That this process alone is at a subscription, until the lease runs out."""
+    """The exclusive right of this process to deliver for a subscription, until the lease expires."""
 
     key: UUID
     subscription: Subscription
@@ -153,12 +171,12 @@ _DUE = """
 """
 
 
-async def claim(
+async def claim_due(
     db: Database, key: UUID, lease: timedelta, busy: Mapping[str, int], per_endpoint: int, limit: int
 ) -> list[Claim]:
-    """Take subscriptions at which something is due, those first that failed least.
+    """Claim subscriptions with a due handshake or event, those with the fewest failures first.
 
-    `busy`: how many deliveries are under way here to each endpoint (origin), of which there may be `per_endpoint`.
+    `busy`: the deliveries under way in this process by endpoint (origin), of which there may be `per_endpoint` each.
     """
     rows = await db.fetch(
         f"""
@@ -183,21 +201,21 @@ async def claim(
         per_endpoint,
         limit,
     )
-    return [Claim(key, subscription_of(row)) for row in rows]
+    return [Claim(key, subscription_from_row(row)) for row in rows]
 
 
-async def held(conn: Connection, claim: Claim) -> Subscription | None:
-    """The claimed subscription as it is now, locked; None when the claim does not hold any more."""
+async def lock_claimed(conn: Connection, claim: Claim) -> Subscription | None:
+    """Return the claimed subscription as it is now, locked; None when the claim is no longer valid."""
     row = await conn.fetchrow(
         f"SELECT {COLUMNS} FROM subscription WHERE subscription_id = $1 AND claim = $2 FOR NO KEY UPDATE",  # noqa: S608
         claim.subscription.id,
         claim.key,
     )
-    return subscription_of(row) if row else None
+    return subscription_from_row(row) if row else None
 
 
-async def release(conn: Connection | Database, claim: Claim) -> None:
-    """Let others at the subscription."""
+async def release_claim(conn: Connection | Database, claim: Claim) -> None:
+    """Give up a claim, so that others can claim the subscription."""
     await conn.fetchval(
         "UPDATE subscription SET claim = NULL, claimed_until = '-infinity' WHERE subscription_id = $1 AND claim = $2"
         " RETURNING 1",
@@ -206,8 +224,8 @@ async def release(conn: Connection | Database, claim: Claim) -> None:
     )
 
 
-async def succeeded(conn: Connection, subscription_id: UUID, status: Status, at: datetime) -> None:
-    """Note that a notification was taken."""
+async def record_success(conn: Connection, subscription_id: UUID, status: SubscriptionStatus, at: datetime) -> None:
+    """Record that an endpoint accepted a notification."""
     await conn.execute(
         """
         UPDATE subscription SET status = $2, told_at = $3, failures = 0, retry_at = '-infinity', error = '',
@@ -221,8 +239,8 @@ async def succeeded(conn: Connection, subscription_id: UUID, status: Status, at:
     )
 
 
-async def failed(conn: Connection, subscription_id: UUID, failures: int, wait: timedelta, error: str) -> None:
-    """Note a failure; it is tried again after a time."""
+async def record_failure(conn: Connection, subscription_id: UUID, failures: int, wait: timedelta, error: str) -> None:
+    """Record a failure; the delivery is tried again after `wait`."""
     await conn.execute(
         "UPDATE subscription SET failures = $2, retry_at = now() + $3::interval, error = $4"
         " WHERE subscription_id = $1",
@@ -236,27 +254,28 @@ async def failed(conn: Connection, subscription_id: UUID, failures: int, wait: t
 # Dead letters
 
 
-async def waiting_upto(conn: Connection, subscription_id: UUID) -> tuple[int, int, datetime | None]:
-    """The last place at which an event waits (0: none), how many wait, and when the oldest happened."""
-    row = await conn.fetchrow(
+async def summarise_waiting(conn: Connection, subscription_id: UUID) -> tuple[int, int, datetime | None]:
+    """Return the last place of a waiting event (0: none), the number of waiting events, and the time of the oldest."""
+    [row] = await conn.fetch(
         "SELECT coalesce(max(place), 0) AS upto, count(*) AS count, min(at) AS oldest FROM subscription_event"
         " WHERE subscription_id = $1 AND state = 'waiting'",
         subscription_id,
     )
-    assert row is not None
     return row["upto"], row["count"], row["oldest"]
 
 
-_LETTER = "l.letter_id, l.upto, l.count, l.oldest, l.attempts, l.error AS cause, l.failed_at"
-_SUBSCRIPTION = ", ".join(f"s.{column}" for column in COLUMNS.split(", "))
-_FOUND = "NOT EXISTS (SELECT FROM unnest($1::text[]) AS w (word) WHERE position(w.word IN s.words) = 0)"
+_LETTERS = f"""
+SELECT l.letter_id, l.upto, l.count, l.oldest, l.attempts, l.error AS cause, l.failed_at,
+    {", ".join(f"s.{column}" for column in COLUMNS.split(", "))}
+FROM subscription_letter l JOIN subscription s USING (subscription_id)
+"""  # noqa: S608
+_HAS_WORDS = "NOT EXISTS (SELECT FROM unnest($1::text[]) AS w (word) WHERE position(w.word IN s.words) = 0)"
 
 
-async def letters(db: Database, words: Sequence[str], before: UUID | None, limit: int) -> list[DeadLetter]:
-    """Dead letters whose subscriber, software or endpoint has all `words`, newest first."""
+async def search_letters(db: Database, words: Sequence[str], before: UUID | None, limit: int) -> list[DeadLetter]:
+    """Return dead letters whose subscriber, software or endpoint has all `words`, newest first."""
     rows = await db.fetch(
-        f"SELECT {_LETTER}, {_SUBSCRIPTION} FROM subscription_letter l JOIN subscription s USING (subscription_id)"  # noqa: S608
-        f" WHERE {_FOUND} AND ($2::uuid IS NULL OR l.letter_id < $2) ORDER BY l.letter_id DESC LIMIT $3",
+        f"{_LETTERS} WHERE {_HAS_WORDS} AND ($2::uuid IS NULL OR l.letter_id < $2) ORDER BY l.letter_id DESC LIMIT $3",
         list(words),
         before,
         limit,
@@ -264,55 +283,52 @@ async def letters(db: Database, words: Sequence[str], before: UUID | None, limit
     return [_dead_letter(row) for row in rows]
 
 
-async def letter(conn: Connection, letter_id: UUID) -> DeadLetter | None:
-    """A dead letter; None when somebody has settled it."""
-    row = await conn.fetchrow(
-        f"SELECT {_LETTER}, {_SUBSCRIPTION} FROM subscription_letter l JOIN subscription s USING (subscription_id)"  # noqa: S608
-        " WHERE l.letter_id = $1",
-        letter_id,
-    )
+async def fetch_letter(conn: Connection, letter_id: UUID) -> DeadLetter | None:
+    """Return a dead letter; None when it is settled already."""
+    row = await conn.fetchrow(f"{_LETTERS} WHERE l.letter_id = $1", letter_id)
     return _dead_letter(row) if row else None
 
 
-async def drop_letter(conn: Connection, subscription_id: UUID) -> None:
-    """Take a delivery from the dead letters."""
+async def delete_letter(conn: Connection, subscription_id: UUID) -> None:
+    """Delete the dead letter of a subscription."""
     await conn.execute("DELETE FROM subscription_letter WHERE subscription_id = $1", subscription_id)
 
 
-async def subscriptions(db: Database, words: Sequence[str], before: UUID | None, limit: int) -> list[Subscription]:
-    """All subscriptions whose subscriber, software or endpoint has all `words`, newest first."""
+async def search_subscriptions(
+    db: Database, words: Sequence[str], before: UUID | None, limit: int
+) -> list[Subscription]:
+    """Return all subscriptions whose subscriber, software or endpoint has all `words`, newest first."""
     rows = await db.fetch(
-        f"SELECT {COLUMNS} FROM subscription s WHERE {_FOUND} AND ($2::uuid IS NULL OR subscription_id < $2)"  # noqa: S608
+        f"SELECT {COLUMNS} FROM subscription s WHERE {_HAS_WORDS} AND ($2::uuid IS NULL OR subscription_id < $2)"  # noqa: S608
         " ORDER BY subscription_id DESC LIMIT $3",
         list(words),
         before,
         limit,
     )
-    return [subscription_of(row) for row in rows]
+    return [subscription_from_row(row) for row in rows]
 
 
-async def figures(db: Database) -> Figures:
-    """The state of the queue."""
-    row = await db.fetchrow(
+async def fetch_figures(db: Database) -> QueueFigures:
+    """Return the state of the queue."""
+    [row] = await db.fetch(
         "SELECT count(*) AS waiting, min(at) AS oldest, (SELECT count(*) FROM subscription_letter) AS letters"
         " FROM subscription_event WHERE state = 'waiting'"
     )
-    assert row is not None
     statuses = await db.fetch("SELECT status, count(*) AS count FROM subscription GROUP BY status")
-    by_status = {Status(found["status"]): found["count"] for found in statuses}
-    return Figures(waiting=row["waiting"], oldest=row["oldest"], letters=row["letters"], by_status=by_status)
+    by_status = {SubscriptionStatus(found["status"]): found["count"] for found in statuses}
+    return QueueFigures(waiting=row["waiting"], oldest=row["oldest"], letters=row["letters"], by_status=by_status)
 
 
 def _event(row: Any) -> TopicEvent:
     focus = Focus(row["focus_type"], row["person_id"], row["focus_id"])
-    rest = {name: row[name] for name in ("place", "at", "number", "told", "waiting")}
+    rest = {name: row[name] for name in ("place", "at", "number", "journalled", "waiting")}
     return TopicEvent(focus=focus, **rest)
 
 
 def _dead_letter(row: Any) -> DeadLetter:
     return DeadLetter(
         id=row["letter_id"],
-        subscription=subscription_of(row),
+        subscription=subscription_from_row(row),
         upto=row["upto"],
         count=row["count"],
         oldest=row["oldest"],

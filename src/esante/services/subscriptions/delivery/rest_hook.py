@@ -1,7 +1,7 @@
-"""One HTTP POST to an endpoint: nothing is followed, nothing is kept, and of the answer only the status is read.
+"""HTTP client for rest-hook endpoints: one POST a connection, without redirects; only the status is read.
 
-It comes in two steps, for there is something to do between them: an endpoint that cannot be reached is told of no
-event, and so nothing is numbered or journalled for it. Pooling clients do not offer that.
+Connecting and sending are separate steps: events are numbered and journalled between them, so that nothing is written
+for an endpoint that cannot be reached. Pooling HTTP clients do not offer that.
 """
 
 import asyncio
@@ -12,61 +12,67 @@ from contextlib import asynccontextmanager
 import httptools
 
 from esante import __version__
-from esante.services.subscriptions.delivery.endpoint_policy import Address, Gate, NotAllowed
+from esante.services.subscriptions.delivery.endpoint_policy import Address, EndpointNotAllowed, EndpointPolicy
 from esante.services.subscriptions.model import Endpoint
 
-ANSWER_BYTES = 16 * 1024
-"""Of an answer, up to the end of its head."""
+MAX_RESPONSE_HEAD = 16 * 1024
+"""The most bytes that are read of a response, up to the end of its head."""
 
 
-class Unreached(Exception):
-    """Nothing was sent; `reason` is a key of `REASONS` in `wording`."""
+class EndpointUnreachable(Exception):
+    """Nothing was sent; `reason` is a key of `failure_reasons.DELIVERY_FAILURES`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class NotTaken(Exception):
-    """It was sent, and the endpoint did not answer that it took it; it may have."""
+class NotificationNotAccepted(Exception):
+    """The notification was sent, but not acknowledged with 2xx; the endpoint may have received it.
+
+    `reason`: a key of `failure_reasons.DELIVERY_FAILURES`, and after "status" the HTTP status.
+    """
 
     def __init__(self, reason: str, status: int = 0) -> None:
         super().__init__(reason)
         self.reason = f"{reason} {status}" if status else reason
 
 
-class Sender:
-    """Sends to endpoints that `gate` lets through; `context` says whom TLS trusts (None: as the system does)."""
+class RestHookClient:
+    """Connects to endpoints that `policy` allows; `context` has the trusted certificates (None: the system's)."""
 
-    def __init__(self, gate: Gate, context: ssl.SSLContext | None = None) -> None:
-        self._gate = gate
+    def __init__(self, policy: EndpointPolicy, context: ssl.SSLContext | None = None) -> None:
+        self._policy = policy
         self._context = context or ssl.create_default_context()
 
     @asynccontextmanager
-    async def reach(self, endpoint: Endpoint, seconds: float) -> AsyncIterator["Line"]:
-        """A connection to an endpoint, which with all that is done on it may take so long. Raises `Unreached`."""
+    async def connect(self, endpoint: Endpoint, seconds: float) -> AsyncIterator["EndpointConnection"]:
+        """Connect to an endpoint; `seconds` is the time for the connection and all that is done with it.
+
+        Raises: `EndpointUnreachable`.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         try:
             async with asyncio.timeout_at(end):
-                reader, writer = await self._connect(endpoint, await self._gate.addresses(endpoint))
-        except NotAllowed as error:
-            raise Unreached("address") from error
+                reader, writer = await self._open(endpoint, await self._policy.resolve(endpoint))
+        except EndpointNotAllowed as error:
+            raise EndpointUnreachable("address") from error
         except TimeoutError as error:
-            raise Unreached("timeout") from error
+            raise EndpointUnreachable("timeout") from error
         except ssl.SSLError as error:
-            raise Unreached("tls") from error
+            raise EndpointUnreachable("tls") from error
         except OSError as error:
-            raise Unreached("connection") from error
+            raise EndpointUnreachable("connection") from error
         try:
-            yield Line(endpoint, reader, writer, end)
+            yield EndpointConnection(endpoint, reader, writer, end)
         finally:
-            writer.transport.abort()  # a peer that does not say good-bye cannot hold us
+            writer.transport.abort()  # no TLS close handshake: a peer that does not answer it would block this task
 
-    async def _connect(
+    async def _open(
         self, endpoint: Endpoint, addresses: Sequence[Address]
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The first address that takes a connection; TLS is spoken with the name, not the address."""
+        """Connect to the first address that accepts; TLS verifies the host name, not the address."""
         tls = {"ssl": self._context, "server_hostname": endpoint.host} if endpoint.scheme == "https" else {}
         for number, address in enumerate(addresses, 1):
             try:
@@ -76,10 +82,10 @@ class Sender:
             except OSError:
                 if number == len(addresses):
                     raise
-        raise OSError("no address")
+        raise OSError("the endpoint has no address to connect to")
 
 
-class Line:
+class EndpointConnection:
     """A connection on which one request can be sent."""
 
     def __init__(
@@ -88,49 +94,49 @@ class Line:
         self._endpoint, self._reader, self._writer, self._end = endpoint, reader, writer, end
 
     async def post(self, body: bytes, content_type: str, headers: Sequence[tuple[str, str]]) -> None:
-        """Send it; raises `NotTaken` unless it is answered with 2xx in time."""
+        """Send a POST request. Raises: `NotificationNotAccepted` unless it is answered with 2xx in time."""
         try:
             async with asyncio.timeout_at(self._end):
                 self._writer.write(_head(self._endpoint, len(body), content_type, headers) + body)
                 await self._writer.drain()
-                status = await self._status()
+                status = await self._read_status()
         except TimeoutError as error:
-            raise NotTaken("timeout") from error
+            raise NotificationNotAccepted("timeout") from error
         except (OSError, httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            raise NotTaken("answer") from error
+            raise NotificationNotAccepted("answer") from error
         if not 200 <= status < 300:
-            raise NotTaken("status", status)
+            raise NotificationNotAccepted("status", status)
 
-    async def _status(self) -> int:
-        """The status of the answer, once its head is whole; those that only say "go on" are passed over."""
-        answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
-        answer.parser = parser
-        left = ANSWER_BYTES
-        while not answer.status:
+    async def _read_status(self) -> int:
+        """Return the status of the response once its head is complete; informational (1xx) responses are skipped."""
+        response = _Response()
+        parser = httptools.HttpResponseParser(response)
+        response.parser = parser
+        left = MAX_RESPONSE_HEAD
+        while not response.status:
             data = await self._reader.read(min(left, 4_096))
             if not data:
-                raise NotTaken("answer")
+                raise NotificationNotAccepted("answer")
             left -= len(data)
             parser.feed_data(data)
-        return answer.status
+        return response.status
 
 
-class _Answer:
-    """What the parser calls; `status` is 0 until the head of a final answer is whole."""
+class _Response:
+    """The callbacks of the parser; `status` is 0 until the head of a final response is complete."""
 
     status = 0
     parser: httptools.HttpResponseParser
 
     def on_headers_complete(self) -> None:
-        """The head of an answer is whole."""
+        """Take the status (called by the parser at the end of a head)."""
         code = self.parser.get_status_code()
         if code >= 200 and not self.status:
             self.status = code
 
 
 def _head(endpoint: Endpoint, length: int, content_type: str, headers: Sequence[tuple[str, str]]) -> bytes:
-    """The head of the request: names and values were checked when they came in."""
+    """Return the head of the request; header names and values were validated when the Subscription was parsed."""
     fields: Mapping[str, str] = {
         "Host": endpoint.origin.partition("//")[2],
         "User-Agent": f"esante/{__version__}",

@@ -1,8 +1,9 @@
-"""The worker that delivers notifications; every process has one, and they share the work.
+"""The delivery worker: each process has one, and together they deliver the notifications of all subscriptions.
 
-A process takes a subscription for itself by a lease in the database, delivers its next events, and lets go. So the
-order of a subscription is kept, no connection to the database is held while an endpoint is slow, and what a killed
-process was at is taken up when its lease has run out. An endpoint may get a notification twice; the numbers tell.
+A worker claims a subscription by a lease in the database, delivers its next events, and releases it. So the order of
+a subscription's events is kept, no database connection is occupied while an endpoint is slow, and the work of a killed
+process is continued by another one when its lease has expired. An endpoint may receive a notification twice; the event
+numbers show that.
 """
 
 import asyncio
@@ -18,179 +19,194 @@ from esante.core.storage import Connection, Database, Unavailable, insert, uuid7
 from esante.identity.access import Access
 from esante.services.subscriptions import rules, store
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.delivery.notifier import Telling
+from esante.services.subscriptions.delivery.notifier import Notifier
 from esante.services.subscriptions.delivery.queue_store import LETTER, Claim
-from esante.services.subscriptions.delivery.rest_hook import NotTaken, Sender, Unreached
-from esante.services.subscriptions.lifecycle import Ending
-from esante.services.subscriptions.model import Content, Failed, State, Status, Subscription, TopicEvent
-from esante.services.subscriptions.policy import Policy
+from esante.services.subscriptions.delivery.rest_hook import (
+    EndpointUnreachable,
+    NotificationNotAccepted,
+    RestHookClient,
+)
+from esante.services.subscriptions.lifecycle import SubscriptionLifecycle
+from esante.services.subscriptions.model import (
+    DeliveryFailed,
+    EventState,
+    PayloadContent,
+    Subscription,
+    SubscriptionStatus,
+    TopicEvent,
+)
+from esante.services.subscriptions.policy import SubscriptionPolicy
 from esante.services.subscriptions.resources import notification
 from esante.services.subscriptions.topics import TOPICS
 
 log = logging.getLogger(__name__)
-INTERVAL = 0.5
-LETTERS = "rs"
-"""What a token must allow on a topic's resources (SMART v2), when a subscription is made and as long as it lasts."""
+IDLE_SECONDS = 0.5
+TOPIC_INTERACTIONS = "rs"
+"""What a token must allow on a topic's resources (SMART v2: read, search), at the creation and for each delivery."""
 
 
-class Deliveries:
-    """Takes what is due and sends it; `base_url` is the address of /fhir."""
+class DeliveryWorker:
+    """Claims due subscriptions and sends their notifications; `base_url` is the address of /fhir."""
 
     def __init__(
         self,
         db: Database,
         journal: Journal,
         access: Access,
-        telling: Telling,
-        ending: Ending,
-        sender: Sender,
+        notifier: Notifier,
+        lifecycle: SubscriptionLifecycle,
+        client: RestHookClient,
         base_url: str,
-        terms: Policy,
+        policy: SubscriptionPolicy,
     ) -> None:
         self._db, self._journal, self._access = db, journal, access
-        self._telling, self._ending, self._sender = telling, ending, sender
-        self._base_url, self._terms = base_url, terms
-        self._under_way: dict[asyncio.Task[None], str] = {}
+        self._notifier, self._lifecycle, self._client = notifier, lifecycle, client
+        self._base_url, self._policy = base_url, policy
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        """The deliveries under way, each with the origin of its endpoint."""
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Deliver for ever; on the way out, what was taken is let go."""
+        """Deliver until cancelled; then release all claims."""
         try:
             while True:
-                await self._round()
+                await self._run_round()
         finally:
-            for task in self._under_way:
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._under_way, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def until_idle(self) -> None:
+    async def run_until_idle(self) -> None:
         """Deliver what is due now, and what becomes due by that."""
-        while await self._start() or self._under_way:
-            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+        while await self._start_due() or self._tasks:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _round(self) -> None:
+    async def _run_round(self) -> None:
         self._wake.clear()
         try:
-            await self._start()
+            await self._start_due()
         except Unavailable:
-            log.warning("notifications wait for the database")
+            log.warning("notifications are waiting for the database")
         except Exception:
-            log.exception("taking due notifications failed; it is tried again")
+            log.exception("claiming due subscriptions failed; it will be tried again")
         try:
-            async with asyncio.timeout(INTERVAL):
+            async with asyncio.timeout(IDLE_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
             return
 
-    async def _start(self) -> int:
-        """Begin what is due, as far as there is room; returns how many subscriptions were taken."""
-        room = self._terms.at_once - len(self._under_way)
-        if room <= 0:
+    async def _start_due(self) -> int:
+        """Start deliveries that are due, within the limits; return how many subscriptions were claimed."""
+        free = self._policy.at_once - len(self._tasks)
+        if free <= 0:
             return 0
-        busy = Counter(self._under_way.values())
-        claims = await queue_store.claim(
-            self._db, uuid7(), self._terms.lease, busy, self._terms.at_once_per_endpoint, room
+        busy = Counter(self._tasks.values())
+        claims = await queue_store.claim_due(
+            self._db, uuid7(), self._policy.lease, busy, self._policy.at_once_per_endpoint, free
         )
         for claim in claims:
-            task = asyncio.create_task(self._work(claim))
-            self._under_way[task] = claim.subscription.wish.endpoint.origin
-            task.add_done_callback(self._done)
+            task = asyncio.create_task(self._process(claim))
+            self._tasks[task] = claim.subscription.request.endpoint.origin
+            task.add_done_callback(self._forget_task)
         return len(claims)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        del self._under_way[task]
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
         self._wake.set()
 
-    async def _work(self, claim: Claim) -> None:
+    async def _process(self, claim: Claim) -> None:
         try:
             try:
                 await self._attempt(claim)
             finally:
-                await queue_store.release(self._db, claim)
+                await queue_store.release_claim(self._db, claim)
         except Unavailable:
-            log.warning("a notification waits for the database")
+            log.warning("a notification is waiting for the database")
         except Exception:
-            log.exception("subscription %s: a fault of ours; it is tried again", claim.subscription.id)
+            log.exception("subscription %s: internal error; it will be tried again", claim.subscription.id)
 
     async def _attempt(self, claim: Claim) -> None:
-        """Send the next notification of a subscription, if it is still to be sent and its owner still asks."""
-        wish = claim.subscription.wish
-        owner = await self._access.reauthorize(claim.subscription.owner, TOPICS[wish.topic].resource, LETTERS)
+        """Send the next notification of a subscription, if there is one and its owner may still subscribe."""
+        request = claim.subscription.request
+        resource = TOPICS[request.topic].resource
+        owner = await self._access.reauthorize(claim.subscription.owner, resource, TOPIC_INTERACTIONS)
         if owner is None:
-            await self._ending.turn_off(claim.subscription.id, "not-allowed")
+            await self._lifecycle.turn_off(claim.subscription.id, "not-allowed")
             return
         claim = replace(claim, subscription=replace(claim.subscription, owner=owner))
-        if not await self._has_news(claim):
+        if not await self._is_needed(claim):
             return
-        seconds = min(self._terms.timeout.total_seconds(), wish.timeout or self._terms.timeout.total_seconds())
+        longest = self._policy.timeout.total_seconds()
         try:
-            async with self._sender.reach(wish.endpoint, seconds) as line:
+            async with self._client.connect(request.endpoint, min(longest, request.timeout or longest)) as connection:
                 prepared = await self._prepare(claim)
                 if prepared is None:
                     return
                 body, events = prepared
-                await line.post(body, wish.payload, wish.headers)
-        except (Unreached, NotTaken) as failure:
-            await self._failed(claim, failure.reason)
+                await connection.post(body, request.payload, request.headers)
+        except (EndpointUnreachable, NotificationNotAccepted) as failure:
+            await self._record_failure(claim, failure.reason)
         else:
-            await self._succeeded(claim, events)
+            await self._record_success(claim, events)
 
-    async def _has_news(self, claim: Claim) -> bool:
-        """Whether to connect at all: an endpoint must not learn from a connection that something is hidden from it."""
+    async def _is_needed(self, claim: Claim) -> bool:
+        """Return whether to connect: a connection must not reveal an event that the owner may not see."""
         async with self._db.transaction() as conn:
-            held = await self._held(conn, claim)
-            if held is None or held.status is Status.REQUESTED:
-                return held is not None
-            return await self._telling.has_news(conn, held, self._terms.batch)
+            subscription = await self._lock(conn, claim)
+            if subscription is None or subscription.status is SubscriptionStatus.REQUESTED:
+                return subscription is not None
+            return await self._notifier.has_events(conn, subscription, self._policy.batch)
 
     async def _prepare(self, claim: Claim) -> tuple[bytes, list[TopicEvent]] | None:
-        """The notification to send, decided now and journalled; None when there is none any more."""
+        """Return the notification and its events, decided now and journalled; None when none is needed any more."""
         async with self._db.transaction() as conn:
-            held = await self._held(conn, claim)
-            if held is None:
+            subscription = await self._lock(conn, claim)
+            if subscription is None:
                 return None
             type_, events = "handshake", list[TopicEvent]()
-            if held.status is Status.ACTIVE:
-                limit = min(self._terms.batch, held.wish.max_count or self._terms.batch)
-                held, events = await self._telling.next(conn, held, limit)
+            if subscription.status is SubscriptionStatus.ACTIVE:
+                limit = min(self._policy.batch, subscription.request.max_count or self._policy.batch)
+                subscription, events = await self._notifier.next_events(conn, subscription, limit)
                 if not events:
                     return None
                 type_ = "event-notification"
-        content = held.wish.content if events else Content.EMPTY
-        return encode(notification(held, self._base_url, type_, events, content=content)), events
+        content = subscription.request.content if events else PayloadContent.EMPTY
+        return encode(notification(subscription, self._base_url, type_, events, content=content)), events
 
-    async def _held(self, conn: Connection, claim: Claim) -> Subscription | None:
-        """The subscription as it is now, with its owner as he is today."""
-        held = await queue_store.held(conn, claim)
-        return replace(held, owner=claim.subscription.owner) if held else None
+    async def _lock(self, conn: Connection, claim: Claim) -> Subscription | None:
+        """Return the claimed subscription, locked, with its owner's current rights; None when the claim is lost."""
+        subscription = await queue_store.lock_claimed(conn, claim)
+        return replace(subscription, owner=claim.subscription.owner) if subscription else None
 
-    async def _succeeded(self, claim: Claim, events: list[TopicEvent]) -> None:
-        now = datetime.now(UTC)
+    async def _record_success(self, claim: Claim, events: list[TopicEvent]) -> None:
+        now, subscription_id = datetime.now(UTC), claim.subscription.id
         async with self._db.transaction() as conn:
-            if await queue_store.held(conn, claim) is not None:
+            if await queue_store.lock_claimed(conn, claim) is not None:
                 places = [event.place for event in events]
-                await queue_store.settle(conn, claim.subscription.id, State.DELIVERED, now, places=places)
-                await queue_store.succeeded(conn, claim.subscription.id, Status.ACTIVE, now)
+                await queue_store.settle_events(conn, subscription_id, EventState.DELIVERED, now, places=places)
+                await queue_store.record_success(conn, subscription_id, SubscriptionStatus.ACTIVE, now)
 
-    async def _failed(self, claim: Claim, reason: str) -> None:
-        """Wait and try again, or give it to the dead letters: a handshake at once, as the guide asks."""
+    async def _record_failure(self, claim: Claim, reason: str) -> None:
+        """Schedule the next attempt, or add a dead letter: for a handshake at once, as the Backport guide asks."""
         async with self._db.transaction() as conn:
-            held = await queue_store.held(conn, claim)
-            if held is None:
+            subscription = await queue_store.lock_claimed(conn, claim)
+            if subscription is None:
                 return
-            failures = held.failures + 1
-            if held.status is Status.ACTIVE and failures < self._terms.attempts:
-                wait = rules.wait(self._terms, failures, random.random())  # noqa: S311 - spreads, protects nothing
-                await queue_store.failed(conn, held.id, failures, wait, reason)
+            failures = subscription.failures + 1
+            if subscription.status is SubscriptionStatus.ACTIVE and failures < self._policy.attempts:
+                chance = random.random()  # noqa: S311 - spreads retries, protects nothing
+                wait = rules.retry_wait(self._policy, failures, chance)
+                await queue_store.record_failure(conn, subscription.id, failures, wait, reason)
             else:
-                await self._bury(conn, held, failures, reason)
+                await self._add_dead_letter(conn, subscription, failures, reason)
 
-    async def _bury(self, conn: Connection, held: Subscription, failures: int, reason: str) -> None:
+    async def _add_dead_letter(self, conn: Connection, subscription: Subscription, failures: int, reason: str) -> None:
         now = datetime.now(UTC)
         upto, count, oldest = 0, 0, None
-        if held.status is Status.ACTIVE:
-            upto, count, oldest = await queue_store.waiting_upto(conn, held.id)
-        await store.change(conn, replace(held, status=Status.ERROR, error=reason, changed_at=now))
-        letter = (held.id, uuid7(), upto, count, oldest, failures, reason, now)
-        told = Failed(subscription_id=held.id, attempts=failures, error=reason)
-        await insert(conn, [(LETTER, letter), *self._journal.rows(told)])
+        if subscription.status is SubscriptionStatus.ACTIVE:
+            upto, count, oldest = await queue_store.summarise_waiting(conn, subscription.id)
+        changed = replace(subscription, status=SubscriptionStatus.ERROR, error=reason, changed_at=now)
+        await store.update_subscription(conn, changed)
+        letter = (subscription.id, uuid7(), upto, count, oldest, failures, reason, now)
+        event = DeliveryFailed(subscription_id=subscription.id, attempts=failures, error=reason)
+        await insert(conn, [(LETTER, letter), *self._journal.rows(event)])

@@ -1,0 +1,144 @@
+"""SQL of the verification: reads what is compared; finds rows that contradict each other."""
+
+import secrets
+from operator import itemgetter
+from typing import Any
+
+import asyncpg
+
+from esante.core.journal.store import DIGEST_INPUT
+from esante.core.storage import Connection, Database
+
+REPORTED_ROWS = 5
+"""Rows that a check names at most."""
+
+
+async def misnumbered_persons(db: Database) -> list[asyncpg.Record]:
+    """Return persons whose entries are not numbered from 1 on without a gap, or not as many as were counted.
+
+    Sums of hashes under a seed that cannot be known beforehand are compared, which needs no sorting: no other n
+    numbers have the sum of the numbers 1 to n. Columns: person_id.
+    """
+    return await db.fetch(
+        """
+        WITH counted AS (
+            SELECT person_id, count(*) AS entries, sum(hashint8extended(number, $1)) AS numbers
+            FROM journal_leaf GROUP BY person_id),
+        expected AS (
+            SELECT n AS entries, sum(hashint8extended(n, $1)) OVER (ORDER BY n) AS numbers
+            FROM generate_series(1::bigint, (SELECT max(entries) FROM counted)) n)
+        SELECT person_id FROM counted FULL JOIN journal_person p USING (person_id)
+        LEFT JOIN expected e ON e.entries = counted.entries
+        WHERE (counted.entries, counted.numbers) IS DISTINCT FROM (p.entries, e.numbers)
+        ORDER BY person_id LIMIT $2
+        """,
+        _seed(),
+        REPORTED_ROWS,
+    )
+
+
+async def leaf_past_checkpoint(db: Database) -> int | None:
+    """Return the first leaf past the newest checkpoint, or None."""
+    seq: int | None = await db.fetchval(
+        "SELECT min(seq) FROM journal_leaf WHERE seq > (SELECT coalesce(max(size), 0) FROM journal_checkpoint)"
+    )
+    return seq
+
+
+async def pending_digests(db: Database) -> list[asyncpg.Record]:
+    """Return every entry that is not sealed: entry_id, digest, digest_input (null where the entry was removed)."""
+    return await db.fetch(
+        f"SELECT p.entry_id, p.digest, {DIGEST_INPUT} AS digest_input FROM journal_pending p"  # noqa: S608 - a constant expression
+        " LEFT JOIN journal_entry e USING (person_id, entry_id)"
+    )
+
+
+async def entries_match_leaves(db: Database) -> bool:
+    """Return whether the leaves and the pending rows belong to exactly the stored entries, one to each.
+
+    Compared by count and by the sum of hashes under a seed that cannot be known beforehand: three scans, no join.
+    """
+    same: bool = await db.fetchval(
+        """
+        SELECT (e.count, e.sum) IS NOT DISTINCT FROM (l.count, l.sum)
+        FROM (SELECT count(*), sum(uuid_hash_extended(entry_id, $1)) FROM journal_entry) e,
+             (SELECT count(*), sum(uuid_hash_extended(entry_id, $1)) FROM (
+                SELECT entry_id FROM journal_leaf UNION ALL SELECT entry_id FROM journal_pending) all_places) l
+        """,
+        _seed(),
+    )
+    return same
+
+
+async def entries_without_leaf(db: Database) -> list[asyncpg.Record]:
+    """Return entries that are neither in the tree nor waiting for the seal. Columns: entry_id."""
+    return await db.fetch(
+        """
+        SELECT e.entry_id FROM journal_entry e
+        WHERE NOT EXISTS (SELECT FROM journal_leaf l WHERE l.entry_id = e.entry_id)
+          AND NOT EXISTS (SELECT FROM journal_pending p WHERE p.entry_id = e.entry_id)
+        ORDER BY e.entry_id LIMIT $1
+        """,
+        REPORTED_ROWS,
+    )
+
+
+async def entries_with_several_leaves(db: Database) -> list[asyncpg.Record]:
+    """Return entries that are in the tree more than once. Columns: entry_id, places (text)."""
+    return await db.fetch(
+        "SELECT entry_id, string_agg(seq::text, ', ' ORDER BY seq) AS places FROM journal_leaf"
+        " GROUP BY entry_id HAVING count(*) > 1 ORDER BY min(seq) LIMIT $1",
+        REPORTED_ROWS,
+    )
+
+
+async def cursors_past_checkpoint(db: Database) -> list[asyncpg.Record]:
+    """Return the consumers whose cursor is past the newest checkpoint. Columns: reader (its name), seq, size."""
+    return await db.fetch(
+        "SELECT c.reader, c.seq, h.size FROM journal_cursor c,"
+        " (SELECT coalesce(max(size), 0) AS size FROM journal_checkpoint) h WHERE c.seq > h.size ORDER BY c.reader"
+    )
+
+
+async def leaves_with_entries(conn: Connection, first: int, last: int) -> list[Any]:
+    """Return the leaves `first` to `last`, each with its entry, in order: seq, number, digest, digest_input.
+
+    `digest_input` is null where the entry is missing, moved, or its content is. Leaves are sealed in the order of
+    time, so their entries lie in one range of the time-ordered key: read through that, a chunk costs one scan of its
+    own rows and not a look-up for each.
+    """
+    ends = "SELECT entry_id FROM journal_leaf WHERE seq BETWEEN $1 AND $2 ORDER BY entry_id"
+    low, high = await conn.fetchrow(f"SELECT ({ends} LIMIT 1), ({ends} DESC LIMIT 1)", first, last)
+    rows: list[Any] = await conn.fetch(
+        f"""
+        SELECT l.seq, l.number, l.digest, CASE WHEN l.person_id = e.person_id THEN {DIGEST_INPUT} END
+        FROM journal_leaf l LEFT JOIN (
+            SELECT * FROM journal_entry WHERE entry_id BETWEEN $3 AND $4) e USING (entry_id)
+        WHERE l.seq BETWEEN $1 AND $2
+        """,  # noqa: S608 - a constant expression
+        first,
+        last,
+        low,
+        high,
+    )
+    rows.sort(key=itemgetter(0))
+    return rows
+
+
+async def leaf_owners(conn: Connection, leaves: list[int]) -> list[asyncpg.Record]:
+    """Return for `leaves` (seq), in order, whether their entry was removed or moved to another person.
+
+    Columns: seq, entry_id, removed, moved.
+    """
+    rows: list[asyncpg.Record] = await conn.fetch(
+        """
+        SELECT l.seq, l.entry_id, e.person_id IS NULL AS removed, e.person_id <> l.person_id AS moved
+        FROM journal_leaf l LEFT JOIN journal_entry e USING (entry_id) WHERE l.seq = ANY($1) ORDER BY l.seq
+        """,
+        leaves,
+    )
+    return rows
+
+
+def _seed() -> int:
+    return secrets.randbits(63)

@@ -1,0 +1,38 @@
+"""SQL of the sessions."""
+
+from datetime import datetime
+
+import asyncpg
+
+from esante.core.storage import Connection, Database, Kind, Table
+
+SESSION = Table(
+    "web_session",
+    Kind.LOCAL,
+    {"token_hash": "bytea", "principal": "jsonb", "csrf": "text", "expires_at": "timestamptz"},
+)
+
+
+async def insert_session(db: Database, token_hash: bytes, principal: str, csrf: str, expires_at: datetime) -> None:
+    """Insert a session; `principal` is JSON."""
+    await db.write([(SESSION, (token_hash, principal, csrf, expires_at))])
+
+
+async def live_session(db: Database, token_hash: bytes) -> asyncpg.Record | None:
+    """Return principal, csrf and expires_at of a session that has not expired, or None."""
+    return await db.fetchrow(
+        "SELECT principal, csrf, expires_at FROM web_session WHERE token_hash = $1 AND expires_at > now()", token_hash
+    )
+
+
+async def is_live(conn: Connection, token_hash: bytes) -> bool:
+    """Return whether there is such a session and it has not expired."""
+    found = await conn.fetchval(
+        "SELECT EXISTS (SELECT FROM web_session WHERE token_hash = $1 AND expires_at > now())", token_hash
+    )
+    return bool(found)
+
+
+async def delete_session(db: Database, token_hash: bytes) -> None:
+    """Delete a session, and every session that has expired."""
+    await db.fetchval("DELETE FROM web_session WHERE token_hash = $1 OR expires_at < now()", token_hash)

@@ -1,0 +1,24 @@
+"""Journals on databases of a test's own."""
+
+import pytest
+
+from esante.core.storage import uuid7
+from tests.conftest import create_database, open_journal
+from tests.support.journal_entries import append_texts
+
+
+@pytest.fixture
+async def journal(server, tmp_path):
+    """An empty journal; nothing is sealed unless the test does it."""
+    async with open_journal(await create_database(server), tmp_path) as journal:
+        yield journal
+
+
+@pytest.fixture
+async def sealed_journal(journal):
+    """A journal with 40 sealed entries of one person, `journal.person`."""
+    journal.person = uuid7()
+    for number in range(40):
+        await append_texts(journal, journal.person, f"text {number}")
+    await journal.sealer.seal_all()
+    return journal

@@ -1,0 +1,47 @@
+"""The signature check against the vectors of RFC 8032 and against `cryptography`; the messages of the command."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from esante.core.journal import standalone_verifier
+from tests.support.proof_verifier import run_verifier
+
+# RFC 8032, section 7.1: public key, message, signature.
+VECTORS = [
+    (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
+    (
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "message", "signature"), VECTORS)
+def test_vectors_of_rfc_8032_are_signed_and_other_messages_are_not(key, message, signature):
+    assert standalone_verifier.is_signed(bytes.fromhex(key), bytes.fromhex(message), bytes.fromhex(signature))
+    assert not standalone_verifier.is_signed(bytes.fromhex(key), b"other", bytes.fromhex(signature))
+
+
+@settings(max_examples=25)
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=100), st.integers(0, 511))
+def test_signatures_of_cryptography_are_valid_and_with_a_flipped_bit_are_not(seed, message, bit):
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    public = key.public_key().public_bytes_raw()
+    signature = key.sign(message)
+    assert standalone_verifier.is_signed(public, message, signature)
+    broken = bytearray(signature)
+    broken[bit // 8] ^= 1 << bit % 8
+    assert not standalone_verifier.is_signed(public, message, bytes(broken))
+
+
+async def test_file_that_is_not_json_exits_with_2_and_no_traceback(tmp_path):
+    result = await run_verifier(tmp_path, "{")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

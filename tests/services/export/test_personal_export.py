@@ -1,0 +1,73 @@
+"""The ZIP of a patient's own data."""
+
+import re
+
+import orjson
+import pytest
+
+from esante.identity.access import requester_of
+from esante.services.export import PersonalExportDownloaded
+from esante.services.record import Status
+from tests.support.export import browser, download_zip, get_page, ids, submit
+
+
+async def test_patient_prepares_and_downloads_all_own_data(platform, patient):
+    world, requester = platform.world, requester_of(patient)
+    async with browser(platform, requester) as client:
+        assert "Prepare my data" in (await client.get("/takeout")).text
+        answer = await submit(client, "/takeout")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/takeout")
+        running = await get_page(client)
+        assert running.xpath("//progress/@value") == ["0"]
+        assert running.xpath("//*[@id='takeout']/@hx-get") == ["/takeout?shown=0"]
+        assert (await client.get("/takeout?shown=0")).status_code == 204
+        assert (await client.get("/takeout/data.zip")).status_code == 404
+        await platform.run_worker()
+        ready = await get_page(client, "/takeout?shown=0")
+        assert ready.xpath("//a[@href='/takeout/data.zip']")
+        assert not ready.xpath("//*[@hx-get]")
+        files = await download_zip(client)
+    documents = (await world.record.timeline(requester, patient.id)).documents
+    kept = {name: content for name, content in files.items() if name.startswith("documents/")}
+    originals = [await world.record.content(requester, patient.id, document.id) for document in documents]
+    assert sorted(kept.values()) == sorted(content for _, content in originals)
+    assert len(kept) == 5
+    assert all(re.fullmatch(r"documents/\d{4}-\d\d-\d\d [\w .()-]+\.(txt|json|pdf)", name) for name in kept)
+    data = [
+        orjson.loads(line)
+        for name, content in files.items()
+        if name.startswith("data/")
+        for line in content.splitlines()
+    ]
+    async with platform.client(requester) as http:
+        exported = await platform.fetch_lines(http, await platform.run_export(http))
+    assert ids(data, "Observation") == ids(exported, "Observation") != set()
+    assert ids(data, "DocumentReference") == {document.key for document in documents}
+    assert {"data/Patient.ndjson", "data/AuditEvent.ndjson", "data/Observation.ndjson"} <= set(files)
+    readme = files["README.txt"].decode()
+    assert "“documents”" in readme
+    assert "%(" not in readme
+    [(entry, event)] = await world.events(patient, PersonalExportDownloaded)
+    assert entry.actor.id == patient.id
+    assert set(event.documents) == {document.id for document in documents}
+    assert all(document.status is Status.CURRENT for document in documents)
+
+
+@pytest.mark.parametrize("language", ["fr", "de", "lb"])
+async def test_zip_folders_are_named_in_the_patients_language(platform, patient, language):
+    async with browser(platform, requester_of(patient), language) as client:
+        await submit(client, "/takeout")
+        await platform.run_worker()
+        folders = {name.partition("/")[0] for name in await download_zip(client)}
+    assert len(folders) == 3
+    assert not {"documents", "data"} & folders or language == "fr"
+
+
+async def test_document_with_lost_bytes_is_listed_as_missing(platform, patient):
+    await platform.world.db.fetchval("DELETE FROM document_content WHERE person_id = $1", patient.id)
+    async with browser(platform, requester_of(patient)) as client:
+        await submit(client, "/takeout")
+        await platform.run_worker()
+        files = await download_zip(client)
+    assert not [name for name in files if name.startswith("documents/")]
+    assert "Scan.pdf" in files["MISSING.txt"].decode()
