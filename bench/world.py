@@ -81,7 +81,7 @@ async def make_world(platform: Platform, persons: int) -> World:
         )
         for i in ids
     ]
-    await platform.db.write([row for grant in grants for row in platform[Access].grants.give(grant)])
+    await platform.db.write([row for grant in grants for row in platform[Access].grants.grant_rows(grant)])
     token = platform[Access].issue_token
     return World(
         ids,

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page
 
 from esante.core import web
 from esante.core.web import translator
-from esante.demo.demo_clients import APP_ID, OWN_MACHINE
+from esante.demo.demo_clients import LOOPBACK_REDIRECT_URI, SAMPLE_APP_ID
 from tests.e2e.browsers import DESK, PHONE, Visitor, saved, visiting
 from tests.e2e.demos import Demo
 from tests.e2e.papers import CONSULTATION, cda, pdf, png, published
@@ -148,8 +148,8 @@ def wish(scope: str, **changes: str) -> str:
     """Where an app sends the browser for these scopes."""
     wanted = {
         "response_type": "code",
-        "client_id": APP_ID,
-        "redirect_uri": OWN_MACHINE,
+        "client_id": SAMPLE_APP_ID,
+        "redirect_uri": LOOPBACK_REDIRECT_URI,
         "scope": scope,
         "state": "x",
         "aud": "BASE/fhir",

@@ -64,7 +64,7 @@ class ExportPlatform:
             routes=[
                 *export.api_routes(self.exports, world.access, FHIR),
                 *record.api_routes(world.record, world.directory, world.access, FHIR),
-                *directory.api_routes(world.directory, world.access.caller, FHIR),
+                *directory.api_routes(world.directory, world.access.authorize, FHIR),
                 *access.api_routes(world.access, world.journal, world.directory, BASE),
             ],
             exception_handlers=HANDLERS,
@@ -95,7 +95,7 @@ class ExportPlatform:
             holder=holder.name,
             since=datetime.now(UTC) - timedelta(minutes=1),
         )
-        await self.world.db.write(self.world.access.grants.give(grant))
+        await self.world.db.write(self.world.access.grants.grant_rows(grant))
         return grant
 
     async def revoke(self, grant: Grant) -> None:

@@ -1,117 +1,125 @@
-"""The people of the demo as the command line, the sign-in page and scripts know them."""
+"""The accounts of the demo, for the command line, the sign-in page and scripts."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from esante.contract import Platform
+from esante.core.types import Json
 from esante.demo import store
 from esante.demo.model import World
-from esante.demo.population.signin_personas import OPERATOR, PATIENTS, PROFESSIONALS, SOFTWARE
-from esante.demo.population.world import world
-from esante.demo.seeded_random import key, stream
+from esante.demo.population.signin_personas import OPERATOR_NAME, PATIENTS, PROFESSIONALS, SOFTWARE_HOSPITAL
+from esante.demo.population.world import build_world
+from esante.demo.seeded_random import draw_uuid7, random_stream
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Identifier, Organization, Person, Practitioner
 
 OPERATOR_SYSTEM = "https://esante.lu/fhir/sid/operator"
-SHOWN = 200
-"""How many patients `people_json` lists."""
-MOST = 2_000
-"""How many patients of one professional are listed."""
+MAX_LISTED_PATIENTS = 200
+"""How many patients `list_people` returns at most."""
+MAX_PATIENTS_OF_HOLDER = 2_000
+"""How many patients of one professional or organisation are returned at most."""
 
-_LEVELS = {"patient": "patient", "practitioner": "user", "organization": "system", "operator": "user"}
-
-
-async def personas(platform: Platform) -> list[dict[str, Any]]:
-    """The people made to sign in as: `id`, `name`, `role` and `detail` (where they live or work)."""
-    country = await _country(platform)
-    names = _persona_names(country)
-    return [entry for entry in _entries(country) if entry["name"] in names]
+_SCOPE_LEVELS = {"patient": "patient", "practitioner": "user", "organization": "system", "operator": "user"}
 
 
-async def everyone(platform: Platform) -> list[dict[str, Any]]:
-    """Everybody one can sign in as, as `personas`: those first, then professionals, organisations, patients.
+async def list_personas(platform: Platform) -> list[Json]:
+    """Return the personas to sign in as: `id`, `name`, `role` and `detail` (where they live or work).
 
-    Nobody where no demo was loaded.
+    Raises: LookupError when no demo is loaded.
     """
-    country = await _loaded(platform)
-    return list(_entries(country)) if country else []
+    country = await _require_world(platform)
+    names = _persona_names(country)
+    return [entry for entry in _account_entries(country) if entry["name"] in names]
 
 
-async def become(platform: Platform, id_: str) -> Requester | None:
-    """The requester that somebody of `everyone` is, by `id`; None when there is nobody."""
-    country = await _loaded(platform)
+async def list_accounts(platform: Platform) -> list[Json]:
+    """Return every account, in the form of `list_personas`: personas, professionals, organisations, patients.
+
+    Empty when no demo is loaded.
+    """
+    country = await _load_world(platform)
+    return list(_account_entries(country)) if country else []
+
+
+async def find_account(platform: Platform, id_: str) -> Requester | None:
+    """Return the requester of an account by its `id`, or None."""
+    country = await _load_world(platform)
     try:
         return _requesters(country).get(UUID(id_)) if country else None
     except ValueError:
         return None
 
 
-async def find(platform: Platform, name: str) -> Requester:
-    """The requester of this name; raises LookupError when nobody has it."""
-    for requester in _requesters(await _country(platform)).values():
+async def find_requester(platform: Platform, name: str) -> Requester:
+    """Return the requester of a name. Raises: LookupError when no account has it, or no demo is loaded."""
+    for requester in _requesters(await _require_world(platform)).values():
         if requester.name == name:
             return requester
     raise LookupError(f"nobody in the demo is called {name!r}; see: esante people")
 
 
-async def token_for(platform: Platform, name: str, lifetime: timedelta) -> str:
-    """A bearer token with all rights of the one who has this name; raises LookupError."""
-    requester = await find(platform, name)
-    return await platform[Access].issue_token(requester, frozenset({f"{_LEVELS[requester.kind]}/*.cruds"}), lifetime)
+async def issue_token(platform: Platform, name: str, lifetime: timedelta) -> str:
+    """Issue a bearer token with all rights of the account of a name. Raises: LookupError as `find_requester`."""
+    requester = await find_requester(platform, name)
+    return await platform[Access].issue_token(
+        requester, frozenset({f"{_SCOPE_LEVELS[requester.kind]}/*.cruds"}), lifetime
+    )
 
 
-async def people_json(platform: Platform) -> list[dict[str, Any]]:
-    """`name`, `role` and `identifiers` of the people of the demo; of professionals and organisations `patients` too:
-    the identifiers of those whose record they may open right now."""
-    country = await _country(platform)
+async def list_people(platform: Platform) -> list[Json]:
+    """Return `name`, `role` and `identifiers` of the accounts; of professionals and organisations also `patients`.
+
+    `patients` are the identifiers of those whose record they may open right now. Raises: LookupError when no demo is
+    loaded.
+    """
+    country = await _require_world(platform)
     requesters = _requesters(country)
-    found = []
+    people = []
     patients = 0
     for holder in _holders(country):
-        requester = requesters[_id(holder, country)]
+        requester = requesters[_account_id(holder, country)]
         patients += requester.kind == "patient"
-        if requester.kind == "patient" and patients > SHOWN:
+        if requester.kind == "patient" and patients > MAX_LISTED_PATIENTS:
             continue
-        entry: dict[str, Any] = {
+        entry: Json = {
             "name": requester.name,
             "role": requester.kind,
-            "identifiers": _identifiers(holder, country),
+            "identifiers": _identifiers_json(holder, country),
         }
         if requester.kind in ("practitioner", "organization"):
-            entry["patients"] = await _patients(platform, requester)
-        found.append(entry)
-    return found
+            entry["patients"] = await _patient_identifiers(platform, requester)
+        people.append(entry)
+    return people
 
 
 Holder = Person | Practitioner | Organization | None
-"""Who can be signed in as; None is the operator."""
+"""The holder of an account; None is the operator."""
 
 
-async def _country(platform: Platform) -> World:
-    country = await _loaded(platform)
+async def _require_world(platform: Platform) -> World:
+    country = await _load_world(platform)
     if country is None:
         raise LookupError("there is no demo in this database; run: esante demo")
     return country
 
 
-async def _loaded(platform: Platform) -> World | None:
-    known = await store.country(platform.db)
-    if known is None:
+async def _load_world(platform: Platform) -> World | None:
+    stored = await store.find_world(platform.db)
+    if stored is None:
         return None
-    seed, persons, day = known
-    return world(day, seed=seed, persons=persons)
+    seed, persons, day = stored
+    return build_world(day, seed=seed, persons=persons)
 
 
-async def _patients(platform: Platform, requester: Requester) -> list[dict[str, str]]:
-    page = await platform[Access].grants.patients_of(requester, limit=MOST)
-    return [_identifier(patient.person.identifiers[0]) for patient in page.items]
+async def _patient_identifiers(platform: Platform, requester: Requester) -> list[dict[str, str]]:
+    page = await platform[Access].grants.list_patients(requester, limit=MAX_PATIENTS_OF_HOLDER)
+    return [_identifier_json(patient.person.identifiers[0]) for patient in page.items]
 
 
 def _holders(country: World) -> Iterator[Holder]:
-    """Everybody: the personas first, then professionals, organisations, patients."""
-    software = country.organizations[SOFTWARE]
+    """Yield every holder of an account: personas, professionals, organisations, patients."""
+    software = country.organizations[SOFTWARE_HOSPITAL]
     yield from (citizen.person for citizen in country.citizens[: len(PATIENTS)])
     yield from country.practitioners[: len(PROFESSIONALS)]
     yield software
@@ -123,13 +131,13 @@ def _holders(country: World) -> Iterator[Holder]:
 
 def _persona_names(country: World) -> set[str]:
     people = {person.name for person in (*PATIENTS, *PROFESSIONALS)}
-    return people | {country.organizations[SOFTWARE].name, OPERATOR}
+    return people | {country.organizations[SOFTWARE_HOSPITAL].name, OPERATOR_NAME}
 
 
-def _entries(country: World) -> Iterator[dict[str, Any]]:
+def _account_entries(country: World) -> Iterator[Json]:
     requesters = _requesters(country)
     for holder in _holders(country):
-        requester = requesters[_id(holder, country)]
+        requester = requesters[_account_id(holder, country)]
         yield {
             "id": str(requester.id),
             "name": requester.name,
@@ -140,29 +148,31 @@ def _entries(country: World) -> Iterator[dict[str, Any]]:
 
 def _requesters(country: World) -> dict[UUID, Requester]:
     places = {place.id: place for place in country.organizations.values()}
-    found: dict[UUID, Requester] = {}
+    requesters: dict[UUID, Requester] = {}
     for holder in _holders(country):
-        id_ = _id(holder, country)
+        id_ = _account_id(holder, country)
         if isinstance(holder, Practitioner):
-            found[id_] = requester_of(holder, places[holder.roles[-1].organization_id])
+            requesters[id_] = requester_of(holder, places[holder.roles[-1].organization_id])
         elif holder is None:
-            found[id_] = Requester(kind="operator", id=id_, name=OPERATOR)
+            requesters[id_] = Requester(kind="operator", id=id_, name=OPERATOR_NAME)
         else:
-            found[id_] = requester_of(holder)
-    return found
+            requesters[id_] = requester_of(holder)
+    return requesters
 
 
-def _id(holder: Holder, country: World) -> UUID:
-    return holder.id if holder else key(stream(country.seed, "operator"), datetime(2015, 1, 1, tzinfo=UTC))
+def _account_id(holder: Holder, country: World) -> UUID:
+    return (
+        holder.id if holder else draw_uuid7(random_stream(country.seed, "operator"), datetime(2015, 1, 1, tzinfo=UTC))
+    )
 
 
-def _identifiers(holder: Holder, country: World) -> list[dict[str, str]]:
+def _identifiers_json(holder: Holder, country: World) -> list[dict[str, str]]:
     if holder is None:
-        return [_identifier(Identifier(OPERATOR_SYSTEM, str(_id(None, country))))]
-    return [_identifier(identifier) for identifier in holder.identifiers]
+        return [_identifier_json(Identifier(OPERATOR_SYSTEM, str(_account_id(None, country))))]
+    return [_identifier_json(identifier) for identifier in holder.identifiers]
 
 
-def _identifier(identifier: Identifier) -> dict[str, str]:
+def _identifier_json(identifier: Identifier) -> dict[str, str]:
     return {"system": identifier.system, "value": identifier.value}
 
 

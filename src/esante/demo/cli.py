@@ -14,7 +14,7 @@ import click
 from esante.app import open_platform
 from esante.command_line import ProgressBar, data_option, platform_command, run, serve_platform
 from esante.contract import Platform
-from esante.demo.accounts import people_json, personas, token_for
+from esante.demo.accounts import issue_token, list_people, list_personas
 from esante.demo.load import load, load_background
 from esante.settings import Settings
 
@@ -71,7 +71,7 @@ async def people(platform: Platform) -> None:
     Each has `name`, `role` and `identifiers`; professionals and organisations also `patients`: the identifiers of
     the persons they have a grant for right now.
     """
-    click.echo(json.dumps(await people_json(platform), ensure_ascii=False, indent=1))
+    click.echo(json.dumps(await list_people(platform), ensure_ascii=False, indent=1))
 
 
 @click.command()
@@ -80,7 +80,7 @@ async def people(platform: Platform) -> None:
 @platform_command
 async def token(platform: Platform, name: str, hours: int) -> None:
     """Print a bearer token for the API, for one of the demo's people."""
-    click.echo(await token_for(platform, name, timedelta(hours=hours)))
+    click.echo(await issue_token(platform, name, timedelta(hours=hours)))
 
 
 async def _fill(platform: Platform, persons: int, seed: int, history: int) -> None:
@@ -88,7 +88,7 @@ async def _fill(platform: Platform, persons: int, seed: int, history: int) -> No
         await load(platform, persons=persons, seed=seed, history=history, progress=progress)
     url = platform.settings.base_url
     click.echo(f"\n  esante is at {url}\n\n  Sign in there as one of these invented people:")
-    for persona in await personas(platform):
+    for persona in await list_personas(platform):
         click.echo(f"    {persona['name']:<34} {persona['role']:<14} {persona.get('detail', '')}")
     click.echo("\n  esante people   lists all;  esante token --as NAME   gives a token for the API")
     if history:

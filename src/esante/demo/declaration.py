@@ -6,7 +6,7 @@ from starlette.datastructures import State
 from starlette.routing import BaseRoute
 
 from esante.contract import Platform, Service, SignInPeople
-from esante.demo.accounts import become, everyone
+from esante.demo.accounts import find_account, list_accounts
 from esante.demo.cli import background, demo, people, token
 from esante.demo.demo_clients import register_apps
 from esante.demo.pages import routes
@@ -25,7 +25,7 @@ def _people(platform: Platform) -> SignInPeople | None:
     """In the demo people sign in by choosing who they are; otherwise nobody can that way."""
     if not platform.settings.demo:
         return None
-    return SignInPeople(partial(everyone, platform), partial(become, platform))
+    return SignInPeople(partial(list_accounts, platform), partial(find_account, platform))
 
 
 SERVICE = Service(

@@ -1,4 +1,4 @@
-"""The software of the demo: a hospital's, which signs in with a key, and two apps that people use."""
+"""The OAuth clients of the demo: the software of a hospital, and two apps."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ from joserfc.jwk import ECKey
 from esante.contract import Platform
 from esante.core import storage
 from esante.demo.model import World
-from esante.demo.population.signin_personas import SOFTWARE
+from esante.demo.population.signin_personas import SOFTWARE_HOSPITAL
 from esante.identity.access import Access, SoftwareClient
 
-CLIENT_ID, APP_ID, CLINIC_ID = "demo-hospital", "demo-app", "demo-clinic-app"
-SCOPES = frozenset({"system/*.cruds"})
+HOSPITAL_CLIENT_ID, SAMPLE_APP_ID, CLINIC_APP_ID = "demo-hospital", "demo-app", "demo-clinic-app"
+HOSPITAL_SCOPES = frozenset({"system/*.cruds"})
 APP_SCOPES = frozenset(
     {
         "openid",
@@ -25,60 +25,60 @@ APP_SCOPES = frozenset(
         "user/*.rs",
     }
 )
-APP_PATH = "/demo/app"
-OWN_MACHINE = "http://127.0.0.1:9090/callback"
-"""Where whoever tries the API with an app of his own lets it listen."""
+SAMPLE_APP_PATH = "/demo/app"
+LOOPBACK_REDIRECT_URI = "http://127.0.0.1:9090/callback"
+"""The redirect URI for those who try the API with an app of their own on this machine."""
 
 
-def key_file(data: Path, client_id: str = CLIENT_ID) -> Path:
-    """Where the private key (a JWK) of software of the demo lies; readable by its owner only."""
+def private_key_path(data: Path, client_id: str = HOSPITAL_CLIENT_ID) -> Path:
+    """Return the path of the private key (a JWK) of a client of the demo; its owner alone can read the file."""
     return data / "demo" / "keys" / f"{client_id}.jwk.json"
 
 
-async def register_software(platform: Platform, world: World) -> None:
-    """Register the software of the hospital with the public half of its key, which is made when missing."""
-    key = _key(key_file(platform.settings.data), CLIENT_ID)
-    hospital = world.organizations[SOFTWARE]
+async def register_hospital_software(platform: Platform, world: World) -> None:
+    """Register the software of the hospital with its public key; the key is made when missing."""
+    key = _load_key(private_key_path(platform.settings.data), HOSPITAL_CLIENT_ID)
+    hospital = world.organizations[SOFTWARE_HOSPITAL]
     await platform[Access].clients.register(
         SoftwareClient(
-            client_id=CLIENT_ID,
+            client_id=HOSPITAL_CLIENT_ID,
             name=f"{hospital.name}: SIH",
             organization_id=hospital.id,
             jwks={"keys": [key.as_dict(private=False)]},
-            scopes=SCOPES,
+            scopes=HOSPITAL_SCOPES,
         )
     )
 
 
 async def register_apps(platform: Platform) -> None:
-    """Register the apps of the demo, or again where the platform has another address than last time."""
-    address = f"{platform.settings.base_url}{APP_PATH}"
-    key = _key(key_file(platform.settings.data, CLINIC_ID), CLINIC_ID)
+    """Register the apps of the demo, again where the address of the platform has changed."""
+    address = f"{platform.settings.base_url}{SAMPLE_APP_PATH}"
+    key = _load_key(private_key_path(platform.settings.data, CLINIC_APP_ID), CLINIC_APP_ID)
     sample = SoftwareClient(
-        client_id=APP_ID,
+        client_id=SAMPLE_APP_ID,
         name="Beispiel-App",
         maker="Exemple Apps",
         scopes=APP_SCOPES,
-        redirect_uris=(address, OWN_MACHINE),
+        redirect_uris=(address, LOOPBACK_REDIRECT_URI),
         launch_url=address,
     )
     clinic = SoftwareClient(
-        client_id=CLINIC_ID,
+        client_id=CLINIC_APP_ID,
         name="Cabinet Modèle",
         maker="Exemple Apps",
         jwks={"keys": [key.as_dict(private=False)]},
         scopes=APP_SCOPES,
-        redirect_uris=(OWN_MACHINE,),
+        redirect_uris=(LOOPBACK_REDIRECT_URI,),
     )
-    known = await platform[Access].clients.named([APP_ID, CLINIC_ID])
+    registered = await platform[Access].clients.find_all([SAMPLE_APP_ID, CLINIC_APP_ID])
     for app in (sample, clinic):
-        if known.get(app.client_id) != app:
+        if registered.get(app.client_id) != app:
             await platform[Access].clients.register(app)
 
 
-def _key(path: Path, name: str) -> ECKey:
-    def make() -> bytes:
+def _load_key(path: Path, name: str) -> ECKey:
+    def generate() -> bytes:
         key = ECKey.generate_key("P-384", parameters={"kid": name, "alg": "ES384", "use": "sig"}, private=True)
         return json.dumps(key.as_dict(private=True), indent=1).encode()
 
-    return ECKey.import_key(json.loads(storage.read_or_create_key(path, make)))
+    return ECKey.import_key(json.loads(storage.read_or_create_key(path, generate)))

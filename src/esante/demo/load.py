@@ -18,13 +18,13 @@ from esante.core.journal import SYSTEM, advance
 from esante.core.storage import NIL, Row, insert
 from esante.core.types import Progress
 from esante.demo import store
-from esante.demo.demo_clients import register_software
-from esante.demo.document_rows import Piece, pieces
-from esante.demo.history.grants import grants, looks
-from esante.demo.history.journal_history import ORIGIN, Past
-from esante.demo.history.record_history import History
+from esante.demo.demo_clients import register_hospital_software
+from esante.demo.history.grants import draw_grants, draw_readings
+from esante.demo.history.journal_history import ORIGIN, JournalHistory
+from esante.demo.history.record_history import RecordHistory
 from esante.demo.model import Citizen, World
-from esante.demo.population.world import PERSONS, SEED, world
+from esante.demo.population.world import PERSONS, SEED, build_world
+from esante.demo.rendered_documents import RenderedDocument, render_range
 from esante.identity.access import Access, requester_of
 from esante.identity.directory import Directory, Person
 
@@ -50,7 +50,7 @@ async def load(
     Raises RuntimeError when another country is in the database.
     """
     now = datetime.now(UTC)
-    known = await store.country(platform.db)
+    known = await store.find_world(platform.db)
     if known is None:
         known = seed, persons, now.date()
         await platform.db.write([store.step_row("world", seed=seed, persons=persons, day=now.date().isoformat())])
@@ -59,7 +59,7 @@ async def load(
             f"the database holds another country (seed {known[0]}, {known[1]} persons):"
             " ask for that one, or choose another --data"
         )
-    country = world(known[2], seed=seed, persons=persons)
+    country = build_world(known[2], seed=seed, persons=persons)
     await _Loader(platform, country, now, progress).run(history)
 
 
@@ -68,12 +68,12 @@ class _Loader:
 
     def __init__(self, platform: Platform, country: World, now: datetime, progress: Progress) -> None:
         self._p, self._world, self._now, self._progress = platform, country, now, progress
-        self._history = History(platform, country, now)
+        self._history = RecordHistory(platform, country, now)
         self._done: set[str] = set()
 
     async def run(self, history: int) -> None:
         """Every step that is not done yet."""
-        self._done = await store.steps(self._p.db)
+        self._done = await store.fetch_done_steps(self._p.db)
         if history:
             await self._past(history)
         await self._step("people", self._people)
@@ -105,7 +105,7 @@ class _Loader:
         """The use of the platform in the months before, straight into the journal, month by month."""
         journal = self._p.journal
         await journal.ensure_months(self._now - timedelta(days=31 * (months + 2)), self._now)
-        for place, told in enumerate(Past(self._world.seed, self._now, months).months()):
+        for place, told in enumerate(JournalHistory(self._world.seed, self._now, months).months()):
             if f"past/{place}" not in self._done:
                 rows = [
                     row
@@ -162,32 +162,32 @@ class _Loader:
                     following = starts[place + AHEAD]
                     waiting.append(self._made(executor, range(following, min(following + CHUNK, count))))
                 made = await waiting.pop(0)
-                rows = [row for piece in made for row in self._history.deposit(piece)]
+                rows = [row for rendered in made for row in self._history.deposit_rows(rendered)]
                 await self._keep([*rows, store.step_row(f"documents/{start}", documents=len(made))])
                 self._progress(min(start + CHUNK, count), count, "documents")
 
-    def _made(self, executor: Executor, numbers: range) -> asyncio.Future[list[Piece]]:
+    def _made(self, executor: Executor, numbers: range) -> asyncio.Future[list[RenderedDocument]]:
         loop, known = asyncio.get_running_loop(), self._world
         arguments = (known.seed, len(known.citizens), known.day, numbers.start, numbers.stop)
-        return loop.run_in_executor(executor, pieces, *arguments)
+        return loop.run_in_executor(executor, render_range, *arguments)
 
     async def _trust(self) -> Sequence[Row]:
         """Grants that are in force, and who looked in the last weeks."""
-        given = grants(self._world, self._now)
-        looked = looks(self._world, given, self._now)
-        rows = [row for grant in given for row in self._history.grant(grant)]
-        known: dict[int, list[Piece]] = {}
+        given = draw_grants(self._world, self._now)
+        looked = draw_readings(self._world, given, self._now)
+        rows = [row for grant in given for row in self._history.grant_rows(grant)]
+        known: dict[int, list[RenderedDocument]] = {}
         for look in looked:
             number = look.citizen.number
             if number not in known:
                 arguments = (self._world.seed, len(self._world.citizens), self._world.day, number, number + 1)
-                known[number] = await asyncio.to_thread(pieces, *arguments)
-            rows += self._history.look(look, known[number])
+                known[number] = await asyncio.to_thread(render_range, *arguments)
+            rows += self._history.reading_rows(look, known[number])
         return rows
 
     async def _choices(self) -> Sequence[Row]:
         """Some deaths, blocks and refusals to share, and an emergency for the operator to review."""
-        access, strangers = self._p[Access], [c for c in self._world.citizens if not c.rich and c.state == "open"]
+        access, strangers = self._p[Access], [c for c in self._world.citizens if not c.showcase and c.state == "open"]
         for citizen in self._world.citizens:
             if citizen.person.deceased_at:
                 await self._p[Directory].mark_deceased(citizen.person.id, citizen.person.deceased_at, actor=SYSTEM)
@@ -209,9 +209,9 @@ class _Loader:
             if practitioner.specialities == ("emergency_medicine",)
             and practitioner.roles[-1].organization_id == hospital
         )
-        patient = [citizen for citizen in self._world.citizens if citizen.rich][-2].person
+        patient = [citizen for citizen in self._world.citizens if citizen.showcase][-2].person
         await self._p[Access].emergencies.declare(
-            self._history.requester(doctor.id),
+            self._history.requester_for(doctor.id),
             patient.identifiers[0].value,
             patient.birth_date,
             "Admise inconsciente aux urgences, antécédents et traitement inconnus",
@@ -219,13 +219,13 @@ class _Loader:
 
     async def _software(self) -> Sequence[Row]:
         """The hospital whose software signs in with a key."""
-        await register_software(self._p, self._world)
+        await register_hospital_software(self._p, self._world)
         return ()
 
     async def _journal(self) -> Sequence[Row]:
         """Seal the journal and let the consumers of access control catch up."""
         sealed = await self._p.journal.sealer.seal_all()
-        for consumer in self._p[Access].readers():
+        for consumer in self._p[Access].consumers():
             while await advance(self._p.db, consumer):
                 pass
         self._progress(1, 1, f"journal ({sealed})" if sealed else "journal")
@@ -234,7 +234,7 @@ class _Loader:
 
 def _account_holders(country: World) -> list[Person]:
     """Those who use the portal: the persons to show, and every sixth of the others with an open record."""
-    citizens = (one for one in country.citizens if one.state == "open" and (one.rich or one.number % 6 == 0))
+    citizens = (one for one in country.citizens if one.state == "open" and (one.showcase or one.number % 6 == 0))
     return [citizen.person for citizen in citizens]
 
 
@@ -255,11 +255,11 @@ async def load_background(platform: Platform) -> None:
 
     Raises: LookupError when no demo is loaded.
     """
-    known, steps = await store.country(platform.db), await store.steps(platform.db)
+    known, steps = await store.find_world(platform.db), await store.fetch_done_steps(platform.db)
     if known is None:
         raise LookupError("there is no demo in this database; run: esante demo")
     months = sum(step.startswith("past/") for step in steps)
-    country = _for_services(world(known[2], seed=known[0], persons=known[1]), datetime.now(UTC), months)
+    country = _for_services(build_world(known[2], seed=known[0], persons=known[1]), datetime.now(UTC), months)
     for step in platform.declared("demo"):
         if step.background:
             await step.load(platform, country, lambda *_: None)

@@ -1,7 +1,7 @@
-"""The types of the synthetic country: its people, and papers as their authors have them in mind.
+"""Types of the synthetic country: its people, and their documents before and after rendering.
 
-A `Paper` says what a document tells without saying how: the same one can become a FHIR document, a PDF, a
-CDA or plain text.
+A `DocumentDraft` is the content of a document without its format: it can be rendered as a FHIR document, a PDF, a CDA
+document or plain text.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from esante.identity.directory import Organization, Person, Practitioner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A condition: ICD-10 code, name, first known on a day."""
+class Diagnosis:
+    """A diagnosis: ICD-10 code, name, and the day on which it was first known."""
 
     icd10: str
     name: str
@@ -22,8 +22,8 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Medicine:
-    """A medicine: ATC code, name with strength, how to take it; `ordered` when this paper prescribes it."""
+class Medication:
+    """A medication: ATC code, name with strength, dosage in words; `ordered` when the document prescribes it."""
 
     atc: str
     name: str
@@ -33,15 +33,15 @@ class Medicine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allergy:
-    """An allergy; `atc` is empty when the allergen is no medicine."""
+    """An allergy; `atc` is empty when the allergen is not a medication."""
 
     atc: str
     name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dose:
-    """A vaccine dose that was given."""
+class VaccineDose:
+    """An administered dose of a vaccine."""
 
     atc: str
     name: str
@@ -50,8 +50,8 @@ class Dose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A laboratory value: LOINC code and name, UCUM unit, normal range, and H, L or N."""
+class LaboratoryResult:
+    """A laboratory result: LOINC code, long and short name, UCUM unit, reference range, and the flag H, L or N."""
 
     loinc: str
     long: str
@@ -66,18 +66,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
-    """Something done: its name, and when."""
+    """A procedure: its name, and when it was performed."""
 
     name: str
     at: datetime
 
 
-Fact = Problem | Medicine | Allergy | Dose | Result | Procedure
+Fact = Diagnosis | Medication | Allergy | VaccineDose | LaboratoryResult | Procedure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A section: its LOINC code, its text in paragraphs, and the facts it tells, all of one type."""
+    """A section of a document: LOINC code, text in paragraphs, and facts, all of one type."""
 
     code: str
     text: tuple[str, ...] = ()
@@ -86,31 +86,34 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citizen:
-    """A person of the country, with what her care and her record need beyond the directory.
+    """A person of the country, with what their care and their record need beyond the directory.
 
-    `language`: lb, fr, de, pt or en. `gp`: place of the general practitioner among the practitioners.
-    `state` is a record state; `announced_at` the day of the letter (of
-    nobody yet whose state is "none"); `ended_at` when she objected or closed
-    the record. `conditions`: lasting conditions with the day they began; `stays`: stays in hospital
-    that are sure to have been; `rich`: a person to show.
+    `number`: index among the citizens. `language`: lb, fr, de, pt or en. `gp_index`: index of the general practitioner
+    among the practitioners. `state` is a record state; `announced_at` is the day of the letter (not sent yet where the
+    state is "none"); `ended_at` is when the person objected or closed the record. `conditions`: lasting conditions
+    with the day they began. `stays`: hospital stays that happen in any case, with their first day. `showcase`: one of
+    the personas, with a richer record.
     """
 
     number: int
     person: Person
     language: str
-    gp: int
+    gp_index: int
     state: str
     announced_at: datetime
     ended_at: datetime | None = None
     conditions: Mapping[str, date] = field(default_factory=dict)
     stays: Mapping[str, date] = field(default_factory=dict)
-    rich: bool = False
+    showcase: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
-    """What a document tells. `author` None: the person herself. `at`: when it was written; `kind` names its
-    title, `type` is its LOINC document type, `format` fhir, pdf, cda, text or image."""
+class DocumentDraft:
+    """The content of a document, to be rendered in `format` (fhir, pdf, cda, text or image).
+
+    `author` None: the person themselves. `at`: when it was written. `kind` is the key of its title, `type` the LOINC
+    code of its document type.
+    """
 
     kind: str
     type: str
@@ -126,10 +129,10 @@ class Paper:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDocument:
-    """A document to be loaded: its paper, its bytes, when it came in, and how far it goes."""
+    """A rendered document to load: its draft, its bytes, when it was deposited, and its confidentiality."""
 
     id: UUID
-    paper: Paper
+    draft: DocumentDraft
     media_type: str
     content: bytes
     deposited_at: datetime
@@ -138,7 +141,7 @@ class DemoDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The whole country as it is on `day`: the same for the same seed, number of persons and day."""
+    """The country as it is on `day`: the same for the same seed, number of persons and day."""
 
     seed: int
     day: date

@@ -1,4 +1,4 @@
-"""All SQL of the demo: which steps of loading are done."""
+"""SQL of the demo: the finished steps of loading."""
 
 from datetime import date
 from typing import Any
@@ -11,19 +11,19 @@ STEP = Table("demo_step", Kind.LOCAL, {"step": "text", "detail": "jsonb"})
 
 
 def step_row(step: str, **detail: Any) -> Row:
-    """The row that notes a step as done."""
+    """Return the row that records a step as finished."""
     return STEP, (step, orjson.dumps(detail).decode())
 
 
-async def steps(db: Database) -> set[str]:
-    """The steps that are done."""
+async def fetch_done_steps(db: Database) -> set[str]:
+    """Return the names of the finished steps."""
     return {row["step"] for row in await db.fetch("SELECT step FROM demo_step")}
 
 
-async def country(db: Database) -> tuple[int, int, date] | None:
-    """Seed, number of persons and day of the country in the database; None when there is none."""
+async def find_world(db: Database) -> tuple[int, int, date] | None:
+    """Return seed, number of persons and day of the country in the database; None when there is none."""
     detail = await db.fetchval("SELECT detail FROM demo_step WHERE step = 'world'")
     if detail is None:
         return None
-    found = orjson.loads(detail)
-    return found["seed"], found["persons"], date.fromisoformat(found["day"])
+    stored = orjson.loads(detail)
+    return stored["seed"], stored["persons"], date.fromisoformat(stored["day"])

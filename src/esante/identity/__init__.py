@@ -1,1 +1,1 @@
-"""Who is who, and who may do what: the directory and access control."""
+"""The identity layer: the directory of persons and professionals, and access control."""

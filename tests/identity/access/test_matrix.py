@@ -1,11 +1,11 @@
-"""The dated data: complete, with its sources, and refused when it is wrong."""
+"""The dated rules of access: complete, with their sources, and refused when they are wrong."""
 
 from datetime import date
 
 import pytest
 
 from esante.identity.access import GrantKind, matrix, policy, rights
-from esante.identity.access.matrix import load_matrix, load_policies
+from esante.identity.access.matrix import parse_matrix, parse_policies
 from esante.identity.directory import catalogue
 
 HEAD = "profession,category,read,write,valid_from,valid_to,legal_source,verified\n"
@@ -24,26 +24,26 @@ CATEGORIES = {
 }
 
 
-def test_the_matrix_speaks_of_every_profession_kind_of_organisation_and_category():
+def test_matrix_has_every_holder_and_category():
     lists = catalogue()
     holders = {"patient", *lists.professions, *lists.organization_kinds}
     assert set(rights(date(2026, 1, 1))) == {(holder, category) for holder in holders for category in CATEGORIES}
 
 
-def test_nothing_claims_to_be_verified_that_has_no_article():
+def test_verified_lines_name_an_article():
     assert all(right.legal_source for right in matrix())
     assert not [right for right in matrix() if right.verified and "not read" in right.legal_source]
 
 
-def test_before_its_first_day_the_matrix_allows_nothing():
+def test_no_rights_before_first_period():
     assert rights(date(2019, 12, 31)) == {}
 
 
-def test_lines_change_on_their_day():
+def test_lines_are_in_force_by_day():
     text = HEAD + "doctor,letter,yes,yes,2020-01-01,2027-01-01,x,no\ndoctor,letter,yes,no,2027-01-01,,x,no\n"
-    old, new = load_matrix(text)
-    assert (old.holds(date(2026, 12, 31)), old.holds(date(2027, 1, 1))) == (True, False)
-    assert (new.holds(date(2026, 12, 31)), new.holds(date(2027, 1, 1))) == (False, True)
+    old, new = parse_matrix(text)
+    assert (old.is_in_force(date(2026, 12, 31)), old.is_in_force(date(2027, 1, 1))) == (True, False)
+    assert (new.is_in_force(date(2026, 12, 31)), new.is_in_force(date(2027, 1, 1))) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_lines_change_on_their_day():
         "nurse,letter,yes,yes,2025-01-01,,x,no",
     ],
 )
-def test_a_wrong_line_is_named(line):
+def test_invalid_line_is_refused_with_its_number(line):
     with pytest.raises(ValueError, match="line 3"):
-        load_matrix(HEAD + "nurse,letter,yes,yes,2020-01-01,,x,no\n" + line + "\n")
+        parse_matrix(HEAD + "nurse,letter,yes,yes,2020-01-01,,x,no\n" + line + "\n")
 
 
-def test_the_terms_reach_every_kind_of_grant_but_no_hidden_document():
+def test_policy_covers_every_grant_kind_but_no_hidden_document():
     terms = policy(date(2026, 1, 1))
     assert set(terms.reach) == set(GrantKind)
     assert not any("hidden" in levels for levels in terms.reach.values())
@@ -70,6 +70,6 @@ def test_the_terms_reach_every_kind_of_grant_but_no_hidden_document():
     assert not set(terms.code_alphabet) & set("0O1IL5S8B2ZUV")
 
 
-def test_terms_without_a_period_are_refused():
-    with pytest.raises(ValueError, match="no period"):
-        load_policies("period = []")
+def test_policy_without_period_is_refused():
+    with pytest.raises(ValueError, match="there is no"):
+        parse_policies("period = []")

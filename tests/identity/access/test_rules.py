@@ -1,4 +1,4 @@
-"""The decision: each rule, and all of it against a slow twin that is written from the list of laws."""
+"""The access decision: each rule, and all of it against an oracle that is written from the list of laws."""
 
 import csv
 import re
@@ -122,11 +122,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("consent", "requester", "action", "item", "purpose", "rule"), CASES)
-def test_each_rule_decides_its_case(consent, requester, action, item, purpose, rule):
+def test_case_is_decided_by_its_rule(consent, requester, action, item, purpose, rule):
     assert decide(consent, requester, action, item, purpose, NOW).rule == rule
 
 
-def test_the_cases_reach_every_rule_of_the_table():
+def test_cases_cover_every_documented_rule():
     documented = set()
     for row in re.findall(r"^\| ([^|]+) \|", rules.__doc__, re.M)[1:]:
         documented |= _rule_ids(row)
@@ -140,7 +140,7 @@ def _rule_ids(cell):
     return {part if not part.startswith(".") else parts[0].partition(".")[0] + part for part in parts}
 
 
-def test_every_reason_has_plain_words_and_a_verdict_names_its_grant():
+def test_verdicts_have_words_and_grant_verdicts_their_grant():
     for *question, _ in CASES:
         verdict = decide(*question, NOW)
         assert verdict.reason in rules.REASONS
@@ -148,7 +148,7 @@ def test_every_reason_has_plain_words_and_a_verdict_names_its_grant():
         assert (verdict.grant is not None) == verdict.rule.startswith("grant.")
 
 
-# The slow twin: default deny, and each law once, in its own words.
+# The oracle: default deny, and each law once, in plain code over the data files.
 
 MATRIX = list(csv.DictReader((DATA / "matrix.csv").open(encoding="utf-8")))
 TERMS = tomllib.loads((DATA / "policy.toml").read_text(encoding="utf-8"))["period"][0]
@@ -166,7 +166,7 @@ def dead_longer_than(consent, days):
     return consent.deceased_at is not None and NOW - consent.deceased_at >= timedelta(days=days)
 
 
-def twin(consent, requester, action, item, purpose):
+def oracle(consent, requester, action, item, purpose):
     if requester.kind == "patient":
         mine = requester.id == consent.person_id and not dead_longer_than(consent, 0)
         opened = consent.state in ("open", "closed", "objected")
@@ -242,13 +242,13 @@ items = st.builds(
 
 
 @given(consents, requesters, st.sampled_from(Action), items, st.sampled_from(Purpose))
-def test_the_decision_agrees_with_its_slow_twin(consent, requester, action, item, purpose):
+def test_decision_equals_oracle(consent, requester, action, item, purpose):
     verdict = decide(consent, requester, action, item, purpose, NOW)
-    assert verdict.allowed is bool(twin(consent, requester, action, item, purpose))
+    assert verdict.allowed is bool(oracle(consent, requester, action, item, purpose))
 
 
 @given(consents, requesters, items)
-def test_no_grant_opens_a_record_of_which_nothing_could_be_seen(consent, requester, item):
+def test_grant_verdict_implies_opening_grant(consent, requester, item):
     stranger_item = replace(item, author_id=None, organization_id=None)
     verdict = decide(consent, requester, READ, stranger_item, TREAT, NOW)
     if verdict.grant is not None:
@@ -256,17 +256,17 @@ def test_no_grant_opens_a_record_of_which_nothing_could_be_seen(consent, request
 
 
 @given(consents, requesters)
-def test_software_launched_for_another_patient_finds_no_record(consent, requester):
+def test_launched_software_has_no_opening_grant_for_other_patient(consent, requester):
     assert opening_grant(consent, replace(requester, patient=STRANGER), NOW) is None
 
 
 @given(consents, requesters, items)
-def test_a_person_who_takes_everything_back_is_seen_by_authors_and_herself_only(consent, requester, item):
+def test_without_grants_only_authors_and_patient_read(consent, requester, item):
     verdict = decide(replace(consent, grants=()), requester, READ, item, TREAT, NOW)
     assert not verdict.allowed or verdict.rule in ("patient.read", "author.self", "author.organization")
 
 
-def test_the_life_of_a_record_has_no_other_ways():
+def test_state_transitions_are_exactly_the_documented_ones():
     ways = {(s, act): rules.next_state(s, act) for s, act in product(RecordState, ("object", "close", "reopen", "x"))}
     assert {way: after for way, after in ways.items() if after} == {
         (RecordState.ANNOUNCED, "object"): RecordState.OBJECTED,

@@ -1,4 +1,4 @@
-"""The FHIR face of the directory, asked as a client asks it."""
+"""The FHIR API of the directory over HTTP."""
 
 from collections import namedtuple
 from dataclasses import replace
@@ -14,7 +14,7 @@ from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Problem
 from esante.identity.directory import PersonRead, PersonSearched
 from esante.identity.directory.api import SEARCHES, capabilities, routes
-from tests.identity.directory.conftest import (
+from tests.support.directory_entries import (
     EHEALTH_ID,
     MATRICULE,
     MRN,
@@ -27,40 +27,40 @@ from tests.identity.directory.conftest import (
 
 BASE = "http://esante.test/fhir"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-Asker = namedtuple("Asker", "only actor origin scopes")
+Caller = namedtuple("Caller", "only_person_id actor origin scopes")
 
 
 class World:
-    """Some entries, and an application whose caller the header `x-asker` names."""
+    """Some entries, and an application whose caller is named by the header `x-caller`."""
 
     def __init__(self, directory):
-        self.askers = {}
-        self.be("hospital", "organization")
-        self.app = Starlette(routes=routes(directory, self.authenticate, BASE), exception_handlers=HANDLERS)
+        self.callers = {}
+        self.add_caller("hospital", "organization")
+        self.app = Starlette(routes=routes(directory, self.authorize, BASE), exception_handlers=HANDLERS)
 
-    def be(self, name, kind, id_=None, scopes=None):
+    def add_caller(self, name, kind, id_=None, scopes=None):
         id_ = id_ or uuid7()
         only = id_ if kind == "patient" else None
-        self.askers[name] = Asker(only, Actor(kind=kind, id=id_, name=name), "192.0.2.7", scopes)
+        self.callers[name] = Caller(only, Actor(kind=kind, id=id_, name=name), "192.0.2.7", scopes)
 
-    async def authenticate(self, request, resource, letters):
+    async def authorize(self, request, resource, letters):
         try:
-            asker = self.askers[request.headers["x-asker"]]
+            caller = self.callers[request.headers["x-caller"]]
         except KeyError:
             raise Problem(401, "login", "Please sign in.") from None
-        if asker.scopes is not None and f"{resource}.{letters}" not in asker.scopes:
+        if caller.scopes is not None and f"{resource}.{letters}" not in caller.scopes:
             raise Problem(403, "forbidden", "The token does not cover this.")
-        return asker
+        return caller
 
-    async def ask(self, path, asker="hospital", method="GET", headers=None, **more):
+    async def ask(self, path, caller="hospital", method="GET", headers=None, **more):
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             return await client.request(
-                method, f"{BASE}/{path}", headers={"x-asker": asker, **(headers or {})}, **more
+                method, f"{BASE}/{path}", headers={"x-caller": caller, **(headers or {})}, **more
             )
 
     async def found(self, path, **params):
-        """The resources a search finds."""
+        """Return the resources that a search finds."""
         answer = await self.ask(path, params=params)
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "application/fhir+json"
@@ -98,12 +98,12 @@ async def world(directory):
             ),
         )
     )
-    world.be("anne", "patient", world.anne.id)
+    world.add_caller("anne", "patient", world.anne.id)
     return world
 
 
 def refusal(answer, status):
-    """The one issue of an OperationOutcome."""
+    """Return the only issue of an OperationOutcome."""
     assert answer.status_code == status, answer.text
     outcome = answer.json()
     assert outcome["resourceType"] == "OperationOutcome"
@@ -111,7 +111,7 @@ def refusal(answer, status):
     return outcome["issue"][0]
 
 
-async def test_a_patient_is_read_as_r4(world, directory):
+async def test_read_returns_r4_patient(world, directory):
     at = datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
     person = await directory.register_person(replace(a_person(), deceased_at=at))
     answer = await world.ask(f"Patient/{person.id}")
@@ -136,7 +136,7 @@ async def test_a_patient_is_read_as_r4(world, directory):
     }
 
 
-async def test_a_patient_is_found_by_each_form_of_identifier(world):
+async def test_patient_is_found_by_each_form_of_identifier(world):
     matricule = next(i.value for i in world.anne.identifiers if i.system == MATRICULE)
     anne = [str(world.anne.id)]
     assert await world.ids("Patient", identifier=f"{MATRICULE}|{matricule}") == anne
@@ -148,7 +148,7 @@ async def test_a_patient_is_found_by_each_form_of_identifier(world):
     assert await world.ids("Patient", _id="not-an-id") == []
 
 
-async def test_a_patient_is_found_by_exact_traits_alone(world):
+async def test_patient_is_found_by_exact_traits_only(world):
     anne = [str(world.anne.id)]
     assert await world.ids("Patient", family="ubel klein", birthdate="1990-05-17") == anne
     assert (
@@ -178,7 +178,7 @@ async def test_a_patient_is_found_by_exact_traits_alone(world):
         "gender=female",
     ],
 )
-async def test_a_search_for_many_persons_is_refused(world, query):
+async def test_search_with_too_few_criteria_is_refused(world, query):
     issue = refusal(await world.ask(f"Patient?{query}"), 400)
     assert issue["code"] == "required"
     assert "birthdate" in issue["diagnostics"]
@@ -207,14 +207,14 @@ async def test_a_search_for_many_persons_is_refused(world, query):
         ("identifier=x&_count=many", "_count"),
     ],
 )
-async def test_a_wrong_search_says_where(world, query, place):
+async def test_invalid_search_is_refused_with_its_place(world, query, place):
     issue = refusal(await world.ask(f"Patient?{query}"), 400)
     assert issue["expression"] == [place]
     assert len(issue["diagnostics"]) < 300
 
 
 @pytest.mark.parametrize("value", ["' OR '1'='1", "'; DROP TABLE person; --", "%", "_", "\\", "(SELECT 1)", "💉"])
-async def test_text_that_looks_like_sql_is_text(world, value):
+async def test_sql_in_parameters_is_plain_text(world, value):
     assert await world.ids("Patient", identifier=value) == []
     assert await world.ids("Patient", family=value, birthdate="1990-05-17") == []
     assert await world.ids("Practitioner", name=value) == []
@@ -223,14 +223,14 @@ async def test_text_that_looks_like_sql_is_text(world, value):
     assert await world.ids("Patient", _id=str(world.anne.id)) == [str(world.anne.id)]
 
 
-async def test_html_in_a_name_comes_back_as_the_text_it_is(world):
+async def test_html_in_name_is_returned_as_text(world):
     found = await world.found("Patient", family="script alert 1 script", birthdate="1950-01-02")
     assert [patient["name"][0]["family"] for patient in found] == ["<script>alert(1)</script>"]
     assert "communication" not in found[0]
     assert [each["name"] for each in await world.found("Organization", name="bleue")] == ["Clinique <b>Bleue</b>"]
 
 
-async def test_an_unknown_parameter_is_told_of_or_refused(world):
+async def test_unknown_parameter_is_reported_or_refused_when_strict(world):
     params = {"_id": str(world.anne.id), "shoe": "42"}
     answer = (await world.ask("Patient", params=params)).json()
     assert [entry["search"]["mode"] for entry in answer["entry"]] == ["match", "outcome"]
@@ -239,13 +239,13 @@ async def test_an_unknown_parameter_is_told_of_or_refused(world):
     assert refusal(strict, 400)["expression"] == ["shoe"]
 
 
-async def test_wrong_check_digits_are_refused_when_strict(strict):
+async def test_wrong_check_digit_is_refused_when_strict(strict):
     world = World(strict)
     assert refusal(await world.ask(f"Patient?identifier={MATRICULE}%7C1893120105733"), 400)["code"] == "value"
     assert await world.ids("Patient", identifier=f"{MATRICULE}|1893120105732") == []
 
 
-async def test_a_search_by_post_is_the_same_search(world):
+async def test_search_by_post_equals_search_by_get(world):
     matricule = next(i.value for i in world.anne.identifiers if i.system == MATRICULE)
     form = {"identifier": f"{MATRICULE}|{matricule}"}
     posted = await world.ask("Patient/_search", method="POST", data=form)
@@ -256,23 +256,23 @@ async def test_a_search_by_post_is_the_same_search(world):
     assert refusal(await world.ask("Patient/_search", method="POST", content=b"\xff=%ff", headers=FORM), 400)
 
 
-async def test_only_who_signed_in_is_answered(world):
+async def test_anonymous_requests_are_unauthorized(world):
     for path in ("Patient?_id=1", f"Patient/{world.anne.id}", "Practitioner", f"Organization/{world.clinic.id}"):
-        assert refusal(await world.ask(path, asker="nobody"), 401)["code"] == "login"
+        assert refusal(await world.ask(path, caller="nobody"), 401)["code"] == "login"
 
 
-async def test_a_patient_sees_herself_and_others_are_as_absent(world, journal):
+async def test_other_persons_are_like_absent_for_patient(world, journal):
     own = f"Patient/{world.anne.id}"
-    assert (await world.ask(own, asker="anne")).json()["id"] == str(world.anne.id)
-    other = await world.ask(f"Patient/{world.marc.id}", asker="anne")
-    nobody = await world.ask(f"Patient/{uuid7()}", asker="anne")
-    nonsense = await world.ask("Patient/nonsense", asker="anne")
+    assert (await world.ask(own, caller="anne")).json()["id"] == str(world.anne.id)
+    other = await world.ask(f"Patient/{world.marc.id}", caller="anne")
+    nobody = await world.ask(f"Patient/{uuid7()}", caller="anne")
+    nonsense = await world.ask("Patient/nonsense", caller="anne")
     assert other.status_code == nobody.status_code == nonsense.status_code == 404
     assert other.content == nobody.content == nonsense.content
 
     def search(person):
         query = {"family": person.family, "birthdate": person.birth_date.isoformat()}
-        return world.ask("Patient", asker="anne", params=query)
+        return world.ask("Patient", caller="anne", params=query)
 
     assert len((await search(world.anne)).json()["entry"]) == 1
     assert "entry" not in (await search(world.marc)).json()
@@ -281,7 +281,7 @@ async def test_a_patient_sees_herself_and_others_are_as_absent(world, journal):
     assert (entries[0].actor.name, entries[0].event.allowed) == ("anne", False)
 
 
-async def test_searches_are_journalled_with_who_and_from_where(world, journal, db):
+async def test_searches_are_journalled_with_actor_and_origin(world, journal, db):
     await world.ids("Patient", _id=str(world.marc.id))
     entry = (await journal.entries_of(world.marc.id, [PersonSearched], limit=1))[0]
     assert (entry.actor.name, entry.origin) == ("hospital", "192.0.2.7")
@@ -293,7 +293,7 @@ async def test_searches_are_journalled_with_who_and_from_where(world, journal, d
     assert not any(b"nobody-has-this" in row["content"] for row in contents)
 
 
-async def test_each_interaction_asks_for_its_own_scope(world):
+async def test_interaction_requires_its_scope(world):
     paths = (f"Patient/{world.anne.id}", f"Patient?_id={world.anne.id}", f"Organization/{world.clinic.id}")
     for scopes, expected in (
         ({"Patient.r", "Patient.s", "Organization.r"}, [200, 200, 200]),
@@ -301,11 +301,11 @@ async def test_each_interaction_asks_for_its_own_scope(world):
         ({"Patient.s"}, [403, 200, 403]),
         (set(), [403, 403, 403]),
     ):
-        world.be("software", "organization", scopes=scopes)
-        assert [(await world.ask(path, asker="software")).status_code for path in paths] == expected
+        world.add_caller("software", "organization", scopes=scopes)
+        assert [(await world.ask(path, caller="software")).status_code for path in paths] == expected
 
 
-async def test_a_practitioner_is_read_as_r4(world):
+async def test_read_returns_r4_practitioner_and_roles(world):
     profession = "https://esante.lu/fhir/CodeSystem/profession"
     speciality = "https://esante.lu/fhir/CodeSystem/speciality"
 
@@ -338,7 +338,7 @@ async def test_a_practitioner_is_read_as_r4(world):
     assert (await world.ask(f"PractitionerRole/{present.id}")).json()["period"] == {"start": "2020-01-01"}
 
 
-async def test_an_organization_is_read_as_r4(world):
+async def test_read_returns_r4_organization(world):
     kind = {"system": "https://esante.lu/fhir/CodeSystem/profession", "code": "hospital", "display": "Hospital"}
     assert (await world.ask(f"Organization/{world.clinic.id}")).json() == {
         "resourceType": "Organization",
@@ -351,7 +351,7 @@ async def test_an_organization_is_read_as_r4(world):
     }
 
 
-async def test_professionals_and_houses_are_searched(world):
+async def test_practitioners_and_organizations_are_searched(world):
     doctor, clinic = str(world.doctor.id), str(world.clinic.id)
     number = world.doctor.identifiers[0].value
     assert await world.ids("Practitioner", name="kief") == [doctor]
@@ -365,7 +365,7 @@ async def test_professionals_and_houses_are_searched(world):
     assert await world.ids("Organization", _id=clinic, type="pharmacy") == []
 
 
-async def test_roles_are_searched_by_who_where_and_what(world):
+async def test_roles_are_searched_by_practitioner_organization_and_specialty(world):
     past, present = (str(role.id) for role in world.doctor.roles)
     speciality = "https://esante.lu/fhir/CodeSystem/speciality"
     doctor, clinic = f"Practitioner/{world.doctor.id}", f"Organization/{world.clinic.id}"
@@ -379,22 +379,22 @@ async def test_roles_are_searched_by_who_where_and_what(world):
     assert await world.ids("PractitionerRole", _id=past) == [past]
 
 
-async def test_pages_follow_each_other_by_their_links(world, directory):
+async def test_next_links_lead_through_all_pages(world, directory):
     twins = [a_practitioner(family="Seitenweise") for _ in range(5)]
     await directory.register_practitioners(twins)
-    path, seen, pages = "Practitioner?name=seiten&_count=2", [], 0
+    path, found, pages = "Practitioner?name=seiten&_count=2", [], 0
     while path:
         bundle = (await world.ask(path)).json()
-        seen += [entry["resource"]["id"] for entry in bundle["entry"]]
+        found += [entry["resource"]["id"] for entry in bundle["entry"]]
         pages += 1
         links = {link["relation"]: link["url"] for link in bundle["link"]}
         path = links.get("next", "").removeprefix(f"{BASE}/")
-    assert (pages, sorted(seen)) == (3, sorted(str(twin.id) for twin in twins))
+    assert (pages, sorted(found)) == (3, sorted(str(twin.id) for twin in twins))
     assert refusal(await world.ask("Practitioner?_cursor=nonsense"), 400)["code"] == "invalid"
     assert refusal(await world.ask("PractitionerRole?_cursor=WyJhIl0"), 400)["code"] == "invalid"
 
 
-async def test_homonyms_of_one_day_come_page_by_page(world, directory):
+async def test_homonyms_are_returned_in_pages(world, directory):
     twins = [a_person(family="Doppel", birth_date=date(2001, 1, 1)) for _ in range(3)]
     await directory.register_persons(twins)
     traits = {"family": "doppel", "birthdate": "2001-01-01"}
@@ -406,13 +406,13 @@ async def test_homonyms_of_one_day_come_page_by_page(world, directory):
     assert "next" not in {link["relation"] for link in second["link"]}
 
 
-async def test_nothing_can_be_written_here(world):
+async def test_writes_are_not_allowed(world):
     for method in ("PUT", "DELETE", "PATCH"):
         assert refusal(await world.ask(f"Patient/{world.anne.id}", method=method), 405)
     assert refusal(await world.ask("Patient", method="POST", json={}), 405)
 
 
-def test_the_capability_statement_names_every_search():
+def test_capability_statement_lists_every_search():
     entries = {entry["type"]: entry for entry in capabilities()}
     assert set(entries) == {"Patient", "Practitioner", "PractitionerRole", "Organization"}
     for type_, entry in entries.items():

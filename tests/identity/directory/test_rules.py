@@ -1,4 +1,4 @@
-"""Check digits against plain twins, forms of identifiers, names as they are compared."""
+"""Check digits against oracles, formats of identifiers, normalisation of names."""
 
 from datetime import date
 from uuid import UUID
@@ -14,14 +14,14 @@ from esante.identity.directory import (
     catalogue,
     matricule,
     matricule_faults,
-    normalised,
+    normalize_name,
     rules,
 )
 
 DIGITS = st.text("0123456789", min_size=1, max_size=20)
 MATRICULE = catalogue().system("matricule").uri
 
-# The symmetries of a pentagon as permutations of its corners: 0-4 turn it, 5-9 mirror it, then turn it.
+# The symmetries of a pentagon as permutations of its corners: 0-4 rotate it, 5-9 reflect and rotate it.
 SYMMETRIES = [tuple((corner + turn) % 5 for corner in range(5)) for turn in range(5)] + [
     tuple((turn - corner) % 5 for corner in range(5)) for turn in range(5)
 ]
@@ -54,56 +54,56 @@ def luhn_holds(digits):
 
 
 @given(DIGITS)
-def test_exactly_one_verhoeff_digit_completes_a_number(digits):
+def test_verhoeff_digit_is_the_only_valid_one(digits):
     assert [d for d in "0123456789" if verhoeff_holds(digits + d)] == [rules.verhoeff_digit(digits)]
 
 
 @given(DIGITS)
-def test_exactly_one_luhn_digit_completes_a_number(digits):
+def test_luhn_digit_is_the_only_valid_one(digits):
     assert [d for d in "0123456789" if luhn_holds(digits + d)] == [rules.luhn_digit(digits)]
 
 
 @pytest.mark.parametrize(("digits", "check"), [("236", "3"), ("12345", "1"), ("142857", "0")])
-def test_verhoeff_known_answers(digits, check):
+def test_verhoeff_digit_of_published_examples(digits, check):
     assert rules.verhoeff_digit(digits) == check
 
 
 @given(DIGITS, st.data())
-def test_verhoeff_finds_every_wrong_digit_and_every_swap_of_neighbours(digits, data):
-    whole = digits + rules.verhoeff_digit(digits)
-    place = data.draw(st.integers(0, len(whole) - 1))
-    other = data.draw(st.sampled_from([d for d in "0123456789" if d != whole[place]]))
-    assert not verhoeff_holds(whole[:place] + other + whole[place + 1 :])
-    left = data.draw(st.integers(0, len(whole) - 2))
-    swapped = whole[:left] + whole[left + 1] + whole[left] + whole[left + 2 :]
-    assert swapped == whole or not verhoeff_holds(swapped)
+def test_verhoeff_detects_wrong_digit_and_adjacent_swap(digits, data):
+    number = digits + rules.verhoeff_digit(digits)
+    place = data.draw(st.integers(0, len(number) - 1))
+    other = data.draw(st.sampled_from([d for d in "0123456789" if d != number[place]]))
+    assert not verhoeff_holds(number[:place] + other + number[place + 1 :])
+    left = data.draw(st.integers(0, len(number) - 2))
+    swapped = number[:left] + number[left + 1] + number[left] + number[left + 2 :]
+    assert swapped == number or not verhoeff_holds(swapped)
 
 
-def test_the_printed_example_of_the_matricule_is_right():
+def test_published_matricule_has_no_faults():
     assert matricule_faults("1893120105732") == ()
     assert matricule(date(1893, 12, 1), 57) == "1893120105732"
 
 
 @given(st.dates(date(1890, 1, 1), date(2099, 12, 31)), st.integers(0, 999))
-def test_a_made_matricule_is_right_and_begins_with_the_date(birth_date, serial):
-    made = matricule(birth_date, serial)
-    assert made[:11] == f"{birth_date:%Y%m%d}{serial:03}"
-    assert len(made) == 13
-    assert luhn_holds(made[:12])
-    assert verhoeff_holds(made[:11] + made[12])
-    assert matricule_faults(made) == ()
+def test_generated_matricule_has_no_faults_and_begins_with_date(birth_date, serial):
+    number = matricule(birth_date, serial)
+    assert number[:11] == f"{birth_date:%Y%m%d}{serial:03}"
+    assert len(number) == 13
+    assert luhn_holds(number[:12])
+    assert verhoeff_holds(number[:11] + number[12])
+    assert matricule_faults(number) == ()
 
 
 @given(st.dates(date(1890, 1, 1), date(2099, 12, 31)), st.integers(0, 999), st.data())
-def test_one_wrong_digit_in_a_matricule_is_found(birth_date, serial, data):
-    made = matricule(birth_date, serial)
+def test_wrong_digit_in_matricule_is_a_fault(birth_date, serial, data):
+    number = matricule(birth_date, serial)
     place = data.draw(st.integers(0, 12))
-    other = data.draw(st.sampled_from([d for d in "0123456789" if d != made[place]]))
-    assert matricule_faults(made[:place] + other + made[place + 1 :]) != ()
+    other = data.draw(st.sampled_from([d for d in "0123456789" if d != number[place]]))
+    assert matricule_faults(number[:place] + other + number[place + 1 :]) != ()
 
 
 @pytest.mark.parametrize("serial", [-1, 1000])
-def test_a_serial_number_has_three_digits(serial):
+def test_serial_number_outside_three_digits_is_refused(serial):
     with pytest.raises(ValueError, match="three digits"):
         matricule(date(2000, 1, 1), serial)
 
@@ -125,11 +125,11 @@ def codes(faults):
         ("1893120105743", ["luhn", "verhoeff"]),
     ],
 )
-def test_faults_of_a_matricule(value, found):
+def test_matricule_faults(value, found):
     assert codes(matricule_faults(value)) == found
 
 
-def test_a_test_number_of_the_cns_has_faults_but_none_that_a_lenient_check_refuses():
+def test_cns_test_number_has_only_soft_faults():
     faults = matricule_faults("1900123456712")
     assert codes(faults) == ["date", "luhn", "verhoeff"]
     assert not any(fault.hard for fault in faults)
@@ -151,15 +151,15 @@ def with_check_digits(eleven):
         ("00001201123", ["date"]),
     ],
 )
-def test_the_date_in_a_matricule_must_exist_or_be_unknown(eleven, found):
+def test_date_of_matricule_must_exist_or_be_unknown(eleven, found):
     assert codes(matricule_faults(with_check_digits(eleven))) == found
 
 
-def test_the_old_form_takes_the_digit_of_each_of_three_series():
+def test_old_matricule_accepts_digit_of_each_series():
     # 1*5 + 9*4 + 5*3 + 1*6 + 1*4 + 1*2 = 68 = 6 * 11 + 2: 11 - 2 = 9; 12 - 2 = 10 is not given; 13 - 2 = 11 is 0
-    assert rules.old_digits("1950010101") == {"9", "0"}
+    assert rules.old_check_digits("1950010101") == {"9", "0"}
     # the last term 2*2: 70 = 6 * 11 + 4, so 11 - 4, 12 - 4 and 13 - 4
-    assert rules.old_digits("1950010102") == {"7", "8", "9"}
+    assert rules.old_check_digits("1950010102") == {"7", "8", "9"}
     assert codes(matricule_faults("19500101027")) == []
     assert codes(matricule_faults("19500101021")) == ["mod11"]
     assert codes(matricule_faults("19501301021"))[0] == "date"
@@ -173,9 +173,9 @@ def test_the_old_form_takes_the_digit_of_each_of_three_series():
         ("ehealth_id", "12 34 56 78 90", "1234567890"),
     ],
 )
-def test_an_identifier_is_stored_without_blanks_and_separators(system, value, stored):
+def test_canonical_identifier_has_no_blanks_and_separators(system, value, stored):
     lists = catalogue()
-    identifier = rules.canonical(Identifier(lists.system(system).uri, value), lists.systems)
+    identifier = rules.canonicalize_identifier(Identifier(lists.system(system).uri, value), lists.systems)
     assert identifier.value == stored
     assert rules.identifier_faults(identifier, lists.systems) == ()
 
@@ -195,7 +195,7 @@ def test_an_identifier_is_stored_without_blanks_and_separators(system, value, st
         ("http://hospital.example/mrn", "a\0b", ["unprintable"]),
     ],
 )
-def test_faults_of_identifiers(system, value, found):
+def test_identifier_faults(system, value, found):
     assert codes(rules.identifier_faults(Identifier(system, value), catalogue().systems)) == found
 
 
@@ -214,20 +214,20 @@ def test_faults_of_identifiers(system, value, found):
         ("", ""),
     ],
 )
-def test_names_as_they_are_compared(written, compared):
-    assert normalised(written) == compared
+def test_normalized_name(written, compared):
+    assert normalize_name(written) == compared
 
 
 @given(st.text())
-def test_normalising_twice_changes_nothing_and_leaves_words_only(text):
-    once = normalised(text)
-    assert normalised(once) == once
+def test_normalization_is_idempotent_and_leaves_words_only(text):
+    once = normalize_name(text)
+    assert normalize_name(once) == once
     assert all(char.isalnum() or char == " " for char in once)
 
 
 @given(st.text(st.characters(max_codepoint=0xFF)))
-def test_case_does_not_count(text):
-    assert normalised(text.upper()) == normalised(text.lower()) == normalised(text)
+def test_normalization_ignores_case(text):
+    assert normalize_name(text.upper()) == normalize_name(text.lower()) == normalize_name(text)
 
 
 PERSON = Person(
@@ -258,16 +258,5 @@ PERSON = Person(
         (PersonQuery(value="7", sex="male"), False),
     ],
 )
-def test_a_query_matches_exactly_or_not_at_all(query, expected):
+def test_query_matches_exactly(query, expected):
     assert rules.matches(PERSON, query) is expected
-
-
-def test_the_lists_name_where_each_entry_comes_from():
-    lists = catalogue()
-    terms = [*lists.professions.values(), *lists.organization_kinds.values(), *lists.specialities.values()]
-    assert all(entry.legal_source and entry.label for entry in [*terms, *lists.systems])
-    assert {"doctor", "nurse", "admin"} <= set(lists.professions)
-    assert {"hospital", "prevention"} <= set(lists.organization_kinds)
-    assert isinstance(lists.dated, date)
-    with pytest.raises(KeyError):
-        lists.system("passport")

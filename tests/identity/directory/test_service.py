@@ -1,4 +1,4 @@
-"""Finding and keeping persons, professionals and organisations, against a real database."""
+"""The use cases of the directory on a real database."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,7 @@ from esante.identity.directory import (
     PersonSearched,
     PersonUpdated,
 )
-from tests.identity.directory.conftest import (
+from tests.support.directory_entries import (
     EHEALTH_ID,
     MATRICULE,
     MRN,
@@ -33,20 +33,20 @@ from tests.identity.directory.conftest import (
 NURSE = Actor(kind="practitioner", id=UUID(int=7), name="Nurse")
 
 
-async def told(journal, person_id, type_):
-    """The journal's entries of one type about a person, oldest first."""
+async def events_of(journal, person_id, type_):
+    """Return the events of one type about a person, oldest first."""
     entries = await journal.entries_of(person_id, [type_])
     return [entry.event for entry in reversed(entries)]
 
 
-async def searched_in_vain(db):
-    """How many entries tell of a search that found nobody."""
+async def count_empty_searches(db):
+    """Return the number of journalled searches that found nobody."""
     return await db.fetchval(
         "SELECT count(*) FROM journal_entry WHERE person_id = $1 AND type = 'directory.person_searched'", UUID(int=0)
     )
 
 
-async def test_a_registered_person_is_found_as_given_and_by_every_identifier(directory, journal):
+async def test_registered_person_is_found_by_id_and_every_identifier(directory, journal):
     person = a_person()
     await directory.register_person(person, actor=NURSE)
     assert await directory.person(person.id) == replace(person, identifiers=tuple(sorted_(person.identifiers)))
@@ -55,14 +55,14 @@ async def test_a_registered_person_is_found_as_given_and_by_every_identifier(dir
         assert (await directory.find_person(None, f" {identifier.value} ")).id == person.id
         assert await directory.find_person("", identifier.value) is None
         assert await directory.find_person("urn:another:system", identifier.value) is None
-    assert await told(journal, person.id, PersonRegistered) == [PersonRegistered()]
+    assert await events_of(journal, person.id, PersonRegistered) == [PersonRegistered()]
 
 
 def sorted_(identifiers):
     return sorted(identifiers, key=lambda identifier: (identifier.system, identifier.value))
 
 
-async def test_many_persons_come_by_one_call_and_unknown_ones_are_missing(directory):
+async def test_unknown_ids_are_missing_from_persons(directory):
     people = [a_person() for _ in range(300)]
     await directory.register_persons(people)
     found = await directory.persons([*(person.id for person in people), uuid7()])
@@ -71,7 +71,7 @@ async def test_many_persons_come_by_one_call_and_unknown_ones_are_missing(direct
     assert await directory.persons([]) == {}
 
 
-async def test_one_wrong_person_among_many_keeps_all_out(directory):
+async def test_invalid_person_prevents_registration_of_all(directory):
     good, bad = a_person(), a_person(sex="f")
     with pytest.raises(Problem) as refusal:
         await directory.register_persons([good, bad])
@@ -79,7 +79,7 @@ async def test_one_wrong_person_among_many_keeps_all_out(directory):
     assert await directory.person(good.id) is None
 
 
-async def test_an_identifier_belongs_to_one_person(directory, journal):
+async def test_duplicate_identifier_is_conflict(directory, journal):
     first = a_person()
     await directory.register_person(first)
     second = a_person(identifiers=(first.identifiers[0],))
@@ -87,10 +87,10 @@ async def test_an_identifier_belongs_to_one_person(directory, journal):
         await directory.register_person(second)
     assert refusal.value.status == 409
     assert await directory.person(second.id) is None
-    assert await told(journal, second.id, PersonRegistered) == []
+    assert await events_of(journal, second.id, PersonRegistered) == []
 
 
-async def test_the_same_value_in_two_systems_is_no_answer_without_a_system(directory):
+async def test_ambiguous_value_without_system_finds_nobody(directory):
     value = "SHARED-1"
     first, second = (a_person(identifiers=(Identifier(system, value),)) for system in (MRN, "urn:x:other"))
     await directory.register_persons([first, second])
@@ -98,13 +98,13 @@ async def test_the_same_value_in_two_systems_is_no_answer_without_a_system(direc
     assert (await directory.find_person("urn:x:other", value)).id == second.id
 
 
-async def test_a_wrong_check_digit_is_noted_when_lenient_and_refused_when_strict(directory, strict, journal):
+async def test_wrong_check_digit_is_journalled_or_refused_when_strict(directory, strict, journal):
     person = a_person(identifiers=(Identifier(MATRICULE, "1900123456712"),))
     with pytest.raises(Problem) as refusal:
         await strict.register_person(person)
     assert (refusal.value.status, refusal.value.place) == (400, "persons[0].identifiers[0]")
     await directory.register_person(person)
-    assert await told(journal, person.id, PersonRegistered) == [
+    assert await events_of(journal, person.id, PersonRegistered) == [
         PersonRegistered(findings=("date", "luhn", "verhoeff"))
     ]
     assert (await directory.find_person(MATRICULE, "1900123456712")).id == person.id
@@ -112,7 +112,7 @@ async def test_a_wrong_check_digit_is_noted_when_lenient_and_refused_when_strict
         await strict.find_person(MATRICULE, "1900123456712")
 
 
-def test_a_misspelt_setting_is_refused(db, journal):
+def test_unknown_matricule_check_is_refused(db, journal):
     with pytest.raises(ValueError, match="strict, warn"):
         Directory(db, journal, "Strict")
 
@@ -130,19 +130,21 @@ def test_a_misspelt_setting_is_refused(db, journal):
         ({"deceased_at": datetime(9999, 1, 1, tzinfo=UTC)}, "deceased_at"),
     ],
 )
-async def test_a_wrong_entry_is_refused_with_its_place(directory, changes, place):
+async def test_invalid_person_is_refused_with_its_place(directory, changes, place):
     with pytest.raises(Problem) as refusal:
         await directory.register_person(replace(a_person(), **changes))
     assert (refusal.value.status, refusal.value.place) == (400, f"persons[0].{place}")
     assert refusal.value.remedy
 
 
-async def test_search_is_exact_and_every_finding_is_journalled(directory, journal, db):
+async def test_search_is_exact_and_journalled_for_each_person(directory, journal, db):
     person = a_person(family="Schneider-Löw", given=("Zoé", "Marie"), birth_date=date(1971, 2, 3))
     await directory.register_person(person)
 
     async def search(only=None, **query):
-        found = await directory.search_persons(PersonQuery(**query), actor=NURSE, origin="192.0.2.1", only=only)
+        found = await directory.search_persons(
+            PersonQuery(**query), actor=NURSE, origin="192.0.2.1", only_person_id=only
+        )
         return [each.id for each in found]
 
     traits = {"family": "schneider low", "birth_date": date(1971, 2, 3)}
@@ -150,7 +152,7 @@ async def test_search_is_exact_and_every_finding_is_journalled(directory, journa
     assert await search(**traits, given="ZOE", sex="female") == [person.id]
     assert await search(id=person.id) == [person.id]
     assert await search(system=MRN, value=person.identifiers[1].value) == [person.id]
-    events = await told(journal, person.id, PersonSearched)
+    events = await events_of(journal, person.id, PersonSearched)
     assert [event.by for event in events] == [
         ("family", "birth_date"),
         ("family", "given", "birth_date", "sex"),
@@ -159,55 +161,55 @@ async def test_search_is_exact_and_every_finding_is_journalled(directory, journa
     ]
     assert {event.found for event in events} == {1}
 
-    before = await searched_in_vain(db)
+    before = await count_empty_searches(db)
     assert await search(family="Schneider", birth_date=date(1971, 2, 3)) == []
     assert await search(**traits, given="Marie") == []
     assert await search(**traits, only=uuid7()) == []
     assert await search(family="%", birth_date=date(1971, 2, 3)) == []
-    assert await searched_in_vain(db) == before + 4
-    assert len(await told(journal, person.id, PersonSearched)) == 4
+    assert await count_empty_searches(db) == before + 4
+    assert len(await events_of(journal, person.id, PersonSearched)) == 4
 
 
 @pytest.mark.parametrize(
     "query", [{}, {"family": "Muster"}, {"birth_date": date(1980, 4, 9)}, {"given": "Anne", "sex": "female"}]
 )
-async def test_a_search_that_would_make_a_list_is_refused(directory, query):
+async def test_search_with_too_few_criteria_is_refused(directory, query):
     with pytest.raises(Problem) as refusal:
         await directory.search_persons(PersonQuery(**query), actor=NURSE)
     assert (refusal.value.status, refusal.value.code) == (400, "required")
 
 
-async def test_reading_is_journalled_whether_allowed_or_not(directory, journal):
+async def test_allowed_and_refused_reads_are_journalled(directory, journal):
     person = a_person()
     await directory.register_person(person)
     assert (await directory.read_person(person.id, actor=NURSE)).id == person.id
-    assert await directory.read_person(person.id, actor=NURSE, only=uuid7()) is None
+    assert await directory.read_person(person.id, actor=NURSE, only_person_id=uuid7()) is None
     assert await directory.read_person(uuid7(), actor=NURSE) is None
-    assert [event.allowed for event in await told(journal, person.id, PersonRead)] == [True, False]
+    assert [event.allowed for event in await events_of(journal, person.id, PersonRead)] == [True, False]
 
 
-async def test_an_update_replaces_traits_and_identifiers_and_names_what_changed(directory, journal):
+async def test_update_journals_changed_fields(directory, journal):
     person = await directory.register_person(a_person())
     changed = replace(person, family="Neu", identifiers=(*person.identifiers, Identifier("urn:x:foreign", "F 1")))
     assert await directory.update_person(changed, actor=NURSE) == await directory.person(person.id)
     assert (await directory.find_person("urn:x:foreign", "F1")).family == "Neu"
-    assert await told(journal, person.id, PersonUpdated) == [PersonUpdated(fields=("identifiers", "family"))]
+    assert await events_of(journal, person.id, PersonUpdated) == [PersonUpdated(fields=("identifiers", "family"))]
     await directory.update_person(changed, actor=NURSE)
-    assert len(await told(journal, person.id, PersonUpdated)) == 1
+    assert len(await events_of(journal, person.id, PersonUpdated)) == 1
     await directory.update_person(replace(person, identifiers=()), actor=NURSE)
     assert await directory.find_person("urn:x:foreign", "F1") is None
 
 
-async def test_an_update_that_takes_anothers_identifier_changes_nothing(directory, journal):
+async def test_update_with_identifier_of_other_person_is_conflict(directory, journal):
     first, second = await directory.register_persons([a_person(), a_person()])
     with pytest.raises(Problem) as refusal:
         await directory.update_person(replace(second, family="X", identifiers=first.identifiers), actor=NURSE)
     assert refusal.value.status == 409
     assert await directory.person(second.id) == second
-    assert await told(journal, second.id, PersonUpdated) == []
+    assert await events_of(journal, second.id, PersonUpdated) == []
 
 
-async def test_nobody_cannot_be_updated_or_die(directory):
+async def test_update_and_death_of_unknown_person_are_not_found(directory):
     for act in (
         directory.update_person(a_person(), actor=NURSE),
         directory.mark_deceased(uuid7(), datetime(2024, 1, 1, tzinfo=UTC), actor=NURSE),
@@ -217,18 +219,18 @@ async def test_nobody_cannot_be_updated_or_die(directory):
         assert refusal.value.status == 404
 
 
-async def test_a_death_is_told_once(directory, journal):
+async def test_repeated_death_is_journalled_once(directory, journal):
     person = await directory.register_person(a_person())
     at = datetime(2024, 5, 6, 7, 8, tzinfo=UTC)
     for _ in range(2):
         await directory.mark_deceased(person.id, at, actor=NURSE)
     assert (await directory.person(person.id)).deceased_at == at
-    assert await told(journal, person.id, PersonDeceased) == [PersonDeceased(at=at)]
+    assert await events_of(journal, person.id, PersonDeceased) == [PersonDeceased(at=at)]
     with pytest.raises(Problem):
         await directory.mark_deceased(person.id, datetime.now(UTC) + timedelta(days=1), actor=NURSE)
 
 
-async def test_a_practitioner_comes_with_roles_and_houses_of_a_day(directory):
+async def test_practitioner_has_roles_and_workplaces_of_a_day(directory):
     clinic, practice = an_organization(name="Klinik"), an_organization(name="Praxis", kind="practice")
     await directory.register_organizations([clinic, practice])
     roles = (
@@ -240,13 +242,13 @@ async def test_a_practitioner_comes_with_roles_and_houses_of_a_day(directory):
     assert await directory.practitioner(doctor.id) == doctor
     assert await directory.find_practitioner(EHEALTH_ID, doctor.identifiers[0].value) == doctor
 
-    async def houses(on):
-        return [house.name for house in await directory.organizations_of(doctor.id, on)]
+    async def workplaces(on):
+        return [organization.name for organization in await directory.organizations_of(doctor.id, on)]
 
-    assert await houses(date(2019, 12, 31)) == []
-    assert await houses(date(2020, 1, 1)) == ["Klinik"]
-    assert await houses(date(2023, 12, 31)) == ["Klinik", "Praxis"]
-    assert await houses(date(2024, 1, 1)) == ["Praxis"]
+    assert await workplaces(date(2019, 12, 31)) == []
+    assert await workplaces(date(2020, 1, 1)) == ["Klinik"]
+    assert await workplaces(date(2023, 12, 31)) == ["Klinik", "Praxis"]
+    assert await workplaces(date(2024, 1, 1)) == ["Praxis"]
     assert set(await directory.organizations([clinic.id, practice.id, uuid7()])) == {clinic.id, practice.id}
     code = clinic.identifiers[0].value
     assert await directory.find_organization(PROVIDER_CODE, f"{code[:6]}-{code[6:]}") == clinic
@@ -261,15 +263,15 @@ async def test_a_practitioner_comes_with_roles_and_houses_of_a_day(directory):
         ({"title": "x\n"}, "title"),
     ],
 )
-async def test_a_wrong_practitioner_is_refused(directory, changes, place):
+async def test_invalid_practitioner_is_refused_with_its_place(directory, changes, place):
     with pytest.raises(Problem) as refusal:
         await directory.register_practitioner(a_practitioner(**changes))
     assert (refusal.value.status, refusal.value.place) == (400, f"practitioners[0].{place}")
 
 
-async def test_a_role_must_end_after_it_begins_in_a_known_house(directory):
-    house = await directory.register_organization(an_organization())
-    ends = a_practitioner(roles=(a_role(house, since=date(2024, 1, 2), until=date(2024, 1, 1)),))
+async def test_role_with_wrong_period_or_unknown_organization_is_refused(directory):
+    organization = await directory.register_organization(an_organization())
+    ends = a_practitioner(roles=(a_role(organization, since=date(2024, 1, 2), until=date(2024, 1, 1)),))
     with pytest.raises(Problem) as refusal:
         await directory.register_practitioner(ends)
     assert refusal.value.place == "practitioners[0].roles[0].until"
@@ -278,7 +280,7 @@ async def test_a_role_must_end_after_it_begins_in_a_known_house(directory):
     assert refusal.value.code == "not-found"
 
 
-async def test_practitioners_are_searched_by_beginnings_of_names_page_by_page(directory):
+async def test_practitioners_are_found_by_name_prefixes_in_pages(directory):
     names = ["Aach", "Aachen", "Ähnlich", "Aachén-Zahn", "Baach"]
     await directory.register_practitioners(
         [a_practitioner(family=name, given=("Xaver",), profession="midwife", specialities=()) for name in names]
@@ -308,19 +310,19 @@ async def test_practitioners_are_searched_by_beginnings_of_names_page_by_page(di
     assert pages == [["Aach", "Aachen"], ["Aachén-Zahn", "Ähnlich"], ["Baach"]]
 
 
-async def test_namesakes_are_not_lost_between_pages(directory):
+async def test_pages_keep_practitioners_of_same_name(directory):
     twins = [a_practitioner(family="Zwilling", profession="dietitian", specialities=()) for _ in range(5)]
     await directory.register_practitioners(twins)
-    seen, cursor = [], None
+    found_ids, cursor = [], None
     for _ in range(5):
         page = await directory.search_practitioners("zwill", cursor=cursor, limit=1)
-        seen += [found.id for found in page.items]
+        found_ids += [found.id for found in page.items]
         cursor = page.next
-    assert sorted(seen) == sorted(twin.id for twin in twins)
+    assert sorted(found_ids) == sorted(twin.id for twin in twins)
     assert cursor is None
 
 
-async def test_organizations_are_searched_by_words_and_kind(directory):
+async def test_organizations_are_found_by_word_prefixes_and_kind(directory):
     await directory.register_organizations(
         [
             an_organization(name="Labo Rouge <i>Sud</i>", kind="laboratory"),
@@ -338,14 +340,14 @@ async def test_organizations_are_searched_by_words_and_kind(directory):
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "eyJ9", "WyJhIiwiYiJd", "WyJcdTAwMDAiLCIwMTkzIl0", "WzFd", "é" * 40])
-async def test_a_made_up_cursor_is_refused(directory, cursor):
+async def test_invalid_cursor_is_refused(directory, cursor):
     for search in (directory.search_practitioners, directory.search_organizations):
         with pytest.raises(Problem) as refusal:
             await search("a", cursor=cursor)
         assert refusal.value.status == 400
 
 
-async def test_a_text_of_ten_thousand_letters_is_refused(directory):
+async def test_overlong_search_text_is_refused(directory):
     for search in (directory.search_practitioners, directory.search_organizations):
         with pytest.raises(Problem) as refusal:
             await search("a" * 10_000)

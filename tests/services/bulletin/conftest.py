@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.core.storage import NIL, Objects
-from esante.demo.history.journal_history import ORIGIN, Past
+from esante.demo.history.journal_history import ORIGIN, JournalHistory
 from esante.services.bulletin import Bulletin
 from tests.conftest import create_database, open_journal
 
@@ -40,7 +40,7 @@ async def tell(journal, told) -> None:
 async def with_past(journal, months: int, seed: int = 7, size: float = 0.2) -> None:
     """Fill a journal with the invented use of some months."""
     await journal.ensure_months(NOW - timedelta(days=31 * (months + 2)), NOW + timedelta(days=40))
-    for told in Past(seed, NOW, months, size).months():
+    for told in JournalHistory(seed, NOW, months, size).months():
         await tell(journal, told)
 
 

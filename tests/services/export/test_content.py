@@ -198,7 +198,7 @@ async def test_blocked_closed_opted_out_or_deceased_persons_are_not_exported(pla
     await world.access.restrictions.set_sharing(requester_of(out), False)
     await world.directory.mark_deceased(dead.id, datetime.now(UTC), actor=doctor.actor)
     await world.journal.sealer.seal_all()
-    for reader in world.access.readers():
+    for reader in world.access.consumers():
         while await advance(world.db, reader):
             pass
     found = await platform.export_resources(doctor)

@@ -38,7 +38,7 @@ async def set_level(platform, person, document, level=HIDDEN):
 
 
 async def grant_of(platform, person):
-    [grant] = await platform.world.access.grants.active(person.id)
+    [grant] = await platform.world.access.grants.list_active(person.id)
     return grant.id
 
 

@@ -40,7 +40,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         )
 
     async def search(request: Request) -> Response:
-        requester = await access.caller(request, "Appointment", "s")
+        requester = await access.authorize(request, "Appointment", "s")
         found = [
             {"resourceType": "Appointment", "id": id_.hex, "status": "booked", "start": starts_at.isoformat()}
             for id_, starts_at in await service.of_person(requester.id)

@@ -14,7 +14,7 @@ from esante.identity.access import Access
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return [*validate_routes(platform[Access].requester)]
+    return [*validate_routes(platform[Access].authenticate)]
 
 
 def _capabilities(base_url: str) -> Json:

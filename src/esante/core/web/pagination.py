@@ -46,7 +46,7 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
 
 def decode_uuid_cursor(cursor: str | None) -> UUID | None:
     """Return the UUID after which a page begins; None for the first page. Raises: `Problem` 400."""
-    return decode_cursor(cursor, UUID)[0] if cursor else None
+    return decode_cursor(cursor, UUID)[0] if cursor is not None else None
 
 
 def decode_offset_cursor(cursor: str | None) -> int:

@@ -1,1 +1,1 @@
-"""The synthetic documents and the care that they come from."""
+"""Synthetic documents: the course of care, the drafts it produces, and their rendering."""

@@ -1,16 +1,16 @@
-"""One person's care as it is being told: who treats her, in which language it is written, on what paper."""
+"""The care of one person: who treats them, and the language, format and title of each document."""
 
 import random
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from esante.demo.data_tables import word
+from esante.demo.data_tables import term
 from esante.demo.documents.laboratory import Laboratory
-from esante.demo.model import Citizen, Paper, Section, World
-from esante.demo.seeded_random import moment, one, stream
+from esante.demo.model import Citizen, DocumentDraft, Section, World
+from esante.demo.seeded_random import draw_moment, draw_weighted, random_stream
 from esante.identity.directory import Organization, Practitioner
 
-TYPES = {
+DOCUMENT_TYPES = {
     "summary": "60591-5",
     "discharge": "18842-5",
     "consultation": "11488-4",
@@ -25,9 +25,9 @@ TYPES = {
     "note": "51855-5",
     "ecg": "11488-4",
 }
-"""The LOINC document type of each kind of paper."""
+"""The LOINC code of the document type of each kind of document."""
 
-FORMATS = {
+FORMAT_WEIGHTS = {
     "laboratory": {"fhir": 95, "pdf": 2, "cda": 3},
     "discharge": {"fhir": 86, "cda": 11, "pdf": 3},
     "operation": {"fhir": 90, "cda": 7, "pdf": 3},
@@ -37,90 +37,90 @@ FORMATS = {
     "note": {"text": 70, "fhir": 30},
     "ecg": {"image": 100},
 }
-"""On what each kind comes, in percent."""
-OTHERWISE = {"fhir": 93, "pdf": 2, "cda": 4, "text": 1}
+"""The formats of each kind of document, in percent."""
+DEFAULT_FORMAT_WEIGHTS = {"fhir": 93, "pdf": 2, "cda": 4, "text": 1}
 
-WRITTEN = {"fr": 62, "de": 20, "en": 9, "lb": 9}
-"""In which language is written, in percent, by whoever does not write in his own."""
+LANGUAGE_WEIGHTS = {"fr": 62, "de": 20, "en": 9, "lb": 9}
+"""The languages of authors who do not write in their own, in percent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
-    """Who writes, and where."""
+class Authorship:
+    """An author, and the organisation where they work."""
 
     author: Practitioner
     organization: Organization
 
 
-class Case:
-    """A person, the chance of her own, and the time in which her record takes documents in."""
+class CareCase:
+    """A person, their random numbers, and the period in which their record is open for deposits."""
 
     def __init__(self, world: World, citizen: Citizen, first: date, last: date) -> None:
         self.world, self.citizen = world, citizen
         self.first, self.last = first, last
-        self.chance: random.Random = stream(world.seed, "case", citizen.number)
+        self.rng: random.Random = random_stream(world.seed, "case", citizen.number)
         self.laboratory = Laboratory(world.seed, citizen)
-        self.uptake = 1.1 if citizen.rich else self.chance.choice((0.2, 0.5, 0.7, 0.85, 1.0, 1.35))
-        """How often this person sees a doctor, against the mean."""
+        self.uptake = 1.1 if citizen.showcase else self.rng.choice((0.2, 0.5, 0.7, 0.85, 1.0, 1.35))
+        """How often this person sees a doctor, relative to the mean."""
 
-    def happens(self, share: float) -> bool:
-        """Whether something with this probability happens."""
-        return self.chance.random() < share
+    def draw_bool(self, share: float) -> bool:
+        """Return True with the probability `share`."""
+        return self.rng.random() < share
 
-    def spaced(self, days: int) -> int:
-        """An interval for this person: those who see doctors often have short ones."""
+    def interval(self, days: int) -> int:
+        """Return an interval in days for this person: shorter for those who see doctors often."""
         return round(days / self.uptake)
 
     @property
-    def gp(self) -> Hand:
+    def general_practitioner(self) -> Authorship:
         """The general practitioner (or paediatrician)."""
-        doctor = self.world.practitioners[self.citizen.gp]
-        return Hand(doctor, self._employer(doctor))
+        doctor = self.world.practitioners[self.citizen.gp_index]
+        return Authorship(doctor, self._employer(doctor))
 
-    def hand(self, speciality: str = "", *, at: str = "", profession: str = "doctor") -> Hand:
-        """A professional of a speciality, always the same one for this person; `at`: short name of a place."""
+    def find_author(self, speciality: str = "", *, at: str = "", profession: str = "doctor") -> Authorship:
+        """Return a professional of a speciality, the same each time; `at`: short name of an organisation."""
         employer = self.world.organizations[at].id if at else None
-        fitting = [
+        candidates = [
             practitioner
             for practitioner in self.world.practitioners
             if practitioner.profession == profession
             and (not speciality or speciality in practitioner.specialities)
             and employer in (None, practitioner.roles[-1].organization_id)
         ]
-        doctor = fitting[(self.citizen.number * 31 + 7) % len(fitting)]
-        return Hand(doctor, self._employer(doctor))
+        doctor = candidates[(self.citizen.number * 31 + 7) % len(candidates)]
+        return Authorship(doctor, self._employer(doctor))
 
-    def paper(
+    def draft(
         self,
         kind: str,
         day: date | datetime,
-        hand: Hand | None,
+        authorship: Authorship | None,
         sections: tuple[Section, ...],
         language: str,
-        about: str = "",
-    ) -> Paper:
-        """A paper of a kind; `hand` None: by the person herself. `about` goes behind the title."""
-        title = word(f"document.{kind}", language)
-        return Paper(
+        subtitle: str = "",
+    ) -> DocumentDraft:
+        """Return a draft of a kind; `authorship` None: by the person. `subtitle` is appended to the title."""
+        title = term(f"document.{kind}", language)
+        return DocumentDraft(
             kind=kind,
-            type=TYPES[kind],
-            title=f"{title}: {about}" if about else title,
+            type=DOCUMENT_TYPES[kind],
+            title=f"{title}: {subtitle}" if subtitle else title,
             language=language,
-            at=day if isinstance(day, datetime) else moment(self.chance, day),
+            at=day if isinstance(day, datetime) else draw_moment(self.rng, day),
             subject=self.citizen,
-            author=hand.author if hand else None,
-            organization=hand.organization if hand else None,
+            author=authorship.author if authorship else None,
+            organization=authorship.organization if authorship else None,
             sections=sections,
-            format=one(self.chance, FORMATS.get(kind, OTHERWISE)),
+            format=draw_weighted(self.rng, FORMAT_WEIGHTS.get(kind, DEFAULT_FORMAT_WEIGHTS)),
         )
 
-    def language(self, hand: Hand | None, possible: tuple[str, ...]) -> str:
-        """The language of a paper: mostly the writer's own."""
-        own = hand.author.languages[0] if hand else self.citizen.language
-        if own in possible and (hand is None or self.happens(0.7)):
+    def draw_language(self, authorship: Authorship | None, possible: tuple[str, ...]) -> str:
+        """Return the language of a document: mostly the author's own."""
+        own = authorship.author.languages[0] if authorship else self.citizen.language
+        if own in possible and (authorship is None or self.draw_bool(0.7)):
             return own
-        return one(self.chance, {language: WRITTEN[language] for language in possible})
+        return draw_weighted(self.rng, {language: LANGUAGE_WEIGHTS[language] for language in possible})
 
     def _employer(self, practitioner: Practitioner) -> Organization:
-        place = practitioner.roles[-1].organization_id
-        return next(found for found in self.world.organizations.values() if found.id == place)
+        employer_id = practitioner.roles[-1].organization_id
+        return next(place for place in self.world.organizations.values() if place.id == employer_id)

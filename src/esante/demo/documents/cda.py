@@ -1,38 +1,38 @@
-"""Papers as HL7 CDA R2 documents (ISO/HL7 27932:2009): header, and a structured body of readable text."""
+"""Rendering as HL7 CDA R2 documents (ISO/HL7 27932:2009): header, and a structured body of narrative text."""
 
 import random
 from datetime import datetime
 from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
 
-from esante.demo.data_tables import table
-from esante.demo.documents.table_rows import header, row, title_of
-from esante.demo.model import Fact, Paper, Section
-from esante.demo.seeded_random import urn
+from esante.demo.data_tables import load_table
+from esante.demo.documents.table_rows import section_title, table_header, table_row
+from esante.demo.model import DocumentDraft, Fact, Section
+from esante.demo.seeded_random import draw_urn
 from esante.identity.directory import Identifier, Person
 
 _LOINC = 'codeSystem="2.16.840.1.113883.6.1" codeSystemName="LOINC"'
 _GENDER = {"female": "F", "male": "M"}
 
 
-def document(paper: Paper, chance: random.Random) -> bytes:
-    """The bytes of the document, UTF-8."""
-    code = f'<code code="{paper.type}" {_LOINC}/>'
-    body = "".join(_section(section, paper.language) for section in paper.sections)
+def render_cda(draft: DocumentDraft, rng: random.Random) -> bytes:
+    """Return the draft as a CDA document, UTF-8."""
+    code = f'<code code="{draft.type}" {_LOINC}/>'
+    body = "".join(_section(section, draft.language) for section in draft.sections)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ClinicalDocument xmlns="urn:hl7-org:v3">'
         '<typeId root="2.16.840.1.113883.1.3" extension="POCD_HD000040"/>'
-        f'<id root="{_uuid(chance)}"/>{code}<title>{escape(paper.title)}</title>'
-        f'<effectiveTime value="{_time(paper.at)}"/>'
+        f'<id root="{_uuid(rng)}"/>{code}<title>{escape(draft.title)}</title>'
+        f'<effectiveTime value="{_time(draft.at)}"/>'
         '<confidentialityCode code="N" codeSystem="2.16.840.1.113883.5.25"/>'
-        f'<languageCode code="{paper.language}"/>'
-        f"{_target(paper.subject.person)}{_author(paper)}{_custodian(paper)}"
+        f'<languageCode code="{draft.language}"/>'
+        f"{_record_target(draft.subject.person)}{_author(draft)}{_custodian(draft)}"
         f"<component><structuredBody>{body}</structuredBody></component></ClinicalDocument>\n"
     ).encode()
 
 
-def _target(person: Person) -> str:
+def _record_target(person: Person) -> str:
     address = person.address
     return (
         f"<recordTarget><patientRole>{''.join(_id(identifier) for identifier in person.identifiers)}"
@@ -45,27 +45,32 @@ def _target(person: Person) -> str:
     )
 
 
-def _author(paper: Paper) -> str:
-    if paper.author is None or paper.organization is None:
-        who, name, where = (
-            paper.subject.person.identifiers[0],
-            _name(paper.subject.person.given, paper.subject.person.family),
+def _author(draft: DocumentDraft) -> str:
+    if draft.author is None or draft.organization is None:
+        identifier, name, organization = (
+            draft.subject.person.identifiers[0],
+            _name(draft.subject.person.given, draft.subject.person.family),
             "",
         )
     else:
-        who, name = paper.author.identifiers[0], _name(paper.author.given, paper.author.family, paper.author.title)
-        where = f"<representedOrganization><name>{escape(paper.organization.name)}</name></representedOrganization>"
+        identifier, name = (
+            draft.author.identifiers[0],
+            _name(draft.author.given, draft.author.family, draft.author.title),
+        )
+        organization = (
+            f"<representedOrganization><name>{escape(draft.organization.name)}</name></representedOrganization>"
+        )
     return (
-        f'<author><time value="{_time(paper.at)}"/><assignedAuthor>{_id(who)}'
-        f"<assignedPerson>{name}</assignedPerson>{where}</assignedAuthor></author>"
+        f'<author><time value="{_time(draft.at)}"/><assignedAuthor>{_id(identifier)}'
+        f"<assignedPerson>{name}</assignedPerson>{organization}</assignedAuthor></author>"
     )
 
 
-def _custodian(paper: Paper) -> str:
-    if paper.organization is None:
+def _custodian(draft: DocumentDraft) -> str:
+    if draft.organization is None:
         identifier, name = '<id nullFlavor="NA"/>', ""
     else:
-        identifier, name = _id(paper.organization.identifiers[0]), f"<name>{escape(paper.organization.name)}</name>"
+        identifier, name = _id(draft.organization.identifiers[0]), f"<name>{escape(draft.organization.name)}</name>"
     return (
         "<custodian><assignedCustodian><representedCustodianOrganization>"
         f"{identifier}{name}</representedCustodianOrganization></assignedCustodian></custodian>"
@@ -73,7 +78,7 @@ def _custodian(paper: Paper) -> str:
 
 
 def _id(identifier: Identifier) -> str:
-    """An II: the OID of a system that has one; for another its URI names the assigning authority."""
+    """Return an II: with the OID of a system that has one, else with its URI as the assigning authority."""
     if identifier.system.startswith("urn:oid:"):
         return f'<id root="{identifier.system.removeprefix("urn:oid:")}" extension="{identifier.value}"/>'
     return (
@@ -88,10 +93,10 @@ def _name(given: tuple[str, ...], family: str, prefix: str = "") -> str:
 
 
 def _section(section: Section, language: str) -> str:
-    name = quoteattr(table("titles")["section"][section.code]["name"])
+    name = quoteattr(load_table("titles")["section"][section.code]["name"])
     return (
         f'<component><section><code code="{section.code}" {_LOINC} displayName={name}/>'
-        f"<title>{escape(title_of(section, language))}</title><text>{_text(section, language)}</text>"
+        f"<title>{escape(section_title(section, language))}</title><text>{_text(section, language)}</text>"
         "</section></component>"
     )
 
@@ -99,18 +104,18 @@ def _section(section: Section, language: str) -> str:
 def _text(section: Section, language: str) -> str:
     parts = [f"<paragraph>{escape(text)}</paragraph>" for text in section.text]
     if section.facts:
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in header(section.facts, language))
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in table_header(section.facts, language))
         body = "".join(_row(fact, language) for fact in section.facts)
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
     return "".join(parts)
 
 
 def _row(fact: Fact, language: str) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row(fact, language)) + "</tr>"
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in table_row(fact, language)) + "</tr>"
 
 
-def _uuid(chance: random.Random) -> UUID:
-    return UUID(urn(chance).removeprefix("urn:uuid:"))
+def _uuid(rng: random.Random) -> UUID:
+    return UUID(draw_urn(rng).removeprefix("urn:uuid:"))
 
 
 def _time(at: datetime) -> str:

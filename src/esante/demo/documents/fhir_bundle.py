@@ -1,4 +1,4 @@
-"""Papers as FHIR R4 document Bundles: a Composition first, then whom it is about, by whom, and its facts."""
+"""Rendering as FHIR R4 document Bundles: the Composition, then patient, author, custodian and facts."""
 
 import random
 from collections.abc import Callable
@@ -8,10 +8,21 @@ from typing import Any
 
 import orjson
 
-from esante.demo.data_tables import table
-from esante.demo.documents.table_rows import header, row, title_of
-from esante.demo.model import Allergy, Dose, Fact, Medicine, Paper, Problem, Procedure, Result, Section
-from esante.demo.seeded_random import urn
+from esante.core.types import Json
+from esante.demo.data_tables import load_table
+from esante.demo.documents.table_rows import section_title, table_header, table_row
+from esante.demo.model import (
+    Allergy,
+    Diagnosis,
+    DocumentDraft,
+    Fact,
+    LaboratoryResult,
+    Medication,
+    Procedure,
+    Section,
+    VaccineDose,
+)
+from esante.demo.seeded_random import draw_urn
 from esante.identity.directory import (
     Organization,
     Person,
@@ -28,32 +39,32 @@ LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 _HL7 = "http://terminology.hl7.org/CodeSystem"
 
-Resource = dict[str, Any]
-Entries = list[tuple[str, Resource | orjson.Fragment]]
+Entries = list[tuple[str, Json | orjson.Fragment]]
+"""The fullUrl and the resource of each entry."""
 
 
-def bundle(paper: Paper, chance: random.Random) -> bytes:
-    """The bytes of the document."""
-    subject, author = urn(chance), urn(chance)
-    entries: Entries = [(subject, _patient(paper.subject.person))]
+def render_bundle(draft: DocumentDraft, rng: random.Random) -> bytes:
+    """Return the draft as a document Bundle in JSON."""
+    subject, author = draw_urn(rng), draw_urn(rng)
+    entries: Entries = [(subject, _patient(draft.subject.person))]
     custodian = None
-    if paper.author and paper.organization:
-        custodian = urn(chance)
-        entries += [(author, _practitioner(paper.author)), (custodian, _organization(paper.organization))]
+    if draft.author and draft.organization:
+        custodian = draw_urn(rng)
+        entries += [(author, _practitioner(draft.author)), (custodian, _organization(draft.organization))]
     else:
         author = subject
-    refer = _References(paper, subject, author, custodian)
-    sections = [_section(section, paper, refer, chance, entries) for section in paper.sections]
-    _add_report(paper, refer, chance, entries)
+    references = _References(draft, subject, author, custodian)
+    sections = [_section(section, draft, references, rng, entries) for section in draft.sections]
+    _add_report(draft, references, rng, entries)
     composition = {
         "resourceType": "Composition",
-        "language": paper.language,
+        "language": draft.language,
         "status": "final",
-        "type": _coding(LOINC, paper.type, _TYPES[paper.type]),
-        "subject": {"reference": subject, "display": paper.subject.person.name},
-        "date": paper.at.isoformat(),
+        "type": _coding(LOINC, draft.type, _TYPE_DISPLAYS[draft.type]),
+        "subject": {"reference": subject, "display": draft.subject.person.name},
+        "date": draft.at.isoformat(),
         "author": [{"reference": author}],
-        "title": paper.title,
+        "title": draft.title,
         "confidentiality": "N",
     }
     if custodian:
@@ -62,18 +73,18 @@ def bundle(paper: Paper, chance: random.Random) -> bytes:
     return orjson.dumps(
         {
             "resourceType": "Bundle",
-            "language": paper.language,
-            "identifier": {"system": "urn:ietf:rfc:3986", "value": urn(chance)},
+            "language": draft.language,
+            "identifier": {"system": "urn:ietf:rfc:3986", "value": draw_urn(rng)},
             "type": "document",
-            "timestamp": paper.at.isoformat(),
+            "timestamp": draft.at.isoformat(),
             "entry": [
-                {"fullUrl": url, "resource": resource} for url, resource in [(urn(chance), composition), *entries]
+                {"fullUrl": url, "resource": resource} for url, resource in [(draw_urn(rng), composition), *entries]
             ],
         }
     )
 
 
-_TYPES = {
+_TYPE_DISPLAYS = {
     "60591-5": "Patient summary Document",
     "18842-5": "Discharge summary",
     "11488-4": "Consult note",
@@ -89,52 +100,54 @@ _TYPES = {
 
 
 class _References:
-    """The people of a document, as its resources refer to them."""
+    """References to subject, author and performer of a document."""
 
-    def __init__(self, paper: Paper, subject: str, author: str, custodian: str | None) -> None:
-        self.paper = paper
-        self.subject: Resource = {"reference": subject}
-        self.author: Resource = {"reference": author}
-        self.performer: Resource = {"reference": custodian or author}
+    def __init__(self, draft: DocumentDraft, subject: str, author: str, custodian: str | None) -> None:
+        self.draft = draft
+        self.subject: Json = {"reference": subject}
+        self.author: Json = {"reference": author}
+        self.performer: Json = {"reference": custodian or author}
 
 
-def _coding(system: str, code: str, display: str) -> Resource:
+def _coding(system: str, code: str, display: str) -> Json:
     return {"coding": [{"system": system, "code": code, "display": display}]}
 
 
-def _section(section: Section, paper: Paper, refer: _References, chance: random.Random, entries: Entries) -> Resource:
-    name = table("titles")["section"][section.code]["name"]
-    found: Resource = {
-        "title": title_of(section, paper.language),
+def _section(
+    section: Section, draft: DocumentDraft, references: _References, rng: random.Random, entries: Entries
+) -> Json:
+    name = load_table("titles")["section"][section.code]["name"]
+    resource: Json = {
+        "title": section_title(section, draft.language),
         "code": _coding(LOINC, section.code, name),
-        "text": {"status": "generated", "div": _narrative(section, paper.language)},
+        "text": {"status": "generated", "div": _narrative(section, draft.language)},
     }
-    told = [(urn(chance), _MAKERS[type(fact)](fact, refer)) for fact in section.facts]
-    if told:
-        entries += told
-        found["entry"] = [{"reference": url} for url, _ in told]
-    return found
+    facts = [(draw_urn(rng), _BUILDERS[type(fact)](fact, references)) for fact in section.facts]
+    if facts:
+        entries += facts
+        resource["entry"] = [{"reference": url} for url, _ in facts]
+    return resource
 
 
 def _narrative(section: Section, language: str) -> str:
     parts = [f"<p>{escape(text)}</p>" for text in section.text]
     if section.facts:
-        head = "".join(f"<th>{cell}</th>" for cell in header(section.facts, language))
+        head = "".join(f"<th>{cell}</th>" for cell in table_header(section.facts, language))
         body = "".join(_cells(fact, language) for fact in section.facts)
         parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
     return f'<div xmlns="http://www.w3.org/1999/xhtml" lang="{language}" xml:lang="{language}">{"".join(parts)}</div>'
 
 
 def _cells(fact: Fact, language: str) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row(fact, language)) + "</tr>"
+    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in table_row(fact, language)) + "</tr>"
 
 
-def _add_report(paper: Paper, refer: _References, chance: random.Random, entries: Entries) -> None:
-    """The DiagnosticReport of a laboratory or imaging document."""
-    if paper.kind not in ("laboratory", "imaging"):
+def _add_report(draft: DocumentDraft, references: _References, rng: random.Random, entries: Entries) -> None:
+    """Add the DiagnosticReport of a laboratory or imaging document."""
+    if draft.kind not in ("laboratory", "imaging"):
         return
-    laboratory = paper.kind == "laboratory"
-    report: Resource = {
+    laboratory = draft.kind == "laboratory"
+    report: Json = {
         "resourceType": "DiagnosticReport",
         "status": "final",
         "category": [
@@ -142,12 +155,12 @@ def _add_report(paper: Paper, refer: _References, chance: random.Random, entries
             if laboratory
             else _coding(f"{_HL7}/v2-0074", "RAD", "Radiology")
         ],
-        "code": _coding(LOINC, paper.type, _TYPES[paper.type]),
-        "subject": refer.subject,
-        "effectiveDateTime": paper.at.isoformat(),
-        "issued": paper.at.isoformat(),
-        "performer": [refer.performer],
-        "resultsInterpreter": [refer.author],
+        "code": _coding(LOINC, draft.type, _TYPE_DISPLAYS[draft.type]),
+        "subject": references.subject,
+        "effectiveDateTime": draft.at.isoformat(),
+        "issued": draft.at.isoformat(),
+        "performer": [references.performer],
+        "resultsInterpreter": [references.author],
     }
     if laboratory:
         report["result"] = [
@@ -156,20 +169,20 @@ def _add_report(paper: Paper, refer: _References, chance: random.Random, entries
             if isinstance(resource, dict) and resource["resourceType"] == "Observation"
         ]
     else:
-        report["conclusion"] = paper.sections[-1].text[0]
-    entries.append((urn(chance), report))
+        report["conclusion"] = draft.sections[-1].text[0]
+    entries.append((draw_urn(rng), report))
 
 
-def _observation(fact: Result, refer: _References) -> Resource:
+def _observation(fact: LaboratoryResult, references: _References) -> Json:
     limits = {"low": _quantity(fact.low, fact.unit)} if fact.low else {}
     return {
         "resourceType": "Observation",
         "status": "final",
         "category": [_coding(f"{_HL7}/observation-category", "laboratory", "Laboratory")],
         "code": {**_coding(LOINC, fact.loinc, fact.long), "text": fact.name},
-        "subject": refer.subject,
+        "subject": references.subject,
         "effectiveDateTime": fact.at.isoformat(),
-        "performer": [refer.performer],
+        "performer": [references.performer],
         "valueQuantity": _quantity(fact.value, fact.unit),
         "interpretation": [_INTERPRETATIONS[fact.flag]],
         "referenceRange": [{**limits, "high": _quantity(fact.high, fact.unit)}],
@@ -182,11 +195,11 @@ _INTERPRETATIONS = {
 }
 
 
-def _quantity(value: float, unit: str) -> Resource:
+def _quantity(value: float, unit: str) -> Json:
     return {"value": value, "unit": unit, "system": UCUM, "code": unit}
 
 
-def _medication(fact: Medicine, refer: _References) -> Resource:
+def _medication(fact: Medication, references: _References) -> Json:
     concept = {"coding": [{"system": ATC, "code": fact.atc}], "text": fact.name}
     if fact.ordered:
         return {
@@ -194,35 +207,35 @@ def _medication(fact: Medicine, refer: _References) -> Resource:
             "status": "active",
             "intent": "order",
             "medicationCodeableConcept": concept,
-            "subject": refer.subject,
-            "authoredOn": refer.paper.at.isoformat(),
-            "requester": refer.author,
+            "subject": references.subject,
+            "authoredOn": references.draft.at.isoformat(),
+            "requester": references.author,
             "dosageInstruction": [{"text": fact.dose}],
         }
     return {
         "resourceType": "MedicationStatement",
         "status": "active",
         "medicationCodeableConcept": concept,
-        "subject": refer.subject,
-        "effectivePeriod": {"start": refer.paper.at.date().isoformat()},
+        "subject": references.subject,
+        "effectivePeriod": {"start": references.draft.at.date().isoformat()},
         "dosage": [{"text": fact.dose}],
     }
 
 
-def _condition(fact: Problem, refer: _References) -> Resource:
+def _condition(fact: Diagnosis, references: _References) -> Json:
     return {
         "resourceType": "Condition",
         "clinicalStatus": _coding(f"{_HL7}/condition-clinical", "active", "Active"),
         "verificationStatus": _coding(f"{_HL7}/condition-ver-status", "confirmed", "Confirmed"),
         "category": [_coding(f"{_HL7}/condition-category", "problem-list-item", "Problem List Item")],
         "code": {"coding": [{"system": ICD10, "code": fact.icd10}], "text": fact.name},
-        "subject": refer.subject,
+        "subject": references.subject,
         "onsetDateTime": fact.since.isoformat(),
     }
 
 
-def _allergy(fact: Allergy, refer: _References) -> Resource:
-    concept: Resource = {"text": fact.name}
+def _allergy(fact: Allergy, references: _References) -> Json:
+    concept: Json = {"text": fact.name}
     if fact.atc:
         concept["coding"] = [{"system": ATC, "code": fact.atc}]
     return {
@@ -230,38 +243,38 @@ def _allergy(fact: Allergy, refer: _References) -> Resource:
         "clinicalStatus": _coding(f"{_HL7}/allergyintolerance-clinical", "active", "Active"),
         "verificationStatus": _coding(f"{_HL7}/allergyintolerance-verification", "confirmed", "Confirmed"),
         "code": concept,
-        "patient": refer.subject,
+        "patient": references.subject,
     }
 
 
-def _immunization(fact: Dose, refer: _References) -> Resource:
+def _immunization(fact: VaccineDose, references: _References) -> Json:
     return {
         "resourceType": "Immunization",
         "status": "completed",
         "vaccineCode": {"coding": [{"system": ATC, "code": fact.atc}], "text": fact.name},
-        "patient": refer.subject,
+        "patient": references.subject,
         "occurrenceDateTime": fact.day.isoformat(),
         "lotNumber": fact.lot,
     }
 
 
-def _procedure(fact: Procedure, refer: _References) -> Resource:
+def _procedure(fact: Procedure, references: _References) -> Json:
     return {
         "resourceType": "Procedure",
         "status": "completed",
         "code": {"text": fact.name},
-        "subject": refer.subject,
+        "subject": references.subject,
         "performedDateTime": fact.at.isoformat(),
-        "performer": [{"actor": refer.author}],
+        "performer": [{"actor": references.author}],
     }
 
 
-_MAKERS: dict[type, Callable[[Any, _References], Resource]] = {
-    Result: _observation,
-    Medicine: _medication,
-    Problem: _condition,
+_BUILDERS: dict[type, Callable[[Any, _References], Json]] = {
+    LaboratoryResult: _observation,
+    Medication: _medication,
+    Diagnosis: _condition,
     Allergy: _allergy,
-    Dose: _immunization,
+    VaccineDose: _immunization,
     Procedure: _procedure,
 }
 

@@ -1,12 +1,12 @@
-"""The documents of a person: her papers as bytes, with the time at which each came in."""
+"""The rendered documents of a person, with the time of their deposit."""
 
 import random
 from datetime import timedelta
 
 from esante.demo.documents import cda, fhir_bundle, plain_formats
-from esante.demo.documents.care_timeline import papers
-from esante.demo.model import Citizen, DemoDocument, Paper, World
-from esante.demo.seeded_random import key, stream
+from esante.demo.documents.care_timeline import draft_documents
+from esante.demo.model import Citizen, DemoDocument, DocumentDraft, World
+from esante.demo.seeded_random import draw_uuid7, random_stream
 
 MEDIA_TYPES = {
     "fhir": "application/fhir+json",
@@ -17,36 +17,36 @@ MEDIA_TYPES = {
 }
 
 
-def documents_of(world: World, citizen: Citizen) -> list[DemoDocument]:
-    """Every document of a person, by the time at which it was written."""
-    chance = stream(world.seed, "documents", citizen.number)
-    return [_document(world, paper, chance) for paper in papers(world, citizen)]
+def render_documents(world: World, citizen: Citizen) -> list[DemoDocument]:
+    """Return every document of a person, by the time at which it was written."""
+    rng = random_stream(world.seed, "documents", citizen.number)
+    return [_render(world, draft, rng) for draft in draft_documents(world, citizen)]
 
 
-def _document(world: World, paper: Paper, chance: random.Random) -> DemoDocument:
-    content = _content(paper, chance)
-    at = paper.at + timedelta(seconds=chance.randint(40, 100_000) if paper.author else 5)
+def _render(world: World, draft: DocumentDraft, rng: random.Random) -> DemoDocument:
+    content = _render_content(draft, rng)
+    at = draft.at + timedelta(seconds=rng.randint(40, 100_000) if draft.author else 5)
     if at.date() >= world.day:
-        at = paper.at + timedelta(seconds=40)
+        at = draft.at + timedelta(seconds=40)
     return DemoDocument(
-        id=key(chance, at),
-        paper=paper,
-        media_type=MEDIA_TYPES[paper.format],
+        id=draw_uuid7(rng, at),
+        draft=draft,
+        media_type=MEDIA_TYPES[draft.format],
         content=content,
         deposited_at=at,
-        confidentiality=chance.choices(("normal", "restricted", "hidden"), (975, 15, 10))[0],
+        confidentiality=rng.choices(("normal", "restricted", "hidden"), (975, 15, 10))[0],
     )
 
 
-def _content(paper: Paper, chance: random.Random) -> bytes:
-    match paper.format:
+def _render_content(draft: DocumentDraft, rng: random.Random) -> bytes:
+    match draft.format:
         case "fhir":
-            return fhir_bundle.bundle(paper, chance)
+            return fhir_bundle.render_bundle(draft, rng)
         case "cda":
-            return cda.document(paper, chance)
+            return cda.render_cda(draft, rng)
         case "pdf":
-            return plain_formats.pdf(paper)
+            return plain_formats.render_pdf(draft)
         case "image":
-            return plain_formats.picture(paper, chance)
+            return plain_formats.render_electrocardiogram(draft, rng)
         case _:
-            return plain_formats.text(paper)
+            return plain_formats.render_text(draft)

@@ -1,1 +1,1 @@
-"""The synthetic past: grants, accesses, journal entries and released issues."""
+"""The synthetic history: grants, accesses to records, and entries of the journal."""

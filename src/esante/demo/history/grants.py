@@ -1,4 +1,4 @@
-"""Whom the persons of the country let see their records, and who looked: pure, from the world and a moment."""
+"""The grants in force and the accesses to records: pure functions of the world and a moment."""
 
 import random
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from datetime import datetime, timedelta
 
 from esante.demo.model import Citizen, World
 from esante.demo.population.signin_personas import PROFESSIONALS
-from esante.demo.seeded_random import key, stream
+from esante.demo.seeded_random import draw_uuid7, random_stream
 from esante.identity.access import Grant, GrantKind
 from esante.identity.directory import Organization, Practitioner
 
-EMERGENCY = PROFESSIONALS[2].name
-"""The doctor who has no grant at all."""
+EMERGENCY_DOCTOR = PROFESSIONALS[2].name
+"""The doctor without any grant."""
 
-STAYS = {"kirchberg": 14, "sud": 10, "nord": 7, "radiotherapy": 4}
-"""How many persons are in each hospital now, in a country of 2,000; none where the emergency doctor works."""
+CURRENT_STAYS = {"kirchberg": 14, "sud": 10, "nord": 7, "radiotherapy": 4}
+"""Persons in each hospital now, for 2,000 persons; none where the emergency doctor works."""
 
-PRESENT = 60
-"""Presence codes that were entered in the last day, in a country of 2,000."""
+PRESENCE_CODES = 60
+"""Presence codes redeemed in the last day, for 2,000 persons."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A professional who looked at a person's record at a moment, by a grant."""
+class RecordReading:
+    """An access of a professional to the record of a person, by a grant."""
 
     citizen: Citizen
     practitioner: Practitioner
@@ -31,80 +31,80 @@ class Look:
     at: datetime
 
 
-def grants(world: World, now: datetime) -> list[Grant]:
-    """Every grant that is in force at `now`: circles, stays, presence codes."""
-    chance = stream(world.seed, "grants")
+def draw_grants(world: World, now: datetime) -> list[Grant]:
+    """Return the grants in force at `now`: circles, stays, presence codes."""
+    rng = random_stream(world.seed, "grants")
     sharing = [citizen for citizen in world.citizens if citizen.state == "open" and not citizen.person.deceased_at]
     return [
-        *_circles(chance, world, sharing, now),
-        *_stays(chance, world, sharing, now),
-        *_present(chance, world, sharing, now),
+        *_circles(rng, world, sharing, now),
+        *_stays(rng, world, sharing, now),
+        *_presence_codes(rng, world, sharing, now),
     ]
 
 
-def looks(world: World, given: list[Grant], now: datetime) -> list[Look]:
-    """Readings of the last six weeks by those who had a grant, by time."""
-    chance = stream(world.seed, "looks")
+def draw_readings(world: World, grants: list[Grant], now: datetime) -> list[RecordReading]:
+    """Return the accesses of the last six weeks by holders of `grants`, by time."""
+    rng = random_stream(world.seed, "looks")
     persons = {citizen.person.id: citizen for citizen in world.citizens}
     doctors = {practitioner.id: practitioner for practitioner in world.practitioners}
-    found = []
-    for grant in given:
+    readings = []
+    for grant in grants:
         citizen = persons[grant.person_id]
         if grant.holder_id not in doctors:
             continue
-        for _ in range(9 if citizen.rich else chance.choices((0, 1, 2), (85, 11, 4))[0]):
+        for _ in range(9 if citizen.showcase else rng.choices((0, 1, 2), (85, 11, 4))[0]):
             since = max(grant.since, now - timedelta(days=42))
-            at = since + (now - since) * chance.random()
-            found.append(Look(citizen, doctors[grant.holder_id], grant, at))
-    return sorted(found, key=lambda look: look.at)
+            at = since + (now - since) * rng.random()
+            readings.append(RecordReading(citizen, doctors[grant.holder_id], grant, at))
+    return sorted(readings, key=lambda reading: reading.at)
 
 
-def _circles(chance: random.Random, world: World, sharing: list[Citizen], now: datetime) -> Iterator[Grant]:
-    """General practitioners of many, and a few persons for every other professional."""
+def _circles(rng: random.Random, world: World, sharing: list[Citizen], now: datetime) -> Iterator[Grant]:
+    """Yield circles: many with the general practitioner, and a few persons for every other professional."""
     taken = set()
     for citizen in sharing:
-        if citizen.rich or chance.random() < (0.75 if citizen.conditions else 0.45):
-            taken.add((citizen.number, citizen.gp))
-            yield _circle(chance, citizen, world.practitioners[citizen.gp], now)
+        if citizen.showcase or rng.random() < (0.75 if citizen.conditions else 0.45):
+            taken.add((citizen.number, citizen.gp_index))
+            yield _circle(rng, citizen, world.practitioners[citizen.gp_index], now)
     for place, practitioner in enumerate(world.practitioners):
-        if practitioner.name == EMERGENCY or "general_medicine" in practitioner.specialities:
+        if practitioner.name == EMERGENCY_DOCTOR or "general_medicine" in practitioner.specialities:
             continue
-        for citizen in chance.sample(sharing, min(len(sharing), chance.randint(2, 7))):
+        for citizen in rng.sample(sharing, min(len(sharing), rng.randint(2, 7))):
             if (citizen.number, place) not in taken:
-                yield _circle(chance, citizen, practitioner, now)
+                yield _circle(rng, citizen, practitioner, now)
 
 
-def _circle(chance: random.Random, citizen: Citizen, practitioner: Practitioner, now: datetime) -> Grant:
+def _circle(rng: random.Random, citizen: Citizen, practitioner: Practitioner, now: datetime) -> Grant:
     opened = citizen.announced_at + timedelta(days=32)
-    since = opened + (now - opened) * chance.uniform(0.05, 0.97)
-    return _grant(chance, citizen, GrantKind.CIRCLE, practitioner, since, None)
+    since = opened + (now - opened) * rng.uniform(0.05, 0.97)
+    return _grant(rng, citizen, GrantKind.CIRCLE, practitioner, since, None)
 
 
-def _stays(chance: random.Random, world: World, sharing: list[Citizen], now: datetime) -> Iterator[Grant]:
-    """Persons who are in hospital now; of those to show, the last one."""
-    free = [citizen for citizen in sharing if not citizen.rich]
-    chance.shuffle(free)
-    shown = [citizen for citizen in sharing if citizen.rich][-1:]
-    for short, count in STAYS.items():
-        wanted = max(1, count * len(world.citizens) // 2_000)
-        patients, free, shown = shown + free[:wanted], free[wanted:], []
+def _stays(rng: random.Random, world: World, sharing: list[Citizen], now: datetime) -> Iterator[Grant]:
+    """Yield the stays of persons who are in hospital now; one of them is the last patient persona."""
+    free = [citizen for citizen in sharing if not citizen.showcase]
+    rng.shuffle(free)
+    personas = [citizen for citizen in sharing if citizen.showcase][-1:]
+    for short, count in CURRENT_STAYS.items():
+        number = max(1, count * len(world.citizens) // 2_000)
+        patients, free, personas = personas + free[:number], free[number:], []
         for citizen in patients:
-            since = now - timedelta(hours=chance.randint(6, 120))
-            yield _grant(chance, citizen, GrantKind.STAY, world.organizations[short], since, None)
+            since = now - timedelta(hours=rng.randint(6, 120))
+            yield _grant(rng, citizen, GrantKind.STAY, world.organizations[short], since, None)
 
 
-def _present(chance: random.Random, world: World, sharing: list[Citizen], now: datetime) -> Iterator[Grant]:
-    """Presence codes that were entered since yesterday, for 24 hours, by others than the emergency doctor."""
-    doctors = [practitioner for practitioner in world.practitioners if practitioner.name != EMERGENCY]
-    free = [citizen for citizen in sharing if not citizen.rich]
-    for citizen in chance.sample(free, min(len(free), max(3, PRESENT * len(world.citizens) // 2_000))):
-        since = now - timedelta(minutes=chance.randint(10, 1_200))
+def _presence_codes(rng: random.Random, world: World, sharing: list[Citizen], now: datetime) -> Iterator[Grant]:
+    """Yield grants by presence codes of the last day, for 24 hours, to others than the emergency doctor."""
+    doctors = [practitioner for practitioner in world.practitioners if practitioner.name != EMERGENCY_DOCTOR]
+    free = [citizen for citizen in sharing if not citizen.showcase]
+    for citizen in rng.sample(free, min(len(free), max(3, PRESENCE_CODES * len(world.citizens) // 2_000))):
+        since = now - timedelta(minutes=rng.randint(10, 1_200))
         until = since + timedelta(hours=24)
-        yield _grant(chance, citizen, GrantKind.PRESENCE, chance.choice(doctors), since, until)
+        yield _grant(rng, citizen, GrantKind.PRESENCE, rng.choice(doctors), since, until)
 
 
 def _grant(
-    chance: random.Random,
+    rng: random.Random,
     citizen: Citizen,
     kind: GrantKind,
     holder: Practitioner | Organization,
@@ -113,7 +113,7 @@ def _grant(
 ) -> Grant:
     since = since.replace(microsecond=0)
     return Grant(
-        id=key(chance, since),
+        id=draw_uuid7(rng, since),
         person_id=citizen.person.id,
         kind=kind,
         holder_kind="practitioner" if isinstance(holder, Practitioner) else "organization",

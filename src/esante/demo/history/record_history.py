@@ -1,4 +1,4 @@
-"""What happened in the past of the country, as the rows the rooms would have written then."""
+"""The history of the records, as the rows that the services would have written at the time."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +8,10 @@ from uuid import UUID
 
 from esante.contract import Platform
 from esante.core.storage import INLINE_LIMIT, Row
-from esante.demo.document_rows import Piece
-from esante.demo.history.grants import Look
+from esante.core.types import Json
+from esante.demo.history.grants import RecordReading
 from esante.demo.model import Citizen, World
+from esante.demo.rendered_documents import RenderedDocument
 from esante.identity.access import (
     Access,
     Action,
@@ -39,67 +40,72 @@ from esante.services.record import (
 )
 
 ORIGIN = "192.0.2.{}"
-"""Where requests of the past came from: an address that is for examples only (RFC 5737)."""
+"""The origin of requests in the history: an address reserved for documentation (RFC 5737)."""
 
 
-class History:
-    """Makes the rows of the past; what was deposited then is judged by the rules of `now`."""
+class RecordHistory:
+    """Builds the rows of the history; deposits are decided by the rules of `now`."""
 
     def __init__(self, platform: Platform, world: World, now: datetime) -> None:
         self._platform, self._world, self._now = platform, world, now
         self._verdict = lru_cache(maxsize=None)(self._write_verdict)
 
-    def deposit(self, piece: Piece) -> list[Row]:
-        """A document that came in, and what the person set for it later; its bytes must be small."""
-        if len(piece.content) > INLINE_LIMIT:
-            raise ValueError(f"a demo document of {len(piece.content)} bytes is too large to lie in the database")
-        citizen, author = self._world.citizens[piece.number], self._author(piece)
-        document = _document(piece, citizen, author)
+    def deposit_rows(self, rendered: RenderedDocument) -> list[Row]:
+        """Return the rows of a deposit, and of the confidentiality that the person set for it.
+
+        Raises: ValueError when the document is larger than `INLINE_LIMIT` bytes.
+        """
+        if len(rendered.content) > INLINE_LIMIT:
+            raise ValueError(f"a demo document of {len(rendered.content)} bytes is larger than {INLINE_LIMIT}")
+        citizen, author = self._world.citizens[rendered.number], self._author(rendered)
+        document = _document(rendered, citizen, author)
         verdict = self._verdict(author.kind, author.profession, document.category)
-        told = DepositedEvent(
+        event = DepositedEvent(
             type=document.type,
             media_type=document.media_type,
             size=document.size,
             delay=document.delay,
-            **_about(verdict, author, document),
+            **_audit_fields(verdict, author, document),
         )
         return [
-            *document_rows(document, piece.content),
-            *self._tell(told, citizen, author, document.deposited_at),
+            *document_rows(document, rendered.content),
+            *self._entry_rows(event, citizen, author, document.deposited_at),
             *self._restriction(document, citizen),
         ]
 
-    def look(self, look: Look, pieces: Sequence[Piece]) -> list[Row]:
-        """A look at the list, and the reading of the newest document that the rules let the reader see."""
-        reader = self.requester(look.practitioner.id)
-        consent = Consent(person_id=look.citizen.person.id, state=RecordState.OPEN, grants=(look.grant,))
-        for piece in reversed([piece for piece in pieces if piece.deposited_at < look.at]):
-            author = self._author(piece)
-            document = _document(piece, look.citizen, author)
+    def reading_rows(self, reading: RecordReading, documents: Sequence[RenderedDocument]) -> list[Row]:
+        """Return the rows of listing the record and reading the newest document that the rules allow."""
+        reader = self.requester_for(reading.practitioner.id)
+        consent = Consent(person_id=reading.citizen.person.id, state=RecordState.OPEN, grants=(reading.grant,))
+        for rendered in reversed([rendered for rendered in documents if rendered.deposited_at < reading.at]):
+            author = self._author(rendered)
+            document = _document(rendered, reading.citizen, author)
             item = Item(
                 category=document.category,
                 confidentiality=document.confidentiality,
                 author_id=author.id,
                 organization_id=author.organization_id,
             )
-            verdict = decide(consent, reader, Action.READ, item, Purpose.TREATMENT, look.at)
+            verdict = decide(consent, reader, Action.READ, item, Purpose.TREATMENT, reading.at)
             if verdict.allowed:
-                about = _about(verdict, reader, document)
-                listed = Listed(count=1, **about)
+                fields = _audit_fields(verdict, reader, document)
+                listed = Listed(count=1, **fields)
                 return [
-                    row for told in (listed, Read(**about)) for row in self._tell(told, look.citizen, reader, look.at)
+                    row
+                    for event in (listed, Read(**fields))
+                    for row in self._entry_rows(event, reading.citizen, reader, reading.at)
                 ]
         return []
 
-    def grant(self, grant: Grant) -> list[Row]:
-        """A grant, told by who gave or took it."""
+    def grant_rows(self, grant: Grant) -> list[Row]:
+        """Return the rows of a grant, with the entry of who gave or obtained it."""
         citizen = self._by_person[grant.person_id]
-        actor = requester_of(citizen.person) if grant.kind is GrantKind.CIRCLE else self.requester(grant.holder_id)
-        return self._platform[Access].grants.give(grant, actor.actor, _origin(actor), at=grant.since)
+        actor = requester_of(citizen.person) if grant.kind is GrantKind.CIRCLE else self.requester_for(grant.holder_id)
+        return self._platform[Access].grants.grant_rows(grant, actor.actor, _origin(actor), at=grant.since)
 
-    def requester(self, holder: UUID) -> Requester:
-        """The requester that a professional (at work) or an organisation is."""
-        return self._requesters[holder]
+    def requester_for(self, holder_id: UUID) -> Requester:
+        """Return the requester of a professional (at work) or an organisation."""
+        return self._requesters[holder_id]
 
     @cached_property
     def _requesters(self) -> dict[UUID, Requester]:
@@ -113,13 +119,13 @@ class History:
     def _by_person(self) -> dict[UUID, Citizen]:
         return {citizen.person.id: citizen for citizen in self._world.citizens}
 
-    def _author(self, piece: Piece) -> Requester:
-        if piece.author is None:
-            return requester_of(self._world.citizens[piece.number].person)
-        return self.requester(piece.author)
+    def _author(self, rendered: RenderedDocument) -> Requester:
+        if rendered.author is None:
+            return requester_of(self._world.citizens[rendered.number].person)
+        return self.requester_for(rendered.author)
 
     def _write_verdict(self, kind: str, profession: str, category: str) -> Verdict:
-        """Raises ValueError when the rules would have refused such a document: the demo's data is wrong then."""
+        """Return the verdict on a deposit. Raises: ValueError when the rules refuse it."""
         person = self._world.citizens[0].person.id
         author = Requester(kind=kind, id=person, name="", profession=profession)
         consent = Consent(person_id=person, state=RecordState.OPEN)
@@ -129,57 +135,57 @@ class History:
         return verdict
 
     def _restriction(self, document: Document, citizen: Citizen) -> list[Row]:
-        """Who limits a document is the person, at the moment it comes in."""
+        """Return the rows of a restriction, which the person sets at the moment of the deposit."""
         if document.confidentiality is Confidentiality.NORMAL:
             return []
         person = requester_of(citizen.person)
-        told = ConfidentialitySet(
+        event = ConfidentialitySet(
             level=document.confidentiality.value,
-            **_about(Verdict(True, "patient.read", "own"), person, document),
+            **_audit_fields(Verdict(True, "patient.read", "own"), person, document),
         )
-        return self._tell(told, citizen, person, document.deposited_at)
+        return self._entry_rows(event, citizen, person, document.deposited_at)
 
-    def _tell(self, told: Any, citizen: Citizen, requester: Requester, at: datetime) -> list[Row]:
+    def _entry_rows(self, event: Any, citizen: Citizen, requester: Requester, at: datetime) -> list[Row]:
         return self._platform.journal.rows(
-            told, person_id=citizen.person.id, actor=requester.actor, origin=_origin(requester), at=at
+            event, person_id=citizen.person.id, actor=requester.actor, origin=_origin(requester), at=at
         )
 
 
-def _document(piece: Piece, citizen: Citizen, author: Requester) -> Document:
-    category = category_of_type(piece.type)
+def _document(rendered: RenderedDocument, citizen: Citizen, author: Requester) -> Document:
+    category = category_of_type(rendered.type)
     if category is None:
-        raise ValueError(f"the record takes in no documents of type {piece.type}")
+        raise ValueError(f"the record does not accept documents of type {rendered.type}")
     return Document(
-        id=piece.id,
+        id=rendered.id,
         person_id=citizen.person.id,
-        series_id=piece.id,
+        series_id=rendered.id,
         replaces=None,
         version=1,
         status=Status.CURRENT,
         category=category.key,
-        type=piece.type,
-        title=piece.title,
-        language=piece.language,
-        event_date=piece.event_date,
-        deposited_at=piece.deposited_at,
-        changed_at=piece.deposited_at,
+        type=rendered.type,
+        title=rendered.title,
+        language=rendered.language,
+        event_date=rendered.event_date,
+        deposited_at=rendered.deposited_at,
+        changed_at=rendered.deposited_at,
         author_kind=author.kind,
         author_id=author.id,
         author=author.name,
         organization_id=author.organization_id,
         organization=author.organization,
-        media_type=piece.media_type,
+        media_type=rendered.media_type,
         format=FORMAT_BY_MIME_TYPE,
-        size=len(piece.content),
-        sha256=piece.sha256,
-        sha1=piece.sha1,
-        confidentiality=Confidentiality(piece.confidentiality),
-        submission_id=piece.id,
+        size=len(rendered.content),
+        sha256=rendered.sha256,
+        sha1=rendered.sha1,
+        confidentiality=Confidentiality(rendered.confidentiality),
+        submission_id=rendered.id,
     )
 
 
-def _about(verdict: Verdict, requester: Requester, document: Document) -> dict[str, Any]:
-    about: dict[str, Any] = {
+def _audit_fields(verdict: Verdict, requester: Requester, document: Document) -> Json:
+    fields: Json = {
         "purpose": _purpose(requester).value,
         "allowed": verdict.allowed,
         "rule": verdict.rule,
@@ -188,8 +194,8 @@ def _about(verdict: Verdict, requester: Requester, document: Document) -> dict[s
         "documents": (document.id,),
     }
     if verdict.grant:
-        about |= {"grant_id": verdict.grant.id, "grant_kind": verdict.grant.kind.value}
-    return about
+        fields |= {"grant_id": verdict.grant.id, "grant_kind": verdict.grant.kind.value}
+    return fields
 
 
 def _purpose(requester: Requester) -> Purpose:

@@ -1,4 +1,4 @@
-"""The people to sign in as: their names say in their own languages that they are examples."""
+"""The personas to sign in as: their names say in their own languages that they are examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from datetime import date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
-    """A patient to show: her conditions and stays in hospital with how many years ago they began."""
+class PatientPersona:
+    """A patient; `conditions` and hospital `stays` with the number of years since they began."""
 
     family: str
     given: str
@@ -24,8 +24,8 @@ class Patient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Professional:
-    """A professional, before he or she has identifiers; `organization` is a short name of the data."""
+class ProfessionalPersona:
+    """A professional, without identifiers; `organization` is a short name of `organizations.toml`."""
 
     family: str
     given: str
@@ -42,7 +42,7 @@ class Professional:
 
 
 PATIENTS = (
-    Patient(
+    PatientPersona(
         family="Musterfra",
         given="Anna",
         born=date(1961, 4, 12),
@@ -51,7 +51,7 @@ PATIENTS = (
         conditions={"hypertension": 11, "diabetes": 7.5, "dyslipidaemia": 7, "breast_cancer": 2.6},
         stays={"gallstones": 5.3, "pneumonia": 1.2},
     ),
-    Patient(
+    PatientPersona(
         family="Modèle",
         given="Camille",
         born=date(1988, 9, 3),
@@ -60,7 +60,7 @@ PATIENTS = (
         conditions={"asthma": 15, "iron_deficiency": 3, "hypothyroidism": 5},
         stays={"birth": 3.4, "appendicitis": 6.1},
     ),
-    Patient(
+    PatientPersona(
         family="Beispiel",
         given="Erika",
         born=date(1947, 1, 27),
@@ -69,7 +69,7 @@ PATIENTS = (
         conditions={"fibrillation": 6, "osteoporosis": 5, "hypertension": 20, "kidney_disease": 4},
         stays={"hip_fracture": 1.8, "cataract": 4.6},
     ),
-    Patient(
+    PatientPersona(
         family="Sample",
         given="Jane",
         born=date(1979, 11, 19),
@@ -78,7 +78,7 @@ PATIENTS = (
         conditions={"migraine": 12, "depression": 4, "back_pain": 3},
         stays={"meniscus": 2.2, "pyelonephritis": 0.6},
     ),
-    Patient(
+    PatientPersona(
         family="Exemplo",
         given="João",
         born=date(1956, 6, 30),
@@ -88,10 +88,10 @@ PATIENTS = (
         stays={"infarction": 6, "hernia": 3.7},
     ),
 )
-"""The patients, in the order in which they are offered: one for each language of the portal, and one more."""
+"""The patients, in the order of the sign-in page: one for each language of the portal, and one more."""
 
 PROFESSIONALS = (
-    Professional(
+    ProfessionalPersona(
         family="Exempel",
         given="Paul",
         title="Dr",
@@ -100,7 +100,7 @@ PROFESSIONALS = (
         organization="gare",
         languages=("lb", "fr", "de"),
     ),
-    Professional(
+    ProfessionalPersona(
         family="Spécimen",
         given="Hélène",
         title="Dr",
@@ -109,7 +109,7 @@ PROFESSIONALS = (
         organization="kirchberg",
         languages=("fr", "en"),
     ),
-    Professional(
+    ProfessionalPersona(
         family="Notfall",
         given="Tom",
         title="Dr",
@@ -121,8 +121,8 @@ PROFESSIONALS = (
 )
 """The general practitioner of the patients above, a hospital doctor, and an emergency doctor without any grant."""
 
-SOFTWARE = "kirchberg"
-"""The hospital whose software has a key to sign in with."""
+SOFTWARE_HOSPITAL = "kirchberg"
+"""The short name of the hospital whose software is a registered client."""
 
-OPERATOR = "Olivia Opérateur"
-"""Who works for the agency."""
+OPERATOR_NAME = "Olivia Opérateur"
+"""The operator, who works for the agency."""

@@ -1,10 +1,10 @@
-"""Access: who asks, what the person allowed, the decision, and who looked."""
+"""Access control: authentication, consent, the access decision, and the access log."""
 
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
-from esante.identity.access.authn.authentication import principal_of, requester_in, requester_of
-from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayFace, is_admission
+from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
+from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
@@ -18,6 +18,7 @@ from esante.identity.access.events import (
     Granted,
     GrantEnded,
     LogRead,
+    RequestRejected,
     SharingChanged,
     SignedIn,
     SignedOut,
@@ -26,7 +27,6 @@ from esante.identity.access.events import (
     StayRead,
     StayRefused,
     TokenIssued,
-    TurnedAway,
 )
 from esante.identity.access.matrix import matrix, policy, rights
 from esante.identity.access.model import (
@@ -44,7 +44,7 @@ from esante.identity.access.model import (
     StayStatus,
     Verdict,
 )
-from esante.identity.access.pages.sharing import page_routes
+from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.rules import decide, explain, opening_grant
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
@@ -74,6 +74,7 @@ __all__ = [
     "LogRead",
     "Purpose",
     "RecordState",
+    "RequestRejected",
     "Requester",
     "SharingChanged",
     "SignInRefused",
@@ -82,12 +83,11 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
-    "StayFace",
+    "StayEndpoints",
     "StayRead",
     "StayRefused",
     "StayStatus",
     "TokenIssued",
-    "TurnedAway",
     "Verdict",
     "api_routes",
     "audit_event",
@@ -101,7 +101,7 @@ __all__ = [
     "page_routes",
     "policy",
     "principal_of",
-    "requester_in",
+    "requester_from_principal",
     "requester_of",
     "rights",
     "security",

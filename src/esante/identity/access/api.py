@@ -1,4 +1,4 @@
-"""The HTTP API of access: SMART discovery, the faces of OAuth, a patient's own log as AuditEvent, hospital stays."""
+"""The HTTP API of access control: SMART discovery, OAuth, a patient's own access log as AuditEvent, hospital stays."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,20 +13,31 @@ from starlette.routing import Route
 from esante.core.fhir.rest.http import DateRange, SearchParams, fhir_response, keys_of, searchset
 from esante.core.journal import Entry, Journal
 from esante.core.storage import uuid7_floor
-from esante.core.web import N_, NOT_FOUND, Problem, encode_cursor, origin_of, read_body
-from esante.identity.access.audit.access_log import log_types, scan
+from esante.core.types import Json
+from esante.core.web import (
+    N_,
+    NOT_FOUND,
+    Problem,
+    bad_request,
+    decode_uuid_cursor,
+    encode_cursor,
+    origin_of,
+    read_body,
+)
+from esante.identity.access.audit.access_log import log_types, scan_entries
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.consent.encounter_api import encounter_capability, encounter_routes
 from esante.identity.access.events import LogRead
 from esante.identity.access.model import Requester
-from esante.identity.access.pages.form_fields import id_of_cursor
 from esante.identity.access.service import Access
 from esante.identity.access.smart import discovery
 from esante.identity.access.smart.protocol import OAuthError
 from esante.identity.directory import Directory
 
-_TOKEN_LIMIT = 64 * 1024
-_MOMENT = timedelta(milliseconds=1)
+_MAX_FORM = 64 * 1024
+"""The longest form of an OAuth request, in bytes."""
+_PRECISION = timedelta(milliseconds=1)
+"""The precision of the moments of AuditEvents."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -38,19 +49,19 @@ def api_routes(
     base_url: str,
     resources: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Route]:
-    """The routes of this face; `base_url` is the platform's address as clients know it.
+    """Return the routes of this API; `base_url` is the platform's address as clients know it.
 
-    `resources`: all of CapabilityStatement.rest.resource, whose scopes discovery names (None: those of this face).
+    `resources`: all of CapabilityStatement.rest.resource, whose scopes discovery lists (None: those of this API).
     """
 
     async def search(request: Request) -> Response:
-        return await _search(request, await access.caller(request, "AuditEvent", "s"), journal, base_url)
+        return await _search(request, await access.authorize(request, "AuditEvent", "s"), journal, base_url)
 
     async def read(request: Request) -> Response:
-        return await _read(request, await access.caller(request, "AuditEvent", "r"), journal, base_url)
+        return await _read(request, await access.authorize(request, "AuditEvent", "r"), journal, base_url)
 
     return [
-        *discovery.routes(access.identity, capabilities() if resources is None else resources),
+        *discovery.routes(access.id_tokens, capabilities() if resources is None else resources),
         Route("/oauth/token", _oauth(_token, access), methods=["POST"]),
         Route("/oauth/introspect", _oauth(_introspect, access), methods=["POST"]),
         Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),
@@ -60,8 +71,8 @@ def api_routes(
     ]
 
 
-def capabilities() -> list[dict[str, Any]]:
-    """What this room adds to CapabilityStatement.rest.resource."""
+def capabilities() -> list[Json]:
+    """Return the entries of this API in CapabilityStatement.rest.resource."""
     return [
         {
             "type": "AuditEvent",
@@ -77,14 +88,14 @@ def capabilities() -> list[dict[str, Any]]:
 
 
 async def _token(request: Request, access: Access) -> Response:
-    issued = await access.smart.token(await _oauth_form(request), origin_of(request))
+    issued = await access.tokens.issue(await _oauth_form(request), origin_of(request))
     return JSONResponse(
         {
-            "access_token": issued.token,
+            "access_token": issued.access_token,
             "token_type": "bearer",
             "expires_in": int(issued.lifetime.total_seconds()),
             "scope": " ".join(sorted(issued.scopes)),
-            **issued.more,
+            **issued.extra,
         },
         headers=_NO_STORE,
     )
@@ -92,17 +103,17 @@ async def _token(request: Request, access: Access) -> Response:
 
 async def _introspect(request: Request, access: Access) -> Response:
     authorization = request.headers.get("authorization", "")
-    told = await access.smart.introspect(authorization, await _oauth_form(request), origin_of(request))
-    return JSONResponse(told, headers=_NO_STORE)
+    answer = await access.tokens.introspect(authorization, await _oauth_form(request), origin_of(request))
+    return JSONResponse(answer, headers=_NO_STORE)
 
 
 async def _revoke(request: Request, access: Access) -> Response:
-    await access.smart.revoke(await _oauth_form(request), origin_of(request))
+    await access.tokens.revoke(await _oauth_form(request), origin_of(request))
     return Response(headers=_NO_STORE)
 
 
 def _oauth(act: Callable[[Request, Access], Awaitable[Response]], access: Access) -> Endpoint:
-    """An endpoint of OAuth: refusals are answered as RFC 6749, section 5.2, asks."""
+    """Return an endpoint of OAuth, which answers refusals as RFC 6749, section 5.2, requires."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -116,10 +127,11 @@ def _oauth(act: Callable[[Request, Access], Awaitable[Response]], access: Access
 
 
 async def _oauth_form(request: Request) -> dict[str, str]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    """Return the form of an OAuth request. Raises: OAuthError when the body is not a form with distinct names."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", "the body must be application/x-www-form-urlencoded")
-    body = await read_body(request, _TOKEN_LIMIT)
+    body = await read_body(request, _MAX_FORM)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20)
     except ValueError as error:
@@ -131,25 +143,20 @@ async def _oauth_form(request: Request) -> dict[str, str]:
 
 
 async def _search(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
-    _only_patients(requester)
+    _require_patient(requester)
     fhir_url = f"{base_url}/fhir"
     params = SearchParams(request, {"patient", "date"})
     patient, count = params.get("patient"), params.count
     if patient is None:
-        raise Problem(
-            400,
-            "required",
-            N_("The parameter patient is missing."),
-            place="patient",
-            remedy=N_("Give the patient's id."),
+        raise bad_request(
+            "patient", N_("The parameter patient is missing."), N_("Give the patient's id."), code="required"
         )
     entries: list[Entry] = []
     following = None
     if patient.removeprefix("Patient/") == str(requester.id) and count:
         if params.cursor is None:
-            await _tell(journal, requester)
-        page = await _entries(journal, requester.id, params.dates("date"), params.cursor, count)
-        entries, following = page
+            await journal.append_for(requester, LogRead(face="api"), person_id=requester.id)
+        entries, following = await _fetch_entries(journal, requester.id, params.dates("date"), params.cursor, count)
     return fhir_response(
         searchset(
             [audit_event(entry, base_url) for entry in entries],
@@ -161,47 +168,44 @@ async def _search(request: Request, requester: Requester, journal: Journal, base
     )
 
 
-async def _entries(
+async def _fetch_entries(
     journal: Journal, person_id: UUID, dates: list[DateRange], cursor: str | None, count: int
 ) -> tuple[list[Entry], str | None]:
-    """A page of entries recorded in all of `dates`, and the cursor of the next."""
-    before = id_of_cursor(cursor)
+    """Return a page of a person's entries that were recorded in all of `dates`, and the cursor of the next page."""
+    before = decode_uuid_cursor(cursor)
     latest = [found.high for found in dates if found.prefix in ("eq", "lt", "le", "eb")]
     if latest and before is None:
         before = uuid7_floor(min(latest))
     earliest = [found.low for found in dates if found.prefix in ("eq", "gt", "ge", "sa")]
 
     def wanted(entry: Entry) -> bool:
-        in_time = all(found.matches(entry.at, entry.at + _MOMENT) for found in dates)
+        in_time = all(found.matches(entry.at, entry.at + _PRECISION) for found in dates)
         return in_time and entry.event is not None
 
     since: datetime | None = max(earliest) if earliest else None
-    page = await scan(journal, person_id, log_types(), wanted, before=before, since=since, limit=count)
+    page = await scan_entries(journal, person_id, log_types(), wanted, before=before, since=since, limit=count)
     return page.items, encode_cursor(page.next) if page.next else None
 
 
 async def _read(request: Request, requester: Requester, journal: Journal, base_url: str) -> Response:
-    _only_patients(requester)
+    _require_patient(requester)
     entry = None
-    if id_ := _entry_id(request.path_params["id"], requester.id):
+    if id_ := _parse_entry_id(request.path_params["id"], requester.id):
         entry = await journal.entry_of(requester.id, id_)
     if entry is None or entry.event is None or type(entry.event) not in log_types():
         raise Problem(404, "not-found", NOT_FOUND)
     return fhir_response(audit_event(entry, base_url))
 
 
-async def _tell(journal: Journal, requester: Requester) -> None:
-    await journal.append(LogRead(face="api"), person_id=requester.id, actor=requester.actor, origin=requester.origin)
-
-
-def _only_patients(requester: Requester) -> None:
+def _require_patient(requester: Requester) -> None:
+    """Raise Problem 403 for a requester who is not a patient."""
     if requester.kind != "patient":
         raise Problem(
             403, "forbidden", N_("A log is shown to its patient only."), remedy=N_("Sign in as the patient.")
         )
 
 
-def _entry_id(text: str, person_id: UUID) -> UUID | None:
-    """The entry in the id of an AuditEvent of this person; None for any other."""
+def _parse_entry_id(text: str, person_id: UUID) -> UUID | None:
+    """Return the entry in the id of an AuditEvent of this person; None for any other id."""
     keys = keys_of(text)
     return keys[1] if keys and keys[0] == person_id else None

@@ -25,7 +25,7 @@ async def register(platform: Platform, file: Any) -> None:
         given = json.load(file)
         if not isinstance(given, dict):
             raise ValueError("the file must hold one JSON object")  # noqa: TRY004 - one kind of error
-        found = await clients.read(given)
+        found = await clients.parse_registration(given)
         await ensure_journal_month(platform)
         await clients.register(found)
     except ValueError as error:

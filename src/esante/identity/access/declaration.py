@@ -19,7 +19,7 @@ from esante.identity.access.audit.access_log import accesses_of_others
 from esante.identity.access.cli import client
 from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, Granted, StateChanged
 from esante.identity.access.model import GrantKind, RecordState, Requester
-from esante.identity.access.pages.sharing import page_routes
+from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.service import Access
 from esante.identity.access.smart.discovery import security
 from esante.identity.directory import Directory
@@ -53,12 +53,12 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 async def _start(platform: Platform, state: State) -> None:
     access = platform[Access]
-    await asyncio.to_thread(access.identity.keys)  # makes or reads the key now
+    await asyncio.to_thread(access.id_tokens.jwks)  # makes or reads the key now
     state.sessions, state.knows_origin = access.sessions, access.clients.knows_origin
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return platform[Access].readers()
+    return platform[Access].consumers()
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -87,11 +87,11 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
 
 
 async def _patients(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    return {"patients": (await platform[Access].grants.patients_of(requester, limit=_PATIENTS)).items}
+    return {"patients": (await platform[Access].grants.list_patients(requester, limit=_PATIENTS)).items}
 
 
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    waiting = await platform[Access].emergencies.queue(requester, limit=_REVIEWS)
+    waiting = await platform[Access].emergencies.list_reviews(requester, limit=_REVIEWS)
     return {"reviews": waiting.items, "more": waiting.next is not None}
 
 

@@ -1,4 +1,4 @@
-"""What the journal tells of access itself: the life of a record, grants, restrictions, sign-ins."""
+"""The journal events of access control: record states, grants, restrictions, authentication, apps."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -11,17 +11,17 @@ from esante.identity.access.model import AccessEvent
 
 @event("access.state_changed")
 class StateChanged(Event, frozen=True, kw_only=True):
-    """The record went from one state of its life to another (`model.RecordState`)."""
+    """The record went from one state to another (`model.RecordState`)."""
 
     before: str
     after: str
     until: datetime | None = None
-    """After an announcement: when the time to object ends."""
+    """After an announcement: when the period of objection ends."""
 
 
 @event("access.sharing_changed")
 class SharingChanged(Event, frozen=True, kw_only=True):
-    """The person opted out of sharing, or in again."""
+    """The person opted out of sharing, or in again (`sharing`)."""
 
     sharing: bool
 
@@ -38,7 +38,7 @@ class BlockChanged(Event, frozen=True, kw_only=True):
 
 @event("access.code_issued")
 class CodeIssued(Event, frozen=True, kw_only=True):
-    """The person made a presence code; the code itself is told nowhere."""
+    """The person issued a presence code, which gives a grant of `hours`; the code itself is not in the journal."""
 
     hours: float
     redeem_until: datetime
@@ -46,7 +46,7 @@ class CodeIssued(Event, frozen=True, kw_only=True):
 
 @event("access.granted")
 class Granted(Event, frozen=True, kw_only=True):
-    """A practitioner or an organisation got access (for an emergency see `EmergencyDeclared`)."""
+    """A practitioner or an organisation was given a grant (for an emergency see `EmergencyDeclared`)."""
 
     grant_id: UUID
     kind: str
@@ -58,7 +58,7 @@ class Granted(Event, frozen=True, kw_only=True):
 
 @event("access.grant_ended")
 class GrantEnded(Event, frozen=True, kw_only=True):
-    """A grant was revoked, or a stay was given its end (`until`, which may still come)."""
+    """A grant was revoked, or the end of the grant of a stay was set (`until`, which may be in the future)."""
 
     grant_id: UUID
     kind: str
@@ -70,7 +70,7 @@ class GrantEnded(Event, frozen=True, kw_only=True):
 
 @event("access.code_refused")
 class CodeRefused(AccessEvent, frozen=True, kw_only=True):
-    """Someone entered a code that is wrong (filed under no person), expired or used, or that may not serve."""
+    """A presence code was refused: wrong (filed under no person), expired, used, or not for this requester."""
 
     ACTION: ClassVar[str] = "E"
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s entered a code of yours that no longer serves.")
@@ -78,7 +78,7 @@ class CodeRefused(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.emergency")
 class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
-    """A practitioner opened the record in an emergency; `justification` is the reason in his or her words."""
+    """A practitioner opened the record in an emergency, or was refused; `justification` is the reason they wrote."""
 
     ACTION: ClassVar[str] = "E"
     WORDS: ClassVar[str] = N_("%(actor)s opened your record in an emergency.")
@@ -90,7 +90,7 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.stay_refused")
 class StayRefused(AccessEvent, frozen=True, kw_only=True):
-    """A hospital told of a stay, or of its end, and was refused."""
+    """The report of a hospital stay, or of its end, was refused."""
 
     ACTION: ClassVar[str] = "E"
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s told of a hospital stay of yours and was refused.")
@@ -98,7 +98,7 @@ class StayRefused(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.stay_read")
 class StayRead(AccessEvent, frozen=True, kw_only=True):
-    """A hospital looked up a stay, or all stays, of a person with itself."""
+    """A hospital read one or all of a person's stays there, or was refused."""
 
     ACTION: ClassVar[str] = "E"
     RESOURCE: ClassVar[str] = "Encounter"
@@ -108,7 +108,7 @@ class StayRead(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.emergency_reviewed")
 class EmergencyReviewed(Event, frozen=True, kw_only=True):
-    """An operator judged an emergency access; the note about it stays in the review."""
+    """An operator reviewed an emergency access; the note is in the review only."""
 
     grant_id: UUID
     verdict: str
@@ -116,26 +116,26 @@ class EmergencyReviewed(Event, frozen=True, kw_only=True):
 
 @event("access.log_read")
 class LogRead(Event, frozen=True, kw_only=True):
-    """The person looked at her log (`face`: page, api or proof)."""
+    """The person read their access log (`face`: page, api or proof)."""
 
     face: str
 
 
 @event("access.signed_in")
 class SignedIn(Event, frozen=True, kw_only=True):
-    """Someone signed in at the portal (`method`: demo)."""
+    """A session was started at the portal (`method`: demo)."""
 
     method: str
 
 
 @event("access.signed_out")
 class SignedOut(Event, frozen=True, kw_only=True):
-    """Someone signed out."""
+    """A session was ended."""
 
 
 @event("access.sign_in_refused")
 class SignInRefused(Event, frozen=True, kw_only=True):
-    """A sign-in was refused; `subject` is what it claimed to be, as far as that is known here."""
+    """An authentication was refused; `subject` is the claimed identity, where it is known."""
 
     method: str
     subject: str
@@ -144,7 +144,7 @@ class SignInRefused(Event, frozen=True, kw_only=True):
 
 @event("access.token_issued", version=2)
 class TokenIssued(Event, frozen=True, kw_only=True):
-    """A bearer token was issued: to software that signed in, to an app, or to somebody by an operator."""
+    """A bearer token was issued: to authenticated software, to an app, or to a requester by an operator."""
 
     scopes: str
     until: datetime
@@ -152,10 +152,10 @@ class TokenIssued(Event, frozen=True, kw_only=True):
 
 
 @event("access.turned_away")
-class TurnedAway(Event, frozen=True, kw_only=True):
-    """Requests were refused before anything was asked of anybody; told of the first of their kind only (`limits`).
+class RequestRejected(Event, frozen=True, kw_only=True):
+    """Requests were rejected before any access decision; the first of their kind only (see `authn.rate_limits`).
 
-    `reason`: token (one that is unknown or over), scope (`needed` is missing), limit (too many attempts).
+    `reason`: token (unknown or expired), scope (`needed` is missing), limit (too many attempts).
     """
 
     reason: str
@@ -164,7 +164,7 @@ class TurnedAway(Event, frozen=True, kw_only=True):
 
 @event("access.client_registered", version=2)
 class ClientRegistered(Event, frozen=True, kw_only=True):
-    """Software was registered, or its registration was changed."""
+    """A software client was registered, or its registration was changed."""
 
     client_id: str
     organization_id: UUID | None = None
@@ -176,9 +176,9 @@ class ClientRegistered(Event, frozen=True, kw_only=True):
 
 @event("access.app_allowed")
 class AppAllowed(Event, frozen=True, kw_only=True):
-    """Somebody let an app see data until a moment: of the person it is filed under, of nobody in particular else.
+    """An app was authorised until a moment, for the data of the person under whom the event is filed.
 
-    `again`: it was allowed before, and the person was not asked anew.
+    Filed under no person: for no particular person. `again`: it was authorised before, and nobody was asked again.
     """
 
     client_id: str
@@ -190,7 +190,7 @@ class AppAllowed(Event, frozen=True, kw_only=True):
 
 @event("access.app_refused")
 class AppRefused(Event, frozen=True, kw_only=True):
-    """Somebody did not let an app see what it asked for."""
+    """The authorisation of an app was refused."""
 
     client_id: str
     app: str
@@ -199,10 +199,10 @@ class AppRefused(Event, frozen=True, kw_only=True):
 
 @event("access.app_ended")
 class AppEnded(Event, frozen=True, kw_only=True):
-    """What an app was allowed ended.
+    """The authorisation of an app ended.
 
-    `cause`: revoked (by whom it was given), replaced (by another permission), reused (a code or a refresh token came a
-    second time, which may mean that it was stolen: this coming of the app ended), returned (the app gave it back).
+    `cause`: revoked (by whoever gave it), replaced (by another authorisation), reused (a code or a refresh token was
+    used a second time and may be stolen: the tokens that were issued for it ended), returned (the app revoked it).
     """
 
     client_id: str

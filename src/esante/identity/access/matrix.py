@@ -1,20 +1,21 @@
-"""The dated data that the decision rests on: the access matrix and the terms of access.
+"""The dated rules of the access decision: the access matrix and the terms of access.
 
-`data/matrix.csv` says which profession (or kind of organisation) may read and write which category of
-documents, `data/policy.toml` how long and how far each grant reaches. Both carry their legal source and
-whether it was verified. A line of the matrix that is missing means: no.
+`data/matrix.csv`: which profession (or kind of organisation) may read and write which category of documents; what has
+no line is denied. `data/policy.toml`: how long each kind of grant lasts, and which confidentiality it covers. Every
+line and period has its legal source and whether it was verified.
 """
 
 import csv
-import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
-from importlib.resources import files
 from io import StringIO
-from typing import Any
 
+from esante.core.dated_data import in_force, packaged_text, parse_periods
+from esante.core.types import Json
 from esante.identity.access.model import Confidentiality, GrantKind
+
+_PACKAGE = "esante.identity.access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +31,14 @@ class Right:
     legal_source: str
     verified: bool
 
-    def holds(self, on: date) -> bool:
-        """Whether the line is in force on a day."""
+    def is_in_force(self, on: date) -> bool:
+        """Return whether the line is in force on a day."""
         return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The terms of access in force from `valid_from` until the next period's."""
+    """The terms of access in force from `valid_from` until the next period begins."""
 
     valid_from: date
     legal_source: str
@@ -66,78 +67,75 @@ class Policy:
     app_launch: timedelta
     app_allowed: timedelta
     reach: dict[GrantKind, frozenset[Confidentiality]]
-    """How confidential a document each kind of grant reaches, in the order in which grants are preferred."""
+    """The levels of confidentiality that each kind of grant covers, in the order in which grants are preferred."""
 
 
-def load_matrix(text: str) -> tuple[Right, ...]:
-    """The lines of a matrix file; raises ValueError that names the line which is wrong or repeats another."""
+def parse_matrix(text: str) -> tuple[Right, ...]:
+    """Return the lines of a matrix file (CSV).
+
+    Raises: ValueError with the number of the line that is wrong, or that overlaps with an earlier one.
+    """
     rights: list[Right] = []
     for number, row in enumerate(csv.DictReader(StringIO(text)), 2):
         try:
-            rights.append(_right(row))
+            rights.append(_parse_right(row))
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(f"matrix, line {number}: {error}") from error
         if any(_overlap(rights[-1], other) for other in rights[:-1]):
-            raise ValueError(f"matrix, line {number}: a line before it speaks of the same time")
+            raise ValueError(
+                f"matrix, line {number}: the period overlaps with an earlier line of this profession and category"
+            )
     return tuple(rights)
 
 
-def load_policies(text: str) -> tuple[Policy, ...]:
-    """The periods of a policy file, oldest first; raises ValueError or KeyError when something is missing."""
-    periods = sorted((_policy(period) for period in tomllib.loads(text)["period"]), key=lambda p: p.valid_from)
-    if not periods:
-        raise ValueError("policy: there is no period")
-    return tuple(periods)
+def parse_policies(text: str) -> tuple[Policy, ...]:
+    """Return the periods of a policy file (TOML), oldest first.
+
+    Raises: ValueError when there is no period, KeyError when a field is missing.
+    """
+    return parse_periods(text, _parse_policy)
 
 
 @cache
 def matrix() -> tuple[Right, ...]:
-    """The matrix of the platform."""
-    return load_matrix(_data("matrix.csv"))
+    """Return the access matrix that is packaged with the program."""
+    return parse_matrix(packaged_text(_PACKAGE, "matrix.csv"))
 
 
 @lru_cache(maxsize=64)
 def rights(on: date) -> dict[tuple[str, str], Right]:
-    """The lines in force on a day, by profession and category."""
-    return {(right.profession, right.category): right for right in matrix() if right.holds(on)}
+    """Return the lines in force on a day, by profession and category."""
+    return {(right.profession, right.category): right for right in matrix() if right.is_in_force(on)}
 
 
 @lru_cache(maxsize=64)
 def policy(on: date) -> Policy:
-    """The terms in force on a day; before the first period, the first."""
-    return max(
-        (period for period in _policies() if period.valid_from <= on),
-        key=lambda period: period.valid_from,
-        default=_policies()[0],
-    )
+    """Return the terms in force on a day; before the first period, the first."""
+    return in_force(_policies(), on)
 
 
 @cache
 def _policies() -> tuple[Policy, ...]:
-    return load_policies(_data("policy.toml"))
-
-
-def _data(name: str) -> str:
-    return (files("esante.identity.access") / "data" / name).read_text(encoding="utf-8")
+    return parse_policies(packaged_text(_PACKAGE, "policy.toml"))
 
 
 _YES_NO = {"yes": True, "no": False, "true": True, "false": False}
 
 
-def _right(row: dict[str, str]) -> Right:
+def _parse_right(row: dict[str, str]) -> Right:
     return Right(
-        profession=_filled(row["profession"]),
-        category=_filled(row["category"]),
+        profession=_required(row["profession"]),
+        category=_required(row["category"]),
         read=_YES_NO[row["read"]],
         write=_YES_NO[row["write"]],
         valid_from=date.fromisoformat(row["valid_from"]),
         valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
-        legal_source=_filled(row["legal_source"]),
+        legal_source=_required(row["legal_source"]),
         verified=_YES_NO[row["verified"]],
     )
 
 
-def _filled(value: str) -> str:
+def _required(value: str) -> str:
     if not value.strip():
         raise ValueError("a field is empty")
     return value.strip()
@@ -151,7 +149,7 @@ def _overlap(one: Right, other: Right) -> bool:
     )
 
 
-def _policy(period: dict[str, Any]) -> Policy:
+def _parse_policy(period: Json) -> Policy:
     code, attempts, emergency, death, apps = (
         period[part] for part in ("presence_code", "attempts", "emergency", "after_death", "apps")
     )
@@ -186,5 +184,5 @@ def _policy(period: dict[str, Any]) -> Policy:
     )
 
 
-def _levels(grant: dict[str, Any]) -> frozenset[Confidentiality]:
+def _levels(grant: Json) -> frozenset[Confidentiality]:
     return frozenset(Confidentiality(level) for level in grant["confidentiality"])

@@ -1,4 +1,4 @@
-"""The types of the access decision: who asks, what for, what the person allowed, and the verdict."""
+"""The types of the access decision: requester, purpose, item, consent, grant and verdict."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,12 +11,12 @@ from esante.core.web import N_
 
 
 class RecordState(StrEnum):
-    """The life of a record (opening by opt-out)."""
+    """The state of a record in its lifecycle; it opens unless the person objects."""
 
     NONE = "none"
     """No letter was sent yet."""
     ANNOUNCED = "announced"
-    """The letter was sent; the time to object runs."""
+    """The letter was sent, and the period of objection has not ended."""
     OPEN = "open"
     OBJECTED = "objected"
     CLOSED = "closed"
@@ -30,17 +30,17 @@ class Action(StrEnum):
 
 
 class Confidentiality(StrEnum):
-    """How far a document goes (FHIR securityLabel N, R, V)."""
+    """The confidentiality of a document (FHIR securityLabel N, R, V)."""
 
     NORMAL = "normal"
     RESTRICTED = "restricted"
-    """Its author and the person's circle."""
+    """For its author and the person's circle."""
     HIDDEN = "hidden"
-    """The person herself, and its author."""
+    """For its author and the person."""
 
 
 class GrantKind(StrEnum):
-    """How a requester came to his access; the set is open."""
+    """How a grant was given; the set is open."""
 
     PRESENCE = "presence_code"
     CIRCLE = "circle"
@@ -49,15 +49,15 @@ class GrantKind(StrEnum):
 
 
 class StayStatus(StrEnum):
-    """The life of a hospital stay as its hospital tells it (FHIR encounter-status)."""
+    """The status of a hospital stay as its hospital reports it (FHIR encounter-status)."""
 
     IN_PROGRESS = "in-progress"
     FINISHED = "finished"
-    MISTAKEN = "entered-in-error"
+    ENTERED_IN_ERROR = "entered-in-error"
 
 
 class Purpose(StrEnum):
-    """Why (HL7 v3 PurposeOfUse codes)."""
+    """The purpose of a request (HL7 v3 PurposeOfUse codes)."""
 
     TREATMENT = "TREAT"
     EMERGENCY = "ETREAT"
@@ -67,12 +67,12 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """Who asks, as signed in: a patient, a practitioner, an organisation (its software) or an operator.
+    """An authenticated requester: a patient, a practitioner, an organisation (its software) or an operator.
 
-    `id` is the key in the directory (for an operator: of the account). `profession` is a row key of the
-    access matrix: a practitioner's profession, or for an organisation its kind. `organization_id` is the
-    organisation acted for. `client` names the software that acts, `client_id` is what it is registered as ("" for
-    none). `scopes` limits a token (SMART v2 scopes); None for a person at the portal.
+    `id` is the key in the directory (for an operator: of the account). `profession` is a key of the access matrix: the
+    profession of a practitioner, or the kind of an organisation. `organization_id` is the organisation acted for.
+    `client` is the name of the software that acts, `client_id` its registration ("" for none). `scopes` are the SMART
+    v2 scopes of a token; None for a person at the portal.
     """
 
     kind: str
@@ -85,18 +85,18 @@ class Requester:
     client_id: str = ""
     scopes: frozenset[str] | None = None
     patient: UUID | None = None
-    """The patient for whom the software of a token was launched; None: for nobody in particular."""
+    """The patient for whom the software of a token was launched (SMART launch context); None: for no patient."""
     origin: str = ""
-    """Where the request came from (address), for the journal."""
+    """The address from which the request came, for the journal."""
 
     @property
-    def only(self) -> UUID | None:
-        """The one person of whom there is anything to see: herself for a patient; None: no such limit."""
+    def only_person_id(self) -> UUID | None:
+        """The one person whose data the requester may see (a patient: their own); None: no such limit."""
         return self.id if self.kind == "patient" else self.patient
 
     @property
     def actor(self) -> Actor:
-        """The requester as the journal names it."""
+        """The requester as the actor of journal entries."""
         return Actor(
             kind=self.kind,
             id=self.id,
@@ -110,7 +110,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What the decision must know of a document (or of what was taken out of one)."""
+    """The attributes of a document (or of data extracted from one) on which the decision depends."""
 
     category: str
     confidentiality: Confidentiality = Confidentiality.NORMAL
@@ -120,7 +120,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """An access that a person gave, or that an emergency or a stay gives, to a practitioner or organisation."""
+    """A grant of access to a practitioner or an organisation: by the person, by an emergency or by a hospital stay."""
 
     id: UUID
     person_id: UUID
@@ -134,14 +134,14 @@ class Grant:
     holder: str = ""
     """The holder's name when the grant was given."""
 
-    def active(self, at: datetime) -> bool:
-        """Whether the grant is in force at a moment."""
+    def is_active(self, at: datetime) -> bool:
+        """Return whether the grant is in force at a moment."""
         return self.since <= at and not (self.until and self.until <= at) and not self.revoked_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stay:
-    """A stay that a hospital told of. `id` is also that of the grant which it gave (kind `STAY`)."""
+    """A stay that a hospital reported; its `id` is also the id of the grant that it gives (kind `STAY`)."""
 
     id: UUID
     person_id: UUID
@@ -153,21 +153,21 @@ class Stay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """Everything a person (and the law) laid down that a decision about her record needs, at one moment."""
+    """Everything that the person (and the law) decided about their record, as the access decision needs it."""
 
     person_id: UUID
     state: RecordState
     sharing: bool = True
-    """False: opted out of sharing; only she and the authors see anything."""
+    """False: opted out of sharing; only the person and the authors see anything."""
     grants: tuple[Grant, ...] = ()
     blocked: frozenset[UUID] = field(default_factory=frozenset)
-    """Practitioners and organisations that she blocked."""
+    """Practitioners and organisations that the person blocked."""
     deceased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer of the decision: `rule` is the id of the rule that decided, `reason` a key of plain words."""
+    """The result of the access decision: `rule` is the id of the rule that applied, `reason` a key of plain words."""
 
     allowed: bool
     rule: str
@@ -176,13 +176,12 @@ class Verdict:
 
 
 class AccessEvent(Event, frozen=True, kw_only=True):
-    """Base of every entry that tells of an access to a record (EHDS Annex II 3.2).
+    """Base of all events of accesses to a record (EHDS Annex II 3.2).
 
-    Who and from where stand in the entry's actor and origin, whose in its person. `categories` are the
-    categories of data touched, `documents` the documents. A subclass says what was done: `ACTION` in the
-    letters of FHIR's audit-event-action (C create, R read, U update, D delete, E search or other), of which type
-    of FHIR resources, `WORDS` and `REFUSED_WORDS` to the person (msgids; they may name %(actor)s and
-    %(categories)s).
+    The entry of the event has the actor, the origin and the person. `categories` are the accessed categories of data,
+    `documents` the accessed documents. A subclass declares the `ACTION` (a letter of FHIR audit-event-action:
+    C create, R read, U update, D delete, E search or other), the type of the FHIR `RESOURCE`, and the words of the
+    access log, `WORDS` and `REFUSED_WORDS` (msgids, with %(actor)s and %(categories)s).
     """
 
     ACTION: ClassVar[str] = "R"
@@ -201,10 +200,10 @@ class AccessEvent(Event, frozen=True, kw_only=True):
 
     @property
     def entities(self) -> list[tuple[str, UUID]]:
-        """What was touched: each thing's type of FHIR resource and its key."""
+        """The accessed resources: the FHIR type and the key of each."""
         return [("DocumentReference", document) for document in self.documents]
 
     @property
-    def sought(self) -> str:
-        """Of a search: the type of FHIR resources that was looked for."""
+    def searched_type(self) -> str:
+        """The type of the FHIR resources of a search."""
         return self.RESOURCE

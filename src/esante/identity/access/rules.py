@@ -1,20 +1,20 @@
-"""The access decision: who may do what with which part of whose record, and why.
+"""The access decision: whether a requester may read or write an item of a record, and why.
 
-The rules are asked in this order; the first that applies decides. No rule applies: no.
+The rules are tested in this order; the first that applies decides. When none applies, access is denied.
 
 | rule | applies when | verdict |
 |---|---|---|
-| patient.other | a patient asks about another person | no |
-| launch.other | software that was launched for a patient asks about another person | no |
-| patient.dead | a patient's account asks after her death | no |
-| patient.before-opening | she asks about a record that was never opened | no |
-| patient.read | she reads | yes, hidden documents too, also when closed |
-| patient.closed | she adds to a record that is not open | no |
-| patient.write, patient.category | she adds a category that the matrix lets patients write / another | yes / no |
-| requester.kind | neither practitioner nor organisation asks (an operator, the system) | no |
-| purpose | a professional states a purpose other than treatment or emergency | no |
+| patient.other | the requester is a patient, the record is another person's | no |
+| launch.other | the requester is software that was launched for another patient | no |
+| patient.dead | the requester is the account of a patient who has died | no |
+| patient.before-opening | the patient's record was never opened | no |
+| patient.read | the patient reads | yes, hidden documents too, also when closed |
+| patient.closed | the patient adds to a record that is not open | no |
+| patient.write, patient.category | the patient adds a category they may write by the matrix / another | yes / no |
+| requester.kind | the requester is neither practitioner nor organisation (an operator, the system) | no |
+| purpose | the purpose of a professional is neither treatment nor emergency | no |
 | record.none, .announced, .objected, .closed | the record is not open | no |
-| write.emergency | an emergency is given as purpose for writing | no |
+| write.emergency | the purpose of a write is an emergency | no |
 | write.dead | too long after death | no |
 | write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
 | author.self, author.organization | the document is of the requester, or of the same organisation | yes |
@@ -23,12 +23,12 @@ The rules are asked in this order; the first that applies decides. No rule appli
 | opted-out | the person opted out of sharing | no |
 | read.dead | too long after death | no |
 | read.category | the matrix does not let the profession read the category | no |
-| grant.<kind> | an active grant of the requester reaches documents this confidential | yes |
-| restricted | an active grant is there, none reaches this far | no |
+| grant.<kind> | an active grant of the requester covers the confidentiality of the document | yes |
+| restricted | the requester has an active grant, none covers the confidentiality | no |
 | no-grant | anything else | no |
 
-A deposit needs no grant: providing is not reading. An emergency grant is for reading only; it does not lift a
-block, an opt-out or what is hidden.
+A deposit needs no grant: writing is not reading. An emergency grant is for reading only, and does not override a
+block, an opt-out or a hidden document.
 """
 
 from datetime import datetime
@@ -74,7 +74,7 @@ REASONS = {
     "no-grant": N_("You gave no access."),
     "refused": N_("Access was refused."),
 }
-"""The reason keys of verdicts in plain words to the person (msgids)."""
+"""The reasons of verdicts by their keys, in plain words to the person (msgids)."""
 
 _CLOSED = {
     RecordState.NONE: Verdict(False, "record.none", "not-opened"),
@@ -92,11 +92,11 @@ TRANSITIONS = {
     "close": ((RecordState.OPEN,), RecordState.CLOSED),
     "reopen": ((RecordState.OBJECTED, RecordState.CLOSED), RecordState.OPEN),
 }
-"""What a person may do with the life of her record: from which states, to which."""
+"""The acts of a person that change the state of their record: from which states, to which state."""
 
 
 def next_state(state: RecordState, act: str) -> RecordState | None:
-    """The state after `act` (also when it is that already), or None when it is not allowed."""
+    """Return the state after `act` (also when the record is in it already), or None when the act is not allowed."""
     before, after = TRANSITIONS.get(act, ((), None))
     return after if state in before or state is after else None
 
@@ -109,14 +109,14 @@ def decide(
     purpose: Purpose,
     at: datetime,
 ) -> Verdict:
-    """Whether `requester` may read or write `item` of the record that `consent` is about (see the table)."""
-    if requester.only not in (None, consent.person_id):
+    """Decide whether `requester` may read or write `item` of the record of `consent` (see the table)."""
+    if requester.only_person_id not in (None, consent.person_id):
         own = requester.kind == "patient"
         return (
             Verdict(False, "patient.other", "other-person") if own else Verdict(False, "launch.other", "other-launch")
         )
     if requester.kind == "patient":
-        return _patient(consent, action, item, at)
+        return _decide_for_patient(consent, action, item, at)
     if requester.kind not in _PROFESSIONAL:
         return Verdict(False, "requester.kind", "not-treating")
     if purpose not in _CARE:
@@ -124,41 +124,41 @@ def decide(
     if consent.state is not RecordState.OPEN:
         return _CLOSED[consent.state]
     if action is Action.WRITE:
-        return _write(consent, requester, item, purpose, at)
-    return _read(consent, requester, item, at)
+        return _decide_write(consent, requester, item, purpose, at)
+    return _decide_read(consent, requester, item, at)
 
 
-def may_admit(state: RecordState | None) -> Verdict:
-    """Whether a hospital may tell of a stay of a person whose record is in a state (None: there is no record)."""
+def decide_admission(state: RecordState | None) -> Verdict:
+    """Decide whether a hospital may report a stay of a person by the state of their record (None: no record)."""
     if state is RecordState.OPEN:
         return Verdict(True, "stay.admission", "institution_stay")
     return _CLOSED[state or RecordState.NONE]
 
 
 def explain(verdict: Verdict) -> str:
-    """The verdict's reason in plain words to the person (a msgid); its rule id is for operators."""
+    """Return the reason of a verdict in plain words to the person (a msgid); the rule id is for operators."""
     return REASONS.get(verdict.reason, REASONS["refused"])
 
 
 def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant | None:
-    """The grant with which a professional may open the record at all, or None: then it is not there for him.
+    """Return the grant by which a professional may open the record, or None: then it is absent for the professional.
 
-    What is seen inside, `decide` says of each document.
+    Each document in the record is decided by `decide`.
     """
     terms = policy(at.date())
     closed = (
         requester.kind not in _PROFESSIONAL
-        or requester.only not in (None, consent.person_id)
+        or requester.only_person_id not in (None, consent.person_id)
         or consent.state is not RecordState.OPEN
         or not consent.sharing
         or requester.id in consent.blocked
         or requester.organization_id in consent.blocked
         or (consent.deceased_at is not None and at >= consent.deceased_at + terms.read_after_death)
     )
-    return None if closed else _grant(consent, requester, terms, at)[0]
+    return None if closed else _find_grant(consent, requester, terms, at)[0]
 
 
-def _patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
+def _decide_for_patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
     if consent.deceased_at is not None and consent.deceased_at <= at:
         return Verdict(False, "patient.dead", "dead")
     if consent.state in _NEVER_OPENED:
@@ -173,7 +173,7 @@ def _patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verd
     return Verdict(False, "patient.category", "own-category")
 
 
-def _write(consent: Consent, requester: Requester, item: Item, purpose: Purpose, at: datetime) -> Verdict:
+def _decide_write(consent: Consent, requester: Requester, item: Item, purpose: Purpose, at: datetime) -> Verdict:
     if purpose is Purpose.EMERGENCY:
         return Verdict(False, "write.emergency", "write-emergency")
     if consent.deceased_at is not None and at >= consent.deceased_at + policy(at.date()).write_after_death:
@@ -184,7 +184,7 @@ def _write(consent: Consent, requester: Requester, item: Item, purpose: Purpose,
     return Verdict(False, "write.category", "not-provides")
 
 
-def _read(consent: Consent, requester: Requester, item: Item, at: datetime) -> Verdict:
+def _decide_read(consent: Consent, requester: Requester, item: Item, at: datetime) -> Verdict:
     organization = requester.organization_id
     if item.author_id is not None and item.author_id == requester.id:
         return Verdict(True, "author.self", "author")
@@ -202,22 +202,22 @@ def _read(consent: Consent, requester: Requester, item: Item, at: datetime) -> V
     right = rights(at.date()).get((requester.profession, item.category))
     if right is None or not right.read:
         return Verdict(False, "read.category", "profession")
-    return _by_grant(consent, requester, item, terms, at)
+    return _decide_by_grant(consent, requester, item, terms, at)
 
 
-def _by_grant(consent: Consent, requester: Requester, item: Item, terms: Policy, at: datetime) -> Verdict:
-    grant, any_grant = _grant(consent, requester, terms, at, item)
+def _decide_by_grant(consent: Consent, requester: Requester, item: Item, terms: Policy, at: datetime) -> Verdict:
+    grant, any_grant = _find_grant(consent, requester, terms, at, item)
     if grant is not None:
         return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
     return Verdict(False, "restricted", "restricted") if any_grant else Verdict(False, "no-grant", "no-grant")
 
 
-def _grant(
+def _find_grant(
     consent: Consent, requester: Requester, terms: Policy, at: datetime, item: Item | None = None
 ) -> tuple[Grant | None, bool]:
-    """The preferred grant of the requester that reaches `item`, and whether there is any grant at all."""
+    """Return the preferred grant of the requester that covers `item`, and whether there is any active grant."""
     holders = (requester.id, requester.organization_id)
-    active = [grant for grant in consent.grants if grant.holder_id in holders and grant.active(at)]
+    active = [grant for grant in consent.grants if grant.holder_id in holders and grant.is_active(at)]
     for kind, levels in terms.reach.items():
         for grant in active:
             if grant.kind == kind and (item is None or item.confidentiality in levels):

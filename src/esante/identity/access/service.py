@@ -1,4 +1,4 @@
-"""The room's one service: consents and requesters, and the use cases by their subject."""
+"""The service object of access control: authentication, authorisation, consents, and the use cases by subject."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,32 +12,32 @@ from starlette.responses import Response
 from esante.core.journal import Consumer, Journal
 from esante.core.storage import Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
-from esante.identity.access.authn.authentication import SignIn
-from esante.identity.access.authn.rate_limits import Limits
+from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.grants import Grants
-from esante.identity.access.consent.hospital_stays import Stays
+from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
-from esante.identity.access.consent.presence_codes import Codes
+from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.model import Consent, RecordState, Requester
 from esante.identity.access.smart import authorization_store
-from esante.identity.access.smart.authorization import Apps
-from esante.identity.access.smart.clients import Clients
-from esante.identity.access.smart.id_token import Identity
-from esante.identity.access.smart.scopes import Query, covered, reaching, require_scope
-from esante.identity.access.smart.token_endpoint import Smart
-from esante.identity.access.smart.token_grants import Connections
+from esante.identity.access.smart.authorization import AppAuthorizations
+from esante.identity.access.smart.clients import ClientRegistry
+from esante.identity.access.smart.id_token import IdTokenIssuer
+from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
+from esante.identity.access.smart.token_endpoint import TokenEndpoints
+from esante.identity.access.smart.token_grants import TokenGrants
 from esante.identity.directory import Directory
 
 
 class Access:
-    """Who asks, and what the person allowed.
+    """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `smart` hold the use
-    cases of their name, `sessions` are those of signed-in people, `identity` signs for whom apps are told of.
-    `base_url`: the platform's address as clients know it; `identity_key`: see `Identity`.
+    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `tokens` are the use
+    cases of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
+    `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
     def __init__(
@@ -50,117 +50,128 @@ class Access:
         identity_key: Path | None = None,
     ) -> None:
         self._db = db
-        self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.consents, db))
+        self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
-        self._limits = Limits(db, journal)
-        self._signin = SignIn(db, journal, directory, self.sessions, self._limits)
+        self._limits = RateLimits(db, journal)
+        self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
-        self.stays = Stays(db, journal, directory, self.grants)
-        self.codes = Codes(db, journal, self.grants, self._limits)
+        self.stays = HospitalStays(db, journal, directory, self.grants)
+        self.codes = PresenceCodes(db, journal, self.grants, self._limits)
         self.emergencies = Emergencies(db, journal, directory, self._limits)
         self.restrictions = Restrictions(db, journal, directory)
-        self.identity = Identity(base_url, identity_key)
-        self.clients = Clients(db, journal, directory)
-        self.apps = Apps(db, journal, directory, self.clients, self._signin, base_url)
-        connections = Connections(db, journal, self._signin, self.sessions, self.identity)
-        self.smart = Smart(
-            db, journal, directory, self._signin, self.clients, connections, self.identity, self._limits
+        self.id_tokens = IdTokenIssuer(base_url, identity_key)
+        self.clients = ClientRegistry(db, journal, directory)
+        self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
+        token_grants = TokenGrants(db, journal, self._signin, self.sessions, self.id_tokens)
+        self.tokens = TokenEndpoints(
+            db, journal, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
         )
 
     async def consent(self, person_id: UUID) -> Consent:
-        """What decisions about a person's record need, in one round trip; no record: state NONE."""
+        """Return the consent of a person, in one round trip; without a record one of state NONE."""
         found = await self._consents.load(person_id)
         return found or Consent(person_id=person_id, state=RecordState.NONE)
 
     async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
-        """The consents of persons within a transaction; of who has no record: state NONE."""
-        found = await store.consents(conn, persons)
+        """Return the consents of persons within a transaction; of persons without a record ones of state NONE."""
+        found = await store.fetch_consents(conn, persons)
         return {id_: found.get(id_) or Consent(person_id=id_, state=RecordState.NONE) for id_ in persons}
 
-    async def requester(self, request: Request) -> Requester:
-        """Who sends an API request: by bearer token, or else by the portal's session. Problem 401 for nobody."""
-        return await self._signin.requester(request)
+    async def authenticate(self, request: Request) -> Requester:
+        """Return the requester of an API request: by bearer token, or else by the session of the portal.
 
-    async def caller(self, request: Request, resource: str, letters: str) -> Requester:
-        """Who sends an API request, and may by his token do `letters` (SMART v2) to `resource`; Problem 401 or 403.
-
-        A token that covers only a part of them (see `caller_within`) does not do here.
+        Raises: Problem 401 when there is neither, 403 for a change by a session without its CSRF token.
         """
-        requester = reaching(await self.requester(request), resource, letters)
-        await self.must_cover(requester, resource, letters)
+        return await self._signin.authenticate(request)
+
+    async def authorize(self, request: Request, resource: str, letters: str) -> Requester:
+        """Return the requester of an API request, whose token covers `letters` (SMART v2) of all of a type.
+
+        Raises: Problem 401 without authentication, 403 when the token does not cover them, or only a part of the
+        resources (see `authorize_queries`).
+        """
+        requester = resolve_patient_context(await self.authenticate(request), resource, letters)
+        await self.require_scope(requester, resource, letters)
         return requester
 
-    async def caller_within(self, request: Request, resource: str, letters: str) -> tuple[Requester, list[Query]]:
-        """As `caller`, with the queries of which a resource must match one to be covered by the token.
+    async def authorize_queries(self, request: Request, resource: str, letters: str) -> tuple[Requester, list[Query]]:
+        """Return the requester of an API request, and the queries to which the token restricts a type of resources.
 
-        An empty query, then the only one, matches all. Every query must be understood in full by whoever applies it.
+        The token covers a resource that matches one of the queries; an empty query, which is then the only one,
+        matches all. Whoever applies the queries must understand each of them in full. Raises: as `authorize`.
         """
-        requester = reaching(await self.requester(request), resource, letters)
+        requester = resolve_patient_context(await self.authenticate(request), resource, letters)
         try:
-            return requester, covered(requester, resource, letters)
+            return requester, covering_queries(requester, resource, letters)
         except Problem:
-            await self._tell_missing(requester, resource, letters)
+            await self._record_missing_scope(requester, resource, letters)
             raise
 
-    async def looker_up(self, request: Request, resource: str, letters: str) -> Requester:
-        """As `caller`, for the directory, where nobody searches for persons without end; Problem 429 too."""
-        requester = await self.caller(request, resource, letters)
+    async def authorize_lookup(self, request: Request, resource: str, letters: str) -> Requester:
+        """Return the requester as `authorize`, for the directory, where searches for persons are limited.
+
+        Raises: as `authorize`, and Problem 429 after too many searches.
+        """
+        requester = await self.authorize(request, resource, letters)
         if resource == "Patient" and "s" in letters:
-            await self._limits.search(requester)
+            await self._limits.count_search(requester)
         return requester
 
-    async def _tell_missing(self, requester: Requester, resource: str, letters: str) -> None:
-        await self._limits.turned_away("scope", requester.actor, requester.origin, f"{resource}.{letters}")
+    async def _record_missing_scope(self, requester: Requester, resource: str, letters: str) -> None:
+        await self._limits.record_rejection("scope", requester.actor, requester.origin, f"{resource}.{letters}")
 
-    def within(self, requester: Requester, resource: str, letters: str) -> list[Query]:
-        """As `caller_within` of one who asks already, for a further type of resources; none: not covered at all."""
+    def covered_queries(self, requester: Requester, resource: str, letters: str) -> list[Query]:
+        """Return the queries of a requester's token for a type, as `authorize_queries`; [] when no scope covers it."""
         try:
-            return covered(requester, resource, letters)
+            return covering_queries(requester, resource, letters)
         except Problem:
             return []
 
-    async def must_cover(self, requester: Requester, resource: str, letters: str) -> None:
-        """Problem 403 unless the token of one who asks already covers `letters` of all of a type."""
+    async def require_scope(self, requester: Requester, resource: str, letters: str) -> None:
+        """Raise Problem 403 unless a requester's token covers `letters` (SMART v2) of all of a type."""
         try:
             require_scope(requester, resource, letters)
         except Problem:
-            await self._tell_missing(requester, resource, letters)
+            await self._record_missing_scope(requester, resource, letters)
             raise
 
-    async def again(self, known: Requester, resource: str = "", letters: str = "") -> Requester | None:
-        """Who asked before, as he or she would ask now: for work that goes on without a request.
+    async def reauthorize(self, known: Requester, resource: str = "", letters: str = "") -> Requester | None:
+        """Return an earlier requester as they are now, for work that continues without a request.
 
-        None when nobody is like that any more, or may no longer do `letters` (SMART v2) to `resource`.
+        None when they no longer exist, or may no longer do `letters` (SMART v2) with `resource`.
         """
-        found = await self._signin.again(known)
-        if found is not None and resource and not self.within(found, resource, letters):
+        found = await self._signin.reauthenticate(known)
+        if found is not None and resource and not self.covered_queries(found, resource, letters):
             return None
         return found
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
-        """Who looks at a page: sends to /signin who is not signed in; the page is not there for other kinds."""
+        """Return the requester of a page for some kinds of requesters.
+
+        Raises: Problem 303 to /signin without a session, 404 for a requester of another kind.
+        """
         return await self._signin.page_requester(request, kinds)
 
     async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
-        """Start a session for who was recognised by `method`; answers with the cookie and goes to `to`."""
+        """Start a session of a requester who was authenticated by `method`; return a redirect with its cookie."""
         return await self._signin.sign_in(request, requester, method=method, to=to)
 
     async def sign_out(self, request: Request, *, to: str = "/signin") -> Response:
-        """End the session of a request."""
+        """End the session of a request; return a redirect that clears its cookie."""
         return await self._signin.sign_out(request, to=to)
 
     async def issue_token(self, requester: Requester, scopes: frozenset[str], lifetime: timedelta) -> str:
-        """A new bearer token for `requester`, of which only the SHA-256 is kept."""
+        """Issue a bearer token for a requester; only its SHA-256 is stored."""
         return await self._signin.issue_token(requester, scopes, lifetime)
 
     async def tidy(self) -> None:
-        """Remove codes, attempts, tokens, assertions and permissions that have served their time; to be run daily."""
+        """Delete expired codes, attempts, tokens, assertions and authorisations; to be run daily."""
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            await store.tidy(conn, now)
-            await authorization_store.tidy(conn, now - timedelta(days=1))
+            await store.delete_expired(conn, now)
+            await authorization_store.delete_expired(conn, now - timedelta(days=1))
 
-    def readers(self) -> list[Consumer]:
-        """What this room follows in the journal."""
-        return self.lifecycle.readers()
+    def consumers(self) -> list[Consumer]:
+        """Return the journal consumers of access control."""
+        return self.lifecycle.consumers()

@@ -1,4 +1,4 @@
-"""Who is who: persons, professionals and organisations, found by identifier or by name."""
+"""The directory: persons, professionals and organisations, found by identifier or by name."""
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
@@ -7,6 +7,7 @@ from esante.identity.directory.model import (
     Catalogue,
     Identifier,
     Organization,
+    OrganizationRegistered,
     Person,
     PersonDeceased,
     PersonQuery,
@@ -20,7 +21,7 @@ from esante.identity.directory.model import (
     System,
     Term,
 )
-from esante.identity.directory.patient_param import NAMING, person_meant
+from esante.identity.directory.patient_param import PATIENT_PARAMETERS, resolve_patient
 from esante.identity.directory.reference_data import catalogue
 from esante.identity.directory.resources import (
     organization_resource,
@@ -28,16 +29,17 @@ from esante.identity.directory.resources import (
     practitioner_resource,
     role_resource,
 )
-from esante.identity.directory.rules import matricule, matricule_faults, normalised
+from esante.identity.directory.rules import matricule, matricule_faults, normalize_name
 from esante.identity.directory.service import Directory
 
 __all__ = [
-    "NAMING",
+    "PATIENT_PARAMETERS",
     "Address",
     "Catalogue",
     "Directory",
     "Identifier",
     "Organization",
+    "OrganizationRegistered",
     "Person",
     "PersonDeceased",
     "PersonQuery",
@@ -55,10 +57,10 @@ __all__ = [
     "catalogue",
     "matricule",
     "matricule_faults",
-    "normalised",
+    "normalize_name",
     "organization_resource",
     "patient_resource",
-    "person_meant",
     "practitioner_resource",
+    "resolve_patient",
     "role_resource",
 ]

@@ -1,4 +1,4 @@
-"""The FHIR face of the directory: Patient (IHE PDQm, ITI-78), Practitioner, PractitionerRole, Organization."""
+"""The FHIR API of the directory: Patient (IHE PDQm, ITI-78), Practitioner, PractitionerRole, Organization."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from starlette.routing import Route
 from esante.core.fhir.rest.http import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
 from esante.core.journal import Actor
 from esante.core.storage import NIL
-from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
+from esante.core.types import Json
+from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_offset_cursor, encode_cursor
 from esante.identity.directory import rules
+from esante.identity.directory.entry_validation import refuse_value
 from esante.identity.directory.model import Organization, Person, PersonQuery, Practitioner, Role
 from esante.identity.directory.resources import (
-    Resource,
     organization_resource,
     patient_resource,
     practitioner_resource,
@@ -46,28 +47,28 @@ SEARCHES: dict[str, dict[str, str]] = {
 """The search parameters of each resource, with their types."""
 
 
-class Asker(Protocol):
-    """What this face needs to know of who asks (`esante.identity.access.Requester` has it)."""
+class Caller(Protocol):
+    """The authenticated sender of a request, as this API needs it (`esante.identity.access.Requester` has it)."""
 
     @property
-    def only(self) -> UUID | None:
-        """The one person whom the asker may see: a patient herself; None: no such limit."""
+    def only_person_id(self) -> UUID | None:
+        """The one person whom the caller may see (a patient: themselves); None: no such limit."""
 
     @property
     def actor(self) -> Actor:
-        """The asker as the journal names it."""
+        """The caller as the actor of journal entries."""
 
     @property
     def origin(self) -> str:
-        """Where the request came from."""
+        """Where the request came from, for example an address."""
 
 
-Authenticate = Callable[[Request, str, str], Awaitable[Asker]]
-"""Who sends a request that wants to do something (SMART v2 letters) to a type of resource."""
+Authorize = Callable[[Request, str, str], Awaitable[Caller]]
+"""Returns the caller of a request for interactions (SMART v2 letters) with a type of resources; raises Problem."""
 
 
-def capabilities() -> list[Resource]:
-    """The resources of this face, for CapabilityStatement.rest.resource."""
+def capabilities() -> list[Json]:
+    """Return the resources of this API, for CapabilityStatement.rest.resource."""
     return [
         {
             "type": type_,
@@ -78,53 +79,57 @@ def capabilities() -> list[Resource]:
     ]
 
 
-def routes(directory: Directory, authenticate: Authenticate, base_url: str) -> list[Route]:
-    """The routes under /fhir; `base_url` is the address of /fhir, `authenticate` raises Problem 401 or 403."""
-    face = _Face(directory, authenticate, base_url)
+def routes(directory: Directory, authorize: Authorize, base_url: str) -> list[Route]:
+    """Return the routes under /fhir; `base_url` is the address of /fhir, `authorize` raises Problem 401 or 403."""
+    endpoints = _DirectoryEndpoints(directory, authorize, base_url)
     found = []
     for type_, read, search in (
-        ("Patient", face.read_patient, face.search_patients),
-        ("Practitioner", face.read_practitioner, face.search_practitioners),
-        ("PractitionerRole", face.read_role, face.search_roles),
-        ("Organization", face.read_organization, face.search_organizations),
+        ("Patient", endpoints.read_patient, endpoints.search_patients),
+        ("Practitioner", endpoints.read_practitioner, endpoints.search_practitioners),
+        ("PractitionerRole", endpoints.read_role, endpoints.search_roles),
+        ("Organization", endpoints.read_organization, endpoints.search_organizations),
     ):
         found += [
-            Route(f"/fhir/{type_}", face.searched(type_, search), methods=["GET"]),
-            Route(f"/fhir/{type_}/_search", face.posted(type_, search), methods=["POST"]),
-            Route(f"/fhir/{type_}/{{id}}", face.read(type_, read), methods=["GET"]),
+            Route(f"/fhir/{type_}", endpoints.search_endpoint(type_, search), methods=["GET"]),
+            Route(f"/fhir/{type_}/_search", endpoints.posted_search_endpoint(type_, search), methods=["POST"]),
+            Route(f"/fhir/{type_}/{{id}}", endpoints.read_endpoint(type_, read), methods=["GET"]),
         ]
     return found
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Consumer = Callable[[UUID, Asker], Awaitable[Resource | None]]
-Matches = Page[Resource]
-Searcher = Callable[[SearchParams, Asker], Awaitable[Matches]]
+ResourcePage = Page[Json]
+Read = Callable[[UUID, Caller], Awaitable[Json | None]]
+Search = Callable[[SearchParams, Caller], Awaitable[ResourcePage]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Face:
+class _DirectoryEndpoints:
     directory: Directory
-    authenticate: Authenticate
+    authorize: Authorize
     base_url: str
 
-    # One way for all four resources: who asks, may the token, what is asked, the answer.
+    # All four resource types go through the same steps: authorise, decode the parameters, read or search, encode.
 
-    def read(self, type_: str, read: Consumer) -> Endpoint:
+    def read_endpoint(self, type_: str, read: Read) -> Endpoint:
+        """Return the endpoint of the read interaction of a type."""
+
         async def endpoint(request: Request) -> Response:
-            asker = await self.authenticate(request, type_, "r")
-            resource = await read(_id(request.path_params["id"]), asker)
+            caller = await self.authorize(request, type_, "r")
+            resource = await read(_parse_id(request.path_params["id"]), caller)
             if resource is None:
                 raise Problem(404, "not-found", NOT_FOUND)
             return fhir_response(resource)
 
         return endpoint
 
-    def searched(self, type_: str, search: Searcher) -> Endpoint:
+    def search_endpoint(self, type_: str, search: Search) -> Endpoint:
+        """Return the endpoint of the search interaction of a type, by GET."""
+
         async def endpoint(request: Request) -> Response:
-            asker = await self.authenticate(request, type_, "s")
+            caller = await self.authorize(request, type_, "s")
             params = SearchParams(request, SEARCHES[type_])
-            page = await search(params, asker)
+            page = await search(params, caller)
             return fhir_response(
                 searchset(
                     page.items,
@@ -137,85 +142,92 @@ class _Face:
 
         return endpoint
 
-    def posted(self, type_: str, search: Searcher) -> Endpoint:
-        """A search by POST, which keeps identifiers out of addresses and so out of logs."""
-        searched = self.searched(type_, search)
+    def posted_search_endpoint(self, type_: str, search: Search) -> Endpoint:
+        """Return the endpoint of the search by POST, which keeps identifiers out of addresses and so out of logs."""
+        search_endpoint = self.search_endpoint(type_, search)
 
         async def endpoint(request: Request) -> Response:
-            return await searched(await posted_search(request))
+            return await search_endpoint(await posted_search(request))
 
         return endpoint
 
     # Patient
 
-    async def read_patient(self, id_: UUID, asker: Asker) -> Resource | None:
-        person = await self.directory.read_person(id_, actor=asker.actor, origin=asker.origin, only=asker.only)
+    async def read_patient(self, id_: UUID, caller: Caller) -> Json | None:
+        """Return a Patient, or None when it does not exist or the caller may not see it; journalled."""
+        person = await self.directory.read_person(
+            id_, actor=caller.actor, origin=caller.origin, only_person_id=caller.only_person_id
+        )
         return self._patient(person) if person else None
 
-    async def search_patients(self, params: SearchParams, asker: Asker) -> Matches:
-        system, value = token_of(identifier) if (identifier := _one(params, "identifier")) else (None, None)
-        birth = _one(params, "birthdate")
+    async def search_patients(self, params: SearchParams, caller: Caller) -> ResourcePage:
+        """Return the Patients of an exact search; journalled."""
+        system, value = token_of(identifier) if (identifier := _single_value(params, "identifier")) else (None, None)
+        birth_date = _single_value(params, "birthdate")
         query = PersonQuery(
-            id=_optional_id(_one(params, "_id")),
+            id=_parse_optional_id(_single_value(params, "_id")),
             system=system,
             value=value,
-            family=_name(params, "family"),
-            given=_name(params, "given"),
-            birth_date=_day(birth) if birth else None,
-            sex=_code(params, "gender", "http://hl7.org/fhir/administrative-gender"),
+            family=_name_value(params, "family"),
+            given=_name_value(params, "given"),
+            birth_date=_parse_birth_date(birth_date) if birth_date else None,
+            sex=_code_value(params, "gender", "http://hl7.org/fhir/administrative-gender"),
         )
-        found = await self.directory.search_persons(query, actor=asker.actor, origin=asker.origin, only=asker.only)
-        start = _offset(params.cursor)
+        found = await self.directory.search_persons(
+            query, actor=caller.actor, origin=caller.origin, only_person_id=caller.only_person_id
+        )
+        start = decode_offset_cursor(params.cursor)
         end = start + params.count
         following = encode_cursor(end) if params.count and end < len(found) else None
         return Page([self._patient(person) for person in found[start:end]], following)
 
-    def _patient(self, person: Person) -> Resource:
+    def _patient(self, person: Person) -> Json:
         return patient_resource(person, self.directory.catalogue)
 
     # Practitioner
 
-    async def read_practitioner(self, id_: UUID, asker: Asker) -> Resource | None:
+    async def read_practitioner(self, id_: UUID, caller: Caller) -> Json | None:
         practitioner = await self.directory.practitioner(id_)
         return self._practitioner(practitioner) if practitioner else None
 
-    async def search_practitioners(self, params: SearchParams, asker: Asker) -> Matches:
-        identifier, id_, name = _one(params, "identifier"), _one(params, "_id"), _name(params, "name") or ""
+    async def search_practitioners(self, params: SearchParams, caller: Caller) -> ResourcePage:
+        identifier, id_ = _single_value(params, "identifier"), _single_value(params, "_id")
+        name = _name_value(params, "name") or ""
         if identifier is None and id_ is None:
             page = await self.directory.search_practitioners(name, cursor=params.cursor, limit=params.count)
             return Page([self._practitioner(practitioner) for practitioner in page.items], page.next)
         if identifier is not None:
-            found = await self.directory.practitioners_with(*token_of(identifier))
+            found = await self.directory.find_practitioners(*token_of(identifier))
         else:
-            found = list((await self.directory.practitioners([_id(id_)])).values())
+            found = list((await self.directory.practitioners([_parse_id(id_)])).values())
         kept = [
             self._practitioner(practitioner)
             for practitioner in found
-            if _optional_id(id_) in (None, practitioner.id) and rules.begins(name, practitioner.name)
+            if _parse_optional_id(id_) in (None, practitioner.id) and rules.has_word_prefixes(name, practitioner.name)
         ]
         return Page(kept[: params.count])
 
-    def _practitioner(self, practitioner: Practitioner) -> Resource:
+    def _practitioner(self, practitioner: Practitioner) -> Json:
         return practitioner_resource(practitioner, self.directory.catalogue)
 
     # PractitionerRole
 
-    async def read_role(self, id_: UUID, asker: Asker) -> Resource | None:
-        found = await self._roles((await self.directory.roles(role_id=id_)).items)
+    async def read_role(self, id_: UUID, caller: Caller) -> Json | None:
+        found = await self._role_resources((await self.directory.search_roles(role_id=id_)).items)
         return found[0] if found else None
 
-    async def search_roles(self, params: SearchParams, asker: Asker) -> Matches:
-        page = await self.directory.roles(
-            role_id=_optional_id(_one(params, "_id")),
-            practitioner_id=self._reference(params, "practitioner", "Practitioner"),
-            organization_id=self._reference(params, "organization", "Organization"),
-            speciality=_code(params, "specialty", self.directory.catalogue.speciality_system),
+    async def search_roles(self, params: SearchParams, caller: Caller) -> ResourcePage:
+        page = await self.directory.search_roles(
+            role_id=_parse_optional_id(_single_value(params, "_id")),
+            practitioner_id=self._reference_key(params, "practitioner", "Practitioner"),
+            organization_id=self._reference_key(params, "organization", "Organization"),
+            speciality=_code_value(params, "specialty", self.directory.catalogue.speciality_system),
             cursor=params.cursor,
             limit=params.count,
         )
-        return Page(await self._roles(page.items), page.next)
+        return Page(await self._role_resources(page.items), page.next)
 
-    async def _roles(self, pairs: Sequence[tuple[Practitioner, Role]]) -> list[Resource]:
+    async def _role_resources(self, pairs: Sequence[tuple[Practitioner, Role]]) -> list[Json]:
         employers = await self.directory.organizations(role.organization_id for _, role in pairs)
         today = datetime.now(UTC).date()
         return [
@@ -223,87 +235,90 @@ class _Face:
             for holder, role in pairs
         ]
 
-    def _reference(self, params: SearchParams, name: str, type_: str) -> UUID | None:
-        value = _one(params, name)
-        return _id(value.removeprefix(f"{self.base_url}/").removeprefix(f"{type_}/")) if value else None
+    def _reference_key(self, params: SearchParams, name: str, type_: str) -> UUID | None:
+        value = _single_value(params, name)
+        return _parse_id(value.removeprefix(f"{self.base_url}/").removeprefix(f"{type_}/")) if value else None
 
     # Organization
 
-    async def read_organization(self, id_: UUID, asker: Asker) -> Resource | None:
+    async def read_organization(self, id_: UUID, caller: Caller) -> Json | None:
         organization = await self.directory.organization(id_)
         return self._organization(organization) if organization else None
 
-    async def search_organizations(self, params: SearchParams, asker: Asker) -> Matches:
-        identifier, id_, name = _one(params, "identifier"), _one(params, "_id"), _name(params, "name") or ""
-        kind = _code(params, "type", self.directory.catalogue.profession_system)
+    async def search_organizations(self, params: SearchParams, caller: Caller) -> ResourcePage:
+        identifier, id_ = _single_value(params, "identifier"), _single_value(params, "_id")
+        name = _name_value(params, "name") or ""
+        kind = _code_value(params, "type", self.directory.catalogue.profession_system)
         if identifier is None and id_ is None:
             page = await self.directory.search_organizations(name, kind, params.cursor, params.count)
             return Page([self._organization(organization) for organization in page.items], page.next)
         if identifier is not None:
-            found = await self.directory.organizations_with(*token_of(identifier))
+            found = await self.directory.find_organizations(*token_of(identifier))
         else:
-            found = list((await self.directory.organizations([_id(id_)])).values())
+            found = list((await self.directory.organizations([_parse_id(id_)])).values())
         kept = [
             self._organization(organization)
             for organization in found
-            if _optional_id(id_) in (None, organization.id)
+            if _parse_optional_id(id_) in (None, organization.id)
             and kind in (None, organization.kind)
-            and rules.begins(name, organization.name)
+            and rules.has_word_prefixes(name, organization.name)
         ]
         return Page(kept[: params.count])
 
-    def _organization(self, organization: Organization) -> Resource:
+    def _organization(self, organization: Organization) -> Json:
         return organization_resource(organization, self.directory.catalogue)
 
 
-def _one(params: SearchParams, name: str) -> str | None:
-    """A parameter that takes one value; an empty one counts as absent."""
+def _single_value(params: SearchParams, name: str) -> str | None:
+    """Return the value of a parameter that takes one; an empty value counts as absent. Raises: Problem 400."""
     value = params.get(name)
     if value is None or not value.strip():
         return None
     if "," in value:
         remedy = N_("Search for one value at a time.")
-        raise Problem(400, "not-supported", N_("This parameter takes one value."), place=name, remedy=remedy)
+        raise bad_request(name, N_("This parameter takes one value."), remedy, code="not-supported")
     return value
 
 
-def _name(params: SearchParams, name: str) -> str | None:
-    value = _one(params, name)
+def _name_value(params: SearchParams, name: str) -> str | None:
+    """Return the value of a parameter that holds a name. Raises: Problem 400 for a text that cannot be a name."""
+    value = _single_value(params, name)
     for fault in rules.optional_text_faults(value or ""):
-        remedy = N_("Please correct the value and send it again.")
-        raise Problem(400, "value", fault.message, place=name, remedy=remedy)
+        raise refuse_value(name, fault)
     return value
 
 
-def _code(params: SearchParams, name: str, system: str) -> str | None:
-    """The code of a token in the only system it can be of; a code of another system matches nothing."""
-    value = _one(params, name)
+def _code_value(params: SearchParams, name: str, system: str) -> str | None:
+    """Return the code of a token parameter whose codes are all of one system.
+
+    A token of another system gives "-", which matches nothing.
+    """
+    value = _single_value(params, name)
     if value is None:
         return None
     given, code = token_of(value)
     return code if given in (None, system) else "-"
 
 
-def _id(text: str | None) -> UUID:
-    """A logical id; what is none is the id of nobody."""
+def _parse_id(text: str | None) -> UUID:
+    """Return a logical id as a UUID; for a text that is no UUID the nil UUID, which no entry has."""
     try:
         return UUID(text or "")
     except ValueError:
         return NIL
 
 
-def _optional_id(text: str | None) -> UUID | None:
-    return _id(text) if text else None
+def _parse_optional_id(text: str | None) -> UUID | None:
+    return _parse_id(text) if text else None
 
 
-def _day(value: str) -> date:
-    """A birth date, which must be a whole day: anything wider would make a list of persons."""
+def _parse_birth_date(value: str) -> date:
+    """Return the day of a birthdate parameter.
+
+    Raises: Problem 400 when it is not one whole day: a longer range would list persons.
+    """
     found = date_range(value, "birthdate")
     if found.prefix != "eq" or found.high - found.low != timedelta(days=1):
         remedy = N_("Write it as YYYY-MM-DD.")
-        raise Problem(400, "value", N_("A birth date must be one whole day."), place="birthdate", remedy=remedy)
+        raise bad_request("birthdate", N_("A birth date must be one whole day."), remedy, code="value")
     return found.low.date()
-
-
-def _offset(cursor: str | None) -> int:
-    return max(0, int(str(decode_cursor(cursor, int)[0]))) if cursor else 0

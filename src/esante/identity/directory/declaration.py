@@ -26,7 +26,7 @@ def _build(platform: Platform) -> Iterable[object]:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return [*routes(platform[Directory], platform[Access].looker_up, platform.fhir_url)]
+    return [*routes(platform[Directory], platform[Access].authorize_lookup, platform.fhir_url)]
 
 
 def _capabilities(base_url: str) -> Json:

@@ -1,4 +1,4 @@
-"""Who is who: persons, professionals and organisations, with identifiers, roles and dates."""
+"""Types and events of the directory: persons, professionals and organisations, with identifiers, roles and dates."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +11,7 @@ from esante.core.web import N_
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """An identifier: the URI of its system, and its value as written without blanks."""
+    """An identifier (FHIR Identifier): the URI of its system, and its value without blanks."""
 
     system: str
     value: str
@@ -43,7 +43,7 @@ class Person:
 
     @property
     def name(self) -> str:
-        """Given names and family name."""
+        """The given names and the family name."""
         return " ".join((*self.given, self.family))
 
 
@@ -60,7 +60,10 @@ class Organization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """A professional's work at an organisation from `since` to `until` (exclusive; None: still)."""
+    """A professional's role at an organisation (FHIR PractitionerRole).
+
+    It is in force from `since` to `until` (exclusive; None: it has no end yet).
+    """
 
     id: UUID
     organization_id: UUID
@@ -69,14 +72,14 @@ class Role:
     since: date
     until: date | None = None
 
-    def holds(self, on: date) -> bool:
-        """Whether the role is in force on a day."""
+    def is_in_force(self, on: date) -> bool:
+        """Return whether the role is in force on a day."""
         return self.since <= on and (self.until is None or on < self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Practitioner:
-    """A health professional (FHIR Practitioner) with the roles he or she has or had."""
+    """A health professional (FHIR Practitioner) with their present and past roles."""
 
     id: UUID
     identifiers: tuple[Identifier, ...]
@@ -90,13 +93,13 @@ class Practitioner:
 
     @property
     def name(self) -> str:
-        """Title, given names and family name."""
+        """The title, the given names and the family name."""
         return " ".join(part for part in (self.title, *self.given, self.family) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a value: a code, a message id, and whether it is refused even by a lenient check."""
+    """A fault of a value: its code, its message (a msgid), and whether it is refused even by a lenient check."""
 
     code: str
     message: str
@@ -132,7 +135,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """The dated lists that the directory works with; terms by their keys."""
+    """The dated reference lists of the directory; terms by their keys."""
 
     dated: date
     systems: tuple[System, ...]
@@ -143,7 +146,10 @@ class Catalogue:
     specialities: dict[str, Term]
 
     def system(self, key: str) -> System:
-        """A system by its key (matricule, ehealth_id, provider_code); raises KeyError."""
+        """Return the system with a key (matricule, ehealth_id, provider_code).
+
+        Raises: KeyError when there is none.
+        """
         for system in self.systems:
             if system.key == key:
                 return system
@@ -152,9 +158,10 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonQuery:
-    """What a person is searched by; everything given must match exactly (names: as `rules.normalised`).
+    """The criteria of a search for a person; all of them must match exactly (names: by `rules.normalize_name`).
 
-    Enough is: the id; or an identifier's `value` (`system` None: of any system); or `family` and `birth_date`.
+    A search needs at least the id, or the `value` of an identifier (`system` None: of any system), or `family` and
+    `birth_date`.
     """
 
     id: UUID | None = None
@@ -168,7 +175,7 @@ class PersonQuery:
 
 @event("directory.person_registered")
 class PersonRegistered(Event, frozen=True, kw_only=True):
-    """A person entered the directory; `findings` are codes of faults that the lenient check let pass."""
+    """A person was registered; `findings` are the codes of faults that the lenient check accepted."""
 
     WORDS: ClassVar[str] = N_("%(actor)s entered you in the directory of persons.")
 
@@ -177,7 +184,7 @@ class PersonRegistered(Event, frozen=True, kw_only=True):
 
 @event("directory.person_updated")
 class PersonUpdated(Event, frozen=True, kw_only=True):
-    """What is known of a person was changed: the names of the changed fields."""
+    """The entry of a person was changed; `fields` are the names of the changed fields."""
 
     WORDS: ClassVar[str] = N_("%(actor)s changed your entry in the directory of persons.")
 
@@ -187,7 +194,7 @@ class PersonUpdated(Event, frozen=True, kw_only=True):
 
 @event("directory.person_deceased")
 class PersonDeceased(Event, frozen=True, kw_only=True):
-    """The death of a person was told."""
+    """The death of a person was reported."""
 
     WORDS: ClassVar[str] = N_("%(actor)s told the directory of persons of the death.")
 
@@ -196,7 +203,7 @@ class PersonDeceased(Event, frozen=True, kw_only=True):
 
 @event("directory.person_searched")
 class PersonSearched(Event, frozen=True, kw_only=True):
-    """Someone searched for a person: by which traits, and how many were found (0: filed under nobody)."""
+    """Persons were searched: by which criteria, and how many were found (0: the entry is filed under no person)."""
 
     WORDS: ClassVar[str] = N_("%(actor)s searched for you in the directory of persons.")
 
@@ -206,7 +213,7 @@ class PersonSearched(Event, frozen=True, kw_only=True):
 
 @event("directory.person_read")
 class PersonRead(Event, frozen=True, kw_only=True):
-    """Someone asked for a person's entry in the directory (an unknown one: filed under nobody)."""
+    """A person's entry in the directory was read, or the reading refused (unknown: filed under no person)."""
 
     WORDS: ClassVar[str] = N_("%(actor)s looked at your entry in the directory of persons.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for your entry in the directory of persons and was refused.")
@@ -216,7 +223,7 @@ class PersonRead(Event, frozen=True, kw_only=True):
 
 @event("directory.practitioner_registered")
 class PractitionerRegistered(Event, frozen=True, kw_only=True):
-    """A practitioner entered the directory."""
+    """A practitioner was registered; `findings` as in `PersonRegistered`."""
 
     practitioner_id: UUID
     profession: str
@@ -225,7 +232,7 @@ class PractitionerRegistered(Event, frozen=True, kw_only=True):
 
 @event("directory.organization_registered")
 class OrganizationRegistered(Event, frozen=True, kw_only=True):
-    """An organisation entered the directory."""
+    """An organisation was registered; `findings` as in `PersonRegistered`."""
 
     organization_id: UUID
     kind: str

@@ -1,50 +1,50 @@
-"""Which person a search over FHIR means."""
+"""The patient that the parameters of a FHIR search name."""
 
 from collections.abc import Iterable
 from uuid import UUID
 
 from esante.core.fhir.rest.http import keys_of, token_of
-from esante.core.web import N_, Problem
+from esante.core.web import N_, bad_request
 from esante.identity.directory.service import Directory
 
 _BY_REFERENCE = frozenset({"patient", "patient:Patient", "subject", "subject:Patient"})
 _BY_IDENTIFIER = frozenset(
     {f"{name}{how}" for name in ("patient", "subject", "subject:Patient") for how in (".identifier", ":identifier")}
 )
-NAMING = _BY_REFERENCE | _BY_IDENTIFIER
-"""The search parameters by which a person is named."""
+PATIENT_PARAMETERS = _BY_REFERENCE | _BY_IDENTIFIER
+"""The search parameters that name a patient."""
 
 
-async def person_meant(
+async def resolve_patient(
     pairs: Iterable[tuple[str, str]], directory: Directory, base_url: str, own: UUID | None = None
 ) -> UUID | None:
-    """The one person whom the parameters of a search mean: by reference, by identifier, or by an `_id` of hers.
+    """Return the key of the one person whom the parameters of a search name.
 
-    None when they mean nobody, or two. `own` is meant where nobody is named: a patient who asks for herself.
-    Problem 400 when nobody is named at all.
+    They name a person by reference, by identifier, or by an `_id` of a resource of that person. `own` is the person
+    of a search that names nobody: a patient who searches their own record. Returns None when the parameters name
+    nobody who is known, or two persons. Raises: Problem 400 when they name nobody and `own` is None.
     """
-    meant: set[UUID | None] = set()
+    found: set[UUID | None] = set()
     for name, value in pairs:
         if name in _BY_REFERENCE:
-            meant.add(_key(value.removeprefix(f"{base_url}/").removeprefix("Patient/")))
+            found.add(_parse_key(value.removeprefix(f"{base_url}/").removeprefix("Patient/")))
         elif name in _BY_IDENTIFIER:
-            found = await directory.find_person(*token_of(value))
-            meant.add(found.id if found else None)
+            person = await directory.find_person(*token_of(value))
+            found.add(person.id if person else None)
         elif name == "_id":
             keys = (keys_of(part) for part in value.split(","))
-            meant |= {key and key[0] for key in keys}
-    if not meant and own is None:
-        raise Problem(
-            400,
-            "required",
+            found |= {key and key[0] for key in keys}
+    if not found and own is None:
+        raise bad_request(
+            "patient",
             N_("The search names no patient."),
-            place="patient",
-            remedy=N_("Search with patient or patient.identifier."),
+            N_("Search with patient or patient.identifier."),
+            code="required",
         )
-    return (meant or {own}).pop() if len(meant) <= 1 else None
+    return (found or {own}).pop() if len(found) <= 1 else None
 
 
-def _key(text: str) -> UUID | None:
+def _parse_key(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

@@ -2,17 +2,17 @@
 
 import tomllib
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import msgspec
 
+from esante.core.dated_data import packaged_text
+from esante.core.types import Json
 from esante.identity.directory.model import Catalogue, System, Term
 
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue that the program carries, read once."""
+    """Return the catalogue that is packaged with the program, read once."""
     identifiers, professions = _read("identifiers.toml"), _read("professions.toml")
     terms = [msgspec.convert(entry, Term) for entry in professions["entry"]]
     return Catalogue(
@@ -26,5 +26,5 @@ def catalogue() -> Catalogue:
     )
 
 
-def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((files("esante.identity.directory") / "data" / name).read_text(encoding="utf-8"))
+def _read(name: str) -> Json:
+    return tomllib.loads(packaged_text("esante.identity.directory", name))

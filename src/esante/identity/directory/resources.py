@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
+from esante.core.types import Json
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -15,11 +15,9 @@ from esante.identity.directory.model import (
     Term,
 )
 
-Resource = dict[str, Any]
 
-
-def patient_resource(person: Person, catalogue: Catalogue) -> Resource:
-    """A person as a Patient (IHE PDQm, section 2:3.78.4.2)."""
+def patient_resource(person: Person, catalogue: Catalogue) -> Json:
+    """Return a person as a Patient (IHE PDQm, section 2:3.78.4.2)."""
     return _without_empty(
         {
             "resourceType": "Patient",
@@ -36,10 +34,10 @@ def patient_resource(person: Person, catalogue: Catalogue) -> Resource:
     )
 
 
-def practitioner_resource(practitioner: Practitioner, catalogue: Catalogue) -> Resource:
-    """A practitioner as a Practitioner; profession and specialities are qualifications."""
-    work = _terms([practitioner.profession], catalogue.professions, catalogue.profession_system)
-    work += _terms(practitioner.specialities, catalogue.specialities, catalogue.speciality_system)
+def practitioner_resource(practitioner: Practitioner, catalogue: Catalogue) -> Json:
+    """Return a practitioner as a Practitioner; profession and specialities are qualifications."""
+    concepts = _concepts([practitioner.profession], catalogue.professions, catalogue.profession_system)
+    concepts += _concepts(practitioner.specialities, catalogue.specialities, catalogue.speciality_system)
     return _without_empty(
         {
             "resourceType": "Practitioner",
@@ -47,7 +45,7 @@ def practitioner_resource(practitioner: Practitioner, catalogue: Catalogue) -> R
             "identifier": _identifiers(practitioner.identifiers, catalogue),
             "active": True,
             "name": [_name(practitioner.family, practitioner.given, practitioner.title)],
-            "qualification": [{"code": concept} for concept in work],
+            "qualification": [{"code": concept} for concept in concepts],
             "communication": [_language(code) for code in practitioner.languages],
         }
     )
@@ -55,8 +53,8 @@ def practitioner_resource(practitioner: Practitioner, catalogue: Catalogue) -> R
 
 def role_resource(
     practitioner: Practitioner, role: Role, organization: Organization | None, catalogue: Catalogue, today: date
-) -> Resource:
-    """A role as a PractitionerRole; the end of a FHIR period is its last day, and `until` the day after."""
+) -> Json:
+    """Return a role as a PractitionerRole; the end of a FHIR period is its last day, and `until` the day after."""
     period = {"start": role.since.isoformat()}
     if role.until is not None:
         period["end"] = max(role.since, role.until - timedelta(days=1)).isoformat()
@@ -67,37 +65,37 @@ def role_resource(
         {
             "resourceType": "PractitionerRole",
             "id": str(role.id),
-            "active": role.holds(today),
+            "active": role.is_in_force(today),
             "period": period,
             "practitioner": {"reference": f"Practitioner/{practitioner.id}", "display": practitioner.name},
             "organization": employer,
-            "code": _terms([role.profession], catalogue.professions, catalogue.profession_system),
-            "specialty": _terms(role.specialities, catalogue.specialities, catalogue.speciality_system),
+            "code": _concepts([role.profession], catalogue.professions, catalogue.profession_system),
+            "specialty": _concepts(role.specialities, catalogue.specialities, catalogue.speciality_system),
         }
     )
 
 
-def organization_resource(organization: Organization, catalogue: Catalogue) -> Resource:
-    """An organisation as an Organization."""
+def organization_resource(organization: Organization, catalogue: Catalogue) -> Json:
+    """Return an organisation as an Organization."""
     return _without_empty(
         {
             "resourceType": "Organization",
             "id": str(organization.id),
             "identifier": _identifiers(organization.identifiers, catalogue),
             "active": True,
-            "type": _terms([organization.kind], catalogue.organization_kinds, catalogue.profession_system),
+            "type": _concepts([organization.kind], catalogue.organization_kinds, catalogue.profession_system),
             "name": organization.name,
             "address": _addresses(organization.address),
         }
     )
 
 
-def _without_empty(resource: Resource) -> Resource:
-    """FHIR knows no empty element: what has no value is left out."""
+def _without_empty(resource: Json) -> Json:
+    """Return a resource without the elements that have no value: FHIR allows no empty element."""
     return {name: value for name, value in resource.items() if value not in (None, "", [], {})}
 
 
-def _identifiers(identifiers: Iterable[Identifier], catalogue: Catalogue) -> list[Resource]:
+def _identifiers(identifiers: Iterable[Identifier], catalogue: Catalogue) -> list[Json]:
     listed = {system.uri for system in catalogue.systems}
     return [
         {
@@ -109,12 +107,12 @@ def _identifiers(identifiers: Iterable[Identifier], catalogue: Catalogue) -> lis
     ]
 
 
-def _name(family: str, given: Sequence[str], title: str = "") -> Resource:
+def _name(family: str, given: Sequence[str], title: str = "") -> Json:
     prefix = [title] if title else []
     return _without_empty({"use": "official", "family": family, "given": list(given), "prefix": prefix})
 
 
-def _addresses(address: Address) -> list[Resource]:
+def _addresses(address: Address) -> list[Json]:
     if not (address.line or address.postal_code or address.city):
         return []
     lines = [address.line] if address.line else []
@@ -122,12 +120,12 @@ def _addresses(address: Address) -> list[Resource]:
     return [_without_empty(parts)]
 
 
-def _language(code: str) -> Resource:
+def _language(code: str) -> Json:
     return {"coding": [{"system": "urn:ietf:bcp:47", "code": code}]}
 
 
-def _terms(keys: Iterable[str], terms: dict[str, Term], system: str) -> list[Resource]:
-    """CodeableConcepts; a key that a later list dropped stands for itself."""
+def _concepts(keys: Iterable[str], terms: dict[str, Term], system: str) -> list[Json]:
+    """Return CodeableConcepts; a key that is no longer in the list is its own label."""
     labels = [(key, terms[key].label if key in terms else key) for key in keys]
     return [{"coding": [{"system": system, "code": key, "display": label}], "text": label} for key, label in labels]
 

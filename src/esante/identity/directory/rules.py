@@ -1,4 +1,4 @@
-"""Pure rules of identity: check digits of the matricule, forms of identifiers, and names as they are compared."""
+"""Pure rules of identity: check digits of the matricule, formats of identifiers, normalisation of names."""
 
 import re
 import unicodedata
@@ -48,13 +48,14 @@ PERIOD = Fault("period", N_("A role ends before it begins."), hard=True)
 
 
 def _dihedral(a: int, b: int) -> int:
-    """The product in the dihedral group of the pentagon: 0-4 are rotations, 5-9 reflections."""
+    """Return the product in the dihedral group of the pentagon: 0-4 are rotations, 5-9 reflections."""
     if a < 5:
         return (a + b) % 5 + (5 if b >= 5 else 0)
     return (a - b) % 5 + (0 if b >= 5 else 5)
 
 
-def _positions() -> list[list[int]]:
+def _position_table() -> list[list[int]]:
+    """Return Verhoeff's permutation of the digits, applied 0 to 7 times."""
     step = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
     rows = [list(range(10))]
     for _ in range(7):
@@ -64,32 +65,32 @@ def _positions() -> list[list[int]]:
 
 _PRODUCT = {(a, b): _dihedral(a, b) for a, b in product(range(10), repeat=2)}
 _INVERSE = {a: b for (a, b), result in _PRODUCT.items() if result == 0}
-_POSITION = _positions()
+_POSITION = _position_table()
 
 
 def verhoeff_digit(digits: str) -> str:
-    """The digit that completes `digits` after J. Verhoeff, "Error Detecting Decimal Codes" (1969)."""
+    """Return the check digit of `digits` by J. Verhoeff, "Error Detecting Decimal Codes" (1969)."""
     state = 0
-    for place, digit in enumerate(reversed(digits), 1):
-        state = _PRODUCT[state, _POSITION[place % 8][int(digit)]]
+    for position, digit in enumerate(reversed(digits), 1):
+        state = _PRODUCT[state, _POSITION[position % 8][int(digit)]]
     return str(_INVERSE[state])
 
 
 def luhn_digit(digits: str) -> str:
-    """The digit that completes `digits` after Luhn (ISO/IEC 7812-1, annex B)."""
+    """Return the check digit of `digits` by Luhn (ISO/IEC 7812-1, annex B)."""
     total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if place % 2 == 0 else 1)
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if position % 2 == 0 else 1)
         total += value - 9 if value > 9 else value
     return str(-total % 10)
 
 
-def old_digits(digits: str) -> set[str]:
-    """The check digits that the 10 first digits of an 11-digit matricule may have.
+def old_check_digits(digits: str) -> set[str]:
+    """Return the valid check digits for the first 10 digits of an 11-digit matricule.
 
-    Modulo 11 with three series: when the serial numbers of a day were used up, the digit was taken from 12,
-    then from 13, instead of from 11 (structure of the identity number, law of 30 March 1979). A series whose
-    remainder would give 10 did not give out that number.
+    Modulo 11 with three series: when the serial numbers of a day were used up, the remainder was subtracted from 12,
+    then from 13, instead of from 11 (structure of the identity number, law of 30 March 1979). A number for which a
+    series gives 10 was not issued in that series.
     """
     weights = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
     remainder = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True)) % 11
@@ -98,24 +99,27 @@ def old_digits(digits: str) -> set[str]:
 
 
 def matricule(birth_date: date, serial: int) -> str:
-    """The 13-digit matricule of a birth date and a serial number from 0 to 999, with both check digits."""
+    """Return the 13-digit matricule of a birth date and a serial number from 0 to 999, with both check digits.
+
+    Raises: ValueError when the serial number has more than three digits.
+    """
     if not 0 <= serial <= 999:
-        raise ValueError("the serial number of a matricule has three digits")
+        raise ValueError(f"the serial number of a matricule has three digits: 0 to 999, not {serial}")
     digits = f"{birth_date.year:04}{birth_date:%m%d}{serial:03}"
     return digits + luhn_digit(digits) + verhoeff_digit(digits)
 
 
 def matricule_faults(value: str) -> tuple[Fault, ...]:
-    """What is wrong with a matricule of 13 digits (or 11, the old form); empty when nothing is.
+    """Return the faults of a matricule of 13 digits, or of 11 (the old form).
 
-    13 digits are YYYYMMDD, three digits, a Luhn digit and a Verhoeff digit, both over the first eleven. Month
-    or day are 00 where they are not known.
+    13 digits are YYYYMMDD, three digits of the serial number, a Luhn digit and a Verhoeff digit, both over the first
+    eleven. Month or day are 00 where they are not known.
     """
     if not _DIGITS.fullmatch(value) or len(value) not in (11, 13):
         return (FORM,)
-    found = [] if _date_holds(value[:8]) else [DATE]
+    found = [] if _is_date(value[:8]) else [DATE]
     if len(value) == 11:
-        return (*found, *(() if value[10] in old_digits(value[:10]) else (MOD_11,)))
+        return (*found, *(() if value[10] in old_check_digits(value[:10]) else (MOD_11,)))
     if value[11] != luhn_digit(value[:11]):
         found.append(LUHN)
     if value[12] != verhoeff_digit(value[:11]):
@@ -123,7 +127,8 @@ def matricule_faults(value: str) -> tuple[Fault, ...]:
     return tuple(found)
 
 
-def _date_holds(digits: str) -> bool:
+def _is_date(digits: str) -> bool:
+    """Return whether YYYYMMDD is a day of the calendar; month and day may be 00."""
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
     try:
         date(year, month or 1, day or 1)
@@ -137,21 +142,21 @@ def _date_holds(digits: str) -> bool:
 _CHECKS = {"matricule": matricule_faults}
 
 
-def canonical(identifier: Identifier, systems: Sequence[System]) -> Identifier:
-    """The identifier as it is stored and compared: without blanks and without its system's separators."""
-    system = _system(identifier, systems)
+def canonicalize_identifier(identifier: Identifier, systems: Sequence[System]) -> Identifier:
+    """Return an identifier as it is stored and compared: without blanks and the separators of its system."""
+    system = _find_system(identifier, systems)
     separators = system.separators if system else ""
     value = "".join(char for char in identifier.value if not char.isspace() and char not in separators)
     return Identifier(identifier.system.strip(), value)
 
 
 def identifier_faults(identifier: Identifier, systems: Sequence[System]) -> tuple[Fault, ...]:
-    """What is wrong with a canonical identifier; a system that is not in the list is taken as it comes."""
+    """Return the faults of a canonical identifier; the format of a system that is not in the list is not checked."""
     if faults := text_faults(identifier.value, MAX_IDENTIFIER) or text_faults(identifier.system, MAX_IDENTIFIER):
         return faults
     if not _URI.fullmatch(identifier.system):
         return (SYSTEM,)
-    system = _system(identifier, systems)
+    system = _find_system(identifier, systems)
     if system is None:
         return ()
     if not re.fullmatch(system.format, identifier.value, re.ASCII):
@@ -159,50 +164,50 @@ def identifier_faults(identifier: Identifier, systems: Sequence[System]) -> tupl
     return _CHECKS[system.check](identifier.value) if system.check else ()
 
 
-def _system(identifier: Identifier, systems: Sequence[System]) -> System | None:
+def _find_system(identifier: Identifier, systems: Sequence[System]) -> System | None:
     return next((system for system in systems if system.uri == identifier.system.strip()), None)
 
 
 # Names and traits -----------------------------------------------------------------------------------------
 
 
-def normalised(text: str) -> str:
-    """A name as it is compared: without accents, case and punctuation, its words parted by one blank."""
+def normalize_name(text: str) -> str:
+    """Return a name as it is compared: without accents, case and punctuation, its words separated by one blank."""
     folded = _decomposed(_decomposed(text).casefold())
     return " ".join("".join(char if char.isalnum() else " " for char in folded).split())
 
 
 def _decomposed(text: str) -> str:
-    """Compatibility decomposition without the marks."""
+    """Return the compatibility decomposition (Unicode NFKD) of a text without its combining marks."""
     return "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
 
 
-def begins(text: str, name: str) -> bool:
-    """Whether each word of a text begins a word of a name."""
-    words = normalised(name).split()
-    return all(any(word.startswith(wanted) for word in words) for wanted in normalised(text).split())
+def has_word_prefixes(text: str, name: str) -> bool:
+    """Return whether each word of a text is the beginning of a word of a name."""
+    words = normalize_name(name).split()
+    return all(any(word.startswith(wanted) for word in words) for wanted in normalize_name(text).split())
 
 
 def text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...]:
-    """What is wrong with one line of text that must be there."""
+    """Return the faults of one line of text that is required."""
     if not text.strip():
         return (EMPTY,)
     return optional_text_faults(text, longest)
 
 
 def optional_text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...]:
-    """What is wrong with one line of text that may be empty."""
+    """Return the faults of one line of text that may be empty."""
     if len(text) > longest:
         return (LONG,)
     return () if text.isprintable() else (UNPRINTABLE,)
 
 
-Found = tuple[str, Fault]
-"""A fault with the field where it is."""
+FieldFault = tuple[str, Fault]
+"""The path of a field in an entry, and a fault of that field."""
 
 
-def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[Found]:
-    """What is wrong with a person's entry."""
+def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[FieldFault]:
+    """Return the faults of a person's entry."""
     found = _names_faults(person.family, person.given) + _address_faults(person.address)
     found += [("languages", LANGUAGE) for language in person.languages if not _LANGUAGE.fullmatch(language)]
     found += _identifiers_faults(person.identifiers, catalogue)
@@ -215,22 +220,22 @@ def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[Fou
     return found
 
 
-def practitioner_faults(practitioner: Practitioner, catalogue: Catalogue) -> list[Found]:
-    """What is wrong with a practitioner's entry and his or her roles."""
+def practitioner_faults(practitioner: Practitioner, catalogue: Catalogue) -> list[FieldFault]:
+    """Return the faults of a practitioner's entry and of their roles."""
     found = _names_faults(practitioner.family, practitioner.given)
     found += [("title", fault) for fault in optional_text_faults(practitioner.title)]
     found += [("languages", LANGUAGE) for language in practitioner.languages if not _LANGUAGE.fullmatch(language)]
     found += _identifiers_faults(practitioner.identifiers, catalogue)
-    found += _work_faults("", practitioner, catalogue)
-    for place, role in enumerate(practitioner.roles):
-        found += _work_faults(f"roles[{place}].", role, catalogue)
+    found += _profession_faults("", practitioner, catalogue)
+    for index, role in enumerate(practitioner.roles):
+        found += _profession_faults(f"roles[{index}].", role, catalogue)
         if role.until is not None and role.until < role.since:
-            found.append((f"roles[{place}].until", PERIOD))
+            found.append((f"roles[{index}].until", PERIOD))
     return found
 
 
-def organization_faults(organization: Organization, catalogue: Catalogue) -> list[Found]:
-    """What is wrong with an organisation's entry."""
+def organization_faults(organization: Organization, catalogue: Catalogue) -> list[FieldFault]:
+    """Return the faults of an organisation's entry."""
     found = [("name", fault) for fault in text_faults(organization.name)] + _address_faults(organization.address)
     found += _identifiers_faults(organization.identifiers, catalogue)
     if organization.kind not in catalogue.organization_kinds:
@@ -238,14 +243,14 @@ def organization_faults(organization: Organization, catalogue: Catalogue) -> lis
     return found
 
 
-def _names_faults(family: str, given: Sequence[str]) -> list[Found]:
+def _names_faults(family: str, given: Sequence[str]) -> list[FieldFault]:
     found = [("family", fault) for fault in text_faults(family)]
-    for place, name in enumerate(given):
-        found += [(f"given[{place}]", fault) for fault in text_faults(name)]
+    for index, name in enumerate(given):
+        found += [(f"given[{index}]", fault) for fault in text_faults(name)]
     return found
 
 
-def _address_faults(address: Address) -> list[Found]:
+def _address_faults(address: Address) -> list[FieldFault]:
     parts = {
         "line": address.line,
         "postal_code": address.postal_code,
@@ -255,33 +260,33 @@ def _address_faults(address: Address) -> list[Found]:
     return [(f"address.{name}", fault) for name, text in parts.items() for fault in optional_text_faults(text)]
 
 
-def _identifiers_faults(identifiers: Sequence[Identifier], catalogue: Catalogue) -> list[Found]:
+def _identifiers_faults(identifiers: Sequence[Identifier], catalogue: Catalogue) -> list[FieldFault]:
     return [
-        (f"identifiers[{place}]", fault)
-        for place, identifier in enumerate(identifiers)
+        (f"identifiers[{index}]", fault)
+        for index, identifier in enumerate(identifiers)
         for fault in identifier_faults(identifier, catalogue.systems)
     ]
 
 
-def _work_faults(place: str, work: Practitioner | Role, catalogue: Catalogue) -> list[Found]:
-    found = [] if work.profession in catalogue.professions else [(f"{place}profession", TERM)]
-    unknown = any(speciality not in catalogue.specialities for speciality in work.specialities)
+def _profession_faults(place: str, entry: Practitioner | Role, catalogue: Catalogue) -> list[FieldFault]:
+    found = [] if entry.profession in catalogue.professions else [(f"{place}profession", TERM)]
+    unknown = any(speciality not in catalogue.specialities for speciality in entry.specialities)
     return [*found, (f"{place}specialities", TERM)] if unknown else found
 
 
 def matches(person: Person, query: PersonQuery) -> bool:
-    """Whether a person has everything a query asks for; a given name may be the first, or all of them."""
-    given = [normalised(" ".join(person.given)), *map(normalised, person.given[:1])]
+    """Return whether a person meets all criteria of a query; the given name may be the first, or all of them."""
+    given = [normalize_name(" ".join(person.given)), *map(normalize_name, person.given[:1])]
     tests = (
         query.id is None or person.id == query.id,
-        query.value is None or _has(person, query.system, query.value),
-        query.family is None or normalised(person.family) == normalised(query.family),
-        query.given is None or normalised(query.given) in given,
+        query.value is None or _has_identifier(person, query.system, query.value),
+        query.family is None or normalize_name(person.family) == normalize_name(query.family),
+        query.given is None or normalize_name(query.given) in given,
         query.birth_date is None or person.birth_date == query.birth_date,
         query.sex is None or person.sex == query.sex,
     )
     return all(tests)
 
 
-def _has(person: Person, system: str | None, value: str) -> bool:
+def _has_identifier(person: Person, system: str | None, value: str) -> bool:
     return any(identifier.value == value and system in (None, identifier.system) for identifier in person.identifiers)

@@ -1,4 +1,4 @@
-"""All SQL of the directory."""
+"""The SQL of the directory."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -10,7 +10,7 @@ import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.directory.model import Address, Identifier, Organization, Person, Practitioner, Role
-from esante.identity.directory.rules import normalised
+from esante.identity.directory.rules import normalize_name
 
 _NAMES = {"id": "uuid", "family": "text", "given": "jsonb"}
 
@@ -68,26 +68,26 @@ ROLE = Table(
     },
 )
 
-Place = tuple[str, UUID]
-"""Where a page ends in a list sorted by name: the name's key and the id of its last row."""
+PageKey = tuple[str, UUID]
+"""The last row of a page in a list sorted by name: its normalised name and its id."""
 
-_identifier_list = msgspec.json.Decoder(tuple[Identifier, ...])
-_text_list = msgspec.json.Decoder(tuple[str, ...])
-_address = msgspec.json.Decoder(Address)
-_role_list = msgspec.json.Decoder(tuple[Role, ...])
+_identifier_decoder = msgspec.json.Decoder(tuple[Identifier, ...])
+_text_decoder = msgspec.json.Decoder(tuple[str, ...])
+_address_decoder = msgspec.json.Decoder(Address)
+_role_decoder = msgspec.json.Decoder(tuple[Role, ...])
 
 
 # Rows to insert -------------------------------------------------------------------------------------------
 
 
 def person_rows(person: Person) -> list[Row]:
-    """The rows of a new person."""
+    """Return the rows of a new person."""
     row = (
         person.id,
         person.family,
         _json(person.given),
-        normalised(person.family),
-        normalised(" ".join(person.given)),
+        normalize_name(person.family),
+        normalize_name(" ".join(person.given)),
         person.birth_date,
         person.sex,
         _json(person.address),
@@ -98,11 +98,11 @@ def person_rows(person: Person) -> list[Row]:
 
 
 def organization_rows(organization: Organization) -> list[Row]:
-    """The rows of a new organisation."""
+    """Return the rows of a new organisation."""
     row = (
         organization.id,
         organization.name,
-        normalised(organization.name),
+        normalize_name(organization.name),
         organization.kind,
         _json(organization.address),
     )
@@ -111,12 +111,12 @@ def organization_rows(organization: Organization) -> list[Row]:
 
 
 def practitioner_rows(practitioner: Practitioner) -> list[Row]:
-    """The rows of a new practitioner and his or her roles."""
+    """Return the rows of a new practitioner and their roles."""
     row = (
         practitioner.id,
         practitioner.family,
         _json(practitioner.given),
-        normalised(" ".join((practitioner.family, *practitioner.given))),
+        normalize_name(" ".join((practitioner.family, *practitioner.given))),
         practitioner.title,
         practitioner.profession,
         _json(practitioner.specialities),
@@ -127,12 +127,12 @@ def practitioner_rows(practitioner: Practitioner) -> list[Row]:
 
 
 def identifier_rows(table: Table, holder: UUID, identifiers: Iterable[Identifier]) -> list[Row]:
-    """The rows of a holder's identifiers."""
+    """Return the rows of a holder's identifiers."""
     return [(table, (holder, identifier.system, identifier.value)) for identifier in identifiers]
 
 
 def role_row(practitioner_id: UUID, role: Role) -> Row:
-    """The row of a role."""
+    """Return the row of a role."""
     organization, specialities = role.organization_id, _json(role.specialities)
     return ROLE, (role.id, practitioner_id, organization, role.profession, specialities, role.since, role.until)
 
@@ -141,11 +141,11 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# What the three kinds of holders share --------------------------------------------------------------------
+# Statements for all three kinds of holders: persons, practitioners, organisations -------------------------
 
 
 def _with_identifiers(table: str, also: str = "") -> str:
-    """All columns of the holders `h` of a table, with their identifiers, and `also` another column."""
+    """Return the SELECT of all columns of the holders `h` of a table, with their identifiers and the column `also`."""
     more = f", {also}" if also else ""
     return f"""
         SELECT h.*, (
@@ -155,15 +155,15 @@ def _with_identifiers(table: str, also: str = "") -> str:
     """  # noqa: S608 - names are declared in code
 
 
-def _holders(table: str) -> str:
-    """The ids of the holders who have an identifier: $1 its value, $2 its system or NULL for any."""
+def _holders_with_identifier(table: str) -> str:
+    """Return the SELECT of the ids of the holders that have an identifier: $1 its value, $2 its system (NULL: any)."""
     return f"""
         SELECT {table}_id FROM {table}_identifier WHERE value = $1 AND ($2::text IS NULL OR system = $2)
     """  # noqa: S608 - names are declared in code
 
 
 def _identifiers_of(row: asyncpg.Record) -> tuple[Identifier, ...]:
-    found = _identifier_list.decode(row["identifiers"])
+    found = _identifier_decoder.decode(row["identifiers"])
     return tuple(sorted(found, key=lambda identifier: (identifier.system, identifier.value)))
 
 
@@ -172,23 +172,23 @@ def _identifiers_of(row: asyncpg.Record) -> tuple[Identifier, ...]:
 _PERSON = _with_identifiers("person")
 
 
-async def persons(db: Database | Connection, ids: Sequence[UUID]) -> list[Person]:
-    """The persons of `ids` that exist."""
+async def fetch_persons(db: Database | Connection, ids: Sequence[UUID]) -> list[Person]:
+    """Return the persons of `ids` that exist."""
     return [_person(row) for row in await db.fetch(f"{_PERSON} WHERE h.id = ANY($1)", ids)]
 
 
-async def persons_with(db: Database, system: str | None, value: str) -> list[Person]:
-    """The persons who have an identifier (`system` None: of any system)."""
+async def find_persons_by_identifier(db: Database, system: str | None, value: str) -> list[Person]:
+    """Return the persons who have an identifier (`system` None: of any system)."""
     rows = await db.fetch(
-        f"{_PERSON} WHERE h.id IN ({_holders('person')}) ORDER BY h.id",
+        f"{_PERSON} WHERE h.id IN ({_holders_with_identifier('person')}) ORDER BY h.id",
         value,
         system,
     )
     return [_person(row) for row in rows]
 
 
-async def persons_named(db: Database, family_key: str, birth_date: date, limit: int) -> list[Person]:
-    """The persons with exactly this family name and birth date."""
+async def find_persons_by_name(db: Database, family_key: str, birth_date: date, limit: int) -> list[Person]:
+    """Return up to `limit` persons with exactly this normalised family name and this birth date."""
     rows = await db.fetch(
         f"{_PERSON} WHERE h.family_key = $1 AND h.birth_date = $2 ORDER BY h.id LIMIT $3",
         family_key,
@@ -198,18 +198,20 @@ async def persons_named(db: Database, family_key: str, birth_date: date, limit: 
     return [_person(row) for row in rows]
 
 
-async def locked_person(conn: Connection, person_id: UUID) -> Person | None:
-    """A person whom no other transaction changes until this one ends."""
+async def lock_person(conn: Connection, person_id: UUID) -> Person | None:
+    """Return a person and lock their row until the end of the transaction; None when there is no such person."""
     if not await conn.fetchval("SELECT 1 FROM person WHERE id = $1 FOR UPDATE", person_id):
         return None
-    return (await persons(conn, [person_id]))[0]
+    return (await fetch_persons(conn, [person_id]))[0]
 
 
 async def update_person(conn: Connection, person: Person) -> None:
-    """Store what is now known of a person."""
+    """Replace the row and the identifiers of a person."""
     (_, row), *identifiers = person_rows(person)
     assignments = ", ".join(
-        f"{name} = ${place}::{kind}" for place, (name, kind) in enumerate(PERSON.columns.items(), 1) if name != "id"
+        f"{name} = ${position}::{kind}"
+        for position, (name, kind) in enumerate(PERSON.columns.items(), 1)
+        if name != "id"
     )
     await conn.execute(f"UPDATE person SET {assignments} WHERE id = $1", *row)  # noqa: S608 - declared in code
     await conn.execute("DELETE FROM person_identifier WHERE person_id = $1", person.id)
@@ -222,11 +224,11 @@ def _person(row: asyncpg.Record) -> Person:
         id=row["id"],
         identifiers=_identifiers_of(row),
         family=row["family"],
-        given=_text_list.decode(row["given"]),
+        given=_text_decoder.decode(row["given"]),
         birth_date=row["birth_date"],
         sex=row["sex"],
-        address=_address.decode(row["address"]),
-        languages=_text_list.decode(row["languages"]),
+        address=_address_decoder.decode(row["address"]),
+        languages=_text_decoder.decode(row["languages"]),
         deceased_at=row["deceased_at"],
     )
 
@@ -240,18 +242,18 @@ _ROLES = """
 _PRACTITIONER = _with_identifiers("practitioner", _ROLES)
 
 _WORDS = "NOT EXISTS (SELECT 1 FROM unnest($1::text[]) w WHERE ' ' || name_key NOT LIKE '% ' || w || '%')"
-"""Each word begins a word of the name. Words are normalised: they hold no sign that LIKE knows."""
+"""Each word is the beginning of a word of the name. Words are normalised: they hold no wildcard of LIKE."""
 
 
-async def practitioners(db: Database, ids: Sequence[UUID]) -> list[Practitioner]:
-    """The practitioners of `ids` that exist, with their roles."""
+async def fetch_practitioners(db: Database, ids: Sequence[UUID]) -> list[Practitioner]:
+    """Return the practitioners of `ids` that exist, with their roles."""
     return [_practitioner(row) for row in await db.fetch(f"{_PRACTITIONER} WHERE h.id = ANY($1)", ids)]
 
 
-async def practitioners_with(db: Database, system: str | None, value: str) -> list[Practitioner]:
-    """The practitioners who have an identifier (`system` None: of any system)."""
+async def find_practitioners_by_identifier(db: Database, system: str | None, value: str) -> list[Practitioner]:
+    """Return the practitioners who have an identifier (`system` None: of any system)."""
     rows = await db.fetch(
-        f"{_PRACTITIONER} WHERE h.id IN ({_holders('practitioner')}) ORDER BY h.id",
+        f"{_PRACTITIONER} WHERE h.id IN ({_holders_with_identifier('practitioner')}) ORDER BY h.id",
         value,
         system,
     )
@@ -259,9 +261,9 @@ async def practitioners_with(db: Database, system: str | None, value: str) -> li
 
 
 async def search_practitioners(
-    db: Database, words: Sequence[str], profession: str | None, after: Place | None, limit: int
+    db: Database, words: Sequence[str], profession: str | None, after: PageKey | None, limit: int
 ) -> list[tuple[str, Practitioner]]:
-    """Practitioners by the beginnings of their names, sorted by name, each with its name's key."""
+    """Return practitioners by prefixes of their names, sorted by name, each with the normalised name."""
     rows = await db.fetch(
         f"{_PRACTITIONER} WHERE {_WORDS} AND ($2::text IS NULL OR h.profession = $2)"
         " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
@@ -278,12 +280,12 @@ def _practitioner(row: asyncpg.Record) -> Practitioner:
         id=row["id"],
         identifiers=_identifiers_of(row),
         family=row["family"],
-        given=_text_list.decode(row["given"]),
+        given=_text_decoder.decode(row["given"]),
         title=row["title"],
         profession=row["profession"],
-        specialities=_text_list.decode(row["specialities"]),
-        languages=_text_list.decode(row["languages"]),
-        roles=_role_list.decode(row["roles"]),
+        specialities=_text_decoder.decode(row["specialities"]),
+        languages=_text_decoder.decode(row["languages"]),
+        roles=_role_decoder.decode(row["roles"]),
     )
 
 
@@ -297,7 +299,7 @@ async def search_roles(
     after: UUID | None,
     limit: int,
 ) -> list[tuple[UUID, Role]]:
-    """Roles, each with the practitioner who has it, sorted by id; every condition that is given must hold."""
+    """Return roles, each with the id of its practitioner, sorted by id; all conditions that are not None must hold."""
     rows = await db.fetch(
         """
         SELECT * FROM practitioner_role
@@ -321,7 +323,7 @@ def _role(row: asyncpg.Record) -> Role:
         id=row["id"],
         organization_id=row["organization_id"],
         profession=row["profession"],
-        specialities=_text_list.decode(row["specialities"]),
+        specialities=_text_decoder.decode(row["specialities"]),
         since=row["since"],
         until=row["until"],
     )
@@ -336,23 +338,23 @@ WHERE practitioner_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until)
 """
 
 
-async def organizations(db: Database, ids: Sequence[UUID]) -> list[Organization]:
-    """The organisations of `ids` that exist."""
+async def fetch_organizations(db: Database, ids: Sequence[UUID]) -> list[Organization]:
+    """Return the organisations of `ids` that exist."""
     return [_organization(row) for row in await db.fetch(f"{_ORGANIZATION} WHERE h.id = ANY($1)", ids)]
 
 
-async def organizations_with(db: Database, system: str | None, value: str) -> list[Organization]:
-    """The organisations that have an identifier (`system` None: of any system)."""
+async def find_organizations_by_identifier(db: Database, system: str | None, value: str) -> list[Organization]:
+    """Return the organisations that have an identifier (`system` None: of any system)."""
     rows = await db.fetch(
-        f"{_ORGANIZATION} WHERE h.id IN ({_holders('organization')}) ORDER BY h.id",
+        f"{_ORGANIZATION} WHERE h.id IN ({_holders_with_identifier('organization')}) ORDER BY h.id",
         value,
         system,
     )
     return [_organization(row) for row in rows]
 
 
-async def organizations_of(db: Database, practitioner_id: UUID, on: date) -> list[Organization]:
-    """The organisations where a practitioner has a role on a day."""
+async def fetch_workplaces(db: Database, practitioner_id: UUID, on: date) -> list[Organization]:
+    """Return the organisations where a practitioner has a role on a day, sorted by name."""
     rows = await db.fetch(
         f"{_ORGANIZATION} WHERE h.id IN ({_WORKPLACES}) ORDER BY h.name_key, h.id",
         practitioner_id,
@@ -362,9 +364,9 @@ async def organizations_of(db: Database, practitioner_id: UUID, on: date) -> lis
 
 
 async def search_organizations(
-    db: Database, words: Sequence[str], kind: str | None, after: Place | None, limit: int
+    db: Database, words: Sequence[str], kind: str | None, after: PageKey | None, limit: int
 ) -> list[tuple[str, Organization]]:
-    """Organisations by the beginnings of the words of their names, sorted by name, each with its name's key."""
+    """Return organisations by prefixes of the words of their names, sorted by name, each with the normalised name."""
     rows = await db.fetch(
         f"{_ORGANIZATION} WHERE {_WORDS} AND ($2::text IS NULL OR h.kind = $2)"
         " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
@@ -382,5 +384,5 @@ def _organization(row: asyncpg.Record) -> Organization:
         identifiers=_identifiers_of(row),
         name=row["name"],
         kind=row["kind"],
-        address=_address.decode(row["address"]),
+        address=_address_decoder.decode(row["address"]),
     )

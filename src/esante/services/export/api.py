@@ -88,7 +88,7 @@ class _ExportEndpoints:
         async def endpoint(request: Request) -> Response:
             if request.method == "HEAD":
                 raise Problem(405, "not-supported", N_("This cannot be done here."), headers={"Allow": "GET, POST"})
-            requester = await self.access.requester(request)
+            requester = await self.access.authenticate(request)
             lenient = prefers_lenient(request.headers.getlist("prefer"))
             pairs: Pairs = request.query_params.multi_items()
             if request.method == "POST":
@@ -103,7 +103,7 @@ class _ExportEndpoints:
 
     async def status(self, request: Request) -> Response:
         """Answer with the progress of an export (202), or with its manifest (200)."""
-        job = await self.exports.job(await self.access.requester(request), _job_id(request))
+        job = await self.exports.job(await self.access.authenticate(request), _job_id(request))
         match job.state:
             case JobState.RUNNING:
                 await self.exports.record_poll(job)
@@ -141,7 +141,7 @@ class _ExportEndpoints:
 
     async def file(self, request: Request) -> Response:
         """Send a file, compressed if the client accepts gzip."""
-        requester = await self.access.requester(request)
+        requester = await self.access.authenticate(request)
         job, file = await self.exports.fetch_file(requester, _job_id(request), request.path_params["file"])
         compressed = _accepts_gzip(request.headers.get("accept-encoding", ""))
         headers = {
@@ -159,14 +159,14 @@ class _ExportEndpoints:
 
     async def cancel(self, request: Request) -> Response:
         """Cancel an export, or confirm that its files were fetched: in both cases the files are removed."""
-        await self.exports.cancel(await self.access.requester(request), _job_id(request))
+        await self.exports.cancel(await self.access.authenticate(request), _job_id(request))
         return Response(status_code=202)
 
     # Groups
 
     async def find_groups(self, request: Request) -> Response:
         """Search the groups of the requester."""
-        requester = await self.access.caller(request, "Group", "s")
+        requester = await self.access.authorize(request, "Group", "s")
         params = SearchParams(request, _SEARCH_PARAMS)
         ids = [key for key in group_owners(requester) if self._matches(requester, key, params)]
         groups = [found for key in ids[: params.count] if (found := await fetch_group(self.access, requester, key))]
@@ -182,7 +182,7 @@ class _ExportEndpoints:
 
     async def read_group(self, request: Request) -> Response:
         """Return a group with its members."""
-        requester = await self.access.caller(request, "Group", "r")
+        requester = await self.access.authorize(request, "Group", "r")
         group = await fetch_group(self.access, requester, _id(request))
         if group is None:
             raise not_found()

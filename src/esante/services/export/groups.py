@@ -38,7 +38,7 @@ async def fetch_group(access: Access, requester: Requester, group_id: UUID) -> J
     owner = group_owners(requester).get(group_id)
     if owner is None:
         return None
-    count = await access.grants.number(requester, group_id)
+    count = await access.grants.count_persons(requester, group_id)
     members = await _fetch_members(access, requester, group_id) if count <= MAX_MEMBERS else []
     resource: Json = {
         "resourceType": "Group",
@@ -58,7 +58,7 @@ async def fetch_group(access: Access, requester: Requester, group_id: UUID) -> J
 
 async def _fetch_members(access: Access, requester: Requester, group_id: UUID) -> list[UUID]:
     members: list[UUID] = []
-    while page := await access.grants.persons(
+    while page := await access.grants.list_persons(
         requester, group_id, after=members[-1] if members else NIL, limit=min(_PAGE, MAX_MEMBERS)
     ):
         members += page

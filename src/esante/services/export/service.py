@@ -139,13 +139,13 @@ class Exports:
         """
         covered: dict[str, list[Query]] = {}
         for type_ in sorted(await self.types_for(requester) if params.types is None else params.types):
-            queries = self._access.within(requester, type_, "rs")
+            queries = self._access.covered_queries(requester, type_, "rs")
             if queries == [()] or (queries and type_ in RESTRICTABLE_TYPES):
                 covered[type_] = queries
             elif params.types is not None:
-                await self._access.must_cover(requester, type_, "rs")
+                await self._access.require_scope(requester, type_, "rs")
         if not covered:
-            await self._access.must_cover(requester, "Patient", "rs")
+            await self._access.require_scope(requester, "Patient", "rs")
         return covered
 
     async def _require_subject(self, requester: Requester, level: ExportLevel, subject: UUID | None) -> None:
@@ -209,8 +209,11 @@ class Exports:
         file = next((file for file in await self.files(job) if file.name == name), None)
         if file is None or job.state is not JobState.DONE:
             raise not_found()
-        if file.kind == "output" and self._access.within(requester, file.type, "rs") != job.request.types[file.type]:
-            await self._access.must_cover(requester, file.type, "rs")
+        if (
+            file.kind == "output"
+            and self._access.covered_queries(requester, file.type, "rs") != job.request.types[file.type]
+        ):
+            await self._access.require_scope(requester, file.type, "rs")
         await self._db.write(self._rows(ExportFileFetched(job_id=job.id, file=name), requester, job))
         return job, file
 

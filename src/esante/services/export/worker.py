@@ -20,7 +20,7 @@ from esante.core.fhir.model import Issue
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.core.web import readable
-from esante.identity.access import Access, Requester, requester_in
+from esante.identity.access import Access, Requester, requester_from_principal
 from esante.services.export import rules, store
 from esante.services.export.model import DataExported, ExportEnded, ExportLevel, Job, JobState, Line
 from esante.services.export.patient_sections import PatientSections, SectionPage
@@ -104,7 +104,7 @@ class ExportWorker:
     # Steps
 
     async def _do_step(self, conn: Connection, job: Job) -> None:
-        requester = await self._access.again(requester_in(job.request.principal, job.request.origin))
+        requester = await self._access.reauthorize(requester_from_principal(job.request.principal, job.request.origin))
         if requester is None:  # deleted or disabled since: nothing more is exported
             await self._save_step(conn, replace(job, total=job.total or 0), Batch(), finished=True)
             return
@@ -158,12 +158,12 @@ class ExportWorker:
             only = job.request.subject
         if only is not None:
             return [only] if only > after else []
-        return await self._access.grants.persons(requester, _group(job), after=after, limit=PERSONS_PER_QUERY)
+        return await self._access.grants.list_persons(requester, _group(job), after=after, limit=PERSONS_PER_QUERY)
 
     async def _count_persons(self, job: Job, requester: Requester) -> int:
         if requester.kind == "patient" or job.request.level is ExportLevel.PERSON:
             return 1
-        return await self._access.grants.number(requester, _group(job))
+        return await self._access.grants.count_persons(requester, _group(job))
 
     # Failures and removal
 

@@ -72,25 +72,25 @@ class _SubscriptionEndpoints:
 
     async def create(self, request: Request) -> Response:
         """Create a subscription; the handshake follows at once."""
-        requester = await self.access.caller(request, "Subscription", "c")
+        requester = await self.access.authorize(request, "Subscription", "c")
         checked = await _read_subscription(request)
         if not checked.ok:
             return _respond(outcome(checked.issues), 422)
         parsed = self._parse(requester, checked.resource)
-        owner = await self.access.caller(request, TOPICS[parsed.topic].resource, TOPIC_INTERACTIONS)
+        owner = await self.access.authorize(request, TOPICS[parsed.topic].resource, TOPIC_INTERACTIONS)
         created = await self.subscriptions.create(owner, parsed)
         location = f"{self.subscriptions.base_url}/Subscription/{created.id}"
         return _respond(subscription_resource(created), 201, created, Location=location)
 
     async def read(self, request: Request) -> Response:
         """Return one of the requester's subscriptions."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         subscription = await self.subscriptions.get(requester, _subscription_id(request))
         return _respond(subscription_resource(subscription), 200, subscription)
 
     async def update(self, request: Request) -> Response:
         """Turn a subscription off, request it again, or change its end, reason, contact or headers."""
-        requester = await self.access.caller(request, "Subscription", "u")
+        requester = await self.access.authorize(request, "Subscription", "u")
         subscription_id = _subscription_id(request)
         checked = await _read_subscription(request)
         if not checked.ok:
@@ -105,13 +105,13 @@ class _SubscriptionEndpoints:
 
     async def delete(self, request: Request) -> Response:
         """End a subscription, and delete it."""
-        requester = await self.access.caller(request, "Subscription", "d")
+        requester = await self.access.authorize(request, "Subscription", "d")
         await self.subscriptions.remove(requester, _subscription_id(request))
         return Response(status_code=204)
 
     async def search(self, request: Request) -> Response:
         """Search the requester's subscriptions, newest first."""
-        requester = await self.access.caller(request, "Subscription", "s")
+        requester = await self.access.authorize(request, "Subscription", "s")
         params = SearchParams(request, SEARCH_PARAMS)
         found = [one for one in await self.subscriptions.list_own(requester) if _matches(one, params)]
         start = decode_offset_cursor(params.cursor)
@@ -131,13 +131,13 @@ class _SubscriptionEndpoints:
 
     async def status(self, request: Request) -> Response:
         """Return the status of one subscription."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         await _read_parameters(request)
         return self._statuses([await self.subscriptions.get(requester, _subscription_id(request))], request)
 
     async def all_status(self, request: Request) -> Response:
         """Return the status of all the requester's subscriptions, or of those with an id or a status."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         params = await _read_parameters(request)
         ids = {part for name, value in params if name == "id" for part in value.split(",")}
         statuses = {part for name, value in params if name == "status" for part in value.split(",")}
@@ -150,9 +150,9 @@ class _SubscriptionEndpoints:
 
     async def events(self, request: Request) -> Response:
         """Return the events from one number to another that the requester may see now."""
-        requester = await self.access.caller(request, "Subscription", "r")
+        requester = await self.access.authorize(request, "Subscription", "r")
         known = await self.subscriptions.get(requester, _subscription_id(request))
-        owner = await self.access.caller(request, TOPICS[known.request.topic].resource, TOPIC_INTERACTIONS)
+        owner = await self.access.authorize(request, TOPICS[known.request.topic].resource, TOPIC_INTERACTIONS)
         params = await _read_parameters(request)
         first = _parse_number(params, "eventsSinceNumber", 1)
         last = _parse_number(params, "eventsUntilNumber", _MAX_NUMBER)

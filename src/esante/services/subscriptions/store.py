@@ -12,7 +12,7 @@ import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.core.types import Json
-from esante.identity.access import Requester, principal_of, requester_in
+from esante.identity.access import Requester, principal_of, requester_from_principal
 from esante.services.subscriptions.model import Subscription, SubscriptionRequest, SubscriptionStatus
 
 SUBSCRIPTION = Table(
@@ -209,7 +209,7 @@ def subscription_from_row(row: Any) -> Subscription:
     headers = tuple((name, value) for name, value in json.loads(row["headers"]))
     return Subscription(
         id=row["subscription_id"],
-        owner=replace(requester_in(owner), scopes=scopes),
+        owner=replace(requester_from_principal(owner), scopes=scopes),
         request=replace(_decoder.decode(row["wish"]), headers=headers),
         status=SubscriptionStatus(row["status"]),
         error=row["error"],

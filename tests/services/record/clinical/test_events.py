@@ -4,7 +4,6 @@ import orjson
 
 from esante.core.fhir import check
 from esante.identity.access import requester_of
-from esante.identity.access.audit.access_log import line
 from esante.identity.access.audit.audit_event import audit_event
 from esante.services.record import CATEGORIES
 from esante.services.record.clinical.events import ClinicalEvent
@@ -62,7 +61,7 @@ async def test_each_access_is_journalled_and_has_a_valid_audit_event(world):
         resource = audit_event(item, BASE)
         checked = check(orjson.dumps(resource))
         assert checked.ok, checked.issues
-        words = line(item, str, labels, {}).text
+        words = describe_entry(item, str, labels, {}).text
         assert ("Laboratory report" in words) == event.allowed
         if event.ACTION in "CRUD" and event.allowed:
             assert "Observation/" in orjson.dumps(resource["entity"]).decode()

@@ -70,7 +70,7 @@ async def test_opening_covers_no_other_requester_or_document(world, readable_doc
 async def test_page_under_other_grant_is_journalled_again(world, readable_document):
     person, document, doctor = readable_document
     await world.record.content(doctor, person.id, document.id)
-    (grant,) = await world.access.grants.active(person.id)
+    (grant,) = await world.access.grants.list_active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     await world.into_circle(person, world.people["other_entry"])
     await world.record.continue_reading(doctor, person.id, document.id)
@@ -82,7 +82,7 @@ async def test_page_after_revocation_is_refused(world, readable_document):
     person, document, doctor = readable_document
     await world.record.content(doctor, person.id, document.id)
     await world.record.continue_reading(doctor, person.id, document.id)
-    (grant,) = await world.access.grants.active(person.id)
+    (grant,) = await world.access.grants.list_active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     with pytest.raises(Problem) as refused:
         await world.record.continue_reading(doctor, person.id, document.id)

@@ -92,7 +92,7 @@ async def test_long_pdf_read_to_end_is_journalled_once(world, browse):
     for picture in pictures:
         assert (await client.get(picture)).status_code == 200
     assert len(await world.events(person, Read)) == 1
-    (grant,) = await world.access.grants.active(person.id)
+    (grant,) = await world.access.grants.list_active(person.id)
     await world.access.grants.revoke(requester_of(person), grant.id)
     assert (await client.get(pictures[0])).status_code == 404
 

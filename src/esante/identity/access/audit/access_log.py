@@ -1,4 +1,4 @@
-"""Who looked: a person's entries of the journal in plain words."""
+"""The access log: a person's journal entries in plain words."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from esante.identity.access.events import (
 )
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
-from esante.identity.access.smart.scope_labels import in_words
+from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
 
-SCAN = 2_000
-"""How many entries one page looks through for those that fit its filter."""
-_CHUNK = 200
+MAX_SCANNED = 2_000
+"""How many entries one page scans for those that match its filter."""
+_BATCH = 200
 Gettext = Callable[[str], str]
 
 KINDS = {
@@ -69,7 +69,7 @@ _SHARING: Sequence[type[Event]] = (
 )
 _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
 _DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased)
-"""What the directory tells of a person; each type has its words."""
+"""The events of the directory about a person; each type has its words."""
 _STATE_WORDS = {
     "announced": N_("The letter about the record was sent."),
     "open": N_("The record was opened."),
@@ -92,13 +92,13 @@ _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
 _SCAN_PAGE, _SCANNED = 100, 1_000
 """Entries read at a time, and at most, for the accesses of others."""
-_NAMED = 3
-"""How many kinds of documents a line names."""
+_MAX_NAMES = 3
+"""How many categories of documents a line names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """An entry as the page shows it; texts are in the reader's language. `who` is empty for the person herself."""
+class LogLine:
+    """An entry as the page shows it; texts are in the reader's language. `who` is "" for the person of the log."""
 
     id: UUID
     at: datetime
@@ -117,17 +117,17 @@ class Line:
     refused: bool = False
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
-    """All kinds of documents touched, where `text` names only the first ones; or what an app may do."""
+    """All accessed categories of documents, of which `text` names only the first ones; or what an app may do."""
     until: datetime | None = None
 
 
 def access_types() -> list[type[AccessEvent]]:
-    """Every declared event that tells of an access, in any room."""
+    """Return every declared event type of an access, of any package."""
     return [type_ for type_ in EVENTS.values() if issubclass(type_, AccessEvent)]
 
 
 def log_types(kind: str = "") -> list[type[Event]]:
-    """The event types that a filter of the log (a key of `KINDS`) shows."""
+    """Return the event types that a filter of the log (a key of `KINDS`) shows."""
     accesses = access_types()
     if kind == "looked":
         looks = [type_ for type_ in accesses if type_.ACTION in "RE" and type_ is not EmergencyDeclared]
@@ -143,69 +143,69 @@ def log_types(kind: str = "") -> list[type[Event]]:
     return [*accesses, *_SHARING, *_DIRECTORY]
 
 
-def refused(event: Any) -> bool:
-    """Whether an event tells of something that was asked for and not given."""
+def is_refused(event: Any) -> bool:
+    """Return whether an event is a refused access."""
     return isinstance(event, AccessEvent | PersonRead) and not event.allowed
 
 
-async def scan(
+async def scan_entries(
     journal: Journal,
     person_id: UUID,
     types: Sequence[type[Event]],
-    keep: Callable[[Entry], bool],
+    is_wanted: Callable[[Entry], bool],
     *,
     before: UUID | None,
     since: datetime | None = None,
     limit: int,
 ) -> Page[Entry]:
-    """Up to `limit` entries that `keep` wants, newest first, from `before` (exclusive) back to `since`.
+    """Return up to `limit` entries that are wanted, newest first, from `before` (exclusive) back to `since`.
 
-    At most `SCAN` entries are looked at; `next` is the id from which the next page goes on.
+    At most `MAX_SCANNED` entries are read; `next` of the page is the id before which the next page begins.
     """
     found: list[Entry] = []
-    for _ in range(SCAN // _CHUNK):
-        entries = await journal.entries_of(person_id, types, before=before, limit=_CHUNK)
+    for _ in range(MAX_SCANNED // _BATCH):
+        entries = await journal.entries_of(person_id, types, before=before, limit=_BATCH)
         for entry in entries:
             if since and entry.at < since:
                 return Page(found)
-            if keep(entry):
+            if is_wanted(entry):
                 if len(found) == limit:
                     return Page(found, str(before))
                 found.append(entry)
             before = entry.id
-        if len(entries) < _CHUNK:
+        if len(entries) < _BATCH:
             return Page(found)
     return Page(found, str(before))
 
 
-def line(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str, str]) -> Line:
-    """An entry in words; `labels` and `roles` are the msgids of categories and professions by their keys."""
+def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str, str]) -> LogLine:
+    """Return an entry in words; `labels` and `roles` are the msgids of categories and professions by their keys."""
     event, actor = entry.event, entry.actor
     access = event if isinstance(event, AccessEvent) else None
-    return Line(
+    return LogLine(
         id=entry.id,
         at=entry.at,
         text=_text(entry, _, labels),
         icon=_icon(event),
-        tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if refused(event) else "",
+        tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if is_refused(event) else "",
         who="" if actor.id == entry.person_id else actor.name,
         role=_(roles[actor.role]) if actor.role in roles else "",
         organization=actor.organization if actor.organization != actor.name else "",
         client=actor.client,
         origin=entry.origin,
         purpose=_(PURPOSES.get(access.purpose, "")) if access and access.purpose in PURPOSES else "",
-        grant=_grant(access, _),
+        grant=_grant_name(access, _),
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
         justification=event.justification if isinstance(event, EmergencyDeclared) else "",
-        refused=refused(event),
+        refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
-        categories=_kinds(event, _, labels),
+        categories=_category_names(event, _, labels),
         until=getattr(event, "until", None),
     )
 
 
-def fits(line: Line, words: Sequence[str]) -> bool:
-    """Whether a line holds all `words` (casefolded) somewhere."""
+def matches_words(line: LogLine, words: Sequence[str]) -> bool:
+    """Return whether a line contains all `words` (casefolded)."""
     text = " ".join((line.text, line.who, line.role, line.organization, line.client, line.grant, line.reason))
     return all(word in text.casefold() for word in words)
 
@@ -215,19 +215,19 @@ def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
     if event is None:
         return _(N_("This entry was removed at the end of its retention."))
     if isinstance(event, AccessEvent):
-        names = _names([_(labels.get(key, key)) for key in event.categories], _)
+        names = _list_names([_(labels.get(key, key)) for key in event.categories], _)
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
         return _(words) % {"actor": entry.actor.name, "categories": names}
     if isinstance(event, AppAllowed | AppRefused | AppEnded):
-        return _(_of_app(event, own=entry.actor.id == entry.person_id)) % {
+        return _(_app_words(event, own=entry.actor.id == entry.person_id)) % {
             "actor": entry.actor.name,
             "subject": event.app,
         }
-    return _plain(event, entry.actor.name, _)
+    return _other_text(event, entry.actor.name, _)
 
 
-def _of_app(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
-    """The words for what became of an app; `own`: by the person herself."""
+def _app_words(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
+    """Return the words (a msgid) of an event of an app; `own`: the person of the log is the actor."""
     match event:
         case AppAllowed():
             if not own:
@@ -240,24 +240,24 @@ def _of_app(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
     return _ENDED_WORDS.get(event.cause, N_("The access of the app %(subject)s ended."))
 
 
-def _kinds(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
+def _category_names(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
     if isinstance(event, AppAllowed):
-        return tuple(wording.title for wording in in_words(event.scopes.split(), "patient", _))
+        return tuple(label.title for label in label_scopes(event.scopes.split(), "patient", _))
     return tuple(_(labels.get(key, key)) for key in event.categories) if isinstance(event, AccessEvent) else ()
 
 
-def _names(names: Sequence[str], _: Gettext) -> str:
-    """Kinds of documents in a sentence: all, or the first few and how many more."""
-    if len(names) <= _NAMED:
+def _list_names(names: Sequence[str], _: Gettext) -> str:
+    """Return the names of categories for a sentence: all, or the first few and how many more."""
+    if len(names) <= _MAX_NAMES:
         return ", ".join(names) or _(N_("no documents"))
     return _(N_("%(names)s and %(count)s other kinds")) % {
-        "names": ", ".join(names[: _NAMED - 1]),
-        "count": len(names) - _NAMED + 1,
+        "names": ", ".join(names[: _MAX_NAMES - 1]),
+        "count": len(names) - _MAX_NAMES + 1,
     }
 
 
-def _plain(event: Any, actor: str, _: Gettext) -> str:
-    """The words of an event that is not an access."""
+def _other_text(event: Any, actor: str, _: Gettext) -> str:
+    """Return the words of an event that is neither an access nor of an app."""
     match event:
         case PersonRead(allowed=False):
             return _(event.REFUSED_WORDS) % {"actor": actor}
@@ -295,7 +295,7 @@ def _icon(event: Any) -> str:
     return "person" if isinstance(event, SignedIn | PersonRead | PersonSearched) else "sharing"
 
 
-def _grant(access: AccessEvent | None, _: Gettext) -> str:
+def _grant_name(access: AccessEvent | None, _: Gettext) -> str:
     if access is None or not access.grant_kind or access.grant_kind not in set(GrantKind):
         return ""
     return _(GRANT_KINDS[GrantKind(access.grant_kind)])

@@ -1,19 +1,18 @@
-"""Journal entries as FHIR R4 AuditEvent in the shape of IHE BALP 1.1 (Basic Audit Log Patterns).
+"""Journal entries as FHIR R4 AuditEvent in the form of IHE BALP 1.1 (Basic Audit Log Patterns).
 
-A successful access claims the BALP profile of its action when it has all that the profile asks; a refused one
-and a change of the person's own choices claim none (BALP describes successes only). What BALP has no element
-for (rule, grant, categories) stands in the patient entity's details.
+A successful access claims the BALP profile of its action when it meets the profile; a refused access and a change of
+the person's own choices claim none (BALP describes successes only). What BALP has no element for (rule, grant,
+categories) is in the details of the patient entity.
 """
 
 import base64
-from typing import Any
 
 from esante.core.journal import Entry
+from esante.core.types import Json
 from esante.identity.access.events import CodeRefused, EmergencyDeclared, Granted, GrantEnded, StayRefused
 from esante.identity.access.model import AccessEvent
 from esante.identity.access.rules import REASONS
 
-Resource = dict[str, Any]
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
 _DICOM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -28,14 +27,14 @@ _INTERACTIONS = {"R": "read", "C": "create", "U": "update", "D": "delete", "E": 
 _RESOURCES = {"patient": "Patient", "practitioner": "Practitioner", "organization": "Organization"}
 
 
-def audit_event(entry: Entry, base_url: str) -> Resource:
-    """An entry as AuditEvent; its id is the person's and the entry's, 32 hexadecimal digits each."""
+def audit_event(entry: Entry, base_url: str) -> Json:
+    """Return an entry as an AuditEvent; its id is the person's and the entry's, 32 hexadecimal digits each."""
     event = entry.event
     access = event if isinstance(event, AccessEvent) else None
     restful = None if isinstance(event, EmergencyDeclared | CodeRefused | StayRefused) else access
     action = access.ACTION if access else "E"
     allowed = access is None or access.allowed
-    resource: Resource = {
+    resource: Json = {
         "resourceType": "AuditEvent",
         "id": entry.person_id.hex + entry.id.hex,
         "type": _type(restful),
@@ -60,19 +59,19 @@ def audit_event(entry: Entry, base_url: str) -> Resource:
 
 
 def _profile(access: AccessEvent | None, action: str) -> str | None:
-    """The BALP profile that holds: data profiles want one object, the query profile one query."""
+    """Return the BALP profile that an access meets: data profiles require one object, the query profile a query."""
     if access is None or not access.allowed or (action != "E" and len(access.entities) != 1):
         return None
     return BALP + _PATIENT_ACTIONS[action]
 
 
-def _type(access: AccessEvent | None) -> Resource:
+def _type(access: AccessEvent | None) -> Json:
     if access is None:
         return {"system": _DICOM, "code": "110113", "display": "Security Alert"}
     return {"system": f"{_TERMINOLOGY}audit-event-type", "code": "rest", "display": "Restful Operation"}
 
 
-def _subtype(entry: Entry, access: AccessEvent | None) -> Resource:
+def _subtype(entry: Entry, access: AccessEvent | None) -> Json:
     if isinstance(entry.event, EmergencyDeclared):
         return _coding(_DICOM, "110127", "Emergency Override Started")
     if access is None:
@@ -81,10 +80,10 @@ def _subtype(entry: Entry, access: AccessEvent | None) -> Resource:
     return {"system": "http://hl7.org/fhir/restful-interaction", "code": code, "display": code}
 
 
-def _agents(entry: Entry, access: AccessEvent | None, action: str, base_url: str) -> list[Resource]:
-    """Client, server, who acted, and the organisation acted for; data flows to the client only in a read."""
+def _agents(entry: Entry, access: AccessEvent | None, action: str, base_url: str) -> list[Json]:
+    """Return client, server, user and the organisation acted for as agents; only a read sends data to the client."""
     client, server = ("110152", "110153") if action == "R" else ("110153", "110152")
-    agents: list[Resource] = [
+    agents: list[Json] = [
         {
             "type": _role_id(client),
             "who": {"display": entry.actor.client or "Portal"},
@@ -111,13 +110,13 @@ def _agents(entry: Entry, access: AccessEvent | None, action: str, base_url: str
     return agents
 
 
-def _user(entry: Entry, access: AccessEvent | None, action: str) -> Resource:
+def _user(entry: Entry, access: AccessEvent | None, action: str) -> Json:
     actor = entry.actor
     code, display = ("AUT", "Author") if action in "CU" else ("IRCP", "information recipient")
-    who: Resource = {"display": actor.name or actor.kind}
+    who: Json = {"display": actor.name or actor.kind}
     if actor.id and actor.kind in _RESOURCES:
         who["reference"] = f"{_RESOURCES[actor.kind]}/{actor.id}"
-    user: Resource = {
+    user: Json = {
         "type": _concept(f"{_TERMINOLOGY}v3-ParticipationType", code, display),
         "who": who,
         "requestor": True,
@@ -133,8 +132,8 @@ def _user(entry: Entry, access: AccessEvent | None, action: str) -> Resource:
     return user
 
 
-def _patient(entry: Entry, access: AccessEvent | None) -> Resource:
-    patient: Resource = {
+def _patient(entry: Entry, access: AccessEvent | None) -> Json:
+    patient: Json = {
         "what": {"reference": f"Patient/{entry.person_id}"},
         "type": _coding(f"{_TERMINOLOGY}audit-entity-type", "1", "Person"),
         "role": _coding(f"{_TERMINOLOGY}object-role", "1", "Patient"),
@@ -154,12 +153,12 @@ def _details(entry: Entry, access: AccessEvent | None) -> list[tuple[str, str]]:
     return found
 
 
-def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Resource]:
+def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Json]:
     if access is None:
         return []
     system_object = _coding(f"{_TERMINOLOGY}audit-entity-type", "2", "System Object")
     if action == "E":
-        query = base64.b64encode(f"{access.sought}?patient={entry.person_id}".encode()).decode()
+        query = base64.b64encode(f"{access.searched_type}?patient={entry.person_id}".encode()).decode()
         return [{"type": system_object, "role": _coding(f"{_TERMINOLOGY}object-role", "24", "Query"), "query": query}]
     return [
         {
@@ -171,27 +170,27 @@ def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Resourc
     ]
 
 
-def _purpose(access: AccessEvent) -> Resource:
+def _purpose(access: AccessEvent) -> Json:
     return {"coding": [{"system": f"{_TERMINOLOGY}v3-ActReason", "code": access.purpose}]}
 
 
-def _server(base_url: str) -> Resource:
+def _server(base_url: str) -> Json:
     return {"identifier": {"system": "urn:ietf:rfc:3986", "value": base_url}, "display": "esante"}
 
 
-def _role_id(code: str) -> Resource:
+def _role_id(code: str) -> Json:
     return _concept(_DICOM, code, "Destination Role ID" if code == "110152" else "Source Role ID")
 
 
-def _concept(system: str, code: str, display: str) -> Resource:
+def _concept(system: str, code: str, display: str) -> Json:
     return {"coding": [_coding(system, code, display)]}
 
 
-def _coding(system: str, code: str, display: str) -> Resource:
+def _coding(system: str, code: str, display: str) -> Json:
     return {"system": system, "code": code, "display": display}
 
 
-_UNKNOWN_NETWORK: Resource = {
+_UNKNOWN_NETWORK: Json = {
     "_address": {
         "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
     }

@@ -1,1 +1,1 @@
-"""Authentication of people and software, and its rate limits."""
+"""Authentication of people and software, and rate limits."""

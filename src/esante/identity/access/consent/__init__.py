@@ -1,1 +1,1 @@
-"""What a person allows: the life of the record, grants, blocks, codes, stays, emergencies."""
+"""Consent: the states of a record, grants, restrictions, presence codes, hospital stays, emergency access."""

@@ -1,6 +1,6 @@
-"""Emergencies: a practitioner opens a record with a reason, the person is told, operators review it.
+"""Break-glass: a practitioner opens a record in an emergency with a reason; operators review every such access.
 
-Source: Regulation (EU) 2025/327, article 11(5), and article 9 on what the person learns.
+Source: Regulation (EU) 2025/327, article 11(5), and article 9 on the information of the person.
 """
 
 from datetime import UTC, date, datetime
@@ -8,32 +8,32 @@ from uuid import UUID
 
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row, insert, uuid7
-from esante.core.web import N_, NOT_FOUND, Page, Problem, encode_cursor
-from esante.identity.access.authn.rate_limits import Limits
-from esante.identity.access.consent import store
-from esante.identity.access.consent.store import Review
+from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
+from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.consent import review_store, store
+from esante.identity.access.consent.review_store import Review
 from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
-from esante.identity.access.pages.form_fields import id_of_cursor
 from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
 MAX_NOTE = 2_000
+"""The longest note of a review, in characters."""
 
 
 class Emergencies:
-    """Declares emergencies and keeps the operators' queue."""
+    """Declares emergencies, and keeps the operators' queue of reviews."""
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: Limits) -> None:
+    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: RateLimits) -> None:
         self._db, self._journal, self._directory, self._limits = db, journal, directory, limits
 
     async def declare(self, requester: Requester, identifier: str, birth_date: date, reason: str) -> Grant:
-        """Open a person's record for reading, for the hours that the policy gives.
+        """Open a person's record for reading, for the hours of the policy; return the grant.
 
-        The person is known by an identifier and her birth date. Problem 400 for a reason that is too short
-        or too long, 404 when there is no such person or her record may not be opened, 429 after too many
-        attempts. Every attempt is journalled.
+        The person is found by an identifier and the birth date. Every attempt is journalled.
+        Raises: Problem 400 for a reason that is too short or too long, 403 for a requester who is not a practitioner,
+        404 when there is no such person or the record may not be opened, 429 after too many attempts.
         """
         if requester.kind != "practitioner":
             raise Problem(
@@ -44,38 +44,27 @@ class Emergencies:
             )
         now = datetime.now(UTC)
         terms = policy(now.date())
-        reason = checked_text(reason, terms.min_reason, terms.max_reason, "reason")
-        await self._limits.guess(requester, terms)
+        reason = clean_text(reason, terms.min_reason, terms.max_reason, "reason")
+        await self._limits.count_guess(requester, terms)
         person = await self._directory.find_person(None, identifier)
         if person is not None and person.birth_date != birth_date:
             person = None
         async with self._db.transaction() as conn:
-            consent = await store.consent(conn, person.id) if person else None
+            consent = await store.fetch_consent(conn, person.id) if person else None
             refusal = _refusal(consent, requester)
             if person and not refusal:
-                grant = _grant(person, requester, now, reason, now + terms.emergency)
-                told = EmergencyDeclared(
-                    purpose=Purpose.EMERGENCY.value,
-                    rule="emergency.declared",
-                    reason="emergency",
-                    grant_id=grant.id,
-                    grant_kind=grant.kind.value,
-                    justification=reason,
-                    until=grant.until,
-                )
+                grant = _new_grant(person, requester, now, reason, now + terms.emergency)
+                event = _declared(grant)
                 await insert(conn, [store.grant_row(grant), _review_row(grant, requester)])
             else:
-                told = EmergencyDeclared(
+                event = EmergencyDeclared(
                     purpose=Purpose.EMERGENCY.value,
                     allowed=False,
                     rule=f"emergency.{refusal}",
                     reason="refused",
                     justification=reason,
                 )
-            rows = self._journal.rows(
-                told, person_id=person.id if person else NIL, actor=requester.actor, origin=requester.origin
-            )
-            await insert(conn, rows)
+            await self._journal.append_for(requester, event, person_id=person.id if person else NIL, conn=conn)
         if refusal:
             raise Problem(
                 404,
@@ -86,66 +75,76 @@ class Emergencies:
             )
         return grant
 
-    async def queue(
+    async def list_reviews(
         self, requester: Requester, *, done: bool = False, cursor: str | None = None, limit: int = 20
     ) -> Page[tuple[Review, Person | None]]:
-        """Emergencies that wait for review, or are done, newest first, each with the person."""
-        _operator(requester)
-        before = id_of_cursor(cursor)
-        found = await store.reviews(self._db, done=done, before=before, limit=limit + 1)
+        """Return a page of reviews that are pending, or done, newest first, each with the person of the record.
+
+        Raises: Problem 403 for a requester who is not an operator, 400 for a cursor that is not valid.
+        """
+        _require_operator(requester)
+        before = decode_uuid_cursor(cursor)
+        found = await review_store.fetch_reviews(self._db, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]
-        return Page(items, encode_cursor(str(items[-1][0].grant_id)) if len(found) > limit else None)
+        return Page(items, encode_cursor(items[-1][0].grant_id) if len(found) > limit else None)
 
-    async def one(self, requester: Requester, grant_id: UUID) -> tuple[Review, Person | None] | None:
-        """One emergency with its person, or None."""
-        _operator(requester)
-        found = await store.review(self._db, grant_id)
+    async def find_review(self, requester: Requester, grant_id: UUID) -> tuple[Review, Person | None] | None:
+        """Return the review of a grant with the person of the record, or None.
+
+        Raises: Problem 403 for a requester who is not an operator.
+        """
+        _require_operator(requester)
+        found = await review_store.fetch_review(self._db, grant_id)
         return (found, await self._directory.person(found.person_id)) if found else None
 
     async def review(self, requester: Requester, grant_id: UUID, verdict: str, note: str) -> None:
-        """An operator judges an emergency; Problem 404 for an unknown one, 409 for one that is done."""
-        _operator(requester)
+        """Complete the review of an emergency with a verdict (a key of `VERDICTS`) and a note.
+
+        Raises: Problem 400 for another verdict or a note that is too long, 403 for a requester who is not an operator,
+        404 for an unknown emergency, 409 for one that is reviewed already.
+        """
+        _require_operator(requester)
         if verdict not in VERDICTS:
-            raise Problem(400, "value", N_("Choose a verdict."), place="verdict")
-        note = checked_text(note, 0, MAX_NOTE, "note")
+            raise bad_request("verdict", N_("Choose a verdict."), code="value")
+        note = clean_text(note, 0, MAX_NOTE, "note")
         async with self._db.transaction() as conn:
-            review = await store.review(conn, grant_id, lock=True)
+            review = await review_store.fetch_review(conn, grant_id, lock=True)
             if review is None:
                 raise Problem(404, "not-found", NOT_FOUND)
             if review.reviewed_at is not None:
                 raise Problem(409, "conflict", N_("This emergency is reviewed already."))
-            await store.finish_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
-            told = EmergencyReviewed(grant_id=grant_id, verdict=verdict)
-            rows = self._journal.rows(told, person_id=review.person_id, actor=requester.actor, origin=requester.origin)
-            await insert(conn, rows)
+            await review_store.complete_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
+            event = EmergencyReviewed(grant_id=grant_id, verdict=verdict)
+            await self._journal.append_for(requester, event, person_id=review.person_id, conn=conn)
 
 
-def checked_text(text: str, least: int, most: int, place: str) -> str:
-    """A text someone wrote, without control characters; Problem 400 when it is too short or too long."""
+def clean_text(text: str, shortest: int, longest: int, place: str) -> str:
+    """Return a text without control characters and repeated blanks.
+
+    Raises: Problem 400 when it then has fewer than `shortest` or more than `longest` characters.
+    """
     clean = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    if len(clean) < least:
-        raise Problem(
-            400,
-            "required",
+    if len(clean) < shortest:
+        raise bad_request(
+            place,
             N_("This text is too short."),
-            place=place,
-            detail=f"{least}-{most}",
-            remedy=N_("Please say it in a few more words."),
+            N_("Please say it in a few more words."),
+            code="required",
+            detail=f"{shortest}-{longest}",
         )
-    if len(clean) > most:
-        raise Problem(
-            400,
-            "too-long",
+    if len(clean) > longest:
+        raise bad_request(
+            place,
             N_("This text is too long."),
-            place=place,
-            detail=f"{least}-{most}",
-            remedy=N_("Please say it in fewer words."),
+            N_("Please say it in fewer words."),
+            code="too-long",
+            detail=f"{shortest}-{longest}",
         )
     return clean
 
 
-def _grant(person: Person, requester: Requester, now: datetime, reason: str, until: datetime) -> Grant:
+def _new_grant(person: Person, requester: Requester, now: datetime, reason: str, until: datetime) -> Grant:
     return Grant(
         id=uuid7(),
         person_id=person.id,
@@ -159,6 +158,18 @@ def _grant(person: Person, requester: Requester, now: datetime, reason: str, unt
     )
 
 
+def _declared(grant: Grant) -> EmergencyDeclared:
+    return EmergencyDeclared(
+        purpose=Purpose.EMERGENCY.value,
+        rule="emergency.declared",
+        reason="emergency",
+        grant_id=grant.id,
+        grant_kind=grant.kind.value,
+        justification=grant.reason,
+        until=grant.until,
+    )
+
+
 def _review_row(grant: Grant, requester: Requester) -> Row:
     values = (
         grant.id,
@@ -169,11 +180,11 @@ def _review_row(grant: Grant, requester: Requester) -> Row:
         grant.reason,
         grant.since,
     )
-    return store.REVIEW, values
+    return review_store.REVIEW, values
 
 
 def _refusal(consent: Consent | None, requester: Requester) -> str:
-    """Why an emergency is refused; "" when it is not."""
+    """Return the reason for which an emergency is refused; "" when it is not."""
     if consent is None:
         return "unknown"
     if consent.state is not RecordState.OPEN or consent.deceased_at is not None:
@@ -185,6 +196,7 @@ def _refusal(consent: Consent | None, requester: Requester) -> str:
     return ""
 
 
-def _operator(requester: Requester) -> None:
+def _require_operator(requester: Requester) -> None:
+    """Raise Problem 403 for a requester who is not an operator."""
     if requester.kind != "operator":
         raise Problem(403, "forbidden", N_("Only operators review emergencies."))

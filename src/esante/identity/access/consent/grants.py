@@ -1,4 +1,4 @@
-"""Grants: who may see a person's record, from when, until when."""
+"""Grants: who may access a person's record, from when, until when."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,16 +6,16 @@ from uuid import UUID
 
 from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
-from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
+from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
 from esante.identity.access.consent import stay_store, store
-from esante.identity.access.consent.lifecycle import locked_record, own_record
+from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.events import Granted, GrantEnded
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.identity.directory import Directory, Person
 
-NEWEST = 2_000
-"""How many grants of a professional are looked through for the list of patients."""
+MAX_GRANTS = 2_000
+"""How many of a professional's newest grants the list of patients considers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,22 @@ class Patient:
 
 
 class Grants:
-    """Gives and ends grants that need no code; every change is journalled with it."""
+    """Adds and ends grants that need no code; every change is journalled in its transaction."""
 
     def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
         self._db, self._journal, self._directory = db, journal, directory
 
-    async def active(self, person_id: UUID) -> list[Grant]:
-        """A person's grants in force, newest first."""
-        return await store.active_grants(self._db, person_id)
+    async def list_active(self, person_id: UUID) -> list[Grant]:
+        """Return a person's active grants, newest first."""
+        return await store.fetch_active_grants(self._db, person_id)
 
     async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
-        """The person takes a practitioner into her circle, until she revokes it; again changes nothing."""
-        person_id = own_record(requester)
+        """Add a practitioner to the person's circle, until it is revoked; return the grant.
+
+        Repeating it changes nothing. Raises: Problem 403 for a requester who is not a patient, 404 for an unknown
+        practitioner, 409 when the record is not open.
+        """
+        person_id = require_own_record(requester)
         practitioner = await self._directory.practitioner(practitioner_id)
         if practitioner is None:
             raise Problem(404, "not-found", N_("This professional is not in the directory."))
@@ -52,54 +56,62 @@ class Grants:
             holder=practitioner.name,
             since=now,
         )
-        return await self._give_once(grant, requester.actor, requester.origin)
+        return await self._add_once(grant, requester)
 
     async def revoke(self, requester: Requester, grant_id: UUID) -> None:
-        """The person ends one of her grants now; Problem 404 when it is not there or ended already."""
-        person_id = own_record(requester)
+        """Revoke a grant of the requester's own record now.
+
+        Raises: Problem 403 for a requester who is not a patient, 404 when there is no such active grant.
+        """
+        person_id = require_own_record(requester)
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            await store.record(conn, person_id, lock=True)
-            grants = [grant for grant in await store.active_grants(conn, person_id) if grant.id == grant_id]
+            await store.fetch_record(conn, person_id, lock=True)
+            grants = [grant for grant in await store.fetch_active_grants(conn, person_id) if grant.id == grant_id]
             if not grants:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
-            await store.revoke(conn, person_id, grant_id, now)
-            await insert(conn, self.ended(grants[0], now, requester.actor, requester.origin))
+            await store.revoke_grant(conn, person_id, grant_id, now)
+            await insert(conn, self.end_rows(grants[0], now, requester))
 
-    async def patients_of(
+    async def list_patients(
         self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
     ) -> Page[Patient]:
-        """Whose record a professional may open, newest grant first; `text`: parts of the name or birth date.
+        """Return a page of the persons whose record a professional may open, newest grant first.
 
-        The newest `NEWEST` grants are looked through.
+        `text`: parts of the name or of the birth date (ISO 8601). The newest `MAX_GRANTS` grants are considered.
+        Raises: Problem 400 for a cursor that is not valid.
         """
-        place = int(str(decode_cursor(cursor, int)[0])) if cursor else 0
+        start = decode_offset_cursor(cursor)
         by_person: dict[UUID, Grant] = {}
-        for grant in await store.held_by(self._db, _acting(requester), NEWEST, _died_after()):
+        for grant in await store.fetch_holder_grants(self._db, _acting_for(requester), MAX_GRANTS, _died_after()):
             known = by_person.get(grant.person_id)
-            if known is None or _end(grant) > _end(known):
+            if known is None or _end_of(grant) > _end_of(known):
                 by_person[grant.person_id] = grant
         words = text.casefold().split()
-        ids = list(by_person) if words else list(by_person)[max(place, 0) :][: limit + 1]
+        ids = list(by_person) if words else list(by_person)[start:][: limit + 1]
         persons = await self._directory.persons(ids)
         found = [Patient(persons[id_], by_person[id_]) for id_ in ids if id_ in persons]
         if words:
-            found = [patient for patient in found if _matches(patient.person, words)][max(place, 0) :]
+            found = [patient for patient in found if _matches(patient.person, words)][start:]
         more = len(found) > limit
-        return Page(found[:limit], encode_cursor(max(place, 0) + limit) if more else None)
+        return Page(found[:limit], encode_cursor(start + limit) if more else None)
 
-    async def persons(
+    async def list_persons(
         self, requester: Requester, holder: UUID | None = None, *, after: UUID = NIL, limit: int
     ) -> list[UUID]:
-        """The persons whose record a professional may open now, by key, those after one; `holder`: by grants that
-        were given to one of those for whom he or she acts."""
-        return await store.persons_held(self._db, _held(requester, holder), _died_after(), after, limit)
+        """Return the persons whose record a professional may open now, sorted by key, those after a key.
 
-    async def number(self, requester: Requester, holder: UUID | None = None) -> int:
-        """How many `persons` there are."""
-        return await store.count_held(self._db, _held(requester, holder), _died_after())
+        `holder`: only by grants of the practitioner, or of the organisation, for which the requester acts.
+        """
+        return await store.fetch_granting_persons(
+            self._db, _grant_filter(requester, holder), _died_after(), after, limit
+        )
 
-    def give(
+    async def count_persons(self, requester: Requester, holder: UUID | None = None) -> int:
+        """Return the number of persons of `list_persons`."""
+        return await store.count_granting_persons(self._db, _grant_filter(requester, holder), _died_after())
+
+    def grant_rows(
         self,
         grant: Grant,
         actor: Actor = SYSTEM,
@@ -108,11 +120,11 @@ class Grants:
         *,
         stay: Stay | None = None,
     ) -> list[Row]:
-        """The rows of a new grant and of its entry, and of the stay that gives it (none named: from then on).
+        """Return the rows of a new grant and of its journal entry, and for a grant of a stay those of the stay.
 
-        `at`: only for history that is loaded later.
+        `stay`: by default one that begins with the grant. `at`: only for history that is loaded later.
         """
-        told = Granted(
+        event = Granted(
             grant_id=grant.id,
             kind=grant.kind.value,
             holder_kind=grant.holder_kind,
@@ -123,25 +135,26 @@ class Grants:
         rows = [store.grant_row(grant)]
         if grant.kind is GrantKind.STAY:
             rows.append(stay_store.stay_row(stay or stay_of(grant)))
-        return rows + self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin, at=at)
+        return rows + self._journal.rows(event, person_id=grant.person_id, actor=actor, origin=origin, at=at)
 
-    async def _give_once(self, grant: Grant, actor: Actor, origin: str) -> Grant:
+    async def _add_once(self, grant: Grant, requester: Requester) -> Grant:
+        """Insert a grant without an end, unless its holder has an active one of its kind; return the active one."""
         async with self._db.transaction() as conn:
-            await locked_record(conn, grant.person_id, open_only=True)
-            known = await self._same(conn, grant)
+            await lock_record(conn, grant.person_id, open_only=True)
+            known = await self._find_same(conn, grant)
             if known is None:
-                await insert(conn, self.give(grant, actor, origin))
+                await insert(conn, self.grant_rows(grant, requester.actor, requester.origin))
         return known or grant
 
-    async def _same(self, conn: Connection, grant: Grant) -> Grant | None:
-        for known in await store.active_grants(conn, grant.person_id):
+    async def _find_same(self, conn: Connection, grant: Grant) -> Grant | None:
+        for known in await store.fetch_active_grants(conn, grant.person_id):
             if (known.kind, known.holder_id, known.until) == (grant.kind, grant.holder_id, None):
                 return known
         return None
 
-    def ended(self, grant: Grant, until: datetime, actor: Actor, origin: str) -> list[Row]:
-        """The rows of the entry that tells of a grant's end."""
-        told = GrantEnded(
+    def end_rows(self, grant: Grant, until: datetime, requester: Requester) -> list[Row]:
+        """Return the rows of the journal entry for the end of a grant."""
+        event = GrantEnded(
             grant_id=grant.id,
             kind=grant.kind.value,
             holder_kind=grant.holder_kind,
@@ -149,11 +162,11 @@ class Grants:
             holder=grant.holder,
             until=until,
         )
-        return self._journal.rows(told, person_id=grant.person_id, actor=actor, origin=origin)
+        return self._journal.rows_for(requester, event, person_id=grant.person_id)
 
 
 def stay_of(grant: Grant) -> Stay:
-    """The stay that gives a grant: from when the grant is given on."""
+    """Return the stay of a grant of kind `STAY`, in progress since the beginning of the grant."""
     return Stay(
         id=grant.id,
         person_id=grant.person_id,
@@ -163,24 +176,24 @@ def stay_of(grant: Grant) -> Stay:
     )
 
 
-def _acting(requester: Requester) -> list[UUID]:
-    """For whom a professional acts: for himself or herself, and for the organisation."""
+def _acting_for(requester: Requester) -> list[UUID]:
+    """Return for whom a professional acts: themselves, and their organisation."""
     return list(dict.fromkeys(key for key in (requester.id, requester.organization_id) if key is not None))
 
 
-def _held(requester: Requester, holder: UUID | None) -> store.Held:
-    acting = _acting(requester)
-    holders = [key for key in acting if holder in (None, key)]
-    return store.Held(holders=holders, acting=acting, only=requester.only)
+def _grant_filter(requester: Requester, holder: UUID | None) -> store.GrantFilter:
+    acting_for = _acting_for(requester)
+    holders = [key for key in acting_for if holder in (None, key)]
+    return store.GrantFilter(holders=holders, acting_for=acting_for, only_person_id=requester.only_person_id)
 
 
 def _died_after() -> datetime:
-    """Of who died before, nothing is read any more."""
+    """Return the moment before which a death ends all reading of a record."""
     now = datetime.now(UTC)
     return now - policy(now.date()).read_after_death
 
 
-def _end(grant: Grant) -> datetime:
+def _end_of(grant: Grant) -> datetime:
     return grant.until or datetime.max.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""Hospital stays: what a hospital tells of admission and discharge, and the access that a stay gives."""
+"""Hospital stays: admissions and discharges that a hospital reports, and the grant that a stay gives."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,19 +12,23 @@ from esante.identity.access.consent.grants import Grants, stay_of
 from esante.identity.access.events import StayRead, StayRefused
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import AccessEvent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
-from esante.identity.access.rules import may_admit
+from esante.identity.access.rules import decide_admission
 from esante.identity.directory import Directory, Organization
 
 _ABSENT = Verdict(False, "stay.absent", "refused")
 _OWN = Verdict(True, "stay.own", "institution_stay")
-_NOT_SOFTWARE = Verdict(False, "stay.kind", "not-treating")
+_NOT_A_HOSPITAL = Verdict(False, "stay.kind", "not-treating")
 
 
-class Stays:
-    """A stay gives the hospital, and whoever works there, access from the admission until days after the discharge.
+class HospitalStays:
+    """The use cases of hospital stays.
 
-    Every method raises Problem 403 for who does not act for an organisation of a kind that may tell of stays. A
-    stay of another hospital is as one that is not there. Acts, looks and refusals are journalled.
+    A stay gives the hospital, and whoever works there, a grant from the report of the admission until some days after
+    the discharge.
+
+    Every method that reports or reads raises Problem 403 for a requester who does not act for an organisation of a
+    kind that may report stays. A stay of another hospital is answered like one that does not exist. Reports, reads
+    and refusals are journalled.
     """
 
     def __init__(self, db: Database, journal: Journal, directory: Directory, grants: Grants) -> None:
@@ -33,13 +37,14 @@ class Stays:
     async def admit(
         self, requester: Requester, person_id: UUID | None, began: datetime | None = None
     ) -> tuple[Stay, bool]:
-        """A person was admitted (at `began`, by default now); gives the stay, and whether it is new.
+        """Report the admission of a person (at `began`, by default now); return the stay, and whether it is new.
 
-        Only the hospital's own software may: nobody who works there opens a record to all of it by himself. A stay
-        that goes on is answered again, also when the person revoked its access: that holds for the whole stay.
-        Problem 422, alike for a person who is not there (None) and for one without an open record.
+        Only the hospital's own software may report one: nobody who works there opens a record to the whole hospital
+        alone. A stay in progress is returned again, also when the person revoked its grant: a revocation is for the
+        whole stay. Raises: Problem 403, or 422, which is the same for a person who does not exist (None) and for one
+        without an open record.
         """
-        hospital = await self._hospital(requester, person_id, StayRefused)
+        hospital = await self._require_hospital(requester, person_id, StayRefused)
         now = datetime.now(UTC)
         grant = Grant(
             id=uuid7(),
@@ -52,21 +57,22 @@ class Stays:
         )
         stay = replace(stay_of(grant), began_at=began or now)
         async with self._db.transaction() as conn:
-            record = await store.record(conn, _reached(requester, grant.person_id), lock=True)
-            verdict = may_admit(record.state if record else None)
+            record = await store.fetch_record(conn, _reachable_person(requester, grant.person_id), lock=True)
+            verdict = decide_admission(record.state if record else None)
             if verdict.allowed:
-                for known in await stay_store.of_person(conn, grant.person_id, hospital.id):
+                for known in await stay_store.fetch_stays(conn, grant.person_id, hospital.id):
                     if known.status is StayStatus.IN_PROGRESS:
-                        await insert(conn, self._rows(StayRead, requester, known.person_id, _OWN))
+                        await insert(conn, self._entry_rows(StayRead, requester, known.person_id, _OWN))
                         return known, False
                 if requester.kind == "organization":
-                    await insert(conn, self._grants.give(grant, requester.actor, requester.origin, stay=stay))
+                    rows = self._grants.grant_rows(grant, requester.actor, requester.origin, stay=stay)
+                    await insert(conn, rows)
                     return stay, True
             if requester.kind != "organization":
-                verdict = _NOT_SOFTWARE
-            await insert(conn, self._rows(StayRefused, requester, grant.person_id, verdict))
-        if verdict is _NOT_SOFTWARE:
-            raise _not_admitting()
+                verdict = _NOT_A_HOSPITAL
+            await insert(conn, self._entry_rows(StayRefused, requester, grant.person_id, verdict))
+        if verdict is _NOT_A_HOSPITAL:
+            raise _not_a_hospital()
         raise Problem(
             422,
             "not-found",
@@ -76,69 +82,72 @@ class Stays:
         )
 
     async def finish(self, requester: Requester, person_id: UUID, stay_id: UUID, ended: datetime) -> Stay:
-        """The person left at `ended`; the access goes on from then for the days that the policy gives.
+        """Report the discharge at `ended`; the grant lasts from then for the days of the policy. Return the stay.
 
-        Of a stay that is over nothing changes. Problem 404, 409 (taken back), 422 (ended before it began).
+        A stay that is finished does not change. Raises: Problem 403, 404, 409 for a stay that was entered in error,
+        422 for an end before the beginning.
         """
         return await self._end(requester, person_id, stay_id, StayStatus.FINISHED, ended)
 
-    async def take_back(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
-        """The admission was told by mistake, perhaps of the wrong person: the access ends now. Problem 404."""
-        return await self._end(requester, person_id, stay_id, StayStatus.MISTAKEN, datetime.now(UTC))
+    async def mark_entered_in_error(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
+        """Withdraw an admission that was reported in error, perhaps of the wrong person: the grant ends now.
 
-    async def concern(self, requester: Requester) -> bool:
-        """Whether the requester acts for an organisation of a kind that may tell of stays."""
-        found = None
-        if requester.organization_id is not None:
-            found = await self._directory.organization(requester.organization_id)
-        return found is not None and found.kind in policy(datetime.now(UTC).date()).stay_kinds
+        Return the stay. Raises: Problem 403, 404.
+        """
+        return await self._end(requester, person_id, stay_id, StayStatus.ENTERED_IN_ERROR, datetime.now(UTC))
 
-    async def has(self, requester: Requester, person_id: UUID, stay_id: UUID) -> bool:
-        """Whether a person has a stay with the organisation that the requester acts for."""
+    async def may_report(self, requester: Requester) -> bool:
+        """Return whether the requester acts for an organisation of a kind that may report stays."""
+        return await self._find_hospital(requester) is not None
+
+    async def has_stay(self, requester: Requester, person_id: UUID, stay_id: UUID) -> bool:
+        """Return whether a person has a stay at the organisation for which the requester acts."""
         organization_id = requester.organization_id
         if organization_id is None:
             return False
-        stays = await stay_store.of_person(self._db, person_id, organization_id)
+        stays = await stay_store.fetch_stays(self._db, person_id, organization_id)
         return any(stay.id == stay_id for stay in stays)
 
-    async def one(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
-        """A stay with the requester's hospital. Problem 404."""
-        hospital = await self._hospital(requester, person_id, StayRead)
-        stay = await self._own(self._db, hospital, _reached(requester, person_id), stay_id)
+    async def read(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
+        """Return a stay at the requester's hospital. Raises: Problem 403, 404."""
+        hospital = await self._require_hospital(requester, person_id, StayRead)
+        stay = await self._find_stay(self._db, hospital, _reachable_person(requester, person_id), stay_id)
         verdict = _OWN if stay else _ABSENT
-        await self._db.write(self._rows(StayRead, requester, person_id, verdict))
+        await self._db.write(self._entry_rows(StayRead, requester, person_id, verdict))
         if stay is None:
             raise _absent()
         return stay
 
-    async def of_person(self, requester: Requester, person_id: UUID | None) -> list[Stay]:
-        """A person's stays with the requester's hospital, newest first; of nobody (None) there are none."""
+    async def list_stays(self, requester: Requester, person_id: UUID | None) -> list[Stay]:
+        """Return a person's stays at the requester's hospital, newest first; for nobody (None) an empty list.
+
+        Raises: Problem 403.
+        """
         person_id = person_id or NIL
-        hospital = await self._hospital(requester, person_id, StayRead)
-        await self._db.write(self._rows(StayRead, requester, person_id, _OWN))
-        return await stay_store.of_person(self._db, _reached(requester, person_id), hospital.id)
+        hospital = await self._require_hospital(requester, person_id, StayRead)
+        await self._db.write(self._entry_rows(StayRead, requester, person_id, _OWN))
+        return await stay_store.fetch_stays(self._db, _reachable_person(requester, person_id), hospital.id)
 
     async def _end(
         self, requester: Requester, person_id: UUID, stay_id: UUID, status: StayStatus, ended: datetime
     ) -> Stay:
-        hospital = await self._hospital(requester, person_id, StayRefused)
+        hospital = await self._require_hospital(requester, person_id, StayRefused)
         async with self._db.transaction() as conn:
-            await store.record(conn, person_id, lock=True)
-            stay = await self._own(conn, hospital, _reached(requester, person_id), stay_id)
-            if stay is None:
-                await insert(conn, self._rows(StayRefused, requester, person_id, _ABSENT))
-            else:
-                return await self._ended(conn, requester, stay, status, ended)
+            await store.fetch_record(conn, person_id, lock=True)
+            stay = await self._find_stay(conn, hospital, _reachable_person(requester, person_id), stay_id)
+            if stay is not None:
+                return await self._end_locked(conn, requester, stay, status, ended)
+            await insert(conn, self._entry_rows(StayRefused, requester, person_id, _ABSENT))
         raise _absent()
 
-    async def _ended(
+    async def _end_locked(
         self, conn: Connection, requester: Requester, stay: Stay, status: StayStatus, ended: datetime
     ) -> Stay:
-        """Ends a stay, which is locked, and gives its grant the end that follows."""
+        """End a stay whose record is locked, and write the end of its grant."""
         if stay.status is status:
-            await insert(conn, self._rows(StayRead, requester, stay.person_id, _OWN))
+            await insert(conn, self._entry_rows(StayRead, requester, stay.person_id, _OWN))
             return stay
-        if stay.status is StayStatus.MISTAKEN:
+        if stay.status is StayStatus.ENTERED_IN_ERROR:
             raise Problem(
                 409,
                 "conflict",
@@ -156,38 +165,46 @@ class Stays:
             )
         finished = status is StayStatus.FINISHED
         until = ended + policy(ended.date()).stay_after if finished else ended
-        grant = await store.end_at(conn, stay.person_id, stay.id, until)
-        told = min(until, grant.revoked_at or until)
-        await insert(conn, self._grants.ended(grant, told, requester.actor, requester.origin))
-        return await stay_store.end(conn, stay.person_id, stay.id, status, max(ended, stay.began_at))
+        grant = await store.set_grant_end(conn, stay.person_id, stay.id, until)
+        await insert(conn, self._grants.end_rows(grant, min(until, grant.revoked_at or until), requester))
+        return await stay_store.end_stay(conn, stay.person_id, stay.id, status, max(ended, stay.began_at))
 
-    async def _hospital(self, requester: Requester, person_id: UUID | None, event: type[AccessEvent]) -> Organization:
-        """The organisation that the requester acts for, which must be of a kind that may tell of stays."""
-        found = None
-        if requester.organization_id is not None:
-            found = await self._directory.organization(requester.organization_id)
-        if found is None or found.kind not in policy(datetime.now(UTC).date()).stay_kinds:
-            await self._db.write(self._rows(event, requester, person_id or NIL, _NOT_SOFTWARE))
-            raise _not_admitting()
-        return found
+    async def _find_hospital(self, requester: Requester) -> Organization | None:
+        """Return the requester's organisation if it is of a kind that may report stays."""
+        if requester.organization_id is None:
+            return None
+        found = await self._directory.organization(requester.organization_id)
+        return found if found and found.kind in policy(datetime.now(UTC).date()).stay_kinds else None
 
-    async def _own(
+    async def _require_hospital(
+        self, requester: Requester, person_id: UUID | None, event: type[AccessEvent]
+    ) -> Organization:
+        """Return the hospital for which the requester acts; journal a refusal and raise Problem 403 for none."""
+        hospital = await self._find_hospital(requester)
+        if hospital is None:
+            await self._db.write(self._entry_rows(event, requester, person_id or NIL, _NOT_A_HOSPITAL))
+            raise _not_a_hospital()
+        return hospital
+
+    async def _find_stay(
         self, db: Database | Connection, hospital: Organization, person_id: UUID, stay_id: UUID
     ) -> Stay | None:
-        stays = await stay_store.of_person(db, person_id, hospital.id)
+        stays = await stay_store.fetch_stays(db, person_id, hospital.id)
         return next((stay for stay in stays if stay.id == stay_id), None)
 
-    def _rows(self, event: type[AccessEvent], requester: Requester, person_id: UUID, verdict: Verdict) -> list[Row]:
-        told = event(allowed=verdict.allowed, rule=verdict.rule, reason=verdict.reason)
-        return self._journal.rows(told, person_id=person_id, actor=requester.actor, origin=requester.origin)
+    def _entry_rows(
+        self, event: type[AccessEvent], requester: Requester, person_id: UUID, verdict: Verdict
+    ) -> list[Row]:
+        access = event(allowed=verdict.allowed, rule=verdict.rule, reason=verdict.reason)
+        return self._journal.rows_for(requester, access, person_id=person_id)
 
 
-def _reached(requester: Requester, person_id: UUID) -> UUID:
-    """The person, or nobody where software asks that was launched for another patient."""
-    return person_id if requester.only in (None, person_id) else NIL
+def _reachable_person(requester: Requester, person_id: UUID) -> UUID:
+    """Return the person, or nobody (the nil UUID) for software that was launched for another patient."""
+    return person_id if requester.only_person_id in (None, person_id) else NIL
 
 
-def _not_admitting() -> Problem:
+def _not_a_hospital() -> Problem:
     return Problem(
         403, "forbidden", N_("Only a hospital may tell of a stay."), remedy=N_("Sign in as the hospital's software.")
     )

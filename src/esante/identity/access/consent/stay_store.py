@@ -23,15 +23,15 @@ STAY = Table(
 
 
 def stay_row(stay: Stay) -> Row:
-    """The row of a new stay."""
+    """Return the row of a new stay."""
     return (
         STAY,
         (stay.person_id, stay.id, stay.organization_id, stay.status.value, stay.began_at, stay.ended_at),
     )
 
 
-async def of_person(db: Database | Connection, person_id: UUID, organization_id: UUID) -> list[Stay]:
-    """A person's stays at one hospital, newest first."""
+async def fetch_stays(db: Database | Connection, person_id: UUID, organization_id: UUID) -> list[Stay]:
+    """Return a person's stays at one hospital, newest first."""
     rows = await db.fetch(
         "SELECT * FROM access_stay WHERE person_id = $1 AND organization_id = $2 ORDER BY stay_id DESC",
         person_id,
@@ -40,8 +40,8 @@ async def of_person(db: Database | Connection, person_id: UUID, organization_id:
     return [_stay(row) for row in rows]
 
 
-async def end(conn: Connection, person_id: UUID, stay_id: UUID, status: StayStatus, ended_at: datetime) -> Stay:
-    """Write that a stay is over; returns it."""
+async def end_stay(conn: Connection, person_id: UUID, stay_id: UUID, status: StayStatus, ended_at: datetime) -> Stay:
+    """Write the end of a stay; return the stay."""
     row = await conn.fetchrow(
         "UPDATE access_stay SET status = $3, ended_at = $4 WHERE person_id = $1 AND stay_id = $2 RETURNING *",
         person_id,

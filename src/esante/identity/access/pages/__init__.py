@@ -1,1 +1,1 @@
-"""The pages of access control in the portal."""
+"""HTML pages of access: sharing, the access log, presence codes and emergencies, reviews, apps and OAuth consent."""

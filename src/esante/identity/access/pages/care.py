@@ -1,68 +1,53 @@
-"""Pages of professionals (codes, patients, emergencies) and of operators (reviews of emergencies)."""
+"""Pages of professionals: presence codes, patients, emergencies."""
 
 from datetime import UTC, date, datetime
-from uuid import UUID
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.web import N_, NOT_FOUND, Problem, read_form, redirect, render
+from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.matrix import policy
-from esante.identity.access.pages.form_fields import text_of
+from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.service import Access
 
 _PRACTITIONER = ("practitioner",)
-_OPERATOR = ("operator",)
-_SHOWN_AGAIN = (400, 404, 429)
-"""Refusals that a form shows beside its fields; others are pages of their own."""
+_SHOWN_IN_FORM = (400, 404, 429)
+"""Status codes of problems that a form shows beside its fields; others have a page of their own."""
 
 
 def routes(access: Access) -> list[Route]:
-    """The routes of professionals and operators."""
+    """Return the routes of professionals."""
 
     async def patients(request: Request) -> Response:
-        return await _patients(request, access)
+        return await _show_patients(request, access)
 
-    async def code(request: Request) -> Response:
+    async def redeem_code(request: Request) -> Response:
         requester = await access.page_requester(request, _PRACTITIONER)
         if request.method == "GET":
             return redirect("/patients")
         form = await read_form(request)
         try:
-            grant = await access.codes.redeem(requester, text_of(form, "code"))
+            grant = await access.codes.redeem(requester, form_text(form, "code"))
         except Problem as problem:
-            if problem.status not in _SHOWN_AGAIN:
+            if problem.status not in _SHOWN_IN_FORM:
                 raise
-            return await _patients(request, access, problem)
+            return await _show_patients(request, access, problem)
         return redirect(f"/patients/{grant.person_id}")
 
-    async def emergency(request: Request) -> Response:
-        return await _emergency(request, access)
-
-    async def reviews(request: Request) -> Response:
-        requester = await access.page_requester(request, _OPERATOR)
-        done = request.query_params.get("done") == "1"
-        cursor = request.query_params.get("cursor") or None
-        page = await access.emergencies.queue(requester, done=done, cursor=cursor)
-        return await render(request, "access/reviews.html", page=page, done=done, cursor=cursor, verdicts=VERDICTS)
-
-    async def review(request: Request) -> Response:
-        return await _review(request, access)
+    async def declare_emergency(request: Request) -> Response:
+        return await _declare_emergency(request, access)
 
     return [
         Route("/patients", patients),
-        Route("/patients/code", code, methods=["GET", "POST"]),
-        Route("/emergency", emergency, methods=["GET", "POST"]),
-        Route("/operator/reviews", reviews),
-        Route("/operator/reviews/{grant_id:uuid}", review, methods=["GET", "POST"]),
+        Route("/patients/code", redeem_code, methods=["GET", "POST"]),
+        Route("/emergency", declare_emergency, methods=["GET", "POST"]),
     ]
 
 
-async def _patients(request: Request, access: Access, problem: Problem | None = None) -> Response:
+async def _show_patients(request: Request, access: Access, problem: Problem | None = None) -> Response:
     requester = await access.page_requester(request, _PRACTITIONER)
     text = request.query_params.get("q", "").strip()[:100]
     cursor = request.query_params.get("cursor") or None
@@ -72,26 +57,29 @@ async def _patients(request: Request, access: Access, problem: Problem | None = 
         problem.status if problem else 200,
         headers=problem.headers if problem else None,
         problem=problem,
-        page=await access.grants.patients_of(requester, text, cursor),
+        page=await access.grants.list_patients(requester, text, cursor),
         q=text,
         cursor=cursor,
         kinds=GRANT_KINDS,
     )
 
 
-async def _emergency(request: Request, access: Access) -> Response:
+async def _declare_emergency(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PRACTITIONER)
     form, problem = FormData(), None
     if request.method == "POST":
         form = await read_form(request)
         try:
-            _confirmed(form)
+            _require_confirmation(form)
             grant = await access.emergencies.declare(
-                requester, text_of(form, "identifier"), _day(text_of(form, "birth_date")), text_of(form, "reason")
+                requester,
+                form_text(form, "identifier"),
+                _parse_birth_date(form_text(form, "birth_date")),
+                form_text(form, "reason"),
             )
             return redirect(f"/patients/{grant.person_id}")
         except Problem as error:
-            if error.status not in _SHOWN_AGAIN:
+            if error.status not in _SHOWN_IN_FORM:
                 raise
             problem = error
     return await render(
@@ -100,47 +88,20 @@ async def _emergency(request: Request, access: Access) -> Response:
         problem.status if problem else 200,
         headers=problem.headers if problem else None,
         problem=problem,
-        form={name: text_of(form, name) for name in ("identifier", "birth_date", "reason")},
+        form={name: form_text(form, name) for name in ("identifier", "birth_date", "reason")},
         terms=policy(datetime.now(UTC).date()),
     )
 
 
-async def _review(request: Request, access: Access) -> Response:
-    requester = await access.page_requester(request, _OPERATOR)
-    grant_id: UUID = request.path_params["grant_id"]
-    problem = None
-    if request.method == "POST":
-        form = await read_form(request)
-        try:
-            await access.emergencies.review(requester, grant_id, text_of(form, "verdict"), text_of(form, "note"))
-            return redirect("/operator/reviews")
-        except Problem as error:
-            if error.status != 400:
-                raise
-            problem = error
-    found = await access.emergencies.one(requester, grant_id)
-    if found is None:
-        raise Problem(404, "not-found", NOT_FOUND)
-    return await render(
-        request,
-        "access/review.html",
-        problem.status if problem else 200,
-        problem=problem,
-        review=found[0],
-        person=found[1],
-        verdicts=VERDICTS,
-    )
+def _require_confirmation(form: FormData) -> None:
+    if form_text(form, "confirmed") != "yes":
+        raise bad_request("confirmed", N_("Please confirm that this is an emergency."), code="required")
 
 
-def _confirmed(form: FormData) -> None:
-    if text_of(form, "confirmed") != "yes":
-        raise Problem(400, "required", N_("Please confirm that this is an emergency."), place="confirmed")
-
-
-def _day(text: str) -> date:
+def _parse_birth_date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise Problem(
-            400, "value", N_("This is not a day."), place="birth_date", remedy=N_("Write it as YYYY-MM-DD.")
+        raise bad_request(
+            "birth_date", N_("This is not a day."), N_("Write it as YYYY-MM-DD."), code="value"
         ) from error

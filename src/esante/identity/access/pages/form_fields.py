@@ -1,40 +1,24 @@
-"""What pages and searches send: fields of forms, and cursors."""
+"""Fields of submitted forms."""
 
 from typing import Any
 from uuid import UUID
 
 from starlette.datastructures import FormData
 
-from esante.core.web import N_, Problem, decode_cursor
+from esante.core.web import N_, bad_request
 
 
-def text_of(form: FormData, name: str) -> str:
-    """A text field of a form, "" when it is missing or a file."""
+def form_text(form: FormData, name: str) -> str:
+    """Return a text field of a form, stripped; "" when it is missing or a file."""
     value: Any = form.get(name, "")
     return value.strip() if isinstance(value, str) else ""
 
 
-def id_of(form: FormData, name: str) -> UUID:
-    """An id in a form; Problem 400 for anything else."""
+def form_uuid(form: FormData, name: str) -> UUID:
+    """Return a UUID in a form. Raises: `Problem` 400 when the field is missing or not a UUID."""
     try:
-        return UUID(text_of(form, name))
+        return UUID(form_text(form, name))
     except ValueError as error:
-        raise Problem(
-            400, "value", N_("This form is not complete."), place=name, remedy=N_("Please open the page again.")
-        ) from error
-
-
-def id_of_cursor(cursor: str | None) -> UUID | None:
-    """The id at which a page of a list begins, None for the first page; Problem 400 for a made-up cursor."""
-    if cursor is None:
-        return None
-    (text,) = decode_cursor(cursor, str)
-    try:
-        return UUID(str(text))
-    except ValueError as error:
-        raise Problem(
-            400,
-            "invalid",
-            N_("This page of the list does not exist."),
-            remedy=N_("Please start from the first page."),
+        raise bad_request(
+            name, N_("This form is not complete."), N_("Please open the page again."), code="value"
         ) from error

@@ -1,8 +1,8 @@
-"""The pages of an authorisation: for which patient an app is opened, what it may see, and back to it.
+"""Pages of the authorization endpoint: selection of a patient, consent, and the way back to the client.
 
-A form that is answered by going on to another site would be held up by the pages' own policy (form-action, which
-counts for what a form leads to in the end as well). So an answer to a form, and one that may follow from a form, is a
-page that goes on by itself; an app that comes from its own site is sent back at once.
+The Content Security Policy of the pages (form-action, which also applies to redirects after a form) would block a form
+whose response redirects to another site. So a response to a form, and one that may follow from a form, is a page that
+forwards by itself; a request that comes from the client's own site is redirected at once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,164 +15,197 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from esante.core.web import Problem, Session, gettext_of, read_body, read_form, redirect, render
+from esante.core.web import N_, Problem, Session, gettext_of, read_body, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Requester
-from esante.identity.access.pages.form_fields import text_of
+from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.service import Access
-from esante.identity.access.smart.authorization import KINDS, Asked, Back, MustChoose
-from esante.identity.access.smart.clients import source_of
-from esante.identity.access.smart.scope_labels import in_words
+from esante.identity.access.smart.authorization import APP_USER_KINDS, PatientSelectionRequired
+from esante.identity.access.smart.authorization_request import (
+    AuthorizationRequest,
+    AuthorizationResponse,
+    grantable_scopes,
+)
+from esante.identity.access.smart.clients import uri_origin
+from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import Directory
 
 PATH = "/oauth/authorize"
-_DECISION = f"{PATH}/decision"
+_DECISION_PATH = f"{PATH}/decision"
 _FORM_LIMIT = 64 * 1024
-_ANYBODY = (*KINDS, "organization", "operator")
+_ALL_KINDS = (*APP_USER_KINDS, "organization", "operator")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes(access: Access, directory: Directory) -> list[Route]:
-    """The routes of an authorisation."""
+    """Return the routes of the authorization endpoint."""
 
-    async def ask(request: Request) -> Response:
-        return await _ask(request, access, directory)
+    async def show_consent(request: Request) -> Response:
+        return await _show_consent(request, access, directory)
 
     async def decide(request: Request) -> Response:
         return await _decide(request, access)
 
-    async def nothing(request: Request) -> Response:
+    async def go_home(request: Request) -> Response:
         return redirect("/")
 
     return [
-        Route(PATH, _answering(ask)),
-        Route(PATH, _answering(_posted(access)), methods=["POST"]),
-        Route(_DECISION, nothing),
-        Route(_DECISION, _answering(decide), methods=["POST"]),
+        Route(PATH, _answering_client(show_consent)),
+        Route(PATH, _answering_client(_forwarding_form(access)), methods=["POST"]),
+        Route(_DECISION_PATH, go_home),
+        Route(_DECISION_PATH, _answering_client(decide), methods=["POST"]),
     ]
 
 
-async def onward(request: Request, url: str, name: str = "") -> Response:
-    """A page that goes on to an app at `url` by itself; without `name` the app's place is named."""
-    return await render(request, "access/onward.html", url=url, name=name or source_of(url).rpartition("/")[2])
+async def render_redirect_page(request: Request, url: str) -> Response:
+    """Render a page that forwards to a client at `url` by itself and names the host of the client."""
+    return await render(request, "access/onward.html", url=url, name=uri_origin(url).rpartition("/")[2])
 
 
-def _answering(endpoint: Endpoint) -> Endpoint:
-    """An endpoint that answers the app at its own address when it must."""
+async def require_session(request: Request, access: Access) -> Session:
+    """Return the session of a request. Raises: `Problem` 303 to the sign-in page when there is none (any more)."""
+    session = await access.sessions.of(request)
+    if session is None:
+        raise Problem(
+            303,
+            "login",
+            N_("Please sign in."),
+            remedy=N_("Sign in, then try again."),
+            headers={"Location": "/signin"},
+        )
+    return session
+
+
+def _answering_client(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint that sends an `AuthorizationResponse` to the client at its redirect URI."""
 
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except Back as back:
-            own = request.headers.get("sec-fetch-site", "cross-site") in ("same-origin", "same-site")
-            if own or request.url.path == _DECISION:
-                return await onward(request, back.url)
-            return RedirectResponse(back.url, 303)
+        except AuthorizationResponse as response:
+            same_site = request.headers.get("sec-fetch-site", "cross-site") in ("same-origin", "same-site")
+            if same_site or request.url.path == _DECISION_PATH:
+                return await render_redirect_page(request, response.url)
+            return RedirectResponse(response.url, 303)
 
     return answer
 
 
-def _posted(access: Access) -> Endpoint:
-    """A request sent as a form, from another site and so without anybody's cookies: it goes on as an address."""
+def _forwarding_form(access: Access) -> Endpoint:
+    """Return an endpoint for requests sent as a form: redirect to the same request in a query.
+
+    Such a form comes from another site and so without cookies.
+    """
 
     async def endpoint(request: Request) -> Response:
         body = (await read_body(request, _FORM_LIMIT)).decode("ascii", "replace")
-        asked = await access.apps.asked(parse_qsl(body, keep_blank_values=True))
-        return redirect(_address(asked.params))
+        authorization = await access.apps.parse_request(parse_qsl(body, keep_blank_values=True))
+        return redirect(_request_url(authorization.parameters))
 
     return endpoint
 
 
-async def _ask(request: Request, access: Access, directory: Directory) -> Response:
-    """What the app asks for; before it, who is signed in and for which patient; nothing where all is settled."""
-    asked = await access.apps.asked(request.query_params.multi_items())
+async def _show_consent(request: Request, access: Access, directory: Directory) -> Response:
+    """Show what the client requests, after sign-in and selection of a patient; answer at once where it is settled."""
+    authorization = await access.apps.parse_request(request.query_params.multi_items())
     if await access.sessions.of(request) is None:
         return redirect(f"/signin?{urlencode({'next': f'{PATH}?{request.url.query}'})}")
-    requester, session = await _who(request, access, asked)
+    requester, session = await _require_app_user(request, access, authorization)
     try:
-        person_id = await access.apps.patient_for(requester, session, asked, _id(request.query_params.get("patient")))
-    except MustChoose:
-        return await _choose(request, access, requester, asked)
-    known, settled = await access.apps.before(requester, asked, person_id)
-    if known is not None and settled:
-        raise await access.apps.allow_again(requester, session, asked, known)
-    offered = access.apps.offered(asked)
-    left_out = known.asked - known.scopes if known else frozenset()
+        person_id = await access.apps.resolve_patient(
+            requester, session, authorization, _parse_uuid(request.query_params.get("patient"))
+        )
+    except PatientSelectionRequired:
+        return await _show_patients(request, access, requester, authorization)
+    previous, settled = await access.apps.find_previous(requester, authorization, person_id)
+    if previous is not None and settled:
+        raise await access.apps.allow_again(requester, session, authorization, previous)
+    grantable = grantable_scopes(authorization)
+    deselected = previous.requested - previous.scopes if previous else frozenset()
     person = await directory.person(person_id) if person_id and person_id != requester.id else None
+    access_mode = "offline" if "offline_access" in grantable else "online" if "online_access" in grantable else ""
     return await render(
         request,
         "access/consent.html",
-        asked=asked,
-        params=asked.params | ({"patient": str(person.id)} if person else {}),
-        decision=_DECISION,
-        wordings=in_words(offered, requester.kind, gettext_of(request)),
-        left_out=left_out,
-        known=known,
+        client=authorization.client,
+        params=authorization.parameters | ({"patient": str(person.id)} if person else {}),
+        decision=_DECISION_PATH,
+        labels=label_scopes(grantable, requester.kind, gettext_of(request)),
+        deselected=deselected,
+        previous=previous,
         person=person,
-        place=source_of(asked.redirect_uri).rpartition("/")[2],
-        staying="offline" if "offline_access" in offered else "online" if "online_access" in offered else "",
+        place=uri_origin(authorization.redirect_uri).rpartition("/")[2],
+        access_mode=access_mode,
         terms=policy(datetime.now(UTC).date()),
         problem=request.query_params.get("nothing") == "yes",
     )
 
 
 async def _decide(request: Request, access: Access) -> Response:
-    """What the person answered."""
+    """Apply the decision of the person in the consent form."""
     if await access.sessions.of(request) is None:
         return redirect("/signin")
     form = await read_form(request)
-    asked = await access.apps.asked([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
-    requester, session = await _who(request, access, asked)
-    chosen = _id(text_of(form, "patient"))
+    pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    authorization = await access.apps.parse_request(pairs)
+    requester, session = await _require_app_user(request, access, authorization)
+    selected = _parse_uuid(form_text(form, "patient"))
     try:
-        person_id = await access.apps.patient_for(requester, session, asked, chosen)
-    except MustChoose:
-        return redirect(_address(asked.params))
-    if text_of(form, "decision") != "allow":
-        raise await access.apps.refuse(requester, asked)
+        person_id = await access.apps.resolve_patient(requester, session, authorization, selected)
+    except PatientSelectionRequired:
+        return redirect(_request_url(authorization.parameters))
+    if form_text(form, "decision") != "allow":
+        raise await access.apps.refuse(requester, authorization)
     grants = [value for value in form.getlist("grant") if isinstance(value, str)]
     try:
-        raise await access.apps.allow(requester, session, asked, person_id, grants)
+        raise await access.apps.allow(requester, session, authorization, person_id, grants)
     except Problem as problem:
         if problem.place != "grant":
             raise
-        patient = {"patient": str(chosen)} if chosen else {}
-        return redirect(_address(asked.params | patient | {"nothing": "yes"}))
+        patient = {"patient": str(selected)} if selected else {}
+        return redirect(_request_url(authorization.parameters | patient | {"nothing": "yes"}))
 
 
-async def _who(request: Request, access: Access, asked: Asked) -> tuple[Requester, Session]:
-    """Who is signed in, and may use apps."""
-    requester = await access.page_requester(request, _ANYBODY)
-    session = await access.sessions.of(request)
-    assert session is not None
-    if requester.kind not in KINDS:
-        raise access.apps.back(asked, error="access_denied", error_description="this account cannot use apps")
+async def _require_app_user(
+    request: Request, access: Access, authorization: AuthorizationRequest
+) -> tuple[Requester, Session]:
+    """Return who is signed in, and their session.
+
+    Raises: `AuthorizationResponse` (access_denied) when this kind of requester cannot use apps.
+    """
+    requester = await access.page_requester(request, _ALL_KINDS)
+    session = await require_session(request, access)
+    if requester.kind not in APP_USER_KINDS:
+        raise authorization.respond(error="access_denied", error_description="this account cannot use apps")
     return requester, session
 
 
-async def _choose(request: Request, access: Access, requester: Requester, asked: Asked) -> Response:
-    """The patients for whom a professional can open the app."""
+async def _show_patients(
+    request: Request, access: Access, requester: Requester, authorization: AuthorizationRequest
+) -> Response:
+    """Show the patients for whom a professional can open the app."""
     text = request.query_params.get("q", "").strip()[:100]
     cursor = request.query_params.get("cursor") or None
     return await render(
         request,
         "access/choose.html",
-        asked=asked,
-        page=await access.grants.patients_of(requester, text, cursor),
+        client=authorization.client,
+        params=authorization.parameters,
+        page=await access.grants.list_patients(requester, text, cursor),
         q=text,
         cursor=cursor,
         kinds=GRANT_KINDS,
-        address=lambda person_id: _address(asked.params | {"patient": str(person_id)}),
+        address=lambda person_id: _request_url(authorization.parameters | {"patient": str(person_id)}),
     )
 
 
-def _address(params: dict[str, Any]) -> str:
-    return f"{PATH}?{urlencode(params)}"
+def _request_url(parameters: dict[str, Any]) -> str:
+    return f"{PATH}?{urlencode(parameters)}"
 
 
-def _id(text: str | None) -> UUID | None:
-    """The id in a text; None for what is none."""
+def _parse_uuid(text: str | None) -> UUID | None:
+    """Return the UUID in a text; None for any other text."""
     try:
         return UUID(text or "")
     except ValueError:

@@ -1,6 +1,5 @@
-"""The pages of access: sharing and the log for patients, codes and emergencies for professionals, reviews."""
+"""Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import segno
@@ -10,13 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.journal import Journal
-from esante.core.web import N_, NOT_FOUND, Problem, gettext_of, read_form, redirect, render
+from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import RecordState, Requester
-from esante.identity.access.pages import apps, care, log, oauth
-from esante.identity.access.pages.form_fields import id_of, text_of
+from esante.identity.access.pages.form_fields import form_text, form_uuid
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory
 
@@ -27,69 +24,64 @@ DURATIONS = (
     (24 * 30, N_("30 days"), N_("For a longer treatment.")),
     (24 * 365, N_("365 days"), N_("For someone who looks after you all year.")),
 )
-"""Hours, name and explanation of the durations that a person is offered for a code's grant."""
+"""Duration in hours, name and explanation of the choices for the grant of a presence code."""
 _PATIENT = ("patient",)
-_FOUND = 10
+_MAX_RESULTS = 10
 
 
-def page_routes(access: Access, journal: Journal, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
-    """The routes of this face; `categories` are the names (msgids) of the categories of documents."""
+def routes(access: Access, directory: Directory) -> list[Route]:
+    """Return the routes of sharing."""
 
-    async def sharing(request: Request) -> Response:
-        return await _sharing(request, access)
+    async def show_sharing(request: Request) -> Response:
+        return await _show_sharing(request, access)
 
-    async def people(request: Request) -> Response:
+    async def search_people(request: Request) -> Response:
         await access.page_requester(request, _PATIENT)
-        return await _people(request, directory)
+        return await _search_people(request, directory)
 
-    async def code(request: Request) -> Response:
+    async def issue_code(request: Request) -> Response:
         if request.method == "GET":
             return redirect("/sharing")
-        return await _code(request, access)
+        return await _issue_code(request, access)
 
-    async def act(request: Request) -> Response:
+    async def change_sharing(request: Request) -> Response:
         requester = await access.page_requester(request, _PATIENT)
         form = await read_form(request)
-        await _act(access, requester, request.path_params["act"], form)
+        await _change_sharing(access, requester, request.path_params["act"], form)
         return redirect("/sharing")
 
     return [
-        Route("/sharing", sharing),
-        Route("/sharing/people", people),
-        Route("/sharing/code", code, methods=["GET", "POST"]),
-        Route("/sharing/{act}", act, methods=["POST"]),
-        *log.routes(access, journal, categories),
-        *care.routes(access),
-        *apps.routes(access, directory),
-        *oauth.routes(access, directory),
+        Route("/sharing", show_sharing),
+        Route("/sharing/people", search_people),
+        Route("/sharing/code", issue_code, methods=["GET", "POST"]),
+        Route("/sharing/{act}", change_sharing, methods=["POST"]),
     ]
 
 
-async def _sharing(request: Request, access: Access) -> Response:
+async def _show_sharing(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PATIENT)
-    record = await access.lifecycle.of(requester.id)
+    record = await access.lifecycle.find_record(requester.id)
     return await render(
         request,
         "access/sharing.html",
         record=record,
         state=record.state if record else RecordState.NONE,
-        grants=await access.grants.active(requester.id),
-        blocks=await access.restrictions.blocks(requester.id),
+        grants=await access.grants.list_active(requester.id),
+        blocks=await access.restrictions.list_blocks(requester.id),
         durations=DURATIONS,
         kinds=GRANT_KINDS,
         RecordState=RecordState,
     )
 
 
-async def _code(request: Request, access: Access) -> Response:
-    """Make a code and show it: this answer is the only place where it ever stands."""
+async def _issue_code(request: Request, access: Access) -> Response:
+    """Issue a presence code and show it: it is shown in this response only."""
     requester = await access.page_requester(request, _PATIENT)
     form = await read_form(request)
-    hours = text_of(form, "hours")
+    hours = form_text(form, "hours")
     if not (hours.isascii() and hours.isdigit() and len(hours) <= 5):
-        raise Problem(400, "value", N_("Choose how long the access lasts."), place="hours")
-    lasts = timedelta(hours=int(hours))
-    code = await access.codes.issue(requester, lasts)
+        raise bad_request("hours", N_("Choose how long the access lasts."), code="value")
+    code = await access.codes.issue(requester, timedelta(hours=int(hours)))
     names = {length: name for length, name, _ in DURATIONS}
     return await render(
         request,
@@ -102,22 +94,22 @@ async def _code(request: Request, access: Access) -> Response:
 
 
 def qr_code(text: str, title: str) -> Markup:
-    """A QR code (ISO/IEC 18004, not a Micro QR code: phones do not read those) of `text` as inline SVG."""
-    drawn: str = segno.make_qr(text, error="m").svg_inline(
+    """Return a QR code (ISO/IEC 18004; not a Micro QR code, which phones do not read) of `text` as inline SVG."""
+    svg: str = segno.make_qr(text, error="m").svg_inline(
         border=4, light="#fff", omitsize=True, title=title, svgclass="qr-code"
     )
-    return Markup(drawn)  # noqa: S704 - drawn by segno, which escapes the title; the text is modules only
+    return Markup(svg)  # noqa: S704 - segno escapes the title, and the text becomes modules only
 
 
-async def _people(request: Request, directory: Directory) -> Response:
-    """Search professionals and organisations, to take into the circle or to block."""
+async def _search_people(request: Request, directory: Directory) -> Response:
+    """Search professionals and organisations, to add to the circle or to block."""
     purpose = request.query_params.get("for", "circle")
     if purpose not in ("circle", "block"):
         raise Problem(404, "not-found", NOT_FOUND)
     text = request.query_params.get("q", "").strip()
     cursor = request.query_params.get("cursor") or None
-    practitioners = await directory.search_practitioners(text, None, cursor, _FOUND) if text else None
-    organizations = await directory.search_organizations(text, None, None, _FOUND) if text else None
+    practitioners = await directory.search_practitioners(text, None, cursor, _MAX_RESULTS) if text else None
+    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if text else None
     return await render(
         request,
         "access/people.html",
@@ -130,17 +122,17 @@ async def _people(request: Request, directory: Directory) -> Response:
     )
 
 
-async def _act(access: Access, requester: Requester, act: str, form: FormData) -> None:
+async def _change_sharing(access: Access, requester: Requester, act: str, form: FormData) -> None:
     if act in ("object", "close", "reopen"):
         await access.lifecycle.change(requester, act)
     elif act == "revoke":
-        await access.grants.revoke(requester, id_of(form, "grant"))
+        await access.grants.revoke(requester, form_uuid(form, "grant"))
     elif act == "circle":
-        await access.grants.add_to_circle(requester, id_of(form, "subject"))
+        await access.grants.add_to_circle(requester, form_uuid(form, "subject"))
     elif act == "block":
-        await access.restrictions.block(requester, text_of(form, "kind"), id_of(form, "subject"))
+        await access.restrictions.block(requester, form_text(form, "kind"), form_uuid(form, "subject"))
     elif act == "unblock":
-        await access.restrictions.unblock(requester, id_of(form, "subject"))
+        await access.restrictions.unblock(requester, form_uuid(form, "subject"))
     elif act in ("stop", "start"):
         await access.restrictions.set_sharing(requester, act == "start")
     else:

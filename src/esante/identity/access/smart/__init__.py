@@ -1,1 +1,1 @@
-"""OAuth 2.0 and SMART App Launch: clients, authorization, tokens, scopes."""
+"""OAuth 2.0 and SMART App Launch: client registry, authorization requests, tokens, scopes, discovery."""

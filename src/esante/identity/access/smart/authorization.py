@@ -1,10 +1,8 @@
-"""Apps: what a person is asked when one wants data, what she allows, and how she ends it.
+"""Authorization of apps: the decision of a person, the list of what is authorized, revocation, launch from the portal.
 
-Sources: HL7 SMART App Launch 2.2, "App Launch"; RFC 6749, section 4.1; RFC 7636 (PKCE); RFC 9207 (`iss`);
-RFC 9700 (what a server must not do).
+Sources: HL7 SMART App Launch 2.2, "App Launch"; RFC 6749, section 4.1; RFC 7009.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,304 +11,238 @@ from uuid import UUID
 
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
-from esante.core.web import N_, NOT_FOUND, Problem, Session
-from esante.identity.access.authn.authentication import SignIn, principal_of
+from esante.core.web import N_, NOT_FOUND, Problem, Session, bad_request
+from esante.identity.access.authn.authentication import Authenticator, principal_of
 from esante.identity.access.consent import store
 from esante.identity.access.events import AppAllowed, AppEnded, AppRefused
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Requester
 from esante.identity.access.rules import opening_grant
 from esante.identity.access.smart import authorization_store
+from esante.identity.access.smart.authorization_request import (
+    AuthorizationRequest,
+    AuthorizationResponse,
+    gives_access,
+    grantable_scopes,
+    parse_authorization_request,
+)
 from esante.identity.access.smart.authorization_store import AppConnection, Authorization
 from esante.identity.access.smart.client_store import SoftwareClient
-from esante.identity.access.smart.clients import Clients
-from esante.identity.access.smart.protocol import SECRET, kept_as, new_secret
-from esante.identity.access.smart.scopes import CONTEXT, INTROSPECT, STAYING, common_scopes, has_level, parse_scope
+from esante.identity.access.smart.clients import ClientRegistry
+from esante.identity.access.smart.protocol import generate_secret, hash_secret
+from esante.identity.access.smart.scopes import CONTEXT_SCOPES, REFRESH_SCOPES, common_scopes
 from esante.identity.directory import Directory, Person
 
-PARAMETERS = (
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "aud",
-    "code_challenge",
-    "code_challenge_method",
-    "launch",
-    "nonce",
-)
-"""Of an authorisation request; others are ignored (RFC 6749, section 3.1)."""
-KINDS = ("patient", "practitioner")
-"""Who can use apps."""
-_LIMITS = {"scope": 8_000, "state": 2_048}
-_LIMIT = 1_024
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+APP_USER_KINDS = ("patient", "practitioner")
+"""The kinds of requester who can use apps."""
+_LAUNCH_EXPIRED = "this launch has expired or was used: open the app again from the portal"
 
 
-class Back(Exception):
-    """The app is answered at once, at its own address `url`."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.url = url
-
-
-class MustChoose(Exception):
-    """The app wants to know for which patient it is opened, and a professional has to say so."""
+class PatientSelectionRequired(Exception):
+    """The client needs a patient in context, and a professional has to select one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """An authorisation request that can be answered at its redirect address; `params` as they came."""
-
-    client: SoftwareClient
-    redirect_uri: str
-    state: str
-    scopes: frozenset[str]
-    challenge: str
-    nonce: str
-    launch: str
-    params: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
-    """A permission in somebody's list: of which app, and about which other person (None: about none in particular)."""
+class AuthorizedApp:
+    """An authorization in a person's list, with the app; `patient`: the other person it is about, if any."""
 
     authorization: Authorization
     client: SoftwareClient
     patient: Person | None
 
     @property
-    def staying(self) -> bool:
-        """Whether the app can come back without the person."""
+    def offline(self) -> bool:
+        """Whether the app can get new tokens while its user is not signed in."""
         return "offline_access" in self.authorization.scopes
 
 
-class Apps:
-    """Authorisation requests and the permissions that come of them; `issuer` is the platform's address."""
+class AppAuthorizations:
+    """Authorization requests and the authorizations that follow; `issuer` is the platform's address."""
 
     def __init__(
-        self, db: Database, journal: Journal, directory: Directory, clients: Clients, signin: SignIn, issuer: str
+        self,
+        db: Database,
+        journal: Journal,
+        directory: Directory,
+        clients: ClientRegistry,
+        signin: Authenticator,
+        issuer: str,
     ) -> None:
         self._db, self._journal, self._directory = db, journal, directory
         self._clients, self._signin, self._issuer = clients, signin, issuer
 
-    # What an app asks for
+    # The request of a client
 
-    async def asked(self, pairs: Sequence[tuple[str, str]]) -> Asked:
-        """The request in the parameters of an address or a form.
+    async def parse_request(self, pairs: Sequence[tuple[str, str]]) -> AuthorizationRequest:
+        """Parse the parameters of a query or a form (see `parse_authorization_request`, also for what it raises)."""
+        return await parse_authorization_request(pairs, self._clients, self._issuer)
 
-        Problem 400 when it is not sure who asks or where to answer (nothing is ever sent to an address that is not
-        registered); `Back` with an error for whatever else is wrong.
-        """
-        given = [(name, value) for name, value in pairs if name in PARAMETERS]
-        params = dict(given)
-        client = await self._clients.find(params.get("client_id", ""))
-        if client is None or len(params) < len(given):
-            raise _unknown_app(N_("This app is not registered here."))
-        redirect_uri = params.get("redirect_uri", "")
-        if redirect_uri not in client.redirect_uris:
-            raise _unknown_app(N_("The app wants its answer at an address that is not registered."))
-        asked = Asked(
-            client=client,
-            redirect_uri=redirect_uri,
-            state=params.get("state", ""),
-            scopes=common_scopes(params.get("scope", "").split(), client.scopes),
-            challenge=params.get("code_challenge", ""),
-            nonce=params.get("nonce", ""),
-            launch=params.get("launch", ""),
-            params=params,
-        )
-        if fault := self._fault(asked):
-            raise self.back(asked, error=fault[0], error_description=fault[1])
-        return asked
-
-    def offered(self, asked: Asked) -> frozenset[str]:
-        """The scopes that a person can grant; `Back` when there is none among them that gives an app anything."""
-        found = {text for text in asked.scopes if text != INTROSPECT and not has_level([text], "system")}
-        if not asked.launch:
-            found.discard("launch")
-        if not gives_something(found):
-            raise self.back(
-                asked, error="invalid_scope", error_description="no scope asked for is allowed to this app"
-            )
-        return frozenset(found)
-
-    async def patient_for(
-        self, requester: Requester, session: Session, asked: Asked, chosen: UUID | None
+    async def resolve_patient(
+        self, requester: Requester, session: Session, request: AuthorizationRequest, selected: UUID | None
     ) -> UUID | None:
-        """The patient for whom the app is opened: by the portal, or as a professional has `chosen`; None for nobody.
+        """Return the patient in context: of the portal's launch, or as the professional `selected`; None for none.
 
-        For a patient that is always herself. `MustChoose`; `Back` for a launch that is over; Problem 404 for a patient
-        whose record is not open to the professional.
+        For a patient that is always the patient themselves. Raises: `PatientSelectionRequired`;
+        `AuthorizationResponse` for a launch that has expired; `Problem` 404 for a patient whose record is not open to
+        the professional.
         """
-        person_id = chosen
-        if asked.launch:
-            person_id = await authorization_store.launched(
-                self._db, kept_as(asked.launch), asked.client.client_id, session.key
+        person_id = selected
+        if request.launch:
+            person_id = await authorization_store.find_launch_patient(
+                self._db, hash_secret(request.launch), request.client.client_id, session.key
             )
             if person_id is None:
-                raise self.back(asked, error="invalid_request", error_description=_LAUNCH_OVER)
+                raise request.respond(error="invalid_request", error_description=_LAUNCH_EXPIRED)
         if requester.kind == "patient":
             return requester.id
-        if not asked.launch and not _for_one_patient(asked.scopes):
+        if not request.launch and not request.names_one_patient:
             return None
         if person_id is None:
-            raise MustChoose
-        await self.must_open(requester, person_id)
+            raise PatientSelectionRequired
+        await self.require_open_record(requester, person_id)
         return person_id
 
-    async def before(
-        self, requester: Requester, asked: Asked, person_id: UUID | None
+    async def find_previous(
+        self, requester: Requester, request: AuthorizationRequest, person_id: UUID | None
     ) -> tuple[Authorization | None, bool]:
-        """What the person allows the app already, and whether that settles the request without asking again.
+        """Return the client's authorization in force, and whether it settles the request without asking again.
 
-        It does when no more is asked for than then, and the app is surely the same: its address is on the web, or it
-        proves who it is (RFC 8252, section 8.6).
+        It does when no more is requested than then, and the client is surely the same one: its redirect URI is on the
+        web, or it authenticates (RFC 8252, section 8.6).
         """
-        known = await authorization_store.authorization(self._db, requester.id, asked.client.client_id, person_id)
-        sure = asked.redirect_uri.startswith("https:") or not asked.client.public
-        return known, known is not None and sure and self.offered(asked) <= known.asked
+        previous = await authorization_store.find_authorization(
+            self._db, requester.id, request.client.client_id, person_id
+        )
+        same_client = request.redirect_uri.startswith("https:") or not request.client.public
+        settled = previous is not None and same_client and grantable_scopes(request) <= previous.requested
+        return previous, settled
 
-    # What a person answers
+    # The decision of a person
 
     async def allow(
-        self, requester: Requester, session: Session, asked: Asked, person_id: UUID | None, chosen: Iterable[str]
-    ) -> Back:
-        """Allow the app what was `chosen` of what it asked for, and no more than that from now on. Problem 400."""
-        offered = self.offered(asked)
-        scopes = (frozenset(chosen) | CONTEXT) & offered
-        if not gives_something(scopes):
-            raise Problem(
-                400, "required", N_("Nothing is chosen."), place="grant", remedy=N_("Choose something, or refuse.")
-            )
+        self,
+        requester: Requester,
+        session: Session,
+        request: AuthorizationRequest,
+        person_id: UUID | None,
+        selected: Iterable[str],
+    ) -> AuthorizationResponse:
+        """Grant the client the `selected` ones of the scopes it requests, and no more than those from now on.
+
+        Raises: `Problem` 400 when nothing is selected.
+        """
+        grantable = grantable_scopes(request)
+        scopes = (frozenset(selected) | CONTEXT_SCOPES) & grantable
+        if not gives_access(scopes):
+            raise bad_request("grant", N_("Nothing is chosen."), N_("Choose something, or refuse."), code="required")
         now = datetime.now(UTC)
-        new = Authorization(
+        authorization = Authorization(
             authorization_id=uuid7(),
-            client_id=asked.client.client_id,
+            client_id=request.client.client_id,
             holder_id=requester.id,
             patient_id=person_id,
-            asked=offered,
+            requested=grantable,
             scopes=scopes,
             given_at=now,
             until=now + policy(now.date()).app_allowed,
         )
-        return await self._connect(requester, session, asked, new, scopes, again=False)
+        return await self._issue_code(requester, session, request, authorization, scopes, again=False)
 
-    async def allow_again(self, requester: Requester, session: Session, asked: Asked, known: Authorization) -> Back:
-        """Let the app come back with what was allowed it before, as far as it asks for it now."""
-        scopes = common_scopes(self.offered(asked), known.scopes)
-        if not gives_something(scopes):
-            return self.back(asked, error="access_denied", error_description="the person does not allow this")
-        return await self._connect(requester, session, asked, known, scopes, again=True)
+    async def allow_again(
+        self, requester: Requester, session: Session, request: AuthorizationRequest, previous: Authorization
+    ) -> AuthorizationResponse:
+        """Grant the client the scopes of its previous authorization, as far as it requests them now."""
+        scopes = common_scopes(grantable_scopes(request), previous.scopes)
+        if not gives_access(scopes):
+            return request.respond(error="access_denied", error_description="the user does not allow this")
+        return await self._issue_code(requester, session, request, previous, scopes, again=True)
 
-    async def refuse(self, requester: Requester, asked: Asked) -> Back:
-        """Do not allow the app anything."""
-        told = AppRefused(
-            client_id=asked.client.client_id, app=asked.client.name, scopes=" ".join(sorted(asked.scopes))
+    async def refuse(self, requester: Requester, request: AuthorizationRequest) -> AuthorizationResponse:
+        """Record a refusal and return it as the response to the client."""
+        event = AppRefused(
+            client_id=request.client.client_id, app=request.client.name, scopes=" ".join(sorted(request.scopes))
         )
-        await self._db.write(self._rows(told, requester, requester.only))
-        return self.back(asked, error="access_denied", error_description="the person refused")
+        await self._db.write(self._event_rows(event, requester, requester.only_person_id))
+        return request.respond(error="access_denied", error_description="the user refused")
 
-    def back(self, asked: Asked, **answer: str) -> Back:
-        """The answer to the app at its address, with its `state` and who answers."""
-        state = {"state": asked.state} if asked.state else {}
-        sign = "&" if "?" in asked.redirect_uri else "?"
-        return Back(asked.redirect_uri + sign + urlencode({**answer, **state, "iss": self._issuer}))
+    # The list of authorizations
 
-    # What a person has allowed
-
-    async def allowed(self, requester: Requester) -> list[Allowed]:
-        """Everything that somebody allows apps now, the newest first."""
-        found = await authorization_store.authorizations(self._db, requester.id)
-        clients = await self._clients.named([one.client_id for one in found])
-        others = {one.patient_id for one in found if one.patient_id and one.patient_id != requester.id}
-        persons = await self._directory.persons(others)
+    async def list_authorized(self, requester: Requester) -> list[AuthorizedApp]:
+        """Return every authorization of a requester that is in force, the newest first."""
+        authorizations = await authorization_store.fetch_authorizations(self._db, requester.id)
+        clients = await self._clients.find_all([authorization.client_id for authorization in authorizations])
+        patients = {authorization.patient_id for authorization in authorizations if authorization.patient_id}
+        persons = await self._directory.persons(patients - {requester.id})
         return [
-            Allowed(
-                authorization=one,
-                client=clients[one.client_id],
-                patient=persons.get(one.patient_id) if one.patient_id else None,
+            AuthorizedApp(
+                authorization=authorization,
+                client=clients[authorization.client_id],
+                patient=persons.get(authorization.patient_id) if authorization.patient_id else None,
             )
-            for one in found
-            if one.client_id in clients
+            for authorization in authorizations
+            if authorization.client_id in clients
         ]
 
     async def revoke(self, requester: Requester, authorization_id: UUID) -> None:
-        """End a permission with all its tokens, now; Problem 404 when it is not there or has ended."""
-        known = [
-            one for one in await self.allowed(requester) if one.authorization.authorization_id == authorization_id
+        """End an authorization with all its tokens, at once.
+
+        Raises: `Problem` 404 when the requester has no such authorization, or it has ended.
+        """
+        matching = [
+            app
+            for app in await self.list_authorized(requester)
+            if app.authorization.authorization_id == authorization_id
         ]
-        if not known:
+        if not matching:
             raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
         async with self._db.transaction() as conn:
-            await self._end(conn, requester, known[0].authorization, known[0].client, "revoked")
-        self._signin.forget()
+            await self._end(conn, requester, matching[0].authorization, matching[0].client, "revoked")
+        self._signin.forget_tokens()
 
-    # Opening an app from the portal
+    # Launch from the portal
 
-    async def launch(self, requester: Requester, session: Session, client_id: str, person_id: UUID) -> str:
-        """The address at which an app opens for a person; Problem 404 for an app or a record that is not to be opened.
+    async def create_launch_url(self, requester: Requester, session: Session, client_id: str, person_id: UUID) -> str:
+        """Return the address that opens a client for a person (SMART "EHR launch").
 
-        What it carries means something to this session alone, once, for a few minutes.
+        Its parameter `launch` is valid in this session only, once, for a few minutes. Raises: `Problem` 404 for a
+        client that cannot be launched, or a record that is not open to the requester.
         """
-        client = next((one for one in await self._clients.launchable() if one.client_id == client_id), None)
+        launchable = await self._clients.launchable()
+        client = next((client for client in launchable if client.client_id == client_id), None)
         if client is None:
             raise Problem(404, "not-found", N_("This app cannot be opened from here."))
         if requester.id != person_id:
-            await self.must_open(requester, person_id)
-        handle, now = new_secret(), datetime.now(UTC)
+            await self.require_open_record(requester, person_id)
+        handle, now = generate_secret(), datetime.now(UTC)
         until = now + policy(now.date()).app_launch
-        row = kept_as(handle), client.client_id, person_id, session.key, until
+        row = hash_secret(handle), client.client_id, person_id, session.key, until
         await self._db.write([(authorization_store.LAUNCH, row)])
         sign = "&" if "?" in client.launch_url else "?"
         return client.launch_url + sign + urlencode({"iss": f"{self._issuer}/fhir", "launch": handle})
 
-    def _fault(self, asked: Asked) -> tuple[str, str] | None:
-        """What is wrong with a request: the code of RFC 6749, section 4.1.2.1, and words for developers."""
-        params, fhir = asked.params, f"{self._issuer}/fhir"
-        rules = (
-            (params.get("response_type") == "code", "unsupported_response_type", "response_type must be code"),
-            (_within_limits(params), "invalid_request", "a parameter is too long, or has unprintable characters"),
-            (asked.state, "invalid_request", "state is missing"),
-            (params.get("aud") in (fhir, f"{fhir}/"), "invalid_request", f"aud must be {fhir}"),
-            (
-                params.get("code_challenge_method") == "S256" and _CHALLENGE.fullmatch(asked.challenge),
-                "invalid_request",
-                "code_challenge is missing, or code_challenge_method is not S256",
-            ),
-            (
-                not asked.launch or (SECRET.fullmatch(asked.launch) and "launch" in asked.scopes),
-                "invalid_request",
-                "launch is none of ours, or comes without the scope launch",
-            ),
-        )
-        return next(((error, words) for kept, error, words in rules if not kept), None)
-
-    async def must_open(self, requester: Requester, person_id: UUID) -> None:
-        """Problem 404 unless a professional may open the record of a person at all."""
-        consent = (await store.consents(self._db, [person_id])).get(person_id)
+    async def require_open_record(self, requester: Requester, person_id: UUID) -> None:
+        """Raise `Problem` 404 unless a professional may open the record of a person at all."""
+        consent = (await store.fetch_consents(self._db, [person_id])).get(person_id)
         if consent is None or opening_grant(consent, requester, datetime.now(UTC)) is None:
             raise Problem(404, "not-found", N_("You have no access to this record."))
 
-    async def _connect(
+    async def _issue_code(
         self,
         requester: Requester,
         session: Session,
-        asked: Asked,
+        request: AuthorizationRequest,
         authorization: Authorization,
         scopes: frozenset[str],
         *,
         again: bool,
-    ) -> Back:
-        client, now, code = asked.client, datetime.now(UTC), new_secret()
+    ) -> AuthorizationResponse:
+        """Store the authorization (unless it is given `again`) and a connection, and return its code to the client."""
+        client, now, code = request.client, datetime.now(UTC), generate_secret()
         person_id = authorization.patient_id
         terms = policy(now.date())
         until = authorization.until
         if "offline_access" not in scopes:
-            online = session.expires_at if scopes & STAYING else now + terms.app_code + terms.app_token
+            online = session.expires_at if scopes & REFRESH_SCOPES else now + terms.app_code + terms.app_token
             until = min(until, online)
         patient = None if requester.kind == "patient" else person_id
         connection = AppConnection(
@@ -320,70 +252,55 @@ class Apps:
             scopes=scopes,
             session_hash=session.key,
             code_until=now + terms.app_code,
-            redirect_uri=asked.redirect_uri,
-            challenge=asked.challenge,
-            nonce=asked.nonce,
+            redirect_uri=request.redirect_uri,
+            challenge=request.code_challenge,
+            nonce=request.nonce,
             until=until,
         )
-        told = AppAllowed(
+        event = AppAllowed(
             client_id=client.client_id, app=client.name, scopes=" ".join(sorted(scopes)), until=until, again=again
         )
         async with self._db.transaction() as conn:
-            if asked.launch and not await authorization_store.take_launch(
-                conn, kept_as(asked.launch), client.client_id, session.key
+            if request.launch and not await authorization_store.consume_launch(
+                conn, hash_secret(request.launch), client.client_id, session.key
             ):
-                return self.back(asked, error="invalid_request", error_description=_LAUNCH_OVER)
-            key = authorization.authorization_id if again else await self._keep(conn, requester, client, authorization)
-            rows = [authorization_store.connection_row(replace(connection, authorization_id=key), kept_as(code))]
-            await insert(conn, [*rows, *self._rows(told, requester, person_id)])
-        self._signin.forget()
-        return self.back(asked, code=code)
+                return request.respond(error="invalid_request", error_description=_LAUNCH_EXPIRED)
+            key = authorization.authorization_id if again else await self._save(conn, requester, client, authorization)
+            connection = replace(connection, authorization_id=key)
+            rows = [authorization_store.connection_row(connection, hash_secret(code))]
+            await insert(conn, [*rows, *self._event_rows(event, requester, person_id)])
+        self._signin.forget_tokens()
+        return request.respond(code=code)
 
-    async def _keep(self, conn: Connection, requester: Requester, client: SoftwareClient, new: Authorization) -> UUID:
-        """Keep a new permission, and give its key: that of an older one where it only adds to that one.
+    async def _save(self, conn: Connection, requester: Requester, client: SoftwareClient, new: Authorization) -> UUID:
+        """Store a new authorization and return its key: that of an older one where it only adds to that one.
 
-        So an app on a second device goes on beside the first; an older one that allowed more than this ends.
+        So an app on a second device does not end the first; an older one that allowed more than this ends.
         """
-        kept = None
-        for old in await authorization_store.authorizations(conn, requester.id):
+        extended = None
+        for old in await authorization_store.fetch_authorizations(conn, requester.id):
             if (old.client_id, old.patient_id) != (new.client_id, new.patient_id):
                 continue
-            if kept is None and old.scopes <= new.scopes:
-                kept = replace(new, authorization_id=old.authorization_id, asked=old.asked | new.asked)
-                await authorization_store.change(conn, kept)
+            if extended is None and old.scopes <= new.scopes:
+                extended = replace(new, authorization_id=old.authorization_id, requested=old.requested | new.requested)
+                await authorization_store.update_authorization(conn, extended)
             else:
                 await self._end(conn, requester, old, client, "replaced")
-        if kept is None:
+        if extended is None:
             await insert(conn, [authorization_store.authorization_row(new)])
-        return (kept or new).authorization_id
+        return (extended or new).authorization_id
 
     async def _end(
-        self, conn: Connection, requester: Requester, known: Authorization, client: SoftwareClient, cause: str
+        self, conn: Connection, requester: Requester, authorization: Authorization, client: SoftwareClient, cause: str
     ) -> None:
-        if await authorization_store.revoke(conn, requester.id, known.authorization_id, datetime.now(UTC)):
-            told = AppEnded(client_id=client.client_id, app=client.name, cause=cause)
-            await insert(conn, self._rows(told, requester, known.patient_id))
+        """End an authorization and append its entry; `cause` as in `AppEnded`."""
+        ended = await authorization_store.revoke_authorization(
+            conn, requester.id, authorization.authorization_id, datetime.now(UTC)
+        )
+        if ended:
+            event = AppEnded(client_id=client.client_id, app=client.name, cause=cause)
+            await insert(conn, self._event_rows(event, requester, authorization.patient_id))
 
-    def _rows(self, told: Event, requester: Requester, person_id: UUID | None) -> list[Row]:
-        """The rows of an entry: under the person it is about, or (None) under nobody."""
-        return self._journal.rows(told, person_id=person_id or NIL, actor=requester.actor, origin=requester.origin)
-
-
-_LAUNCH_OVER = "this launch is over: open the app again from the portal"
-
-
-def gives_something(scopes: Iterable[str]) -> bool:
-    """Whether scopes let an app see or learn anything."""
-    return any(text == "openid" or parse_scope(text) for text in scopes)
-
-
-def _for_one_patient(scopes: frozenset[str]) -> bool:
-    return "launch/patient" in scopes or has_level(scopes, "patient")
-
-
-def _within_limits(params: dict[str, str]) -> bool:
-    return all(len(value) <= _LIMITS.get(name, _LIMIT) and value.isprintable() for name, value in params.items())
-
-
-def _unknown_app(title: str) -> Problem:
-    return Problem(400, "invalid", title, remedy=N_("Nothing was sent to the app. Tell the people who make it."))
+    def _event_rows(self, event: Event, requester: Requester, person_id: UUID | None) -> list[Row]:
+        """Return the rows of an entry: under the person it is about, or (None) under nobody."""
+        return self._journal.rows_for(requester, event, person_id=person_id or NIL)

@@ -1,14 +1,14 @@
-"""The SQL of apps: what they are allowed, each coming of them, refresh tokens, launches."""
+"""SQL of app authorizations, their connections, refresh tokens and launches."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
+from esante.core.types import Json
 
 AUTHORIZATION = Table(
     "app_authorization",
@@ -57,13 +57,13 @@ LAUNCH = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """What somebody allowed an app, of what it had asked for; `patient_id`: of whom, where it is about one patient."""
+    """What a person (`holder_id`) allowed a client: `scopes` of those `requested`; `patient_id`: about one patient."""
 
     authorization_id: UUID
     client_id: str
     holder_id: UUID
     patient_id: UUID | None
-    asked: frozenset[str]
+    requested: frozenset[str]
     scopes: frozenset[str]
     given_at: datetime
     until: datetime
@@ -71,11 +71,11 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppConnection:
-    """One coming of an app: its code, and what the tokens that follow stand for."""
+    """One use of an authorization by a client: an authorization code, and what the tokens issued for it stand for."""
 
     connection_id: UUID
     authorization_id: UUID
-    principal: dict[str, Any]
+    principal: Json
     scopes: frozenset[str]
     session_hash: bytes
     code_until: datetime
@@ -85,21 +85,39 @@ class AppConnection:
     until: datetime
     code_used: bool = False
     alive: bool = True
-    """Whether neither it nor the permission behind it has ended."""
+    """Whether neither the connection nor its authorization has ended."""
     client_id: str = ""
 
 
-def authorization_row(one: Authorization) -> Row:
-    """The row of a new permission."""
-    values = one.authorization_id, one.client_id, one.holder_id, one.patient_id
-    return AUTHORIZATION, (*values, _joined(one.asked), _joined(one.scopes), one.given_at, one.until)
+def authorization_row(authorization: Authorization) -> Row:
+    """Return the row of a new authorization."""
+    return AUTHORIZATION, (
+        authorization.authorization_id,
+        authorization.client_id,
+        authorization.holder_id,
+        authorization.patient_id,
+        _join(authorization.requested),
+        _join(authorization.scopes),
+        authorization.given_at,
+        authorization.until,
+    )
 
 
-def connection_row(one: AppConnection, code_hash: bytes) -> Row:
-    """The row of a new coming of an app."""
-    values = one.connection_id, one.authorization_id, json.dumps(one.principal), _joined(one.scopes)
-    code = one.session_hash, code_hash, one.code_until, one.redirect_uri, one.challenge, one.nonce, one.until
-    return CONNECTION, (*values, *code)
+def connection_row(connection: AppConnection, code_hash: bytes) -> Row:
+    """Return the row of a new connection; `code_hash`: the SHA-256 of its authorization code."""
+    return CONNECTION, (
+        connection.connection_id,
+        connection.authorization_id,
+        json.dumps(connection.principal),
+        _join(connection.scopes),
+        connection.session_hash,
+        code_hash,
+        connection.code_until,
+        connection.redirect_uri,
+        connection.challenge,
+        connection.nonce,
+        connection.until,
+    )
 
 
 _AUTHORIZATION = (
@@ -108,16 +126,16 @@ _AUTHORIZATION = (
 )
 
 
-async def authorizations(db: Database | Connection, holder_id: UUID) -> list[Authorization]:
-    """What somebody allows apps now, the newest first."""
+async def fetch_authorizations(db: Database | Connection, holder_id: UUID) -> list[Authorization]:
+    """Return the authorizations of a person that are in force, the newest first."""
     rows = await db.fetch(f"{_AUTHORIZATION} ORDER BY authorization_id DESC", holder_id)
     return [_authorization(row) for row in rows]
 
 
-async def authorization(
+async def find_authorization(
     db: Database | Connection, holder_id: UUID, client_id: str, patient_id: UUID | None
 ) -> Authorization | None:
-    """What somebody allows an app now, about a patient or (None) nobody in particular."""
+    """Return the newest authorization in force of a client by a person, about a patient or (None) no one patient."""
     row = await db.fetchrow(
         f"{_AUTHORIZATION} AND client_id = $2 AND patient_id IS NOT DISTINCT FROM $3"
         " ORDER BY authorization_id DESC LIMIT 1",
@@ -128,28 +146,28 @@ async def authorization(
     return _authorization(row) if row else None
 
 
-async def change(conn: Connection, one: Authorization) -> None:
-    """Write anew what is allowed by a permission that goes on."""
+async def update_authorization(conn: Connection, authorization: Authorization) -> None:
+    """Update the scopes and the times of an authorization."""
     await conn.execute(
         "UPDATE app_authorization SET asked = $2, scopes = $3, given_at = $4, until = $5 WHERE authorization_id = $1",
-        one.authorization_id,
-        _joined(one.asked),
-        _joined(one.scopes),
-        one.given_at,
-        one.until,
+        authorization.authorization_id,
+        _join(authorization.requested),
+        _join(authorization.scopes),
+        authorization.given_at,
+        authorization.until,
     )
 
 
-async def revoke(conn: Connection, holder_id: UUID, authorization_id: UUID, at: datetime) -> bool:
-    """End a permission; whether there was one."""
-    done = await conn.fetchval(
+async def revoke_authorization(conn: Connection, holder_id: UUID, authorization_id: UUID, at: datetime) -> bool:
+    """End an authorization; return whether there was one that had not ended."""
+    ended = await conn.fetchval(
         "UPDATE app_authorization SET revoked_at = $3 WHERE holder_id = $1 AND authorization_id = $2"
         " AND revoked_at IS NULL RETURNING true",
         holder_id,
         authorization_id,
         at,
     )
-    return bool(done)
+    return bool(ended)
 
 
 _CONNECTION = """
@@ -160,36 +178,35 @@ FROM app_connection c JOIN app_authorization a USING (authorization_id)
 """
 
 
-async def by_code(conn: Connection, code_hash: bytes) -> AppConnection | None:
-    """The coming of an app that a code stands for, held until the end of the transaction."""
+async def lock_connection_by_code(conn: Connection, code_hash: bytes) -> AppConnection | None:
+    """Return the connection of an authorization code, locked until the end of the transaction."""
     row = await conn.fetchrow(f"{_CONNECTION} WHERE c.code_hash = $1 FOR UPDATE OF c", code_hash)
     return _connection(row) if row else None
 
 
-async def connection(db: Database | Connection, connection_id: UUID, *, lock: bool = False) -> AppConnection | None:
-    """A coming of an app; `lock` holds it until the end of the transaction."""
-    held = " FOR UPDATE OF c" if lock else ""
-    row = await db.fetchrow(f"{_CONNECTION} WHERE c.connection_id = $1{held}", connection_id)
+async def lock_connection(conn: Connection, connection_id: UUID) -> AppConnection | None:
+    """Return a connection, locked until the end of the transaction."""
+    row = await conn.fetchrow(f"{_CONNECTION} WHERE c.connection_id = $1 FOR UPDATE OF c", connection_id)
     return _connection(row) if row else None
 
 
-async def use_code(conn: Connection, connection_id: UUID, at: datetime) -> None:
-    """Mark the code of a connection as used."""
+async def mark_code_used(conn: Connection, connection_id: UUID, at: datetime) -> None:
+    """Mark the authorization code of a connection as used."""
     await conn.execute("UPDATE app_connection SET code_used_at = $2 WHERE connection_id = $1", connection_id, at)
 
 
-async def end(conn: Connection, connection_id: UUID, at: datetime) -> bool:
-    """End a coming of an app with all its tokens; whether it went on until now."""
-    done = await conn.fetchval(
+async def end_connection(conn: Connection, connection_id: UUID, at: datetime) -> bool:
+    """End a connection with all its tokens; return whether it had not ended before."""
+    ended = await conn.fetchval(
         "UPDATE app_connection SET ended_at = $2 WHERE connection_id = $1 AND ended_at IS NULL RETURNING true",
         connection_id,
         at,
     )
-    return bool(done)
+    return bool(ended)
 
 
-async def refresh(conn: Connection, token_hash: bytes) -> tuple[UUID, bool] | None:
-    """The connection of a refresh token that has not expired, and whether the token was used already; it is held."""
+async def lock_refresh_token(conn: Connection, token_hash: bytes) -> tuple[UUID, bool] | None:
+    """Return the connection of a refresh token that has not expired, and whether it was used; lock its row."""
     row = await conn.fetchrow(
         "SELECT connection_id, used_at IS NOT NULL AS used FROM app_refresh WHERE token_hash = $1 AND until > now()"
         " FOR UPDATE",
@@ -198,37 +215,37 @@ async def refresh(conn: Connection, token_hash: bytes) -> tuple[UUID, bool] | No
     return (row["connection_id"], row["used"]) if row else None
 
 
-async def use_refresh(conn: Connection, token_hash: bytes, at: datetime) -> None:
+async def mark_refresh_token_used(conn: Connection, token_hash: bytes, at: datetime) -> None:
     """Mark a refresh token as used."""
     await conn.execute("UPDATE app_refresh SET used_at = $2 WHERE token_hash = $1", token_hash, at)
 
 
-async def launched(db: Database, launch_hash: bytes, client_id: str, session_hash: bytes) -> UUID | None:
-    """The patient for whom an app was opened in a session; None for a launch that is not there any more."""
-    found: UUID | None = await db.fetchval(
+async def find_launch_patient(db: Database, launch_hash: bytes, client_id: str, session_hash: bytes) -> UUID | None:
+    """Return the patient for whom a client was launched in a session; None when the launch has expired."""
+    patient_id: UUID | None = await db.fetchval(
         "SELECT patient_id FROM app_launch"
         " WHERE launch_hash = $1 AND client_id = $2 AND session_hash = $3 AND until > now()",
         launch_hash,
         client_id,
         session_hash,
     )
-    return found
+    return patient_id
 
 
-async def take_launch(conn: Connection, launch_hash: bytes, client_id: str, session_hash: bytes) -> bool:
-    """Use a launch up; whether it was there."""
-    done = await conn.fetchval(
+async def consume_launch(conn: Connection, launch_hash: bytes, client_id: str, session_hash: bytes) -> bool:
+    """Delete a launch; return whether it was there and had not expired."""
+    deleted = await conn.fetchval(
         "DELETE FROM app_launch"
         " WHERE launch_hash = $1 AND client_id = $2 AND session_hash = $3 AND until > now() RETURNING true",
         launch_hash,
         client_id,
         session_hash,
     )
-    return bool(done)
+    return bool(deleted)
 
 
-async def tidy(conn: Connection, before: datetime) -> None:
-    """Remove what has served its time."""
+async def delete_expired(conn: Connection, before: datetime) -> None:
+    """Delete refresh tokens, launches, connections and authorizations that expired before a moment."""
     await conn.execute("DELETE FROM app_refresh WHERE until < $1", before)
     await conn.execute("DELETE FROM app_launch WHERE until < $1", before)
     await conn.execute("DELETE FROM app_connection WHERE until < $1", before)
@@ -236,14 +253,15 @@ async def tidy(conn: Connection, before: datetime) -> None:
 
 
 def _authorization(row: asyncpg.Record) -> Authorization:
-    kept = {"asked": frozenset(row["asked"].split()), "scopes": frozenset(row["scopes"].split())}
-    return Authorization(**{**row, **kept})
+    columns = dict(row)
+    requested = frozenset(columns.pop("asked").split())
+    return Authorization(**columns | {"requested": requested, "scopes": frozenset(row["scopes"].split())})
 
 
 def _connection(row: asyncpg.Record) -> AppConnection:
-    kept = {"principal": json.loads(row["principal"]), "scopes": frozenset(row["scopes"].split())}
-    return AppConnection(**{**row, **kept})
+    decoded = {"principal": json.loads(row["principal"]), "scopes": frozenset(row["scopes"].split())}
+    return AppConnection(**{**row, **decoded})
 
 
-def _joined(scopes: frozenset[str]) -> str:
+def _join(scopes: frozenset[str]) -> str:
     return " ".join(sorted(scopes))

@@ -1,15 +1,15 @@
-"""The SQL of signing in: bearer tokens, registered software, used assertions."""
+"""SQL of access tokens, registered clients and used client assertions."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
+from esante.core.types import Json
 
 TOKEN = Table(
     "access_token",
@@ -44,10 +44,10 @@ ASSERTION = Table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """What a bearer token stands for; one of an app belongs to a connection of it."""
+class AccessToken:
+    """What an access token stands for; that of an app belongs to a connection (`AppConnection`)."""
 
-    principal: dict[str, Any]
+    principal: Json
     scopes: frozenset[str]
     expires_at: datetime
     client_id: str = ""
@@ -56,17 +56,18 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftwareClient:
-    """Software that is registered: an organisation's, which signs in for itself; an app that people use; or both.
+    """A registered client: an organisation's software with tokens of its own, an app that people use, or both.
 
-    `jwks` are its public keys; without any it is a public client (RFC 6749, section 2.1). `redirect_uris` are the only
-    addresses that an authorisation is answered at; `launch_url` is where the portal opens the app, "" for nowhere.
+    `jwks` is the set of its public keys; without any it is a public client (RFC 6749, section 2.1). Authorization
+    responses go to `redirect_uris` only. The portal launches the app at `launch_url`, "" for a client it does not
+    launch.
     """
 
     client_id: str
     name: str
     maker: str = ""
     organization_id: UUID | None = None
-    jwks: dict[str, Any] = field(default_factory=dict)
+    jwks: Json = field(default_factory=dict)
     scopes: frozenset[str]
     redirect_uris: tuple[str, ...] = ()
     launch_url: str = ""
@@ -74,19 +75,19 @@ class SoftwareClient:
 
     @property
     def public(self) -> bool:
-        """Whether it has no key to sign in with."""
+        """Whether the client has no key with which to authenticate."""
         return not self.jwks
 
 
-def token_row(token_hash: bytes, token: Token) -> Row:
-    """The row of a new token."""
+def token_row(token_hash: bytes, token: AccessToken) -> Row:
+    """Return the row of a new access token; `token_hash`: its SHA-256."""
     scopes = " ".join(sorted(token.scopes))
     values = json.dumps(token.principal), scopes, token.expires_at, token.client_id, token.connection_id
     return TOKEN, (token_hash, *values)
 
 
-async def token(db: Database, token_hash: bytes) -> Token | None:
-    """A token that has not expired, whose software is not disabled, and whose connection and permission go on."""
+async def find_token(db: Database, token_hash: bytes) -> AccessToken | None:
+    """Return a valid token: not expired, its client not disabled, its connection and authorization not ended."""
     row = await db.fetchrow(
         """
         SELECT t.principal, t.scopes, t.expires_at, t.client_id, t.connection_id
@@ -101,7 +102,7 @@ async def token(db: Database, token_hash: bytes) -> Token | None:
     )
     if row is None:
         return None
-    return Token(
+    return AccessToken(
         principal=json.loads(row["principal"]),
         scopes=frozenset(row["scopes"].split()),
         expires_at=row["expires_at"],
@@ -110,37 +111,37 @@ async def token(db: Database, token_hash: bytes) -> Token | None:
     )
 
 
-async def connection_of(conn: Connection, token_hash: bytes) -> UUID | None:
-    """The connection that a token belongs to, whether or not it still serves; None where there is none."""
-    found: UUID | None = await conn.fetchval(
+async def connection_of_token(conn: Connection, token_hash: bytes) -> UUID | None:
+    """Return the connection that a token belongs to, if any, also when the token is no longer valid."""
+    connection_id: UUID | None = await conn.fetchval(
         "SELECT connection_id FROM access_token WHERE token_hash = $1", token_hash
     )
-    return found
+    return connection_id
 
 
-async def drop_token(conn: Connection, token_hash: bytes, client_id: str) -> None:
-    """End a token of a client."""
+async def delete_token(conn: Connection, token_hash: bytes, client_id: str) -> None:
+    """Delete an access token of a client."""
     await conn.execute("DELETE FROM access_token WHERE token_hash = $1 AND client_id = $2", token_hash, client_id)
 
 
 _CLIENT = f"SELECT {', '.join(CLIENT.columns)} FROM software_client"  # noqa: S608 - names are declared in code
 
 
-async def client(db: Database | Connection, client_id: str) -> SoftwareClient | None:
-    """A registered client that is not disabled."""
+async def find_client(db: Database | Connection, client_id: str) -> SoftwareClient | None:
+    """Return a registered client that is not disabled, or None."""
     row = await db.fetchrow(f"{_CLIENT} WHERE client_id = $1 AND NOT disabled", client_id)
     return _client(row) if row else None
 
 
-async def clients(db: Database, client_ids: Sequence[str] | None = None) -> list[SoftwareClient]:
-    """All registered clients (or those of `client_ids`), the disabled ones too, by name."""
+async def fetch_clients(db: Database, client_ids: Sequence[str] | None = None) -> list[SoftwareClient]:
+    """Return all registered clients (or those of `client_ids`), the disabled ones too, by name."""
     where = " WHERE $1::text[] IS NULL OR client_id = ANY($1) ORDER BY name, client_id"
     rows = await db.fetch(_CLIENT + where, None if client_ids is None else list(client_ids))
     return [_client(row) for row in rows]
 
 
-async def put_client(conn: Connection, client: SoftwareClient) -> None:
-    """Register a client, or change its registration."""
+async def upsert_client(conn: Connection, client: SoftwareClient) -> None:
+    """Insert a client, or update its registration."""
     columns = [column for column in CLIENT.columns if column != "client_id"]
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
     await conn.execute(
@@ -158,9 +159,9 @@ async def put_client(conn: Connection, client: SoftwareClient) -> None:
 
 
 def _client(row: asyncpg.Record) -> SoftwareClient:
-    kept = {
+    decoded = {
         "jwks": json.loads(row["jwks"]),
         "scopes": frozenset(row["scopes"].split()),
         "redirect_uris": tuple(row["redirect_uris"].split()),
     }
-    return SoftwareClient(**{**row, **kept})
+    return SoftwareClient(**{**row, **decoded})

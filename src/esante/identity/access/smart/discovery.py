@@ -1,4 +1,4 @@
-"""What software can find out by itself: the SMART configuration, OpenID's, the keys, and the CapabilityStatement.
+"""Discovery documents: SMART configuration, OpenID configuration, keys, and security of the CapabilityStatement.
 
 Source: HL7 SMART App Launch 2.2, "Conformance"; OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207.
 """
@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from esante.core.types import Json
 from esante.identity.access.smart.client_assertion import ALGORITHMS
-from esante.identity.access.smart.id_token import ALGORITHM, Identity
-from esante.identity.access.smart.scopes import CONTEXT, IDENTITY, STAYING
+from esante.identity.access.smart.id_token import ALGORITHM, IdTokenIssuer
+from esante.identity.access.smart.scopes import CONTEXT_SCOPES, IDENTITY_SCOPES, REFRESH_SCOPES
 
-Resource = Mapping[str, Any]
-_LETTERS = {
+ResourceCapability = Mapping[str, Any]
+"""An element of CapabilityStatement.rest.resource."""
+_INTERACTION_LETTERS = {
     "create": "c",
     "read": "r",
     "vread": "r",
@@ -26,7 +28,7 @@ _LETTERS = {
     "search-type": "s",
     "history-type": "s",
 }
-"""What each interaction of FHIR needs ("Scopes for requesting FHIR Resources")."""
+"""The permission that each interaction of FHIR needs ("Scopes for requesting FHIR Resources")."""
 CAPABILITIES = [
     "authorize-post",
     "client-confidential-asymmetric",
@@ -49,18 +51,18 @@ _CAPABILITY = "http://fhir-registry.smarthealthit.org/StructureDefinition/capabi
 _SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 
 
-def routes(identity: Identity, resources: Iterable[Resource]) -> list[Route]:
-    """The routes of discovery; `resources` as the CapabilityStatement has them."""
-    scopes = scopes_for(resources)
+def routes(id_tokens: IdTokenIssuer, resources: Iterable[ResourceCapability]) -> list[Route]:
+    """Return the routes of discovery; `resources`: those of the CapabilityStatement."""
+    issuer, scopes = id_tokens.issuer, supported_scopes(resources)
 
     async def smart(request: Request) -> Response:
-        return JSONResponse(smart_configuration(identity.issuer, scopes))
+        return JSONResponse(smart_configuration(issuer, scopes))
 
     async def openid(request: Request) -> Response:
-        return JSONResponse(openid_configuration(identity.issuer, scopes))
+        return JSONResponse(openid_configuration(issuer, scopes))
 
     async def keys(request: Request) -> Response:
-        return JSONResponse(identity.keys())
+        return JSONResponse(id_tokens.jwks())
 
     return [
         Route("/.well-known/smart-configuration", smart),
@@ -70,33 +72,34 @@ def routes(identity: Identity, resources: Iterable[Resource]) -> list[Route]:
     ]
 
 
-def scopes_for(resources: Iterable[Resource]) -> list[str]:
-    """Every scope that reaches anything, given what can be done with each type of resource."""
-    found = sorted(IDENTITY | CONTEXT | STAYING)
-    allowed = {}
+def supported_scopes(resources: Iterable[ResourceCapability]) -> list[str]:
+    """Return every scope that permits anything, given the interactions of each type of resource."""
+    scopes = sorted(IDENTITY_SCOPES | CONTEXT_SCOPES | REFRESH_SCOPES)
+    letters_by_type = {}
     for resource in resources:
-        letters = {_LETTERS[one["code"]] for one in resource.get("interaction", ()) if one["code"] in _LETTERS}
+        codes = [interaction["code"] for interaction in resource.get("interaction", ())]
+        letters = {_INTERACTION_LETTERS[code] for code in codes if code in _INTERACTION_LETTERS}
         if letters:
-            allowed[resource["type"]] = "".join(sorted(letters, key="cruds".index))
+            letters_by_type[resource["type"]] = "".join(sorted(letters, key="cruds".index))
     for level in ("patient", "user", "system"):
-        found += [f"{level}/*.rs", *(f"{level}/{name}.{letters}" for name, letters in allowed.items())]
-    return found
+        scopes += [f"{level}/*.rs", *(f"{level}/{name}.{letters}" for name, letters in letters_by_type.items())]
+    return scopes
 
 
-def smart_configuration(issuer: str, scopes: list[str]) -> dict[str, Any]:
-    """The discovery document of SMART."""
+def smart_configuration(issuer: str, scopes: list[str]) -> Json:
+    """Return the discovery document of SMART App Launch."""
     return {
-        **_shared(issuer, scopes),
+        **_common_metadata(issuer, scopes),
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "management_endpoint": f"{issuer}/apps",
         "capabilities": CAPABILITIES,
     }
 
 
-def openid_configuration(issuer: str, scopes: list[str]) -> dict[str, Any]:
-    """The discovery document of OpenID Connect."""
+def openid_configuration(issuer: str, scopes: list[str]) -> Json:
+    """Return the discovery document of OpenID Connect."""
     return {
-        **_shared(issuer, scopes),
+        **_common_metadata(issuer, scopes),
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
@@ -106,8 +109,8 @@ def openid_configuration(issuer: str, scopes: list[str]) -> dict[str, Any]:
     }
 
 
-def security(issuer: str) -> dict[str, Any]:
-    """CapabilityStatement.rest.security, with the addresses where clients of SMART 1 look for them."""
+def security(issuer: str) -> Json:
+    """Return CapabilityStatement.rest.security, with the addresses in the extension that clients of SMART 1 read."""
     addresses = {"authorize": "authorize", "token": "token", "introspect": "introspect", "revoke": "revoke"}
     uris = [{"url": name, "valueUri": f"{issuer}/oauth/{path}"} for name, path in addresses.items()]
     uris.append({"url": "manage", "valueUri": f"{issuer}/apps"})
@@ -122,7 +125,7 @@ def security(issuer: str) -> dict[str, Any]:
     }
 
 
-def _shared(issuer: str, scopes: list[str]) -> dict[str, Any]:
+def _common_metadata(issuer: str, scopes: list[str]) -> Json:
     return {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/.well-known/jwks.json",

@@ -1,18 +1,19 @@
-"""What the faces of OAuth 2.0 (RFC 6749) share: refusals, secrets of which only a digest is kept, what is issued."""
+"""OAuth 2.0 (RFC 6749): error responses, token responses, and secrets of which only a digest is stored."""
 
 import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
-SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-"""The form of every token, code and launch handle: 32 random bytes in base64url."""
+from esante.core.types import Json
+
+SECRET_PATTERN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""The form of every token, authorization code and launch handle: 32 random bytes in base64url."""
 
 
 class OAuthError(Exception):
-    """A refusal: `error` is the code of RFC 6749, section 5.2 or 4.1.2.1; `description` is for developers."""
+    """An error response: `error` is a code of RFC 6749, section 5.2 or 4.1.2.1; `description` is for developers."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
         super().__init__(description)
@@ -20,20 +21,23 @@ class OAuthError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """What the token endpoint gives: a token, and `more` that comes along (context, id token, refresh token)."""
+class TokenResponse:
+    """A successful response of the token endpoint (RFC 6749, section 5.1).
 
-    token: str
+    `extra`: further parameters (launch context, id token, refresh token; a `token_type` there replaces the default).
+    """
+
+    access_token: str
     scopes: frozenset[str]
     lifetime: timedelta
-    more: dict[str, Any] = field(default_factory=dict)
+    extra: Json = field(default_factory=dict)
 
 
-def new_secret() -> str:
-    """A secret that nobody can guess."""
+def generate_secret() -> str:
+    """Return 32 random bytes in base64url, in the form of `SECRET_PATTERN`."""
     return secrets.token_urlsafe(32)
 
 
-def kept_as(secret: str) -> bytes:
-    """What is kept of a secret: its SHA-256."""
+def hash_secret(secret: str) -> bytes:
+    """Return the SHA-256 of a secret, which is all that is stored of it."""
     return hashlib.sha256(secret.encode()).digest()

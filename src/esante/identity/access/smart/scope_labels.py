@@ -1,13 +1,13 @@
-"""Scopes in plain words, for the person who is asked."""
+"""Labels of scopes for the person who decides about an authorization request."""
 
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
+from esante.core.dated_data import packaged_text
 from esante.core.fhir.rest.http import token_of
+from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access.smart.scopes import Query, Scope, parse_scope
 
@@ -17,25 +17,25 @@ _SEE, _CHANGE = N_("See: %(what)s"), N_("Add or change: %(what)s")
 _BOTH = N_("See, add and change: %(what)s")
 _ONLY = N_("%(what)s, only: %(which)s")
 _OTHER = N_("Data of the kind %(what)s")
-_WHOSE = {
+_SUBJECT_DETAILS = {
     ("practitioner", "patient"): N_("Of this patient."),
     ("practitioner", "user"): N_("Of everyone whose data you may see."),
 }
-_SHARED = frozenset({"Organization", "Practitioner", "PractitionerRole"})
-"""Resources that are about no patient."""
-_LATER = N_("Also what will be added to the record later.")
-_PLAIN = {
+_DIRECTORY_TYPES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
+"""Resource types that are about no patient."""
+_ALL_TYPES_DETAIL = N_("Also what will be added to the record later.")
+_NON_RESOURCE_LABELS = {
     "openid": (N_("Know who you are"), N_("So that you need no other sign-in there.")),
     "fhirUser": (N_("Know your entry in the directory"), ""),
     "online_access": (N_("Stay connected while you are signed in here"), ""),
     "offline_access": (N_("Stay connected when you are away"), N_("The app can come back without asking you.")),
 }
-"""The scopes about no resource that a person can leave out: name and explanation."""
+"""Title and detail of the scopes about no resource that a person can leave out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """A scope as a person reads it; `changes`: it allows more than seeing."""
+class ScopeLabel:
+    """A scope as a person reads it; `changes`: it permits more than reading."""
 
     scope: str
     title: str
@@ -43,40 +43,51 @@ class Wording:
     changes: bool = False
 
 
-def in_words(scopes: Iterable[str], kind: str, _: Gettext) -> list[Wording]:
-    """The scopes that a person of a kind can leave out, in her language: data first, what it may change last of it."""
-    left = set(scopes)
-    found = [_worded(text, scope, kind, _) for text in left if (scope := parse_scope(text))]
-    found.sort(key=lambda wording: (wording.changes, wording.title))
-    plain = [Wording(text, _(title), _(detail) if detail else "") for text, (title, detail) in _PLAIN.items()]
-    return [*found, *(wording for wording in plain if wording.scope in left)]
+def label_scopes(scopes: Iterable[str], kind: str, _: Gettext) -> list[ScopeLabel]:
+    """Return the labels of the scopes that a person of a kind can leave out, in the language of `_`.
+
+    Scopes on resources come first, sorted by title, those that permit changes after the others.
+    """
+    remaining = set(scopes)
+    labels = [_resource_label(text, scope, kind, _) for text in remaining if (scope := parse_scope(text))]
+    labels.sort(key=lambda label: (label.changes, label.title))
+    others = [
+        ScopeLabel(text, _(title), _(detail) if detail else "")
+        for text, (title, detail) in _NON_RESOURCE_LABELS.items()
+    ]
+    return [*labels, *(label for label in others if label.scope in remaining)]
 
 
-def _worded(text: str, scope: Scope, kind: str, _: Gettext) -> Wording:
-    sees, changes = set(scope.letters) & set("rs"), set(scope.letters) & set("cud")
-    words = _BOTH if sees and changes else _CHANGE if changes else _SEE
-    whose = "" if scope.resource in _SHARED else _WHOSE.get((kind, scope.level), "")
-    details = [whose, _LATER if scope.resource == "*" else ""]
-    what = _what(scope, _)
-    return Wording(text, _(words) % {"what": what}, " ".join(_(one) for one in details if one), bool(changes))
+def _resource_label(text: str, scope: Scope, kind: str, _: Gettext) -> ScopeLabel:
+    reads, changes = set(scope.letters) & set("rs"), set(scope.letters) & set("cud")
+    title = _BOTH if reads and changes else _CHANGE if changes else _SEE
+    subject = "" if scope.resource in _DIRECTORY_TYPES else _SUBJECT_DETAILS.get((kind, scope.level), "")
+    details = [subject, _ALL_TYPES_DETAIL if scope.resource == "*" else ""]
+    what = _describe_data(scope, _)
+    return ScopeLabel(
+        text, _(title) % {"what": what}, " ".join(_(detail) for detail in details if detail), bool(changes)
+    )
 
 
-def _what(scope: Scope, _: Gettext) -> str:
-    label = _lists()["resources"].get(scope.resource, {}).get("label")
+def _describe_data(scope: Scope, _: Gettext) -> str:
+    label = _labels()["resources"].get(scope.resource, {}).get("label")
     what = _(label) if label else _(_OTHER) % {"what": scope.resource}
-    return _(_ONLY) % {"what": what, "which": _which(scope.query, _)} if scope.query else what
+    return _(_ONLY) % {"what": what, "which": _describe_query(scope.query, _)} if scope.query else what
 
 
-def _which(query: Query, _: Gettext) -> str:
-    """The restrictions of a scope: by their names where they have one, else as they are."""
-    return "; ".join(", ".join(_value(name, one, _) for one in value.split(",")) for name, value in query)
+def _describe_query(query: Query, _: Gettext) -> str:
+    """Return the restrictions of a scope: by their labels where they have one, else as `name = value`."""
+    return "; ".join(
+        ", ".join(_describe_value(name, value, _) for value in values.split(",")) for name, values in query
+    )
 
 
-def _value(name: str, value: str, _: Gettext) -> str:
-    label = _lists()["values"].get(token_of(value)[1], {}).get("label") if name == "category" else None
+def _describe_value(name: str, value: str, _: Gettext) -> str:
+    label = _labels()["values"].get(token_of(value)[1], {}).get("label") if name == "category" else None
     return _(label) if label else f"{name} = {value}"
 
 
 @cache
-def _lists() -> dict[str, Any]:
-    return tomllib.loads((files("esante.identity.access") / "data" / "scopes.toml").read_text(encoding="utf-8"))
+def _labels() -> Json:
+    """Return the labels of resource types and of values (data/scopes.toml)."""
+    return tomllib.loads(packaged_text("esante.identity.access", "scopes.toml"))

@@ -1,4 +1,4 @@
-"""The token endpoint and what belongs to it: tokens for software itself and for apps, introspection, revocation.
+"""The token, introspection and revocation endpoints of OAuth 2.0.
 
 Sources: HL7 SMART App Launch 2.2, "App Launch", "Backend Services" and "Token Introspection"; RFC 6749, RFC 7009,
 RFC 7662.
@@ -7,127 +7,137 @@ RFC 7662.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from esante.core.journal import Journal
 from esante.core.storage import Database
-from esante.identity.access.authn.authentication import SignIn, requester_in, requester_of
-from esante.identity.access.authn.rate_limits import Limits
+from esante.core.types import Json
+from esante.identity.access.authn.authentication import Authenticator, requester_from_principal, requester_of
+from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.events import SignInRefused
 from esante.identity.access.matrix import policy
-from esante.identity.access.smart.client_assertion import Assertions, claimed
+from esante.identity.access.smart.client_assertion import ClientAuthenticator, claimed_client_id
 from esante.identity.access.smart.client_store import SoftwareClient
-from esante.identity.access.smart.clients import Clients
-from esante.identity.access.smart.id_token import Identity
-from esante.identity.access.smart.protocol import Issued, OAuthError
-from esante.identity.access.smart.scopes import INTROSPECT, common_scopes, parse_scope
-from esante.identity.access.smart.token_grants import Connections
+from esante.identity.access.smart.clients import ClientRegistry
+from esante.identity.access.smart.id_token import IdTokenIssuer
+from esante.identity.access.smart.protocol import OAuthError, TokenResponse
+from esante.identity.access.smart.scopes import INTROSPECTION_SCOPE, common_scopes, parse_scope
+from esante.identity.access.smart.token_grants import TokenGrants
 from esante.identity.directory import Directory
 
 LIFETIME = timedelta(minutes=5)
-"""Of a token that software gets for itself ("Backend Services" asks for no more)."""
+"""Of a token of the grant type client_credentials ("Backend Services" recommends at most five minutes)."""
 
 
-class Smart:
-    """Gives tokens, tells what they stand for, and takes them back. Refusals are counted and journalled."""
+class TokenEndpoints:
+    """Issues, introspects and revokes tokens; errors are counted against the rate limit and journalled."""
 
     def __init__(
         self,
         db: Database,
         journal: Journal,
         directory: Directory,
-        signin: SignIn,
-        clients: Clients,
-        connections: Connections,
-        identity: Identity,
-        limits: Limits,
+        signin: Authenticator,
+        clients: ClientRegistry,
+        grants: TokenGrants,
+        id_tokens: IdTokenIssuer,
+        limits: RateLimits,
     ) -> None:
         self._journal, self._directory, self._signin, self._limits = journal, directory, signin, limits
-        self._connections, self._identity = connections, identity
-        self._assertions = Assertions(db, clients, f"{identity.issuer}/oauth/token")
+        self._grants, self._id_tokens = grants, id_tokens
+        self._authenticator = ClientAuthenticator(db, clients, f"{id_tokens.issuer}/oauth/token")
 
-    async def token(self, form: Mapping[str, str], origin: str) -> Issued:
-        """A token for the form of a token request; raises OAuthError, and Problem 429 after too many refusals."""
+    async def issue(self, form: Mapping[str, str], origin: str) -> TokenResponse:
+        """Return the response to the form of a token request.
+
+        Raises: `OAuthError` for a request that is refused, `Problem` 429 after too many refusals.
+        """
         try:
             match form.get("grant_type"):
                 case "client_credentials":
-                    return await self._own(await self._assertions.signed(form), form.get("scope", ""), origin)
+                    client = await self._authenticator.authenticate_assertion(form)
+                    return await self._issue_client_token(client, form.get("scope", ""), origin)
                 case "authorization_code":
-                    return await self._connections.begin(await self._assertions.client(form), form, origin)
+                    client = await self._authenticator.authenticate(form)
+                    return await self._grants.exchange_code(client, form, origin)
                 case "refresh_token":
-                    return await self._connections.go_on(await self._assertions.client(form), form, origin)
+                    client = await self._authenticator.authenticate(form)
+                    return await self._grants.refresh(client, form, origin)
             raise OAuthError(
-                "unsupported_grant_type", "grant_type is authorization_code, refresh_token or client_credentials"
+                "unsupported_grant_type", "grant_type must be authorization_code, refresh_token or client_credentials"
             )
         except OAuthError as error:
-            await self._refused(form, error, origin)
+            await self._record_error(form, error, origin)
             raise
 
     async def revoke(self, form: Mapping[str, str], origin: str) -> None:
-        """Take back a token of the client that asks, with all that belong to it; raises as `token`.
+        """Revoke a token of the client that sends the form, with all tokens of its connection; raises as `issue`.
 
-        A token that is not there, or another's, is answered alike (RFC 7009, section 2.2).
+        An unknown token and another client's are answered alike (RFC 7009, section 2.2).
         """
         try:
-            client = await self._assertions.client(form)
+            client = await self._authenticator.authenticate(form)
             if "token" not in form:
                 raise OAuthError("invalid_request", "the parameter token is missing")
         except OAuthError as error:
-            await self._refused(form, error, origin)
+            await self._record_error(form, error, origin)
             raise
-        await self._connections.give_back(client, form["token"], origin)
+        await self._grants.revoke(client, form["token"], origin)
 
-    async def introspect(self, authorization: str, form: Mapping[str, str], origin: str) -> dict[str, Any]:
-        """What an access token stands for, to software that has a token itself (header `authorization`).
+    async def introspect(self, authorization: str, form: Mapping[str, str], origin: str) -> Json:
+        """Return what an access token stands for (RFC 7662), to a client with a token (header `authorization`).
 
-        One that holds the scope `__introspect` may ask for every token, any other for those of the same client.
+        A caller with the scope `__introspect` may introspect every token, any other only those of the same client.
+        Raises: as `issue`.
         """
         try:
-            asker = await self._signin.bearer(authorization)
-            if asker is None or not asker.client_id:
+            caller = await self._signin.find_bearer_token(authorization)
+            if caller is None or not caller.client_id:
                 raise OAuthError("invalid_token", "send the bearer token of a registered client", 401)
         except OAuthError as error:
-            await self._refused(form, error, origin)
+            await self._record_error(form, error, origin)
             raise
-        found = await self._signin.token(form.get("token", ""))
-        if found is None or not (INTROSPECT in asker.scopes or asker.client_id == found.client_id):
+        token = await self._signin.find_token(form.get("token", ""))
+        if token is None or not (INTROSPECTION_SCOPE in caller.scopes or caller.client_id == token.client_id):
             return {"active": False}
-        requester = requester_in(found.principal)
-        told: dict[str, Any] = {
+        requester = requester_from_principal(token.principal)
+        response: Json = {
             "active": True,
-            "scope": " ".join(sorted(found.scopes)),
-            "client_id": found.client_id,
-            "exp": int(found.expires_at.timestamp()),
+            "scope": " ".join(sorted(token.scopes)),
+            "client_id": token.client_id,
+            "exp": int(token.expires_at.timestamp()),
             "token_type": "Bearer",
         }
-        if requester.only is not None:
-            told["patient"] = str(requester.only)
-        if "openid" in found.scopes:
-            told |= self._identity.claims(requester.kind, requester.id, with_user="fhirUser" in found.scopes)
-        return told
+        if requester.only_person_id is not None:
+            response["patient"] = str(requester.only_person_id)
+        if "openid" in token.scopes:
+            with_fhir_user = "fhirUser" in token.scopes
+            response |= self._id_tokens.user_claims(requester.kind, requester.id, with_fhir_user=with_fhir_user)
+        return response
 
-    async def _own(self, client: SoftwareClient, scope: str, origin: str) -> Issued:
-        """A token for software that acts for its organisation."""
+    async def _issue_client_token(self, client: SoftwareClient, scope: str, origin: str) -> TokenResponse:
+        """Issue a token to software that acts for its organisation (grant type client_credentials)."""
         if client.organization_id is None:
-            raise OAuthError("unauthorized_client", "this client acts for no organisation")
+            raise OAuthError("unauthorized_client", "this client is not registered for an organisation")
         common = common_scopes(scope.split(), client.scopes)
-        scopes = frozenset(text for text in common if text == INTROSPECT or _is_own(text))
+        scopes = frozenset(text for text in common if text == INTROSPECTION_SCOPE or _is_system_scope(text))
         if not scopes:
-            raise OAuthError("invalid_scope", "none of the scopes asked for is allowed to this client")
+            raise OAuthError("invalid_scope", "none of the requested scopes is allowed to this client")
         organization = await self._directory.organization(client.organization_id)
         if organization is None:
             raise OAuthError("invalid_client", "the client's organisation is no longer in the directory", 401)
         requester = replace(requester_of(organization), client=client.name, origin=origin)
         token = await self._signin.issue_token(requester, scopes, LIFETIME, client_id=client.client_id)
-        return Issued(token=token, scopes=scopes, lifetime=LIFETIME)
+        return TokenResponse(access_token=token, scopes=scopes, lifetime=LIFETIME)
 
-    async def _refused(self, form: Mapping[str, str], error: OAuthError, origin: str) -> None:
+    async def _record_error(self, form: Mapping[str, str], error: OAuthError, origin: str) -> None:
+        """Count an error against the rate limit of its origin (`Problem` 429 beyond it) and append its entry."""
         terms = policy(datetime.now(UTC).date())
-        await self._limits.count({f"oauth:{origin}": terms.attempts_per_origin}, terms.attempt_window, origin=origin)
-        told = SignInRefused(method="smart", subject=claimed(form), reason=error.error)
-        await self._journal.append(told, origin=origin)
+        limits = {f"oauth:{origin}": terms.attempts_per_origin}
+        await self._limits.count_attempts(limits, terms.attempt_window, origin=origin)
+        event = SignInRefused(method="smart", subject=claimed_client_id(form), reason=error.error)
+        await self._journal.append(event, origin=origin)
 
 
-def _is_own(text: str) -> bool:
+def _is_system_scope(text: str) -> bool:
     scope = parse_scope(text)
     return scope is not None and scope.level == "system"

@@ -45,9 +45,9 @@ class DirectoryReferences:
     async def _find_keys(self, type_: str, name: str, value: str) -> list[UUID]:
         match type_, name:
             case "Practitioner", "identifier":
-                return [one.id for one in await self._directory.practitioners_with(*token_of(value))]
+                return [one.id for one in await self._directory.find_practitioners(*token_of(value))]
             case "Organization", "identifier":
-                return [one.id for one in await self._directory.organizations_with(*token_of(value))]
+                return [one.id for one in await self._directory.find_organizations(*token_of(value))]
             case "Practitioner", "name":
                 return _only_page(await self._directory.search_practitioners(value, limit=LIMIT), name)
             case "Organization", "name":
@@ -85,13 +85,13 @@ class DirectoryReferences:
     async def read_patient(self, requester: Requester, person_id: UUID) -> list[Json]:
         """Return the Patient resource if the requester may see the person; the directory journals the access."""
         person = await self._directory.read_person(
-            person_id, actor=requester.actor, origin=requester.origin, only=requester.only
+            person_id, actor=requester.actor, origin=requester.origin, only_person_id=requester.only_person_id
         )
         return [patient_resource(person, self._directory.catalogue)] if person else []
 
     async def _read_role(self, key: UUID) -> list[Json]:
         today = datetime.now(UTC).date()
-        pairs = (await self._directory.roles(role_id=key)).items
+        pairs = (await self._directory.search_roles(role_id=key)).items
         organizations = await self._directory.organizations(role.organization_id for _, role in pairs)
         return [
             role_resource(holder, role, organizations.get(role.organization_id), self._directory.catalogue, today)

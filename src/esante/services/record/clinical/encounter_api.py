@@ -12,15 +12,15 @@ from starlette.responses import Response
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import SearchParams, read_resource
 from esante.core.types import Json
-from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
-from esante.identity.directory import NAMING, person_meant
+from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayEndpoints, is_admission
+from esante.identity.directory import PATIENT_PARAMETERS, resolve_patient
 from esante.services.record.clinical.interactions import ClinicalEndpoints
 from esante.services.record.clinical.search_api import SearchEndpoints
 from esante.services.record.clinical.write import MAX_RESOURCE
 from esante.services.record.documents.validation import parse_resource
 
 _TYPE = "Encounter"
-_STAY_SEARCH = NAMING | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
+_STAY_SEARCH = PATIENT_PARAMETERS | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
 """The parameters of a search that stays can answer."""
 
 
@@ -30,27 +30,27 @@ class EncounterEndpoints:
 
     interactions: ClinicalEndpoints
     searches: SearchEndpoints
-    stays: StayFace
+    stays: StayEndpoints
     access: Access
 
     async def create(self, request: Request) -> Response:
         """Create a stay (an admission), or a clinical resource."""
-        requester = await self.access.caller(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
+        requester = await self.access.authorize(request, _TYPE, "cs" if "if-none-exist" in request.headers else "c")
         body = await read_resource(request, MAX_RESOURCE)
-        if requester.kind == "organization" and await self.access.stays.concern(requester):
+        if requester.kind == "organization" and await self.access.stays.may_report(requester):
             resource = parse_resource(body, _TYPE)
             if is_admission(resource):
-                await self.stays.check(requester, resource)
+                await self.stays.check_encounter(requester, resource)
                 return await self.stays.create(request, requester, resource)
         return await self.interactions.create_from(request, requester, _TYPE, body)
 
     async def update(self, request: Request) -> Response:
         """Update a stay (a discharge), or a clinical resource."""
-        requester = await self.access.caller(request, _TYPE, "u")
+        requester = await self.access.authorize(request, _TYPE, "u")
         body = await read_resource(request, MAX_RESOURCE)
         if await self._is_stay(request, requester):
             resource = parse_resource(body, _TYPE)
-            await self.stays.check(requester, resource)
+            await self.stays.check_encounter(requester, resource)
             return await self.stays.update(request, requester, resource)
         return await self.interactions.update_from(request, requester, _TYPE, body)
 
@@ -63,17 +63,23 @@ class EncounterEndpoints:
 
     async def search(self, request: Request) -> Response:
         """Return a hospital's own stays, where the parameters allow it, and clinical resources."""
-        requester, scope_parameters = await self.access.caller_within(request, _TYPE, "s")
+        requester, scope_parameters = await self.access.authorize_queries(request, _TYPE, "s")
         pairs = request.query_params.multi_items()
-        person_id = await person_meant(pairs, self.searches.directory, self.searches.base_url, requester.only)
+        person_id = await resolve_patient(
+            pairs, self.searches.directory, self.searches.base_url, requester.only_person_id
+        )
         stays: list[Json] = []
         unrestricted = scope_parameters == [()]
-        if unrestricted and {name for name, _ in pairs} <= _STAY_SEARCH and await self.access.stays.concern(requester):
-            stays = await self.stays.stays(requester, person_id, SearchParams(request, _STAY_SEARCH))
+        if (
+            unrestricted
+            and {name for name, _ in pairs} <= _STAY_SEARCH
+            and await self.access.stays.may_report(requester)
+        ):
+            stays = await self.stays.search_stays(requester, person_id, SearchParams(request, _STAY_SEARCH))
         types = self.searches.allowed_types(requester, _TYPE, scope_parameters)
         return await self.searches.respond(request, requester, types, person_id, _TYPE, stays)
 
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
         """Return whether the id is that of a stay with the requester's own hospital."""
         keys = keys_of(request.path_params["id"])
-        return keys is not None and await self.access.stays.has(requester, *keys)
+        return keys is not None and await self.access.stays.has_stay(requester, *keys)

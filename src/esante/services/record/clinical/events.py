@@ -31,7 +31,7 @@ class ClinicalEvent(AccessEvent, frozen=True, kw_only=True):
         return [(type_, UUID(hex=key)) for type_, _, key in parts]
 
     @property
-    def sought(self) -> str:
+    def searched_type(self) -> str:
         """The type that was searched for."""
         return self.type
 

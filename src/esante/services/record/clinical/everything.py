@@ -43,7 +43,7 @@ class EverythingEndpoints:
 
     async def everything(self, request: Request) -> Response:
         """Return the patient, their resources and their documents, as far as access and the token allow."""
-        requester = await self.access.caller(request, "Patient", "r")
+        requester = await self.access.authorize(request, "Patient", "r")
         person_id, id_ = uuid_of(request.path_params["id"]), request.path_params["id"]
         params = _EverythingParams.of(request)
         entries: list[Json] = []
@@ -95,13 +95,15 @@ class EverythingEndpoints:
         entries = [self._entry(row.type, person_id.hex + row.id.hex, row.body) for row in shown]
         if len(rows) > params.count and shown:
             return entries, encode_cursor(_RESOURCES, shown[-1].type, shown[-1].id.hex)
-        with_documents = self.access.within(requester, _DOCUMENTS, "r") == [()] and params.includes(_DOCUMENTS)
+        with_documents = self.access.covered_queries(requester, _DOCUMENTS, "r") == [()] and params.includes(
+            _DOCUMENTS
+        )
         return entries, encode_cursor(_DOCUMENTS, "", "") if with_documents else None
 
     async def _documents(
         self, requester: Requester, person_id: UUID, params: "_EverythingParams"
     ) -> tuple[list[Json], str | None]:
-        if self.access.within(requester, _DOCUMENTS, "r") != [()]:
+        if self.access.covered_queries(requester, _DOCUMENTS, "r") != [()]:
             return [], None
         timeline = await self.record.timeline(
             requester,
@@ -123,8 +125,8 @@ class EverythingEndpoints:
 
     async def document(self, request: Request) -> Response:
         """Return the document that a Composition comes from, byte for byte as it was deposited (ITI-68)."""
-        requester = await self.access.caller(request, "Composition", "r")
-        await self.access.caller(request, "Bundle", "r")
+        requester = await self.access.authorize(request, "Composition", "r")
+        await self.access.authorize(request, "Bundle", "r")
         person_id, id_ = logical_id_of(request)
         composition = await self.record.clinical.read(requester, "Composition", (person_id, id_))
         if composition.version:

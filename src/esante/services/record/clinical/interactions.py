@@ -15,7 +15,7 @@ from esante.core.fhir.rest.http import fhir_response, keys_of, read_resource
 from esante.core.fhir.rest.preconditions import etag, http_date
 from esante.core.web import N_, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
-from esante.identity.directory import Directory, person_meant
+from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import errors
 from esante.services.record.clinical import responses, security_labels
 from esante.services.record.clinical.read import ClinicalReader
@@ -124,7 +124,7 @@ class ClinicalEndpoints:
 
     async def _relabel(self, request: Request, new_level: Callable[[Confidentiality], Confidentiality]) -> Response:
         type_ = request.path_params["type"]
-        requester = await self.access.caller(request, type_, "u")
+        requester = await self.access.authorize(request, type_, "u")
         parameters = parse_resource(await read_resource(request, MAX_RESOURCE), "Parameters").get("parameter", ())
         meta = next((one.get("valueMeta") for one in parameters if one.get("name") == "meta"), None)
         named = security_labels.level_of(meta, "Parameters.parameter[0].valueMeta.security")
@@ -162,22 +162,22 @@ class ClinicalEndpoints:
     async def history(self, request: Request) -> Response:
         """Return the versions of a resource, latest first."""
         type_ = request.path_params["type"]
-        requester = await self.access.caller(request, type_, "r")
+        requester = await self.access.authorize(request, type_, "r")
         person_id, id_ = logical_id_of(request)
         return await self._history(request, requester, person_id, [type_], id_)
 
     async def history_of_type(self, request: Request) -> Response:
         """Return the versions of all resources of a type of a person, latest first."""
         type_ = request.path_params["type"]
-        requester = await self.access.caller(request, type_, "r")
+        requester = await self.access.authorize(request, type_, "r")
         pairs = request.query_params.multi_items()
-        person_id = await person_meant(pairs, self.directory, self.base_url, requester.only)
+        person_id = await resolve_patient(pairs, self.directory, self.base_url, requester.only_person_id)
         return await self._history(request, requester, person_id, [type_])
 
     async def history_of_person(self, request: Request) -> Response:
         """Return the versions of all resources of a person of types that the token may read, latest first."""
-        requester = await self.access.caller(request, "Patient", "r")
-        types = [type_ for type_ in CLINICAL if self.access.within(requester, type_, "r") == [()]]
+        requester = await self.access.authorize(request, "Patient", "r")
+        types = [type_ for type_ in CLINICAL if self.access.covered_queries(requester, type_, "r") == [()]]
         return await self._history(request, requester, uuid_of(request.path_params["id"]), types)
 
     async def _history(
@@ -208,7 +208,7 @@ class ClinicalEndpoints:
 
         `letters`: the interactions, as in SMART scopes (c, r, u, d, s). Raises: `Problem` 401 or 403.
         """
-        requester, parameters = await self.access.caller_within(request, type_, letters)
+        requester, parameters = await self.access.authorize_queries(request, type_, letters)
         return requester, None if parameters == [()] else {type_: scope_queries(type_, parameters)}
 
     def _write_response(self, request: Request, result: WriteResult) -> Response:

@@ -12,7 +12,7 @@ from esante.core.fhir.search import Query, Scope
 from esante.core.fhir.store import Version
 from esante.core.storage import Connection
 from esante.core.web import N_, Problem, bad_request
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record.clinical.view import AllowedTypes, ScopeQueries, View
 
 Criteria = tuple[str, str]
@@ -55,9 +55,9 @@ class ResourceMatcher:
         Raises: `Problem` 412 for a search without criteria, 422 for one of another person or with a chain.
         """
         pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
-        if await person_meant(pairs, self._directory, self._base_url, person_id) != person_id:
+        if await resolve_patient(pairs, self._directory, self._base_url, person_id) != person_id:
             raise person_changed("")
-        parameters = [pair for pair in pairs if pair[0] not in NAMING]
+        parameters = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS]
         query = search.parse(type_, parameters, strict=True, base_url=self._base_url)
         if not query.conditions:
             title, remedy = N_("The search is about everything."), N_("Search by an identifier.")

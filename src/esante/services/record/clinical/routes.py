@@ -17,7 +17,7 @@ from esante.core.fhir.rest.outcome import outcome
 from esante.core.fhir.search import parameters, supported
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.types import Json
-from esante.identity.access import Access, StayFace
+from esante.identity.access import Access, StayEndpoints
 from esante.identity.directory import Directory
 from esante.services.record.clinical.directory_references import DirectoryReferences
 from esante.services.record.clinical.encounter_api import EncounterEndpoints
@@ -52,7 +52,7 @@ class ClinicalRoutes(BaseRoute):
         single = ClinicalEndpoints(record.clinical, record.clinical_writer(base_url), directory, access, base_url)
         searches = SearchEndpoints(record.clinical, directory, access, references, base_url)
         operations = EverythingEndpoints(record, searches, access, base_url)
-        encounters = EncounterEndpoints(single, searches, StayFace(access, directory, base_url), access)
+        encounters = EncounterEndpoints(single, searches, StayEndpoints(access, directory, base_url), access)
         self._encounter_endpoints: dict[str, Mapping[str, ASGIApp]] = {
             "type": _by_method(
                 GET=encounters.search, POST=encounters.create, PUT=single.update_match, DELETE=single.delete_match

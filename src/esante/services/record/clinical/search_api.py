@@ -18,7 +18,7 @@ from esante.core.fhir.search import Found, Query, Row
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, bad_request
 from esante.identity.access import Access, Requester
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record import errors
 from esante.services.record.clinical import responses
 from esante.services.record.clinical.directory_references import DirectoryReferences
@@ -46,16 +46,16 @@ class SearchEndpoints:
     async def search(self, request: Request) -> Response:
         """Search a person's resources of a type."""
         type_ = request.path_params["type"]
-        requester, scope_parameters = await self.access.caller_within(request, type_, "s")
+        requester, scope_parameters = await self.access.authorize_queries(request, type_, "s")
         types = self.allowed_types(requester, type_, scope_parameters)
         pairs = request.query_params.multi_items()
-        person_id = await person_meant(pairs, self.directory, self.base_url, requester.only)
+        person_id = await resolve_patient(pairs, self.directory, self.base_url, requester.only_person_id)
         return await self.respond(request, requester, types, person_id, type_)
 
     async def search_compartment(self, request: Request) -> Response:
         """Search the compartment of a patient for resources of a type."""
         type_, id_ = request.path_params["type"], request.path_params["id"]
-        requester, scope_parameters = await self.access.caller_within(request, type_, "s")
+        requester, scope_parameters = await self.access.authorize_queries(request, type_, "s")
         types = self.allowed_types(requester, type_, scope_parameters)
         return await self.respond(request, requester, types, uuid_of(id_), f"Patient/{id_}/{type_}")
 
@@ -74,10 +74,10 @@ class SearchEndpoints:
         """
         type_ = request.path_params["type"]
         pairs = request.query_params.multi_items()
-        parameters = [pair for pair in pairs if pair[0] not in NAMING and pair != _PROVENANCE]
+        parameters = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS and pair != _PROVENANCE]
         strict = "handling=strict" in request.headers.get("prefer", "")
         query = search.parse(type_, parameters, strict=strict, base_url=self.base_url)
-        named = [pair for pair in pairs if pair[0] in NAMING or pair == _PROVENANCE]
+        named = [pair for pair in pairs if pair[0] in PATIENT_PARAMETERS or pair == _PROVENANCE]
         links = {"self": responses.build_url(self.base_url, path, [*named, *query.pairs])}
         if person_id is None:
             return responses.bundle_response("searchset", self._outcome_entries(query), links=links, total=0)
@@ -100,9 +100,12 @@ class SearchEndpoints:
         entries = [self._row_entry(person_id, row, "match", query) for row in found.matches]
         entries += [self._row_entry(person_id, row, "include") for row in found.included]
         others = await self.directory_references.read(
-            found.outside, requester, person_id, lambda type_: self.access.within(requester, type_, "r") == [()]
+            found.outside,
+            requester,
+            person_id,
+            lambda type_: self.access.covered_queries(requester, type_, "r") == [()],
         )
-        if provenance and self.access.within(requester, "Provenance", "r") == [()]:
+        if provenance and self.access.covered_queries(requester, "Provenance", "r") == [()]:
             others += await self.reader.provenances_of(result.view, {row.id for row in found.matches})
         entries += [self._resource_entry(one, "include") for one in others]
         return entries + self._outcome_entries(query, found)
@@ -132,7 +135,7 @@ class SearchEndpoints:
 
     async def provenance(self, request: Request) -> Response:
         """Return the Provenance of one resource, which has the id of that resource."""
-        requester = await self.access.caller(request, "Provenance", "r")
+        requester = await self.access.authorize(request, "Provenance", "r")
         person_id, id_ = logical_id_of(request)
         found = await self.reader.read_provenances(requester, person_id, {id_})
         if not found:
@@ -141,11 +144,11 @@ class SearchEndpoints:
 
     async def provenances(self, request: Request) -> Response:
         """Search the Provenance of resources, by `target` or `_id`."""
-        requester = await self.access.caller(request, "Provenance", "s")
+        requester = await self.access.authorize(request, "Provenance", "s")
         pairs = request.query_params.multi_items()
         targets = _parse_targets(pairs, self.base_url)
-        person_id = await person_meant(
-            [("_id", id_) for id_ in targets] + [pair for pair in pairs if pair[0] in NAMING],
+        person_id = await resolve_patient(
+            [("_id", id_) for id_ in targets] + [pair for pair in pairs if pair[0] in PATIENT_PARAMETERS],
             self.directory,
             self.base_url,
         )
@@ -170,7 +173,7 @@ class SearchEndpoints:
         if known not in self._readable:
             if len(self._readable) > _MAX_CACHED:
                 self._readable.clear()
-            within = {one: self.access.within(requester, one, "r") for one in KEPT}
+            within = {one: self.access.covered_queries(requester, one, "r") for one in KEPT}
             self._readable[known] = {one: scope_queries(one, found) for one, found in within.items() if found}
         return {**self._readable[known], type_: scope_queries(type_, list(scope_parameters))}
 

@@ -14,7 +14,7 @@ from esante.core.storage import Connection, Database, insert, insert_in_batches,
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
-from esante.identity.directory import Directory, person_meant
+from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.changeset import Changeset
@@ -246,7 +246,7 @@ class ClinicalWriter:
     ) -> Version | None:
         """Delete the one resource that a search finds; return None where it finds nothing."""
         pairs = parse_qsl(criteria, keep_blank_values=True)
-        person_id = await person_meant(pairs, self._directory, self._base_url, requester.only)
+        person_id = await resolve_patient(pairs, self._directory, self._base_url, requester.only_person_id)
         if person_id is None:
             return None
         view = await self._reader.load_view(requester, person_id)
@@ -289,7 +289,7 @@ class ClinicalWriter:
         element = CLINICAL[type_].person
         holder = resource.get(element) if element else None
         if holder is None:
-            if requester.only is None:
+            if requester.only_person_id is None:
                 raise bad_request(
                     f"{type_}.{element or 'id'}",
                     N_("The patient is missing."),
@@ -298,8 +298,8 @@ class ClinicalWriter:
                     code="required",
                 )
             if element:
-                resource[element] = {"reference": f"Patient/{requester.only}"}
-            return requester.only
+                resource[element] = {"reference": f"Patient/{requester.only_person_id}"}
+            return requester.only_person_id
         person_id = _literal_person(holder) or await self._find_person(holder)
         if person_id is None:
             raise errors.unknown_person(f"{type_}.{element}")
@@ -314,7 +314,7 @@ class ClinicalWriter:
         identifier = holder.get("identifier") or {}
         if identifier.get("system") and identifier.get("value"):
             pairs.append(("patient.identifier", f"{identifier['system']}|{identifier['value']}"))
-        return await person_meant(pairs, self._directory, self._base_url) if pairs else None
+        return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
     async def lock(self, conn: Connection, view: View, keys: Collection[store.Key]) -> LockedResources:
         """Lock resources that are to be changed, until the end of the transaction."""

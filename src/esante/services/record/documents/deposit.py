@@ -89,7 +89,7 @@ class DepositService:
 
     async def deposit(self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]) -> list[Deposited]:
         """Store documents for one person, all or none (see `Record.deposit`)."""
-        if requester.only not in (None, person_id):
+        if requester.only_person_id not in (None, person_id):
             raise Denied(errors.unknown_person())
         examinations = []
         for index, item in enumerate(items):
@@ -131,7 +131,7 @@ class DepositService:
         author = await self._directory.practitioner(meta.author_id) if is_organization else None
         day = today()
         if author is None or not any(
-            role.organization_id == own.organization_id and role.holds(day) for role in author.roles
+            role.organization_id == own.organization_id and role.is_in_force(day) for role in author.roles
         ):
             raise InvalidContent("author-unknown", place="author")
         return replace(own, kind="practitioner", id=author.id, name=author.name)

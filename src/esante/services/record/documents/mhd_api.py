@@ -103,7 +103,7 @@ class _MhdEndpoints:
 
     async def submit_bundle(self, request: Request) -> Response:
         """Process a batch or transaction, with documents (ITI-65) or without."""
-        await self.access.requester(request)
+        await self.access.authenticate(request)
         must_be_json(request)
         async with self.record.large_bodies.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
@@ -112,7 +112,7 @@ class _MhdEndpoints:
 
     async def _provide_documents(self, request: Request, body: bytes) -> Response:
         """Deposit the documents of a transaction, all or none (ITI-65)."""
-        requester = await self.access.caller(request, "DocumentReference", "c")
+        requester = await self.access.authorize(request, "DocumentReference", "c")
         if len(body) > MAX_BODY:
             raise too_large(MAX_BODY)
         submission = await self.parser.parse_iti65(body, uuid7())
@@ -160,7 +160,7 @@ class _MhdEndpoints:
 
     async def publish_document(self, request: Request) -> Response:
         """Deposit one document inside its DocumentReference (ITI-105)."""
-        requester = await self.access.caller(request, "DocumentReference", "c")
+        requester = await self.access.authorize(request, "DocumentReference", "c")
         must_be_json(request)
         async with self.record.large_bodies.body(request, MAX_BODY) as body:
             submission = await self.parser.parse_iti105(body)
@@ -175,7 +175,7 @@ class _MhdEndpoints:
 
         Nothing else can be changed.
         """
-        requester = await self.access.caller(request, "DocumentReference", "u")
+        requester = await self.access.authorize(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
         must_be_json(request)
         async with self.record.large_bodies.body(request, MAX_BODY) as body:
@@ -202,9 +202,9 @@ class _MhdEndpoints:
 
     async def find_documents(self, request: Request) -> Response:
         """Search the documents of a patient that the requester may see (ITI-67)."""
-        requester = await self.access.caller(request, "DocumentReference", "s")
+        requester = await self.access.authorize(request, "DocumentReference", "s")
         params = SearchParams(request, DOCUMENT_PARAMETERS)
-        search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only)
+        search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only_person_id)
         documents: tuple[Document, ...] = ()
         next_cursor = None
         if search.person_id is not None:
@@ -227,9 +227,9 @@ class _MhdEndpoints:
 
     async def find_lists(self, request: Request) -> Response:
         """Search the submission sets of a patient's documents, the newest first (ITI-66)."""
-        requester = await self.access.caller(request, "List", "s")
+        requester = await self.access.authorize(request, "List", "s")
         params = SearchParams(request, LIST_PARAMETERS)
-        search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only)
+        search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only_person_id)
         sets: dict[str, list[Document]] = {}
         if search.person_id is not None:
             for document in await self._all_documents(requester, search.person_id):
@@ -265,13 +265,13 @@ class _MhdEndpoints:
 
     async def read_document(self, request: Request) -> Response:
         """Return the metadata of a document."""
-        requester = await self.access.caller(request, "DocumentReference", "r")
+        requester = await self.access.authorize(request, "DocumentReference", "r")
         document = await self.record.document(requester, *_keys(request))
         return fhir_response(document_reference(document, self.base_url))
 
     async def read_list(self, request: Request) -> Response:
         """Return a submission set, with the documents that the requester may see."""
-        requester = await self.access.caller(request, "List", "r")
+        requester = await self.access.authorize(request, "List", "r")
         person_id, submission_id = _keys(request)
         visible = await self._all_documents(requester, person_id)
         documents = [document for document in visible if document.submission_id == submission_id]
@@ -281,7 +281,7 @@ class _MhdEndpoints:
 
     async def retrieve_bundle(self, request: Request) -> Response:
         """Return the stored bytes of a FHIR document (ITI-68)."""
-        requester = await self.access.caller(request, "Bundle", "r")
+        requester = await self.access.authorize(request, "Bundle", "r")
         document, content = await self.record.content(
             requester, *_keys(request), matching=lambda document: document.kind == "fhir"
         )
@@ -289,7 +289,7 @@ class _MhdEndpoints:
 
     async def retrieve_binary(self, request: Request) -> Response:
         """Return the stored bytes of any other document, or a Binary for clients that accept FHIR JSON (ITI-68)."""
-        requester = await self.access.caller(request, "Binary", "r")
+        requester = await self.access.authorize(request, "Binary", "r")
         document, content = await self.record.content(
             requester, *_keys(request), matching=lambda document: document.kind != "fhir"
         )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from esante.core.fhir.rest.http import DateRange, SearchParams, token_of
 from esante.core.web import N_, bad_request
-from esante.identity.directory import Directory, person_meant
+from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import rules
 from esante.services.record.categories import LOINC
 from esante.services.record.documents.document_reference import (
@@ -82,7 +82,7 @@ class DocumentSearch:
 
         Raises: `Problem` 400 when there is no person, or a value is invalid.
         """
-        person_id = await person_meant(params.pairs, directory, base_url, default)
+        person_id = await resolve_patient(params.pairs, directory, base_url, default)
         predicates = [*_predicates(params), *await _author_predicates(params, directory, base_url)]
         return cls(person_id, Filters(status=_statuses(params)), tuple(predicates), tuple(_set_predicates(params)))
 

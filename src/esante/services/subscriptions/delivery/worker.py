@@ -128,7 +128,8 @@ class DeliveryWorker:
     async def _attempt(self, claim: Claim) -> None:
         """Send the next notification of a subscription, if there is one and its owner may still subscribe."""
         request = claim.subscription.request
-        owner = await self._access.again(claim.subscription.owner, TOPICS[request.topic].resource, TOPIC_INTERACTIONS)
+        resource = TOPICS[request.topic].resource
+        owner = await self._access.reauthorize(claim.subscription.owner, resource, TOPIC_INTERACTIONS)
         if owner is None:
             await self._lifecycle.turn_off(claim.subscription.id, "not-allowed")
             return

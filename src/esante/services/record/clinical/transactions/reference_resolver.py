@@ -14,7 +14,7 @@ from esante.core.fhir.store.bundle_parser import Item, references_by_search
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Requester
-from esante.identity.directory import NAMING, Directory, person_meant
+from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record import errors
 from esante.services.record.clinical.matching import Criteria
 from esante.services.record.clinical_types import CLINICAL
@@ -77,7 +77,7 @@ class ReferenceResolver:
         if len(persons) > 1:
             title, remedy = N_("The entries are of more than one patient."), N_("Send a transaction for each patient.")
             raise _unresolved(title, remedy)
-        person_id = persons.pop() if persons else requester.only
+        person_id = persons.pop() if persons else requester.only_person_id
         if person_id is None:
             raise _unresolved(N_("The patient is missing."), N_("Name the patient by reference or identifier."))
         resolved = ResolvedReferences(person_id)
@@ -154,8 +154,8 @@ class ReferenceResolver:
         if keys := keys_of(item.id):
             persons.add(keys[0])
         pairs = parse_qsl(item.criteria or "", keep_blank_values=True)
-        if any(name in NAMING for name, _ in pairs):
-            persons.add(await person_meant(pairs, self._directory, self._base_url))
+        if any(name in PATIENT_PARAMETERS for name, _ in pairs):
+            persons.add(await resolve_patient(pairs, self._directory, self._base_url))
         if bytes(item.body) and (type_ := CLINICAL.get(item.type)) and type_.person:
             holder: _Reference | None = getattr(_decode(item), type_.person)
             if holder is not None:
@@ -170,7 +170,7 @@ class ReferenceResolver:
             pairs = [("patient.identifier", dict(parse_qsl(holder.reference.partition("?")[2])).get("identifier", ""))]
         for system, value in _identifiers(holder.identifier):
             pairs.append(("patient.identifier", f"{system}|{value}"))
-        return await person_meant(pairs, self._directory, self._base_url) if pairs else None
+        return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
 
 def _decode(item: Item) -> _PersonElements:

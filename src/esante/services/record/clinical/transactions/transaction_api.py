@@ -101,9 +101,9 @@ class BundleEndpoints:
     async def _caller(self, request: Request, items: Iterable[Item]) -> Requester:
         """Return the requester, whose token allows all entries. Raises: `Problem` 401 or 403."""
         needed = sorted({(item.type, _scope_letters(item)) for item in items if item.type})
-        requesters = [await self.access.caller(request, type_, letters) for type_, letters in needed]
-        bound_to_patient = (requester for requester in requesters if requester.only is not None)
-        return next(bound_to_patient, None) or await self.access.requester(request)
+        requesters = [await self.access.authorize(request, type_, letters) for type_, letters in needed]
+        bound_to_patient = (requester for requester in requesters if requester.only_person_id is not None)
+        return next(bound_to_patient, None) or await self.access.authenticate(request)
 
     async def _batch(self, request: Request, items: list[Item]) -> list[Json]:
         """Send each entry as a request of its own, one after the other; return the response entries."""
@@ -116,7 +116,7 @@ class BundleEndpoints:
                 detail=f"{MAX_BATCH} entries are allowed.",
                 remedy=N_("Please send less at once."),
             )
-        await self.access.requester(request)
+        await self.access.authenticate(request)
         return [await self._single(request, item) for item in items]
 
     async def _single(self, request: Request, item: Item) -> Json:

@@ -1,0 +1,76 @@
+"""The SQL of the reviews of emergency accesses."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from esante.core.storage import Connection, Database, Kind, Table
+
+REVIEW = Table(
+    "access_review",
+    Kind.LOCAL,
+    {
+        "grant_id": "uuid",
+        "person_id": "uuid",
+        "practitioner_id": "uuid",
+        "practitioner": "text",
+        "organization": "text",
+        "reason": "text",
+        "declared_at": "timestamptz",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """The review of an emergency access by operators; pending while `reviewed_at` is None."""
+
+    grant_id: UUID
+    person_id: UUID
+    practitioner_id: UUID
+    practitioner: str
+    organization: str
+    reason: str
+    declared_at: datetime
+    reviewed_at: datetime | None
+    reviewer: str
+    verdict: str
+    note: str
+
+
+_REVIEW = (
+    "SELECT grant_id, person_id, practitioner_id, practitioner, organization, reason, declared_at,"
+    " reviewed_at, reviewer, verdict, note FROM access_review"
+)
+
+
+async def fetch_reviews(db: Database, *, done: bool, before: UUID | None, limit: int) -> list[Review]:
+    """Return reviews that are done, or pending, newest first; with `before` only those of older grants."""
+    rows = await db.fetch(
+        f"{_REVIEW} WHERE (reviewed_at IS NOT NULL) = $1 AND ($2::uuid IS NULL OR grant_id < $2)"
+        " ORDER BY grant_id DESC LIMIT $3",
+        done,
+        before,
+        limit,
+    )
+    return [Review(**row) for row in rows]
+
+
+async def fetch_review(db: Database | Connection, grant_id: UUID, *, lock: bool = False) -> Review | None:
+    """Return the review of a grant, or None; with `lock` its row is locked until the end of the transaction."""
+    row = await db.fetchrow(f"{_REVIEW} WHERE grant_id = $1" + (" FOR UPDATE" if lock else ""), grant_id)
+    return Review(**row) if row else None
+
+
+async def complete_review(
+    conn: Connection, grant_id: UUID, at: datetime, reviewer: str, verdict: str, note: str
+) -> None:
+    """Write the verdict of an operator."""
+    await conn.execute(
+        "UPDATE access_review SET reviewed_at = $2, reviewer = $3, verdict = $4, note = $5 WHERE grant_id = $1",
+        grant_id,
+        at,
+        reviewer,
+        verdict,
+        note,
+    )

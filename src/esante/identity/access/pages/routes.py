@@ -1,0 +1,22 @@
+"""The routes of all pages of access."""
+
+from collections.abc import Mapping
+
+from starlette.routing import Route
+
+from esante.core.journal import Journal
+from esante.identity.access.pages import apps, care, log, oauth, reviews, sharing
+from esante.identity.access.service import Access
+from esante.identity.directory import Directory
+
+
+def page_routes(access: Access, journal: Journal, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
+    """Return the routes of all pages of access; `categories`: the names (msgids) of the categories of documents."""
+    return [
+        *sharing.routes(access, directory),
+        *log.routes(access, journal, categories),
+        *care.routes(access),
+        *reviews.routes(access),
+        *apps.routes(access, directory),
+        *oauth.routes(access, directory),
+    ]

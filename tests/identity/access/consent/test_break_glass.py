@@ -1,0 +1,109 @@
+"""Emergency access and its reviews."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from esante.core.storage import uuid7
+from esante.identity.access import (
+    AccessEvent,
+    Action,
+    Confidentiality,
+    EmergencyDeclared,
+    EmergencyReviewed,
+    Purpose,
+    decide,
+)
+from tests.support.consent import LETTER, access_events, problem_of, read_verdict
+
+
+async def declare(house, requester, patient, reason="Unconscious after a fall", birth_date=date(1970, 5, 17)):
+    return await house.access.emergencies.declare(requester, await house.identifier(patient), birth_date, reason)
+
+
+async def test_declared_emergency_gives_read_grant_and_pending_review(house, journal, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    grant = await declare(house, doctor, patient)
+    restricted, hidden = (
+        replace(LETTER, confidentiality=level) for level in (Confidentiality.RESTRICTED, Confidentiality.HIDDEN)
+    )
+    verdict = await read_verdict(house, patient, doctor, restricted, Purpose.EMERGENCY)
+    assert (verdict.rule, verdict.grant) == ("grant.emergency", grant)
+    assert not (await read_verdict(house, patient, doctor, hidden, Purpose.EMERGENCY)).allowed
+    consent = await house.access.consent(patient.id)
+    now = datetime.now(UTC)
+    assert not decide(consent, doctor, Action.WRITE, LETTER, Purpose.EMERGENCY, now).allowed
+    (event,) = await access_events(journal, patient.id, EmergencyDeclared)
+    assert (event.justification, event.grant_id, event.allowed) == ("Unconscious after a fall", grant.id, True)
+    assert isinstance(event, AccessEvent)
+
+    waiting = [review.grant_id for review, _ in (await house.access.emergencies.list_reviews(house.operator)).items]
+    assert grant.id in waiting
+    await house.access.emergencies.review(house.operator, grant.id, "justified", "called the doctor")
+    assert (
+        await problem_of(house.access.emergencies.review(house.operator, grant.id, "unjustified", ""))
+    ).status == 409
+    done = (await house.access.emergencies.list_reviews(house.operator, done=True)).items
+    assert [(r.verdict, r.note, p.id) for r, p in done if r.grant_id == grant.id] == [
+        ("justified", "called the doctor", patient.id)
+    ]
+    assert await access_events(journal, patient.id, EmergencyReviewed) == [
+        EmergencyReviewed(grant_id=grant.id, verdict="justified")
+    ]
+
+
+async def test_reviews_are_listed_page_by_page(house, fresh):
+    grants = [await declare(house, fresh(house.other_doctor), await house.open_patient()) for _ in range(3)]
+    seen, cursor = [], None
+    while True:
+        page = await house.access.emergencies.list_reviews(house.operator, cursor=cursor, limit=2)
+        seen += [review.grant_id for review, _ in page.items]
+        cursor = page.next
+        if cursor is None:
+            break
+    assert seen[:3] == [grant.id for grant in reversed(grants)]
+    assert len(seen) == len(set(seen))
+    for cursor in ("x", "WyJ4Il0", "WzFd", ""):
+        assert (await problem_of(house.access.emergencies.list_reviews(house.operator, cursor=cursor))).status == 400
+
+
+async def test_refused_emergencies_get_identical_refusals(house, journal, fresh):
+    doctor = house.other_doctor
+    closed, out, blocking, fine = [await house.open_patient() for _ in range(4)]
+    await house.access.lifecycle.change(closed, "close")
+    await house.access.restrictions.set_sharing(out, sharing=False)
+    await house.access.restrictions.block(blocking, "practitioner", doctor.id)
+    problems = [
+        await problem_of(declare(house, replace(doctor, origin="192.0.2.77"), closed)),
+        await problem_of(declare(house, replace(doctor, origin="192.0.2.77"), out)),
+        await problem_of(declare(house, replace(doctor, origin="192.0.2.77"), blocking)),
+        await problem_of(declare(house, fresh(doctor), fine, birth_date=date(1970, 5, 18))),
+        await problem_of(
+            house.access.emergencies.declare(fresh(doctor), "no such number", date(1970, 5, 17), "Unconscious person")
+        ),
+    ]
+    assert {(p.status, p.title, p.detail, p.remedy, p.place) for p in problems} == {
+        (problems[0].status, problems[0].title, problems[0].detail, problems[0].remedy, problems[0].place)
+    }
+    (event,) = await access_events(journal, blocking.id, EmergencyDeclared)
+    assert (event.allowed, event.rule) == (False, "emergency.blocked")
+    assert (await house.access.consent(blocking.id)).grants == ()
+
+
+@pytest.mark.parametrize("reason", ["", "short", " \n\t ", "x" * 501, "\x00" * 50])
+async def test_reason_outside_length_bounds_is_refused(house, fresh, reason):
+    patient = await house.open_patient()
+    assert (await problem_of(declare(house, fresh(house.other_doctor), patient, reason=reason))).status == 400
+    assert (await house.access.consent(patient.id)).grants == ()
+
+
+async def test_declaration_requires_practitioner_and_review_requires_operator(house):
+    patient = await house.open_patient()
+    for other in (patient, house.software, house.operator):
+        assert (await problem_of(declare(house, other, patient))).status == 403
+    for other in (patient, house.doctor):
+        assert (await problem_of(house.access.emergencies.list_reviews(other))).status == 403
+        assert (await problem_of(house.access.emergencies.review(other, uuid7(), "justified", ""))).status == 403
+    assert (await problem_of(house.access.emergencies.review(house.operator, uuid7(), "justified", ""))).status == 404
+    assert (await problem_of(house.access.emergencies.review(house.operator, uuid7(), "maybe", ""))).status == 400

@@ -1,0 +1,46 @@
+"""Pages of operators: reviews of emergencies."""
+
+from lxml import html
+
+from esante.core.storage import uuid7
+from tests.support.portal_browser import page_text
+
+HOSTILE_TEXT = "<script>alert(1)</script>\"'{{7*7}}%(actor)s"
+
+
+async def test_confirmed_emergency_reaches_patient_and_operator_for_review(browse, house):
+    patient = await house.open_patient()
+    doctor = await browse(house.other_doctor)
+    page = await doctor.get("/emergency")
+    assert "told at once" in page_text(page)
+    fields = {
+        "identifier": await house.identifier(patient),
+        "birth_date": "1970-05-17",
+        "reason": f"Unconscious {HOSTILE_TEXT}",
+    }
+    await doctor.submit(page, "/emergency", 400, **fields)
+    assert (await house.access.consent(patient.id)).grants == ()
+    opened = await doctor.submit(page, "/emergency", confirmed="yes", **fields)
+    assert opened.headers["location"] == f"/patients/{patient.id}"
+
+    user = await browse(patient)
+    log = await user.http.get("/log?kind=emergency")
+    assert HOSTILE_TEXT not in log.text
+    assert HOSTILE_TEXT in page_text(html.fromstring(log.text))
+
+    operator = await browse(house.operator)
+    queue = await operator.get("/operator/reviews")
+    (url,) = [found for found in queue.xpath("//main//a/@href") if "reviews/" in found][:1]
+    review = await operator.get(url)
+    assert house.other_doctor.name in page_text(review) and patient.name in page_text(review)
+    token = {"_csrf": review.xpath("//main//input[@name = '_csrf']/@value")[0]}
+    wrong = await operator.http.post(url, data={**token, "verdict": "perhaps"})
+    assert wrong.status_code == 400
+    done = await operator.http.post(url, data={**token, "verdict": "justified", "note": HOSTILE_TEXT})
+    assert done.status_code == 303
+    assert (await operator.http.post(url, data={**token, "verdict": "justified"})).status_code == 409
+    reviewed = await operator.http.get(url)
+    assert HOSTILE_TEXT not in reviewed.text and not html.fromstring(reviewed.text).xpath("//main//form")
+    assert "Justified" in page_text(await operator.get("/operator/reviews?done=1"))
+    await operator.get(f"/operator/reviews/{uuid7()}", 404)
+    await operator.get("/operator/reviews/x", 404)

@@ -1,0 +1,123 @@
+"""Pages of patients about sharing: presence codes, circle, blocks, the state of the record."""
+
+import re
+
+import pytest
+from lxml import html
+
+from esante.core.storage import uuid7
+from tests.support.portal_browser import form_values, page_text
+
+HOSTILE_TEXT = "<script>alert(1)</script>\"'{{7*7}}%(actor)s"
+
+
+async def test_code_gives_access_until_it_is_revoked(browse, house, fresh):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    page = await user.get("/sharing")
+    assert form_values(page, "/sharing/code")["hours"] == "24"
+    response = await user.submit(page, "/sharing/code", 200, hours="168")
+    assert response.headers["cache-control"] == "no-store"
+    shown = html.fromstring(response.text)
+    code = shown.xpath("//*[contains(@class, 'code-card')]//*[contains(concat(' ', @class, ' '), ' code ')]")[0].text
+    assert re.fullmatch(r"\w{4}-\w{4}", code)
+    (qr,) = shown.xpath("//*[contains(@class, 'qr')]//*[local-name() = 'svg']")
+    version_1_with_its_quiet_zone = 21 + 2 * 4
+    assert qr.get("viewbox") == f"0 0 {version_1_with_its_quiet_zone} {version_1_with_its_quiet_zone}"
+    assert qr.get("width") is None
+
+    doctor = await browse(house.doctor)
+    entered = await doctor.submit(await doctor.get("/patients"), "/patients/code", code=code.lower())
+    assert entered.headers["location"] == f"/patients/{patient.id}"
+    listed = await doctor.get(f"/patients?q={patient.name.split()[-1]}")
+    assert patient.name in page_text(listed) and "Presence code" in page_text(listed)
+    assert f"/patients/{patient.id}" in listed.xpath("//table//a/@href")
+
+    sharing = await user.get("/sharing")
+    assert house.doctor.name in page_text(sharing)
+    await user.submit(sharing, "/sharing/revoke")
+    assert "Nobody" in page_text(await user.get("/sharing"))
+    assert patient.name not in page_text(await doctor.get("/patients"))
+
+
+@pytest.mark.parametrize("hours", ["", "0", "-1", "8761", "99999", "1e3", "٢٤", "24; DROP", "x" * 1_000])
+async def test_code_with_an_invalid_duration_is_rejected(browse, house, hours):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    await user.submit(await user.get("/sharing"), "/sharing/code", 400, hours=hours)
+
+
+async def test_practitioner_found_by_name_is_added_to_the_circle(browse, house):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    found = await user.get("/sharing/people?for=circle&q=Weber")
+    assert house.doctor.name in page_text(found) and "Doctor" in page_text(found)
+    assert "restricted ones too" in page_text(found)
+    await user.submit(found, "/sharing/circle")
+    sharing = await user.get("/sharing")
+    assert "Circle" in page_text(sharing) and "until you revoke it" in page_text(sharing)
+    assert "Nobody found" in page_text(await user.get("/sharing/people?for=circle&q=Zzyzx"))
+    await user.get("/sharing/people?for=theft", 404)
+
+
+async def test_organization_is_blocked_and_unblocked(browse, house):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    found = await user.get("/sharing/people?for=block&q=Hôpital")
+    await user.submit(found, "/sharing/block")
+    sharing = await user.get("/sharing")
+    assert house.hospital.name in page_text(sharing)
+    assert (await house.access.consent(patient.id)).blocked == {house.hospital.id}
+    await user.submit(sharing, "/sharing/unblock")
+    assert (await house.access.consent(patient.id)).blocked == frozenset()
+
+
+async def test_record_is_closed_reopened_and_opted_out(browse, house):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    page = await user.get("/sharing")
+    for act, state, sharing in (
+        ("close", "closed", True),
+        ("reopen", "open", True),
+        ("stop", "open", False),
+        ("start", "open", True),
+    ):
+        await user.submit(page, f"/sharing/{act}")
+        consent = await house.access.consent(patient.id)
+        assert (consent.state, consent.sharing) == (state, sharing)
+        page = await user.get("/sharing")
+
+
+async def test_only_an_announced_record_can_be_objected_to(browse, house):
+    patient = await house.patient()
+    user = await browse(patient)
+    assert not (await user.get("/sharing")).xpath("//main//form")
+    await house.access.lifecycle.announce([patient.id])
+    page = await user.get("/sharing")
+    assert "opens by itself" in page_text(page)
+    await user.submit(page, "/sharing/object")
+    assert (await house.access.consent(patient.id)).state == "objected"
+
+
+@pytest.mark.parametrize(
+    ("act", "fields", "status"),
+    [
+        ("explode", {}, 404),
+        ("revoke", {"grant": "x"}, 400),
+        ("revoke", {}, 400),
+        ("revoke", {"grant": str(uuid7())}, 404),
+        ("circle", {"subject": str(uuid7())}, 404),
+        ("circle", {"subject": HOSTILE_TEXT}, 400),
+        ("block", {"subject": str(uuid7()), "kind": "planet"}, 404),
+        ("reopen", {}, 303),
+    ],
+)
+async def test_unexpected_form_is_answered_without_effect(browse, house, act, fields, status):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    page = await user.get("/sharing")
+    token = form_values(page, "/sharing/code")["_csrf"]
+    response = await user.http.post(f"/sharing/{act}", data={"_csrf": token} | fields)
+    assert response.status_code == status
+    assert HOSTILE_TEXT not in response.text
+    assert (await house.access.consent(patient.id)).grants == ()
