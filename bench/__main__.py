@@ -1,4 +1,4 @@
-"""`make bench`: the figures that the project promises, each beside what it is compared with, in one run.
+"""`make bench`: the figures of the performance targets and their comparisons, in one run.
 
     python -m bench [--full] [--seconds N] [PART ...]
 
@@ -20,13 +20,13 @@ from typing import Any
 
 import uvloop
 
-from bench import exports, parts
+from bench import bulk_export, parts
 
-PARTS = {**parts.PARTS, **exports.PARTS}
+PARTS = {**parts.PARTS, **bulk_export.PARTS}
 
 
 def fsync_rate(folder: Path) -> float:
-    """How many times a second this disk syncs 8 KB appended to a file."""
+    """Return how many times a second this disk syncs 8 KB appended to a file."""
     path = folder / "fsync"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     count, end = 0, time.perf_counter() + 1.0
@@ -40,13 +40,13 @@ def fsync_rate(folder: Path) -> float:
 
 
 async def main() -> int:
-    """Run the parts and print their figures; returns the exit status."""
+    """Run the parts and print their figures; return the exit status."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", help=" ".join(PARTS))
     parser.add_argument("--full", action="store_true", help="also with 1,000,000 documents (takes minutes)")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each load")
-    chosen = parser.parse_args()
-    wanted = chosen.parts or list(PARTS)
+    options = parser.parse_args()
+    part_names = options.parts or list(PARTS)
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="esante-bench-") as folder:
         machine = {
@@ -56,9 +56,9 @@ async def main() -> int:
             "fsync_per_second": round(fsync_rate(Path(folder))),
         }
         print("  ".join(f"{name}={value}" for name, value in machine.items()), flush=True)
-        for name in wanted:
+        for name in part_names:
             began = time.perf_counter()
-            found = await PARTS[name](Path(folder) / name, chosen.seconds, chosen.full)
+            found = await PARTS[name](Path(folder) / name, options.seconds, options.full)
             figures[name] = found
             print(f"\n{name} ({time.perf_counter() - began:.0f} s)")
             for line, value in found.items():

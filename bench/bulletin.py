@@ -1,4 +1,4 @@
-"""The bulletin's figures over the lake: one month, 36 months, beside the same figures by SQL on PostgreSQL."""
+"""The indicators of the bulletin over the lake: one month, 36 months, and the same by SQL on PostgreSQL."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from time import perf_counter, process_time
 import asyncpg
 import duckdb
 
-from bench.told import Figures
+from bench.figures import Figures
 from esante.core.storage.embedded import start, stop
 from esante.services.bulletin.compilation.indicator_spec import Recipe
 from esante.services.bulletin.compilation.indicators import Engine, engine, statement
@@ -42,31 +42,31 @@ COPY (
 
 
 async def bulletin(data: Path, seconds: float, full: bool) -> Figures:
-    """Figures of a month of 2.8 million events and of 36 (100,000 each without --full), and PostgreSQL beside."""
+    """Measure a month of 2.8 million events and 36 months (100,000 each without --full), and PostgreSQL."""
     each = 2_780_000 if full else 100_000
     data.mkdir(parents=True)
-    files = _generated(data, each)
+    files = _generate_files(data, each)
     figures: Figures = {"events": f"{each * MONTHS:,} in {MONTHS} months, {sum(_size(f) for f in files):,} bytes"}
     recipe, state = Recipe.packaged(), None
-    with engine(data / "scratch") as looking:
+    with engine(data / "scratch") as lake_engine:
         began, cpu = perf_counter(), process_time()
         for place, file in enumerate(files):
             state, before = data / f"subjects-{place % 2}.parquet", state
-            looking.events([file])
-            looking.fold(before, state)
+            lake_engine.events([file])
+            lake_engine.fold(before, state)
             once, once_cpu = perf_counter(), process_time()
-            _count(looking, recipe, file, state)
+            _count(lake_engine, recipe, file, state)
             month, month_cpu = perf_counter() - once, process_time() - once_cpu
         figures[f"the figures of one month of {each:,}"] = f"{month:.2f} s, {month_cpu:.2f} s of processor time"
         whole, whole_cpu = perf_counter() - began, process_time() - cpu
         figures[f"{MONTHS} months, with the state of records"] = f"{whole:.1f} s, {whole_cpu:.1f} s of processor time"
     figures["most memory"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB"
-    figures |= await _beside(data, files[-1], min(each, 278_000), recipe)
+    figures |= await _measure_postgresql(data, files[-1], min(each, 278_000), recipe)
     return figures
 
 
-def _generated(data: Path, each: int) -> list[Path]:
-    """The lake's files, made straight as Parquet in its layout; uniform chance is the worst case for compression."""
+def _generate_files(data: Path, each: int) -> list[Path]:
+    """Write Parquet files in the layout of the lake; uniform random values are the worst case for compression."""
     files = [data / f"{month}.parquet" for month in range(MONTHS)]
     made = duckdb.connect()
     for place, path in enumerate(files):
@@ -80,15 +80,15 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _count(looking: Engine, recipe: Recipe, file: Path, state: Path) -> None:
-    looking.month([file], state)
+def _count(lake_engine: Engine, recipe: Recipe, file: Path, state: Path) -> None:
+    lake_engine.month([file], state)
     for indicator in recipe.indicators.values():
         if indicator.sql:
-            looking.count(indicator)
+            lake_engine.count(indicator)
 
 
-async def _beside(data: Path, file: Path, count: int, recipe: Recipe) -> Figures:
-    """The same statements on PostgreSQL, over a table with a part of a month's events and an index on their type."""
+async def _measure_postgresql(data: Path, file: Path, count: int, recipe: Recipe) -> Figures:
+    """Measure the same statements on PostgreSQL, over part of a month's events with an index on their type."""
     part = data / "part.csv"
     made = duckdb.connect()
     made.execute(f"COPY (SELECT * FROM '{file}' LIMIT {count}) TO '{part}' (HEADER false, NULLSTR '\\N')")
@@ -102,11 +102,11 @@ async def _beside(data: Path, file: Path, count: int, recipe: Recipe) -> Figures
     wanted = [
         indicator for indicator in recipe.indicators.values() if indicator.sql and "subjects" not in indicator.sql
     ]
-    with engine(data / "scratch") as looking:
-        looking.events([small])
+    with engine(data / "scratch") as lake_engine:
+        lake_engine.events([small])
         began = perf_counter()
-        theirs = {indicator.id: looking.count(indicator) for indicator in wanted}
-        ours = perf_counter() - began
+        counts_by_id = {indicator.id: lake_engine.count(indicator) for indicator in wanted}
+        lake_seconds = perf_counter() - began
     conn = await asyncpg.connect(start(data / "pg").dsn)
     try:
         await conn.execute(f"CREATE TABLE events ({columns}); CREATE INDEX ON events (type)")
@@ -117,15 +117,15 @@ async def _beside(data: Path, file: Path, count: int, recipe: Recipe) -> Figures
             rows = await conn.fetch(statement(indicator))
             total = next((row["value"] for row in rows if not row["breakdown"]), 0)
             if indicator.measure in ("rows", "units"):
-                assert total == theirs[indicator.id][0].value, indicator.id
-        other = perf_counter() - began
+                assert total == counts_by_id[indicator.id][0].value, indicator.id
+        postgresql_seconds = perf_counter() - began
     finally:
         await conn.close()
         stop(data / "pg")
         shutil.rmtree(data / "scratch", ignore_errors=True)
     os.sync()
     return {
-        f"{len(wanted)} figures of {count:,} events here": f"{ours:.2f} s",
-        "the same statements on PostgreSQL": f"{other:.2f} s",
-        "ratio": f"{other / ours:.1f} x",
+        f"{len(wanted)} figures of {count:,} events here": f"{lake_seconds:.2f} s",
+        "the same statements on PostgreSQL": f"{postgresql_seconds:.2f} s",
+        "ratio": f"{postgresql_seconds / lake_seconds:.1f} x",
     }

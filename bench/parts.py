@@ -1,4 +1,4 @@
-"""The parts of the bench: each prepares its own platform, measures, and gives lines with figures."""
+"""The parts of the bench: each prepares a platform, measures, and returns figures by line."""
 
 import timeit
 from collections.abc import Awaitable, Callable
@@ -6,12 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-from bench import clinical
+from bench import clinical_resources
+from bench.bench_world import (
+    BenchWorld,
+    DepositBodies,
+    build_bench_world,
+    fhir_document,
+    open_bench_platform,
+    run_server,
+)
 from bench.bulletin import bulletin
-from bench.client import load, request
-from bench.told import Figures, told
+from bench.figures import Figures, load_figures
+from bench.load_generator import build_request, generate_load
 from bench.validation import validation
-from bench.world import Published, World, fhir_document, make_world, platform_at, serving
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
 from esante.identity.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
@@ -23,67 +30,69 @@ PORT = 8791
 
 
 async def deposit(data: Path, seconds: float, full: bool) -> Figures:
-    """20 KB FHIR documents, all checks and the journal, by 32 clients; then with one commit each."""
-    async with platform_at(data) as platform:
-        world = await make_world(platform, 500)
+    """Measure deposits of 20 KB FHIR documents by 32 clients, with all checks and the journal; then without group commit."""
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, 500)
         document = fhir_document()
         figures: Figures = {"document": f"{len(document):,} bytes"}
-        async with serving(data, PORT) as base:
-            shared = await load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=seconds)
-        async with serving(data, PORT + 1, group_commit="0") as base:
-            each = await load(base, _deposits(base, world, document, 1 << 40), clients=CLIENTS, seconds=seconds)
-    figures |= told("group commit", shared) | told("one commit per request", each)
+        async with run_server(data, PORT) as base:
+            shared = await generate_load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=seconds)
+        async with run_server(data, PORT + 1, group_commit="0") as base:
+            each = await generate_load(
+                base, _deposits(base, world, document, 1 << 40), clients=CLIENTS, seconds=seconds
+            )
+    figures |= load_figures("group commit", shared) | load_figures("one commit per request", each)
     figures["ratio"] = f"{shared.rate / each.rate:.1f} x"
     return figures
 
 
-def _deposits(base: str, world: World, document: bytes, first: int) -> Callable[[int], bytes]:
+def _deposits(base: str, world: BenchWorld, document: bytes, first: int) -> Callable[[int], bytes]:
     headers = {"Content-Type": "application/fhir+json"}
-    published = Published(document)
+    bodies = DepositBodies(document)
 
     def make(number: int) -> bytes:
         person = world.persons[number % len(world.persons)]
-        body = published.body(person, first + number)
-        return request("POST", f"{base}/fhir/DocumentReference", world.hospital_token, body, headers)
+        body = bodies.body(person, first + number)
+        return build_request("POST", f"{base}/fhir/DocumentReference", world.hospital_token, body, headers)
 
     return make
 
 
 async def read(data: Path, seconds: float, full: bool) -> Figures:
-    """Reading a document with decision and journal, by 32 clients."""
-    async with platform_at(data) as platform:
-        world = await make_world(platform, 200)
+    """Measure reads of a document by 32 clients, with decision and journal."""
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, 200)
         document = fhir_document()
-        async with serving(data, PORT) as base:
-            await load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=3)
+        async with run_server(data, PORT) as base:
+            await generate_load(base, _deposits(base, world, document, 1), clients=CLIENTS, seconds=3)
             rows = await platform.db.fetch("SELECT person_id, document_id AS id FROM document LIMIT 1000")
             urls = [f"{base}/fhir/Bundle/{row['person_id'].hex}{row['id'].hex}" for row in rows]
-            made = [request("GET", url, world.doctor_token) for url in urls]
-            result = await load(base, lambda i: made[i % len(made)], clients=CLIENTS, seconds=seconds)
-    return told("read", result)
+            made = [build_request("GET", url, world.doctor_token) for url in urls]
+            result = await generate_load(base, lambda i: made[i % len(made)], clients=CLIENTS, seconds=seconds)
+    return load_figures("read", result)
 
 
 async def timeline(data: Path, seconds: float, full: bool) -> Figures:
-    """The list of a person with 500 documents, with 10,000 documents in the database and with more."""
+    """Measure the list of a person with 500 documents, among 10,000 documents in the database and among more."""
     figures: Figures = {}
-    async with platform_at(data) as platform:
-        world = await make_world(platform, 2_000)
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, 2_000)
         person, p95 = world.persons[0], {}
         for total in (10_000, *([1_000_000] if full else [100_000])):
             await _fill(platform, world, total)
-            async with serving(data, PORT) as base:
+            async with run_server(data, PORT) as base:
                 url = f"{base}/fhir/DocumentReference?patient={person}&_count=200"
-                made = request("GET", url, world.doctor_token)
-                result = await load(base, lambda _, made=made: made, clients=1, seconds=seconds)
+                made = build_request("GET", url, world.doctor_token)
+                result = await generate_load(base, lambda _, made=made: made, clients=1, seconds=seconds)
             p95[total] = result.percentile(0.95)
-            figures |= told(f"{total:,} documents, a page of 200 of 500", result)
+            figures |= load_figures(f"{total:,} documents, a page of 200 of 500", result)
     few, many = sorted(p95)
     figures["ratio of p95"] = f"{p95[many] / p95[few]:.2f} x"
     return figures
 
 
-async def _fill(platform, world: World, total: int) -> None:
-    """Documents as rows: 500 of the first person, the others evenly."""
+async def _fill(platform, world: BenchWorld, total: int) -> None:
+    """Insert rows of documents: 500 of the first person, the rest evenly over the others."""
     have = await platform.db.fetchval("SELECT count(*) FROM document")
     sample = await platform.db.fetchrow("SELECT * FROM document LIMIT 1")
     if sample is None:
@@ -124,8 +133,8 @@ async def _fill(platform, world: World, total: int) -> None:
     await platform.db.fetch("ANALYZE document")
 
 
-async def decide_(data: Path, seconds: float, full: bool) -> Figures:
-    """The decision alone, for a record with six grants."""
+async def decision(data: Path, seconds: float, full: bool) -> Figures:
+    """Measure the access decision alone, for a record with six grants."""
     me, person, now = uuid7(), uuid7(), datetime.now(UTC)
     holders = [*(uuid7() for _ in range(5)), me]
     grants = tuple(
@@ -149,9 +158,9 @@ async def decide_(data: Path, seconds: float, full: bool) -> Figures:
 
 
 async def verify(data: Path, seconds: float, full: bool) -> Figures:
-    """The whole journal recomputed, from a cold process."""
+    """Measure the verification of the whole journal, with cold caches."""
     count = 1_000_000 if full else 400_000
-    async with platform_at(data) as platform:
+    async with open_bench_platform(data) as platform:
         persons = [uuid7() for _ in range(5_000)]
         actor = Actor(
             kind="practitioner", id=uuid7(), name="Dr Mesure", role="doctor", organization="Clinique de mesure"
@@ -171,7 +180,8 @@ async def verify(data: Path, seconds: float, full: bool) -> Figures:
         began = perf_counter()
         sealed = await platform.journal.sealer.seal_all()
         sealing = perf_counter() - began
-        await platform.db.fetch("VACUUM ANALYZE")  # as autovacuum has long done with all but the newest entries
+        # By the time of a verification, autovacuum has done this for all but the newest entries.
+        await platform.db.fetch("VACUUM ANALYZE")
         began = perf_counter()
         report = await platform.journal.verify(platform.dsn)
         took = perf_counter() - began
@@ -187,11 +197,11 @@ PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
     "deposit": deposit,
     "read": read,
     "timeline": timeline,
-    "decide": decide_,
+    "decide": decision,
     "verify": verify,
     "validation": validation,
-    "create": clinical.create,
-    "load": clinical.load,
-    "clinical": clinical.clinical,
+    "create": clinical_resources.create,
+    "load": clinical_resources.load,
+    "clinical": clinical_resources.clinical,
     "bulletin": bulletin,
 }

@@ -1,4 +1,4 @@
-"""Validation beside other libraries: the same Bundle of 100 entries and about 130 KB, all in one run."""
+"""Validation compared with other libraries: the same Bundle of 100 entries and about 130 KB, in one run."""
 
 import gc
 import gzip
@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-from bench.told import Figures
-from bench.world import fhir_document
+from bench.bench_world import fhir_document
+from bench.figures import Figures
 from esante.core.fhir import accept, check, compile_path, decode
 from esante.core.fhir.definitions import search_parameters
 from esante.core.fhir.validation import invariants
@@ -37,15 +37,20 @@ Work = Callable[[], object]
 
 
 async def validation(data: Path, seconds: float, full: bool) -> Figures:
-    """Parsing, the fast pass, the whole check and the constraints; the peers; FHIRPath beside fhirpathpy."""
+    """Measure parsing, the fast pass, the whole check and the constraints; other libraries; FHIRPath."""
     name, bundle = _bundle()
     resource = decode(bundle)
-    paths = [(p.expression, found) for found in _kinds(resource) for p in search_parameters() if _is_of(p, found)]
+    paths = [
+        (p.expression, found)
+        for found in _first_of_each_type(resource)
+        for p in search_parameters()
+        if _applies_to(p, found)
+    ]
     document = fhir_document()
     check(bundle, invariants=True)
     gc.collect()
     gc.freeze()  # as the server does when it starts
-    own = _least(
+    own = _measure_least(
         {
             "orjson": lambda: orjson.loads(bundle),
             "accept": lambda: accept(bundle),
@@ -63,15 +68,17 @@ async def validation(data: Path, seconds: float, full: bool) -> Figures:
         ("the whole check", "check"),
         ("the constraints of R4 alone", "constraints"),
     ):
-        figures[line] = _beside(own[key], own["orjson"])
-    figures[f"the whole check of a document of {len(document):,} bytes"] = _beside(
+        figures[line] = _relative_to_parsing(own[key], own["orjson"])
+    figures[f"the whole check of a document of {len(document):,} bytes"] = _relative_to_parsing(
         own["document"], own["document parsed"]
     )
-    return figures | _peers(bundle, paths, own, seconds)
+    return figures | _measure_other_libraries(bundle, paths, own, seconds)
 
 
-def _peers(bundle: bytes, paths: list[tuple[str, Any]], own: dict[str, float], seconds: float) -> Figures:
-    """The same by other libraries, each beside `orjson` in its own process; the reason when they could not run."""
+def _measure_other_libraries(
+    bundle: bytes, paths: list[tuple[str, Any]], own: dict[str, float], seconds: float
+) -> Figures:
+    """Measure other libraries, relative to `orjson` in the same process; or return why they could not run."""
     job = {
         "bundle": bundle.decode(),
         "seconds": seconds / 6,
@@ -79,7 +86,7 @@ def _peers(bundle: bytes, paths: list[tuple[str, Any]], own: dict[str, float], s
         "faults": {k: json.dumps(v) for k, v in FAULTS.items()},
     }
     try:
-        python = _environment()
+        python = _python_with_libraries()
         done = subprocess.run(
             [python, ROOT / "bench" / "peers.py"],
             input=orjson.dumps(job, default=float),
@@ -88,37 +95,41 @@ def _peers(bundle: bytes, paths: list[tuple[str, Any]], own: dict[str, float], s
         )
     except (OSError, subprocess.CalledProcessError) as error:
         return {"other libraries": f"NOT MEASURED: {error}"}
-    theirs = json.loads(done.stdout)
+    others = json.loads(done.stdout)
     figures: Figures = {}
     for name in ("fhir.resources", "fhirkit-rs"):
-        ratio = theirs[name] / theirs["orjson"]
+        ratio = others[name] / others["orjson"]
         times = ratio / (own["accept"] / own["orjson"]), ratio / (own["check"] / own["orjson"])
-        taken = "" if name in theirs["accepted"] else ", and refuses the Bundle"
+        taken = "" if name in others["accepted"] else ", and refuses the Bundle"
         figures[name] = (
-            f"{_beside(theirs[name], theirs['orjson'])}: {times[0]:.1f} x ours, {times[1]:.1f} x our check{taken}"
+            f"{_relative_to_parsing(others[name], others['orjson'])}: {times[0]:.1f} x ours, {times[1]:.1f} x our check{taken}"
         )
     caught = {
         "esante": [k for k, v in FAULTS.items() if not check(orjson.dumps(v), invariants=True).ok],
-        **theirs["caught"],
+        **others["caught"],
     }
     for name, faults in caught.items():
         figures[f"{name} misses"] = "; ".join(k for k in FAULTS if k not in faults) or "none of the faults tried"
-    return figures | _expressions(paths, theirs["fhirpathpy"], seconds)
+    return figures | _expressions(paths, others["fhirpathpy"], seconds)
 
 
-def _expressions(paths: list[tuple[str, Any]], theirs: list[float | None], seconds: float) -> Figures:
-    """Search parameters' expressions, those that both can evaluate."""
-    both = [(*pair, took) for pair, took in zip(paths, theirs, strict=True) if took is not None]
+def _expressions(paths: list[tuple[str, Any]], others: list[float | None], seconds: float) -> Figures:
+    """Measure the expressions of search parameters that both libraries can evaluate."""
+    both = [
+        (*pair, seconds_taken) for pair, seconds_taken in zip(paths, others, strict=True) if seconds_taken is not None
+    ]
     compiled = [(compile_path(path, resource["resourceType"]), resource) for path, resource, _ in both]
-    ours = [_least({"": lambda f=f, r=r: f.evaluate(r)}, seconds / 400)[""] for f, r in compiled]
+    ours = [_measure_least({"": lambda f=f, r=r: f.evaluate(r)}, seconds / 400)[""] for f, r in compiled]
     line = f"{len(both)} expressions of search parameters, each"
-    peer = mean(took for *_, took in both)
+    peer = mean(seconds_taken for *_, seconds_taken in both)
     return {line: f"{mean(ours):.1f} µs; fhirpathpy {peer:.0f} µs, {peer / mean(ours):.0f} x"}
 
 
 def _bundle() -> tuple[str, bytes]:
-    """The first hundred entries of a Synthea transaction, of that which comes nearest to the size; without them a
-    document of our own."""
+    """Return name and bytes of the first hundred entries of the Synthea transaction nearest to the size.
+
+    Without Synthea, a document of our own.
+    """
     found = []
     for file in sorted(SYNTHEA.glob("*.json.gz")):
         bundle = orjson.loads(gzip.decompress(file.read_bytes()))
@@ -129,42 +140,41 @@ def _bundle() -> tuple[str, bytes]:
     return min(found, key=lambda each: abs(len(each[1]) - SIZE))
 
 
-def _kinds(bundle: dict[str, Any]) -> list[dict[str, Any]]:
-    """The first resource of each type in the Bundle."""
+def _first_of_each_type(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the first resource of each type in the Bundle."""
     return list({entry["resource"]["resourceType"]: entry["resource"] for entry in reversed(bundle["entry"])}.values())
 
 
-def _is_of(parameter: Any, resource: dict[str, Any]) -> bool:
+def _applies_to(parameter: Any, resource: dict[str, Any]) -> bool:
     return (
         resource["resourceType"] in parameter.base and parameter.expression and "resolve()" not in parameter.expression
     )
 
 
-def _least(works: dict[str, Work], seconds: float) -> dict[str, float]:
-    """Processor time of each in microseconds, the least that was seen; they take turns, so that all meet the same
-    moments."""
-    counts = {name: _fitting(work) for name, work in works.items()}
+def _measure_least(works: dict[str, Work], seconds: float) -> dict[str, float]:
+    """Return the least processor time of each work in microseconds; they take turns, so that all meet the same load."""
+    counts = {name: _calls_per_millisecond(work) for name, work in works.items()}
     best = dict.fromkeys(works, float("inf"))
     end = time.perf_counter() + seconds
     while True:
         for name, work in works.items():
             best[name] = min(best[name], timeit(work, timer=time.process_time, number=counts[name]) / counts[name])
         if time.perf_counter() > end:
-            return {name: took * 1e6 for name, took in best.items()}
+            return {name: seconds_taken * 1e6 for name, seconds_taken in best.items()}
 
 
-def _fitting(work: Work) -> int:
-    """How often to call for about a millisecond; what is made on first use is made here."""
+def _calls_per_millisecond(work: Work) -> int:
+    """Return the number of calls for about a millisecond; calls once, for what is created on first use."""
     work()
     return max(1, int(0.001 / timeit(work, timer=time.process_time, number=1)))
 
 
-def _beside(took: float, parse: float) -> str:
-    return f"{took:,.0f} µs, {took / parse:.2f} x orjson"
+def _relative_to_parsing(seconds_taken: float, parse: float) -> str:
+    return f"{seconds_taken:,.0f} µs, {seconds_taken / parse:.2f} x orjson"
 
 
-def _environment() -> Path:
-    """The Python of an environment with the other libraries, kept in the user's cache; made when it is not there."""
+def _python_with_libraries() -> Path:
+    """Return the Python of an environment with the other libraries, created in the user's cache when missing."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = cache / "esante-bench" / digest

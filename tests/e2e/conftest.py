@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a demo that is served, a small world to copy, a browser."""
+"""A served demo, a small world to copy, and a browser for the end-to-end tests."""
 
 import asyncio
 import shutil
@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e.browsers import chromium
-from tests.e2e.demos import Demo, load_demo, people_of
-from tests.e2e.processes import Server
-from tests.e2e.worlds import World, make_world
+from tests.support.demo_server import DemoServer, list_demo_people, serve_demo
+from tests.support.processes import Server
+from tests.support.small_world import SmallWorld, build_small_world
+from tests.support.visitors import chromium
 
 PERSONS = 33
 DEMO_PERSONS = 60
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo country of 60 persons, loaded and served once."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """The demo with 60 persons, loaded and served once."""
     data = tmp_path_factory.mktemp("demo") / "data"
-    server = load_demo(data, DEMO_PERSONS)
+    server = serve_demo(data, DEMO_PERSONS)
     try:
-        yield Demo(server, people_of(data))
+        yield DemoServer(server, list_demo_people(data))
     finally:
         server.stop()
         shutil.rmtree(data, ignore_errors=True)
@@ -38,27 +38,27 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A small world in a data folder that no server runs on: copies of it begin alike."""
-    return asyncio.run(make_world(tmp_path_factory.mktemp("template") / "data", PERSONS))
+def template(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
+    """A small world in a data folder without a server, to be copied."""
+    return asyncio.run(build_small_world(tmp_path_factory.mktemp("template") / "data", PERSONS))
 
 
 @pytest.fixture
-def world(template: World, tmp_path: Path) -> Iterator[World]:
-    """A copy of the small world, this test's own."""
-    yield copy_of(template, tmp_path / "data")
+def world(template: SmallWorld, tmp_path: Path) -> Iterator[SmallWorld]:
+    """A copy of the small world for one test."""
+    yield copy_world(template, tmp_path / "data")
     shutil.rmtree(tmp_path / "data", ignore_errors=True)
 
 
-def copy_of(world: World, data: Path) -> World:
-    """The same world in another data folder."""
+def copy_world(world: SmallWorld, data: Path) -> SmallWorld:
+    """Copy a world to another data folder."""
     shutil.copytree(world.data, data, symlinks=True)
     return replace(world, data=data)
 
 
 @pytest.fixture
 def serving() -> Iterator[list[Server]]:
-    """Servers put in here are ended after the test, whatever happened."""
+    """A list of servers that are stopped after the test."""
     servers: list[Server] = []
     yield servers
     for server in servers:

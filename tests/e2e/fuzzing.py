@@ -1,4 +1,4 @@
-"""Requests made up at random for every FHIR face: of what /metadata lists, with values that are right, nearly right or
+"""Requests resource up at random for every FHIR face: of what /metadata lists, with values that are right, nearly right or
 hostile. The same seed makes the same requests, as long as the answers, of which ids are taken, are the same."""
 
 import copy
@@ -9,19 +9,19 @@ from typing import Any
 
 import orjson
 
+from esante.core.types import Json
 from esante.services.record import CLINICAL
 from tests.support.clinical_resources import MINIMAL_RESOURCES
 
-Json = dict[str, Any]
 FHIR, PATCH, FORM = "application/fhir+json", "application/json-patch+json", "application/x-www-form-urlencoded"
-#: Texts that mean nothing good anywhere.
+#: Hostile texts for any place.
 HOSTILE = (
     "", " ", "%", "%00", "\x00", "\n", "é", "\U0001f4a9", "\ufffe", "\u202e", "'", '"', "';DROP TABLE journal;--", "$1",
     "{}", "[]", "null", "NaN", "-1", "0", "1e999", "-0", "9" * 30, "0x10", "../../etc/passwd", "<script>", "${7*7}",
     "a" * 5_000, "|", "||", "\\", "\\,", ",", ",,,", "$", "$$", "a$b$c", "urn:x|", "|a", "*", "?", "&", "#", "+",
     "Patient/", "Patient/../x", "Nothing/1", "http://", "http://a/b?c=d", "urn:uuid:", ":", "eq", "ge", "ap", "sa2020",
 )  # fmt: skip
-RIGHT = {
+VALID_VALUES = {
     "date": ("2020", "ge2020-01", "lt2021-02-03T04:05:06Z", "ap2024-02-29", "ne0001", "eb9999-12-31", "sa1900", "2020-13"),
     "number": ("1", "gt1.50", "1e2", "le-3", "ap0", "1e400", "1e-400"),
     "quantity": ("5", "lt5|http://unitsofmeasure.org|mg", "ap1e2||cm", "5|x|y|z", "1e300|http://unitsofmeasure.org|kg"),
@@ -36,7 +36,7 @@ MODIFIERS = (
     "missing", "exact", "contains", "text", "not", "in", "not-in", "of-type", "identifier", "above", "below", "Patient",
     "Nothing", "",
 )  # fmt: skip
-COMMON = (
+COMMON_PARAMETERS = (
     "_count", "_sort", "_include", "_revinclude", "_elements", "_summary", "_total", "_cursor", "_filter", "_contained",
     "_format", "_pretty", "_since", "_at", "_type", "_query", "_list", "start", "end", "patient", "subject", "_has",
 )  # fmt: skip
@@ -60,8 +60,8 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
-class Shot:
-    """A request."""
+class FuzzRequest:
+    """A request to the FHIR API, and its sender."""
 
     method: str
     path: str
@@ -71,41 +71,44 @@ class Shot:
     by: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.by}: {self.method} {self.path} {list(self.pairs)!r:.400} {dict(self.headers)!r:.300}"
-        return f"{told} {self.body[:600]!r}" if self.body else told
+        description = f"{self.by}: {self.method} {self.path} {list(self.pairs)!r:.400} {dict(self.headers)!r:.300}"
+        return f"{description} {self.body[:600]!r}" if self.body else description
 
 
 @dataclass
 class Fuzzer:
-    """Makes requests up. `statement` is rest[0] of /metadata, `persons` are those to write about, `ids` what is known
-    of each type and may be seen or not."""
+    """Generates requests.
+
+    `statement` is rest[0] of /metadata, `persons` are the subjects, `senders` the names of accounts, `ids` the known ids
+    of each type, visible to the sender or not.
+    """
 
     seed: int
     statement: Json
     persons: Sequence[str]
-    askers: Sequence[str]
+    senders: Sequence[str]
     ids: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.types = {one["type"]: one for one in self.statement["resource"]}
-        self._shapes: list[tuple[int, Callable[[], Shot]]] = [
+        self._shapes: list[tuple[int, Callable[[], FuzzRequest]]] = [
             (30, self._search),
             (20, self._instance),
             (18, self._create),
-            (10, self._change),
+            (10, self._modify),
             (8, self._operation),
             (8, self._bundle),
-            (4, self._odd),
+            (4, self._arbitrary),
         ]
 
-    def shot(self) -> Shot:
-        """The next request."""
+    def next_request(self) -> FuzzRequest:
+        """Return the next request."""
         weights = [weight for weight, _ in self._shapes]
         return self.random.choices([shape for _, shape in self._shapes], weights)[0]()
 
     def learn(self, answer: Any) -> None:
-        """Take the ids out of an answer: later requests are about them."""
+        """Remember the ids in a response for later requests."""
         if not isinstance(answer, dict):
             return
         for entry in answer.get("entry", ())[:20]:
@@ -120,54 +123,54 @@ class Fuzzer:
     def _pick(self, among: Sequence[Any]) -> Any:
         return self.random.choice(among)
 
-    def _chance(self, share: float) -> bool:
+    def _draw(self, share: float) -> bool:
         return self.random.random() < share
 
     def _type(self) -> str:
-        if self._chance(0.04):
+        if self._draw(0.04):
             return str(self._pick(("Basic", "Nothing", "Resource", "observation", *HOSTILE)))
         return str(self._pick(list(self.types)))
 
     def _id(self, type_: str) -> str:
         known = self.ids.get(type_)
-        if known and self._chance(0.7):
+        if known and self._draw(0.7):
             return str(self._pick(known))
-        if self._chance(0.5):
+        if self._draw(0.5):
             return str(self._pick([one for ids in self.ids.values() for one in ids] + list(self.persons)))
         return str(self._pick(("0" * 64, "1", "f" * 64, "A.b-c", *HOSTILE)))
 
     def _value(self, kind: str) -> str:
-        if self._chance(0.25):
+        if self._draw(0.25):
             return str(self._pick(HOSTILE))
-        if kind == "reference" and self._chance(0.6):
+        if kind == "reference" and self._draw(0.6):
             type_ = self._pick(list(self.types))
             return f"{type_}/{self._id(type_)}"
-        found = self._pick(RIGHT.get(kind, RIGHT["token"]))
-        return f"{found},{self._value(kind)}" if self._chance(0.1) else str(found)
+        found = self._pick(VALID_VALUES.get(kind, VALID_VALUES["token"]))
+        return f"{found},{self._value(kind)}" if self._draw(0.1) else str(found)
 
     def _parameter(self, type_: str) -> tuple[str, str]:
-        """A parameter of a search of a type, and a value."""
-        told = self._pick(self.types.get(type_, {}).get("searchParam") or [{"name": "code", "type": "token"}])
-        if self._chance(0.2):
+        """Return a search parameter of a type, and a value."""
+        description = self._pick(self.types.get(type_, {}).get("searchParam") or [{"name": "code", "type": "token"}])
+        if self._draw(0.2):
             return self._common(type_)
-        name = told["name"]
-        if self._chance(0.15):
+        name = description["name"]
+        if self._draw(0.15):
             name += f":{self._pick(MODIFIERS)}"
-        if told["type"] == "reference" and self._chance(0.25):
+        if description["type"] == "reference" and self._draw(0.25):
             name += f".{self._pick(('code', 'identifier', 'name', 'subject.code', '_id', 'x', '_has:Observation:subject:code'))}"
-        if self._chance(0.05):
+        if self._draw(0.05):
             other = self._pick(list(self.types))
             name = f"_has:{other}:{self._parameter(other)[0]}:{self._parameter(other)[0]}"
-        return name, self._value(told["type"])
+        return name, self._value(description["type"])
 
     def _common(self, type_: str) -> tuple[str, str]:
-        name = str(self._pick(COMMON))
-        told = self.types.get(type_, {})
+        name = str(self._pick(COMMON_PARAMETERS))
+        description = self.types.get(type_, {})
         values: dict[str, Sequence[str]] = {
             "_count": ("0", "1", "2", "200", "1000", "-1", "9" * 12),
-            "_sort": tuple(one["name"] for one in told.get("searchParam", ())) or ("x",),
-            "_include": told.get("searchInclude") or ("*",),
-            "_revinclude": told.get("searchRevInclude") or ("*",),
+            "_sort": tuple(one["name"] for one in description.get("searchParam", ())) or ("x",),
+            "_include": description.get("searchInclude") or ("*",),
+            "_revinclude": description.get("searchRevInclude") or ("*",),
             "_elements": ("id", "code,status", "x.y", "meta"),
             "_summary": ("true", "text", "data", "count", "false"),
             "_total": ("none", "accurate", "estimate"),
@@ -176,40 +179,40 @@ class Fuzzer:
             "_pretty": ("true", "false"),
             "patient": tuple(self.persons),
             "subject": tuple(f"Patient/{one}" for one in self.persons),
-            "_since": RIGHT["date"],
-            "start": RIGHT["date"],
-            "end": RIGHT["date"],
+            "_since": VALID_VALUES["date"],
+            "start": VALID_VALUES["date"],
+            "end": VALID_VALUES["date"],
         }
-        value = self._pick(values.get(name, HOSTILE)) if self._chance(0.8) else self._pick(HOSTILE)
-        return name, ("-" if name == "_sort" and self._chance(0.4) else "") + str(value)
+        value = self._pick(values.get(name, HOSTILE)) if self._draw(0.8) else self._pick(HOSTILE)
+        return name, ("-" if name == "_sort" and self._draw(0.4) else "") + str(value)
 
     def _pairs(self, type_: str, most: int = 4) -> list[tuple[str, str]]:
-        named = [("patient", self._pick(self.persons))] if self._chance(0.7) else []
+        named = [("patient", self._pick(self.persons))] if self._draw(0.7) else []
         return named + [self._parameter(type_) for _ in range(self.random.randint(0, most))]
 
     def _headers(self, content: str = "") -> dict[str, str]:
         found = {"Content-Type": content} if content else {}
-        while self._chance(0.15):
+        while self._draw(0.15):
             name = self._pick(list(HEADERS))
             found[name] = self._pick(HEADERS[name])
         return found
 
-    def _shot(
+    def _request(
         self, method: str, path: str, pairs: Sequence[tuple[str, str]] = (), content: str = "", body: Any = None
-    ) -> Shot:
-        return Shot(method, path, pairs, self._headers(content), body, str(self._pick(self.askers)))
+    ) -> FuzzRequest:
+        return FuzzRequest(method, path, pairs, self._headers(content), body, str(self._pick(self.senders)))
 
     # The kinds of requests
 
-    def _search(self) -> Shot:
+    def _search(self) -> FuzzRequest:
         type_ = self._type()
-        path = type_ if self._chance(0.85) else f"Patient/{self._pick(self.persons)}/{type_}"
-        if self._chance(0.2):
+        path = type_ if self._draw(0.85) else f"Patient/{self._pick(self.persons)}/{type_}"
+        if self._draw(0.2):
             form = "&".join(f"{name}={value}" for name, value in self._pairs(type_))
-            return self._shot("POST", f"{path}/_search", (), FORM, form.encode("utf-8", "replace"))
-        return self._shot("GET", path, self._pairs(type_))
+            return self._request("POST", f"{path}/_search", (), FORM, form.encode("utf-8", "replace"))
+        return self._request("GET", path, self._pairs(type_))
 
-    def _instance(self) -> Shot:
+    def _instance(self) -> FuzzRequest:
         type_ = self._type()
         id_ = self._id(type_)
         version = self._pick(("1", "2", "0", "x", id_[:32], "9" * 25))
@@ -217,30 +220,32 @@ class Fuzzer:
             (f"{type_}/{id_}", f"{type_}/{id_}", f"{type_}/{id_}/_history", f"{type_}/{id_}/_history/{version}",
              f"{type_}/_history", f"Patient/{self._pick(self.persons)}/_history")
         )  # fmt: skip
-        pairs = [self._common(type_)] if self._chance(0.3) else []
-        return self._shot(self._pick(("GET", "GET", "GET", "HEAD")), path, pairs)
+        pairs = [self._common(type_)] if self._draw(0.3) else []
+        return self._request(self._pick(("GET", "GET", "GET", "HEAD")), path, pairs)
 
-    def _create(self) -> Shot:
+    def _create(self) -> FuzzRequest:
         type_ = str(self._pick(list(MINIMAL_RESOURCES)))
-        if self._chance(0.15):
-            return self._shot("POST", "DocumentReference", (), FHIR, self._bytes(self._document()))
-        return self._shot("POST", type_, (), FHIR, self._bytes(self._resource(type_)))
+        if self._draw(0.15):
+            return self._request("POST", "DocumentReference", (), FHIR, self._faulty_json(self._document()))
+        return self._request("POST", type_, (), FHIR, self._faulty_json(self._resource(type_)))
 
-    def _change(self) -> Shot:
+    def _modify(self) -> FuzzRequest:
         type_ = str(self._pick([one for one in MINIMAL_RESOURCES if self.ids.get(one)] or list(MINIMAL_RESOURCES)))
         id_ = self._id(type_)
         match self.random.randrange(5):
             case 0:
-                return self._shot("DELETE", f"{type_}/{id_}")
+                return self._request("DELETE", f"{type_}/{id_}")
             case 1:
-                return self._shot("PATCH", f"{type_}/{id_}", (), PATCH, self._bytes(self._operations()))
+                return self._request("PATCH", f"{type_}/{id_}", (), PATCH, self._faulty_json(self._patch_operations()))
             case 2:
-                return self._shot("DELETE", type_, self._pairs(type_, 2))
+                return self._request("DELETE", type_, self._pairs(type_, 2))
             case 3:
-                return self._shot("PUT", type_, self._pairs(type_, 2), FHIR, self._bytes(self._resource(type_)))
-        return self._shot("PUT", f"{type_}/{id_}", (), FHIR, self._bytes(self._resource(type_) | {"id": id_}))
+                return self._request(
+                    "PUT", type_, self._pairs(type_, 2), FHIR, self._faulty_json(self._resource(type_))
+                )
+        return self._request("PUT", f"{type_}/{id_}", (), FHIR, self._faulty_json(self._resource(type_) | {"id": id_}))
 
-    def _operation(self) -> Shot:
+    def _operation(self) -> FuzzRequest:
         type_, name = self._type(), self._pick(OPERATIONS)
         path = self._pick(
             (
@@ -250,8 +255,8 @@ class Fuzzer:
                 f"Patient/{self._pick(self.persons)}/$everything",
             )
         )
-        if self._chance(0.5):
-            return self._shot("GET", path, [self._common(type_) for _ in range(self.random.randint(0, 2))])
+        if self._draw(0.5):
+            return self._request("GET", path, [self._common(type_) for _ in range(self.random.randint(0, 2))])
         named = ("resource", "mode", "profile", "_type", "patient", "meta", "eventsSinceNumber", "x", "")
         values = [
             {
@@ -260,59 +265,63 @@ class Fuzzer:
             }
             for _ in range(self.random.randint(0, 3))
         ]
-        return self._shot("POST", path, (), FHIR, self._bytes({"resourceType": "Parameters", "parameter": values}))
+        return self._request(
+            "POST", path, (), FHIR, self._faulty_json({"resourceType": "Parameters", "parameter": values})
+        )
 
-    def _bundle(self) -> Shot:
+    def _bundle(self) -> FuzzRequest:
         entries = []
         kind = self._pick(("batch", "batch", "transaction", "transaction", "document", "x"))
         others = () if kind == "transaction" else (self._search, self._instance, self._operation)
         for _ in range(self.random.randint(0, 6)):
-            shot = self._pick((self._create, self._create, self._change, *others))()
-            query = "&".join(f"{name}={value}" for name, value in shot.pairs)
-            request = {"method": shot.method, "url": shot.path + (f"?{query}" if query else "")}
-            request |= {"ifNoneExist": self._pick(HEADERS["If-None-Exist"])} if self._chance(0.1) else {}
+            fuzz_request = self._pick((self._create, self._create, self._modify, *others))()
+            query = "&".join(f"{name}={value}" for name, value in fuzz_request.pairs)
+            request = {"method": fuzz_request.method, "url": fuzz_request.path + (f"?{query}" if query else "")}
+            request |= {"ifNoneExist": self._pick(HEADERS["If-None-Exist"])} if self._draw(0.1) else {}
             entry: Json = {"request": request}
-            entry |= {"fullUrl": self._pick(("urn:uuid:1", "urn:uuid:2", *HOSTILE))} if self._chance(0.5) else {}
-            if shot.body:
+            entry |= {"fullUrl": self._pick(("urn:uuid:1", "urn:uuid:2", *HOSTILE))} if self._draw(0.5) else {}
+            if fuzz_request.body:
                 try:
-                    entry["resource"] = orjson.loads(shot.body)
+                    entry["resource"] = orjson.loads(fuzz_request.body)
                 except ValueError:
                     entry["resource"] = self._junk()
             entries.append(entry)
-        return self._shot(
-            "POST", "", (), FHIR, self._bytes({"resourceType": "Bundle", "type": kind, "entry": entries}, 0.1)
+        return self._request(
+            "POST", "", (), FHIR, self._faulty_json({"resourceType": "Bundle", "type": kind, "entry": entries}, 0.1)
         )
 
-    def _odd(self) -> Shot:
-        """Any method at any address."""
+    def _arbitrary(self) -> FuzzRequest:
+        """Return a request with any method and path."""
         parts = [
             self._pick((self._type(), self._id("Patient"), "_history", "_search", *OPERATIONS, *HOSTILE))
             for _ in range(4)
         ]
         method = self._pick(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "PROPFIND"))
-        body = self._bytes(self._junk()) if method in ("POST", "PUT", "PATCH") else None
-        return self._shot(method, "/".join(parts[: self.random.randint(0, 4)]), self._pairs("Observation"), FHIR, body)
+        body = self._faulty_json(self._junk()) if method in ("POST", "PUT", "PATCH") else None
+        return self._request(
+            method, "/".join(parts[: self.random.randint(0, 4)]), self._pairs("Observation"), FHIR, body
+        )
 
     # Bodies
 
     def _resource(self, type_: str) -> Json:
-        """A resource of a type about one of the persons."""
-        made: Json = {"resourceType": type_} | copy.deepcopy(MINIMAL_RESOURCES[type_])
-        whose = {"reference": f"Patient/{self._pick(self.persons)}"}
-        made[CLINICAL[type_].person or "subject"] = whose
-        if self._chance(0.3):
-            made["meta"] = {
+        """Return a resource of a type about one of the persons."""
+        resource: Json = {"resourceType": type_} | copy.deepcopy(MINIMAL_RESOURCES[type_])
+        subject = {"reference": f"Patient/{self._pick(self.persons)}"}
+        resource[CLINICAL[type_].person or "subject"] = subject
+        if self._draw(0.3):
+            resource["meta"] = {
                 "tag": [{"system": "urn:x", "code": "1"}],
                 "security": [{"code": self._pick(("N", "R", "V", "x"))}],
             }
-        if self._chance(0.3):
-            made["code"] = {
+        if self._draw(0.3):
+            resource["code"] = {
                 "coding": [{"system": "http://loinc.org", "code": "8302-2"}],
                 "text": self._pick(HOSTILE) or "x",
             }
-        if self._chance(0.1):
-            made["contained"] = [{"resourceType": "Patient", "id": self._pick(("1", "", "a b"))}]
-        return made
+        if self._draw(0.1):
+            resource["contained"] = [{"resourceType": "Patient", "id": self._pick(("1", "", "a b"))}]
+        return resource
 
     def _document(self) -> Json:
         attachment = {
@@ -327,7 +336,7 @@ class Fuzzer:
             "content": [{"attachment": attachment | {"data": self._pick(("TGV0dGVy", "e30=", "JVBERi0=", "x", ""))}}],
         }
 
-    def _operations(self) -> list[Json]:
+    def _patch_operations(self) -> list[Json]:
         paths = (
             "/status",
             "/code/text",
@@ -348,30 +357,30 @@ class Fuzzer:
         ]
 
     def _junk(self, depth: int = 0) -> Any:
-        if depth < 3 and self._chance(0.3):
+        if depth < 3 and self._draw(0.3):
             return {
                 self._pick(("id", "reference", "coding", "value", "resourceType", *HOSTILE)): self._junk(depth + 1)
             }
-        if depth < 3 and self._chance(0.2):
+        if depth < 3 and self._draw(0.2):
             return [self._junk(depth + 1) for _ in range(self.random.randint(0, 3))]
         return self._pick((None, True, 0, -1, 1.5, 2**53, "final", "en", {}, [], *HOSTILE))
 
-    def _bytes(self, content: Any, share: float = 0.35) -> bytes:
-        """JSON with some faults in it: of the content, or of the text."""
-        if self._chance(share):
+    def _faulty_json(self, content: Any, share: float = 0.35) -> bytes:
+        """Return JSON, with faults in content or text for a share of the calls."""
+        if self._draw(share):
             for _ in range(self.random.randint(1, 3)):
-                content = self._spoilt(content)
+                content = self._with_fault(content)
         text = orjson.dumps(content)
-        if self._chance(0.03):
+        if self._draw(0.03):
             cut = self.random.randrange(len(text) + 1)
             text = self._pick(
                 (text[:cut], text[:cut] + b"\xff" + text[cut:], b"[" * 5_000, b"\xef\xbb\xbf" + text, text * 2)
             )
         return text
 
-    def _spoilt(self, content: Any) -> Any:
-        """The content with a fault at a random place."""
-        if isinstance(content, dict) and content and self._chance(0.8):
+    def _with_fault(self, content: Any) -> Any:
+        """Return the content with a fault at a random place."""
+        if isinstance(content, dict) and content and self._draw(0.8):
             name = self._pick(list(content))
             match self.random.randrange(5):
                 case 0:
@@ -380,8 +389,8 @@ class Fuzzer:
                     return content | {name: self._junk()}
                 case 2:
                     return content | {str(self._pick(("_" + name, *HOSTILE))): self._junk()}
-            return content | {name: self._spoilt(content[name])}
+            return content | {name: self._with_fault(content[name])}
         if isinstance(content, list) and content:
             place = self.random.randrange(len(content))
-            return [*content[:place], self._spoilt(content[place]), *content[place:]]
+            return [*content[:place], self._with_fault(content[place]), *content[place:]]
         return self._junk()

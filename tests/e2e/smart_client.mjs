@@ -1,5 +1,5 @@
-// An app that uses fhir-kit-client: prints where it sends the browser, reads where the browser came back to, and
-// prints what it could read then. Arguments: FHIR base, client id, redirect address, scopes.
+// An app with fhir-kit-client: prints the authorization URL, reads the redirect URL of the response from standard
+// input, and prints what it could read. Arguments: FHIR base URL, client id, redirect URI, scopes.
 import { createHash, randomBytes } from "node:crypto";
 import { createInterface } from "node:readline/promises";
 import { Client } from "fhir-kit-client";
@@ -19,17 +19,17 @@ console.log(authorizeUrl.href);
 const input = createInterface({ input: process.stdin });
 const { value: line } = await input[Symbol.asyncIterator]().next();
 input.close();
-const back = new URL(line).searchParams;
-if (back.get("state") !== state) throw new Error("another state came back");
-const answer = await fetch(tokenUrl, {
+const parameters = new URL(line).searchParams;
+if (parameters.get("state") !== state) throw new Error("the state differs from that of the request");
+const response = await fetch(tokenUrl, {
   method: "POST",
   body: new URLSearchParams({
-    grant_type: "authorization_code", code: back.get("code"), redirect_uri: redirectUri, client_id: clientId,
+    grant_type: "authorization_code", code: parameters.get("code"), redirect_uri: redirectUri, client_id: clientId,
     code_verifier: verifier,
   }),
 });
-const token = await answer.json();
-if (!answer.ok) throw new Error(JSON.stringify(token));
+const token = await response.json();
+if (!response.ok) throw new Error(JSON.stringify(token));
 
 client.bearerToken = token.access_token;
 const patient = await client.read({ resourceType: "Patient", id: token.patient });

@@ -1,4 +1,4 @@
-"""The bulletin at the command line: build, look, release by another person, correct; and a portal that is out of order."""
+"""The commands of the bulletin: build, preview, release by another person, revise; and a failing portal."""
 
 import asyncio
 import re
@@ -12,12 +12,12 @@ import pytest
 from esante.contract import Platform
 from esante.services.bulletin import Bulletin, store
 from esante.services.bulletin.releases import vintage_store
-from tests.e2e.processes import environment, esante, free_port
-from tests.e2e.worlds import opened
 from tests.services.bulletin.conftest import LAST, with_past
+from tests.support.processes import environment, free_port, run_esante
+from tests.support.small_world import open_test_platform
 
 QUIET: dict[str, int] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-OUT_OF_ORDER = """
+BROKEN_PORTAL = """
 import http.server, sys
 class Portal(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -31,66 +31,66 @@ server.serve_forever()
 
 @pytest.fixture
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
-    """A platform that runs, over one invented month."""
-    async with opened(tmp_path / "data") as platform:
+    """An open platform with one synthetic month."""
+    async with open_test_platform(tmp_path / "data") as platform:
         await with_past(platform.journal, 1, size=0.1)
         yield platform
 
 
 @pytest.fixture
 def broken_portal() -> Iterator[str]:
-    """The address of a portal, a process of its own, that answers 500 to everything."""
-    with subprocess.Popen([sys.executable, "-c", OUT_OF_ORDER], stdout=subprocess.PIPE, text=True) as process:
+    """The address of a portal that answers 500 to every request."""
+    with subprocess.Popen([sys.executable, "-c", BROKEN_PORTAL], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         process.kill()
 
 
 async def bulletin(data: Path, *arguments: str | Path, by: str = "", **extra: str) -> tuple[int, str]:
-    """The exit code of a command, and what it said."""
-    who = ("--by", by) if by else ()
-    done = await asyncio.to_thread(esante, "bulletin", *arguments, *who, "--data", data, check=False, **extra)
+    """Run a bulletin command; return its exit code and output."""
+    by_option = ("--by", by) if by else ()
+    done = await asyncio.to_thread(
+        run_esante, "bulletin", *arguments, *by_option, "--data", data, check=False, **extra
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.long  # eleven commands, each a process of its own
-async def test_a_month_from_its_build_to_its_correction(platform: Platform, tmp_path: Path) -> None:
+async def test_month_is_built_released_by_another_person_and_revised(platform: Platform, tmp_path: Path) -> None:
     data, draft = tmp_path / "data", tmp_path / "draft"
-    code, said = await bulletin(data, "build", LAST, "--out", draft, by="anna")
+    code, output = await bulletin(data, "build", LAST, "--out", draft, by="anna")
     assert code == 0
-    assert f"{LAST}  vintage 1  provisional" in said
-    assert "the attacker found 0 protected cells" in said
+    assert f"{LAST}  vintage 1  provisional" in output
+    assert "the attacker found 0 protected cells" in output
     assert {file.suffix for file in draft.iterdir()} >= {".csv", ".xlsx", ".parquet", ".json", ".pdf", ".ttl"}
-    code, said = await bulletin(data, "build", LAST, by="anna")
-    assert (code, "0 new; the attacker found 0 protected cells" in said) == (0, True)
+    code, output = await bulletin(data, "build", LAST, by="anna")
+    assert (code, "0 new; the attacker found 0 protected cells" in output) == (0, True)
 
-    code, said = await bulletin(data, "release", LAST, by="ben")
+    code, output = await bulletin(data, "release", LAST, by="ben")
     assert code == 1
-    assert "nobody has looked at it yet" in said
-    code, said = await bulletin(data, "preview", LAST, by="anna")
+    assert "nobody has looked at it yet" in output
+    code, output = await bulletin(data, "preview", LAST, by="anna")
     assert code == 0
-    first, *others = re.findall(r"^(\S+) (\S+) '(.+)' .*TO BE ACKNOWLEDGED$", said, re.MULTILINE)
+    first, *others = re.findall(r"^(\S+) (\S+) '(.+)' .*TO BE ACKNOWLEDGED$", output, re.MULTILINE)
     assert (await bulletin(data, "acknowledge", *first, "--note", "looked into", by="anna"))[0] == 0
     for found in others:
         await platform[Bulletin].acknowledge(*found, "anna", "looked into")
-    code, said = await bulletin(data, "release", LAST, by="anna")
+    code, output = await bulletin(data, "release", LAST, by="anna")
     assert code == 1
-    assert "second person" in said
-    code, said = await bulletin(data, "release", LAST, by="ben")
-    assert (code, f"{LAST}  vintage 1  released" in said) == (0, True), said
+    assert "second person" in output
+    code, output = await bulletin(data, "release", LAST, by="ben")
+    assert (code, f"{LAST}  vintage 1  released" in output) == (0, True), output
 
-    code, said = await bulletin(data, "revise", LAST, by="anna")
+    code, output = await bulletin(data, "revise", LAST, by="anna")
     assert code == 2
-    assert "--reason" in said
-    code, said = await bulletin(data, "revise", LAST, "--reason", "a rule was wrong", by="anna")
-    assert (code, "0 new" in said) == (0, True), "what did not change is not revised"
+    assert "--reason" in output
+    code, output = await bulletin(data, "revise", LAST, "--reason", "a rule was wrong", by="anna")
+    assert (code, "0 new" in output) == (0, True), "what did not change is not revised"
 
 
 @pytest.mark.long  # a process for each kill
-async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_been(
-    platform: Platform, tmp_path: Path
-) -> None:
+async def test_build_that_is_killed_repeatedly_can_be_completed(platform: Platform, tmp_path: Path) -> None:
     await with_past(platform.journal, 6, seed=8, size=0.3)
     command = [sys.executable, "-m", "esante.cli", "bulletin", "build", LAST, "--by", "anna", "--data"]
     killed = 0
@@ -104,38 +104,36 @@ async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_bee
             await building.wait()
     assert killed > 2
     await platform[Bulletin].build(LAST, "anna")
-    made = {release.period: release.number for release in await vintage_store.releases(platform.db)}
-    assert len(made) >= 7
-    assert set(made.values()) == {1}
-    for period in made:
+    numbers = {release.period: release.number for release in await vintage_store.releases(platform.db)}
+    assert len(numbers) >= 7
+    assert set(numbers.values()) == {1}
+    for period in numbers:
         await platform[Bulletin].rebuild(period, 1)
     reader = platform[Bulletin].recipe.reader
     parts = await store.parts(platform.db, reader, 10**9)
     assert sum(part.events for part in parts) == await store.cursor(platform.db, reader) > 5_000
 
 
-async def test_a_month_that_is_none_is_refused_in_words(platform: Platform, tmp_path: Path) -> None:
+async def test_invalid_month_is_refused_with_an_explanation(platform: Platform, tmp_path: Path) -> None:
     for wrong, words in (
         ("2026-13", "is written 2026-10"),
         ("October", "is written 2026-10"),
         ("2100-01", "not begun"),
     ):
-        code, said = await bulletin(tmp_path / "data", "build", wrong, by="anna")
+        code, output = await bulletin(tmp_path / "data", "build", wrong, by="anna")
         assert code in (1, 2)
-        assert words in said
+        assert words in output
 
 
-async def test_a_portal_that_is_down_or_out_of_order_is_told(
-    platform: Platform, tmp_path: Path, broken_portal: str
-) -> None:
+async def test_failing_portal_is_reported(platform: Platform, tmp_path: Path, broken_portal: str) -> None:
     await platform[Bulletin].build(LAST, "anna")
     await platform[Bulletin].preview(LAST, "anna")
     for found in await platform[Bulletin].unusual(LAST):
         await platform[Bulletin].acknowledge(found.period, found.code, found.subject, "anna", "seen")
     await platform[Bulletin].release(LAST, "ben")
     for portal, words in ((broken_portal, "500"), (f"http://127.0.0.1:{free_port()}", "cannot be reached")):
-        about = {"ESANTE_PORTAL_URL": portal, "ESANTE_PORTAL_KEY": "k", "ESANTE_PORTAL_ORGANIZATION": "o"}
-        code, said = await bulletin(tmp_path / "data", "push", **about)
+        settings = {"ESANTE_PORTAL_URL": portal, "ESANTE_PORTAL_KEY": "k", "ESANTE_PORTAL_ORGANIZATION": "o"}
+        code, output = await bulletin(tmp_path / "data", "push", **settings)
         assert code == 1
-        assert words in said
-        assert "nothing is lost, run it again" in said
+        assert words in output
+        assert "nothing is lost, run it again" in output

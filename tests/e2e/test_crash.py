@@ -1,4 +1,4 @@
-"""Power cuts, a database that goes away, a full disk, two servers: what was acknowledged is there, once."""
+"""Kills of server and database, a full disk, two servers: every acknowledged deposit is stored exactly once."""
 
 import asyncio
 import hashlib
@@ -16,28 +16,34 @@ import pytest
 
 from esante.core.web import COOKIE
 from esante.services.record import Read
-from tests.e2e.clients import Book, acknowledged, kept, load, send_again
-from tests.e2e.conftest import copy_of
-from tests.e2e.papers import published
-from tests.e2e.processes import Server, esante
-from tests.e2e.worlds import World, opened
+from tests.e2e.conftest import copy_world
+from tests.support.deposit_clients import (
+    DepositLog,
+    deposit_under_load,
+    fetch_document_hashes,
+    resend_unacknowledged,
+    wait_for_acknowledged,
+)
+from tests.support.processes import Server, run_esante
+from tests.support.small_world import SmallWorld, open_test_platform
+from tests.support.submissions import build_document_reference
 
 CLIENTS, KILLS = 32, 10
 
 
-async def hold_to_account(base: str, world: World, book: Book) -> None:
-    """Every acknowledged deposit is there, and nothing is there twice or that nobody sent."""
-    there: Counter[bytes] = Counter()
+async def assert_all_acknowledged_are_stored(base: str, world: SmallWorld, deposits: DepositLog) -> None:
+    """Assert that exactly the acknowledged deposits are stored, each once."""
+    stored: Counter[bytes] = Counter()
     for number in range(CLIENTS):
-        there.update(await kept(base, world, number))
-    assert book.rude == []
-    assert set(there) == set(book.acknowledged)
-    assert set(there.values()) == {1}
+        stored.update(await fetch_document_hashes(base, world, number))
+    assert deposits.unexpected == []
+    assert set(stored) == set(deposits.acknowledged)
+    assert set(stored.values()) == {1}
 
 
-async def read_back(base: str, world: World, book: Book) -> None:
-    """Some of the acknowledged documents, byte for byte."""
-    some = random.Random(1).sample(sorted(book.acknowledged.items()), 40)
+async def assert_acknowledged_are_readable(base: str, world: SmallWorld, deposits: DepositLog) -> None:
+    """Assert that a sample of the acknowledged documents is returned byte for byte."""
+    some = random.Random(1).sample(sorted(deposits.acknowledged.items()), 40)
     async with httpx.AsyncClient(base_url=base, headers=world.bearer("hospital"), timeout=60) as http:
         for digest, key in some:
             answer = await http.get(f"/fhir/Binary/{key}")
@@ -45,60 +51,58 @@ async def read_back(base: str, world: World, book: Book) -> None:
             assert hashlib.sha1(answer.content).digest() == digest
 
 
-def assert_journal_holds(data: Path) -> None:
-    """`esante journal verify` finds nothing wrong."""
-    verified = esante("journal", "verify", "--data", data, check=False)
+def assert_journal_verifies(data: Path) -> None:
+    """Assert that `esante journal verify` finds no problem."""
+    verified = run_esante("journal", "verify", "--data", data, check=False)
     assert verified.returncode == 0, verified.stdout
     assert "all is as it was written" in verified.stdout
 
 
-async def test_nothing_acknowledged_is_lost_when_the_server_is_killed_under_load(
-    world: World, serving: list[Server]
-) -> None:
-    server, book, chance = Server(world.data), Book(), random.Random(20)
+async def test_acknowledged_deposits_survive_kills_of_the_server(world: SmallWorld, serving: list[Server]) -> None:
+    server, deposits, rng = Server(world.data), DepositLog(), random.Random(20)
     serving.append(server)
     for _ in range(KILLS):
         server.start()
-        async with load(server.base, world, book):
-            await acknowledged(book, CLIENTS)
-            await asyncio.sleep(chance.uniform(0, 0.5))
+        async with deposit_under_load(server.base, world, deposits):
+            await wait_for_acknowledged(deposits, CLIENTS)
+            await asyncio.sleep(rng.uniform(0, 0.5))
             server.kill()
-        assert book.waiting > 0
+        assert deposits.unacknowledged_count > 0
     server.start()
-    await send_again(server.base, world, book)
-    assert book.waiting == 0
-    await hold_to_account(server.base, world, book)
-    await read_back(server.base, world, book)
+    await resend_unacknowledged(server.base, world, deposits)
+    assert deposits.unacknowledged_count == 0
+    await assert_all_acknowledged_are_stored(server.base, world, deposits)
+    await assert_acknowledged_are_readable(server.base, world, deposits)
     server.stop()
-    assert_journal_holds(world.data)
+    assert_journal_verifies(world.data)
 
 
-async def test_a_database_that_is_killed_comes_back_and_nothing_is_lost(world: World, serving: list[Server]) -> None:
-    server, book = Server(world.data).start(), Book()
+async def test_acknowledged_deposits_survive_kills_of_the_database(world: SmallWorld, serving: list[Server]) -> None:
+    server, deposits = Server(world.data).start(), DepositLog()
     serving.append(server)
     for _ in range(2):
-        refused = book.answers[503]
-        async with load(server.base, world, book):
-            await acknowledged(book, CLIENTS)
+        refused = deposits.statuses[503]
+        async with deposit_under_load(server.base, world, deposits):
+            await wait_for_acknowledged(deposits, CLIENTS)
             os.kill(postmaster(world.data), signal.SIGKILL)
             async with asyncio.timeout(60):
-                while book.answers[503] == refused:
+                while deposits.statuses[503] == refused:
                     await asyncio.sleep(0.02)
-            await acknowledged(book, CLIENTS)  # it goes on by itself
-    await send_again(server.base, world, book)
-    await hold_to_account(server.base, world, book)
+            await wait_for_acknowledged(deposits, CLIENTS)  # it goes on by itself
+    await resend_unacknowledged(server.base, world, deposits)
+    await assert_all_acknowledged_are_stored(server.base, world, deposits)
     server.stop()
-    assert_journal_holds(world.data)
+    assert_journal_verifies(world.data)
 
 
 def postmaster(data: Path) -> int:
-    """The process id of the embedded server."""
+    """Return the process id of the embedded PostgreSQL."""
     return int((data / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 400 MB, which only root can make."""
+    """A disk of 400 MB (needs root)."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)]
@@ -108,48 +112,48 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-async def test_a_full_disk_refuses_what_it_cannot_keep_and_nothing_is_lost(
-    template: World, small_disk: Path, serving: list[Server]
+async def test_full_disk_answers_503_and_loses_nothing(
+    template: SmallWorld, small_disk: Path, serving: list[Server]
 ) -> None:
-    world, book = copy_of(template, small_disk / "data"), Book()
+    world, deposits = copy_world(template, small_disk / "data"), DepositLog()
     server = Server(world.data).start()
     serving.append(server)
-    async with load(server.base, world, book):
-        await acknowledged(book, CLIENTS)
+    async with deposit_under_load(server.base, world, deposits):
+        await wait_for_acknowledged(deposits, CLIENTS)
     filler = small_disk / "filler"
-    fill(filler)
-    async with load(server.base, world, book), asyncio.timeout(60):
-        while book.answers[503] < CLIENTS:
+    fill_disk(filler)
+    async with deposit_under_load(server.base, world, deposits), asyncio.timeout(60):
+        while deposits.statuses[503] < CLIENTS:
             await asyncio.sleep(0.02)
     async with httpx.AsyncClient(base_url=server.base, timeout=60) as http:
-        large = published(subject(world), os.urandom(3_000_000).hex().encode())
+        large = build_document_reference(subject(world), os.urandom(3_000_000).hex().encode())
         refused = await http.post("/fhir/DocumentReference", json=large, headers=world.bearer("hospital"))
         assert refused.status_code == 503
         assert refused.headers["retry-after"].isdigit()
         assert (await http.get("/health")).status_code == 200
         session = {"Cookie": f"{COOKIE}={world.cookies['patient']}"}
         assert (await http.get("/notices", headers=session)).status_code == 200
-        key = next(iter(book.acknowledged.values()))
+        key = next(iter(deposits.acknowledged.values()))
         reads = [await http.get(f"/fhir/Binary/{key}", headers=world.bearer("hospital")) for _ in range(20)]
     assert {answer.status_code for answer in reads} <= {200, 503}
     filler.unlink()
     server.wait()
-    await send_again(server.base, world, book)
-    await hold_to_account(server.base, world, book)
+    await resend_unacknowledged(server.base, world, deposits)
+    await assert_all_acknowledged_are_stored(server.base, world, deposits)
     server.stop()
-    assert_journal_holds(world.data)
-    async with opened(world.data) as platform:  # no document was given out without its entry
-        told = await platform.journal.entries_of(UUID(hex=key[:32]), [Read])
-    assert len(told) == sum(answer.status_code == 200 for answer in reads)
+    assert_journal_verifies(world.data)
+    async with open_test_platform(world.data) as platform:  # no document was given out without its entry
+        reads_in_journal = await platform.journal.entries_of(UUID(hex=key[:32]), [Read])
+    assert len(reads_in_journal) == sum(answer.status_code == 200 for answer in reads)
 
 
-def subject(world: World) -> dict[str, str]:
-    """The last person, for whom no client deposits."""
+def subject(world: SmallWorld) -> dict[str, str]:
+    """Return a reference to the last person, for whom no client deposits."""
     return {"reference": f"Patient/{world.persons[-1].id}"}
 
 
-def fill(filler: Path) -> None:
-    """Write until there is no room for one more byte."""
+def fill_disk(filler: Path) -> None:
+    """Write a file until the disk is full."""
     with filler.open("wb", buffering=0) as file:
         try:
             while True:
@@ -158,26 +162,29 @@ def fill(filler: Path) -> None:
             return
 
 
-async def test_two_servers_on_one_data_folder_are_one_platform(world: World, serving: list[Server]) -> None:
+async def test_two_servers_share_one_data_folder(world: SmallWorld, serving: list[Server]) -> None:
     one, other = Server(world.data).start(), Server(world.data).start()
     serving += [one, other]
-    book, second = Book(), Book(numbers=iter(range(10**6, 10**7)))
-    async with load(one.base, world, book, clients=8), load(other.base, world, second, clients=8):
-        await asyncio.gather(acknowledged(book, 50), acknowledged(second, 50))
+    deposits, second = DepositLog(), DepositLog(numbers=iter(range(10**6, 10**7)))
+    async with (
+        deposit_under_load(one.base, world, deposits, clients=8),
+        deposit_under_load(other.base, world, second, clients=8),
+    ):
+        await asyncio.gather(wait_for_acknowledged(deposits, 50), wait_for_acknowledged(second, 50))
     async with httpx.AsyncClient(headers=world.bearer("hospital"), timeout=60) as http:
         for _ in range(5):
             content = os.urandom(20).hex().encode()
             made = await http.post(
                 f"{one.base}/fhir/DocumentReference",
-                json=published(subject(world), content),
+                json=build_document_reference(subject(world), content),
                 headers={"Content-Type": "application/fhir+json"},
             )
             assert made.status_code == 201
             read = await http.get(f"{other.base}/fhir/Binary/{made.json()['id']}")
             assert (read.status_code, read.content) == (200, content)
     for number in range(8):
-        there = set(await kept(other.base, world, number))
-        assert there <= set(book.acknowledged) | set(second.acknowledged)
-    assert book.rude == second.rude == []
-    assert_journal_holds(world.data)
+        stored = set(await fetch_document_hashes(other.base, world, number))
+        assert stored <= set(deposits.acknowledged) | set(second.acknowledged)
+    assert deposits.unexpected == second.unexpected == []
+    assert_journal_verifies(world.data)
     assert "sealing failed" not in one.log + other.log

@@ -1,4 +1,4 @@
-"""The memory of a server process while much comes in at once: measured on a real one, by the kernel's own count."""
+"""Peak memory of a server process under large requests, as counted by the kernel."""
 
 import asyncio
 import shutil
@@ -11,37 +11,39 @@ import orjson
 import pytest
 
 from esante.core.storage import uuid7
-from tests.e2e.conftest import copy_of
-from tests.e2e.papers import LETTER, discharge_letter, provided
-from tests.e2e.processes import Server
-from tests.e2e.worlds import LOCAL, World
+from tests.e2e.conftest import copy_world
+from tests.support.processes import Server
+from tests.support.small_world import LOCAL_SYSTEM, SmallWorld
+from tests.support.submissions import LETTER, build_discharge_letter, build_iti65_transaction
 
 MB = 1_000_000
-MOST = 300 * 1024 * 1024
-"""Bytes that a worker may hold while 50 MB come in."""
+MEMORY_LIMIT = 300 * 1024 * 1024
+"""Peak resident memory in bytes of a worker that receives 50 MB."""
 MINIMAL = {"Prefer": "return=minimal"}
 
 
 @pytest.fixture(scope="module")
-def busy(template: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Server]]:
+def served_world(
+    template: SmallWorld, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[SmallWorld, Server]]:
     """A small world on a server of its own."""
-    world = copy_of(template, tmp_path_factory.mktemp("memory") / "data")
+    world = copy_world(template, tmp_path_factory.mktemp("memory") / "data")
     with Server(world.data) as server:
         yield world, server
     shutil.rmtree(world.data, ignore_errors=True)
 
 
 @pytest.fixture
-async def hospital(busy: tuple[World, Server]) -> AsyncIterator[httpx.AsyncClient]:
-    """The hospital's software."""
-    world, server = busy
+async def hospital(served_world: tuple[SmallWorld, Server]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the API as the software of the hospital."""
+    world, server = served_world
     headers = {**world.bearer("hospital"), "Content-Type": "application/fhir+json"}
     async with httpx.AsyncClient(base_url=server.base, headers=headers, timeout=300) as http:
         yield http
 
 
-def requests(world: World, kind: str, entries: int, size: int) -> bytes:
-    """A batch or transaction that creates Observations of some size; their values differ."""
+def build_bundle(world: SmallWorld, kind: str, entries: int, size: int) -> bytes:
+    """Return a batch or transaction that creates distinct Observations of about `size` bytes each."""
     note = "x" * max(0, size - 450)
     made = [
         {
@@ -62,108 +64,110 @@ def requests(world: World, kind: str, entries: int, size: int) -> bytes:
     return orjson.dumps({"resourceType": "Bundle", "type": kind, "entry": made})
 
 
-def document(world: World, size: int, note: int = 2_000) -> bytes:
-    """A submission of a FHIR document of many resources, each with a note of some length."""
+def build_large_document(world: SmallWorld, size: int, note: int = 2_000) -> bytes:
+    """Return a submission of a FHIR document of about `size` bytes, its resources with notes of `note` characters."""
     person = world.persons[1]
-    about = {
-        "identifier": [{"system": LOCAL, "value": person.identifiers[0].value}],
+    patient_resource = {
+        "identifier": [{"system": LOCAL_SYSTEM, "value": person.identifiers[0].value}],
         "name": [{"family": person.family}],
     }
-    found = discharge_letter(about, "Bon état.")
-    patient = found["entry"][1]["fullUrl"]
-    measured = {"resourceType": "Observation", "status": "final", "code": {"text": "height"}}
-    measured |= {"subject": {"reference": patient}} | ({"note": [{"text": "x" * note}]} if note else {})
-    count = size // (len(orjson.dumps(measured)) + 75)
-    found["entry"] += [{"fullUrl": uuid7().urn, "resource": measured} for _ in range(count)]
-    return orjson.dumps(provided({"reference": f"Patient/{person.id}"}, found))
+    submission = build_discharge_letter(patient_resource, "Bon état.")
+    patient = submission["entry"][1]["fullUrl"]
+    observation = {"resourceType": "Observation", "status": "final", "code": {"text": "height"}}
+    observation |= {"subject": {"reference": patient}} | ({"note": [{"text": "x" * note}]} if note else {})
+    count = size // (len(orjson.dumps(observation)) + 75)
+    submission["entry"] += [{"fullUrl": uuid7().urn, "resource": observation} for _ in range(count)]
+    return orjson.dumps(build_iti65_transaction({"reference": f"Patient/{person.id}"}, submission))
 
 
-SENT: dict[str, Callable[[World], bytes]] = {
-    "a transaction of many entries": lambda world: requests(world, "transaction", 19_500, 2_560),
-    "a transaction of large entries": lambda world: requests(world, "transaction", 50, 1_000_000),
-    "a batch": lambda world: requests(world, "batch", 199, 250_000),
+REQUEST_BODIES: dict[str, Callable[[SmallWorld], bytes]] = {
+    "a transaction of many entries": lambda world: build_bundle(world, "transaction", 19_500, 2_560),
+    "a transaction of large entries": lambda world: build_bundle(world, "transaction", 50, 1_000_000),
+    "a batch": lambda world: build_bundle(world, "batch", 199, 250_000),
 }
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", SENT)
-async def test_50_megabytes_of_requests_are_taken_in_little_memory(
-    busy: tuple[World, Server], hospital: httpx.AsyncClient, name: str
+@pytest.mark.parametrize("name", REQUEST_BODIES)
+async def test_50_megabytes_of_requests_stay_within_the_memory_limit(
+    served_world: tuple[SmallWorld, Server], hospital: httpx.AsyncClient, name: str
 ) -> None:
-    world, server = busy
-    body = SENT[name](world)
+    world, server = served_world
+    body = REQUEST_BODIES[name](world)
     assert 48 * MB < len(body) < 55 * MB
-    answer = await hospital.post("/fhir", content=body, headers=MINIMAL)
-    assert answer.status_code == 200, answer.text[:500]
-    assert {one["response"]["status"][:3] for one in answer.json()["entry"]} == {"201"}
-    assert server.memory() < MOST
+    response = await hospital.post("/fhir", content=body, headers=MINIMAL)
+    assert response.status_code == 200, response.text[:500]
+    assert {one["response"]["status"][:3] for one in response.json()["entry"]} == {"201"}
+    assert server.peak_memory() < MEMORY_LIMIT
 
 
 @pytest.mark.long
-async def test_two_at_once_are_taken_one_after_the_other(
-    busy: tuple[World, Server], hospital: httpx.AsyncClient
+async def test_two_large_requests_are_processed_one_after_the_other(
+    served_world: tuple[SmallWorld, Server], hospital: httpx.AsyncClient
 ) -> None:
-    world, server = busy
-    bodies = [SENT["a transaction of many entries"](world), SENT["a batch"](world)]
-    answers = await asyncio.gather(*(hospital.post("/fhir", content=body, headers=MINIMAL) for body in bodies))
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert server.memory() < MOST
+    world, server = served_world
+    bodies = [REQUEST_BODIES["a transaction of many entries"](world), REQUEST_BODIES["a batch"](world)]
+    responses = await asyncio.gather(*(hospital.post("/fhir", content=body, headers=MINIMAL) for body in bodies))
+    assert [response.status_code for response in responses] == [200, 200]
+    assert server.peak_memory() < MEMORY_LIMIT
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("size", "note"), [(19 * MB, 2_000), (9 * MB, 0)], ids=["large", "many"])
-async def test_the_largest_documents_are_taken_in_little_memory(
-    busy: tuple[World, Server], hospital: httpx.AsyncClient, size: int, note: int
+async def test_largest_documents_stay_within_the_memory_limit(
+    served_world: tuple[SmallWorld, Server], hospital: httpx.AsyncClient, size: int, note: int
 ) -> None:
     """In bytes, and in elements."""
-    world, server = busy
-    answer = await hospital.post("/fhir", content=document(world, size, note), headers=MINIMAL)
-    assert answer.status_code == 200, answer.text[:500]
-    found = await hospital.get(f"/fhir/Observation?patient={world.persons[1].id}&_count=1")
-    assert found.status_code == 200
-    assert server.memory() < MOST
+    world, server = served_world
+    response = await hospital.post("/fhir", content=build_large_document(world, size, note), headers=MINIMAL)
+    assert response.status_code == 200, response.text[:500]
+    submission = await hospital.get(f"/fhir/Observation?patient={world.persons[1].id}&_count=1")
+    assert submission.status_code == 200
+    assert server.peak_memory() < MEMORY_LIMIT
 
 
 @pytest.mark.long
-async def test_many_elements_are_refused_in_little_memory(
-    busy: tuple[World, Server], hospital: httpx.AsyncClient
+async def test_too_many_elements_are_refused_within_the_memory_limit(
+    served_world: tuple[SmallWorld, Server], hospital: httpx.AsyncClient
 ) -> None:
-    """A document of tiny resources, and Bundles whose entries, parts or text are as many as there is room for."""
-    world, server = busy
+    """A document of tiny resources, and Bundles with too many entries, parts or elements."""
+    world, server = served_world
     batch = b'{"resourceType": "Bundle", "type": "batch", "entry": ['
-    for body, status, told in (
-        (document(world, 19 * MB, 0), 422, "400,000 elements"),
+    for body, status, message in (
+        (build_large_document(world, 19 * MB, 0), 422, "400,000 elements"),
         (batch + b"{}," * 20 * MB + b"{}]}", 413, "20,000 entries"),
         (batch + b'{"link": [' + b"{}," * 20 * MB + b"{}]}]}", 422, "Send less at once"),
         (batch + b'{"resource": {"a": [' + b"{}," * 9 * MB + b"{}}}]}", 422, "400,000 elements"),
     ):
-        answer = await hospital.post("/fhir", content=body, headers=MINIMAL)
-        assert answer.status_code == status, answer.text[:500]
-        assert told in answer.text
-        assert server.memory() < MOST, told
+        response = await hospital.post("/fhir", content=body, headers=MINIMAL)
+        assert response.status_code == status, response.text[:500]
+        assert message in response.text
+        assert server.peak_memory() < MEMORY_LIMIT, message
 
 
-async def test_what_is_too_large_is_told_so(busy: tuple[World, Server], hospital: httpx.AsyncClient) -> None:
-    """A document of 50 MB, also in a transaction; a transaction of 70 MB; a resource of more than 1 MB in one."""
-    world, server = busy
-    paper = {"contentType": "text/plain", "data": "QUFB" * (50 * MB // 4)}
+async def test_too_large_requests_are_answered_413_with_the_limit(
+    served_world: tuple[SmallWorld, Server], hospital: httpx.AsyncClient
+) -> None:
+    """A document of 50 MB, also in a transaction; a transaction of 70 MB; an entry of more than 1 MB."""
+    world, server = served_world
+    attachment = {"contentType": "text/plain", "data": "QUFB" * (50 * MB // 4)}
     reference: dict[str, Any] = {
         "resourceType": "DocumentReference",
         "status": "current",
         "type": {"coding": [{"system": "http://loinc.org", "code": LETTER}]},
         "subject": {"reference": f"Patient/{world.persons[0].id}"},
-        "content": [{"attachment": paper}],
+        "content": [{"attachment": attachment}],
     }
     for path, body, limit in (
         ("/fhir/DocumentReference", orjson.dumps(reference), "32,156,330"),
-        ("/fhir", document(world, 50 * MB), "32,156,330"),
+        ("/fhir", build_large_document(world, 50 * MB), "32,156,330"),
         ("/fhir", b'{"resourceType": "Bundle", "entry": [' + b" " * 70 * MB, "67,108,864"),
-        ("/fhir", requests(world, "transaction", 2, 1_100_000), "1,048,576"),
+        ("/fhir", build_bundle(world, "transaction", 2, 1_100_000), "1,048,576"),
     ):
-        answer = await hospital.post(path, content=body)
-        assert answer.status_code == 413, answer.text[:300]
-        [issue] = answer.json()["issue"]
+        response = await hospital.post(path, content=body)
+        assert response.status_code == 413, response.text[:300]
+        [issue] = response.json()["issue"]
         assert issue["code"] == "too-long"
         assert limit in issue["diagnostics"]
-    assert server.memory() < MOST
+    assert server.peak_memory() < MEMORY_LIMIT
     assert Path(f"/proc/{server.pid}").is_dir()

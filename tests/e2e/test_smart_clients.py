@@ -1,4 +1,4 @@
-"""Clients that others wrote complete a launch against a real server: fhirclient (Python) and fhir-kit-client (npm)."""
+"""Third-party SMART clients against a real server: fhirclient (Python) and fhir-kit-client (npm)."""
 
 import json
 import shutil
@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from esante.core.web import COOKIE
-from tests.e2e.papers import published
-from tests.e2e.processes import Server, esante
-from tests.e2e.worlds import World
-from tests.identity.access.launches import consent_fields, onward
+from tests.support.processes import Server, run_esante
+from tests.support.small_world import SmallWorld
+from tests.support.smart_apps import consent_fields, forwarded_url
+from tests.support.submissions import build_document_reference
 
 CALLBACK = "http://127.0.0.1:9090/callback"
 SCOPE = "launch/patient patient/Patient.read patient/DocumentReference.rs openid fhirUser offline_access"
@@ -30,55 +30,55 @@ APP = {
 
 
 @dataclass
-class Place:
-    """A server, and a patient at her browser, signed in."""
+class ServedApp:
+    """A server with a registered app, and a patient with a session."""
 
     base: str
     data: Path
-    world: World
+    world: SmallWorld
 
-    def lets(self, url: str) -> str:
-        """She follows an app's address and allows what it asks; gives the address at which the app is answered."""
+    def authorize(self, url: str) -> str:
+        """Open an authorization request as the patient and allow it; return the address of the response."""
         assert url.startswith(f"{self.base}/oauth/authorize?")
         with httpx.Client(cookies={COOKIE: self.world.cookies["patient"]}) as browser:
             fields = consent_fields(browser.get(url))
             grants = [value for name, value in fields if name == "grant"]
             data = dict(fields) | {"grant": grants, "decision": "allow"}
-            answer = browser.post(f"{self.base}/oauth/authorize/decision", data=data)
-        back = onward(answer)
-        assert back.startswith(f"{CALLBACK}?")
-        return back
+            response = browser.post(f"{self.base}/oauth/authorize/decision", data=data)
+        callback_url = forwarded_url(response)
+        assert callback_url.startswith(f"{CALLBACK}?")
+        return callback_url
 
 
 @pytest.fixture(scope="module")
-def place(template: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The small world with three letters in the patient's record, served, with the app registered by the command."""
+def served_app(template: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedApp]:
+    """A served small world with three letters in the patient's record, and the app registered by the command."""
     data = tmp_path_factory.mktemp("smart") / "data"
     shutil.copytree(template.data, data, symlinks=True)
     file = data.parent / "app.json"
     file.write_text(json.dumps(APP), "utf-8")
-    assert "registered tried: public" in esante("client", "register", "--data", data, file).stdout
+    assert "registered tried: public" in run_esante("client", "register", "--data", data, file).stdout
     with Server(data) as server:
         subject = {"reference": f"Patient/{template.persons[0].id}"}
         headers = {**template.bearer("hospital"), "Content-Type": "application/fhir+json"}
         for title in TITLES:
-            letter = published(subject, title.encode(), title=title)
-            answer = httpx.post(f"{server.base}/fhir/DocumentReference", json=letter, headers=headers)
-            assert answer.status_code == 201, answer.text
-        yield Place(server.base, data, template)
+            letter = build_document_reference(subject, title.encode(), title=title)
+            response = httpx.post(f"{server.base}/fhir/DocumentReference", json=letter, headers=headers)
+            assert response.status_code == 201, response.text
+        yield ServedApp(server.base, data, template)
     shutil.rmtree(data, ignore_errors=True)
 
 
-def test_fhirclient_launches_reads_and_goes_on(place: Place) -> None:
+def test_fhirclient_launches_reads_and_refreshes(served_app: ServedApp) -> None:
     client = pytest.importorskip("fhirclient.client", reason="fhirclient is not installed: make install")
     from fhirclient.models.documentreference import DocumentReference
 
-    settings = {"app_id": "tried", "api_base": f"{place.base}/fhir", "redirect_uri": CALLBACK, "scope": SCOPE}
+    settings = {"app_id": "tried", "api_base": f"{served_app.base}/fhir", "redirect_uri": CALLBACK, "scope": SCOPE}
     smart = client.FHIRClient(settings=settings)
     assert not smart.prepare()
-    smart.handle_callback(place.lets(smart.authorize_url))
+    smart.handle_callback(served_app.authorize(smart.authorize_url))
     assert smart.ready
-    patient = place.world.persons[0]
+    patient = served_app.world.persons[0]
     assert smart.patient_id == str(patient.id)
     assert (smart.patient.id, smart.patient.name[0].family) == (str(patient.id), patient.family)
     assert smart.patient.birthDate.date == patient.birth_date
@@ -90,47 +90,47 @@ def test_fhirclient_launches_reads_and_goes_on(place: Place) -> None:
 
 
 def titles(kind: type, smart: object) -> list[str]:
-    """The titles of what a search of fhirclient finds."""
+    """Return the titles of the documents that fhirclient finds."""
     found = kind.where({"patient": smart.patient_id}).perform_resources_iter(smart.server)  # type: ignore[attr-defined]
     return sorted(one.content[0].attachment.title for one in found)
 
 
-def test_fhir_kit_client_launches_and_reads(place: Place) -> None:
+def test_fhir_kit_client_launches_and_reads(served_app: ServedApp) -> None:
     node = shutil.which("node")
     if node is None or not (ROOT / "node_modules" / "fhir-kit-client").is_dir():
         pytest.skip("fhir-kit-client is not installed: make install")
     script = Path(__file__).with_name("smart_client.mjs")
-    command = [node, script, f"{place.base}/fhir", "tried", CALLBACK, SCOPE]
+    command = [node, script, f"{served_app.base}/fhir", "tried", CALLBACK, SCOPE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as app:
         assert app.stdin is not None and app.stdout is not None
         url = app.stdout.readline().decode().strip()
-        out, err = app.communicate(place.lets(url).encode() if url else b"", timeout=60)
+        out, err = app.communicate(served_app.authorize(url).encode() if url else b"", timeout=60)
     assert app.returncode == 0, err.decode()
     found = json.loads(out)
-    patient = place.world.persons[0]
+    patient = served_app.world.persons[0]
     assert found["patient"]["id"] == found["token"]["patient"] == str(patient.id)
     assert sorted(found["titles"]) == TITLES
     assert "patient/Patient.read" in found["token"]["scope"].split()
 
 
-def test_the_command_names_what_is_wrong_lists_and_disables(place: Place, tmp_path: Path) -> None:
+def test_client_commands_report_faults_list_and_disable(served_app: ServedApp, tmp_path: Path) -> None:
     file = tmp_path / "app.json"
     for content, complaint in (
         ("[]", "one JSON object"),
         (json.dumps(APP | {"redirect_uris": ["http://app.example/"]}), "must be https"),
     ):
         file.write_text(content, "utf-8")
-        done = esante("client", "register", "--data", place.data, file, check=False)
+        done = run_esante("client", "register", "--data", served_app.data, file, check=False)
         assert done.returncode == 1
         assert complaint in done.stderr and "Traceback" not in done.stderr
     file.write_text(json.dumps(APP | {"client_id": "other"}), "utf-8")
-    esante("client", "register", "--data", place.data, file)
-    assert "disabled other" in esante("client", "disable", "--data", place.data, "other").stdout
-    listed = esante("client", "list", "--data", place.data).stdout.splitlines()
+    run_esante("client", "register", "--data", served_app.data, file)
+    assert "disabled other" in run_esante("client", "disable", "--data", served_app.data, "other").stdout
+    listed = run_esante("client", "list", "--data", served_app.data).stdout.splitlines()
     assert [("disabled" in line) for line in listed] == [line.startswith("other") for line in listed] != []
 
 
-def test_an_app_can_be_registered_before_the_first_server_runs(tmp_path: Path) -> None:
+def test_app_can_be_registered_before_the_first_start_of_a_server(tmp_path: Path) -> None:
     file = tmp_path / "app.json"
     file.write_text(json.dumps(APP), "utf-8")
-    assert "registered tried" in esante("client", "register", "--data", tmp_path / "data", file).stdout
+    assert "registered tried" in run_esante("client", "register", "--data", tmp_path / "data", file).stdout

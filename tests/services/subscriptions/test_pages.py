@@ -8,7 +8,7 @@ from esante.core.storage import uuid7
 from esante.core.web import LANGUAGES
 from esante.identity.access import requester_of
 from esante.services.subscriptions import SubscriptionEnded
-from tests.identity.access.test_pages import Browser, text
+from tests.support.portal_browser import PortalBrowser, page_text
 from tests.support.rest_hook_receiver import receiving
 from tests.support.subscriptions import BASE
 
@@ -27,7 +27,7 @@ async def browse(pages, platform):
         http = httpx.AsyncClient(transport=transport, base_url=BASE, headers={"Accept-Language": language})
         clients.append(http)
         await http.post(f"/become/{name}")
-        return Browser(http)
+        return PortalBrowser(http)
 
     yield signed_in
     for http in clients:
@@ -64,7 +64,7 @@ async def test_operator_sees_failed_delivery_and_retries(platform, browse, dead)
     receiver, created, software, person, document = dead
     operator = await browse("operator")
     page = await operator.get(ADMIN)
-    shown = text(page)
+    shown = page_text(page)
     assert "Clinique <script>" in shown
     assert "The endpoint answered with an error. 500" in shown
     assert "1 event is not delivered" in shown
@@ -75,7 +75,7 @@ async def test_operator_sees_failed_delivery_and_retries(platform, browse, dead)
     await operator.send(page, f"{ADMIN}/retry")
     await platform.deliver()
     assert receiver.event_numbers[-1] == 1
-    assert "Clinique" not in text(await operator.get(ADMIN))
+    assert "Clinique" not in page_text(await operator.get(ADMIN))
     await operator.send(page, f"{ADMIN}/retry", 404)  # the same button in another window
     assert (await platform.read(software, created))["status"] == "active"
 
@@ -88,7 +88,7 @@ async def test_operator_gives_up_a_delivery(platform, browse, dead):
     await operator.send(page, f"{ADMIN}/give-up")
     await platform.deliver()
     assert len(receiver.events) == 3
-    assert "Clinique" not in text(await operator.get(ADMIN))
+    assert "Clinique" not in page_text(await operator.get(ADMIN))
     assert (await platform.read(software, created))["status"] == "error"
 
 
@@ -99,15 +99,15 @@ async def test_form_without_csrf_token_or_with_invalid_id_changes_nothing(platfo
         await operator.send(page, f"{ADMIN}/retry", status, **fields)
     answer = await operator.http.post(f"{ADMIN}/delete", data={"_csrf": page.forms[-1].fields["_csrf"]})
     assert answer.status_code == 404
-    assert "Clinique" in text(await operator.get(ADMIN))
+    assert "Clinique" in page_text(await operator.get(ADMIN))
 
 
 async def test_lists_are_searched_and_paged(platform, browse, dead):
     operator = await browse("operator")
     everything = f"{ADMIN}?view=all"
-    assert "Clinique" in text(await operator.get(f"{everything}&q=CLINIQUE+127.0.0.1"))
-    assert "Nothing found" in text(await operator.get(f"{everything}&q=xyzzy"))
-    assert "Nothing found" in text(await operator.get(f"{ADMIN}?q=xyzzy"))
+    assert "Clinique" in page_text(await operator.get(f"{everything}&q=CLINIQUE+127.0.0.1"))
+    assert "Nothing found" in page_text(await operator.get(f"{everything}&q=xyzzy"))
+    assert "Nothing found" in page_text(await operator.get(f"{ADMIN}?q=xyzzy"))
     for _ in range(25):
         await platform.subscribe(platform.people["laboratory"], "http://127.0.0.1:9/".replace(":9/", ":9999/"))
     first = await operator.get(f"{everything}&q=labo")
@@ -137,11 +137,11 @@ async def test_patient_ends_the_subscription_of_an_app(platform, browse, receive
     another = await platform.subscribe(requester_of(other), receiver.url, f"patient={other.id}")
     browser = await browse("patient")
     page = await browser.get(OWN)
-    assert "Documents" in text(page)
+    assert "Documents" in page_text(page)
     assert "s3cr3t" not in html.tostring(page).decode()
     await browser.send(page, f"{OWN}/end", 404, subscription=another["id"])
     await browser.send(page, f"{OWN}/end", subscription=created["id"])
-    assert "No app of yours has asked" in text(await browser.get(OWN))
+    assert "No app of yours has asked" in page_text(await browser.get(OWN))
     await platform.deposit(person)
     await platform.deliver()
     assert receiver.events == []

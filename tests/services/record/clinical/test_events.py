@@ -4,6 +4,7 @@ import orjson
 
 from esante.core.fhir import check
 from esante.identity.access import requester_of
+from esante.identity.access.audit.access_log import describe_entry
 from esante.identity.access.audit.audit_event import audit_event
 from esante.services.record import CATEGORIES
 from esante.services.record.clinical.events import ClinicalEvent

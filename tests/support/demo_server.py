@@ -1,4 +1,4 @@
-"""A demonstration country, loaded and served by real processes."""
+"""The demo, loaded and served by real processes."""
 
 import json
 import time
@@ -11,13 +11,13 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from tests.e2e.processes import Server, esante
+from tests.support.processes import Server, run_esante
 
 Person = dict[str, Any]
 
 
 @dataclass
-class Demo:
+class DemoServer:
     """The demo on a running server; `people` as `esante people` prints them."""
 
     server: Server
@@ -26,7 +26,7 @@ class Demo:
 
     @property
     def base(self) -> str:
-        """The server's address."""
+        """The address of the server."""
         return self.server.base
 
     @property
@@ -35,30 +35,30 @@ class Demo:
         return self.server.data
 
     def person(self, name: str) -> Person:
-        """Somebody by name."""
+        """Return a person by name."""
         return next(person for person in self.people if person["name"] == name)
 
     def token(self, name: str) -> str:
-        """A bearer token of somebody, from `esante token`."""
+        """Return a bearer token of a person, from `esante token`."""
         if name not in self._tokens:
-            done = esante("token", "--data", self.data, "--as", name)
+            done = run_esante("token", "--data", self.data, "--as", name)
             self._tokens[name] = done.stdout.strip()
         return self._tokens[name]
 
     def http(self, name: str) -> httpx.AsyncClient:
-        """A client of the API that carries somebody's token."""
+        """Return a client of the API with the token of a person."""
         headers = {"Authorization": f"Bearer {self.token(name)}", "Content-Type": "application/fhir+json"}
         return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=60)
 
-    async def signed_in_software(self) -> httpx.AsyncClient:
-        """A client of the API that signed in by SMART Backend Services, with the key of the hospital's software."""
+    async def software_client(self) -> httpx.AsyncClient:
+        """Return a client of the API with a token by SMART Backend Services, for the key of the hospital's software."""
         key = ECKey.import_key(json.loads((self.data / "demo/keys/demo-hospital.jwk.json").read_text()))
         async with httpx.AsyncClient(base_url=self.base, timeout=60) as http:
-            found = (await http.get("/.well-known/smart-configuration")).json()
+            configuration = (await http.get("/.well-known/smart-configuration")).json()
             claims = {
                 "iss": "demo-hospital",
                 "sub": "demo-hospital",
-                "aud": found["token_endpoint"],
+                "aud": configuration["token_endpoint"],
                 "exp": int(time.time()) + 240,
                 "jti": uuid4().hex,
             }
@@ -68,18 +68,21 @@ class Demo:
                 "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
                 "client_assertion": jwt.encode({"alg": "ES384", "kid": key.kid}, claims, key, algorithms=["ES384"]),
             }
-            answer = (await http.post(found["token_endpoint"], data=form)).raise_for_status().json()
-        headers = {"Authorization": f"Bearer {answer['access_token']}", "Content-Type": "application/fhir+json"}
+            token_response = (await http.post(configuration["token_endpoint"], data=form)).raise_for_status().json()
+        headers = {
+            "Authorization": f"Bearer {token_response['access_token']}",
+            "Content-Type": "application/fhir+json",
+        }
         return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=60)
 
 
-def load_demo(data: Path, persons: int) -> Server:
-    """Load a demo country into a data folder and serve it."""
-    esante("demo", "--load-only", "--history", "0", "--persons", str(persons), "--data", data)
+def serve_demo(data: Path, persons: int) -> Server:
+    """Load the demo into a data folder and serve it."""
+    run_esante("demo", "--load-only", "--history", "0", "--persons", str(persons), "--data", data)
     return Server(data, ESANTE_DEMO="1").start()
 
 
-def people_of(data: Path) -> list[Person]:
-    """The people of the demo in a data folder."""
-    found: list[Person] = json.loads(esante("people", "--data", data).stdout)
-    return found
+def list_demo_people(data: Path) -> list[Person]:
+    """Return the people of the demo in a data folder (`esante people`)."""
+    people: list[Person] = json.loads(run_esante("people", "--data", data).stdout)
+    return people

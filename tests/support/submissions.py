@@ -1,4 +1,4 @@
-"""Documents as hospitals send them, and the requests that carry them."""
+"""Documents of hospitals, and the requests that deposit them."""
 
 import base64
 import io
@@ -7,16 +7,17 @@ from typing import Any
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-Resource = dict[str, Any]
+from esante.core.types import Json
+
 LOINC = "http://loinc.org"
 DISCHARGE, LETTER, CONSULTATION, LABORATORY = "18842-5", "51852-2", "11488-4", "11502-2"
 
 
-def discharge_letter(
-    patient: Resource, text: str, *, title: str = "Lettre de sortie", family: str = "Kieffer"
-) -> Resource:
-    """A discharge letter as a FHIR document; `patient` holds at least `identifier` and `name`."""
-    about, author = uuid4().urn, uuid4().urn
+def build_discharge_letter(
+    patient: Json, text: str, *, title: str = "Lettre de sortie", family: str = "Kieffer"
+) -> Json:
+    """Return a discharge letter as a FHIR document; `patient` has at least `identifier` and `name`."""
+    subject, author = uuid4().urn, uuid4().urn
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "resourceType": "Bundle",
@@ -30,33 +31,33 @@ def discharge_letter(
                     "resourceType": "Composition",
                     "status": "final",
                     "type": {"coding": [{"system": LOINC, "code": DISCHARGE}]},
-                    "subject": {"reference": about},
+                    "subject": {"reference": subject},
                     "date": now,
                     "author": [{"reference": author}],
                     "title": title,
                     "section": [{"title": "Évolution", "text": _narrative(text)}],
                 },
             },
-            {"fullUrl": about, "resource": {"resourceType": "Patient", **patient}},
+            {"fullUrl": subject, "resource": {"resourceType": "Patient", **patient}},
             {"fullUrl": author, "resource": {"resourceType": "Practitioner", "name": [{"family": family}]}},
         ],
     }
 
 
-def _narrative(text: str) -> Resource:
+def _narrative(text: str) -> Json:
     return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{escape(text)}</p></div>'}
 
 
-def published(
-    subject: Resource,
+def build_document_reference(
+    subject: Json,
     content: bytes,
     *,
     title: str = "Courrier",
     type_: str = LETTER,
     media_type: str = "text/plain",
     **more: Any,
-) -> Resource:
-    """A DocumentReference that carries its bytes (ITI-105)."""
+) -> Json:
+    """Return a DocumentReference with its content (ITI-105)."""
     return {
         "resourceType": "DocumentReference",
         "status": "current",
@@ -75,8 +76,8 @@ def published(
     }
 
 
-def provided(subject: Resource, *documents: Resource, titles: tuple[str, ...] = ()) -> Resource:
-    """A transaction that provides FHIR documents (ITI-65)."""
+def build_iti65_transaction(subject: Json, *documents: Json, titles: tuple[str, ...] = ()) -> Json:
+    """Return a transaction that provides FHIR documents (ITI-65)."""
     lists = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
     references, contents = [], []
     for place, document in enumerate(documents):
@@ -89,8 +90,8 @@ def provided(subject: Resource, *documents: Resource, titles: tuple[str, ...] = 
             "subject": subject,
             "content": [{"attachment": {"contentType": "application/fhir+json", "url": content, "title": title}}],
         }
-        references.append(_posted(uuid4().urn, resource))
-        contents.append(_posted(content, document))
+        references.append(_post_entry(uuid4().urn, resource))
+        contents.append(_post_entry(content, document))
     submission = {
         "resourceType": "List",
         "status": "current",
@@ -99,16 +100,16 @@ def provided(subject: Resource, *documents: Resource, titles: tuple[str, ...] = 
         "subject": subject,
         "entry": [{"item": {"reference": entry["fullUrl"]}} for entry in references],
     }
-    entries = [_posted(uuid4().urn, submission), *references, *contents]
+    entries = [_post_entry(uuid4().urn, submission), *references, *contents]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
-def _posted(url: str, resource: Resource) -> Resource:
+def _post_entry(url: str, resource: Json) -> Json:
     return {"fullUrl": url, "resource": resource, "request": {"method": "POST", "url": resource["resourceType"]}}
 
 
-def pdf(text: str) -> bytes:
-    """A small PDF."""
+def build_pdf(text: str) -> bytes:
+    """Return a small PDF."""
     from fpdf import FPDF
 
     document = FPDF()
@@ -118,8 +119,8 @@ def pdf(text: str) -> bytes:
     return bytes(document.output())
 
 
-def cda(text: str = "", *, doctype: str = "", title: str = "Résumé", code: str = "34133-9") -> bytes:
-    """A small CDA R2 document; `doctype` stands before it, `text` in its one section."""
+def build_cda(text: str = "", *, doctype: str = "", title: str = "Résumé", code: str = "34133-9") -> bytes:
+    """Return a small CDA R2 document with `doctype` before it and `text` in its only section."""
     return f"""<?xml version="1.0" encoding="UTF-8"?>{doctype}
 <ClinicalDocument xmlns="urn:hl7-org:v3">
   <typeId root="2.16.840.1.113883.1.3" extension="POCD_HD000040"/>
@@ -133,8 +134,8 @@ def cda(text: str = "", *, doctype: str = "", title: str = "Résumé", code: str
 </ClinicalDocument>""".encode()
 
 
-def png() -> bytes:
-    """A small picture."""
+def build_png() -> bytes:
+    """Return a small PNG image."""
     from PIL import Image
 
     out = io.BytesIO()

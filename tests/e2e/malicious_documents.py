@@ -1,4 +1,4 @@
-"""Hostile documents, made here: small to send, endless to read."""
+"""Malicious documents: small to send, expensive or dangerous to process."""
 
 import struct
 import zlib
@@ -12,7 +12,7 @@ LOCAL_FILE = '<!DOCTYPE x [<!ENTITY file SYSTEM "file:///etc/passwd">]>'
 
 
 def pdf(*objects: bytes, streams: dict[int, bytes] | None = None) -> bytes:
-    """A PDF of these objects, numbered from 1 (the catalog), with a right cross-reference table."""
+    """Return a PDF of these objects, numbered from 1 (the catalog), with a valid cross-reference table."""
     body, places = b"%PDF-1.7\n", []
     for number, content in enumerate(objects, 1):
         places.append(len(body))
@@ -26,28 +26,28 @@ def pdf(*objects: bytes, streams: dict[int, bytes] | None = None) -> bytes:
 
 
 def flate_bomb(size: int) -> bytes:
-    """A page whose content is `size` bytes of drawing, packed a thousandfold."""
-    packer = zlib.compressobj(9)
+    """Return a page with `size` bytes of drawing operators, compressed about a thousandfold."""
+    compressor = zlib.compressobj(9)
     step = b"0 0 m 9 9 l S\n" * 75_000
-    packed = b"".join(packer.compress(step) for _ in range(size // len(step))) + packer.flush()
-    stream = b"<</Length %d/Filter/FlateDecode>>\nstream\n%s\nendstream" % (len(packed), packed)
+    compressed = b"".join(compressor.compress(step) for _ in range(size // len(step))) + compressor.flush()
+    stream = b"<</Length %d/Filter/FlateDecode>>\nstream\n%s\nendstream" % (len(compressed), compressed)
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<<>>>>"
     return pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1/Kids[3 0 R]>>", page, stream)
 
 
 def huge_page() -> bytes:
-    """A page of a million inches a side."""
+    """Return a page with sides of a million inches."""
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 72000000 72000000]/Resources<<>>>>"
     return pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1/Kids[3 0 R]>>", page)
 
 
 def endless_pages() -> bytes:
-    """A tree of pages that is its own child, and says that it holds a billion pages."""
+    """Return a page tree that contains itself and claims a billion pages."""
     return pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1000000000/Kids[2 0 R 2 0 R]/Parent 2 0 R>>")
 
 
-def programs() -> bytes:
-    """A page with everything that acts: JavaScript, a program to launch, a file within."""
+def active_content() -> bytes:
+    """Return a page with JavaScript that runs when it is opened."""
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>>"
     return pdf(
         b"<</Type/Catalog/Pages 2 0 R/OpenAction 4 0 R/Names<</JavaScript<</Names[(a)4 0 R]>>>>>>",
@@ -57,8 +57,8 @@ def programs() -> bytes:
     )
 
 
-def huge_picture() -> bytes:
-    """A PNG that says it is 100,000 pixels a side."""
+def huge_image() -> bytes:
+    """Return a PNG that claims 100,000 pixels a side."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

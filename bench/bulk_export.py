@@ -1,4 +1,4 @@
-"""Bulk export: resources a second to files."""
+"""Bulk export: resources per second written to files."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ from uuid import UUID
 
 import orjson
 
-from bench.told import Figures
-from bench.world import fhir_document, make_world, platform_at
+from bench.bench_world import build_bench_world, fhir_document, open_bench_platform
+from bench.figures import Figures
 from esante.contract import Platform
 from esante.identity.access import Requester, requester_of
 from esante.services.export import SETTLING, ExportLevel, ExportParams, Exports
@@ -16,10 +16,10 @@ from esante.services.record import Deposit, Record
 
 
 async def export(data: Path, seconds: float, full: bool) -> Figures:
-    """All that a doctor sees of many persons: first with their documents opened, then again."""
+    """Measure an export of all that a doctor sees of many persons: with indexing of their documents, then again."""
     persons, each = (2_000 if full else 200), 2
-    async with platform_at(data) as platform:
-        world = await make_world(platform, persons)
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, persons)
         hospital, doctor = requester_of(world.hospital), requester_of(world.doctor, world.hospital)
         documents = [_document(number) for number in range(each)]
         for person in world.persons:
@@ -27,12 +27,12 @@ async def export(data: Path, seconds: float, full: bool) -> Figures:
                 await platform[Record].deposit(hospital, person, document, Deposit())
         figures: Figures = {"persons": f"{persons:,}, each {each} documents of {len(documents[0]):,} bytes"}
         for what in ("first", "again"):
-            figures[what] = await _exported(platform, doctor)
+            figures[what] = await _measure_export(platform, doctor)
     return figures
 
 
 def _document(number: int) -> bytes:
-    """A document whose results are no other's."""
+    """Return a document with unique results."""
     bundle = orjson.loads(fhir_document())
     bundle["identifier"]["value"] = f"urn:uuid:{UUID(int=number)}"
     results = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Observation"]
@@ -41,7 +41,7 @@ def _document(number: int) -> bytes:
     return orjson.dumps(bundle)
 
 
-async def _exported(platform: Platform, requester: Requester) -> str:
+async def _measure_export(platform: Platform, requester: Requester) -> str:
     everything = ExportParams(types=None, since=None, ignored=())
     await platform[Exports].kick_off(requester, everything, "bench", level=ExportLevel.SYSTEM)
     await asyncio.sleep(SETTLING.total_seconds())

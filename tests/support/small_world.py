@@ -1,4 +1,4 @@
-"""Small worlds written by the platform's own services, for tests that need a data folder of their own."""
+"""A small world of persons, organisations and doctors, for tests that need a data folder of their own."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -14,13 +14,13 @@ from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.settings import Settings
 
-LOCAL = "urn:example:e2e"
-LEVELS = {"patient": "patient", "practitioner": "user", "organization": "system", "operator": "user"}
+LOCAL_SYSTEM = "urn:example:e2e"
+SCOPE_LEVELS = {"patient": "patient", "practitioner": "user", "organization": "system", "operator": "user"}
 
 
 @dataclass
-class World:
-    """Who is in a small world; `tokens` are bearer tokens, `cookies` sessions of the portal, by the same names."""
+class SmallWorld:
+    """The holders of accounts by name; `tokens` (bearer tokens) and `cookies` (portal sessions) have the same keys."""
 
     data: Path
     persons: list[Person] = field(default_factory=list)
@@ -29,21 +29,21 @@ class World:
     cookies: dict[str, str] = field(default_factory=dict)
 
     def bearer(self, name: str) -> dict[str, str]:
-        """The headers of a request by this name's token."""
+        """Return the authorization header of a holder."""
         return {"Authorization": f"Bearer {self.tokens[name]}"}
 
 
 @contextlib.asynccontextmanager
-async def opened(data: Path, **settings: object) -> AsyncIterator[Platform]:
-    """The platform over a data folder, in this process."""
+async def open_test_platform(data: Path, **settings: object) -> AsyncIterator[Platform]:
+    """Open the platform over a data folder, in this process."""
     async with open_platform(Settings(data=data, demo=True, **settings)) as platform:  # type: ignore[arg-type]
         yield platform
 
 
-async def make_world(data: Path, persons: int = 2, **settings: object) -> World:
-    """Persons with open records, a hospital, a laboratory and two doctors; each can sign in both ways."""
-    world = World(data)
-    async with opened(data, **settings) as platform:
+async def build_small_world(data: Path, persons: int = 2, **settings: object) -> SmallWorld:
+    """Build persons with open records, a hospital, a laboratory and two doctors, each with a token and a session."""
+    world = SmallWorld(data)
+    async with open_test_platform(data, **settings) as platform:
         await platform.journal.ensure_months(datetime.now(UTC) - timedelta(days=70), datetime.now(UTC))
         hospital = await _organization(platform, "hospital", "Hôpital du Nord")
         laboratory = await _organization(platform, "laboratory", "Labo Kirchberg")
@@ -65,17 +65,17 @@ async def make_world(data: Path, persons: int = 2, **settings: object) -> World:
     return world
 
 
-async def sign_in(platform: Platform, world: World, name: str, holder: Requester) -> None:
-    """Give a requester a bearer token and a session."""
+async def sign_in(platform: Platform, world: SmallWorld, name: str, holder: Requester) -> None:
+    """Issue a bearer token and a session to a requester."""
     from esante.identity.access.authn.authentication import principal_of
 
-    scopes = frozenset({f"{LEVELS[holder.kind]}/*.cruds"})
+    scopes = frozenset({f"{SCOPE_LEVELS[holder.kind]}/*.cruds"})
     world.tokens[name] = await platform[Access].issue_token(holder, scopes, timedelta(hours=8))
     world.cookies[name] = await platform[Access].sessions.create(principal_of(holder))
 
 
 async def open_records(platform: Platform, persons: list[UUID]) -> None:
-    """Let the time to object be over."""
+    """Open the records of persons whose period of objection has passed."""
     await platform[Access].lifecycle.announce(persons, at=datetime.now(UTC) - timedelta(days=31))
     await platform[Access].lifecycle.open_due()
 
@@ -84,7 +84,7 @@ async def _person(platform: Platform, number: int) -> Person:
     return await platform[Directory].register_person(
         Person(
             id=uuid7(),
-            identifiers=(Identifier(LOCAL, f"person-{number}"),),
+            identifiers=(Identifier(LOCAL_SYSTEM, f"person-{number}"),),
             family=f"Weber{number}",
             given=("Anna",),
             birth_date=date(1980, 5, 17),
@@ -95,7 +95,7 @@ async def _person(platform: Platform, number: int) -> Person:
 
 async def _organization(platform: Platform, kind: str, name: str) -> Organization:
     return await platform[Directory].register_organization(
-        Organization(id=uuid7(), identifiers=(Identifier(LOCAL, kind),), name=name, kind=kind)
+        Organization(id=uuid7(), identifiers=(Identifier(LOCAL_SYSTEM, kind),), name=name, kind=kind)
     )
 
 
@@ -104,7 +104,7 @@ async def _practitioner(platform: Platform, family: str, at: Organization | None
     return await platform[Directory].register_practitioner(
         Practitioner(
             id=uuid7(),
-            identifiers=(Identifier(LOCAL, family.lower()),),
+            identifiers=(Identifier(LOCAL_SYSTEM, family.lower()),),
             family=family,
             given=("Marc",),
             profession="doctor",

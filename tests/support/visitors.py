@@ -1,4 +1,4 @@
-"""People at a browser: each with a context, a language and a page of her own."""
+"""People in a real browser (Playwright): each with a context, a language and a page of their own."""
 
 import asyncio
 import os
@@ -13,15 +13,15 @@ from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from esante.core.web import translator
 
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+_EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """The machine's Chromium; skips where there is none."""
-    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    """Start the machine's Chromium; skip the test where there is none."""
+    found = next((path for name in _EXECUTABLES if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium here: as root, apt-get install chromium")
     options = [*_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
@@ -33,58 +33,58 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @dataclass
 class Visitor:
-    """Somebody at a browser, who reads `language`; `complaints` are the console's errors."""
+    """A person in a browser, who reads `language`; `console_errors` are those since the start."""
 
     base: str
     page: Page
     language: str
-    complaints: list[str] = field(default_factory=list)
+    console_errors: list[str] = field(default_factory=list)
 
-    def says(self, text: str, **values: object) -> str:
-        """A text of the portal in the visitor's language."""
+    def translate(self, text: str, **values: object) -> str:
+        """Return a text of the portal in the visitor's language."""
         found = translator(self.language).gettext(text)
         return found % values if values else found
 
-    async def goes_to(self, path: str) -> None:
-        """Type an address."""
+    async def open(self, path: str) -> None:
+        """Open a path of the portal."""
         await self.page.goto(f"{self.base}{path}")
 
     async def sign_in(self, name: str) -> None:
-        """Choose a person of the demo."""
-        await self.goes_to("/signin")
+        """Sign in as a person of the demo."""
+        await self.open("/signin")
         await self.button(name, translated=False).click()
         await self.page.wait_for_url(f"{self.base}/")
 
     def button(self, text: str, *, translated: bool = True) -> Locator:
-        """The button with this text."""
-        return self.page.get_by_role("button", name=self.says(text) if translated else text, exact=True)
+        """Return the button with this text."""
+        return self.page.get_by_role("button", name=self.translate(text) if translated else text, exact=True)
 
     def link(self, text: str, *, translated: bool = True) -> Locator:
-        """The first link with this text."""
-        return self.page.get_by_role("link", name=self.says(text) if translated else text).first
+        """Return the first link with this text."""
+        return self.page.get_by_role("link", name=self.translate(text) if translated else text).first
 
     async def text(self) -> str:
-        """What stands in the main part of the page."""
+        """Return the text of the main element."""
         return await self.page.locator("main").inner_text()
 
-    async def finds(self, path: str, locator: Locator) -> None:
-        """Open a page again and again until something is there that comes by itself."""
-        await self.goes_to(path)
+    async def reload_until(self, path: str, locator: Locator) -> None:
+        """Reload a page until it shows an element that appears asynchronously (30 s at most)."""
+        await self.open(path)
         async with asyncio.timeout(30):
             while not await locator.count():
                 await asyncio.sleep(0.3)
                 await self.page.reload()
 
-    async def unfold(self, text: str) -> None:
-        """Open what is folded under this text."""
-        await self.page.locator("summary").filter(has_text=self.says(text)).first.click()
+    async def open_details(self, text: str) -> None:
+        """Open the details element with this summary."""
+        await self.page.locator("summary").filter(has_text=self.translate(text)).first.click()
 
 
 @asynccontextmanager
-async def visiting(
-    browser: Browser, base: str, language: str, *, viewport: dict[str, int] = DESK, bypass_csp: bool = False
+async def open_visitor(
+    browser: Browser, base: str, language: str, *, viewport: dict[str, int] = DESKTOP, bypass_csp: bool = False
 ) -> AsyncIterator[Visitor]:
-    """A new visitor with a browser of her own."""
+    """Open a browser context for a new visitor."""
     context = await browser.new_context(
         locale=language,
         viewport=viewport,  # type: ignore[arg-type]
@@ -93,14 +93,14 @@ async def visiting(
     )
     context.set_default_timeout(20_000)
     visitor = Visitor(base, await context.new_page(), language)
-    visitor.page.on("console", lambda said: visitor.complaints.append(said.text) if said.type == "error" else None)
-    visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+    visitor.page.on("console", lambda said: visitor.console_errors.append(said.text) if said.type == "error" else None)
+    visitor.page.on("pageerror", lambda error: visitor.console_errors.append(str(error)))
     yield visitor
     await context.close()
 
 
-async def saved(visitor: Visitor, link: Locator, folder: Path) -> Path:
-    """Click a link that downloads, and keep the file under the name that it comes with."""
+async def download_file(visitor: Visitor, link: Locator, folder: Path) -> Path:
+    """Click a link that downloads, and save the file under the name that the server suggests."""
     async with visitor.page.expect_download() as download:
         await link.click()
     file = await download.value

@@ -37,8 +37,8 @@ SCOPES = frozenset({"system/*.cruds", "user/*.cruds"})
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """Who is there, and the tokens to act as the hospital and as the doctor."""
+class BenchWorld:
+    """The persons, the hospital and the doctor, and tokens of the last two."""
 
     persons: list[UUID]
     hospital: Organization
@@ -47,8 +47,8 @@ class World:
     doctor_token: str
 
 
-async def make_world(platform: Platform, persons: int) -> World:
-    """Register everybody; every record is open and the doctor is in every circle."""
+async def build_bench_world(platform: Platform, persons: int) -> BenchWorld:
+    """Register persons with open records, a hospital, and a doctor in every circle."""
     lists, born = catalogue(), date(1970, 1, 1)
     people = [
         Person(
@@ -83,7 +83,7 @@ async def make_world(platform: Platform, persons: int) -> World:
     ]
     await platform.db.write([row for grant in grants for row in platform[Access].grants.grant_rows(grant)])
     token = platform[Access].issue_token
-    return World(
+    return BenchWorld(
         ids,
         hospital,
         doctor,
@@ -93,7 +93,7 @@ async def make_world(platform: Platform, persons: int) -> World:
 
 
 def fhir_document(size: int = 20_000) -> bytes:
-    """A discharge letter as an R4 document Bundle of about `size` bytes, with laboratory values."""
+    """Return a discharge letter as an R4 document Bundle of about `size` bytes, with laboratory values."""
     entries: list[dict[str, Any]] = []
 
     def add(resource: dict[str, Any]) -> str:
@@ -155,11 +155,11 @@ def fhir_document(size: int = 20_000) -> bytes:
     )
 
 
-class Published:
-    """Simplified publishes (ITI-105) of one document, each made another by its number.
+class DepositBodies:
+    """Bodies of deposits (ITI-105) of one document, each made distinct by its number.
 
-    The number stands in the document's identifier. It begins and ends at full base64 groups, so that only
-    these have to be encoded anew: the load generator shares the machine with the server.
+    The number is in the identifier of the document, aligned to groups of base64, so that only these are encoded anew:
+    the load generator shares the machine with the server.
     """
 
     _MARK = b"00000000-0000-0000-0000-000000000000"
@@ -175,7 +175,7 @@ class Published:
         self._after = encoded[begin + 48 :] + b'"}}]}'
 
     def body(self, person: UUID, number: int) -> bytes:
-        """The request's body for a person."""
+        """Return the body of a deposit for a person."""
         return b"".join(
             (
                 b'{"resourceType":"DocumentReference","status":"current",'
@@ -189,8 +189,8 @@ class Published:
 
 
 @asynccontextmanager
-async def serving(data: Path, port: int, workers: int = 2, **variables: str) -> AsyncIterator[str]:
-    """`esante serve` on `data`, with a worker for each of two cores; gives its address."""
+async def run_server(data: Path, port: int, workers: int = 2, **variables: str) -> AsyncIterator[str]:
+    """Run `esante serve` on `data` with two workers; yield its address."""
     command = [
         sys.executable,
         "-m",
@@ -228,8 +228,8 @@ def _wait_until_ready(base: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 @asynccontextmanager
-async def platform_at(data: Path) -> AsyncIterator[Platform]:
-    """The platform's services on `data`, in this process."""
+async def open_bench_platform(data: Path) -> AsyncIterator[Platform]:
+    """Open the platform on `data`, in this process."""
     async with open_platform(Settings(data=data), migrate=True) as platform:
         now = datetime.now(UTC)
         await platform.journal.ensure_months(now - timedelta(days=90), now + timedelta(days=40))

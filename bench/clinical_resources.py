@@ -1,4 +1,4 @@
-"""Parts of the bench about clinical resources: create, load, read and search."""
+"""Parts of the bench for clinical resources: create, load, read and search."""
 
 import gzip
 import itertools
@@ -9,10 +9,9 @@ from urllib.parse import quote
 
 import orjson
 
-from bench.client import load as sent
-from bench.client import request
-from bench.told import Figures, told
-from bench.world import World, make_world, platform_at, serving
+from bench.bench_world import BenchWorld, build_bench_world, open_bench_platform, run_server
+from bench.figures import Figures, load_figures
+from bench.load_generator import build_request, generate_load
 from esante.contract import Platform
 from esante.core.storage import uuid7
 from esante.identity.directory import Directory
@@ -25,7 +24,7 @@ MINIMAL = JSON | {"Prefer": "return=minimal"}
 
 
 def observation(person: str, number: int) -> bytes:
-    """A laboratory result of 2 KB."""
+    """Return a laboratory result of 2 KB."""
     return orjson.dumps(
         {
             "resourceType": "Observation",
@@ -44,7 +43,11 @@ def observation(person: str, number: int) -> bytes:
             ],
             "code": {
                 "coding": [
-                    {"system": "http://loinc.org", "code": f"{1000 + number % 50}-{number % 10}", "display": "Result"}
+                    {
+                        "system": "http://loinc.org",
+                        "code": f"{1000 + number % 50}-{number % 10}",
+                        "display": "Result",
+                    }
                 ],
                 "text": "Result of the measurement",
             },
@@ -76,7 +79,7 @@ def observation(person: str, number: int) -> bytes:
 
 
 def bundles() -> list[bytes]:
-    """The transactions of Synthea, with a mark where the patient's identifier stands; [] without the shared data."""
+    """Return the transactions of Synthea, with placeholders for the patient's identifier; [] without the shared data."""
     found = []
     for path in sorted((SHARED / "data" / "synthea").glob("*.json.gz")):
         bundle = orjson.loads(gzip.decompress(path.read_bytes()))
@@ -86,7 +89,7 @@ def bundles() -> list[bytes]:
     return found
 
 
-async def _identifiers(platform: Platform, world: World) -> list[tuple[bytes, bytes]]:
+async def _identifiers(platform: Platform, world: BenchWorld) -> list[tuple[bytes, bytes]]:
     people = [await platform[Directory].person(key) for key in world.persons]
     return [
         (person.identifiers[0].system.encode(), person.identifiers[0].value.encode()) for person in people if person
@@ -94,63 +97,65 @@ async def _identifiers(platform: Platform, world: World) -> list[tuple[bytes, by
 
 
 async def create(data: Path, seconds: float, full: bool) -> Figures:
-    """Observations of 2 KB, one a request, by 32 clients."""
-    async with platform_at(data) as platform:
-        world = await make_world(platform, 500)
+    """Measure creates of Observations of 2 KB by 32 clients."""
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, 500)
         persons = [str(person) for person in world.persons]
         template = observation("@person@", 0).split(b"@person@")
-        async with serving(data, PORT) as base:
+        async with run_server(data, PORT) as base:
 
             def make(number: int) -> bytes:
                 body = persons[number % len(persons)].encode().join(template)
-                return request("POST", f"{base}/fhir/Observation", world.hospital_token, body, MINIMAL)
+                return build_request("POST", f"{base}/fhir/Observation", world.hospital_token, body, MINIMAL)
 
-            result = await sent(base, make, clients=CLIENTS, seconds=seconds)
-    return {"resource": f"{len(observation(persons[0], 0)):,} bytes"} | told("create", result)
+            result = await generate_load(base, make, clients=CLIENTS, seconds=seconds)
+    return {"resource": f"{len(observation(persons[0], 0)):,} bytes"} | load_figures("create", result)
 
 
 async def load(data: Path, seconds: float, full: bool) -> Figures:
-    """Synthea's transactions, one for each person, by 8 clients."""
+    """Measure transactions of Synthea, one for each person, by 8 clients."""
     templates = bundles()
     if not templates:
         return {"skipped": f"no Synthea bundles in {SHARED / 'data' / 'synthea'}"}
     sizes = [len(orjson.loads(template)["entry"]) for template in templates]
-    async with platform_at(data) as platform:
-        world = await make_world(platform, 2_000)
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, 2_000)
         people = await _identifiers(platform, world)
-        async with serving(data, PORT) as base:
+        async with run_server(data, PORT) as base:
 
             def make(number: int) -> bytes:
                 system, value = people[number % len(people)]
                 body = templates[number % len(templates)].replace(b"@system@", system).replace(b"@value@", value)
-                return request("POST", f"{base}/fhir", world.hospital_token, body, MINIMAL)
+                return build_request("POST", f"{base}/fhir", world.hospital_token, body, MINIMAL)
 
-            result = await sent(base, make, clients=8, seconds=seconds)
+            result = await generate_load(base, make, clients=8, seconds=seconds)
     count = sum(itertools.islice(itertools.cycle(sizes), len(result.times)))
-    return {"resources": f"{count / result.seconds:,.0f}/s"} | told("transactions", result, per=count)
+    return {"resources": f"{count / result.seconds:,.0f}/s"} | load_figures("transactions", result, per=count)
 
 
 async def clinical(data: Path, seconds: float, full: bool) -> Figures:
-    """Reading and searching with 10,000 and with 200,000 resources in the database."""
+    """Measure reads and searches with 10,000 and with 200,000 resources in the database."""
     figures: Figures = {}
     p95: dict[int, float] = {}
-    async with platform_at(data) as platform:
-        world = await make_world(platform, 2_000)
+    async with open_bench_platform(data) as platform:
+        world = await build_bench_world(platform, 2_000)
         have = 0
         for total in (10_000, 200_000):
             persons = world.persons[: total // 100]
-            async with serving(data, PORT) as base:
+            async with run_server(data, PORT) as base:
                 await _fill(base, world, have, total)
-                await platform.db.fetch("VACUUM (ANALYZE)")  # else the database does it while it is measured
+                await platform.db.fetch("VACUUM (ANALYZE)")  # so that autovacuum does not run during the measurement
                 have = total
                 rows = await platform.db.fetch(
                     "SELECT person_id, id FROM fhir_resource WHERE type = 'Observation' LIMIT 2000"
                 )
                 gets = [
-                    request("GET", f"{base}/fhir/Observation/{r['person_id'].hex}{r['id'].hex}", world.doctor_token)
+                    build_request(
+                        "GET", f"{base}/fhir/Observation/{r['person_id'].hex}{r['id'].hex}", world.doctor_token
+                    )
                     for r in rows
                 ]
-                read = await sent(base, _each(gets), clients=CLIENTS, seconds=seconds)
+                read = await generate_load(base, _each(gets), clients=CLIENTS, seconds=seconds)
                 code = quote("http://loinc.org|1007-7")
                 queries = [
                     f"code={code}",
@@ -158,15 +163,15 @@ async def clinical(data: Path, seconds: float, full: bool) -> Figures:
                     "date=ge2015&value-quantity=gt7",
                 ]
                 searches = [
-                    request("GET", f"{base}/fhir/Observation?patient={person}&{query}", world.doctor_token)
+                    build_request("GET", f"{base}/fhir/Observation?patient={person}&{query}", world.doctor_token)
                     for person, query in zip(persons, itertools.cycle(queries), strict=False)
                 ]
-                alone = await sent(base, _each(searches), clients=1, seconds=seconds)
-                many = await sent(base, _each(searches), clients=CLIENTS, seconds=seconds)
+                alone = await generate_load(base, _each(searches), clients=1, seconds=seconds)
+                many = await generate_load(base, _each(searches), clients=CLIENTS, seconds=seconds)
             p95[total] = alone.percentile(0.95)
-            figures |= told(f"{total:,} resources: read", read)
-            figures |= told(f"{total:,} resources: search, one client", alone)
-            figures |= told(f"{total:,} resources: search, 32 clients", many)
+            figures |= load_figures(f"{total:,} resources: read", read)
+            figures |= load_figures(f"{total:,} resources: search, one client", alone)
+            figures |= load_figures(f"{total:,} resources: search, 32 clients", many)
     figures["ratio of the searches' p95"] = f"{p95[200_000] / p95[10_000]:.2f} x"
     return figures
 
@@ -175,8 +180,8 @@ def _each(requests: list[bytes]) -> Callable[[int], bytes]:
     return lambda number: requests[number % len(requests)]
 
 
-async def _fill(base: str, world: World, have: int, total: int) -> None:
-    """A hundred observations for each further person, by transactions."""
+async def _fill(base: str, world: BenchWorld, have: int, total: int) -> None:
+    """Create a hundred Observations for each further person, by transactions."""
     persons = world.persons[have // 100 : total // 100]
     resources = [orjson.loads(observation("@person@", number)) for number in range(100)]
     entries = [
@@ -187,8 +192,8 @@ async def _fill(base: str, world: World, have: int, total: int) -> None:
 
     def make(number: int) -> bytes:
         body = template.replace(b"@person@", str(persons[number]).encode())
-        return request("POST", f"{base}/fhir", world.hospital_token, body, MINIMAL)
+        return build_request("POST", f"{base}/fhir", world.hospital_token, body, MINIMAL)
 
-    made = await sent(base, make, clients=4, seconds=600, most=len(persons))
+    made = await generate_load(base, make, clients=4, seconds=600, max_requests=len(persons))
     if set(made.statuses) != {200}:
-        raise RuntimeError(f"the resources could not be made: {made.statuses}")
+        raise RuntimeError(f"creating the resources failed: {made.statuses}")

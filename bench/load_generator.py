@@ -1,4 +1,4 @@
-"""A load generator: as little Python per request as possible, since it shares the machine with the server."""
+"""A load generator with as little Python per request as possible, since it shares the machine with the server."""
 
 import asyncio
 import re
@@ -8,34 +8,36 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlsplit
 
-from bench.cores import used
+from bench.processor_time import processor_seconds
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Result:
-    """What a run gave: answers by status, and how long each took in seconds."""
+class LoadResult:
+    """The result of a run: responses by status, and response times in seconds."""
 
     seconds: float
     statuses: dict[int, int]
     times: list[float]
     cores: dict[str, float] = field(default_factory=dict)
-    """Seconds of processor time by part (see `cores.used`)."""
+    """Seconds of processor time by part (see `processor_seconds`)."""
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return len(self.times) / self.seconds
 
     def percentile(self, part: float) -> float:
-        """The time in milliseconds within which `part` of the answers came."""
+        """Return the response time in milliseconds that `part` of the responses did not exceed."""
         ordered = sorted(self.times)
         return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1_000 if ordered else 0.0
 
 
-def request(method: str, url: str, token: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
-    """The bytes of a request that keeps its connection."""
+def build_request(
+    method: str, url: str, token: str, body: bytes = b"", headers: dict[str, str] | None = None
+) -> bytes:
+    """Return the bytes of a request on a persistent connection."""
     parts = urlsplit(url)
     lines = [
         f"{method} {parts.path}{'?' + parts.query if parts.query else ''} HTTP/1.1",
@@ -47,36 +49,39 @@ def request(method: str, url: str, token: str, body: bytes = b"", headers: dict[
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def load(
-    base: str, make: Callable[[int], bytes], *, clients: int, seconds: float, most: int = 1 << 60
-) -> Result:
-    """Send the requests `make(i)`, i counting up, over `clients` connections for `seconds`, `most` of them."""
+async def generate_load(
+    base: str, make: Callable[[int], bytes], *, clients: int, seconds: float, max_requests: int = 1 << 60
+) -> LoadResult:
+    """Send the requests `make(i)`, with i counting up, over `clients` connections.
+
+    Stops after `seconds` or `max_requests` requests.
+    """
     parts = urlsplit(base)
     loop = asyncio.get_running_loop()
-    before, began = used(), time.perf_counter()
-    run = _Run(make, began + seconds, most, Result(0, {}, []))
+    before, began = processor_seconds(), time.perf_counter()
+    run = _Run(make, began + seconds, max_requests, LoadResult(0, {}, []))
     connections = [
         (await loop.create_connection(lambda: _Client(run), parts.hostname, parts.port))[1] for _ in range(clients)
     ]
     await asyncio.gather(*(connection.done for connection in connections))
     run.result.seconds = time.perf_counter() - began
-    run.result.cores = {part: seconds - before[part] for part, seconds in used().items()}
+    run.result.cores = {part: seconds - before[part] for part, seconds in processor_seconds().items()}
     return run.result
 
 
 @dataclass(slots=True)
 class _Run:
-    """What the connections of a run share."""
+    """The state shared by the connections of a run."""
 
     make: Callable[[int], bytes]
     end: float
-    most: int
-    result: Result
+    max_requests: int
+    result: LoadResult
     sent: int = 0
 
 
 class _Client(asyncio.Protocol):
-    """One connection: sends a request, waits for its answer, sends the next. Raises on an answer that ends early."""
+    """A connection that sends one request after the other; fails when the server closes it during a response."""
 
     def __init__(self, run: _Run) -> None:
         self._run = run
@@ -103,14 +108,14 @@ class _Client(asyncio.Protocol):
             length = _LENGTH.search(self._head, 0, at + 2)
             self._missing = (int(length[1]) if length else 0) - (len(self._head) - at - 4)
         if self._missing == 0:
-            self._answered()
+            self._record_response()
 
-    def _answered(self) -> None:
+    def _record_response(self) -> None:
         now = time.perf_counter()
         result, status = self._run.result, int(self._head[9:12])
         result.times.append(now - self._began)
         result.statuses[status] = result.statuses.get(status, 0) + 1
-        if now < self._run.end and self._run.sent < self._run.most:
+        if now < self._run.end and self._run.sent < self._run.max_requests:
             self._next()
         else:
             self.done.set_result(None)

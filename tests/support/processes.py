@@ -1,4 +1,4 @@
-"""Real `esante` processes: commands that end, and servers that are started, killed and read."""
+"""`esante` processes: commands, and servers that are started, stopped and killed."""
 
 import os
 import socket
@@ -14,13 +14,13 @@ READY_SECONDS = 90
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a process: ours without any setting of esante, and what is given."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ESANTE_")}
-    return {**kept, "PYTHONPATH": str(SOURCE), **extra}
+    """Return the environment for a process: that of the tests without settings of esante, and `extra`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ESANTE_")}
+    return {**inherited, "PYTHONPATH": str(SOURCE), **extra}
 
 
-def esante(*arguments: str | Path, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run an `esante` command to its end."""
+def run_esante(*arguments: str | Path, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run an `esante` command and wait for its end."""
     done = subprocess.run(
         [sys.executable, "-m", "esante.cli", *map(str, arguments)],
         env=environment(**extra),
@@ -34,14 +34,14 @@ def esante(*arguments: str | Path, check: bool = True, **extra: str) -> subproce
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Server:
-    """One `esante serve` over a data folder; what it writes to its standard error is kept in `log`."""
+    """An `esante serve` process over a data folder; `log` is its standard output and error."""
 
     def __init__(self, data: Path, *, port: int = 0, **extra: str) -> None:
         self.data = data
@@ -54,13 +54,13 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The server's process id."""
+        """The process id."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def log(self) -> str:
-        """Everything the server has said so far."""
+        """The output of the server so far."""
         return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
     def start(self, *, wait: bool = True) -> "Server":
@@ -92,20 +92,20 @@ class Server:
         raise AssertionError(f"the server is not ready:\n{self.log}")
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server (SIGKILL), as a power cut would."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> int:
-        """Ask it to end, wait, and give its exit status."""
+        """Terminate the server, wait, and return its exit status."""
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
         return self._process.wait(60)
 
-    def memory(self) -> int:
-        """The most resident memory that the server ever had, in bytes."""
+    def peak_memory(self) -> int:
+        """Return the peak resident memory of the server, in bytes."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
         return int(peak.split()[1]) * 1024
