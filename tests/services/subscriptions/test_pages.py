@@ -22,7 +22,7 @@ async def browse(pages, platform):
     """`await browse(name)` is a browser in which one of `people` is signed in."""
     clients = []
 
-    async def signed_in(name: str, language: str = "en") -> Browser:
+    async def signed_in(name: str, language: str = "en") -> PortalBrowser:
         transport = httpx.ASGITransport(pages, raise_app_exceptions=False)
         http = httpx.AsyncClient(transport=transport, base_url=BASE, headers={"Accept-Language": language})
         clients.append(http)
