@@ -9,8 +9,8 @@ import pytest
 
 from esante.core.fhir import PathError, PathFailed, compile_path, decode
 from esante.core.fhir.definitions import invariants, search_parameters
-from esante.core.fhir.fhirpath.codegen import Writer
-from esante.core.fhir.fhirpath.codegen_writer import Module, Place
+from esante.core.fhir.fhirpath.codegen.writer import Writer
+from esante.core.fhir.fhirpath.codegen.source import Module, Place
 from esante.core.fhir.fhirpath.parser import parse
 from esante.core.fhir.fhirpath.spec_expressions import expressions, subject
 from esante.core.fhir.fhirpath.types import lineage

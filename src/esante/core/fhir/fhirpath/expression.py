@@ -4,9 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from esante.core.fhir.fhirpath import codegen
-from esante.core.fhir.fhirpath.codegen import Plain
-from esante.core.fhir.fhirpath.codegen_writer import NotPlain
+from esante.core.fhir.fhirpath.codegen import NotPlain, Plain, plain
 from esante.core.fhir.fhirpath.compiler import compiled
 from esante.core.fhir.fhirpath.model import PathError, PathFailed, Tree
 from esante.core.fhir.fhirpath.parser import parse
@@ -47,10 +45,12 @@ class Path:
         where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
         address. Raises `PathFailed`.
         """
-        plain = self._plain_for(element)
-        if plain is not None:
+        code = self._plain_for(element)
+        if code is not None:
             try:
-                return plain.values(element, self._env(element, context, resolver) if plain.needs_env else None)
+                return code.values(
+                    element, self._env(element, context, resolver) if code.needs_env else None
+                )
             except _NOT_R4:
                 pass
         found = self._items(element, context, resolver)
@@ -65,10 +65,10 @@ class Path:
         resolver: Resolver | None = None,
     ) -> list[tuple[str, Any]]:
         """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
-        plain = self._plain_for(element)
-        if plain is not None:
+        code = self._plain_for(element)
+        if code is not None:
             try:
-                return plain.typed(element, self._env(element, context, resolver) if plain.needs_env else None)
+                return code.typed(element, self._env(element, context, resolver) if code.needs_env else None)
             except _NOT_R4:
                 pass
         found = self._items(element, context, resolver)
@@ -113,7 +113,7 @@ def _generated(tree: Tree, type_: str | None) -> Plain | None:
     if type_ is None:
         return None
     try:
-        return codegen.plain(tree, type_)
+        return plain(tree, type_)
     except NotPlain:
         return None
 

@@ -11,8 +11,8 @@ from time import thread_time
 from typing import Any
 
 from esante.core.fhir.definitions import Invariant, invariants, load
-from esante.core.fhir.fhirpath.codegen import Writer
-from esante.core.fhir.fhirpath.codegen_writer import Module, Place
+from esante.core.fhir.fhirpath.codegen.source import Module, Place
+from esante.core.fhir.fhirpath.codegen.writer import Writer
 from esante.core.fhir.fhirpath.expression import compile_path
 from esante.core.fhir.fhirpath.model import PathError, PathFailed
 from esante.core.fhir.fhirpath.narrative import is_basic, is_told

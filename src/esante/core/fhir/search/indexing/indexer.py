@@ -4,9 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from esante.core.fhir.fhirpath import codegen
-from esante.core.fhir.fhirpath.codegen import Writer
-from esante.core.fhir.fhirpath.codegen_writer import Module, NotPlain, Place
+from esante.core.fhir.fhirpath.codegen import Module, NotPlain, Place, Writer, plain
 from esante.core.fhir.fhirpath.expression import compile_path
 from esante.core.fhir.fhirpath.model import PathFailed, Tree
 from esante.core.fhir.fhirpath.parser import unparse
@@ -98,7 +96,7 @@ class _Indexer:
 
 def _plain(path: Tree, type_: str) -> bool:
     try:
-        return not codegen.plain(path, type_).needs_env
+        return not plain(path, type_).needs_env
     except NotPlain:
         return False
 
