@@ -9,12 +9,12 @@ import pytest
 
 from esante.core.fhir import PathError, PathFailed, compile_path, decode
 from esante.core.fhir.definitions import invariants, search_parameters
-from esante.core.fhir.fhirpath.codegen.writer import Writer
-from esante.core.fhir.fhirpath.codegen.source import Module, Place
-from esante.core.fhir.fhirpath.parser import parse
-from esante.core.fhir.fhirpath.spec_expressions import expressions, subject
+from esante.core.fhir.fhirpath.codegen.source import SourceModule, TypedVariable
+from esante.core.fhir.fhirpath.codegen.writer import PathWriter
+from esante.core.fhir.fhirpath.parser import parse_path
+from esante.core.fhir.fhirpath.spec_expressions import constrained_type, iterate_spec_expressions
 from esante.core.fhir.fhirpath.types import lineage
-from esante.core.fhir.fhirpath.values.items import Node, root, truth, type_of
+from esante.core.fhir.fhirpath.values.items import Node, root_node, singleton_boolean, type_of
 from esante.core.fhir.validation.invariants import NOT_EMPTY
 from tests.core.fhir.samples import allergy, changed, document, observation, patient
 
@@ -193,8 +193,8 @@ def test_generated_code_finds_what_the_closures_find(shared_data):
 
 def _as_generated(expression, type_):
     """A function of an element and an `Env`: whether the generated condition is true, and whether it is false."""
-    module = Module()
-    condition = Writer(module).condition(parse(expression), Place("d", type_))
+    module = SourceModule()
+    condition = PathWriter(module).compile_condition(parse_path(expression), TypedVariable("d", type_))
     name = module.function(lambda: module.emit(1, f"return ({condition.true}), ({condition.false})"))
     return module.link()[name]
 
@@ -202,19 +202,21 @@ def _as_generated(expression, type_):
 def test_every_constraint_is_judged_alike_by_closures_and_generated_code(shared_data):
     """On elements of every type that they are about; ele-1, which is about all, by the objects among them."""
     judged = 0
-    stated = {(i.expression, subject(i)) for i in invariants() if subject(i) not in (None, "Element")}
+    stated = {
+        (i.expression, constrained_type(i)) for i in invariants() if constrained_type(i) not in (None, "Element")
+    }
     generated = functools.cache(_as_generated)
     for bundle in itertools.islice(_bundles(shared_data), 0, None, 4):
         for resource in [bundle, *(entry["resource"] for entry in bundle["entry"][:12])]:
-            context = {"resource": root(resource)}
+            context = {"resource": root_node(resource)}
             nodes: dict[str, list[Node]] = {}
-            for node in [root(resource), *compile_path("descendants()")._items(resource, None, None)]:
+            for node in [root_node(resource), *compile_path("descendants()")._items(resource, None, None)]:
                 for type_ in lineage(node.type) if node.value is not None else ():
                     nodes.setdefault(type_, []).append(node)
             for expression, type_ in stated:
                 path = compile_path(expression, type_)
                 for node in nodes.get(type_, ())[:3]:
-                    told = truth(path._items(node, context, None), "")
+                    told = singleton_boolean(path._items(node, context, None), "")
                     found = generated(expression, node.type)(node.value, path._env(node, context, None))
                     assert tuple(map(bool, found)) == (told is True, told is False), (expression, node)
                     judged += 1
@@ -229,7 +231,9 @@ def test_what_is_said_of_every_element_is_what_ele_1_says(value):
 
 
 def test_every_expression_of_the_definitions_compiles():
-    assert len({compile_path(expression, type_).expression for _, expression, type_ in expressions()}) > 1400
+    assert (
+        len({compile_path(expression, type_).expression for _, expression, type_ in iterate_spec_expressions()}) > 1400
+    )
 
 
 def test_a_resource_of_another_type_is_not_taken_for_the_one_meant():

@@ -7,8 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.core.fhir.fhirpath import Quantity, compile_path
-from esante.core.fhir.fhirpath.model import At, Call, Infix, Literal, Name, Sign, Special, Step, TypeTest, Variable
-from esante.core.fhir.fhirpath.parser import parse, unparse
+from esante.core.fhir.fhirpath.model import (
+    Call,
+    Infix,
+    Literal,
+    Name,
+    Sign,
+    Special,
+    Step,
+    Subscript,
+    TypeTest,
+    Variable,
+)
+from esante.core.fhir.fhirpath.parser import parse_path, unparse_path
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 
 NUMBERS = st.decimals(min_value=0, max_value=10**9, places=3) | st.integers(0, 2**31 - 1)
@@ -38,7 +49,7 @@ def _above(below):
     return st.one_of(
         calls,
         st.builds(Step, below, NAMES.map(Name) | calls),
-        st.builds(At, below, below),
+        st.builds(Subscript, below, below),
         st.builds(Sign, st.sampled_from("+-"), below),
         st.builds(Infix, st.sampled_from(OPERATORS), below, below),
         st.builds(
@@ -52,7 +63,7 @@ TREES = st.recursive(LEAVES, _above, max_leaves=12)
 
 @given(TREES)
 def test_a_tree_is_read_back_from_its_text(tree):
-    assert parse(unparse(tree)) == tree
+    assert parse_path(unparse_path(tree)) == tree
 
 
 def _value(expression):

@@ -4,19 +4,19 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from esante.core.fhir.fhirpath.codegen import NotPlain, Plain, plain
-from esante.core.fhir.fhirpath.compiler import compiled
-from esante.core.fhir.fhirpath.model import PathError, PathFailed, Tree
-from esante.core.fhir.fhirpath.parser import parse
+from esante.core.fhir.fhirpath.codegen import CodegenUnsupported, GeneratedPath, generate_path
+from esante.core.fhir.fhirpath.compiler import compile_tree
+from esante.core.fhir.fhirpath.model import PathError, PathFailed, SyntaxTree
+from esante.core.fhir.fhirpath.parser import parse_path
 from esante.core.fhir.fhirpath.runtime import Env, Resolver
-from esante.core.fhir.fhirpath.types import known
-from esante.core.fhir.fhirpath.values.items import Items, Node, root, truth, type_of
+from esante.core.fhir.fhirpath.types import is_fhir_type
+from esante.core.fhir.fhirpath.values.items import Items, Node, root_node, singleton_boolean, type_of
 
 #: What generated code meets in JSON that is not R4's; the closures look at every value before they use it.
 _NOT_R4 = (AttributeError, TypeError)
 
 
-class Path:
+class CompiledPath:
     """A compiled expression; safe to share between threads."""
 
     __slots__ = ("_plain", "_run", "expression", "tree", "type", "types")
@@ -24,12 +24,12 @@ class Path:
     def __init__(self, expression: str, type_: str | None) -> None:
         self.expression = expression
         self.type = type_
-        self.tree: Tree = parse(expression)
-        code = compiled(self.tree, None if type_ is None else frozenset({type_}))
+        self.tree: SyntaxTree = parse_path(expression)
+        code = compile_tree(self.tree, None if type_ is None else frozenset({type_}))
         self._run = code.run
         #: The types that the result may have; None where anything is possible.
         self.types = code.types
-        self._plain = _generated(self.tree, type_)
+        self._plain = _generate(self.tree, type_)
 
     def evaluate(
         self,
@@ -45,12 +45,10 @@ class Path:
         where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
         address. Raises `PathFailed`.
         """
-        code = self._plain_for(element)
+        code = self._generated_for(element)
         if code is not None:
             try:
-                return code.values(
-                    element, self._env(element, context, resolver) if code.needs_env else None
-                )
+                return code.values(element, self._env(element, context, resolver) if code.needs_env else None)
             except _NOT_R4:
                 pass
         found = self._items(element, context, resolver)
@@ -65,7 +63,7 @@ class Path:
         resolver: Resolver | None = None,
     ) -> list[tuple[str, Any]]:
         """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
-        code = self._plain_for(element)
+        code = self._generated_for(element)
         if code is not None:
             try:
                 return code.typed(element, self._env(element, context, resolver) if code.needs_env else None)
@@ -83,19 +81,19 @@ class Path:
         resolver: Resolver | None = None,
     ) -> bool:
         """Whether the expression is true; what cannot be told is not. Raises `PathFailed`."""
-        return truth(self._items(element, context, resolver), "A condition") is True
+        return singleton_boolean(self._items(element, context, resolver), "A condition") is True
 
-    def _plain_for(self, element: Any) -> Plain | None:
+    def _generated_for(self, element: Any) -> GeneratedPath | None:
         """The generated code if it was made for this type of resource or element."""
         fitting = type(element) is dict and element.get("resourceType", self.type) == self.type
         return self._plain if fitting else None
 
     def _env(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Env:
-        this = element if isinstance(element, Node) else root(element, self.type)
+        this = element if isinstance(element, Node) else root_node(element, self.type)
         if not context:
             return Env([this], this, this, {}, resolver)
-        resource = _node(context.get("resource", this))
-        holder = _node(context.get("rootResource", resource))
+        resource = _node_of(context.get("resource", this))
+        holder = _node_of(context.get("rootResource", resource))
         variables = {name: [value] for name, value in context.items() if name not in ("resource", "rootResource")}
         return Env([this], resource, holder, variables, resolver)
 
@@ -109,26 +107,26 @@ class Path:
         return f"Path({self.expression!r}, {self.type!r})"
 
 
-def _generated(tree: Tree, type_: str | None) -> Plain | None:
+def _generate(tree: SyntaxTree, type_: str | None) -> GeneratedPath | None:
     if type_ is None:
         return None
     try:
-        return plain(tree, type_)
-    except NotPlain:
+        return generate_path(tree, type_)
+    except CodegenUnsupported:
         return None
 
 
-def _node(value: Any) -> Node:
-    return value if isinstance(value, Node) else root(value)
+def _node_of(value: Any) -> Node:
+    return value if isinstance(value, Node) else root_node(value)
 
 
 @functools.lru_cache(4096)
-def compile_path(expression: str, type_: str | None = None) -> Path:
+def compile_path(expression: str, type_: str | None = None) -> CompiledPath:
     """Compile an expression over resources, or elements, of a type of R4; without a type, over any resource.
 
     With a type, an element that R4 does not have is an error here and not an empty result later. Raises `PathError`
     with the column.
     """
-    if type_ is not None and not known(type_):
+    if type_ is not None and not is_fhir_type(type_):
         raise PathError(f"'{type_}' is not a type of FHIR R4")
-    return Path(expression, type_)
+    return CompiledPath(expression, type_)

@@ -38,7 +38,7 @@ class Token(NamedTuple):
     column: int
 
 
-def tokens(text: str) -> list[Token]:
+def tokenize(text: str) -> list[Token]:
     """The tokens of an expression, an `end` last. Raises `PathError` with the column."""
     if len(text) > MAX_LENGTH:
         raise PathError(f"The expression has {len(text):,} characters; at most {MAX_LENGTH:,} are allowed.")
@@ -47,7 +47,7 @@ def tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise PathError(_unreadable(text, at), at + 1)
+            raise PathError(_describe_unreadable(text, at), at + 1)
         kind = match.lastgroup
         if kind != "space":
             found.append(_token(kind or "", match[0], at + 1))
@@ -55,7 +55,7 @@ def tokens(text: str) -> list[Token]:
     return [*found, Token("end", "", len(text) + 1)]
 
 
-def _unreadable(text: str, at: int) -> str:
+def _describe_unreadable(text: str, at: int) -> str:
     if text[at] == "'":
         return "The text that begins here has no closing quote"
     if text.startswith("/*", at):
@@ -68,16 +68,16 @@ def _token(kind: str, text: str, column: int) -> Token:
         case "number":
             return Token("number", Decimal(text) if "." in text else int(text), column)
         case "text":
-            return Token("text", unescaped(text[1:-1], column), column)
+            return Token("text", unescape(text[1:-1], column), column)
         case "date":
             date = parse(text[1:], "Time" if text[1] == "T" else None)
             if date is None:
                 raise PathError(f"{text} is not a date or time that exists", column)
             return Token("date", date, column)
         case "quoted":
-            return Token("quoted", unescaped(text[1:-1], column), column)
+            return Token("quoted", unescape(text[1:-1], column), column)
         case "variable":
-            name = text[1:] if text[1] not in "`'" else unescaped(text[2:-1], column)
+            name = text[1:] if text[1] not in "`'" else unescape(text[2:-1], column)
             return Token("variable", name, column)
         case "special":
             return Token("special", text, column)
@@ -87,7 +87,7 @@ def _token(kind: str, text: str, column: int) -> Token:
             return Token("symbol", text, column)
 
 
-def unescaped(text: str, column: int) -> str:
+def unescape(text: str, column: int) -> str:
     """A quoted text without its escapes."""
     if "\\" not in text:
         return text
@@ -102,7 +102,7 @@ def unescaped(text: str, column: int) -> str:
     return _ESCAPE.sub(plain, text)
 
 
-def escaped(text: str, quote: str) -> str:
+def quote(text: str, quote: str) -> str:
     """The text in quotes, with the escapes it needs."""
     plain = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
     return quote + plain + quote

@@ -58,7 +58,7 @@ class Call:
     """A function with its arguments."""
 
     name: str
-    arguments: tuple["Tree", ...]
+    arguments: tuple["SyntaxTree", ...]
     column: int = field(default=0, compare=False)
 
 
@@ -66,16 +66,16 @@ class Call:
 class Step:
     """`left.right`."""
 
-    left: "Tree"
+    left: "SyntaxTree"
     right: Name | Call
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class Subscript:
     """`left[index]`."""
 
-    left: "Tree"
-    index: "Tree"
+    left: "SyntaxTree"
+    index: "SyntaxTree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Sign:
     """`+operand` or `-operand`."""
 
     operator: str
-    operand: "Tree"
+    operand: "SyntaxTree"
     column: int = field(default=0, compare=False)
 
 
@@ -92,8 +92,8 @@ class Infix:
     """`left operator right`."""
 
     operator: str
-    left: "Tree"
-    right: "Tree"
+    left: "SyntaxTree"
+    right: "SyntaxTree"
     column: int = field(default=0, compare=False)
 
 
@@ -102,9 +102,9 @@ class TypeTest:
     """`operand is type` or `operand as type`; the type is a qualified name."""
 
     operator: str
-    operand: "Tree"
+    operand: "SyntaxTree"
     type: str
     column: int = field(default=0, compare=False)
 
 
-Tree = Literal | Name | Special | Variable | Call | Step | At | Sign | Infix | TypeTest
+SyntaxTree = Literal | Name | Special | Variable | Call | Step | Subscript | Sign | Infix | TypeTest

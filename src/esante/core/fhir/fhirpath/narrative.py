@@ -31,31 +31,31 @@ _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
-def _reference(match: re.Match[str]) -> str:
+def _character_references(match: re.Match[str]) -> str:
     found = html.entities.html5.get(f"{match[1]};") if match[1] not in _OF_XML else None
     return "".join(f"&#{ord(character)};" for character in found) if found else match[0]
 
 
 def is_narrative(text: str) -> bool:
     """Whether the text is a `div` of XHTML with nothing but what a narrative may hold, and is not blank."""
-    return is_basic(text) and is_told(text)
+    return has_only_basic_html(text) and has_content(text)
 
 
-def is_basic(text: str) -> bool:
+def has_only_basic_html(text: str) -> bool:
     """Whether the text is a `div` of XHTML with nothing but what a narrative may hold (txt-1)."""
-    return _judged(text)[0]
+    return _check_narrative(text)[0]
 
 
-def is_told(text: str) -> bool:
+def has_content(text: str) -> bool:
     """Whether the text is a `div` of XHTML that is not blank (txt-2)."""
-    return _judged(text)[1]
+    return _check_narrative(text)[1]
 
 
 @lru_cache(1)
-def _judged(text: str) -> tuple[bool, bool]:
+def _check_narrative(text: str) -> tuple[bool, bool]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        div = etree.fromstring(_ENTITY.sub(_reference, text).encode(), parser)
+        div = etree.fromstring(_ENTITY.sub(_character_references, text).encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
         return False, False
     if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype:

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from esante.core.fhir.fhirpath.model import Call, PathError, PathFailed
-from esante.core.fhir.fhirpath.runtime import Env, Run
+from esante.core.fhir.fhirpath.runtime import Env, Evaluator
 from esante.core.fhir.fhirpath.types import SYSTEM_OF, Types
-from esante.core.fhir.fhirpath.values.items import Items, single
+from esante.core.fhir.fhirpath.values.items import Items, singleton_value
 
 
-class Build(Protocol):
+class FunctionCompiler(Protocol):
     """Makes a function's code from that of its input and its arguments."""
 
-    def __call__(self, source: Run, *arguments: Run) -> Run:
+    def __call__(self, source: Evaluator, *arguments: Evaluator) -> Evaluator:
         """Compile one call."""
 
 
 #: The type of the result: told, or worked out from the types of the input and of the arguments.
-Gives = Types | Callable[[Types, list[Types]], Types]
+ResultType = Types | Callable[[Types, list[Types]], Types]
 
 
 class Function(NamedTuple):
@@ -28,8 +28,8 @@ class Function(NamedTuple):
     in the context of the whole call. `texts`: the input is a text. `check` looks at the call when it is compiled."""
 
     takes: tuple[int, int]
-    gives: Gives
-    build: Build
+    gives: ResultType
+    build: FunctionCompiler
     each: bool
     texts: bool
     check: Callable[[Call], None] | None
@@ -38,22 +38,22 @@ class Function(NamedTuple):
 FUNCTIONS: dict[str, Function] = {}
 
 
-def same(source: Types, _: list[Types]) -> Types:
+def input_type(source: Types, _: list[Types]) -> Types:
     """The type of the input."""
     return source
 
 
-def either(source: Types, arguments: list[Types]) -> Types:
+def input_or_argument_type(source: Types, arguments: list[Types]) -> Types:
     """The types of the input and of the arguments together."""
-    return together([source, *arguments])
+    return union_types([source, *arguments])
 
 
-def first_argument(_: Types, arguments: list[Types]) -> Types:
+def first_argument_type(_: Types, arguments: list[Types]) -> Types:
     """The type of the first argument."""
     return arguments[0]
 
 
-def together(found: list[Types]) -> Types:
+def union_types(found: list[Types]) -> Types:
     """Every type that one of several collections may hold."""
     merged: set[str] = set()
     for types in found:
@@ -64,12 +64,12 @@ def together(found: list[Types]) -> Types:
 
 
 def function(
-    name: str, takes: int | tuple[int, int], gives: Gives, *, check: Callable[[Call], None] | None = None
+    name: str, takes: int | tuple[int, int], gives: ResultType, *, check: Callable[[Call], None] | None = None
 ) -> Callable[[Callable[..., Items]], Any]:
     """Register `f(items, env, *argument collections) -> items`."""
 
     def register(apply: Callable[..., Items]) -> Callable[..., Items]:
-        def build(source: Run, *arguments: Run) -> Run:
+        def build(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             if not arguments:
                 return lambda env: apply(source(env), env)
             return lambda env: apply(source(env), env, *[argument(env) for argument in arguments])
@@ -80,11 +80,13 @@ def function(
     return register
 
 
-def iterating(name: str, takes: int | tuple[int, int], gives: Gives) -> Callable[[Callable[..., Items]], Any]:
+def iterator_function(
+    name: str, takes: int | tuple[int, int], gives: ResultType
+) -> Callable[[Callable[..., Items]], Any]:
     """Register `f(items, env, *arguments) -> items`, the arguments as code that the function runs for each item."""
 
     def register(apply: Callable[..., Items]) -> Callable[..., Items]:
-        def build(source: Run, *arguments: Run) -> Run:
+        def build(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             return lambda env: apply(source(env), env, *arguments)
 
         _add(name, takes, gives, build, each=True)
@@ -93,7 +95,7 @@ def iterating(name: str, takes: int | tuple[int, int], gives: Gives) -> Callable
     return register
 
 
-def scalar(
+def scalar_function(
     name: str,
     takes: int | tuple[int, int],
     gives: Types,
@@ -107,10 +109,10 @@ def scalar(
     def register(apply: Callable[..., Any]) -> Callable[..., Any]:
         what = f"{name}()"
 
-        def build(source: Run, *arguments: Run) -> Run:
+        def build(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             def run(env: Env) -> Items:
-                value = single(source(env), what)
-                given = [single(argument(env), what) for argument in arguments]
+                value = singleton_value(source(env), what)
+                given = [singleton_value(argument(env), what) for argument in arguments]
                 if value is None or None in given:
                     return []
                 if texts and not isinstance(value, str):
@@ -129,8 +131,8 @@ def scalar(
 def _add(
     name: str,
     takes: int | tuple[int, int],
-    gives: Gives,
-    build: Build,
+    gives: ResultType,
+    build: FunctionCompiler,
     *,
     each: bool = False,
     texts: bool = False,
@@ -140,7 +142,7 @@ def _add(
     FUNCTIONS[name] = Function(low_high, gives, build, each, texts, check)
 
 
-def checked(name: str, source: Types, count: int, column: int) -> Function:
+def find_function(name: str, source: Types, count: int, column: int) -> Function:
     """The function of a call. Raises `PathError` for one that is unknown, or that cannot take this."""
     found = FUNCTIONS.get(name)
     if found is None:

@@ -54,10 +54,10 @@ class Env:
 #: Gives the resource that a reference leads to, or None.
 Resolver = Callable[[str], dict[str, Any] | None]
 #: A compiled expression.
-Run = Callable[[Env], Items]
+Evaluator = Callable[[Env], Items]
 
 
-def limited(text: str) -> str:
+def check_text_length(text: str) -> str:
     """The text. Raises `PathFailed` when it is too long."""
     if len(text) > MAX_TEXT:
         raise PathFailed(f"The expression makes a text of more than {MAX_TEXT:,} characters")

@@ -75,7 +75,7 @@ def fields(type_: str) -> dict[str, Field]:
 
 
 @functools.lru_cache(2048)
-def by_property(type_: str) -> dict[str, tuple[Field, Option]]:
+def fields_by_property(type_: str) -> dict[str, tuple[Field, Option]]:
     """The elements of a type by their JSON properties."""
     return {option.name: (field, option) for field in fields(type_).values() for option in field.options}
 
@@ -92,48 +92,48 @@ def lineage(type_: str) -> tuple[str, ...]:
     if type_ in PRIMITIVES:
         return (type_, "Element")
     if load().types[type_].kind == "resource":
-        return (type_, "DomainResource", "Resource") if is_domain(type_) else (type_, "Resource")
+        return (type_, "DomainResource", "Resource") if is_domain_resource(type_) else (type_, "Resource")
     if "modifierExtension" in fields(type_) and type_ != "BackboneElement":
         return (type_, "BackboneElement", "Element")
     return (type_, "Element")
 
 
-def is_domain(type_: str) -> bool:
+def is_domain_resource(type_: str) -> bool:
     """Whether a resource type is derived from DomainResource."""
     return type_ != "DomainResource" and "contained" in fields(type_)
 
 
 @functools.cache
-def resources() -> frozenset[str]:
+def resource_types() -> frozenset[str]:
     """Every resource type that an instance can have."""
     return frozenset(load().resource_types)
 
 
-def known(name: str) -> bool:
+def is_fhir_type(name: str) -> bool:
     """Whether FHIR R4 has a type of this name."""
     return name in PRIMITIVES or name in load().types
 
 
-def named(name: str) -> str | None:
+def resolve_type_name(name: str) -> str | None:
     """The type that a specifier such as `Patient`, `FHIR.Patient` or `System.String` names; None if there is none.
 
     A name without a namespace is one of FHIR if FHIR has it.
     """
     namespace, _, rest = name.partition(".")
     if namespace == "FHIR" and rest:
-        return rest if known(rest) else None
+        return rest if is_fhir_type(rest) else None
     if namespace == "System" and rest:
         return name if name in SYSTEM else None
-    if known(name):
+    if is_fhir_type(name):
         return name
     return f"System.{name}" if f"System.{name}" in SYSTEM else None
 
 
 @functools.lru_cache(4096)
-def below(type_: str, name: str) -> Types:
+def element_types(type_: str, name: str) -> Types:
     """The types of an element of a type; empty if it has no such element, None if anything is possible."""
     if type_ in ("Resource", "DomainResource"):
-        found = [field for t in sorted(resources()) for field in [fields(t).get(name)] if field]
+        found = [field for t in sorted(resource_types()) for field in [fields(t).get(name)] if field]
     else:
         found = [field for field in [fields(type_).get(name)] if field]
     return frozenset(option.type for field in found for option in field.options)
@@ -145,6 +145,6 @@ def element_names() -> frozenset[str]:
     return frozenset(name for type_ in load().types for name in fields(type_))
 
 
-def fits(type_: str, wanted: str) -> bool:
+def are_compatible(type_: str, wanted: str) -> bool:
     """Whether a static type can hold, or be, the wanted one."""
     return wanted in lineage(type_) or type_ in lineage(wanted)

@@ -7,7 +7,7 @@ _FIXED = {
 }
 
 
-def constant(name: str) -> str | None:
+def constant_value(name: str) -> str | None:
     """The value of `%ucum`, `%sct`, `%loinc`, `%vs-[name]` and `%ext-[name]`; None for any other name."""
     if name.startswith("vs-"):
         return f"http://hl7.org/fhir/ValueSet/{name.removeprefix('vs-')}"

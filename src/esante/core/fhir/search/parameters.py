@@ -11,9 +11,19 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from esante.core.fhir.definitions import SearchParameter, load, search_parameters
-from esante.core.fhir.fhirpath.model import At, Call, Infix, Name, Step, Tree, TypeTest
-from esante.core.fhir.fhirpath.parser import parse, unparse
-from esante.core.fhir.fhirpath.types import is_domain, resources
+from esante.core.fhir.fhirpath import (
+    Call,
+    Infix,
+    Name,
+    Step,
+    Subscript,
+    SyntaxTree,
+    TypeTest,
+    is_domain_resource,
+    parse_path,
+    resource_types,
+    unparse_path,
+)
 from esante.core.fhir.search.indexing.path_types import Spot, leads
 
 #: Not in the index: columns of the table.
@@ -81,7 +91,7 @@ class Plan(NamedTuple):
 
     name: str
     kind: str
-    paths: tuple[Tree, ...]
+    paths: tuple[SyntaxTree, ...]
     spots: tuple[Spot, ...]
 
     def key(self, only: str | None = None) -> Key:
@@ -99,7 +109,7 @@ class NestedPlan(NamedTuple):
     """What is to be put under the key of a composite: for each element that the path finds, its components."""
 
     name: str
-    path: Tree
+    path: SyntaxTree
     components: tuple[Plan, ...]
 
 
@@ -114,7 +124,7 @@ class Types(NamedTuple):
 @functools.cache
 def of_type(type_: str) -> Types:
     """The parameters of a resource type, and what is to be indexed for them. Raises KeyError for no type of R4."""
-    if type_ not in resources():
+    if type_ not in resource_types():
         raise KeyError(type_)
     return _Planner(type_).types()
 
@@ -125,7 +135,7 @@ def parameters(type_: str) -> Mapping[str, Parameter]:
 
 
 def _definitions(type_: str) -> Iterator[SearchParameter]:
-    bases = {type_, "Resource", *(("DomainResource",) if is_domain(type_) else ())}
+    bases = {type_, "Resource", *(("DomainResource",) if is_domain_resource(type_) else ())}
     return (each for each in search_parameters() if not bases.isdisjoint(each.base) and each.code not in REFUSED)
 
 
@@ -155,7 +165,7 @@ class _Planner:
 
     def __init__(self, type_: str) -> None:
         self._type = type_
-        self._trees: dict[str, Tree] = {}
+        self._trees: dict[str, SyntaxTree] = {}
         self._uses: dict[str, tuple[_Use, ...]] = {}
         self._nested: dict[tuple[str, tuple[tuple[str, str], ...]], NestedPlan] = {}
 
@@ -183,11 +193,11 @@ class _Planner:
 
     def _used(self, kind: str, expression: str) -> tuple[_Use, ...]:
         uses = []
-        for part in _parts(parse(expression)):
+        for part in _parts(parse_path(expression)):
             if _beginning(part) in (self._type, "Resource", "DomainResource", None):
                 inner = _inner(part, self._type)
                 path, only = _unfiltered(inner) if kind == "reference" else (inner, None)
-                text = unparse(path)
+                text = unparse_path(path)
                 self._trees[text] = path
                 uses.append(_Use(kind, text, only))
         return tuple(uses)
@@ -216,7 +226,7 @@ class _Planner:
 
     def _alternatives(self, composite: SearchParameter) -> Iterator[tuple[tuple[str, ...], NestedPlan | None]]:
         """For each path of a composite: the users of the paths of its components, or the nested key."""
-        for base in _parts(parse(composite.expression or "")):
+        for base in _parts(parse_path(composite.expression or "")):
             if _beginning(base) not in (self._type, None):
                 continue
             if isinstance(base, Name):
@@ -227,13 +237,13 @@ class _Planner:
             else:
                 yield (), self._nest(composite, _inner(base, self._type))
 
-    def _nest(self, composite: SearchParameter, base: Tree) -> NestedPlan:
+    def _nest(self, composite: SearchParameter, base: SyntaxTree) -> NestedPlan:
         components = tuple((definition.type, expression) for definition, expression in _components(composite))
-        at = (unparse(base), components)
+        at = (unparse_path(base), components)
         if at not in self._nested:
             inner = next(iter(leads(base, self._type))).type
             plans = tuple(
-                _plan(str(n), kind, list(_parts(parse(expression))), inner)
+                _plan(str(n), kind, list(_parts(parse_path(expression))), inner)
                 for n, (kind, expression) in enumerate(components)
             )
             self._nested[at] = NestedPlan(composite.code, base, plans)
@@ -255,11 +265,11 @@ class _Planner:
 _Plans = dict[tuple[str, str], Plan]
 
 
-def _plan(name: str, kind: str, paths: list[Tree], type_: str) -> Plan:
+def _plan(name: str, kind: str, paths: list[SyntaxTree], type_: str) -> Plan:
     return Plan(name, kind, tuple(paths), tuple(spot for path in paths for spot in leads(path, type_)))
 
 
-def _parts(tree: Tree) -> Iterator[Tree]:
+def _parts(tree: SyntaxTree) -> Iterator[SyntaxTree]:
     if isinstance(tree, Infix) and tree.operator == "|":
         yield from _parts(tree.left)
         yield from _parts(tree.right)
@@ -267,17 +277,17 @@ def _parts(tree: Tree) -> Iterator[Tree]:
         yield tree
 
 
-def _beginning(tree: Tree) -> str | None:
+def _beginning(tree: SyntaxTree) -> str | None:
     """The type that a path begins with."""
     match tree:
         case Name(name):
             return name if name[:1].isupper() else None
-        case Step(left, _) | At(left, _) | Infix(_, left, _) | TypeTest(_, left, _):
+        case Step(left, _) | Subscript(left, _) | Infix(_, left, _) | TypeTest(_, left, _):
             return _beginning(left)
     return None
 
 
-def _inner(tree: Tree, type_: str) -> Tree:
+def _inner(tree: SyntaxTree, type_: str) -> SyntaxTree:
     """A path without the type that it begins with."""
     match tree:
         case Step(Name(name), right) if name in (type_, "Resource", "DomainResource"):
@@ -287,7 +297,7 @@ def _inner(tree: Tree, type_: str) -> Tree:
     return tree
 
 
-def _unfiltered(tree: Tree) -> tuple[Tree, str | None]:
+def _unfiltered(tree: SyntaxTree) -> tuple[SyntaxTree, str | None]:
     """A path to references without a last `where(resolve() is T)`, and that type."""
     match tree:
         case Step(left, Call("where", (TypeTest("is", Call("resolve", ()), name),))):

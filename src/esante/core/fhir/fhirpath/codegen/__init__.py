@@ -1,7 +1,15 @@
 """Python source generated for the paths and conditions that searches and invariants run most."""
 
-from esante.core.fhir.fhirpath.codegen.generated_path import Plain, plain
-from esante.core.fhir.fhirpath.codegen.source import Condition, Module, NotPlain, Place
-from esante.core.fhir.fhirpath.codegen.writer import Writer
+from esante.core.fhir.fhirpath.codegen.generated_path import GeneratedPath, generate_path
+from esante.core.fhir.fhirpath.codegen.source import CodegenUnsupported, PythonCondition, SourceModule, TypedVariable
+from esante.core.fhir.fhirpath.codegen.writer import PathWriter
 
-__all__ = ["Condition", "Module", "NotPlain", "Place", "Plain", "Writer", "plain"]
+__all__ = [
+    "CodegenUnsupported",
+    "GeneratedPath",
+    "PathWriter",
+    "PythonCondition",
+    "SourceModule",
+    "TypedVariable",
+    "generate_path",
+]

@@ -3,40 +3,40 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from esante.core.fhir.fhirpath.functions.references import reference_leads
-from esante.core.fhir.fhirpath.runtime import Env, Run
-from esante.core.fhir.fhirpath.values.items import Node, truth
+from esante.core.fhir.fhirpath.functions.references import reference_resolves_to
+from esante.core.fhir.fhirpath.runtime import Env, Evaluator
+from esante.core.fhir.fhirpath.values.items import Node, singleton_boolean
 
 MAX_INDENT = 14
 
 
-class NotPlain(Exception):
+class CodegenUnsupported(Exception):
     """The expression needs the closures."""
 
 
-class Place(NamedTuple):
+class TypedVariable(NamedTuple):
     """A variable of the generated code, and the FHIR type of what it holds."""
 
     variable: str
     type: str
 
 
-class Condition(NamedTuple):
+class PythonCondition(NamedTuple):
     """Python conditions: when it is true, and when it is false."""
 
     true: str
     false: str
 
-    def negated(self) -> "Condition":
+    def negated(self) -> "PythonCondition":
         """The opposite."""
-        return Condition(self.false, self.true)
+        return PythonCondition(self.false, self.true)
 
 
-class Module:
+class SourceModule:
     """Source that is being written, and the values that it refers to."""
 
     def __init__(self) -> None:
-        self.space: dict[str, Any] = {"slow": _slow, "leads": reference_leads, "nothing": {}}
+        self.space: dict[str, Any] = {"slow": _evaluate_by_closure, "leads": reference_resolves_to, "nothing": {}}
         self.needs_env = False
         self._functions: list[str] = []
         self._lines: list[str] = []
@@ -53,7 +53,7 @@ class Module:
     def emit(self, indent: int, text: str) -> None:
         """One line."""
         if indent > MAX_INDENT:
-            raise NotPlain
+            raise CodegenUnsupported
         self._lines.append("    " * indent + text)
 
     def function(self, write: Callable[[], None], stem: str = "f") -> str:
@@ -74,10 +74,10 @@ class Module:
         return self.space
 
 
-def _slow(run: Run, value: Any, type_: str, env: Env) -> bool | None:
+def _evaluate_by_closure(run: Evaluator, value: Any, type_: str, env: Env) -> bool | None:
     """A part of a condition by the closures."""
     outer, env.this = env.this, [Node(value, type_)]
     try:
-        return truth(run(env), "A condition")
+        return singleton_boolean(run(env), "A condition")
     finally:
         env.this = outer

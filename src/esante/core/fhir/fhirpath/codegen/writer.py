@@ -7,327 +7,344 @@ here is left to the closures of `compiler`, whole (`NotPlain`) or, inside a cond
 
 from collections.abc import Callable
 
-from esante.core.fhir.fhirpath.codegen.source import Condition, Module, NotPlain, Place
-from esante.core.fhir.fhirpath.compiler import compiled
-from esante.core.fhir.fhirpath.model import Call, Infix, Literal, Name, Special, Step, Tree, TypeTest, Variable
-from esante.core.fhir.fhirpath.types import SYSTEM_OF, Field, Option, fields, known, lineage, named, resources
-from esante.core.fhir.fhirpath.variables import constant
+from esante.core.fhir.fhirpath.codegen.source import CodegenUnsupported, PythonCondition, SourceModule, TypedVariable
+from esante.core.fhir.fhirpath.compiler import compile_tree
+from esante.core.fhir.fhirpath.model import Call, Infix, Literal, Name, Special, Step, SyntaxTree, TypeTest, Variable
+from esante.core.fhir.fhirpath.types import (
+    SYSTEM_OF,
+    Field,
+    Option,
+    fields,
+    is_fhir_type,
+    lineage,
+    resolve_type_name,
+    resource_types,
+)
+from esante.core.fhir.fhirpath.variables import constant_value
 from esante.core.fhir.primitives import PRIMITIVES
 
 MAX_OPTIONS = 8
 _NUMBERS = frozenset({"integer", "unsignedInt", "positiveInt", "decimal"})
 _TEXTS = frozenset(name for name, system in SYSTEM_OF.items() if system == "System.String")
 #: Functions that give nothing of nothing, and so say nothing where the path before them finds nothing.
-_NOTHING_OF_NOTHING = frozenset(
+_EMPTY_OF_EMPTY = frozenset(
     {"where", "select", "ofType", "as", "trace", "first", "last", "tail", "distinct", "resolve"}
 )
 _COMPARISONS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
-_Then = Callable[[Place, int], None]
+_Continuation = Callable[[TypedVariable, int], None]
 
 
-class Writer:
+class PathWriter:
     """Writes paths and conditions into a module."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: SourceModule) -> None:
         self._module = module
         self._emit = module.emit
 
-    def each(self, tree: Tree, this: Place, indent: int, then: _Then) -> None:
+    def write_loops(self, tree: SyntaxTree, this: TypedVariable, indent: int, then: _Continuation) -> None:
         """Code that runs `then` for everything that a path finds."""
         match tree:
             case Special("$this"):
                 then(this, indent)
-            case Name(name) if name[:1].isupper() and known(name):
+            case Name(name) if name[:1].isupper() and is_fhir_type(name):
                 if name in lineage(this.type):
                     then(this, indent)
                 elif this.type in lineage(name) or this.type == "Resource":
-                    raise NotPlain
+                    raise CodegenUnsupported
             case Name(name):
-                self._field(this, name, None, indent, then)
+                self._write_field(this, name, None, indent, then)
             case Step(left, Name(name)):
-                self.each(left, this, indent, lambda place, at: self._field(place, name, None, at, then))
-            case TypeTest("as", operand, name) | Step(operand, Call("as", (Name(name),))) if not self._many(
+                self.write_loops(left, this, indent, lambda place, at: self._write_field(place, name, None, at, then))
+            case TypeTest("as", operand, name) | Step(operand, Call("as", (Name(name),))) if not self._may_be_many(
                 operand, this
             ):
-                self._typed(operand, named(name), this, indent, then)
+                self._write_choice(operand, resolve_type_name(name), this, indent, then)
             case Step(operand, Call("ofType", (Name(name),))):
-                self._typed(operand, named(name), this, indent, then)
+                self._write_choice(operand, resolve_type_name(name), this, indent, then)
             case Step(left, Call("where", (criteria,))):
-                self.each(left, this, indent, lambda place, at: self._where(place, criteria, at, then))
+                self.write_loops(left, this, indent, lambda place, at: self._write_where(place, criteria, at, then))
             case Call("where" | "ofType"):
-                self.each(Step(Special("$this"), tree), this, indent, then)
+                self.write_loops(Step(Special("$this"), tree), this, indent, then)
             case _:
-                raise NotPlain
+                raise CodegenUnsupported
 
-    def _where(self, place: Place, criteria: Tree, indent: int, then: _Then) -> None:
+    def _write_where(self, place: TypedVariable, criteria: SyntaxTree, indent: int, then: _Continuation) -> None:
         if place.type in PRIMITIVES:
-            raise NotPlain
-        self._block(indent, f"if {self.condition(criteria, place).true}:", lambda at: then(place, at))
+            raise CodegenUnsupported
+        self._write_block(indent, f"if {self.compile_condition(criteria, place).true}:", lambda at: then(place, at))
 
-    def _typed(self, operand: Tree, wanted: str | None, this: Place, indent: int, then: _Then) -> None:
+    def _write_choice(
+        self, operand: SyntaxTree, wanted: str | None, this: TypedVariable, indent: int, then: _Continuation
+    ) -> None:
         """A choice of which one type is wanted."""
         match operand:
             case Name(name) if not name[:1].isupper():
-                self._field(this, name, wanted, indent, then)
+                self._write_field(this, name, wanted, indent, then)
             case Step(left, Name(name)):
-                self.each(left, this, indent, lambda place, at: self._field(place, name, wanted, at, then))
+                self.write_loops(
+                    left, this, indent, lambda place, at: self._write_field(place, name, wanted, at, then)
+                )
             case _:
-                raise NotPlain
+                raise CodegenUnsupported
 
-    def _block(self, indent: int, header: str, body: Callable[[int], None]) -> None:
+    def _write_block(self, indent: int, header: str, body: Callable[[int], None]) -> None:
         self._emit(indent, header)
         body(indent + 1)
         self._emit(indent + 1, "pass")
 
-    def _field(self, owner: Place, name: str, wanted: str | None, indent: int, then: _Then) -> None:
-        field = _known_field(owner.type, name)
-        for option in _options(field, wanted):
+    def _write_field(
+        self, owner: TypedVariable, name: str, wanted: str | None, indent: int, then: _Continuation
+    ) -> None:
+        field = _find_field(owner.type, name)
+        for option in _matching_options(field, wanted):
             value = self._module.name("v")
             self._emit(indent, f"{value} = {owner.variable}.get({option.name!r})")
-            self._block(indent, f"if {value} is not None:", self._found(value, option, field, then))
+            self._write_block(indent, f"if {value} is not None:", self._value_writer(value, option, field, then))
 
-    def _found(self, value: str, option: Option, field: Field, then: _Then) -> Callable[[int], None]:
+    def _value_writer(self, value: str, option: Option, field: Field, then: _Continuation) -> Callable[[int], None]:
         if not field.many:
-            return lambda at: then(Place(value, option.type), at)
+            return lambda at: then(TypedVariable(value, option.type), at)
         one = self._module.name("v")
-        inner: Callable[[int], None] = lambda at: then(Place(one, option.type), at)  # noqa: E731
+        inner: Callable[[int], None] = lambda at: then(TypedVariable(one, option.type), at)  # noqa: E731
         if option.type in PRIMITIVES:
             filtered = inner
-            inner = lambda at: self._block(at, f"if {one} is not None:", filtered)  # noqa: E731
-        return lambda at: self._block(at, f"for {one} in {value}:", inner)
+            inner = lambda at: self._write_block(at, f"if {one} is not None:", filtered)  # noqa: E731
+        return lambda at: self._write_block(at, f"for {one} in {value}:", inner)
 
-    def condition(self, tree: Tree, this: Place) -> Condition:
+    def compile_condition(self, tree: SyntaxTree, this: TypedVariable) -> PythonCondition:
         """A condition about the place; parts that are not known here are run by the closures."""
         try:
-            return self._condition(tree, this)
-        except NotPlain:
-            return self._by_closures(tree, this)
+            return self._compile_known_condition(tree, this)
+        except CodegenUnsupported:
+            return self._condition_by_closures(tree, this)
 
-    def _condition(self, tree: Tree, this: Place) -> Condition:
+    def _compile_known_condition(self, tree: SyntaxTree, this: TypedVariable) -> PythonCondition:
         match tree:
             case Literal(bool() as value):
-                return Condition(str(value), str(not value))
+                return PythonCondition(str(value), str(not value))
             case Infix("and" | "or" | "xor" | "implies" as operator, left, right):
-                return _combined(operator, self.condition(left, this), self.condition(right, this))
+                return _combine(operator, self.compile_condition(left, this), self.compile_condition(right, this))
             case Step(left, Call("not", ())):
-                return self.condition(left, this).negated()
+                return self.compile_condition(left, this).negated()
             case Step(left, Call("exists", ())):
-                return _two_valued(self._present(left, this))
+                return _two_valued(self._existence_test(left, this))
             case Step(left, Call("exists", (criteria,))):
-                return _two_valued(self._present(Step(left, Call("where", (criteria,))), this))
+                return _two_valued(self._existence_test(Step(left, Call("where", (criteria,))), this))
             case Step(left, Call("empty", ())):
-                return _two_valued(self._present(left, this)).negated()
+                return _two_valued(self._existence_test(left, this)).negated()
             case Step(left, Call("all", (criteria,))):
                 failing = Step(left, Call("where", (criteria,)))
-                return _two_valued(self._present(failing, this, opposite=True)).negated()
+                return _two_valued(self._existence_test(failing, this, opposite=True)).negated()
             case Step(left, Call("hasValue", ())):
-                return _two_valued(f"{self._value(left, this, frozenset(PRIMITIVES))} is not None")
+                return _two_valued(f"{self._single_value(left, this, frozenset(PRIMITIVES))} is not None")
             case TypeTest("is", operand, name):
-                return self._is(operand, name, this)
+                return self._type_test(operand, name, this)
             case Infix(operator, left, right) if operator in _COMPARISONS:
-                return self._compared(operator, left, right, this)
+                return self._comparison(operator, left, right, this)
             case Infix("in", left, right):
-                listed = frozenset(_texts(right))
-                code = self._value(left, this, _TEXTS)
+                listed = frozenset(_listed_texts(right))
+                code = self._single_value(left, this, _TEXTS)
                 codes = self._module.name("c", listed)
-                return Condition(f"({code} in {codes})", f"({code} is not None and {code} not in {codes})")
+                return PythonCondition(f"({code} in {codes})", f"({code} is not None and {code} not in {codes})")
             case Step(left, Call("startsWith" | "endsWith" as function, (Literal(str() as text),))):
-                code = self._value(left, this, _TEXTS)
+                code = self._single_value(left, this, _TEXTS)
                 call = f"{code}.{function.lower()}({text!r})"
-                return Condition(f"({code} is not None and {call})", f"({code} is not None and not {call})")
+                return PythonCondition(f"({code} is not None and {call})", f"({code} is not None and not {call})")
             case Call("exists" | "empty" | "all" | "startsWith"):
-                return self._condition(Step(Special("$this"), tree), this)
+                return self._compile_known_condition(Step(Special("$this"), tree), this)
             case Name() | Step(_, Name()):
-                code = self._value(tree, this, frozenset({"boolean"}))
-                return Condition(f"({code} is True)", f"({code} is False)")
-        raise NotPlain
+                code = self._single_value(tree, this, frozenset({"boolean"}))
+                return PythonCondition(f"({code} is True)", f"({code} is False)")
+        raise CodegenUnsupported
 
-    def _by_closures(self, tree: Tree, this: Place) -> Condition:
+    def _condition_by_closures(self, tree: SyntaxTree, this: TypedVariable) -> PythonCondition:
         self._module.needs_env = True
-        run = self._module.name("r", compiled(tree, frozenset({this.type})).run)
+        run = self._module.name("r", compile_tree(tree, frozenset({this.type})).run)
         call = f"slow({run}, {this.variable}, {this.type!r}, env)"
         first = _first_of(tree)
         try:
-            there = self._has(this, first[0]) if first else ""
-        except NotPlain:
+            there = self._presence_test(this, first[0]) if first else ""
+        except CodegenUnsupported:
             there = ""
         if first is None or not there:
-            return Condition(f"({call} is True)", f"({call} is False)")
+            return PythonCondition(f"({call} is True)", f"({call} is False)")
         of_nothing = first[1]
         # Nothing to look at: the closures need not run to say so.
         if of_nothing:
-            return Condition(f"(not {there} or {call} is True)", f"({there} and {call} is False)")
-        return Condition(f"({there} and {call} is True)", f"(not {there} or {call} is False)")
+            return PythonCondition(f"(not {there} or {call} is True)", f"({there} and {call} is False)")
+        return PythonCondition(f"({there} and {call} is True)", f"(not {there} or {call} is False)")
 
-    def _present(self, tree: Tree, this: Place, *, opposite: bool = False) -> str:
+    def _existence_test(self, tree: SyntaxTree, this: TypedVariable, *, opposite: bool = False) -> str:
         """A Python condition: whether a path finds something, were it only the extensions of a primitive.
 
         With `opposite`, whether the path's last `where` leaves something out.
         """
         if isinstance(tree, Name) and not tree.name[:1].isupper():
-            return self._has(this, tree.name)
+            return self._presence_test(this, tree.name)
 
         def write() -> None:
-            self._until_found(tree, Place("d", this.type), opposite)
+            self._write_until_found(tree, TypedVariable("d", this.type), opposite)
             self._emit(1, "return False")
 
         return f"{self._module.function(write, 'has')}({this.variable}, env)"
 
-    def _until_found(self, tree: Tree, this: Place, opposite: bool) -> None:
-        found: _Then = lambda _, at: self._emit(at, "return True")  # noqa: E731
+    def _write_until_found(self, tree: SyntaxTree, this: TypedVariable, opposite: bool) -> None:
+        found: _Continuation = lambda _, at: self._emit(at, "return True")  # noqa: E731
         match tree:
             case Step(left, Name(name)):
-                self.each(
+                self.write_loops(
                     left, this, 1,
-                    lambda place, at: self._block(
-                        at, f"if {self._has(place, name)}:", lambda inner: self._emit(inner, "return True")
+                    lambda place, at: self._write_block(
+                        at, f"if {self._presence_test(place, name)}:", lambda inner: self._emit(inner, "return True")
                     ),
                 )  # fmt: skip
             case Step(left, Call("where", (criteria,))) if opposite:
 
-                def failing(place: Place, at: int) -> None:
+                def failing(place: TypedVariable, at: int) -> None:
                     if place.type in PRIMITIVES:
-                        raise NotPlain
-                    holds = self.condition(criteria, place).true
-                    self._block(at, f"if not ({holds}):", lambda inner: self._emit(inner, "return True"))
+                        raise CodegenUnsupported
+                    holds = self.compile_condition(criteria, place).true
+                    self._write_block(at, f"if not ({holds}):", lambda inner: self._emit(inner, "return True"))
 
-                self.each(left, this, 1, failing)
+                self.write_loops(left, this, 1, failing)
             case _:
-                self.each(tree, this, 1, found)
+                self.write_loops(tree, this, 1, found)
 
-    def _has(self, owner: Place, name: str) -> str:
+    def _presence_test(self, owner: TypedVariable, name: str) -> str:
         """Whether an element is there, or the extensions of a primitive without a value."""
-        options = _known_field(owner.type, name).options
+        options = _find_field(owner.type, name).options
         names = [n for option in options for n in (option.name, option.extensions) if n]
         if len(names) <= 2:
             return "(" + " or ".join(f"{n!r} in {owner.variable}" for n in names) + ")"
         return f"(not {self._module.name('n', frozenset(names))}.isdisjoint({owner.variable}))"
 
-    def _many(self, tree: Tree, this: Place) -> bool:
+    def _may_be_many(self, tree: SyntaxTree, this: TypedVariable) -> bool:
         """Whether a path may find more than one."""
         try:
-            self._value(tree, this, None)
-        except NotPlain:
+            self._single_value(tree, this, None)
+        except CodegenUnsupported:
             return True
         return False
 
-    def _value(self, tree: Tree, this: Place, types: frozenset[str] | None) -> str:
+    def _single_value(self, tree: SyntaxTree, this: TypedVariable, types: frozenset[str] | None) -> str:
         """A Python expression: the single value of a path of single elements, None where there is none."""
-        names = _names(tree, this.type)
+        names = _path_names(tree, this.type)
         code, type_ = this.variable, this.type
         for position, name in enumerate(names):
-            field = _known_field(type_, name)
+            field = _find_field(type_, name)
             if field.many or (len(field.options) > 1 and types is not None):
-                raise NotPlain
+                raise CodegenUnsupported
             option = field.options[0]
             code = f"{code}.get({option.name!r})" if not position else f"({code} or nothing).get({option.name!r})"
             type_ = option.type
         if not names or (types is not None and type_ not in types):
-            raise NotPlain
+            raise CodegenUnsupported
         return code
 
-    def _is(self, operand: Tree, name: str, this: Place) -> Condition:
-        wanted = named(name)
+    def _type_test(self, operand: SyntaxTree, name: str, this: TypedVariable) -> PythonCondition:
+        wanted = resolve_type_name(name)
         match operand:
             case Call("resolve", ()) if this.type == "Reference" and wanted:
                 self._module.needs_env = True
                 call = f"leads({this.variable}, env, {wanted!r})"
-                return Condition(f"({call} is True)", f"({call} is False)")
+                return PythonCondition(f"({call} is True)", f"({call} is False)")
             case Name(element) if wanted and not element[:1].isupper():
-                field = _known_field(this.type, element)
+                field = _find_field(this.type, element)
                 if field.many or len(field.options) == 1:
-                    raise NotPlain
+                    raise CodegenUnsupported
                 fitting = [o for o in field.options if wanted in lineage(o.type)]
                 has = " or ".join(f"{n!r} in {this.variable}" for o in fitting for n in (o.name, o.extensions) if n)
-                return Condition(f"({has or False})", f"({self._has(this, element)} and not ({has or False}))")
-        raise NotPlain
+                return PythonCondition(
+                    f"({has or False})", f"({self._presence_test(this, element)} and not ({has or False}))"
+                )
+        raise CodegenUnsupported
 
-    def _compared(self, operator: str, left: Tree, right: Tree, this: Place) -> Condition:
+    def _comparison(self, operator: str, left: SyntaxTree, right: SyntaxTree, this: TypedVariable) -> PythonCondition:
         match right:
             case Literal(str() as text) if operator in ("=", "!="):
-                return _equality(operator, self._value(left, this, _TEXTS), repr(text))
-            case Variable(name) if constant(name) is not None and operator in ("=", "!="):
-                return _equality(operator, self._value(left, this, _TEXTS), repr(constant(name)))
+                return _equality(operator, self._single_value(left, this, _TEXTS), repr(text))
+            case Variable(name) if constant_value(name) is not None and operator in ("=", "!="):
+                return _equality(operator, self._single_value(left, this, _TEXTS), repr(constant_value(name)))
             case Literal(bool() as truth_) if operator in ("=", "!="):
-                return _equality(operator, self._value(left, this, frozenset({"boolean"})), repr(truth_))
+                return _equality(operator, self._single_value(left, this, frozenset({"boolean"})), repr(truth_))
             case Literal(int() as number) if not isinstance(left, Infix | Step):
-                value = self._value(left, this, _NUMBERS)
+                value = self._single_value(left, this, _NUMBERS)
                 there, holds = f"{value} is not None", f"{value} {_COMPARISONS[operator]} {number}"
-                return Condition(f"({there} and {holds})", f"({there} and not {holds})")
-        if _answers(left) and _answers(right) and operator in ("=", "!="):
-            one, other = self._condition(left, this), self._condition(right, this)
+                return PythonCondition(f"({there} and {holds})", f"({there} and not {holds})")
+        if _is_two_valued(left) and _is_two_valued(right) and operator in ("=", "!="):
+            one, other = self._compile_known_condition(left, this), self._compile_known_condition(right, this)
             return _two_valued(f"({one.true}) {'is' if operator == '=' else 'is not'} ({other.true})")
-        sums = self._number(left, this), self._number(right, this)
+        sums = self._integer_expression(left, this), self._integer_expression(right, this)
         return _two_valued(f"{sums[0]} {_COMPARISONS[operator]} {sums[1]}")
 
-    def _number(self, tree: Tree, this: Place) -> str:
+    def _integer_expression(self, tree: SyntaxTree, this: TypedVariable) -> str:
         match tree:
             case Literal(int() as value) if not isinstance(value, bool):
                 return repr(value)
             case Infix("+", left, right):
-                return f"({self._number(left, this)} + {self._number(right, this)})"
+                return f"({self._integer_expression(left, this)} + {self._integer_expression(right, this)})"
             case Step(left, Call("count", ())):
-                return self._counted(left, this)
-        raise NotPlain
+                return self._count_expression(left, this)
+        raise CodegenUnsupported
 
-    def _counted(self, tree: Tree, this: Place) -> str:
+    def _count_expression(self, tree: SyntaxTree, this: TypedVariable) -> str:
         match tree:
             case Name(name) if not name[:1].isupper():
-                field = _known_field(this.type, name)
+                field = _find_field(this.type, name)
                 if not field.many:
-                    return f"({self._has(this, name)})"
+                    return f"({self._presence_test(this, name)})"
                 option = field.options[0]
                 one = f"len({this.variable}.get({option.name!r}) or ())"
                 extra = f"len({this.variable}.get({option.extensions!r}) or ())"
                 return f"max({one}, {extra})" if option.extensions else one
-        raise NotPlain
+        raise CodegenUnsupported
 
 
-def _combined(operator: str, left: Condition, right: Condition) -> Condition:
+def _combine(operator: str, left: PythonCondition, right: PythonCondition) -> PythonCondition:
     match operator:
         case "and":
-            return Condition(f"({left.true} and {right.true})", f"({left.false} or {right.false})")
+            return PythonCondition(f"({left.true} and {right.true})", f"({left.false} or {right.false})")
         case "or":
-            return Condition(f"({left.true} or {right.true})", f"({left.false} and {right.false})")
+            return PythonCondition(f"({left.true} or {right.true})", f"({left.false} and {right.false})")
         case "implies":
-            return Condition(f"({left.false} or {right.true})", f"({left.true} and {right.false})")
+            return PythonCondition(f"({left.false} or {right.true})", f"({left.true} and {right.false})")
         case _:
-            return Condition(
+            return PythonCondition(
                 f"(({left.true} and {right.false}) or ({left.false} and {right.true}))",
                 f"(({left.true} and {right.true}) or ({left.false} and {right.false}))",
             )
 
 
-def _two_valued(code: str) -> Condition:
-    return Condition(f"({code})", f"(not ({code}))")
+def _two_valued(code: str) -> PythonCondition:
+    return PythonCondition(f"({code})", f"(not ({code}))")
 
 
-def _equality(operator: str, value: str, literal: str) -> Condition:
-    same = Condition(f"({value} == {literal})", f"({value} not in (None, {literal}))")
+def _equality(operator: str, value: str, literal: str) -> PythonCondition:
+    same = PythonCondition(f"({value} == {literal})", f"({value} not in (None, {literal}))")
     return same if operator == "=" else same.negated()
 
 
-def _answers(tree: Tree) -> bool:
+def _is_two_valued(tree: SyntaxTree) -> bool:
     """Whether a tree always says true or false."""
     match tree:
         case Step(_, Call("exists" | "empty" | "all")):
             return True
         case Step(left, Call("not", ())):
-            return _answers(left)
+            return _is_two_valued(left)
     return False
 
 
-def _texts(tree: Tree) -> list[str]:
+def _listed_texts(tree: SyntaxTree) -> list[str]:
     match tree:
         case Literal(str() as text):
             return [text]
         case Infix("|", left, right):
-            return [*_texts(left), *_texts(right)]
-    raise NotPlain
+            return [*_listed_texts(left), *_listed_texts(right)]
+    raise CodegenUnsupported
 
 
-def _names(tree: Tree, type_: str) -> list[str]:
+def _path_names(tree: SyntaxTree, type_: str) -> list[str]:
     """The names of a plain path from `$this`."""
     match tree:
         case Special("$this"):
@@ -335,11 +352,11 @@ def _names(tree: Tree, type_: str) -> list[str]:
         case Name(name):
             return [] if name == type_ else [name]
         case Step(left, Name(name)):
-            return [*_names(left, type_), name]
-    raise NotPlain
+            return [*_path_names(left, type_), name]
+    raise CodegenUnsupported
 
 
-def _first_of(tree: Tree) -> tuple[str, bool] | None:
+def _first_of(tree: SyntaxTree) -> tuple[str, bool] | None:
     """The element that `a.….exists()` or `a.….empty()` begins with, and what it says where there is none."""
     match tree:
         case Step(path, Call("exists", _)):
@@ -349,24 +366,24 @@ def _first_of(tree: Tree) -> tuple[str, bool] | None:
         case _:
             return None
     while isinstance(path, Step):
-        if isinstance(path.right, Call) and path.right.name not in _NOTHING_OF_NOTHING:
+        if isinstance(path.right, Call) and path.right.name not in _EMPTY_OF_EMPTY:
             return None
         path = path.left
     return (path.name, of_nothing) if isinstance(path, Name) and not path.name[:1].isupper() else None
 
 
-def _known_field(type_: str, name: str) -> Field:
+def _find_field(type_: str, name: str) -> Field:
     """The element of a type; of any resource only if it is the same in all that have it."""
     if type_ in PRIMITIVES:
-        raise NotPlain
-    holders = sorted(resources()) if type_ in ("Resource", "DomainResource") else [type_]
+        raise CodegenUnsupported
+    holders = sorted(resource_types()) if type_ in ("Resource", "DomainResource") else [type_]
     found = {field for holder in holders for field in [fields(holder).get(name)] if field}
     if len(found) != 1:
-        raise NotPlain
+        raise CodegenUnsupported
     return found.pop()
 
 
-def _options(field: Field, wanted: str | None) -> tuple[Option, ...]:
+def _matching_options(field: Field, wanted: str | None) -> tuple[Option, ...]:
     if wanted is None:
         found = field.options
     elif wanted in PRIMITIVES:
@@ -374,5 +391,5 @@ def _options(field: Field, wanted: str | None) -> tuple[Option, ...]:
     else:
         found = tuple(option for option in field.options if wanted in lineage(option.type))
     if len(found) > MAX_OPTIONS or (wanted and any(option.type == "Resource" for option in field.options)):
-        raise NotPlain
+        raise CodegenUnsupported
     return found

@@ -6,16 +6,16 @@ from typing import Any
 
 from esante.core.fhir.fhirpath.model import PathFailed
 from esante.core.fhir.fhirpath.registry import function
-from esante.core.fhir.fhirpath.runtime import Env, Run
-from esante.core.fhir.fhirpath.types import lineage, resources
-from esante.core.fhir.fhirpath.values.items import Item, Items, Node, is_type, root, value_of
+from esante.core.fhir.fhirpath.runtime import Env, Evaluator
+from esante.core.fhir.fhirpath.types import lineage, resource_types
+from esante.core.fhir.fhirpath.values.items import Item, Items, Node, is_type, root_node, value_of
 
 _LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?$")
 
 
 @function("resolve", 0, None)
 def _resolve(items: Items, env: Env) -> Items:
-    return [target for item in items for target in [_target(item, env)] if target is not None]
+    return [target for item in items for target in [_resolve_item(item, env)] if target is not None]
 
 
 def _address(item: Item) -> str | None:
@@ -27,7 +27,7 @@ def _address(item: Item) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _target(item: Item, env: Env) -> Node | None:
+def _resolve_item(item: Item, env: Env) -> Node | None:
     address = _address(item)
     if not address:
         return None
@@ -36,7 +36,7 @@ def _target(item: Item, env: Env) -> Node | None:
     found = _in_bundle(address, env.root.value) if env.root.type == "Bundle" else None
     if found is None and env.resolver is not None:
         found = env.resolver(address)
-    return root(found) if found is not None else None
+    return root_node(found) if found is not None else None
 
 
 def _contained(name: str, holder: Node) -> Node | None:
@@ -45,7 +45,7 @@ def _contained(name: str, holder: Node) -> Node | None:
     inner = holder.value.get("contained") if isinstance(holder.value, dict) else None
     for resource in inner if isinstance(inner, list) else ():
         if isinstance(resource, dict) and resource.get("id") == name:
-            return root(resource)
+            return root_node(resource)
     return None
 
 
@@ -61,11 +61,11 @@ def _in_bundle(address: str, bundle: Any) -> dict[str, Any] | None:
     return None
 
 
-def leads_to(source: Run, wanted: str) -> Run:
+def compile_resolves_to(source: Evaluator, wanted: str) -> Evaluator:
     """`resolve() is T`. Where the target is not at hand its type is the one that the reference names."""
 
     def run(env: Env) -> Items:
-        found = [answer for item in source(env) for answer in [_leads(item, env, wanted)] if answer is not None]
+        found = [answer for item in source(env) for answer in [_resolves_to(item, env, wanted)] if answer is not None]
         if len(found) > 1:
             raise PathFailed(f"'is' needs a single value; found {len(found)}")
         return list(found)
@@ -73,34 +73,34 @@ def leads_to(source: Run, wanted: str) -> Run:
     return run
 
 
-def _leads(item: Item, env: Env, wanted: str) -> bool | None:
-    target = _target(item, env)
+def _resolves_to(item: Item, env: Env, wanted: str) -> bool | None:
+    target = _resolve_item(item, env)
     if target is not None:
         return is_type(target, wanted)
-    told = told_type(item)
+    told = reference_type(item)
     return None if told is None else wanted in lineage(told)
 
 
-def reference_leads(value: Any, env: Env, wanted: str) -> bool | None:
+def reference_resolves_to(value: Any, env: Env, wanted: str) -> bool | None:
     """Whether a Reference, as plain data, leads to a resource of the type; None where nothing says so."""
     address = value.get("reference")
     if env.root.type != "Bundle" and env.resolver is None and isinstance(address, str) and address[:1] != "#":
-        told = _named_in(address)
+        told = _type_in_address(address)
         if told is not None:
             return wanted in lineage(told)
-    return _leads(Node(value, "Reference"), env, wanted)
+    return _resolves_to(Node(value, "Reference"), env, wanted)
 
 
 @functools.lru_cache(4096)
-def _named_in(address: str) -> str | None:
+def _type_in_address(address: str) -> str | None:
     match = _LITERAL.search(address)
-    return match[1] if match is not None and match[1] in resources() else None
+    return match[1] if match is not None and match[1] in resource_types() else None
 
 
-def told_type(item: Item) -> str | None:
+def reference_type(item: Item) -> str | None:
     """The resource type that a reference names: in its address, or as its type."""
-    named = _named_in(_address(item) or "")
+    named = _type_in_address(_address(item) or "")
     if named is not None:
         return named
     told = item.value.get("type") if isinstance(item, Node) and isinstance(item.value, dict) else None
-    return told if isinstance(told, str) and told in resources() else None
+    return told if isinstance(told, str) and told in resource_types() else None

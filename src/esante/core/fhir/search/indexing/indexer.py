@@ -4,10 +4,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from esante.core.fhir.fhirpath.codegen import Module, NotPlain, Place, Writer, plain
-from esante.core.fhir.fhirpath.expression import compile_path
-from esante.core.fhir.fhirpath.model import PathFailed, Tree
-from esante.core.fhir.fhirpath.parser import unparse
+from esante.core.fhir.fhirpath import (
+    CodegenUnsupported,
+    PathFailed,
+    PathWriter,
+    SourceModule,
+    SyntaxTree,
+    TypedVariable,
+    compile_path,
+    generate_path,
+    unparse_path,
+)
 from esante.core.fhir.json_codec import encode
 from esante.core.fhir.search.indexing.extraction import Out, extractor
 from esante.core.fhir.search.parameters import NestedPlan, Plan, of_type
@@ -49,8 +56,8 @@ class _Indexer:
     def __init__(self, type_: str) -> None:
         self._type = type_
         self._types = of_type(type_)
-        self._module = Module()
-        self._writer = Writer(self._module)
+        self._module = SourceModule()
+        self._writer = PathWriter(self._module)
 
     def function(self) -> Index:
         name = self._module.function(self._write)
@@ -61,20 +68,20 @@ class _Indexer:
         emit = self._module.emit
         emit(1, "out = {}")
         for plan in self._types.plans:
-            self._plan(plan, Place("d", self._type), "out", 1)
+            self._plan(plan, TypedVariable("d", self._type), "out", 1)
         for nested in self._types.nested:
             self._nested(nested)
         emit(1, "return out")
 
-    def _plan(self, plan: Plan, this: Place, out: str, indent: int) -> None:
+    def _plan(self, plan: Plan, this: TypedVariable, out: str, indent: int) -> None:
         for path in plan.paths:
             if _plain(path, this.type):
-                self._writer.each(path, this, indent, lambda place, at: self._value(plan, place, out, at))
+                self._writer.write_loops(path, this, indent, lambda place, at: self._value(plan, place, out, at))
             else:
                 slow = self._module.name("slow", _by_closures(plan, path, this.type))
                 self._module.emit(indent, f"{slow}({out}, {this.variable}, d)")
 
-    def _value(self, plan: Plan, place: Place, out: str, indent: int) -> None:
+    def _value(self, plan: Plan, place: TypedVariable, out: str, indent: int) -> None:
         extract = extractor(plan.kind, place.type)
         if extract is None:
             self._module.emit(indent, "pass")
@@ -84,26 +91,26 @@ class _Indexer:
             self._module.emit(indent, f"{name}({out}, {plan.name!r}, {place.variable})")
 
     def _nested(self, nested: NestedPlan) -> None:
-        def each(place: Place, at: int) -> None:
+        def each(place: TypedVariable, at: int) -> None:
             sub = self._module.name("sub")
             self._module.emit(at, f"{sub} = {{}}")
             for plan in nested.components:
                 self._plan(plan, place, sub, at)
             self._module.emit(at, f"out.setdefault({nested.name!r}, []).append({sub})")
 
-        self._writer.each(nested.path, Place("d", self._type), 1, each)
+        self._writer.write_loops(nested.path, TypedVariable("d", self._type), 1, each)
 
 
-def _plain(path: Tree, type_: str) -> bool:
+def _plain(path: SyntaxTree, type_: str) -> bool:
     try:
-        return not plain(path, type_).needs_env
-    except NotPlain:
+        return not generate_path(path, type_).needs_env
+    except CodegenUnsupported:
         return False
 
 
-def _by_closures(plan: Plan, path: Tree, type_: str) -> Callable[[Out, Any, Resource], None]:
+def _by_closures(plan: Plan, path: SyntaxTree, type_: str) -> Callable[[Out, Any, Resource], None]:
     """The values of a path that generated code does not know."""
-    compiled = compile_path(unparse(path), type_)
+    compiled = compile_path(unparse_path(path), type_)
 
     def add(out: Out, element: Any, resource: Resource) -> None:
         for type_, value in compiled.typed(element, context={"resource": resource}):

@@ -5,7 +5,7 @@ import functools
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any, NamedTuple
 
-from esante.core.fhir.fhirpath.values import units
+from esante.core.fhir.fhirpath import measure_ucum
 
 Number = int | Decimal
 
@@ -49,7 +49,7 @@ def around(value: Number, distance: Decimal) -> tuple[Decimal, Decimal]:
 @functools.lru_cache(2048)
 def unit(system: str | None, code: str | None) -> Unit | None:
     """The UCUM unit of a code; None for another system, or a code that is not known or of no use."""
-    measured = units.measure(code) if code and system == UCUM else None
+    measured = measure_ucum(code) if code and system == UCUM else None
     if measured is None:
         return None
     factor = _DIGITS.divide(measured.factor.numerator, Decimal(measured.factor.denominator))

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from esante.core.fhir.definitions import Element, load
-from esante.core.fhir.fhirpath.compiler import compiled
-from esante.core.fhir.fhirpath.model import Call, Name, Special, Step, Tree, TypeTest
-from esante.core.fhir.fhirpath.types import lineage
+from esante.core.fhir.fhirpath import Call, Name, Special, Step, SyntaxTree, TypeTest, compile_tree, lineage
 
 
 class Spot(NamedTuple):
@@ -22,15 +20,15 @@ class _Untold(Exception):
     pass
 
 
-def leads(path: Tree, type_: str) -> tuple[Spot, ...]:
+def leads(path: SyntaxTree, type_: str) -> tuple[Spot, ...]:
     """All that a path from a type can lead to."""
     try:
         return tuple(_walk(path, [Spot(type_, False, None)]))
     except _Untold:
-        return tuple(Spot(found, True, None) for found in compiled(path, frozenset({type_})).types or ())
+        return tuple(Spot(found, True, None) for found in compile_tree(path, frozenset({type_})).types or ())
 
 
-def _walk(path: Tree, spots: list[Spot]) -> list[Spot]:
+def _walk(path: SyntaxTree, spots: list[Spot]) -> list[Spot]:
     match path:
         case Special("$this") | Call("where"):
             return spots

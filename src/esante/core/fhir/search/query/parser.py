@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from esante.core.fhir.definitions import load
-from esante.core.fhir.fhirpath.types import resources
+from esante.core.fhir.fhirpath import resource_types
 from esante.core.fhir.search.model import Address, Chain, Condition, Has, Match, Missing, Query, Token
 from esante.core.fhir.search.parameters import REFUSED, Parameter, parameters
 from esante.core.fhir.search.query.result_parameters import Results
@@ -135,7 +135,7 @@ class Conditions:
     def _has(self, type_: str, name: str, value: str, steps: int) -> Has:
         """`_has:Observation:encounter:code=…`: type, its reference parameter, and a parameter of the type."""
         _, other, reference, rest = (name.split(":", 3) + [""] * 3)[:4]
-        parameter = parameters(other).get(reference) if other in resources() else None
+        parameter = parameters(other).get(reference) if other in resource_types() else None
         if parameter is None or parameter.type != "reference" or not rest:
             bad(name, N_("This is not a reverse chain."), N_("Write it as _has:Type:reference:parameter=value."))
         if type_ not in parameter.target:

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import Any, get_args
 
-from esante.core.fhir.fhirpath.types import fields, resources
+from esante.core.fhir.fhirpath import fields, resource_types
 from esante.core.fhir.search.model import DEFAULT_COUNT, MAX_COUNT, Condition, Include, Query, Sort, Summary, Total
 from esante.core.fhir.search.parameters import parameters
 from esante.core.fhir.search.query.value_parser import bad
@@ -113,9 +113,9 @@ def _include(name: str, value: str, reverse: bool, iterate: bool) -> Include:
         return Include(None, None, None, False, iterate)
     type_, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    parameter = parameters(type_).get(code) if type_ in resources() else None
-    every = code == "*" and type_ in resources() and not reverse
+    parameter = parameters(type_).get(code) if type_ in resource_types() else None
+    every = code == "*" and type_ in resource_types() and not reverse
     right = every or (parameter is not None and parameter.type == "reference")
-    if not right or (target and target not in resources()):
+    if not right or (target and target not in resource_types()):
         bad(name, N_("This cannot be included."), N_("Write it as Type:parameter or Type:parameter:Type."))
     return Include(type_, parameter, target or None, reverse, iterate)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import NoReturn
 
-from esante.core.fhir.fhirpath.types import resources
+from esante.core.fhir.fhirpath import resource_types
 from esante.core.fhir.search.indexing import dates
 from esante.core.fhir.search.indexing.numbers import around, number
 from esante.core.fhir.search.indexing.text_normalization import normal
@@ -133,7 +133,7 @@ class Reader:
         match = _LOCAL.fullmatch(text)
         if _ID.fullmatch(text):
             return self._ours(f"{type_}/{text}" for type_ in types)
-        if match is None or match[2] not in resources():
+        if match is None or match[2] not in resource_types():
             return Address((text,))
         if match[2] not in types:
             return Address(())

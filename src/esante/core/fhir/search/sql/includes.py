@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from esante.core.fhir.fhirpath.types import resources
+from esante.core.fhir.fhirpath import resource_types
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.search.model import Include, Query, Row, Scope
 from esante.core.fhir.search.parameters import Key, Parameter, parameters
@@ -73,7 +73,7 @@ class _Including:
             keys = keys_of(id_)
             if keys is not None and keys[0] == self._scope.person_id:
                 wanted[type_, keys[1]] = None
-            elif type_ in resources() and id_:
+            elif type_ in resource_types() and id_:
                 self._found.outside[text] = None
         missing = [each for each in wanted if each not in self._seen]
         if missing:
