@@ -205,9 +205,9 @@ def of_paths(folder: Path) -> str:
 def of_search() -> str:
     """What of searching works."""
     from esante.core.fhir.definitions import load, search_parameters
-    from esante.core.fhir.search.parameters import parameters
+    from esante.core.fhir.search import parameters_of
 
-    known = [each for type_ in load().resource_types for each in parameters(type_).values()]
+    known = [each for type_ in load().resource_types for each in parameters_of(type_).values()]
     refused = sorted({each.code for each in search_parameters()} - {each.code for each in known})
     lines = [
         "## Search",

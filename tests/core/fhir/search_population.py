@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from esante.core.fhir import decode, encode
-from esante.core.fhir.search import index_text
+from esante.core.fhir.search import index_json
 from esante.core.fhir.store import RESOURCE
 from tests.core.fhir.search_oracle import Json, Stored
 from tests.core.fhir.search_tables import PARAMETERS, UCUM
@@ -302,7 +302,7 @@ def rows(stored: list[Stored]) -> list[tuple[Any, tuple[Any, ...]]]:
             s.until,
             s.deleted,
             body,
-            index_text(decode(body)),
+            index_json(decode(body)),
         )
         found.append((RESOURCE, values))
     return found

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
-from esante.core.fhir.search import parameters
+from esante.core.fhir.search import parameters_of
 from tests.core.fhir.search_oracle import Oracle, Stored, labels, references, strings, tokens, walk
 from tests.core.fhir.search_population import NOW, PERSON
 from tests.core.fhir.search_tables import COMMON, NO_UNITS, PARAMETERS, UCUM, UNITS
@@ -85,7 +85,7 @@ class Queries:
         if not codes:
             return None
         code, target = rng.choice(codes)
-        few = len(parameters(type_)[code].target) < 10
+        few = len(parameters_of(type_)[code].target) < 10
         only = rng.choice([f":{target}", f":{target}", "" if few else f":{target}"])
         if target == "Practitioner" and rng.random() < 0.5:
             _, name, value = rng.choice(list(OUTSIDE))
@@ -103,7 +103,7 @@ class Queries:
 
     def _pointers(self, type_: str) -> list[tuple[str, str]]:
         codes = [c for c, (kind, *_) in PARAMETERS[type_].items() if kind == "reference"]
-        return [(c, t) for c in codes for t in parameters(type_)[c].target]
+        return [(c, t) for c in codes for t in parameters_of(type_)[c].target]
 
     def column(self, rng: random.Random, type_: str) -> Pair:
         some = [s for s in self.stored if s.type == type_]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.core.fhir.search import Scope, parse, run
+from esante.core.fhir.search import SearchScope, execute_query, parse_query
 from esante.core.storage import insert
 from tests.conftest import SHARED
 from tests.core.fhir.search_oracle import Oracle
@@ -34,13 +34,13 @@ class World:
     def scope(self, rng):
         """Some sources at some moment, mostly all of them now."""
         sources = rng.choice([None, None, frozenset(rng.sample(SOURCES, rng.randint(0, 4)))])
-        return Scope(PERSON, NOW if rng.random() < 0.8 else rng.choice(self.stored).since, sources)
+        return SearchScope(PERSON, NOW if rng.random() < 0.8 else rng.choice(self.stored).since, sources)
 
     def oracle(self, scope):
         return Oracle(self.stored, PERSON, scope.at, scope.sources, lambda *key: OUTSIDE.get(key, []))
 
     async def page(self, type_, pairs, scope):
-        return await run(self.db, parse(type_, pairs, strict=True), scope, outside)
+        return await execute_query(self.db, parse_query(type_, pairs, strict=True), scope, outside)
 
     async def all(self, type_, pairs, scope, limit):
         """All matches of a search, page by page, and the totals that the pages told."""
@@ -49,10 +49,10 @@ class World:
             page = await self.page(type_, [*pairs, ("_count", str(limit)), *cursor], scope)
             found += page.matches
             totals.add(page.total)
-            if page.next is None:
+            if page.next_cursor is None:
                 return found, totals
             assert len(page.matches) == limit
-            cursor = [("_cursor", page.next)]
+            cursor = [("_cursor", page.next_cursor)]
 
 
 def told(each):
@@ -89,8 +89,8 @@ async def includes_as_oracle(world, seed):
     expected, leading_out = oracle.included(oracle.search(type_, pairs)[:7], wanted)
     assert {f"{r.type}/{PERSON.hex}{r.id.hex}" for r in page.included} == expected, (type_, pairs, wanted)
     assert {told(r) for r in page.included} <= {told(s) for s in oracle.shown}
-    assert set(page.outside) == leading_out
-    assert not page.cut
+    assert set(page.external_references) == leading_out
+    assert not page.truncated
 
 
 @settings(max_examples=250)
@@ -110,19 +110,19 @@ async def test_includes_bring_what_the_specification_says(world, seed):
 async def test_pages_are_of_one_moment_whatever_is_written_between_them(world, seed):
     rng = random.Random(seed)
     type_, pairs = world.queries.make(rng)
-    first = Scope(PERSON, NOW)
+    first = SearchScope(PERSON, NOW)
     expected = world.oracle(first).search(type_, pairs)
     found, cursor, now = [], [], NOW
     while True:
         page = await world.page(type_, [*pairs, ("_count", "4"), *cursor], replace(first, at=now))
         found += page.matches
-        if page.next is None or len(found) > 12:
+        if page.next_cursor is None or len(found) > 12:
             break
-        cursor = [("_cursor", page.next)]
+        cursor = [("_cursor", page.next_cursor)]
         now += timedelta(minutes=1)
         await change(world, rng, now)
     assert [told(row) for row in found] == [told(s) for s in expected][: len(found)]
-    assert page.next is not None or len(found) == len(expected)
+    assert page.next_cursor is not None or len(found) == len(expected)
 
 
 async def change(world, rng, at):
@@ -147,12 +147,14 @@ async def change(world, rng, at):
 async def test_what_is_hidden_between_pages_is_shown_no_more(world, seed):
     rng = random.Random(seed)
     type_, pairs = world.queries.make(rng)
-    page = await world.page(type_, [*pairs, ("_count", "3")], Scope(PERSON, NOW))
-    if page.next is None:
+    page = await world.page(type_, [*pairs, ("_count", "3")], SearchScope(PERSON, NOW))
+    if page.next_cursor is None:
         return
     left = frozenset(rng.sample(SOURCES, 3))
-    rest = await world.page(type_, [*pairs, ("_count", "50"), ("_cursor", page.next)], Scope(PERSON, NOW, left))
-    allowed = {told(s) for s in world.oracle(Scope(PERSON, NOW, left)).search(type_, pairs)}
+    rest = await world.page(
+        type_, [*pairs, ("_count", "50"), ("_cursor", page.next_cursor)], SearchScope(PERSON, NOW, left)
+    )
+    allowed = {told(s) for s in world.oracle(SearchScope(PERSON, NOW, left)).search(type_, pairs)}
     assert {told(row) for row in rest.matches} <= allowed
     assert rest.total == len(allowed)
 
@@ -165,17 +167,17 @@ async def test_granular_scopes_bound_matches_chains_and_includes(world, seed):
     wanted = world.queries.includes(rng, type_)
     granted = {t: [[world.queries.pair(rng, t)] for _ in range(rng.randint(0, 2))] for t in world.queries.types}
     readable = {t: alternatives for t, alternatives in granted.items() if rng.random() < 0.8}
-    everything = world.oracle(Scope(PERSON, NOW))
+    everything = world.oracle(SearchScope(PERSON, NOW))
     seen = {
         s.reference
         for t, alternatives in readable.items()
         for p in alternatives or [[]]
         for s in everything.search(t, p)
     }
-    limited = world.oracle(Scope(PERSON, NOW))
+    limited = world.oracle(SearchScope(PERSON, NOW))
     limited.shown = [s for s in limited.shown if s.reference in seen]
-    scope = Scope(
-        PERSON, NOW, None, {t: tuple(parse(t, p) for p in alternatives) for t, alternatives in readable.items()}
+    scope = SearchScope(
+        PERSON, NOW, None, {t: tuple(parse_query(t, p) for p in alternatives) for t, alternatives in readable.items()}
     )
     page = await world.page(type_, [*pairs, *wanted, ("_count", "50")], scope)
     expected = limited.search(type_, pairs)

@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from esante.core.fhir.definitions import load, search_parameters
-from esante.core.fhir.search import index, index_text, parameters
-from esante.core.fhir.search.indexing.indexer import indexed_by_paths
-from esante.core.fhir.search.parameters import REFUSED, of_type
+from esante.core.fhir.search import index_json, index_resource, parameters_of
+from esante.core.fhir.search.indexing.indexer import index_by_paths
+from esante.core.fhir.search.parameters import UNSUPPORTED, type_parameters
 from tests.core.fhir.search_population import examples
 
 
@@ -21,27 +21,29 @@ def resources(bundle):
 
 
 def held_to_paths(resource):
-    found = index(resource)
-    assert orjson.loads(index_text(resource)).keys() == found.keys()
-    nested = {each.name for each in of_type(resource["resourceType"]).nested}
-    assert {k: v for k, v in found.items() if k not in nested} == indexed_by_paths(resource)
+    found = index_resource(resource)
+    assert orjson.loads(index_json(resource)).keys() == found.keys()
+    nested = {each.name for each in type_parameters(resource["resourceType"]).nested}
+    assert {k: v for k, v in found.items() if k not in nested} == index_by_paths(resource)
 
 
 def test_every_parameter_of_every_type_has_keys_or_is_said_to_be_refused():
-    indexed = {(t, each.code) for t in load().resource_types for each in parameters(t).values()}
+    indexed = {(t, each.code) for t in load().resource_types for each in parameters_of(t).values()}
     said = {
         (b, each.code) for each in search_parameters() for b in each.base if b not in ("Resource", "DomainResource")
     }
-    assert {code for _, code in said - indexed} == {"near"} <= REFUSED
+    assert {code for _, code in said - indexed} == {"near"} <= UNSUPPORTED
     for type_ in load().resource_types:
-        for each in parameters(type_).values():
+        for each in parameters_of(type_).values():
             assert each.keys or each.alternatives or each.code in ("_id", "_lastUpdated"), (type_, each.code)
-        keys = [plan.name for plan in of_type(type_).plans] + [nested.name for nested in of_type(type_).nested]
+        keys = [plan.name for plan in type_parameters(type_).plans] + [
+            nested.name for nested in type_parameters(type_).nested
+        ]
         assert len(set(keys)) == len(keys), type_
 
 
 def test_parameters_that_look_at_the_same_elements_share_them():
-    known = parameters("Observation")
+    known = parameters_of("Observation")
     assert {key.name for key in known["combo-code"].keys} == {"code", "component.code"}
     assert [key.name for key in known["patient"].keys] == ["subject"]
     assert known["patient"].keys[0].only == "Patient"
@@ -71,5 +73,7 @@ def test_all_official_examples_are_indexed_as_their_paths_say():
 
 
 def test_what_is_there_has_a_key_though_nothing_can_be_searched_in_it():
-    found = index({"resourceType": "Observation", "code": {"extension": [{"url": "x"}]}, "subject": {"display": "a"}})
+    found = index_resource(
+        {"resourceType": "Observation", "code": {"extension": [{"url": "x"}]}, "subject": {"display": "a"}}
+    )
     assert found == {"code": {}, "subject": []}

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from esante.core.fhir import decode, encode
-from esante.core.fhir.search import Scope, index, index_text, parse, run
+from esante.core.fhir.search import SearchScope, execute_query, index_json, index_resource, parse_query
 from esante.core.fhir.store import RESOURCE
 from esante.core.storage import insert
 from esante.core.web import Problem, decode_cursor, encode_cursor
@@ -24,7 +24,7 @@ SINCE = datetime(2026, 3, 2, 10, 30, 15, 123456, tzinfo=UTC)
 def row(person, resource, source=None, since=SINCE):
     body = encode(resource)
     key, type_ = uuid.uuid4(), resource["resourceType"]
-    values = (person, type_, key, source or uuid.uuid4(), 1, since, END_OF_TIME, False, body, index_text(decode(body)))
+    values = (person, type_, key, source or uuid.uuid4(), 1, since, END_OF_TIME, False, body, index_json(decode(body)))
     return RESOURCE, values
 
 
@@ -33,11 +33,11 @@ async def keep(db, *resources, since=SINCE):
     person = uuid.uuid4()
     async with db.transaction() as conn:
         await insert(conn, [row(person, each, since=since) for each in resources])
-    return Scope(person, NOW)
+    return SearchScope(person, NOW)
 
 
 async def total(db, scope, type_, *pairs):
-    return (await run(db, parse(type_, pairs, strict=True), scope)).total
+    return (await execute_query(db, parse_query(type_, pairs, strict=True), scope)).total
 
 
 OBSERVATION = {
@@ -130,10 +130,10 @@ async def test_what_a_search_means(db, scope, name, value, found):
 async def test_our_own_address_before_a_reference_makes_no_difference(db, scope):
     base = "https://esante.example/fhir"
     for text in (f"{base}/Patient/p1", "Patient/p1/_history/3"):
-        query = parse("Observation", [("patient", text)], base_url=base)
-        assert (await run(db, query, scope)).total == 1
-    other = parse("Observation", [("patient", "https://other.example/fhir/Patient/p1")], base_url=base)
-    assert (await run(db, other, scope)).total == 0
+        query = parse_query("Observation", [("patient", text)], base_url=base)
+        assert (await execute_query(db, query, scope)).total == 1
+    other = parse_query("Observation", [("patient", "https://other.example/fhir/Patient/p1")], base_url=base)
+    assert (await execute_query(db, other, scope)).total == 0
 
 
 REFUSED = [
@@ -185,7 +185,7 @@ REFUSED = [
 def test_what_cannot_be_done_is_said_with_place_and_remedy(type_, name, value, place):
     for strict in (True, False):
         with pytest.raises(Problem) as refused:
-            parse(type_, [(name, value)], strict=strict)
+            parse_query(type_, [(name, value)], strict=strict)
         assert refused.value.status == 400
         assert place in refused.value.place
         assert refused.value.title
@@ -201,17 +201,17 @@ def test_unknown_parameters_are_refused_in_strict_handling_and_else_told_of():
         ("status", ""),
     ]
     with pytest.raises(Problem, match="not supported"):
-        parse("Observation", pairs, strict=True)
-    query = parse("Observation", pairs)
+        parse_query("Observation", pairs, strict=True)
+    query = parse_query("Observation", pairs)
     assert set(query.ignored) == {"colour", "subject:Patient.colour", "_sort=colour"}
     assert query.pairs == (("code", "a"), ("_sort", "colour,-date"))
     assert [sort.parameter.code for sort in query.sort] == ["date"]
 
 
 async def test_a_chain_out_of_the_record_needs_somebody_who_looks_there(db, scope):
-    query = parse("Observation", [("subject:Patient.name", "weber")])
+    query = parse_query("Observation", [("subject:Patient.name", "weber")])
     with pytest.raises(Problem) as refused:
-        await run(db, query, scope)
+        await execute_query(db, query, scope)
     assert (refused.value.status, refused.value.place) == (400, "subject.name")
     asked = []
 
@@ -219,23 +219,23 @@ async def test_a_chain_out_of_the_record_needs_somebody_who_looks_there(db, scop
         asked.append((type_, name, value))
         return ["Patient/p1"]
 
-    assert (await run(db, query, scope, outside)).total == 1
+    assert (await execute_query(db, query, scope, outside)).total == 1
     assert asked == [("Patient", "name", "weber")]
 
 
 async def test_counts_and_totals(db):
     scope = await keep(db, *[{**observation(), "status": "final"} for _ in range(5)])
-    page = await run(db, parse("Observation", [("_count", "2")]), scope)
+    page = await execute_query(db, parse_query("Observation", [("_count", "2")]), scope)
     assert (len(page.matches), page.total) == (2, 5)
-    page = await run(db, parse("Observation", [("_count", "2"), ("_total", "none")]), scope)
-    assert (len(page.matches), page.total, page.next is None) == (2, None, False)
+    page = await execute_query(db, parse_query("Observation", [("_count", "2"), ("_total", "none")]), scope)
+    assert (len(page.matches), page.total, page.next_cursor is None) == (2, None, False)
     assert len({row.id for row in page.matches}) == 2
-    page = await run(db, parse("Observation", [("status", "amended"), ("_total", "none")]), scope)
-    assert (page.matches, page.total, page.next) == ((), None, None)
+    page = await execute_query(db, parse_query("Observation", [("status", "amended"), ("_total", "none")]), scope)
+    assert (page.matches, page.total, page.next_cursor) == ((), None, None)
     for pairs in ([("_count", "0")], [("_summary", "count")]):
-        page = await run(db, parse("Observation", pairs), scope)
-        assert (page.matches, page.total, page.next) == ((), 5, None)
-    assert parse("Observation", [("_count", "100000")]).count == 200
+        page = await execute_query(db, parse_query("Observation", pairs), scope)
+        assert (page.matches, page.total, page.next_cursor) == ((), 5, None)
+    assert parse_query("Observation", [("_count", "100000")]).count == 200
 
 
 async def test_all_references_are_included_up_to_a_bound(db, monkeypatch):
@@ -248,15 +248,15 @@ async def test_all_references_are_included_up_to_a_bound(db, monkeypatch):
     ]
     async with db.transaction() as conn:
         await insert(conn, [*targets, *pointing])
-    page = await run(db, parse("Observation", [("_include", "*")]), Scope(person, NOW))
-    assert ({r.id for r in page.included}, page.outside, page.cut) == (
+    page = await execute_query(db, parse_query("Observation", [("_include", "*")]), SearchScope(person, NOW))
+    assert ({r.id for r in page.included}, page.external_references, page.truncated) == (
         {v[2] for _, v in targets},
         ("Patient/p1",),
         False,
     )
     monkeypatch.setattr("esante.core.fhir.search.sql.includes.MAX_INCLUDED", 5)
-    page = await run(db, parse("Observation", [("_include", "*")]), Scope(person, NOW))
-    assert (len(page.included), page.cut) == (5, True)
+    page = await execute_query(db, parse_query("Observation", [("_include", "*")]), SearchScope(person, NOW))
+    assert (len(page.included), page.truncated) == (5, True)
 
 
 # Cursors
@@ -266,23 +266,23 @@ async def test_all_references_are_included_up_to_a_bound(db, monkeypatch):
 async def paged(db):
     scope = await keep(db, *[{**observation(), "valueQuantity": amount(str(n), "g")} for n in range(6)])
     pairs = [("_sort", "-value-quantity,code,date,_lastUpdated"), ("_count", "2")]
-    return scope, pairs, (await run(db, parse("Observation", pairs), scope)).next
+    return scope, pairs, (await execute_query(db, parse_query("Observation", pairs), scope)).next_cursor
 
 
 async def test_a_cursor_is_of_its_search_and_of_its_day(db, paged):
     scope, pairs, cursor = paged
-    following = await run(db, parse("Observation", [*pairs, ("_cursor", cursor)]), scope)
+    following = await execute_query(db, parse_query("Observation", [*pairs, ("_cursor", cursor)]), scope)
     assert len(following.matches) == 2
     others = (
         ("Observation", [("_sort", "date"), ("_cursor", cursor)], scope),
         ("Condition", [("_cursor", cursor)], scope),
         ("Observation", [*pairs, ("code", "x"), ("_cursor", cursor)], scope),
-        ("Observation", [*pairs, ("_cursor", cursor)], Scope(scope.person_id, NOW + timedelta(days=2))),
-        ("Observation", [*pairs, ("_cursor", cursor)], Scope(scope.person_id, NOW - timedelta(minutes=1))),
+        ("Observation", [*pairs, ("_cursor", cursor)], SearchScope(scope.person_id, NOW + timedelta(days=2))),
+        ("Observation", [*pairs, ("_cursor", cursor)], SearchScope(scope.person_id, NOW - timedelta(minutes=1))),
     )
     for type_, other, at in others:
         with pytest.raises(Problem, match="does not exist"):
-            await run(db, parse(type_, other), at)
+            await execute_query(db, parse_query(type_, other), at)
 
 
 PARTS = st.one_of(st.integers(), st.text(max_size=20), st.none(), st.floats(allow_nan=False), st.booleans())
@@ -306,7 +306,7 @@ async def test_a_tampered_cursor_is_refused_or_finds_what_is_hers(db, paged, mad
     except TypeError:
         return  # no JSON, and so no cursor
     try:
-        page = await run(db, parse("Observation", [*pairs, ("_cursor", cursor)]), scope)
+        page = await execute_query(db, parse_query("Observation", [*pairs, ("_cursor", cursor)]), scope)
     except Problem as refused:
         assert refused.status == 400
     else:
@@ -338,7 +338,7 @@ async def nobody(type_, name, value):
 async def test_whatever_is_asked_is_answered_or_refused(db, scope, pairs):
     for type_ in ("Observation", "Practitioner"):
         try:
-            await run(db, parse(type_, pairs), scope, nobody)
+            await execute_query(db, parse_query(type_, pairs), scope, nobody)
         except Problem as refused:
             assert refused.status == 400
 
@@ -353,7 +353,7 @@ async def test_whatever_is_asked_is_answered_or_refused(db, scope, pairs):
 )
 def test_of_what_is_not_r4_nothing_is_indexed_that_a_database_would_refuse(value):
     for name in ("code", "status", "valueQuantity", "effectiveDateTime", "subject", "component", "identifier", "meta"):
-        text = index_text({**observation(), name: value})
+        text = index_json({**observation(), name: value})
         assert "\\u0000" not in text
         assert "NaN" not in text
 
@@ -380,7 +380,7 @@ def test_the_index_has_a_key_for_each_path_and_no_value_twice():
         **observation(),
         "category": [concept(("urn:a", "B", "Same")), concept(("urn:a", "b", "same"), text="SAME")],
     }
-    found = index(decode(encode(twice)))
+    found = index_resource(decode(encode(twice)))
     assert found["category"] == {"b": ["urn:a"]}
     assert found["category:text"] == ["same"]
     assert found["subject"] == ["Patient/p1"]

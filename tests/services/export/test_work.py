@@ -125,7 +125,7 @@ async def test_pieces_are_bounded_and_files_go_on_in_others(house, many, monkeyp
         whole = keys(await house.lines(http, await house.manifest(http)))
         monkeypatch.setattr(export_writing, "BATCH_BYTES", 8_000)
         monkeypatch.setattr(export_rules, "FILE_BYTES", 12_000)
-        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.Bounds(count=4, size=3_000))
+        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.PageLimits(count=4, size=3_000))
         manifest = await house.manifest(http)
         assert keys(await house.lines(http, manifest)) == whole
         files = Counter(one["type"] for one in manifest["output"])
@@ -144,7 +144,7 @@ async def test_one_large_resource_is_a_page_of_its_own(house, monkeypatch):
     async with house.client(hospital) as http:
         note = [{"text": "x" * 100_000}]
         made = {(await create(http, observation(person, note=note))).json()["id"] for _ in range(5)}
-        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.Bounds(count=100, size=1))
+        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.PageLimits(count=100, size=1))
         found = await house.lines(http, await house.manifest(http, f"Patient/{person.id}/$export?_type=Observation"))
     assert {one["id"] for one in found} == made
 

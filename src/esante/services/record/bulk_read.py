@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from esante.core.fhir import search
-from esante.core.fhir.search import Bounds, Scope
+from esante.core.fhir.search import PageLimits, SearchScope
 from esante.core.storage import Database, Objects, Row
 from esante.identity.access import AccessEvent, Requester, Verdict
 from esante.services.record.audit import Teller
@@ -25,7 +25,7 @@ from esante.services.record.documents import store
 from esante.services.record.documents.document_reference import document_reference
 from esante.services.record.model import Document, Filters, Order, Status
 
-PAGE = Bounds(count=500, size=4 * 1024 * 1024)
+PAGE = PageLimits(count=500, size=4 * 1024 * 1024)
 PROVENANCE = "Provenance"
 TYPES = frozenset({"DocumentReference", PROVENANCE, *KEPT})
 """The types of which copies are made."""
@@ -79,9 +79,9 @@ class Extracts:
         if not given and PROVENANCE not in covered:
             return Extract((), None)
         types = given or dict.fromkeys(KEPT, ())  # of Provenance alone: that of everything
-        scope = Scope(view.person_id, span.at, view.visible, types)
+        scope = SearchScope(view.person_id, span.at, view.visible, types)
         after = _parsed(place)
-        rows, last = await search.copies(self._db, scope, sorted(types), PAGE, since=span.since, after=after)
+        rows, last = await search.fetch_changed(self._db, scope, sorted(types), PAGE, since=span.since, after=after)
         copies = [Copy(row.type, row.body, view.sources[row.source].category) for row in rows if row.type in given]
         if PROVENANCE in covered:
             found = await self._clinical.included_provenances(view, {row.id for row in rows}, span.at)
@@ -94,8 +94,8 @@ class Extracts:
         types = [type_ for type_, queries in covered.items() if type_ in CLINICAL and () in queries]
         if span.since is None or not types:
             return Extract((), None)
-        scope = Scope(view.person_id, span.at, view.visible)
-        found = await search.gone(
+        scope = SearchScope(view.person_id, span.at, view.visible)
+        found = await search.find_removed(
             self._db,
             scope,
             types,

@@ -16,24 +16,24 @@ Summary = Literal["true", "text", "data", "count", "false"]
 
 #: Finds what lies outside of persons' records, such as practitioners: given a resource type and the name and value of
 #: one parameter, the references ("Practitioner/…") of all that match. Raises `web.Problem` like any search.
-Outside = Callable[[str, str, str], Awaitable[list[str]]]
+ExternalSearch = Callable[[str, str, str], Awaitable[list[str]]]
 
 
-class Token(NamedTuple):
+class TokenValue(NamedTuple):
     """A code of a system: None for any system, "" for none; None for any code of the system."""
 
     system: str | None
     code: str | None
 
 
-class Text(NamedTuple):
+class StringValue(NamedTuple):
     """A text, as it was given and as strings are compared."""
 
     given: str
     normal: str
 
 
-class Moments(NamedTuple):
+class DateValue(NamedTuple):
     """A date: microseconds since 1970 that it covers, the last excluded."""
 
     prefix: str
@@ -41,7 +41,7 @@ class Moments(NamedTuple):
     high: int
 
 
-class Amount(NamedTuple):
+class NumberValue(NamedTuple):
     """A number with the range that its digits leave open, the end excluded; with a unit, that of a quantity.
 
     `system` None: of any system; `unit` None: of any unit.
@@ -55,19 +55,19 @@ class Amount(NamedTuple):
     unit: str | None = None
 
 
-class Address(NamedTuple):
+class ReferenceValue(NamedTuple):
     """A reference or uri: all the ways in which it may be written."""
 
     texts: tuple[str, ...]
 
 
-class Together(NamedTuple):
+class CompositeValue(NamedTuple):
     """The values of a composite parameter."""
 
     values: tuple["Value", ...]
 
 
-Value = Token | Text | Moments | Amount | Address | Together
+Value = TokenValue | StringValue | DateValue | NumberValue | ReferenceValue | CompositeValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Chain:
 
     parameter: Parameter
     targets: Mapping[str, "Condition"]
-    outside: tuple[str, ...]
+    external_types: tuple[str, ...]
     name: str
     value: str
 
@@ -132,7 +132,7 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class SearchQuery:
     """A search of one resource type, understood. `pairs` are the parameters that were, `ignored` the names of those
     that were not."""
 
@@ -150,7 +150,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SearchScope:
     """What a search may see: resources of one person at a moment, from some sources, of some types.
 
     `sources` None: all. `types` None: every type; else each readable type with queries one of which its resources
@@ -160,11 +160,15 @@ class Scope:
     person_id: UUID
     at: datetime
     sources: frozenset[UUID] | None = None
-    types: Mapping[str, tuple[Query, ...]] | None = None
+    types: Mapping[str, tuple[SearchQuery, ...]] | None = None
+
+
+ResourceKey = tuple[str, UUID]
+"""The type and key of a resource of the person: in an order of these, the last one before a page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResourceRow:
     """A resource as it is stored; `body` is its JSON."""
 
     type: str
@@ -176,16 +180,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchPage:
     """A page of a search: matches in order, and what was included.
 
     `total` counts all matches, None where that was not asked for; `next` is the cursor of the next page. `outside` are
     the references to be included that lead out of the record; `cut` tells that not all could be included.
     """
 
-    matches: tuple[Row, ...]
-    included: tuple[Row, ...] = ()
+    matches: tuple[ResourceRow, ...]
+    included: tuple[ResourceRow, ...] = ()
     total: int | None = None
-    next: str | None = None
-    outside: tuple[str, ...] = ()
-    cut: bool = False
+    next_cursor: str | None = None
+    external_references: tuple[str, ...] = ()
+    truncated: bool = False

@@ -24,21 +24,21 @@ from esante.core.fhir.fhirpath import (
     resource_types,
     unparse_path,
 )
-from esante.core.fhir.search.indexing.path_types import Spot, leads
+from esante.core.fhir.search.indexing.path_types import PathTarget, path_targets
 
 #: Not in the index: columns of the table.
 COLUMNS = frozenset({"_id", "_lastUpdated"})
 #: What a search says besides parameters of the definitions, and cannot be asked for here.
-REFUSED = frozenset({"_text", "_content", "_query", "_filter", "_list", "near"})
+UNSUPPORTED = frozenset({"_text", "_content", "_query", "_filter", "_list", "near"})
 
 
 #: R4 names the definitions of its two parts the wrong way round; R5 mended it.
-_SWAPPED = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
+_SWAPPED_COMPONENTS = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
 #: Types of which one says several values.
-_OF_SEVERAL = frozenset({"HumanName", "Address"})
+_MULTI_VALUED_TYPES = frozenset({"HumanName", "Address"})
 
 
-class Key(NamedTuple):
+class IndexKey(NamedTuple):
     """A key of the index as a parameter uses it.
 
     `only`: of its references those to that type. `many`: whether a resource may have several values there. `codes`:
@@ -56,7 +56,7 @@ class Component(NamedTuple):
     types that a reference may point to."""
 
     kind: str
-    keys: tuple[Key, ...]
+    keys: tuple[IndexKey, ...]
     target: tuple[str, ...]
 
 
@@ -75,84 +75,84 @@ class Parameter(NamedTuple):
     code: str
     type: str
     url: str
-    keys: tuple[Key, ...]
-    holds: frozenset[str] = frozenset()
+    keys: tuple[IndexKey, ...]
+    element_types: frozenset[str] = frozenset()
     target: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
 
     @classmethod
-    def part(cls, component: Component) -> "Parameter":
+    def of_component(cls, component: Component) -> "Parameter":
         """A part of a composite parameter by itself."""
         return cls("", component.kind, "", component.keys, target=component.target)
 
 
-class Plan(NamedTuple):
+class KeyPlan(NamedTuple):
     """What is to be put under a key of the index: a kind of value, found by paths, and where these lead."""
 
     name: str
     kind: str
     paths: tuple[SyntaxTree, ...]
-    spots: tuple[Spot, ...]
+    spots: tuple[PathTarget, ...]
 
-    def key(self, only: str | None = None) -> Key:
+    def key(self, only: str | None = None) -> IndexKey:
         """The key as a parameter uses it."""
         systems = {spot.codes for spot in self.spots if spot.codes and spot.type == "code"}
         codes: dict[str, frozenset[str]] = {}
         for url in systems:
             for system, listed in load().codes.get(url, {}).items():
                 codes[system] = codes.get(system, frozenset()) | {code.lower() for code in listed}
-        many = len(self.paths) > 1 or any(spot.many or spot.type in _OF_SEVERAL for spot in self.spots)
-        return Key(self.name, only, many, MappingProxyType(codes))
+        many = len(self.paths) > 1 or any(spot.many or spot.type in _MULTI_VALUED_TYPES for spot in self.spots)
+        return IndexKey(self.name, only, many, MappingProxyType(codes))
 
 
-class NestedPlan(NamedTuple):
+class NestedKeyPlan(NamedTuple):
     """What is to be put under the key of a composite: for each element that the path finds, its components."""
 
     name: str
     path: SyntaxTree
-    components: tuple[Plan, ...]
+    components: tuple[KeyPlan, ...]
 
 
-class Types(NamedTuple):
+class TypeParameters(NamedTuple):
     """All there is to know to index and to search resources of a type."""
 
     parameters: Mapping[str, Parameter]
-    plans: tuple[Plan, ...]
-    nested: tuple[NestedPlan, ...]
+    plans: tuple[KeyPlan, ...]
+    nested: tuple[NestedKeyPlan, ...]
 
 
 @functools.cache
-def of_type(type_: str) -> Types:
+def type_parameters(type_: str) -> TypeParameters:
     """The parameters of a resource type, and what is to be indexed for them. Raises KeyError for no type of R4."""
     if type_ not in resource_types():
         raise KeyError(type_)
-    return _Planner(type_).types()
+    return _Planner(type_).plan()
 
 
-def parameters(type_: str) -> Mapping[str, Parameter]:
+def parameters_of(type_: str) -> Mapping[str, Parameter]:
     """The search parameters of a resource type by code. Raises KeyError for no type of R4."""
-    return of_type(type_).parameters
+    return type_parameters(type_).parameters
 
 
-def _definitions(type_: str) -> Iterator[SearchParameter]:
+def _definitions_of(type_: str) -> Iterator[SearchParameter]:
     bases = {type_, "Resource", *(("DomainResource",) if is_domain_resource(type_) else ())}
-    return (each for each in search_parameters() if not bases.isdisjoint(each.base) and each.code not in REFUSED)
+    return (each for each in search_parameters() if not bases.isdisjoint(each.base) and each.code not in UNSUPPORTED)
 
 
 @functools.cache
-def _by_address() -> Mapping[str, SearchParameter]:
+def _definitions_by_url() -> Mapping[str, SearchParameter]:
     return {each.url: each for each in search_parameters()}
 
 
-def _components(composite: SearchParameter) -> list[tuple[SearchParameter, str]]:
+def _component_definitions(composite: SearchParameter) -> list[tuple[SearchParameter, str]]:
     """The definitions of the parts of a composite parameter with their expressions."""
     urls, expressions = zip(*composite.components, strict=True)
-    if composite.url == _SWAPPED:
+    if composite.url == _SWAPPED_COMPONENTS:
         urls = urls[::-1]
-    return [(_by_address()[url], expression) for url, expression in zip(urls, expressions, strict=True)]
+    return [(_definitions_by_url()[url], expression) for url, expression in zip(urls, expressions, strict=True)]
 
 
-class _Use(NamedTuple):
+class _PathUse(NamedTuple):
     """A path as a parameter looks at it: a part of the expression without the name of the type."""
 
     kind: str
@@ -166,43 +166,43 @@ class _Planner:
     def __init__(self, type_: str) -> None:
         self._type = type_
         self._trees: dict[str, SyntaxTree] = {}
-        self._uses: dict[str, tuple[_Use, ...]] = {}
-        self._nested: dict[tuple[str, tuple[tuple[str, str], ...]], NestedPlan] = {}
+        self._uses: dict[str, tuple[_PathUse, ...]] = {}
+        self._nested: dict[tuple[str, tuple[tuple[str, str], ...]], NestedKeyPlan] = {}
 
-    def types(self) -> Types:
-        found = [each for each in _definitions(self._type) if each.expression]
+    def plan(self) -> TypeParameters:
+        found = [each for each in _definitions_of(self._type) if each.expression]
         plain = [each for each in found if each.type != "composite"]
         composites = [each for each in found if each.type == "composite"]
         for each in plain:
-            self._uses[each.code] = () if each.code in COLUMNS else self._used(each.type, each.expression or "")
-        together = {each.code: list(self._alternatives(each)) for each in composites}
-        plans = self._grouped()
-        parameters = {each.code: self._parameter(each, plans) for each in plain}
+            self._uses[each.code] = () if each.code in COLUMNS else self._path_uses(each.type, each.expression or "")
+        together = {each.code: list(self._find_alternatives(each)) for each in composites}
+        plans = self._group_paths()
+        parameters = {each.code: self._make_parameter(each, plans) for each in plain}
         for each in composites:
-            targets = [definition.target for definition, _ in _components(each)]
+            targets = [definition.target for definition, _ in _component_definitions(each)]
             alternatives = tuple(
-                self._alternative(users, nested, targets, plans) for users, nested in together[each.code]
+                self._make_alternative(users, nested, targets, plans) for users, nested in together[each.code]
             )
             parameters[each.code] = Parameter(each.code, each.type, each.url, (), alternatives=alternatives)
-        return Types(parameters, tuple(dict.fromkeys(plans.values())), tuple(self._nested.values()))
+        return TypeParameters(parameters, tuple(dict.fromkeys(plans.values())), tuple(self._nested.values()))
 
-    def _parameter(self, found: SearchParameter, plans: "_Plans") -> Parameter:
+    def _make_parameter(self, found: SearchParameter, plans: "_Plans") -> Parameter:
         used = [plans[use.kind, use.text] for use in self._uses[found.code]]
         holds = frozenset(spot.type for plan in used for spot in plan.spots)
-        return Parameter(found.code, found.type, found.url, self._keys(found.code, plans), holds, found.target)
+        return Parameter(found.code, found.type, found.url, self._keys_of(found.code, plans), holds, found.target)
 
-    def _used(self, kind: str, expression: str) -> tuple[_Use, ...]:
+    def _path_uses(self, kind: str, expression: str) -> tuple[_PathUse, ...]:
         uses = []
-        for part in _parts(parse_path(expression)):
-            if _beginning(part) in (self._type, "Resource", "DomainResource", None):
-                inner = _inner(part, self._type)
-                path, only = _unfiltered(inner) if kind == "reference" else (inner, None)
+        for part in _split_union(parse_path(expression)):
+            if _leading_type(part) in (self._type, "Resource", "DomainResource", None):
+                inner = _without_leading_type(part, self._type)
+                path, only = _without_type_filter(inner) if kind == "reference" else (inner, None)
                 text = unparse_path(path)
                 self._trees[text] = path
-                uses.append(_Use(kind, text, only))
+                uses.append(_PathUse(kind, text, only))
         return tuple(uses)
 
-    def _grouped(self) -> "_Plans":
+    def _group_paths(self) -> "_Plans":
         """What is put under which key for each path: one key for those that the same parameters look at."""
         users: dict[tuple[str, str], set[tuple[str, str | None]]] = {}
         for code, uses in self._uses.items():
@@ -216,45 +216,47 @@ class _Planner:
         for (kind, _), texts in groups.items():
             name = texts[0] if texts[0] not in taken else f"{texts[0]} {kind}"
             taken.add(name)
-            plan = _plan(name, kind, [self._trees[text] for text in texts], self._type)
+            plan = _make_plan(name, kind, [self._trees[text] for text in texts], self._type)
             plans.update(((kind, text), plan) for text in texts)
         return plans
 
-    def _keys(self, code: str, plans: "_Plans") -> tuple[Key, ...]:
+    def _keys_of(self, code: str, plans: "_Plans") -> tuple[IndexKey, ...]:
         found = {(plans[use.kind, use.text].name, use.only): plans[use.kind, use.text] for use in self._uses[code]}
         return tuple(plan.key(only) for (_, only), plan in found.items())
 
-    def _alternatives(self, composite: SearchParameter) -> Iterator[tuple[tuple[str, ...], NestedPlan | None]]:
+    def _find_alternatives(self, composite: SearchParameter) -> Iterator[tuple[tuple[str, ...], NestedKeyPlan | None]]:
         """For each path of a composite: the users of the paths of its components, or the nested key."""
-        for base in _parts(parse_path(composite.expression or "")):
-            if _beginning(base) not in (self._type, None):
+        for base in _split_union(parse_path(composite.expression or "")):
+            if _leading_type(base) not in (self._type, None):
                 continue
             if isinstance(base, Name):
                 users = tuple(f"{composite.code}.{n}" for n in range(len(composite.components)))
-                for user, (definition, expression) in zip(users, _components(composite), strict=True):
-                    self._uses[user] = self._used(definition.type, expression)
+                for user, (definition, expression) in zip(users, _component_definitions(composite), strict=True):
+                    self._uses[user] = self._path_uses(definition.type, expression)
                 yield users, None
             else:
-                yield (), self._nest(composite, _inner(base, self._type))
+                yield (), self._plan_nested(composite, _without_leading_type(base, self._type))
 
-    def _nest(self, composite: SearchParameter, base: SyntaxTree) -> NestedPlan:
-        components = tuple((definition.type, expression) for definition, expression in _components(composite))
+    def _plan_nested(self, composite: SearchParameter, base: SyntaxTree) -> NestedKeyPlan:
+        components = tuple(
+            (definition.type, expression) for definition, expression in _component_definitions(composite)
+        )
         at = (unparse_path(base), components)
         if at not in self._nested:
-            inner = next(iter(leads(base, self._type))).type
+            inner = next(iter(path_targets(base, self._type))).type
             plans = tuple(
-                _plan(str(n), kind, list(_parts(parse_path(expression))), inner)
+                _make_plan(str(n), kind, list(_split_union(parse_path(expression))), inner)
                 for n, (kind, expression) in enumerate(components)
             )
-            self._nested[at] = NestedPlan(composite.code, base, plans)
+            self._nested[at] = NestedKeyPlan(composite.code, base, plans)
         return self._nested[at]
 
-    def _alternative(
-        self, users: tuple[str, ...], nested: NestedPlan | None, targets: list[tuple[str, ...]], plans: "_Plans"
+    def _make_alternative(
+        self, users: tuple[str, ...], nested: NestedKeyPlan | None, targets: list[tuple[str, ...]], plans: "_Plans"
     ) -> Alternative:
         if nested is None:
             kinds = [self._uses[user][0].kind for user in users]
-            keys = [self._keys(user, plans) for user in users]
+            keys = [self._keys_of(user, plans) for user in users]
         else:
             kinds = [plan.kind for plan in nested.components]
             keys = [(plan.key(),) for plan in nested.components]
@@ -262,42 +264,42 @@ class _Planner:
 
 
 #: Plans by the kind and the text of their paths.
-_Plans = dict[tuple[str, str], Plan]
+_Plans = dict[tuple[str, str], KeyPlan]
 
 
-def _plan(name: str, kind: str, paths: list[SyntaxTree], type_: str) -> Plan:
-    return Plan(name, kind, tuple(paths), tuple(spot for path in paths for spot in leads(path, type_)))
+def _make_plan(name: str, kind: str, paths: list[SyntaxTree], type_: str) -> KeyPlan:
+    return KeyPlan(name, kind, tuple(paths), tuple(spot for path in paths for spot in path_targets(path, type_)))
 
 
-def _parts(tree: SyntaxTree) -> Iterator[SyntaxTree]:
+def _split_union(tree: SyntaxTree) -> Iterator[SyntaxTree]:
     if isinstance(tree, Infix) and tree.operator == "|":
-        yield from _parts(tree.left)
-        yield from _parts(tree.right)
+        yield from _split_union(tree.left)
+        yield from _split_union(tree.right)
     else:
         yield tree
 
 
-def _beginning(tree: SyntaxTree) -> str | None:
+def _leading_type(tree: SyntaxTree) -> str | None:
     """The type that a path begins with."""
     match tree:
         case Name(name):
             return name if name[:1].isupper() else None
         case Step(left, _) | Subscript(left, _) | Infix(_, left, _) | TypeTest(_, left, _):
-            return _beginning(left)
+            return _leading_type(left)
     return None
 
 
-def _inner(tree: SyntaxTree, type_: str) -> SyntaxTree:
+def _without_leading_type(tree: SyntaxTree, type_: str) -> SyntaxTree:
     """A path without the type that it begins with."""
     match tree:
         case Step(Name(name), right) if name in (type_, "Resource", "DomainResource"):
             return right
         case Step(left, right):
-            return Step(_inner(left, type_), right)
+            return Step(_without_leading_type(left, type_), right)
     return tree
 
 
-def _unfiltered(tree: SyntaxTree) -> tuple[SyntaxTree, str | None]:
+def _without_type_filter(tree: SyntaxTree) -> tuple[SyntaxTree, str | None]:
     """A path to references without a last `where(resolve() is T)`, and that type."""
     match tree:
         case Step(left, Call("where", (TypeTest("is", Call("resolve", ()), name),))):

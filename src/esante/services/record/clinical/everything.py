@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.fhir.rest.http import date_range
-from esante.core.fhir.search import Place
+from esante.core.fhir.search import ResourceKey
 from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Access, Requester
 from esante.services.record import audit
@@ -178,7 +178,7 @@ class _Wanted:
         return not self.types or type_ in self.types
 
     @property
-    def after(self) -> Place | None:
+    def after(self) -> ResourceKey | None:
         """Where a page of resources begins."""
         return (self.cursor[1], UUID(hex=self.cursor[2])) if self.cursor and self.cursor[0] == _PLACE else None
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from esante.core.fhir import search, store
 from esante.core.fhir.rest.http import DEFAULT_COUNT, MAX_COUNT, date_range, fhir_response, keys_of, read_resource
 from esante.core.fhir.rest.preconditions import etag, http_date
-from esante.core.fhir.search import Query
+from esante.core.fhir.search import SearchQuery
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
 from esante.identity.access import Access, Confidentiality, Requester
@@ -200,19 +200,19 @@ class ClinicalFace:
         return responses.changed(request, outcome.version, self.base_url, created=outcome.created)
 
 
-def queries(types: Types, type_: str) -> tuple[Query, ...]:
+def queries(types: Types, type_: str) -> tuple[SearchQuery, ...]:
     """The queries that restrict a token for a type."""
     return () if types is None else types[type_]
 
 
-def restricted(type_: str, pairs: Sequence[Sequence[tuple[str, str]]]) -> tuple[Query, ...]:
+def restricted(type_: str, pairs: Sequence[Sequence[tuple[str, str]]]) -> tuple[SearchQuery, ...]:
     """The queries of a token's scopes on a type; none where one of them restricts nothing."""
     return tuple(_query(type_, tuple(each)) for each in pairs) if () not in pairs else ()
 
 
 @lru_cache(maxsize=1_024)
-def _query(type_: str, pairs: tuple[tuple[str, str], ...]) -> Query:
-    return search.parse(type_, pairs, strict=True)
+def _query(type_: str, pairs: tuple[tuple[str, str], ...]) -> SearchQuery:
+    return search.parse_query(type_, pairs, strict=True)
 
 
 def key(request: Request) -> Key:

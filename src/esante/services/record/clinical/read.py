@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.fhir import search, store
-from esante.core.fhir.search import Found, Place, Query, Scope
-from esante.core.fhir.search import Row as Shown
+from esante.core.fhir.search import ResourceKey, SearchPage, SearchQuery, SearchScope
+from esante.core.fhir.search import ResourceRow as Shown
 from esante.core.fhir.store import Telling, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.web import N_, Problem
@@ -34,7 +34,7 @@ from esante.services.record.indexing.sources import Source
 Json = dict[str, Any]
 _MAX_KNOWN = 20_000
 """Contributions that one process remembers."""
-Types = Mapping[str, tuple[Query, ...]] | None
+Types = Mapping[str, tuple[SearchQuery, ...]] | None
 """What a token may see: each type with queries one of which must match (none: all of the type); None: every type."""
 Key = tuple[UUID, UUID]
 """The keys in a logical id: of the person, and the resource's own."""
@@ -157,17 +157,17 @@ class Clinical:
         self,
         requester: Requester,
         person_id: UUID,
-        query: Query,
+        query: SearchQuery,
         types: Types = None,
-        outside: search.Outside | None = None,
+        outside: search.ExternalSearch | None = None,
     ) -> "Result":
         """What a search finds of a person. Of an unknown person, and of one who is not for the requester: nothing.
 
         `outside` finds what chains look for in the directory.
         """
         view = await self.view(requester, person_id)
-        scope = Scope(person_id, datetime.now(UTC), view.visible, types)
-        found = await search.run(self._db, query, scope, outside)
+        scope = SearchScope(person_id, datetime.now(UTC), view.visible, types)
+        found = await search.execute_query(self._db, query, scope, outside)
         rows = [*found.matches, *found.included]
         shown = view.of(row.source for row in rows)
         told = self._teller.rows(
@@ -192,13 +192,13 @@ class Clinical:
         since: datetime | None,
         start: str,
         end: str,
-        after: Place | None,
+        after: ResourceKey | None,
         limit: int,
     ) -> list[Shown]:
         """All resources of a person of the types `wanted`, page by page (see `search.everything`)."""
         view = await self.view(requester, person_id)
-        scope = Scope(person_id, datetime.now(UTC), view.visible, types)
-        found = await search.everything(
+        scope = SearchScope(person_id, datetime.now(UTC), view.visible, types)
+        found = await search.fetch_everything(
             self._db, scope, wanted, since=since, start=start, end=end, after=after, limit=limit
         )
         shown = view.of(row.source for row in found)
@@ -250,11 +250,11 @@ class Clinical:
         if queries is None or (queries and not await self.covers(self._db, version, queries)):
             raise Denied(audit.not_found())
 
-    async def covers(self, db: Database | Connection, version: Version, queries: tuple[Query, ...]) -> bool:
+    async def covers(self, db: Database | Connection, version: Version, queries: tuple[SearchQuery, ...]) -> bool:
         """Whether a current resource matches one of the queries."""
-        by_id = search.parse(version.type, [("_id", version.key)], strict=True)
-        scope = Scope(version.person_id, store.LATEST, frozenset({version.source}), {version.type: queries})
-        return bool((await search.run(db, by_id, scope)).matches)
+        by_id = search.parse_query(version.type, [("_id", version.key)], strict=True)
+        scope = SearchScope(version.person_id, store.LATEST, frozenset({version.source}), {version.type: queries})
+        return bool((await search.execute_query(db, by_id, scope)).matches)
 
     # Telling
 
@@ -312,7 +312,7 @@ def _provenance(view: View, tellings: Sequence[Telling]) -> Json:
 class Result:
     """What a search found, and what its requester sees."""
 
-    found: Found
+    found: SearchPage
     view: View
 
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import fhir_response, posted_search
 from esante.core.fhir.rest.outcome import outcome
-from esante.core.fhir.search import parameters, supported
+from esante.core.fhir.search import parameters_of, supported_parameters
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.identity.access import Access, StayFace
 from esante.identity.directory import Directory
@@ -184,7 +184,7 @@ def capabilities() -> list[Resource]:
 
 
 def _capability(type_: str) -> Resource:
-    known = parameters(type_)
+    known = parameters_of(type_)
     references = [code for code, parameter in known.items() if parameter.type == "reference"]
     told = _DOCUMENTATION.get(type_, "")
     return {
@@ -202,7 +202,7 @@ def _capability(type_: str) -> Resource:
         "operation": [{"name": name, "definition": f"{_DEFINITION}Resource-{name}"} for name in _META],
         "searchInclude": ["*", *(f"{type_}:{code}" for code in references)],
         "searchRevInclude": ["Provenance:target", *_pointing_at(type_)],
-        "searchParam": [_without_empty(one._asdict()) for one in supported(type_)],
+        "searchParam": [_without_empty(one._asdict()) for one in supported_parameters(type_)],
     }
 
 
@@ -223,7 +223,7 @@ def _pointing_at(type_: str) -> list[str]:
     return [
         f"{other}:{code}"
         for other in CLINICAL
-        for code, parameter in parameters(other).items()
+        for code, parameter in parameters_of(other).items()
         if parameter.type == "reference" and type_ in parameter.target
     ]
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from esante.core.fhir import search
 from esante.core.fhir.rest.http import keys_of
-from esante.core.fhir.search import Found, Query, Row
+from esante.core.fhir.search import ResourceRow, SearchPage, SearchQuery
 from esante.core.web import FHIR_JSON, N_, Problem
 from esante.identity.access import Access, Requester
 from esante.identity.directory import NAMING, Directory, person_meant
@@ -38,7 +38,7 @@ class SearchFace:
     access: Access
     outside: Outside
     base_url: str
-    _reach: dict[tuple[Any, ...], dict[str, tuple[Query, ...]]] = field(default_factory=dict)
+    _reach: dict[tuple[Any, ...], dict[str, tuple[SearchQuery, ...]]] = field(default_factory=dict)
 
     async def search(self, request: Request) -> Response:
         """What a search finds of a person's resources of a type."""
@@ -71,48 +71,53 @@ class SearchFace:
         given = request.query_params.multi_items()
         asked = [pair for pair in given if pair[0] not in NAMING and pair != _PROVENANCE]
         strict = "handling=strict" in request.headers.get("prefer", "")
-        query = search.parse(type_, asked, strict=strict, base_url=self.base_url)
+        query = search.parse_query(type_, asked, strict=strict, base_url=self.base_url)
         named = [pair for pair in given if pair[0] in NAMING or pair == _PROVENANCE]
         links = {"self": responses.url(self.base_url, path, [*named, *query.pairs])}
         if person_id is None:
             return responses.bundle("searchset", self._told(query), links=links, total=0)
         result = await self.clinical.search(requester, person_id, query, types, self.outside.find)
-        if result.found.next is not None:
+        if result.found.next_cursor is not None:
             kept = [pair for pair in query.pairs if pair[0] != "_cursor"]
-            links["next"] = responses.url(self.base_url, path, [*named, *kept, ("_cursor", result.found.next)])
+            links["next"] = responses.url(self.base_url, path, [*named, *kept, ("_cursor", result.found.next_cursor)])
         entries = await self._entries(requester, query, result, provenance=_PROVENANCE in given)
         if query.count and query.cursor is None:
             entries = [*(self._computed(one, "match") for one in first), *entries]
         total = result.found.total
         return responses.bundle("searchset", entries, links=links, total=None if total is None else total + len(first))
 
-    async def _entries(self, requester: Requester, query: Query, result: Result, *, provenance: bool) -> list[Json]:
+    async def _entries(
+        self, requester: Requester, query: SearchQuery, result: Result, *, provenance: bool
+    ) -> list[Json]:
         """The entries of a page: matches, what is included, and what is to be said."""
         found, person_id = result.found, result.view.person_id
         entries = [self._entry(person_id, row, "match", query) for row in found.matches]
         entries += [self._entry(person_id, row, "include") for row in found.included]
         others = await self.outside.fetch(
-            found.outside, requester, person_id, lambda type_: self.access.within(requester, type_, "r") == [()]
+            found.external_references,
+            requester,
+            person_id,
+            lambda type_: self.access.within(requester, type_, "r") == [()],
         )
         if provenance and self.access.within(requester, "Provenance", "r") == [()]:
             others += await self.clinical.included_provenances(result.view, {row.id for row in found.matches})
         entries += [self._computed(one, "include") for one in others]
         return entries + self._told(query, found)
 
-    def _entry(self, person_id: UUID, row: Row, mode: str, query: Query | None = None) -> Json:
-        body = row.body if query is None else search.subset(row.body, query)
+    def _entry(self, person_id: UUID, row: ResourceRow, mode: str, query: SearchQuery | None = None) -> Json:
+        body = row.body if query is None else search.select_elements(row.body, query)
         return responses.entry(self.base_url, row.type, person_id.hex + row.id.hex, body, mode)
 
     def _computed(self, resource: Json, mode: str) -> Json:
         return responses.entry(self.base_url, resource["resourceType"], resource["id"], orjson.dumps(resource), mode)
 
-    def _told(self, query: Query, found: Found | None = None) -> list[Json]:
+    def _told(self, query: SearchQuery, found: SearchPage | None = None) -> list[Json]:
         """What is to be said of the search: parameters that were not understood, and what was left out."""
         issues = [
             {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {name} was ignored."}
             for name in query.ignored
         ]
-        if found and found.cut:
+        if found and found.truncated:
             text = "Not all could be included: these are too many for one page."
             issues.append({"severity": "warning", "code": "too-costly", "diagnostics": text})
         if not issues:

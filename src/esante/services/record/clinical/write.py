@@ -8,7 +8,7 @@ from uuid import UUID
 
 from esante.core.fhir import decode, encode, search, store
 from esante.core.fhir.rest.preconditions import must_match
-from esante.core.fhir.search import Query, Scope
+from esante.core.fhir.search import SearchQuery, SearchScope
 from esante.core.fhir.store import Version
 from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
@@ -31,7 +31,7 @@ MAX_RESOURCE = 1024 * 1024
 """Bytes of one resource."""
 Search = tuple[str, str]
 """A type, and the parameters by which a resource of it is meant."""
-Queries = tuple[Query, ...]
+Queries = tuple[SearchQuery, ...]
 """What a token restricts a change to: the resource must match one of them, before and after (none: no restriction)."""
 
 
@@ -307,21 +307,21 @@ class Changing:
         """What each of some searches finds, as `match`; those that find nothing are missing."""
         asked = sorted(searches)
         queries = [await self._query(view.person_id, *one) for one in asked]
-        scope = Scope(view.person_id, store.LATEST, view.visible, types)
-        found = await search.find(conn, queries, scope, 2)
+        scope = SearchScope(view.person_id, store.LATEST, view.visible, types)
+        found = await search.find_matches(conn, queries, scope, 2)
         if any(len(keys) > 1 for keys in found):
             raise several()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(asked, found, strict=True) if ids}
         versions = await store.current(conn, list(keys.values())) if keys else {}
         return {one: next(v for v in versions[key] if v.source in view.visible) for one, key in keys.items()}
 
-    async def _query(self, person_id: UUID, type_: str, criteria: str) -> Query:
+    async def _query(self, person_id: UUID, type_: str, criteria: str) -> SearchQuery:
         """A search by which one resource of a person is meant; it may name the person."""
         pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
         if await person_meant(pairs, self._directory, self._base_url, person_id) != person_id:
             raise _other_person("")
         asked = [pair for pair in pairs if pair[0] not in NAMING]
-        query = search.parse(type_, asked, strict=True, base_url=self._base_url)
+        query = search.parse_query(type_, asked, strict=True, base_url=self._base_url)
         if not query.conditions:
             raise _bad(
                 "", N_("The search is about everything."), N_("Search by an identifier."), "multiple-matches", 412

@@ -16,50 +16,50 @@ from esante.core.fhir.fhirpath import (
     unparse_path,
 )
 from esante.core.fhir.json_codec import encode
-from esante.core.fhir.search.indexing.extraction import Out, extractor
-from esante.core.fhir.search.parameters import NestedPlan, Plan, of_type
+from esante.core.fhir.search.indexing.extraction import IndexValues, find_extractor
+from esante.core.fhir.search.parameters import KeyPlan, NestedKeyPlan, type_parameters
 
 Resource = dict[str, Any]
-Index = Callable[[Resource], Out]
+IndexFunction = Callable[[Resource], IndexValues]
 
 #: What is met in JSON that is not R4's.
 _NOT_R4 = (AttributeError, TypeError, KeyError, ValueError, ArithmeticError, PathFailed)
 
 
-def index(resource: Resource) -> Out:
+def index_resource(resource: Resource) -> IndexValues:
     """The search values of a resource by key (`search.parameters`), in the shapes that `search.extract` tells of.
 
     Of what is not R4 in it, that much is left out. Raises KeyError for a resource of no type of R4.
     """
-    function = _compiled(resource["resourceType"])
+    function = _index_function(resource["resourceType"])
     try:
         return function(resource)
     except _NOT_R4:
-        return indexed_by_paths(resource)
+        return index_by_paths(resource)
 
 
-def index_text(resource: Resource) -> str:
+def index_json(resource: Resource) -> str:
     """`index` as JSON text for the column of the database, which holds no U+0000."""
-    text = encode(index(resource)).decode()
+    text = encode(index_resource(resource)).decode()
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
 
 
 @functools.cache
-def _compiled(type_: str) -> Index:
+def _index_function(type_: str) -> IndexFunction:
     """Raises KeyError for no type of R4."""
-    return _Indexer(type_).function()
+    return _IndexFunctionWriter(type_).compile_function()
 
 
-class _Indexer:
+class _IndexFunctionWriter:
     """Writes the function that indexes resources of a type."""
 
     def __init__(self, type_: str) -> None:
         self._type = type_
-        self._types = of_type(type_)
+        self._types = type_parameters(type_)
         self._module = SourceModule()
         self._writer = PathWriter(self._module)
 
-    def function(self) -> Index:
+    def compile_function(self) -> IndexFunction:
         name = self._module.function(self._write)
         found = self._module.link()[name]
         return lambda resource: found(resource, None)
@@ -68,21 +68,21 @@ class _Indexer:
         emit = self._module.emit
         emit(1, "out = {}")
         for plan in self._types.plans:
-            self._plan(plan, TypedVariable("d", self._type), "out", 1)
+            self._write_plan(plan, TypedVariable("d", self._type), "out", 1)
         for nested in self._types.nested:
-            self._nested(nested)
+            self._write_nested(nested)
         emit(1, "return out")
 
-    def _plan(self, plan: Plan, this: TypedVariable, out: str, indent: int) -> None:
+    def _write_plan(self, plan: KeyPlan, this: TypedVariable, out: str, indent: int) -> None:
         for path in plan.paths:
-            if _plain(path, this.type):
-                self._writer.write_loops(path, this, indent, lambda place, at: self._value(plan, place, out, at))
+            if _can_generate(path, this.type):
+                self._writer.write_loops(path, this, indent, lambda place, at: self._write_value(plan, place, out, at))
             else:
-                slow = self._module.name("slow", _by_closures(plan, path, this.type))
+                slow = self._module.name("slow", _closure_extractor(plan, path, this.type))
                 self._module.emit(indent, f"{slow}({out}, {this.variable}, d)")
 
-    def _value(self, plan: Plan, place: TypedVariable, out: str, indent: int) -> None:
-        extract = extractor(plan.kind, place.type)
+    def _write_value(self, plan: KeyPlan, place: TypedVariable, out: str, indent: int) -> None:
+        extract = find_extractor(plan.kind, place.type)
         if extract is None:
             self._module.emit(indent, "pass")
         else:
@@ -90,50 +90,50 @@ class _Indexer:
             self._module.space[name] = extract
             self._module.emit(indent, f"{name}({out}, {plan.name!r}, {place.variable})")
 
-    def _nested(self, nested: NestedPlan) -> None:
+    def _write_nested(self, nested: NestedKeyPlan) -> None:
         def each(place: TypedVariable, at: int) -> None:
             sub = self._module.name("sub")
             self._module.emit(at, f"{sub} = {{}}")
             for plan in nested.components:
-                self._plan(plan, place, sub, at)
+                self._write_plan(plan, place, sub, at)
             self._module.emit(at, f"out.setdefault({nested.name!r}, []).append({sub})")
 
         self._writer.write_loops(nested.path, TypedVariable("d", self._type), 1, each)
 
 
-def _plain(path: SyntaxTree, type_: str) -> bool:
+def _can_generate(path: SyntaxTree, type_: str) -> bool:
     try:
         return not generate_path(path, type_).needs_env
     except CodegenUnsupported:
         return False
 
 
-def _by_closures(plan: Plan, path: SyntaxTree, type_: str) -> Callable[[Out, Any, Resource], None]:
+def _closure_extractor(plan: KeyPlan, path: SyntaxTree, type_: str) -> Callable[[IndexValues, Any, Resource], None]:
     """The values of a path that generated code does not know."""
     compiled = compile_path(unparse_path(path), type_)
 
-    def add(out: Out, element: Any, resource: Resource) -> None:
+    def add(out: IndexValues, element: Any, resource: Resource) -> None:
         for type_, value in compiled.typed(element, context={"resource": resource}):
-            extract = extractor(plan.kind, "Resource" if "resourceType" in _names(value) else type_)
+            extract = find_extractor(plan.kind, "Resource" if "resourceType" in _names_in(value) else type_)
             if extract is not None:
                 extract(out, plan.name, value)
 
     return add
 
 
-def _names(value: Any) -> Any:
+def _names_in(value: Any) -> Any:
     return value if isinstance(value, dict) else ()
 
 
-def indexed_by_paths(resource: Resource) -> Out:
+def index_by_paths(resource: Resource) -> IndexValues:
     """The plain keys of `index` by FHIRPath, one path after the other and slower: what can be indexed of a resource
     that is not R4's. A key whose elements are wrong is left out."""
-    out: Out = {}
+    out: IndexValues = {}
     type_ = resource["resourceType"]
-    for plan in of_type(type_).plans:
+    for plan in type_parameters(type_).plans:
         for path in plan.paths:
             try:
-                _by_closures(plan, path, type_)(out, resource, resource)
+                _closure_extractor(plan, path, type_)(out, resource, resource)
             except _NOT_R4:
                 out.pop(plan.name, None)
     return out

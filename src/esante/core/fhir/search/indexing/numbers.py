@@ -29,7 +29,7 @@ class Unit(NamedTuple):
     factor: Decimal
 
 
-def number(value: Any) -> Number | None:
+def to_number(value: Any) -> Number | None:
     """A JSON number, exact to 40 digits; None for what is none, or too large or small for any use."""
     if type(value) is int and -_SMALL < value < _SMALL:
         return value
@@ -41,13 +41,13 @@ def number(value: Any) -> Number | None:
     return exact if not exact or abs(exact.adjusted()) < _LARGEST_EXPONENT else None
 
 
-def around(value: Number, distance: Decimal) -> tuple[Decimal, Decimal]:
+def bounds_around(value: Number, distance: Decimal) -> tuple[Decimal, Decimal]:
     """The numbers so far below and above."""
     return _DIGITS.subtract(Decimal(value), distance), _DIGITS.add(Decimal(value), distance)
 
 
 @functools.lru_cache(2048)
-def unit(system: str | None, code: str | None) -> Unit | None:
+def find_unit(system: str | None, code: str | None) -> Unit | None:
     """The UCUM unit of a code; None for another system, or a code that is not known or of no use."""
     measured = measure_ucum(code) if code and system == UCUM else None
     if measured is None:
@@ -59,14 +59,14 @@ def unit(system: str | None, code: str | None) -> Unit | None:
     return Unit(dimension or "1", factor)
 
 
-def converted(value: Number, factor: Decimal) -> Number:
+def convert(value: Number, factor: Decimal) -> Number:
     """The number in base units."""
     return value if factor == 1 else _CONVERTED.multiply(Decimal(value), factor)
 
 
-def converted_around(low: Number, value: Number, high: Number, factor: Decimal) -> tuple[Number, Number, Number]:
+def convert_range(low: Number, value: Number, high: Number, factor: Decimal) -> tuple[Number, Number, Number]:
     """A number and the range that its digits leave open, end excluded, in base units: the number stays in the range
     though it has more digits than are kept."""
-    middle = converted(value, factor)
+    middle = convert(value, factor)
     above = max(_CONVERTED.next_plus(Decimal(middle)), _UP.multiply(Decimal(high), factor))
     return min(middle, _DOWN.multiply(Decimal(low), factor)), middle, above

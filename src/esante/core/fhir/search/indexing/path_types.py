@@ -8,7 +8,7 @@ from esante.core.fhir.definitions import Element, load
 from esante.core.fhir.fhirpath import Call, Name, Special, Step, SyntaxTree, TypeTest, compile_tree, lineage
 
 
-class Spot(NamedTuple):
+class PathTarget(NamedTuple):
     """Where a path leads: the type there, whether there may be several, and the value set that its codes are from."""
 
     type: str
@@ -16,41 +16,41 @@ class Spot(NamedTuple):
     codes: str | None
 
 
-class _Untold(Exception):
+class _UnknownPath(Exception):
     pass
 
 
-def leads(path: SyntaxTree, type_: str) -> tuple[Spot, ...]:
+def path_targets(path: SyntaxTree, type_: str) -> tuple[PathTarget, ...]:
     """All that a path from a type can lead to."""
     try:
-        return tuple(_walk(path, [Spot(type_, False, None)]))
-    except _Untold:
-        return tuple(Spot(found, True, None) for found in compile_tree(path, frozenset({type_})).types or ())
+        return tuple(_walk(path, [PathTarget(type_, False, None)]))
+    except _UnknownPath:
+        return tuple(PathTarget(found, True, None) for found in compile_tree(path, frozenset({type_})).types or ())
 
 
-def _walk(path: SyntaxTree, spots: list[Spot]) -> list[Spot]:
+def _walk(path: SyntaxTree, spots: list[PathTarget]) -> list[PathTarget]:
     match path:
         case Special("$this") | Call("where"):
             return spots
         case Name(name):
-            return [inner for spot in spots for inner in _below(spot, name)]
+            return [inner for spot in spots for inner in _child_targets(spot, name)]
         case Step(left, right):
             return _walk(right, _walk(left, spots))
         case Call("ofType" | "as", (Name(wanted),)):
             return [spot for spot in spots if wanted in lineage(spot.type)]
         case TypeTest("as", operand, wanted):
             return [spot for spot in _walk(operand, spots) if wanted in lineage(spot.type)]
-    raise _Untold
+    raise _UnknownPath
 
 
-def _below(spot: Spot, name: str) -> list[Spot]:
-    element = _elements(spot.type).get(name)
+def _child_targets(spot: PathTarget, name: str) -> list[PathTarget]:
+    element = _elements_by_name(spot.type).get(name)
     if element is None:
         return []
-    return [Spot(type_, spot.many or element.many, element.codes) for type_ in element.types]
+    return [PathTarget(type_, spot.many or element.many, element.codes) for type_ in element.types]
 
 
 @functools.cache
-def _elements(type_: str) -> Mapping[str, Element]:
+def _elements_by_name(type_: str) -> Mapping[str, Element]:
     found = load().types.get(type_)
     return {element.name: element for element in found.elements} if found else {}
