@@ -1,7 +1,7 @@
-"""Regular expressions whose cost is bounded, whatever the pattern and the text.
+"""Regular expressions of bounded cost, for patterns and texts that are not trusted.
 
-A pattern whose worst case is small goes to `re`; any other is run here as an automaton that visits each character
-once (Thompson's construction), so that no text makes it try exponentially many ways.
+A pattern whose worst case is small is run by `re`; any other as an automaton that visits each character once
+(Thompson's construction), so that no text leads to exponentially many attempts.
 """
 
 import functools
@@ -13,10 +13,11 @@ from typing import Any
 
 from esante.core.fhir.fhirpath.model import PathError, PathFailed
 
+#: Characters of a pattern.
 MAX_PATTERN = 1_000
 #: States of an automaton; a repeat `{1,64}` counts 64 times.
 MAX_STATES = 20_000
-#: What `re` may have to try at worst, and characters that the automaton may visit times its states.
+#: Attempts of `re` in the worst case; characters times states of the automaton.
 MAX_TRIES, MAX_VISITS = 5_000_000, 4_000_000
 
 #: FHIRPath patterns match in single line mode: a dot is any character.
@@ -26,7 +27,7 @@ _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 
 
 class Pattern:
-    """A compiled pattern."""
+    """A compiled pattern. Raises: `PathError` for a text that is not a regular expression."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -42,19 +43,22 @@ class Pattern:
             self._automaton = Automaton(parsed)
 
     def search(self, text: str) -> bool:
-        """Whether some part of the text matches."""
+        """Return whether some part of the text matches. Raises: `PathFailed` for a text that is too long for it."""
         if self._is_cheap(text):
             return self._re.search(text) is not None
         return self._get_automaton().matches(text, anywhere=True)
 
     def fullmatch(self, text: str) -> bool:
-        """Whether the whole text matches."""
+        """Return whether the whole text matches. Raises: `PathFailed` for a text that is too long for it."""
         if self._is_cheap(text):
             return self._re.fullmatch(text) is not None
         return self._get_automaton().matches(text, anywhere=False)
 
     def replace_all(self, text: str, new: str) -> str:
-        """The text with every match replaced; `$1` and `$name` stand for groups."""
+        """Return the text with every match replaced; `$1` and `$name` in `new` stand for groups.
+
+        Raises: `PathFailed` for a pattern that is too slow on a text of this length, and for a group it does not have.
+        """
         if not self._text:
             return text
         if not self._is_cheap(text):
@@ -76,15 +80,17 @@ class Pattern:
 
 @functools.lru_cache(256)
 def compile_pattern(pattern: str) -> Pattern:
-    """The pattern, ready to use. Raises `PathError` for what is not one."""
+    """Return the compiled pattern. Raises: `PathError` for a pattern that is invalid or too long."""
     if len(pattern) > MAX_PATTERN:
         raise PathError(f"The pattern has {len(pattern):,} characters; at most {MAX_PATTERN:,} are allowed")
     return Pattern(pattern)
 
 
 def _repeat_degree(nodes: Iterable[Any]) -> int | None:
-    """How many open repeats stand side by side: the tries of `re` grow with that power of the length. None where they
-    may grow exponentially: a repeat within a repeat."""
+    """Return the number of repeats one after the other: the attempts of `re` grow with that power of the length.
+
+    None where they may grow exponentially: a repeat within a repeat.
+    """
     total = 0
     for code, argument in nodes:
         inner = [_repeat_degree(body) for body in _inner_bodies(code, argument)]
@@ -130,7 +136,7 @@ _CATEGORIES: dict[Any, str] = {
 
 
 class Automaton:
-    """States with edges: each edge is a test of one character, or of the place in the text, or None for free."""
+    """States with edges: an edge tests one character; a free edge tests a position in the text, or nothing (None)."""
 
     def __init__(self, parsed: Iterable[Any]) -> None:
         self._free: list[list[tuple[str | None, int]]] = []
@@ -190,7 +196,10 @@ class Automaton:
         return end
 
     def matches(self, text: str, *, anywhere: bool) -> bool:
-        """Whether the text, or some part of it, matches."""
+        """Return whether the text matches, or with `anywhere` some part of it.
+
+        Raises: `PathFailed` when characters times states exceed `MAX_VISITS`.
+        """
         if len(text) * len(self._edge) > MAX_VISITS:
             raise PathFailed("The pattern may take too long on a text of this length")
         current = self._follow_free_edges({self._start}, text, 0)

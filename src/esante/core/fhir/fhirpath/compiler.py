@@ -1,4 +1,4 @@
-"""Trees to code: each node becomes a closure over those below it, with what is known of the types of its result."""
+"""Compilation of syntax trees to closures: each node becomes a function, with the possible types of its result."""
 
 from typing import NamedTuple
 
@@ -38,20 +38,23 @@ from esante.core.fhir.fhirpath.variables import constant_value
 
 
 class CompiledExpression(NamedTuple):
-    """Code with the types that its result may have."""
+    """A function that evaluates an expression, and the types that its result may have (None: any)."""
 
     run: Evaluator
     types: Types
 
 
 class StaticContext(NamedTuple):
-    """What is known where a part of the expression stands: the types of `$this`."""
+    """The possible types of `$this` at a part of the expression."""
 
     this: Types
 
 
 def compile_tree(tree: SyntaxTree, types: Types) -> CompiledExpression:
-    """The code of an expression over items of the given types. Raises `PathError` for what it cannot mean."""
+    """Compile an expression over items of the given types.
+
+    Raises: `PathError` for an element, a type or a function that does not exist for these types.
+    """
     return _compile(tree, StaticContext(types))
 
 
@@ -129,7 +132,7 @@ def _compile_variable(name: str) -> CompiledExpression:
 
 
 def _compile_first_name(name: str, column: int, scope: StaticContext) -> CompiledExpression:
-    """A name where a path begins: a type that `$this` has to be of, or an element of it."""
+    """Compile the name at the beginning of a path: a type that `$this` must have, or an element of `$this`."""
     if name[:1].isupper() and is_fhir_type(name) and (scope.this is None or not _has_element(scope.this, name)):
         fitting = scope.this is None or any(are_compatible(t, name) for t in scope.this)
         if not fitting:
@@ -143,7 +146,7 @@ def _has_element(types: Types, name: str) -> bool:
 
 
 def _compile_element(left: CompiledExpression, name: str, column: int) -> CompiledExpression:
-    """The elements of this name. An element that none of the possible types has is an error."""
+    """Compile the step to the elements of a name. Raises: `PathError` for one that none of the possible types has."""
     if left.types is None:
         if name not in element_names():
             raise PathError(f"No type of FHIR R4 has an element '{name}'", column)
@@ -178,7 +181,7 @@ def _compile_infix(operator: str, left: CompiledExpression, right: CompiledExpre
 
 
 def _argument_type(call: Call) -> str:
-    """The type that the argument of `is(...)` and its like names."""
+    """Return the type that the argument of `is(...)`, `as(...)` or `ofType(...)` names. Raises: `PathError`."""
     match call.arguments:
         case (Name(name),):
             return name
@@ -213,7 +216,7 @@ def _compile_type_operator(
 
 
 def _compile_is(operand: SyntaxTree, wanted: str, scope: StaticContext) -> Evaluator:
-    """`x.resolve() is T` goes by what the reference says where its target is not at hand."""
+    """Compile `is`; `x.resolve() is T` uses the type in the reference where its target is not available."""
     match operand:
         case Call("resolve", ()):
             return references.compile_resolves_to(_this, wanted)
@@ -226,18 +229,18 @@ def _compile_call(call: Call, source: CompiledExpression, scope: StaticContext) 
     if call.name == "sort":
         return _compile_sort(call, source)
     function = find_function(call.name, source.types, len(call.arguments), call.column)
-    # What `repeat` finds is searched again, so it may be of other types than its input.
-    inner = StaticContext(None if call.name == "repeat" else source.types) if function.each else scope
+    # The results of `repeat` become its input again, so they may be of other types.
+    inner = StaticContext(None if call.name == "repeat" else source.types) if function.per_item else scope
     arguments = [_compile(argument, inner) for argument in call.arguments]
     if function.check is not None:
         function.check(call)
-    gives = function.gives
-    types = gives(source.types, [a.types for a in arguments]) if callable(gives) else gives
-    return CompiledExpression(function.build(source.run, *[a.run for a in arguments]), types)
+    result = function.result
+    types = result(source.types, [a.types for a in arguments]) if callable(result) else result
+    return CompiledExpression(function.compile(source.run, *[a.run for a in arguments]), types)
 
 
 def _compile_sort(call: Call, source: CompiledExpression) -> CompiledExpression:
-    """A minus before a key of `sort` turns the order round."""
+    """Compile `sort`; a minus before a key means descending order."""
     keys: list[tuple[Evaluator, bool]] = []
     for argument in call.arguments or (Special("$this"),):
         down = isinstance(argument, Sign) and argument.operator == "-"

@@ -12,14 +12,17 @@ from esante.core.fhir.fhirpath.runtime import Env, Resolver
 from esante.core.fhir.fhirpath.types import is_fhir_type
 from esante.core.fhir.fhirpath.values.items import Items, Node, root_node, singleton_boolean, type_of
 
-#: What generated code meets in JSON that is not R4's; the closures look at every value before they use it.
+#: Raised by generated code for JSON that is not valid R4; the closures check every value before they use it.
 _NOT_R4 = (AttributeError, TypeError)
 
 
 class CompiledPath:
-    """A compiled expression; safe to share between threads."""
+    """A compiled expression; safe to share between threads.
 
-    __slots__ = ("_plain", "_run", "expression", "tree", "type", "types")
+    `types` are the possible types of its result, None where any is possible.
+    """
+
+    __slots__ = ("_generated", "_run", "expression", "tree", "type", "types")
 
     def __init__(self, expression: str, type_: str | None) -> None:
         self.expression = expression
@@ -27,9 +30,8 @@ class CompiledPath:
         self.tree: SyntaxTree = parse_path(expression)
         code = compile_tree(self.tree, None if type_ is None else frozenset({type_}))
         self._run = code.run
-        #: The types that the result may have; None where anything is possible.
         self.types = code.types
-        self._plain = _generate(self.tree, type_)
+        self._generated = _generate(self.tree, type_)
 
     def evaluate(
         self,
@@ -38,12 +40,12 @@ class CompiledPath:
         context: Mapping[str, Any] | None = None,
         resolver: Resolver | None = None,
     ) -> list[Any]:
-        """What the expression finds, as plain data: JSON values of the resource; bool, int, Decimal, str, `Temporal`
-        and `Quantity` of what was worked out.
+        """Return the results as plain data: JSON values of the resource; calculated values as bool, int, Decimal, str,
+        `Temporal` and `Quantity`.
 
-        `element` is a resource, or an element of the compiled type. `context` gives `%resource` and `%rootResource`
-        where the element is not the resource itself, and any other variable. `resolver` gives the resource of an
-        address. Raises `PathFailed`.
+        `element` is a resource, or an element of the compiled type. `context` holds `%resource` and `%rootResource`
+        where the element is not the resource itself, and any other variable. `resolver` returns the resource at an
+        address. Raises: `PathFailed`.
         """
         code = self._generated_for(element)
         if code is not None:
@@ -62,7 +64,7 @@ class CompiledPath:
         context: Mapping[str, Any] | None = None,
         resolver: Resolver | None = None,
     ) -> list[tuple[str, Any]]:
-        """Like `evaluate`, each value with its type: `code`, `HumanName`, `System.Boolean`."""
+        """Return the results of `evaluate`, each after its type: `code`, `HumanName`, `System.Boolean`."""
         code = self._generated_for(element)
         if code is not None:
             try:
@@ -80,13 +82,13 @@ class CompiledPath:
         context: Mapping[str, Any] | None = None,
         resolver: Resolver | None = None,
     ) -> bool:
-        """Whether the expression is true; what cannot be told is not. Raises `PathFailed`."""
+        """Return whether the expression is true; empty counts as false. Raises: `PathFailed`."""
         return singleton_boolean(self._items(element, context, resolver), "A condition") is True
 
     def _generated_for(self, element: Any) -> GeneratedPath | None:
-        """The generated code if it was made for this type of resource or element."""
+        """Return the generated functions if they are for this type of resource or element."""
         fitting = type(element) is dict and element.get("resourceType", self.type) == self.type
-        return self._plain if fitting else None
+        return self._generated if fitting else None
 
     def _env(self, element: Any, context: Mapping[str, Any] | None, resolver: Resolver | None) -> Env:
         this = element if isinstance(element, Node) else root_node(element, self.type)
@@ -124,7 +126,7 @@ def _node_of(value: Any) -> Node:
 def compile_path(expression: str, type_: str | None = None) -> CompiledPath:
     """Compile an expression over resources, or elements, of a type of R4; without a type, over any resource.
 
-    With a type, an element that R4 does not have is an error here and not an empty result later. Raises `PathError`
+    With a type, an element that R4 does not have is an error here, not an empty result later. Raises: `PathError`
     with the column.
     """
     if type_ is not None and not is_fhir_type(type_):

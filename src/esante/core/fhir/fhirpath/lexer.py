@@ -1,4 +1,4 @@
-"""Text to tokens."""
+"""Lexical analysis of FHIRPath expressions (FHIRPath N1, appendix B)."""
 
 import re
 from decimal import Decimal
@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from esante.core.fhir.fhirpath.model import PathError
 from esante.core.fhir.fhirpath.values.temporal import Temporal, parse
 
+#: Characters of an expression.
 MAX_LENGTH = 20_000
 
 Kind = Literal["number", "text", "date", "name", "quoted", "variable", "special", "symbol", "end"]
@@ -31,7 +32,7 @@ _ESCAPES = {"'": "'", '"': '"', "`": "`", "\\": "\\", "/": "/", "f": "\f", "n": 
 
 
 class Token(NamedTuple):
-    """One token: its value (texts unescaped, numbers and dates read) and its column from 1."""
+    """One token: its value (texts unescaped, numbers and dates parsed) and its column, from 1."""
 
     kind: Kind
     value: "str | int | Decimal | Temporal"
@@ -39,7 +40,7 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """The tokens of an expression, an `end` last. Raises `PathError` with the column."""
+    """Return the tokens of an expression, the last one of kind `end`. Raises: `PathError` with the column."""
     if len(text) > MAX_LENGTH:
         raise PathError(f"The expression has {len(text):,} characters; at most {MAX_LENGTH:,} are allowed.")
     found: list[Token] = []
@@ -88,7 +89,7 @@ def _token(kind: str, text: str, column: int) -> Token:
 
 
 def unescape(text: str, column: int) -> str:
-    """A quoted text without its escapes."""
+    """Return a quoted text with its escapes replaced. Raises: `PathError` for an unknown escape."""
     if "\\" not in text:
         return text
 
@@ -102,7 +103,7 @@ def unescape(text: str, column: int) -> str:
     return _ESCAPE.sub(plain, text)
 
 
-def quote(text: str, quote: str) -> str:
-    """The text in quotes, with the escapes it needs."""
-    plain = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
-    return quote + plain + quote
+def quote(text: str, mark: str) -> str:
+    """Return the text in quotes, with the escapes it needs."""
+    plain = text.replace("\\", "\\\\").replace(mark, f"\\{mark}")
+    return mark + plain + mark

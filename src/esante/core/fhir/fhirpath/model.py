@@ -1,4 +1,4 @@
-"""The syntax tree of a FHIRPath expression, and what can go wrong with one."""
+"""The syntax tree of a FHIRPath expression, and the errors of compilation and evaluation."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,7 +8,7 @@ from esante.core.fhir.fhirpath.values.temporal import Temporal
 
 
 class PathError(ValueError):
-    """An expression that cannot be used. `column` counts from 1 in the expression, where it is known."""
+    """An expression that cannot be used. `column` counts from 1; None where it is not known."""
 
     def __init__(self, message: str, column: int | None = None) -> None:
         super().__init__(message if column is None else f"{message} (column {column})")
@@ -16,8 +16,10 @@ class PathError(ValueError):
 
 
 class PathFailed(PathError):
-    """An expression that is right in itself and fails on this resource: several values where one is needed, values of
-    the wrong type, or more work than is allowed."""
+    """An expression that is valid and fails on this resource.
+
+    Causes: several values where one is needed, values of the wrong type, or more work than is allowed.
+    """
 
 
 Scalar = bool | str | int | Decimal | Temporal | Quantity

@@ -1,4 +1,4 @@
-"""What a narrative may hold (FHIR R4, Narrative: constraints txt-1 and txt-2)."""
+"""Checks of narratives (FHIR R4, Narrative: constraints txt-1 and txt-2)."""
 
 import html.entities
 import re
@@ -17,7 +17,7 @@ _NAMES = (
 )  # fmt: skip
 _ELEMENTS = frozenset(_XHTML + name for name in _NAMES)
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-#: Attributes that run something are none of these; `style` is allowed.
+#: None of these executes code; `style` is allowed.
 _ATTRIBUTES = frozenset((
     f"{_XML}lang", f"{_XML}space",
     "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding",
@@ -37,17 +37,17 @@ def _character_references(match: re.Match[str]) -> str:
 
 
 def is_narrative(text: str) -> bool:
-    """Whether the text is a `div` of XHTML with nothing but what a narrative may hold, and is not blank."""
+    """Return whether the text is a `div` of XHTML with basic formatting only (txt-1) that is not blank (txt-2)."""
     return has_only_basic_html(text) and has_content(text)
 
 
 def has_only_basic_html(text: str) -> bool:
-    """Whether the text is a `div` of XHTML with nothing but what a narrative may hold (txt-1)."""
+    """Return whether the text is a `div` of XHTML with basic formatting only (txt-1)."""
     return _check_narrative(text)[0]
 
 
 def has_content(text: str) -> bool:
-    """Whether the text is a `div` of XHTML that is not blank (txt-2)."""
+    """Return whether the text is a `div` of XHTML that is not blank (txt-2)."""
     return _check_narrative(text)[1]
 
 

@@ -32,19 +32,19 @@ MAX_INTEGER = 2**31 - 1
 
 
 def literal_type(value: object) -> str | None:
-    """The type of a literal; None for `{}`."""
+    """Return the type of a literal; None for `{}`."""
     return None if value is None else type_of(value)
 
 
 def result_type(operator: str) -> Types:
-    """The type of what an operator gives."""
+    """Return the type of the result of an operator; None where it depends on the operands."""
     if operator == "&":
         return STRING
     return None if operator in _ARITHMETIC else BOOLEAN
 
 
 def compile_sign(operator: str, operand: Evaluator) -> Evaluator:
-    """Polarity."""
+    """Compile unary plus or minus (polarity)."""
 
     def run(env: Env) -> Items:
         value = singleton_value(operand(env), f"Unary {operator}")
@@ -60,7 +60,7 @@ def compile_sign(operator: str, operand: Evaluator) -> Evaluator:
 
 
 def compile_union(left: Evaluator, right: Evaluator) -> Evaluator:
-    """Both collections without what is equal."""
+    """Compile `|`: both collections without duplicates."""
 
     def run(env: Env) -> Items:
         one, other = left(env), right(env)
@@ -74,7 +74,7 @@ def compile_union(left: Evaluator, right: Evaluator) -> Evaluator:
 
 
 def compile_is(source: Evaluator, wanted: str) -> Evaluator:
-    """`is`."""
+    """Compile `is`."""
 
     def run(env: Env) -> Items:
         items = source(env)
@@ -86,8 +86,10 @@ def compile_is(source: Evaluator, wanted: str) -> Evaluator:
 
 
 def compile_of_type(source: Evaluator, wanted: str, *, only_one: bool) -> Evaluator:
-    """`as` (of a single item) and `ofType`. A primitive has to be of the type itself: a code is not given as a
-    string."""
+    """Compile `as` (of a single item) and `ofType`.
+
+    A primitive has to be of exactly this type: a code does not count as a string.
+    """
     exact = wanted in PRIMITIVES
 
     def run(env: Env) -> Items:
@@ -100,7 +102,7 @@ def compile_of_type(source: Evaluator, wanted: str, *, only_one: bool) -> Evalua
 
 
 def compile_binary(operator: str, left: Evaluator, right: Evaluator) -> Evaluator:
-    """Any operator but `|`, `is` and `as`."""
+    """Compile any operator but `|`, `is` and `as`."""
     if operator in _LOGIC:
         return _LOGIC[operator](left, right)
     if operator in _ORDER:
@@ -259,7 +261,7 @@ def _compile_arithmetic(operator: str, left: Evaluator, right: Evaluator) -> Eva
 
 
 def check_integer_range(value: Item) -> Items:
-    """The result of a calculation; nothing for an integer that FHIRPath cannot hold."""
+    """Return the result of a calculation as a collection; empty for an integer beyond 32 bits."""
     overflow = isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER + (value < 0)
     return [] if value is None or overflow else [value]
 

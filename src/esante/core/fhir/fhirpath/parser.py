@@ -1,4 +1,4 @@
-"""Tokens to a tree, and back to text (grammar: FHIRPath N1, appendix B)."""
+"""Parsing of FHIRPath expressions to syntax trees, and back to text (grammar: FHIRPath N1, appendix B)."""
 
 from decimal import Decimal
 
@@ -20,10 +20,10 @@ from esante.core.fhir.fhirpath.model import (
 from esante.core.fhir.fhirpath.values.quantity import CALENDAR_UNITS, Quantity
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 
-#: Deeper trees are refused; the deepest that R4 states has 35 levels.
+#: Levels of a tree; the deepest in R4's definitions has 35.
 MAX_DEPTH = 120
 
-#: How tightly an operator binds; all are left-associative.
+#: The precedence of each operator; all are left-associative.
 _BINDING = {
     **dict.fromkeys(("*", "/", "div", "mod"), 9),
     **dict.fromkeys(("+", "-", "&"), 8),
@@ -37,13 +37,13 @@ _BINDING = {
     "implies": 0,
 }
 _UNARY = 10
-#: Words that cannot stand for an element without backticks.
+#: Words that need backticks to name an element.
 RESERVED = frozenset({"and", "or", "xor", "implies", "div", "mod", "true", "false"})
 _WORDS = frozenset(word for word in _BINDING if word.isalpha())
 
 
 def parse_path(text: str) -> SyntaxTree:
-    """The tree of an expression. Raises `PathError` with the column."""
+    """Parse an expression to its syntax tree. Raises: `PathError` with the column."""
     return _Parser(tokenize(text)).parse_all()
 
 
@@ -82,7 +82,7 @@ class _Parser:
         return PathError(what + hint, token.column)
 
     def _check_depth(self, *depths: int) -> int:
-        """The depth of a node above others; refuses what would be too deep to walk."""
+        """Return the depth of a node above others. Raises: `PathError` beyond `MAX_DEPTH`."""
         depth = 1 + max(depths, default=0)
         if depth > MAX_DEPTH:
             raise PathError(f"The expression is nested more deeply than {MAX_DEPTH} levels", self._peek.column)
@@ -199,7 +199,7 @@ class _Parser:
 
 
 def unparse_path(tree: SyntaxTree) -> str:
-    """Text that `parse` reads as the same tree; every operation in parentheses."""
+    """Return text that `parse_path` parses to the same tree, with every operation in parentheses."""
     match tree:
         case Literal(value):
             return _unparse_literal(value)

@@ -1,6 +1,6 @@
-"""The functions of FHIRPath by name: how many arguments each takes, what it gives, and how it is compiled.
+"""The registry of FHIRPath functions by name: number of arguments, type of the result, and compilation.
 
-The modules of `functions` fill it.
+The modules of `functions` register them.
 """
 
 from collections.abc import Callable
@@ -13,25 +13,29 @@ from esante.core.fhir.fhirpath.values.items import Items, singleton_value
 
 
 class FunctionCompiler(Protocol):
-    """Makes a function's code from that of its input and its arguments."""
+    """Compiles a call from the compiled input and the compiled arguments."""
 
     def __call__(self, source: Evaluator, *arguments: Evaluator) -> Evaluator:
         """Compile one call."""
 
 
-#: The type of the result: told, or worked out from the types of the input and of the arguments.
 ResultType = Types | Callable[[Types, list[Types]], Types]
+"""The types of the result: constant, or a function of the types of the input and of the arguments."""
 
 
 class Function(NamedTuple):
-    """`takes`: least and most arguments. `each`: arguments are evaluated for every item as `$this`; otherwise once,
-    in the context of the whole call. `texts`: the input is a text. `check` looks at the call when it is compiled."""
+    """A function of FHIRPath.
 
-    takes: tuple[int, int]
-    gives: ResultType
-    build: FunctionCompiler
-    each: bool
-    texts: bool
+    `arity` is the least and the greatest number of arguments. With `per_item` arguments are evaluated for every item
+    as `$this`, otherwise once, in the context of the whole call. With `text_input` the input is a text. `check`
+    validates the call when it is compiled.
+    """
+
+    arity: tuple[int, int]
+    result: ResultType
+    compile: FunctionCompiler
+    per_item: bool
+    text_input: bool
     check: Callable[[Call], None] | None
 
 
@@ -39,22 +43,22 @@ FUNCTIONS: dict[str, Function] = {}
 
 
 def input_type(source: Types, _: list[Types]) -> Types:
-    """The type of the input."""
+    """Return the types of the input."""
     return source
 
 
 def input_or_argument_type(source: Types, arguments: list[Types]) -> Types:
-    """The types of the input and of the arguments together."""
+    """Return the types of the input and of the arguments together."""
     return union_types([source, *arguments])
 
 
 def first_argument_type(_: Types, arguments: list[Types]) -> Types:
-    """The type of the first argument."""
+    """Return the types of the first argument."""
     return arguments[0]
 
 
 def union_types(found: list[Types]) -> Types:
-    """Every type that one of several collections may hold."""
+    """Return every type that one of several collections may have; None where one may have any."""
     merged: set[str] = set()
     for types in found:
         if types is None:
@@ -64,32 +68,32 @@ def union_types(found: list[Types]) -> Types:
 
 
 def function(
-    name: str, takes: int | tuple[int, int], gives: ResultType, *, check: Callable[[Call], None] | None = None
+    name: str, arity: int | tuple[int, int], result: ResultType, *, check: Callable[[Call], None] | None = None
 ) -> Callable[[Callable[..., Items]], Any]:
-    """Register `f(items, env, *argument collections) -> items`."""
+    """Register `f(items, env, *argument collections) -> items`: arguments are evaluated once."""
 
     def register(apply: Callable[..., Items]) -> Callable[..., Items]:
-        def build(source: Evaluator, *arguments: Evaluator) -> Evaluator:
+        def compile_call(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             if not arguments:
                 return lambda env: apply(source(env), env)
             return lambda env: apply(source(env), env, *[argument(env) for argument in arguments])
 
-        _add(name, takes, gives, build, check=check)
+        _add_function(name, arity, result, compile_call, check=check)
         return apply
 
     return register
 
 
 def iterator_function(
-    name: str, takes: int | tuple[int, int], gives: ResultType
+    name: str, arity: int | tuple[int, int], result: ResultType
 ) -> Callable[[Callable[..., Items]], Any]:
-    """Register `f(items, env, *arguments) -> items`, the arguments as code that the function runs for each item."""
+    """Register `f(items, env, *evaluators) -> items`: the function evaluates the arguments for each item."""
 
     def register(apply: Callable[..., Items]) -> Callable[..., Items]:
-        def build(source: Evaluator, *arguments: Evaluator) -> Evaluator:
+        def compile_call(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             return lambda env: apply(source(env), env, *arguments)
 
-        _add(name, takes, gives, build, each=True)
+        _add_function(name, arity, result, compile_call, per_item=True)
         return apply
 
     return register
@@ -97,60 +101,66 @@ def iterator_function(
 
 def scalar_function(
     name: str,
-    takes: int | tuple[int, int],
-    gives: Types,
+    arity: int | tuple[int, int],
+    result: Types,
     *,
-    texts: bool = False,
+    text_input: bool = False,
     check: Callable[[Call], None] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Register `f(value, *argument values) -> value or None` for a single item: nothing in, nothing out, and several
-    items are an error. An empty argument that was given makes the result empty."""
+    """Register `f(value, *argument values) -> value or None` for a single item.
+
+    The result of an empty input or of an empty argument is empty; several items are an error. With `text_input` the
+    input has to be a text.
+    """
 
     def register(apply: Callable[..., Any]) -> Callable[..., Any]:
         what = f"{name}()"
 
-        def build(source: Evaluator, *arguments: Evaluator) -> Evaluator:
+        def compile_call(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             def run(env: Env) -> Items:
                 value = singleton_value(source(env), what)
                 given = [singleton_value(argument(env), what) for argument in arguments]
                 if value is None or None in given:
                     return []
-                if texts and not isinstance(value, str):
+                if text_input and not isinstance(value, str):
                     raise PathFailed(f"{what} needs a text")
-                result = apply(value, *given)
-                return [] if result is None else result if isinstance(result, list) else [result]
+                found = apply(value, *given)
+                return [] if found is None else found if isinstance(found, list) else [found]
 
             return run
 
-        _add(name, takes, gives, build, texts=texts, check=check)
+        _add_function(name, arity, result, compile_call, text_input=text_input, check=check)
         return apply
 
     return register
 
 
-def _add(
+def _add_function(
     name: str,
-    takes: int | tuple[int, int],
-    gives: ResultType,
-    build: FunctionCompiler,
+    arity: int | tuple[int, int],
+    result: ResultType,
+    compile_call: FunctionCompiler,
     *,
-    each: bool = False,
-    texts: bool = False,
+    per_item: bool = False,
+    text_input: bool = False,
     check: Callable[[Call], None] | None = None,
 ) -> None:
-    low_high = takes if isinstance(takes, tuple) else (takes, takes)
-    FUNCTIONS[name] = Function(low_high, gives, build, each, texts, check)
+    least_and_greatest = arity if isinstance(arity, tuple) else (arity, arity)
+    FUNCTIONS[name] = Function(least_and_greatest, result, compile_call, per_item, text_input, check)
 
 
 def find_function(name: str, source: Types, count: int, column: int) -> Function:
-    """The function of a call. Raises `PathError` for one that is unknown, or that cannot take this."""
+    """Return the function of a call.
+
+    Raises: `PathError` for an unknown function, a wrong number of arguments, or input that is not a text.
+    """
     found = FUNCTIONS.get(name)
     if found is None:
-        raise PathError(f"{name}() is not a function that is known here", column)
-    low, high = found.takes
+        raise PathError(f"{name}() is not a function of FHIRPath, or not supported", column)
+    low, high = found.arity
     if not low <= count <= high:
         expected = str(low) if low == high else f"{low} to {high}"
         raise PathError(f"{name}() takes {expected} arguments; found {count}", column)
-    if found.texts and source and not any(t.startswith("System.") or t in SYSTEM_OF for t in source):
+    if found.text_input and source and not any(t.startswith("System.") or t in SYSTEM_OF for t in source):
         raise PathError(f"{name}() needs a text; found {', '.join(sorted(source)[:4])}", column)
     return found

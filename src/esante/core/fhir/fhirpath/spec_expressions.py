@@ -1,4 +1,4 @@
-"""Every FHIRPath expression of R4's definitions, with the type that it is about."""
+"""Every FHIRPath expression of R4's definitions, with the type that it applies to."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from esante.core.fhir.fhirpath.types import element_types, is_fhir_type
 
 
 def iterate_spec_expressions() -> Iterator[tuple[str, str, str | None]]:
-    """Where it is stated, the expression, and the type of what it is about; None where that is one of several."""
+    """Yield for each expression its source, its text, and the type that it applies to; None where that is a choice."""
     for invariant in invariants():
         yield f"{invariant.path} {invariant.key}", invariant.expression, constrained_type(invariant)
     for parameter in search_parameters():
@@ -20,7 +20,7 @@ def iterate_spec_expressions() -> Iterator[tuple[str, str, str | None]]:
 
 
 def constrained_type(invariant: Invariant) -> str | None:
-    """The type that a constraint is about."""
+    """Return the type that a constraint applies to; None where it applies to a choice of types."""
     if is_fhir_type(invariant.path):
         return invariant.path
     owner, _, name = invariant.path.rpartition(".")
@@ -29,6 +29,6 @@ def constrained_type(invariant: Invariant) -> str | None:
 
 
 def _component_contexts(parameter: SearchParameter, base: str) -> Iterator[str | None]:
-    """The types that the components of a composite parameter start from."""
+    """Yield the types from which the components of a composite parameter start."""
     types = compile_path(parameter.expression or "", base).types
     yield from sorted(types) if types else [None]

@@ -159,7 +159,7 @@ class Checks(dict[str, Check]):
                     needed[below] = self._properties(below)
                     pending.append(below)
         module = SourceModule()
-        module.space.update(note=_note, PathFailed=PathFailed, each=_each, parts=_parts)
+        module.namespace.update(note=_note, PathFailed=PathFailed, each=_each, parts=_parts)
         tables: dict[str, dict[str, Check]] = {each: {} for each in needed}
         names = {each: self._write(module, each, tables[each]) for each in needed}
         space = module.link()

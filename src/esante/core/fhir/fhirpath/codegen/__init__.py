@@ -1,4 +1,4 @@
-"""Python source generated for the paths and conditions that searches and invariants run most."""
+"""Python source code generated for the paths and conditions that searches and invariants evaluate most often."""
 
 from esante.core.fhir.fhirpath.codegen.generated_path import GeneratedPath, generate_path
 from esante.core.fhir.fhirpath.codegen.source import CodegenUnsupported, PythonCondition, SourceModule, TypedVariable

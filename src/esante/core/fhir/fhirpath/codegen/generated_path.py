@@ -1,4 +1,4 @@
-"""Generated code of a whole path."""
+"""Functions generated for a path, with its values and with their types."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,10 +10,11 @@ from esante.core.fhir.fhirpath.runtime import Env
 from esante.core.fhir.fhirpath.values.items import Node, distinct
 
 Values = Callable[[Any, Env | None], list[Any]]
+"""A generated function: takes an element and the `Env` where the code needs one, returns the results."""
 
 
 class GeneratedPath(NamedTuple):
-    """Generated code of a path: what it finds, with and without types, and whether it needs an `Env`."""
+    """The generated functions of a path: its values, its (type, value) pairs, and whether they need an `Env`."""
 
     values: Values
     typed: Values
@@ -21,7 +22,10 @@ class GeneratedPath(NamedTuple):
 
 
 def generate_path(tree: SyntaxTree, type_: str) -> GeneratedPath:
-    """The code of a path over resources or elements of a type. Raises `NotPlain`."""
+    """Generate the functions of a path over resources or elements of a type.
+
+    Raises: `CodegenUnsupported` for a path that only the closures can evaluate.
+    """
     module = SourceModule()
     writer = PathWriter(module)
     parts = _split_union(tree)
@@ -31,12 +35,14 @@ def generate_path(tree: SyntaxTree, type_: str) -> GeneratedPath:
         def body() -> None:
             module.emit(1, "out = []")
             for part in parts:
-                writer.write_loops(part, this, 1, lambda place, at: module.emit(at, f"out.append({entry(place)})"))
+                writer.write_loops(
+                    part, this, 1, lambda variable, at: module.emit(at, f"out.append({entry(variable)})")
+                )
             module.emit(1, "return out")
 
         return body
 
-    values = module.function(write(lambda place: place.variable))
+    values = module.function(write(lambda variable: variable.name))
     typed = module.function(write(_typed_entry))
     space = module.link()
     if len(parts) == 1:
@@ -52,9 +58,9 @@ def _split_union(tree: SyntaxTree) -> list[SyntaxTree]:
     return [tree]
 
 
-def _typed_entry(place: TypedVariable) -> str:
-    kind = f"{place.variable}.get('resourceType')" if place.type == "Resource" else repr(place.type)
-    return f"({kind}, {place.variable})"
+def _typed_entry(variable: TypedVariable) -> str:
+    kind = f"{variable.name}.get('resourceType')" if variable.type == "Resource" else repr(variable.type)
+    return f"({kind}, {variable.name})"
 
 
 def _distinct_values(values: Values, typed: Values) -> Values:

@@ -1,8 +1,8 @@
-"""Trees to Python source over plain dicts, for the expressions that searches and invariants run most.
+"""Compilation of syntax trees to Python source code over plain dicts.
 
 A path becomes nested loops over the JSON properties that the definitions name for it; a condition becomes a pair of
-Python conditions, one for when it is true and one for when it is false (neither: FHIRPath's empty). What is not known
-here is left to the closures of `compiler`, whole (`NotPlain`) or, inside a condition, for that part alone.
+Python conditions, one for true and one for false (neither: FHIRPath's empty). Expressions that are not supported here
+are left to the closures of `compiler`: a whole path (`CodegenUnsupported`), or one part of a condition.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,11 @@ from esante.core.fhir.fhirpath.types import (
 from esante.core.fhir.fhirpath.variables import constant_value
 from esante.core.fhir.primitives import PRIMITIVES
 
+#: Types of a choice for which code is generated.
 MAX_OPTIONS = 8
 _NUMBERS = frozenset({"integer", "unsignedInt", "positiveInt", "decimal"})
 _TEXTS = frozenset(name for name, system in SYSTEM_OF.items() if system == "System.String")
-#: Functions that give nothing of nothing, and so say nothing where the path before them finds nothing.
+#: Functions whose result is empty where their input is empty.
 _EMPTY_OF_EMPTY = frozenset(
     {"where", "select", "ofType", "as", "trace", "first", "last", "tail", "distinct", "resolve"}
 )
@@ -43,7 +44,10 @@ class PathWriter:
         self._emit = module.emit
 
     def write_loops(self, tree: SyntaxTree, this: TypedVariable, indent: int, then: _Continuation) -> None:
-        """Code that runs `then` for everything that a path finds."""
+        """Write loops over the results of a path; `then` writes their body for the variable of one result.
+
+        Raises: `CodegenUnsupported`.
+        """
         match tree:
             case Special("$this"):
                 then(this, indent)
@@ -55,7 +59,9 @@ class PathWriter:
             case Name(name):
                 self._write_field(this, name, None, indent, then)
             case Step(left, Name(name)):
-                self.write_loops(left, this, indent, lambda place, at: self._write_field(place, name, None, at, then))
+                self.write_loops(
+                    left, this, indent, lambda variable, at: self._write_field(variable, name, None, at, then)
+                )
             case TypeTest("as", operand, name) | Step(operand, Call("as", (Name(name),))) if not self._may_be_many(
                 operand, this
             ):
@@ -63,27 +69,31 @@ class PathWriter:
             case Step(operand, Call("ofType", (Name(name),))):
                 self._write_choice(operand, resolve_type_name(name), this, indent, then)
             case Step(left, Call("where", (criteria,))):
-                self.write_loops(left, this, indent, lambda place, at: self._write_where(place, criteria, at, then))
+                self.write_loops(
+                    left, this, indent, lambda variable, at: self._write_where(variable, criteria, at, then)
+                )
             case Call("where" | "ofType"):
                 self.write_loops(Step(Special("$this"), tree), this, indent, then)
             case _:
                 raise CodegenUnsupported
 
-    def _write_where(self, place: TypedVariable, criteria: SyntaxTree, indent: int, then: _Continuation) -> None:
-        if place.type in PRIMITIVES:
+    def _write_where(self, variable: TypedVariable, criteria: SyntaxTree, indent: int, then: _Continuation) -> None:
+        if variable.type in PRIMITIVES:
             raise CodegenUnsupported
-        self._write_block(indent, f"if {self.compile_condition(criteria, place).true}:", lambda at: then(place, at))
+        self._write_block(
+            indent, f"if {self.compile_condition(criteria, variable).true}:", lambda at: then(variable, at)
+        )
 
     def _write_choice(
         self, operand: SyntaxTree, wanted: str | None, this: TypedVariable, indent: int, then: _Continuation
     ) -> None:
-        """A choice of which one type is wanted."""
+        """Write loops over the values of one type of a choice."""
         match operand:
             case Name(name) if not name[:1].isupper():
                 self._write_field(this, name, wanted, indent, then)
             case Step(left, Name(name)):
                 self.write_loops(
-                    left, this, indent, lambda place, at: self._write_field(place, name, wanted, at, then)
+                    left, this, indent, lambda variable, at: self._write_field(variable, name, wanted, at, then)
                 )
             case _:
                 raise CodegenUnsupported
@@ -99,7 +109,7 @@ class PathWriter:
         field = _find_field(owner.type, name)
         for option in _matching_options(field, wanted):
             value = self._module.name("v")
-            self._emit(indent, f"{value} = {owner.variable}.get({option.name!r})")
+            self._emit(indent, f"{value} = {owner.name}.get({option.name!r})")
             self._write_block(indent, f"if {value} is not None:", self._value_writer(value, option, field, then))
 
     def _value_writer(self, value: str, option: Option, field: Field, then: _Continuation) -> Callable[[int], None]:
@@ -113,7 +123,7 @@ class PathWriter:
         return lambda at: self._write_block(at, f"for {one} in {value}:", inner)
 
     def compile_condition(self, tree: SyntaxTree, this: TypedVariable) -> PythonCondition:
-        """A condition about the place; parts that are not known here are run by the closures."""
+        """Return the Python conditions of an expression about `this`; unsupported parts are evaluated by closures."""
         try:
             return self._compile_known_condition(tree, this)
         except CodegenUnsupported:
@@ -161,7 +171,7 @@ class PathWriter:
     def _condition_by_closures(self, tree: SyntaxTree, this: TypedVariable) -> PythonCondition:
         self._module.needs_env = True
         run = self._module.name("r", compile_tree(tree, frozenset({this.type})).run)
-        call = f"slow({run}, {this.variable}, {this.type!r}, env)"
+        call = f"slow({run}, {this.name}, {this.type!r}, env)"
         first = _first_of(tree)
         try:
             there = self._presence_test(this, first[0]) if first else ""
@@ -170,15 +180,15 @@ class PathWriter:
         if first is None or not there:
             return PythonCondition(f"({call} is True)", f"({call} is False)")
         of_nothing = first[1]
-        # Nothing to look at: the closures need not run to say so.
+        # Without the first element the answer is known: the closure need not run.
         if of_nothing:
             return PythonCondition(f"(not {there} or {call} is True)", f"({there} and {call} is False)")
         return PythonCondition(f"({there} and {call} is True)", f"(not {there} or {call} is False)")
 
     def _existence_test(self, tree: SyntaxTree, this: TypedVariable, *, opposite: bool = False) -> str:
-        """A Python condition: whether a path finds something, were it only the extensions of a primitive.
+        """Return a Python condition: whether a path has a result, which may be the extensions of a primitive alone.
 
-        With `opposite`, whether the path's last `where` leaves something out.
+        With `opposite`, whether the last `where` of the path excludes something.
         """
         if isinstance(tree, Name) and not tree.name[:1].isupper():
             return self._presence_test(this, tree.name)
@@ -187,7 +197,7 @@ class PathWriter:
             self._write_until_found(tree, TypedVariable("d", this.type), opposite)
             self._emit(1, "return False")
 
-        return f"{self._module.function(write, 'has')}({this.variable}, env)"
+        return f"{self._module.function(write, 'has')}({this.name}, env)"
 
     def _write_until_found(self, tree: SyntaxTree, this: TypedVariable, opposite: bool) -> None:
         found: _Continuation = lambda _, at: self._emit(at, "return True")  # noqa: E731
@@ -195,16 +205,16 @@ class PathWriter:
             case Step(left, Name(name)):
                 self.write_loops(
                     left, this, 1,
-                    lambda place, at: self._write_block(
-                        at, f"if {self._presence_test(place, name)}:", lambda inner: self._emit(inner, "return True")
+                    lambda owner, at: self._write_block(
+                        at, f"if {self._presence_test(owner, name)}:", lambda inner: self._emit(inner, "return True")
                     ),
                 )  # fmt: skip
             case Step(left, Call("where", (criteria,))) if opposite:
 
-                def failing(place: TypedVariable, at: int) -> None:
-                    if place.type in PRIMITIVES:
+                def failing(variable: TypedVariable, at: int) -> None:
+                    if variable.type in PRIMITIVES:
                         raise CodegenUnsupported
-                    holds = self.compile_condition(criteria, place).true
+                    holds = self.compile_condition(criteria, variable).true
                     self._write_block(at, f"if not ({holds}):", lambda inner: self._emit(inner, "return True"))
 
                 self.write_loops(left, this, 1, failing)
@@ -212,15 +222,15 @@ class PathWriter:
                 self.write_loops(tree, this, 1, found)
 
     def _presence_test(self, owner: TypedVariable, name: str) -> str:
-        """Whether an element is there, or the extensions of a primitive without a value."""
+        """Return a Python condition: whether an element, or the extensions of a primitive alone, are present."""
         options = _find_field(owner.type, name).options
         names = [n for option in options for n in (option.name, option.extensions) if n]
         if len(names) <= 2:
-            return "(" + " or ".join(f"{n!r} in {owner.variable}" for n in names) + ")"
-        return f"(not {self._module.name('n', frozenset(names))}.isdisjoint({owner.variable}))"
+            return "(" + " or ".join(f"{n!r} in {owner.name}" for n in names) + ")"
+        return f"(not {self._module.name('n', frozenset(names))}.isdisjoint({owner.name}))"
 
     def _may_be_many(self, tree: SyntaxTree, this: TypedVariable) -> bool:
-        """Whether a path may find more than one."""
+        """Return whether a path may have more than one result."""
         try:
             self._single_value(tree, this, None)
         except CodegenUnsupported:
@@ -228,9 +238,12 @@ class PathWriter:
         return False
 
     def _single_value(self, tree: SyntaxTree, this: TypedVariable, types: frozenset[str] | None) -> str:
-        """A Python expression: the single value of a path of single elements, None where there is none."""
+        """Return a Python expression for the single value of a path of single elements, None where it has none.
+
+        Raises: `CodegenUnsupported` for a path that may have several, or that leads to another type than `types`.
+        """
         names = _path_names(tree, this.type)
-        code, type_ = this.variable, this.type
+        code, type_ = this.name, this.type
         for position, name in enumerate(names):
             field = _find_field(type_, name)
             if field.many or (len(field.options) > 1 and types is not None):
@@ -247,14 +260,14 @@ class PathWriter:
         match operand:
             case Call("resolve", ()) if this.type == "Reference" and wanted:
                 self._module.needs_env = True
-                call = f"leads({this.variable}, env, {wanted!r})"
+                call = f"leads({this.name}, env, {wanted!r})"
                 return PythonCondition(f"({call} is True)", f"({call} is False)")
             case Name(element) if wanted and not element[:1].isupper():
                 field = _find_field(this.type, element)
                 if field.many or len(field.options) == 1:
                     raise CodegenUnsupported
                 fitting = [o for o in field.options if wanted in lineage(o.type)]
-                has = " or ".join(f"{n!r} in {this.variable}" for o in fitting for n in (o.name, o.extensions) if n)
+                has = " or ".join(f"{n!r} in {this.name}" for o in fitting for n in (o.name, o.extensions) if n)
                 return PythonCondition(
                     f"({has or False})", f"({self._presence_test(this, element)} and not ({has or False}))"
                 )
@@ -295,8 +308,8 @@ class PathWriter:
                 if not field.many:
                     return f"({self._presence_test(this, name)})"
                 option = field.options[0]
-                one = f"len({this.variable}.get({option.name!r}) or ())"
-                extra = f"len({this.variable}.get({option.extensions!r}) or ())"
+                one = f"len({this.name}.get({option.name!r}) or ())"
+                extra = f"len({this.name}.get({option.extensions!r}) or ())"
                 return f"max({one}, {extra})" if option.extensions else one
         raise CodegenUnsupported
 
@@ -326,7 +339,7 @@ def _equality(operator: str, value: str, literal: str) -> PythonCondition:
 
 
 def _is_two_valued(tree: SyntaxTree) -> bool:
-    """Whether a tree always says true or false."""
+    """Return whether the value of a tree is always true or false, never empty."""
     match tree:
         case Step(_, Call("exists" | "empty" | "all")):
             return True
@@ -345,7 +358,7 @@ def _listed_texts(tree: SyntaxTree) -> list[str]:
 
 
 def _path_names(tree: SyntaxTree, type_: str) -> list[str]:
-    """The names of a plain path from `$this`."""
+    """Return the names of a plain path from `$this`. Raises: `CodegenUnsupported` for any other tree."""
     match tree:
         case Special("$this"):
             return []
@@ -357,7 +370,7 @@ def _path_names(tree: SyntaxTree, type_: str) -> list[str]:
 
 
 def _first_of(tree: SyntaxTree) -> tuple[str, bool] | None:
-    """The element that `a.….exists()` or `a.….empty()` begins with, and what it says where there is none."""
+    """Return the element that `a.….exists()` or `a.….empty()` begins with, and the answer where it is absent."""
     match tree:
         case Step(path, Call("exists", _)):
             of_nothing = False
@@ -373,7 +386,10 @@ def _first_of(tree: SyntaxTree) -> tuple[str, bool] | None:
 
 
 def _find_field(type_: str, name: str) -> Field:
-    """The element of a type; of any resource only if it is the same in all that have it."""
+    """Return an element of a type; of any resource only if it is the same in all types that have it.
+
+    Raises: `CodegenUnsupported` where there is no such element or several different ones.
+    """
     if type_ in PRIMITIVES:
         raise CodegenUnsupported
     holders = sorted(resource_types()) if type_ in ("Resource", "DomainResource") else [type_]

@@ -27,17 +27,17 @@ from esante.core.fhir.fhirpath.values.items import (
     value_of,
 )
 
-#: Items that are counted as work together.
-_AT_ONCE = 64
+#: Items that are counted as work at once.
+_BATCH = 64
 
 
 def evaluate_each(items: Items, env: Env, code: Evaluator) -> list[tuple[Item, Items]]:
-    """Every item with what the code gives for it as `$this`."""
+    """Return every item with the result of an expression for it as `$this`."""
     this, index = env.this, env.index
     found = []
     for position, item in enumerate(items):
-        if not position % _AT_ONCE:
-            env.spend(min(_AT_ONCE, len(items) - position))
+        if not position % _BATCH:
+            env.spend(min(_BATCH, len(items) - position))
         env.this, env.index = [item], position
         found.append((item, code(env)))
     env.this, env.index = this, index
@@ -69,7 +69,7 @@ def _repeat(items: Items, env: Env, projection: Evaluator) -> Items:
     found: dict[Any, Item] = {}
     pending = items
     while pending:
-        # What is found is kept until the end, so it costs more than what is only looked at.
+        # Results are kept until the end, so they cost more than items that are only visited.
         env.spend(4 * len(pending))
         new: Items = []
         for result in _select(pending, env, projection):
@@ -117,7 +117,7 @@ def _iif(items: Items, env: Env, criterion: Evaluator, then: Evaluator, otherwis
 
 @iterator_function("trace", (1, 2), input_type)
 def _trace(items: Items, env: Env, name: Evaluator, projection: Evaluator | None = None) -> Items:
-    """Logs nothing: what it would show are a person's data."""
+    """Return the input without logging it, as it is a person's data."""
     singleton_value(name(env), "trace()")
     if projection is not None:
         evaluate_each(items, env, projection)
@@ -125,7 +125,7 @@ def _trace(items: Items, env: Env, name: Evaluator, projection: Evaluator | None
 
 
 def compile_sort(source: Evaluator, keys: list[tuple[Evaluator, bool]]) -> Evaluator:
-    """`sort(key, -key...)`: later keys decide where earlier ones are the same; what has no key comes first."""
+    """Compile `sort(key, -key...)`: later keys decide where earlier ones are equal; items without a key come first."""
 
     def run(env: Env) -> Items:
         items = source(env)

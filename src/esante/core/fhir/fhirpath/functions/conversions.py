@@ -1,4 +1,4 @@
-"""Conversions between the types of FHIRPath, and what type something is (N1, sections 5.5 and 6.3)."""
+"""Conversions between the types of FHIRPath, and `type()` (N1, sections 5.5 and 6.3)."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 
 def to_boolean(value: Any) -> bool | None:
-    """toBoolean()."""
+    """Convert as `toBoolean()`; None where that is not possible."""
     if isinstance(value, bool):
         return value
     if is_number(value):
@@ -33,7 +33,7 @@ def to_boolean(value: Any) -> bool | None:
 
 
 def to_integer(value: Any) -> int | None:
-    """toInteger()."""
+    """Convert as `toInteger()`; None where that is not possible."""
     if isinstance(value, int):
         return int(value)
     if isinstance(value, str) and _INTEGER.fullmatch(value) and -MAX_INTEGER - 1 <= int(value) <= MAX_INTEGER:
@@ -42,14 +42,14 @@ def to_integer(value: Any) -> int | None:
 
 
 def to_decimal(value: Any) -> Decimal | None:
-    """toDecimal()."""
+    """Convert as `toDecimal()`; None where that is not possible."""
     if isinstance(value, int | Decimal):
         return Decimal(value)
     return Decimal(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else None
 
 
 def to_string(value: Any) -> str | None:
-    """toString()."""
+    """Convert as `toString()`; None where that is not possible."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Decimal):
@@ -58,7 +58,7 @@ def to_string(value: Any) -> str | None:
 
 
 def to_quantity(value: Any) -> Quantity | None:
-    """toQuantity() without an argument."""
+    """Convert as `toQuantity()` without an argument; None where that is not possible."""
     if isinstance(value, Quantity):
         return value
     if isinstance(value, int | Decimal):
@@ -97,8 +97,8 @@ _CONVERSIONS: dict[str, tuple[Callable[[Any], Any], Types]] = {
 }
 
 
-def _register(name: str, convert: Callable[[Any], Any], gives: Types) -> None:
-    scalar_function(f"to{name}", 0, gives)(convert)
+def _register(name: str, convert: Callable[[Any], Any], result: Types) -> None:
+    scalar_function(f"to{name}", 0, result)(convert)
 
     @function(f"convertsTo{name}", 0, BOOLEAN)
     def _(items: Items, env: Env) -> Items:
@@ -106,8 +106,8 @@ def _register(name: str, convert: Callable[[Any], Any], gives: Types) -> None:
         return [] if value is None else [convert(value) is not None]
 
 
-for _name, (_convert, _gives) in _CONVERSIONS.items():
-    _register(_name, _convert, _gives)
+for _name, (_convert, _result) in _CONVERSIONS.items():
+    _register(_name, _convert, _result)
 
 
 @scalar_function("toQuantity", (0, 1), frozenset({"System.Quantity"}))

@@ -79,7 +79,7 @@ def _check_profile(call: Call) -> None:
 def _base_type(url: str) -> str:
     name = url.partition("|")[0].removeprefix(_STRUCTURE)
     if not url.startswith(_STRUCTURE) or not is_fhir_type(name):
-        raise PathError(f"conformsTo() knows the types of FHIR R4 alone; found {url[:200]}")
+        raise PathError(f"conformsTo() supports the types of FHIR R4 only; found {url[:200]}")
     return name
 
 

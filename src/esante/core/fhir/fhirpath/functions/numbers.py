@@ -1,4 +1,4 @@
-"""Mathematics and boundaries (N1, section 5.7; FHIRPath continuous build, lowBoundary and its like)."""
+"""Mathematics and boundaries (N1, section 5.7; FHIRPath continuous build, lowBoundary, highBoundary, precision)."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation, Overflow, localcontext
 from typing import Any

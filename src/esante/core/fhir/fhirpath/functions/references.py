@@ -1,4 +1,4 @@
-"""`resolve()`: from references to resources (FHIR R4, section FHIRPath, Additional functions)."""
+"""`resolve()`, from references to resources (FHIR R4, section FHIRPath, Additional functions)."""
 
 import functools
 import re
@@ -9,6 +9,7 @@ from esante.core.fhir.fhirpath.registry import function
 from esante.core.fhir.fhirpath.runtime import Env, Evaluator
 from esante.core.fhir.fhirpath.types import lineage, resource_types
 from esante.core.fhir.fhirpath.values.items import Item, Items, Node, is_type, root_node, value_of
+from esante.core.types import Json
 
 _LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?$")
 
@@ -19,7 +20,7 @@ def _resolve(items: Items, env: Env) -> Items:
 
 
 def _address(item: Item) -> str | None:
-    """What a Reference, or a text, says where its target is."""
+    """Return the address in a Reference, or in a text; None where there is none."""
     if isinstance(item, Node) and item.type == "Reference":
         found = item.value.get("reference") if isinstance(item.value, dict) else None
         return found if isinstance(found, str) else None
@@ -49,7 +50,7 @@ def _contained(name: str, holder: Node) -> Node | None:
     return None
 
 
-def _in_bundle(address: str, bundle: Any) -> dict[str, Any] | None:
+def _in_bundle(address: str, bundle: Any) -> Json | None:
     entries = bundle.get("entry") if isinstance(bundle, dict) else None
     plain = address.partition("/_history/")[0]
     for entry in entries if isinstance(entries, list) else ():
@@ -62,7 +63,7 @@ def _in_bundle(address: str, bundle: Any) -> dict[str, Any] | None:
 
 
 def compile_resolves_to(source: Evaluator, wanted: str) -> Evaluator:
-    """`resolve() is T`. Where the target is not at hand its type is the one that the reference names."""
+    """Compile `resolve() is T`; where the target is not available its type is the one that the reference names."""
 
     def run(env: Env) -> Items:
         found = [answer for item in source(env) for answer in [_resolves_to(item, env, wanted)] if answer is not None]
@@ -77,17 +78,17 @@ def _resolves_to(item: Item, env: Env, wanted: str) -> bool | None:
     target = _resolve_item(item, env)
     if target is not None:
         return is_type(target, wanted)
-    told = reference_type(item)
-    return None if told is None else wanted in lineage(told)
+    named = reference_type(item)
+    return None if named is None else wanted in lineage(named)
 
 
 def reference_resolves_to(value: Any, env: Env, wanted: str) -> bool | None:
-    """Whether a Reference, as plain data, leads to a resource of the type; None where nothing says so."""
+    """Return whether a Reference, as plain data, is to a resource of the type; None where its type is not known."""
     address = value.get("reference")
     if env.root.type != "Bundle" and env.resolver is None and isinstance(address, str) and address[:1] != "#":
-        told = _type_in_address(address)
-        if told is not None:
-            return wanted in lineage(told)
+        named = _type_in_address(address)
+        if named is not None:
+            return wanted in lineage(named)
     return _resolves_to(Node(value, "Reference"), env, wanted)
 
 
@@ -98,9 +99,9 @@ def _type_in_address(address: str) -> str | None:
 
 
 def reference_type(item: Item) -> str | None:
-    """The resource type that a reference names: in its address, or as its type."""
+    """Return the resource type that a reference names, in its address or as its `type`; None where it names none."""
     named = _type_in_address(_address(item) or "")
     if named is not None:
         return named
-    told = item.value.get("type") if isinstance(item, Node) and isinstance(item.value, dict) else None
-    return told if isinstance(told, str) and told in resource_types() else None
+    type_ = item.value.get("type") if isinstance(item, Node) and isinstance(item.value, dict) else None
+    return type_ if isinstance(type_, str) and type_ in resource_types() else None

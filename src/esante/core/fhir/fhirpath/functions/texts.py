@@ -16,7 +16,7 @@ from esante.core.fhir.fhirpath.values.items import Items, singleton_value, value
 
 
 def _check_pattern(call: Call) -> None:
-    """A pattern written in the expression is wrong at compile time or never."""
+    """Compile a pattern that the expression contains. Raises: `PathError`."""
     match call.arguments[0]:
         case Literal(str() as pattern):
             bounded_regex.compile_pattern(pattern)
@@ -28,7 +28,7 @@ def _text(value: object, what: str) -> str:
     return value
 
 
-@scalar_function("indexOf", 1, INTEGER, texts=True)
+@scalar_function("indexOf", 1, INTEGER, text_input=True)
 def _index_of(text: str, part: object) -> int:
     return text.find(_text(part, "indexOf()"))
 
@@ -46,72 +46,72 @@ def _substring(items: Items, env: Env, start: Items, length: Items | None = None
     return [text[first:] if count is None else text[first : first + max(0, count)]]
 
 
-@scalar_function("startsWith", 1, BOOLEAN, texts=True)
+@scalar_function("startsWith", 1, BOOLEAN, text_input=True)
 def _starts_with(text: str, part: object) -> bool:
     return text.startswith(_text(part, "startsWith()"))
 
 
-@scalar_function("endsWith", 1, BOOLEAN, texts=True)
+@scalar_function("endsWith", 1, BOOLEAN, text_input=True)
 def _ends_with(text: str, part: object) -> bool:
     return text.endswith(_text(part, "endsWith()"))
 
 
-@scalar_function("contains", 1, BOOLEAN, texts=True)
+@scalar_function("contains", 1, BOOLEAN, text_input=True)
 def _contains(text: str, part: object) -> bool:
     return _text(part, "contains()") in text
 
 
-@scalar_function("upper", 0, STRING, texts=True)
+@scalar_function("upper", 0, STRING, text_input=True)
 def _upper(text: str) -> str:
     return text.upper()
 
 
-@scalar_function("lower", 0, STRING, texts=True)
+@scalar_function("lower", 0, STRING, text_input=True)
 def _lower(text: str) -> str:
     return text.lower()
 
 
-@scalar_function("replace", 2, STRING, texts=True)
+@scalar_function("replace", 2, STRING, text_input=True)
 def _replace(text: str, old: object, new: object) -> str:
     part, other = _text(old, "replace()"), _text(new, "replace()")
     grown = len(text) + text.count(part) * (len(other) - len(part))
     if grown > MAX_TEXT:
-        raise PathFailed(f"replace() makes a text of more than {MAX_TEXT:,} characters")
+        raise PathFailed(f"replace() builds a text of more than {MAX_TEXT:,} characters")
     return text.replace(part, other)
 
 
-@scalar_function("matches", 1, BOOLEAN, texts=True, check=_check_pattern)
+@scalar_function("matches", 1, BOOLEAN, text_input=True, check=_check_pattern)
 def _matches(text: str, pattern: object) -> bool:
     return bounded_regex.compile_pattern(_text(pattern, "matches()")).search(text)
 
 
-@scalar_function("matchesFull", 1, BOOLEAN, texts=True, check=_check_pattern)
+@scalar_function("matchesFull", 1, BOOLEAN, text_input=True, check=_check_pattern)
 def _matches_full(text: str, pattern: object) -> bool:
     return bounded_regex.compile_pattern(_text(pattern, "matchesFull()")).fullmatch(text)
 
 
-@scalar_function("replaceMatches", 2, STRING, texts=True, check=_check_pattern)
+@scalar_function("replaceMatches", 2, STRING, text_input=True, check=_check_pattern)
 def _replace_matches(text: str, pattern: object, new: object) -> str:
     other = _text(new, "replaceMatches()")
     return bounded_regex.compile_pattern(_text(pattern, "replaceMatches()")).replace_all(text, other)
 
 
-@scalar_function("length", 0, INTEGER, texts=True)
+@scalar_function("length", 0, INTEGER, text_input=True)
 def _length(text: str) -> int:
     return len(text)
 
 
-@scalar_function("toChars", 0, STRING, texts=True)
+@scalar_function("toChars", 0, STRING, text_input=True)
 def _to_chars(text: str) -> Items:
     return list(text)
 
 
-@scalar_function("trim", 0, STRING, texts=True)
+@scalar_function("trim", 0, STRING, text_input=True)
 def _trim(text: str) -> str:
     return text.strip()
 
 
-@scalar_function("split", 1, STRING, texts=True)
+@scalar_function("split", 1, STRING, text_input=True)
 def _split(text: str, separator: object) -> Items:
     return list(text.split(_text(separator, "split()"))) if separator else list(text)
 
@@ -145,7 +145,7 @@ _JSON_ESCAPE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|["\\/bfnrt])')
 
 
 def _from_json(text: str) -> str:
-    """Escapes read; a quote without one stays, as there is nothing that it could end."""
+    """Replace escapes; a quote that is not escaped stays."""
     return _JSON_ESCAPE.sub(lambda match: str(json.loads(f'"{match[0]}"')), text)
 
 
@@ -153,10 +153,10 @@ _UNESCAPE: dict[str, Callable[[str], str]] = {"html": html.unescape, "json": _fr
 
 
 def _register(name: str, ways: dict[str, Callable[[str], str]]) -> None:
-    @scalar_function(name, 1, STRING, texts=True)
+    @scalar_function(name, 1, STRING, text_input=True)
     def _(text: str, way: object) -> str | None:
         if way not in ways:
-            raise PathFailed(f"{name}() knows {', '.join(ways)}")
+            raise PathFailed(f"{name}() supports {', '.join(ways)}")
         try:
             return check_text_length(ways[str(way)](text))
         except ValueError:

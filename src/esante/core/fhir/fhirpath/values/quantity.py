@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from esante.core.fhir.fhirpath.values import units
 
-#: Calendar durations by every name they are written with; only those of fixed length mean the same as a UCUM code.
+#: Calendar durations by all their names, singular and plural; only those of fixed length equal a UCUM code.
 CALENDAR_UNITS = {
     f"{name}{plural}": code
     for name, code in {
@@ -35,12 +35,15 @@ class Quantity:
 
 
 def quote_unit(unit: str) -> str:
-    """A UCUM code in quotes."""
+    """Return a UCUM code in quotes."""
     return f"'{unit}'"
 
 
 def measure_unit(unit: str) -> units.Measure | None:
-    """What a unit measures. Years and months of the calendar measure nothing but themselves; None for the unknown."""
+    """Return what a UCUM code or a calendar duration measures; None for an unknown unit.
+
+    Calendar years and months measure months only, as they have no fixed length.
+    """
     if unit in CALENDAR_UNITS:
         code = CALENDAR_UNITS[unit]
         if code is None:
@@ -50,7 +53,7 @@ def measure_unit(unit: str) -> units.Measure | None:
 
 
 def are_comparable(left: Quantity, right: Quantity) -> bool:
-    """Whether both measure the same."""
+    """Return whether both quantities have the same dimensions."""
     if left.unit == right.unit:
         return True
     one, other = measure_unit(left.unit), measure_unit(right.unit)
@@ -58,7 +61,7 @@ def are_comparable(left: Quantity, right: Quantity) -> bool:
 
 
 def compare(left: Quantity, right: Quantity) -> int | None:
-    """-1, 0 or 1; None where they do not measure the same, as far as is known."""
+    """Return -1, 0 or 1; None where the dimensions differ or are not known."""
     if left.unit == right.unit:
         return (left.value > right.value) - (left.value < right.value)
     one, other = measure_unit(left.unit), measure_unit(right.unit)
@@ -69,7 +72,7 @@ def compare(left: Quantity, right: Quantity) -> int | None:
 
 
 def convert(value: Quantity, unit: str) -> Decimal | None:
-    """The number in another unit; None where that measures something else."""
+    """Return the number in another unit; None where the dimensions differ or are not known."""
     if value.unit == unit:
         return value.value
     one, other = measure_unit(value.unit), measure_unit(unit)
@@ -80,7 +83,7 @@ def convert(value: Quantity, unit: str) -> Decimal | None:
 
 
 def equality_key(value: Quantity) -> tuple[object, ...]:
-    """Equal for quantities that are equal."""
+    """Return a key that is the same for equal quantities."""
     known = measure_unit(value.unit)
     if known is None:
         return (value.unit, value.value)
@@ -88,19 +91,19 @@ def equality_key(value: Quantity) -> tuple[object, ...]:
 
 
 def ucum_code(unit: str) -> str:
-    """The UCUM code of a calendar duration that has one; any other unit as it is."""
+    """Return the UCUM code of a calendar duration that has one; any other unit as it is."""
     return CALENDAR_UNITS.get(unit) or unit
 
 
 def multiply(left: Quantity, right: Quantity) -> Quantity:
-    """Both numbers and both units multiplied."""
+    """Return the product of two quantities, of their numbers and of their units."""
     one, other = ucum_code(left.unit), ucum_code(right.unit)
     unit = other if one == "1" else one if other == "1" else f"{one}.{other}"
     return Quantity(left.value * right.value, unit)
 
 
 def divide(left: Quantity, right: Quantity) -> Quantity:
-    """Both numbers and both units divided; the right number is not zero."""
+    """Return the quotient of two quantities, of their numbers and of their units; `right` is not zero."""
     one, other = ucum_code(left.unit), ucum_code(right.unit)
     unit = (
         "1"

@@ -1,4 +1,4 @@
-"""FHIRPath dates and times: values that know how precise they are (FHIRPath N1, sections Date, DateTime, Time)."""
+"""FHIRPath dates and times of partial precision (FHIRPath N1, sections Date, DateTime, Time)."""
 
 import calendar
 import re
@@ -15,16 +15,16 @@ _ZONE = r"(Z|[+-]\d\d:\d\d)"
 _DATE_TIME = re.compile(rf"{_DATE}(?:(T)(?:{_TIME}{_ZONE}?)?)?", re.ASCII)
 _TIME_OF_DAY = re.compile(f"T?{_TIME}", re.ASCII)
 
-#: Digits of a value, by the number of its components: what `precision()` counts.
+#: Digits of a value by the number of its parts: the result of `precision()`.
 _DATE_DIGITS = (0, 4, 6, 8, 10, 12, 14)
 _TIME_DIGITS = (0, 2, 4, 6)
 _MILLISECONDS = 3
 _DEFAULT_PARTS = (1, 1, 1, 0, 0, Decimal(0))
-#: The widest offsets that FHIR knows: what a value without a zone may mean.
+#: The greatest offsets from UTC in FHIR, in minutes: the possible zones of a value without one.
 EAST, WEST = 14 * 60, -12 * 60
 _WIDEST = 60 * EAST
 
-#: Calendar durations and the UCUM codes that mean the same, in seconds or in months.
+#: Calendar durations and the equal UCUM codes, in seconds or in months.
 SECONDS: dict[str, int | Decimal] = {
     "week": 604800,
     "wk": 604800,
@@ -56,7 +56,7 @@ class Temporal:
     zone: int | None = None
 
     def __str__(self) -> str:
-        """As FHIR and FHIRPath write it."""
+        """Return the value as FHIR and FHIRPath write it."""
         texts = [
             f"{part:0{4 if not n and self.kind != 'Time' else 2}d}" if isinstance(part, int) else _format_second(part)
             for n, part in enumerate(self.parts)
@@ -81,15 +81,18 @@ def _format_second(part: Decimal) -> str:
 
 
 def format_zone(minutes: int) -> str:
-    """An offset from UTC as it is written."""
+    """Return an offset from UTC, in minutes, as it is written: `Z`, `+01:00`."""
     if minutes == 0:
         return "Z"
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def parse(text: str, kind: Kind | None = None) -> Temporal | None:
-    """Read a date, date and time, or (`kind` Time) time of day; None for anything else, or for a day that does not
-    exist. Without `kind` a text with a `T` is a DateTime and one without a Date."""
+    """Parse a date, date and time, or (`kind` Time) time of day; None for anything else, or for a day that does not
+    exist.
+
+    Without `kind` a text with a `T` is a DateTime, any other a Date.
+    """
     if kind == "Time":
         match = _TIME_OF_DAY.fullmatch(text)
         return _valid("Time", _parse_numbers(match.groups()), None) if match else None
@@ -122,7 +125,7 @@ def _valid(kind: Kind, parts: tuple[int | Decimal, ...], zone: int | None) -> Te
 
 
 def compare(left: Temporal, right: Temporal) -> int | None:
-    """-1, 0 or 1; None where the precision or the zone of one leaves it open."""
+    """Return -1, 0 or 1; None where the precision or the zone of one does not decide it."""
     if left.kind == "Time" or right.kind == "Time":
         return _compare_parts(left.parts, right.parts)
     if left.zone is None and right.zone is None:
@@ -133,7 +136,7 @@ def compare(left: Temporal, right: Temporal) -> int | None:
 
 
 def equality_key(value: Temporal) -> tuple[object, ...]:
-    """Equal for values that `compare` finds equal."""
+    """Return a key that is the same for values that `compare` finds equal."""
     return (value.kind == "Time", value.zone is None, _parts_in_utc(value))
 
 
@@ -145,13 +148,13 @@ def _compare_parts(left: tuple[int | Decimal, ...], right: tuple[int | Decimal, 
 
 
 def _parts_in_utc(value: Temporal) -> tuple[int | Decimal, ...]:
-    """The parts in UTC, as many as there were; one without a time of day is left as it is."""
+    """Return the parts in UTC, as many as the value has; those of a value without a time of day as they are."""
     if not value.zone or len(value.parts) < 4:
         return value.parts
     year, month, day, hour, minute, second = (*value.parts, *_DEFAULT_PARTS[len(value.parts) :])
     at = _shift(datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC), -60 * value.zone)
     moved = (at.year, at.month, at.day, at.hour, at.minute, second) if at else value.parts
-    # An offset with minutes says something of the minutes, known or not.
+    # An offset may have minutes, though the minutes of the value are not known.
     return moved[: len(value.parts)]
 
 
@@ -163,13 +166,13 @@ def _shift(at: datetime, seconds: int) -> datetime | None:
 
 
 def _compare_across_zones(left: Temporal, right: Temporal) -> int | None:
-    """One has a zone and the other has none: decided only where every zone says the same."""
+    """Compare values of which one has no zone: decided only where the result is the same in every zone."""
     (low, high), (other_low, other_high) = _possible_seconds(left), _possible_seconds(right)
     return -1 if high < other_low else 1 if low > other_high else None
 
 
 def _possible_seconds(value: Temporal) -> tuple[Decimal, Decimal]:
-    """The first and last second, in UTC, that the value can mean."""
+    """Return the first and the last second, in UTC, that the value can mean."""
     low, high = _seconds_since_year_1(low_parts(value.parts)), _seconds_since_year_1(high_parts(value.parts))
     if value.zone is None:
         return low - _WIDEST, high + _WIDEST
@@ -183,12 +186,12 @@ def _seconds_since_year_1(parts: tuple[int | Decimal, ...]) -> Decimal:
 
 
 def low_parts(parts: tuple[int | Decimal, ...]) -> tuple[int | Decimal, ...]:
-    """All six parts of the first moment that the parts of a date can mean."""
+    """Return all six parts of the first moment that the parts of a date can mean."""
     return (*parts, *_DEFAULT_PARTS[len(parts) :])
 
 
 def high_parts(parts: tuple[int | Decimal, ...]) -> tuple[int | Decimal, ...]:
-    """All six parts of the last moment, to the millisecond, that the parts of a date can mean."""
+    """Return all six parts of the last moment, to the millisecond, that the parts of a date can mean."""
     year, month = int(parts[0]), int(parts[1]) if len(parts) > 1 else 12
     last = (12, calendar.monthrange(year, month)[1], 23, 59)
     if len(parts) < 6:
@@ -205,8 +208,11 @@ def _fill_fraction(second: Decimal, digit: str) -> Decimal:
 
 
 def boundary(value: Temporal, digits: int | None, *, high: bool) -> Temporal | None:
-    """The first or last value of the given number of digits (default: the most of its kind) that the value can
-    mean. One without a zone is taken to be where the day begins first or ends last."""
+    """Return the first or the last value, of the given number of digits, that the value can mean.
+
+    The default of `digits` is the greatest number of its kind; None for a number that its kind does not have. The zone
+    of a value without one is where the day begins first or ends last.
+    """
     most = 9 if value.kind == "Time" else 8 if value.kind == "Date" else 17
     digits = most if digits is None else digits
     levels = _TIME_DIGITS if value.kind == "Time" else _DATE_DIGITS
@@ -226,9 +232,9 @@ def boundary(value: Temporal, digits: int | None, *, high: bool) -> Temporal | N
 
 
 def add(value: Temporal, amount: Decimal, unit: str) -> Temporal | None:
-    """The value moved by a duration, in its own precision; None where it leaves the calendar.
+    """Return the value plus a duration, in its own precision; None where it leaves the calendar.
 
-    Raises `ValueError` for a unit that is no calendar duration. A fraction counts only in seconds and below.
+    A fraction counts only in seconds and below. Raises: `ValueError` for a unit that is not a calendar duration.
     """
     unit = unit.removesuffix("s") if unit.removesuffix("s") in (*SECONDS, *MONTHS) and len(unit) > 2 else unit
     if unit in MONTHS and value.kind != "Time":
@@ -279,7 +285,7 @@ def _add_to_time(value: Temporal, seconds: Decimal) -> Temporal:
 
 
 def from_datetime(at: datetime, kind: Kind) -> Temporal:
-    """The date, date and time, or time of day of an aware `datetime`, to the millisecond."""
+    """Return the date, date and time, or time of day of an aware `datetime`, to the millisecond."""
     second = Decimal(at.second) + Decimal(at.microsecond // 1000) / 1000
     second = second.quantize(Decimal("0.001"))
     day, time = (at.year, at.month, at.day), (at.hour, at.minute, second)
@@ -290,5 +296,5 @@ def from_datetime(at: datetime, kind: Kind) -> Temporal:
 
 
 def local_now() -> datetime:
-    """Now, in the zone of this machine."""
+    """Return the current time in the zone of this machine."""
     return datetime.now(UTC).astimezone()

@@ -1,7 +1,7 @@
-"""UCUM codes (The Unified Code for Units of Measure, case sensitive): what they measure, and how much of it.
+"""UCUM codes (The Unified Code for Units of Measure, case sensitive): their dimensions and factors.
 
-Covers the grammar and the units that clinical data use. Units with a zero of their own (Cel, [degF], pH) measure
-something else than the others here, so they are compared among themselves only.
+Covers the grammar and the units of clinical data. Units with a zero of their own (Cel, [degF], pH) have a dimension of
+their own, so they are comparable among themselves only.
 """
 
 import functools
@@ -14,7 +14,7 @@ _PREFIXES = {
     "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15, "a": -18, "z": -21, "y": -24,
 }  # fmt: skip
 
-#: Units that take a prefix: how many of which other units they are; None for those that stand for themselves.
+#: Units that take a prefix, as a number of other units; None for base units.
 _METRIC: dict[str, tuple[str, str] | None] = {
     "m": None, "s": None, "g": None, "rad": None, "K": None, "C": None, "cd": None, "mol": ("6.02214076", "10*23"),
     "Cel": None, "[pH]": None, "[iU]": None, "[IU]": ("1", "[iU]"), "B": None, "bit": None, "By": ("8", "bit"),
@@ -30,7 +30,7 @@ _METRIC: dict[str, tuple[str, str] | None] = {
     "M[iU]": ("1000000", "[iU]"),
 }  # fmt: skip
 
-#: Units that take none.
+#: Units that take no prefix.
 _PLAIN: dict[str, tuple[str, str] | None] = {
     "%": ("1", "10*-2"), "[ppth]": ("1", "10*-3"), "[ppm]": ("1", "10*-6"), "[ppb]": ("1", "10*-9"),
     "min": ("60", "s"), "h": ("60", "min"), "d": ("24", "h"), "wk": ("7", "d"), "a": ("365.25", "d"),
@@ -62,7 +62,7 @@ Dimensions = tuple[tuple[str, int], ...]
 
 
 class Measure(NamedTuple):
-    """`factor` times the base units to their powers, in the order of their names."""
+    """`factor` times the base units with their powers, in the order of their names."""
 
     factor: Fraction
     dimensions: Dimensions
@@ -74,7 +74,7 @@ class _UnknownUnit(Exception):
 
 @functools.lru_cache(4096)
 def measure_ucum(unit: str) -> Measure | None:
-    """What a UCUM code measures; None for what is not one, or not known here."""
+    """Return what a UCUM code measures; None for a text that is not one, or for an unknown unit."""
     if not unit or len(unit) > _MAX_LENGTH:
         return None
     try:

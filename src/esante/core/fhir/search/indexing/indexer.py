@@ -76,26 +76,28 @@ class _IndexFunctionWriter:
     def _write_plan(self, plan: KeyPlan, this: TypedVariable, out: str, indent: int) -> None:
         for path in plan.paths:
             if _can_generate(path, this.type):
-                self._writer.write_loops(path, this, indent, lambda place, at: self._write_value(plan, place, out, at))
+                self._writer.write_loops(
+                    path, this, indent, lambda variable, at: self._write_value(plan, variable, out, at)
+                )
             else:
                 slow = self._module.name("slow", _closure_extractor(plan, path, this.type))
-                self._module.emit(indent, f"{slow}({out}, {this.variable}, d)")
+                self._module.emit(indent, f"{slow}({out}, {this.name}, d)")
 
-    def _write_value(self, plan: KeyPlan, place: TypedVariable, out: str, indent: int) -> None:
-        extract = find_extractor(plan.kind, place.type)
+    def _write_value(self, plan: KeyPlan, variable: TypedVariable, out: str, indent: int) -> None:
+        extract = find_extractor(plan.kind, variable.type)
         if extract is None:
             self._module.emit(indent, "pass")
         else:
             name = f"x_{extract.__name__}"
-            self._module.space[name] = extract
-            self._module.emit(indent, f"{name}({out}, {plan.name!r}, {place.variable})")
+            self._module.namespace[name] = extract
+            self._module.emit(indent, f"{name}({out}, {plan.name!r}, {variable.name})")
 
     def _write_nested(self, nested: NestedKeyPlan) -> None:
-        def each(place: TypedVariable, at: int) -> None:
+        def each(variable: TypedVariable, at: int) -> None:
             sub = self._module.name("sub")
             self._module.emit(at, f"{sub} = {{}}")
             for plan in nested.components:
-                self._write_plan(plan, place, sub, at)
+                self._write_plan(plan, variable, sub, at)
             self._module.emit(at, f"out.setdefault({nested.name!r}, []).append({sub})")
 
         self._writer.write_loops(nested.path, TypedVariable("d", self._type), 1, each)

@@ -30,9 +30,8 @@ async def fetch_everything(
     if since is not None:
         tests.append(f"r.since > {statement.add_argument(since, 'timestamptz')}")
     if after is not None:
-        tests.append(
-            f"(r.type, r.id) > ({statement.add_argument(after[0], 'text')}, {statement.add_argument(after[1], 'uuid')})"
-        )
+        type_, id_ = statement.add_argument(after[0], "text"), statement.add_argument(after[1], "uuid")
+        tests.append(f"(r.type, r.id) > ({type_}, {id_})")
     if start or end:
         tests += [_care_date_condition(statement, type_, start, end) for type_ in types]
     rows = f"{statement.select_shown(types, '', ' AND '.join(tests))} ORDER BY type, id LIMIT {limit}"
