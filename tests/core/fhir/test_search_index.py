@@ -46,7 +46,7 @@ def test_parameters_that_look_at_the_same_elements_share_them():
     known = parameters_of("Observation")
     assert {key.name for key in known["combo-code"].keys} == {"code", "component.code"}
     assert [key.name for key in known["patient"].keys] == ["subject"]
-    assert known["patient"].keys[0].only == "Patient"
+    assert known["patient"].keys[0].target_type == "Patient"
 
 
 def test_real_resources_are_indexed_as_their_paths_say(shared_data):

@@ -8,7 +8,7 @@ Expressions:
 - `Quantity`, `Temporal`: results that are calculated. `Node`, `root_node`: elements with their types.
 - `iterate_spec_expressions()`: every expression of R4's definitions.
 
-Syntax trees: `parse_path`, `unparse_path`, `SyntaxTree` with its node classes, `compile_tree`.
+Syntax trees: `parse_path`, `unparse_path`, `split_union`, `compile_tree`; `SyntaxTree` with its node classes.
 
 Generated code: `PathWriter` writes paths and conditions into a `SourceModule`; `generate_path` does so for one path.
 
@@ -36,6 +36,7 @@ from esante.core.fhir.fhirpath.model import (
     Subscript,
     SyntaxTree,
     TypeTest,
+    split_union,
 )
 from esante.core.fhir.fhirpath.narrative import has_content, has_only_basic_html
 from esante.core.fhir.fhirpath.parser import parse_path, unparse_path
@@ -84,5 +85,6 @@ __all__ = [
     "reference_type",
     "resource_types",
     "root_node",
+    "split_union",
     "unparse_path",
 ]

@@ -110,3 +110,10 @@ class TypeTest:
 
 
 SyntaxTree = Literal | Name | Special | Variable | Call | Step | Subscript | Sign | Infix | TypeTest
+
+
+def split_union(tree: SyntaxTree) -> list[SyntaxTree]:
+    """Return the operands of `a | b | c`; a tree that is not a union as it is."""
+    if isinstance(tree, Infix) and tree.operator == "|":
+        return [*split_union(tree.left), *split_union(tree.right)]
+    return [tree]

@@ -1,4 +1,4 @@
-"""What a search asks for, who may see what of it, and what it finds."""
+"""Search queries, their scope, and their results."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,27 +14,30 @@ DEFAULT_COUNT, MAX_COUNT = 50, 200
 Total = Literal["none", "estimate", "accurate"]
 Summary = Literal["true", "text", "data", "count", "false"]
 
-#: Finds what lies outside of persons' records, such as practitioners: given a resource type and the name and value of
-#: one parameter, the references ("Practitioner/…") of all that match. Raises `web.Problem` like any search.
 ExternalSearch = Callable[[str, str, str], Awaitable[list[str]]]
+"""Searches resources outside of persons' records, such as practitioners.
+
+Takes a resource type and the name and value of one parameter; returns the references ("Practitioner/…") of all
+matches. Raises: `Problem` like any search.
+"""
 
 
 class TokenValue(NamedTuple):
-    """A code of a system: None for any system, "" for none; None for any code of the system."""
+    """A code of a system. `system` None: any system, "": none; `code` None: any code of the system."""
 
     system: str | None
     code: str | None
 
 
 class StringValue(NamedTuple):
-    """A text, as it was given and as strings are compared."""
+    """A text, as it was given and as it is normalized for comparison."""
 
     given: str
     normal: str
 
 
 class DateValue(NamedTuple):
-    """A date: microseconds since 1970 that it covers, the last excluded."""
+    """A date: the microseconds since 1970 that it covers, from `low` to `high` (exclusive)."""
 
     prefix: str
     low: int
@@ -42,9 +45,9 @@ class DateValue(NamedTuple):
 
 
 class NumberValue(NamedTuple):
-    """A number with the range that its digits leave open, the end excluded; with a unit, that of a quantity.
+    """A number with the range that its precision implies, `high` exclusive; with a unit it is a quantity.
 
-    `system` None: of any system; `unit` None: of any unit.
+    `system` None: any system; `unit` None: any unit.
     """
 
     prefix: str
@@ -56,13 +59,13 @@ class NumberValue(NamedTuple):
 
 
 class ReferenceValue(NamedTuple):
-    """A reference or uri: all the ways in which it may be written."""
+    """A reference or a uri, in all its notations."""
 
     texts: tuple[str, ...]
 
 
 class CompositeValue(NamedTuple):
-    """The values of a composite parameter."""
+    """The values of the components of a composite parameter."""
 
     values: tuple["Value", ...]
 
@@ -72,7 +75,7 @@ Value = TokenValue | StringValue | DateValue | NumberValue | ReferenceValue | Co
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A parameter that must have any of the values; by a modifier other than "" they are compared in another way."""
+    """A parameter must have any of the values; the modifier ("" for none) says how they are compared."""
 
     parameter: Parameter
     modifier: str
@@ -81,7 +84,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A parameter that must have no value, or one."""
+    """A parameter must have no value, or must have one (`:missing`)."""
 
     parameter: Parameter
     missing: bool
@@ -89,8 +92,11 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A reference parameter that must point to what matches: a condition for each possible type, and the types that
-    are looked for outside of the record too, by the rest of the parameter's name."""
+    """A reference parameter must be to a resource that matches.
+
+    `targets` has a condition for each possible type. Resources of the `external_types` are also searched outside of
+    the record, by the rest of the parameter's name and by its value.
+    """
 
     parameter: Parameter
     targets: Mapping[str, "Condition"]
@@ -101,7 +107,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """Something of another type must match, and point here by a reference parameter (`_has`)."""
+    """A resource of another type must match, and refer to this one by a reference parameter (`_has`)."""
 
     type: str
     parameter: Parameter
@@ -121,27 +127,43 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """`_include` and `_revinclude`: what a parameter of the resources of a type points to (no type, no parameter: all
-    that anything points to), or what points to them by it; only of a target type where that is given."""
+    """`_include`: the targets of a reference parameter of a type (no type, no parameter: of all of them).
+
+    `target` limits the type of the targets.
+    """
 
     type: str | None
     parameter: Parameter | None
     target: str | None
-    reverse: bool
+    iterate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevInclude:
+    """`_revinclude`: the resources of a type that refer to a match by a reference parameter.
+
+    `target` limits the type of the matches.
+    """
+
+    type: str
+    parameter: Parameter
+    target: str | None
     iterate: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search of one resource type, understood. `pairs` are the parameters that were, `ignored` the names of those
-    that were not."""
+    """A parsed search of one resource type.
+
+    `pairs` are the parameters that were understood, `ignored` the names of those that were not.
+    """
 
     type: str
     conditions: tuple[Condition, ...] = ()
     sort: tuple[Sort, ...] = ()
     count: int = DEFAULT_COUNT
     total: Total = "accurate"
-    includes: tuple[Include, ...] = ()
+    includes: tuple[Include | RevInclude, ...] = ()
     summary: Summary = "false"
     elements: tuple[str, ...] = ()
     cursor: str | None = None
@@ -151,10 +173,10 @@ class SearchQuery:
 
 @dataclass(frozen=True, slots=True)
 class SearchScope:
-    """What a search may see: resources of one person at a moment, from some sources, of some types.
+    """The resources that a search may read: those of one person at a moment, from some sources, of some types.
 
     `sources` None: all. `types` None: every type; else each readable type with queries one of which its resources
-    must match (granular SMART scopes), none for all of the type.
+    must match (granular SMART scopes), no query for all of the type.
     """
 
     person_id: UUID
@@ -181,10 +203,10 @@ class ResourceRow:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """A page of a search: matches in order, and what was included.
+    """A page of a search: matches in order, and included resources.
 
-    `total` counts all matches, None where that was not asked for; `next` is the cursor of the next page. `outside` are
-    the references to be included that lead out of the record; `cut` tells that not all could be included.
+    `total` counts all matches, None where it was not requested. `external_references` are to be included and lead out
+    of the record. `truncated` says that not all resources could be included.
     """
 
     matches: tuple[ResourceRow, ...]

@@ -1,8 +1,7 @@
 """The search parameters of each resource type, from the definitions, and the keys that they share in the index.
 
-Many parameters look at the same elements: `combo-code` of an Observation at those of `code` and those of
-`component-code`. So not each parameter has a key of its own in the index, but each set of paths that the same
-parameters look at.
+Many parameters use the same elements: `combo-code` of an Observation those of `code` and those of `component-code`.
+Therefore a key of the index belongs not to a parameter, but to a set of paths that the same parameters use.
 """
 
 import functools
@@ -22,38 +21,41 @@ from esante.core.fhir.fhirpath import (
     is_domain_resource,
     parse_path,
     resource_types,
+    split_union,
     unparse_path,
 )
 from esante.core.fhir.search.indexing.path_types import PathTarget, path_targets
 
-#: Not in the index: columns of the table.
+#: Parameters that are columns of the table, not keys of the index.
 COLUMNS = frozenset({"_id", "_lastUpdated"})
-#: What a search says besides parameters of the definitions, and cannot be asked for here.
+#: Parameters of the specification that are refused.
 UNSUPPORTED = frozenset({"_text", "_content", "_query", "_filter", "_list", "near"})
 
-
-#: R4 names the definitions of its two parts the wrong way round; R5 mended it.
+#: R4 gives the definitions of its two components in the wrong order; R5 corrects it.
 _SWAPPED_COMPONENTS = "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship"
-#: Types of which one says several values.
+#: Types of which one element has several values.
 _MULTI_VALUED_TYPES = frozenset({"HumanName", "Address"})
 
 
 class IndexKey(NamedTuple):
     """A key of the index as a parameter uses it.
 
-    `only`: of its references those to that type. `many`: whether a resource may have several values there. `codes`:
-    the code systems, with their codes in small letters, that codes without a system of their own are from.
+    `target_type` limits its references to those to that type. `many` says whether a resource may have several values
+    under it. `codes` are the code systems, with their codes in lower case, of codes without a system of their own.
     """
 
     name: str
-    only: str | None = None
+    target_type: str | None = None
     many: bool = True
     codes: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 class Component(NamedTuple):
-    """One part of a composite parameter: its type, its keys, in the index or in an entry of the nested key, and the
-    types that a reference may point to."""
+    """A component of a composite parameter.
+
+    `kind` is its parameter type; its `keys` are in the index or in the entries of the nested key; `target` are the
+    types that a reference may be to.
+    """
 
     kind: str
     keys: tuple[IndexKey, ...]
@@ -61,16 +63,18 @@ class Component(NamedTuple):
 
 
 class Alternative(NamedTuple):
-    """Where the parts of a composite parameter are found together: in the entries of a key of the index, or, where
-    that is None, in the resource itself."""
+    """A place where the components of a composite parameter occur together: the entries of the key `nested` of the
+    index, or the resource itself (None)."""
 
     nested: str | None
     components: tuple[Component, ...]
 
 
 class Parameter(NamedTuple):
-    """A search parameter of one resource type: what it is called and where its values are. `holds` are the FHIR types
-    of the elements it looks at, `target` the types that a reference may point to."""
+    """A search parameter of one resource type, with the keys of its values in the index.
+
+    `element_types` are the FHIR types of its elements, `target` the types that a reference may be to.
+    """
 
     code: str
     type: str
@@ -82,31 +86,31 @@ class Parameter(NamedTuple):
 
     @classmethod
     def of_component(cls, component: Component) -> "Parameter":
-        """A part of a composite parameter by itself."""
+        """Return a component of a composite parameter as a parameter."""
         return cls("", component.kind, "", component.keys, target=component.target)
 
 
 class KeyPlan(NamedTuple):
-    """What is to be put under a key of the index: a kind of value, found by paths, and where these lead."""
+    """The content of a key of the index: the kind of its values, the paths to them, and the targets of the paths."""
 
     name: str
     kind: str
     paths: tuple[SyntaxTree, ...]
-    spots: tuple[PathTarget, ...]
+    targets: tuple[PathTarget, ...]
 
-    def key(self, only: str | None = None) -> IndexKey:
-        """The key as a parameter uses it."""
-        systems = {spot.codes for spot in self.spots if spot.codes and spot.type == "code"}
+    def key(self, target_type: str | None = None) -> IndexKey:
+        """Return the key as a parameter uses it, with its references limited to one type if that is given."""
+        systems = {target.codes for target in self.targets if target.codes and target.type == "code"}
         codes: dict[str, frozenset[str]] = {}
         for url in systems:
             for system, listed in load().codes.get(url, {}).items():
                 codes[system] = codes.get(system, frozenset()) | {code.lower() for code in listed}
-        many = len(self.paths) > 1 or any(spot.many or spot.type in _MULTI_VALUED_TYPES for spot in self.spots)
-        return IndexKey(self.name, only, many, MappingProxyType(codes))
+        many = len(self.paths) > 1 or any(target.many or target.type in _MULTI_VALUED_TYPES for target in self.targets)
+        return IndexKey(self.name, target_type, many, MappingProxyType(codes))
 
 
 class NestedKeyPlan(NamedTuple):
-    """What is to be put under the key of a composite: for each element that the path finds, its components."""
+    """The content of the key of a composite parameter: the components of each element that the path finds."""
 
     name: str
     path: SyntaxTree
@@ -114,7 +118,7 @@ class NestedKeyPlan(NamedTuple):
 
 
 class TypeParameters(NamedTuple):
-    """All there is to know to index and to search resources of a type."""
+    """The parameters of a resource type by code, and the keys of the index that hold their values."""
 
     parameters: Mapping[str, Parameter]
     plans: tuple[KeyPlan, ...]
@@ -123,14 +127,14 @@ class TypeParameters(NamedTuple):
 
 @functools.cache
 def type_parameters(type_: str) -> TypeParameters:
-    """The parameters of a resource type, and what is to be indexed for them. Raises KeyError for no type of R4."""
+    """Return the parameters of a resource type and the keys of their index. Raises: `KeyError` for no type of R4."""
     if type_ not in resource_types():
         raise KeyError(type_)
     return _Planner(type_).plan()
 
 
 def parameters_of(type_: str) -> Mapping[str, Parameter]:
-    """The search parameters of a resource type by code. Raises KeyError for no type of R4."""
+    """Return the search parameters of a resource type by code. Raises: `KeyError` for no type of R4."""
     return type_parameters(type_).parameters
 
 
@@ -145,7 +149,7 @@ def _definitions_by_url() -> Mapping[str, SearchParameter]:
 
 
 def _component_definitions(composite: SearchParameter) -> list[tuple[SearchParameter, str]]:
-    """The definitions of the parts of a composite parameter with their expressions."""
+    """Return the definitions of the components of a composite parameter with their expressions."""
     urls, expressions = zip(*composite.components, strict=True)
     if composite.url == _SWAPPED_COMPONENTS:
         urls = urls[::-1]
@@ -153,15 +157,15 @@ def _component_definitions(composite: SearchParameter) -> list[tuple[SearchParam
 
 
 class _PathUse(NamedTuple):
-    """A path as a parameter looks at it: a part of the expression without the name of the type."""
+    """A path that a parameter uses: an operand of its expression without the name of the type."""
 
     kind: str
     text: str
-    only: str | None
+    target_type: str | None
 
 
 class _Planner:
-    """Finds which parameters look at the same paths."""
+    """Assigns the paths of all parameters of a type to keys of the index."""
 
     def __init__(self, type_: str) -> None:
         self._type = type_
@@ -175,39 +179,40 @@ class _Planner:
         composites = [each for each in found if each.type == "composite"]
         for each in plain:
             self._uses[each.code] = () if each.code in COLUMNS else self._path_uses(each.type, each.expression or "")
-        together = {each.code: list(self._find_alternatives(each)) for each in composites}
+        found_alternatives = {each.code: list(self._find_alternatives(each)) for each in composites}
         plans = self._group_paths()
         parameters = {each.code: self._make_parameter(each, plans) for each in plain}
         for each in composites:
             targets = [definition.target for definition, _ in _component_definitions(each)]
             alternatives = tuple(
-                self._make_alternative(users, nested, targets, plans) for users, nested in together[each.code]
+                self._make_alternative(users, nested, targets, plans)
+                for users, nested in found_alternatives[each.code]
             )
             parameters[each.code] = Parameter(each.code, each.type, each.url, (), alternatives=alternatives)
         return TypeParameters(parameters, tuple(dict.fromkeys(plans.values())), tuple(self._nested.values()))
 
     def _make_parameter(self, found: SearchParameter, plans: "_Plans") -> Parameter:
         used = [plans[use.kind, use.text] for use in self._uses[found.code]]
-        holds = frozenset(spot.type for plan in used for spot in plan.spots)
-        return Parameter(found.code, found.type, found.url, self._keys_of(found.code, plans), holds, found.target)
+        types = frozenset(target.type for plan in used for target in plan.targets)
+        return Parameter(found.code, found.type, found.url, self._keys_of(found.code, plans), types, found.target)
 
     def _path_uses(self, kind: str, expression: str) -> tuple[_PathUse, ...]:
         uses = []
-        for part in _split_union(parse_path(expression)):
+        for part in split_union(parse_path(expression)):
             if _leading_type(part) in (self._type, "Resource", "DomainResource", None):
                 inner = _without_leading_type(part, self._type)
-                path, only = _without_type_filter(inner) if kind == "reference" else (inner, None)
+                path, target_type = _without_type_filter(inner) if kind == "reference" else (inner, None)
                 text = unparse_path(path)
                 self._trees[text] = path
-                uses.append(_PathUse(kind, text, only))
+                uses.append(_PathUse(kind, text, target_type))
         return tuple(uses)
 
     def _group_paths(self) -> "_Plans":
-        """What is put under which key for each path: one key for those that the same parameters look at."""
+        """Return the plan of the key for each path: one key for the paths that the same parameters use."""
         users: dict[tuple[str, str], set[tuple[str, str | None]]] = {}
         for code, uses in self._uses.items():
             for use in uses:
-                users.setdefault((use.kind, use.text), set()).add((code, use.only))
+                users.setdefault((use.kind, use.text), set()).add((code, use.target_type))
         groups: dict[tuple[str, frozenset[tuple[str, str | None]]], list[str]] = {}
         for (kind, text), by in users.items():
             groups.setdefault((kind, frozenset(by)), []).append(text)
@@ -221,12 +226,14 @@ class _Planner:
         return plans
 
     def _keys_of(self, code: str, plans: "_Plans") -> tuple[IndexKey, ...]:
-        found = {(plans[use.kind, use.text].name, use.only): plans[use.kind, use.text] for use in self._uses[code]}
-        return tuple(plan.key(only) for (_, only), plan in found.items())
+        found = {
+            (plans[use.kind, use.text].name, use.target_type): plans[use.kind, use.text] for use in self._uses[code]
+        }
+        return tuple(plan.key(target_type) for (_, target_type), plan in found.items())
 
     def _find_alternatives(self, composite: SearchParameter) -> Iterator[tuple[tuple[str, ...], NestedKeyPlan | None]]:
-        """For each path of a composite: the users of the paths of its components, or the nested key."""
-        for base in _split_union(parse_path(composite.expression or "")):
+        """Yield for each path of a composite the users of its components' paths, or the plan of the nested key."""
+        for base in split_union(parse_path(composite.expression or "")):
             if _leading_type(base) not in (self._type, None):
                 continue
             if isinstance(base, Name):
@@ -245,7 +252,7 @@ class _Planner:
         if at not in self._nested:
             inner = next(iter(path_targets(base, self._type))).type
             plans = tuple(
-                _make_plan(str(n), kind, list(_split_union(parse_path(expression))), inner)
+                _make_plan(str(n), kind, split_union(parse_path(expression)), inner)
                 for n, (kind, expression) in enumerate(components)
             )
             self._nested[at] = NestedKeyPlan(composite.code, base, plans)
@@ -263,24 +270,16 @@ class _Planner:
         return Alternative(nested.name if nested else None, tuple(map(Component, kinds, keys, targets)))
 
 
-#: Plans by the kind and the text of their paths.
 _Plans = dict[tuple[str, str], KeyPlan]
+"""Plans by the kind and the text of their paths."""
 
 
 def _make_plan(name: str, kind: str, paths: list[SyntaxTree], type_: str) -> KeyPlan:
-    return KeyPlan(name, kind, tuple(paths), tuple(spot for path in paths for spot in path_targets(path, type_)))
-
-
-def _split_union(tree: SyntaxTree) -> Iterator[SyntaxTree]:
-    if isinstance(tree, Infix) and tree.operator == "|":
-        yield from _split_union(tree.left)
-        yield from _split_union(tree.right)
-    else:
-        yield tree
+    return KeyPlan(name, kind, tuple(paths), tuple(target for path in paths for target in path_targets(path, type_)))
 
 
 def _leading_type(tree: SyntaxTree) -> str | None:
-    """The type that a path begins with."""
+    """Return the type that a path begins with; None for none."""
     match tree:
         case Name(name):
             return name if name[:1].isupper() else None
@@ -290,7 +289,7 @@ def _leading_type(tree: SyntaxTree) -> str | None:
 
 
 def _without_leading_type(tree: SyntaxTree, type_: str) -> SyntaxTree:
-    """A path without the type that it begins with."""
+    """Return a path without the type that it begins with."""
     match tree:
         case Step(Name(name), right) if name in (type_, "Resource", "DomainResource"):
             return right
@@ -300,7 +299,7 @@ def _without_leading_type(tree: SyntaxTree, type_: str) -> SyntaxTree:
 
 
 def _without_type_filter(tree: SyntaxTree) -> tuple[SyntaxTree, str | None]:
-    """A path to references without a last `where(resolve() is T)`, and that type."""
+    """Return a path to references without a last `where(resolve() is T)`, and that type."""
     match tree:
         case Step(left, Call("where", (TypeTest("is", Call("resolve", ()), name),))):
             return left, name

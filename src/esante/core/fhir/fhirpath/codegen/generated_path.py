@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from esante.core.fhir.fhirpath.codegen.source import SourceModule, TypedVariable
 from esante.core.fhir.fhirpath.codegen.writer import PathWriter
-from esante.core.fhir.fhirpath.model import Infix, SyntaxTree
+from esante.core.fhir.fhirpath.model import SyntaxTree, split_union
 from esante.core.fhir.fhirpath.runtime import Env
 from esante.core.fhir.fhirpath.values.items import Node, distinct
 
@@ -28,7 +28,7 @@ def generate_path(tree: SyntaxTree, type_: str) -> GeneratedPath:
     """
     module = SourceModule()
     writer = PathWriter(module)
-    parts = _split_union(tree)
+    parts = split_union(tree)
     this = TypedVariable("d", type_)
 
     def write(entry: Callable[[TypedVariable], str]) -> Callable[[], None]:
@@ -50,12 +50,6 @@ def generate_path(tree: SyntaxTree, type_: str) -> GeneratedPath:
     return GeneratedPath(
         _distinct_values(space[values], space[typed]), _distinct_typed(space[typed]), module.needs_env
     )
-
-
-def _split_union(tree: SyntaxTree) -> list[SyntaxTree]:
-    if isinstance(tree, Infix) and tree.operator == "|":
-        return [*_split_union(tree.left), *_split_union(tree.right)]
-    return [tree]
 
 
 def _typed_entry(variable: TypedVariable) -> str:

@@ -1,7 +1,6 @@
-"""FHIR dates and times as the moments they cover: half-open ranges in microseconds since 1970, UTC (search.html,
-"date").
+"""FHIR dates and times as half-open ranges of microseconds since 1970, UTC (search.html, "date").
 
-Where no zone is given it is UTC, as in every other search of the platform.
+A date without a zone is in UTC, as in every other search of the platform.
 """
 
 import calendar
@@ -13,10 +12,10 @@ from typing import Any
 
 Range = tuple[int, int]
 
-#: Beyond every date, for periods that have no beginning or no end.
+#: Beyond every date, for periods without a beginning or an end.
 UNBOUNDED: Range = (-(10**17), 10**18)
 _SECOND, _MINUTE, _DAY = 1_000_000, 60_000_000, 86_400_000_000
-#: The lengths of `2026-03-01T10:00:00Z` and of the same with an offset: by far the most, and read in a quicker way.
+#: The lengths of `2026-03-01T10:00:00Z` and of the same with an offset: the most frequent ones, parsed by `datetime`.
 _TO_THE_SECOND = (20, 25)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -28,13 +27,13 @@ _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
 
 def to_microseconds(at: datetime) -> int:
-    """Of an aware moment."""
+    """Return the microseconds since 1970 of an aware moment."""
     since = at - _EPOCH
     return (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds
 
 
 def from_microseconds(at: int) -> datetime:
-    """The moment of microseconds since 1970; the first or the last of the calendar for what lies beyond it."""
+    """Return the moment, UTC, of microseconds since 1970; beyond the calendar its first or its last moment."""
     try:
         return _EPOCH + timedelta(microseconds=at)
     except OverflowError:
@@ -42,20 +41,20 @@ def from_microseconds(at: int) -> datetime:
 
 
 def covered_range(text: str) -> Range | None:
-    """The moments that a date, dateTime or instant covers, as precise as it is; None for anything else."""
+    """Return the range that a date, dateTime or instant covers with its precision; None for anything else."""
     if len(text) <= 10:
         return _date_range(text)
     if len(text) in _TO_THE_SECOND and text[10] == "T" and text[4] == "-":
-        with contextlib.suppress(ValueError):  # a leap second, which the slower way knows
+        with contextlib.suppress(ValueError):  # a leap second, which `_datetime_range` accepts
             low = int(datetime.fromisoformat(text).timestamp()) * _SECOND
             return low, low + _SECOND
     return _datetime_range(text)
 
 
 def parse_search_date(text: str) -> tuple[str, Range] | None:
-    """The prefix (`eq` where none is given) and the moments of a date in a search; None for anything else.
+    """Return the prefix (`eq` where none is given) and the range of a date in a search; None for anything else.
 
-    A blank stands for the plus of an offset that was not escaped in the address.
+    A blank counts as the plus of an offset, which was not escaped in the address.
     """
     match = _PREFIXED_DATE.fullmatch(text.replace(" ", "+"))
     if match is None:
@@ -114,13 +113,13 @@ def _date_range(text: str) -> Range | None:
 
 
 def approximate_range(found: Range, now: int) -> Range:
-    """What `ap` takes for the same: on both sides a tenth more of the time between then and now (search.html)."""
+    """Return the range of `ap`: a tenth of the time between the date and now is added on both sides (search.html)."""
     margin = abs(now - found[0]) // 10
     return found[0] - margin, found[1] + margin
 
 
 def period_range(period: Any) -> Range | None:
-    """What a Period covers: open where an end is missing; None where both are."""
+    """Return the range of a Period: unbounded where an end is missing; None where both are."""
     start, end = period.get("start"), period.get("end")
     first = covered_range(start) if start else None
     last = covered_range(end) if end else None
@@ -130,7 +129,7 @@ def period_range(period: Any) -> Range | None:
 
 
 def timing_range(timing: Any) -> Range | None:
-    """The outer limits of a Timing; what it says within them is not regarded (search.html, "date")."""
+    """Return the outer limits of a Timing; its details within them are ignored (search.html, "date")."""
     ranges = [found for event in timing.get("event") or () if event and (found := covered_range(event))]
     bounds = (timing.get("repeat") or {}).get("boundsPeriod")
     if bounds and (found := period_range(bounds)):

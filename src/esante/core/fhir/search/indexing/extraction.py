@@ -1,13 +1,13 @@
-"""From elements of a resource to the values that searches compare (search.html, sections on each type).
+"""Extraction of the values that searches compare from elements of a resource (search.html, sections on each type).
 
-Each function adds to `out[key]` what one element says. The key is there as soon as the resource has the element,
-were it without a value that can be searched, so that `:missing` can tell. Shapes, chosen for what SQL asks of them:
+Each function adds the values of one element to `out[key]`. The key is present as soon as the resource has the element,
+even one without a searchable value, for `:missing`. Shapes, chosen for the SQL that compares them:
 
-token       {code: [systems]}; the code in small letters, "" for no system. `key:text` has its texts: [normal, ...],
-            `key:of-type` what `:of-type` compares: ["system|code|value"]
-string      [[normal, exact], ...]
-date        [[low, high], ...] microseconds since 1970, high excluded
-number      [[low, high], ...] the same twice but for a Range
+token       {code: [systems]}; the code in lower case, "" for no system. `key:text` has its texts: [normalized, ...],
+            `key:of-type` the values of `:of-type`: ["system|code|value"]
+string      [[normalized, exact], ...]
+date        [[low, high], ...] microseconds since 1970, high exclusive
+number      [[low, high], ...] equal but for a Range
 quantity    [[low, high, code, system, unit], ...] and, where the unit is one of UCUM: dimension, low and high in its
             base units
 uri         [text, ...]
@@ -24,17 +24,19 @@ from esante.core.fhir.search.indexing.numbers import CURRENCY, LEAST, MOST, Numb
 from esante.core.fhir.search.indexing.text_normalization import normalize
 
 IndexValues = dict[str, Any]
+"""The index of a resource: values by key, in the shapes above."""
 Extractor = Callable[[IndexValues, str, Any], None]
+"""Adds the values of an element to a key."""
 _OPEN_BELOW, _OPEN_ABOVE = ("<", "<="), (">", ">=")
 
 
 def add_code(out: IndexValues, key: str, value: Any) -> None:
-    """A code, id, string or uri as a token: it has no system of its own."""
+    """Add a code, id, string or uri as a token without a system."""
     _add_token(out, key, value, "")
 
 
 def add_boolean(out: IndexValues, key: str, value: Any) -> None:
-    """A boolean as a token."""
+    """Add a boolean as a token."""
     _add_token(out, key, "true" if value else "false", "")
 
 
@@ -61,7 +63,7 @@ def _add_text(out: IndexValues, key: str, value: str) -> None:
 
 
 def add_coding(out: IndexValues, key: str, value: Any) -> None:
-    """A Coding, with its display for `:text`."""
+    """Add a Coding, with its display for `:text`."""
     if "code" in value:
         _add_token(out, key, value["code"], value.get("system", ""))
     elif "system" in value:
@@ -73,7 +75,7 @@ def add_coding(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_codeable_concept(out: IndexValues, key: str, value: Any) -> None:
-    """A CodeableConcept: each coding, and its text for `:text`."""
+    """Add each coding of a CodeableConcept, and its text for `:text`."""
     if key not in out:
         out[key] = {}
     for each in value.get("coding") or ():
@@ -83,7 +85,7 @@ def add_codeable_concept(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_identifier(out: IndexValues, key: str, value: Any) -> None:
-    """An Identifier: system and value; the text of its type for `:text`, the codes of its type for `:of-type`."""
+    """Add an Identifier: system and value; the text of its type for `:text`, the codes of its type for `:of-type`."""
     text = value.get("value")
     system = value.get("system", "")
     if text is not None or system:
@@ -102,7 +104,7 @@ def add_identifier(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_contact_point(out: IndexValues, key: str, value: Any) -> None:
-    """A ContactPoint: its value."""
+    """Add the value of a ContactPoint."""
     if "value" in value:
         _add_token(out, key, value["value"], "")
     else:
@@ -110,7 +112,7 @@ def add_contact_point(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_string(out: IndexValues, key: str, value: Any) -> None:
-    """A text."""
+    """Add a string."""
     entry = [normalize(value), value]
     entries = out.get(key)
     if entries is None:
@@ -120,12 +122,12 @@ def add_string(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_human_name(out: IndexValues, key: str, value: Any) -> None:
-    """Each part of a HumanName, and the whole where it is given."""
+    """Add each part of a HumanName, and its `text`."""
     _add_parts(out, key, value, ("text", "family", "given", "prefix", "suffix"))
 
 
 def add_address(out: IndexValues, key: str, value: Any) -> None:
-    """Each part of an Address, and the whole where it is given."""
+    """Add each part of an Address, and its `text`."""
     _add_parts(out, key, value, ("text", "line", "city", "district", "state", "postalCode", "country"))
 
 
@@ -139,17 +141,17 @@ def _add_parts(out: IndexValues, key: str, value: Any, names: tuple[str, ...]) -
 
 
 def add_date(out: IndexValues, key: str, value: Any) -> None:
-    """A date, dateTime or instant."""
+    """Add the range of a date, dateTime or instant."""
     _add_range(out, key, dates.covered_range(value))
 
 
 def add_period(out: IndexValues, key: str, value: Any) -> None:
-    """A Period."""
+    """Add the range of a Period."""
     _add_range(out, key, dates.period_range(value))
 
 
 def add_timing(out: IndexValues, key: str, value: Any) -> None:
-    """The outer limits of a Timing."""
+    """Add the outer limits of a Timing."""
     _add_range(out, key, dates.timing_range(value))
 
 
@@ -162,20 +164,20 @@ def _add_range(out: IndexValues, key: str, found: tuple[Number, Number] | None) 
 
 
 def add_number(out: IndexValues, key: str, value: Any) -> None:
-    """An integer or a decimal."""
+    """Add an integer or a decimal."""
     found = to_number(value)
     _add_range(out, key, None if found is None else (found, found))
 
 
 def add_number_range(out: IndexValues, key: str, value: Any) -> None:
-    """A Range as numbers, its units not regarded."""
+    """Add a Range as numbers, without its units."""
     low, high = (to_number((value.get(end) or {}).get("value")) for end in ("low", "high"))
     none = low is None and high is None
     _add_range(out, key, None if none else (LEAST if low is None else low, MOST if high is None else high))
 
 
 def add_quantity(out: IndexValues, key: str, value: Any) -> None:
-    """A Quantity; with a comparator it stands for all that it may be."""
+    """Add a Quantity; one with a comparator as the range of its possible values."""
     found = to_number(value.get("value"))
     if found is None:
         out.setdefault(key, [])
@@ -204,14 +206,14 @@ def _to_base_units(value: Number, factor: Decimal) -> Number:
 
 
 def add_money(out: IndexValues, key: str, value: Any) -> None:
-    """A Money: the currency is its unit."""
+    """Add a Money, with the currency as its unit."""
     currency = value.get("currency")
     unit_ = {"code": currency, "system": CURRENCY} if currency else {}
     add_quantity(out, key, {"value": value.get("value"), **unit_})
 
 
 def add_quantity_range(out: IndexValues, key: str, value: Any) -> None:
-    """A Range: all between its ends."""
+    """Add a Range, from its low to its high end."""
     low, high = value.get("low") or {}, value.get("high") or {}
     first, last = to_number(low.get("value")), to_number(high.get("value"))
     if first is None and last is None:
@@ -221,7 +223,7 @@ def add_quantity_range(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_sampled_data(out: IndexValues, key: str, value: Any) -> None:
-    """The bounds of the values in a SampledData."""
+    """Add the least and the greatest value of a SampledData as a range."""
     origin = value.get("origin") or {}
     found = _sampled_bounds(value, to_number(origin.get("value")) or 0)
     if found is None:
@@ -247,7 +249,7 @@ def _parse_decimal(text: str) -> Decimal | None:
 
 
 def add_uri(out: IndexValues, key: str, value: Any) -> None:
-    """An address; a canonical one with a version is found with and without it."""
+    """Add a uri; a canonical one with a version also without it."""
     entries = out.setdefault(key, [])
     for text in (value, value.partition("|")[0]) if "|" in value else (value,):
         if text not in entries:
@@ -255,7 +257,7 @@ def add_uri(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_reference(out: IndexValues, key: str, value: Any) -> None:
-    """A Reference: where it points to, whatever the version, and its identifier for `:identifier`."""
+    """Add the address of a Reference, without version, and its identifier for `:identifier`."""
     entries = out.get(key)
     if entries is None:
         entries = out[key] = []
@@ -269,7 +271,7 @@ def add_reference(out: IndexValues, key: str, value: Any) -> None:
 
 
 def add_resource(out: IndexValues, key: str, value: Any) -> None:
-    """A resource within a Bundle, where a parameter calls that a reference."""
+    """Add a resource within a Bundle, for parameters of type reference."""
     entries = out.setdefault(key, [])
     if "id" in value:
         entries.append(f"{value['resourceType']}/{value['id']}")
@@ -308,5 +310,5 @@ _EXTRACTORS: dict[str, dict[str, Extractor]] = {
 
 @functools.cache
 def find_extractor(kind: str, type_: str) -> Extractor | None:
-    """What adds a value of a FHIR type for a kind of search parameter; None where such a value says nothing."""
+    """Return the extractor of a FHIR type for a kind of search parameter; None where the type has no such values."""
     return _EXTRACTORS[kind].get(type_)

@@ -1,4 +1,4 @@
-"""The search values of a resource: one generated function for each resource type over all paths of its parameters."""
+"""The index of a resource, by one generated function for each resource type over all paths of its parameters."""
 
 import functools
 from collections.abc import Callable
@@ -18,18 +18,18 @@ from esante.core.fhir.fhirpath import (
 from esante.core.fhir.json_codec import encode
 from esante.core.fhir.search.indexing.extraction import IndexValues, find_extractor
 from esante.core.fhir.search.parameters import KeyPlan, NestedKeyPlan, type_parameters
+from esante.core.types import Json
 
-Resource = dict[str, Any]
-IndexFunction = Callable[[Resource], IndexValues]
+IndexFunction = Callable[[Json], IndexValues]
 
-#: What is met in JSON that is not R4's.
+#: Raised for JSON that is not valid R4.
 _NOT_R4 = (AttributeError, TypeError, KeyError, ValueError, ArithmeticError, PathFailed)
 
 
-def index_resource(resource: Resource) -> IndexValues:
-    """The search values of a resource by key (`search.parameters`), in the shapes that `search.extract` tells of.
+def index_resource(resource: Json) -> IndexValues:
+    """Return the search values of a resource by key (`parameters`), in the shapes that `extraction` describes.
 
-    Of what is not R4 in it, that much is left out. Raises KeyError for a resource of no type of R4.
+    Elements that are not valid R4 are left out. Raises: `KeyError` for a resource of no type of R4.
     """
     function = _index_function(resource["resourceType"])
     try:
@@ -38,20 +38,20 @@ def index_resource(resource: Resource) -> IndexValues:
         return index_by_paths(resource)
 
 
-def index_json(resource: Resource) -> str:
-    """`index` as JSON text for the column of the database, which holds no U+0000."""
+def index_json(resource: Json) -> str:
+    """Return `index_resource` as JSON text for the column of the database, which cannot store U+0000."""
     text = encode(index_resource(resource)).decode()
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text
 
 
 @functools.cache
 def _index_function(type_: str) -> IndexFunction:
-    """Raises KeyError for no type of R4."""
+    """Return the generated function of a type. Raises: `KeyError` for no type of R4."""
     return _IndexFunctionWriter(type_).compile_function()
 
 
 class _IndexFunctionWriter:
-    """Writes the function that indexes resources of a type."""
+    """Generates the function that indexes resources of a type."""
 
     def __init__(self, type_: str) -> None:
         self._type = type_
@@ -110,11 +110,11 @@ def _can_generate(path: SyntaxTree, type_: str) -> bool:
         return False
 
 
-def _closure_extractor(plan: KeyPlan, path: SyntaxTree, type_: str) -> Callable[[IndexValues, Any, Resource], None]:
-    """The values of a path that generated code does not know."""
+def _closure_extractor(plan: KeyPlan, path: SyntaxTree, type_: str) -> Callable[[IndexValues, Any, Json], None]:
+    """Return a function that adds the values of a path for which no code can be generated."""
     compiled = compile_path(unparse_path(path), type_)
 
-    def add(out: IndexValues, element: Any, resource: Resource) -> None:
+    def add(out: IndexValues, element: Any, resource: Json) -> None:
         for type_, value in compiled.typed(element, context={"resource": resource}):
             extract = find_extractor(plan.kind, "Resource" if "resourceType" in _names_in(value) else type_)
             if extract is not None:
@@ -127,9 +127,11 @@ def _names_in(value: Any) -> Any:
     return value if isinstance(value, dict) else ()
 
 
-def index_by_paths(resource: Resource) -> IndexValues:
-    """The plain keys of `index` by FHIRPath, one path after the other and slower: what can be indexed of a resource
-    that is not R4's. A key whose elements are wrong is left out."""
+def index_by_paths(resource: Json) -> IndexValues:
+    """Return the index without nested keys, evaluated path by path: slower, for resources that are not valid R4.
+
+    A key whose elements are not valid is left out.
+    """
     out: IndexValues = {}
     type_ = resource["resourceType"]
     for plan in type_parameters(type_).plans:

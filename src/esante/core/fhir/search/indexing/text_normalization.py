@@ -1,15 +1,15 @@
-"""Texts as searches compare them: without case, accents, punctuation and differences of white space (search.html,
+"""Normalization of texts for searches: no case, accents, punctuation, or differences of white space (search.html,
 "string")."""
 
 import functools
 import unicodedata
 
-#: Longer texts are not kept in memory.
+#: Characters; longer texts are not cached.
 _LONGEST_CACHED = 120
 
 
 def normalize(text: str) -> str:
-    """The text in small letters without accents, with single spaces for white space and punctuation."""
+    """Return the text in lower case without accents, with single spaces for white space and punctuation."""
     return _cached_normalized(text) if len(text) <= _LONGEST_CACHED else _compute_normalized(text)
 
 

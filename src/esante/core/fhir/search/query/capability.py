@@ -1,4 +1,4 @@
-"""What a CapabilityStatement says of the search parameters of a type."""
+"""The search parameters of a type in a CapabilityStatement."""
 
 import functools
 import re
@@ -13,7 +13,7 @@ _OF_TYPE = re.compile(r"\* \[(\w+)\]\([^)]*\): ([^\r\n]*)")
 
 
 class SupportedParameter(NamedTuple):
-    """A search parameter that works: its name, type, the address of its definition, and what it means."""
+    """A supported search parameter: its name, type, the address of its definition, and its documentation."""
 
     name: str
     type: str
@@ -22,7 +22,7 @@ class SupportedParameter(NamedTuple):
 
 
 def supported_parameters(type_: str) -> tuple[SupportedParameter, ...]:
-    """The search parameters of a resource type. Raises KeyError for no type of R4."""
+    """Return the search parameters of a resource type. Raises: `KeyError` for no type of R4."""
     return tuple(
         SupportedParameter(p.code, p.type, p.url, _documentation(type_, p)) for p in parameters_of(type_).values()
     )

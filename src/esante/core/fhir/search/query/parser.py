@@ -1,4 +1,4 @@
-"""From the parameters of an address to a search that is understood (search.html)."""
+"""Parsing of the parameters of an address to a search query (search.html)."""
 
 import contextlib
 from collections.abc import Iterable
@@ -21,14 +21,14 @@ from esante.core.fhir.search.query.result_parameters import ResultParameters
 from esante.core.fhir.search.query.value_parser import ValueParser, refuse
 from esante.core.web import N_
 
-#: Limits of one search: parameters, steps of `_has` and chains from one resource to another, and with all of these the
-#: conditions and the values, a reference counted in all the ways in which it may be written.
+#: Limits of one search: parameters, steps of `_has` and of chains from one resource to another, conditions of all of
+#: these, and values, where each notation of a reference counts.
 MAX_PARAMETERS, MAX_STEPS, MAX_CONDITIONS, MAX_VALUES = 40, 4, 100, 2_000
 #: Bytes of a parameter.
 MAX_LENGTH = 8192
-#: Types that lie outside of persons' records, but for those that came with a document.
+#: Types that are outside of persons' records, except for resources that came with a document.
 DIRECTORY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization"})
-#: Read by who serves the search, or of no meaning for what is found.
+#: Parameters for the server of the search, without effect on the matches.
 _SERVER_PARAMETERS = frozenset({"_format", "_pretty", "_cursor"})
 _TOKEN_MODIFIERS = frozenset({"", "not", "text", "in", "not-in"})
 MODIFIERS = {
@@ -41,16 +41,16 @@ _NO_MODIFIER = frozenset({""})
 
 
 class UnknownParameter(Exception):
-    """A parameter that the type does not have."""
+    """The type has no such parameter."""
 
 
 def parse_query(
     type_: str, pairs: Iterable[tuple[str, str]], *, strict: bool = False, base_url: str = ""
 ) -> SearchQuery:
-    """What is asked for of a resource type by the pairs of an address, decoded but not yet unescaped.
+    """Parse a search of a resource type from the pairs of an address, which are URL-decoded and not yet unescaped.
 
-    Unknown parameters are refused if `strict`, else named in `ignored`. `base_url` is where our own resources have
-    their addresses. Raises Problem 400 with the parameter and a remedy, KeyError for no type of R4.
+    Unknown parameters are refused if `strict`, else named in `ignored`. `base_url` is the base of the addresses of
+    this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError` for no type of R4.
     """
     reader = ConditionParser(base_url)
     conditions: list[Condition] = []
@@ -77,25 +77,28 @@ def parse_query(
 
 
 def _check_text(name: str, value: str) -> None:
-    """Refuse texts that no database holds, and so no resource."""
+    """Refuse texts that the database cannot store, so that no resource has them. Raises: `Problem` 400."""
     try:
-        held = "\x00" not in (name + value) and len((name + value).encode()) <= MAX_LENGTH
+        storable = "\x00" not in (name + value) and len((name + value).encode()) <= MAX_LENGTH
     except UnicodeEncodeError:
-        held = False
-    if not held:
+        storable = False
+    if not storable:
         printable = name.encode("ascii", "replace").decode().replace("\x00", "?")
         refuse(printable, N_("This value is not supported."), N_("Search for something shorter."))
 
 
 class ConditionParser:
-    """Reads the conditions of one search. `base_url`: see `parse`."""
+    """Parses the conditions of one search, within its limits. `base_url`: see `parse_query`."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._reached = self._values = 0
 
     def parse(self, type_: str, name: str, value: str, steps: int = 0) -> Condition:
-        """The condition of one parameter of a type. Raises Problem 400, `Unknown`."""
+        """Return the condition of one parameter of a type, `steps` references away from the resource searched for.
+
+        Raises: `Problem` 400; `UnknownParameter`.
+        """
         self._reached += 1
         if steps > MAX_STEPS or self._reached > MAX_CONDITIONS:
             refuse(
@@ -138,7 +141,7 @@ class ConditionParser:
             )
         if only and only not in parameter.target:
             _refuse_modifier(name)
-        narrowed = [key.only for key in parameter.keys if key.only]
+        narrowed = [key.target_type for key in parameter.keys if key.target_type]
         targets: dict[str, Condition] = {}
         for type_ in (only,) if only else narrowed or parameter.target:
             with contextlib.suppress(UnknownParameter):
@@ -148,7 +151,7 @@ class ConditionParser:
         return Chain(parameter, targets, tuple(sorted(DIRECTORY & targets.keys())), rest, value)
 
     def _parse_has(self, type_: str, name: str, value: str, steps: int) -> Has:
-        """`_has:Observation:encounter:code=…`: type, its reference parameter, and a parameter of the type."""
+        """Parse `_has:Observation:encounter:code=…`: a type, its reference parameter, and a parameter of the type."""
         _, other, reference, rest = (name.split(":", 3) + [""] * 3)[:4]
         parameter = parameters_of(other).get(reference) if other in resource_types() else None
         if parameter is None or parameter.type != "reference" or not rest:
@@ -159,7 +162,7 @@ class ConditionParser:
 
 
 def supports_modifier(parameter: Parameter, modifier: str) -> bool:
-    """Whether a parameter can be searched with a modifier ("" for none) other than `missing`."""
+    """Return whether a parameter can be searched with a modifier ("" for none) other than `missing`."""
     if parameter.type == "reference" and modifier in parameter.target:
         return True
     if modifier == "of-type":
@@ -170,7 +173,7 @@ def supports_modifier(parameter: Parameter, modifier: str) -> bool:
 
 
 def _value_set_codes(name: str, value: str) -> tuple[TokenValue, ...]:
-    """The codes of a value set that the definitions of R4 list."""
+    """Return the codes of a value set from the definitions of R4. Raises: `Problem` 400 for an unknown value set."""
     codes = load().codes.get(value.partition("|")[0])
     if codes is None:
         refuse(name, N_("The codes of this value set are not known here."), N_("Search for its codes themselves."))

@@ -1,5 +1,5 @@
-"""Parameters that say how to answer: `_sort`, `_count`, `_total`, `_summary`, `_elements`, `_include` and its like
-(search.html, "search result parameters")."""
+"""Search result parameters: `_sort`, `_count`, `_total`, `_summary`, `_elements`, `_contained`, `_include`,
+`_revinclude` (search.html, "search result parameters")."""
 
 from collections.abc import Callable
 from typing import Any, get_args
@@ -10,6 +10,7 @@ from esante.core.fhir.search.model import (
     MAX_COUNT,
     Condition,
     Include,
+    RevInclude,
     SearchQuery,
     Sort,
     Summary,
@@ -24,14 +25,14 @@ _GIVE_ONE = N_("Give one of the values that the specification names.")
 
 
 class ResultParameters:
-    """Collects the parameters that say how to answer; `ignored` are keys to sort by that the type does not have."""
+    """Collects the result parameters of a search; `ignored` are sort keys that the type does not have."""
 
     def __init__(self, type_: str) -> None:
         self._type = type_
         self._given: dict[str, Any] = {}
-        self._includes: list[Include] = []
+        self._includes: list[Include | RevInclude] = []
         self.ignored: list[str] = []
-        self._takers: dict[str, Callable[[str], Any]] = {
+        self._parsers: dict[str, Callable[[str], Any]] = {
             "_count": _parse_count,
             "_sort": self._sort,
             "_total": lambda value: _one_of("_total", value, get_args(Total)),
@@ -41,11 +42,11 @@ class ResultParameters:
         }
 
     def parse(self, name: str, value: str) -> bool:
-        """Whether this is such a parameter; it is then understood. Raises Problem 400."""
-        if name in self._takers:
+        """Return whether this is a result parameter; it is then parsed. Raises: `Problem` 400."""
+        if name in self._parsers:
             if name in self._given:
                 refuse(name, N_("This search parameter may be given once."), N_("Give it once."))
-            self._given[name] = self._takers[name](value)
+            self._given[name] = self._parsers[name](value)
             return True
         first, _, modifier = name.partition(":")
         if first not in ("_include", "_revinclude"):
@@ -64,7 +65,7 @@ class ResultParameters:
         pairs: tuple[tuple[str, str], ...],
         ignored: tuple[str, ...],
     ) -> SearchQuery:
-        """The whole search."""
+        """Return the search with these conditions and the collected result parameters."""
         given = self._given
         count = given.get("_count", DEFAULT_COUNT)
         return SearchQuery(
@@ -116,15 +117,18 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def _parse_include(name: str, value: str, reverse: bool, iterate: bool) -> Include:
-    """`Type:parameter[:target]`, `Type:*` or, forward, `*`."""
+def _parse_include(name: str, value: str, reverse: bool, iterate: bool) -> Include | RevInclude:
+    """Parse `Type:parameter[:target]`, `Type:*` or, without `reverse`, `*`. Raises: `Problem` 400."""
     if value == "*" and not reverse:
-        return Include(None, None, None, False, iterate)
+        return Include(None, None, None, iterate)
     type_, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    parameter = parameters_of(type_).get(code) if type_ in resource_types() else None
-    every = code == "*" and type_ in resource_types() and not reverse
-    right = every or (parameter is not None and parameter.type == "reference")
-    if not right or (target and target not in resource_types()):
+    known = type_ in resource_types()
+    parameter = parameters_of(type_).get(code) if known else None
+    is_reference = parameter is not None and parameter.type == "reference"
+    valid = is_reference or (known and code == "*" and not reverse)
+    if not valid or (target and target not in resource_types()):
         refuse(name, N_("This cannot be included."), N_("Write it as Type:parameter or Type:parameter:Type."))
-    return Include(type_, parameter, target or None, reverse, iterate)
+    if reverse and parameter is not None:
+        return RevInclude(type_, parameter, target or None, iterate)
+    return Include(type_, parameter, target or None, iterate)

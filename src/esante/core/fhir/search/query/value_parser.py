@@ -1,4 +1,4 @@
-"""The values of search parameters as they are written in an address (search.html, "escaping" and each type)."""
+"""Parsing of the values of search parameters (search.html, "escaping" and the sections on each type)."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from esante.core.fhir.search.model import (
     Value,
 )
 from esante.core.fhir.search.parameters import Parameter
-from esante.core.web import N_, Problem
+from esante.core.web import N_, bad_request
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)(\d{1,40})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
@@ -29,12 +29,12 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 def refuse(place: str, title: str, remedy: str) -> NoReturn:
-    """Refuse the search for what is wrong at a parameter."""
-    raise Problem(400, "invalid", title, place=place[:100], remedy=remedy)
+    """Refuse the search for an error at a parameter. Raises: `Problem` 400."""
+    raise bad_request(place[:100], title, remedy)
 
 
 def split_unescaped(text: str, mark: str) -> list[str]:
-    """The parts between marks that are not escaped; escapes stay."""
+    """Return the parts between marks that are not escaped; escapes stay."""
     parts, start, at = [], 0, 0
     while at < len(text):
         if text[at] == "\\":
@@ -47,19 +47,22 @@ def split_unescaped(text: str, mark: str) -> list[str]:
 
 
 def unescape(text: str) -> str:
-    """The text without escapes."""
+    """Return the text with its escapes replaced."""
     return _ESCAPED.sub(r"\1", text)
 
 
 class ValueParser:
-    """Reads the values of one parameter. `name` is its name in the address, for errors; `base_url` that of our own
-    resources, so that a reference is the same with and without it."""
+    """Parses the values of one parameter.
+
+    `name` is its name in the address, for errors. `base_url` is the base of the addresses of this server's resources:
+    a reference is equal with and without it.
+    """
 
     def __init__(self, name: str, parameter: Parameter, modifier: str, base_url: str) -> None:
         self._name, self._parameter, self._modifier, self._base_url = name, parameter, modifier, base_url
 
     def parse_all(self, text: str) -> tuple[Value, ...]:
-        """The values between commas. Raises Problem 400."""
+        """Return the values between commas. Raises: `Problem` 400."""
         return tuple(self._parse_one(part) for part in split_unescaped(text, ",") if part)
 
     def _parse_one(self, text: str) -> Value:
@@ -152,13 +155,13 @@ class ValueParser:
         return ReferenceValue((text.partition("/_history/")[0],))
 
     def _local_references(self, found: Iterable[str]) -> ReferenceValue:
-        """References to resources of our own, which may be written with our address too."""
+        """Return references to resources of this server, each with and without its base address."""
         texts = tuple(found)
         return ReferenceValue(texts + tuple(f"{self._base_url}/{each}" for each in texts if self._base_url))
 
     def _target_types(self) -> tuple[str, ...]:
-        """The types that the reference may be to."""
-        only = self._modifier or next((key.only for key in self._parameter.keys if key.only), None)
+        """Return the types that the reference may be to."""
+        only = self._modifier or next((key.target_type for key in self._parameter.keys if key.target_type), None)
         return (only,) if only else self._parameter.target
 
     def _parse_composite(self, text: str) -> CompositeValue:

@@ -1,4 +1,4 @@
-"""Many searches at once, for who wants to know only what each finds."""
+"""Many searches in one statement, for the keys of their matches."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,8 +13,10 @@ _BATCH_SIZE = 100
 async def find_matches(
     db: Database | Connection, queries: Sequence[SearchQuery], scope: SearchScope, limit: int
 ) -> list[list[UUID]]:
-    """The keys of what each of the searches finds, up to `limit`; of conditions within the record only, and of the
-    type of each search. A hundred are one query."""
+    """Return the keys of the matches of each search, up to `limit`, each of the type of its search.
+
+    Conditions are evaluated within the record only. A hundred searches are one statement.
+    """
     found: list[list[UUID]] = [[] for _ in queries]
     for start in range(0, len(queries), _BATCH_SIZE):
         statement = Statement(scope, {})

@@ -1,4 +1,4 @@
-"""A person's resources one after the other to be copied, by pages that are bounded in bytes too; and what is gone."""
+"""Resources of a person that changed, or are gone, since a moment, in pages that are bounded in rows and bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _START: ResourceKey = ("", UUID(int=0))
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How much a page may hold: resources, and bytes of them (one resource is always given)."""
+    """The limits of a page: `count` resources, and `size` bytes of their bodies (a page has at least one resource)."""
 
     count: int
     size: int
@@ -30,8 +30,10 @@ async def fetch_changed(
     since: datetime | None,
     after: ResourceKey | None,
 ) -> tuple[list[ResourceRow], ResourceKey | None]:
-    """Resources of some types that changed after `since`, in the order of type and key, and the last of them where
-    more may follow."""
+    """Return the resources of some types that changed after `since`, in the order of type and key.
+
+    The second value is the key of the last one where more may follow, else None.
+    """
     statement = Statement(scope, {})
     tests = [f"(r.type, r.id) > {_key_literal(statement, after or _START)}"]
     if since is not None:
@@ -62,20 +64,23 @@ async def find_removed(
     after: ResourceKey | None,
     limit: int,
 ) -> list[ResourceKey]:
-    """Resources of some types that are there no longer: deleted after `since`, or of none but sources that `ended`."""
+    """Return up to `limit` resources of some types that are gone, in the order of type and key.
+
+    They were deleted after `since`, or came only from sources that `ended`.
+    """
     statement = Statement(scope, {})
     at, begin = statement.add_argument(scope.at, "timestamptz"), statement.add_argument(since, "timestamptz")
-    seen = statement.add_argument(list(scope.sources or ()), "uuid[]")
-    there = statement.select_shown(types)
+    sources = statement.add_argument(list(scope.sources or ()), "uuid[]")
+    shown = statement.select_shown(types)
     rows = await db.fetch(
         statement.with_tables(
             f"SELECT DISTINCT r.type, r.id FROM fhir_resource AS r WHERE r.person_id = {statement.person}"
             f" AND r.type = ANY ({statement.add_argument(list(types), 'text[]')})"
             f" AND r.until > {at} AND r.since <= {at}"
-            f" AND (r.deleted AND r.since > {begin} AND r.source = ANY ({seen})"
+            f" AND (r.deleted AND r.since > {begin} AND r.source = ANY ({sources})"
             f" OR r.source = ANY ({statement.add_argument(list(ended), 'uuid[]')}))"
             f" AND (r.type, r.id) > {_key_literal(statement, after or _START)}"
-            f" AND NOT EXISTS (SELECT FROM ({there}) AS t WHERE t.type = r.type AND t.id = r.id)"
+            f" AND NOT EXISTS (SELECT FROM ({shown}) AS t WHERE t.type = r.type AND t.id = r.id)"
             f" ORDER BY r.type, r.id LIMIT {statement.add_argument(limit, 'bigint')}"
         ),
         *statement.arguments,
@@ -83,5 +88,5 @@ async def find_removed(
     return [(row["type"], row["id"]) for row in rows]
 
 
-def _key_literal(statement: Statement, place: ResourceKey) -> str:
-    return f"({statement.add_argument(place[0], 'text')}, {statement.add_argument(place[1], 'uuid')})"
+def _key_literal(statement: Statement, key: ResourceKey) -> str:
+    return f"({statement.add_argument(key[0], 'text')}, {statement.add_argument(key[1], 'uuid')})"

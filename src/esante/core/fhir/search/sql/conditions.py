@@ -1,6 +1,6 @@
-"""SQL for what a parameter compares, over the shapes of `extract`.
+"""SQL conditions of search parameters, over the shapes of the index (see `indexing.extraction`).
 
-Every value goes into the statement as a parameter; what stands in its text comes from the definitions of R4 alone.
+Every value is a parameter of the statement; the text of the SQL contains names from the definitions of R4 only.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ from esante.core.fhir.search.model import (
 )
 from esante.core.fhir.search.parameters import Alternative, IndexKey, Parameter
 
-#: Puts a value into the statement: gives its place there. Takes the value and its PostgreSQL type.
 AddArgument = Callable[[object, str], str]
-#: What `ap` adds on both sides of a number, as a part of it.
+"""Adds a value of a PostgreSQL type to the parameters of the statement, and returns its placeholder."""
+#: The part of a number that `ap` adds on both sides.
 _APPROXIMATELY = Decimal("0.1")
-#: The end of a value's range that a prefix compares with a number, and how.
+#: For each prefix the end of a value's range that is compared with a number, and the operator.
 _SIDES = {
     "gt": ("high", ">"),
     "ge": ("high", ">="),
@@ -38,33 +38,33 @@ _SIDES = {
 
 
 def literal(text: str) -> str:
-    """A text of the definitions as SQL."""
+    """Return a text of the definitions as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def exists(entries: str, condition: str) -> str:
-    """Whether one `v` of what a function of PostgreSQL gives meets a condition."""
+    """Return SQL: whether one row `v` of a set-returning function meets a condition."""
     return f"EXISTS (SELECT 1 FROM {entries} AS v WHERE {condition})"
 
 
 def texts_under(source: str, name: str) -> str:
-    """The texts under a key."""
+    """Return SQL: the texts under a key of the jsonb `source`."""
     return f"jsonb_array_elements_text({source}->{literal(name)})"
 
 
 def any_of(conditions: Sequence[str]) -> str:
-    """True where one of them is; never where there is none."""
+    """Return SQL: whether one of the conditions is true; false for none."""
     return " OR ".join(f"({each})" for each in conditions) or "false"
 
 
 class Comparisons:
-    """Writes comparisons of one statement; `now` is the moment at which it asks, in microseconds since 1970."""
+    """Writes the comparisons of one statement; `now` is the moment of the search, in microseconds since 1970."""
 
     def __init__(self, argument: AddArgument, now: int) -> None:
         self._argument, self._now = argument, now
 
     def match(self, match: Match, source: str) -> str:
-        """Whether the values under the keys of a parameter, in the jsonb `source`, match."""
+        """Return SQL: whether the values under the keys of a parameter, in the jsonb `source`, match."""
         if match.parameter.type == "composite":
             return any_of([self._match_composite(match.parameter, value, source) for value in match.values])
         negated = match.modifier in ("not", "not-in")
@@ -107,7 +107,7 @@ class Comparisons:
                 )
 
     def _match_entries(self, found: str, many: bool, condition: Callable[[str], str]) -> str:
-        """Whether one of the entries meets a condition; where there is but one, without looking for more."""
+        """Return SQL: whether one of the entries meets a condition; without a loop where there is only one."""
         if not many:
             return condition(f"({found}->0)")
         return exists(f"jsonb_array_elements({found})", condition("v"))
@@ -151,7 +151,7 @@ class Comparisons:
         return any_of(conditions)
 
     def _match_listed_codes(self, values: Sequence[TokenValue], found: str, key: IndexKey) -> str:
-        """Of long lists of codes: whether a code is among them, rather than each of them among the codes."""
+        """Return SQL for long lists of codes: whether a code of the index is in the list."""
         pairs = [f"{system}|{code}" for system, code in values]
         pairs += [f"|{code}" for system, code in values if code in key.codes.get(system or "", ())]
         wanted = self._argument(pairs, "text[]")
@@ -175,7 +175,7 @@ class Comparisons:
         return self._match_quantity(value, v)
 
     def _match_quantity(self, value: NumberValue, v: str) -> str:
-        """Converted to base units where the unit is one of UCUM; else the unit must be the same."""
+        """Return SQL that compares in base units where the unit is one of UCUM; else the units must be equal."""
         known = find_unit(value.system, value.unit) if value.system == UCUM else None
         if known is not None:
             low, middle, high = convert_range(value.low, value.value, value.high, known.factor)
@@ -191,7 +191,8 @@ class Comparisons:
         return amount
 
     def _match_number(self, value: NumberValue, v: str, at: int) -> str:
-        """A number at a place of an entry, and the one behind it, against one searched for (search.html, "number")."""
+        """Return SQL that compares the range at positions `at` and `at` + 1 of an entry with a number (search.html,
+        "number")."""
         low, high = f"({v}->>{at})::numeric", f"({v}->>{at + 1})::numeric"
         if value.prefix in ("eq", "ne"):
             first, last = self._argument(value.low, "numeric"), self._argument(value.high, "numeric")
@@ -206,11 +207,11 @@ class Comparisons:
         return f"{low if side == 'low' else high} {sign} {wanted}"
 
     def match_column(self, value: DateValue, column: str) -> str:
-        """A moment in a column of the table against one searched for."""
+        """Return SQL that compares a timestamptz column with a date."""
         return self._match_dates(value, column, f"{column} + interval '1 microsecond'", "timestamptz")
 
     def _match_dates(self, value: DateValue, low: str, high: str, type_: str) -> str:
-        """What `low` to `high` covers, end excluded, against what is searched for (search.html, "prefixes")."""
+        """Return SQL that compares the range `low` to `high` (exclusive) with a date (search.html, "prefixes")."""
         first, last = value.low, value.high
         if value.prefix == "ap":
             first, last = approximate_range((first, last), self._now)
@@ -251,12 +252,12 @@ class Comparisons:
 
 
 def _escape_like(text: str) -> str:
-    """A text as a pattern of LIKE that stands for itself."""
+    """Return a text as a LIKE pattern that matches only itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _parent_addresses(text: str) -> list[str]:
-    """An address and those that stand above it in its path."""
+    """Return an address and its parents in the path."""
     head, mark, rest = text.partition("://")
     if not mark:
         return [text]

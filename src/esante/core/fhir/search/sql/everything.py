@@ -1,4 +1,4 @@
-"""All resources of a person, page by page: what Patient/$everything gives."""
+"""All resources of a person, page by page, for Patient/$everything."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -23,8 +23,11 @@ async def fetch_everything(
     after: ResourceKey | None = None,
     limit: int,
 ) -> list[ResourceRow]:
-    """Up to `limit` resources of some types in the order of type and key: those changed after `since`; of care between
-    `start` and `end` (FHIR dates, empty: open), or that have no date of care."""
+    """Return up to `limit` resources of some types after a key, in the order of type and key.
+
+    They changed after `since`; their dates of care are between `start` and `end` (FHIR dates, "": open), or they have
+    no date of care.
+    """
     statement = Statement(scope, {})
     tests = ["true"]
     if since is not None:
@@ -43,13 +46,13 @@ def _care_date_condition(statement: Statement, type_: str, start: str, end: str)
     dates = [one for one in parameters_of(type_).values() if one.type == "date" and one.keys]
     if not dates:
         return "true"
-    told = any_of([f"r.index ? {literal(key.name)}" for one in dates for key in one.keys])
+    dated = any_of([f"r.index ? {literal(key.name)}" for one in dates for key in one.keys])
     within = any_of([" AND ".join(_date_limits(statement, type_, one.code, start, end)) for one in dates])
-    return f"(r.type <> {literal(type_)} OR NOT ({told}) OR {within})"
+    return f"(r.type <> {literal(type_)} OR NOT ({dated}) OR {within})"
 
 
 def _date_limits(statement: Statement, type_: str, code: str, start: str, end: str) -> Iterator[str]:
-    """What a date must be: not over before `start`, and begun before `end` is over."""
+    """Yield the conditions on a date: it ends after `start` begins, and begins before `end` is over."""
     if start:
         yield f"({statement.condition(type_, ConditionParser('').parse(type_, code, f'ge{start}'))})"
     if end:

@@ -1,8 +1,8 @@
 """One SQL statement over the resources of one person.
 
-The same resource may be there from several sources. The one shown is the latest of those that may be seen, and a
-search must look at that one only: so first the shown rows are found, in the order of the table's key and hence
-without sorting, and what is searched for is told of each.
+The same resource may come from several sources. The latest of those in the scope is shown, and a search must match
+that one only. Therefore the statement first selects the shown rows, in the order of the table's key and hence without
+sorting, and evaluates the conditions of the search on each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,14 +26,14 @@ from esante.core.fhir.search.model import (
 from esante.core.fhir.search.parameters import IndexKey
 from esante.core.fhir.search.sql.conditions import Comparisons, any_of, exists, literal, texts_under
 
-#: References that chains found outside of the record, by type, name and value of the rest of the chain.
 ExternalReferences = Mapping[tuple[str, str, str], Sequence[str]]
+"""References that chains found outside of the record, by type, name and value of the rest of the chain."""
 _HEX = "replace(r.id::text, '-', '')"
 
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """A key to sort by: its SQL over a row `r`, its PostgreSQL type, and its direction."""
+    """A sort key: its SQL over a row `r`, its PostgreSQL type, and its direction."""
 
     sql: str
     type: str
@@ -41,10 +41,10 @@ class SortKey:
 
 
 class Statement:
-    """Collects the parameters and the common table expressions of a statement."""
+    """Collects the arguments and the common table expressions of a statement."""
 
-    def __init__(self, scope: SearchScope, outsiders: ExternalReferences) -> None:
-        self._scope, self._outsiders = scope, outsiders
+    def __init__(self, scope: SearchScope, external: ExternalReferences) -> None:
+        self._scope, self._external = scope, external
         self._tables: list[str] = []
         self.arguments: list[object] = []
         self.person = self.add_argument(scope.person_id, "uuid")
@@ -54,25 +54,28 @@ class Statement:
         self._granting = False
 
     def add_argument(self, value: object, type_: str) -> str:
-        """The place of a value in the statement."""
+        """Add a value to the arguments and return its placeholder."""
         self.arguments.append(value)
         return f"${len(self.arguments)}::{type_}"
 
     def add_table(self, sql: str) -> str:
-        """The name of a new common table expression."""
+        """Add a common table expression and return its name."""
         name = f"t{len(self._tables)}"
         self._tables.append(f"{name} AS MATERIALIZED ({sql})")
         return name
 
     def with_tables(self, sql: str) -> str:
-        """The statement with its common table expressions."""
+        """Return the statement with its common table expressions."""
         return f"WITH {', '.join(self._tables)} {sql}" if self._tables else sql
 
     def select_shown(
         self, types: Sequence[str], columns: str = "", condition: str = "true", ids: Sequence[UUID] | None = None
     ) -> str:
-        """The rows shown of some types that meet a condition on a row `r`: type, id, source, version, since and more
-        columns, each with a name. With `ids` only of those resources."""
+        """Return SQL: the shown rows of some types that meet a condition on a row `r`.
+
+        The columns are type, id, source, version, since and those of `columns`, each of which has a name. With `ids`
+        only rows of these resources.
+        """
         readable = [type_ for type_ in types if self.is_readable(type_)]
         for type_ in readable:
             granular = self._granular_condition(type_)
@@ -94,13 +97,13 @@ class Statement:
         )
 
     def _type_condition(self, types: Sequence[str]) -> str:
-        """Whether a row `r` is of one of the types; of a single one said so that the order of the key is kept."""
+        """Return SQL: whether a row `r` is of one of the types; one type by `=`, which keeps the order of the key."""
         if len(types) == 1:
             return f"r.type = {self.add_argument(types[0], 'text')}"
         return f"r.type = ANY ({self.add_argument(list(types), 'text[]')})"
 
     def select_matches(self, query: SearchQuery, columns: str = "") -> str:
-        """The rows shown that a search finds, with more columns."""
+        """Return SQL: the shown rows that match a search, with more columns."""
         ids = None
         for each in query.conditions:
             if isinstance(each, Match) and each.parameter.code == "_id" and each.modifier != "not":
@@ -108,7 +111,7 @@ class Statement:
         return self.select_shown([query.type], columns, self._all_conditions(query), ids)
 
     def with_bodies(self, rows: str, *, index: bool = False) -> str:
-        """Rows of `shown` with their body, and with their index if that is asked for."""
+        """Return SQL: rows of `select_shown` with their body and, with `index`, their index."""
         return (
             f"SELECT p.*, b.body{', b.index' if index else ''} FROM ({rows}) AS p JOIN fhir_resource AS b"
             f" ON b.person_id = {self.person}"
@@ -116,13 +119,13 @@ class Statement:
         )
 
     def is_readable(self, type_: str) -> bool:
-        """Whether resources of a type may be seen at all."""
+        """Return whether the scope allows resources of a type at all."""
         return self._granting or self._scope.types is None or type_ in self._scope.types
 
     def _granular_condition(self, type_: str) -> str:
-        """The condition under which resources of a readable type may be seen; none for all.
+        """Return SQL: the condition on resources of a readable type; "" for all.
 
-        What such a condition itself looks at is not limited by others: they could limit one another without end.
+        Resources that such a condition itself reads are not limited by others, which could go on without end.
         """
         if self._granting or self._scope.types is None:
             return ""
@@ -137,7 +140,7 @@ class Statement:
         return " AND ".join(f"({self.condition(query.type, each)})" for each in query.conditions) or "true"
 
     def condition(self, type_: str, condition: Condition) -> str:
-        """Whether a row `r` of a type meets a condition."""
+        """Return SQL: whether a row `r` of a type meets a condition."""
         match condition:
             case Match():
                 return self._match_condition(condition)
@@ -158,7 +161,7 @@ class Statement:
         return self._comparisons.match(match, "r.index")
 
     def _ids(self, match: Match) -> list[UUID]:
-        """The keys in logical ids of this person, which begin with the person's own key."""
+        """Return the keys in logical ids of this person, which begin with the person's key."""
         found = []
         for value in match.values:
             if isinstance(value, TokenValue) and not value.system and (keys := keys_of(value.code or "")):
@@ -167,18 +170,18 @@ class Statement:
 
     def _missing_condition(self, condition: Missing) -> str:
         parameter = condition.parameter
-        if not parameter.keys:  # a column, which every row has
+        if not parameter.keys:  # a column, which has a value in every row
             return "false" if condition.missing else "true"
         there = [
             f"r.index ? {literal(key.name)}"
-            if key.only is None
-            else exists(texts_under("r.index", key.name), _refers_to_type(key.only))
+            if key.target_type is None
+            else exists(texts_under("r.index", key.name), _refers_to_type(key.target_type))
             for key in parameter.keys
         ]
         return f"({any_of(there)}) IS {'NOT ' if condition.missing else ''}TRUE"
 
     def _chain_condition(self, chain: Chain) -> str:
-        """The references to all that matches, and whether one of them is under a key of the parameter."""
+        """Return SQL: whether a reference to a resource that matches is under a key of the parameter."""
         found = [
             self.add_table(
                 f"SELECT {self._reference(type_)} AS reference FROM ({self._select_inner(type_, condition)}) AS r"
@@ -186,12 +189,12 @@ class Statement:
             for type_, condition in chain.targets.items()
             if self.is_readable(type_)
         ]
-        outside = [r for type_ in chain.external_types for r in self._outsiders[type_, chain.name, chain.value]]
-        elsewhere = self.add_argument(outside, "text[]") if outside else None
+        external = [r for type_ in chain.external_types for r in self._external[type_, chain.name, chain.value]]
+        listed = self.add_argument(external, "text[]") if external else None
 
         def meets(v: str) -> str:
             among = [f"{v} IN (SELECT reference FROM {table})" for table in found]
-            return any_of([*among, *([f"{v} IN (SELECT unnest({elsewhere}))"] if elsewhere else [])])
+            return any_of([*among, *([f"{v} IN (SELECT unnest({listed}))"] if listed else [])])
 
         return any_of([_reference_condition(key, meets) for key in chain.parameter.keys])
 
@@ -207,12 +210,12 @@ class Statement:
         return f"{self._reference(type_)} IN (SELECT reference FROM {table})"
 
     def _reference(self, type_: str) -> str:
-        """The reference to a row `r`."""
+        """Return SQL: the reference to a row `r`."""
         return f"{self.add_argument(f'{type_}/{self._scope.person_id.hex}', 'text')} || {_HEX}"
 
 
 def sort_key(sort: Sort) -> SortKey:
-    """What a parameter sorts by: of several values the least, or, descending, the greatest."""
+    """Return the sort key of a parameter: the least of several values, or the greatest if descending."""
     parameter, down = sort.parameter, sort.descending
     if parameter.code == "_lastUpdated":
         return SortKey("r.since", "timestamptz", down)
@@ -225,25 +228,25 @@ def sort_key(sort: Sort) -> SortKey:
 
 
 def _reference_condition(key: IndexKey, condition: Callable[[str], str]) -> str:
-    """Whether a reference under a key meets a condition; where there is but one, without looking for more."""
+    """Return SQL: whether a reference under a key meets a condition; without a loop where there is only one."""
     if key.many:
         return exists(texts_under("r.index", key.name), condition("v"))
     return condition(f"(r.index->{literal(key.name)}->>0)")
 
 
 def _refers_to_type(type_: str) -> str:
-    """Whether the reference `v` is to a type."""
+    """Return SQL: whether the reference `v` is to a type."""
     return f"v LIKE '{type_}/%' OR v LIKE '%/{type_}/%'"
 
 
 def _least_value(kind: str, key: IndexKey, type_: str, down: bool) -> str:
-    """The least value under a key, or the greatest."""
+    """Return SQL: the least value under a key, or the greatest."""
     function, found = "max" if down else "min", f"r.index->{literal(key.name)}"
     match kind:
         case "token":
             return f'(SELECT {function}(v COLLATE "C") FROM jsonb_object_keys({found}) AS v)'
         case "uri" | "reference":
-            fits = "true" if key.only is None else _refers_to_type(key.only)
+            fits = "true" if key.target_type is None else _refers_to_type(key.target_type)
             return f'(SELECT {function}(v COLLATE "C") FROM jsonb_array_elements_text({found}) AS v WHERE {fits})'
         case "quantity":
             value = "coalesce({0}->>6, {0}->>0)::numeric"
