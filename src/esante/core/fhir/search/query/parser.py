@@ -27,7 +27,7 @@ MAX_PARAMETERS, MAX_STEPS, MAX_CONDITIONS, MAX_VALUES = 40, 4, 100, 2_000
 #: Bytes of a parameter.
 MAX_LENGTH = 8192
 #: Types that are outside of persons' records, except for resources that came with a document.
-DIRECTORY = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization"})
+EXTERNAL_TYPES = frozenset({"Patient", "Practitioner", "PractitionerRole", "Organization"})
 #: Parameters for the server of the search, without effect on the matches.
 _SERVER_PARAMETERS = frozenset({"_format", "_pretty", "_cursor"})
 _TOKEN_MODIFIERS = frozenset({"", "not", "text", "in", "not-in"})
@@ -52,9 +52,9 @@ def parse_query(
     Unknown parameters are refused if `strict`, else named in `ignored`. `base_url` is the base of the addresses of
     this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError` for no type of R4.
     """
-    reader = ConditionParser(base_url)
+    condition_parser = ConditionParser(base_url)
     conditions: list[Condition] = []
-    control = ResultParameters(type_)
+    result_parameters = ResultParameters(type_)
     understood: list[tuple[str, str]] = []
     ignored: list[str] = []
     for name, value in pairs:
@@ -62,18 +62,18 @@ def parse_query(
             _check_text(name, value)
             if not value:
                 continue
-            if name not in _SERVER_PARAMETERS and not control.parse(name, value):
-                conditions.append(reader.parse(type_, name, value))
+            if name not in _SERVER_PARAMETERS and not result_parameters.parse(name, value):
+                conditions.append(condition_parser.parse(type_, name, value))
             understood.append((name, value))
         except UnknownParameter:
             ignored.append(name[:64])
         if len(conditions) > MAX_PARAMETERS:
             refuse(name, N_("These are too many search parameters."), N_("Search with fewer parameters at once."))
-    ignored += control.ignored
+    ignored += result_parameters.ignored
     if ignored and strict:
         refuse(ignored[0], N_("This search parameter is not supported."), N_("See /fhir/metadata."))
     cursor = next((value for name, value in understood if name == "_cursor"), None)
-    return control.build_query(tuple(conditions), cursor, tuple(understood), tuple(ignored))
+    return result_parameters.build_query(tuple(conditions), cursor, tuple(understood), tuple(ignored))
 
 
 def _check_text(name: str, value: str) -> None:
@@ -148,7 +148,7 @@ class ConditionParser:
                 targets[type_] = self.parse(type_, rest, value, steps + 1)
         if not targets:
             raise UnknownParameter
-        return Chain(parameter, targets, tuple(sorted(DIRECTORY & targets.keys())), rest, value)
+        return Chain(parameter, targets, tuple(sorted(EXTERNAL_TYPES & targets.keys())), rest, value)
 
     def _parse_has(self, type_: str, name: str, value: str, steps: int) -> Has:
         """Parse `_has:Observation:encounter:code=…`: a type, its reference parameter, and a parameter of the type."""

@@ -34,11 +34,11 @@ class ResultParameters:
         self.ignored: list[str] = []
         self._parsers: dict[str, Callable[[str], Any]] = {
             "_count": _parse_count,
-            "_sort": self._sort,
-            "_total": lambda value: _one_of("_total", value, get_args(Total)),
-            "_summary": lambda value: _one_of("_summary", value, get_args(Summary)),
-            "_elements": self._elements,
-            "_contained": lambda value: _one_of("_contained", value, ("false",)),
+            "_sort": self._parse_sort,
+            "_total": lambda value: _parse_one_of("_total", value, get_args(Total)),
+            "_summary": lambda value: _parse_one_of("_summary", value, get_args(Summary)),
+            "_elements": self._parse_elements,
+            "_contained": lambda value: _parse_one_of("_contained", value, ("false",)),
         }
 
     def parse(self, name: str, value: str) -> bool:
@@ -82,7 +82,7 @@ class ResultParameters:
             ignored=ignored,
         )
 
-    def _sort(self, value: str) -> tuple[Sort, ...]:
+    def _parse_sort(self, value: str) -> tuple[Sort, ...]:
         names = [name for name in value.split(",") if name]
         if len(names) > MAX_SORTS:
             refuse("_sort", N_("These are too many values."), N_("Search for fewer values at once."))
@@ -97,7 +97,7 @@ class ResultParameters:
                 found.append(Sort(parameter, name.startswith("-")))
         return tuple(found)
 
-    def _elements(self, value: str) -> tuple[str, ...]:
+    def _parse_elements(self, value: str) -> tuple[str, ...]:
         names = tuple(name for name in value.split(",") if name)
         wrong = next((name for name in names if name not in fields(self._type)), None)
         if wrong is not None:
@@ -111,7 +111,7 @@ def _parse_count(value: str) -> int:
     return min(int(value), MAX_COUNT)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def _parse_one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         refuse(name, N_("This value is not supported."), _GIVE_ONE)
     return value

@@ -90,18 +90,19 @@ class _IncludeFetcher:
         )
         await self._fetch_and_keep(statement, statement.select_shown(types, "", among, [id_ for _, id_ in pairs]))
 
-    async def _include_sources(self, each: RevInclude, rows: Sequence[Any]) -> None:
-        possible = {each.target} if each.target else set(each.parameter.target)
+    async def _include_sources(self, include: RevInclude, rows: Sequence[Any]) -> None:
+        possible = {include.target} if include.target else set(include.parameter.target)
         person = self._scope.person_id.hex
-        here = [f"{row['type']}/{person}{row['id'].hex}" for row in rows if row["type"] in possible]
-        if not here:
+        references = [f"{row['type']}/{person}{row['id'].hex}" for row in rows if row["type"] in possible]
+        if not references:
             return
         statement = Statement(self._scope, self._external)
-        targets = statement.add_argument(here, "text[]")
+        targets = statement.add_argument(references, "text[]")
         points = [
-            exists(texts_under("r.index", key.name), f"v IN (SELECT unnest({targets}))") for key in each.parameter.keys
+            exists(texts_under("r.index", key.name), f"v IN (SELECT unnest({targets}))")
+            for key in include.parameter.keys
         ]
-        await self._fetch_and_keep(statement, statement.select_shown([each.type], "", any_of(points)))
+        await self._fetch_and_keep(statement, statement.select_shown([include.type], "", any_of(points)))
 
     async def _fetch_and_keep(self, statement: Statement, shown: str) -> None:
         """Fetch rows and keep the new ones, up to `MAX_INCLUDED` in all."""
