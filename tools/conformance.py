@@ -168,8 +168,8 @@ def _share(part: int, whole: int) -> str:
 
 def of_paths(folder: Path) -> str:
     """How FHIRPath does, on the official tests in a folder and on the expressions of R4."""
-    from tests.core.fhir.path_suite import cases, run
-    from tests.core.fhir.test_path_suite import KNOWN_FAILURES
+    from tests.core.fhir.fhirpath.test_official_suite import KNOWN_FAILURES
+    from tests.support.fhirpath_suite import cases, run
 
     from esante.core.fhir.definitions import errata, invariants, search_parameters
     from esante.core.fhir.fhirpath import iterate_spec_expressions
@@ -219,9 +219,9 @@ def of_search() -> str:
         "has them.",
         "",
         "Answers are compared with those of a naive reading of the specification over the plain resources "
-        "(`tests/core/fhir/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run "
-        "of the tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official examples. "
-        "Nothing differs. The index of all official examples is compared with what FHIRPath finds in them.",
+        "(`tests/support/search_oracle.py`), for searches made up at random: 250 and 80 with includes in each run "
+        "of the tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official "
+        "examples. Nothing differs. The index of all official examples is compared with what FHIRPath finds in them.",
         "",
     ]
     return "\n".join(lines)
