@@ -12,7 +12,7 @@ UNKNOWN = {
     "Patient.name.frist()": "not a function",
     "Patient.name.first(1)": "takes 0 arguments",
     "Patient.ofType(Pacient)": "not a type",
-    "Observation.value.ofType(DateTime)": "finds nothing among elements of FHIR",
+    "Observation.value.ofType(DateTime)": "never matches elements of FHIR",
     "Patient.name.startsWith('x')": "needs a text",
     "'x'.matches('(')": "cannot be read",
     "'x'.memberOf('http://x.test/ValueSet/none')": "does not know the codes",

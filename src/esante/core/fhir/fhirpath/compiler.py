@@ -207,7 +207,7 @@ def _compile_type_operator(
         return CompiledExpression(_compile_is(operand, wanted, scope), BOOLEAN)
     source = _compile(operand, scope)
     if wanted in SYSTEM and source.types and not any(t in SYSTEM for t in source.types):
-        message = f"{operator}({name}) finds nothing among elements of FHIR, whose types begin with a small letter"
+        message = f"{operator}({name}) never matches elements of FHIR; their types begin with a lower-case letter"
         raise PathError(message, column)
     types = frozenset({wanted})
     if source.types is not None and not any(are_compatible(t, wanted) for t in source.types):

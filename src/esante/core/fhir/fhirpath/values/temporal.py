@@ -76,8 +76,8 @@ class Temporal:
 
 
 def _format_second(part: Decimal) -> str:
-    whole, _, fraction = f"{part:f}".partition(".")
-    return f"{whole:0>2}" + (f".{fraction}" if fraction else "")
+    integer, _, fraction = f"{part:f}".partition(".")
+    return f"{integer:0>2}" + (f".{fraction}" if fraction else "")
 
 
 def format_zone(minutes: int) -> str:
@@ -267,12 +267,12 @@ def _add_months(value: Temporal, months: int) -> Temporal | None:
 def _add_seconds(value: Temporal, seconds: Decimal) -> Temporal | None:
     year, month, day, hour, minute, second = low_parts(value.parts)
     total = Decimal(second) + seconds
-    whole = int((total / 60).to_integral_value(ROUND_FLOOR)) if len(value.parts) > 3 else int(seconds / 60)
+    minutes = int((total / 60).to_integral_value(ROUND_FLOOR)) if len(value.parts) > 3 else int(seconds / 60)
     try:
-        at = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC) + timedelta(minutes=whole)
+        at = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC) + timedelta(minutes=minutes)
     except OverflowError:
         return None
-    moved = (at.year, at.month, at.day, at.hour, at.minute, total - 60 * whole)
+    moved = (at.year, at.month, at.day, at.hour, at.minute, total - 60 * minutes)
     return Temporal(value.kind, moved[: len(value.parts)], value.zone)
 
 
