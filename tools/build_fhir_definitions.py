@@ -304,11 +304,10 @@ def build(source: Source) -> d.Definitions:
 
 def uncompilable(file: Path) -> Iterator[str]:
     """Each FHIRPath expression of the file just written that the compiler refuses, with the reason."""
-    from esante.core.fhir.fhirpath import PathError, compile_path
-    from esante.core.fhir.fhirpath.spec_expressions import expressions
+    from esante.core.fhir.fhirpath import PathError, compile_path, iterate_spec_expressions
 
     d.FILE = file
-    for where, expression, type_ in expressions():
+    for where, expression, type_ in iterate_spec_expressions():
         try:
             compile_path(expression, type_)
         except PathError as error:

@@ -168,12 +168,13 @@ def _share(part: int, whole: int) -> str:
 
 def of_paths(folder: Path) -> str:
     """How FHIRPath does, on the official tests in a folder and on the expressions of R4."""
-    from tests.core.fhir.path_suite import cases, run
-    from tests.core.fhir.test_path_suite import KNOWN_FAILURES
+    from tests.core.fhir.fhirpath.test_official_suite import KNOWN_FAILURES
+    from tests.support.fhirpath_suite import cases, run
 
     from esante.core.fhir.definitions import errata, invariants, search_parameters
-    from esante.core.fhir.fhirpath.spec_expressions import expressions
+    from esante.core.fhir.fhirpath import iterate_spec_expressions
 
+    expressions = set(iterate_spec_expressions())
     results = {case.name: (case, run(case, folder)) for case in cases(folder)}
     failed = {name: case for name, (case, why) in results.items() if why is not None}
     passed = len(results) - len(failed)
@@ -190,7 +191,7 @@ def of_paths(folder: Path) -> str:
         "## Expressions of R4",
         "",
         f"{len(invariants())} constraints and {len(search_parameters())} search parameters are in the definitions; "
-        f"all {len(set(expressions()))} pairs of an expression and a type compile, or the definitions are not built. "
+        f"all {len(expressions)} pairs of an expression and a type compile, or the definitions are not built. "
         "These are not used as published:",
         "",
         "| expression | what is used | cause |",
@@ -204,9 +205,9 @@ def of_paths(folder: Path) -> str:
 def of_search() -> str:
     """What of searching works."""
     from esante.core.fhir.definitions import load, search_parameters
-    from esante.core.fhir.search.parameters import parameters
+    from esante.core.fhir.search import parameters_of
 
-    known = [each for type_ in load().resource_types for each in parameters(type_).values()]
+    known = [each for type_ in load().resource_types for each in parameters_of(type_).values()]
     refused = sorted({each.code for each in search_parameters()} - {each.code for each in known})
     lines = [
         "## Search",

@@ -11,7 +11,7 @@ Knows FHIR and nothing of health services; imports no other room. The face:
 """
 
 from esante.core.fhir.definitions import DefinitionsMissing
-from esante.core.fhir.fhirpath import Path, PathError, PathFailed, compile_path
+from esante.core.fhir.fhirpath import CompiledPath, PathError, PathFailed, compile_path
 from esante.core.fhir.json_codec import NotJson, decode, encode
 from esante.core.fhir.model import Checked, Issue
 from esante.core.fhir.rest.outcome import outcome
@@ -20,11 +20,11 @@ from esante.core.fhir.view import DocumentView, view
 
 __all__ = [
     "Checked",
+    "CompiledPath",
     "DefinitionsMissing",
     "DocumentView",
     "Issue",
     "NotJson",
-    "Path",
     "PathError",
     "PathFailed",
     "accept",

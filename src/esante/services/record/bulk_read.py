@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from esante.core.fhir import search
-from esante.core.fhir.search import Bounds, Scope
+from esante.core.fhir.search import PageLimits, SearchScope
 from esante.core.storage import Database, Objects, Row
 from esante.identity.access import AccessEvent, Requester, Verdict
 from esante.services.record.audit import AuditWriter
@@ -24,7 +24,7 @@ from esante.services.record.documents import store
 from esante.services.record.documents.document_reference import document_reference
 from esante.services.record.model import Document, Filters, Order, Status
 
-PAGE = Bounds(count=500, size=4 * 1024 * 1024)
+PAGE = PageLimits(count=500, size=4 * 1024 * 1024)
 """The largest number of resources of a page, and of their bytes."""
 PROVENANCE = "Provenance"
 COPIED_TYPES = frozenset({"DocumentReference", PROVENANCE, *KEPT})
@@ -79,9 +79,9 @@ class BulkReader:
         if not queries and PROVENANCE not in filters:
             return CopyPage((), None)
         types = queries or dict.fromkeys(KEPT, ())  # Provenance alone: that of all resources
-        scope = Scope(view.person_id, span.at, view.visible_sources, types)
+        scope = SearchScope(view.person_id, span.at, view.visible_sources, types)
         after = _parse_place(place)
-        rows, last = await search.copies(self._db, scope, sorted(types), PAGE, since=span.since, after=after)
+        rows, last = await search.fetch_changed(self._db, scope, sorted(types), PAGE, since=span.since, after=after)
         copies = [
             ResourceCopy(row.type, row.body, view.sources[row.source].category) for row in rows if row.type in queries
         ]
@@ -99,9 +99,9 @@ class BulkReader:
         types = [type_ for type_, sets in filters.items() if type_ in CLINICAL and () in sets]
         if span.since is None or not types:
             return CopyPage((), None)
-        deleted = await search.gone(
+        deleted = await search.find_removed(
             self._db,
-            Scope(view.person_id, span.at, view.visible_sources),
+            SearchScope(view.person_id, span.at, view.visible_sources),
             types,
             await self._ended_documents(view, span),
             since=span.since,

@@ -1,4 +1,4 @@
-"""Text to tokens."""
+"""Lexical analysis of FHIRPath expressions (FHIRPath N1, appendix B)."""
 
 import re
 from decimal import Decimal
@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from esante.core.fhir.fhirpath.model import PathError
 from esante.core.fhir.fhirpath.values.temporal import Temporal, parse
 
+#: Characters of an expression.
 MAX_LENGTH = 20_000
 
 Kind = Literal["number", "text", "date", "name", "quoted", "variable", "special", "symbol", "end"]
@@ -31,15 +32,15 @@ _ESCAPES = {"'": "'", '"': '"', "`": "`", "\\": "\\", "/": "/", "f": "\f", "n": 
 
 
 class Token(NamedTuple):
-    """One token: its value (texts unescaped, numbers and dates read) and its column from 1."""
+    """One token: its value (texts unescaped, numbers and dates parsed) and its column, from 1."""
 
     kind: Kind
     value: "str | int | Decimal | Temporal"
     column: int
 
 
-def tokens(text: str) -> list[Token]:
-    """The tokens of an expression, an `end` last. Raises `PathError` with the column."""
+def tokenize(text: str) -> list[Token]:
+    """Return the tokens of an expression, the last one of kind `end`. Raises: `PathError` with the column."""
     if len(text) > MAX_LENGTH:
         raise PathError(f"The expression has {len(text):,} characters; at most {MAX_LENGTH:,} are allowed.")
     found: list[Token] = []
@@ -47,7 +48,7 @@ def tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise PathError(_unreadable(text, at), at + 1)
+            raise PathError(_describe_unreadable(text, at), at + 1)
         kind = match.lastgroup
         if kind != "space":
             found.append(_token(kind or "", match[0], at + 1))
@@ -55,7 +56,7 @@ def tokens(text: str) -> list[Token]:
     return [*found, Token("end", "", len(text) + 1)]
 
 
-def _unreadable(text: str, at: int) -> str:
+def _describe_unreadable(text: str, at: int) -> str:
     if text[at] == "'":
         return "The text that begins here has no closing quote"
     if text.startswith("/*", at):
@@ -68,16 +69,16 @@ def _token(kind: str, text: str, column: int) -> Token:
         case "number":
             return Token("number", Decimal(text) if "." in text else int(text), column)
         case "text":
-            return Token("text", unescaped(text[1:-1], column), column)
+            return Token("text", unescape(text[1:-1], column), column)
         case "date":
             date = parse(text[1:], "Time" if text[1] == "T" else None)
             if date is None:
                 raise PathError(f"{text} is not a date or time that exists", column)
             return Token("date", date, column)
         case "quoted":
-            return Token("quoted", unescaped(text[1:-1], column), column)
+            return Token("quoted", unescape(text[1:-1], column), column)
         case "variable":
-            name = text[1:] if text[1] not in "`'" else unescaped(text[2:-1], column)
+            name = text[1:] if text[1] not in "`'" else unescape(text[2:-1], column)
             return Token("variable", name, column)
         case "special":
             return Token("special", text, column)
@@ -87,8 +88,8 @@ def _token(kind: str, text: str, column: int) -> Token:
             return Token("symbol", text, column)
 
 
-def unescaped(text: str, column: int) -> str:
-    """A quoted text without its escapes."""
+def unescape(text: str, column: int) -> str:
+    """Return a quoted text with its escapes replaced. Raises: `PathError` for an unknown escape."""
     if "\\" not in text:
         return text
 
@@ -102,7 +103,7 @@ def unescaped(text: str, column: int) -> str:
     return _ESCAPE.sub(plain, text)
 
 
-def escaped(text: str, quote: str) -> str:
-    """The text in quotes, with the escapes it needs."""
-    plain = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
-    return quote + plain + quote
+def quote(text: str, mark: str) -> str:
+    """Return the text in quotes, with the escapes it needs."""
+    plain = text.replace("\\", "\\\\").replace(mark, f"\\{mark}")
+    return mark + plain + mark

@@ -1,4 +1,4 @@
-"""The syntax tree of a FHIRPath expression, and what can go wrong with one."""
+"""The syntax tree of a FHIRPath expression, and the errors of compilation and evaluation."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,7 +8,7 @@ from esante.core.fhir.fhirpath.values.temporal import Temporal
 
 
 class PathError(ValueError):
-    """An expression that cannot be used. `column` counts from 1 in the expression, where it is known."""
+    """An expression that cannot be used. `column` counts from 1; None where it is not known."""
 
     def __init__(self, message: str, column: int | None = None) -> None:
         super().__init__(message if column is None else f"{message} (column {column})")
@@ -16,8 +16,10 @@ class PathError(ValueError):
 
 
 class PathFailed(PathError):
-    """An expression that is right in itself and fails on this resource: several values where one is needed, values of
-    the wrong type, or more work than is allowed."""
+    """An expression that is valid and fails on this resource.
+
+    Causes: several values where one is needed, values of the wrong type, or more work than is allowed.
+    """
 
 
 Scalar = bool | str | int | Decimal | Temporal | Quantity
@@ -58,7 +60,7 @@ class Call:
     """A function with its arguments."""
 
     name: str
-    arguments: tuple["Tree", ...]
+    arguments: tuple["SyntaxTree", ...]
     column: int = field(default=0, compare=False)
 
 
@@ -66,16 +68,16 @@ class Call:
 class Step:
     """`left.right`."""
 
-    left: "Tree"
+    left: "SyntaxTree"
     right: Name | Call
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class Subscript:
     """`left[index]`."""
 
-    left: "Tree"
-    index: "Tree"
+    left: "SyntaxTree"
+    index: "SyntaxTree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Sign:
     """`+operand` or `-operand`."""
 
     operator: str
-    operand: "Tree"
+    operand: "SyntaxTree"
     column: int = field(default=0, compare=False)
 
 
@@ -92,8 +94,8 @@ class Infix:
     """`left operator right`."""
 
     operator: str
-    left: "Tree"
-    right: "Tree"
+    left: "SyntaxTree"
+    right: "SyntaxTree"
     column: int = field(default=0, compare=False)
 
 
@@ -102,9 +104,16 @@ class TypeTest:
     """`operand is type` or `operand as type`; the type is a qualified name."""
 
     operator: str
-    operand: "Tree"
+    operand: "SyntaxTree"
     type: str
     column: int = field(default=0, compare=False)
 
 
-Tree = Literal | Name | Special | Variable | Call | Step | At | Sign | Infix | TypeTest
+SyntaxTree = Literal | Name | Special | Variable | Call | Step | Subscript | Sign | Infix | TypeTest
+
+
+def split_union(tree: SyntaxTree) -> list[SyntaxTree]:
+    """Return the operands of `a | b | c`; a tree that is not a union as it is."""
+    if isinstance(tree, Infix) and tree.operator == "|":
+        return [*split_union(tree.left), *split_union(tree.right)]
+    return [tree]

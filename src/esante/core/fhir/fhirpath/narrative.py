@@ -1,4 +1,4 @@
-"""What a narrative may hold (FHIR R4, Narrative: constraints txt-1 and txt-2)."""
+"""Checks of narratives (FHIR R4, Narrative: constraints txt-1 and txt-2)."""
 
 import html.entities
 import re
@@ -17,7 +17,7 @@ _NAMES = (
 )  # fmt: skip
 _ELEMENTS = frozenset(_XHTML + name for name in _NAMES)
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-#: Attributes that run something are none of these; `style` is allowed.
+#: None of these executes code; `style` is allowed.
 _ATTRIBUTES = frozenset((
     f"{_XML}lang", f"{_XML}space",
     "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding",
@@ -31,31 +31,31 @@ _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 
-def _reference(match: re.Match[str]) -> str:
+def _character_references(match: re.Match[str]) -> str:
     found = html.entities.html5.get(f"{match[1]};") if match[1] not in _OF_XML else None
     return "".join(f"&#{ord(character)};" for character in found) if found else match[0]
 
 
 def is_narrative(text: str) -> bool:
-    """Whether the text is a `div` of XHTML with nothing but what a narrative may hold, and is not blank."""
-    return is_basic(text) and is_told(text)
+    """Return whether the text is a `div` of XHTML with basic formatting only (txt-1) that is not blank (txt-2)."""
+    return has_only_basic_html(text) and has_content(text)
 
 
-def is_basic(text: str) -> bool:
-    """Whether the text is a `div` of XHTML with nothing but what a narrative may hold (txt-1)."""
-    return _judged(text)[0]
+def has_only_basic_html(text: str) -> bool:
+    """Return whether the text is a `div` of XHTML with basic formatting only (txt-1)."""
+    return _check_narrative(text)[0]
 
 
-def is_told(text: str) -> bool:
-    """Whether the text is a `div` of XHTML that is not blank (txt-2)."""
-    return _judged(text)[1]
+def has_content(text: str) -> bool:
+    """Return whether the text is a `div` of XHTML that is not blank (txt-2)."""
+    return _check_narrative(text)[1]
 
 
 @lru_cache(1)
-def _judged(text: str) -> tuple[bool, bool]:
+def _check_narrative(text: str) -> tuple[bool, bool]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        div = etree.fromstring(_ENTITY.sub(_reference, text).encode(), parser)
+        div = etree.fromstring(_ENTITY.sub(_character_references, text).encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
         return False, False
     if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype:

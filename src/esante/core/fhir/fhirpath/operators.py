@@ -6,48 +6,48 @@ from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any
 
 from esante.core.fhir.fhirpath.model import PathFailed
-from esante.core.fhir.fhirpath.runtime import Env, Run, limited
+from esante.core.fhir.fhirpath.runtime import Env, Evaluator, check_text_length
 from esante.core.fhir.fhirpath.types import BOOLEAN, STRING, Types
 from esante.core.fhir.fhirpath.values import quantity, temporal
 from esante.core.fhir.fhirpath.values.items import (
     Item,
     Items,
+    compare_values,
     distinct,
     equal,
-    equivalent_items,
+    equal_collections,
+    equality_key,
+    equivalent_collections,
     is_number,
     is_type,
-    key,
-    order,
-    same_items,
-    single,
-    truth,
+    singleton_boolean,
+    singleton_value,
     type_of,
 )
 from esante.core.fhir.fhirpath.values.quantity import Quantity
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 from esante.core.fhir.primitives import PRIMITIVES
 
-LARGEST = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 
 
 def literal_type(value: object) -> str | None:
-    """The type of a literal; None for `{}`."""
+    """Return the type of a literal; None for `{}`."""
     return None if value is None else type_of(value)
 
 
-def result(operator: str) -> Types:
-    """The type of what an operator gives."""
+def result_type(operator: str) -> Types:
+    """Return the type of the result of an operator; None where it depends on the operands."""
     if operator == "&":
         return STRING
     return None if operator in _ARITHMETIC else BOOLEAN
 
 
-def sign(operator: str, operand: Run) -> Run:
-    """Polarity."""
+def compile_sign(operator: str, operand: Evaluator) -> Evaluator:
+    """Compile unary plus or minus (polarity)."""
 
     def run(env: Env) -> Items:
-        value = single(operand(env), f"Unary {operator}")
+        value = singleton_value(operand(env), f"Unary {operator}")
         if value is None:
             return []
         if isinstance(value, Quantity):
@@ -59,8 +59,8 @@ def sign(operator: str, operand: Run) -> Run:
     return run
 
 
-def union(left: Run, right: Run) -> Run:
-    """Both collections without what is equal."""
+def compile_union(left: Evaluator, right: Evaluator) -> Evaluator:
+    """Compile `|`: both collections without duplicates."""
 
     def run(env: Env) -> Items:
         one, other = left(env), right(env)
@@ -73,8 +73,8 @@ def union(left: Run, right: Run) -> Run:
     return run
 
 
-def type_is(source: Run, wanted: str) -> Run:
-    """`is`."""
+def compile_is(source: Evaluator, wanted: str) -> Evaluator:
+    """Compile `is`."""
 
     def run(env: Env) -> Items:
         items = source(env)
@@ -85,9 +85,11 @@ def type_is(source: Run, wanted: str) -> Run:
     return run
 
 
-def of_type(source: Run, wanted: str, *, only_one: bool) -> Run:
-    """`as` (of a single item) and `ofType`. A primitive has to be of the type itself: a code is not given as a
-    string."""
+def compile_of_type(source: Evaluator, wanted: str, *, only_one: bool) -> Evaluator:
+    """Compile `as` (of a single item) and `ofType`.
+
+    A primitive has to be of exactly this type: a code does not count as a string.
+    """
     exact = wanted in PRIMITIVES
 
     def run(env: Env) -> Items:
@@ -99,181 +101,186 @@ def of_type(source: Run, wanted: str, *, only_one: bool) -> Run:
     return run
 
 
-def binary(operator: str, left: Run, right: Run) -> Run:
-    """Any operator but `|`, `is` and `as`."""
+def compile_binary(operator: str, left: Evaluator, right: Evaluator) -> Evaluator:
+    """Compile any operator but `|`, `is` and `as`."""
     if operator in _LOGIC:
         return _LOGIC[operator](left, right)
     if operator in _ORDER:
-        return _ordered(operator, left, right)
+        return _compile_order(operator, left, right)
     if operator in _ARITHMETIC:
-        return _calculated(operator, left, right)
+        return _compile_arithmetic(operator, left, right)
     return _OTHERS[operator](left, right)
 
 
-def _answer(value: bool | None) -> Items:
+def _collection_of(value: bool | None) -> Items:
     return [] if value is None else [value]
 
 
-def _equals(left: Run, right: Run) -> Run:
+def _equals(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
         one, other = left(env), right(env)
         if len(one) == 1 == len(other):
-            return _answer(equal(one[0], other[0]))
-        return _answer(same_items(one, other))
+            return _collection_of(equal(one[0], other[0]))
+        return _collection_of(equal_collections(one, other))
 
     return run
 
 
-def _differs(left: Run, right: Run) -> Run:
+def _differs(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
-        found = same_items(left(env), right(env))
+        found = equal_collections(left(env), right(env))
         return [] if found is None else [not found]
 
     return run
 
 
-def _equivalent(left: Run, right: Run) -> Run:
-    return lambda env: [equivalent_items(left(env), right(env))]
+def _equivalent(left: Evaluator, right: Evaluator) -> Evaluator:
+    return lambda env: [equivalent_collections(left(env), right(env))]
 
 
-def _not_equivalent(left: Run, right: Run) -> Run:
-    return lambda env: [not equivalent_items(left(env), right(env))]
+def _not_equivalent(left: Evaluator, right: Evaluator) -> Evaluator:
+    return lambda env: [not equivalent_collections(left(env), right(env))]
 
 
-def _member(one: Items, others: Items, what: str) -> Items:
+def _is_member(one: Items, others: Items, what: str) -> Items:
     if len(one) > 1:
         raise PathFailed(f"'{what}' needs a single value; found {len(one)}")
     if not one:
         return []
-    wanted = key(one[0])
-    return [any(key(item) == wanted for item in others)]
+    wanted = equality_key(one[0])
+    return [any(equality_key(item) == wanted for item in others)]
 
 
-def _in(left: Run, right: Run) -> Run:
-    return lambda env: _member(left(env), right(env), "in")
+def _in(left: Evaluator, right: Evaluator) -> Evaluator:
+    return lambda env: _is_member(left(env), right(env), "in")
 
 
-def _contains(left: Run, right: Run) -> Run:
+def _contains(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
         others = left(env)
-        return _member(right(env), others, "contains")
+        return _is_member(right(env), others, "contains")
 
     return run
 
 
-def _joined(left: Run, right: Run) -> Run:
+def _concatenate(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
-        texts = [single(code(env), "&") for code in (left, right)]
+        texts = [singleton_value(code(env), "&") for code in (left, right)]
         if any(text is not None and not isinstance(text, str) for text in texts):
             raise PathFailed("& needs texts")
-        return [limited("".join(text or "" for text in texts))]
+        return [check_text_length("".join(text or "" for text in texts))]
 
     return run
 
 
-def _and(left: Run, right: Run) -> Run:
+def _and(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
-        one = truth(left(env), "and")
+        one = singleton_boolean(left(env), "and")
         if one is False:
             return [False]
-        other = truth(right(env), "and")
+        other = singleton_boolean(right(env), "and")
         return [False] if other is False else [True] if one and other else []
 
     return run
 
 
-def _or(left: Run, right: Run) -> Run:
+def _or(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
-        one = truth(left(env), "or")
+        one = singleton_boolean(left(env), "or")
         if one:
             return [True]
-        other = truth(right(env), "or")
+        other = singleton_boolean(right(env), "or")
         return [True] if other else [False] if one is False and other is False else []
 
     return run
 
 
-def _xor(left: Run, right: Run) -> Run:
+def _xor(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
-        one, other = truth(left(env), "xor"), truth(right(env), "xor")
+        one, other = singleton_boolean(left(env), "xor"), singleton_boolean(right(env), "xor")
         return [] if one is None or other is None else [one != other]
 
     return run
 
 
-def _implies(left: Run, right: Run) -> Run:
+def _implies(left: Evaluator, right: Evaluator) -> Evaluator:
     def run(env: Env) -> Items:
-        one = truth(left(env), "implies")
+        one = singleton_boolean(left(env), "implies")
         if one is False:
             return [True]
-        other = truth(right(env), "implies")
+        other = singleton_boolean(right(env), "implies")
         return [True] if other else [False] if one and other is False else []
 
     return run
 
 
-_LOGIC: dict[str, Callable[[Run, Run], Run]] = {"and": _and, "or": _or, "xor": _xor, "implies": _implies}
-_OTHERS: dict[str, Callable[[Run, Run], Run]] = {
+_LOGIC: dict[str, Callable[[Evaluator, Evaluator], Evaluator]] = {
+    "and": _and,
+    "or": _or,
+    "xor": _xor,
+    "implies": _implies,
+}
+_OTHERS: dict[str, Callable[[Evaluator, Evaluator], Evaluator]] = {
     "=": _equals,
     "!=": _differs,
     "~": _equivalent,
     "!~": _not_equivalent,
     "in": _in,
     "contains": _contains,
-    "&": _joined,
+    "&": _concatenate,
 }
 _ORDER: dict[str, Callable[[int, int], bool]] = {"<": python.lt, "<=": python.le, ">": python.gt, ">=": python.ge}
 
 
-def _ordered(operator: str, left: Run, right: Run) -> Run:
+def _compile_order(operator: str, left: Evaluator, right: Evaluator) -> Evaluator:
     holds = _ORDER[operator]
 
     def run(env: Env) -> Items:
-        one, other = single(left(env), operator), single(right(env), operator)
+        one, other = singleton_value(left(env), operator), singleton_value(right(env), operator)
         if one is None or other is None:
             return []
-        found = order(one, other, operator)
+        found = compare_values(one, other, operator)
         return [] if found is None else [holds(found, 0)]
 
     return run
 
 
-def _calculated(operator: str, left: Run, right: Run) -> Run:
+def _compile_arithmetic(operator: str, left: Evaluator, right: Evaluator) -> Evaluator:
     calculate = _ARITHMETIC[operator]
 
     def run(env: Env) -> Items:
-        one, other = single(left(env), operator), single(right(env), operator)
+        one, other = singleton_value(left(env), operator), singleton_value(right(env), operator)
         if one is None or other is None:
             return []
         try:
-            return in_range(calculate(one, other))
+            return check_integer_range(calculate(one, other))
         except (DivisionByZero, InvalidOperation, Overflow):
             return []
 
     return run
 
 
-def in_range(value: Item) -> Items:
-    """The result of a calculation; nothing for an integer that FHIRPath cannot hold."""
-    overflow = isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST + (value < 0)
+def check_integer_range(value: Item) -> Items:
+    """Return the result of a calculation as a collection; empty for an integer beyond 32 bits."""
+    overflow = isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER + (value < 0)
     return [] if value is None or overflow else [value]
 
 
-def _wrong(operator: str, one: Any, other: Any) -> PathFailed:
+def _type_mismatch(operator: str, one: Any, other: Any) -> PathFailed:
     return PathFailed(f"{operator} cannot be applied to {type_of(one)} and {type_of(other)}")
 
 
-def _plus(one: Any, other: Any) -> Any:
+def _add(one: Any, other: Any) -> Any:
     if isinstance(one, str) and isinstance(other, str):
-        return limited(one + other)
-    return _sum(one, other, "+", 1)
+        return check_text_length(one + other)
+    return _add_or_subtract(one, other, "+", 1)
 
 
-def _minus(one: Any, other: Any) -> Any:
-    return _sum(one, other, "-", -1)
+def _subtract(one: Any, other: Any) -> Any:
+    return _add_or_subtract(one, other, "-", -1)
 
 
-def _sum(one: Any, other: Any, operator: str, factor: int) -> Any:
+def _add_or_subtract(one: Any, other: Any, operator: str, factor: int) -> Any:
     if is_number(one) and is_number(other):
         return one + factor * other
     if isinstance(one, Temporal) and isinstance(other, Quantity):
@@ -282,44 +289,44 @@ def _sum(one: Any, other: Any, operator: str, factor: int) -> Any:
         except ValueError:
             raise PathFailed(f"A date or time cannot be moved by '{other.unit}'; use a calendar duration") from None
     if isinstance(one, Quantity) and isinstance(other, Quantity):
-        amount = quantity.converted(other, one.unit)
+        amount = quantity.convert(other, one.unit)
         return None if amount is None else Quantity(one.value + factor * amount, one.unit)
-    raise _wrong(operator, one, other)
+    raise _type_mismatch(operator, one, other)
 
 
-def _times(one: Any, other: Any) -> Any:
+def _multiply(one: Any, other: Any) -> Any:
     if is_number(one) and is_number(other):
         return one * other
-    if _quantities(one, other):
-        return quantity.product(_quantity(one), _quantity(other))
-    raise _wrong("*", one, other)
+    if _are_quantities(one, other):
+        return quantity.multiply(_as_quantity(one), _as_quantity(other))
+    raise _type_mismatch("*", one, other)
 
 
-def _over(one: Any, other: Any) -> Any:
+def _divide(one: Any, other: Any) -> Any:
     if is_number(one) and is_number(other):
         return None if other == 0 else Decimal(one) / Decimal(other)
-    if _quantities(one, other):
-        return None if _quantity(other).value == 0 else quantity.ratio(_quantity(one), _quantity(other))
-    raise _wrong("/", one, other)
+    if _are_quantities(one, other):
+        return None if _as_quantity(other).value == 0 else quantity.divide(_as_quantity(one), _as_quantity(other))
+    raise _type_mismatch("/", one, other)
 
 
-def _quantities(one: Any, other: Any) -> bool:
+def _are_quantities(one: Any, other: Any) -> bool:
     return all(isinstance(value, Quantity) or is_number(value) for value in (one, other))
 
 
-def _quantity(value: Any) -> Quantity:
+def _as_quantity(value: Any) -> Quantity:
     return value if isinstance(value, Quantity) else Quantity(Decimal(value))
 
 
 def _div(one: Any, other: Any) -> Any:
     if not (is_number(one) and is_number(other)):
-        raise _wrong("div", one, other)
+        raise _type_mismatch("div", one, other)
     return None if other == 0 else int(Decimal(one) // Decimal(other))
 
 
 def _mod(one: Any, other: Any) -> Any:
     if not (is_number(one) and is_number(other)):
-        raise _wrong("mod", one, other)
+        raise _type_mismatch("mod", one, other)
     if other == 0:
         return None
     rest = Decimal(one) % Decimal(other)
@@ -327,10 +334,10 @@ def _mod(one: Any, other: Any) -> Any:
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": _plus,
-    "-": _minus,
-    "*": _times,
-    "/": _over,
+    "+": _add,
+    "-": _subtract,
+    "*": _multiply,
+    "/": _divide,
     "div": _div,
     "mod": _mod,
 }

@@ -1,10 +1,9 @@
-"""Tokens to a tree, and back to text (grammar: FHIRPath N1, appendix B)."""
+"""Parsing of FHIRPath expressions to syntax trees, and back to text (grammar: FHIRPath N1, appendix B)."""
 
 from decimal import Decimal
 
-from esante.core.fhir.fhirpath.lexer import Token, escaped, tokens
+from esante.core.fhir.fhirpath.lexer import Token, quote, tokenize
 from esante.core.fhir.fhirpath.model import (
-    At,
     Call,
     Infix,
     Literal,
@@ -13,17 +12,18 @@ from esante.core.fhir.fhirpath.model import (
     Sign,
     Special,
     Step,
-    Tree,
+    Subscript,
+    SyntaxTree,
     TypeTest,
     Variable,
 )
-from esante.core.fhir.fhirpath.values.quantity import CALENDAR, Quantity
+from esante.core.fhir.fhirpath.values.quantity import CALENDAR_UNITS, Quantity
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 
-#: Deeper trees are refused; the deepest that R4 states has 35 levels.
+#: Levels of a tree; the deepest in R4's definitions has 35.
 MAX_DEPTH = 120
 
-#: How tightly an operator binds; all are left-associative.
+#: The precedence of each operator; all are left-associative.
 _BINDING = {
     **dict.fromkeys(("*", "/", "div", "mod"), 9),
     **dict.fromkeys(("+", "-", "&"), 8),
@@ -37,14 +37,14 @@ _BINDING = {
     "implies": 0,
 }
 _UNARY = 10
-#: Words that cannot stand for an element without backticks.
+#: Words that need backticks to name an element.
 RESERVED = frozenset({"and", "or", "xor", "implies", "div", "mod", "true", "false"})
 _WORDS = frozenset(word for word in _BINDING if word.isalpha())
 
 
-def parse(text: str) -> Tree:
-    """The tree of an expression. Raises `PathError` with the column."""
-    return _Parser(tokens(text)).whole()
+def parse_path(text: str) -> SyntaxTree:
+    """Parse an expression to its syntax tree. Raises: `PathError` with the column."""
+    return _Parser(tokenize(text)).parse_all()
 
 
 class _Parser:
@@ -53,7 +53,7 @@ class _Parser:
         self._at = 0
         self._open = 0
 
-    def whole(self) -> Tree:
+    def parse_all(self) -> SyntaxTree:
         tree, _ = self._expression(0)
         if self._peek.kind != "end":
             raise self._unexpected()
@@ -81,16 +81,16 @@ class _Parser:
         what = "The expression ends too early" if token.kind == "end" else f"Unexpected {str(token.value)[:60]!r}"
         return PathError(what + hint, token.column)
 
-    def _deep(self, *depths: int) -> int:
-        """The depth of a node above others; refuses what would be too deep to walk."""
+    def _check_depth(self, *depths: int) -> int:
+        """Return the depth of a node above others. Raises: `PathError` beyond `MAX_DEPTH`."""
         depth = 1 + max(depths, default=0)
         if depth > MAX_DEPTH:
             raise PathError(f"The expression is nested more deeply than {MAX_DEPTH} levels", self._peek.column)
         return depth
 
-    def _expression(self, minimum: int) -> tuple[Tree, int]:
+    def _expression(self, minimum: int) -> tuple[SyntaxTree, int]:
         self._open += 1
-        self._deep(self._open)
+        self._check_depth(self._open)
         left, depth = self._unary()
         while True:
             token = self._peek
@@ -100,34 +100,34 @@ class _Parser:
                 return left, depth
             self._at += 1
             if operator in ("is", "as"):
-                left, depth = TypeTest(operator, left, self._type(), token.column), self._deep(depth)
+                left, depth = TypeTest(operator, left, self._type(), token.column), self._check_depth(depth)
                 continue
             right, right_depth = self._expression(_BINDING[operator] + 1)
-            left, depth = Infix(operator, left, right, token.column), self._deep(depth, right_depth)
+            left, depth = Infix(operator, left, right, token.column), self._check_depth(depth, right_depth)
 
-    def _unary(self) -> tuple[Tree, int]:
+    def _unary(self) -> tuple[SyntaxTree, int]:
         if self._is("+", "-"):
             token = self._next()
             operand, depth = self._expression(_UNARY)
-            return Sign(str(token.value), operand, token.column), self._deep(depth)
+            return Sign(str(token.value), operand, token.column), self._check_depth(depth)
         return self._postfix()
 
-    def _postfix(self) -> tuple[Tree, int]:
+    def _postfix(self) -> tuple[SyntaxTree, int]:
         tree, depth = self._term()
         while True:
             if self._is("."):
                 self._at += 1
                 right, right_depth = self._invocation()
-                tree, depth = Step(tree, right), self._deep(depth, right_depth)
+                tree, depth = Step(tree, right), self._check_depth(depth, right_depth)
             elif self._is("["):
                 self._at += 1
                 index, index_depth = self._expression(0)
                 self._expect("]")
-                tree, depth = At(tree, index), self._deep(depth, index_depth)
+                tree, depth = Subscript(tree, index), self._check_depth(depth, index_depth)
             else:
                 return tree, depth
 
-    def _term(self) -> tuple[Tree, int]:
+    def _term(self) -> tuple[SyntaxTree, int]:
         token = self._peek
         match token.kind:
             case "number":
@@ -157,10 +157,10 @@ class _Parser:
             return Literal(None), 1
         raise self._unexpected()
 
-    def _number(self) -> Tree:
+    def _number(self) -> SyntaxTree:
         number = self._next().value
         unit = self._peek
-        if unit.kind == "text" or (unit.kind == "name" and unit.value in CALENDAR):
+        if unit.kind == "text" or (unit.kind == "name" and unit.value in CALENDAR_UNITS):
             self._at += 1
             return Literal(Quantity(Decimal(str(number)), str(unit.value)))
         return Literal(number)
@@ -171,7 +171,7 @@ class _Parser:
         if not self._is("("):
             return Name(name, column), 1
         self._at += 1
-        arguments: list[Tree] = []
+        arguments: list[SyntaxTree] = []
         depth = 0
         while not self._is(")"):
             if arguments:
@@ -180,7 +180,7 @@ class _Parser:
             arguments.append(argument)
             depth = max(depth, inner)
         self._at += 1
-        return Call(name, tuple(arguments), column), self._deep(depth)
+        return Call(name, tuple(arguments), column), self._check_depth(depth)
 
     def _identifier(self) -> str:
         token = self._peek
@@ -198,60 +198,60 @@ class _Parser:
         return name
 
 
-def unparse(tree: Tree) -> str:
-    """Text that `parse` reads as the same tree; every operation in parentheses."""
+def unparse_path(tree: SyntaxTree) -> str:
+    """Return text that `parse_path` parses to the same tree, with every operation in parentheses."""
     match tree:
         case Literal(value):
-            return _literal(value)
+            return _unparse_literal(value)
         case Name(name):
-            return _name(name)
+            return _unparse_name(name)
         case Special(name):
             return name
         case Variable(name):
-            return f"%{_name(name)}"
+            return f"%{_unparse_name(name)}"
         case Call(name, arguments):
-            return f"{_name(name)}({', '.join(unparse(argument) for argument in arguments)})"
+            return f"{_unparse_name(name)}({', '.join(unparse_path(argument) for argument in arguments)})"
         case Step(left, right):
-            return f"{_closed(left)}.{unparse(right)}"
-        case At(left, index):
-            return f"{_closed(left)}[{unparse(index)}]"
+            return f"{_unparse_operand(left)}.{unparse_path(right)}"
+        case Subscript(left, index):
+            return f"{_unparse_operand(left)}[{unparse_path(index)}]"
         case Sign(operator, operand):
-            return f"({operator}{_closed(operand)})"
+            return f"({operator}{_unparse_operand(operand)})"
         case Infix(operator, left, right):
-            return f"({unparse(left)} {operator} {unparse(right)})"
+            return f"({unparse_path(left)} {operator} {unparse_path(right)})"
         case TypeTest(operator, operand, type_):
-            return f"({unparse(operand)} {operator} {'.'.join(map(_name, type_.split('.')))})"
+            return f"({unparse_path(operand)} {operator} {'.'.join(map(_unparse_name, type_.split('.')))})"
 
 
-def _closed(tree: Tree) -> str:
-    text = unparse(tree)
+def _unparse_operand(tree: SyntaxTree) -> str:
+    text = unparse_path(tree)
     return f"({text})" if isinstance(tree, Literal) else text
 
 
-def _literal(value: object) -> str:
+def _unparse_literal(value: object) -> str:
     match value:
         case None:
             return "{}"
         case bool():
             return str(value).lower()
         case str():
-            return escaped(value, "'")
+            return quote(value, "'")
         case Temporal():
-            return _date(value)
+            return _unparse_temporal(value)
         case Quantity(number, unit):
-            return f"{number:f} {unit if unit in CALENDAR else escaped(unit, chr(39))}"
+            return f"{number:f} {unit if unit in CALENDAR_UNITS else quote(unit, chr(39))}"
         case Decimal():
             return f"{value:f}"
         case _:
             return str(value)
 
 
-def _date(value: Temporal) -> str:
+def _unparse_temporal(value: Temporal) -> str:
     if value.kind == "Time":
         return f"@T{value}"
     return f"@{value}" + ("T" if value.kind == "DateTime" and len(value.parts) < 4 else "")
 
 
-def _name(name: str) -> str:
-    plain = name.isascii() and name.isidentifier() and name not in RESERVED | _WORDS | CALENDAR.keys()
-    return name if plain else escaped(name, "`")
+def _unparse_name(name: str) -> str:
+    plain = name.isascii() and name.isidentifier() and name not in RESERVED | _WORDS | CALENDAR_UNITS.keys()
+    return name if plain else quote(name, "`")

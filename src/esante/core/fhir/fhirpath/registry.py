@@ -1,60 +1,64 @@
-"""The functions of FHIRPath by name: how many arguments each takes, what it gives, and how it is compiled.
+"""The registry of FHIRPath functions by name: number of arguments, type of the result, and compilation.
 
-The modules of `functions` fill it.
+The modules of `functions` register them.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from esante.core.fhir.fhirpath.model import Call, PathError, PathFailed
-from esante.core.fhir.fhirpath.runtime import Env, Run
+from esante.core.fhir.fhirpath.runtime import Env, Evaluator
 from esante.core.fhir.fhirpath.types import SYSTEM_OF, Types
-from esante.core.fhir.fhirpath.values.items import Items, single
+from esante.core.fhir.fhirpath.values.items import Items, singleton_value
 
 
-class Build(Protocol):
-    """Makes a function's code from that of its input and its arguments."""
+class FunctionCompiler(Protocol):
+    """Compiles a call from the compiled input and the compiled arguments."""
 
-    def __call__(self, source: Run, *arguments: Run) -> Run:
+    def __call__(self, source: Evaluator, *arguments: Evaluator) -> Evaluator:
         """Compile one call."""
 
 
-#: The type of the result: told, or worked out from the types of the input and of the arguments.
-Gives = Types | Callable[[Types, list[Types]], Types]
+ResultType = Types | Callable[[Types, list[Types]], Types]
+"""The types of the result: constant, or a function of the types of the input and of the arguments."""
 
 
 class Function(NamedTuple):
-    """`takes`: least and most arguments. `each`: arguments are evaluated for every item as `$this`; otherwise once,
-    in the context of the whole call. `texts`: the input is a text. `check` looks at the call when it is compiled."""
+    """A function of FHIRPath.
 
-    takes: tuple[int, int]
-    gives: Gives
-    build: Build
-    each: bool
-    texts: bool
+    `arity` is the least and the greatest number of arguments. With `per_item` arguments are evaluated for every item
+    as `$this`, otherwise once, in the context of the whole call. With `text_input` the input is a text. `check`
+    validates the call when it is compiled.
+    """
+
+    arity: tuple[int, int]
+    result: ResultType
+    compile: FunctionCompiler
+    per_item: bool
+    text_input: bool
     check: Callable[[Call], None] | None
 
 
 FUNCTIONS: dict[str, Function] = {}
 
 
-def same(source: Types, _: list[Types]) -> Types:
-    """The type of the input."""
+def input_type(source: Types, _: list[Types]) -> Types:
+    """Return the types of the input."""
     return source
 
 
-def either(source: Types, arguments: list[Types]) -> Types:
-    """The types of the input and of the arguments together."""
-    return together([source, *arguments])
+def input_or_argument_type(source: Types, arguments: list[Types]) -> Types:
+    """Return the types of the input and of the arguments together."""
+    return union_types([source, *arguments])
 
 
-def first_argument(_: Types, arguments: list[Types]) -> Types:
-    """The type of the first argument."""
+def first_argument_type(_: Types, arguments: list[Types]) -> Types:
+    """Return the types of the first argument."""
     return arguments[0]
 
 
-def together(found: list[Types]) -> Types:
-    """Every type that one of several collections may hold."""
+def union_types(found: list[Types]) -> Types:
+    """Return every type that one of several collections may have; None where one may have any."""
     merged: set[str] = set()
     for types in found:
         if types is None:
@@ -64,91 +68,99 @@ def together(found: list[Types]) -> Types:
 
 
 def function(
-    name: str, takes: int | tuple[int, int], gives: Gives, *, check: Callable[[Call], None] | None = None
+    name: str, arity: int | tuple[int, int], result: ResultType, *, check: Callable[[Call], None] | None = None
 ) -> Callable[[Callable[..., Items]], Any]:
-    """Register `f(items, env, *argument collections) -> items`."""
+    """Register `f(items, env, *argument collections) -> items`: arguments are evaluated once."""
 
     def register(apply: Callable[..., Items]) -> Callable[..., Items]:
-        def build(source: Run, *arguments: Run) -> Run:
+        def compile_call(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             if not arguments:
                 return lambda env: apply(source(env), env)
             return lambda env: apply(source(env), env, *[argument(env) for argument in arguments])
 
-        _add(name, takes, gives, build, check=check)
+        _add_function(name, arity, result, compile_call, check=check)
         return apply
 
     return register
 
 
-def iterating(name: str, takes: int | tuple[int, int], gives: Gives) -> Callable[[Callable[..., Items]], Any]:
-    """Register `f(items, env, *arguments) -> items`, the arguments as code that the function runs for each item."""
+def iterator_function(
+    name: str, arity: int | tuple[int, int], result: ResultType
+) -> Callable[[Callable[..., Items]], Any]:
+    """Register `f(items, env, *evaluators) -> items`: the function evaluates the arguments for each item."""
 
     def register(apply: Callable[..., Items]) -> Callable[..., Items]:
-        def build(source: Run, *arguments: Run) -> Run:
+        def compile_call(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             return lambda env: apply(source(env), env, *arguments)
 
-        _add(name, takes, gives, build, each=True)
+        _add_function(name, arity, result, compile_call, per_item=True)
         return apply
 
     return register
 
 
-def scalar(
+def scalar_function(
     name: str,
-    takes: int | tuple[int, int],
-    gives: Types,
+    arity: int | tuple[int, int],
+    result: Types,
     *,
-    texts: bool = False,
+    text_input: bool = False,
     check: Callable[[Call], None] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Register `f(value, *argument values) -> value or None` for a single item: nothing in, nothing out, and several
-    items are an error. An empty argument that was given makes the result empty."""
+    """Register `f(value, *argument values) -> value or None` for a single item.
+
+    The result of an empty input or of an empty argument is empty; several items are an error. With `text_input` the
+    input has to be a text.
+    """
 
     def register(apply: Callable[..., Any]) -> Callable[..., Any]:
         what = f"{name}()"
 
-        def build(source: Run, *arguments: Run) -> Run:
+        def compile_call(source: Evaluator, *arguments: Evaluator) -> Evaluator:
             def run(env: Env) -> Items:
-                value = single(source(env), what)
-                given = [single(argument(env), what) for argument in arguments]
+                value = singleton_value(source(env), what)
+                given = [singleton_value(argument(env), what) for argument in arguments]
                 if value is None or None in given:
                     return []
-                if texts and not isinstance(value, str):
+                if text_input and not isinstance(value, str):
                     raise PathFailed(f"{what} needs a text")
-                result = apply(value, *given)
-                return [] if result is None else result if isinstance(result, list) else [result]
+                found = apply(value, *given)
+                return [] if found is None else found if isinstance(found, list) else [found]
 
             return run
 
-        _add(name, takes, gives, build, texts=texts, check=check)
+        _add_function(name, arity, result, compile_call, text_input=text_input, check=check)
         return apply
 
     return register
 
 
-def _add(
+def _add_function(
     name: str,
-    takes: int | tuple[int, int],
-    gives: Gives,
-    build: Build,
+    arity: int | tuple[int, int],
+    result: ResultType,
+    compile_call: FunctionCompiler,
     *,
-    each: bool = False,
-    texts: bool = False,
+    per_item: bool = False,
+    text_input: bool = False,
     check: Callable[[Call], None] | None = None,
 ) -> None:
-    low_high = takes if isinstance(takes, tuple) else (takes, takes)
-    FUNCTIONS[name] = Function(low_high, gives, build, each, texts, check)
+    least_and_greatest = arity if isinstance(arity, tuple) else (arity, arity)
+    FUNCTIONS[name] = Function(least_and_greatest, result, compile_call, per_item, text_input, check)
 
 
-def checked(name: str, source: Types, count: int, column: int) -> Function:
-    """The function of a call. Raises `PathError` for one that is unknown, or that cannot take this."""
+def find_function(name: str, source: Types, count: int, column: int) -> Function:
+    """Return the function of a call.
+
+    Raises: `PathError` for an unknown function, a wrong number of arguments, or input that is not a text.
+    """
     found = FUNCTIONS.get(name)
     if found is None:
-        raise PathError(f"{name}() is not a function that is known here", column)
-    low, high = found.takes
+        raise PathError(f"{name}() is not a function of FHIRPath, or not supported", column)
+    low, high = found.arity
     if not low <= count <= high:
         expected = str(low) if low == high else f"{low} to {high}"
         raise PathError(f"{name}() takes {expected} arguments; found {count}", column)
-    if found.texts and source and not any(t.startswith("System.") or t in SYSTEM_OF for t in source):
+    if found.text_input and source and not any(t.startswith("System.") or t in SYSTEM_OF for t in source):
         raise PathError(f"{name}() needs a text; found {', '.join(sorted(source)[:4])}", column)
     return found

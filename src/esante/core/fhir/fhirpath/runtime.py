@@ -1,21 +1,24 @@
-"""What an expression knows while it runs, and how much work it may do."""
+"""The state of an evaluation, and its limits of work."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from esante.core.fhir.fhirpath.model import PathFailed
 from esante.core.fhir.fhirpath.values import temporal
 from esante.core.fhir.fhirpath.values.items import Items, Node
+from esante.core.types import Json
 
-#: Items that all loops of one evaluation may go through.
+#: Items that all loops of one evaluation may visit.
 MAX_WORK = 1_000_000
-#: Characters of a text that an expression may build.
+#: Characters of a text that an expression builds.
 MAX_TEXT = 1_000_000
 
 
 class Env:
-    """The state of one evaluation: `$this` and its like, `%resource` and its like, the clock, the work left."""
+    """The state of one evaluation: `$this`, `$index`, `$total`, variables, the current time, and the work left.
+
+    `work` counts items; `root` is `%rootResource`.
+    """
 
     __slots__ = ("_now", "context", "index", "resolver", "resource", "root", "this", "total", "variables", "work")
 
@@ -39,26 +42,26 @@ class Env:
         self._now: datetime | None = None
 
     def now(self) -> datetime:
-        """The same moment throughout one evaluation."""
+        """Return the current time, the same throughout one evaluation."""
         if self._now is None:
             self._now = temporal.local_now()
         return self._now
 
     def spend(self, amount: int) -> None:
-        """Count work done. Raises `PathFailed` when it is too much."""
+        """Count work done, in items. Raises: `PathFailed` beyond `MAX_WORK`."""
         self.work -= amount
         if self.work < 0:
             raise PathFailed(f"The expression needs more than {MAX_WORK:,} steps on this resource")
 
 
-#: Gives the resource that a reference leads to, or None.
-Resolver = Callable[[str], dict[str, Any] | None]
-#: A compiled expression.
-Run = Callable[[Env], Items]
+Resolver = Callable[[str], Json | None]
+"""Returns the resource at an address, or None."""
+Evaluator = Callable[[Env], Items]
+"""A compiled expression: returns its result in a state."""
 
 
-def limited(text: str) -> str:
-    """The text. Raises `PathFailed` when it is too long."""
+def check_text_length(text: str) -> str:
+    """Return the text. Raises: `PathFailed` when it is longer than `MAX_TEXT`."""
     if len(text) > MAX_TEXT:
-        raise PathFailed(f"The expression makes a text of more than {MAX_TEXT:,} characters")
+        raise PathFailed(f"The expression builds a text of more than {MAX_TEXT:,} characters")
     return text

@@ -1,34 +1,34 @@
-"""Every FHIRPath expression of R4's definitions, with the type that it is about."""
+"""Every FHIRPath expression of R4's definitions, with the type that it applies to."""
 
 from collections.abc import Iterator
 
 from esante.core.fhir.definitions import Invariant, SearchParameter, invariants, search_parameters
 from esante.core.fhir.fhirpath.expression import compile_path
-from esante.core.fhir.fhirpath.types import below, known
+from esante.core.fhir.fhirpath.types import element_types, is_fhir_type
 
 
-def expressions() -> Iterator[tuple[str, str, str | None]]:
-    """Where it is stated, the expression, and the type of what it is about; None where that is one of several."""
+def iterate_spec_expressions() -> Iterator[tuple[str, str, str | None]]:
+    """Yield for each expression its source, its text, and the type that it applies to; None where that is a choice."""
     for invariant in invariants():
-        yield f"{invariant.path} {invariant.key}", invariant.expression, subject(invariant)
+        yield f"{invariant.path} {invariant.key}", invariant.expression, constrained_type(invariant)
     for parameter in search_parameters():
         for base in parameter.base if parameter.expression else ():
             yield f"SearchParameter {parameter.code} of {base}", parameter.expression or "", base
             for _, expression in parameter.components:
-                for type_ in _found(parameter, base):
+                for type_ in _component_contexts(parameter, base):
                     yield f"SearchParameter {parameter.code} of {base}", expression, type_
 
 
-def subject(invariant: Invariant) -> str | None:
-    """The type that a constraint is about."""
-    if known(invariant.path):
+def constrained_type(invariant: Invariant) -> str | None:
+    """Return the type that a constraint applies to; None where it applies to a choice of types."""
+    if is_fhir_type(invariant.path):
         return invariant.path
     owner, _, name = invariant.path.rpartition(".")
-    types = below(owner, name.removesuffix("[x]"))
+    types = element_types(owner, name.removesuffix("[x]"))
     return next(iter(types)) if types and len(types) == 1 else None
 
 
-def _found(parameter: SearchParameter, base: str) -> Iterator[str | None]:
-    """The types that the components of a composite parameter start from."""
+def _component_contexts(parameter: SearchParameter, base: str) -> Iterator[str | None]:
+    """Yield the types from which the components of a composite parameter start."""
     types = compile_path(parameter.expression or "", base).types
     yield from sorted(types) if types else [None]

@@ -1,6 +1,6 @@
-"""The types that an expression can meet: those of FHIR R4 from the definitions, and those of FHIRPath itself.
+"""The types of expressions: those of FHIR R4 from the definitions, and those of FHIRPath itself.
 
-FHIR types go by their name (`HumanName`, `code`, `Patient.contact`), FHIRPath's own as `System.String`.
+FHIR types are written by their name (`HumanName`, `code`, `Patient.contact`), FHIRPath's own as `System.String`.
 """
 
 import functools
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from esante.core.fhir.definitions import Element, load
 from esante.core.fhir.primitives import PRIMITIVES
 
-#: Static knowledge of what a collection holds: the possible types; None where anything is possible.
 Types = frozenset[str] | None
+"""The possible types of the items of a collection; None where any is possible."""
 
 SYSTEM = frozenset(
     f"System.{name}"
@@ -19,7 +19,7 @@ SYSTEM = frozenset(
 BOOLEAN: Types = frozenset({"System.Boolean"})
 STRING: Types = frozenset({"System.String"})
 INTEGER: Types = frozenset({"System.Integer"})
-#: What `type()` gives.
+#: The type of the result of `type()`.
 TYPE_INFO = "System.TypeInfo"
 
 _PARENTS = (
@@ -29,7 +29,7 @@ _PARENTS = (
     | dict.fromkeys(("Age", "Count", "Distance", "Duration"), "Quantity")
 )
 
-#: The FHIRPath type that a FHIR primitive stands for.
+#: The FHIRPath type that a FHIR primitive is converted to.
 SYSTEM_OF = (
     dict.fromkeys(PRIMITIVES, "System.String")
     | dict.fromkeys(("integer", "unsignedInt", "positiveInt"), "System.Integer")
@@ -40,8 +40,7 @@ QUANTITIES = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
 
 
 class Option(NamedTuple):
-    """A JSON property that holds an element: its name, its FHIR type, and where its extensions are if that is a
-    primitive."""
+    """A JSON property of an element: its name, its FHIR type, and for a primitive the property of its extensions."""
 
     name: str
     type: str
@@ -62,7 +61,7 @@ def _option(element: Element, name: str, code: str) -> Option:
 
 @functools.lru_cache(2048)
 def fields(type_: str) -> dict[str, Field]:
-    """The elements of a type by name; those of `Element` for a primitive, none for a type of FHIRPath."""
+    """Return the elements of a type by name; those of `Element` for a primitive, none for a type of FHIRPath."""
     if type_ == TYPE_INFO:
         return {name: Field(name, (Option(name, "System.String", None),), False) for name in ("namespace", "name")}
     found = load().types.get("Element" if type_ in PRIMITIVES else type_)
@@ -75,14 +74,14 @@ def fields(type_: str) -> dict[str, Field]:
 
 
 @functools.lru_cache(2048)
-def by_property(type_: str) -> dict[str, tuple[Field, Option]]:
-    """The elements of a type by their JSON properties."""
+def fields_by_property(type_: str) -> dict[str, tuple[Field, Option]]:
+    """Return the elements of a type by their JSON properties."""
     return {option.name: (field, option) for field in fields(type_).values() for option in field.options}
 
 
 @functools.lru_cache(4096)
 def lineage(type_: str) -> tuple[str, ...]:
-    """The type and those it is derived from, nearest first."""
+    """Return the type and those it is derived from, nearest first."""
     if type_.startswith("System."):
         return (type_, "System.Any")
     if type_ in _PARENTS:
@@ -92,48 +91,48 @@ def lineage(type_: str) -> tuple[str, ...]:
     if type_ in PRIMITIVES:
         return (type_, "Element")
     if load().types[type_].kind == "resource":
-        return (type_, "DomainResource", "Resource") if is_domain(type_) else (type_, "Resource")
+        return (type_, "DomainResource", "Resource") if is_domain_resource(type_) else (type_, "Resource")
     if "modifierExtension" in fields(type_) and type_ != "BackboneElement":
         return (type_, "BackboneElement", "Element")
     return (type_, "Element")
 
 
-def is_domain(type_: str) -> bool:
-    """Whether a resource type is derived from DomainResource."""
+def is_domain_resource(type_: str) -> bool:
+    """Return whether a resource type is derived from DomainResource."""
     return type_ != "DomainResource" and "contained" in fields(type_)
 
 
 @functools.cache
-def resources() -> frozenset[str]:
-    """Every resource type that an instance can have."""
+def resource_types() -> frozenset[str]:
+    """Return every resource type that an instance can have."""
     return frozenset(load().resource_types)
 
 
-def known(name: str) -> bool:
-    """Whether FHIR R4 has a type of this name."""
+def is_fhir_type(name: str) -> bool:
+    """Return whether FHIR R4 has a type of this name."""
     return name in PRIMITIVES or name in load().types
 
 
-def named(name: str) -> str | None:
-    """The type that a specifier such as `Patient`, `FHIR.Patient` or `System.String` names; None if there is none.
+def resolve_type_name(name: str) -> str | None:
+    """Return the type that a specifier such as `Patient`, `FHIR.Patient` or `System.String` names; None for none.
 
     A name without a namespace is one of FHIR if FHIR has it.
     """
     namespace, _, rest = name.partition(".")
     if namespace == "FHIR" and rest:
-        return rest if known(rest) else None
+        return rest if is_fhir_type(rest) else None
     if namespace == "System" and rest:
         return name if name in SYSTEM else None
-    if known(name):
+    if is_fhir_type(name):
         return name
     return f"System.{name}" if f"System.{name}" in SYSTEM else None
 
 
 @functools.lru_cache(4096)
-def below(type_: str, name: str) -> Types:
-    """The types of an element of a type; empty if it has no such element, None if anything is possible."""
+def element_types(type_: str, name: str) -> Types:
+    """Return the types of an element of a type; empty if it has no such element, None if any is possible."""
     if type_ in ("Resource", "DomainResource"):
-        found = [field for t in sorted(resources()) for field in [fields(t).get(name)] if field]
+        found = [field for t in sorted(resource_types()) for field in [fields(t).get(name)] if field]
     else:
         found = [field for field in [fields(type_).get(name)] if field]
     return frozenset(option.type for field in found for option in field.options)
@@ -141,10 +140,10 @@ def below(type_: str, name: str) -> Types:
 
 @functools.cache
 def element_names() -> frozenset[str]:
-    """Every name that some element of R4 has."""
+    """Return the names of all elements of R4."""
     return frozenset(name for type_ in load().types for name in fields(type_))
 
 
-def fits(type_: str, wanted: str) -> bool:
-    """Whether a static type can hold, or be, the wanted one."""
+def are_compatible(type_: str, wanted: str) -> bool:
+    """Return whether an item of a static type can be of the wanted type: one is derived from the other."""
     return wanted in lineage(type_) or type_ in lineage(wanted)

@@ -1,4 +1,4 @@
-"""The environment variables that are the same everywhere (FHIR R4, section FHIRPath, Variables)."""
+"""The environment variables with constant values (FHIR R4, section FHIRPath, Variables)."""
 
 _FIXED = {
     "ucum": "http://unitsofmeasure.org",
@@ -7,8 +7,8 @@ _FIXED = {
 }
 
 
-def constant(name: str) -> str | None:
-    """The value of `%ucum`, `%sct`, `%loinc`, `%vs-[name]` and `%ext-[name]`; None for any other name."""
+def constant_value(name: str) -> str | None:
+    """Return the value of `%ucum`, `%sct`, `%loinc`, `%vs-[name]` or `%ext-[name]`; None for any other name."""
     if name.startswith("vs-"):
         return f"http://hl7.org/fhir/ValueSet/{name.removeprefix('vs-')}"
     if name.startswith("ext-"):

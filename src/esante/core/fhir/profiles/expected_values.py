@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from esante.core.fhir.fhirpath.types import Option, fields
+from esante.core.fhir.fhirpath import Option, fields
 from esante.core.fhir.json_codec import encode
 from esante.core.fhir.model import Path
 from esante.core.fhir.primitives import PRIMITIVES

@@ -8,10 +8,7 @@ from time import thread_time
 from msgspec.structs import replace
 
 from esante.core.fhir.definitions import Invariant, load
-from esante.core.fhir.fhirpath.expression import compile_path
-from esante.core.fhir.fhirpath.functions.references import told_type
-from esante.core.fhir.fhirpath.model import PathError, PathFailed
-from esante.core.fhir.fhirpath.values.items import Node
+from esante.core.fhir.fhirpath import Node, PathError, PathFailed, compile_path, reference_type
 from esante.core.fhir.model import Finding, Path
 from esante.core.fhir.profiles.definitions import RESOLVE, Mark, Rule, Slice, read, rule_of
 from esante.core.fhir.profiles.expected_values import Item, Json, is_coded, is_expected, shown
@@ -250,7 +247,7 @@ class _Walk:
         if not (rule.targets or rule.target_profiles) or item.type != "Reference":
             return
         target = self._targets.of(item.value, self._holders[-1])
-        told = target.type if target else told_type(Node(item.value, "Reference"))
+        told = target.type if target else reference_type(Node(item.value, "Reference"))
         if told is not None and rule.targets and told not in rule.targets:
             text = f"The reference leads to {told}. Allowed by the profile: {', '.join(rule.targets)}."
             yield _broken("structure", item.path, text)

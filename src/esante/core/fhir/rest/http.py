@@ -15,8 +15,14 @@ from starlette.responses import Response
 
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.negotiation import of_parameters
-from esante.core.fhir.search.indexing import dates
-from esante.core.fhir.search.model import DEFAULT_COUNT, MAX_COUNT
+from esante.core.fhir.search import (
+    DEFAULT_COUNT,
+    MAX_COUNT,
+    approximate_range,
+    from_microseconds,
+    parse_search_date,
+    to_microseconds,
+)
 from esante.core.web import FHIR_JSON, N_, Problem, read_body, readable
 
 __all__ = [
@@ -218,13 +224,13 @@ def token_of(value: str) -> tuple[str | None, str]:
 
 def date_range(value: str, name: str = "date") -> DateRange:
     """A FHIR date with an optional prefix, as the moments it covers; Problem 400 for anything else."""
-    found = dates.sought(value)
+    found = parse_search_date(value)
     if found is None:
         raise _bad(name, N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time."))
     prefix, (low, high) = found
     if prefix == "ap":
-        low, high = dates.near((low, high), dates.microseconds(datetime.now(UTC)))
-    return DateRange(prefix, dates.moment(low), dates.moment(high))
+        low, high = approximate_range((low, high), to_microseconds(datetime.now(UTC)))
+    return DateRange(prefix, from_microseconds(low), from_microseconds(high))
 
 
 def _ignored(names: Iterable[str]) -> Resource:

@@ -1,44 +1,77 @@
 """Search of a person's resources (FHIR R4, search.html).
 
-- `parameters(type)`: the search parameters of a resource type.
-- `index(resource)`, `index_text(resource)`: the values that searches compare, for the column `index` of the table.
-- `parse(type, pairs)`: what is asked for by the parameters of an address.
-- `run(db, query, scope)`: a page of what is found; `find(db, queries, scope)`: what each of many searches finds;
-  `everything(db, scope, types)`: all of a person; `copies`, `gone`: all that changed, to be taken along.
-- `subset(body, query)`: as much of a match as is wanted back.
-- `supported(type)`: what a CapabilityStatement says.
+Parameters:
+
+- `parameters_of(type)`: the search parameters of a resource type, by code.
+- `supported_parameters(type)`: the same as a CapabilityStatement states them.
+
+Index:
+
+- `index_resource(resource)`, `index_json(resource)`: the values that searches compare, for the column `index`.
+
+Queries:
+
+- `parse_query(type, pairs)`: the search that the parameters of an address ask for.
+- `execute_query(db, query, scope)`: a page of its matches.
+- `select_elements(body, query)`: the part of a match that the query asks for.
+- `find_matches(db, queries, scope, limit)`: the keys that each of many searches matches.
+- `fetch_everything(db, scope, types)`: all resources of a person, page by page.
+- `fetch_changed`, `find_removed`: what changed, and what is gone, since a moment.
+
+Dates: `parse_search_date`, `approximate_range`, `to_microseconds`, `from_microseconds`.
 """
 
-from esante.core.fhir.search.indexing.indexer import index, index_text
-from esante.core.fhir.search.model import Found, Outside, Query, Row, Scope
-from esante.core.fhir.search.parameters import Parameter, parameters
-from esante.core.fhir.search.query.capability import Supported, supported
-from esante.core.fhir.search.query.parser import parse
-from esante.core.fhir.search.sql.batch import find
-from esante.core.fhir.search.sql.bulk_read import Bounds, copies, gone
-from esante.core.fhir.search.sql.everything import Place, everything
-from esante.core.fhir.search.sql.execute import run
-from esante.core.fhir.search.summary import subset
+from esante.core.fhir.search.indexing.dates import (
+    approximate_range,
+    from_microseconds,
+    parse_search_date,
+    to_microseconds,
+)
+from esante.core.fhir.search.indexing.indexer import index_json, index_resource
+from esante.core.fhir.search.model import (
+    DEFAULT_COUNT,
+    MAX_COUNT,
+    ExternalSearch,
+    ResourceKey,
+    ResourceRow,
+    SearchPage,
+    SearchQuery,
+    SearchScope,
+)
+from esante.core.fhir.search.parameters import Parameter, parameters_of
+from esante.core.fhir.search.query.capability import SupportedParameter, supported_parameters
+from esante.core.fhir.search.query.parser import parse_query
+from esante.core.fhir.search.sql.batch import find_matches
+from esante.core.fhir.search.sql.bulk_read import PageLimits, fetch_changed, find_removed
+from esante.core.fhir.search.sql.everything import fetch_everything
+from esante.core.fhir.search.sql.execute import execute_query
+from esante.core.fhir.search.summary import select_elements
 
 __all__ = [
-    "Bounds",
-    "Found",
-    "Outside",
+    "DEFAULT_COUNT",
+    "MAX_COUNT",
+    "ExternalSearch",
+    "PageLimits",
     "Parameter",
-    "Place",
-    "Query",
-    "Row",
-    "Scope",
-    "Supported",
-    "copies",
-    "everything",
-    "find",
-    "gone",
-    "index",
-    "index_text",
-    "parameters",
-    "parse",
-    "run",
-    "subset",
-    "supported",
+    "ResourceKey",
+    "ResourceRow",
+    "SearchPage",
+    "SearchQuery",
+    "SearchScope",
+    "SupportedParameter",
+    "approximate_range",
+    "execute_query",
+    "fetch_changed",
+    "fetch_everything",
+    "find_matches",
+    "find_removed",
+    "from_microseconds",
+    "index_json",
+    "index_resource",
+    "parameters_of",
+    "parse_query",
+    "parse_search_date",
+    "select_elements",
+    "supported_parameters",
+    "to_microseconds",
 ]

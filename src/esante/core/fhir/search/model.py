@@ -1,4 +1,4 @@
-"""What a search asks for, who may see what of it, and what it finds."""
+"""Search queries, their scope, and their results."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,37 +14,40 @@ DEFAULT_COUNT, MAX_COUNT = 50, 200
 Total = Literal["none", "estimate", "accurate"]
 Summary = Literal["true", "text", "data", "count", "false"]
 
-#: Finds what lies outside of persons' records, such as practitioners: given a resource type and the name and value of
-#: one parameter, the references ("Practitioner/…") of all that match. Raises `web.Problem` like any search.
-Outside = Callable[[str, str, str], Awaitable[list[str]]]
+ExternalSearch = Callable[[str, str, str], Awaitable[list[str]]]
+"""Searches resources outside of persons' records, such as practitioners.
+
+Takes a resource type and the name and value of one parameter; returns the references ("Practitioner/…") of all
+matches. Raises: `Problem` like any search.
+"""
 
 
-class Token(NamedTuple):
-    """A code of a system: None for any system, "" for none; None for any code of the system."""
+class TokenValue(NamedTuple):
+    """A code of a system. `system` None: any system, "": none; `code` None: any code of the system."""
 
     system: str | None
     code: str | None
 
 
-class Text(NamedTuple):
-    """A text, as it was given and as strings are compared."""
+class StringValue(NamedTuple):
+    """A text, as it was given and as it is normalized for comparison."""
 
     given: str
     normal: str
 
 
-class Moments(NamedTuple):
-    """A date: microseconds since 1970 that it covers, the last excluded."""
+class DateValue(NamedTuple):
+    """A date: the microseconds since 1970 that it covers, from `low` to `high` (exclusive)."""
 
     prefix: str
     low: int
     high: int
 
 
-class Amount(NamedTuple):
-    """A number with the range that its digits leave open, the end excluded; with a unit, that of a quantity.
+class NumberValue(NamedTuple):
+    """A number with the range that its precision implies, `high` exclusive; with a unit it is a quantity.
 
-    `system` None: of any system; `unit` None: of any unit.
+    `system` None: any system; `unit` None: any unit.
     """
 
     prefix: str
@@ -55,24 +58,24 @@ class Amount(NamedTuple):
     unit: str | None = None
 
 
-class Address(NamedTuple):
-    """A reference or uri: all the ways in which it may be written."""
+class ReferenceValue(NamedTuple):
+    """A reference or a uri, in all its notations."""
 
     texts: tuple[str, ...]
 
 
-class Together(NamedTuple):
-    """The values of a composite parameter."""
+class CompositeValue(NamedTuple):
+    """The values of the components of a composite parameter."""
 
     values: tuple["Value", ...]
 
 
-Value = Token | Text | Moments | Amount | Address | Together
+Value = TokenValue | StringValue | DateValue | NumberValue | ReferenceValue | CompositeValue
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A parameter that must have any of the values; by a modifier other than "" they are compared in another way."""
+    """A parameter must have any of the values; the modifier ("" for none) says how they are compared."""
 
     parameter: Parameter
     modifier: str
@@ -81,7 +84,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A parameter that must have no value, or one."""
+    """A parameter must have no value, or must have one (`:missing`)."""
 
     parameter: Parameter
     missing: bool
@@ -89,19 +92,22 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A reference parameter that must point to what matches: a condition for each possible type, and the types that
-    are looked for outside of the record too, by the rest of the parameter's name."""
+    """A reference parameter must be to a resource that matches.
+
+    `targets` has a condition for each possible type. Resources of the `external_types` are also searched outside of
+    the record, by the rest of the parameter's name and by its value.
+    """
 
     parameter: Parameter
     targets: Mapping[str, "Condition"]
-    outside: tuple[str, ...]
+    external_types: tuple[str, ...]
     name: str
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """Something of another type must match, and point here by a reference parameter (`_has`)."""
+    """A resource of another type must match, and refer to this one by a reference parameter (`_has`)."""
 
     type: str
     parameter: Parameter
@@ -121,27 +127,43 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """`_include` and `_revinclude`: what a parameter of the resources of a type points to (no type, no parameter: all
-    that anything points to), or what points to them by it; only of a target type where that is given."""
+    """`_include`: the targets of a reference parameter of a type (no type, no parameter: of all of them).
+
+    `target` limits the type of the targets.
+    """
 
     type: str | None
     parameter: Parameter | None
     target: str | None
-    reverse: bool
     iterate: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """A search of one resource type, understood. `pairs` are the parameters that were, `ignored` the names of those
-    that were not."""
+class RevInclude:
+    """`_revinclude`: the resources of a type that refer to a match by a reference parameter.
+
+    `target` limits the type of the matches.
+    """
+
+    type: str
+    parameter: Parameter
+    target: str | None
+    iterate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A parsed search of one resource type.
+
+    `pairs` are the parameters that were understood, `ignored` the names of those that were not.
+    """
 
     type: str
     conditions: tuple[Condition, ...] = ()
     sort: tuple[Sort, ...] = ()
     count: int = DEFAULT_COUNT
     total: Total = "accurate"
-    includes: tuple[Include, ...] = ()
+    includes: tuple[Include | RevInclude, ...] = ()
     summary: Summary = "false"
     elements: tuple[str, ...] = ()
     cursor: str | None = None
@@ -150,21 +172,25 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What a search may see: resources of one person at a moment, from some sources, of some types.
+class SearchScope:
+    """The resources that a search may read: those of one person at a moment, from some sources, of some types.
 
     `sources` None: all. `types` None: every type; else each readable type with queries one of which its resources
-    must match (granular SMART scopes), none for all of the type.
+    must match (granular SMART scopes), no query for all of the type.
     """
 
     person_id: UUID
     at: datetime
     sources: frozenset[UUID] | None = None
-    types: Mapping[str, tuple[Query, ...]] | None = None
+    types: Mapping[str, tuple[SearchQuery, ...]] | None = None
+
+
+ResourceKey = tuple[str, UUID]
+"""The type and key of a resource of the person: in an order of these, the last one before a page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResourceRow:
     """A resource as it is stored; `body` is its JSON."""
 
     type: str
@@ -176,16 +202,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A page of a search: matches in order, and what was included.
+class SearchPage:
+    """A page of a search: matches in order, and included resources.
 
-    `total` counts all matches, None where that was not asked for; `next` is the cursor of the next page. `outside` are
-    the references to be included that lead out of the record; `cut` tells that not all could be included.
+    `total` counts all matches, None where it was not requested. `external_references` are to be included and lead out
+    of the record. `truncated` says that not all resources could be included.
     """
 
-    matches: tuple[Row, ...]
-    included: tuple[Row, ...] = ()
+    matches: tuple[ResourceRow, ...]
+    included: tuple[ResourceRow, ...] = ()
     total: int | None = None
-    next: str | None = None
-    outside: tuple[str, ...] = ()
-    cut: bool = False
+    next_cursor: str | None = None
+    external_references: tuple[str, ...] = ()
+    truncated: bool = False

@@ -1,73 +1,74 @@
-"""As much of a resource as a search wants back: `_summary` and `_elements` (search.html)."""
+"""Parts of a resource in search results: `_summary` and `_elements` (search.html)."""
 
 import functools
 from typing import Any
 
 from esante.core.fhir.definitions import Element, load
 from esante.core.fhir.json_codec import decode, encode
-from esante.core.fhir.search.model import Query
+from esante.core.fhir.search.model import SearchQuery
+from esante.core.types import Json
 
-_TAG = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+_SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 _IDENTITY = frozenset({"resourceType", "id", "meta"})
 
 
-def subset(body: bytes, query: Query) -> bytes:
-    """The JSON of a match as its search wants it; tagged as a part where it is one."""
+def select_elements(body: bytes, query: SearchQuery) -> bytes:
+    """Return the JSON of a match with the elements that its query asks for; tagged SUBSETTED where that is a part."""
     if query.summary == "false" and not query.elements:
         return body
     resource = decode(body)
     type_ = resource["resourceType"]
     if query.elements:
-        kept = _chosen(resource, _needed(type_) | frozenset(query.elements))
+        kept = _with_elements(resource, _required_elements(type_) | frozenset(query.elements))
     elif query.summary == "true":
-        kept = _summary(resource, type_)
+        kept = _summarize(resource, type_)
     elif query.summary == "text":
-        kept = _chosen(resource, _needed(type_) | {"text"})
+        kept = _with_elements(resource, _required_elements(type_) | {"text"})
     else:
         kept = {name: value for name, value in resource.items() if name != "text"}
     meta = resource.get("meta", {})
-    return encode({**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), _TAG]}})
+    return encode({**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), _SUBSETTED]}})
 
 
-def _chosen(resource: dict[str, Any], elements: frozenset[str]) -> dict[str, Any]:
-    """The properties of some elements, by the names of the elements."""
+def _with_elements(resource: Json, elements: frozenset[str]) -> Json:
+    """Return the properties of a resource that belong to some elements."""
     names = _IDENTITY | {
         name for e in _elements(resource["resourceType"]) if e.name in elements for name in e.json_names()
     }
     return {name: value for name, value in resource.items() if name.removeprefix("_") in names}
 
 
-def _summary(value: dict[str, Any], type_: str) -> dict[str, Any]:
-    """The elements that the specification counts among the summary, within backbone elements too."""
-    types = _summarized(type_)
+def _summarize(value: Json, type_: str) -> Json:
+    """Return the elements that the specification has in the summary, also within backbone elements."""
+    types = _summary_properties(type_)
     kept = {}
     for name, inner in value.items():
         plain = name.removeprefix("_")
         if plain in _IDENTITY:
             kept[name] = inner
         elif plain in types:
-            kept[name] = _within(inner, types[plain])
+            kept[name] = _summarize_value(inner, types[plain])
     return kept
 
 
-def _within(value: Any, type_: str) -> Any:
+def _summarize_value(value: Any, type_: str) -> Any:
     if "." not in type_:
         return value
     if isinstance(value, list):
-        return [_within(each, type_) for each in value]
-    return _summary(value, type_)
+        return [_summarize_value(each, type_) for each in value]
+    return _summarize(value, type_)
 
 
 @functools.lru_cache(1024)
-def _summarized(type_: str) -> dict[str, str]:
-    """The properties in the summary of a type, with their types."""
+def _summary_properties(type_: str) -> dict[str, str]:
+    """Return the properties in the summary of a type, with their types."""
     found = [e.json_names() for e in _elements(type_) if e.summary or e.min]
     return {name: inner for names in found for name, inner in names.items()}
 
 
 @functools.lru_cache(256)
-def _needed(type_: str) -> frozenset[str]:
-    """The elements that a resource cannot be without, or not be understood without."""
+def _required_elements(type_: str) -> frozenset[str]:
+    """Return the mandatory elements and the modifier elements of a type."""
     return frozenset(e.name for e in _elements(type_) if e.min or e.modifier)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.fhir.json_codec import encode
-from esante.core.fhir.search import index_text
+from esante.core.fhir.search import index_json
 from esante.core.fhir.store.table import RESOURCE
 from esante.core.storage import Connection, Database, Row
 
@@ -91,7 +91,7 @@ def new(
     stored = {"resourceType": type_, "id": person_id.hex + id_.hex, "meta": meta}
     stored |= {name: value for name, value in resource.items() if name not in stored}
     made = Version(person_id, type_, id_, source, version, at, False, encode(stored))
-    return made, _row(made, index_text(stored))
+    return made, _row(made, index_json(stored))
 
 
 def deleted(before: Version, at: datetime) -> tuple[Version, Row]:

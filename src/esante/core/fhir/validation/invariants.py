@@ -11,15 +11,25 @@ from time import thread_time
 from typing import Any
 
 from esante.core.fhir.definitions import Invariant, invariants, load
-from esante.core.fhir.fhirpath.codegen import Writer
-from esante.core.fhir.fhirpath.codegen_writer import Module, Place
-from esante.core.fhir.fhirpath.expression import compile_path
-from esante.core.fhir.fhirpath.model import PathError, PathFailed
-from esante.core.fhir.fhirpath.narrative import is_basic, is_told
-from esante.core.fhir.fhirpath.parser import parse
-from esante.core.fhir.fhirpath.runtime import MAX_WORK, Env
-from esante.core.fhir.fhirpath.types import Field, Option, fields, lineage
-from esante.core.fhir.fhirpath.values.items import Node, root
+from esante.core.fhir.fhirpath import (
+    MAX_WORK,
+    Env,
+    Field,
+    Node,
+    Option,
+    PathError,
+    PathFailed,
+    PathWriter,
+    SourceModule,
+    TypedVariable,
+    compile_path,
+    fields,
+    has_content,
+    has_only_basic_html,
+    lineage,
+    parse_path,
+    root_node,
+)
 from esante.core.fhir.json_codec import compact
 from esante.core.fhir.model import Finding, Path
 from esante.core.fhir.primitives import PRIMITIVES
@@ -49,8 +59,8 @@ def _contained_are_referred_to(resource: dict[str, Any]) -> bool:
 _ENOUGH: dict[str, Callable[[Any], bool]] = {
     "dom-3": _contained_are_referred_to,
     # Both are published as htmlChecks(), which does not tell them apart.
-    "txt-1": is_basic,
-    "txt-2": is_told,
+    "txt-1": has_only_basic_html,
+    "txt-2": has_content,
 }
 
 
@@ -114,7 +124,7 @@ def findings(resource: dict[str, Any], seconds: float = inf) -> Iterator[Finding
     A pass that would take more than so many seconds of processor time is ended with a warning. Raises
     `DefinitionsMissing`.
     """
-    state = Pass(root(resource), seconds)
+    state = Pass(root_node(resource), seconds)
     made = checks()
     try:
         made["Resource"](resource, state)
@@ -148,8 +158,8 @@ class Checks(dict[str, Check]):
                 if below not in self and below not in needed:
                     needed[below] = self._properties(below)
                     pending.append(below)
-        module = Module()
-        module.space.update(note=_note, PathFailed=PathFailed, each=_each, parts=_parts)
+        module = SourceModule()
+        module.namespace.update(note=_note, PathFailed=PathFailed, each=_each, parts=_parts)
         tables: dict[str, dict[str, Check]] = {each: {} for each in needed}
         names = {each: self._write(module, each, tables[each]) for each in needed}
         space = module.link()
@@ -172,7 +182,7 @@ class Checks(dict[str, Check]):
                     found[option.extensions] = ""
         return found
 
-    def _write(self, module: Module, type_: str, table: dict[str, Check]) -> str:
+    def _write(self, module: SourceModule, type_: str, table: dict[str, Check]) -> str:
         def body() -> None:
             if "Element" in lineage(type_):
                 not_empty = next(i for i in self._stated["Element"] if i.key == "ele-1")
@@ -194,18 +204,20 @@ class Checks(dict[str, Check]):
 
         return module.function(body, "check")
 
-    def _whole(self, module: Module, invariant: Invariant, type_: str) -> None:
+    def _whole(self, module: SourceModule, invariant: Invariant, type_: str) -> None:
         """A constraint about the object itself."""
-        condition = Writer(module).condition(parse(invariant.expression), Place("d", type_))
+        condition = PathWriter(module).compile_condition(parse_path(invariant.expression), TypedVariable("d", type_))
         self._noting(module, invariant, condition.true, 1, "d", "()")
 
-    def _part(self, module: Module, invariant: Invariant, name: str, type_: str) -> None:
+    def _part(self, module: SourceModule, invariant: Invariant, name: str, type_: str) -> None:
         """A constraint about each value of one property of the object."""
-        condition = Writer(module).condition(parse(invariant.expression), Place("v", type_))
+        condition = PathWriter(module).compile_condition(parse_path(invariant.expression), TypedVariable("v", type_))
         module.emit(1, f"for v, way in parts(d, {name!r}):")
         self._noting(module, invariant, condition.true, 2, "v", "way")
 
-    def _noting(self, module: Module, invariant: Invariant, holds: str, indent: int, about: str, way: str) -> None:
+    def _noting(
+        self, module: SourceModule, invariant: Invariant, holds: str, indent: int, about: str, way: str
+    ) -> None:
         key = module.name("k", invariant)
         if invariant.key in _ENOUGH:
             holds = f"({module.name('q', _ENOUGH[invariant.key])}({about}) or {holds})"
@@ -220,14 +232,14 @@ class Checks(dict[str, Check]):
     def _resource(self, value: dict[str, Any], state: Pass) -> None:
         """A resource that stands by itself: its references with # lead into it."""
         outer = state.resource, state.root
-        state.resource = state.root = root(value)
+        state.resource = state.root = root_node(value)
         state.work = MAX_WORK
         self[state.resource.type](value, state)
         state.resource, state.root = outer
 
     def _contained(self, value: dict[str, Any], state: Pass) -> None:
         outer = state.resource
-        state.resource = root(value)
+        state.resource = root_node(value)
         self[state.resource.type](value, state)
         state.resource = outer
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.fhir.rest.http import date_range
-from esante.core.fhir.search import Place
+from esante.core.fhir.search import ResourceKey
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, bad_request, decode_cursor, encode_cursor, no_such_page
 from esante.identity.access import Access, Requester
@@ -183,7 +183,7 @@ class _EverythingParams:
         return not self.types or type_ in self.types
 
     @property
-    def after(self) -> Place | None:
+    def after(self) -> ResourceKey | None:
         """The place after which a page of resources begins."""
         return (self.cursor[1], UUID(hex=self.cursor[2])) if self.cursor and self.cursor[0] == _RESOURCES else None
 

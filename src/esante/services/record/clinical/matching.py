@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from esante.core.fhir import search, store
-from esante.core.fhir.search import Query, Scope
+from esante.core.fhir.search import SearchQuery, SearchScope
 from esante.core.fhir.store import Version
 from esante.core.storage import Connection
 from esante.core.web import N_, Problem, bad_request
@@ -42,14 +42,14 @@ class ResourceMatcher:
         ordered = sorted(searches)
         queries = [await self._parse(view.person_id, *criteria) for criteria in ordered]
         visible = view.visible_sources
-        found = await search.find(conn, queries, Scope(view.person_id, store.LATEST, visible, types), 2)
+        found = await search.find_matches(conn, queries, SearchScope(view.person_id, store.LATEST, visible, types), 2)
         if any(len(ids) > 1 for ids in found):
             raise multiple_matches()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(ordered, found, strict=True) if ids}
         versions = await store.current(conn, list(keys.values())) if keys else {}
         return {one: next(v for v in versions[key] if v.source in visible) for one, key in keys.items()}
 
-    async def _parse(self, person_id: UUID, type_: str, criteria: str) -> Query:
+    async def _parse(self, person_id: UUID, type_: str, criteria: str) -> SearchQuery:
         """Return the query of a search for one resource of a person; it may name the person.
 
         Raises: `Problem` 412 for a search without criteria, 422 for one of another person or with a chain.
@@ -58,7 +58,7 @@ class ResourceMatcher:
         if await resolve_patient(pairs, self._directory, self._base_url, person_id) != person_id:
             raise person_changed("")
         parameters = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS]
-        query = search.parse(type_, parameters, strict=True, base_url=self._base_url)
+        query = search.parse_query(type_, parameters, strict=True, base_url=self._base_url)
         if not query.conditions:
             title, remedy = N_("The search is about everything."), N_("Search by an identifier.")
             raise bad_request("", title, remedy, status=412, code="multiple-matches")

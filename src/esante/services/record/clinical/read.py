@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.fhir import search, store
-from esante.core.fhir.search import Found, Place, Query, Scope
-from esante.core.fhir.search import Row as ResourceRow
+from esante.core.fhir.search import ResourceKey, ResourceRow, SearchPage, SearchQuery, SearchScope
 from esante.core.fhir.store import Telling, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.types import Json
@@ -163,17 +162,17 @@ class ClinicalReader:
         self,
         requester: Requester,
         person_id: UUID,
-        query: Query,
+        query: SearchQuery,
         types: AllowedTypes = None,
-        find_references: search.Outside | None = None,
+        find_references: search.ExternalSearch | None = None,
     ) -> "SearchResult":
         """Return the resources of a person that a query finds; none of a person who is unknown or not accessible.
 
         `find_references` resolves chains into the directory.
         """
         view = await self.load_view(requester, person_id)
-        scope = Scope(person_id, datetime.now(UTC), view.visible_sources, types)
-        found = await search.run(self._db, query, scope, find_references)
+        scope = SearchScope(person_id, datetime.now(UTC), view.visible_sources, types)
+        found = await search.execute_query(self._db, query, scope, find_references)
         rows = [*found.matches, *found.included]
         shown = view.sources_of(row.source for row in rows)
         await self._audit_search(requester, view, shown, query.type, len(rows))
@@ -189,13 +188,13 @@ class ClinicalReader:
         since: datetime | None,
         start: str,
         end: str,
-        after: Place | None,
+        after: ResourceKey | None,
         limit: int,
     ) -> list[ResourceRow]:
         """Return a page of all resources of a person of the types `wanted` (see `search.everything`)."""
         view = await self.load_view(requester, person_id)
-        scope = Scope(person_id, datetime.now(UTC), view.visible_sources, types)
-        rows = await search.everything(
+        scope = SearchScope(person_id, datetime.now(UTC), view.visible_sources, types)
+        rows = await search.fetch_everything(
             self._db, scope, wanted, since=since, start=start, end=end, after=after, limit=limit
         )
         shown = view.sources_of(row.source for row in rows)
@@ -242,9 +241,9 @@ class ClinicalReader:
 
     async def matches_scope(self, db: Database | Connection, version: Version, queries: ScopeQueries) -> bool:
         """Return whether a current resource matches one of the queries."""
-        by_id = search.parse(version.type, [("_id", version.key)], strict=True)
-        scope = Scope(version.person_id, store.LATEST, frozenset({version.source}), {version.type: queries})
-        return bool((await search.run(db, by_id, scope)).matches)
+        by_id = search.parse_query(version.type, [("_id", version.key)], strict=True)
+        scope = SearchScope(version.person_id, store.LATEST, frozenset({version.source}), {version.type: queries})
+        return bool((await search.execute_query(db, by_id, scope)).matches)
 
     # Audit
 
@@ -295,7 +294,7 @@ def _provenance(view: View, tellings: Sequence[Telling]) -> Json:
 class SearchResult:
     """What a search found, and the view with which it searched."""
 
-    found: Found
+    found: SearchPage
     view: View
 
 

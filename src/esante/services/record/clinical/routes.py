@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.rest.http import fhir_response, posted_search
 from esante.core.fhir.rest.outcome import outcome
-from esante.core.fhir.search import parameters, supported
+from esante.core.fhir.search import parameters_of, supported_parameters
 from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.types import Json
 from esante.identity.access import Access, StayEndpoints
@@ -212,7 +212,7 @@ def capabilities() -> list[Json]:
 
 
 def _capability(type_: str) -> Json:
-    known = parameters(type_)
+    known = parameters_of(type_)
     references = [code for code, parameter in known.items() if parameter.type == "reference"]
     documentation = _DOCUMENTATION.get(type_, "")
     return {
@@ -230,7 +230,7 @@ def _capability(type_: str) -> Json:
         "operation": [{"name": name, "definition": f"{_DEFINITION}Resource-{name}"} for name in _META],
         "searchInclude": ["*", *(f"{type_}:{code}" for code in references)],
         "searchRevInclude": ["Provenance:target", *_references_to(type_)],
-        "searchParam": [_without_empty(one._asdict()) for one in supported(type_)],
+        "searchParam": [_without_empty(one._asdict()) for one in supported_parameters(type_)],
     }
 
 
@@ -251,7 +251,7 @@ def _references_to(type_: str) -> list[str]:
     return [
         f"{other}:{code}"
         for other in CLINICAL
-        for code, parameter in parameters(other).items()
+        for code, parameter in parameters_of(other).items()
         if parameter.type == "reference" and type_ in parameter.target
     ]
 

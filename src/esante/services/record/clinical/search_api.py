@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from esante.core.fhir import search
 from esante.core.fhir.rest.http import keys_of
-from esante.core.fhir.search import Found, Query, Row
+from esante.core.fhir.search import ResourceRow, SearchPage, SearchQuery
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, bad_request
 from esante.identity.access import Access, Requester
@@ -76,15 +76,15 @@ class SearchEndpoints:
         pairs = request.query_params.multi_items()
         parameters = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS and pair != _PROVENANCE]
         strict = "handling=strict" in request.headers.get("prefer", "")
-        query = search.parse(type_, parameters, strict=strict, base_url=self.base_url)
+        query = search.parse_query(type_, parameters, strict=strict, base_url=self.base_url)
         named = [pair for pair in pairs if pair[0] in PATIENT_PARAMETERS or pair == _PROVENANCE]
         links = {"self": responses.build_url(self.base_url, path, [*named, *query.pairs])}
         if person_id is None:
             return responses.bundle_response("searchset", self._outcome_entries(query), links=links, total=0)
         result = await self.reader.search(requester, person_id, query, types, self.directory_references.find)
-        if result.found.next is not None:
+        if result.found.next_cursor is not None:
             kept = [pair for pair in query.pairs if pair[0] != "_cursor"]
-            following = [*named, *kept, ("_cursor", result.found.next)]
+            following = [*named, *kept, ("_cursor", result.found.next_cursor)]
             links["next"] = responses.build_url(self.base_url, path, following)
         entries = await self._entries(requester, query, result, provenance=_PROVENANCE in pairs)
         if query.count and query.cursor is None:
@@ -93,14 +93,14 @@ class SearchEndpoints:
         return responses.bundle_response("searchset", entries, links=links, total=total)
 
     async def _entries(
-        self, requester: Requester, query: Query, result: SearchResult, *, provenance: bool
+        self, requester: Requester, query: SearchQuery, result: SearchResult, *, provenance: bool
     ) -> list[Json]:
         """Return the entries of a page: matches, included resources, and an OperationOutcome if there is need."""
         found, person_id = result.found, result.view.person_id
         entries = [self._row_entry(person_id, row, "match", query) for row in found.matches]
         entries += [self._row_entry(person_id, row, "include") for row in found.included]
         others = await self.directory_references.read(
-            found.outside,
+            found.external_references,
             requester,
             person_id,
             lambda type_: self.access.covered_queries(requester, type_, "r") == [()],
@@ -110,21 +110,21 @@ class SearchEndpoints:
         entries += [self._resource_entry(one, "include") for one in others]
         return entries + self._outcome_entries(query, found)
 
-    def _row_entry(self, person_id: UUID, row: Row, mode: str, query: Query | None = None) -> Json:
-        body = row.body if query is None else search.subset(row.body, query)
+    def _row_entry(self, person_id: UUID, row: ResourceRow, mode: str, query: SearchQuery | None = None) -> Json:
+        body = row.body if query is None else search.select_elements(row.body, query)
         return responses.searchset_entry(self.base_url, row.type, person_id.hex + row.id.hex, body, mode)
 
     def _resource_entry(self, resource: Json, mode: str) -> Json:
         body = orjson.dumps(resource)
         return responses.searchset_entry(self.base_url, resource["resourceType"], resource["id"], body, mode)
 
-    def _outcome_entries(self, query: Query, found: Found | None = None) -> list[Json]:
+    def _outcome_entries(self, query: SearchQuery, found: SearchPage | None = None) -> list[Json]:
         """Return an entry with the warnings about a search (ignored parameters, missing includes), or none."""
         issues = [
             {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {name} was ignored."}
             for name in query.ignored
         ]
-        if found and found.cut:
+        if found and found.truncated:
             text = "Some included resources are missing: there are too many for one page. Use a smaller _count."
             issues.append({"severity": "warning", "code": "too-costly", "diagnostics": text})
         if not issues:

@@ -6,14 +6,14 @@ from functools import lru_cache
 from uuid import UUID
 
 from esante.core.fhir import search
-from esante.core.fhir.search import Query
+from esante.core.fhir.search import SearchQuery
 from esante.identity.access import Verdict
 from esante.services.record.indexing.sources import Source
 from esante.services.record.rules import Visibility
 
 LogicalId = tuple[UUID, UUID]
 """The keys in the FHIR logical id of a resource: the person's, and the resource's own."""
-ScopeQueries = tuple[Query, ...]
+ScopeQueries = tuple[SearchQuery, ...]
 """The queries of a token's scopes on a type, one of which a resource must match (empty: no restriction)."""
 AllowedTypes = Mapping[str, ScopeQueries] | None
 """What a token allows: each type with its queries; None: every type without restriction."""
@@ -61,5 +61,5 @@ def scope_queries(type_: str, parameters: Sequence[Sequence[tuple[str, str]]]) -
 
 
 @lru_cache(maxsize=1_024)
-def _query(type_: str, pairs: tuple[tuple[str, str], ...]) -> Query:
-    return search.parse(type_, pairs, strict=True)
+def _query(type_: str, pairs: tuple[tuple[str, str], ...]) -> SearchQuery:
+    return search.parse_query(type_, pairs, strict=True)

@@ -1,4 +1,4 @@
-"""The functions of FHIRPath, and those that FHIR adds; importing them registers them."""
+"""The functions of FHIRPath and those that FHIR adds, registered by importing their modules."""
 
 from esante.core.fhir.fhirpath.functions import collections, conversions, fhir, numbers, references, texts
 

@@ -1,17 +1,17 @@
-"""Conversions between the types of FHIRPath, and what type something is (N1, sections 5.5 and 6.3)."""
+"""Conversions between the types of FHIRPath, and `type()` (N1, sections 5.5 and 6.3)."""
 
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from esante.core.fhir.fhirpath.operators import LARGEST
-from esante.core.fhir.fhirpath.registry import function, scalar
+from esante.core.fhir.fhirpath.operators import MAX_INTEGER
+from esante.core.fhir.fhirpath.registry import function, scalar_function
 from esante.core.fhir.fhirpath.runtime import Env
 from esante.core.fhir.fhirpath.types import BOOLEAN, INTEGER, STRING, TYPE_INFO, Types
 from esante.core.fhir.fhirpath.values import temporal
-from esante.core.fhir.fhirpath.values.items import Items, Node, is_number, single, type_of
-from esante.core.fhir.fhirpath.values.quantity import CALENDAR, Quantity, converted
+from esante.core.fhir.fhirpath.values.items import Items, Node, is_number, singleton_value, type_of
+from esante.core.fhir.fhirpath.values.quantity import CALENDAR_UNITS, Quantity, convert
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 
 _INTEGER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
@@ -22,7 +22,7 @@ _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 
 
 def to_boolean(value: Any) -> bool | None:
-    """toBoolean()."""
+    """Convert as `toBoolean()`; None where that is not possible."""
     if isinstance(value, bool):
         return value
     if is_number(value):
@@ -33,23 +33,23 @@ def to_boolean(value: Any) -> bool | None:
 
 
 def to_integer(value: Any) -> int | None:
-    """toInteger()."""
+    """Convert as `toInteger()`; None where that is not possible."""
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str) and _INTEGER.fullmatch(value) and -LARGEST - 1 <= int(value) <= LARGEST:
+    if isinstance(value, str) and _INTEGER.fullmatch(value) and -MAX_INTEGER - 1 <= int(value) <= MAX_INTEGER:
         return int(value)
     return None
 
 
 def to_decimal(value: Any) -> Decimal | None:
-    """toDecimal()."""
+    """Convert as `toDecimal()`; None where that is not possible."""
     if isinstance(value, int | Decimal):
         return Decimal(value)
     return Decimal(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else None
 
 
 def to_string(value: Any) -> str | None:
-    """toString()."""
+    """Convert as `toString()`; None where that is not possible."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Decimal):
@@ -58,13 +58,13 @@ def to_string(value: Any) -> str | None:
 
 
 def to_quantity(value: Any) -> Quantity | None:
-    """toQuantity() without an argument."""
+    """Convert as `toQuantity()` without an argument; None where that is not possible."""
     if isinstance(value, Quantity):
         return value
     if isinstance(value, int | Decimal):
         return Quantity(Decimal(value))
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
-    if match is None or (match[3] and match[3] not in CALENDAR):
+    if match is None or (match[3] and match[3] not in CALENDAR_UNITS):
         return None
     return Quantity(Decimal(match[1]), match[2] or match[3] or "1")
 
@@ -97,31 +97,31 @@ _CONVERSIONS: dict[str, tuple[Callable[[Any], Any], Types]] = {
 }
 
 
-def _register(name: str, convert: Callable[[Any], Any], gives: Types) -> None:
-    scalar(f"to{name}", 0, gives)(convert)
+def _register(name: str, convert: Callable[[Any], Any], result: Types) -> None:
+    scalar_function(f"to{name}", 0, result)(convert)
 
     @function(f"convertsTo{name}", 0, BOOLEAN)
     def _(items: Items, env: Env) -> Items:
-        value = single(items, f"convertsTo{name}()")
+        value = singleton_value(items, f"convertsTo{name}()")
         return [] if value is None else [convert(value) is not None]
 
 
-for _name, (_convert, _gives) in _CONVERSIONS.items():
-    _register(_name, _convert, _gives)
+for _name, (_convert, _result) in _CONVERSIONS.items():
+    _register(_name, _convert, _result)
 
 
-@scalar("toQuantity", (0, 1), frozenset({"System.Quantity"}))
+@scalar_function("toQuantity", (0, 1), frozenset({"System.Quantity"}))
 def _to_quantity(value: Any, unit: Any = None) -> Quantity | None:
     found = to_quantity(value)
-    return found if found is None or unit is None else _in_unit(found, unit)
+    return found if found is None or unit is None else _convert_unit(found, unit)
 
 
-def _in_unit(value: Quantity, unit: Any) -> Quantity | None:
-    amount = converted(value, unit) if isinstance(unit, str) else None
+def _convert_unit(value: Quantity, unit: Any) -> Quantity | None:
+    amount = convert(value, unit) if isinstance(unit, str) else None
     return None if amount is None else Quantity(amount, unit)
 
 
-@scalar("convertsToQuantity", (0, 1), BOOLEAN)
+@scalar_function("convertsToQuantity", (0, 1), BOOLEAN)
 def _converts_to_quantity(value: Any, unit: Any = None) -> bool:
     return _to_quantity(value, unit) is not None
 

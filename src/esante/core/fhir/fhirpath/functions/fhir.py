@@ -5,8 +5,8 @@ from esante.core.fhir.fhirpath.model import Call, Literal, PathError, PathFailed
 from esante.core.fhir.fhirpath.narrative import is_narrative
 from esante.core.fhir.fhirpath.registry import function
 from esante.core.fhir.fhirpath.runtime import Env
-from esante.core.fhir.fhirpath.types import BOOLEAN, known
-from esante.core.fhir.fhirpath.values.items import Item, Items, Node, is_type, single, step, value_of
+from esante.core.fhir.fhirpath.types import BOOLEAN, is_fhir_type
+from esante.core.fhir.fhirpath.values.items import Item, Items, Node, is_type, navigate, singleton_value, value_of
 from esante.core.fhir.primitives import PRIMITIVES
 
 _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
@@ -14,8 +14,8 @@ _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 
 @function("extension", 1, frozenset({"Extension"}))
 def _extension(items: Items, env: Env, url: Items) -> Items:
-    wanted = single(url, "extension()")
-    return [item for item in step(items, "extension") if item.value.get("url") == wanted]
+    wanted = singleton_value(url, "extension()")
+    return [item for item in navigate(items, "extension") if item.value.get("url") == wanted]
 
 
 def _has_value(item: Item) -> bool:
@@ -53,7 +53,7 @@ def _codes(url: str) -> dict[str, tuple[str, ...]]:
 
 @function("memberOf", 1, BOOLEAN, check=_check_value_set)
 def _member_of(items: Items, env: Env, url: Items) -> Items:
-    address = single(url, "memberOf()")
+    address = singleton_value(url, "memberOf()")
     if not isinstance(address, str):
         raise PathFailed("memberOf() needs the address of a value set")
     if len(items) > 1:
@@ -64,7 +64,7 @@ def _member_of(items: Items, env: Env, url: Items) -> Items:
 
 def _is_member(item: Item, codes: dict[str, tuple[str, ...]]) -> bool:
     if isinstance(item, Node) and item.type == "CodeableConcept":
-        return any(_is_member(coding, codes) for coding in step([item], "coding"))
+        return any(_is_member(coding, codes) for coding in navigate([item], "coding"))
     if isinstance(item, Node) and item.type in ("Coding", "Quantity"):
         return item.value.get("code") in codes.get(str(item.value.get("system")), ())
     return any(value_of(item) in listed for listed in codes.values())
@@ -78,14 +78,14 @@ def _check_profile(call: Call) -> None:
 
 def _base_type(url: str) -> str:
     name = url.partition("|")[0].removeprefix(_STRUCTURE)
-    if not url.startswith(_STRUCTURE) or not known(name):
-        raise PathError(f"conformsTo() knows the types of FHIR R4 alone; found {url[:200]}")
+    if not url.startswith(_STRUCTURE) or not is_fhir_type(name):
+        raise PathError(f"conformsTo() supports the types of FHIR R4 only; found {url[:200]}")
     return name
 
 
 @function("conformsTo", 1, BOOLEAN, check=_check_profile)
 def _conforms_to(items: Items, env: Env, url: Items) -> Items:
-    address = single(url, "conformsTo()")
+    address = singleton_value(url, "conformsTo()")
     if not isinstance(address, str):
         raise PathFailed("conformsTo() needs the address of a structure definition")
     wanted = _base_type(address)

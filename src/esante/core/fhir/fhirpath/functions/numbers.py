@@ -1,11 +1,11 @@
-"""Mathematics and boundaries (N1, section 5.7; FHIRPath continuous build, lowBoundary and its like)."""
+"""Mathematics and boundaries (N1, section 5.7; FHIRPath continuous build, lowBoundary, highBoundary, precision)."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation, Overflow, localcontext
 from typing import Any
 
 from esante.core.fhir.fhirpath.model import PathFailed
-from esante.core.fhir.fhirpath.operators import LARGEST
-from esante.core.fhir.fhirpath.registry import scalar
+from esante.core.fhir.fhirpath.operators import MAX_INTEGER
+from esante.core.fhir.fhirpath.registry import scalar_function
 from esante.core.fhir.fhirpath.types import BOOLEAN, INTEGER, Types
 from esante.core.fhir.fhirpath.values import quantity, temporal
 from esante.core.fhir.fhirpath.values.items import is_number, type_of
@@ -22,11 +22,11 @@ def _number(value: Any, what: str) -> Decimal:
     return Decimal(value)
 
 
-def _held(value: Decimal) -> int | None:
-    return int(value) if abs(value) <= LARGEST else None
+def _as_integer(value: Decimal) -> int | None:
+    return int(value) if abs(value) <= MAX_INTEGER else None
 
 
-@scalar("abs", 0, None)
+@scalar_function("abs", 0, None)
 def _abs(value: Any) -> Any:
     if isinstance(value, Quantity):
         return Quantity(abs(value.value), value.unit)
@@ -34,42 +34,42 @@ def _abs(value: Any) -> Any:
     return abs(value)
 
 
-@scalar("ceiling", 0, INTEGER)
+@scalar_function("ceiling", 0, INTEGER)
 def _ceiling(value: Any) -> int | None:
-    return _held(_number(value, "ceiling()").to_integral_value(ROUND_CEILING))
+    return _as_integer(_number(value, "ceiling()").to_integral_value(ROUND_CEILING))
 
 
-@scalar("floor", 0, INTEGER)
+@scalar_function("floor", 0, INTEGER)
 def _floor(value: Any) -> int | None:
-    return _held(_number(value, "floor()").to_integral_value(ROUND_FLOOR))
+    return _as_integer(_number(value, "floor()").to_integral_value(ROUND_FLOOR))
 
 
-@scalar("truncate", 0, INTEGER)
+@scalar_function("truncate", 0, INTEGER)
 def _truncate(value: Any) -> int | None:
-    return _held(_number(value, "truncate()"))
+    return _as_integer(_number(value, "truncate()"))
 
 
-@scalar("round", (0, 1), _DECIMAL)
+@scalar_function("round", (0, 1), _DECIMAL)
 def _round(value: Any, digits: Any = 0) -> Decimal | None:
     if not isinstance(digits, int) or not 0 <= digits <= _MOST_DIGITS:
         raise PathFailed(f"round() needs a precision from 0 to {_MOST_DIGITS}")
-    return _quantized(_number(value, "round()"), digits, ROUND_HALF_UP)
+    return _quantize(_number(value, "round()"), digits, ROUND_HALF_UP)
 
 
-def _quantized(value: Decimal, digits: int, rounding: str) -> Decimal | None:
+def _quantize(value: Decimal, digits: int, rounding: str) -> Decimal | None:
     try:
         return value.quantize(Decimal(1).scaleb(-digits), rounding)
     except InvalidOperation:
         return None
 
 
-@scalar("sqrt", 0, _DECIMAL)
+@scalar_function("sqrt", 0, _DECIMAL)
 def _sqrt(value: Any) -> Decimal | None:
     number = _number(value, "sqrt()")
     return None if number < 0 else number.sqrt()
 
 
-@scalar("exp", 0, _DECIMAL)
+@scalar_function("exp", 0, _DECIMAL)
 def _exp(value: Any) -> Decimal | None:
     try:
         return _number(value, "exp()").exp()
@@ -77,13 +77,13 @@ def _exp(value: Any) -> Decimal | None:
         return None
 
 
-@scalar("ln", 0, _DECIMAL)
+@scalar_function("ln", 0, _DECIMAL)
 def _ln(value: Any) -> Decimal | None:
     number = _number(value, "ln()")
     return None if number <= 0 else number.ln()
 
 
-@scalar("log", 1, _DECIMAL)
+@scalar_function("log", 1, _DECIMAL)
 def _log(value: Any, base: Any) -> Decimal | None:
     number, root = _number(value, "log()"), _number(base, "log()")
     if number <= 0 or root <= 0 or root == 1:
@@ -94,7 +94,7 @@ def _log(value: Any, base: Any) -> Decimal | None:
     return +found
 
 
-@scalar("power", 1, None)
+@scalar_function("power", 1, None)
 def _power(value: Any, exponent: Any) -> Any:
     base, power = _number(value, "power()"), _number(exponent, "power()")
     try:
@@ -102,23 +102,23 @@ def _power(value: Any, exponent: Any) -> Any:
     except (InvalidOperation, Overflow):
         return None
     if isinstance(value, int) and isinstance(exponent, int) and exponent >= 0:
-        return _held(found)
+        return _as_integer(found)
     return found
 
 
-@scalar("precision", 0, INTEGER)
+@scalar_function("precision", 0, INTEGER)
 def _precision(value: Any) -> int:
     if isinstance(value, Temporal):
         return value.precision
     return max(0, -int(_number(value, "precision()").as_tuple().exponent))
 
 
-@scalar("lowBoundary", (0, 1), None)
+@scalar_function("lowBoundary", (0, 1), None)
 def _low_boundary(value: Any, digits: Any = None) -> Any:
     return _boundary(value, digits, high=False)
 
 
-@scalar("highBoundary", (0, 1), None)
+@scalar_function("highBoundary", (0, 1), None)
 def _high_boundary(value: Any, digits: Any = None) -> Any:
     return _boundary(value, digits, high=True)
 
@@ -136,11 +136,11 @@ def _boundary(value: Any, digits: Any, *, high: bool) -> Any:
     if not 0 <= digits <= _MOST_DIGITS:
         return None
     half = Decimal(5).scaleb(min(int(number.as_tuple().exponent), 0) - 1)
-    return _quantized(number + half if high else number - half, digits, ROUND_CEILING if high else ROUND_FLOOR)
+    return _quantize(number + half if high else number - half, digits, ROUND_CEILING if high else ROUND_FLOOR)
 
 
-@scalar("comparable", 1, BOOLEAN)
+@scalar_function("comparable", 1, BOOLEAN)
 def _comparable(value: Any, other: Any) -> bool:
     if not isinstance(value, Quantity) or not isinstance(other, Quantity):
         raise PathFailed("comparable() needs quantities")
-    return quantity.comparable(value, other)
+    return quantity.are_comparable(value, other)

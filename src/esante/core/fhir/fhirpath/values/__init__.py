@@ -1,1 +1,1 @@
-"""The values that FHIRPath expressions work on: elements, quantities, dates and times, units."""
+"""The values of FHIRPath expressions: elements, quantities, dates and times, units."""

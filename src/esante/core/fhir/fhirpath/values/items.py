@@ -1,4 +1,4 @@
-"""What a collection holds while an expression runs: elements of a resource, and values of FHIRPath's own types."""
+"""The items of collections: elements of a resource, and values of FHIRPath's own types."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,15 @@ from esante.core.fhir.fhirpath.types import (
     TYPE_INFO,
     Field,
     Option,
-    by_property,
     fields,
+    fields_by_property,
     lineage,
 )
 from esante.core.fhir.fhirpath.values import quantity, temporal
 from esante.core.fhir.fhirpath.values.quantity import Quantity
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 from esante.core.fhir.primitives import PRIMITIVES
+from esante.core.types import Json
 
 UCUM = "http://unitsofmeasure.org"
 _TEMPORAL: dict[str, temporal.Kind] = {"date": "Date", "dateTime": "DateTime", "instant": "DateTime", "time": "Time"}
@@ -42,19 +43,19 @@ class Node:
         return f"Node({self.value!r}, {self.type})"
 
 
-#: An element, or a value: bool, str, int, Decimal, Temporal, Quantity.
 Item = Any
+"""An element (`Node`), or a value: bool, str, int, Decimal, Temporal, Quantity."""
 Items = list[Item]
 
 
-def root(resource: Any, type_: str | None = None) -> Node:
-    """The node of a resource, which says what it is, or of an element whose type is told."""
+def root_node(resource: Any, type_: str | None = None) -> Node:
+    """Return the node of a resource, by its `resourceType`, or of an element of the given type."""
     name = resource.get("resourceType") if isinstance(resource, dict) else None
     return Node(resource, name if isinstance(name, str) else type_ or "Resource")
 
 
-def step(items: Items, name: str) -> Items:
-    """The elements of this name of every item."""
+def navigate(items: Items, name: str) -> Items:
+    """Return the elements of a name of every item."""
     found: Items = []
     for item in items:
         if isinstance(item, Node):
@@ -62,11 +63,11 @@ def step(items: Items, name: str) -> Items:
             if field is not None:
                 owner = item.extra if item.type in PRIMITIVES else item.value
                 if isinstance(owner, dict):
-                    _collect(owner, field, found)
+                    _collect_nodes(owner, field, found)
     return found
 
 
-def _collect(owner: dict[str, Any], field: Field, found: Items) -> None:
+def _collect_nodes(owner: Json, field: Field, found: Items) -> None:
     for option in field.options:
         value = owner.get(option.name)
         extra = owner.get(option.extensions) if option.extensions else None
@@ -80,26 +81,26 @@ def _nodes(value: Any, extra: Any, option: Option) -> Iterator[Node]:
         values = value if isinstance(value, list) else []
         extras = extra if isinstance(extra, list) else []
         for index in range(max(len(values), len(extras))):
-            one = values[index] if index < len(values) else None
-            beside = extras[index] if index < len(extras) else None
-            if one is not None or beside is not None:
-                yield _node(one, beside, option.type)
+            one_value = values[index] if index < len(values) else None
+            one_extra = extras[index] if index < len(extras) else None
+            if one_value is not None or one_extra is not None:
+                yield _node(one_value, one_extra, option.type)
     else:
         yield _node(value, extra, option.type)
 
 
 def _node(value: Any, extra: Any, type_: str) -> Node:
     if type_ == "Resource":
-        return root(value)
+        return root_node(value)
     return Node(value, type_, extra)
 
 
 def children(item: Item) -> Items:
-    """Every element directly below, in the order of the JSON."""
+    """Return every child element, in the order of the JSON."""
     owner = (item.extra if item.type in PRIMITIVES else item.value) if isinstance(item, Node) else None
     if not isinstance(owner, dict):
         return []
-    known = by_property(item.type)
+    known = fields_by_property(item.type)
     found: Items = []
     for name in dict.fromkeys(name.removeprefix("_") for name in owner):
         if name in known:
@@ -109,7 +110,7 @@ def children(item: Item) -> Items:
 
 
 def type_of(item: Item) -> str:
-    """The type of an item: FHIR's name, or `System.` and FHIRPath's."""
+    """Return the type of an item: the name of a FHIR type, or `System.` and the name of a FHIRPath type."""
     match item:
         case Node():
             return item.type if item.type != TYPE_INFO else "System.Any"
@@ -128,34 +129,34 @@ def type_of(item: Item) -> str:
 
 
 def is_type(item: Item, wanted: str) -> bool:
-    """Whether an item is of the type or one derived from it."""
+    """Return whether an item is of the type or of one derived from it."""
     return wanted in lineage(type_of(item))
 
 
 def value_of(item: Item) -> Any:
-    """The value of FHIRPath's own that an item stands for; None if it has none; a node with elements as it is."""
+    """Return the FHIRPath value of an item; None if it has none; a node with elements as it is."""
     if not isinstance(item, Node):
         return item
     value = item.value
     if item.type in QUANTITIES:
-        return _quantity(item)
+        return _quantity_of(item)
     if item.type not in PRIMITIVES or value is None:
         return value if item.type in SYSTEM_OF or item.type == "System.String" else item
     if isinstance(value, str):
         kind = _TEMPORAL.get(item.type)
-        return _temporal(value, kind) if kind else value
+        return _parse_temporal(value, kind) if kind else value
     if item.type == "decimal" and isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     return value
 
 
 @functools.lru_cache(4096)
-def _temporal(text: str, kind: temporal.Kind) -> Temporal | str:
+def _parse_temporal(text: str, kind: temporal.Kind) -> Temporal | str:
     return temporal.parse(text, kind) or text
 
 
-def _quantity(node: Node) -> Any:
-    """A Quantity of FHIR as one of FHIRPath; one with a comparator or without a number stays what it is."""
+def _quantity_of(node: Node) -> Any:
+    """Return a Quantity of FHIR as one of FHIRPath; the node itself with a comparator or without a number."""
     value = node.value
     number = value.get("value") if isinstance(value, dict) else None
     if isinstance(number, bool) or not isinstance(number, int | Decimal) or "comparator" in value:
@@ -164,8 +165,11 @@ def _quantity(node: Node) -> Any:
     return Quantity(Decimal(number), str(unit or value.get("unit") or value.get("code") or "1"))
 
 
-def single(items: Items, what: str) -> Any:
-    """The value of the only item, None of none. Raises `PathFailed` for several."""
+def singleton_value(items: Items, what: str) -> Any:
+    """Return the value of the only item, None for an empty collection. Raises: `PathFailed` for several.
+
+    `what` names the operation in the error.
+    """
     if not items:
         return None
     if len(items) > 1:
@@ -173,16 +177,19 @@ def single(items: Items, what: str) -> Any:
     return value_of(items[0])
 
 
-def truth(items: Items, what: str) -> bool | None:
-    """A collection as a condition: the only item if it is a boolean, true for any other single one, None for none."""
+def singleton_boolean(items: Items, what: str) -> bool | None:
+    """Return a collection as a condition (N1, singleton evaluation of collections).
+
+    The only item if it is a boolean, true for any other single item, None for none. Raises: `PathFailed` for several.
+    """
     if len(items) == 1 and isinstance(items[0], bool):
         return items[0]
-    value = single(items, what)
+    value = singleton_value(items, what)
     return value if value is None or isinstance(value, bool) else True
 
 
 def equal(left: Item, right: Item) -> bool | None:
-    """`=` for two items; None where it cannot be told."""
+    """Return `=` of two items; None where it cannot be decided."""
     one, other = value_of(left), value_of(right)
     if one is None or other is None:
         return None
@@ -197,10 +204,10 @@ def equal(left: Item, right: Item) -> bool | None:
         return None if order is None else order == 0
     if isinstance(one, Node) or isinstance(other, Node):
         return isinstance(one, Node) and isinstance(other, Node) and one.value == other.value
-    return _same(one, other)
+    return _equal_values(one, other)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _equal_values(one: Any, other: Any) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return bool(one == other)
@@ -212,12 +219,15 @@ def _as_quantities(one: Any, other: Any) -> tuple[Quantity, Quantity] | None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is an Integer or a Decimal."""
+    """Return whether a value is an Integer or a Decimal."""
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def order(left: Any, right: Any, what: str) -> int | None:
-    """-1, 0 or 1 for two values; None where it cannot be told. Raises `PathFailed` where they have no order."""
+def compare_values(left: Any, right: Any, what: str) -> int | None:
+    """Return -1, 0 or 1 for two values; None where it cannot be decided.
+
+    `what` names the operation in the error. Raises: `PathFailed` where the values have no order.
+    """
     if is_number(left) and is_number(right):
         return int(left > right) - int(left < right)
     if isinstance(left, str) and isinstance(right, str):
@@ -230,8 +240,8 @@ def order(left: Any, right: Any, what: str) -> int | None:
     raise PathFailed(f"{what} cannot compare {type_of(left)} with {type_of(right)}")
 
 
-def same_items(left: Items, right: Items) -> bool | None:
-    """`=` for two collections; None where it cannot be told, as for an empty one."""
+def equal_collections(left: Items, right: Items) -> bool | None:
+    """Return `=` of two collections; None where it cannot be decided, and for an empty one."""
     if not left or not right:
         return None
     if len(left) != len(right):
@@ -241,12 +251,12 @@ def same_items(left: Items, right: Items) -> bool | None:
 
 
 def equivalent(left: Item, right: Item) -> bool:
-    """`~` for two items: texts whatever their case and spaces, numbers at the lesser precision, never unknown."""
+    """Return `~` of two items: texts without case and white space, numbers at the lesser precision; never unknown."""
     one, other = value_of(left), value_of(right)
     if isinstance(one, str) and isinstance(other, str):
-        return _plain_text(one) == _plain_text(other)
+        return _normalize_text(one) == _normalize_text(other)
     if is_number(one) and is_number(other):
-        return _about(Decimal(one), Decimal(other))
+        return _equal_when_rounded(Decimal(one), Decimal(other))
     if isinstance(one, Quantity) or isinstance(other, Quantity):
         pair = _as_quantities(one, other)
         return pair is not None and _equivalent_quantities(*pair)
@@ -256,31 +266,33 @@ def equivalent(left: Item, right: Item) -> bool:
 
 
 def _equivalent_nodes(one: Node, other: Node) -> bool:
-    """Elements are equivalent when their children are, in any order; ids are left aside."""
+    """Return whether two elements have equivalent children, in any order, without their ids."""
     names = {name for node in (one, other) for name in (node.value if isinstance(node.value, dict) else ())}
-    names = {by_property(one.type)[n][0].name for n in names - {"id"} if n in by_property(one.type)}
-    return one.type == other.type and all(equivalent_items(step([one], name), step([other], name)) for name in names)
+    names = {fields_by_property(one.type)[n][0].name for n in names - {"id"} if n in fields_by_property(one.type)}
+    return one.type == other.type and all(
+        equivalent_collections(navigate([one], name), navigate([other], name)) for name in names
+    )
 
 
 def _equivalent_quantities(one: Quantity, other: Quantity) -> bool:
-    larger = quantity.converted(other, one.unit), one.value
+    larger = quantity.convert(other, one.unit), one.value
     if (quantity.compare(Quantity(Decimal(1), one.unit), Quantity(Decimal(1), other.unit)) or 0) < 0:
-        larger = quantity.converted(one, other.unit), other.value
-    # A unit is rounded to what was written in the larger one.
-    return larger[0] is not None and _about(larger[0], larger[1])
+        larger = quantity.convert(one, other.unit), other.value
+    # The number in the smaller unit is rounded to the precision of the one in the larger unit.
+    return larger[0] is not None and _equal_when_rounded(larger[0], larger[1])
 
 
-def _about(one: Decimal, other: Decimal) -> bool:
+def _equal_when_rounded(one: Decimal, other: Decimal) -> bool:
     digits = min(max(0, -int(value.as_tuple().exponent)) for value in (one, other))
     return round(one, digits) == round(other, digits)
 
 
-def _plain_text(text: str) -> str:
+def _normalize_text(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def equivalent_items(left: Items, right: Items) -> bool:
-    """`~` for two collections, in any order."""
+def equivalent_collections(left: Items, right: Items) -> bool:
+    """Return `~` of two collections, in any order."""
     if len(left) != len(right):
         return False
     remaining = list(right)
@@ -292,35 +304,35 @@ def equivalent_items(left: Items, right: Items) -> bool:
     return True
 
 
-def key(item: Item) -> Any:
-    """Hashable, and the same for items that are equal."""
+def equality_key(item: Item) -> Any:
+    """Return a hashable key that is the same for equal items."""
     value = value_of(item)
     match value:
         case bool():
             return ("boolean", value)
         case Quantity():
-            return ("quantity", *quantity.key(value))
+            return ("quantity", *quantity.equality_key(value))
         case Temporal():
-            return ("time", temporal.normal(value))
+            return ("time", temporal.equality_key(value))
         case Node():
-            return ("node", _frozen(value.value))
+            return ("node", _freeze(value.value))
         case None:
-            return ("extension", _frozen(item.extra))
+            return ("extension", _freeze(item.extra))
         case _:
             return value
 
 
-def _frozen(value: Any) -> Any:
+def _freeze(value: Any) -> Any:
     if isinstance(value, dict):
-        return frozenset((name, _frozen(each)) for name, each in value.items())
+        return frozenset((name, _freeze(each)) for name, each in value.items())
     if isinstance(value, list):
-        return tuple(_frozen(each) for each in value)
+        return tuple(_freeze(each) for each in value)
     return (isinstance(value, bool), value)
 
 
 def distinct(items: Iterable[Item]) -> Items:
-    """The items without those equal to an earlier one."""
+    """Return the items without those equal to an earlier one."""
     found: dict[Any, Item] = {}
     for item in items:
-        found.setdefault(key(item), item)
+        found.setdefault(equality_key(item), item)
     return list(found.values())

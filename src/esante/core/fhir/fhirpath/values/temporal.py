@@ -1,4 +1,4 @@
-"""FHIRPath dates and times: values that know how precise they are (FHIRPath N1, sections Date, DateTime, Time)."""
+"""FHIRPath dates and times of partial precision (FHIRPath N1, sections Date, DateTime, Time)."""
 
 import calendar
 import re
@@ -15,16 +15,16 @@ _ZONE = r"(Z|[+-]\d\d:\d\d)"
 _DATE_TIME = re.compile(rf"{_DATE}(?:(T)(?:{_TIME}{_ZONE}?)?)?", re.ASCII)
 _TIME_OF_DAY = re.compile(f"T?{_TIME}", re.ASCII)
 
-#: Digits of a value, by the number of its components: what `precision()` counts.
+#: Digits of a value by the number of its parts: the result of `precision()`.
 _DATE_DIGITS = (0, 4, 6, 8, 10, 12, 14)
 _TIME_DIGITS = (0, 2, 4, 6)
 _MILLISECONDS = 3
-_FIRST = (1, 1, 1, 0, 0, Decimal(0))
-#: The widest offsets that FHIR knows: what a value without a zone may mean.
+_DEFAULT_PARTS = (1, 1, 1, 0, 0, Decimal(0))
+#: The greatest offsets from UTC in FHIR, in minutes: the possible zones of a value without one.
 EAST, WEST = 14 * 60, -12 * 60
 _WIDEST = 60 * EAST
 
-#: Calendar durations and the UCUM codes that mean the same, in seconds or in months.
+#: Calendar durations and the equal UCUM codes, in seconds or in months.
 SECONDS: dict[str, int | Decimal] = {
     "week": 604800,
     "wk": 604800,
@@ -56,13 +56,15 @@ class Temporal:
     zone: int | None = None
 
     def __str__(self) -> str:
-        """As FHIR and FHIRPath write it."""
-        texts = [f"{part:0{4 if not n and self.kind != 'Time' else 2}d}" if isinstance(part, int) else _second(part)
-                 for n, part in enumerate(self.parts)]  # fmt: skip
+        """Return the value as FHIR and FHIRPath write it."""
+        texts = [
+            f"{part:0{4 if not n and self.kind != 'Time' else 2}d}" if isinstance(part, int) else _format_second(part)
+            for n, part in enumerate(self.parts)
+        ]
         if self.kind == "Time":
             return ":".join(texts)
         time = "T" + ":".join(texts[3:]) if len(texts) > 3 else ""
-        return "-".join(texts[:3]) + time + (zone_text(self.zone) if time and self.zone is not None else "")
+        return "-".join(texts[:3]) + time + (format_zone(self.zone) if time and self.zone is not None else "")
 
     @property
     def precision(self) -> int:
@@ -73,38 +75,41 @@ class Temporal:
         return digits[len(self.parts)] + fraction
 
 
-def _second(part: Decimal) -> str:
-    whole, _, fraction = f"{part:f}".partition(".")
-    return f"{whole:0>2}" + (f".{fraction}" if fraction else "")
+def _format_second(part: Decimal) -> str:
+    integer, _, fraction = f"{part:f}".partition(".")
+    return f"{integer:0>2}" + (f".{fraction}" if fraction else "")
 
 
-def zone_text(minutes: int) -> str:
-    """An offset from UTC as it is written."""
+def format_zone(minutes: int) -> str:
+    """Return an offset from UTC, in minutes, as it is written: `Z`, `+01:00`."""
     if minutes == 0:
         return "Z"
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def parse(text: str, kind: Kind | None = None) -> Temporal | None:
-    """Read a date, date and time, or (`kind` Time) time of day; None for anything else, or for a day that does not
-    exist. Without `kind` a text with a `T` is a DateTime and one without a Date."""
+    """Parse a date, date and time, or (`kind` Time) time of day; None for anything else, or for a day that does not
+    exist.
+
+    Without `kind` a text with a `T` is a DateTime, any other a Date.
+    """
     if kind == "Time":
         match = _TIME_OF_DAY.fullmatch(text)
-        return _valid("Time", _numbers(match.groups()), None) if match else None
+        return _valid("Time", _parse_numbers(match.groups()), None) if match else None
     match = _DATE_TIME.fullmatch(text)
     if match is None or (kind == "Date" and match[4]):
         return None
     found: Kind = kind or ("DateTime" if match[4] else "Date")
-    return _valid(found, _numbers((*match.groups()[:3], *match.groups()[4:7])), _offset(match[8]))
+    return _valid(found, _parse_numbers((*match.groups()[:3], *match.groups()[4:7])), _parse_offset(match[8]))
 
 
-def _numbers(texts: tuple[str | None, ...]) -> tuple[int | Decimal, ...]:
+def _parse_numbers(texts: tuple[str | None, ...]) -> tuple[int | Decimal, ...]:
     given = [text for text in texts if text is not None]
     whole: list[int | Decimal] = [int(text) for text in given[: len(texts) - 1]]
     return (*whole, Decimal(given[-1])) if len(given) == len(texts) else tuple(whole)
 
 
-def _offset(text: str | None) -> int | None:
+def _parse_offset(text: str | None) -> int | None:
     if text is None or text == "Z":
         return None if text is None else 0
     minutes = int(text[1:3]) * 60 + int(text[4:6])
@@ -112,44 +117,44 @@ def _offset(text: str | None) -> int | None:
 
 
 def _valid(kind: Kind, parts: tuple[int | Decimal, ...], zone: int | None) -> Temporal | None:
-    full = (*_FIRST[:3], *parts) if kind == "Time" else parts
-    year, month, day, hour, minute, second = (*full, *_FIRST[len(full) :])
+    full = (*_DEFAULT_PARTS[:3], *parts) if kind == "Time" else parts
+    year, month, day, hour, minute, second = (*full, *_DEFAULT_PARTS[len(full) :])
     right = year >= 1 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(int(year), int(month))[1]
     right = right and hour <= 23 and minute <= 59 and second < 61 and abs(zone or 0) <= EAST
     return Temporal(kind, parts, zone) if right else None
 
 
 def compare(left: Temporal, right: Temporal) -> int | None:
-    """-1, 0 or 1; None where the precision or the zone of one leaves it open."""
+    """Return -1, 0 or 1; None where the precision or the zone of one does not decide it."""
     if left.kind == "Time" or right.kind == "Time":
-        return _in_order(left.parts, right.parts)
+        return _compare_parts(left.parts, right.parts)
     if left.zone is None and right.zone is None:
-        return _in_order(left.parts, right.parts)
+        return _compare_parts(left.parts, right.parts)
     if left.zone is not None and right.zone is not None:
-        return _in_order(_utc(left), _utc(right))
-    return _apart(left, right)
+        return _compare_parts(_parts_in_utc(left), _parts_in_utc(right))
+    return _compare_across_zones(left, right)
 
 
-def normal(value: Temporal) -> tuple[object, ...]:
-    """Equal for values that `compare` finds equal."""
-    return (value.kind == "Time", value.zone is None, _utc(value))
+def equality_key(value: Temporal) -> tuple[object, ...]:
+    """Return a key that is the same for values that `compare` finds equal."""
+    return (value.kind == "Time", value.zone is None, _parts_in_utc(value))
 
 
-def _in_order(left: tuple[int | Decimal, ...], right: tuple[int | Decimal, ...]) -> int | None:
+def _compare_parts(left: tuple[int | Decimal, ...], right: tuple[int | Decimal, ...]) -> int | None:
     for one, other in zip(left, right, strict=False):
         if one != other:
             return -1 if one < other else 1
     return 0 if len(left) == len(right) else None
 
 
-def _utc(value: Temporal) -> tuple[int | Decimal, ...]:
-    """The parts in UTC, as many as there were; one without a time of day is left as it is."""
+def _parts_in_utc(value: Temporal) -> tuple[int | Decimal, ...]:
+    """Return the parts in UTC, as many as the value has; those of a value without a time of day as they are."""
     if not value.zone or len(value.parts) < 4:
         return value.parts
-    year, month, day, hour, minute, second = (*value.parts, *_FIRST[len(value.parts) :])
+    year, month, day, hour, minute, second = (*value.parts, *_DEFAULT_PARTS[len(value.parts) :])
     at = _shift(datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC), -60 * value.zone)
     moved = (at.year, at.month, at.day, at.hour, at.minute, second) if at else value.parts
-    # An offset with minutes says something of the minutes, known or not.
+    # An offset may have minutes, though the minutes of the value are not known.
     return moved[: len(value.parts)]
 
 
@@ -160,41 +165,41 @@ def _shift(at: datetime, seconds: int) -> datetime | None:
         return None
 
 
-def _apart(left: Temporal, right: Temporal) -> int | None:
-    """One has a zone and the other has none: decided only where every zone says the same."""
-    (low, high), (other_low, other_high) = _span(left), _span(right)
+def _compare_across_zones(left: Temporal, right: Temporal) -> int | None:
+    """Compare values of which one has no zone: decided only where the result is the same in every zone."""
+    (low, high), (other_low, other_high) = _possible_seconds(left), _possible_seconds(right)
     return -1 if high < other_low else 1 if low > other_high else None
 
 
-def _span(value: Temporal) -> tuple[Decimal, Decimal]:
-    """The first and last second, in UTC, that the value can mean."""
-    low, high = _instant(low_parts(value.parts)), _instant(high_parts(value.parts))
+def _possible_seconds(value: Temporal) -> tuple[Decimal, Decimal]:
+    """Return the first and the last second, in UTC, that the value can mean."""
+    low, high = _seconds_since_year_1(low_parts(value.parts)), _seconds_since_year_1(high_parts(value.parts))
     if value.zone is None:
         return low - _WIDEST, high + _WIDEST
     return low - 60 * value.zone, high - 60 * value.zone
 
 
-def _instant(parts: tuple[int | Decimal, ...]) -> Decimal:
+def _seconds_since_year_1(parts: tuple[int | Decimal, ...]) -> Decimal:
     year, month, day, hour, minute, second = parts
     days = datetime(int(year), int(month), int(day), tzinfo=UTC).toordinal()
     return Decimal(days * 86400 + int(hour) * 3600 + int(minute) * 60) + second
 
 
 def low_parts(parts: tuple[int | Decimal, ...]) -> tuple[int | Decimal, ...]:
-    """All six parts of the first moment that the parts of a date can mean."""
-    return (*parts, *_FIRST[len(parts) :])
+    """Return all six parts of the first moment that the parts of a date can mean."""
+    return (*parts, *_DEFAULT_PARTS[len(parts) :])
 
 
 def high_parts(parts: tuple[int | Decimal, ...]) -> tuple[int | Decimal, ...]:
-    """All six parts of the last moment, to the millisecond, that the parts of a date can mean."""
+    """Return all six parts of the last moment, to the millisecond, that the parts of a date can mean."""
     year, month = int(parts[0]), int(parts[1]) if len(parts) > 1 else 12
     last = (12, calendar.monthrange(year, month)[1], 23, 59)
     if len(parts) < 6:
         return (*parts, *last[len(parts) - 1 :], Decimal("59.999"))
-    return (*parts[:5], _fraction_filled(Decimal(parts[5]), "9"))
+    return (*parts[:5], _fill_fraction(Decimal(parts[5]), "9"))
 
 
-def _fraction_filled(second: Decimal, digit: str) -> Decimal:
+def _fill_fraction(second: Decimal, digit: str) -> Decimal:
     digits = -int(second.as_tuple().exponent)
     if digits >= _MILLISECONDS:
         return second
@@ -203,17 +208,20 @@ def _fraction_filled(second: Decimal, digit: str) -> Decimal:
 
 
 def boundary(value: Temporal, digits: int | None, *, high: bool) -> Temporal | None:
-    """The first or last value of the given number of digits (default: the most of its kind) that the value can
-    mean. One without a zone is taken to be where the day begins first or ends last."""
+    """Return the first or the last value, of the given number of digits, that the value can mean.
+
+    The default of `digits` is the greatest number of its kind; None for a number that its kind does not have. The zone
+    of a value without one is where the day begins first or ends last.
+    """
     most = 9 if value.kind == "Time" else 8 if value.kind == "Date" else 17
     digits = most if digits is None else digits
     levels = _TIME_DIGITS if value.kind == "Time" else _DATE_DIGITS
     if value.kind == "Time":
-        full = (high_parts if high else low_parts)((*_FIRST[:3], *value.parts))[3:]
+        full = (high_parts if high else low_parts)((*_DEFAULT_PARTS[:3], *value.parts))[3:]
     else:
         full = (high_parts if high else low_parts)(value.parts)
     if digits == levels[-1] + _MILLISECONDS and value.kind != "Date":
-        second = _fraction_filled(Decimal(full[-1]), "9" if high else "0")
+        second = _fill_fraction(Decimal(full[-1]), "9" if high else "0")
         zone = value.zone if value.zone is not None else (WEST if high else EAST)
         return Temporal(value.kind, (*full[:-1], second), None if value.kind == "Time" else zone)
     if digits not in levels[1:] or digits > most:
@@ -224,9 +232,9 @@ def boundary(value: Temporal, digits: int | None, *, high: bool) -> Temporal | N
 
 
 def add(value: Temporal, amount: Decimal, unit: str) -> Temporal | None:
-    """The value moved by a duration, in its own precision; None where it leaves the calendar.
+    """Return the value plus a duration, in its own precision; None where it leaves the calendar.
 
-    Raises `ValueError` for a unit that is no calendar duration. A fraction counts only in seconds and below.
+    A fraction counts only in seconds and below. Raises: `ValueError` for a unit that is not a calendar duration.
     """
     unit = unit.removesuffix("s") if unit.removesuffix("s") in (*SECONDS, *MONTHS) and len(unit) > 2 else unit
     if unit in MONTHS and value.kind != "Time":
@@ -247,7 +255,7 @@ def add(value: Temporal, amount: Decimal, unit: str) -> Temporal | None:
 def _add_months(value: Temporal, months: int) -> Temporal | None:
     if len(value.parts) == 1:
         months = int(months / 12) * 12
-    year, month, day = (*value.parts[:3], *_FIRST[len(value.parts[:3]) : 3])
+    year, month, day = (*value.parts[:3], *_DEFAULT_PARTS[len(value.parts[:3]) : 3])
     count = int(year) * 12 + int(month) - 1 + months
     year, month = count // 12, count % 12 + 1
     if not 1 <= year <= 9999:
@@ -259,25 +267,25 @@ def _add_months(value: Temporal, months: int) -> Temporal | None:
 def _add_seconds(value: Temporal, seconds: Decimal) -> Temporal | None:
     year, month, day, hour, minute, second = low_parts(value.parts)
     total = Decimal(second) + seconds
-    whole = int((total / 60).to_integral_value(ROUND_FLOOR)) if len(value.parts) > 3 else int(seconds / 60)
+    minutes = int((total / 60).to_integral_value(ROUND_FLOOR)) if len(value.parts) > 3 else int(seconds / 60)
     try:
-        at = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC) + timedelta(minutes=whole)
+        at = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC) + timedelta(minutes=minutes)
     except OverflowError:
         return None
-    moved = (at.year, at.month, at.day, at.hour, at.minute, total - 60 * whole)
+    moved = (at.year, at.month, at.day, at.hour, at.minute, total - 60 * minutes)
     return Temporal(value.kind, moved[: len(value.parts)], value.zone)
 
 
 def _add_to_time(value: Temporal, seconds: Decimal) -> Temporal:
-    hour, minute, second = (*value.parts, *_FIRST[3 + len(value.parts) :])
+    hour, minute, second = (*value.parts, *_DEFAULT_PARTS[3 + len(value.parts) :])
     total = (int(hour) * 3600 + int(minute) * 60 + Decimal(second) + seconds) % 86400
     total = total + 86400 if total < 0 else total
     moved = (int(total // 3600), int(total % 3600 // 60), total % 60)
     return Temporal("Time", moved[: len(value.parts)])
 
 
-def moment(at: datetime, kind: Kind) -> Temporal:
-    """The date, date and time, or time of day of an aware `datetime`, to the millisecond."""
+def from_datetime(at: datetime, kind: Kind) -> Temporal:
+    """Return the date, date and time, or time of day of an aware `datetime`, to the millisecond."""
     second = Decimal(at.second) + Decimal(at.microsecond // 1000) / 1000
     second = second.quantize(Decimal("0.001"))
     day, time = (at.year, at.month, at.day), (at.hour, at.minute, second)
@@ -288,5 +296,5 @@ def moment(at: datetime, kind: Kind) -> Temporal:
 
 
 def local_now() -> datetime:
-    """Now, in the zone of this machine."""
+    """Return the current time in the zone of this machine."""
     return datetime.now(UTC).astimezone()

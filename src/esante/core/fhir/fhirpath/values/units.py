@@ -1,7 +1,7 @@
-"""UCUM codes (The Unified Code for Units of Measure, case sensitive): what they measure, and how much of it.
+"""UCUM codes (The Unified Code for Units of Measure, case sensitive): their dimensions and factors.
 
-Covers the grammar and the units that clinical data use. Units with a zero of their own (Cel, [degF], pH) measure
-something else than the others here, so they are compared among themselves only.
+Covers the grammar and the units of clinical data. Units with a zero of their own (Cel, [degF], pH) have a dimension of
+their own, so they are comparable among themselves only.
 """
 
 import functools
@@ -14,7 +14,7 @@ _PREFIXES = {
     "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15, "a": -18, "z": -21, "y": -24,
 }  # fmt: skip
 
-#: Units that take a prefix: how many of which other units they are; None for those that stand for themselves.
+#: Units that take a prefix, as a number of other units; None for base units.
 _METRIC: dict[str, tuple[str, str] | None] = {
     "m": None, "s": None, "g": None, "rad": None, "K": None, "C": None, "cd": None, "mol": ("6.02214076", "10*23"),
     "Cel": None, "[pH]": None, "[iU]": None, "[IU]": ("1", "[iU]"), "B": None, "bit": None, "By": ("8", "bit"),
@@ -30,7 +30,7 @@ _METRIC: dict[str, tuple[str, str] | None] = {
     "M[iU]": ("1000000", "[iU]"),
 }  # fmt: skip
 
-#: Units that take none.
+#: Units that take no prefix.
 _PLAIN: dict[str, tuple[str, str] | None] = {
     "%": ("1", "10*-2"), "[ppth]": ("1", "10*-3"), "[ppm]": ("1", "10*-6"), "[ppb]": ("1", "10*-9"),
     "min": ("60", "s"), "h": ("60", "min"), "d": ("24", "h"), "wk": ("7", "d"), "a": ("365.25", "d"),
@@ -62,64 +62,64 @@ Dimensions = tuple[tuple[str, int], ...]
 
 
 class Measure(NamedTuple):
-    """`factor` times the base units to their powers, in the order of their names."""
+    """`factor` times the base units with their powers, in the order of their names."""
 
     factor: Fraction
     dimensions: Dimensions
 
 
-class _Unknown(Exception):
+class _UnknownUnit(Exception):
     pass
 
 
 @functools.lru_cache(4096)
-def measure(unit: str) -> Measure | None:
-    """What a UCUM code measures; None for what is not one, or not known here."""
+def measure_ucum(unit: str) -> Measure | None:
+    """Return what a UCUM code measures; None for a text that is not one, or for an unknown unit."""
     if not unit or len(unit) > _MAX_LENGTH:
         return None
     try:
-        found, end = _term(unit, 0)
-    except (_Unknown, RecursionError):
+        found, end = _parse_term(unit, 0)
+    except (_UnknownUnit, RecursionError):
         return None
     return found if end == len(unit) else None
 
 
-def _term(text: str, at: int) -> tuple[Measure, int]:
+def _parse_term(text: str, at: int) -> tuple[Measure, int]:
     total = Measure(Fraction(1), ())
     sign = 1
     if text[at : at + 1] == "/":
         sign, at = -1, at + 1
     while True:
-        one, at = _component(text, at)
-        total = _times(total, one, sign)
+        one, at = _parse_component(text, at)
+        total = _multiply(total, one, sign)
         if text[at : at + 1] not in (".", "/"):
             return total, at
         sign, at = (1 if text[at] == "." else -1), at + 1
 
 
-def _component(text: str, at: int) -> tuple[Measure, int]:
+def _parse_component(text: str, at: int) -> tuple[Measure, int]:
     if text[at : at + 1] == "(":
-        inner, at = _term(text, at + 1)
+        inner, at = _parse_term(text, at + 1)
         if text[at : at + 1] != ")":
-            raise _Unknown
+            raise _UnknownUnit
         return inner, at + 1
     for pattern in (_ANNOTATION, _NUMBER):
         match = pattern.match(text, at)
         if match is not None:
             number = Fraction(match[1]) if pattern is _NUMBER else Fraction(1)
             if not number:
-                raise _Unknown
+                raise _UnknownUnit
             return Measure(number, ()), match.end()
     match = _ATOM.match(text, at)
     if match is None or not match[1]:
-        raise _Unknown
+        raise _UnknownUnit
     exponent = int(match[2] or 1)
     if abs(exponent) > _MAX_EXPONENT:
-        raise _Unknown
-    return _times(Measure(Fraction(1), ()), _atom(match[1]), exponent), match.end()
+        raise _UnknownUnit
+    return _multiply(Measure(Fraction(1), ()), _measure_atom(match[1]), exponent), match.end()
 
 
-def _times(left: Measure, right: Measure, exponent: int) -> Measure:
+def _multiply(left: Measure, right: Measure, exponent: int) -> Measure:
     powers = dict(left.dimensions)
     for name, power in right.dimensions:
         powers[name] = powers.get(name, 0) + power * exponent
@@ -128,25 +128,25 @@ def _times(left: Measure, right: Measure, exponent: int) -> Measure:
 
 
 @functools.lru_cache(1024)
-def _atom(code: str) -> Measure:
+def _measure_atom(code: str) -> Measure:
     if code in ("10*", "10^"):
         return Measure(Fraction(10), ())
     for table in (_METRIC, _PLAIN):
         if code in table:
-            return _defined(code, table[code])
+            return _measure_definition(code, table[code])
     for length in (1, 2):
         prefix, rest = code[:length], code[length:]
         if prefix in _PREFIXES and rest in _METRIC:
-            base = _defined(rest, _METRIC[rest])
+            base = _measure_definition(rest, _METRIC[rest])
             return Measure(base.factor * Fraction(10) ** _PREFIXES[prefix], base.dimensions)
-    raise _Unknown
+    raise _UnknownUnit
 
 
-def _defined(code: str, definition: tuple[str, str] | None) -> Measure:
+def _measure_definition(code: str, definition: tuple[str, str] | None) -> Measure:
     if definition is None:
         return Measure(Fraction(1), ((code, 1),))
     number, of = definition
-    inner, end = _term(of, 0)
+    inner, end = _parse_term(of, 0)
     if end != len(of):
-        raise _Unknown
+        raise _UnknownUnit
     return Measure(Fraction(number) * inner.factor, inner.dimensions)

@@ -1,7 +1,6 @@
-"""FHIR dates and times as the moments they cover: half-open ranges in microseconds since 1970, UTC (search.html,
-"date").
+"""FHIR dates and times as half-open ranges of microseconds since 1970, UTC (search.html, "date").
 
-Where no zone is given it is UTC, as in every other search of the platform.
+A date without a zone is in UTC, as in every other search of the platform.
 """
 
 import calendar
@@ -13,66 +12,66 @@ from typing import Any
 
 Range = tuple[int, int]
 
-#: Beyond every date, for periods that have no beginning or no end.
-ALWAYS: Range = (-(10**17), 10**18)
+#: Beyond every date, for periods without a beginning or an end.
+UNBOUNDED: Range = (-(10**17), 10**18)
 _SECOND, _MINUTE, _DAY = 1_000_000, 60_000_000, 86_400_000_000
-#: The lengths of `2026-03-01T10:00:00Z` and of the same with an offset: by far the most, and read in a quicker way.
+#: The lengths of `2026-03-01T10:00:00Z` and of the same with an offset: the most frequent ones, parsed by `datetime`.
 _TO_THE_SECOND = (20, 25)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_MOMENT = re.compile(
+_DATETIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:\.(\d+))?)?(Z|[+-]\d\d:[0-5]\d)?", re.ASCII
 )
-_PREFIXED = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?([0-9T:.Z+-]+)")
+_PREFIXED_DATE = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?([0-9T:.Z+-]+)")
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?", re.ASCII)
 
 
-def microseconds(at: datetime) -> int:
-    """Of an aware moment."""
+def to_microseconds(at: datetime) -> int:
+    """Return the microseconds since 1970 of an aware moment."""
     since = at - _EPOCH
     return (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds
 
 
-def moment(at: int) -> datetime:
-    """The moment of microseconds since 1970; the first or the last of the calendar for what lies beyond it."""
+def from_microseconds(at: int) -> datetime:
+    """Return the moment, UTC, of microseconds since 1970; beyond the calendar its first or its last moment."""
     try:
         return _EPOCH + timedelta(microseconds=at)
     except OverflowError:
         return datetime.min.replace(tzinfo=UTC) if at < 0 else datetime.max.replace(tzinfo=UTC)
 
 
-def covered(text: str) -> Range | None:
-    """The moments that a date, dateTime or instant covers, as precise as it is; None for anything else."""
+def covered_range(text: str) -> Range | None:
+    """Return the range that a date, dateTime or instant covers with its precision; None for anything else."""
     if len(text) <= 10:
-        return _days(text)
+        return _date_range(text)
     if len(text) in _TO_THE_SECOND and text[10] == "T" and text[4] == "-":
-        with contextlib.suppress(ValueError):  # a leap second, which the slower way knows
+        with contextlib.suppress(ValueError):  # a leap second, which `_datetime_range` accepts
             low = int(datetime.fromisoformat(text).timestamp()) * _SECOND
             return low, low + _SECOND
-    return _moment(text)
+    return _datetime_range(text)
 
 
-def sought(text: str) -> tuple[str, Range] | None:
-    """The prefix (`eq` where none is given) and the moments of a date in a search; None for anything else.
+def parse_search_date(text: str) -> tuple[str, Range] | None:
+    """Return the prefix (`eq` where none is given) and the range of a date in a search; None for anything else.
 
-    A blank stands for the plus of an offset that was not escaped in the address.
+    A blank counts as the plus of an offset, which was not escaped in the address.
     """
-    match = _PREFIXED.fullmatch(text.replace(" ", "+"))
+    match = _PREFIXED_DATE.fullmatch(text.replace(" ", "+"))
     if match is None:
         return None
-    found = _moment(match[2]) if "T" in match[2] else _days(match[2])
+    found = _datetime_range(match[2]) if "T" in match[2] else _date_range(match[2])
     return None if found is None else (match[1] or "eq", found)
 
 
-def _moment(text: str) -> Range | None:
-    match = _MOMENT.fullmatch(text)
+def _datetime_range(text: str) -> Range | None:
+    match = _DATETIME.fullmatch(text)
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
-    first = _midnight(int(year), int(month), int(day))
+    first = _midnight_of(int(year), int(month), int(day))
     if first is None:
         return None
-    low = first + (int(hour) * 60 + int(minute)) * _MINUTE + int(second or 0) * _SECOND - _offset(zone)
+    low = first + (int(hour) * 60 + int(minute)) * _MINUTE + int(second or 0) * _SECOND - _offset_of(zone)
     if second is None:
         return low, low + _MINUTE
     if fraction is None:
@@ -82,7 +81,7 @@ def _moment(text: str) -> Range | None:
 
 
 @functools.lru_cache(4096)
-def _midnight(year: int, month: int, day: int) -> int | None:
+def _midnight_of(year: int, month: int, day: int) -> int | None:
     try:
         return (date(year, month, day).toordinal() - _EPOCH_DAY) * _DAY
     except ValueError:
@@ -90,7 +89,7 @@ def _midnight(year: int, month: int, day: int) -> int | None:
 
 
 @functools.lru_cache(64)
-def _offset(zone: str | None) -> int:
+def _offset_of(zone: str | None) -> int:
     if zone is None or zone == "Z":
         return 0
     minutes = int(zone[1:3]) * 60 + int(zone[4:6])
@@ -98,42 +97,42 @@ def _offset(zone: str | None) -> int:
 
 
 @functools.lru_cache(8192)
-def _days(text: str) -> Range | None:
+def _date_range(text: str) -> Range | None:
     match = _DATE.fullmatch(text)
     if match is None:
         return None
     year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
-    low = _midnight(year, month, day)
+    low = _midnight_of(year, month, day)
     if low is None:
         return None
     if match[3]:
         return low, low + _DAY
     end = month if match[2] else 12
-    last = _midnight(year, end, calendar.monthrange(year, end)[1])
+    last = _midnight_of(year, end, calendar.monthrange(year, end)[1])
     return None if last is None else (low, last + _DAY)
 
 
-def near(found: Range, now: int) -> Range:
-    """What `ap` takes for the same: on both sides a tenth more of the time between then and now (search.html)."""
+def approximate_range(found: Range, now: int) -> Range:
+    """Return the range of `ap`: a tenth of the time between the date and now is added on both sides (search.html)."""
     margin = abs(now - found[0]) // 10
     return found[0] - margin, found[1] + margin
 
 
-def of_period(period: Any) -> Range | None:
-    """What a Period covers: open where an end is missing; None where both are."""
+def period_range(period: Any) -> Range | None:
+    """Return the range of a Period: unbounded where an end is missing; None where both are."""
     start, end = period.get("start"), period.get("end")
-    first = covered(start) if start else None
-    last = covered(end) if end else None
+    first = covered_range(start) if start else None
+    last = covered_range(end) if end else None
     if first is None and last is None:
         return None
-    return (first or ALWAYS)[0], (last or ALWAYS)[1]
+    return (first or UNBOUNDED)[0], (last or UNBOUNDED)[1]
 
 
-def of_timing(timing: Any) -> Range | None:
-    """The outer limits of a Timing; what it says within them is not regarded (search.html, "date")."""
-    ranges = [found for event in timing.get("event") or () if event and (found := covered(event))]
+def timing_range(timing: Any) -> Range | None:
+    """Return the outer limits of a Timing; its details within them are ignored (search.html, "date")."""
+    ranges = [found for event in timing.get("event") or () if event and (found := covered_range(event))]
     bounds = (timing.get("repeat") or {}).get("boundsPeriod")
-    if bounds and (found := of_period(bounds)):
+    if bounds and (found := period_range(bounds)):
         ranges.append(found)
     if not ranges:
         return None

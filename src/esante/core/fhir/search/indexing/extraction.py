@@ -1,13 +1,13 @@
-"""From elements of a resource to the values that searches compare (search.html, sections on each type).
+"""Extraction of the values that searches compare from elements of a resource (search.html, sections on each type).
 
-Each function adds to `out[key]` what one element says. The key is there as soon as the resource has the element,
-were it without a value that can be searched, so that `:missing` can tell. Shapes, chosen for what SQL asks of them:
+Each function adds the values of one element to `out[key]`. The key is present as soon as the resource has the element,
+even one without a searchable value, for `:missing`. Shapes, chosen for the SQL that compares them:
 
-token       {code: [systems]}; the code in small letters, "" for no system. `key:text` has its texts: [normal, ...],
-            `key:of-type` what `:of-type` compares: ["system|code|value"]
-string      [[normal, exact], ...]
-date        [[low, high], ...] microseconds since 1970, high excluded
-number      [[low, high], ...] the same twice but for a Range
+token       {code: [systems]}; the code in lower case, "" for no system. `key:text` has its texts: [normalized, ...],
+            `key:of-type` the values of `:of-type`: ["system|code|value"]
+string      [[normalized, exact], ...]
+date        [[low, high], ...] microseconds since 1970, high exclusive
+number      [[low, high], ...] equal but for a Range
 quantity    [[low, high, code, system, unit], ...] and, where the unit is one of UCUM: dimension, low and high in its
             base units
 uri         [text, ...]
@@ -20,25 +20,27 @@ from decimal import Decimal
 from typing import Any
 
 from esante.core.fhir.search.indexing import dates
-from esante.core.fhir.search.indexing.numbers import CURRENCY, LEAST, MOST, Number, converted, number, unit
-from esante.core.fhir.search.indexing.text_normalization import normal
+from esante.core.fhir.search.indexing.numbers import CURRENCY, LEAST, MOST, Number, convert, find_unit, to_number
+from esante.core.fhir.search.indexing.text_normalization import normalize
 
-Out = dict[str, Any]
-Extractor = Callable[[Out, str, Any], None]
+IndexValues = dict[str, Any]
+"""The index of a resource: values by key, in the shapes above."""
+Extractor = Callable[[IndexValues, str, Any], None]
+"""Adds the values of an element to a key."""
 _OPEN_BELOW, _OPEN_ABOVE = ("<", "<="), (">", ">=")
 
 
-def code(out: Out, key: str, value: Any) -> None:
-    """A code, id, string or uri as a token: it has no system of its own."""
-    _token(out, key, value, "")
+def add_code(out: IndexValues, key: str, value: Any) -> None:
+    """Add a code, id, string or uri as a token without a system."""
+    _add_token(out, key, value, "")
 
 
-def boolean(out: Out, key: str, value: Any) -> None:
-    """A boolean as a token."""
-    _token(out, key, "true" if value else "false", "")
+def add_boolean(out: IndexValues, key: str, value: Any) -> None:
+    """Add a boolean as a token."""
+    _add_token(out, key, "true" if value else "false", "")
 
 
-def _token(out: Out, key: str, value: str, system: str) -> None:
+def _add_token(out: IndexValues, key: str, value: str, system: str) -> None:
     codes = out.get(key)
     if codes is None:
         out[key] = {value.lower(): [system]}
@@ -51,8 +53,8 @@ def _token(out: Out, key: str, value: str, system: str) -> None:
         systems.append(system)
 
 
-def _text(out: Out, key: str, value: str) -> None:
-    text = normal(value)
+def _add_text(out: IndexValues, key: str, value: str) -> None:
+    text = normalize(value)
     texts = out.get(key)
     if texts is None:
         out[key] = [text]
@@ -60,58 +62,58 @@ def _text(out: Out, key: str, value: str) -> None:
         texts.append(text)
 
 
-def coding(out: Out, key: str, value: Any) -> None:
-    """A Coding, with its display for `:text`."""
+def add_coding(out: IndexValues, key: str, value: Any) -> None:
+    """Add a Coding, with its display for `:text`."""
     if "code" in value:
-        _token(out, key, value["code"], value.get("system", ""))
+        _add_token(out, key, value["code"], value.get("system", ""))
     elif "system" in value:
-        _token(out, key, "", value["system"])
+        _add_token(out, key, "", value["system"])
     else:
         out.setdefault(key, {})
     if "display" in value:
-        _text(out, key + ":text", value["display"])
+        _add_text(out, key + ":text", value["display"])
 
 
-def concept(out: Out, key: str, value: Any) -> None:
-    """A CodeableConcept: each coding, and its text for `:text`."""
+def add_codeable_concept(out: IndexValues, key: str, value: Any) -> None:
+    """Add each coding of a CodeableConcept, and its text for `:text`."""
     if key not in out:
         out[key] = {}
     for each in value.get("coding") or ():
-        coding(out, key, each)
+        add_coding(out, key, each)
     if "text" in value:
-        _text(out, key + ":text", value["text"])
+        _add_text(out, key + ":text", value["text"])
 
 
-def identifier(out: Out, key: str, value: Any) -> None:
-    """An Identifier: system and value; the text of its type for `:text`, the codes of its type for `:of-type`."""
+def add_identifier(out: IndexValues, key: str, value: Any) -> None:
+    """Add an Identifier: system and value; the text of its type for `:text`, the codes of its type for `:of-type`."""
     text = value.get("value")
     system = value.get("system", "")
     if text is not None or system:
-        _token(out, key, text or "", system)
+        _add_token(out, key, text or "", system)
     else:
         out.setdefault(key, {})
     type_ = value.get("type")
     if type_ is None:
         return
     if "text" in type_:
-        _text(out, key + ":text", type_["text"])
+        _add_text(out, key + ":text", type_["text"])
     for each in type_.get("coding") or ():
         if text is not None and "code" in each:
             found = f"{each.get('system', '')}|{each['code']}|{text}"
             out.setdefault(key + ":of-type", []).append(found.lower())
 
 
-def contact(out: Out, key: str, value: Any) -> None:
-    """A ContactPoint: its value."""
+def add_contact_point(out: IndexValues, key: str, value: Any) -> None:
+    """Add the value of a ContactPoint."""
     if "value" in value:
-        _token(out, key, value["value"], "")
+        _add_token(out, key, value["value"], "")
     else:
         out.setdefault(key, {})
 
 
-def string(out: Out, key: str, value: Any) -> None:
-    """A text."""
-    entry = [normal(value), value]
+def add_string(out: IndexValues, key: str, value: Any) -> None:
+    """Add a string."""
+    entry = [normalize(value), value]
     entries = out.get(key)
     if entries is None:
         out[key] = [entry]
@@ -119,41 +121,41 @@ def string(out: Out, key: str, value: Any) -> None:
         entries.append(entry)
 
 
-def name(out: Out, key: str, value: Any) -> None:
-    """Each part of a HumanName, and the whole where it is given."""
-    _parts(out, key, value, ("text", "family", "given", "prefix", "suffix"))
+def add_human_name(out: IndexValues, key: str, value: Any) -> None:
+    """Add each part of a HumanName, and its `text`."""
+    _add_parts(out, key, value, ("text", "family", "given", "prefix", "suffix"))
 
 
-def address(out: Out, key: str, value: Any) -> None:
-    """Each part of an Address, and the whole where it is given."""
-    _parts(out, key, value, ("text", "line", "city", "district", "state", "postalCode", "country"))
+def add_address(out: IndexValues, key: str, value: Any) -> None:
+    """Add each part of an Address, and its `text`."""
+    _add_parts(out, key, value, ("text", "line", "city", "district", "state", "postalCode", "country"))
 
 
-def _parts(out: Out, key: str, value: Any, names: tuple[str, ...]) -> None:
+def _add_parts(out: IndexValues, key: str, value: Any, names: tuple[str, ...]) -> None:
     out.setdefault(key, [])
     for each in names:
         part = value.get(each)
         for text in part if isinstance(part, list) else (part,):
             if text is not None:
-                string(out, key, text)
+                add_string(out, key, text)
 
 
-def moment(out: Out, key: str, value: Any) -> None:
-    """A date, dateTime or instant."""
-    _range(out, key, dates.covered(value))
+def add_date(out: IndexValues, key: str, value: Any) -> None:
+    """Add the range of a date, dateTime or instant."""
+    _add_range(out, key, dates.covered_range(value))
 
 
-def period(out: Out, key: str, value: Any) -> None:
-    """A Period."""
-    _range(out, key, dates.of_period(value))
+def add_period(out: IndexValues, key: str, value: Any) -> None:
+    """Add the range of a Period."""
+    _add_range(out, key, dates.period_range(value))
 
 
-def timing(out: Out, key: str, value: Any) -> None:
-    """The outer limits of a Timing."""
-    _range(out, key, dates.of_timing(value))
+def add_timing(out: IndexValues, key: str, value: Any) -> None:
+    """Add the outer limits of a Timing."""
+    _add_range(out, key, dates.timing_range(value))
 
 
-def _range(out: Out, key: str, found: tuple[Number, Number] | None) -> None:
+def _add_range(out: IndexValues, key: str, found: tuple[Number, Number] | None) -> None:
     entries = out.get(key)
     if entries is None:
         out[key] = [] if found is None else [found]
@@ -161,37 +163,37 @@ def _range(out: Out, key: str, found: tuple[Number, Number] | None) -> None:
         entries.append(found)
 
 
-def plain_number(out: Out, key: str, value: Any) -> None:
-    """An integer or a decimal."""
-    found = number(value)
-    _range(out, key, None if found is None else (found, found))
+def add_number(out: IndexValues, key: str, value: Any) -> None:
+    """Add an integer or a decimal."""
+    found = to_number(value)
+    _add_range(out, key, None if found is None else (found, found))
 
 
-def number_range(out: Out, key: str, value: Any) -> None:
-    """A Range as numbers, its units not regarded."""
-    low, high = (number((value.get(end) or {}).get("value")) for end in ("low", "high"))
+def add_number_range(out: IndexValues, key: str, value: Any) -> None:
+    """Add a Range as numbers, without its units."""
+    low, high = (to_number((value.get(end) or {}).get("value")) for end in ("low", "high"))
     none = low is None and high is None
-    _range(out, key, None if none else (LEAST if low is None else low, MOST if high is None else high))
+    _add_range(out, key, None if none else (LEAST if low is None else low, MOST if high is None else high))
 
 
-def quantity(out: Out, key: str, value: Any) -> None:
-    """A Quantity; with a comparator it stands for all that it may be."""
-    found = number(value.get("value"))
+def add_quantity(out: IndexValues, key: str, value: Any) -> None:
+    """Add a Quantity; one with a comparator as the range of its possible values."""
+    found = to_number(value.get("value"))
     if found is None:
         out.setdefault(key, [])
         return
     comparator = value.get("comparator")
     low = LEAST if comparator in _OPEN_BELOW else found
     high = MOST if comparator in _OPEN_ABOVE else found
-    _measured(out, key, low, high, value)
+    _add_quantity(out, key, low, high, value)
 
 
-def _measured(out: Out, key: str, low: Number, high: Number, value: Any) -> None:
+def _add_quantity(out: IndexValues, key: str, low: Number, high: Number, value: Any) -> None:
     code, system = value.get("code"), value.get("system")
     entry: list[Any] = [low, high, code, system, value.get("unit")]
-    known = unit(system, code)
+    known = find_unit(system, code)
     if known is not None:
-        entry += (known.dimension, _in_base(low, known.factor), _in_base(high, known.factor))
+        entry += (known.dimension, _to_base_units(low, known.factor), _to_base_units(high, known.factor))
     entries = out.get(key)
     if entries is None:
         out[key] = [entry]
@@ -199,63 +201,63 @@ def _measured(out: Out, key: str, low: Number, high: Number, value: Any) -> None
         entries.append(entry)
 
 
-def _in_base(value: Number, factor: Decimal) -> Number:
-    return value if value is LEAST or value is MOST else converted(value, factor)
+def _to_base_units(value: Number, factor: Decimal) -> Number:
+    return value if value is LEAST or value is MOST else convert(value, factor)
 
 
-def money(out: Out, key: str, value: Any) -> None:
-    """A Money: the currency is its unit."""
+def add_money(out: IndexValues, key: str, value: Any) -> None:
+    """Add a Money, with the currency as its unit."""
     currency = value.get("currency")
     unit_ = {"code": currency, "system": CURRENCY} if currency else {}
-    quantity(out, key, {"value": value.get("value"), **unit_})
+    add_quantity(out, key, {"value": value.get("value"), **unit_})
 
 
-def quantity_range(out: Out, key: str, value: Any) -> None:
-    """A Range: all between its ends."""
+def add_quantity_range(out: IndexValues, key: str, value: Any) -> None:
+    """Add a Range, from its low to its high end."""
     low, high = value.get("low") or {}, value.get("high") or {}
-    first, last = number(low.get("value")), number(high.get("value"))
+    first, last = to_number(low.get("value")), to_number(high.get("value"))
     if first is None and last is None:
         out.setdefault(key, [])
         return
-    _measured(out, key, LEAST if first is None else first, MOST if last is None else last, low or high)
+    _add_quantity(out, key, LEAST if first is None else first, MOST if last is None else last, low or high)
 
 
-def sampled(out: Out, key: str, value: Any) -> None:
-    """The bounds of the values in a SampledData."""
+def add_sampled_data(out: IndexValues, key: str, value: Any) -> None:
+    """Add the least and the greatest value of a SampledData as a range."""
     origin = value.get("origin") or {}
-    found = _bounds(value, number(origin.get("value")) or 0)
+    found = _sampled_bounds(value, to_number(origin.get("value")) or 0)
     if found is None:
         out.setdefault(key, [])
     else:
-        _measured(out, key, *found, origin)
+        _add_quantity(out, key, *found, origin)
 
 
-def _bounds(value: Any, origin: Number) -> tuple[Decimal, Decimal] | None:
-    factor = Decimal(number(value.get("factor", 1)) or 1)
-    limits = {"L": number(value.get("lowerLimit")), "U": number(value.get("upperLimit"))}
-    read = [limits[text] if text in limits else _decimal(text) for text in (value.get("data") or "").split()]
+def _sampled_bounds(value: Any, origin: Number) -> tuple[Decimal, Decimal] | None:
+    factor = Decimal(to_number(value.get("factor", 1)) or 1)
+    limits = {"L": to_number(value.get("lowerLimit")), "U": to_number(value.get("upperLimit"))}
+    read = [limits[text] if text in limits else _parse_decimal(text) for text in (value.get("data") or "").split()]
     values = [each * factor + origin for each in read if each is not None]
     return (Decimal(min(values)), Decimal(max(values))) if values else None
 
 
-def _decimal(text: str) -> Decimal | None:
+def _parse_decimal(text: str) -> Decimal | None:
     try:
-        found = number(Decimal(text))
+        found = to_number(Decimal(text))
     except ArithmeticError:
         return None
     return None if found is None else Decimal(found)
 
 
-def uri(out: Out, key: str, value: Any) -> None:
-    """An address; a canonical one with a version is found with and without it."""
+def add_uri(out: IndexValues, key: str, value: Any) -> None:
+    """Add a uri; a canonical one with a version also without it."""
     entries = out.setdefault(key, [])
     for text in (value, value.partition("|")[0]) if "|" in value else (value,):
         if text not in entries:
             entries.append(text)
 
 
-def reference(out: Out, key: str, value: Any) -> None:
-    """A Reference: where it points to, whatever the version, and its identifier for `:identifier`."""
+def add_reference(out: IndexValues, key: str, value: Any) -> None:
+    """Add the address of a Reference, without version, and its identifier for `:identifier`."""
     entries = out.get(key)
     if entries is None:
         entries = out[key] = []
@@ -265,41 +267,48 @@ def reference(out: Out, key: str, value: Any) -> None:
         if text not in entries:
             entries.append(text)
     if "identifier" in value:
-        identifier(out, key + ":identifier", value["identifier"])
+        add_identifier(out, key + ":identifier", value["identifier"])
 
 
-def resource(out: Out, key: str, value: Any) -> None:
-    """A resource within a Bundle, where a parameter calls that a reference."""
+def add_resource(out: IndexValues, key: str, value: Any) -> None:
+    """Add a resource within a Bundle, for parameters of type reference."""
     entries = out.setdefault(key, [])
     if "id" in value:
         entries.append(f"{value['resourceType']}/{value['id']}")
 
 
-_TEXTS = ("string", "markdown")
-_MOMENTS = ("date", "dateTime", "instant")
-_ADDRESSES = ("uri", "url", "canonical", "oid", "uuid")
-_QUANTITIES = ("Quantity", "Age", "Count", "Distance", "Duration")
+_STRING_TYPES = ("string", "markdown")
+_DATE_TYPES = ("date", "dateTime", "instant")
+_URI_TYPES = ("uri", "url", "canonical", "oid", "uuid")
+_QUANTITY_TYPES = ("Quantity", "Age", "Count", "Distance", "Duration")
 
-_OF: dict[str, dict[str, Extractor]] = {
+_EXTRACTORS: dict[str, dict[str, Extractor]] = {
     "token": {
-        **dict.fromkeys(("code", "id", *_TEXTS, *_ADDRESSES), code),
-        **dict.fromkeys(("boolean", "System.Boolean"), boolean),
-        "Coding": coding, "CodeableConcept": concept, "Identifier": identifier, "ContactPoint": contact,
+        **dict.fromkeys(("code", "id", *_STRING_TYPES, *_URI_TYPES), add_code),
+        **dict.fromkeys(("boolean", "System.Boolean"), add_boolean),
+        "Coding": add_coding,
+        "CodeableConcept": add_codeable_concept,
+        "Identifier": add_identifier,
+        "ContactPoint": add_contact_point,
     },
-    "string": {**dict.fromkeys(_TEXTS, string), "HumanName": name, "Address": address},
-    "date": {**dict.fromkeys(_MOMENTS, moment), "Period": period, "Timing": timing},
+    "string": {**dict.fromkeys(_STRING_TYPES, add_string), "HumanName": add_human_name, "Address": add_address},
+    "date": {**dict.fromkeys(_DATE_TYPES, add_date), "Period": add_period, "Timing": add_timing},
     "number": {
-        **dict.fromkeys(("integer", "unsignedInt", "positiveInt", "decimal"), plain_number), "Range": number_range,
+        **dict.fromkeys(("integer", "unsignedInt", "positiveInt", "decimal"), add_number),
+        "Range": add_number_range,
     },
     "quantity": {
-        **dict.fromkeys(_QUANTITIES, quantity), "Money": money, "Range": quantity_range, "SampledData": sampled,
+        **dict.fromkeys(_QUANTITY_TYPES, add_quantity),
+        "Money": add_money,
+        "Range": add_quantity_range,
+        "SampledData": add_sampled_data,
     },
-    "uri": dict.fromkeys(_ADDRESSES, uri),
-    "reference": {**dict.fromkeys(_ADDRESSES, uri), "Reference": reference, "Resource": resource},
-}  # fmt: skip
+    "uri": dict.fromkeys(_URI_TYPES, add_uri),
+    "reference": {**dict.fromkeys(_URI_TYPES, add_uri), "Reference": add_reference, "Resource": add_resource},
+}
 
 
 @functools.cache
-def extractor(kind: str, type_: str) -> Extractor | None:
-    """What adds a value of a FHIR type for a kind of search parameter; None where such a value says nothing."""
-    return _OF[kind].get(type_)
+def find_extractor(kind: str, type_: str) -> Extractor | None:
+    """Return the extractor of a FHIR type for a kind of search parameter; None where the type has no such values."""
+    return _EXTRACTORS[kind].get(type_)

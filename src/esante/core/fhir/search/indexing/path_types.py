@@ -1,58 +1,56 @@
-"""What the definitions say of the elements that a path of a search parameter leads to."""
+"""The types of the elements that a path of a search parameter leads to, from the definitions."""
 
 import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from esante.core.fhir.definitions import Element, load
-from esante.core.fhir.fhirpath.compiler import compiled
-from esante.core.fhir.fhirpath.model import Call, Name, Special, Step, Tree, TypeTest
-from esante.core.fhir.fhirpath.types import lineage
+from esante.core.fhir.fhirpath import Call, Name, Special, Step, SyntaxTree, TypeTest, compile_tree, lineage
 
 
-class Spot(NamedTuple):
-    """Where a path leads: the type there, whether there may be several, and the value set that its codes are from."""
+class PathTarget(NamedTuple):
+    """An element that a path leads to: its type, whether there may be several, and the value set of its codes."""
 
     type: str
     many: bool
     codes: str | None
 
 
-class _Untold(Exception):
+class _UnknownPath(Exception):
     pass
 
 
-def leads(path: Tree, type_: str) -> tuple[Spot, ...]:
-    """All that a path from a type can lead to."""
+def path_targets(path: SyntaxTree, type_: str) -> tuple[PathTarget, ...]:
+    """Return all elements that a path from a type can lead to."""
     try:
-        return tuple(_walk(path, [Spot(type_, False, None)]))
-    except _Untold:
-        return tuple(Spot(found, True, None) for found in compiled(path, frozenset({type_})).types or ())
+        return tuple(_walk(path, [PathTarget(type_, False, None)]))
+    except _UnknownPath:
+        return tuple(PathTarget(found, True, None) for found in compile_tree(path, frozenset({type_})).types or ())
 
 
-def _walk(path: Tree, spots: list[Spot]) -> list[Spot]:
+def _walk(path: SyntaxTree, targets: list[PathTarget]) -> list[PathTarget]:
     match path:
         case Special("$this") | Call("where"):
-            return spots
+            return targets
         case Name(name):
-            return [inner for spot in spots for inner in _below(spot, name)]
+            return [inner for target in targets for inner in _child_targets(target, name)]
         case Step(left, right):
-            return _walk(right, _walk(left, spots))
+            return _walk(right, _walk(left, targets))
         case Call("ofType" | "as", (Name(wanted),)):
-            return [spot for spot in spots if wanted in lineage(spot.type)]
+            return [target for target in targets if wanted in lineage(target.type)]
         case TypeTest("as", operand, wanted):
-            return [spot for spot in _walk(operand, spots) if wanted in lineage(spot.type)]
-    raise _Untold
+            return [target for target in _walk(operand, targets) if wanted in lineage(target.type)]
+    raise _UnknownPath
 
 
-def _below(spot: Spot, name: str) -> list[Spot]:
-    element = _elements(spot.type).get(name)
+def _child_targets(target: PathTarget, name: str) -> list[PathTarget]:
+    element = _elements_by_name(target.type).get(name)
     if element is None:
         return []
-    return [Spot(type_, spot.many or element.many, element.codes) for type_ in element.types]
+    return [PathTarget(type_, target.many or element.many, element.codes) for type_ in element.types]
 
 
 @functools.cache
-def _elements(type_: str) -> Mapping[str, Element]:
+def _elements_by_name(type_: str) -> Mapping[str, Element]:
     found = load().types.get(type_)
     return {element.name: element for element in found.elements} if found else {}

@@ -1,19 +1,19 @@
-"""Texts as searches compare them: without case, accents, punctuation and differences of white space (search.html,
+"""Normalization of texts for searches: no case, accents, punctuation, or differences of white space (search.html,
 "string")."""
 
 import functools
 import unicodedata
 
-#: Longer texts are not kept in memory.
-_KEPT = 120
+#: Characters; longer texts are not cached.
+_LONGEST_CACHED = 120
 
 
-def normal(text: str) -> str:
-    """The text in small letters without accents, with single spaces for white space and punctuation."""
-    return _kept(text) if len(text) <= _KEPT else _worked_out(text)
+def normalize(text: str) -> str:
+    """Return the text in lower case without accents, with single spaces for white space and punctuation."""
+    return _cached_normalized(text) if len(text) <= _LONGEST_CACHED else _compute_normalized(text)
 
 
-def _worked_out(text: str) -> str:
+def _compute_normalized(text: str) -> str:
     text = text.casefold()
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
@@ -23,4 +23,4 @@ def _worked_out(text: str) -> str:
     return text
 
 
-_kept = functools.lru_cache(16_384)(_worked_out)
+_cached_normalized = functools.lru_cache(16_384)(_compute_normalized)

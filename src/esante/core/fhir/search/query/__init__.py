@@ -1,1 +1,1 @@
-"""Parsing of search requests: parameters, values, paging, results."""
+"""Parsing of search requests: parameters, values, result parameters, page cursors; the CapabilityStatement."""

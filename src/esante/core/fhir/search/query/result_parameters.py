@@ -1,64 +1,74 @@
-"""Parameters that say how to answer: `_sort`, `_count`, `_total`, `_summary`, `_elements`, `_include` and its like
-(search.html, "search result parameters")."""
+"""Search result parameters: `_sort`, `_count`, `_total`, `_summary`, `_elements`, `_contained`, `_include`,
+`_revinclude` (search.html, "search result parameters")."""
 
 from collections.abc import Callable
 from typing import Any, get_args
 
-from esante.core.fhir.fhirpath.types import fields, resources
-from esante.core.fhir.search.model import DEFAULT_COUNT, MAX_COUNT, Condition, Include, Query, Sort, Summary, Total
-from esante.core.fhir.search.parameters import parameters
-from esante.core.fhir.search.query.value_parser import bad
+from esante.core.fhir.fhirpath import fields, resource_types
+from esante.core.fhir.search.model import (
+    DEFAULT_COUNT,
+    MAX_COUNT,
+    Condition,
+    Include,
+    RevInclude,
+    SearchQuery,
+    Sort,
+    Summary,
+    Total,
+)
+from esante.core.fhir.search.parameters import parameters_of
+from esante.core.fhir.search.query.value_parser import refuse
 from esante.core.web import N_
 
 MAX_INCLUDES, MAX_SORTS = 20, 5
 _GIVE_ONE = N_("Give one of the values that the specification names.")
 
 
-class Results:
-    """Collects the parameters that say how to answer; `ignored` are keys to sort by that the type does not have."""
+class ResultParameters:
+    """Collects the result parameters of a search; `ignored` are sort keys that the type does not have."""
 
     def __init__(self, type_: str) -> None:
         self._type = type_
         self._given: dict[str, Any] = {}
-        self._includes: list[Include] = []
+        self._includes: list[Include | RevInclude] = []
         self.ignored: list[str] = []
-        self._takers: dict[str, Callable[[str], Any]] = {
-            "_count": _count,
-            "_sort": self._sort,
-            "_total": lambda value: _one_of("_total", value, get_args(Total)),
-            "_summary": lambda value: _one_of("_summary", value, get_args(Summary)),
-            "_elements": self._elements,
-            "_contained": lambda value: _one_of("_contained", value, ("false",)),
+        self._parsers: dict[str, Callable[[str], Any]] = {
+            "_count": _parse_count,
+            "_sort": self._parse_sort,
+            "_total": lambda value: _parse_one_of("_total", value, get_args(Total)),
+            "_summary": lambda value: _parse_one_of("_summary", value, get_args(Summary)),
+            "_elements": self._parse_elements,
+            "_contained": lambda value: _parse_one_of("_contained", value, ("false",)),
         }
 
-    def take(self, name: str, value: str) -> bool:
-        """Whether this is such a parameter; it is then understood. Raises Problem 400."""
-        if name in self._takers:
+    def parse(self, name: str, value: str) -> bool:
+        """Return whether this is a result parameter; it is then parsed. Raises: `Problem` 400."""
+        if name in self._parsers:
             if name in self._given:
-                bad(name, N_("This search parameter may be given once."), N_("Give it once."))
-            self._given[name] = self._takers[name](value)
+                refuse(name, N_("This search parameter may be given once."), N_("Give it once."))
+            self._given[name] = self._parsers[name](value)
             return True
         first, _, modifier = name.partition(":")
         if first not in ("_include", "_revinclude"):
             return False
         if modifier not in ("", "iterate"):
-            bad(name, N_("This search modifier is not supported."), N_("Search without it."))
+            refuse(name, N_("This search modifier is not supported."), N_("Search without it."))
         if len(self._includes) >= MAX_INCLUDES:
-            bad(name, N_("These are too many search parameters."), N_("Search with fewer parameters at once."))
-        self._includes.append(_include(name, value, first == "_revinclude", modifier == "iterate"))
+            refuse(name, N_("These are too many search parameters."), N_("Search with fewer parameters at once."))
+        self._includes.append(_parse_include(name, value, first == "_revinclude", modifier == "iterate"))
         return True
 
-    def query(
+    def build_query(
         self,
         conditions: tuple[Condition, ...],
         cursor: str | None,
         pairs: tuple[tuple[str, str], ...],
         ignored: tuple[str, ...],
-    ) -> Query:
-        """The whole search."""
+    ) -> SearchQuery:
+        """Return the search with these conditions and the collected result parameters."""
         given = self._given
         count = given.get("_count", DEFAULT_COUNT)
-        return Query(
+        return SearchQuery(
             type=self._type,
             conditions=conditions,
             sort=given.get("_sort", ()),
@@ -72,50 +82,53 @@ class Results:
             ignored=ignored,
         )
 
-    def _sort(self, value: str) -> tuple[Sort, ...]:
+    def _parse_sort(self, value: str) -> tuple[Sort, ...]:
         names = [name for name in value.split(",") if name]
         if len(names) > MAX_SORTS:
-            bad("_sort", N_("These are too many values."), N_("Search for fewer values at once."))
+            refuse("_sort", N_("These are too many values."), N_("Search for fewer values at once."))
         found = []
         for name in names:
-            parameter = parameters(self._type).get(name.removeprefix("-"))
+            parameter = parameters_of(self._type).get(name.removeprefix("-"))
             if parameter is None:
                 self.ignored.append(f"_sort={name[:64]}")
             elif parameter.type == "composite":
-                bad("_sort", N_("This search parameter cannot be sorted by."), N_("Sort by another one."))
+                refuse("_sort", N_("This search parameter cannot be sorted by."), N_("Sort by another one."))
             else:
                 found.append(Sort(parameter, name.startswith("-")))
         return tuple(found)
 
-    def _elements(self, value: str) -> tuple[str, ...]:
+    def _parse_elements(self, value: str) -> tuple[str, ...]:
         names = tuple(name for name in value.split(",") if name)
         wrong = next((name for name in names if name not in fields(self._type)), None)
         if wrong is not None:
-            bad("_elements", N_("The resource has no such element."), N_("Name elements of the type searched for."))
+            refuse("_elements", N_("The resource has no such element."), N_("Name elements of the type searched for."))
         return names
 
 
-def _count(value: str) -> int:
+def _parse_count(value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 9:
-        bad("_count", N_("This is not a whole number."), N_("Give a number from 0 on."))
+        refuse("_count", N_("This is not a whole number."), N_("Give a number from 0 on."))
     return min(int(value), MAX_COUNT)
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def _parse_one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        bad(name, N_("This value is not supported."), _GIVE_ONE)
+        refuse(name, N_("This value is not supported."), _GIVE_ONE)
     return value
 
 
-def _include(name: str, value: str, reverse: bool, iterate: bool) -> Include:
-    """`Type:parameter[:target]`, `Type:*` or, forward, `*`."""
+def _parse_include(name: str, value: str, reverse: bool, iterate: bool) -> Include | RevInclude:
+    """Parse `Type:parameter[:target]`, `Type:*` or, without `reverse`, `*`. Raises: `Problem` 400."""
     if value == "*" and not reverse:
-        return Include(None, None, None, False, iterate)
+        return Include(None, None, None, iterate)
     type_, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    parameter = parameters(type_).get(code) if type_ in resources() else None
-    every = code == "*" and type_ in resources() and not reverse
-    right = every or (parameter is not None and parameter.type == "reference")
-    if not right or (target and target not in resources()):
-        bad(name, N_("This cannot be included."), N_("Write it as Type:parameter or Type:parameter:Type."))
-    return Include(type_, parameter, target or None, reverse, iterate)
+    known = type_ in resource_types()
+    parameter = parameters_of(type_).get(code) if known else None
+    is_reference = parameter is not None and parameter.type == "reference"
+    valid = is_reference or (known and code == "*" and not reverse)
+    if not valid or (target and target not in resource_types()):
+        refuse(name, N_("This cannot be included."), N_("Write it as Type:parameter or Type:parameter:Type."))
+    if reverse and parameter is not None:
+        return RevInclude(type_, parameter, target or None, iterate)
+    return Include(type_, parameter, target or None, iterate)

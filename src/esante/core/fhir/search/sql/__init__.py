@@ -1,1 +1,1 @@
-"""Compilation of searches to SQL and their execution."""
+"""Compilation of search queries to SQL, and their execution in PostgreSQL."""

@@ -1,25 +1,29 @@
-"""Many searches at once, for who wants to know only what each finds."""
+"""Many searches in one statement, for the keys of their matches."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from esante.core.fhir.search.model import Query, Scope
+from esante.core.fhir.search.model import SearchQuery, SearchScope
 from esante.core.fhir.search.sql.statement import Statement
 from esante.core.storage import Connection, Database
 
-_AT_ONCE = 100
+_BATCH_SIZE = 100
 
 
-async def find(db: Database | Connection, queries: Sequence[Query], scope: Scope, limit: int) -> list[list[UUID]]:
-    """The keys of what each of the searches finds, up to `limit`; of conditions within the record only, and of the
-    type of each search. A hundred are one query."""
+async def find_matches(
+    db: Database | Connection, queries: Sequence[SearchQuery], scope: SearchScope, limit: int
+) -> list[list[UUID]]:
+    """Return the keys of the matches of each search, up to `limit`, each of the type of its search.
+
+    Conditions are evaluated within the record only. A hundred searches are one statement.
+    """
     found: list[list[UUID]] = [[] for _ in queries]
-    for start in range(0, len(queries), _AT_ONCE):
+    for start in range(0, len(queries), _BATCH_SIZE):
         statement = Statement(scope, {})
         parts = [
-            f"(SELECT {number} AS number, id FROM ({statement.search(query)}) AS s LIMIT {limit})"
-            for number, query in enumerate(queries[start : start + _AT_ONCE], start)
+            f"(SELECT {number} AS number, id FROM ({statement.select_matches(query)}) AS s LIMIT {limit})"
+            for number, query in enumerate(queries[start : start + _BATCH_SIZE], start)
         ]
-        for number, id_ in await db.fetch(statement.whole(" UNION ALL ".join(parts)), *statement.arguments):
+        for number, id_ in await db.fetch(statement.with_tables(" UNION ALL ".join(parts)), *statement.arguments):
             found[number].append(id_)
     return found

@@ -1,44 +1,51 @@
-"""A person's resources one after the other to be copied, by pages that are bounded in bytes too; and what is gone."""
+"""Resources of a person that changed, or are gone, since a moment, in pages that are bounded in rows and bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from esante.core.fhir.search.model import Row, Scope
-from esante.core.fhir.search.sql.everything import Place
+from esante.core.fhir.search.model import ResourceKey, ResourceRow, SearchScope
 from esante.core.fhir.search.sql.includes import row_of
 from esante.core.fhir.search.sql.statement import Statement
 from esante.core.storage import Database
 
-_START: Place = ("", UUID(int=0))
+_START: ResourceKey = ("", UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much a page may hold: resources, and bytes of them (one resource is always given)."""
+class PageLimits:
+    """The limits of a page: `count` resources, and `size` bytes of their bodies (a page has at least one resource)."""
 
     count: int
     size: int
 
 
-async def copies(
-    db: Database, scope: Scope, types: Sequence[str], bounds: Bounds, *, since: datetime | None, after: Place | None
-) -> tuple[list[Row], Place | None]:
-    """Resources of some types that changed after `since`, in the order of type and key, and the last of them where
-    more may follow."""
+async def fetch_changed(
+    db: Database,
+    scope: SearchScope,
+    types: Sequence[str],
+    bounds: PageLimits,
+    *,
+    since: datetime | None,
+    after: ResourceKey | None,
+) -> tuple[list[ResourceRow], ResourceKey | None]:
+    """Return the resources of some types that changed after `since`, in the order of type and key.
+
+    The second value is the key of the last one where more may follow, else None.
+    """
     statement = Statement(scope, {})
-    tests = [f"(r.type, r.id) > {_place(statement, after or _START)}"]
+    tests = [f"(r.type, r.id) > {_key_literal(statement, after or _START)}"]
     if since is not None:
-        tests.append(f"r.since > {statement.argument(since, 'timestamptz')}")
-    shown = statement.shown(types, "octet_length(r.body) AS size", " AND ".join(tests))
-    page = f"{shown} ORDER BY type, id LIMIT {statement.argument(bounds.count, 'bigint')}"
+        tests.append(f"r.since > {statement.add_argument(since, 'timestamptz')}")
+    shown = statement.select_shown(types, "octet_length(r.body) AS size", " AND ".join(tests))
+    page = f"{shown} ORDER BY type, id LIMIT {statement.add_argument(bounds.count, 'bigint')}"
     sized = f"SELECT *, sum(size) OVER (ORDER BY type, id) - size AS before FROM ({page}) AS n"
     found = await db.fetch(
-        statement.whole(
+        statement.with_tables(
             f"SELECT p.*, b.body FROM ({sized}) AS p JOIN fhir_resource AS b"
             f" ON b.person_id = {statement.person} AND b.type = p.type AND b.id = p.id AND b.source = p.source"
-            f" AND b.version = p.version WHERE p.before < {statement.argument(bounds.size, 'bigint')}"
+            f" AND b.version = p.version WHERE p.before < {statement.add_argument(bounds.size, 'bigint')}"
             " ORDER BY p.type, p.id"
         ),
         *statement.arguments,
@@ -47,35 +54,39 @@ async def copies(
     return [row_of(row) for row in found], (found[-1]["type"], found[-1]["id"]) if cut else None
 
 
-async def gone(
+async def find_removed(
     db: Database,
-    scope: Scope,
+    scope: SearchScope,
     types: Sequence[str],
     ended: Sequence[UUID],
     *,
     since: datetime,
-    after: Place | None,
+    after: ResourceKey | None,
     limit: int,
-) -> list[Place]:
-    """Resources of some types that are there no longer: deleted after `since`, or of none but sources that `ended`."""
+) -> list[ResourceKey]:
+    """Return up to `limit` resources of some types that are gone, in the order of type and key.
+
+    They were deleted after `since`, or came only from sources that `ended`.
+    """
     statement = Statement(scope, {})
-    at, begin = statement.argument(scope.at, "timestamptz"), statement.argument(since, "timestamptz")
-    seen = statement.argument(list(scope.sources or ()), "uuid[]")
-    there = statement.shown(types)
+    at, begin = statement.add_argument(scope.at, "timestamptz"), statement.add_argument(since, "timestamptz")
+    sources = statement.add_argument(list(scope.sources or ()), "uuid[]")
+    shown = statement.select_shown(types)
     rows = await db.fetch(
-        statement.whole(
+        statement.with_tables(
             f"SELECT DISTINCT r.type, r.id FROM fhir_resource AS r WHERE r.person_id = {statement.person}"
-            f" AND r.type = ANY ({statement.argument(list(types), 'text[]')}) AND r.until > {at} AND r.since <= {at}"
-            f" AND (r.deleted AND r.since > {begin} AND r.source = ANY ({seen})"
-            f" OR r.source = ANY ({statement.argument(list(ended), 'uuid[]')}))"
-            f" AND (r.type, r.id) > {_place(statement, after or _START)}"
-            f" AND NOT EXISTS (SELECT FROM ({there}) AS t WHERE t.type = r.type AND t.id = r.id)"
-            f" ORDER BY r.type, r.id LIMIT {statement.argument(limit, 'bigint')}"
+            f" AND r.type = ANY ({statement.add_argument(list(types), 'text[]')})"
+            f" AND r.until > {at} AND r.since <= {at}"
+            f" AND (r.deleted AND r.since > {begin} AND r.source = ANY ({sources})"
+            f" OR r.source = ANY ({statement.add_argument(list(ended), 'uuid[]')}))"
+            f" AND (r.type, r.id) > {_key_literal(statement, after or _START)}"
+            f" AND NOT EXISTS (SELECT FROM ({shown}) AS t WHERE t.type = r.type AND t.id = r.id)"
+            f" ORDER BY r.type, r.id LIMIT {statement.add_argument(limit, 'bigint')}"
         ),
         *statement.arguments,
     )
     return [(row["type"], row["id"]) for row in rows]
 
 
-def _place(statement: Statement, place: Place) -> str:
-    return f"({statement.argument(place[0], 'text')}, {statement.argument(place[1], 'uuid')})"
+def _key_literal(statement: Statement, key: ResourceKey) -> str:
+    return f"({statement.add_argument(key[0], 'text')}, {statement.add_argument(key[1], 'uuid')})"

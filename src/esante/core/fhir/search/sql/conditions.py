@@ -1,6 +1,6 @@
-"""SQL for what a parameter compares, over the shapes of `extract`.
+"""SQL conditions of search parameters, over the shapes of the index (see `indexing.extraction`).
 
-Every value goes into the statement as a parameter; what stands in its text comes from the definitions of R4 alone.
+Every value is a parameter of the statement; the text of the SQL contains names from the definitions of R4 only.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,16 +8,25 @@ from decimal import Decimal
 
 import orjson
 
-from esante.core.fhir.search.indexing.dates import moment, near
-from esante.core.fhir.search.indexing.numbers import UCUM, around, converted_around, unit
-from esante.core.fhir.search.model import Address, Amount, Match, Moments, Text, Together, Token, Value
-from esante.core.fhir.search.parameters import Alternative, Key, Parameter
+from esante.core.fhir.search.indexing.dates import approximate_range, from_microseconds
+from esante.core.fhir.search.indexing.numbers import UCUM, bounds_around, convert_range, find_unit
+from esante.core.fhir.search.model import (
+    CompositeValue,
+    DateValue,
+    Match,
+    NumberValue,
+    ReferenceValue,
+    StringValue,
+    TokenValue,
+    Value,
+)
+from esante.core.fhir.search.parameters import Alternative, IndexKey, Parameter
 
-#: Puts a value into the statement: gives its place there. Takes the value and its PostgreSQL type.
-Argument = Callable[[object, str], str]
-#: What `ap` adds on both sides of a number, as a part of it.
+AddArgument = Callable[[object, str], str]
+"""Adds a value of a PostgreSQL type to the parameters of the statement, and returns its placeholder."""
+#: The part of a number that `ap` adds on both sides.
 _APPROXIMATELY = Decimal("0.1")
-#: The end of a value's range that a prefix compares with a number, and how.
+#: For each prefix the end of a value's range that is compared with a number, and the operator.
 _SIDES = {
     "gt": ("high", ">"),
     "ge": ("high", ">="),
@@ -29,86 +38,95 @@ _SIDES = {
 
 
 def literal(text: str) -> str:
-    """A text of the definitions as SQL."""
+    """Return a text of the definitions as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
-def some(entries: str, condition: str) -> str:
-    """Whether one `v` of what a function of PostgreSQL gives meets a condition."""
+def exists(entries: str, condition: str) -> str:
+    """Return SQL: whether one row `v` of a set-returning function meets a condition."""
     return f"EXISTS (SELECT 1 FROM {entries} AS v WHERE {condition})"
 
 
-def texts(source: str, name: str) -> str:
-    """The texts under a key."""
+def texts_under(source: str, name: str) -> str:
+    """Return SQL: the texts under a key of the jsonb `source`."""
     return f"jsonb_array_elements_text({source}->{literal(name)})"
 
 
 def any_of(conditions: Sequence[str]) -> str:
-    """True where one of them is; never where there is none."""
+    """Return SQL: whether one of the conditions is true; false for none."""
     return " OR ".join(f"({each})" for each in conditions) or "false"
 
 
 class Comparisons:
-    """Writes comparisons of one statement; `now` is the moment at which it asks, in microseconds since 1970."""
+    """Writes the comparisons of one statement; `now` is the moment of the search, in microseconds since 1970."""
 
-    def __init__(self, argument: Argument, now: int) -> None:
+    def __init__(self, argument: AddArgument, now: int) -> None:
         self._argument, self._now = argument, now
 
     def match(self, match: Match, source: str) -> str:
-        """Whether the values under the keys of a parameter, in the jsonb `source`, match."""
+        """Return SQL: whether the values under the keys of a parameter, in the jsonb `source`, match."""
         if match.parameter.type == "composite":
-            return any_of([self._together(match.parameter, value, source) for value in match.values])
+            return any_of([self._match_composite(match.parameter, value, source) for value in match.values])
         negated = match.modifier in ("not", "not-in")
         modifier = {"not": "", "not-in": "in"}.get(match.modifier, match.modifier)
         found = any_of(
-            [self._key(match.parameter.type, modifier, key, match.values, source) for key in match.parameter.keys]
+            [
+                self._match_key(match.parameter.type, modifier, key, match.values, source)
+                for key in match.parameter.keys
+            ]
         )
         return f"({found}) IS NOT TRUE" if negated else found
 
-    def _key(self, kind: str, modifier: str, key: Key, values: Sequence[Value], source: str) -> str:
+    def _match_key(self, kind: str, modifier: str, key: IndexKey, values: Sequence[Value], source: str) -> str:
         found = f"{source}->{literal(key.name)}"
         match kind, modifier:
             case "string", _:
-                return self._strings(modifier, [v for v in values if isinstance(v, Text)], found, key.many)
+                return self._match_strings(
+                    modifier, [v for v in values if isinstance(v, StringValue)], found, key.many
+                )
             case _, "text":
-                return self._beginnings([v for v in values if isinstance(v, Text)], source, key)
+                return self._match_labels([v for v in values if isinstance(v, StringValue)], source, key)
             case _, "of-type":
-                wanted = self._argument([v.given for v in values if isinstance(v, Text)], "text[]")
+                wanted = self._argument([v.given for v in values if isinstance(v, StringValue)], "text[]")
                 return f"{source}->{literal(key.name + ':of-type')} ?| {wanted}"
             case _, "in":
-                return self._members([v for v in values if isinstance(v, Token)], found, key)
+                return self._match_listed_codes([v for v in values if isinstance(v, TokenValue)], found, key)
             case _, "identifier":
-                tokens = [v for v in values if isinstance(v, Token)]
-                return self._tokens(tokens, f"{source}->{literal(key.name + ':identifier')}", Key(key.name))
+                tokens = [v for v in values if isinstance(v, TokenValue)]
+                return self._match_tokens(tokens, f"{source}->{literal(key.name + ':identifier')}", IndexKey(key.name))
             case "token", _:
-                return self._tokens([v for v in values if isinstance(v, Token)], found, key)
+                return self._match_tokens([v for v in values if isinstance(v, TokenValue)], found, key)
             case (("uri" | "reference"), _):
-                return self._addresses(modifier, [t for v in values if isinstance(v, Address) for t in v.texts], found)
+                return self._match_references(
+                    modifier, [t for v in values if isinstance(v, ReferenceValue) for t in v.texts], found
+                )
             case _:
-                ranges = [v for v in values if isinstance(v, Moments | Amount)]
-                return self._each(found, key.many, lambda v: any_of([self._range(kind, each, v) for each in ranges]))
+                ranges = [v for v in values if isinstance(v, DateValue | NumberValue)]
+                return self._match_entries(
+                    found, key.many, lambda v: any_of([self._match_range(kind, each, v) for each in ranges])
+                )
 
-    def _each(self, found: str, many: bool, condition: Callable[[str], str]) -> str:
-        """Whether one of the entries meets a condition; where there is but one, without looking for more."""
+    def _match_entries(self, found: str, many: bool, condition: Callable[[str], str]) -> str:
+        """Return SQL: whether one of the entries meets a condition; without a loop where there is only one."""
         if not many:
             return condition(f"({found}->0)")
-        return some(f"jsonb_array_elements({found})", condition("v"))
+        return exists(f"jsonb_array_elements({found})", condition("v"))
 
-    def _strings(self, modifier: str, values: Sequence[Text], found: str, many: bool) -> str:
+    def _match_strings(self, modifier: str, values: Sequence[StringValue], found: str, many: bool) -> str:
         if modifier == "exact":
             wanted = self._argument([value.given for value in values], "text[]")
-            return self._each(found, many, lambda v: f"{v}->>1 = ANY ({wanted})")
+            return self._match_entries(found, many, lambda v: f"{v}->>1 = ANY ({wanted})")
         if modifier == "contains":
-            wanted = self._argument([f"%{_unpatterned(value.normal)}%" for value in values], "text[]")
-            return self._each(found, many, lambda v: f"{v}->>0 LIKE ANY ({wanted})")
+            wanted = self._argument([f"%{_escape_like(value.normal)}%" for value in values], "text[]")
+            return self._match_entries(found, many, lambda v: f"{v}->>0 LIKE ANY ({wanted})")
         wanted = self._argument([value.normal for value in values], "text[]")
-        return self._each(found, many, lambda v: f"{v}->>0 ^@ ANY ({wanted})")
+        return self._match_entries(found, many, lambda v: f"{v}->>0 ^@ ANY ({wanted})")
 
-    def _beginnings(self, values: Sequence[Text], source: str, key: Key) -> str:
+    def _match_labels(self, values: Sequence[StringValue], source: str, key: IndexKey) -> str:
         wanted = self._argument([value.normal for value in values], "text[]")
-        return some(texts(source, f"{key.name}:text"), f"v ^@ ANY ({wanted})")
+        return exists(texts_under(source, f"{key.name}:text"), f"v ^@ ANY ({wanted})")
 
-    def _tokens(self, values: Sequence[Token], found: str, key: Key) -> str:
+    def _match_tokens(self, values: Sequence[TokenValue], found: str, key: IndexKey) -> str:
         codes, pairs, systems = [], [], []
         for system, code in values:
             implied = key.codes.get(system or "", frozenset())
@@ -129,41 +147,41 @@ class Comparisons:
             conditions.append(f"{found} @> ANY ({wanted})")
         if systems:
             wanted = self._argument(systems, "text[]")
-            conditions.append(some(f"jsonb_each({found})", f"v.value ?| {wanted}"))
+            conditions.append(exists(f"jsonb_each({found})", f"v.value ?| {wanted}"))
         return any_of(conditions)
 
-    def _members(self, values: Sequence[Token], found: str, key: Key) -> str:
-        """Of long lists of codes: whether a code is among them, rather than each of them among the codes."""
+    def _match_listed_codes(self, values: Sequence[TokenValue], found: str, key: IndexKey) -> str:
+        """Return SQL for long lists of codes: whether a code of the index is in the list."""
         pairs = [f"{system}|{code}" for system, code in values]
         pairs += [f"|{code}" for system, code in values if code in key.codes.get(system or "", ())]
         wanted = self._argument(pairs, "text[]")
         codes = f"jsonb_each({found}) AS c, jsonb_array_elements_text(c.value)"
-        return some(codes, f"v || '|' || c.key = ANY ({wanted})")
+        return exists(codes, f"v || '|' || c.key = ANY ({wanted})")
 
-    def _addresses(self, modifier: str, wanted: Sequence[str], found: str) -> str:
+    def _match_references(self, modifier: str, wanted: Sequence[str], found: str) -> str:
         if modifier == "above":
-            wanted = [above for text in wanted for above in _above(text)]
+            wanted = [above for text in wanted for above in _parent_addresses(text)]
         same = f"{found} ?| {self._argument(list(wanted), 'text[]')}"
         if modifier != "below":
             return same
         below = self._argument([f"{text.removesuffix('/')}/" for text in wanted if "://" in text], "text[]")
-        return f"{same} OR " + some(f"jsonb_array_elements_text({found})", f"v ^@ ANY ({below})")
+        return f"{same} OR " + exists(f"jsonb_array_elements_text({found})", f"v ^@ ANY ({below})")
 
-    def _range(self, kind: str, value: Moments | Amount, v: str) -> str:
-        if isinstance(value, Moments):
-            return self._moments(value, f"({v}->>0)::bigint", f"({v}->>1)::bigint", "bigint")
+    def _match_range(self, kind: str, value: DateValue | NumberValue, v: str) -> str:
+        if isinstance(value, DateValue):
+            return self._match_dates(value, f"({v}->>0)::bigint", f"({v}->>1)::bigint", "bigint")
         if kind == "number":
-            return self._amount(value, v, 0)
-        return self._quantity(value, v)
+            return self._match_number(value, v, 0)
+        return self._match_quantity(value, v)
 
-    def _quantity(self, value: Amount, v: str) -> str:
-        """Converted to base units where the unit is one of UCUM; else the unit must be the same."""
-        known = unit(value.system, value.unit) if value.system == UCUM else None
+    def _match_quantity(self, value: NumberValue, v: str) -> str:
+        """Return SQL that compares in base units where the unit is one of UCUM; else the units must be equal."""
+        known = find_unit(value.system, value.unit) if value.system == UCUM else None
         if known is not None:
-            low, middle, high = converted_around(value.low, value.value, value.high, known.factor)
-            amount = self._amount(Amount(value.prefix, middle, low, high), v, 6)
+            low, middle, high = convert_range(value.low, value.value, value.high, known.factor)
+            amount = self._match_number(NumberValue(value.prefix, middle, low, high), v, 6)
             return f"{v}->>5 = {self._argument(known.dimension, 'text')} AND ({amount})"
-        amount = self._amount(value, v, 0)
+        amount = self._match_number(value, v, 0)
         if value.unit is not None:
             wanted = self._argument(value.unit, "text")
             same = f"{v}->>2 = {wanted}" if value.system else f"({v}->>2 = {wanted} OR {v}->>4 = {wanted})"
@@ -172,8 +190,9 @@ class Comparisons:
             amount = f"{v}->>3 = {self._argument(value.system, 'text')} AND ({amount})"
         return amount
 
-    def _amount(self, value: Amount, v: str, at: int) -> str:
-        """A number at a place of an entry, and the one behind it, against one searched for (search.html, "number")."""
+    def _match_number(self, value: NumberValue, v: str, at: int) -> str:
+        """Return SQL that compares the range at positions `at` and `at` + 1 of an entry with a number (search.html,
+        "number")."""
         low, high = f"({v}->>{at})::numeric", f"({v}->>{at + 1})::numeric"
         if value.prefix in ("eq", "ne"):
             first, last = self._argument(value.low, "numeric"), self._argument(value.high, "numeric")
@@ -181,24 +200,24 @@ class Comparisons:
             return within if value.prefix == "eq" else f"NOT ({within})"
         if value.prefix == "ap":
             margin = Decimal(max(abs(value.value * _APPROXIMATELY), value.high - value.value))
-            first, last = (self._argument(end, "numeric") for end in around(value.value, margin))
+            first, last = (self._argument(end, "numeric") for end in bounds_around(value.value, margin))
             return f"{low} <= {last} AND {high} >= {first}"
         wanted = self._argument(value.value, "numeric")
         side, sign = _SIDES[value.prefix]
         return f"{low if side == 'low' else high} {sign} {wanted}"
 
-    def moments(self, value: Moments, column: str) -> str:
-        """A moment in a column of the table against one searched for."""
-        return self._moments(value, column, f"{column} + interval '1 microsecond'", "timestamptz")
+    def match_column(self, value: DateValue, column: str) -> str:
+        """Return SQL that compares a timestamptz column with a date."""
+        return self._match_dates(value, column, f"{column} + interval '1 microsecond'", "timestamptz")
 
-    def _moments(self, value: Moments, low: str, high: str, type_: str) -> str:
-        """What `low` to `high` covers, end excluded, against what is searched for (search.html, "prefixes")."""
+    def _match_dates(self, value: DateValue, low: str, high: str, type_: str) -> str:
+        """Return SQL that compares the range `low` to `high` (exclusive) with a date (search.html, "prefixes")."""
         first, last = value.low, value.high
         if value.prefix == "ap":
-            first, last = near((first, last), self._now)
+            first, last = approximate_range((first, last), self._now)
 
         def end(at: int) -> str:
-            return self._argument(at if type_ == "bigint" else moment(at), type_)
+            return self._argument(at if type_ == "bigint" else from_microseconds(at), type_)
 
         match value.prefix:
             case "gt":
@@ -216,29 +235,29 @@ class Comparisons:
         further = {"ge": f"{high} > {last_} OR ({within})", "le": f"{low} < {first_} OR ({within})"}
         return further.get(value.prefix) or (within if value.prefix == "eq" else f"NOT ({within})")
 
-    def _together(self, parameter: Parameter, value: Value, source: str) -> str:
-        assert isinstance(value, Together)
+    def _match_composite(self, parameter: Parameter, value: Value, source: str) -> str:
+        assert isinstance(value, CompositeValue)
         return any_of([self._alternative(each, value, source) for each in parameter.alternatives])
 
-    def _alternative(self, alternative: Alternative, value: Together, source: str) -> str:
+    def _alternative(self, alternative: Alternative, value: CompositeValue, source: str) -> str:
         inner = source if alternative.nested is None else "v"
         parts = [
-            any_of([self._key(component.kind, "", key, (part,), inner) for key in component.keys])
+            any_of([self._match_key(component.kind, "", key, (part,), inner) for key in component.keys])
             for component, part in zip(alternative.components, value.values, strict=True)
         ]
         found = " AND ".join(f"({part})" for part in parts)
         if alternative.nested is None:
             return found
-        return some(f"jsonb_array_elements({source}->{literal(alternative.nested)})", found)
+        return exists(f"jsonb_array_elements({source}->{literal(alternative.nested)})", found)
 
 
-def _unpatterned(text: str) -> str:
-    """A text as a pattern of LIKE that stands for itself."""
+def _escape_like(text: str) -> str:
+    """Return a text as a LIKE pattern that matches only itself."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _above(text: str) -> list[str]:
-    """An address and those that stand above it in its path."""
+def _parent_addresses(text: str) -> list[str]:
+    """Return an address and its parents in the path."""
     head, mark, rest = text.partition("://")
     if not mark:
         return [text]

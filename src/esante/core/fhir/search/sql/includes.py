@@ -1,134 +1,137 @@
-"""`_include` and `_revinclude`: what matches point to, and what points to them (search.html, "including other
-resources")."""
+"""`_include` and `_revinclude`: the targets of matches, and the resources that refer to them (search.html, "including
+other resources")."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import orjson
 
-from esante.core.fhir.fhirpath.types import resources
+from esante.core.fhir.fhirpath import resource_types
 from esante.core.fhir.logical_ids import keys_of
-from esante.core.fhir.search.model import Include, Query, Row, Scope
-from esante.core.fhir.search.parameters import Key, Parameter, parameters
-from esante.core.fhir.search.sql.conditions import any_of, some, texts
-from esante.core.fhir.search.sql.statement import Outsiders, Statement
+from esante.core.fhir.search.model import Include, ResourceKey, ResourceRow, RevInclude, SearchQuery, SearchScope
+from esante.core.fhir.search.parameters import IndexKey, Parameter, parameters_of
+from esante.core.fhir.search.sql.conditions import any_of, exists, texts_under
+from esante.core.fhir.search.sql.statement import ExternalReferences, Statement
 from esante.core.storage import Connection, Database
 
-#: So many resources are included in a page at most, over so many steps of `:iterate`.
+#: Resources that are included in a page, and steps of `:iterate`.
 MAX_INCLUDED, MAX_STEPS = 1_000, 8
-
-Resource = tuple[str, UUID]
-"""Type and key of a resource of the person."""
 
 
 @dataclass(slots=True)
 class Included:
-    """What was included, the references that lead out of the record, and whether there would have been more."""
+    """The included resources, the references that lead out of the record, and whether more were left out."""
 
-    rows: list[Row] = field(default_factory=list)
-    outside: dict[str, None] = field(default_factory=dict)
-    cut: bool = False
-
-
-def row_of(row: Any) -> Row:
-    """A row of the table."""
-    return Row(row["type"], row["id"], row["version"], row["source"], row["since"], row["body"])
+    rows: list[ResourceRow] = field(default_factory=list)
+    external_references: dict[str, None] = field(default_factory=dict)
+    truncated: bool = False
 
 
-async def include(
-    db: Database | Connection, query: Query, scope: Scope, outsiders: Outsiders, matches: Sequence[Any]
+def row_of(row: Any) -> ResourceRow:
+    """Return a row of the table as a `ResourceRow`."""
+    return ResourceRow(row["type"], row["id"], row["version"], row["source"], row["since"], row["body"])
+
+
+async def fetch_included(
+    db: Database | Connection,
+    query: SearchQuery,
+    scope: SearchScope,
+    external: ExternalReferences,
+    matches: Sequence[Any],
 ) -> Included:
-    """What a search includes beside the rows of a page, which have their index with them."""
-    return await _Including(db, scope, outsiders, matches).all(query.includes)
+    """Return the resources that a search includes for the rows of a page; these have the column `index`."""
+    return await _IncludeFetcher(db, scope, external, matches).include_all(query.includes)
 
 
-class _Including:
-    def __init__(self, db: Database | Connection, scope: Scope, outsiders: Outsiders, matches: Sequence[Any]) -> None:
-        self._db, self._scope, self._outsiders = db, scope, outsiders
+class _IncludeFetcher:
+    def __init__(
+        self, db: Database | Connection, scope: SearchScope, external: ExternalReferences, matches: Sequence[Any]
+    ) -> None:
+        self._db, self._scope, self._external = db, scope, external
         self._new = list(matches)
-        self._seen: set[Resource] = {(row["type"], row["id"]) for row in matches}
+        self._known: set[ResourceKey] = {(row["type"], row["id"]) for row in matches}
         self._found = Included()
 
-    async def all(self, includes: Sequence[Include]) -> Included:
+    async def include_all(self, includes: Sequence[Include | RevInclude]) -> Included:
         for step in range(MAX_STEPS):
-            asked = [each for each in includes if each.iterate or step == 0]
-            if not asked or not self._new:
+            active = [each for each in includes if each.iterate or step == 0]
+            if not active or not self._new:
                 break
             rows = self._new
             self._new = []
-            await self._forward([each for each in asked if not each.reverse], rows)
-            for each in asked:
-                if each.reverse:
-                    await self._reverse(each, rows)
+            await self._include_targets([each for each in active if isinstance(each, Include)], rows)
+            for each in active:
+                if isinstance(each, RevInclude):
+                    await self._include_sources(each, rows)
         else:
-            self._found.cut = self._found.cut or bool(self._new)
+            self._found.truncated = self._found.truncated or bool(self._new)
         return self._found
 
-    async def _forward(self, includes: Sequence[Include], rows: Sequence[Any]) -> None:
-        wanted: dict[Resource, None] = {}
-        for text in (text for row in rows for each in includes for text in _references(row, each)):
+    async def _include_targets(self, includes: Sequence[Include], rows: Sequence[Any]) -> None:
+        wanted: dict[ResourceKey, None] = {}
+        for text in (text for row in rows for each in includes for text in _references_in(row, each)):
             type_, _, id_ = text.partition("/")
             keys = keys_of(id_)
             if keys is not None and keys[0] == self._scope.person_id:
                 wanted[type_, keys[1]] = None
-            elif type_ in resources() and id_:
-                self._found.outside[text] = None
-        missing = [each for each in wanted if each not in self._seen]
+            elif type_ in resource_types() and id_:
+                self._found.external_references[text] = None
+        missing = [each for each in wanted if each not in self._known]
         if missing:
-            await self._fetch(sorted({type_ for type_, _ in missing}), set(missing))
+            await self._fetch_keys(sorted({type_ for type_, _ in missing}), set(missing))
 
-    async def _fetch(self, types: Sequence[str], wanted: set[Resource]) -> None:
-        statement = Statement(self._scope, self._outsiders)
+    async def _fetch_keys(self, types: Sequence[str], wanted: set[ResourceKey]) -> None:
+        statement = Statement(self._scope, self._external)
         pairs = sorted(wanted)
         among = (
-            f"(r.type, r.id) IN (SELECT * FROM unnest({statement.argument([t for t, _ in pairs], 'text[]')},"
-            f" {statement.argument([i for _, i in pairs], 'uuid[]')}))"
+            f"(r.type, r.id) IN (SELECT * FROM unnest({statement.add_argument([t for t, _ in pairs], 'text[]')},"
+            f" {statement.add_argument([i for _, i in pairs], 'uuid[]')}))"
         )
-        await self._add(statement, statement.shown(types, "", among, [id_ for _, id_ in pairs]))
+        await self._fetch_and_keep(statement, statement.select_shown(types, "", among, [id_ for _, id_ in pairs]))
 
-    async def _reverse(self, each: Include, rows: Sequence[Any]) -> None:
-        assert each.type is not None
-        assert each.parameter is not None
-        possible = {each.target} if each.target else set(each.parameter.target)
+    async def _include_sources(self, include: RevInclude, rows: Sequence[Any]) -> None:
+        possible = {include.target} if include.target else set(include.parameter.target)
         person = self._scope.person_id.hex
-        here = [f"{row['type']}/{person}{row['id'].hex}" for row in rows if row["type"] in possible]
-        if not here:
+        references = [f"{row['type']}/{person}{row['id'].hex}" for row in rows if row["type"] in possible]
+        if not references:
             return
-        statement = Statement(self._scope, self._outsiders)
-        targets = statement.argument(here, "text[]")
-        points = [some(texts("r.index", key.name), f"v IN (SELECT unnest({targets}))") for key in each.parameter.keys]
-        await self._add(statement, statement.shown([each.type], "", any_of(points)))
+        statement = Statement(self._scope, self._external)
+        targets = statement.add_argument(references, "text[]")
+        points = [
+            exists(texts_under("r.index", key.name), f"v IN (SELECT unnest({targets}))")
+            for key in include.parameter.keys
+        ]
+        await self._fetch_and_keep(statement, statement.select_shown([include.type], "", any_of(points)))
 
-    async def _add(self, statement: Statement, shown: str) -> None:
-        """Fetch rows and keep those that are new, as far as there is room."""
-        room = MAX_INCLUDED - len(self._found.rows)
-        limit = statement.argument(room + len(self._seen) + 1, "bigint")
+    async def _fetch_and_keep(self, statement: Statement, shown: str) -> None:
+        """Fetch rows and keep the new ones, up to `MAX_INCLUDED` in all."""
+        remaining = MAX_INCLUDED - len(self._found.rows)
+        limit = statement.add_argument(remaining + len(self._known) + 1, "bigint")
         sql = statement.with_bodies(f"{shown} ORDER BY type, id LIMIT {limit}", index=True)
-        fetched = await self._db.fetch(f"{statement.whole(sql)} ORDER BY type, id", *statement.arguments)
-        new = [row for row in fetched if (row["type"], row["id"]) not in self._seen]
-        self._found.cut = self._found.cut or len(new) > room
-        for row in new[:room]:
-            self._seen.add((row["type"], row["id"]))
+        fetched = await self._db.fetch(f"{statement.with_tables(sql)} ORDER BY type, id", *statement.arguments)
+        new = [row for row in fetched if (row["type"], row["id"]) not in self._known]
+        self._found.truncated = self._found.truncated or len(new) > remaining
+        for row in new[:remaining]:
+            self._known.add((row["type"], row["id"]))
             self._new.append(row)
             self._found.rows.append(row_of(row))
 
 
-def _references(row: Any, each: Include) -> Iterator[str]:
-    """The references in a row that are to be included."""
+def _references_in(row: Any, each: Include) -> Iterator[str]:
+    """Yield the references in a row that are to be included."""
     if each.type not in (None, row["type"]):
         return
     index = orjson.loads(row["index"])
-    for key in _keys(row["type"], each.parameter):
+    for key in _reference_keys(row["type"], each.parameter):
         for text in index.get(key.name, ()):
             type_ = text.partition("/")[0]
-            if (key.only is None or key.only == type_) and each.target in (None, type_):
+            if (key.target_type is None or key.target_type == type_) and each.target in (None, type_):
                 yield text
 
 
-def _keys(type_: str, parameter: Parameter | None) -> Iterator[Key]:
-    """The keys of a reference parameter, or of all that the type has."""
-    for each in parameters(type_).values() if parameter is None else (parameter,):
+def _reference_keys(type_: str, parameter: Parameter | None) -> Iterator[IndexKey]:
+    """Yield the keys of a reference parameter, or of all reference parameters of the type."""
+    for each in parameters_of(type_).values() if parameter is None else (parameter,):
         if each.type == "reference":
             yield from each.keys

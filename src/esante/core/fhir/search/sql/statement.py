@@ -1,8 +1,8 @@
 """One SQL statement over the resources of one person.
 
-The same resource may be there from several sources. The one shown is the latest of those that may be seen, and a
-search must look at that one only: so first the shown rows are found, in the order of the table's key and hence
-without sorting, and what is searched for is told of each.
+The same resource may come from several sources. The latest of those in the scope is shown, and a search must match
+that one only. Therefore the statement first selects the shown rows, in the order of the table's key and hence without
+sorting, and evaluates the conditions of the search on each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,19 +10,30 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from esante.core.fhir.logical_ids import keys_of
-from esante.core.fhir.search.indexing.dates import microseconds
-from esante.core.fhir.search.model import Chain, Condition, Has, Match, Missing, Moments, Query, Scope, Sort, Token
-from esante.core.fhir.search.parameters import Key
-from esante.core.fhir.search.sql.conditions import Comparisons, any_of, literal, some, texts
+from esante.core.fhir.search.indexing.dates import to_microseconds
+from esante.core.fhir.search.model import (
+    Chain,
+    Condition,
+    DateValue,
+    Has,
+    Match,
+    Missing,
+    SearchQuery,
+    SearchScope,
+    Sort,
+    TokenValue,
+)
+from esante.core.fhir.search.parameters import IndexKey
+from esante.core.fhir.search.sql.conditions import Comparisons, any_of, exists, literal, texts_under
 
-#: References that chains found outside of the record, by type, name and value of the rest of the chain.
-Outsiders = Mapping[tuple[str, str, str], Sequence[str]]
+ExternalReferences = Mapping[tuple[str, str, str], Sequence[str]]
+"""References that chains found outside of the record, by type, name and value of the rest of the chain."""
 _HEX = "replace(r.id::text, '-', '')"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A key to sort by: its SQL over a row `r`, its PostgreSQL type, and its direction."""
+class SortKey:
+    """A sort key: its SQL over a row `r`, its PostgreSQL type, and its direction."""
 
     sql: str
     type: str
@@ -30,50 +41,53 @@ class Order:
 
 
 class Statement:
-    """Collects the parameters and the common table expressions of a statement."""
+    """Collects the arguments and the common table expressions of a statement."""
 
-    def __init__(self, scope: Scope, outsiders: Outsiders) -> None:
-        self._scope, self._outsiders = scope, outsiders
+    def __init__(self, scope: SearchScope, external: ExternalReferences) -> None:
+        self._scope, self._external = scope, external
         self._tables: list[str] = []
         self.arguments: list[object] = []
-        self.person = self.argument(scope.person_id, "uuid")
-        self._at = self.argument(scope.at, "timestamptz")
-        self._sources = None if scope.sources is None else self.argument(list(scope.sources), "uuid[]")
-        self._comparisons = Comparisons(self.argument, microseconds(scope.at))
+        self.person = self.add_argument(scope.person_id, "uuid")
+        self._at = self.add_argument(scope.at, "timestamptz")
+        self._sources = None if scope.sources is None else self.add_argument(list(scope.sources), "uuid[]")
+        self._comparisons = Comparisons(self.add_argument, to_microseconds(scope.at))
         self._granting = False
 
-    def argument(self, value: object, type_: str) -> str:
-        """The place of a value in the statement."""
+    def add_argument(self, value: object, type_: str) -> str:
+        """Add a value to the arguments and return its placeholder."""
         self.arguments.append(value)
         return f"${len(self.arguments)}::{type_}"
 
-    def table(self, sql: str) -> str:
-        """The name of a new common table expression."""
+    def add_table(self, sql: str) -> str:
+        """Add a common table expression and return its name."""
         name = f"t{len(self._tables)}"
         self._tables.append(f"{name} AS MATERIALIZED ({sql})")
         return name
 
-    def whole(self, sql: str) -> str:
-        """The statement with its common table expressions."""
+    def with_tables(self, sql: str) -> str:
+        """Return the statement with its common table expressions."""
         return f"WITH {', '.join(self._tables)} {sql}" if self._tables else sql
 
-    def shown(
+    def select_shown(
         self, types: Sequence[str], columns: str = "", condition: str = "true", ids: Sequence[UUID] | None = None
     ) -> str:
-        """The rows shown of some types that meet a condition on a row `r`: type, id, source, version, since and more
-        columns, each with a name. With `ids` only of those resources."""
-        readable = [type_ for type_ in types if self.readable(type_)]
+        """Return SQL: the shown rows of some types that meet a condition on a row `r`.
+
+        The columns are type, id, source, version, since and those of `columns`, each of which has a name. With `ids`
+        only rows of these resources.
+        """
+        readable = [type_ for type_ in types if self.is_readable(type_)]
         for type_ in readable:
-            granular = self._granular(type_)
+            granular = self._granular_condition(type_)
             if granular:
-                condition = f"({condition}) AND (r.type <> {self.argument(type_, 'text')} OR ({granular}))"
+                condition = f"({condition}) AND (r.type <> {self.add_argument(type_, 'text')} OR ({granular}))"
         tests = [
             f"r.person_id = {self.person}",
-            self._one_of(readable),
+            self._type_condition(readable),
             f"r.until > {self._at} AND r.since <= {self._at} AND NOT r.deleted",
         ]
         if ids is not None:
-            tests.append(f"r.id = ANY ({self.argument(list(ids), 'uuid[]')})")
+            tests.append(f"r.id = ANY ({self.add_argument(list(ids), 'uuid[]')})")
         if self._sources is not None:
             tests.append(f"r.source = ANY ({self._sources})")
         return (
@@ -82,155 +96,157 @@ class Statement:
             f" WHERE {' AND '.join(tests)} ORDER BY r.type, r.id, r.since DESC, r.source DESC) AS s WHERE s.hit"
         )
 
-    def _one_of(self, types: Sequence[str]) -> str:
-        """Whether a row `r` is of one of the types; of a single one said so that the order of the key is kept."""
+    def _type_condition(self, types: Sequence[str]) -> str:
+        """Return SQL: whether a row `r` is of one of the types; one type by `=`, which keeps the order of the key."""
         if len(types) == 1:
-            return f"r.type = {self.argument(types[0], 'text')}"
-        return f"r.type = ANY ({self.argument(list(types), 'text[]')})"
+            return f"r.type = {self.add_argument(types[0], 'text')}"
+        return f"r.type = ANY ({self.add_argument(list(types), 'text[]')})"
 
-    def search(self, query: Query, columns: str = "") -> str:
-        """The rows shown that a search finds, with more columns."""
+    def select_matches(self, query: SearchQuery, columns: str = "") -> str:
+        """Return SQL: the shown rows that match a search, with more columns."""
         ids = None
         for each in query.conditions:
             if isinstance(each, Match) and each.parameter.code == "_id" and each.modifier != "not":
                 ids = self._ids(each)
-        return self.shown([query.type], columns, self._all(query), ids)
+        return self.select_shown([query.type], columns, self._all_conditions(query), ids)
 
     def with_bodies(self, rows: str, *, index: bool = False) -> str:
-        """Rows of `shown` with their body, and with their index if that is asked for."""
+        """Return SQL: rows of `select_shown` with their body and, with `index`, their index."""
         return (
             f"SELECT p.*, b.body{', b.index' if index else ''} FROM ({rows}) AS p JOIN fhir_resource AS b"
             f" ON b.person_id = {self.person}"
             " AND b.type = p.type AND b.id = p.id AND b.source = p.source AND b.version = p.version"
         )
 
-    def readable(self, type_: str) -> bool:
-        """Whether resources of a type may be seen at all."""
+    def is_readable(self, type_: str) -> bool:
+        """Return whether the scope allows resources of a type at all."""
         return self._granting or self._scope.types is None or type_ in self._scope.types
 
-    def _granular(self, type_: str) -> str:
-        """The condition under which resources of a readable type may be seen; none for all.
+    def _granular_condition(self, type_: str) -> str:
+        """Return SQL: the condition on resources of a readable type; "" for all.
 
-        What such a condition itself looks at is not limited by others: they could limit one another without end.
+        Resources that such a condition itself reads are not limited by others, which could go on without end.
         """
         if self._granting or self._scope.types is None:
             return ""
         queries = self._scope.types[type_]
         self._granting = True
         try:
-            return any_of([self._all(query) for query in queries]) if queries else ""
+            return any_of([self._all_conditions(query) for query in queries]) if queries else ""
         finally:
             self._granting = False
 
-    def _all(self, query: Query) -> str:
+    def _all_conditions(self, query: SearchQuery) -> str:
         return " AND ".join(f"({self.condition(query.type, each)})" for each in query.conditions) or "true"
 
     def condition(self, type_: str, condition: Condition) -> str:
-        """Whether a row `r` of a type meets a condition."""
+        """Return SQL: whether a row `r` of a type meets a condition."""
         match condition:
             case Match():
-                return self._match(condition)
+                return self._match_condition(condition)
             case Missing():
-                return self._missing(condition)
+                return self._missing_condition(condition)
             case Chain():
-                return self._chain(condition)
+                return self._chain_condition(condition)
             case Has():
-                return self._has(type_, condition)
+                return self._has_condition(type_, condition)
 
-    def _match(self, match: Match) -> str:
+    def _match_condition(self, match: Match) -> str:
         if match.parameter.code == "_id":
-            found = f"r.id = ANY ({self.argument(self._ids(match), 'uuid[]')})"
+            found = f"r.id = ANY ({self.add_argument(self._ids(match), 'uuid[]')})"
             return f"NOT ({found})" if match.modifier == "not" else found
         if match.parameter.code == "_lastUpdated":
-            moments = [value for value in match.values if isinstance(value, Moments)]
-            return any_of([self._comparisons.moments(value, "r.since") for value in moments])
+            moments = [value for value in match.values if isinstance(value, DateValue)]
+            return any_of([self._comparisons.match_column(value, "r.since") for value in moments])
         return self._comparisons.match(match, "r.index")
 
     def _ids(self, match: Match) -> list[UUID]:
-        """The keys in logical ids of this person, which begin with the person's own key."""
+        """Return the keys in logical ids of this person, which begin with the person's key."""
         found = []
         for value in match.values:
-            if isinstance(value, Token) and not value.system and (keys := keys_of(value.code or "")):
+            if isinstance(value, TokenValue) and not value.system and (keys := keys_of(value.code or "")):
                 found += [keys[1]] if keys[0] == self._scope.person_id else []
         return found
 
-    def _missing(self, condition: Missing) -> str:
+    def _missing_condition(self, condition: Missing) -> str:
         parameter = condition.parameter
-        if not parameter.keys:  # a column, which every row has
+        if not parameter.keys:  # a column, which has a value in every row
             return "false" if condition.missing else "true"
         there = [
             f"r.index ? {literal(key.name)}"
-            if key.only is None
-            else some(texts("r.index", key.name), _leads(key.only))
+            if key.target_type is None
+            else exists(texts_under("r.index", key.name), _refers_to_type(key.target_type))
             for key in parameter.keys
         ]
         return f"({any_of(there)}) IS {'NOT ' if condition.missing else ''}TRUE"
 
-    def _chain(self, chain: Chain) -> str:
-        """The references to all that matches, and whether one of them is under a key of the parameter."""
+    def _chain_condition(self, chain: Chain) -> str:
+        """Return SQL: whether a reference to a resource that matches is under a key of the parameter."""
         found = [
-            self.table(f"SELECT {self._reference(type_)} AS reference FROM ({self._inner(type_, condition)}) AS r")
+            self.add_table(
+                f"SELECT {self._reference(type_)} AS reference FROM ({self._select_inner(type_, condition)}) AS r"
+            )
             for type_, condition in chain.targets.items()
-            if self.readable(type_)
+            if self.is_readable(type_)
         ]
-        outside = [r for type_ in chain.outside for r in self._outsiders[type_, chain.name, chain.value]]
-        elsewhere = self.argument(outside, "text[]") if outside else None
+        external = [r for type_ in chain.external_types for r in self._external[type_, chain.name, chain.value]]
+        listed = self.add_argument(external, "text[]") if external else None
 
         def meets(v: str) -> str:
             among = [f"{v} IN (SELECT reference FROM {table})" for table in found]
-            return any_of([*among, *([f"{v} IN (SELECT unnest({elsewhere}))"] if elsewhere else [])])
+            return any_of([*among, *([f"{v} IN (SELECT unnest({listed}))"] if listed else [])])
 
-        return any_of([_a_reference(key, meets) for key in chain.parameter.keys])
+        return any_of([_reference_condition(key, meets) for key in chain.parameter.keys])
 
-    def _inner(self, type_: str, condition: Condition, columns: str = "") -> str:
-        return self.shown([type_], columns, self.condition(type_, condition))
+    def _select_inner(self, type_: str, condition: Condition, columns: str = "") -> str:
+        return self.select_shown([type_], columns, self.condition(type_, condition))
 
-    def _has(self, type_: str, has: Has) -> str:
-        if not self.readable(has.type):
+    def _has_condition(self, type_: str, has: Has) -> str:
+        if not self.is_readable(has.type):
             return "false"
         keys = [f"coalesce(r.index->{literal(key.name)}, '[]')" for key in has.parameter.keys]
-        inner = self._inner(has.type, has.condition, f"{' || '.join(keys)} AS targets")
-        table = self.table(f"SELECT v AS reference FROM ({inner}) AS r, jsonb_array_elements_text(r.targets) AS v")
+        inner = self._select_inner(has.type, has.condition, f"{' || '.join(keys)} AS targets")
+        table = self.add_table(f"SELECT v AS reference FROM ({inner}) AS r, jsonb_array_elements_text(r.targets) AS v")
         return f"{self._reference(type_)} IN (SELECT reference FROM {table})"
 
     def _reference(self, type_: str) -> str:
-        """The reference to a row `r`."""
-        return f"{self.argument(f'{type_}/{self._scope.person_id.hex}', 'text')} || {_HEX}"
+        """Return SQL: the reference to a row `r`."""
+        return f"{self.add_argument(f'{type_}/{self._scope.person_id.hex}', 'text')} || {_HEX}"
 
 
-def order(sort: Sort) -> Order:
-    """What a parameter sorts by: of several values the least, or, descending, the greatest."""
+def sort_key(sort: Sort) -> SortKey:
+    """Return the sort key of a parameter: the least of several values, or the greatest if descending."""
     parameter, down = sort.parameter, sort.descending
     if parameter.code == "_lastUpdated":
-        return Order("r.since", "timestamptz", down)
+        return SortKey("r.since", "timestamptz", down)
     if parameter.code == "_id":
-        return Order(f'{_HEX} COLLATE "C"', "text", down)
+        return SortKey(f'{_HEX} COLLATE "C"', "text", down)
     type_ = {"date": "bigint", "number": "numeric", "quantity": "numeric"}.get(parameter.type, "text")
-    keys = [_least(parameter.type, key, type_, down) for key in parameter.keys]
+    keys = [_least_value(parameter.type, key, type_, down) for key in parameter.keys]
     found = f"{'GREATEST' if down else 'LEAST'}({', '.join(keys)})" if len(keys) > 1 else keys[0]
-    return Order(found, type_, down)
+    return SortKey(found, type_, down)
 
 
-def _a_reference(key: Key, condition: Callable[[str], str]) -> str:
-    """Whether a reference under a key meets a condition; where there is but one, without looking for more."""
+def _reference_condition(key: IndexKey, condition: Callable[[str], str]) -> str:
+    """Return SQL: whether a reference under a key meets a condition; without a loop where there is only one."""
     if key.many:
-        return some(texts("r.index", key.name), condition("v"))
+        return exists(texts_under("r.index", key.name), condition("v"))
     return condition(f"(r.index->{literal(key.name)}->>0)")
 
 
-def _leads(type_: str) -> str:
-    """Whether the reference `v` is to a type."""
+def _refers_to_type(type_: str) -> str:
+    """Return SQL: whether the reference `v` is to a type."""
     return f"v LIKE '{type_}/%' OR v LIKE '%/{type_}/%'"
 
 
-def _least(kind: str, key: Key, type_: str, down: bool) -> str:
-    """The least value under a key, or the greatest."""
+def _least_value(kind: str, key: IndexKey, type_: str, down: bool) -> str:
+    """Return SQL: the least value under a key, or the greatest."""
     function, found = "max" if down else "min", f"r.index->{literal(key.name)}"
     match kind:
         case "token":
             return f'(SELECT {function}(v COLLATE "C") FROM jsonb_object_keys({found}) AS v)'
         case "uri" | "reference":
-            fits = "true" if key.only is None else _leads(key.only)
+            fits = "true" if key.target_type is None else _refers_to_type(key.target_type)
             return f'(SELECT {function}(v COLLATE "C") FROM jsonb_array_elements_text({found}) AS v WHERE {fits})'
         case "quantity":
             value = "coalesce({0}->>6, {0}->>0)::numeric"

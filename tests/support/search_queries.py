@@ -1,14 +1,14 @@
-"""Searches made up at random, with values near those of a population."""
+"""Random searches, with values near those of a population."""
 
 import random
 from collections.abc import Callable
 from decimal import Context, Decimal
 from typing import Any
 
-from esante.core.fhir.search import parameters
-from tests.core.fhir.search_oracle import Oracle, Stored, labels, references, strings, tokens, walk
-from tests.core.fhir.search_population import NOW, PERSON
-from tests.core.fhir.search_tables import COMMON, NO_UNITS, PARAMETERS, UCUM, UNITS
+from esante.core.fhir.search import parameters_of
+from tests.support.search_oracle import Oracle, Stored, labels, references, strings, tokens, walk
+from tests.support.search_population import NOW, PERSON
+from tests.support.search_tables import COMMON, NO_UNITS, PARAMETERS, UCUM, UNITS
 
 PREFIXES = ["", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 MODIFIERS = {
@@ -20,7 +20,7 @@ MODIFIERS = {
     "reference": ["", "", "missing", "identifier"],
     "uri": ["", "", "above", "below", "missing"],
 }
-#: What the directory outside of the record finds.
+#: The results of the search outside of the record.
 OUTSIDE = {
     ("Practitioner", "name", "dr"): ["Practitioner/outside-1"],
     ("Practitioner", "active", "true"): ["Practitioner/outside-1", "Practitioner/outside-2"],
@@ -35,7 +35,7 @@ def escaped(text: str) -> str:
 
 
 class Queries:
-    """Makes up searches over the resources of a population."""
+    """Generates searches over the resources of a population."""
 
     def __init__(self, stored: list[Stored]) -> None:
         self.stored = [s for s in stored if s.person == PERSON]
@@ -44,7 +44,7 @@ class Queries:
         self._elements: dict[tuple[str, str], list[tuple[str, Any]]] = {}
 
     def make(self, rng: random.Random) -> tuple[str, list[Pair]]:
-        """A type, and the parameters of a search of it with an order."""
+        """Return a type, and the parameters of a search of it with an order."""
         type_ = rng.choice(self.types)
         pairs = [self.pair(rng, type_) for _ in range(rng.choice([0, 1, 1, 1, 2, 2, 3]))]
         sortable = [c for c, (kind, *_) in (PARAMETERS[type_] | COMMON).items() if kind != "composite"]
@@ -54,7 +54,7 @@ class Queries:
         return type_, pairs
 
     def includes(self, rng: random.Random, type_: str) -> list[Pair]:
-        """Some things to be included; each after the first perhaps of what came before."""
+        """Return some includes; each after the first may start from an earlier one."""
         pairs, near = [], [type_]
         for _ in range(rng.randint(1, 3)):
             start = rng.choice(near)
@@ -69,23 +69,23 @@ class Queries:
         return pairs
 
     def pair(self, rng: random.Random, type_: str, depth: int = 0) -> Pair:
-        """One parameter with its value."""
+        """Return one parameter with its value."""
         shape = rng.choice(["plain"] * 6 + ["chain", "has", "column"])
-        made = None
+        generated = None
         if shape == "chain" and depth < 2:
-            made = self.chain(rng, type_, depth)
+            generated = self.chain(rng, type_, depth)
         elif shape == "has" and depth < 2:
-            made = self.has(rng, type_, depth)
+            generated = self.has(rng, type_, depth)
         elif shape == "column":
-            made = self.column(rng, type_)
-        return made or self.plain(rng, type_)
+            generated = self.column(rng, type_)
+        return generated or self.plain(rng, type_)
 
     def chain(self, rng: random.Random, type_: str, depth: int) -> Pair | None:
         codes = [(c, t) for c, t in self._pointers(type_) if t in self.types]
         if not codes:
             return None
         code, target = rng.choice(codes)
-        few = len(parameters(type_)[code].target) < 10
+        few = len(parameters_of(type_)[code].target) < 10
         only = rng.choice([f":{target}", f":{target}", "" if few else f":{target}"])
         if target == "Practitioner" and rng.random() < 0.5:
             _, name, value = rng.choice(list(OUTSIDE))
@@ -103,7 +103,7 @@ class Queries:
 
     def _pointers(self, type_: str) -> list[tuple[str, str]]:
         codes = [c for c, (kind, *_) in PARAMETERS[type_].items() if kind == "reference"]
-        return [(c, t) for c in codes for t in parameters(type_)[c].target]
+        return [(c, t) for c in codes for t in parameters_of(type_)[c].target]
 
     def column(self, rng: random.Random, type_: str) -> Pair:
         some = [s for s in self.stored if s.type == type_]
@@ -133,7 +133,7 @@ class Queries:
         return f"{code}:{modifier}".rstrip(":"), ",".join(values)
 
     def together(self, rng: random.Random, type_: str, paths: list[str]) -> str:
-        """A value of a composite, of which the first parts are likely those of one element."""
+        """Return a value of a composite, whose first parts are likely those of one element."""
         bases, *components = paths
         roots = [e for s in self.stored if s.type == type_ for b in bases.split("|") for _, e in walk(s.resource, b)]
         root = rng.choice([r for r in roots if all(walk(r, c.split()[1]) for c in components)] or roots)
@@ -228,7 +228,7 @@ def _quantity(rng: random.Random, element: tuple[str, Any], modifier: str) -> st
     if system == UCUM and code and code not in NO_UNITS and rng.random() < 0.5:
         dimension, factor = UNITS[code]
         code = rng.choice([c for c, (d, _) in UNITS.items() if d == dimension])
-        # More digits than a conversion keeps would make a difference that there is none.
+        # More digits than a conversion keeps would look like a difference.
         value = Context(prec=12).create_decimal(Decimal(str(value)) * factor / UNITS[code][1]).normalize()
     unit = rng.choice(
         ["", f"||{code}" if code else "", f"|{system}|{code}", f"|{system}|{code}", "||mg", f"|{UCUM}|g"]

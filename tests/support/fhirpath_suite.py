@@ -1,4 +1,4 @@
-"""The official FHIRPath tests for R4: read, run and judged."""
+"""The official FHIRPath tests for R4: parsing, execution and comparison."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,6 +11,7 @@ from esante.core.fhir import decode
 from esante.core.fhir.definitions import Element, load
 from esante.core.fhir.fhirpath import PathError, Quantity, Temporal, compile_path
 from esante.core.fhir.primitives import PRIMITIVES
+from esante.core.types import Json
 
 FHIR = "{http://hl7.org/fhir}"
 #: Nothing is fetched, no entity is expanded, whatever the files say.
@@ -18,8 +19,11 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=Fals
 
 
 class Case(NamedTuple):
-    """One test: the outputs are pairs of type (None: any) and text; `invalid` says that it has to fail; `predicate`
-    that only the existence of a result counts."""
+    """One test.
+
+    The outputs are pairs of type (None: any) and text. An `invalid` expression has to fail. With `predicate` only the
+    existence of a result counts.
+    """
 
     name: str
     input: str | None
@@ -31,14 +35,14 @@ class Case(NamedTuple):
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    """Every test of the suite; tests with the same name get a number."""
-    seen: dict[str, int] = {}
+    """Yield every test of the suite; tests with the same name get a number."""
+    counts: dict[str, int] = {}
     for test in etree.parse(folder / "tests-fhir-r4.xml", _PARSER).iterfind(".//test"):
         name = test.get("name")
-        seen[name] = seen.get(name, 0) + 1
+        counts[name] = counts.get(name, 0) + 1
         expression = test.find("expression")
         yield Case(
-            name=name if seen[name] == 1 else f"{name}#{seen[name]}",
+            name=name if counts[name] == 1 else f"{name}#{counts[name]}",
             input=test.get("inputfile"),
             expression=expression.text,
             outputs=tuple((output.get("type"), output.text or "") for output in test.iterfind("output")),
@@ -49,7 +53,7 @@ def cases(folder: Path) -> Iterator[Case]:
 
 
 def run(case: Case, folder: Path) -> str | None:
-    """What is wrong with the answer to a test; None when it is right."""
+    """Return the error in the result of a test; None for none."""
     resource = read(folder / case.input) if case.input else {"resourceType": "Basic", "code": {"text": "none"}}
     try:
         path = compile_path(case.expression, resource["resourceType"])
@@ -60,12 +64,12 @@ def run(case: Case, folder: Path) -> str | None:
         return f"should fail, gave {found}"
     if case.predicate:
         found = [("System.Boolean", bool(found))]
-    told = [(type_, written(value)) for type_, value in found]
+    actual = [(type_, format_value(value)) for type_, value in found]
     expected = list(case.outputs)
     if not case.ordered:
-        told, expected = sorted(told, key=lambda t: t[1]), sorted(expected, key=lambda t: t[1])
-    same = len(told) == len(expected) and all(map(_agrees, told, expected))
-    return None if same else f"expected {expected}, gave {told}"
+        actual, expected = sorted(actual, key=lambda t: t[1]), sorted(expected, key=lambda t: t[1])
+    same = len(actual) == len(expected) and all(map(_agrees, actual, expected))
+    return None if same else f"expected {expected}, gave {actual}"
 
 
 def _agrees(found: tuple[str, str], expected: tuple[str | None, str]) -> bool:
@@ -77,8 +81,8 @@ def _agrees(found: tuple[str, str], expected: tuple[str | None, str]) -> bool:
     )
 
 
-def written(value: Any) -> str:
-    """A result as the suite writes it."""
+def format_value(value: Any) -> str:
+    """Return a result as the suite writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Decimal):
@@ -86,8 +90,8 @@ def written(value: Any) -> str:
     return str(value) if isinstance(value, str | int | Temporal | Quantity) else repr(value)
 
 
-def read(file: Path) -> dict[str, Any]:
-    """An input of the suite, from JSON or XML."""
+def read(file: Path) -> Json:
+    """Return an input of the suite, from JSON or XML, as a resource."""
     if file.suffix == ".json":
         return decode(file.read_bytes())
     top = etree.parse(file, _PARSER).getroot()
@@ -98,9 +102,9 @@ def _local(element: Any) -> str:
     return etree.QName(element).localname
 
 
-def _object(element: Any, type_: str) -> dict[str, Any]:
-    """The JSON of an XML element of a FHIR type."""
-    found: dict[str, Any] = {name: value for name, value in element.attrib.items() if name in ("id", "url")}
+def _object(element: Any, type_: str) -> Json:
+    """Return the JSON of an XML element of a FHIR type."""
+    found: Json = {name: value for name, value in element.attrib.items() if name in ("id", "url")}
     known: dict[str, tuple[Element, str]] = {
         name: (e, code) for e in load().types[type_].elements for name, code in e.json_names().items()
     }

@@ -1,4 +1,4 @@
-"""Resources of two persons to search among: hand-made with all that is awkward, and real ones where they are at hand."""
+"""Resources of two persons for searches: hand-made with edge cases, and real ones where they are available."""
 
 import gzip
 import json
@@ -14,10 +14,11 @@ from typing import Any
 import orjson
 
 from esante.core.fhir import decode, encode
-from esante.core.fhir.search import index_text
+from esante.core.fhir.search import index_json
 from esante.core.fhir.store import RESOURCE
-from tests.core.fhir.search_oracle import Json, Stored
-from tests.core.fhir.search_tables import PARAMETERS, UCUM
+from esante.core.types import Json
+from tests.support.search_oracle import Stored
+from tests.support.search_tables import PARAMETERS, UCUM
 
 PERSON, OTHER = uuid.UUID(int=0xA11CE), uuid.UUID(int=0xB0B)
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -25,11 +26,11 @@ SOURCES = [uuid.UUID(int=100 + n) for n in range(5)]
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def examples() -> Path | None:
-    """The folder of the official R4 examples (npm `hl7.fhir.r4.examples`), where it is at hand."""
+    """Return the folder of the official R4 examples (npm `hl7.fhir.r4.examples`); None where it is absent."""
     places = [os.environ.get("ESANTE_R4_EXAMPLES", ""), ROOT / "node_modules" / "hl7.fhir.r4.examples"]
     return next((Path(place) for place in places if place and Path(place).is_dir()), None)
 
@@ -192,7 +193,7 @@ def official(folder: Path) -> list[Json]:
 
 
 def linked(resources: list[Json], rng: random.Random) -> list[Json]:
-    """Hand-made resources that point to each other at random."""
+    """Return hand-made resources that refer to each other at random."""
     for n, each in enumerate(resources):
         each["id"] = f"{each['resourceType']}/made-{n}"
     by_type: dict[str, list[str]] = {}
@@ -222,17 +223,17 @@ def linked(resources: list[Json], rng: random.Random) -> list[Json]:
     return [*resources, *encounters]
 
 
-def at_home(resources: list[Json], person: uuid.UUID) -> Iterator[tuple[uuid.UUID, Json]]:
-    """The resources with our ids and references to one another."""
+def with_local_ids(resources: list[Json], person: uuid.UUID) -> Iterator[tuple[uuid.UUID, Json]]:
+    """Yield the keys of the resources, and the resources with ids and references of this server."""
     keys = {each["id"]: uuid.uuid5(person, each["id"]) for each in resources}
     types = {each["id"]: each["resourceType"] for each in resources}
 
-    def home(value: Any) -> Any:
+    def localize(value: Any) -> Any:
         if isinstance(value, list):
-            return [home(each) for each in value]
+            return [localize(each) for each in value]
         if not isinstance(value, dict):
             return value
-        found = {name: home(each) for name, each in value.items()}
+        found = {name: localize(each) for name, each in value.items()}
         text = found.get("reference")
         if text in keys:
             found["reference"] = f"{types[text]}/{person.hex}{keys[text].hex}"
@@ -241,11 +242,11 @@ def at_home(resources: list[Json], person: uuid.UUID) -> Iterator[tuple[uuid.UUI
         return found
 
     for each in resources:
-        yield keys[each["id"]], {**home(each), "id": f"{person.hex}{keys[each['id']].hex}"}
+        yield keys[each["id"]], {**localize(each), "id": f"{person.hex}{keys[each['id']].hex}"}
 
 
 def population(shared: Path | None, *, synthea_limit: int, all_examples: bool) -> list[Stored]:
-    """Every version of the resources of both persons: some changed, some deleted, some from several sources."""
+    """Return every version of the resources of both persons: some changed, some deleted, some from several sources."""
     rng = random.Random(7)
     stored: list[Stored] = []
     for person in (PERSON, OTHER):
@@ -254,7 +255,7 @@ def population(shared: Path | None, *, synthea_limit: int, all_examples: bool) -
             resources += synthea(shared, 1 if person == PERSON else 2, synthea_limit)
         folder = examples() if all_examples else None
         resources += official(folder) if folder else []
-        for key, resource in at_home(resources, person):
+        for key, resource in with_local_ids(resources, person):
             stored += versions(person, key, resource, rng)
     return stored
 
@@ -262,14 +263,14 @@ def population(shared: Path | None, *, synthea_limit: int, all_examples: bool) -
 def versions(person: uuid.UUID, key: uuid.UUID, resource: Json, rng: random.Random) -> Iterator[Stored]:
     type_, source = resource["resourceType"], rng.choice(SOURCES)
     start = BEGIN + timedelta(minutes=rng.randrange(1000))
-    fate = rng.random()
-    if fate < 0.1:  # what it was before
+    chance = rng.random()
+    if chance < 0.1:  # an earlier version
         yield Stored(person, type_, key, source, 1, start - timedelta(days=10), start, False, altered(resource))
         yield Stored(person, type_, key, source, 2, start, END_OF_TIME, False, resource)
-    elif fate < 0.15:  # is no more
+    elif chance < 0.15:  # deleted
         yield Stored(person, type_, key, source, 1, start - timedelta(days=10), start, False, resource)
         yield Stored(person, type_, key, source, 2, start, END_OF_TIME, True, resource)
-    elif fate < 0.35:  # the same fact from several sources, not word for word
+    elif chance < 0.35:  # the same fact from several sources, with differences
         for n, each in enumerate(rng.sample(SOURCES, rng.choice([2, 3]))):
             same = resource if n == 0 else altered(resource)
             since = start if rng.random() < 0.3 else start + timedelta(minutes=rng.randrange(-100, 100))
@@ -279,7 +280,7 @@ def versions(person: uuid.UUID, key: uuid.UUID, resource: Json, rng: random.Rand
 
 
 def altered(resource: Json) -> Json:
-    """The same resource with other values."""
+    """Return the same resource with other values."""
     changed = {**resource, "status": "amended", "subject": {"display": "changed"}}
     changed.pop("encounter", None)
     if "code" in changed:
@@ -288,7 +289,7 @@ def altered(resource: Json) -> Json:
 
 
 def rows(stored: list[Stored]) -> list[tuple[Any, tuple[Any, ...]]]:
-    """The same for the table."""
+    """Return the rows of versions, for `insert`."""
     found = []
     for s in stored:
         body = encode(s.resource)
@@ -302,7 +303,7 @@ def rows(stored: list[Stored]) -> list[tuple[Any, tuple[Any, ...]]]:
             s.until,
             s.deleted,
             body,
-            index_text(decode(body)),
+            index_json(decode(body)),
         )
         found.append((RESOURCE, values))
     return found

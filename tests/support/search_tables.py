@@ -1,4 +1,4 @@
-"""What the oracle of the search knows of R4: search parameters, bindings, and the UCUM units that tests use."""
+"""Data of R4 for the search oracle: search parameters, bindings, and the UCUM units that the tests use."""
 
 from decimal import Decimal
 
@@ -128,7 +128,7 @@ COMMON = {
     "_profile": ("uri", "meta.profile"),
     "_source": ("uri", "meta.source"),
 }
-#: The code systems that required bindings give to codes without one.
+#: The code systems of required bindings, for codes without a system.
 SYSTEMS = {
     ("Observation", "status"): OBSERVATION_STATUS,
     ("Encounter", "status"): "http://hl7.org/fhir/encounter-status",
@@ -136,7 +136,7 @@ SYSTEMS = {
 }
 UCUM = "http://unitsofmeasure.org"
 _MOL, _PA = Decimal("6.02214076e23"), Decimal("1000")
-#: What UCUM units measure, and how much: only for those that occur in the tests.
+#: Dimensions and factors of the UCUM units that occur in the tests.
 UNITS: dict[str, tuple[str, Decimal]] = {
     **{code: ("mass", Decimal(f)) for code, f in {"g": "1", "mg": "1e-3", "ug": "1e-6", "pg": "1e-12", "kg": "1e3",
                                                   "[lb_av]": "453.59237"}.items()},
@@ -156,5 +156,5 @@ UNITS: dict[str, tuple[str, Decimal]] = {
     "mL/min": ("volume/time", Decimal("1e-6") / 60), "mL/min/{1.73_m2}": ("volume/time", Decimal("1e-6") / 60),
     "/min": ("1/time", Decimal(1) / 60), "g/cm-2": ("mass*area", Decimal("1e-4")),
 }  # fmt: skip
-#: Written as UCUM and yet none of its units.
+#: Written as UCUM codes, but not UCUM units.
 NO_UNITS = {"ea", "drop", "mcg", "mEq", "ml/hr"}

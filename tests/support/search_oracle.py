@@ -1,4 +1,4 @@
-"""Search as the specification tells it, over plain resources one by one: slow, naive, with nothing of ours in it."""
+"""Search as the specification describes it, over plain resources one by one: slow, and without code of the package."""
 
 import calendar
 import re
@@ -9,15 +9,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from tests.core.fhir.search_tables import COMMON, NO_UNITS, PARAMETERS, SYSTEMS, UCUM, UNITS
+from esante.core.types import Json
+from tests.support.search_tables import COMMON, NO_UNITS, PARAMETERS, SYSTEMS, UCUM, UNITS
 
-Json = dict[str, Any]
 INFINITE = Decimal("1e300")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A version of a resource as the table holds it."""
+    """A version of a resource as in the table."""
 
     person: UUID
     type: str
@@ -40,7 +40,7 @@ def normal(text: str) -> str:
 
 
 def walk(element: Any, path: str) -> list[tuple[str, Any]]:
-    """What a path finds, with the type where the path names one of a choice."""
+    """Return the results of a path, each with its type where the path names one of a choice."""
     found = [("", element)]
     for step in path.split(".") if path else ():
         name, _, wanted = step.rstrip("]").partition("[")
@@ -68,7 +68,7 @@ def plain(text: str) -> str:
 
 
 class Oracle:
-    """Searches the given versions as they were at a moment, from some sources, with some types readable."""
+    """Searches the versions of a moment, from some sources."""
 
     def __init__(self, stored: list[Stored], person: UUID, at: datetime, sources: Any = None, outside: Any = None):
         visible = [
@@ -81,10 +81,10 @@ class Oracle:
             latest[each.type, each.id] = each
         self.shown = list(latest.values())
         self.person, self.at, self.outside = person, at, outside or (lambda *_: [])
-        self._met: dict[tuple[str, str, str], bool] = {}
+        self._cache: dict[tuple[str, str, str], bool] = {}
 
     def search(self, type_: str, pairs: list[tuple[str, str]]) -> list[Stored]:
-        """All matches, in order."""
+        """Return all matches, in order."""
         matches = [s for s in self.shown if s.type == type_]
         for name, value in pairs:
             if name not in ("_sort", "_count", "_include", "_revinclude", "_include:iterate"):
@@ -99,8 +99,8 @@ class Oracle:
         return matches
 
     def included(self, page: list[Stored], pairs: list[tuple[str, str]]) -> tuple[set[str], set[str]]:
-        """The references to what is included beside a page of matches, and those that lead out of the record."""
-        seen, new, outside = {s.reference for s in page}, page, set()
+        """Return the references to resources included with a page, and those that lead out of the record."""
+        included, new, outside = {s.reference for s in page}, page, set()
         first = True
         while new:
             found: set[str] = set()
@@ -112,10 +112,10 @@ class Oracle:
             shown = {s.reference: s for s in self.shown}
             ours = re.compile(rf"[A-Z]\w+/{self.person.hex}[0-9a-f]{{32}}")
             outside |= {t for t in found if re.fullmatch(r"[A-Z]\w+/[\w.-]+", t) and not ours.fullmatch(t)}
-            new = [shown[text] for text in found if text in shown and text not in seen]
-            seen |= {s.reference for s in new}
+            new = [shown[text] for text in found if text in shown and text not in included]
+            included |= {s.reference for s in new}
             first = False
-        return seen - {s.reference for s in page}, outside
+        return included - {s.reference for s in page}, outside
 
     def forward(self, rows: list[Stored], type_: str, code: str, target: str = "") -> set[str]:
         elements = [e for s in rows if s.type == type_ for _, e in self.elements(s, code)]
@@ -140,11 +140,11 @@ class Oracle:
         return found
 
     def meets(self, s: Stored, name: str, value: str) -> bool:
-        """Whether a resource meets a condition; once worked out it is remembered."""
+        """Return whether a resource meets a condition, from a cache."""
         at = (s.reference, name, value)
-        if at not in self._met:
-            self._met[at] = self._meets(s, name, value)
-        return self._met[at]
+        if at not in self._cache:
+            self._cache[at] = self._meets(s, name, value)
+        return self._cache[at]
 
     def _meets(self, s: Stored, name: str, value: str) -> bool:
         if name.startswith("_has:"):
@@ -290,7 +290,7 @@ class Oracle:
 
 
 def tokens(data: Any, system: str | None) -> list[tuple[str, str]]:
-    """System and code in small letters; a code of a bound element has both no system and that of its binding."""
+    """Return systems and lower-case codes; a code of a bound element has both no system and that of its binding."""
     if isinstance(data, bool):
         return [("", str(data).lower())]
     if isinstance(data, str):
@@ -352,7 +352,7 @@ def since_epoch(at: datetime) -> int:
 
 
 def moments(text: str) -> tuple[int, int]:
-    """What a date covers, in microseconds; the end is the first one after."""
+    """Return the range of a date in microseconds, the end exclusive."""
     zone = re.search(r"T.*?(Z|[+-]\d\d:\d\d)$", text)
     digits = text[: -len(zone[1])] if zone else text
     whole, _, fraction = digits.partition(".")
@@ -388,7 +388,7 @@ def unit_of(type_: str, data: Any) -> tuple[str, Decimal] | None:
 
 
 def ranges(type_: str, data: Any, unit: tuple[str, Decimal] | None) -> list[tuple[Decimal, Decimal]]:
-    """From where to where a number may lie, in base units if a unit is given."""
+    """Return the ranges of a number, in base units if a unit is given."""
     factor = unit[1] if unit else Decimal(1)
     if not isinstance(data, dict):
         return [(Decimal(str(data)),) * 2]

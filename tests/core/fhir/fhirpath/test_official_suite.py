@@ -1,10 +1,10 @@
-"""The official FHIRPath tests for R4, and why the few that fail do."""
+"""The official FHIRPath tests for R4, and the causes of the few failures."""
 
 import pytest
 
-from tests.core.fhir.path_suite import cases, run
+from tests.support.fhirpath_suite import cases, run
 
-#: Exact: a test that begins to pass is as much news as one that begins to fail.
+#: Exact: a test that begins to pass is reported like one that begins to fail.
 KNOWN_FAILURES = {
     "testDollarOrderNotAllowed": "asks to refuse skip() after children(); here children keep the order of the document",
     "testPlusDate19": "wants 0.1 s to be dropped; the specification drops fractions of units above seconds only",
@@ -21,14 +21,14 @@ def suite(shared_data):
     return shared_data / "fhirpath"
 
 
-def test_every_official_test_passes_but_the_known_ones(suite):
+def test_official_tests_pass_except_known_failures(suite):
     found = {case.name: run(case, suite) for case in cases(suite)}
     failed = {name: why for name, why in found.items() if why is not None}
     assert failed.keys() == KNOWN_FAILURES.keys(), failed
     assert len(failed) <= 0.03 * len(found)
 
 
-def test_the_committed_account_is_that_of_this_code(suite):
+def test_conformance_document_is_current(suite):
     from tools.conformance import DOCUMENT, of_paths
 
     assert of_paths(suite) in DOCUMENT.read_text()
