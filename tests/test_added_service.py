@@ -23,7 +23,7 @@ PATIENT = "Anna Musterfra"
 def demo(tmp_path_factory):
     """A demo of 20 persons with the sample service, served by a process of its own."""
     data = tmp_path_factory.mktemp("added") / "var"
-    run_run_esante("demo", "--load-only", "--history", "0", "--persons", "20", "--data", data, **ADDED)
+    run_esante("demo", "--load-only", "--history", "0", "--persons", "20", "--data", data, **ADDED)
     with Server(data, ESANTE_DEMO="1", **ADDED) as server:
         yield DemoServer(server, list_demo_people(data))
 
@@ -41,14 +41,14 @@ def browser(demo):
 
 
 def test_table_of_added_service_is_migrated_and_filled(demo):
-    status = run_run_esante("db", "status", "--data", demo.data, **ADDED).stdout
+    status = run_esante("db", "status", "--data", demo.data, **ADDED).stdout
     assert "applied  sample_service/0001 tables" in status
-    assert run_run_esante("appointments", "count", "--data", demo.data, **ADDED).stdout == "1 appointments\n"
+    assert run_esante("appointments", "count", "--data", demo.data, **ADDED).stdout == "1 appointments\n"
 
 
 def test_command_of_added_service_is_listed_with_it_only():
-    assert "appointments" in run_run_esante("--help", **ADDED).stdout
-    assert "appointments" not in run_run_esante("--help").stdout
+    assert "appointments" in run_esante("--help", **ADDED).stdout
+    assert "appointments" not in run_esante("--help").stdout
 
 
 def test_page_of_added_service_is_in_the_navigation_and_on_the_home_page(browser):
@@ -81,11 +81,11 @@ def test_event_of_added_service_makes_a_notice_and_a_line_of_the_access_log(brow
 
 def test_indicator_of_added_service_is_counted(demo):
     month = f"{datetime.now(UTC):%Y-%m}"
-    run_run_esante("bulletin", "build", month, "--by", "Anna", "--data", demo.data, **ADDED)
-    preview = run_run_esante("bulletin", "preview", month, "--by", "Ben", "--data", demo.data, **ADDED).stdout
+    run_esante("bulletin", "build", month, "--by", "Anna", "--data", demo.data, **ADDED)
+    preview = run_esante("bulletin", "preview", month, "--by", "Ben", "--data", demo.data, **ADDED).stdout
     [line] = [line for line in preview.splitlines() if line.startswith("appointments_booked")]
     assert line.split()[1] == "1"
 
 
 def test_journal_with_events_of_added_service_verifies_without_it(demo):
-    assert "all is as it was written" in run_run_esante("journal", "verify", "--data", demo.data).stdout
+    assert "all is as it was written" in run_esante("journal", "verify", "--data", demo.data).stdout
