@@ -1,6 +1,6 @@
-"""What stands around the resources of a Bundle, read in little memory whatever stands there.
+"""Check of a Bundle without its resources, in little memory whatever it contains.
 
-A Bundle of requests may have many megabytes, of which no objects are made here but for some thousand entries.
+A Bundle of requests may have many megabytes, of which only some thousand entries become objects here.
 """
 
 import threading
@@ -8,28 +8,29 @@ from typing import TypeVar
 
 import msgspec
 
-from esante.core.fhir import check
-from esante.core.fhir.json_codec import elements
+from esante.core.fhir.json_codec import count_elements
 from esante.core.fhir.model import MAX_ELEMENTS, Issue
+from esante.core.fhir.validation import check
 from esante.core.web import N_, Problem
 
 MAX_ENTRIES = 20_000
-MAX_AROUND = 16 * 1024 * 1024
-"""Bytes of a Bundle beside its resources."""
+"""Entries of a Bundle."""
+MAX_ENVELOPE = 16 * 1024 * 1024
+"""Bytes of a Bundle without its resources."""
 _ABSENT = msgspec.Raw(b"")
 
 T = TypeVar("T")
 
 
-class _Count(threading.local):
+class _EntryCount(threading.local):
     entries = 0
 
 
-_count = _Count()
+_count = _EntryCount()
 
 
-class Counted(msgspec.Struct):
-    """An entry of a Bundle; what is read beyond `MAX_ENTRIES` of them is not read to its end."""
+class CountedEntry(msgspec.Struct):
+    """An entry of a Bundle; decoding stops after `MAX_ENTRIES` of them."""
 
     def __post_init__(self) -> None:
         _count.entries += 1
@@ -38,28 +39,31 @@ class Counted(msgspec.Struct):
 
 
 class NotFhir(Exception):
-    """What was sent does not hold to R4."""
+    """A Bundle is not valid R4; `issues` says why."""
 
     def __init__(self, issues: tuple[Issue, ...]) -> None:
         super().__init__("not FHIR")
         self.issues = issues
 
 
-def read(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
-    """What a decoder makes of a Bundle whose entries are `Counted`. Raises `NotFhir`; Problem 413 for too many."""
+def decode_bundle(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
+    """Decode a Bundle whose entries are of type `CountedEntry`.
+
+    Raises: NotFhir when it cannot be decoded; Problem 413 for more than `MAX_ENTRIES` entries.
+    """
     _count.entries = 0
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if _count.entries > MAX_ENTRIES:
             raise Problem(
-                413, "too-long", N_("This is too large."), detail=f"{MAX_ENTRIES:,} entries are allowed."
+                413, "too-long", N_("This is too large."), detail=f"At most {MAX_ENTRIES:,} entries are allowed."
             ) from None
         raise NotFhir(_issues(bytes(body), str(error))) from None
 
 
 class _Bundle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Its parts as they are; one with another part is refused."""
+    """The undecoded parts of a Bundle; another part is an error."""
 
     resourceType: msgspec.Raw = _ABSENT
     id: msgspec.Raw = _ABSENT
@@ -80,8 +84,8 @@ class _Bundle(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     signature: msgspec.Raw = _ABSENT
 
 
-class _Entry(Counted, forbid_unknown_fields=True, omit_defaults=True):
-    """As `_Bundle`, for an entry."""
+class _Entry(CountedEntry, forbid_unknown_fields=True, omit_defaults=True):
+    """The undecoded parts of an entry."""
 
     id: msgspec.Raw = _ABSENT
     extension: msgspec.Raw = _ABSENT
@@ -95,30 +99,30 @@ class _Entry(Counted, forbid_unknown_fields=True, omit_defaults=True):
     response: msgspec.Raw = _ABSENT
 
 
-_bundle = msgspec.json.Decoder(_Bundle)
-_entries = msgspec.json.Decoder(list[_Entry])
+_bundle_decoder = msgspec.json.Decoder(_Bundle)
+_entries_decoder = msgspec.json.Decoder(list[_Entry])
 
 
-def check_around(body: bytes) -> None:
-    """Check a Bundle but for its resources. Raises as `read`."""
-    bundle = read(_bundle, body)
-    entries = read(_entries, bundle.entry) if bundle.entry is not _ABSENT else []
-    if len(body) - sum(memoryview(entry.resource).nbytes for entry in entries) > MAX_AROUND:
-        raise NotFhir((_too_costly("There is too much beside the resources"),))
+def check_envelope(body: bytes) -> None:
+    """Check a Bundle without its resources. Raises as `decode_bundle`."""
+    bundle = decode_bundle(_bundle_decoder, body)
+    entries = decode_bundle(_entries_decoder, bundle.entry) if bundle.entry is not _ABSENT else []
+    if len(body) - sum(memoryview(entry.resource).nbytes for entry in entries) > MAX_ENVELOPE:
+        raise NotFhir((_too_costly("The Bundle without its resources is too large"),))
     for entry in entries:
         entry.resource = _ABSENT
     if entries:
         bundle.entry = msgspec.Raw(msgspec.json.encode(entries))
-    if issues := _issues(msgspec.json.encode(bundle), "There are too many elements beside the resources"):
+    if issues := _issues(msgspec.json.encode(bundle), "The Bundle has too many elements beside its resources"):
         raise NotFhir(issues)
 
 
-def _issues(body: bytes, otherwise: str) -> tuple[Issue, ...]:
-    """What is wrong with a Bundle; of one that is too large to be looked into, what is known `otherwise`."""
-    if elements(body) > MAX_ELEMENTS:
-        return (_too_costly(otherwise),)
-    found = check(body, expect="Bundle")
-    return () if found.ok else found.issues
+def _issues(body: bytes, too_large: str) -> tuple[Issue, ...]:
+    """Return the errors of a Bundle; for one with too many elements to be checked, the issue with the text `too_large`."""
+    if count_elements(body) > MAX_ELEMENTS:
+        return (_too_costly(too_large),)
+    result = check(body, expect="Bundle")
+    return () if result.ok else result.issues
 
 
 def _too_costly(text: str) -> Issue:
