@@ -28,9 +28,14 @@ from starlette.staticfiles import StaticFiles
 
 from esante import __version__, portal
 from esante.core import fhir
-from esante.core.fhir.rest.http import fhir_response
-from esante.core.fhir.rest.negotiation import FORMATS, Negotiation
-from esante.core.fhir.rest.validate_operation import supported_profiles, validate_capability, validate_routes
+from esante.core.fhir.rest import (
+    FORMATS,
+    ContentNegotiation,
+    fhir_response,
+    supported_profiles,
+    validate_capability,
+    validate_routes,
+)
 from esante.core.journal import Consumer, Journal, run_consumers
 from esante.core.storage import Database, Objects, Unavailable, apply_migrations, migrations_in, pending_migrations
 from esante.core.storage.embedded import start, stop
@@ -167,7 +172,9 @@ def create_app(settings: Settings) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
-            await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
+            await asyncio.to_thread(
+                fhir.passes_fast_check, b"{}"
+            )  # builds the FHIR types now, not at the first deposit
             await asyncio.to_thread(platform.access.identity.keys)  # makes or reads the key now
             gc.collect()
             gc.freeze()  # what is here now stays: no later collection has to walk through it
@@ -192,7 +199,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(Metered, meter=meter),
             Middleware(SecurityHeaders),
             Middleware(Cors),
-            Middleware(Negotiation),
+            Middleware(ContentNegotiation),
         ],
         exception_handlers=HANDLERS,
     )

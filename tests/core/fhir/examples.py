@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from esante.core.fhir import Checked, check
+from esante.core.fhir import CheckResult, check
 
 
 class Fault(NamedTuple):
@@ -135,7 +135,7 @@ def judge(folder: Path) -> Account:
     return Account(len(files), faulty, falsely, doubtful)
 
 
-def errors(result: Checked) -> Iterator[tuple[str, str]]:
+def errors(result: CheckResult) -> Iterator[tuple[str, str]]:
     """Code of the issue, or key of the constraint, and place of each error."""
     for issue in result.issues:
         if issue.severity in ("error", "fatal"):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from esante.core.fhir.location_expressions import expression
+from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.primitives import PRIMITIVES
-from esante.core.fhir.validation.structure_validator import slots
+from esante.core.fhir.validation.structure_validator import json_properties
 from tests.core.fhir.mutations import Json, Kind, Make, Mutant, Path, Site, each_site, kind, mutant, objects, sites
 from tests.core.fhir.samples import DELETE, changed, dumped
 
@@ -161,7 +161,7 @@ def _two_by_extension(resource: Json) -> Iterator[Make]:
 def _marked(resource: Json, path: Path, name: str, value: Any) -> Mutant:
     """With extensions where the value would be; told as if it were there."""
     marked = {"extension": [{"url": "http://x.test", "valueBoolean": True}]}
-    told = expression(changed(resource, *path, name, value), (*path, name))
+    told = location_expression(changed(resource, *path, name, value), (*path, name))
     return Mutant(dumped(changed(resource, *path, f"_{name}", marked)), frozenset({told}))
 
 
@@ -181,7 +181,7 @@ def _twice(resource: Json) -> Iterator[Make]:
 
 def _doubled(resource: Json, path: Path, name: str, value: Any) -> Mutant:
     data = dumped(changed(resource, *path, "@@", value)).replace(b'"@@"', json.dumps(name).encode())
-    return Mutant(data, frozenset({expression(resource, (*path, name))}))
+    return Mutant(data, frozenset({location_expression(resource, (*path, name))}))
 
 
 @kind(NAMES, "unknown type of resource")
@@ -193,7 +193,7 @@ def _unknown_type(resource: Json) -> Iterator[Make]:
 
 def _of_unknown_type(resource: Json, path: Path) -> Mutant:
     made = changed(resource, *path, "Person2")
-    return Mutant(dumped(made), frozenset({expression(made, path), expression(resource, path)}))
+    return Mutant(dumped(made), frozenset({location_expression(made, path), location_expression(resource, path)}))
 
 
 @kind(NAMES, "resource without a type")
@@ -220,7 +220,7 @@ BAD_EXTENSIONS: dict[str, tuple[Json, Path]] = {
 def _extended(extension: Json, below: Path) -> Kind:
     def made(resource: Json) -> Iterator[Make]:
         for path, value, type_ in objects(resource):
-            if "extension" in slots(type_) and "extension" not in value and type_ != "Extension":
+            if "extension" in json_properties(type_) and "extension" not in value and type_ != "Extension":
                 yield mutant(resource, *path, "extension", [extension], named=(*path, "extension", 0, *below))
 
     return made
@@ -235,7 +235,7 @@ def _primitive_extension(resource: Json) -> Iterator[Make]:
     wrong = {"extension": [{"url": "http://x.test", "valueTime": "25:00:00"}]}
     for site in sites(resource):
         name = f"_{site.path[-1]}"
-        if site.code in PRIMITIVES and not site.element.many and name in slots(site.owner):
+        if site.code in PRIMITIVES and not site.element.many and name in json_properties(site.owner):
             yield mutant(
                 resource, *site.path[:-1], name, wrong, named=(*site.path[:-1], name, "extension", 0, "valueTime")
             )
@@ -245,7 +245,7 @@ def _primitive_extension(resource: Json) -> Iterator[Make]:
 def _primitive_extension_text(resource: Json) -> Iterator[Make]:
     for site in sites(resource):
         name = f"_{site.path[-1]}"
-        if site.code in PRIMITIVES and not site.element.many and name in slots(site.owner):
+        if site.code in PRIMITIVES and not site.element.many and name in json_properties(site.owner):
             yield mutant(resource, *site.path[:-1], name, "x")
 
 
@@ -269,7 +269,7 @@ CONTAINED: dict[str, tuple[list[Json], Path]] = {
 
 def _holding(contained: list[Json], below: Path) -> Kind:
     def made(resource: Json) -> Iterator[Make]:
-        if "contained" in slots(resource["resourceType"]) and "contained" not in resource:
+        if "contained" in json_properties(resource["resourceType"]) and "contained" not in resource:
             yield mutant(resource, "contained", contained, named=("contained", *below))
 
     return made

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from esante.core.fhir.location_expressions import expression
-from esante.core.fhir.validation.structure_validator import slots
+from esante.core.fhir.location_expressions import location_expression
+from esante.core.fhir.validation.structure_validator import json_properties
 from tests.core.fhir.faults import PART
 from tests.core.fhir.mutations import Json, Kind, Make, Mutant, Path, each_site, kind, mutant
 from tests.core.fhir.samples import DELETE, dumped, patient, uuid_url
@@ -58,12 +58,12 @@ OF_RESOURCES: dict[str, tuple[str, Json, Path]] = {
 def _with(type_: str, elements: Json, named: Path) -> Kind:
     def made(resource: Json) -> Iterator[Make]:
         name = resource["resourceType"]
-        if type_ not in ("", name) or not elements.keys() <= slots(name).keys():
+        if type_ not in ("", name) or not elements.keys() <= json_properties(name).keys():
             return
         # Another value would be a second fault.
         rest = {key: each for key, each in resource.items() if "valueQuantity" not in elements or key[:5] != "value"}
         broken = {key: each for key, each in {**rest, **elements}.items() if each is not DELETE}
-        yield lambda: Mutant(dumped(broken), frozenset({expression(broken, named)}))
+        yield lambda: Mutant(dumped(broken), frozenset({location_expression(broken, named)}))
 
     return made
 

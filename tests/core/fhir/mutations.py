@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from esante.core.fhir import check
 from esante.core.fhir.definitions import Element
-from esante.core.fhir.location_expressions import expression
+from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.primitives import PRIMITIVES
-from esante.core.fhir.validation.structure_validator import slots
+from esante.core.fhir.validation.structure_validator import json_properties
 from tests.core.fhir.samples import DELETE, changed, dumped
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ def sites(resource: Json) -> Iterator[Site]:
 
 def _below(holder: Json, type_: str, path: Path) -> Iterator[Site]:
     for name, value in holder.items():
-        slot = slots(type_).get(name)
+        slot = json_properties(type_).get(name)
         if slot is None or slot.extension:
             continue
         site = Site((*path, name), value, type_, slot.element, slot.code, False)
@@ -100,7 +100,9 @@ def mutant(resource: Json, *change: Any, named: Path | None = None, without: Pat
 
     def make() -> Mutant:
         made = changed(changed(resource, *without, DELETE) if without else resource, *change)
-        return Mutant(dumped(made), frozenset({expression(made, named if named is not None else change[:-1])}))
+        return Mutant(
+            dumped(made), frozenset({location_expression(made, named if named is not None else change[:-1])})
+        )
 
     return make
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from esante.core.fhir import check, decode, encode
-from esante.core.fhir.profiles import heads
+from esante.core.fhir.profiles import profile_headers
 
 EXAMPLES = Path(__file__).parents[3] / "node_modules" / "hl7.fhir.uv.ips" / "example"
 
@@ -30,7 +30,7 @@ def examples() -> dict[str, Any]:
 @functools.cache
 def judge() -> Account:
     """Check each against what it claims, and what is in its entries against what that claims."""
-    known = {head.url for head in heads()}
+    known = {head.url for head in profile_headers()}
     claims, rejected = 0, {}
     for name, resource in examples().items():
         inner = [entry["resource"] for entry in resource.get("entry", ()) if "resource" in entry]

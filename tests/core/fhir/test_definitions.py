@@ -5,7 +5,7 @@ from esante.core.fhir import definitions as d
 
 
 def test_the_file_holds_r4_and_nothing_else():
-    found = d.load()
+    found = d.load_definitions()
     assert found.version == "4.0.1"
     # FHIR R4 lists 148 resource types, two of them abstract.
     assert len(found.resource_types) == 146
@@ -15,12 +15,12 @@ def test_the_file_holds_r4_and_nothing_else():
 
 
 def test_an_element_says_what_it_may_hold():
-    elements = {e.name: e for e in d.load().types["Observation"].elements}
+    elements = {e.name: e for e in d.load_definitions().types["Observation"].elements}
     assert (elements["status"].min, elements["status"].many, elements["status"].types) == (1, False, ("code",))
     assert elements["value"].json_names()["valueQuantity"] == "Quantity"
     assert elements["component"].types == ("Observation.component",)
     assert "Patient" in elements["subject"].targets
-    status = d.load().codes[elements["status"].codes or ""]
+    status = d.load_definitions().codes[elements["status"].codes or ""]
     assert "entered-in-error" in status["http://hl7.org/fhir/observation-status"]
 
 
@@ -33,10 +33,10 @@ def test_invariants_and_search_parameters_are_kept_for_later():
 @pytest.mark.parametrize("damaged", [b"", b"not packed", b"x\x9cgarbage"])
 def test_a_damaged_file_is_said_to_be_so(damaged):
     with pytest.raises(DefinitionsMissing, match="make install"):
-        d.unpack(damaged)
+        d.unpack_definitions(damaged)
 
 
 def test_a_missing_file_names_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr(d, "FILE", tmp_path / "r4.bin")
     with pytest.raises(DefinitionsMissing, match="make install"):
-        d.load.__wrapped__()
+        d.load_definitions.__wrapped__()

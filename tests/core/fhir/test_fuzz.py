@@ -7,7 +7,7 @@ from time import thread_time
 
 import pytest
 
-from esante.core.fhir import check, encode, outcome
+from esante.core.fhir import check, encode, operation_outcome
 from esante.core.fhir.rest.validate_operation import MAX_BODY, _validate
 from esante.core.web import Problem
 from tests.core.fhir import heavy, seeds
@@ -101,7 +101,7 @@ def judged(data: bytes) -> float:
             assert problem.status == 400
             issues = ()
         longest = max(longest, thread_time() - began)
-        told = check(encode(outcome(issues)))
+        told = check(encode(operation_outcome(issues)))
         assert told.issues == (), (told.issues, data)
     return longest
 

@@ -7,7 +7,7 @@ import pytest
 from esante.core.fhir import PathError, check, encode
 from esante.core.fhir.definitions import Invariant, errata, invariants
 from esante.core.fhir.validation import invariants as constraints
-from esante.core.fhir.validation.invariants import TOLD_ALREADY, checks
+from esante.core.fhir.validation.invariants import COVERED_BY_RULES, invariant_checks
 from tests.core.fhir.samples import allergy, changed, composition, document, dumped, narrative, observation, patient
 
 
@@ -161,7 +161,7 @@ def test_nothing_is_told_twice():
     assert [
         issue.diagnostics for issue in check(encode(bundle), invariants=True).issues if issue.severity == "error"
     ] == ["A document has a timestamp: when it was put together (bdl-10). Add Bundle.timestamp."]
-    assert {invariant.key for invariant in invariants()} >= TOLD_ALREADY
+    assert {invariant.key for invariant in invariants()} >= COVERED_BY_RULES
 
 
 def test_errors_are_not_crowded_out_by_warnings():
@@ -208,14 +208,14 @@ def test_a_constraint_that_is_about_nothing_is_an_error_when_it_is_compiled(monk
     about = Invariant("Observation.value[x]", "x-1", "error", "x", "nothingOfThatName.exists()")
     monkeypatch.setattr(constraints, "invariants", lambda: (*invariants(), about))
     with pytest.raises(PathError, match="nothingOfThatName"):
-        constraints.Checks()["Observation"]
+        constraints.InvariantChecks()["Observation"]
 
 
 def test_every_type_has_its_function():
-    from esante.core.fhir.definitions import load
+    from esante.core.fhir.definitions import load_definitions
 
-    made = checks()
-    for type_ in load().resource_types:
+    made = invariant_checks()
+    for type_ in load_definitions().resource_types:
         assert callable(made[type_])
 
 

@@ -11,8 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from esante.core.fhir import check, decode
-from esante.core.fhir.rest.http import posted_search
-from esante.core.fhir.rest.negotiation import FORMATS, Negotiation
+from esante.core.fhir.rest import FORMATS, ContentNegotiation, convert_posted_search
 from esante.core.web import FHIR_JSON, HANDLERS
 
 BODY = b'{"resourceType":"Basic","code":{"text":"a"},"extension":[{"url":"urn:x","valueDecimal":1.500}]}'
@@ -22,7 +21,7 @@ ACTS: list[str] = []
 async def act(request: Request) -> Response:
     ACTS.append(request.method)
     if request.url.path.endswith("_search"):
-        await posted_search(request)
+        await convert_posted_search(request)
     name = request.path_params.get("name", "")
     headers = {"Content-Digest": "x"} if name == "document" else {}
     if name == "stream":
@@ -40,7 +39,7 @@ async def http():
         Route("/fhir/{name}/{id}", act, methods=["GET", "POST"]),
         Route("/page", act),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Negotiation)], exception_handlers=HANDLERS)
+    app = Starlette(routes=routes, middleware=[Middleware(ContentNegotiation)], exception_handlers=HANDLERS)
     ACTS.clear()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x.test") as client:
         yield client

@@ -10,8 +10,14 @@ from tools import build_fhir_definitions as r4
 from tools.build_fhir_profiles import build, packages
 
 from esante.core.fhir import check, encode
-from esante.core.fhir.profiles import UnknownProfile, definitions, heads, profile_validator, unchecked
-from esante.core.fhir.profiles.expected_values import is_expected
+from esante.core.fhir.profiles import (
+    UnknownProfile,
+    definitions,
+    describe_unchecked_rules,
+    profile_headers,
+    profile_validator,
+)
+from esante.core.fhir.profiles.expected_values import matches_expected
 from tests.core.fhir.profile_examples import EXAMPLES, REJECTED, examples, judge
 from tests.core.fhir.samples import dumped, observation, patient
 
@@ -139,7 +145,7 @@ def test_what_is_not_checked_is_told():
     assert incomplete.severity == "information"
     assert incomplete.diagnostics.startswith("2 rules of the profile")
     assert "individual-genderIdentity" in incomplete.diagnostics
-    assert unchecked(f"{IPS}Organization-uv-ips") is None
+    assert describe_unchecked_rules(f"{IPS}Organization-uv-ips") is None
 
 
 @pytest.mark.parametrize("profile", ["http://x.test/p", "Patient", "", f"{IPS}Patient-uv-ips|1.0.0", "x|y|z"])
@@ -155,7 +161,7 @@ def test_a_profile_of_another_type_is_an_error():
 
 def test_a_walk_that_takes_too_long_ends_with_a_warning(monkeypatch):
     monkeypatch.setattr(profile_validator, "_OFTEN", 1)
-    [found] = profile_validator.findings(patient(), f"{IPS}Patient-uv-ips", seconds=0)
+    [found] = profile_validator.check_profile(patient(), f"{IPS}Patient-uv-ips", seconds=0)
     assert (found.severity, found.code) == ("warning", "too-costly")
 
 
@@ -164,7 +170,7 @@ def test_references_are_followed_so_far_and_no_further():
     chain = [
         {"resourceType": "Observation", "id": str(n), "hasMember": [{"reference": f"#{n + 1}"}]} for n in range(50)
     ]
-    found = list(profile_validator.findings({**chain[0], "id": "x", "contained": chain[1:]}, name))
+    found = list(profile_validator.check_profile({**chain[0], "id": "x", "contained": chain[1:]}, name))
     assert [each.code for each in found if each.severity == "warning"] == ["too-costly"]
     assert "does not fit" in " ".join(each.diagnostics for each in found)
 
@@ -176,18 +182,18 @@ def test_much_work_ends_in_time():
     members = [{"reference": f"#{each['id']}"} for each in inner]
     contained = {"resourceType": "Observation", "contained": inner, "performer": members}
     for resource, profile in ((sections, "Composition-uv-ips"), (contained, LABORATORY)):
-        codes = {each.code for each in profile_validator.findings(resource, IPS + profile, seconds=0.2)}
+        codes = {each.code for each in profile_validator.check_profile(resource, IPS + profile, seconds=0.2)}
         assert "too-costly" in codes
 
 
 def test_without_a_profile_nothing_of_the_file_is_read(monkeypatch, tmp_path):
     monkeypatch.setattr(definitions, "FILE", tmp_path / "absent.bin")
-    definitions.read.cache_clear()
+    definitions.load_profiles.cache_clear()
     try:
         assert check(dumped(patient())).ok
-        assert definitions.read.cache_info().currsize == 0
+        assert definitions.load_profiles.cache_info().currsize == 0
     finally:
-        definitions.read.cache_clear()
+        definitions.load_profiles.cache_clear()
 
 
 # A small guide with what the patient summary does not use.
@@ -239,7 +245,7 @@ GUIDE = [
      ("a", ["a"], False, False), ("a", {"a": 1}, False, False), ({"b": 1}, {"a": 1}, False, False)],
 )  # fmt: skip
 def test_values_are_compared_whole_or_as_far_as_a_pattern_goes(value, wanted, whole, expected):
-    assert is_expected(value, wanted, whole=whole) is expected
+    assert matches_expected(value, wanted, whole=whole) is expected
 
 
 @pytest.fixture(scope="module")
@@ -256,14 +262,14 @@ def guide(tmp_path_factory):
     (folder / "StructureDefinition-p.json").write_text(json.dumps(profile))
     found = list(packages(root / "package.json", root / "node_modules"))
     assert found == [folder]
-    return definitions.pack(build(found, r4.Source(r4.DEFAULT_SOURCE)))
+    return definitions.pack_profiles(build(found, r4.Source(r4.DEFAULT_SOURCE)))
 
 
 @pytest.fixture
 def own(guide, monkeypatch, tmp_path):
     monkeypatch.setattr(definitions, "FILE", tmp_path / "profiles.bin")
     definitions.FILE.write_bytes(guide)
-    caches = (definitions.read, definitions.rule_of, profile_validator._involved)
+    caches = (definitions.load_profiles, definitions.load_rule, profile_validator._involved_profiles)
     for each in caches:
         each.cache_clear()
     yield f"{OWN}p"
@@ -289,12 +295,12 @@ def person(**more):
      (person(telecom=[{"period": {"start": "2020"}}] * 2), [("structure", "Patient.telecom[1]")])],
 )  # fmt: skip
 def test_another_package_is_compiled_by_one_line(own, resource, expected):
-    assert [head.url for head in heads()] == [own]
+    assert [head.url for head in profile_headers()] == [own]
     assert told(resource, own) == expected
 
 
 def test_what_the_compiler_does_not_know_is_told(own):
-    text = unchecked(own) or ""
+    text = describe_unchecked_rules(own) or ""
     assert text.startswith("4 rules")
     for part in ("slice odd", "minValueInteger", "$this.nothing()", "ValueSet/unknown"):
         assert part in text

@@ -7,7 +7,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from esante.core.fhir.definitions import load, search_parameters
+from esante.core.fhir.definitions import load_definitions, search_parameters
 from esante.core.fhir.search import index, index_text, parameters
 from esante.core.fhir.search.indexing.indexer import indexed_by_paths
 from esante.core.fhir.search.parameters import REFUSED, of_type
@@ -28,12 +28,12 @@ def held_to_paths(resource):
 
 
 def test_every_parameter_of_every_type_has_keys_or_is_said_to_be_refused():
-    indexed = {(t, each.code) for t in load().resource_types for each in parameters(t).values()}
+    indexed = {(t, each.code) for t in load_definitions().resource_types for each in parameters(t).values()}
     said = {
         (b, each.code) for each in search_parameters() for b in each.base if b not in ("Resource", "DomainResource")
     }
     assert {code for _, code in said - indexed} == {"near"} <= REFUSED
-    for type_ in load().resource_types:
+    for type_ in load_definitions().resource_types:
         for each in parameters(type_).values():
             assert each.keys or each.alternatives or each.code in ("_id", "_lastUpdated"), (type_, each.code)
         keys = [plan.name for plan in of_type(type_).plans] + [nested.name for nested in of_type(type_).nested]
@@ -64,7 +64,7 @@ def test_all_official_examples_are_indexed_as_their_paths_say():
     seen = 0
     for path in sorted(folder.glob("*.json")):
         resource = json.loads(path.read_bytes(), parse_float=Decimal)
-        if resource.get("resourceType") in load().resource_types:
+        if resource.get("resourceType") in load_definitions().resource_types:
             held_to_paths(resource)
             seen += 1
     assert seen > 5_000

@@ -7,8 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.core.fhir import check
-from esante.core.fhir.rest import validate_operation
-from esante.core.fhir.rest.validate_operation import supported_profiles, validate_capability, validate_routes
+from esante.core.fhir.rest import supported_profiles, validate_capability, validate_operation, validate_routes
 from esante.core.web import HANDLERS, Problem
 from tests.core.fhir.samples import changed, document, dumped, observation, patient
 

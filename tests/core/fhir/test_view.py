@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.core.fhir import DocumentView, check, view
+from esante.core.fhir import DocumentView, build_document_view, check
 from esante.core.fhir.view import (
     Allergy,
     Condition,
@@ -26,7 +26,7 @@ def shown(*resources, section=True):
     sections = (entry_section(*range(3, 3 + len(resources))),) if section else ()
     bundle = check(dumped(document(*resources, sections=sections)))
     assert bundle.ok, bundle.issues
-    seen = view(bundle.resource)
+    seen = build_document_view(bundle.resource)
     return seen.sections[0].tables if section else seen.further
 
 
@@ -49,7 +49,7 @@ def test_every_european_document_can_be_read(shared_data, folder, count):
     assert len(files) == count
     for file in files:
         bundle = check(file.read_bytes()).resource
-        seen = view(bundle)
+        seen = build_document_view(bundle)
         assert seen.title and seen.date and seen.subject.name and seen.subject.birth_date and seen.authors, file.name
         assert seen.not_shown == 0, (file.name, seen.omissions)
         rows = [row for table in all_tables(seen) for row in table.rows]
@@ -60,7 +60,7 @@ def test_every_european_document_can_be_read(shared_data, folder, count):
 
 
 def test_the_head_of_a_document():
-    seen = view(document())
+    seen = build_document_view(document())
     assert (seen.title, seen.type, seen.type_code, seen.status) == (
         "Discharge letter",
         "Discharge summary",
@@ -90,7 +90,7 @@ def test_an_author_in_a_role_is_a_person_at_an_organisation():
         "author": [{"reference": uuid_url(3)}],
         "custodian": {"reference": uuid_url(5)},
     }
-    seen = view(bundle)
+    seen = build_document_view(bundle)
     assert [(a.name, a.organisation) for a in seen.authors] == [("Dr Jos Thill", "Hospital of Test")]
     assert seen.custodian is not None and seen.custodian.name == "Hospital of Test"
     assert seen.further == ()
@@ -113,7 +113,7 @@ def test_a_laboratory_result():
 def test_a_value_keeps_its_digits_and_comparator():
     text = dumped(document(changed(observation(), "valueQuantity", "comparator", "<")))
     resource = check(text.replace(b'"value": 4.1,', b'"value": 4.10,')).resource
-    (row,) = view(resource).further[0].rows
+    (row,) = build_document_view(resource).further[0].rows
     assert isinstance(row, Observation)
     assert row.value == "<4.10"
 
@@ -154,7 +154,7 @@ def test_a_panel_holds_its_members_once():
 def test_panels_that_hold_each_other_are_shown_and_counted():
     one = observation() | {"id": "o1", "hasMember": [{"reference": uuid_url(4)}]}
     two = observation() | {"id": "o2", "hasMember": [{"reference": uuid_url(3)}]}
-    seen = view(document(one, two, sections=(entry_section(3, 4),)))
+    seen = build_document_view(document(one, two, sections=(entry_section(3, 4),)))
     assert len(seen.sections[0].tables[0].rows) == 2
     assert seen.not_shown == 2
 
@@ -261,38 +261,40 @@ def test_allergy_condition_immunisation_procedure_and_anything_else():
     ],
 )  # fmt: skip
 def test_narrative_is_made_safe(html, expected):
-    seen = view(document(sections=({"title": "T", "text": narrative(html)},)))
+    seen = build_document_view(document(sections=({"title": "T", "text": narrative(html)},)))
     assert seen.sections[0].narrative == f"<div>{expected}</div>"
 
 
 def test_what_is_left_out_of_a_narrative_is_counted():
     html = "<p>x</p><img src='a'/><img src='b'/><script>c</script>"
-    seen = view(document(sections=({"title": "T", "text": narrative(html)},)))
+    seen = build_document_view(document(sections=({"title": "T", "text": narrative(html)},)))
     assert [(o.what, o.count) for o in seen.omissions] == [("<img> in a narrative", 2), ("<script> in a narrative", 1)]
     assert seen.not_shown == 3
 
 
 def test_an_empty_section_says_why():
-    seen = view(document(sections=({"title": "T", "emptyReason": {"text": "not asked"}, "text": narrative(" ")},)))
+    seen = build_document_view(
+        document(sections=({"title": "T", "emptyReason": {"text": "not asked"}, "text": narrative(" ")},))
+    )
     assert seen.sections[0].empty_reason == "not asked"
     assert seen.sections[0].narrative is None
 
 
 def test_a_reference_without_target_is_counted():
-    seen = view(document(sections=(entry_section(77),)))
+    seen = build_document_view(document(sections=(entry_section(77),)))
     assert seen.not_shown == 1
 
 
 def test_a_modifier_that_nobody_understands_is_counted():
     modified = observation() | {"modifierExtension": [{"url": "http://x.test/not", "valueBoolean": True}]}
-    assert view(document(modified)).not_shown == 1
+    assert build_document_view(document(modified)).not_shown == 1
 
 
 def test_nested_sections_keep_their_order_and_depth_is_bounded():
     section = {"title": "0", "text": narrative("x")}
     for depth in range(1, 40):
         section = {"title": str(depth), "section": [section]}
-    seen = view(document(sections=(section, {"title": "last", "text": narrative("y")})))
+    seen = build_document_view(document(sections=(section, {"title": "last", "text": narrative("y")})))
     assert [s.title for s in seen.sections] == ["39", "last"]
     assert seen.sections[0].sections[0].title == "38"
     assert seen.not_shown == 1
@@ -302,7 +304,7 @@ def test_nested_sections_keep_their_order_and_depth_is_bounded():
     "bundle", [{}, {"entry": None}, {"entry": [{}]}, {"entry": [{"resource": {"resourceType": "Composition"}}]}]
 )
 def test_a_bundle_that_is_no_document_is_an_empty_view(bundle):
-    assert view(bundle).sections == ()
+    assert build_document_view(bundle).sections == ()
 
 
 junk = st.recursive(
@@ -323,4 +325,4 @@ def test_odd_documents_never_raise(data):
         resource = data.draw(st.sampled_from(bundle["entry"]))["resource"]
         names = [*resource, "hasMember", "contained", "section", "author", "result", "dosage", "modifierExtension"]
         resource[data.draw(st.sampled_from(names))] = data.draw(junk)
-    assert view(bundle).not_shown >= 0
+    assert build_document_view(bundle).not_shown >= 0

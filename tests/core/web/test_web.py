@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from esante.core.fhir.rest.http import date_range, token_of
+from esante.core.fhir.rest import parse_date_range, parse_token
 from esante.core.web import HANDLERS, Problem, Sessions, decode_cursor, encode_cursor, read_form
 
 
@@ -47,14 +47,14 @@ def test_any_other_cursor_is_a_problem_and_nothing_else(text):
     ],
 )
 def test_a_date_covers_what_it_says(text, low, high):
-    found = date_range(f"ge{text}")
+    found = parse_date_range(f"ge{text}")
     assert (found.prefix, found.low, found.high) == ("ge", low, high)
 
 
 @given(st.text(max_size=40))
 def test_any_other_date_is_a_problem_with_its_place(text):
     try:
-        found = date_range(text, "date")
+        found = parse_date_range(text, "date")
     except Problem as problem:
         assert (problem.status, problem.place) == (400, "date")
     else:
@@ -75,13 +75,13 @@ def test_any_other_date_is_a_problem_with_its_place(text):
 )
 def test_prefixes(prefix, day, expected):
     value = (datetime(2026, 5, day, tzinfo=UTC), datetime(2026, 5, day + 1, tzinfo=UTC))
-    assert date_range(f"{prefix}2026-05-05").matches(*value) is expected
+    assert parse_date_range(f"{prefix}2026-05-05").matches(*value) is expected
 
 
 def test_token_parts():
-    assert token_of("a|b") == ("a", "b")
-    assert token_of("|b") == ("", "b")
-    assert token_of("b") == (None, "b")
+    assert parse_token("a|b") == ("a", "b")
+    assert parse_token("|b") == ("", "b")
+    assert parse_token("b") == (None, "b")
 
 
 async def _send_form(headers):

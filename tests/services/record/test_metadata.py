@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from esante.core.fhir import check
-from esante.core.fhir.definitions import load
+from esante.core.fhir.definitions import load_definitions
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
 
@@ -121,7 +121,7 @@ def assert_refused(answer, statuses, where) -> None:
 
 async def test_what_is_not_listed_is_refused(client, statement, there):
     tried = 0
-    for type_ in sorted(load().resource_types):
+    for type_ in sorted(load_definitions().resource_types):
         for name, (method, address, headers) in INTERACTIONS.items():
             if is_listed(statement.get(type_, {}), name) or (type_, name) == ("Patient", "history-instance"):
                 continue

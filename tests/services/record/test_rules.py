@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import parse_logical_id
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality
 from esante.identity.directory import Identifier, Person
@@ -29,12 +29,12 @@ def _person(*identifiers: Identifier) -> Person:
 
 @given(st.uuids(), st.uuids())
 def test_a_logical_id_gives_back_both_keys(person, thing):
-    assert keys_of(person.hex + thing.hex) == (person, thing)
+    assert parse_logical_id(person.hex + thing.hex) == (person, thing)
 
 
 @given(st.text(max_size=70))
 def test_what_is_no_logical_id_gives_nothing(text):
-    keys = keys_of(text)
+    keys = parse_logical_id(text)
     assert keys is None or text == keys[0].hex + keys[1].hex
 
 

@@ -56,7 +56,9 @@ def decode(data: bytes) -> Any:
     Raises: NotJson with position and remedy when the bytes are not JSON, nested too deeply, or not UTF-8.
     """
     if data.startswith(b"\xef\xbb\xbf"):
-        raise NotJson("The text begins with a byte order mark, which JSON does not allow (RFC 8259, 8.1). Remove it.", (1, 1))
+        raise NotJson(
+            "The text begins with a byte order mark, which JSON does not allow (RFC 8259, 8.1). Remove it.", (1, 1)
+        )
     try:
         return _decoder.decode(data)
     except UnicodeDecodeError:
@@ -70,8 +72,7 @@ def decode(data: bytes) -> Any:
 
 
 def count_elements(data: bytes) -> int:
-    """Return an upper bound for the number of objects and other values in JSON, by the characters that begin or separate
-    them."""
+    """Return an upper bound for the number of values in JSON, by the characters that begin or separate them."""
     return data.count(b"{") + data.count(b",")
 
 
@@ -95,8 +96,8 @@ def _decimal_fragment(value: Decimal) -> orjson.Fragment:
 def may_repeat_names(data: bytes, encoded: bytes) -> bool:
     """Return whether a name may occur twice in an object of `data`; `encoded` is the JSON of the decoded `data`.
 
-    A decoder keeps one of the values, so at least the two quotes of the repeated name are lost. A quote that is written
-    as \\u0022 is encoded as a plain one, so texts with such an escape count as possibly repeating.
+    A decoder keeps one of the values, so at least the two quotes of the repeated name are lost. A quote written as
+    \\u0022 is encoded as a plain one, so texts with such an escape count as possibly repeating.
     """
     return data.count(b'"') != encoded.count(b'"') or (b"\\" in data and b"\\u0022" in data)
 
@@ -148,7 +149,9 @@ def _malformed_json(data: bytes, message: str) -> NotJson:
             return NotJson("There is no content. Send a resource.", (1, 1))
         if _has_lone_surrogate(data):
             return NotJson("A string has a \\u escape for a lone surrogate, half of a character. Send both halves.")
-        return NotJson("The JSON ends before it is complete. Send the complete text.", _position_of_byte(data, len(data)))
+        return NotJson(
+            "The JSON ends before it is complete. Send the complete text.", _position_of_byte(data, len(data))
+        )
     if hit is None:
         return NotJson(f"The JSON cannot be decoded: {message}.")
     what = message[: hit.start()].removeprefix("JSON is malformed: ")

@@ -1,4 +1,4 @@
-"""Results of the validation of a resource: findings, issues in the terms of OperationOutcome, and the limits of JSON."""
+"""Results of the validation of a resource, as findings and as issues of OperationOutcome, and the limits of JSON."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -60,9 +60,7 @@ def _offsets(text: str, paths: set[ElementPath]) -> dict[ElementPath, int]:
     return found
 
 
-def _search(
-    text: str, start: int, tree: _Tree, path: ElementPath
-) -> Generator[tuple[ElementPath, int], None, int]:
+def _search(text: str, start: int, tree: _Tree, path: ElementPath) -> Generator[tuple[ElementPath, int], None, int]:
     """Yield what of `tree` is in the object or list at `start`, in the order of the text; return its end.
 
     There may be a million values of which none is in `tree`, so as little as possible is done for each.

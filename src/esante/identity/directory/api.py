@@ -10,7 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir.rest.http import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
+from esante.core.fhir.rest import (
+    SearchParams,
+    convert_posted_search,
+    fhir_response,
+    parse_date_range,
+    parse_token,
+    searchset,
+)
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_cursor, encode_cursor
@@ -142,7 +149,7 @@ class _Face:
         searched = self.searched(type_, search)
 
         async def endpoint(request: Request) -> Response:
-            return await searched(await posted_search(request))
+            return await searched(await convert_posted_search(request))
 
         return endpoint
 
@@ -153,7 +160,7 @@ class _Face:
         return self._patient(person) if person else None
 
     async def search_patients(self, params: SearchParams, asker: Asker) -> Matches:
-        system, value = token_of(identifier) if (identifier := _one(params, "identifier")) else (None, None)
+        system, value = parse_token(identifier) if (identifier := _one(params, "identifier")) else (None, None)
         birth = _one(params, "birthdate")
         query = PersonQuery(
             id=_optional_id(_one(params, "_id")),
@@ -185,7 +192,7 @@ class _Face:
             page = await self.directory.search_practitioners(name, cursor=params.cursor, limit=params.count)
             return Page([self._practitioner(practitioner) for practitioner in page.items], page.next)
         if identifier is not None:
-            found = await self.directory.practitioners_with(*token_of(identifier))
+            found = await self.directory.practitioners_with(*parse_token(identifier))
         else:
             found = list((await self.directory.practitioners([_id(id_)])).values())
         kept = [
@@ -240,7 +247,7 @@ class _Face:
             page = await self.directory.search_organizations(name, kind, params.cursor, params.count)
             return Page([self._organization(organization) for organization in page.items], page.next)
         if identifier is not None:
-            found = await self.directory.organizations_with(*token_of(identifier))
+            found = await self.directory.organizations_with(*parse_token(identifier))
         else:
             found = list((await self.directory.organizations([_id(id_)])).values())
         kept = [
@@ -280,7 +287,7 @@ def _code(params: SearchParams, name: str, system: str) -> str | None:
     value = _one(params, name)
     if value is None:
         return None
-    given, code = token_of(value)
+    given, code = parse_token(value)
     return code if given in (None, system) else "-"
 
 
@@ -298,7 +305,7 @@ def _optional_id(text: str | None) -> UUID | None:
 
 def _day(value: str) -> date:
     """A birth date, which must be a whole day: anything wider would make a list of persons."""
-    found = date_range(value, "birthdate")
+    found = parse_date_range(value, "birthdate")
     if found.prefix != "eq" or found.high - found.low != timedelta(days=1):
         remedy = N_("Write it as YYYY-MM-DD.")
         raise Problem(400, "value", N_("A birth date must be one whole day."), place="birthdate", remedy=remedy)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from esante.core.fhir.rest.http import keys_of, token_of
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import parse_token
 from esante.core.web import N_, Problem
 from esante.identity.directory.service import Directory
 
@@ -28,10 +29,10 @@ async def person_meant(
         if name in _BY_REFERENCE:
             meant.add(_key(value.removeprefix(f"{base_url}/").removeprefix("Patient/")))
         elif name in _BY_IDENTIFIER:
-            found = await directory.find_person(*token_of(value))
+            found = await directory.find_person(*parse_token(value))
             meant.add(found.id if found else None)
         elif name == "_id":
-            keys = (keys_of(part) for part in value.split(","))
+            keys = (parse_logical_id(part) for part in value.split(","))
             meant |= {key and key[0] for key in keys}
     if not meant and own is None:
         raise Problem(

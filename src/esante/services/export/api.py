@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from esante.core.fhir.rest.http import SearchParams, fhir_response, posted_search, read_resource, searchset
+from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, read_resource, searchset
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
 from esante.services.export.groups import group, groups_of
@@ -37,7 +37,7 @@ def routes(exports: Exports, access: Access, base_url: str) -> list[Route]:
     kick_off = ["GET", "POST"]
 
     async def posted_groups(request: Request) -> Response:
-        return await face.find_groups(await posted_search(request))
+        return await face.find_groups(await convert_posted_search(request))
 
     return [
         Route("/fhir/$export", face.asking(Level.SYSTEM), methods=kick_off),

@@ -14,8 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from esante.core.fhir import outcome
-from esante.core.fhir.model import Issue
+from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.core.web import readable
@@ -211,4 +210,4 @@ def _ignored(job: Job) -> list[Line]:
     """What is to be said of parameters that were ignored: an OperationOutcome of each (Bulk Data, "error")."""
     names = map(readable, job.asked.ignored)
     issues = [Issue("warning", "not-supported", name, f"The parameter {name} was ignored.") for name in names]
-    return [Line("OperationOutcome", orjson.dumps(outcome([issue])), kind="error") for issue in issues]
+    return [Line("OperationOutcome", orjson.dumps(operation_outcome([issue])), kind="error") for issue in issues]

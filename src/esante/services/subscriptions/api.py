@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir import Checked, check, encode, outcome
-from esante.core.fhir.rest.http import SearchParams, posted_search, read_resource, searchset, token_of
+from esante.core.fhir import CheckResult, check, encode, operation_outcome
+from esante.core.fhir.rest import SearchParams, convert_posted_search, parse_token, read_resource, searchset
 from esante.core.web import FHIR_JSON, N_, NOT_FOUND, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Access, Requester
 from esante.services.subscriptions.delivery.worker import LETTERS
@@ -34,7 +34,7 @@ def routes(subscriptions: Subscriptions, access: Access) -> list[Route]:
     face = _Face(subscriptions, access)
 
     async def posted(request: Request) -> Response:
-        return await face.search(await posted_search(request))
+        return await face.search(await convert_posted_search(request))
 
     both = ["GET", "POST"]
     return [
@@ -60,7 +60,7 @@ class _Face:
         requester = await self.access.caller(request, "Subscription", "c")
         found = await _given(request)
         if not found.ok:
-            return _answer(outcome(found.issues), 422)
+            return _answer(operation_outcome(found.issues), 422)
         wish = self._wish(requester, found.resource)
         owner = await self.access.caller(request, TOPICS[wish.topic].resource, LETTERS)
         made = await self.subscriptions.create(owner, wish)
@@ -79,7 +79,7 @@ class _Face:
         key = _key(request)
         found = await _given(request)
         if not found.ok:
-            return _answer(outcome(found.issues), 422)
+            return _answer(operation_outcome(found.issues), 422)
         await self.subscriptions.one(requester, key)
         if found.resource.get("id") != request.path_params["id"]:
             title = N_("The id is not that of the address.")
@@ -167,7 +167,7 @@ def _answer(resource: Resource, status: int = 200, of: Subscription | None = Non
     return Response(encode(resource), status, headers={**tag, **headers}, media_type=FHIR_JSON)
 
 
-async def _given(request: Request) -> Checked:
+async def _given(request: Request) -> CheckResult:
     return check(await read_resource(request, MAX_BODY), expect="Subscription")
 
 
@@ -198,7 +198,7 @@ def _matches(found: Subscription, params: SearchParams) -> bool:
     tests: dict[str, Callable[[str], bool]] = {
         "_id": lambda value: value == str(found.id),
         "criteria": found.wish.topic.startswith,
-        "status": lambda value: token_of(value)[1] == found.status.value,
+        "status": lambda value: parse_token(value)[1] == found.status.value,
         "url": lambda value: value == found.wish.endpoint.url,
     }
     return all(any(test(value) for value in values) for name, test in tests.items() for values in params.all(name))

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from esante.core.fhir.rest.http import token_of
+from esante.core.fhir.rest import parse_token
 from esante.core.web import N_, Problem
 from esante.services.subscriptions.model import Content, Endpoint, Resource, Status, Wish
 from esante.services.subscriptions.policy import Policy
@@ -133,7 +133,7 @@ def _patient(value: str, base_url: str, place: str) -> UUID:
 
 
 def _tokens(topic: Topic, name: str, value: str, place: str, terms: Policy) -> list[tuple[str | None, str]]:
-    tokens = [token_of(part) for part in value.split(",")]
+    tokens = [parse_token(part) for part in value.split(",")]
     if len(tokens) > terms.filter_values:
         raise _bad(place, N_("These are too many values."), N_("Send fewer."), "too-long")
     known = topic.filters[name]

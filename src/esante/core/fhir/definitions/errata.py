@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Erratum(NamedTuple):
     """A correction. `key` is the path and key of a constraint, or the expression of a component of a search parameter.
 
-    `expression` replaces the published one; with None the constraint is left out. `why` completes the sentence "It ...".
+    `expression` replaces the published one; with None the constraint is left out. `why` completes "It ...".
     """
 
     key: str
@@ -28,7 +28,7 @@ CONSTRAINTS = (
             "%resource.descendants().reference | %resource.descendants().ofType(canonical) | "
             "%resource.descendants().ofType(uri) | %resource.descendants().ofType(url))"
         ),
-        why="applies 'as' to several items, which is an error; this states the same of all contained resources at once",
+        why="applies 'as' to several items, which is an error; replaced by one test of all contained resources",
         source="FHIR R4 4.0.1, DomainResource; FHIRPath N1, as()",
         verified="2026-11-23",
     ),

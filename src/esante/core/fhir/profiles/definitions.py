@@ -50,8 +50,8 @@ class Rule(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """The demands of a profile on one element beyond R4, with those on the elements below it (`children`).
 
     `name` is without `[x]`. `min` is 0 and `max` None where the profile adds nothing; `types` and `targets` (the types
-    that a Reference may point to) are empty then. `profiles` are alternatives by the type of the value,
-    `target_profiles` those by the type of the target of a Reference. `closed`: each value must be in one of the slices.
+    that a Reference may point to) are empty then. `profiles` are alternatives by the type of the value, `target_profiles`
+    those by the type of the target of a Reference. `closed`: each value must be in one of the slices.
     """
 
     name: str
@@ -79,8 +79,10 @@ class Rule(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Slice(msgspec.Struct, array_like=True, frozen=True):
-    """The values of an element that all discriminators select, and the rules for them; `min` and `max` of the rule count
-    the members."""
+    """The values of an element that all discriminators select, and the rules for them.
+
+    `min` and `max` of the rule count the members.
+    """
 
     name: str
     discriminators: tuple[Discriminator, ...]
@@ -88,7 +90,7 @@ class Slice(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ProfileHeader(msgspec.Struct, array_like=True, frozen=True):
-    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes its rules that cannot be checked."""
+    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes the rules that cannot be checked."""
 
     url: str
     version: str
@@ -124,7 +126,9 @@ def load_profiles() -> Profiles:
     try:
         return msgspec.msgpack.decode(zlib.decompress(FILE.read_bytes()), type=Profiles)
     except (OSError, zlib.error, msgspec.MsgspecError) as error:
-        raise DefinitionsMissing(f"The FHIR profiles ({FILE.name}) are absent or damaged; run 'make install'.") from error
+        raise DefinitionsMissing(
+            f"The FHIR profiles ({FILE.name}) are absent or damaged; run 'make install'."
+        ) from error
 
 
 def profile_headers() -> tuple[ProfileHeader, ...]:
@@ -146,7 +150,11 @@ def resolve_profile(profile: str) -> tuple[str, str]:
     """
     url, _, version = profile.partition("|")
     name = url.removeprefix(_R4)
-    if url.startswith(_R4) and name in load_definitions().resource_types and version in ("", load_definitions().version):
+    if (
+        url.startswith(_R4)
+        and name in load_definitions().resource_types
+        and version in ("", load_definitions().version)
+    ):
         return url, name
     header = load_profiles().profiles.get(url)
     if header is None or version not in ("", header.version):

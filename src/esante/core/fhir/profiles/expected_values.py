@@ -64,7 +64,9 @@ def matches_expected(value: Any, expected: Any, *, exact: bool) -> bool:
         case dict():
             if not isinstance(value, dict) or (exact and value.keys() != expected.keys()):
                 return False
-            return all(name in value and matches_expected(value[name], each, exact=exact) for name, each in expected.items())
+            return all(
+                name in value and matches_expected(value[name], each, exact=exact) for name, each in expected.items()
+            )
         case list() if not isinstance(value, list):
             return False
         case list() if exact:

@@ -47,7 +47,7 @@ def check_profile(resource: Json, url: str, seconds: float = inf) -> Iterator[Fi
 
 
 def describe_unchecked_rules(url: str) -> str | None:
-    """Return a text about the rules of a profile, and of those that it names, that are not checked; None without any."""
+    """Return a text about the unchecked rules of a profile and of those that it names; None when all are checked."""
     involved = _involved_profiles(url)
     not_checked = [f"{text} ({each.rpartition('/')[2]})" for each in involved for text in _not_checked(each)]
     if not not_checked:
@@ -120,7 +120,7 @@ class _ProfileWalk:
                 yield finding
 
     def profile_findings(self, url: str, element: ElementValue) -> tuple[Finding, ...]:
-        """Return what a value breaks of a profile; nothing while it is being checked, as happens in cycles of references."""
+        """Return what a value breaks of a profile; nothing while it is being checked, as in cycles of references."""
         key = id(element.value), url
         if key not in self._results:
             self._results[key] = ()
@@ -173,8 +173,12 @@ class _ProfileWalk:
                 text = f"{format_value(each.value)} is in none of the slices of {name}, which are closed."
                 yield _error("structure", each.path, text)
 
-    def _check_slice(self, part: Slice, members: list[ElementValue], found: list[ElementValue], here: ElementPath, name: str) -> Iterator[Finding]:
-        if any(discriminator.steps[-1:] == (RESOLVE,) for discriminator in part.discriminators) and not all(map(self._has_target, found)):
+    def _check_slice(
+        self, part: Slice, members: list[ElementValue], found: list[ElementValue], here: ElementPath, name: str
+    ) -> Iterator[Finding]:
+        if any(discriminator.steps[-1:] == (RESOLVE,) for discriminator in part.discriminators) and not all(
+            map(self._has_target, found)
+        ):
             part = Slice(part.name, part.discriminators, replace(part.rule, min=0))
         for finding in _check_count(part.rule, members, here, name):
             yield Finding("error", finding.code, finding.path, f"{finding.diagnostics} {_describe_slice(part)}")
@@ -186,9 +190,13 @@ class _ProfileWalk:
     def _explain_missing_member(self, part: Slice, found: list[ElementValue]) -> Iterator[Finding]:
         """Yield why the first value that all other discriminators select does not fit the profile of the slice."""
         others = [discriminator for discriminator in part.discriminators if discriminator.kind != "profile"]
-        candidates = [each for each in found if all(self._is_selected(discriminator, each) for discriminator in others)]
+        candidates = [
+            each for each in found if all(self._is_selected(discriminator, each) for discriminator in others)
+        ]
         for discriminator in part.discriminators if candidates else ():
-            for selected in self._select(candidates[0], discriminator.steps) if discriminator.kind == "profile" else ():
+            for selected in (
+                self._select(candidates[0], discriminator.steps) if discriminator.kind == "profile" else ()
+            ):
                 yield from self.profile_findings(discriminator.value[0], selected)
 
     def _is_member(self, part: Slice, element: ElementValue) -> bool:
@@ -231,7 +239,8 @@ class _ProfileWalk:
         expected = rule.expected
         if expected and not matches_expected(element.value, expected.value, exact=expected.kind == "fixed"):
             what = "exactly" if expected.kind == "fixed" else "at least"
-            text = f"{name} is {format_value(element.value)}. Allowed by the profile: {what} {format_value(expected.value)}."
+            allowed = f"{what} {format_value(expected.value)}"
+            text = f"{name} is {format_value(element.value)}. Allowed by the profile: {allowed}."
             yield _error("value", element.path, text)
         if rule.max_length is not None and isinstance(element.value, str) and len(element.value) > rule.max_length:
             text = f"{name} has {len(element.value):,} characters; the profile allows {rule.max_length:,}."
@@ -241,7 +250,9 @@ class _ProfileWalk:
             allowed = [f"{system}|{code}" for system, codes in systems.items() for code in codes]
             listed = ", ".join(allowed) if len(allowed) <= 20 else f"the {len(allowed)} codes of {rule.codes}"
             yield _error(
-                "code-invalid", element.path, f"{name} is {format_value(element.value)}. Allowed by the profile: {listed}."
+                "code-invalid",
+                element.path,
+                f"{name} is {format_value(element.value)}. Allowed by the profile: {listed}.",
             )
 
     def _check_profiles(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:
@@ -258,7 +269,8 @@ class _ProfileWalk:
         target = self._targets.resolve(element.value, self._resources[-1])
         target_type = target.type if target else told_type(Node(element.value, "Reference"))
         if target_type is not None and rule.targets and target_type not in rule.targets:
-            text = f"The target of the reference is of type {target_type}. Allowed by the profile: {', '.join(rule.targets)}."
+            allowed = ", ".join(rule.targets)
+            text = f"The target of the reference is of type {target_type}. Allowed by the profile: {allowed}."
             yield _error("structure", element.path, text)
         urls = rule.target_profiles.get(target.type, ()) if target else ()
         results = [self.profile_findings(url, target) for url in urls if target]
@@ -271,7 +283,9 @@ class _ProfileWalk:
         context = {"resource": self._resources[-1], "rootResource": self._targets.root_of(self._resources[-1])}
         try:
             path = compile_path(invariant.expression, element.type)
-        except PathError:  # The expression is about other types of a choice; the build checks that it compiles for one.
+        except (
+            PathError
+        ):  # The expression is about other types of a choice; the build checks that it compiles for one.
             return
         text = f"{invariant.human.rstrip('. ')} ({invariant.key})."
         try:

@@ -1,4 +1,4 @@
-"""FHIR R4 over HTTP: requests, responses, search parameters, preconditions, negotiation, `$validate`, Bundles of requests.
+"""FHIR R4 over HTTP: requests, responses, search parameters, preconditions, negotiation, batches, `$validate`.
 
 - `read_resource`, `convert_posted_search`: bodies of requests; `fhir_response`, `searchset`: responses.
 - `SearchParams`, `parse_date_range`, `parse_token`: the search parameters of a request.

@@ -22,8 +22,8 @@ def apply_json_patch(resource: Json, patch: bytes, limit: int) -> Json:
 
     The size is checked after each operation, since each can double it by copying.
 
-    Raises: Problem 400 when `patch` is no JSON Patch, 422 with the number of the operation that does not apply, 413 when
-    the resource would have more than `limit` bytes, or grow by more than the patch and `MAX_GROWTH`.
+    Raises: Problem 400 when `patch` is no JSON Patch; 422 with the number of the operation that does not apply; 413
+    when the resource would have more than `limit` bytes, or grow by more than the patch and `MAX_GROWTH`.
     """
     try:
         operations = decode(patch)

@@ -99,7 +99,7 @@ def _not_acceptable(place: str, found: str) -> Problem:
 
 
 class _FormattedSend:
-    """Sends a JSON response under another media type, or indented; documents, which have a digest, stay as they are."""
+    """Sends a JSON response under another media type, or indented; documents, which have a digest, are not changed."""
 
     def __init__(self, send: Send, media_type: str, *, is_pretty: bool) -> None:
         self._send, self._media_type, self._is_pretty = send, media_type, is_pretty

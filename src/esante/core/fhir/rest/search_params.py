@@ -60,15 +60,11 @@ class SearchParams:
             if name in known:
                 self._values.setdefault(name, []).append(value)
             elif name.partition(":")[0] in known:
-                raise bad_request(
-                    name[:64], N_("This search modifier is not supported."), N_("Search without it.")
-                )
+                raise bad_request(name[:64], N_("This search modifier is not supported."), N_("Search without it."))
             else:
                 unknown.append(name[:64])
         if unknown and "handling=strict" in request.headers.get("prefer", ""):
-            raise bad_request(
-                unknown[0], N_("This search parameter is not supported."), N_("See /fhir/metadata.")
-            )
+            raise bad_request(unknown[0], N_("This search parameter is not supported."), N_("See /fhir/metadata."))
         self.outcome = _ignored(unknown) if unknown else None
 
     @property

@@ -108,7 +108,9 @@ def _parameters_of(body: bytes) -> list[Json]:
 
 
 def _values(given: list[Json], parameter: str) -> list[str]:
-    return [str(each[name]) for each in given if each.get("name") == parameter for name in _TEXT_VALUES if name in each]
+    return [
+        str(each[name]) for each in given if each.get("name") == parameter for name in _TEXT_VALUES if name in each
+    ]
 
 
 def _resolve_type(profile: str, type_: str | None) -> str:

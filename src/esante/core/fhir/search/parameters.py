@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from esante.core.fhir.definitions import SearchParameter, load, search_parameters
+from esante.core.fhir.definitions import SearchParameter, load_definitions, search_parameters
 from esante.core.fhir.fhirpath.model import At, Call, Infix, Name, Step, Tree, TypeTest
 from esante.core.fhir.fhirpath.parser import parse, unparse
 from esante.core.fhir.fhirpath.types import is_domain, resources
@@ -89,7 +89,7 @@ class Plan(NamedTuple):
         systems = {spot.codes for spot in self.spots if spot.codes and spot.type == "code"}
         codes: dict[str, frozenset[str]] = {}
         for url in systems:
-            for system, listed in load().codes.get(url, {}).items():
+            for system, listed in load_definitions().codes.get(url, {}).items():
                 codes[system] = codes.get(system, frozenset()) | {code.lower() for code in listed}
         many = len(self.paths) > 1 or any(spot.many or spot.type in _OF_SEVERAL for spot in self.spots)
         return Key(self.name, only, many, MappingProxyType(codes))

@@ -84,7 +84,7 @@ def format_instant(at: datetime) -> str:
 def create_version(
     resource: Json, person_id: UUID, id_: UUID, source: UUID, version: int, at: datetime
 ) -> tuple[Version, Row]:
-    """Return a version of a resource, current from `at`, and its row. Only the parts `_KEPT_META` of its meta are kept."""
+    """Return a version of a resource, current from `at`, and its row. Of its meta, `_KEPT_META` is kept."""
     meta = {name: value for name, value in (resource.get("meta") or {}).items() if name in _KEPT_META}
     meta |= {"versionId": version_id(version, source), "lastUpdated": format_instant(at)}
     type_ = resource["resourceType"]
@@ -253,6 +253,8 @@ async def end_versions(conn: Connection, endings: Iterable[VersionEnd]) -> None:
 
 
 async def lock_person(conn: Connection, person_id: UUID) -> None:
-    """Lock conditional creation for a person until the end of the transaction, so that two searches cannot both decide to
-    create the same resource."""
+    """Lock conditional creation for a person until the end of the transaction.
+
+    Otherwise two searches could both decide to create the same resource.
+    """
     await conn.execute("SELECT pg_advisory_xact_lock($1)", person_id.int & (2**63 - 1))

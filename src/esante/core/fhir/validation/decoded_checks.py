@@ -28,8 +28,8 @@ class DecodedResource:
     """A resource that the types accept, and what the checks collected from it.
 
     `references` are its Reference objects, `containers` the resources that contain others; `needs_rules` is set for a
-    tolerated code, or an element that looks like a reference and is none. `levels` is a bound for the depth of nesting,
-    as long as contained resources contain no others.
+    tolerated code, or an element that looks like a reference and is none. `levels` is a bound for the depth of
+    nesting, as long as contained resources contain no others.
     """
 
     __slots__ = ("containers", "levels", "needs_rules", "references", "resource", "values")
@@ -56,7 +56,9 @@ class DecodedResource:
 DecodedCheck = Callable[[list[Any], DecodedResource], bool]
 
 
-def compile_check(type_: Type, field_name: Callable[[str], str], definitions: Definitions, nesting: Nesting) -> DecodedCheck | None:
+def compile_check(
+    type_: Type, field_name: Callable[[str], str], definitions: Definitions, nesting: Nesting
+) -> DecodedCheck | None:
     """Return the function that collects the values of the instances of a type, and returns whether their choices and
     coded concepts are valid and none is empty; None for a type without anything to check.
 
@@ -77,11 +79,15 @@ def compile_check(type_: Type, field_name: Callable[[str], str], definitions: De
 class _CheckWriter:
     """Writes the lines of one function: `o` is the instance, `v` a value of it, `U` the absent value."""
 
-    def __init__(self, type_: Type, field_name: Callable[[str], str], definitions: Definitions, nesting: Nesting) -> None:
+    def __init__(
+        self, type_: Type, field_name: Callable[[str], str], definitions: Definitions, nesting: Nesting
+    ) -> None:
         self._type, self._field_name, self._codes, self._nesting = type_, field_name, definitions.codes, nesting
         self.namespace: dict[str, Any] = {"U": UNSET, "one_of": _is_one_of, "coded": _has_coding}
         #: The lines before the loop, in order and without repetition.
-        self.setup: dict[str, None] = {"decoded.references = instances.copy()": None} if type_.name == "Reference" else {}
+        self.setup: dict[str, None] = (
+            {"decoded.references = instances.copy()": None} if type_.name == "Reference" else {}
+        )
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the loop over the instances."""
@@ -114,7 +120,11 @@ class _CheckWriter:
             if is_checked_in_bulk(element, code):
                 add = self._add(FORMATS[code], element.many)
                 value = f"o.{name}" if _is_required_by_types(element) else "v"
-                yield f"{add}({value})" if _is_required_by_types(element) else f"if (v := o.{name}) is not U: {add}({value})"
+                yield (
+                    f"{add}({value})"
+                    if _is_required_by_types(element)
+                    else f"if (v := o.{name}) is not U: {add}({value})"
+                )
 
     def _add(self, kind: str, many: bool = False) -> str:
         """Return the name of the method that adds to the values of a format."""
@@ -127,7 +137,10 @@ class _CheckWriter:
 
         The number of absent fields among those that nest further is kept for `_level_lines`.
         """
-        groups = tuple((name, extension_field) if extension_field else (name,) for name, _, extension_field in self._fields(element))
+        groups = tuple(
+            (name, extension_field) if extension_field else (name,)
+            for name, _, extension_field in self._fields(element)
+        )
         names = [name for group in groups for name in group]
         nesting = self._nesting_fields(element)
         absent = _count_absent([name for name in names if name not in nesting])
@@ -139,17 +152,22 @@ class _CheckWriter:
 
     def _concept_line(self, element: Element) -> str:
         systems = self._codes[element.codes or ""]
-        self.namespace[f"{element.name}_codes"] = {(system, code) for system, codes in systems.items() for code in codes}
+        self.namespace[f"{element.name}_codes"] = {
+            (system, code) for system, codes in systems.items() for code in codes
+        }
         condition = f"coded(v, {element.name}_codes)"
         if element.many:
             condition = f"all([coded(c, {element.name}_codes) for c in v])"
         return f"if (v := o.{self._field_name(element.name)}) is not U and not {condition}: return False"
 
     def _all_absent(self) -> str:
-        """Return the condition that all fields are absent; rare ones come last, since it ends at the first present one."""
+        """Return the condition that all fields are absent; rare ones come last, as it ends at the first present one."""
         elements = sorted(self._type.elements, key=lambda element: element.name in ("id", "extension"))
         fields = [field for element in elements for field in self._fields(element)]
-        names = [*(name for name, _, _ in fields), *(extension_field for _, _, extension_field in fields if extension_field)]
+        names = [
+            *(name for name, _, _ in fields),
+            *(extension_field for _, _, extension_field in fields if extension_field),
+        ]
         return " is ".join(["U", *(f"o.{name}" for name in names)])
 
     def _level_lines(self) -> Iterator[str]:
@@ -164,10 +182,14 @@ class _CheckWriter:
     def _nesting_fields(self, element: Element) -> dict[str, int]:
         """Return the fields of an element through which it nests further, with the levels that each adds."""
         fields = self._fields(element)
-        return {name: self._nesting.levels_of(element, code) for name, code, _ in fields if self._adds_levels(element, code)}
+        return {
+            name: self._nesting.levels_of(element, code)
+            for name, code, _ in fields
+            if self._adds_levels(element, code)
+        }
 
     def _adds_levels(self, element: Element, code: str) -> bool:
-        """Return whether a field adds levels here; resources in resources are counted by the Bundle, and as contained ones."""
+        """Return whether a field adds levels; resources in resources are counted by the Bundle, and as contained."""
         return code != "Resource" and self._nesting.leads_back(self._type, element, code)
 
 

@@ -52,7 +52,7 @@ class ResourceDecoder:
         return self._decode_and_check(self._decoder.decode, data)
 
     def decode_all(self, many: Sequence[bytes]) -> DecodedResource | None:
-        """Decode several resources at once, which are a list in `DecodedResource.resource`; None unless all are valid."""
+        """Decode several resources at once, a list in `DecodedResource.resource`; None unless all are valid."""
         return self._decode_and_check(lambda each: [self._decoder.decode(data) for data in each], many)
 
     def _decode_and_check(self, decode: Callable[[T], Any], data: T) -> DecodedResource | None:

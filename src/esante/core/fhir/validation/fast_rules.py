@@ -19,13 +19,15 @@ def rules_hold(decoded: DecodedResource) -> bool:
         return False
     references = {reference.reference for reference in decoded.references}
     references.discard(UNSET)
-    if (any(reference.startswith("#") for reference in references) or decoded.containers) and not _contained_hold(decoded):
+    if (any(reference.startswith("#") for reference in references) or decoded.containers) and not _contained_hold(
+        decoded
+    ):
         return False
     return decoded.type != "Bundle" or _bundle_holds(decoded.resource, references)
 
 
 def _contained_hold(decoded: DecodedResource) -> bool:
-    """Return whether contained resources have distinct ids, contain no others, and are the targets of all local references."""
+    """Return whether contained resources have distinct ids, contain no others, and resolve all local references."""
     remaining: int = sum(
         reference.reference is not UNSET and reference.reference.startswith("#") for reference in decoded.references
     )

@@ -41,7 +41,7 @@ class FileReport:
         return {"file": _decodable(self.file), "valid": self.valid, "issues": [asdict(issue) for issue in self.issues]}
 
     def lines(self) -> Iterator[str]:
-        """Yield the file with its verdict, then each problem: line and column, severity, expression, and what is wrong.
+        """Yield the file with its verdict, then each problem: position, severity, expression, and what is wrong.
 
         A problem that occurs several times is listed once.
         """

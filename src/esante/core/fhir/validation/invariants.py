@@ -116,9 +116,9 @@ class InvariantRun(Env):
 def check_invariants(resource: Json, seconds: float = inf) -> Iterator[Finding]:
     """Yield a finding for every constraint of R4 that the resource breaks.
 
-    Errors come first, in the order of the document, then the warnings, each once with the number of places (a Bundle may
-    have hundreds of resources without a narrative). A run that would take more than `seconds` of processor time ends
-    with a warning.
+    Errors come first, in the order of the document, then the warnings, each once with the number of places (a Bundle
+    may have hundreds of resources without a narrative). A run that would take more than `seconds` of processor time
+    ends with a warning.
 
     Raises: DefinitionsMissing when the definitions were not built.
     """
@@ -170,7 +170,7 @@ class InvariantChecks(dict[str, InvariantCheck]):
         return functions[type_]
 
     def _properties(self, type_: str) -> dict[str, str]:
-        """Return the JSON properties of a type that are objects, with their type; "" for the extensions of primitives."""
+        """Return the JSON properties of a type that are objects, with their type; "" for extensions of primitives."""
         found: dict[str, str] = {}
         for field in fields(type_).values():
             for option in field.options:
@@ -304,7 +304,9 @@ def _element_values(value: Json, name: str) -> Iterator[tuple[Any, tuple[str | i
         yield found, (name,)
 
 
-def _report(run: InvariantRun, invariant: Invariant, reversed_path: tuple[str | int, ...], failure: object = "") -> None:
+def _report(
+    run: InvariantRun, invariant: Invariant, reversed_path: tuple[str | int, ...], failure: object = ""
+) -> None:
     run.violations.append(Violation(invariant, reversed_path, str(failure)))
 
 

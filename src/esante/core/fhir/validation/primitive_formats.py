@@ -40,7 +40,7 @@ def is_checked_in_bulk(element: Element, code: str) -> bool:
 def has_extension_field(type_: Type, element: Element, code: str) -> bool:
     """Return whether the generated type has a field `_name` for the primitive's extensions.
 
-    Extension.value[x] has none: that would be twenty more fields in the type that is decoded most often, for a rare case.
+    Extension.value[x] has none: that would be twenty more fields, for a rare case, in the type decoded most often.
     """
     return code in PRIMITIVES and not element.plain and not (type_.name == "Extension" and element.choice)
 
@@ -94,7 +94,9 @@ def _pattern_of_lines(pattern: str) -> re.Pattern[str]:
 
 
 _LINE_PATTERNS = {
-    code: _pattern_of_lines(kind.pattern) for code, kind in PRIMITIVES.items() if kind.pattern and FORMATS[code] == code
+    code: _pattern_of_lines(kind.pattern)
+    for code, kind in PRIMITIVES.items()
+    if kind.pattern and FORMATS[code] == code
 }
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\n" + _DECIMAL + rb")*+")
 #: The formats of which each distinct value is checked once.

@@ -47,7 +47,7 @@ def _warn_of_tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding
         for where, each in [(path, container), *inner]:
             name = each["resourceType"], each.get(deviation.element)
             if name == (deviation.resource, deviation.code):
-                text = f"'{deviation.code}' is not an R4 code here; use '{deviation.instead}'. It is accepted nevertheless."
+                text = f"'{deviation.code}' is not an R4 code here; use '{deviation.instead}'. It is accepted."
                 yield _warning("code-invalid", (*where, deviation.element), text)
 
 
@@ -99,14 +99,18 @@ def _check_full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding
         if "id" in resource:
             ids[local] += 1
             if ids[local] == 2 and url is None and not repeated:
-                text = f"{local} occurs more than once in the Bundle, without a fullUrl to distinguish them. Add fullUrl."
+                text = (
+                    f"{local} occurs more than once in the Bundle, without a fullUrl to distinguish them. Add fullUrl."
+                )
                 yield _error("invariant", ("entry", index, "resource", "id"), text)
         if url is None:
             continue
         where: ElementPath = ("entry", index, "fullUrl")
         key = (url, resource.get("meta", {}).get("versionId"))
         if key in first_at and not repeated:
-            yield _error("invariant", where, f"Entry {first_at[key]} has the same fullUrl already (bdl-7): {url[:120]}")
+            yield _error(
+                "invariant", where, f"Entry {first_at[key]} has the same fullUrl already (bdl-7): {url[:120]}"
+            )
         first_at.setdefault(key, index)
         if "/_history/" in url:
             yield _error("invariant", where, "A fullUrl must not name a version (bdl-8). Remove /_history/.")
@@ -213,7 +217,9 @@ def _check_contained(container: Json, path: ElementPath, local_ids: list[str]) -
             yield _error("invariant", (*where, "contained"), "A contained resource must not contain others (dom-2).")
         name = inner.get("id")
         if name is None:
-            yield _error("required", (*where, "id"), "A contained resource must have an id, by which references name it.")
+            yield _error(
+                "required", (*where, "id"), "A contained resource must have an id, by which references name it."
+            )
         elif name in ids:
             yield _error("invariant", (*where, "id"), f"Two contained resources have the id '{name}'.")
         else:

@@ -41,14 +41,15 @@ def check_structure(resource: Any, valid_paths: Container[ElementPath] = ()) -> 
     try:
         yield from _StructureCheck(load_definitions(), valid_paths).resource(resource, ())
     except _TooMuchWork:
-        text = (
-            f"More than {MAX_WORK:,} elements need a detailed check; the rest was not checked. Send smaller parts."
-        )
+        text = f"More than {MAX_WORK:,} elements need a detailed check; the rest was not checked. Send smaller parts."
         yield _error("too-costly", (), text)
 
 
 class JsonProperty(NamedTuple):
-    """The content of a JSON property of a type: a value of type `code` of `element`, or the extensions of such a primitive."""
+    """The content of a JSON property of a type: `code` is the type of the value of `element`.
+
+    With `extension` it is the object for the extensions of such a primitive.
+    """
 
     element: Element
     code: str

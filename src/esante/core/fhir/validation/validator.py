@@ -99,8 +99,10 @@ def _decode_valid(data: bytes) -> DecodedResource | None:
 
 
 def _are_all_valid(resources: Sequence[tuple[bytes, str]]) -> bool:
-    """Return whether all are certainly valid and of their expected types; False where one has to be a Bundle, which has
-    rules of its own."""
+    """Return whether all are certainly valid and of their expected types.
+
+    False where one has to be a Bundle, which has rules of its own.
+    """
     bodies = [data for data, _ in resources]
     try:
         decoded = _unless_doubtful(resource_decoder().decode_all(bodies), b"".join(bodies))

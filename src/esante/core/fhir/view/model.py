@@ -13,8 +13,10 @@ TableKind = Literal["observations", "medications", "allergies", "conditions", "i
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A time or a time span: FHIR dates of any precision, "" where unknown; `text` where there is no date ("childhood",
-    "34 years")."""
+    """A time or a time span: FHIR dates of any precision, "" where unknown.
+
+    `text` where there is no date ("childhood", "34 years").
+    """
 
     start: str = ""
     end: str = ""

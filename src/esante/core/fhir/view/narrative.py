@@ -114,6 +114,6 @@ def sanitise_narrative(xhtml: str, omitted: Counter[str]) -> Markup | None:
 
 
 def _closed(match: re.Match[str]) -> str:
-    """Return an element with its end tag: HTML has no self-closing elements, and `<td/>` would include what follows."""
+    """Return an element with its end tag: HTML has no self-closing elements; `<td/>` would include what follows."""
     tag, rest = match[1], match[2]
     return match[0] if tag.lower() in _VOID else f"<{tag}{rest}></{tag}>"

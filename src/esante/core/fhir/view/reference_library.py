@@ -90,8 +90,10 @@ class ReferenceLibrary:
         return [resource for resource in self.resources if id(resource) not in self._shown]
 
     def with_names(self, value: Any, container: Json, depth: int = 0) -> Any:
-        """Return a copy in which references have the names of their targets; people, places and things are then marked as
-        shown."""
+        """Return a copy in which references have the names of their targets.
+
+        People, places and things among these are marked as shown.
+        """
         if depth > _DEPTH:
             return value
         if isinstance(value, list):

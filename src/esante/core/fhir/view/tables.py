@@ -243,7 +243,9 @@ def _other(resource: Json, library: ReferenceLibrary) -> Other:
     candidates = ("code", "title", "name", "deviceName", "description", "type")
     names = ((key, text.person_name(resource.get(key)) or text.describe(resource.get(key))) for key in candidates)
     name_element, name = next(((key, words) for key, words in names if words), ("", kind or "?"))
-    moments = [text.when(*text.choice_value(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")]
+    moments = [
+        text.when(*text.choice_value(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")
+    ]
     dates = [When(text.string(resource.get(key))) for key in ("date", "created", "authoredOn", "recorded", "issued")]
     return Other(
         name=name,

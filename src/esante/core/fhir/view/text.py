@@ -137,7 +137,9 @@ def _dosage(value: Any) -> str:
     text = string(value.get("text"))
     if text:
         return text
-    doses = [describe(choice_value(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")]
+    doses = [
+        describe(choice_value(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")
+    ]
     rest = [timing(value.get("timing")), concept(value.get("route")), string(value.get("patientInstruction"))]
     return join_distinct([*doses, *rest])
 

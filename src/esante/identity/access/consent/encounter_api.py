@@ -14,15 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir import check, outcome
-from esante.core.fhir.rest.http import (
+from esante.core.fhir import check, operation_outcome, parse_logical_id
+from esante.core.fhir.rest import (
     SearchParams,
+    convert_posted_search,
     fhir_response,
-    keys_of,
-    posted_search,
+    parse_token,
     read_resource,
     searchset,
-    token_of,
 )
 from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, decode_cursor, encode_cursor
 from esante.identity.access.model import Requester, Stay, StayStatus
@@ -44,7 +43,7 @@ def encounter_routes(access: Access, directory: Directory, base_url: str) -> lis
     face = StayFace(access, directory, base_url)
 
     async def posted(request: Request) -> Response:
-        return await face.search(await posted_search(request))
+        return await face.search(await convert_posted_search(request))
 
     return [
         Route("/fhir/Encounter", face.search, methods=["GET"]),
@@ -106,7 +105,7 @@ class StayFace:
             requester = await self.access.caller(request, "Encounter", letter)
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
-                return fhir_response(outcome(found.issues), 422)
+                return fhir_response(operation_outcome(found.issues), 422)
             await self.check(requester, found.resource)
             return await act(request, requester, found.resource)
 
@@ -224,12 +223,12 @@ def _token(reference: Resource) -> tuple[str, str] | None:
 
 
 def _matches(resource: Resource, params: SearchParams) -> bool:
-    allowed = [{token_of(value)[1] for value in values} for values in params.all("status")]
+    allowed = [{parse_token(value)[1] for value in values} for values in params.all("status")]
     return params.get("_id") in (None, resource["id"]) and all(resource["status"] in values for values in allowed)
 
 
 def _keys(logical_id: str) -> tuple[UUID, UUID]:
-    keys = keys_of(logical_id)
+    keys = parse_logical_id(logical_id)
     if keys is None:
         raise Problem(404, "not-found", NOT_FOUND)
     return keys

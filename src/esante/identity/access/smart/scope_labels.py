@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from esante.core.fhir.rest.http import token_of
+from esante.core.fhir.rest import parse_token
 from esante.core.web import N_
 from esante.identity.access.smart.scopes import Query, Scope, parse_scope
 
@@ -73,7 +73,7 @@ def _which(query: Query, _: Gettext) -> str:
 
 
 def _value(name: str, value: str, _: Gettext) -> str:
-    label = _lists()["values"].get(token_of(value)[1], {}).get("label") if name == "category" else None
+    label = _lists()["values"].get(parse_token(value)[1], {}).get("label") if name == "category" else None
     return _(label) if label else f"{name} = {value}"
 
 

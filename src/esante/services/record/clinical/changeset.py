@@ -6,8 +6,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from esante.core.fhir import decode, store
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import decode, parse_logical_id, store
 from esante.core.fhir.store import Version
 from esante.core.storage import Row, uuid7
 from esante.core.web import N_, Problem
@@ -43,7 +42,7 @@ class Changes:
         self._own: dict[tuple[str, Confidentiality], Source] = {}
         self._verdicts: dict[UUID, Verdict] = {}
         self._told: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
-        self.endings: list[store.Ending] = []
+        self.endings: list[store.VersionEnd] = []
         """The versions that end by these changes."""
 
     @property
@@ -60,7 +59,7 @@ class Changes:
         source = self._own.get((category, level))
         if source is None:
             source = self._own[category, level] = sources.contribution(self._requester, category, level, self._at)
-        made, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
+        made, row = store.create_version(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
         self._add(ClinicalCreated, made, row, source, self._written(made.type, source))
         return made
 
@@ -81,17 +80,17 @@ class Changes:
         resource["meta"] = security_labels.kept(
             resource.get("meta"), security_labels.meta_of(before), source.confidentiality
         )
-        at = store.after(before.since)
-        made, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
+        at = store.instant_after(before.since)
+        made, row = store.create_version(resource, self.person_id, before.id, source.id, before.version + 1, at)
         self._add(ClinicalUpdated, made, row, source, verdict)
-        self.endings.append(store.Ending(before, source.id, at))
+        self.endings.append(store.VersionEnd(before, source.id, at))
         return made
 
     def delete(self, before: Version, was: Source, verdict: Verdict) -> Version:
         """The end of a resource that belongs to the requester."""
-        made, row = store.deleted(before, store.after(before.since))
+        made, row = store.create_deletion(before, store.instant_after(before.since))
         self._add(ClinicalDeleted, made, row, was, verdict)
-        self.endings.append(store.Ending(before, was.id, made.since))
+        self.endings.append(store.VersionEnd(before, was.id, made.since))
         return made
 
     @property
@@ -178,7 +177,7 @@ def _fault(found: bytes, person_id: UUID, base_url: str) -> str | None:
     type_, id_ = match.groups()
     if type_ == "Patient":
         return None if id_.lower() == str(person_id) else N_("This refers to another patient.")
-    keys = keys_of(id_)
+    keys = parse_logical_id(id_)
     if keys is not None and keys[0] != person_id:
         return N_("This refers to another patient.")
     if keys is None and type_ in KEPT and type_ not in SUPPORTING:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from esante.core.fhir.rest.http import token_of
+from esante.core.fhir.rest import parse_token
 from esante.core.web import N_, Page, Problem
 from esante.identity.access import Requester
 from esante.identity.directory import (
@@ -39,9 +39,9 @@ class Outside:
     async def _found(self, type_: str, name: str, value: str) -> list[UUID]:
         match type_, name:
             case "Practitioner", "identifier":
-                return [one.id for one in await self._directory.practitioners_with(*token_of(value))]
+                return [one.id for one in await self._directory.practitioners_with(*parse_token(value))]
             case "Organization", "identifier":
-                return [one.id for one in await self._directory.organizations_with(*token_of(value))]
+                return [one.id for one in await self._directory.organizations_with(*parse_token(value))]
             case "Practitioner", "name":
                 return _all(await self._directory.search_practitioners(value, limit=LIMIT), name)
             case "Organization", "name":

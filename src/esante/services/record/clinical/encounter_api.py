@@ -10,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.logical_ids import keys_of
-from esante.core.fhir.rest.http import SearchParams, read_resource
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import SearchParams, read_resource
 from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayFace, is_admission
 from esante.identity.directory import NAMING, person_meant
 from esante.services.record.clinical.interactions import ClinicalFace
@@ -75,5 +75,5 @@ class EncounterFace:
 
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
         """Whether an id is that of a stay with the requester's own hospital."""
-        keys = keys_of(request.path_params["id"])
+        keys = parse_logical_id(request.path_params["id"])
         return keys is not None and await self.access.stays.has(requester, *keys)

@@ -12,7 +12,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest.http import date_range
+from esante.core.fhir.rest import parse_date_range
 from esante.core.fhir.search import Place
 from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor
 from esante.identity.access import Access, Requester
@@ -190,7 +190,7 @@ class _Wanted:
     @staticmethod
     def day(text: str) -> date | None:
         """The day on which a date begins."""
-        return date_range(text).low.date() if text else None
+        return parse_date_range(text).low.date() if text else None
 
 
 _PARAMETERS = frozenset({"_type", "_count", "_since", "_cursor", "_format", "_pretty", "start", "end"})
@@ -198,7 +198,7 @@ _PARAMETERS = frozenset({"_type", "_count", "_since", "_cursor", "_format", "_pr
 
 def _date(text: str | None, name: str) -> str:
     """A date without prefix."""
-    if (text and date_range(text, name).prefix != "eq") or (text and not text[:1].isdigit()):
+    if (text and parse_date_range(text, name).prefix != "eq") or (text and not text[:1].isdigit()):
         raise Problem(400, "invalid", N_("This is not a date."), place=name, remedy=N_("Give a date without prefix."))
     return text or ""
 

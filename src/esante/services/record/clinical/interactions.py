@@ -12,11 +12,18 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir import search, store
-from esante.core.fhir.rest.http import DEFAULT_COUNT, MAX_COUNT, date_range, fhir_response, keys_of, read_resource
-from esante.core.fhir.rest.preconditions import etag, http_date
+from esante.core.fhir import parse_logical_id, search, store
+from esante.core.fhir.rest import (
+    DEFAULT_COUNT,
+    JSON_PATCH,
+    MAX_COUNT,
+    etag,
+    fhir_response,
+    http_date,
+    parse_date_range,
+    read_resource,
+)
 from esante.core.fhir.search import Query
-from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.web import N_, Problem, decode_cursor, encode_cursor, read_body
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, person_meant
@@ -80,7 +87,7 @@ class ClinicalFace:
         self, request: Request, requester: Requester, type_: str, body: bytes, types: Types = None
     ) -> Response:
         """As `update`, for who has read the request."""
-        keys = keys_of(request.path_params["id"])
+        keys = parse_logical_id(request.path_params["id"])
         if keys is None:
             raise audit.not_by_id(type_)
         if_match = request.headers.get("if-match")
@@ -217,7 +224,7 @@ def _query(type_: str, pairs: tuple[tuple[str, str], ...]) -> Query:
 
 def key(request: Request) -> Key:
     """The keys in the id of a request; Problem 404."""
-    keys = keys_of(request.path_params["id"])
+    keys = parse_logical_id(request.path_params["id"])
     if keys is None:
         raise audit.not_found()
     return keys
@@ -233,7 +240,7 @@ def uuid_of(text: str) -> UUID | None:
 
 async def read_patch(request: Request) -> bytes:
     """The body of a PATCH; Problem 415 for another kind of patch."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
         raise Problem(
             415,
             "not-supported",
@@ -257,7 +264,7 @@ def count_of(text: str | None) -> int:
 
 def since_of(text: str | None) -> datetime | None:
     """The moment of `_since`."""
-    return date_range(text, "_since").low if text else None
+    return parse_date_range(text, "_since").low if text else None
 
 
 def cursor_of(version: store.Version) -> str:
@@ -265,10 +272,10 @@ def cursor_of(version: store.Version) -> str:
     return encode_cursor(version.since.isoformat(), version.type, version.id.hex, version.source.hex, version.version)
 
 
-def place_of(cursor: str | None) -> store.Place:
+def place_of(cursor: str | None) -> store.HistoryPosition:
     """Where a page of a history begins; Problem 400 for a cursor that is none."""
     if cursor is None:
-        return store.START
+        return store.HISTORY_START
     since, type_, id_, source, version = decode_cursor(cursor, str, str, str, str, int)
     try:
         at = datetime.fromisoformat(str(since))

@@ -11,7 +11,7 @@ from uuid import UUID
 from esante.core.fhir import search, store
 from esante.core.fhir.search import Found, Place, Query, Scope
 from esante.core.fhir.search import Row as Shown
-from esante.core.fhir.store import Telling, Version
+from esante.core.fhir.store import SourceOccurrence, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
@@ -50,7 +50,7 @@ class Clinical:
     def __init__(self, db: Database, objects: Objects, teller: Teller, access: Access) -> None:
         self._db, self._teller, self._access = db, teller, access
         self._opening = Opening(db, objects)
-        self._current: DataLoader[store.Key, list[Version]] = DataLoader(db, partial(store.current, db))
+        self._current: DataLoader[store.ResourceKey, list[Version]] = DataLoader(db, partial(store.fetch_current, db))
         self._source: DataLoader[sources.Key, Source] = DataLoader(db, partial(sources.of_keys, db))
         self._sources: DataLoader[UUID, sources.Sources] = DataLoader(db, partial(sources.of_persons, db))
         self._contributions: dict[sources.Key, Source] = {}
@@ -73,9 +73,9 @@ class Clinical:
         found = (await sources.of_persons(conn, [view.person_id])).get(view.person_id, sources.Sources())
         return replace(view, sources={source.id: source for source in found.all})
 
-    async def shown_in(self, conn: Connection, view: View, key: store.Key) -> Version | None:
+    async def shown_in(self, conn: Connection, view: View, key: store.ResourceKey) -> Version | None:
         """The current version of a resource as a view shows it; None where it shows none."""
-        found = (await store.current(conn, [key])).get(key, [])
+        found = (await store.fetch_current(conn, [key])).get(key, [])
         return next((version for version in found if version.source in view.visible and not version.deleted), None)
 
     async def read(self, requester: Requester, type_: str, key: Key, types: Types = None) -> Version:
@@ -92,7 +92,7 @@ class Clinical:
         """One version of a resource that is there. Problem 404, and 410 for one that says it was deleted."""
         async with self.refusals(requester, key[0], "read", type_):
             view = await self.view(requester, key[0])
-            version = await store.version_of(self._db, (key[0], type_, key[1]), view.visible, tag)
+            version = await store.fetch_version(self._db, (key[0], type_, key[1]), view.visible, tag)
             if version is None:
                 raise Denied(audit.not_found())
             await self._must_cover(version, types)
@@ -109,17 +109,17 @@ class Clinical:
         types: Sequence[str],
         key: UUID | None = None,
         since: datetime | None = None,
-        before: store.Place = store.START,
+        before: store.HistoryPosition = store.HISTORY_START,
         limit: int,
     ) -> list[Version]:
         """Up to `limit` versions of a person's resources of some types, or of one (`key`; Problem 404), the latest
         first."""
         async with self.refusals(requester, person_id, "read", types[0] if key else "Patient"):
             view = await self.view(requester, person_id)
-            found = await store.history(
+            found = await store.fetch_history(
                 self._db, person_id, view.visible, types=types, id_=key, since=since, before=before, limit=limit
             )
-            if key and not found and since is None and before == store.START:
+            if key and not found and since is None and before == store.HISTORY_START:
                 raise Denied(audit.not_found())
         await self._db.write(self.told(ClinicalSearched, requester, view, found, type=types[0] if key else "Patient"))
         return found
@@ -145,10 +145,12 @@ class Clinical:
         """As `provenances`, for resources that were found with this view, as they were at a moment."""
         return [_provenance(view, tellings) for tellings in await self.sources_of(view, ids, at)]
 
-    async def sources_of(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[list[Telling]]:
+    async def sources_of(
+        self, view: View, ids: Collection[UUID], at: datetime = store.LATEST
+    ) -> list[list[SourceOccurrence]]:
         """Of each resource, which visible sources told of it at a moment, the latest first."""
-        found: dict[tuple[str, UUID], list[Telling]] = {}
-        told = await store.tellings(self._db, view.person_id, KEPT, ids, view.visible, at) if ids else []
+        found: dict[tuple[str, UUID], list[SourceOccurrence]] = {}
+        told = await store.fetch_occurrences(self._db, view.person_id, KEPT, ids, view.visible, at) if ids else []
         for one in told:
             found.setdefault((one.type, one.id), []).append(one)
         return list(found.values())
@@ -303,7 +305,7 @@ class _Refusals:
             raise error.problem from None
 
 
-def _provenance(view: View, tellings: Sequence[Telling]) -> Json:
+def _provenance(view: View, tellings: Sequence[SourceOccurrence]) -> Json:
     first, shown = tellings[0], view.of(one.source for one in tellings)
     return provenance(view.person_id, first.type, first.id, shown, first.since)
 

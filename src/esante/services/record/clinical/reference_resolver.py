@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.fhir.rest.http import keys_of, token_of
-from esante.core.fhir.store.bundle_parser import Item, references_by_search
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import BundleEntry, find_conditional_references, parse_token
 from esante.core.web import N_, Problem
 from esante.identity.access import Requester
 from esante.identity.directory import NAMING, Directory, person_meant
@@ -58,7 +58,7 @@ class Meanings:
     def __init__(self, directory: Directory, base_url: str) -> None:
         self._directory, self._base_url = directory, base_url
 
-    async def of(self, items: Sequence[Item], requester: Requester) -> Named:
+    async def of(self, items: Sequence[BundleEntry], requester: Requester) -> Named:
         """What the entries mean. Problem 422 unless they are all of one person who is known, with the place of the
         entry that is not."""
         patients = {
@@ -80,23 +80,23 @@ class Meanings:
             await self._note(item, named)
         return named
 
-    async def _note(self, item: Item, named: Named) -> None:
+    async def _note(self, item: BundleEntry, named: Named) -> None:
         reference = f"Patient/{named.person_id}" if item.type == "Patient" else await self._who(item)
         if reference:
             named.known[item.index] = reference
             if item.full_url:
                 named.addresses[item.full_url.encode()] = reference.encode()
-        for address in references_by_search(bytes(item.body)):
+        for address in find_conditional_references(bytes(item.body)):
             if address.encode() not in named.addresses:
                 await self._note_search(item, address, named)
 
-    async def _note_search(self, item: Item, address: str, named: Named) -> None:
+    async def _note_search(self, item: BundleEntry, address: str, named: Named) -> None:
         type_, _, criteria = address.partition("?")
         if type_ in CLINICAL:
             named.searches.add((type_, criteria))
             return
         pairs = dict(parse_qsl(criteria))
-        key = await self._key(type_, *token_of(pairs["identifier"])) if list(pairs) == ["identifier"] else None
+        key = await self._key(type_, *parse_token(pairs["identifier"])) if list(pairs) == ["identifier"] else None
         if key is None or (type_ == "Patient" and key != named.person_id):
             raise _bad(
                 N_("This refers to nobody who is known."),
@@ -106,7 +106,7 @@ class Meanings:
             )
         named.addresses[address.encode()] = f"{type_}/{key}".encode()
 
-    async def _who(self, item: Item) -> str | None:
+    async def _who(self, item: BundleEntry) -> str | None:
         """The directory's reference to the practitioner or organisation of an entry, if it knows one of the
         identifiers."""
         if item.type in ("Practitioner", "Organization"):
@@ -128,19 +128,19 @@ class Meanings:
                 return organization.id if organization else None
         return None
 
-    async def _patient(self, item: Item) -> UUID:
+    async def _patient(self, item: BundleEntry) -> UUID:
         """The person whom a Patient entry means."""
         for system, value in _identifiers(_decoded(item).identifier):
             if (key := await self._key("Patient", system, value)) is not None:
                 return key
         raise audit.unknown_person(f"{item.place}.resource.identifier")
 
-    async def _person(self, item: Item, patients: Mapping[str, UUID]) -> UUID | None:
+    async def _person(self, item: BundleEntry, patients: Mapping[str, UUID]) -> UUID | None:
         """Whose an entry is; None where it does not say so."""
         if item.type == "Patient":
             return patients.get(item.full_url) or await self._patient(item)
         meant: set[UUID | None] = set()
-        if keys := keys_of(item.id):
+        if keys := parse_logical_id(item.id):
             meant.add(keys[0])
         pairs = parse_qsl(item.criteria or "", keep_blank_values=True)
         if any(name in NAMING for name, _ in pairs):
@@ -162,7 +162,7 @@ class Meanings:
         return await person_meant(pairs, self._directory, self._base_url) if pairs else None
 
 
-def _decoded(item: Item) -> _Whose:
+def _decoded(item: BundleEntry) -> _Whose:
     """The parts of a resource that say who; empty where they are not as R4 has them, which the check will tell."""
     try:
         return _whose.decode(item.body)

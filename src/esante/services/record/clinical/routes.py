@@ -13,11 +13,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from esante.core.fhir.logical_ids import keys_of
-from esante.core.fhir.rest.http import fhir_response, posted_search
-from esante.core.fhir.rest.outcome import outcome
+from esante.core.fhir import operation_outcome, parse_logical_id
+from esante.core.fhir.rest import JSON_PATCH, convert_posted_search, fhir_response
 from esante.core.fhir.search import parameters, supported
-from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.identity.access import Access, StayFace
 from esante.identity.directory import Directory
 from esante.services.record.clinical.directory_references import Outside
@@ -116,13 +114,13 @@ def _shape(parts: list[str]) -> tuple[str, dict[str, str]]:
             return ("_search" if what == "_search" else "type_history"), {"type": type_}
         case [type_, id_] if type_ in CLINICAL and not id_.startswith("$"):
             return "instance", {"type": type_, "id": id_}
-        case [type_, id_] if type_ in SUPPORTING and keys_of(id_):
+        case [type_, id_] if type_ in SUPPORTING and parse_logical_id(id_):
             return "supporting", {"type": type_, "id": id_}
         case [type_, id_, "_history"] if type_ in CLINICAL:
             return "history", {"type": type_, "id": id_}
         case [type_, id_, ("$meta-add" | "$meta-delete") as what] if type_ in CLINICAL:
             return what[1:].replace("-", "_"), {"type": type_, "id": id_}
-        case [type_, id_, "_history", version] if type_ in KEPT and keys_of(id_):
+        case [type_, id_, "_history", version] if type_ in KEPT and parse_logical_id(id_):
             return "version", {"type": type_, "id": id_, "version": version}
         case ["Patient", id_, "$everything"]:
             return "everything", {"id": id_}
@@ -160,7 +158,7 @@ def _answering(endpoint: Endpoint) -> ASGIApp:
         except InvalidContent as invalid:
             if not invalid.issues:
                 raise
-            response = fhir_response(outcome(invalid.issues), invalid.status)
+            response = fhir_response(operation_outcome(invalid.issues), invalid.status)
         await response(scope, receive, send)
 
     return answer
@@ -170,7 +168,7 @@ def posted(endpoint: Endpoint) -> Endpoint:
     """A search sent as a form."""
 
     async def answer(request: Request) -> Response:
-        form = await posted_search(request)
+        form = await convert_posted_search(request)
         form.scope["path_params"] = request.path_params
         return await endpoint(form)
 
@@ -243,7 +241,7 @@ OF_PATIENTS = (
     " searches in her compartment."
 )
 """What this face does at the addresses of patients (CapabilityStatement.rest.resource.documentation)."""
-PATCH_FORMAT = MEDIA_TYPE
+PATCH_FORMAT = JSON_PATCH
 """The kind of patch that is understood (CapabilityStatement.patchFormat)."""
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"everything": f"{_DEFINITION}Patient-everything"},

@@ -12,8 +12,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir import search
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import parse_logical_id, search
 from esante.core.fhir.search import Found, Query, Row
 from esante.core.web import FHIR_JSON, N_, Problem
 from esante.identity.access import Access, Requester
@@ -142,7 +141,7 @@ class SearchFace:
         )
         found: list[Json] = []
         if person_id is not None:
-            ids = {keys[1] for id_ in wanted if (keys := keys_of(id_))}
+            ids = {keys[1] for id_ in wanted if (keys := parse_logical_id(id_))}
             found = await self.clinical.provenances(requester, person_id, ids)
         links = {"self": responses.url(self.base_url, "Provenance", given)}
         entries = [self._computed(one, "match") for one in found]

@@ -13,12 +13,9 @@ from uuid import UUID
 
 import orjson
 
-from esante.core.fhir import Checked, Issue, check, check_all, decode, encode, store
-from esante.core.fhir.rest.http import keys_of
-from esante.core.fhir.rest.preconditions import etag, must_match
-from esante.core.fhir.store import Version, instant
-from esante.core.fhir.store.bundle_parser import Addresses, Item
-from esante.core.fhir.store.json_patch import patched
+from esante.core.fhir import CheckResult, Issue, check, check_all, decode, encode, parse_logical_id, store
+from esante.core.fhir.rest import BundleEntry, ReferenceReplacer, apply_json_patch, etag, require_match
+from esante.core.fhir.store import Version, format_instant
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.web import N_, Problem
 from esante.identity.access import Requester
@@ -55,7 +52,7 @@ class Transactions:
         self._db, self._teller = db, teller
         self._clinical, self._changing, self._meanings, self._base_url = clinical, changing, meanings, base_url
 
-    async def carry_out(self, requester: Requester, items: Sequence[Item], *, whole: bool) -> list[Json]:
+    async def carry_out(self, requester: Requester, items: Sequence[BundleEntry], *, whole: bool) -> list[Json]:
         """Carry out all entries, or none; gives an entry of the answer for each, with the resource where `whole`.
 
         Raises as the single changes do, with the place of the entry at fault.
@@ -82,7 +79,7 @@ class _Work:
         changing: Changing,
         clinical: Clinical,
         view: View,
-        items: Sequence[Item],
+        items: Sequence[BundleEntry],
         named: Named,
         base_url: str,
         *,
@@ -99,7 +96,7 @@ class _Work:
         self._read: list[Version] = []
         self._held: Held | None = None
         self._issues: list[Issue] = []
-        self._checked: Mapping[int, Checked] = {}
+        self._checked: Mapping[int, CheckResult] = {}
 
     async def in_transaction(self, conn: Connection) -> None:
         """All entries, where some of them depend on what there is."""
@@ -116,7 +113,7 @@ class _Work:
     async def change(self) -> None:
         """The entries that change something. Raises `InvalidContent` with all that is wrong in all of them."""
         self._give_keys()
-        addresses = Addresses(self._named.addresses | self._addresses())
+        addresses = ReferenceReplacer(self._named.addresses | self._addresses())
         for together in _groups(sorted(self._items, key=_order)):
             self._check(together, addresses)
             for item in together:
@@ -126,15 +123,15 @@ class _Work:
         if self._issues:
             raise InvalidContent("request", issues=self._issues[:_MAX_ISSUES])
 
-    def _check(self, items: Sequence[Item], addresses: Addresses) -> None:
+    def _check(self, items: Sequence[BundleEntry], addresses: ReferenceReplacer) -> None:
         """Check the resources of entries, referring to what there is or will be; too large ones are left out."""
         sent = [item for item in items if item.method in ("POST", "PUT") and item.index not in self._named.known]
-        bodies = [(item, addresses.in_place(bytes(item.body))) for item in sent]
+        bodies = [(item, addresses.replace_in(bytes(item.body))) for item in sent]
         bodies = [(item, body) for item, body in bodies if len(body) <= MAX_RESOURCE]
         found = check_all([(body, item.type) for item, body in bodies])
         self._checked = {item.index: each for (item, _), each in zip(bodies, found, strict=True)}
 
-    def _carry_out(self, item: Item) -> None:
+    def _carry_out(self, item: BundleEntry) -> None:
         if (reference := self._named.known.get(item.index)) is not None:
             self.answers[item.index] = {"response": {"status": "200", "location": reference}}
         elif item.method == "DELETE":
@@ -150,12 +147,12 @@ class _Work:
         own = {(item.type, item.criteria) for item in self._items if item.criteria is not None}
         return own | self._named.searches
 
-    def _there(self, item: Item) -> store.Key | None:
+    def _there(self, item: BundleEntry) -> store.ResourceKey | None:
         """What an entry changes; None where there is nothing yet."""
         if item.criteria is not None:
             found = self._found.get((item.type, item.criteria))
             return (found.person_id, found.type, found.id) if found else None
-        keys = keys_of(item.id)
+        keys = parse_logical_id(item.id)
         return (keys[0], item.type, keys[1]) if keys else None
 
     def _give_keys(self) -> None:
@@ -187,7 +184,7 @@ class _Work:
 
     # The methods
 
-    def _create(self, item: Item) -> None:
+    def _create(self, item: BundleEntry) -> None:
         search = (item.type, item.criteria or "")
         known = self._found.get(search) or self._made.get(search) if item.criteria is not None else None
         if known is not None:
@@ -201,7 +198,7 @@ class _Work:
                 self._made[search] = made
             self._answer(item, "201", made)
 
-    def _update(self, item: Item, resource: Resource | None) -> None:
+    def _update(self, item: BundleEntry, resource: Resource | None) -> None:
         if resource is None:
             return
         key = self._there(item)
@@ -214,33 +211,33 @@ class _Work:
             raise _bad(N_("The id is not that of the address."), f"{item.type}.id")
         assert self._held is not None
         before, was = self._held.own(key)
-        must_match(item.if_match, before.tag)
+        require_match(item.if_match, before.tag)
         self._answer(item, "200", self.changes.update(before, was, resource))
 
-    def _patch(self, item: Item) -> None:
+    def _patch(self, item: BundleEntry) -> None:
         key = self._there(item)
         if key is None:
             raise Denied(audit.not_found())
         assert self._held is not None
         before, was = self._held.own(key)
-        must_match(item.if_match, before.tag)
+        require_match(item.if_match, before.tag)
         if before.deleted:
             raise gone()
-        resource = patched(decode(before.body), item.patch, MAX_RESOURCE)
+        resource = apply_json_patch(decode(before.body), item.patch, MAX_RESOURCE)
         found = check(encode(resource), expect=item.type)
         if not found.ok or found.resource.get("id") != before.key:
             self._issues += found.issues
             raise _bad(N_("A patch cannot make another resource of it."), f"{item.type}.id")
         self._answer(item, "200", self.changes.update(before, was, found.resource))
 
-    def _delete(self, item: Item) -> None:
+    def _delete(self, item: BundleEntry) -> None:
         key = self._there(item)
         if key is None and item.criteria is None:
             raise Denied(audit.not_found())
         if key is not None:
             assert self._held is not None
             before, was = self._held.own(key)
-            must_match(item.if_match, before.tag)
+            require_match(item.if_match, before.tag)
             if not before.deleted:
                 self.changes.delete(before, was, self._view.sight.verdict(was))
         self.answers[item.index] = {"response": {"status": "204"}}
@@ -251,7 +248,7 @@ class _Work:
         for item in self._items:
             if item.method == "GET":
                 with _at(item):
-                    keys = keys_of(item.id)
+                    keys = parse_logical_id(item.id)
                     version = keys and await self._clinical.shown_in(conn, view, (keys[0], item.type, keys[1]))
                     if not version:
                         raise Denied(audit.not_found())
@@ -262,7 +259,7 @@ class _Work:
 
     # Parts
 
-    def _resource(self, item: Item) -> Resource | None:
+    def _resource(self, item: BundleEntry) -> Resource | None:
         """The resource of an entry as it was checked; None where it is wrong: that is noted."""
         found = self._checked.get(item.index)
         if found is None:
@@ -286,13 +283,13 @@ class _Work:
             raise audit.unknown_person(f"{resource['resourceType']}.{element}")
         holder["reference"] = hers
 
-    def _answer(self, item: Item, status: str, version: Version, *, whole: bool | None = None) -> None:
+    def _answer(self, item: BundleEntry, status: str, version: Version, *, whole: bool | None = None) -> None:
         answer: Json = {
             "response": {
                 "status": status,
                 "location": f"{version.path}/_history/{version.tag}",
                 "etag": etag(version.tag),
-                "lastModified": instant(version.since),
+                "lastModified": format_instant(version.since),
             },
         }
         if self._whole if whole is None else whole:
@@ -300,9 +297,9 @@ class _Work:
         self.answers[item.index] = answer
 
 
-def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+def _groups(items: Iterable[BundleEntry]) -> Iterator[list[BundleEntry]]:
     """Entries in their order, as many together as are checked at once."""
-    found: list[Item] = []
+    found: list[BundleEntry] = []
     size = 0
     for item in items:
         own = memoryview(item.body).nbytes
@@ -315,14 +312,14 @@ def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield found
 
 
-def _order(item: Item) -> tuple[int, bool]:
+def _order(item: BundleEntry) -> tuple[int, bool]:
     """R4's order of methods; who stands beside a resource comes after it, to be seen by who sees it."""
     return ("DELETE", "POST", "PUT", "PATCH", "GET").index(
         item.method.replace("PATCH", "PUT")
     ), item.type in SUPPORTING
 
 
-def _check_items(items: Sequence[Item]) -> None:
+def _check_items(items: Sequence[BundleEntry]) -> None:
     """What can be in a transaction at all. Problem 422 with the place of what cannot."""
     seen: dict[tuple[str, str], int] = {}
     for item in items:
@@ -348,7 +345,7 @@ def _check_items(items: Sequence[Item]) -> None:
 
 
 @contextmanager
-def _at(item: Item) -> Iterator[None]:
+def _at(item: BundleEntry) -> Iterator[None]:
     """Names the entry in what is raised."""
     try:
         yield
@@ -360,7 +357,7 @@ def _at(item: Item) -> Iterator[None]:
         raise
 
 
-def _placed(item: Item, place: str) -> str:
+def _placed(item: BundleEntry, place: str) -> str:
     if place.startswith(item.type):
         return f"{item.place}.resource{place.removeprefix(item.type)}"
     return place if place.startswith("Bundle") else f"{item.place} {place}".strip()

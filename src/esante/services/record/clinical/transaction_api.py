@@ -10,10 +10,15 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest.preconditions import preference
-from esante.core.fhir.store.bundle_parser import Item, items_of
-from esante.core.fhir.store.bundle_scan import Counted, NotFhir, read
-from esante.core.fhir.store.json_patch import MEDIA_TYPE
+from esante.core.fhir.rest import (
+    JSON_PATCH,
+    BundleEntry,
+    CountedEntry,
+    NotFhir,
+    decode_bundle,
+    parse_bundle,
+    return_preference,
+)
 from esante.core.web import FHIR_JSON, N_, Problem, outcome
 from esante.identity.access import Access, Requester
 from esante.services.record.clinical.transaction import Transactions
@@ -33,7 +38,7 @@ class _Type(msgspec.Struct):
     resourceType: str = ""
 
 
-class _TypedEntry(Counted):
+class _TypedEntry(CountedEntry):
     resource: _Type = msgspec.field(default_factory=_Type)
 
 
@@ -51,7 +56,7 @@ def is_submission(body: bytes) -> bool:
     Problem 413 for too many entries.
     """
     try:
-        bundle = read(_typed, body)
+        bundle = decode_bundle(_typed, body)
     except NotFhir:
         return True
     types = {entry.resource.resourceType for entry in bundle.entry}
@@ -71,9 +76,9 @@ class BundlesFace:
         """A batch or transaction."""
         try:
             if len(body) > IN_THREAD:
-                kind, items = await asyncio.to_thread(items_of, body, f"{self.base_url}/")
+                kind, items = await asyncio.to_thread(parse_bundle, body, f"{self.base_url}/")
             else:
-                kind, items = items_of(body, f"{self.base_url}/")
+                kind, items = parse_bundle(body, f"{self.base_url}/")
         except NotFhir as error:
             raise InvalidContent("request", issues=error.issues) from None
         match kind:
@@ -94,19 +99,19 @@ class BundlesFace:
             answer["entry"] = entries
         return Response(orjson.dumps(answer), media_type=FHIR_JSON)
 
-    async def _transaction(self, request: Request, items: list[Item]) -> list[Json]:
+    async def _transaction(self, request: Request, items: list[BundleEntry]) -> list[Json]:
         requester = await self._may(request, items)
-        whole = "prefer" in request.headers and preference(request.headers) == "representation"
+        whole = "prefer" in request.headers and return_preference(request.headers) == "representation"
         return await self.transactions.carry_out(requester, items, whole=whole)
 
-    async def _may(self, request: Request, items: Iterable[Item]) -> Requester:
+    async def _may(self, request: Request, items: Iterable[BundleEntry]) -> Requester:
         """Who asks, and may by his token do all that the entries want; Problem 401 or 403."""
         wanted = sorted({(item.type, _letters(item)) for item in items if item.type})
         found = [await self.access.caller(request, type_, letters) for type_, letters in wanted]
         bound = (requester for requester in found if requester.only is not None)
         return next(bound, None) or await self.access.requester(request)
 
-    async def _batch(self, request: Request, items: list[Item]) -> list[Json]:
+    async def _batch(self, request: Request, items: list[BundleEntry]) -> list[Json]:
         """Each entry as a request of its own, one after the other."""
         if len(items) > MAX_BATCH:
             raise Problem(
@@ -120,7 +125,7 @@ class BundlesFace:
         await self.access.requester(request)
         return [await self._single(request, item) for item in items]
 
-    async def _single(self, request: Request, item: Item) -> Json:
+    async def _single(self, request: Request, item: BundleEntry) -> Json:
         if not item.path:  # a Bundle within a Bundle
             problem = Problem(400, "not-supported", N_("This cannot be done here."), place=item.place)
             return {"response": {"status": "400", "outcome": outcome(problem)}}
@@ -137,7 +142,7 @@ class BundlesFace:
         return answer
 
 
-def _letters(item: Item) -> str:
+def _letters(item: BundleEntry) -> str:
     """What a token must cover for an entry; a Patient is only named."""
     if item.type == "Patient":
         return "r"
@@ -147,10 +152,10 @@ def _letters(item: Item) -> str:
     return "cus" if item.method == "PUT" else f"{letters}s"
 
 
-async def _sent(request: Request, item: Item) -> tuple[int, dict[str, str], bytes]:
+async def _sent(request: Request, item: BundleEntry) -> tuple[int, dict[str, str], bytes]:
     """What the application answers to an entry, sent as a request with the rights of the batch."""
     is_patch = item.method == "PATCH"
-    body, media_type = (item.patch, MEDIA_TYPE) if is_patch else (bytes(item.body), FHIR_JSON)
+    body, media_type = (item.patch, JSON_PATCH) if is_patch else (bytes(item.body), FHIR_JSON)
     own = [(name, value) for name, value in request.headers.raw if name in _KEPT_HEADERS]
     own += [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     own += [(header, value.encode()) for header, value in item.conditions]

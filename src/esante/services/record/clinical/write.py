@@ -7,10 +7,9 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from esante.core.fhir import decode, encode, search, store
-from esante.core.fhir.rest.preconditions import must_match
+from esante.core.fhir.rest import apply_json_patch, require_match
 from esante.core.fhir.search import Query, Scope
 from esante.core.fhir.store import Version
-from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_many, insert_parts, key_of
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Confidentiality, Requester
@@ -48,18 +47,18 @@ class Held:
     """Current versions that are locked, with their sources; and what of what was to be held stands in documents."""
 
     view: View
-    versions: Mapping[store.Key, Version]
+    versions: Mapping[store.ResourceKey, Version]
     sources: Mapping[UUID, Source]
-    from_documents: Collection[store.Key]
+    from_documents: Collection[store.ResourceKey]
 
-    def own(self, key: store.Key) -> tuple[Version, Source]:
+    def own(self, key: store.ResourceKey) -> tuple[Version, Source]:
         """A resource that the requester may change. Raises as `seen`, and `Denied` where it belongs to another."""
         before, was = self.seen(key)
         if not rules.is_own(was, self.view.sight.requester):
             raise Denied(audit.not_yours(), self.view.sight.verdict(was), category=was.category)
         return before, was
 
-    def seen(self, key: store.Key) -> tuple[Version, Source]:
+    def seen(self, key: store.ResourceKey) -> tuple[Version, Source]:
         """A resource that the requester sees. Raises `Denied`, and Problem 405 for what stands in a document."""
         before, sight = self.versions.get(key), self.view.sight
         if before is None:
@@ -141,7 +140,7 @@ class Changing:
         def made(before: Version) -> tuple[Resource, UUID]:
             if before.deleted:
                 raise gone()
-            resource = patched(decode(before.body), patch, MAX_RESOURCE)
+            resource = apply_json_patch(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
                 raise _bad(
                     f"{type_}.id", N_("A patch cannot make another resource of it."), N_("Leave the id as it is.")
@@ -158,7 +157,7 @@ class Changing:
             view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
                 before, was = (await self.hold(conn, view, [full])).own(full)
-                must_match(if_match, before.tag)
+                require_match(if_match, before.tag)
                 if before.deleted:
                     return before
                 await self._must_see(conn, before, queries)
@@ -235,7 +234,7 @@ class Changing:
             view, full = await self._clinical.view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
                 before, was = (await self.hold(conn, view, [full])).own(full)
-                must_match(if_match, before.tag)
+                require_match(if_match, before.tag)
                 await self._must_see(conn, before, queries)
                 resource, person_id = make(before)
                 if person_id != key[0]:
@@ -278,12 +277,12 @@ class Changing:
             pairs.append(("patient.identifier", f"{identifier['system']}|{identifier['value']}"))
         return await person_meant(pairs, self._directory, self._base_url) if pairs else None
 
-    async def hold(self, conn: Connection, view: View, keys: Collection[store.Key]) -> "Held":
+    async def hold(self, conn: Connection, view: View, keys: Collection[store.ResourceKey]) -> "Held":
         """Resources that are to be changed, locked until the end of the transaction."""
-        versions = await store.lock(conn, keys)
+        versions = await store.lock_versions(conn, keys)
         found = await sources.of_keys(conn, [(view.person_id, version.source) for version in versions.values()])
         others = [key for key in keys if key not in versions]
-        taken = await store.current(conn, others) if others else {}
+        taken = await store.fetch_current(conn, others) if others else {}
         from_documents = {key for key, all_ in taken.items() if any(one.source in view.visible for one in all_)}
         return Held(view, versions, {source.id: source for source in found.values()}, from_documents)
 
@@ -312,7 +311,7 @@ class Changing:
         if any(len(keys) > 1 for keys in found):
             raise several()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(asked, found, strict=True) if ids}
-        versions = await store.current(conn, list(keys.values())) if keys else {}
+        versions = await store.fetch_current(conn, list(keys.values())) if keys else {}
         return {one: next(v for v in versions[key] if v.source in view.visible) for one, key in keys.items()}
 
     async def _query(self, person_id: UUID, type_: str, criteria: str) -> Query:
@@ -341,7 +340,7 @@ class Changing:
         self, conn: Connection, changes: Changes, made: Iterable[Version] = (), queries: Queries = ()
     ) -> None:
         """Write the changes of an act; what was `made` must be covered by the token."""
-        await store.end(conn, changes.endings)
+        await store.end_versions(conn, changes.endings)
         await insert_parts(conn, changes.rows(self._teller))
         await self._must_cover(conn, made, queries)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from esante.core.fhir.rest.http import read_resource
+from esante.core.fhir.rest import read_resource
 from esante.core.web import N_, Problem
 from esante.services.record.documents.mhd_parser import checked
 

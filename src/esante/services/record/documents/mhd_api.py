@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from esante.core.fhir import Issue, outcome
-from esante.core.fhir.rest.http import SearchParams, fhir_response, keys_of, must_be_json, posted_search, searchset
+from esante.core.fhir import Issue, operation_outcome, parse_logical_id
+from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, require_fhir_json, searchset
 from esante.core.storage import uuid7
 from esante.core.web import FHIR_JSON, N_, Problem, decode_cursor, encode_cursor, too_large
 from esante.identity.access import Access, Requester
@@ -113,7 +113,7 @@ class _Face:
     async def provide(self, request: Request) -> Response:
         """A batch or transaction."""
         await self.access.requester(request)
-        must_be_json(request)
+        require_fhir_json(request)
         async with self.record.large.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
                 return await self._provided(request, body)
@@ -164,7 +164,7 @@ class _Face:
     async def publish(self, request: Request) -> Response:
         """ITI-105: one document inside its DocumentReference."""
         requester = await self.access.caller(request, "DocumentReference", "c")
-        must_be_json(request)
+        require_fhir_json(request)
         async with self.record.large.body(request, MAX_BODY) as body:
             submission = await self.decoder.simplified(body)
             with _placed(submission):
@@ -177,7 +177,7 @@ class _Face:
         """PUT with status entered-in-error and the reason in `description`; nothing else can be changed."""
         requester = await self.access.caller(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
-        must_be_json(request)
+        require_fhir_json(request)
         async with self.record.large.body(request, MAX_BODY) as body:
             given = checked(body, "DocumentReference")
         if given.get("id") != request.path_params["id"]:
@@ -322,7 +322,7 @@ def _told(endpoint: Endpoint) -> Endpoint:
         except InvalidContent as invalid:
             if not invalid.issues:
                 raise
-            return fhir_response(outcome(invalid.issues), invalid.status)
+            return fhir_response(operation_outcome(invalid.issues), invalid.status)
 
     return answer
 
@@ -337,18 +337,18 @@ def _told_of(one: Deposited, warnings: tuple[str, ...]) -> Resource | None:
     if not one.created:
         text = "The same bytes are in the record already: nothing was added."
         issues.append(Issue("information", "duplicate", "", text))
-    return outcome(issues) if issues else None
+    return operation_outcome(issues) if issues else None
 
 
 def _posted(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
-        return await endpoint(await posted_search(request))
+        return await endpoint(await convert_posted_search(request))
 
     return answer
 
 
 def _keys(request: Request) -> tuple[UUID, UUID]:
-    keys = keys_of(request.path_params["id"])
+    keys = parse_logical_id(request.path_params["id"])
     if keys is None:
         raise audit.not_found()
     return keys

@@ -15,8 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.fhir import check
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import check, parse_logical_id
 from esante.core.storage import NIL
 from esante.core.web import N_, Problem
 from esante.identity.access import Confidentiality
@@ -184,7 +183,7 @@ class Decoder:
 
     def _document(self, target: Resource, person_id: UUID) -> UUID:
         """The key in a reference to a document; one that cannot be of this record is a key of nothing."""
-        keys = keys_of(self._relative(target.get("reference", "")).removeprefix("DocumentReference/"))
+        keys = parse_logical_id(self._relative(target.get("reference", "")).removeprefix("DocumentReference/"))
         return keys[1] if keys and keys[0] == person_id else NIL
 
     async def _person(

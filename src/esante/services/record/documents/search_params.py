@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from esante.core.fhir.rest.http import DateRange, SearchParams, token_of
+from esante.core.fhir.rest import DateRange, SearchParams, parse_token
 from esante.core.web import N_, Problem
 from esante.identity.directory import Directory, person_meant
 from esante.services.record import rules
@@ -95,7 +95,7 @@ def _statuses(params: SearchParams) -> tuple[Status, ...]:
     """The statuses that all `status` parameters allow; without one: every status."""
     allowed = set(Status)
     for values in params.all("status"):
-        codes = {token_of(value)[1] for value in values}
+        codes = {parse_token(value)[1] for value in values}
         allowed &= {Status(code) for code in codes if code in _STATUSES}
     if not allowed:
         raise Problem(
@@ -132,7 +132,7 @@ async def _author_tests(params: SearchParams, directory: Directory, base_url: st
         found = set()
         for value in values:
             for look_up in (directory.find_practitioner, directory.find_organization):
-                holder = await look_up(*token_of(value))
+                holder = await look_up(*parse_token(value))
                 found.add(holder.id if holder else None)
         tests.append(_by(found))
     for name in ("author.family", "author.given"):
@@ -144,9 +144,9 @@ def _set_tests(params: SearchParams) -> list[Test]:
     """Tests on submission sets, by the first document of each; all are current and of code submissionset."""
     tests: list[Test] = []
     for values in params.all("code"):
-        fits = _has([token_of(value) for value in values], LIST_SYSTEM, "submissionset")
+        fits = _has([parse_token(value) for value in values], LIST_SYSTEM, "submissionset")
         tests.append(_always(fits))
-    tests += [_always(any(token_of(value)[1] == "current" for value in values)) for values in params.all("status")]
+    tests += [_always(any(parse_token(value)[1] == "current" for value in values)) for values in params.all("status")]
     if (logical_id := params.get("_id")) is not None:
         tests.append(lambda first: first.person_id.hex + first.submission_id.hex == logical_id)
     tests += [_identified(values, lambda first: first.submission_id) for values in params.all("identifier")]
@@ -161,19 +161,19 @@ def _always(answer: bool) -> Test:
 
 
 def _coded(values: Sequence[str], system: str, code: Callable[[Document], str]) -> Test:
-    tokens = [token_of(value) for value in values]
+    tokens = [parse_token(value) for value in values]
     return lambda document: _has(tokens, system, code(document))
 
 
 def _identified(values: Sequence[str], key: Callable[[Document], UUID] = lambda document: document.id) -> Test:
-    tokens = [token_of(value) for value in values]
+    tokens = [parse_token(value) for value in values]
     return lambda document: any(
         _has(tokens, system, value) for system, value in (*document.identifiers, (URI, key(document).urn))
     )
 
 
 def _of_media_type(values: Sequence[str]) -> Test:
-    codes = {token_of(value)[1] for value in values}
+    codes = {parse_token(value)[1] for value in values}
     return lambda document: document.media_type in codes
 
 

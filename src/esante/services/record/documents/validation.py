@@ -10,9 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from esante.core.fhir import check, decode
-from esante.core.fhir.json_codec import elements
-from esante.core.fhir.model import MAX_ELEMENTS
+from esante.core.fhir import MAX_ELEMENTS, check, count_elements, decode
 from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.services.record.documents.validation_messages import InvalidContent
@@ -206,7 +204,7 @@ def _look_into_text(content: bytes) -> _Inside:
 
 def check_elements(content: bytes, place: str = "") -> None:
     """Raises `InvalidContent` for JSON of more elements than are looked into."""
-    if elements(content) > MAX_ELEMENTS:
+    if count_elements(content) > MAX_ELEMENTS:
         raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} elements are allowed.")
 
 

@@ -82,6 +82,6 @@ async def _taken(person_id: UUID, document: Unopened, content: bytes) -> tuple[l
 def _rows(person_id: UUID, document: Unopened, content: bytes) -> list[Row]:
     """The rows of a document's resources, which are there since it was deposited."""
     return [
-        store.new(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
+        store.create_version(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
         for fact in facts_of(decode(content), person_id, KEPT, _PERSONS)
     ]

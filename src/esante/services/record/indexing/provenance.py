@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from esante.core.fhir.store import instant
+from esante.core.fhir.store import format_instant
 from esante.services.record.indexing.sources import Source
 
 Json = dict[str, Any]
@@ -27,9 +27,9 @@ def provenance(person_id: UUID, type_: str, key: UUID, sources: Sequence[Source]
     resource: Json = {
         "resourceType": "Provenance",
         "id": id_,
-        "meta": {"lastUpdated": instant(since)},
+        "meta": {"lastUpdated": format_instant(since)},
         "target": [{"reference": f"{type_}/{id_}"}],
-        "recorded": instant(since),
+        "recorded": format_instant(since),
         "agent": list(_agents(sources).values()),
     }
     documents = [

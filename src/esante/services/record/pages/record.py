@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir import DocumentView, decode, view
+from esante.core.fhir import DocumentView, build_document_view, decode
 from esante.core.web import NOT_FOUND, Problem, render
 from esante.identity.access import Access
 from esante.identity.directory import Directory
@@ -205,7 +205,7 @@ async def readable(showing: Showing, document: Document, content: bytes) -> tupl
 
 
 def _fhir_view(content: bytes) -> DocumentView:
-    return view(decode(content))
+    return build_document_view(decode(content))
 
 
 async def _not_shown(request: Request) -> Response:

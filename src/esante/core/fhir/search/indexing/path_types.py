@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from esante.core.fhir.definitions import Element, load
+from esante.core.fhir.definitions import Element, load_definitions
 from esante.core.fhir.fhirpath.compiler import compiled
 from esante.core.fhir.fhirpath.model import Call, Name, Special, Step, Tree, TypeTest
 from esante.core.fhir.fhirpath.types import lineage
@@ -54,5 +54,5 @@ def _below(spot: Spot, name: str) -> list[Spot]:
 
 @functools.cache
 def _elements(type_: str) -> Mapping[str, Element]:
-    found = load().types.get(type_)
+    found = load_definitions().types.get(type_)
     return {element.name: element for element in found.elements} if found else {}

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import NoReturn
 
-from esante.core.fhir.definitions import load
+from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.fhirpath.types import resources
 from esante.core.fhir.search.model import Address, Chain, Condition, Has, Match, Missing, Query, Token
 from esante.core.fhir.search.parameters import REFUSED, Parameter, parameters
@@ -156,7 +156,7 @@ def supports(parameter: Parameter, modifier: str) -> bool:
 
 def _members(name: str, value: str) -> tuple[Token, ...]:
     """The codes of a value set that the definitions of R4 list."""
-    codes = load().codes.get(value.partition("|")[0])
+    codes = load_definitions().codes.get(value.partition("|")[0])
     if codes is None:
         bad(name, N_("The codes of this value set are not known here."), N_("Search for its codes themselves."))
     return tuple(Token(system, code.lower()) for system, listed in codes.items() for code in listed)

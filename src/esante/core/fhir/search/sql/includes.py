@@ -8,8 +8,8 @@ from uuid import UUID
 
 import orjson
 
+from esante.core.fhir import parse_logical_id
 from esante.core.fhir.fhirpath.types import resources
-from esante.core.fhir.logical_ids import keys_of
 from esante.core.fhir.search.model import Include, Query, Row, Scope
 from esante.core.fhir.search.parameters import Key, Parameter, parameters
 from esante.core.fhir.search.sql.conditions import any_of, some, texts
@@ -70,7 +70,7 @@ class _Including:
         wanted: dict[Resource, None] = {}
         for text in (text for row in rows for each in includes for text in _references(row, each)):
             type_, _, id_ = text.partition("/")
-            keys = keys_of(id_)
+            keys = parse_logical_id(id_)
             if keys is not None and keys[0] == self._scope.person_id:
                 wanted[type_, keys[1]] = None
             elif type_ in resources() and id_:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from esante.core.fhir.logical_ids import keys_of
+from esante.core.fhir import parse_logical_id
 from esante.core.fhir.search.indexing.dates import microseconds
 from esante.core.fhir.search.model import Chain, Condition, Has, Match, Missing, Moments, Query, Scope, Sort, Token
 from esante.core.fhir.search.parameters import Key
@@ -150,7 +150,7 @@ class Statement:
         """The keys in logical ids of this person, which begin with the person's own key."""
         found = []
         for value in match.values:
-            if isinstance(value, Token) and not value.system and (keys := keys_of(value.code or "")):
+            if isinstance(value, Token) and not value.system and (keys := parse_logical_id(value.code or "")):
                 found += [keys[1]] if keys[0] == self._scope.person_id else []
         return found
 
