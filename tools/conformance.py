@@ -153,8 +153,8 @@ def describe_profiles() -> str:
             "",
             f"{', '.join(packages)}: {len(headers)} profiles with"
             f" {sum(count_rules(header.url) for header in headers)} rules beyond R4 (types, cardinality, fixed values"
-            " and patterns, required codes that are listed, constraints, slices, references and their targets as far as"
-            f" these are in the same JSON). {len(not_checked)} rules are not checked; every check reports which:",
+            " and patterns, required codes that are listed, constraints, slices, references and their targets as far"
+            f" as these are in the same JSON). {len(not_checked)} rules are not checked; every check reports which:",
             "",
             *not_checked,
             "",
@@ -223,7 +223,8 @@ def describe_search() -> str:
         "Results are compared with those of a naive implementation of the specification over the plain resources "
         "(`tests/core/fhir/search_oracle.py`), for random searches: 250 and 80 with includes in each run "
         "of the tests, 8,000 and 2,000 in `make test-long`, over 994 versions of resources with the official "
-        "examples. There is no difference. The index of all official examples is compared with what FHIRPath finds in them.",
+        "examples. There is no difference. The index of all official examples is compared with what FHIRPath finds "
+        "in them.",
         "",
     ]
     return "\n".join(lines)

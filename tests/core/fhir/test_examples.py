@@ -21,6 +21,6 @@ def test_no_example_is_rejected_but_for_a_fault_of_its_own(account):
 
 @pytest.mark.long
 def test_the_committed_account_of_the_examples_is_that_of_this_code(account):
-    from tools.conformance import DOCUMENT, of_examples
+    from tools.conformance import DOCUMENT, describe_examples
 
-    assert of_examples(account) in DOCUMENT.read_text()
+    assert describe_examples(account) in DOCUMENT.read_text()

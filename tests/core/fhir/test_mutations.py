@@ -31,19 +31,19 @@ def test_single_faults_are_caught_and_told_at_the_right_element(found):
 
 
 def test_the_committed_account_of_faults_is_that_of_this_code(found):
-    from tools.conformance import DOCUMENT, of_faults
+    from tools.conformance import DOCUMENT, describe_faults
 
-    assert of_faults(found) in DOCUMENT.read_text()
+    assert describe_faults(found) in DOCUMENT.read_text()
 
 
 @pytest.mark.long
 def test_single_faults_in_an_example_of_every_type(r4_examples):
-    from tools.conformance import DOCUMENT, of_many_faults
+    from tools.conformance import DOCUMENT, describe_faults_of_all_types
 
     examples = seeds.of_every_type(r4_examples)
     found = survey([*seeds.own(), *examples], per_seed=2)
     assert_nearly_all(found)
-    assert of_many_faults(examples, found) in DOCUMENT.read_text()
+    assert describe_faults_of_all_types(examples, found) in DOCUMENT.read_text()
 
 
 def test_seeds_are_valid(shared_data):

@@ -245,7 +245,7 @@ def test_nothing_nested_too_deeply_passes_at_a_glance():
 def test_types_lead_back_to_themselves_only_where_it_is_counted():
     nesting = Nesting(load_definitions())
     # Would not end if there were another way.
-    assert max(nesting.below(name) for name in load_definitions().types) < 20
+    assert max(nesting.levels_below(name) for name in load_definitions().types) < 20
 
 
 def test_one_faulty_entry_is_explained_and_the_others_are_not(shared_data):

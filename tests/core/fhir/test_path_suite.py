@@ -29,6 +29,6 @@ def test_every_official_test_passes_but_the_known_ones(suite):
 
 
 def test_the_committed_account_is_that_of_this_code(suite):
-    from tools.conformance import DOCUMENT, of_paths
+    from tools.conformance import DOCUMENT, describe_fhirpath
 
-    assert of_paths(suite) in DOCUMENT.read_text()
+    assert describe_fhirpath(suite) in DOCUMENT.read_text()

@@ -7,7 +7,7 @@ from functools import reduce
 
 import pytest
 from tools import build_fhir_definitions as r4
-from tools.build_fhir_profiles import build, packages
+from tools.build_fhir_profiles import build, find_packages
 
 from esante.core.fhir import check, encode
 from esante.core.fhir.profiles import (
@@ -39,9 +39,9 @@ def test_the_examples_of_the_guide_fit_the_profiles_that_they_claim():
 
 @needs_examples
 def test_the_committed_account_of_profiles_is_that_of_this_code():
-    from tools.conformance import DOCUMENT, of_profiles
+    from tools.conformance import DOCUMENT, describe_profiles
 
-    assert of_profiles() in DOCUMENT.read_text()
+    assert describe_profiles() in DOCUMENT.read_text()
 
 
 def removed(*path):
@@ -245,7 +245,7 @@ GUIDE = [
      ("a", ["a"], False, False), ("a", {"a": 1}, False, False), ({"b": 1}, {"a": 1}, False, False)],
 )  # fmt: skip
 def test_values_are_compared_whole_or_as_far_as_a_pattern_goes(value, wanted, whole, expected):
-    assert matches_expected(value, wanted, whole=whole) is expected
+    assert matches_expected(value, wanted, exact=whole) is expected
 
 
 @pytest.fixture(scope="module")
@@ -260,7 +260,7 @@ def guide(tmp_path_factory):
     profile = {"resourceType": "StructureDefinition", "url": f"{OWN}p", "version": "1.0.0", "name": "P", "type": "Patient",
                "kind": "resource", "derivation": "constraint", "snapshot": {"element": GUIDE}}  # fmt: skip
     (folder / "StructureDefinition-p.json").write_text(json.dumps(profile))
-    found = list(packages(root / "package.json", root / "node_modules"))
+    found = list(find_packages(root / "package.json", root / "node_modules"))
     assert found == [folder]
     return definitions.pack_profiles(build(found, r4.Source(r4.DEFAULT_SOURCE)))
 

@@ -50,8 +50,8 @@ class Rule(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """The demands of a profile on one element beyond R4, with those on the elements below it (`children`).
 
     `name` is without `[x]`. `min` is 0 and `max` None where the profile adds nothing; `types` and `targets` (the types
-    that a Reference may point to) are empty then. `profiles` are alternatives by the type of the value, `target_profiles`
-    those by the type of the target of a Reference. `closed`: each value must be in one of the slices.
+    that a Reference may point to) are empty then. `profiles` are alternatives by the type of the value,
+    `target_profiles` those by the type of the target of a Reference. `closed`: each value must be in a slice.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Slice(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ProfileHeader(msgspec.Struct, array_like=True, frozen=True):
-    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes the rules that cannot be checked."""
+    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes the rules that are not checked."""
 
     url: str
     version: str

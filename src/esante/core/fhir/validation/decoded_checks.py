@@ -161,7 +161,7 @@ class _CheckWriter:
         return f"if (v := o.{self._field_name(element.name)}) is not U and not {condition}: return False"
 
     def _all_absent(self) -> str:
-        """Return the condition that all fields are absent; rare ones come last, as it ends at the first present one."""
+        """Return the condition that all fields are absent, rare ones last, as it ends at the first present one."""
         elements = sorted(self._type.elements, key=lambda element: element.name in ("id", "extension"))
         fields = [field for element in elements for field in self._fields(element)]
         names = [
