@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.core.fhir.examples import Account
-    from tests.core.fhir.mutations import Json, Outcome
+    from tests.core.fhir.validation.mutations import Json, Outcome
+    from tests.core.fhir.validation.official_examples import Account
 
     from esante.core.fhir.definitions.errata import Erratum
 
@@ -28,7 +28,7 @@ HOSTILE = """\
 60,000 inputs in `make test-long` (400 in each run of the tests), derived at random from valid resources: bytes cut, \
 copied, swapped and inserted, values moved, repeated and nested. The response to each is an OperationOutcome that is \
 itself valid R4, or status 400, within 2 s of processor time. So is that to the largest bodies (3 MB) of each kind \
-that is expensive for its size (`tests/core/fhir/heavy.py`): constraints that would take more than 0.8 s end with a \
+that is expensive for its size (`tests/core/fhir/validation/expensive_resources.py`): constraints that would take more than 0.8 s end with a \
 warning.
 """
 
@@ -47,9 +47,9 @@ person without access for the clients. The same in a later run of 33,141 request
 
 def build_document(data: Path, examples: Path) -> str:
     """Return the text of the document."""
-    from tests.core.fhir.examples import judge
-    from tests.core.fhir.mutations import survey
-    from tests.core.fhir.seeds import of_every_type, of_others, own
+    from tests.core.fhir.validation.mutations import survey
+    from tests.core.fhir.validation.official_examples import judge
+    from tests.core.fhir.validation.seeds import of_every_type, of_others, own
 
     seeds = of_every_type(examples)
     parts = [
@@ -136,7 +136,7 @@ def describe_examples(found: "Account") -> str:
 
 def describe_profiles() -> str:
     """Return the section on profiles: which are known, what is not checked, and the results of their examples."""
-    from tests.core.fhir.profile_examples import REJECTED, judge
+    from tests.core.fhir.profiles.ips_examples import REJECTED, judge
 
     from esante.core.fhir.profiles import count_rules, profile_headers
 

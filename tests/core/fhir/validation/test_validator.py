@@ -3,10 +3,14 @@
 import pytest
 
 from esante.core.fhir import check
+from esante.core.fhir.validation import validator
 from tests.core.fhir.samples import DELETE, allergy, changed, document, dumped, observation, patient, uuid_url
 
 CODE = {"text": "x"}
+
+
 BIRTH = "Patient.birthDate"
+
 
 FAULTS = [
     ("unknown element", patient(), ("birthDay", "1990-01-01"), "Patient.birthDay", "structure"),
@@ -78,7 +82,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("resource", "change", "expression", "code"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS]
 )
-def test_a_single_fault_is_found_at_its_element(resource, change, expression, code):
+def test_single_fault_is_reported_at_its_element(resource, change, expression, code):
     assert check(dumped(resource)).issues == ()
     result = check(dumped(changed(resource, *change)))
     assert not result.ok
@@ -86,32 +90,32 @@ def test_a_single_fault_is_found_at_its_element(resource, change, expression, co
     assert (expression, code) in named
 
 
-def test_all_faults_are_told_in_one_pass_with_line_and_column():
+def test_all_faults_are_reported_at_once_with_line_and_column():
     text = b'{"resourceType":"Patient",\n  "gender":"zzz",\n  "name":[{"given":[],\n    "famly":"x"}]}'
     found = {(i.expression, i.line, i.column) for i in check(text).issues}
     assert found == {("Patient.gender", 2, 3), ("Patient.name[0].given", 3, 12), ("Patient.name[0].famly", 4, 5)}
 
 
-def test_the_message_says_what_was_found_what_is_allowed_and_what_is_near():
+def test_message_has_found_value_allowed_values_and_suggestion():
     gender, unknown = check(dumped(patient() | {"gender": "woman", "birthDay": "1990"})).issues
     assert '"woman"' in gender.diagnostics
     assert "male, female, other, unknown" in gender.diagnostics
     assert "birthDate" in unknown.diagnostics
 
 
-def test_a_missing_element_is_placed_where_its_parent_begins():
+def test_missing_element_has_the_position_of_its_parent():
     text = b'{"resourceType":"Bundle","type":"collection",\n "entry":[\n  {"fullUrl":"urn:uuid:1","resource":\n   {"resourceType":"Basic"}}]}'
     (issue,) = check(text).issues
     assert (issue.expression, issue.line, issue.column) == ("Bundle.entry[0].resource.code", 3, 27)
 
 
-def test_another_type_than_the_expected_one_is_refused():
+def test_unexpected_type_is_rejected():
     result = check(dumped(patient()), expect="Bundle")
     assert [(i.severity, i.expression) for i in result.issues] == [("error", "Patient.resourceType")]
     assert check(dumped(patient()), expect="Patient").ok
 
 
-def test_a_code_of_fhir_r5_that_european_documents_use_is_a_warning():
+def test_tolerated_code_of_r5_is_a_warning():
     encounter = {"resourceType": "Encounter", "status": "completed", "class": {"code": "IMP"}}
     result = check(dumped(encounter))
     assert result.ok
@@ -120,7 +124,7 @@ def test_a_code_of_fhir_r5_that_european_documents_use_is_a_warning():
     assert not check(dumped(observation() | {"status": "completed"})).ok
 
 
-def test_the_warning_comes_beside_errors_too_and_names_the_entry():
+def test_tolerated_code_is_reported_beside_errors_at_its_entry():
     encounter = {"resourceType": "Encounter", "status": "completed", "class": {"code": "IMP"}}
     bundle = changed(document(encounter), "entry", 1, "resource", "birthDate", "x")
     found = [(i.severity, i.expression) for i in check(dumped(bundle)).issues]
@@ -130,7 +134,16 @@ def test_the_warning_comes_beside_errors_too_and_names_the_entry():
     ]
 
 
-def test_a_thousand_faults_are_cut_to_a_readable_number():
+def test_number_of_issues_is_limited():
     result = check(dumped(patient() | {"name": [{"use": "x"}] * 1000}))
     assert len(result.issues) == 201
     assert result.issues[-1].severity == "information"
+
+
+def test_large_text_has_issues_without_lines_and_says_so(monkeypatch):
+    monkeypatch.setattr(validator, "MAX_LOCATED", 100)
+    result = check(dumped(patient() | {"gender": "x"}))
+    assert [(issue.severity, issue.code, issue.line) for issue in result.issues] == [
+        ("error", "code-invalid", None),
+        ("information", "incomplete", None),
+    ]

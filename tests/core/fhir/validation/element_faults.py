@@ -8,8 +8,20 @@ from typing import Any
 from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.primitives import PRIMITIVES
 from esante.core.fhir.validation.structure_validator import json_properties
-from tests.core.fhir.mutations import Json, Kind, Make, Mutant, Path, Site, each_site, kind, mutant, objects, sites
 from tests.core.fhir.samples import DELETE, changed, dumped
+from tests.core.fhir.validation.mutations import (
+    Json,
+    Kind,
+    Make,
+    Mutant,
+    Path,
+    Site,
+    each_site,
+    kind,
+    mutant,
+    objects,
+    sites,
+)
 
 TEXTS = frozenset(code for code, primitive in PRIMITIVES.items() if primitive.json == "string")
 WHOLE = frozenset(code for code, primitive in PRIMITIVES.items() if primitive.json == "integer")

@@ -54,11 +54,11 @@ def parameters(resource, **texts):
 
 
 @pytest.mark.parametrize("path", ["/fhir/$validate", "/fhir/Patient/$validate"])
-async def test_a_valid_resource_is_told_to_be_so(client, path):
+async def test_valid_resource_gets_an_informational_outcome(client, path):
     assert brief(await validated(client, dumped(with_text(patient())), path)) == ALL_WELL
 
 
-async def test_every_problem_is_told_with_its_place(client):
+async def test_every_problem_is_reported_with_its_position(client):
     text = b'{"resourceType":"Patient",\n "gender":"zzz",\n "contact":[\n  {"gender":"male"}]}'
     issues = await validated(client, text)
     assert brief(issues) == [
@@ -76,12 +76,12 @@ async def test_every_problem_is_told_with_its_place(client):
      (b'{"id":"\\u0000\\u0001"}', "structure"), (b'{"resourceType":"Patient","\\u0000":1}', "structure"), (b"\xff", "structure"),
      (b"[" * 100_000, "structure"), (b'{"resourceType":"Patient","id":"' + b"x" * 1000 + b'"}', "value")],
 )  # fmt: skip
-async def test_what_is_no_resource_is_told_in_an_outcome(client, body, code):
+async def test_body_that_is_no_resource_gets_an_outcome(client, body, code):
     issues = await validated(client, body)
     assert code in {issue["code"] for issue in issues if issue["severity"] in ("fatal", "error")}
 
 
-async def test_another_type_than_that_of_the_address_is_an_error(client):
+async def test_type_other_than_in_the_path_is_an_error(client):
     issues = await validated(client, dumped(with_text(patient())), "/fhir/Observation/$validate")
     assert brief(issues) == [("error", "invalid", "Patient.resourceType")]
     assert brief(await validated(client, dumped(patient()), "/fhir/Person2/$validate", 404)) == [
@@ -89,7 +89,7 @@ async def test_another_type_than_that_of_the_address_is_an_error(client):
     ]
 
 
-async def test_parameters_carry_the_resource_and_places_are_those_of_the_request(client):
+async def test_resource_in_parameters_is_reported_with_positions_in_the_body(client):
     given = parameters(with_text(patient() | {"gender": "zzz"}), mode="create")
     for indent in (None, 2):
         body = json.dumps(given, indent=indent).encode()
@@ -99,7 +99,7 @@ async def test_parameters_carry_the_resource_and_places_are_those_of_the_request
         assert issue["expression"] == ["Patient.gender"]
 
 
-async def test_parameters_without_a_resource_are_themselves_looked_at(client):
+async def test_parameters_without_a_resource_are_checked_themselves(client):
     own = {"resourceType": "Parameters", "parameter": [{"name": "a", "valueString": "x"}]}
     assert brief(await validated(client, dumped(own))) == ALL_WELL
     assert brief(await validated(client, dumped(own), "/fhir/Patient/$validate")) == [
@@ -115,14 +115,14 @@ PATIENT = "http://hl7.org/fhir/StructureDefinition/Patient"
 
 
 @pytest.mark.parametrize("profile", [PATIENT, f"{PATIENT}|4.0.1"])
-async def test_the_profiles_of_r4_itself_are_known(client, profile):
+async def test_profiles_of_r4_itself_are_known(client, profile):
     fine, other = dumped(with_text(patient())), dumped(with_text(observation()))
     assert brief(await validated(client, fine, profile=profile, mode="profile")) == ALL_WELL
     assert brief(await validated(client, dumped(parameters(with_text(patient()), profile=profile)))) == ALL_WELL
     assert brief(await validated(client, other, profile=profile)) == [("error", "invalid", "Observation.resourceType")]
 
 
-async def test_profiles_of_guides_are_checked_when_they_are_asked_for(client):
+async def test_profile_of_a_guide_is_checked_on_request(client):
     [profile] = supported_profiles("Patient")
     born = with_text(patient() | {"name": [{"family": "Muller"}], "birthDate": "1980-01-01"})
     unborn = {name: value for name, value in born.items() if name != "birthDate"}
@@ -141,14 +141,14 @@ async def test_profiles_of_guides_are_checked_when_they_are_asked_for(client):
      ({"profile": PATIENT.replace("Patient", "Observation")}, "profile"), ({"profile": ""}, "profile"),
      ({"mode": "delete"}, "mode"), ({"mode": "x"}, "mode"), ({"mode": ""}, "mode")],
 )  # fmt: skip
-async def test_what_is_not_known_is_refused_and_not_passed_over(client, asked, place):
+async def test_unknown_profile_or_mode_is_rejected(client, asked, place):
     path = "/fhir/Patient/$validate"
     assert brief(await validated(client, dumped(patient()), path, 400, **asked)) == [("error", "not-supported", place)]
     body = dumped(parameters(patient(), **asked))
     assert brief(await validated(client, body, path, 400)) == [("error", "not-supported", place)]
 
 
-async def test_nobody_and_too_much_and_other_forms_are_refused(client, monkeypatch):
+async def test_unauthenticated_large_and_non_json_requests_are_rejected(client, monkeypatch):
     del client.headers["authorization"]
     await validated(client, dumped(patient()), status=401)
     client.headers["authorization"] = "Bearer x"
@@ -159,14 +159,14 @@ async def test_nobody_and_too_much_and_other_forms_are_refused(client, monkeypat
     await validated(client, b" " * 1_001, status=413)
 
 
-async def test_a_document_is_checked_with_all_that_is_in_it(client):
+async def test_entries_of_a_document_are_checked(client):
     issues = await validated(
         client, dumped(changed(document(), "entry", 1, "resource", "contact", [{"gender": "male"}]))
     )
     assert ("error", "invariant", "Bundle.entry[1].resource.contact[0]") in brief(issues)
 
 
-def test_the_capability_names_the_operation():
+def test_capability_of_the_operation_is_valid():
     statement = {"resourceType": "CapabilityStatement", "status": "active", "date": "2026", "kind": "instance",
                  "fhirVersion": "4.0.1", "format": ["json"], "software": {"name": "x"}, "implementation": {"description": "x"},
                  "rest": [{"mode": "server", "operation": [validate_capability()]}]}  # fmt: skip

@@ -6,9 +6,9 @@ from typing import Any
 
 from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.validation.structure_validator import json_properties
-from tests.core.fhir.faults import PART
-from tests.core.fhir.mutations import Json, Kind, Make, Mutant, Path, each_site, kind, mutant
 from tests.core.fhir.samples import DELETE, dumped, patient, uuid_url
+from tests.core.fhir.validation.element_faults import PART
+from tests.core.fhir.validation.mutations import Json, Kind, Make, Mutant, Path, each_site, kind, mutant
 
 CONSTRAINTS = "constraints"
 #: By the type of datatype: a value that breaks the constraint, and where below it.

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_report_names_file_severity_place_and_what_is_allowed(folder):
+def test_report_has_file_severity_location_and_allowed_values(folder):
     status, out, _ = validate("fine.json", "broken.json", folder=folder)
     assert status == 1
     assert out.splitlines() == [
@@ -44,13 +44,13 @@ def test_a_report_names_file_severity_place_and_what_is_allowed(folder):
     ]
 
 
-def test_files_without_errors_end_well(folder):
+def test_valid_files_exit_with_status_0(folder):
     assert validate("fine.json", folder=folder) == (0, "fine.json: valid\n", "")
     status, out, _ = validate("-", given=dumped(patient()))
     assert (status, out.splitlines()[0]) == (0, "-: valid, 1 warning")
 
 
-def test_json_is_an_array_with_every_file(folder):
+def test_json_output_is_an_array_of_all_files(folder):
     status, out, _ = validate("--json", "fine.json", "broken.json", "absent.json", folder=folder)
     assert status == 2
     fine, broken, absent = json.loads(out)
@@ -67,7 +67,7 @@ def test_json_is_an_array_with_every_file(folder):
     assert (absent["file"], absent["valid"], absent["issues"][0]["severity"]) == ("absent.json", False, "fatal")
 
 
-def test_what_cannot_be_used_is_told_and_does_not_stop_the_rest(folder):
+def test_unreadable_files_are_reported_and_the_others_checked(folder):
     status, out, _ = validate(".", "absent.json", "no\x1b[31m.json", "fine.json", folder=folder)
     assert status == 2
     assert "\x1b" not in out
@@ -81,7 +81,7 @@ def test_what_cannot_be_used_is_told_and_does_not_stop_the_rest(folder):
     ]
 
 
-def test_what_is_wrong_at_many_places_is_said_once():
+def test_problem_at_many_locations_is_listed_once():
     names = [{"familly": "x"}] * 250
     out = validate("-", given=json.dumps({"resourceType": "Patient", "name": names}).encode())[1].splitlines()
     assert out[0] == "-: 200 errors, and more"
@@ -90,11 +90,11 @@ def test_what_is_wrong_at_many_places_is_said_once():
     assert len(out) == 8
 
 
-def test_no_file_is_a_mistake_of_use():
+def test_missing_file_argument_is_a_usage_error():
     assert validate()[0] == 2
 
 
-def test_profiles_are_checked_when_they_are_asked_for(folder):
+def test_option_profile_checks_against_the_profile(folder):
     profile = "http://hl7.org/fhir/uv/ips/StructureDefinition/Patient-uv-ips"
     nobody = json.dumps({"resourceType": "Patient"}).encode()
     status, out, _ = validate("--profile", profile, "-", given=nobody)

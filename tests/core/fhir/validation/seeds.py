@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from esante.core.fhir import check
-from tests.core.fhir.examples import examples_in
 from tests.core.fhir.samples import allergy, document, narrative, observation, patient, uuid_url
+from tests.core.fhir.validation.official_examples import examples_in
 
 Json = dict[str, Any]
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from esante.core.fhir import check
-from tests.core.fhir import seeds
-from tests.core.fhir.mutations import survey
+from tests.core.fhir.validation import seeds
+from tests.core.fhir.validation.mutations import survey
 
 
 def assert_nearly_all(found):
@@ -25,19 +25,19 @@ def found(shared_data):
     return survey([*seeds.own(), *seeds.of_others(shared_data)])
 
 
-def test_single_faults_are_caught_and_told_at_the_right_element(found):
+def test_single_faults_are_reported_at_the_right_element(found):
     assert sum(group.kinds for group in found.values()) >= 40
     assert_nearly_all(found)
 
 
-def test_the_committed_account_of_faults_is_that_of_this_code(found):
+def test_conformance_document_has_the_results_of_single_faults(found):
     from tools.conformance import DOCUMENT, describe_faults
 
     assert describe_faults(found) in DOCUMENT.read_text()
 
 
 @pytest.mark.long
-def test_single_faults_in_an_example_of_every_type(r4_examples):
+def test_single_faults_in_examples_of_every_type_are_reported(r4_examples):
     from tools.conformance import DOCUMENT, describe_faults_of_all_types
 
     examples = seeds.of_every_type(r4_examples)

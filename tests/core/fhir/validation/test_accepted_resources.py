@@ -1,17 +1,17 @@
-"""What R4 allows is accepted: real documents, and the corners that a strict type would refuse."""
+"""Valid R4 is accepted: published documents, and rare cases that strict types would reject."""
 
 import gzip
 
 import pytest
 
-from esante.core.fhir import check, decode, encode, passes_fast_check
+from esante.core.fhir import check, passes_fast_check
 from tests.core.fhir.samples import allergy, changed, document, dumped, observation, patient
 
 ABSENT = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 
 @pytest.mark.parametrize("folder", ["eps", "lab", "hdr"])
-def test_every_european_document_is_accepted(shared_data, folder):
+def test_european_documents_are_accepted(shared_data, folder):
     files = sorted((shared_data / "eu-documents" / folder).glob("*.json"))
     assert files
     for file in files:
@@ -20,7 +20,7 @@ def test_every_european_document_is_accepted(shared_data, folder):
         assert result.resource["type"] == "document"
 
 
-def test_every_synthea_bundle_is_accepted_without_a_remark(shared_data):
+def test_synthea_bundles_are_accepted_without_issues(shared_data):
     files = sorted((shared_data / "synthea").glob("*.json.gz"))
     assert files
     for file in files:
@@ -32,7 +32,7 @@ def test_every_synthea_bundle_is_accepted_without_a_remark(shared_data):
 @pytest.mark.parametrize(
     "resource", [patient(), observation(), allergy(), document()], ids=lambda r: r["resourceType"]
 )
-def test_samples_pass_the_fast_pass(resource):
+def test_samples_pass_the_fast_check(resource):
     assert passes_fast_check(dumped(resource))
     assert check(dumped(resource)).issues == ()
 
@@ -58,26 +58,18 @@ CORNERS = {
 
 
 @pytest.mark.parametrize("resource", CORNERS.values(), ids=CORNERS.keys())
-def test_a_corner_of_r4_is_accepted(resource):
+def test_rare_but_valid_resource_is_accepted(resource):
     assert check(dumped(resource)).issues == ()
 
 
-def test_a_required_primitive_may_be_absent_with_a_reason():
+def test_required_primitive_with_absent_reason_is_accepted():
     resource = observation() | {"_status": ABSENT}
     del resource["status"]
     assert not passes_fast_check(dumped(resource))
     assert check(dumped(resource)).issues == ()
 
 
-def test_decimals_keep_their_digits():
-    text = dumped(observation()).replace(b'"value": 4.1,', b'"value": 4.100,')
-    resource = check(text).resource
-    assert str(resource["valueQuantity"]["value"]) == "4.100"
-    assert b'"value":4.100,' in encode(resource)
-    assert decode(encode(resource)) == resource
-
-
-def test_a_document_about_nobody_is_accepted_with_a_warning():
+def test_document_without_subject_gets_a_warning():
     bundle = document()
     del bundle["entry"][0]["resource"]["subject"]
     result = check(dumped(bundle))
@@ -85,7 +77,7 @@ def test_a_document_about_nobody_is_accepted_with_a_warning():
     assert [(i.severity, i.expression) for i in result.issues] == [("warning", "Bundle.entry[0].resource.subject")]
 
 
-def test_a_reference_that_leads_nowhere_outside_the_composition_is_a_warning():
+def test_unresolved_reference_outside_the_composition_is_a_warning():
     lost = changed(observation(), "subject", "reference", "urn:uuid:00000000-0000-4000-8000-000000000099")
     result = check(dumped(document(lost)))
     assert result.ok
@@ -94,21 +86,21 @@ def test_a_reference_that_leads_nowhere_outside_the_composition_is_a_warning():
     ]
 
 
-def test_references_inside_a_document_may_be_relative_or_absolute():
+def test_relative_and_absolute_references_in_a_document_resolve():
     bundle = document(observation())
     bundle["entry"][1]["fullUrl"] = "http://x.test/fhir/Patient/p1"
     bundle["entry"][0]["resource"]["subject"]["reference"] = "http://x.test/fhir/Patient/p1"
     assert check(dumped(bundle)).issues == ()
 
 
-def test_a_choice_that_is_absent_with_a_reason_passes_the_fast_pass():
+def test_choice_with_absent_reason_passes_the_fast_check():
     unknown = dumped(allergy() | {"_onsetDateTime": ABSENT})
     assert passes_fast_check(unknown)
     assert check(unknown).issues == ()
     assert not passes_fast_check(dumped(allergy() | {"_onsetDateTime": ABSENT, "onsetString": "long ago"}))
 
 
-def test_a_history_tells_twice_that_a_resource_was_deleted():
+def test_history_with_two_deletions_of_one_resource_is_accepted():
     gone = {
         "fullUrl": "http://x.test/Patient/p1",
         "request": {"method": "DELETE", "url": "Patient/p1"},

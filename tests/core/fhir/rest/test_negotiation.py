@@ -67,7 +67,7 @@ FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
         ("application/fhir+xml;q=0.9, */*;q=0.1", FHIR_JSON),
     ],
 )
-async def test_who_takes_json_gets_it_by_the_name_he_gave(http, accept, media_type):
+async def test_accepted_json_has_the_requested_media_type(http, accept, media_type):
     answer = await http.get("/fhir/Basic", headers={"Accept": accept})
     assert (answer.status_code, answer.content) == (200, BODY)
     assert answer.headers["content-type"].partition(";")[0] == media_type
@@ -89,7 +89,7 @@ async def test_who_takes_json_gets_it_by_the_name_he_gave(http, accept, media_ty
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_who_takes_no_json_is_refused_before_anything_is_done(http, accept, method):
+async def test_unsupported_accept_gets_406_before_the_endpoint_runs(http, accept, method):
     answer = await http.request(method, "/fhir/Basic", headers={"Accept": accept})
     assert_refused(answer, "Accept")
 
@@ -104,30 +104,30 @@ def assert_refused(answer: httpx.Response, place: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "application/fhir json", "JSON", "application/fhir+json;charset=utf-8"])
-async def test_the_format_in_the_address_counts_more_than_the_header(http, name):
+async def test_format_parameter_overrides_accept(http, name):
     answer = await http.get("/fhir/Basic", params={"_format": name}, headers={"Accept": "application/fhir+xml"})
     assert answer.status_code == 200
     assert answer.headers["content-type"].partition(";")[0] in FORMATS.values()
 
 
 @pytest.mark.parametrize("name", ["xml", "application/fhir+xml", "ttl", "text/html", "html", "x", "\n", "é"])
-async def test_another_format_in_the_address_is_refused(http, name):
+async def test_unsupported_format_parameter_gets_406(http, name):
     assert_refused(await http.get("/fhir/Basic", params={"_format": name}), "_format")
 
 
-async def test_a_posted_search_may_name_its_format_in_the_form(http):
+async def test_posted_search_may_have_its_format_in_the_form(http):
     assert (await http.post("/fhir/Basic/_search", data={"_format": "json"})).status_code == 200
     answer = await http.post("/fhir/Basic/_search", data={"_format": "xml"})
     assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (406, ["_format"])
 
 
-async def test_what_has_formats_of_its_own_and_what_is_not_fhir_is_left_alone(http):
+async def test_paths_with_other_formats_are_not_negotiated(http):
     for address in ("/fhir/Binary/1?_format=application/pdf", "/fhir/.well-known/smart-configuration", "/page"):
         assert (await http.get(address, headers={"Accept": "text/html"})).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["Basic", "stream"])
-async def test_an_answer_is_laid_out_for_people(http, name):
+async def test_pretty_response_is_indented(http, name):
     answer = await http.get(f"/fhir/{name}?_pretty=true")
     assert b'\n  "code": {\n' in answer.content
     assert b"1.500" in answer.content
@@ -136,14 +136,14 @@ async def test_an_answer_is_laid_out_for_people(http, name):
     assert (await http.get(f"/fhir/{name}?_pretty=false")).content == BODY
 
 
-async def test_nothing_and_the_bytes_of_a_document_are_not_laid_out(http):
+async def test_empty_response_and_document_are_not_indented(http):
     assert (await http.get("/fhir/nothing?_pretty=true")).content == b""
     document = await http.get("/fhir/document?_pretty=true&_format=application/json")
     assert (document.content, document.headers["content-type"]) == (BODY, FHIR_JSON)
 
 
 @given(st.text(st.characters(codec="latin-1", exclude_characters="\0\r\n"), max_size=60))
-def test_any_header_has_an_answer(accept):
+def test_any_accept_header_is_supported_or_gets_406(accept):
     from esante.core.fhir.rest.negotiation import _of_header
     from esante.core.web import Problem
 

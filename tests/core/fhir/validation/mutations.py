@@ -142,7 +142,7 @@ def judged(one: Mutant) -> tuple[bool, bool]:
 
 def survey(seeds: Iterable[Json], per_seed: int = 1) -> dict[str, Outcome]:
     """Up to `per_seed` mutants of every kind from every seed, drawn by a lot that is always the same."""
-    importlib.import_module("tests.core.fhir.faults_of_rules")  # which knows all kinds
+    importlib.import_module("tests.core.fhir.validation.rule_faults")  # which knows all kinds
     lot = random.Random(1)
     seeds = list(seeds)
     found: dict[str, Outcome] = {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.core.fhir.examples import FAULTS, judge
+from tests.core.fhir.validation.official_examples import FAULTS, judge
 
 
 @pytest.fixture(scope="module")
@@ -11,7 +11,7 @@ def account(r4_examples):
 
 
 @pytest.mark.long
-def test_no_example_is_rejected_but_for_a_fault_of_its_own(account):
+def test_only_examples_with_known_faults_are_rejected(account):
     print(f"{account.files} examples, {len(account.faulty)} with faults, falsely rejected: {account.falsely}")
     assert account.files == 5306
     assert account.doubtful == []
@@ -20,7 +20,7 @@ def test_no_example_is_rejected_but_for_a_fault_of_its_own(account):
 
 
 @pytest.mark.long
-def test_the_committed_account_of_the_examples_is_that_of_this_code(account):
+def test_conformance_document_has_the_results_of_the_examples(account):
     from tools.conformance import DOCUMENT, describe_examples
 
     assert describe_examples(account) in DOCUMENT.read_text()
