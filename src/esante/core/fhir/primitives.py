@@ -1,9 +1,9 @@
 """The primitive datatypes of FHIR R4 (specification, section Datatypes) and what JSON may hold for each.
 
 The patterns serve both passes over a resource: msgspec applies them while it decodes, `check_structure` to find
-errors. They differ from the specification's own expressions in being anchored, in rejecting days that the calendar does
-not have, and in allowing any character in `string` but U+0000 (R4's own expression excludes the no-break space of
-French typography).
+errors. They differ from the specification's own expressions in being anchored, in rejecting days that the calendar
+does not have, and in allowing any character in `string` but U+0000 (R4's own expression excludes the no-break space
+of French typography).
 """
 
 import re

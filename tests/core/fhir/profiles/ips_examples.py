@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from esante.core.fhir import check, decode, encode
 from esante.core.fhir.profiles import profile_headers
 
-EXAMPLES = Path(__file__).parents[3] / "node_modules" / "hl7.fhir.uv.ips" / "example"
+EXAMPLES = Path(__file__).parents[4] / "node_modules" / "hl7.fhir.uv.ips" / "example"
 
 #: Examples that break what they claim, with the rule.
 REJECTED: dict[str, str] = {}
 
 
-class Account(NamedTuple):
-    """How many examples there are, how many claims they make, and the errors of those that do not fit."""
+class ProfileResults(NamedTuple):
+    """The number of examples, the number of profiles that they claim, and the errors of those that do not fit."""
 
     files: int
     claims: int
@@ -23,14 +23,14 @@ class Account(NamedTuple):
 
 @functools.cache
 def examples() -> dict[str, Any]:
-    """The examples by file name."""
+    """Return the examples by file name."""
     return {file.stem: decode(file.read_bytes()) for file in sorted(EXAMPLES.glob("*.json"))}
 
 
 @functools.cache
-def judge() -> Account:
-    """Check each against what it claims, and what is in its entries against what that claims."""
-    known = {head.url for head in profile_headers()}
+def check_examples() -> ProfileResults:
+    """Check each example, and each resource in its entries, against the profiles that it claims."""
+    known = {header.url for header in profile_headers()}
     claims, rejected = 0, {}
     for name, resource in examples().items():
         inner = [entry["resource"] for entry in resource.get("entry", ()) if "resource" in entry]
@@ -41,4 +41,4 @@ def judge() -> Account:
                 if issue.severity == "error":
                     where = f"{name} entry {number - 1}" if number else name
                     rejected[where] = f"{issue.expression}: {issue.diagnostics}"
-    return Account(len(examples()), claims, rejected)
+    return ProfileResults(len(examples()), claims, rejected)

@@ -13,7 +13,7 @@ from esante.core.fhir.profiles import (
     describe_unchecked_rules,
     profile_validator,
 )
-from tests.core.fhir.profiles.ips_examples import EXAMPLES, REJECTED, examples, judge
+from tests.core.fhir.profiles.ips_examples import EXAMPLES, REJECTED, check_examples, examples
 from tests.core.fhir.profiles.profile_errors import profile_errors
 from tests.core.fhir.samples import dumped, observation, patient
 
@@ -25,8 +25,8 @@ needs_examples = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the package o
 
 @needs_examples
 def test_examples_of_the_guide_fit_their_profiles():
-    account = judge()
-    assert account.claims > 40 and account.rejected.keys() == REJECTED.keys()
+    results = check_examples()
+    assert results.claims > 40 and results.rejected.keys() == REJECTED.keys()
 
 
 @needs_examples
@@ -151,7 +151,7 @@ def test_profile_of_another_type_is_an_error():
 
 
 def test_validation_out_of_time_ends_with_a_warning(monkeypatch):
-    monkeypatch.setattr(profile_validator, "_OFTEN", 1)
+    monkeypatch.setattr(profile_validator, "_CLOCK_INTERVAL", 1)
     [found] = profile_validator.check_profile(patient(), f"{IPS}Patient-uv-ips", seconds=0)
     assert (found.severity, found.code) == ("warning", "too-costly")
 

@@ -1,4 +1,4 @@
-"""The format of answers: JSON for who takes it, 406 for who does not."""
+"""Negotiation of the response format: JSON for clients that accept it, 406 for others."""
 
 import httpx
 import pytest
@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from esante.core.fhir import check, decode
 from esante.core.fhir.rest import FORMATS, ContentNegotiation, convert_posted_search
-from esante.core.web import FHIR_JSON, HANDLERS
+from esante.core.fhir.rest.negotiation import parse_accept
+from esante.core.web import FHIR_JSON, HANDLERS, Problem
 
 BODY = b'{"resourceType":"Basic","code":{"text":"a"},"extension":[{"url":"urn:x","valueDecimal":1.500}]}'
 ACTS: list[str] = []
@@ -144,10 +145,7 @@ async def test_empty_response_and_document_are_not_indented(http):
 
 @given(st.text(st.characters(codec="latin-1", exclude_characters="\0\r\n"), max_size=60))
 def test_any_accept_header_is_supported_or_gets_406(accept):
-    from esante.core.fhir.rest.negotiation import _of_header
-    from esante.core.web import Problem
-
     try:
-        assert _of_header(accept) in FORMATS.values()
+        assert parse_accept(accept) in FORMATS.values()
     except Problem as problem:
         assert problem.status == 406

@@ -1,4 +1,4 @@
-"""`$validate` over HTTP: always an OperationOutcome that is itself valid, with places in what was sent."""
+"""`$validate` over HTTP: every response is a valid OperationOutcome with positions in the request body."""
 
 import json
 

@@ -8,9 +8,9 @@ from typing import Any
 from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.primitives import PRIMITIVES
 from esante.core.fhir.validation.structure_validator import json_properties
+from esante.core.types import Json
 from tests.core.fhir.samples import DELETE, changed, dumped
 from tests.core.fhir.validation.mutations import (
-    Json,
     Kind,
     Make,
     Mutant,
@@ -171,10 +171,10 @@ def _two_by_extension(resource: Json) -> Iterator[Make]:
 
 
 def _marked(resource: Json, path: Path, name: str, value: Any) -> Mutant:
-    """With extensions where the value would be; told as if it were there."""
+    """With extensions in place of the value; reported as if it were present."""
     marked = {"extension": [{"url": "http://x.test", "valueBoolean": True}]}
-    told = location_expression(changed(resource, *path, name, value), (*path, name))
-    return Mutant(dumped(changed(resource, *path, f"_{name}", marked)), frozenset({told}))
+    reported = location_expression(changed(resource, *path, name, value), (*path, name))
+    return Mutant(dumped(changed(resource, *path, f"_{name}", marked)), frozenset({reported}))
 
 
 @kind(NAMES, "type that the choice does not have")

@@ -1,13 +1,13 @@
-"""Resources that are as much work as their size allows: many of all for which a check might look at all pairs, walk
-everything for each, or try patterns at each place."""
+"""Resources that are as expensive to check as their size allows: many elements for which a check might compare all pairs,
+walk everything for each, or try patterns at each position."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
+from esante.core.types import Json
 from tests.core.fhir.samples import composition, document, narrative, observation, uuid_url
 
-Json = dict[str, Any]
 Many = Callable[[Callable[[int], Json]], list[Json]]
 
 PATIENT: Json = {"resourceType": "Patient", "id": "p"}
@@ -75,8 +75,8 @@ CASES: dict[str, Callable[[Many, int], Json]] = {
 }  # fmt: skip
 
 
-def made(name: str, size: int) -> bytes:
-    """A case of about the size in bytes, not above it."""
+def build_case(name: str, size: int) -> bytes:
+    """Return a case of about `size` bytes, at most that."""
     data = b"x" * (size + 1)
     aim = size
     while len(data) > size:

@@ -1,5 +1,5 @@
-"""Single faults put into valid resources: many kinds, each at places drawn by lot, each with the element that a report
-has to name. The kinds are in `faults` and `faults_of_rules`."""
+"""Single faults inserted into valid resources: many kinds, each at random elements, each with the element that the check
+has to report. The kinds are in `element_faults` and `rule_faults`."""
 
 import importlib
 import random
@@ -12,14 +12,14 @@ from esante.core.fhir.definitions import Element
 from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.primitives import PRIMITIVES
 from esante.core.fhir.validation.structure_validator import json_properties
+from esante.core.types import Json
 from tests.core.fhir.samples import DELETE, changed, dumped
 
-Json = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
 class Mutant(NamedTuple):
-    """A resource with one fault; `named` are the expressions of which one has to be told; none where the text is no
+    """A resource with one fault; `named` are the expressions of which one has to be reported; none where the text is no
     JSON."""
 
     data: bytes
@@ -27,7 +27,7 @@ class Mutant(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A value in a resource: where, what, and as which type of which element of which type it stands there."""
+    """A value in a resource, with its path, the type that it belongs to, its element, and its own type (`code`)."""
 
     path: Path
     value: Any
@@ -42,7 +42,7 @@ class Site(NamedTuple):
 
     @property
     def is_one(self) -> bool:
-        """A value by itself: the only one, or one of a list."""
+        """Whether this is a single value: the only one, or one of a list."""
         return not self.is_list
 
     @property
@@ -51,57 +51,58 @@ class Site(NamedTuple):
 
 
 def sites(resource: Json) -> Iterator[Site]:
-    """Every value of a valid resource but those in extensions of primitives."""
+    """Every value of a valid resource, without those in extensions of primitives."""
     yield from _below(resource, resource["resourceType"], ())
 
 
-def _below(holder: Json, type_: str, path: Path) -> Iterator[Site]:
-    for name, value in holder.items():
-        slot = json_properties(type_).get(name)
-        if slot is None or slot.extension:
+def _below(container: Json, type_: str, path: Path) -> Iterator[Site]:
+    for name, value in container.items():
+        json_property = json_properties(type_).get(name)
+        if json_property is None or json_property.extension:
             continue
-        site = Site((*path, name), value, type_, slot.element, slot.code, False)
+        site = Site((*path, name), value, type_, json_property.element, json_property.code, False)
         yield site
         inner = [site]
-        if slot.element.many:
+        if json_property.element.many:
             inner = [site._replace(path=(*site.path, n), value=each, inside_list=True) for n, each in enumerate(value)]
             yield from inner
         for each in inner:
             if isinstance(each.value, dict):
-                yield from _below(each.value, each.value.get("resourceType", slot.code), each.path)
+                yield from _below(each.value, each.value.get("resourceType", json_property.code), each.path)
 
 
 def objects(resource: Json) -> Iterator[tuple[Path, Json, str]]:
-    """Every object with its type, the resource itself among them."""
+    """Every object with its type, including the resource itself."""
     yield (), resource, resource["resourceType"]
     for site in sites(resource):
         if site.is_object:
             yield site.path, site.value, site.value.get("resourceType", site.code)
 
 
-#: The places of a resource that a kind of fault fits, each as what makes the mutant; few of them are drawn.
+#: A kind of fault yields functions that make mutants, one for each element that it fits; few of them are called.
 Make = Callable[[], Mutant]
 Kind = Callable[[Json], Iterator[Make]]
 KINDS: dict[str, dict[str, Kind]] = {}
 
 
 def kind(group: str, name: str) -> Callable[[Kind], Kind]:
-    def register(made: Kind) -> Kind:
+    def register(kind_function: Kind) -> Kind:
         assert name not in KINDS.setdefault(group, {})
-        KINDS[group][name] = made
-        return made
+        KINDS[group][name] = kind_function
+        return kind_function
 
     return register
 
 
 def mutant(resource: Json, *change: Any, named: Path | None = None, without: Path = ()) -> Make:
-    """The resource with `changed(resource, *change)`, and `without` a place; the element that is named is the changed
-    one if no other is."""
+    """The resource with `changed(resource, *change)`, and `without` an element; `named` is by default the changed
+    element."""
 
     def make() -> Mutant:
-        made = changed(changed(resource, *without, DELETE) if without else resource, *change)
+        kind_function = changed(changed(resource, *without, DELETE) if without else resource, *change)
         return Mutant(
-            dumped(made), frozenset({location_expression(made, named if named is not None else change[:-1])})
+            dumped(kind_function),
+            frozenset({location_expression(kind_function, named if named is not None else change[:-1])}),
         )
 
     return make
@@ -110,19 +111,19 @@ def mutant(resource: Json, *change: Any, named: Path | None = None, without: Pat
 def each_site(
     group: str, name: str, fits: Callable[[Site], bool], value: Callable[[Site], Any], below: Path = ()
 ) -> None:
-    """A kind of fault: another value at one site that fits; a place `below` it may be the one that is named."""
+    """Register a kind of fault: another value at one site that fits; an element `below` it may be the named one."""
 
-    def made(resource: Json) -> Iterator[Make]:
+    def kind_function(resource: Json) -> Iterator[Make]:
         for site in sites(resource):
             if fits(site):
                 yield mutant(resource, *site.path, value(site), named=(*site.path, *below))
 
-    kind(group, name)(made)
+    kind(group, name)(kind_function)
 
 
-class Outcome(NamedTuple):
-    """What became of the mutants of one group; `missed` tells of those not caught or told elsewhere, `unused` are the
-    kinds that no seed has a place for."""
+class GroupResult(NamedTuple):
+    """The results of the mutants of one group; `missed` describes those not caught or reported elsewhere, `unused` are the
+    kinds that fit no seed."""
 
     kinds: int
     mutants: int
@@ -132,36 +133,36 @@ class Outcome(NamedTuple):
     unused: tuple[str, ...]
 
 
-def judged(one: Mutant) -> tuple[bool, bool]:
-    """Whether the fault is caught, and told at the right element; that of a text by what is wrong with it."""
+def judge_mutant(one: Mutant) -> tuple[bool, bool]:
+    """Return whether the fault is caught, and whether it is reported at the right element."""
     result = check(one.data, invariants=True)
-    told = {issue.expression for issue in result.issues if issue.severity in ("error", "fatal")}
+    reported = {issue.expression for issue in result.issues if issue.severity in ("error", "fatal")}
     caught = not result.ok
-    return caught, caught and (not one.named or not told.isdisjoint(one.named))
+    return caught, caught and (not one.named or not reported.isdisjoint(one.named))
 
 
-def survey(seeds: Iterable[Json], per_seed: int = 1) -> dict[str, Outcome]:
-    """Up to `per_seed` mutants of every kind from every seed, drawn by a lot that is always the same."""
-    importlib.import_module("tests.core.fhir.validation.rule_faults")  # which knows all kinds
-    lot = random.Random(1)
+def survey_faults(seeds: Iterable[Json], per_seed: int = 1) -> dict[str, GroupResult]:
+    """Check up to `per_seed` mutants of every kind from every seed, drawn by a generator with a fixed seed."""
+    importlib.import_module("tests.core.fhir.validation.rule_faults")  # registers all kinds
+    rng = random.Random(1)
     seeds = list(seeds)
-    found: dict[str, Outcome] = {}
+    found: dict[str, GroupResult] = {}
     for group, kinds in KINDS.items():
         counts: Counter[str] = Counter()
         missed, unused = [], []
-        for name, made in kinds.items():
-            mutants = [make() for each in seeds for make in _drawn(list(made(each)), per_seed, lot)]
+        for name, kind_function in kinds.items():
+            mutants = [make() for each in seeds for make in _drawn(list(kind_function(each)), per_seed, rng)]
             if not mutants:
                 unused.append(name)
             for one in mutants:
-                caught, named = judged(one)
+                caught, named = judge_mutant(one)
                 counts.update(mutants=1, caught=caught, named=named)
                 if not named:
                     missed.append(f"{name}: {sorted(one.named)} {one.data[:300]!r}")
         total = counts["mutants"], counts["caught"], counts["named"]
-        found[group] = Outcome(len(kinds) - len(unused), *total, tuple(missed), tuple(unused))
+        found[group] = GroupResult(len(kinds) - len(unused), *total, tuple(missed), tuple(unused))
     return found
 
 
-def _drawn(places: list[Make], count: int, lot: random.Random) -> list[Make]:
-    return lot.sample(places, min(count, len(places)))
+def _drawn(places: list[Make], count: int, rng: random.Random) -> list[Make]:
+    return rng.sample(places, min(count, len(places)))

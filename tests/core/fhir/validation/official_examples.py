@@ -1,7 +1,7 @@
-"""The examples that HL7 publishes for R4 (npm `hl7.fhir.r4.examples`), and those of them that are not right R4.
+"""The examples that HL7 publishes for R4 (npm `hl7.fhir.r4.examples`), and those of them that are not valid R4.
 
-Every file that is refused was looked at; each stands here with the rule of R4 4.0.1 that it breaks. What is refused
-and does not stand here is a false rejection.
+Every rejected file was reviewed; each is listed here with the rule of R4 4.0.1 that it breaks. A rejected file that is
+not listed is a false rejection.
 """
 
 import re
@@ -14,11 +14,11 @@ from esante.core.fhir import CheckResult, check
 
 
 class Fault(NamedTuple):
-    """What is wrong with some files: how that is told (code of the issue, or key of the constraint) and where; the
-    rule, and where it stands."""
+    """What is wrong with some files: the code of the issue, or key of the constraint; a pattern of the element; the rule,
+    and its source."""
 
     files: tuple[str, ...]
-    told: str
+    code: str
     element: str
     rule: str
     source: str
@@ -99,44 +99,46 @@ FAULTS = (
 )  # fmt: skip
 
 
-class Account(NamedTuple):
-    """How the examples did: how many there are, the faults found in them, what else was refused, and the files in which
-    some constraint could not be told to hold or to be broken."""
+class ExampleResults(NamedTuple):
+    """The number of examples, the known faults found in them, what else was rejected, and the files in which a constraint
+    could not be evaluated."""
 
     files: int
     faulty: dict[str, Fault]
-    falsely: dict[str, str]
-    doubtful: list[str]
+    rejected_falsely: dict[str, str]
+    not_evaluated: list[str]
 
 
 def examples_in(folder: Path) -> list[Path]:
-    """The resources of the package: all its files but package.json."""
+    """Return the resources of the package: all its files except package.json."""
     return [file for file in sorted(folder.iterdir()) if file.name != "package.json"]
 
 
-def judge(folder: Path) -> Account:
-    """Check every example with all that R4 demands."""
+def check_examples(folder: Path) -> ExampleResults:
+    """Check every example against all that R4 demands."""
     known = {name: fault for fault in FAULTS for name in fault.files}
     faulty: dict[str, Fault] = {}
-    falsely: dict[str, str] = {}
-    doubtful: list[str] = []
+    rejected_falsely: dict[str, str] = {}
+    not_evaluated: list[str] = []
     files = examples_in(folder)
     for file in files:
         result = check(file.read_bytes(), invariants=True, seconds=inf)
         if any(issue.code in ("processing", "too-costly") for issue in result.issues):
-            doubtful.append(file.stem)
+            not_evaluated.append(file.stem)
         if result.ok:
             continue
         fault = known.get(file.stem)
-        if fault and all(fault.told == told and re.fullmatch(fault.element, where) for told, where in errors(result)):
+        if fault and all(
+            fault.code == code and re.fullmatch(fault.element, where) for code, where in list_errors(result)
+        ):
             faulty[file.stem] = fault
         else:
-            falsely[file.stem] = "; ".join(f"{told} at {where}" for told, where in errors(result))
-    return Account(len(files), faulty, falsely, doubtful)
+            rejected_falsely[file.stem] = "; ".join(f"{code} at {where}" for code, where in list_errors(result))
+    return ExampleResults(len(files), faulty, rejected_falsely, not_evaluated)
 
 
-def errors(result: CheckResult) -> Iterator[tuple[str, str]]:
-    """Code of the issue, or key of the constraint, and place of each error."""
+def list_errors(result: CheckResult) -> Iterator[tuple[str, str]]:
+    """Yield code of the issue, or key of the constraint, and expression of each error."""
     for issue in result.issues:
         if issue.severity in ("error", "fatal"):
             key = re.search(r"\(([a-z]+-\d+)\)", issue.diagnostics)

@@ -6,9 +6,10 @@ from typing import Any
 
 from esante.core.fhir.location_expressions import location_expression
 from esante.core.fhir.validation.structure_validator import json_properties
+from esante.core.types import Json
 from tests.core.fhir.samples import DELETE, dumped, patient, uuid_url
 from tests.core.fhir.validation.element_faults import PART
-from tests.core.fhir.validation.mutations import Json, Kind, Make, Mutant, Path, each_site, kind, mutant
+from tests.core.fhir.validation.mutations import Kind, Make, Mutant, Path, each_site, kind, mutant
 
 CONSTRAINTS = "constraints"
 #: By the type of datatype: a value that breaks the constraint, and where below it.
@@ -72,7 +73,7 @@ for _key, (_type, _elements, _place) in OF_RESOURCES.items():
     kind(CONSTRAINTS, _key)(_with(_type, _elements, _place))
 
 BUNDLES = "Bundles"
-#: By the type of Bundle ("": any): what is changed in it, and where that is told.
+#: By the type of Bundle ("": any): the change, and where that is reported.
 OF_BUNDLES: dict[str, tuple[str, tuple[Any, ...], Path]] = {
     "an address with a version (bdl-8)": ("", ("entry", 1, "fullUrl", "http://x.test/Patient/p1/_history/1"), ("entry", 1, "fullUrl")),
     "an address of another": ("", ("entry", 1, "fullUrl", "http://x.test/Patient/other"), ("entry", 1, "fullUrl")),
@@ -113,7 +114,7 @@ def _address_twice(resource: Json) -> Iterator[Make]:
 
 
 TEXT = "JSON text"
-#: What is done to the text of a resource, which is indented by one.
+#: Changes of the text of a resource, which is indented by one.
 BROKEN_TEXTS: dict[str, Callable[[bytes], bytes]] = {
     "trailing comma": lambda data: data.replace(b"\n}", b",\n}"),
     "name without quotes": lambda data: data.replace(b'"resourceType"', b"resourceType", 1),

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from esante.core.fhir import check
+from esante.core.types import Json
 from tests.core.fhir.samples import allergy, document, narrative, observation, patient, uuid_url
 from tests.core.fhir.validation.official_examples import examples_in
 
-Json = dict[str, Any]
-
-#: Bytes of an example that is not too large to be varied many times.
+#: Bytes up to which an example is small enough for many mutants.
 MODERATE = 12_000
 
-#: A value of every type that a parameter may have and that occurs seldom elsewhere.
+#: A value of every type that a parameter may have and that is rare elsewhere.
 VALUES: dict[str, Any] = {
     "Base64Binary": "YWJj", "Boolean": True, "Canonical": "http://x.test|1", "Code": "a b", "Date": "2024-02-29",
     "DateTime": "2024-02-29T10:00:00+01:00", "Decimal": 1.5, "Id": "a-1", "Instant": "2024-02-29T10:00:00.5Z", "Integer": -3,
@@ -29,8 +28,8 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def own() -> list[Json]:
-    """Samples of this folder, and one with a value of every type."""
+def sample_seeds() -> list[Json]:
+    """Return the samples of these tests, and one with a value of every type."""
     parameters = [{"name": name, f"value{name}": value} for name, value in VALUES.items()]
     with_text = {**patient(), "text": narrative("<p>Lena Weber</p>")}
     organization = {
@@ -58,8 +57,8 @@ def transaction(*resources: Json) -> Json:
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
-def of_others(shared_data: Path) -> list[Json]:
-    """The first resource of each type in a Synthea transaction and in a European patient summary."""
+def published_seeds(shared_data: Path) -> list[Json]:
+    """Return the first resource of each type in a Synthea transaction and in a European patient summary."""
     synthea = gzip.decompress((shared_data / "synthea" / "01.json.gz").read_bytes())
     summary = sorted((shared_data / "eu-documents" / "eps").glob("*.json"))[0].read_bytes()
     found: dict[str, Json] = {}
@@ -69,16 +68,15 @@ def of_others(shared_data: Path) -> list[Json]:
     return list(found.values())
 
 
-def of_every_type(folder: Path) -> list[Json]:
-    """Of each type that has a valid example the one that holds most, among those of moderate size; where all are
-    larger, the smallest."""
+def example_seeds(folder: Path) -> list[Json]:
+    """Return the largest valid example of each type up to `MODERATE` bytes; where all are larger, the smallest."""
     found: dict[str, tuple[int, Json]] = {}
     for file in examples_in(folder):
         data = file.read_bytes()
         if check(data, invariants=True, seconds=inf).ok:
             resource = json.loads(data)
-            held = len(json.dumps({**resource, "text": None}))
-            rank = held if len(data) <= MODERATE else -len(data)
+            size = len(json.dumps({**resource, "text": None}))
+            rank = size if len(data) <= MODERATE else -len(data)
             name = resource["resourceType"]
             if name not in found or rank > found[name][0]:
                 found[name] = rank, resource

@@ -1,4 +1,4 @@
-"""`esante fhir validate`, as it is run from a shell."""
+"""`esante fhir validate`, run as a command."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A fuzzer of our own: whatever is sent to be checked, there is an answer, it is FHIR, and it does not take long."""
+"""Fuzzing of the check: every input gets a valid OperationOutcome within a time limit."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ from esante.core.web import Problem
 from tests.core.fhir.samples import allergy, composition, document, observation, patient
 from tests.core.fhir.validation import expensive_resources, seeds
 
-#: Processor time that an answer may take; looked at in the long tests only.
+#: Seconds of processor time for one response; asserted in the long tests only.
 MAX_SECONDS = 2.0
 
 TOKENS = [
@@ -28,66 +28,73 @@ VALUES = [json.loads(text) for text in ("null", "true", "0", "-1", "1.5", '""', 
 
 
 def texts() -> list[bytes]:
-    everything = [*seeds.own(), patient(), observation(), allergy(), composition(), document(observation(), allergy())]
+    everything = [
+        *seeds.sample_seeds(),
+        patient(),
+        observation(),
+        allergy(),
+        composition(),
+        document(observation(), allergy()),
+    ]
     return [json.dumps(each, indent=indent).encode() for each in everything for indent in (None, 1)]
 
 
-def by_bytes(lot: random.Random, data: bytes, other: bytes) -> bytes:
-    """A few cuts, copies, swaps and tokens put in anywhere."""
-    for _ in range(lot.randint(1, 4)):
-        at, to = sorted(lot.randrange(len(data) + 1) for _ in range(2))
-        match lot.randrange(7):
+def mutate_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    """A few cuts, copies, swaps and tokens inserted anywhere."""
+    for _ in range(rng.randint(1, 4)):
+        at, to = sorted(rng.randrange(len(data) + 1) for _ in range(2))
+        match rng.randrange(7):
             case 0:
-                data = data[:at] + lot.choice(TOKENS) + data[at:]
+                data = data[:at] + rng.choice(TOKENS) + data[at:]
             case 1:
-                data = data[:at] + lot.choice(TOKENS) + data[min(at + lot.randint(1, 20), len(data)) :]
+                data = data[:at] + rng.choice(TOKENS) + data[min(at + rng.randint(1, 20), len(data)) :]
             case 2:
                 data = data[:at] + data[min(to, at + 200) :]
             case 3:
-                data = data[:to] + data[at:to] * lot.randint(1, 3) + data[to:]
+                data = data[:to] + data[at:to] * rng.randint(1, 3) + data[to:]
             case 4:
-                data = data[:at] + other[lot.randrange(len(other) + 1) :]
+                data = data[:at] + other[rng.randrange(len(other) + 1) :]
             case 5:
-                data = data[:at] + bytes([lot.randrange(256)]) + data[at + 1 :]
+                data = data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
             case _:
                 data = data[:at]
     return data[:200_000]
 
 
-def by_values(lot: random.Random, data: bytes, other: bytes) -> bytes:
-    """Values put elsewhere, repeated, nested, exchanged; names exchanged."""
+def mutate_values(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    """Values moved, repeated, nested, exchanged; names exchanged."""
     root = json.loads(data)
-    for _ in range(lot.randint(1, 6)):
-        holders = list(_holders(root))
-        holder, donor = lot.choice(holders), lot.choice(list(_holders(json.loads(other))))
-        value = copy.deepcopy(lot.choice([*VALUES, donor, *(donor.values() if isinstance(donor, dict) else donor)]))
-        if isinstance(holder, dict) and holder:
-            name = lot.choice(list(holder))
-            match lot.randrange(4):
+    for _ in range(rng.randint(1, 6)):
+        containers = list(_containers(root))
+        container, donor = rng.choice(containers), rng.choice(list(_containers(json.loads(other))))
+        value = copy.deepcopy(rng.choice([*VALUES, donor, *(donor.values() if isinstance(donor, dict) else donor)]))
+        if isinstance(container, dict) and container:
+            name = rng.choice(list(container))
+            match rng.randrange(4):
                 case 0:
-                    holder[name] = value
+                    container[name] = value
                 case 1:
-                    holder[lot.choice([*(donor if isinstance(donor, dict) else ["x"]), f"_{name}", name.upper()])] = (
-                        value
-                    )
+                    container[
+                        rng.choice([*(donor if isinstance(donor, dict) else ["x"]), f"_{name}", name.upper()])
+                    ] = value
                 case 2:
-                    holder[name] = [holder[name]] * lot.randint(1, 30)
+                    container[name] = [container[name]] * rng.randint(1, 30)
                 case _:
-                    del holder[name]
-        elif isinstance(holder, list):
-            holder.insert(lot.randint(0, len(holder)), value)
+                    del container[name]
+        elif isinstance(container, list):
+            container.insert(rng.randint(0, len(container)), value)
     return json.dumps(root).encode()
 
 
-def _holders(value):
+def _containers(value):
     if isinstance(value, dict | list):
         yield value
         for child in list(value.values()) if isinstance(value, dict) else value:
-            yield from _holders(child)
+            yield from _containers(child)
 
 
-def judged(data: bytes) -> float:
-    """Check the bytes in each way: every answer is an outcome that is right FHIR. Returns the longest time of one."""
+def check_responses(data: bytes) -> float:
+    """Check the bytes in each way; every response must be a valid outcome. Return the longest time in seconds."""
     longest = 0.0
     for answer in (
         lambda: check(data).issues,
@@ -101,18 +108,20 @@ def judged(data: bytes) -> float:
             assert problem.status == 400
             issues = ()
         longest = max(longest, thread_time() - began)
-        told = check(encode(operation_outcome(issues)))
-        assert told.issues == (), (told.issues, data)
+        result = check(encode(operation_outcome(issues)))
+        assert result.issues == (), (result.issues, data)
     return longest
 
 
 def fuzz(number: int) -> float:
-    lot = random.Random(number)
+    rng = random.Random(number)
     known = texts()
     longest = 0.0
     for _ in range(number):
-        data, other = lot.choice(known), lot.choice(known)
-        longest = max(longest, judged((by_bytes if lot.random() < 0.5 else by_values)(lot, data, other)))
+        data, other = rng.choice(known), rng.choice(known)
+        longest = max(
+            longest, check_responses((mutate_bytes if rng.random() < 0.5 else mutate_values)(rng, data, other))
+        )
     return longest
 
 
@@ -131,6 +140,6 @@ def test_every_input_gets_a_valid_outcome_in_the_long_run():
 @pytest.mark.long
 @pytest.mark.parametrize("name", expensive_resources.CASES)
 def test_largest_expensive_resource_is_checked_in_time(name):
-    longest = judged(expensive_resources.made(name, MAX_BODY))
+    longest = check_responses(expensive_resources.build_case(name, MAX_BODY))
     print(f"{longest:.2f} s of processor time")
     assert longest < MAX_SECONDS

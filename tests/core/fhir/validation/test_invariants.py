@@ -16,7 +16,7 @@ def key_of(issue):
     return issue.diagnostics.rpartition("(")[2].partition(")")[0]
 
 
-def told(resource, severity="error"):
+def violations(resource, severity="error"):
     issues = check(encode(resource), invariants=True).issues
     return [(key_of(issue), issue.expression) for issue in issues if issue.severity == severity]
 
@@ -122,7 +122,7 @@ BROKEN = {
 def test_broken_constraint_is_reported_at_its_element(key):
     resource, expression = BROKEN[key]
     assert check(encode(resource)).ok, "right in structure"
-    found = told(resource)
+    found = violations(resource)
     assert (key, expression) in found
     assert {place for _, place in found} == {expression}
 
@@ -146,18 +146,18 @@ HOLDING = {
 
 @pytest.mark.parametrize("resource", HOLDING.values(), ids=HOLDING.keys())
 def test_resource_without_violations_is_accepted(resource):
-    assert told(resource) == []
+    assert violations(resource) == []
 
 
 def test_best_practice_is_a_warning_only_with_invariants():
     assert check(dumped(patient())).issues == ()
-    assert told(patient(), "warning") == [("dom-6", "Patient")]
+    assert violations(patient(), "warning") == [("dom-6", "Patient")]
     assert check(dumped(patient()), invariants=True).ok
 
 
 def test_resource_in_a_bundle_is_reported_at_its_entry():
     bundle = document({**observation(), "dataAbsentReason": CODING})
-    assert told(bundle) == [("obs-6", "Bundle.entry[2].resource")]
+    assert violations(bundle) == [("obs-6", "Bundle.entry[2].resource")]
 
 
 def test_constraints_covered_by_rules_are_reported_once():
@@ -165,7 +165,7 @@ def test_constraints_covered_by_rules_are_reported_once():
     del bundle["timestamp"]
     assert [
         issue.diagnostics for issue in check(encode(bundle), invariants=True).issues if issue.severity == "error"
-    ] == ["A document has a timestamp: when it was put together (bdl-10). Add Bundle.timestamp."]
+    ] == ["A document must have a timestamp, the time when it was assembled (bdl-10). Add Bundle.timestamp."]
     assert {invariant.key for invariant in invariants()} >= COVERED_BY_RULES
 
 
@@ -188,7 +188,7 @@ def test_narrative_with_entities_or_deep_nesting_is_rejected():
         "<div>no namespace</div>",
         "<div",
     ):
-        assert {key for key, _ in told({**patient(), "text": {"status": "generated", "div": div}})} == {
+        assert {key for key, _ in violations({**patient(), "text": {"status": "generated", "div": div}})} == {
             "txt-1",
             "txt-2",
         }
@@ -196,7 +196,7 @@ def test_narrative_with_entities_or_deep_nesting_is_rejected():
 
 def test_forbidden_and_empty_narratives_break_different_constraints():
     for html, keys in (("<script>x</script>", {"txt-1"}), ("<p> </p>", {"txt-2"}), ("<script/>", {"txt-1", "txt-2"})):
-        assert {key for key, _ in told({**patient(), "text": narrative(html)})} == keys
+        assert {key for key, _ in violations({**patient(), "text": narrative(html)})} == keys
 
 
 def test_run_out_of_time_ends_with_a_warning():
@@ -206,7 +206,7 @@ def test_run_out_of_time_ends_with_a_warning():
     assert [(issue.severity, issue.code, issue.expression) for issue in result.issues] == [
         ("warning", "too-costly", "Patient")
     ]
-    assert len(told(many)) == 100
+    assert len(violations(many)) == 100
 
 
 def test_constraint_without_matching_element_raises_at_compilation(monkeypatch):
@@ -219,9 +219,9 @@ def test_constraint_without_matching_element_raises_at_compilation(monkeypatch):
 def test_every_type_has_a_compiled_check():
     from esante.core.fhir.definitions import load_definitions
 
-    made = invariant_checks()
+    checks = invariant_checks()
     for type_ in load_definitions().resource_types:
-        assert callable(made[type_])
+        assert callable(checks[type_])
 
 
 @pytest.mark.parametrize("folder", ["eps", "lab", "hdr"])

@@ -1,4 +1,4 @@
-"""Single faults of many kinds: nearly all are caught, and told at the right element."""
+"""Single faults of many kinds: nearly all are caught and reported at the right element."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from esante.core.fhir import check
 from tests.core.fhir.validation import seeds
-from tests.core.fhir.validation.mutations import survey
+from tests.core.fhir.validation.mutations import survey_faults
 
 
 def assert_nearly_all(found):
@@ -22,7 +22,7 @@ def assert_nearly_all(found):
 
 @pytest.fixture(scope="module")
 def found(shared_data):
-    return survey([*seeds.own(), *seeds.of_others(shared_data)])
+    return survey_faults([*seeds.sample_seeds(), *seeds.published_seeds(shared_data)])
 
 
 def test_single_faults_are_reported_at_the_right_element(found):
@@ -40,12 +40,12 @@ def test_conformance_document_has_the_results_of_single_faults(found):
 def test_single_faults_in_examples_of_every_type_are_reported(r4_examples):
     from tools.conformance import DOCUMENT, describe_faults_of_all_types
 
-    examples = seeds.of_every_type(r4_examples)
-    found = survey([*seeds.own(), *examples], per_seed=2)
+    examples = seeds.example_seeds(r4_examples)
+    found = survey_faults([*seeds.sample_seeds(), *examples], per_seed=2)
     assert_nearly_all(found)
     assert describe_faults_of_all_types(examples, found) in DOCUMENT.read_text()
 
 
 def test_seeds_are_valid(shared_data):
-    for each in (*seeds.own(), *seeds.of_others(shared_data)):
+    for each in (*seeds.sample_seeds(), *seeds.published_seeds(shared_data)):
         assert check(json.dumps(each).encode(), invariants=True).ok

@@ -17,11 +17,11 @@ from esante.core.fhir.view import (
 from tests.core.fhir.samples import allergy, document, entry_section, narrative, observation, uuid_url
 
 
-def all_tables(seen: DocumentView) -> list[Table]:
+def all_tables(view: DocumentView) -> list[Table]:
     def below(section: Section) -> list[Table]:
         return [*section.tables, *(t for s in section.sections for t in below(s))]
 
-    return [*(t for s in seen.sections for t in below(s)), *seen.further]
+    return [*(t for s in view.sections for t in below(s)), *view.further]
 
 
 @pytest.mark.parametrize(("folder", "count"), [("eps", 16), ("lab", 90), ("hdr", 18)])
@@ -30,10 +30,10 @@ def test_european_documents_are_shown_completely(shared_data, folder, count):
     assert len(files) == count
     for file in files:
         bundle = check(file.read_bytes()).resource
-        seen = build_document_view(bundle)
-        assert seen.title and seen.date and seen.subject.name and seen.subject.birth_date and seen.authors, file.name
-        assert seen.not_shown == 0, (file.name, seen.omissions)
-        rows = [row for table in all_tables(seen) for row in table.rows]
+        view = build_document_view(bundle)
+        assert view.title and view.date and view.subject.name and view.subject.birth_date and view.authors, file.name
+        assert view.not_shown == 0, (file.name, view.omissions)
+        rows = [row for table in all_tables(view) for row in table.rows]
         clinical = [e["resource"] for e in bundle["entry"]]
         for kind, row_type in (("Observation", Observation), ("Condition", Condition), ("Procedure", Procedure)):
             expected = sum(r["resourceType"] == kind for r in clinical)
@@ -41,22 +41,22 @@ def test_european_documents_are_shown_completely(shared_data, folder, count):
 
 
 def test_header_of_a_document():
-    seen = build_document_view(document())
-    assert (seen.title, seen.type, seen.type_code, seen.status) == (
+    view = build_document_view(document())
+    assert (view.title, view.type, view.type_code, view.status) == (
         "Discharge letter",
         "Discharge summary",
         "34105-7",
         "final",
     )
-    assert seen.date == "2026-03-03T12:00:00+01:00"
-    assert (seen.subject.name, seen.subject.birth_date, seen.subject.sex) == (
+    assert view.date == "2026-03-03T12:00:00+01:00"
+    assert (view.subject.name, view.subject.birth_date, view.subject.sex) == (
         "Lena Marie Weber",
         "1990-01-01",
         "female",
     )
-    assert [(i.system, i.value) for i in seen.subject.identifiers] == [("urn:oid:1.3.182.2.4.1", "1990010112345")]
-    assert [author.name for author in seen.authors] == ["Dr Anne Muller"]
-    assert [(s.title, s.narrative) for s in seen.sections] == [("Findings", "<div><p>All well.</p></div>")]
+    assert [(i.system, i.value) for i in view.subject.identifiers] == [("urn:oid:1.3.182.2.4.1", "1990010112345")]
+    assert [author.name for author in view.authors] == ["Dr Anne Muller"]
+    assert [(s.title, s.narrative) for s in view.sections] == [("Findings", "<div><p>All well.</p></div>")]
 
 
 def test_author_in_a_role_is_a_person_at_an_organisation():
@@ -71,33 +71,33 @@ def test_author_in_a_role_is_a_person_at_an_organisation():
         "author": [{"reference": uuid_url(3)}],
         "custodian": {"reference": uuid_url(5)},
     }
-    seen = build_document_view(bundle)
-    assert [(a.name, a.organisation) for a in seen.authors] == [("Dr Jos Thill", "Hospital of Test")]
-    assert seen.custodian is not None and seen.custodian.name == "Hospital of Test"
-    assert seen.further == ()
+    view = build_document_view(bundle)
+    assert [(a.name, a.organisation) for a in view.authors] == [("Dr Jos Thill", "Hospital of Test")]
+    assert view.custodian is not None and view.custodian.name == "Hospital of Test"
+    assert view.further == ()
 
 
 def test_empty_section_has_its_reason():
-    seen = build_document_view(
+    view = build_document_view(
         document(sections=({"title": "T", "emptyReason": {"text": "not asked"}, "text": narrative(" ")},))
     )
-    assert seen.sections[0].empty_reason == "not asked"
-    assert seen.sections[0].narrative is None
+    assert view.sections[0].empty_reason == "not asked"
+    assert view.sections[0].narrative is None
 
 
 def test_reference_without_target_is_counted():
-    seen = build_document_view(document(sections=(entry_section(77),)))
-    assert seen.not_shown == 1
+    view = build_document_view(document(sections=(entry_section(77),)))
+    assert view.not_shown == 1
 
 
 def test_nested_sections_keep_their_order_up_to_a_depth():
     section = {"title": "0", "text": narrative("x")}
     for depth in range(1, 40):
         section = {"title": str(depth), "section": [section]}
-    seen = build_document_view(document(sections=(section, {"title": "last", "text": narrative("y")})))
-    assert [s.title for s in seen.sections] == ["39", "last"]
-    assert seen.sections[0].sections[0].title == "38"
-    assert seen.not_shown == 1
+    view = build_document_view(document(sections=(section, {"title": "last", "text": narrative("y")})))
+    assert [s.title for s in view.sections] == ["39", "last"]
+    assert view.sections[0].sections[0].title == "38"
+    assert view.not_shown == 1
 
 
 @pytest.mark.parametrize(

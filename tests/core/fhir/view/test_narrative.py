@@ -24,12 +24,12 @@ from tests.core.fhir.samples import document, narrative
     ],
 )  # fmt: skip
 def test_narrative_is_sanitised(html, expected):
-    seen = build_document_view(document(sections=({"title": "T", "text": narrative(html)},)))
-    assert seen.sections[0].narrative == f"<div>{expected}</div>"
+    view = build_document_view(document(sections=({"title": "T", "text": narrative(html)},)))
+    assert view.sections[0].narrative == f"<div>{expected}</div>"
 
 
 def test_removed_parts_of_a_narrative_are_counted():
     html = "<p>x</p><img src='a'/><img src='b'/><script>c</script>"
-    seen = build_document_view(document(sections=({"title": "T", "text": narrative(html)},)))
-    assert [(o.what, o.count) for o in seen.omissions] == [("<img> in a narrative", 2), ("<script> in a narrative", 1)]
-    assert seen.not_shown == 3
+    view = build_document_view(document(sections=({"title": "T", "text": narrative(html)},)))
+    assert [(o.what, o.count) for o in view.omissions] == [("<img> in a narrative", 2), ("<script> in a narrative", 1)]
+    assert view.not_shown == 3

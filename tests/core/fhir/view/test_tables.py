@@ -13,17 +13,17 @@ from esante.core.fhir.view import (
 from tests.core.fhir.samples import allergy, changed, document, dumped, entry_section, observation, uuid_url
 
 
-def shown(*resources, section=True):
+def tables_of(*resources, section=True):
     """The tables of a document whose only section refers to all the resources (or to none)."""
     sections = (entry_section(*range(3, 3 + len(resources))),) if section else ()
     bundle = check(dumped(document(*resources, sections=sections)))
     assert bundle.ok, bundle.issues
-    seen = build_document_view(bundle.resource)
-    return seen.sections[0].tables if section else seen.further
+    view = build_document_view(bundle.resource)
+    return view.sections[0].tables if section else view.further
 
 
 def only_row(*resources):
-    (table,) = shown(*resources)
+    (table,) = tables_of(*resources)
     (row,) = table.rows
     return row
 
@@ -68,7 +68,7 @@ def test_results_of_a_report_outside_of_sections_are_shown():
         "result": [{"reference": uuid_url(4)}],
         "conclusion": "normal",
     }
-    tables = shown(report, observation(), section=False)
+    tables = tables_of(report, observation(), section=False)
     assert [(t.kind, [r.name for r in t.rows]) for t in tables] == [
         ("others", ["Blood"]),
         ("observations", ["Potassium"]),
@@ -86,9 +86,9 @@ def test_panel_has_its_members_once():
 def test_panels_that_contain_each_other_are_shown_and_counted():
     one = observation() | {"id": "o1", "hasMember": [{"reference": uuid_url(4)}]}
     two = observation() | {"id": "o2", "hasMember": [{"reference": uuid_url(3)}]}
-    seen = build_document_view(document(one, two, sections=(entry_section(3, 4),)))
-    assert len(seen.sections[0].tables[0].rows) == 2
-    assert seen.not_shown == 2
+    view = build_document_view(document(one, two, sections=(entry_section(3, 4),)))
+    assert len(view.sections[0].tables[0].rows) == 2
+    assert view.not_shown == 2
 
 
 def test_referenced_medication_is_shown_with_its_dosage():
@@ -107,7 +107,7 @@ def test_referenced_medication_is_shown_with_its_dosage():
         ],
         "reasonCode": [{"text": "Hypertension"}],
     }
-    tables = shown(statement, drug, section=False)
+    tables = tables_of(statement, drug, section=False)
     (row,) = tables[0].rows
     assert isinstance(row, Medication)
     assert (row.name, row.status, row.when.start, row.dosage) == (
@@ -159,7 +159,7 @@ def test_each_resource_type_has_its_row_type():
         "performedPeriod": {"start": "2020-01-01", "end": "2020-01-02"},
     }
     goal = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "Walk"}, "subject": person}
-    tables = {t.kind: t.rows[0] for t in shown(allergy(), condition, dose, act, goal)}
+    tables = {t.kind: t.rows[0] for t in tables_of(allergy(), condition, dose, act, goal)}
     assert list(tables) == ["allergies", "conditions", "immunisations", "procedures", "others"]
     a, c, i, p, o = tables.values()
     assert isinstance(a, Allergy) and (a.name, a.status, a.criticality, a.reactions) == (

@@ -90,7 +90,7 @@ class Slice(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ProfileHeader(msgspec.Struct, array_like=True, frozen=True):
-    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes the rules that are not checked."""
+    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes rules that are not checked."""
 
     url: str
     version: str

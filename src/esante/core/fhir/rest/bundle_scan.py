@@ -118,7 +118,7 @@ def check_envelope(body: bytes) -> None:
 
 
 def _issues(body: bytes, too_large: str) -> tuple[Issue, ...]:
-    """Return the errors of a Bundle; for one with too many elements for a check, an issue with the text `too_large`."""
+    """Return the errors of a Bundle; of one with too many elements for a check, an issue with the text `too_large`."""
     if count_elements(body) > MAX_ELEMENTS:
         return (_too_costly(too_large),)
     result = check(body, expect="Bundle")
