@@ -247,12 +247,12 @@ class _ProfileWalk:
             yield _error("value", element.path, text)
         if rule.codes and not has_code_of(element, self._codes[rule.codes]):
             systems = self._codes[rule.codes]
-            allowed = [f"{system}|{code}" for system, codes in systems.items() for code in codes]
-            listed = ", ".join(allowed) if len(allowed) <= 20 else f"the {len(allowed)} codes of {rule.codes}"
+            codes = [f"{system}|{code}" for system, listed in systems.items() for code in listed]
+            allowed = ", ".join(codes) if len(codes) <= 20 else f"the {len(codes)} codes of {rule.codes}"
             yield _error(
                 "code-invalid",
                 element.path,
-                f"{name} is {format_value(element.value)}. Allowed by the profile: {listed}.",
+                f"{name} is {format_value(element.value)}. Allowed by the profile: {allowed}.",
             )
 
     def _check_profiles(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:

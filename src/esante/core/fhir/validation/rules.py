@@ -171,7 +171,7 @@ def _severity_of_unresolved(reference: str, kind: str, from_composition: bool) -
 
 
 def _addresses(entries: list[Json]) -> set[str]:
-    """What a reference in the Bundle may say to mean one of its entries."""
+    """Return the addresses by which references in the Bundle may name its entries."""
     found: set[str] = set()
     for entry in entries:
         resource = entry.get("resource", {})
