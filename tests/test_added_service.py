@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.demo_server import DemoServer, list_demo_people
-from tests.support.processes import Server
+from tests.support.processes import Server, run_esante
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDED = {

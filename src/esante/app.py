@@ -1,7 +1,8 @@
 """Assembly of the declared services into the platform, and of the web application over it.
 
-The way of a request: `Metering`, `SecurityHeaders`, `Cors` and `Negotiation` -> the route that a service declares ->
-`access` authenticates -> the service decides, acts and journals in one transaction -> the route encodes the response.
+The way of a request: `Metering`, `SecurityHeaders`, `Cors` and `ContentNegotiation` -> the route that a service
+declares -> `access` authenticates -> the service decides, acts and journals in one transaction -> the route encodes
+the response.
 Consumers of the journal and the other declared tasks run beside the requests in every process.
 """
 
@@ -20,8 +21,7 @@ from starlette.routing import BaseRoute, Route
 
 from esante import __version__
 from esante.contract import Platform, Service, Task
-from esante.core.fhir.rest.http import fhir_response
-from esante.core.fhir.rest.negotiation import Negotiation
+from esante.core.fhir.rest import ContentNegotiation, fhir_response
 from esante.core.journal import Journal, run_consumers
 from esante.core.storage import (
     Database,
@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> Starlette:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    middleware = [Middleware(each) for each in (Metering, SecurityHeaders, Cors, Negotiation)]
+    middleware = [Middleware(each) for each in (Metering, SecurityHeaders, Cors, ContentNegotiation)]
     app = Starlette(lifespan=lifespan, middleware=middleware, exception_handlers=HANDLERS)
     app.state.secure = settings.base_url.startswith("https:")
     app.router.redirect_slashes = False  # such a redirect would go to whatever host the request names

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from esante.core.fhir import decode
-from esante.core.fhir.definitions import Element, load
+from esante.core.fhir.definitions import Element, load_definitions
 from esante.core.fhir.fhirpath import PathError, Quantity, Temporal, compile_path
 from esante.core.fhir.primitives import PRIMITIVES
 from esante.core.types import Json
@@ -106,7 +106,7 @@ def _object(element: Any, type_: str) -> Json:
     """Return the JSON of an XML element of a FHIR type."""
     found: Json = {name: value for name, value in element.attrib.items() if name in ("id", "url")}
     known: dict[str, tuple[Element, str]] = {
-        name: (e, code) for e in load().types[type_].elements for name, code in e.json_names().items()
+        name: (e, code) for e in load_definitions().types[type_].elements for name, code in e.json_names().items()
     }
     for child in element.iterchildren("*"):
         name = _local(child)

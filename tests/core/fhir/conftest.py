@@ -1,7 +1,7 @@
-"""What the tests of FHIR share."""
+"""Fixtures of the tests of FHIR."""
 
 import pytest
-from tools.examples import examples
+from tools.examples import ExamplesUnavailable, examples
 
 
 @pytest.fixture(scope="session")
@@ -9,5 +9,5 @@ def r4_examples():
     """The folder of the official examples, fetched when it is absent; tests are skipped where it cannot be had."""
     try:
         return examples()
-    except RuntimeError as error:
+    except ExamplesUnavailable as error:
         pytest.skip(str(error))

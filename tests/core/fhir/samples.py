@@ -2,9 +2,10 @@
 
 import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
-Json = dict[str, Any]
+from esante.core.types import Json
 
 
 def patient() -> Json:
@@ -93,6 +94,14 @@ def entry_section(*numbers: int, title: str = "Data") -> Json:
 
 def dumped(resource: Any) -> bytes:
     return json.dumps(resource, ensure_ascii=False).encode()
+
+
+def element_paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The paths of all elements below a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in items:
+        yield (*path, step)
+        yield from element_paths(child, (*path, step))
 
 
 def changed(resource: Json, *path_and_value: Any) -> Json:

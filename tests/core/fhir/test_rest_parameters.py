@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.core.fhir.rest.http import date_range, token_of
+from esante.core.fhir.rest import parse_date_range, parse_token
 from esante.core.web import Problem
 
 
@@ -24,14 +24,14 @@ from esante.core.web import Problem
     ],
 )
 def test_date_covers_the_range_of_its_precision(text, low, high):
-    found = date_range(f"ge{text}")
+    found = parse_date_range(f"ge{text}")
     assert (found.prefix, found.low, found.high) == ("ge", low, high)
 
 
 @given(st.text(max_size=40))
 def test_any_other_date_raises_a_problem_with_its_place(text):
     try:
-        found = date_range(text, "date")
+        found = parse_date_range(text, "date")
     except Problem as problem:
         assert (problem.status, problem.place) == (400, "date")
     else:
@@ -52,10 +52,10 @@ def test_any_other_date_raises_a_problem_with_its_place(text):
 )
 def test_prefix_compares_the_ranges(prefix, day, expected):
     value = (datetime(2026, 5, day, tzinfo=UTC), datetime(2026, 5, day + 1, tzinfo=UTC))
-    assert date_range(f"{prefix}2026-05-05").matches(*value) is expected
+    assert parse_date_range(f"{prefix}2026-05-05").matches(*value) is expected
 
 
 def test_token_is_split_into_system_and_code():
-    assert token_of("a|b") == ("a", "b")
-    assert token_of("|b") == ("", "b")
-    assert token_of("b") == (None, "b")
+    assert parse_token("a|b") == ("a", "b")
+    assert parse_token("|b") == ("", "b")
+    assert parse_token("b") == (None, "b")

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from esante.core.fhir import check
-from esante.core.fhir.rest.http import searchset
+from esante.core.fhir.rest import searchset
 from esante.identity.directory import (
     Address,
     catalogue,

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from esante.core.fhir import check
-from esante.core.fhir.definitions import load
+from esante.core.fhir.definitions import load_definitions
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
 from tests.support.clinical_requests import app_client, deposit
@@ -123,7 +123,7 @@ def assert_refused(answer, statuses, where) -> None:
 
 async def test_unlisted_interaction_is_refused(client, capabilities, existing_ids):
     requests = 0
-    for type_ in sorted(load().resource_types):
+    for type_ in sorted(load_definitions().resource_types):
         for name, (method, address, headers) in INTERACTIONS.items():
             if is_listed(capabilities.get(type_, {}), name) or (type_, name) == ("Patient", "history-instance"):
                 continue

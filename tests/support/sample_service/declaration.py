@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from esante.contract import DemoCountry, DemoStep, HomeTile, NavigationItem, NoticeKind, Platform, Service
-from esante.core.fhir.rest.http import fhir_response
+from esante.core.fhir.rest import fhir_response
 from esante.core.types import Json, Progress
 from esante.core.web import N_, render
 from esante.identity.access import Access, Requester, requester_of

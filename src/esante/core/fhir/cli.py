@@ -25,16 +25,16 @@ def validate(files: tuple[str, ...], *, as_json: bool, profile: tuple[str, ...])
     """
     from esante.core.fhir import DefinitionsMissing
     from esante.core.fhir.profiles import UnknownProfile
-    from esante.core.fhir.validation.file_report import Examined, examine, summary
+    from esante.core.fhir.validation import FileReport, check_file, summarise
 
     began = time.monotonic()
-    found: list[Examined] = []
+    found: list[FileReport] = []
     try:
         with ProgressBar("checking") as progress:
             for name in files:
                 if len(files) > 1 and time.monotonic() - began > 2:
                     progress(len(found), len(files))
-                found.append(examine(name, profile))
+                found.append(check_file(name, profile))
     except (DefinitionsMissing, UnknownProfile) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
@@ -43,5 +43,5 @@ def validate(files: tuple[str, ...], *, as_json: bool, profile: tuple[str, ...])
     else:
         click.echo("\n".join(line for one in found for line in one.lines()))
         if len(found) > 1:
-            click.echo(summary(found))
+            click.echo(summarise(found))
     sys.exit(0 if all(one.valid for one in found) else 1 if all(one.usable for one in found) else 2)

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 from esante.contract import Platform, Service
 from esante.core import fhir
 from esante.core.fhir.cli import fhir as commands
-from esante.core.fhir.rest.validate_operation import validate_capability, validate_routes
+from esante.core.fhir.rest import validate_capability, validate_routes
 from esante.core.types import Json
 from esante.identity.access import Access
 
@@ -25,7 +25,7 @@ def _capabilities(base_url: str) -> Json:
 
 
 async def _start(platform: Platform, state: State) -> None:
-    await asyncio.to_thread(fhir.accept, b"{}")  # builds the FHIR types now, not at the first deposit
+    await asyncio.to_thread(fhir.passes_fast_check, b"{}")  # builds the FHIR types now, not at the first deposit
 
 
 SERVICE = Service(

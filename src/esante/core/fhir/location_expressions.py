@@ -1,16 +1,16 @@
-"""Places in a JSON document as FHIRPath expressions."""
+"""Locations in a JSON document as FHIRPath expressions."""
 
 from typing import Any
 
-from esante.core.fhir.model import Path
-from esante.core.fhir.validation.structure_validator import slots
+from esante.core.fhir.model import ElementPath
+from esante.core.fhir.validation.structure_validator import json_properties
 
-#: Names that FHIRPath reads as operators and that R4 uses for elements (Narrative.div).
 _QUOTED = frozenset({"div", "mod", "and", "or", "xor", "implies"})
+"""Names that FHIRPath reads as operators and that R4 uses for elements (Narrative.div)."""
 
 
-def expression(resource: Any, path: Path) -> str:
-    """The FHIRPath of a place: `Bundle.entry[3].resource.value.ofType(Quantity).code`.
+def location_expression(resource: Any, path: ElementPath) -> str:
+    """Return the FHIRPath of an element: `Bundle.entry[3].resource.value.ofType(Quantity).code`.
 
     Unknown elements keep the name that they have in the JSON. "" where there is no resource.
     """
@@ -23,18 +23,18 @@ def expression(resource: Any, path: Path) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            slot = slots(type_name).get(step)
-            text += "." + _quoted(slot.element.name if slot else step)
-            if slot and slot.element.choice:
-                text += f".ofType({slot.code})"
-            type_name = "" if slot is None else "Element" if slot.extension else slot.code
+            known = json_properties(type_name).get(step)
+            text += "." + _quoted(known.element.name if known else step)
+            if known and known.element.choice:
+                text += f".ofType({known.code})"
+            type_name = "" if known is None else "Element" if known.extension else known.code
         if type_name == "Resource" and isinstance(value, dict):
             type_name = _resource_type(value)
     return text
 
 
 def _resource_type(value: Any) -> str:
-    """The type that a resource says it has; "" when it says none."""
+    """Return the `resourceType` of a resource; "" when there is none."""
     name = value.get("resourceType") if isinstance(value, dict) else None
     return name if isinstance(name, str) and name.isidentifier() else ""
 

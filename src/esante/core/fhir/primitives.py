@@ -1,18 +1,18 @@
 """The primitive datatypes of FHIR R4 (specification, section Datatypes) and what JSON may hold for each.
 
-Patterns are written for both passes over a resource: msgspec runs them while it decodes, `explain` runs them
-to say what is wrong. They differ from the specification's own expressions in being anchored, in refusing days
-that the calendar does not have, and in letting any character into `string` but U+0000 (R4's own expression
-shuts out the no-break space of French typography).
+The patterns serve both passes over a resource: msgspec applies them while it decodes, `check_structure` to find
+errors. They differ from the specification's own expressions in being anchored, in rejecting days that the calendar
+does not have, and in allowing any character in `string` but U+0000 (R4's own expression excludes the no-break space
+of French typography).
 """
 
 import re
 from typing import Literal, NamedTuple
 
-Json = Literal["string", "number", "integer", "boolean"]
+JsonType = Literal["string", "number", "integer", "boolean"]
 
 _YEAR = r"(?!0000)[0-9]{4}"
-# Looks back at the year only where the day is the 29th of February.
+# The year is looked back at only where the day is the 29th of February.
 _IN_LEAP_YEAR = r"(?<=[0-9]{2}(?:0[48]|[2468][048]|[13579][26])-02-29|(?:[02468][048]|[13579][26])00-02-29)"
 _DAY = (
     r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
@@ -24,9 +24,12 @@ _DATE = rf"{_YEAR}(?:-(?:{_DAY}|(?:0[1-9]|1[0-2])))?"
 
 
 class Primitive(NamedTuple):
-    """What a primitive type holds: JSON type, anchored pattern, bounds, and how to say it to a person."""
+    """The values of a primitive type: JSON type, anchored pattern, and bounds of a number, or of the length of a text.
 
-    json: Json
+    `expected` describes them in a message.
+    """
+
+    json: JsonType
     expected: str
     pattern: str | None = None
     low: int | None = None
@@ -44,7 +47,7 @@ _URI = _text("an address without white space", r"\S+")
 PRIMITIVES: dict[str, Primitive] = {
     "string": _TEXT,
     "markdown": _TEXT,
-    # Narrative has no limit of its own in R4; the size of a request is limited where it comes in.
+    # Narrative has no limit of its own in R4; the size of a request is limited by the endpoints.
     "xhtml": Primitive("string", "XHTML in a div element", None, 1),
     "code": _text("a code: no white space but single spaces inside", r"\S+(?:\s\S+)*"),
     "id": _text("1 to 64 of A-Z a-z 0-9 - .", r"[A-Za-z0-9\-.]{1,64}"),
@@ -76,4 +79,4 @@ PRIMITIVES: dict[str, Primitive] = {
     "positiveInt": Primitive("integer", "a whole number from 1 to 2,147,483,647", None, 1, _LARGEST),
 }
 
-COMPILED = {name: re.compile(p.pattern) for name, p in PRIMITIVES.items() if p.pattern is not None}
+COMPILED_PATTERNS = {name: re.compile(p.pattern) for name, p in PRIMITIVES.items() if p.pattern is not None}

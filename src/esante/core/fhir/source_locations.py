@@ -1,31 +1,31 @@
-"""Where elements stand in JSON text, as line and column."""
+"""Line and column of elements in JSON text."""
 
 import json
 import re
 from collections.abc import Generator
 from operator import itemgetter
 
-from esante.core.fhir.model import Path
+from esante.core.fhir.model import ElementPath
 
-_VISIBLE = re.compile(r"[^\n]")
-_between = re.compile(r"[ \t\n\r,:]*").match
-#: Passes over a value in C; numbers are left as they are, since Python refuses very long ones.
-_pass_over = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+_NOT_LINE_FEED = re.compile(r"[^\n]")
+_match_separators = re.compile(r"[ \t\n\r,:]*").match
+#: Skips a value in C; numbers stay texts, since Python refuses to convert very long ones.
+_skip_value = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
-#: Paths by their first step.
 _Tree = dict[str | int, "_Tree"]
+"""Paths by their first step."""
 
 
-def places(data: bytes, wanted: set[Path]) -> dict[Path, tuple[int, int]]:
-    """Line and column, from 1, of the elements at the wanted paths: of the name, or of the value in a list.
+def locate(data: bytes, paths: set[ElementPath]) -> dict[ElementPath, tuple[int, int]]:
+    """Return line and column, from 1, of the elements at `paths`: of the name, or of the value in a list.
 
-    Of a repeated name it is the first. `data` must be JSON that `jsontext.decode` has read. A path that is not there
-    is left out, and makes this read to the end.
+    Of a repeated name the first one counts. `data` must be JSON that `json_codec.decode` accepts. A path that does not
+    exist is left out, and makes this read to the end.
     """
     text = data.decode()
-    found: dict[Path, tuple[int, int]] = {}
+    found: dict[ElementPath, tuple[int, int]] = {}
     line, line_feed, last = 1, -1, 0
-    for path, offset in sorted(_offsets(text, wanted).items(), key=itemgetter(1)):
+    for path, offset in sorted(_offsets(text, paths).items(), key=itemgetter(1)):
         line += text.count("\n", last, offset)
         line_feed = max(line_feed, text.rfind("\n", last, offset))
         last = offset
@@ -33,59 +33,59 @@ def places(data: bytes, wanted: set[Path]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-def cut_out(data: bytes, path: Path) -> bytes:
-    """The value of the property at `path`, as it stands there, with white space before it: places in it are those in
-    all of `data`."""
+def extract_value(data: bytes, path: ElementPath) -> bytes:
+    """Return the text of the property at `path`, preceded by white space so that lines and columns in it are those in
+    `data`."""
     text = data.decode()
-    _, after_name = _pass_over(text, _offsets(text, {path})[path])
-    start = _next(text, after_name)
-    _, end = _pass_over(text, start)
-    return (_VISIBLE.sub(" ", text[:start]) + text[start:end]).encode()
+    _, after_name = _skip_value(text, _offsets(text, {path})[path])
+    start = _next_token(text, after_name)
+    _, end = _skip_value(text, start)
+    return (_NOT_LINE_FEED.sub(" ", text[:start]) + text[start:end]).encode()
 
 
-def _offsets(text: str, wanted: set[Path]) -> dict[Path, int]:
-    """Where the elements at the wanted paths begin, in characters. Nothing is read behind the last of them."""
+def _offsets(text: str, paths: set[ElementPath]) -> dict[ElementPath, int]:
+    """Return the offsets, in characters, at which the elements begin. Nothing behind the last of them is read."""
     tree: _Tree = {}
-    for path in wanted:
+    for path in paths:
         node = tree
         for step in path:
             node = node.setdefault(step, {})
-    start = _next(text, 0)
-    found: dict[Path, int] = {(): start} if () in wanted else {}
-    for path, offset in _located(text, start, tree, ()) if text[start] in "{[" else ():
-        if path in wanted:
+    start = _next_token(text, 0)
+    found: dict[ElementPath, int] = {(): start} if () in paths else {}
+    for path, offset in _search(text, start, tree, ()) if text[start] in "{[" else ():
+        if path in paths:
             found.setdefault(path, offset)
-        if len(found) == len(wanted):
+        if len(found) == len(paths):
             break
     return found
 
 
-def _located(text: str, start: int, tree: _Tree, path: Path) -> Generator[tuple[Path, int], None, int]:
-    """What of `tree` is in the object or list at `start`, in the order of the text; returns where that ends.
+def _search(text: str, start: int, tree: _Tree, path: ElementPath) -> Generator[tuple[ElementPath, int], None, int]:
+    """Yield what of `tree` is in the object or list at `start`, in the order of the text; return its end.
 
-    There may be a million values of which none is wanted, so as little as can be is done for one.
+    There may be a million values of which none is in `tree`, so as little as possible is done for each.
     """
-    named = text[start] == "{"
+    is_object = text[start] == "{"
     step: str | int = -1
-    begin = at = _next(text, start + 1)
+    begin = at = _next_token(text, start + 1)
     while text[at] not in "}]":
-        if named:
-            step, at = _pass_over(text, begin)
-            at = _next(text, at)
+        if is_object:
+            step, at = _skip_value(text, begin)
+            at = _next_token(text, at)
         elif isinstance(step, int):
             step += 1
         inner = tree.get(step)
         if inner is not None:
             yield (*path, step), begin
         if inner and text[at] in "{[":
-            at = yield from _located(text, at, inner, (*path, step))
+            at = yield from _search(text, at, inner, (*path, step))
         else:
-            _, at = _pass_over(text, at)
-        begin = at = _next(text, at)
+            _, at = _skip_value(text, at)
+        begin = at = _next_token(text, at)
     return at + 1
 
 
-def _next(text: str, at: int) -> int:
-    """Where the next name, value or bracket begins."""
-    found = _between(text, at)
+def _next_token(text: str, at: int) -> int:
+    """Return the offset of the next name, value or bracket."""
+    found = _match_separators(text, at)
     return found.end() if found else at

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from esante.core.fhir.rest.http import DateRange, SearchParams, fhir_response, keys_of, searchset
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import DateRange, SearchParams, fhir_response, searchset
 from esante.core.journal import Entry, Journal
 from esante.core.storage import uuid7_floor
 from esante.core.types import Json
@@ -207,5 +208,5 @@ def _require_patient(requester: Requester) -> None:
 
 def _parse_entry_id(text: str, person_id: UUID) -> UUID | None:
     """Return the entry in the id of an AuditEvent of this person; None for any other id."""
-    keys = keys_of(text)
+    keys = parse_logical_id(text)
     return keys[1] if keys and keys[0] == person_id else None

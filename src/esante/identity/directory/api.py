@@ -10,7 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir.rest.http import SearchParams, date_range, fhir_response, posted_search, searchset, token_of
+from esante.core.fhir.rest import (
+    SearchParams,
+    convert_posted_search,
+    fhir_response,
+    parse_date_range,
+    parse_token,
+    searchset,
+)
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.core.types import Json
@@ -147,7 +154,7 @@ class _DirectoryEndpoints:
         search_endpoint = self.search_endpoint(type_, search)
 
         async def endpoint(request: Request) -> Response:
-            return await search_endpoint(await posted_search(request))
+            return await search_endpoint(await convert_posted_search(request))
 
         return endpoint
 
@@ -162,7 +169,9 @@ class _DirectoryEndpoints:
 
     async def search_patients(self, params: SearchParams, caller: Caller) -> ResourcePage:
         """Return the Patients of an exact search; journalled."""
-        system, value = token_of(identifier) if (identifier := _single_value(params, "identifier")) else (None, None)
+        system, value = (
+            parse_token(identifier) if (identifier := _single_value(params, "identifier")) else (None, None)
+        )
         birth_date = _single_value(params, "birthdate")
         query = PersonQuery(
             id=_parse_optional_id(_single_value(params, "_id")),
@@ -197,7 +206,7 @@ class _DirectoryEndpoints:
             page = await self.directory.search_practitioners(name, cursor=params.cursor, limit=params.count)
             return Page([self._practitioner(practitioner) for practitioner in page.items], page.next)
         if identifier is not None:
-            found = await self.directory.find_practitioners(*token_of(identifier))
+            found = await self.directory.find_practitioners(*parse_token(identifier))
         else:
             found = list((await self.directory.practitioners([_parse_id(id_)])).values())
         kept = [
@@ -253,7 +262,7 @@ class _DirectoryEndpoints:
             page = await self.directory.search_organizations(name, kind, params.cursor, params.count)
             return Page([self._organization(organization) for organization in page.items], page.next)
         if identifier is not None:
-            found = await self.directory.find_organizations(*token_of(identifier))
+            found = await self.directory.find_organizations(*parse_token(identifier))
         else:
             found = list((await self.directory.organizations([_parse_id(id_)])).values())
         kept = [
@@ -296,7 +305,7 @@ def _code_value(params: SearchParams, name: str, system: str) -> str | None:
     value = _single_value(params, name)
     if value is None:
         return None
-    given, code = token_of(value)
+    given, code = parse_token(value)
     return code if given in (None, system) else "-"
 
 
@@ -317,7 +326,7 @@ def _parse_birth_date(value: str) -> date:
 
     Raises: Problem 400 when it is not one whole day: a longer range would list persons.
     """
-    found = date_range(value, "birthdate")
+    found = parse_date_range(value, "birthdate")
     if found.prefix != "eq" or found.high - found.low != timedelta(days=1):
         remedy = N_("Write it as YYYY-MM-DD.")
         raise bad_request("birthdate", N_("A birth date must be one whole day."), remedy, code="value")

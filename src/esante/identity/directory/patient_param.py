@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from esante.core.fhir.rest.http import keys_of, token_of
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import parse_token
 from esante.core.web import N_, bad_request
 from esante.identity.directory.service import Directory
 
@@ -29,10 +30,10 @@ async def resolve_patient(
         if name in _BY_REFERENCE:
             found.add(_parse_key(value.removeprefix(f"{base_url}/").removeprefix("Patient/")))
         elif name in _BY_IDENTIFIER:
-            person = await directory.find_person(*token_of(value))
+            person = await directory.find_person(*parse_token(value))
             found.add(person.id if person else None)
         elif name == "_id":
-            keys = (keys_of(part) for part in value.split(","))
+            keys = (parse_logical_id(part) for part in value.split(","))
             found |= {key and key[0] for key in keys}
     if not found and own is None:
         raise bad_request(

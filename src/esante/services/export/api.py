@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from esante.core.fhir.rest.http import SearchParams, fhir_response, posted_search, read_resource, searchset
+from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, read_resource, searchset
 from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
@@ -40,7 +40,7 @@ def routes(exports: Exports, access: Access, base_url: str) -> list[Route]:
     kick_off = ["GET", "POST"]
 
     async def find_groups_by_post(request: Request) -> Response:
-        return await endpoints.find_groups(await posted_search(request))
+        return await endpoints.find_groups(await convert_posted_search(request))
 
     return [
         Route("/fhir/$export", endpoints.kick_off(ExportLevel.SYSTEM), methods=kick_off),

@@ -15,8 +15,7 @@ from uuid import UUID
 
 import orjson
 
-from esante.core.fhir import outcome
-from esante.core.fhir.model import Issue
+from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 from esante.core.web import readable
@@ -220,4 +219,4 @@ def _ignored_params_lines(job: Job) -> list[Line]:
     """Return an OperationOutcome for each ignored parameter (Bulk Data, "error")."""
     names = map(readable, job.request.ignored)
     issues = [Issue("warning", "not-supported", name, f"The parameter {name} was ignored.") for name in names]
-    return [Line("OperationOutcome", orjson.dumps(outcome([issue])), kind="error") for issue in issues]
+    return [Line("OperationOutcome", orjson.dumps(operation_outcome([issue])), kind="error") for issue in issues]

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir import Checked, check, encode, outcome
-from esante.core.fhir.rest.http import SearchParams, posted_search, read_resource, searchset, token_of
+from esante.core.fhir import CheckResult, check, encode, operation_outcome
+from esante.core.fhir.rest import SearchParams, convert_posted_search, parse_token, read_resource, searchset
 from esante.core.types import Json
 from esante.core.web import (
     FHIR_JSON,
@@ -49,7 +49,7 @@ def routes(subscriptions: Subscriptions, access: Access) -> list[Route]:
     endpoints = _SubscriptionEndpoints(subscriptions, access)
 
     async def search_by_post(request: Request) -> Response:
-        return await endpoints.search(await posted_search(request))
+        return await endpoints.search(await convert_posted_search(request))
 
     both = ["GET", "POST"]
     return [
@@ -75,7 +75,7 @@ class _SubscriptionEndpoints:
         requester = await self.access.authorize(request, "Subscription", "c")
         checked = await _read_subscription(request)
         if not checked.ok:
-            return _respond(outcome(checked.issues), 422)
+            return _respond(operation_outcome(checked.issues), 422)
         parsed = self._parse(requester, checked.resource)
         owner = await self.access.authorize(request, TOPICS[parsed.topic].resource, TOPIC_INTERACTIONS)
         created = await self.subscriptions.create(owner, parsed)
@@ -94,7 +94,7 @@ class _SubscriptionEndpoints:
         subscription_id = _subscription_id(request)
         checked = await _read_subscription(request)
         if not checked.ok:
-            return _respond(outcome(checked.issues), 422)
+            return _respond(operation_outcome(checked.issues), 422)
         await self.subscriptions.get(requester, subscription_id)
         if checked.resource.get("id") != request.path_params["id"]:
             title, remedy = N_("The id is not that of the address."), N_("Send the same id.")
@@ -183,7 +183,7 @@ def _respond(resource: Json, status: int = 200, of: Subscription | None = None, 
     return Response(encode(resource), status, headers={**tag, **headers}, media_type=FHIR_JSON)
 
 
-async def _read_subscription(request: Request) -> Checked:
+async def _read_subscription(request: Request) -> CheckResult:
     return check(await read_resource(request, MAX_BODY), expect="Subscription")
 
 
@@ -215,7 +215,7 @@ def _matches(subscription: Subscription, params: SearchParams) -> bool:
     tests: dict[str, Callable[[str], bool]] = {
         "_id": lambda value: value == str(subscription.id),
         "criteria": subscription.request.topic.startswith,
-        "status": lambda value: token_of(value)[1] == subscription.status.value,
+        "status": lambda value: parse_token(value)[1] == subscription.status.value,
         "url": lambda value: value == subscription.request.endpoint.url,
     }
     return all(any(test(value) for value in values) for name, test in tests.items() for values in params.all(name))

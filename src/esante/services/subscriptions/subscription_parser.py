@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from esante.contract import Topic
-from esante.core.fhir.rest.http import token_of
+from esante.core.fhir.rest import parse_token
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.services.subscriptions.model import Endpoint, PayloadContent, SubscriptionRequest, SubscriptionStatus
@@ -144,7 +144,7 @@ def _parse_patient(value: str, base_url: str, place: str) -> UUID:
 def _parse_tokens(
     topic: Topic, name: str, value: str, place: str, policy: SubscriptionPolicy
 ) -> list[tuple[str | None, str]]:
-    tokens = [token_of(part) for part in value.split(",")]
+    tokens = [parse_token(part) for part in value.split(",")]
     if len(tokens) > policy.filter_values:
         raise _invalid(place, N_("These are too many values."), N_("Send fewer."), "too-long")
     known = topic.filters[name]

@@ -2,7 +2,7 @@
 
 `tools/build_fhir_definitions.py` writes `r4.bin`: zlib over MessagePack of `Definitions`. The structural part
 is read on first use and kept for the life of the process; invariants and search parameters stay packed until
-asked for.
+they are needed. Errata of the specification are in `errata`.
 """
 
 import functools
@@ -22,14 +22,13 @@ class DefinitionsMissing(RuntimeError):
 
 
 class Element(msgspec.Struct, array_like=True, frozen=True):
-    """One element of a type, e.g. `Observation.value[x]`.
+    """An element of a type, for example `Observation.value[x]`.
 
     `name` is without `[x]`; `types` are primitive names (`dateTime`), datatypes (`Quantity`), backbone paths
-    (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the address of the
-    required value set where its codes are known; `targets` are the resource types that a Reference may point
-    to (empty: any); `plain` tells of a primitive that has no extensions (ids of elements, Extension.url,
-    XHTML); `summary` and `modifier` are the flags of the specification: part of a summary, and changing the meaning of
-    the rest.
+    (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the URL of the required value set
+    where its codes are known; `targets` are the resource types that a Reference may point to (empty: any); `plain` is
+    true for a primitive that has no extensions (ids of elements, Extension.url, XHTML); `summary` and `modifier` are
+    the flags isSummary and isModifier of the specification.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Element(msgspec.Struct, array_like=True, frozen=True):
         return self.max != 1
 
     def json_names(self) -> dict[str, str]:
-        """JSON property names with the type each carries: `{"valueQuantity": "Quantity", ...}`."""
+        """Return the JSON property names with the type of each: `{"valueQuantity": "Quantity", ...}`."""
         if not self.choice:
             return {self.name: self.types[0]}
         return {self.name + code[0].upper() + code[1:]: code for code in self.types}
@@ -64,7 +63,7 @@ class Type(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Invariant(msgspec.Struct, array_like=True, frozen=True):
-    """A constraint of the specification: FHIRPath over the element at `path`, with its text for people."""
+    """A constraint of the specification: FHIRPath over the element at `path`, with its text for readers (`human`)."""
 
     path: str
     key: str
@@ -74,11 +73,10 @@ class Invariant(msgspec.Struct, array_like=True, frozen=True):
 
 
 class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
-    """A standard search parameter: `code` on the resource types of `base`, its FHIRPath and reference
-    targets.
+    """A standard search parameter: `code` on the resource types of `base`, its FHIRPath and reference targets.
 
-    `components` are pairs (address of another parameter, FHIRPath from the base) of a composite one; `description` is
-    the specification's, for several types together where there are several.
+    `components` of a composite one are pairs (URL of another parameter, FHIRPath from the base); `description` is
+    the specification's, one text for several types where there are several.
     """
 
     url: str
@@ -92,7 +90,7 @@ class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """Everything in the file. `codes`: value set address -> code system -> codes; the last two are packed."""
+    """The content of the file. `codes`: value set URL -> code system -> codes; the last two are packed."""
 
     version: str
     types: dict[str, Type]
@@ -107,18 +105,21 @@ class Definitions(msgspec.Struct, frozen=True):
         return tuple(t.name for t in self.types.values() if t.kind == "resource" and t.name not in abstract)
 
 
-def pack(definitions: Definitions) -> bytes:
-    """The bytes of `r4.bin`."""
+def pack_definitions(definitions: Definitions) -> bytes:
+    """Return the bytes of `r4.bin`."""
     return zlib.compress(msgspec.msgpack.encode(definitions), 9)
 
 
-def packed(items: list[Invariant] | list[SearchParameter]) -> msgspec.Raw:
-    """A part of the file that is decoded only when asked for."""
+def pack_items(items: list[Invariant] | list[SearchParameter]) -> msgspec.Raw:
+    """Pack a part of the file that is decoded only when it is needed."""
     return msgspec.Raw(msgspec.msgpack.encode(items))
 
 
-def unpack(data: bytes) -> Definitions:
-    """Read what `pack` wrote. Raises `DefinitionsMissing` when it is something else."""
+def unpack_definitions(data: bytes) -> Definitions:
+    """Decode what `pack_definitions` encoded.
+
+    Raises: DefinitionsMissing when `data` is something else.
+    """
     try:
         return msgspec.msgpack.decode(zlib.decompress(data), type=Definitions)
     except (zlib.error, msgspec.MsgspecError) as error:
@@ -126,24 +127,27 @@ def unpack(data: bytes) -> Definitions:
 
 
 @functools.cache
-def load() -> Definitions:
-    """The R4 definitions, read once per process. Raises `DefinitionsMissing`."""
+def load_definitions() -> Definitions:
+    """Return the R4 definitions, read once per process.
+
+    Raises: DefinitionsMissing when the file is absent or damaged.
+    """
     try:
         data = FILE.read_bytes()
     except FileNotFoundError as error:
         raise DefinitionsMissing(
             f"The FHIR definitions ({FILE.name}) are not built yet; run 'make install'."
         ) from error
-    return unpack(data)
+    return unpack_definitions(data)
 
 
 @functools.cache
 def invariants() -> tuple[Invariant, ...]:
-    """Every constraint with an expression, in the order of the specification."""
-    return msgspec.msgpack.decode(load().invariants, type=tuple[Invariant, ...])
+    """Return every constraint with an expression, in the order of the specification."""
+    return msgspec.msgpack.decode(load_definitions().invariants, type=tuple[Invariant, ...])
 
 
 @functools.cache
 def search_parameters() -> tuple[SearchParameter, ...]:
-    """Every standard search parameter."""
-    return msgspec.msgpack.decode(load().search_parameters, type=tuple[SearchParameter, ...])
+    """Return every standard search parameter."""
+    return msgspec.msgpack.decode(load_definitions().search_parameters, type=tuple[SearchParameter, ...])

@@ -1,14 +1,16 @@
-"""Constraints and search parameters of R4 4.0.1 that cannot be used as they are published, and what stands instead.
+"""Constraints and search parameters of R4 4.0.1 that cannot be used as they are published, and their replacements.
 
-Each is a fault that later releases of FHIR mended, or one of the package that the definitions are taken from.
+Each is a fault that later releases of FHIR corrected, or one of the package that the definitions are taken from.
 """
 
 from typing import NamedTuple
 
 
 class Erratum(NamedTuple):
-    """`key` is the path and key of a constraint, or the expression of a component. Without `expression` it is left
-    out."""
+    """A correction. `key` is the path and key of a constraint, or the expression of a component of a search parameter.
+
+    `expression` replaces the published one; with None the constraint is left out. `why` completes "It ...".
+    """
 
     key: str
     expression: str | None
@@ -26,21 +28,21 @@ CONSTRAINTS = (
             "%resource.descendants().reference | %resource.descendants().ofType(canonical) | "
             "%resource.descendants().ofType(uri) | %resource.descendants().ofType(url))"
         ),
-        why="takes 'as' of many items, which is an error; the same said of all contained resources at once",
+        why="applies 'as' to several items, which is an error; replaced by one test of all contained resources",
         source="FHIR R4 4.0.1, DomainResource; FHIRPath N1, as()",
         verified="2026-11-23",
     ),
     Erratum(
         key="Period per-1",
         expression="start.empty() or end.empty() or iif(start > end, false, true)",
-        why="cannot tell the order of a day and a moment of the same day, and so refuses them",
+        why="cannot compare a day with a time on the same day, and so rejects them",
         source="FHIR R5 5.0.0, Period",
         verified="2026-11-23",
     ),
     Erratum(
         key="Range rng-2",
         expression="low.value.empty() or high.value.empty() or low.comparable(high).not() or low <= high",
-        why="refuses what cannot be compared: units that differ, or an end without a number",
+        why="rejects values that cannot be compared: different units, or a limit without a number",
         source="FHIR R5 5.0.0, Range",
         verified="2026-11-23",
     ),
@@ -50,14 +52,14 @@ CONSTRAINTS = (
             "reference.empty() or reference.startsWith('#').not() or reference = '#' or "
             "reference.substring(1) in %rootResource.contained.id"
         ),
-        why="is neither true nor false of a Reference without a literal reference",
+        why="is neither true nor false for a Reference without a literal reference",
         source="FHIR R5 5.0.0, Reference",
         verified="2026-11-23",
     ),
     Erratum(
         key="Questionnaire.item.enableWhen que-7",
         expression="operator = 'exists' implies (answer is boolean)",
-        why="asks for FHIRPath's Boolean, which no element of FHIR is",
+        why="tests for FHIRPath's Boolean, which is the type of no FHIR element",
         source="FHIR R5 5.0.0, Questionnaire",
         verified="2026-11-23",
     ),
@@ -66,28 +68,28 @@ CONSTRAINTS = (
         expression=(
             "whenHandedOver.empty() or whenPrepared.empty() or iif(whenHandedOver < whenPrepared, false, true)"
         ),
-        why="cannot tell the order of a day and a moment of the same day, and so refuses them",
+        why="cannot compare a day with a time on the same day, and so rejects them",
         source="FHIRPath N1, comparison of dates",
         verified="2026-11-23",
     ),
     Erratum(
         key="Task inv-1",
         expression="lastModified.empty() or authoredOn.empty() or iif(lastModified < authoredOn, false, true)",
-        why="cannot tell the order of a day and a moment of the same day, and so refuses them",
+        why="cannot compare a day with a time on the same day, and so rejects them",
         source="FHIRPath N1, comparison of dates",
         verified="2026-11-23",
     ),
     Erratum(
         key="ChargeItemDefinition cid-0",
         expression=None,
-        why="asks for ChargeItemDefinition.name, an element that R4 does not have",
+        why="requires ChargeItemDefinition.name, an element that R4 does not have",
         source="FHIR R4 4.0.1, ChargeItemDefinition",
         verified="2026-11-23",
     ),
     Erratum(
         key="EvidenceVariable.characteristic evv-1",
         expression=None,
-        why="is of R5; its elements are not in R4",
+        why="belongs to R5; R4 does not have its elements",
         source="FHIR R4 4.0.1, EvidenceVariable",
         verified="2026-11-23",
     ),

@@ -6,7 +6,7 @@ FHIR types are written by their name (`HumanName`, `code`, `Patient.contact`), F
 import functools
 from typing import NamedTuple
 
-from esante.core.fhir.definitions import Element, load
+from esante.core.fhir.definitions import Element, load_definitions
 from esante.core.fhir.primitives import PRIMITIVES
 
 Types = frozenset[str] | None
@@ -64,7 +64,7 @@ def fields(type_: str) -> dict[str, Field]:
     """Return the elements of a type by name; those of `Element` for a primitive, none for a type of FHIRPath."""
     if type_ == TYPE_INFO:
         return {name: Field(name, (Option(name, "System.String", None),), False) for name in ("namespace", "name")}
-    found = load().types.get("Element" if type_ in PRIMITIVES else type_)
+    found = load_definitions().types.get("Element" if type_ in PRIMITIVES else type_)
     return {
         element.name: Field(
             element.name, tuple(_option(element, n, c) for n, c in element.json_names().items()), element.many
@@ -86,11 +86,11 @@ def lineage(type_: str) -> tuple[str, ...]:
         return (type_, "System.Any")
     if type_ in _PARENTS:
         return (type_, *lineage(_PARENTS[type_]))
-    if type_ in ("Element", "Resource") or type_ not in PRIMITIVES.keys() | load().types.keys():
+    if type_ in ("Element", "Resource") or type_ not in PRIMITIVES.keys() | load_definitions().types.keys():
         return (type_,)
     if type_ in PRIMITIVES:
         return (type_, "Element")
-    if load().types[type_].kind == "resource":
+    if load_definitions().types[type_].kind == "resource":
         return (type_, "DomainResource", "Resource") if is_domain_resource(type_) else (type_, "Resource")
     if "modifierExtension" in fields(type_) and type_ != "BackboneElement":
         return (type_, "BackboneElement", "Element")
@@ -105,12 +105,12 @@ def is_domain_resource(type_: str) -> bool:
 @functools.cache
 def resource_types() -> frozenset[str]:
     """Return every resource type that an instance can have."""
-    return frozenset(load().resource_types)
+    return frozenset(load_definitions().resource_types)
 
 
 def is_fhir_type(name: str) -> bool:
     """Return whether FHIR R4 has a type of this name."""
-    return name in PRIMITIVES or name in load().types
+    return name in PRIMITIVES or name in load_definitions().types
 
 
 def resolve_type_name(name: str) -> str | None:
@@ -141,7 +141,7 @@ def element_types(type_: str, name: str) -> Types:
 @functools.cache
 def element_names() -> frozenset[str]:
     """Return the names of all elements of R4."""
-    return frozenset(name for type_ in load().types for name in fields(type_))
+    return frozenset(name for type_ in load_definitions().types for name in fields(type_))
 
 
 def are_compatible(type_: str, wanted: str) -> bool:

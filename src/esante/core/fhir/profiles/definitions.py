@@ -1,7 +1,7 @@
-"""What is in `profiles.bin`: zlib over MessagePack of `Profiles`.
+"""The content of `profiles.bin`: zlib over MessagePack of `Profiles`.
 
-A profile is a tree of rules along the elements of its type. It says only what R4 itself does not, so that what is not
-in the tree needs no look.
+A profile is a tree of rules along the elements of its type. It holds only what R4 itself does not demand, so that
+elements outside of the tree need no check.
 """
 
 import functools
@@ -11,32 +11,35 @@ from typing import Any, Literal
 
 import msgspec
 
-from esante.core.fhir.definitions import DefinitionsMissing, Invariant, load
+from esante.core.fhir.definitions import DefinitionsMissing, Invariant, load_definitions
 
 FILE = Path(__file__).parent.parent / "definitions" / "profiles.bin"
 
-#: The step from a Reference to what it leads to.
+#: The step of a discriminator from a Reference to its target.
 RESOLVE = "resolve()"
 _R4 = "http://hl7.org/fhir/StructureDefinition/"
 
 
 class UnknownProfile(LookupError):
-    """No profile of this address, or not in this version, is known."""
+    """No profile of this URL, or not in this version, is known."""
 
 
 class Expected(msgspec.Struct, array_like=True, frozen=True):
-    """A value that an element has to have: the whole of it (`fixed`), or at least this much (`pattern`).
+    """The value of an element that a profile demands: exactly this (`fixed`), or at least this (`pattern`).
 
-    Decimals are texts here.
+    Decimals are strings.
     """
 
     kind: Literal["fixed", "pattern"]
     value: Any
 
 
-class Mark(msgspec.Struct, array_like=True, frozen=True):
-    """One mark of the members of a slice, at the elements `steps` below them: a value, a code of a value set, one of
-    some types, one of some profiles that they fit, or whether there is one at all."""
+class Discriminator(msgspec.Struct, array_like=True, frozen=True):
+    """What distinguishes the members of a slice, at the elements `steps` below them.
+
+    By `kind` the value is a fixed value or a pattern, the URL of a value set, names of types, URLs of profiles, or
+    whether the element is present.
+    """
 
     steps: tuple[str, ...]
     kind: Literal["fixed", "pattern", "codes", "type", "profile", "exists"]
@@ -44,11 +47,11 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Rule(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """What a profile demands of one element beyond R4.
+    """The demands of a profile on one element beyond R4, with those on the elements below it (`children`).
 
-    `name` is without `[x]`. `min` is 0 and `max` None where the profile adds nothing; `types`, `targets` (the types
-    that a Reference may lead to) are empty then. `profiles` are alternatives by the type of the value,
-    `target_profiles` those by the type of what a Reference leads to. `closed`: each value is in one of the slices.
+    `name` is without `[x]`. `min` is 0 and `max` None where the profile adds nothing; `types` and `targets` (the types
+    that a Reference may point to) are empty then. `profiles` are alternatives by the type of the value,
+    `target_profiles` those by the type of the target of a Reference. `closed`: each value must be in a slice.
     """
 
     name: str
@@ -64,86 +67,97 @@ class Rule(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     invariants: tuple[Invariant, ...] = ()
     closed: bool = False
     slices: tuple["Slice", ...] = ()
-    below: tuple["Rule", ...] = ()
+    children: tuple["Rule", ...] = ()
 
     def __len__(self) -> int:
-        """How many rules this is, with those below."""
+        """Return the number of rules, with those of the children and slices."""
         own = (self.min > 0, self.max is not None, self.types, self.targets, self.expected, self.codes,
                self.max_length is not None, self.closed)  # fmt: skip
-        inner = [*self.below, *(part.rule for part in self.slices)]
+        inner = [*self.children, *(part.rule for part in self.slices)]
         named = len(self.profiles) + len(self.target_profiles)
         return sum(map(bool, own)) + named + len(self.invariants) + sum(map(len, inner))
 
 
 class Slice(msgspec.Struct, array_like=True, frozen=True):
-    """The values of an element that have all the marks, and the rules for them; `min` and `max` of the rule count
-    the members."""
+    """The values of an element that all discriminators select, and the rules for them.
+
+    `min` and `max` of the rule count the members.
+    """
 
     name: str
-    marks: tuple[Mark, ...]
+    discriminators: tuple[Discriminator, ...]
     rule: Rule
 
 
-class Head(msgspec.Struct, array_like=True, frozen=True):
-    """A profile by its address; `rule` is decoded when it is needed. `left_out` says what of it cannot be checked."""
+class ProfileHeader(msgspec.Struct, array_like=True, frozen=True):
+    """A profile. `packed_rule` is decoded when it is needed; `not_checked` describes rules that are not checked."""
 
     url: str
     version: str
     type: str
     package: str
-    left_out: tuple[str, ...]
-    packed: msgspec.Raw
+    not_checked: tuple[str, ...]
+    packed_rule: msgspec.Raw
 
 
 class Profiles(msgspec.Struct, frozen=True):
-    """Everything in the file. `codes`: value set address -> code system -> codes."""
+    """The content of the file. `codes`: value set URL -> code system -> codes."""
 
-    profiles: dict[str, Head]
+    profiles: dict[str, ProfileHeader]
     codes: dict[str, dict[str, tuple[str, ...]]]
 
 
-def pack(profiles: Profiles) -> bytes:
-    """The bytes of `profiles.bin`."""
+def pack_profiles(profiles: Profiles) -> bytes:
+    """Return the bytes of `profiles.bin`."""
     return zlib.compress(msgspec.msgpack.encode(profiles), 9)
 
 
-def packed(rule: Rule) -> msgspec.Raw:
-    """The rules of one profile, decoded only when asked for."""
+def pack_rule(rule: Rule) -> msgspec.Raw:
+    """Pack the rules of one profile, which are decoded only when they are needed."""
     return msgspec.Raw(msgspec.msgpack.encode(rule))
 
 
 @functools.cache
-def read() -> Profiles:
-    """The file, read once per process. Raises `DefinitionsMissing`."""
+def load_profiles() -> Profiles:
+    """Return the content of the file, read once per process.
+
+    Raises: DefinitionsMissing when the file is absent or damaged.
+    """
     try:
         return msgspec.msgpack.decode(zlib.decompress(FILE.read_bytes()), type=Profiles)
     except (OSError, zlib.error, msgspec.MsgspecError) as error:
-        raise DefinitionsMissing(f"The FHIR profiles ({FILE.name}) are not there; run 'make install'.") from error
+        raise DefinitionsMissing(
+            f"The FHIR profiles ({FILE.name}) are absent or damaged; run 'make install'."
+        ) from error
 
 
-def heads() -> tuple[Head, ...]:
-    """Every known profile beyond R4's own."""
-    return tuple(read().profiles.values())
+def profile_headers() -> tuple[ProfileHeader, ...]:
+    """Return every known profile beyond R4's own."""
+    return tuple(load_profiles().profiles.values())
 
 
 @functools.cache
-def rule_of(url: str) -> Rule:
-    """The rules of a profile by its address without a version; none for R4's own."""
-    head = read().profiles.get(url)
-    return Rule(name="") if head is None else msgspec.msgpack.decode(head.packed, type=Rule)
+def load_rule(url: str) -> Rule:
+    """Return the rules of a profile by its URL without a version; an empty rule for R4's own."""
+    header = load_profiles().profiles.get(url)
+    return Rule(name="") if header is None else msgspec.msgpack.decode(header.packed_rule, type=Rule)
 
 
-def of_type(profile: str) -> tuple[str, str]:
-    """The address without a version, and the type, of a profile: one of the file, or R4's own of a resource type.
+def resolve_profile(profile: str) -> tuple[str, str]:
+    """Return the URL without a version, and the resource type, of a profile: one of the file, or R4's own of a type.
 
-    Raises `UnknownProfile`.
+    Raises: UnknownProfile when there is none of this URL and version.
     """
     url, _, version = profile.partition("|")
     name = url.removeprefix(_R4)
-    if url.startswith(_R4) and name in load().resource_types and version in ("", load().version):
+    if (
+        url.startswith(_R4)
+        and name in load_definitions().resource_types
+        and version in ("", load_definitions().version)
+    ):
         return url, name
-    head = read().profiles.get(url)
-    if head is None or version not in ("", head.version):
-        listed = "".join(f"\n  {each}" for each in read().profiles)
-        raise UnknownProfile(f"The profile {profile} is not known. Known are those of R4 itself and:{listed}")
-    return url, head.type
+    header = load_profiles().profiles.get(url)
+    if header is None or version not in ("", header.version):
+        known = "".join(f"\n  {each}" for each in load_profiles().profiles)
+        raise UnknownProfile(f"The profile {profile} is not known. Known are those of R4 itself and:{known}")
+    return url, header.type

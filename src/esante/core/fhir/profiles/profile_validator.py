@@ -1,4 +1,4 @@
-"""Checking a resource against a profile: a walk down its rules. The resource has to be right R4 in structure."""
+"""Validation of a resource against a profile, along its rules. The structure of the resource must be valid R4."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -7,306 +7,326 @@ from time import thread_time
 
 from msgspec.structs import replace
 
-from esante.core.fhir.definitions import Invariant, load
+from esante.core.fhir.definitions import Invariant, load_definitions
 from esante.core.fhir.fhirpath import Node, PathError, PathFailed, compile_path, reference_type
-from esante.core.fhir.model import Finding, Path
-from esante.core.fhir.profiles.definitions import RESOLVE, Mark, Rule, Slice, read, rule_of
-from esante.core.fhir.profiles.expected_values import Item, Json, is_coded, is_expected, shown
-from esante.core.fhir.profiles.reference_targets import Targets
+from esante.core.fhir.model import ElementPath, Finding
+from esante.core.fhir.profiles.definitions import RESOLVE, Discriminator, Rule, Slice, load_profiles, load_rule
+from esante.core.fhir.profiles.expected_values import ElementValue, format_value, has_code_of, matches_expected
+from esante.core.fhir.profiles.reference_targets import ReferenceTargets
+from esante.core.types import Json
 
-#: Of how many elements one looks at the clock.
-_OFTEN = 64
-#: Profiles that lead into each other by references are followed this far.
+_CLOCK_INTERVAL = 64
+"""Elements after which the clock is checked."""
 _MAX_DEPTH = 20
+"""Profiles that are checked within each other, as references lead from one to the next."""
 
 
 class _OutOfTime(Exception):
-    """The walk has had its time."""
+    """The time for the validation is over."""
 
 
-def findings(resource: Json, url: str, seconds: float = inf) -> Iterator[Finding]:
-    """Every rule of the profile (its address without a version) that the resource breaks, each once.
+def check_profile(resource: Json, url: str, seconds: float = inf) -> Iterator[Finding]:
+    """Yield a finding for every rule of the profile `url` (without a version) that the resource breaks, each once.
 
-    A walk that would take more than so many seconds of processor time ends with a warning. Raises
-    `DefinitionsMissing`.
+    A validation that would take more than `seconds` of processor time ends with a warning.
+
+    Raises: DefinitionsMissing when the profiles were not built.
     """
-    walk = _Walk(resource, seconds)
+    walk = _ProfileWalk(resource, seconds)
     try:
-        yield from walk.whole(url)
-        if walk.deeper:
-            text = f"Whether references fit {url} was checked {_MAX_DEPTH} resources deep, and not further."
+        yield from walk.check(url)
+        if walk.is_cut_off:
+            text = f"References were checked against {url} to a depth of {_MAX_DEPTH} resources, and not further."
             yield Finding("warning", "too-costly", (), text)
     except _OutOfTime:
         text = f"Not every rule of {url} was checked: that would take more than {seconds} seconds of processor time."
         yield Finding("warning", "too-costly", (), text)
 
 
-def unchecked(url: str) -> str | None:
-    """What of a profile, and of those that its elements have to fit, is not checked here."""
-    involved = _involved(url)
-    left_out = [f"{text} ({each.rpartition('/')[2]})" for each in involved for text in _left_out(each)]
-    if not left_out:
+def describe_unchecked_rules(url: str) -> str | None:
+    """Return a text about the unchecked rules of a profile and of those that it names; None when all are checked."""
+    involved = _involved_profiles(url)
+    not_checked = [f"{text} ({each.rpartition('/')[2]})" for each in involved for text in _not_checked(each)]
+    if not not_checked:
         return None
-    checked = sum(map(rules, involved))
-    count = f"{len(left_out)} rules of the profile {url} and of those that it names are not checked, {checked} are"
-    return f"{count}. Not checked: {'; '.join(left_out)}."
+    checked = sum(map(count_rules, involved))
+    count = f"{len(not_checked)} rules of the profile {url} and of those that it names are not checked, {checked} are"
+    return f"{count}. Not checked: {'; '.join(not_checked)}."
 
 
-def rules(url: str) -> int:
-    """How many rules a profile has, those that it names not counted."""
-    return len(rule_of(url))
+def count_rules(url: str) -> int:
+    """Return the number of rules of a profile, without those of the profiles that it names."""
+    return len(load_rule(url))
 
 
 @functools.cache
-def _involved(url: str) -> tuple[str, ...]:
+def _involved_profiles(url: str) -> tuple[str, ...]:
+    """Return a profile and all that it names, directly or through others."""
     found, pending = {url: None}, [url]
     while pending:
-        for each in _named(rule_of(pending.pop())):
+        for each in _named_profiles(load_rule(pending.pop())):
             if each not in found:
                 found[each] = None
                 pending.append(each)
     return tuple(found)
 
 
-def _named(rule: Rule) -> Iterator[str]:
-    """The profiles that a rule asks of values and targets, all the way down."""
+def _named_profiles(rule: Rule) -> Iterator[str]:
+    """Yield the profiles that a rule and those below it demand of values and targets."""
     for urls in (*rule.profiles.values(), *rule.target_profiles.values()):
         yield from urls
     for part in rule.slices:
-        for mark in part.marks:
-            yield from mark.value if mark.kind == "profile" else ()
-        yield from _named(part.rule)
-    for each in rule.below:
-        yield from _named(each)
+        for discriminator in part.discriminators:
+            yield from discriminator.value if discriminator.kind == "profile" else ()
+        yield from _named_profiles(part.rule)
+    for each in rule.children:
+        yield from _named_profiles(each)
 
 
-def _left_out(url: str) -> Sequence[str]:
-    head = read().profiles.get(url)
-    return head.left_out if head else ()
+def _not_checked(url: str) -> Sequence[str]:
+    header = load_profiles().profiles.get(url)
+    return header.not_checked if header else ()
 
 
-class _Walk:
-    """One walk; what fits which profile is remembered, as the same resource may be looked at for several slices and
-    references."""
+class _ProfileWalk:
+    """The validation of one resource.
+
+    Results are kept by resource and profile, since the same resource may be checked for several slices and references.
+    """
 
     def __init__(self, resource: Json, seconds: float) -> None:
-        self._targets = Targets(resource)
-        self._codes = load().codes | read().codes
+        self._targets = ReferenceTargets(resource)
+        self._codes = load_definitions().codes | load_profiles().codes
         self._end = thread_time() + seconds
         self._steps = 0
-        self._holders: list[Json] = [resource]
-        self._known: dict[tuple[int, str], tuple[Finding, ...]] = {}
+        self._resources: list[Json] = [resource]
+        self._results: dict[tuple[int, str], tuple[Finding, ...]] = {}
         self._depth = 0
-        #: Whether there was more to follow than is.
-        self.deeper = False
+        #: Whether references led deeper than `_MAX_DEPTH`.
+        self.is_cut_off = False
 
-    def whole(self, url: str) -> Iterator[Finding]:
-        """What of a profile the resource breaks, each once, as it is found."""
-        resource = self._holders[0]
-        self._known[id(resource), url] = ()
-        told: set[Finding] = set()
-        for finding in self._element(rule_of(url), Item(resource, str(resource.get("resourceType")), ()), ""):
-            if finding not in told:
-                told.add(finding)
+    def check(self, url: str) -> Iterator[Finding]:
+        """Yield what the resource breaks of a profile, each once."""
+        resource = self._resources[0]
+        self._results[id(resource), url] = ()
+        reported: set[Finding] = set()
+        root = ElementValue(resource, str(resource.get("resourceType")), ())
+        for finding in self._check_value(load_rule(url), root, ""):
+            if finding not in reported:
+                reported.add(finding)
                 yield finding
 
-    def profile(self, url: str, item: Item) -> tuple[Finding, ...]:
-        """What of a profile a value breaks; nothing while that is being found out, which happens in circles."""
-        key = id(item.value), url
-        if key not in self._known:
-            self._known[key] = ()
+    def profile_findings(self, url: str, element: ElementValue) -> tuple[Finding, ...]:
+        """Return what a value breaks of a profile; nothing while it is being checked, as in cycles of references."""
+        key = id(element.value), url
+        if key not in self._results:
+            self._results[key] = ()
             self._depth += 1
-            self.deeper = self.deeper or self._depth > _MAX_DEPTH
+            self.is_cut_off = self.is_cut_off or self._depth > _MAX_DEPTH
             if self._depth <= _MAX_DEPTH:
-                self._known[key] = tuple(self._element(rule_of(url), item, ""))
+                self._results[key] = tuple(self._check_value(load_rule(url), element, ""))
             self._depth -= 1
-        return self._known[key]
+        return self._results[key]
 
-    def _look_at_clock(self) -> None:
+    def _check_clock(self) -> None:
         if thread_time() > self._end:
             raise _OutOfTime
 
-    def _element(self, rule: Rule, item: Item, name: str) -> Iterator[Finding]:
-        """One value and what is below it; `name` is that of the element for messages."""
+    def _check_value(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:
+        """Check one value and what is below it; `name` is that of the element for messages."""
         self._steps += 1
-        if not self._steps % _OFTEN:
-            self._look_at_clock()
-        is_resource = isinstance(item.value, dict) and "resourceType" in item.value
+        if not self._steps % _CLOCK_INTERVAL:
+            self._check_clock()
+        is_resource = isinstance(element.value, dict) and "resourceType" in element.value
         if is_resource:
-            self._targets.enter(item)
-            self._holders.append(item.value)
-        yield from self._type(rule, item, name)
-        if item.value is not None:
-            yield from self._value(rule, item, name)
-        yield from self._profiles(rule, item, name)
-        yield from self._reference(rule, item)
+            self._targets.add(element)
+            self._resources.append(element.value)
+        yield from self._check_type(rule, element, name)
+        if element.value is not None:
+            yield from self._check_content(rule, element, name)
+        yield from self._check_profiles(rule, element, name)
+        yield from self._check_reference(rule, element)
         for invariant in rule.invariants:
-            yield from self._invariant(invariant, item)
-        for each in rule.below:
-            yield from self._below(each, item, f"{name or item.type}.{each.name}")
+            yield from self._check_invariant(invariant, element)
+        for each in rule.children:
+            yield from self._check_element(each, element, f"{name or element.type}.{each.name}")
         if is_resource:
-            self._holders.pop()
+            self._resources.pop()
 
-    def _below(self, rule: Rule, item: Item, name: str) -> Iterator[Finding]:
-        """All values of one element."""
-        found = item.below(rule.name)
-        here = (*item.path, rule.name)
-        yield from _counted(rule, found, here, name)
+    def _check_element(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:
+        """Check all values of one element."""
+        found = element.children(rule.name)
+        here = (*element.path, rule.name)
+        yield from _check_count(rule, found, here, name)
         for each in found:
-            yield from self._element(rule, each, name)
-        taken: set[Path] = set()
+            yield from self._check_value(rule, each, name)
+        taken: set[ElementPath] = set()
         for part in rule.slices:
             members = [each for each in found if self._is_member(part, each)]
             taken.update(each.path for each in members)
-            yield from self._slice(part, members, found, here, f"{name}:{part.name}")
+            yield from self._check_slice(part, members, found, here, f"{name}:{part.name}")
         for each in found if rule.closed else ():
             if each.path not in taken:
-                text = f"{shown(each.value)} is in none of the slices of {name}, which allows no others."
-                yield _broken("structure", each.path, text)
+                text = f"{format_value(each.value)} is in none of the slices of {name}, which are closed."
+                yield _error("structure", each.path, text)
 
-    def _slice(self, part: Slice, members: list[Item], found: list[Item], here: Path, name: str) -> Iterator[Finding]:
-        if any(mark.steps[-1:] == (RESOLVE,) for mark in part.marks) and not all(map(self._is_at_hand, found)):
-            part = Slice(part.name, part.marks, replace(part.rule, min=0))
-        for finding in _counted(part.rule, members, here, name):
-            yield Finding("error", finding.code, finding.path, f"{finding.diagnostics} {_told(part)}")
+    def _check_slice(
+        self, part: Slice, members: list[ElementValue], found: list[ElementValue], here: ElementPath, name: str
+    ) -> Iterator[Finding]:
+        if any(discriminator.steps[-1:] == (RESOLVE,) for discriminator in part.discriminators) and not all(
+            map(self._has_target, found)
+        ):
+            part = Slice(part.name, part.discriminators, replace(part.rule, min=0))
+        for finding in _check_count(part.rule, members, here, name):
+            yield Finding("error", finding.code, finding.path, f"{finding.diagnostics} {_describe_slice(part)}")
         if len(members) < part.rule.min:
-            yield from self._nearly(part, found)
+            yield from self._explain_missing_member(part, found)
         for each in members:
-            yield from self._element(part.rule, each, name)
+            yield from self._check_value(part.rule, each, name)
 
-    def _nearly(self, part: Slice, found: list[Item]) -> Iterator[Finding]:
-        """Why the first value with all other marks of a slice does not fit its profile."""
-        others = [mark for mark in part.marks if mark.kind != "profile"]
-        near = [each for each in found if all(self._has(mark, each) for mark in others)]
-        for mark in part.marks if near else ():
-            for inner in self._along(near[0], mark.steps) if mark.kind == "profile" else ():
-                yield from self.profile(mark.value[0], inner)
+    def _explain_missing_member(self, part: Slice, found: list[ElementValue]) -> Iterator[Finding]:
+        """Yield why the first value that all other discriminators select does not fit the profile of the slice."""
+        others = [discriminator for discriminator in part.discriminators if discriminator.kind != "profile"]
+        candidates = [
+            each for each in found if all(self._is_selected(discriminator, each) for discriminator in others)
+        ]
+        for discriminator in part.discriminators if candidates else ():
+            for selected in (
+                self._select(candidates[0], discriminator.steps) if discriminator.kind == "profile" else ()
+            ):
+                yield from self.profile_findings(discriminator.value[0], selected)
 
-    def _is_member(self, part: Slice, item: Item) -> bool:
-        self._look_at_clock()  # One value may hold thousands of codings.
-        return all(self._has(mark, item) for mark in part.marks)
+    def _is_member(self, part: Slice, element: ElementValue) -> bool:
+        self._check_clock()  # One value may have thousands of codings.
+        return all(self._is_selected(discriminator, element) for discriminator in part.discriminators)
 
-    def _has(self, mark: Mark, item: Item) -> bool:
-        found = any(self._marked(mark, each) for each in self._along(item, mark.steps))
-        return found == mark.value if mark.kind == "exists" else found
+    def _is_selected(self, discriminator: Discriminator, element: ElementValue) -> bool:
+        found = any(self._fits(discriminator, each) for each in self._select(element, discriminator.steps))
+        return found == discriminator.value if discriminator.kind == "exists" else found
 
-    def _along(self, item: Item, steps: tuple[str, ...]) -> list[Item]:
-        """The values some steps below one, or what the references there lead to."""
+    def _select(self, element: ElementValue, steps: tuple[str, ...]) -> list[ElementValue]:
+        """Return the values some steps below one, or the targets of the references there."""
         if steps[-1:] != (RESOLVE,):
-            return item.along(steps)
-        found = [self._targets.of(each.value, self._holders[-1]) for each in item.along(steps[:-1])]
+            return element.descendants(steps)
+        found = [self._targets.resolve(each.value, self._resources[-1]) for each in element.descendants(steps[:-1])]
         return [target for target in found if target]
 
-    def _is_at_hand(self, item: Item) -> bool:
-        return self._targets.of(item.value, self._holders[-1]) is not None
+    def _has_target(self, element: ElementValue) -> bool:
+        return self._targets.resolve(element.value, self._resources[-1]) is not None
 
-    def _marked(self, mark: Mark, item: Item) -> bool:
-        match mark.kind:
+    def _fits(self, discriminator: Discriminator, element: ElementValue) -> bool:
+        match discriminator.kind:
             case "exists":
                 return True
             case "type":
-                return item.type in mark.value
+                return element.type in discriminator.value
             case "profile":
-                return not all(_wrong(self.profile(url, item)) for url in mark.value)
+                return not all(_has_errors(self.profile_findings(url, element)) for url in discriminator.value)
             case "codes":
-                return is_coded(item, self._codes[mark.value])
+                return has_code_of(element, self._codes[discriminator.value])
             case _:
-                return is_expected(item.value, mark.value, whole=mark.kind == "fixed")
+                return matches_expected(element.value, discriminator.value, exact=discriminator.kind == "fixed")
 
-    def _type(self, rule: Rule, item: Item, name: str) -> Iterator[Finding]:
-        if rule.types and item.type not in rule.types:
-            text = f"{name} is {item.type} here. Allowed by the profile: {', '.join(rule.types)}."
-            yield _broken("structure", item.path, text)
+    def _check_type(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:
+        if rule.types and element.type not in rule.types:
+            text = f"{name} is {element.type} here. Allowed by the profile: {', '.join(rule.types)}."
+            yield _error("structure", element.path, text)
 
-    def _value(self, rule: Rule, item: Item, name: str) -> Iterator[Finding]:
+    def _check_content(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:
         expected = rule.expected
-        if expected and not is_expected(item.value, expected.value, whole=expected.kind == "fixed"):
+        if expected and not matches_expected(element.value, expected.value, exact=expected.kind == "fixed"):
             what = "exactly" if expected.kind == "fixed" else "at least"
-            text = f"{name} is {shown(item.value)}. Allowed by the profile: {what} {shown(expected.value)}."
-            yield _broken("value", item.path, text)
-        if rule.max_length is not None and isinstance(item.value, str) and len(item.value) > rule.max_length:
-            text = f"{name} has {len(item.value):,} characters; the profile allows {rule.max_length:,}."
-            yield _broken("value", item.path, text)
-        if rule.codes and not is_coded(item, self._codes[rule.codes]):
+            allowed = f"{what} {format_value(expected.value)}"
+            text = f"{name} is {format_value(element.value)}. Allowed by the profile: {allowed}."
+            yield _error("value", element.path, text)
+        if rule.max_length is not None and isinstance(element.value, str) and len(element.value) > rule.max_length:
+            text = f"{name} has {len(element.value):,} characters; the profile allows {rule.max_length:,}."
+            yield _error("value", element.path, text)
+        if rule.codes and not has_code_of(element, self._codes[rule.codes]):
             systems = self._codes[rule.codes]
-            allowed = [f"{system}|{code}" for system, codes in systems.items() for code in codes]
-            listed = ", ".join(allowed) if len(allowed) <= 20 else f"the {len(allowed)} codes of {rule.codes}"
-            yield _broken(
-                "code-invalid", item.path, f"{name} is {shown(item.value)}. Allowed by the profile: {listed}."
+            codes = [f"{system}|{code}" for system, listed in systems.items() for code in listed]
+            allowed = ", ".join(codes) if len(codes) <= 20 else f"the {len(codes)} codes of {rule.codes}"
+            yield _error(
+                "code-invalid",
+                element.path,
+                f"{name} is {format_value(element.value)}. Allowed by the profile: {allowed}.",
             )
 
-    def _profiles(self, rule: Rule, item: Item, name: str) -> Iterator[Finding]:
-        urls = rule.profiles.get(item.type, ())
-        broken = [self.profile(url, item) for url in urls]
+    def _check_profiles(self, rule: Rule, element: ElementValue, name: str) -> Iterator[Finding]:
+        urls = rule.profiles.get(element.type, ())
+        results = [self.profile_findings(url, element) for url in urls]
         if len(urls) == 1:
-            yield from broken[0]
-        elif urls and all(map(_wrong, broken)):
-            yield _broken("structure", item.path, f"{name} fits none of the profiles {', '.join(urls)}.")
+            yield from results[0]
+        elif urls and all(map(_has_errors, results)):
+            yield _error("structure", element.path, f"{name} fits none of the profiles {', '.join(urls)}.")
 
-    def _reference(self, rule: Rule, item: Item) -> Iterator[Finding]:
-        if not (rule.targets or rule.target_profiles) or item.type != "Reference":
+    def _check_reference(self, rule: Rule, element: ElementValue) -> Iterator[Finding]:
+        if not (rule.targets or rule.target_profiles) or element.type != "Reference":
             return
-        target = self._targets.of(item.value, self._holders[-1])
-        told = target.type if target else reference_type(Node(item.value, "Reference"))
-        if told is not None and rule.targets and told not in rule.targets:
-            text = f"The reference leads to {told}. Allowed by the profile: {', '.join(rule.targets)}."
-            yield _broken("structure", item.path, text)
+        target = self._targets.resolve(element.value, self._resources[-1])
+        target_type = target.type if target else reference_type(Node(element.value, "Reference"))
+        if target_type is not None and rule.targets and target_type not in rule.targets:
+            allowed = ", ".join(rule.targets)
+            text = f"The target of the reference is of type {target_type}. Allowed by the profile: {allowed}."
+            yield _error("structure", element.path, text)
         urls = rule.target_profiles.get(target.type, ()) if target else ()
-        broken = [self.profile(url, target) for url in urls if target]
-        if broken and all(map(_wrong, broken)):
-            first = next(finding for finding in broken[0] if finding.severity == "error")
-            text = f"What the reference leads to does not fit {' or '.join(urls)}: {first.diagnostics}"
-            yield _broken("structure", item.path, text)
+        results = [self.profile_findings(url, target) for url in urls if target]
+        if results and all(map(_has_errors, results)):
+            first = next(finding for finding in results[0] if finding.severity == "error")
+            text = f"The target of the reference does not fit {' or '.join(urls)}: {first.diagnostics}"
+            yield _error("structure", element.path, text)
 
-    def _invariant(self, invariant: Invariant, item: Item) -> Iterator[Finding]:
-        context = {"resource": self._holders[-1], "rootResource": self._targets.root_of(self._holders[-1])}
+    def _check_invariant(self, invariant: Invariant, element: ElementValue) -> Iterator[Finding]:
+        context = {"resource": self._resources[-1], "rootResource": self._targets.root_of(self._resources[-1])}
         try:
-            path = compile_path(invariant.expression, item.type)
-        except PathError:  # An expression on a choice that only its other types have; seen to at the build.
+            path = compile_path(invariant.expression, element.type)
+        except (
+            PathError
+        ):  # The expression is about other types of a choice; the build checks that it compiles for one.
             return
-        human = f"{invariant.human.rstrip('. ')} ({invariant.key})."
+        text = f"{invariant.human.rstrip('. ')} ({invariant.key})."
         try:
-            if not path.test(item.value, context=context):
-                yield Finding(invariant.severity, "invariant", item.path, human)
+            if not path.test(element.value, context=context):
+                yield Finding(invariant.severity, "invariant", element.path, text)
         except PathFailed as error:
-            yield Finding("warning", "processing", item.path, f"{invariant.key} could not be checked: {error}.")
+            yield Finding("warning", "processing", element.path, f"{invariant.key} could not be checked: {error}.")
 
 
-def _wrong(found: tuple[Finding, ...]) -> bool:
+def _has_errors(found: tuple[Finding, ...]) -> bool:
     return any(finding.severity == "error" for finding in found)
 
 
-def _counted(rule: Rule, found: list[Item], here: Path, name: str) -> Iterator[Finding]:
+def _check_count(rule: Rule, found: list[ElementValue], here: ElementPath, name: str) -> Iterator[Finding]:
     if len(found) < rule.min:
-        yield _broken("required", here, f"{name} is needed at least {_times(rule.min)}; found {len(found)}.")
+        yield _error("required", here, f"{name} is needed at least {_times(rule.min)}; found {len(found)}.")
     if rule.max is not None and len(found) > rule.max:
         allowed = f"at most {_times(rule.max)}" if rule.max else "not"
         where = found[rule.max].path
-        yield _broken("structure", where, f"{name} is allowed {allowed} by the profile; found {len(found)}.")
+        yield _error("structure", where, f"{name} is allowed {allowed} by the profile; found {len(found)}.")
 
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _told(part: Slice) -> str:
-    """By what the members of a slice are known."""
-    marks = []
-    for mark in part.marks:
-        where = ".".join(mark.steps) or "it"
-        match mark.kind:
+def _describe_slice(part: Slice) -> str:
+    """Return what distinguishes the members of a slice."""
+    criteria = []
+    for discriminator in part.discriminators:
+        where = ".".join(discriminator.steps) or "it"
+        match discriminator.kind:
             case "exists":
-                marks.append(f"{where} is there" if mark.value else f"{where} is absent")
+                criteria.append(f"{where} is present" if discriminator.value else f"{where} is absent")
             case "type":
-                marks.append(f"{where} is {' or '.join(mark.value)}")
+                criteria.append(f"{where} is {' or '.join(discriminator.value)}")
             case "profile":
-                marks.append(f"{where} fits {' or '.join(mark.value)}")
+                criteria.append(f"{where} fits {' or '.join(discriminator.value)}")
             case "codes":
-                marks.append(f"{where} is of {mark.value}")
+                criteria.append(f"{where} is of {discriminator.value}")
             case _:
-                marks.append(f"{where} has {shown(mark.value)}")
-    return f"One is known by: {', '.join(marks)}."
+                criteria.append(f"{where} has {format_value(discriminator.value)}")
+    return f"Members of this slice: {', '.join(criteria)}."
 
 
-def _broken(code: str, path: Path, text: str) -> Finding:
+def _error(code: str, path: ElementPath, text: str) -> Finding:
     return Finding("error", code, path, text)

@@ -1,4 +1,4 @@
-"""Which format an answer has: JSON, named as the client names it, and laid out for people where it asks so.
+"""Negotiation of the format of a response: JSON, under the media type that the client names, indented on request.
 
 Source: FHIR R4, http.html, "Content Types and encodings" and "General parameters"; RFC 9110, section 12.5.1.
 """
@@ -13,53 +13,59 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from esante.core.web import FHIR_JSON, N_, Problem, on_problem
 
 FORMATS = {FHIR_JSON: FHIR_JSON, "json": FHIR_JSON, "application/json": "application/json", "text/json": "text/json"}
-"""What may be asked for (`_format`, Accept), and the media type of the answer."""
+"""The values of `_format` and Accept, and the media type of the response for each."""
 _ANY = ("*/*", "application/*", "text/*")
 _VERSIONS = ("4.0", "4.0.1")
-_OWN = ("/fhir/Binary/", "/fhir/$export/", "/fhir/.well-known/")
-"""What has answers in formats of its own."""
+_OTHER_FORMATS = ("/fhir/Binary/", "/fhir/$export/", "/fhir/.well-known/")
+"""Paths whose responses have formats of their own."""
 
 
-class Negotiation:
-    """Refuses what asks for another format before anything is done, and gives answers the format that is asked for."""
+class ContentNegotiation:
+    """ASGI middleware that rejects requests for another format, and gives responses the requested one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 406."""
+        """Pass the request on, or respond with 406 before anything is done."""
         path = scope.get("path", "")
-        if scope["type"] != "http" or not (path == "/fhir" or path.startswith("/fhir/")) or path.startswith(_OWN):
+        is_fhir = path == "/fhir" or path.startswith("/fhir/")
+        if scope["type"] != "http" or not is_fhir or path.startswith(_OTHER_FORMATS):
             await self._app(scope, receive, send)
             return
         query = scope["query_string"]
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if b"_" in query else []
         try:
-            media_type = of_parameters(pairs) or _of_header(Headers(scope=scope).get("accept", ""))
+            media_type = parse_format_parameter(pairs) or parse_accept(Headers(scope=scope).get("accept", ""))
         except Problem as problem:
             await (await on_problem(Request(scope, receive), problem))(scope, receive, send)
             return
         is_pretty = ("_pretty", "true") in pairs
         if media_type != FHIR_JSON or is_pretty:
-            send = _Shaped(send, media_type, is_pretty=is_pretty)
+            send = _FormattedSend(send, media_type, is_pretty=is_pretty)
         await self._app(scope, receive, send)
 
 
-def of_parameters(pairs: list[tuple[str, str]]) -> str:
-    """The media type that `_format` asks for, which counts more than Accept; "" where it is not there. Problem 406."""
+def parse_format_parameter(pairs: list[tuple[str, str]]) -> str:
+    """Return the media type that `_format` names, which takes precedence over Accept; "" where it is absent.
+
+    Raises: Problem 406 for a format that is not supported.
+    """
     name = next((value for name, value in pairs if name == "_format"), "")
     if not name:
         return ""
     # A plus that was not escaped is a blank in a query.
     found = FORMATS.get(name.partition(";")[0].strip().lower().replace(" ", "+"))
     if found is None:
-        raise _unacceptable("_format", name)
+        raise _not_acceptable("_format", name)
     return found
 
 
-def _of_header(accept: str) -> str:
-    """The media type of the answer for a header Accept: that with the greatest weight, the first of equals. Problem
-    406 where none can be given."""
+def parse_accept(accept: str) -> str:
+    """Return the media type of the response for a header Accept: the one of the greatest weight, the first of equals.
+
+    Raises: Problem 406 where none is supported.
+    """
     best, weight = "", 0.0
     for part in accept.split(","):
         name, *parameters = (each.strip().lower() for each in part.split(";"))
@@ -70,7 +76,7 @@ def _of_header(accept: str) -> str:
         if found and given.get("fhirversion", "4.0") in _VERSIONS and (own := _weight(given.get("q", "1"))) > weight:
             best, weight = found, own
     if not best:
-        raise _unacceptable("Accept", accept)
+        raise _not_acceptable("Accept", accept)
     return best
 
 
@@ -81,7 +87,7 @@ def _weight(text: str) -> float:
         return 0.0
 
 
-def _unacceptable(place: str, found: str) -> Problem:
+def _not_acceptable(place: str, found: str) -> Problem:
     return Problem(
         406,
         "not-supported",
@@ -92,8 +98,8 @@ def _unacceptable(place: str, found: str) -> Problem:
     )
 
 
-class _Shaped:
-    """Sends an answer in JSON under another name, or laid out for people; bytes that came in stay as they are."""
+class _FormattedSend:
+    """Sends a JSON response under another media type, or indented; documents, which have a digest, are not changed."""
 
     def __init__(self, send: Send, media_type: str, *, is_pretty: bool) -> None:
         self._send, self._media_type, self._is_pretty = send, media_type, is_pretty
@@ -101,13 +107,13 @@ class _Shaped:
         self._body = b""
 
     async def __call__(self, message: Message) -> None:
-        """Send a part of the answer, or keep it until all is there."""
+        """Send a part of the response, or keep it until the body is complete."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            is_ours = headers.get("content-type") == FHIR_JSON and "content-digest" not in headers
-            if is_ours:
+            is_fhir = headers.get("content-type") == FHIR_JSON and "content-digest" not in headers
+            if is_fhir:
                 headers["content-type"] = self._media_type
-            if is_ours and self._is_pretty:
+            if is_fhir and self._is_pretty:
                 self._start = message
                 return
         elif self._start is not None:

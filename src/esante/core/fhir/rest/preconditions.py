@@ -1,4 +1,4 @@
-"""What a request says beside its resource: which version it means, what it wants back.
+"""Headers of conditional requests, and of the preferred content of a response.
 
 Source: FHIR R4, "RESTful API", http.html: conditional read, managing resource contention, Prefer; RFC 9110.
 """
@@ -11,35 +11,38 @@ from typing import Literal
 
 from esante.core.web import N_, Problem
 
-Wanted = Literal["minimal", "representation", "OperationOutcome"]
-_WANTED: tuple[Wanted, ...] = ("minimal", "representation", "OperationOutcome")
+ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
+_PREFERENCES: tuple[ReturnPreference, ...] = ("minimal", "representation", "OperationOutcome")
 
 
 def etag(tag: str) -> str:
-    """The ETag of a FHIR version id."""
+    """Return the ETag of a FHIR version id."""
     return f'W/"{tag}"'
 
 
 def http_date(at: datetime) -> str:
-    """A moment as HTTP writes it, in whole seconds."""
-    return _written(int(at.timestamp()))
+    """Return a time in the format of HTTP, in whole seconds."""
+    return _format_seconds(int(at.timestamp()))
 
 
 @lru_cache(1024)
-def _written(seconds: int) -> str:
+def _format_seconds(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
 
 
-def tags(value: str | None) -> frozenset[str] | None:
-    """The version ids that If-Match or If-None-Match name; None without the header. `*` stands for itself."""
+def parse_etags(value: str | None) -> frozenset[str] | None:
+    """Return the version ids in If-Match or If-None-Match; None without the header. `*` is returned as it is."""
     if value is None:
         return None
     return frozenset(part.strip().removeprefix("W/").strip('"') for part in value.split(","))
 
 
-def not_modified(headers: Mapping[str, str], tag: str, since: datetime) -> bool:
-    """Whether the client of a read has this version already; If-None-Match goes before If-Modified-Since."""
-    if (known := tags(headers.get("if-none-match"))) is not None:
+def is_not_modified(headers: Mapping[str, str], tag: str, since: datetime) -> bool:
+    """Return whether the client of a read has this version already.
+
+    If-None-Match takes precedence over If-Modified-Since.
+    """
+    if (known := parse_etags(headers.get("if-none-match"))) is not None:
         return tag in known or "*" in known
     try:
         limit = parsedate_to_datetime(headers.get("if-modified-since", ""))
@@ -48,24 +51,24 @@ def not_modified(headers: Mapping[str, str], tag: str, since: datetime) -> bool:
     return since.replace(microsecond=0) <= limit.replace(tzinfo=limit.tzinfo or UTC)
 
 
-def must_match(wanted: str | None, tag: str) -> None:
-    """Problem 412 when If-Match names another version than the current one."""
-    known = tags(wanted)
+def require_match(if_match: str | None, tag: str) -> None:
+    """Raise Problem 412 when If-Match names another version than the current one, `tag`."""
+    known = parse_etags(if_match)
     if known is not None and "*" not in known and tag not in known:
         raise Problem(
             412,
             "conflict",
             N_("The resource was changed in the meantime."),
             place="If-Match",
-            detail=f"Its version is {tag}.",
+            detail=f"The current version is {tag}.",
             remedy=N_("Read it again, and change its current version."),
         )
 
 
-def preference(headers: Mapping[str, str]) -> Wanted:
-    """What the answer to a change shall hold; without a word: the resource."""
+def return_preference(headers: Mapping[str, str]) -> ReturnPreference:
+    """Return what the response to a change shall contain (Prefer: return=...); by default the resource."""
     for part in headers.get("prefer", "").replace(";", ",").split(","):
         name, _, value = part.strip().partition("=")
         if name == "return":
-            return next((one for one in _WANTED if one == value.strip('"')), "representation")
+            return next((known for known in _PREFERENCES if known == value.strip('"')), "representation")
     return "representation"

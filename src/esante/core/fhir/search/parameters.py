@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from esante.core.fhir.definitions import SearchParameter, load, search_parameters
+from esante.core.fhir.definitions import SearchParameter, load_definitions, search_parameters
 from esante.core.fhir.fhirpath import (
     Call,
     Infix,
@@ -103,7 +103,7 @@ class KeyPlan(NamedTuple):
         systems = {target.codes for target in self.targets if target.codes and target.type == "code"}
         codes: dict[str, frozenset[str]] = {}
         for url in systems:
-            for system, listed in load().codes.get(url, {}).items():
+            for system, listed in load_definitions().codes.get(url, {}).items():
                 codes[system] = codes.get(system, frozenset()) | {code.lower() for code in listed}
         many = len(self.paths) > 1 or any(target.many or target.type in _MULTI_VALUED_TYPES for target in self.targets)
         return IndexKey(self.name, target_type, many, MappingProxyType(codes))
@@ -194,7 +194,9 @@ class _Planner:
     def _make_parameter(self, found: SearchParameter, plans: "_Plans") -> Parameter:
         used = [plans[use.kind, use.text] for use in self._uses[found.code]]
         types = frozenset(target.type for plan in used for target in plan.targets)
-        return Parameter(found.code, found.type, found.url, self._keys_of(found.code, plans), types, found.target)
+        return Parameter(
+            found.code, found.type, found.url, self._parse_logical_id(found.code, plans), types, found.target
+        )
 
     def _path_uses(self, kind: str, expression: str) -> tuple[_PathUse, ...]:
         uses = []
@@ -225,7 +227,7 @@ class _Planner:
             plans.update(((kind, text), plan) for text in texts)
         return plans
 
-    def _keys_of(self, code: str, plans: "_Plans") -> tuple[IndexKey, ...]:
+    def _parse_logical_id(self, code: str, plans: "_Plans") -> tuple[IndexKey, ...]:
         found = {
             (plans[use.kind, use.text].name, use.target_type): plans[use.kind, use.text] for use in self._uses[code]
         }
@@ -263,7 +265,7 @@ class _Planner:
     ) -> Alternative:
         if nested is None:
             kinds = [self._uses[user][0].kind for user in users]
-            keys = [self._keys_of(user, plans) for user in users]
+            keys = [self._parse_logical_id(user, plans) for user in users]
         else:
             kinds = [plan.kind for plan in nested.components]
             keys = [(plan.key(),) for plan in nested.components]

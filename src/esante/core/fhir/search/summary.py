@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from esante.core.fhir.definitions import Element, load
+from esante.core.fhir.definitions import Element, load_definitions
 from esante.core.fhir.json_codec import decode, encode
 from esante.core.fhir.search.model import SearchQuery
 from esante.core.types import Json
@@ -73,4 +73,4 @@ def _required_elements(type_: str) -> frozenset[str]:
 
 
 def _elements(type_: str) -> tuple[Element, ...]:
-    return load().types[type_].elements
+    return load_definitions().types[type_].elements

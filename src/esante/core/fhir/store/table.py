@@ -1,8 +1,8 @@
-"""The one table of all clinical resources and all their versions."""
+"""The table of all versions of all clinical resources."""
 
 from esante.core.storage import Kind, Table
 
-#: Columns are told of in the migration. `until` of the version before is set by whoever adds one.
+#: The migration describes the columns. Whoever adds a version sets `until` of the version before.
 RESOURCE = Table(
     "fhir_resource",
     Kind.PERSON,

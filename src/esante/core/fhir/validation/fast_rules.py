@@ -1,6 +1,7 @@
-"""A glance at a resource as the types have it: whether `rules` can have anything to say about it.
+"""Cheap pre-check of a decoded resource before the rules over several elements.
 
-It errs on the side of looking closer. Most documents have nothing to tell, and for them this is a tenth of the work.
+It may deny a resource that breaks no rule, never accept one that does. Most documents break none, and for them this is
+a tenth of the work of `rules`.
 """
 
 from typing import Any
@@ -8,45 +9,49 @@ from typing import Any
 from msgspec import UNSET
 
 from esante.core.fhir.json_codec import encode
-from esante.core.fhir.validation.decoded_checks import Seen
+from esante.core.fhir.validation.decoded_checks import DecodedResource
 from esante.core.fhir.validation.rules import WITH_REQUEST, WITH_RESPONSE, local_references
 
 
-def nothing_to_tell(seen: Seen) -> bool:
-    """True only if no rule over several elements is broken."""
-    if seen.odd:
+def rules_hold(decoded: DecodedResource) -> bool:
+    """Return True only if no rule over several elements is broken."""
+    if decoded.needs_rules:
         return False
-    references = {found.reference for found in seen.references}
+    references = {reference.reference for reference in decoded.references}
     references.discard(UNSET)
-    if (any(reference.startswith("#") for reference in references) or seen.holders) and not _are_contained(seen):
+    if (any(reference.startswith("#") for reference in references) or decoded.containers) and not _contained_hold(
+        decoded
+    ):
         return False
-    return seen.type != "Bundle" or _is_sound(seen.resource, references)
+    return decoded.type != "Bundle" or _bundle_holds(decoded.resource, references)
 
 
-def _are_contained(seen: Seen) -> bool:
-    """Whether contained resources have ids that differ, hold no others, and are all that local references mean."""
-    local: int = sum(found.reference is not UNSET and found.reference.startswith("#") for found in seen.references)
-    for holder in seen.holders:
-        ids = {inner.id for inner in holder.contained}
-        if len(ids) < len(holder.contained) or UNSET in ids:
+def _contained_hold(decoded: DecodedResource) -> bool:
+    """Return whether contained resources have distinct ids, contain no others, and resolve all local references."""
+    remaining: int = sum(
+        reference.reference is not UNSET and reference.reference.startswith("#") for reference in decoded.references
+    )
+    for container in decoded.containers:
+        ids = {inner.id for inner in container.contained}
+        if len(ids) < len(container.contained) or UNSET in ids:
             return False
-        if any(inner.contained is not UNSET for inner in holder.contained if hasattr(inner, "contained")):
+        if any(inner.contained is not UNSET for inner in container.contained if hasattr(inner, "contained")):
             return False
-        told = local_references(encode(holder))
-        if not ids.issuperset(filter(None, told)):
+        local_ids = local_references(encode(container))
+        if not ids.issuperset(filter(None, local_ids)):
             return False
-        local -= len(told)
-    return not local
+        remaining -= len(local_ids)
+    return not remaining
 
 
-def _is_sound(bundle: Any, references: set[str]) -> bool:
+def _bundle_holds(bundle: Any, references: set[str]) -> bool:
     entries = () if bundle.entry is UNSET else bundle.entry
     known = _addresses(bundle.type, entries)
     if known is None:
         return False
     match bundle.type:
         case "document":
-            return _is_document(bundle, entries) and all(
+            return _document_holds(bundle, entries) and all(
                 reference in known or reference.startswith("#") for reference in references
             )
         case "transaction":
@@ -56,12 +61,14 @@ def _is_sound(bundle: Any, references: set[str]) -> bool:
 
 
 def _addresses(kind: str, entries: Any) -> set[str] | None:
-    """What a reference may say to mean one of the entries; None when an entry is not as the type of Bundle wants it,
-    or when it takes more than a glance to tell."""
+    """Return the addresses by which references may name the entries.
+
+    None when an entry breaks a rule of the type of Bundle, or when that takes a closer check to decide.
+    """
     request, response = kind in WITH_REQUEST, kind in WITH_RESPONSE
     known: set[str] = set()
     for entry in entries:
-        url, local = entry.fullUrl, _local(entry.resource)
+        url, local = entry.fullUrl, _type_and_id(entry.resource)
         if (entry.request is not UNSET) is not request or (entry.response is not UNSET) is not response:
             return None
         if entry.search is not UNSET or (entry.resource is UNSET and not (request or response)):
@@ -81,14 +88,14 @@ def _addresses(kind: str, entries: Any) -> set[str] | None:
     return known
 
 
-def _local(resource: Any) -> str:
-    """Type and id of a resource, "" where it has none."""
+def _type_and_id(resource: Any) -> str:
+    """Return type and id of a resource, "" where it has no id."""
     if resource is UNSET or resource.id is UNSET:
         return ""
     return f"{type(resource).__name__}/{resource.id}"
 
 
-def _is_document(bundle: Any, entries: Any) -> bool:
+def _document_holds(bundle: Any, entries: Any) -> bool:
     if not entries or UNSET in (bundle.identifier, bundle.timestamp):
         return False
     first = entries[0].resource

@@ -1,4 +1,4 @@
-"""What is wrong with files that should hold FHIR resources, for `esante fhir validate`."""
+"""Validation reports on files with FHIR resources, for `esante fhir validate`."""
 
 import sys
 from collections import Counter
@@ -6,24 +6,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
 
 from click import wrap_text
 
 from esante.core.fhir.model import Issue
 from esante.core.fhir.validation.validator import MAX_ISSUES, check
+from esante.core.types import Json
 from esante.core.web import readable
 
 MAX_FILE = 200 * 1024 * 1024
+"""Bytes of a file."""
 WIDTH = 110
-#: Of how many places the line is told of a problem that is the same at all of them.
-LISTED = 8
+"""Columns of the report."""
+MAX_POSITIONS = 8
+"""Positions that are listed for a problem that occurs several times."""
 _ERRORS = ("fatal", "error")
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """One file: its name as it was given, what was found, and whether it could be read at all."""
+class FileReport:
+    """The report on one file: its name as given, its problems, and whether it could be read (`usable`)."""
 
     file: str
     issues: tuple[Issue, ...]
@@ -31,25 +33,27 @@ class Examined:
 
     @property
     def valid(self) -> bool:
-        """Whether nothing worse than a warning was found."""
+        """Whether there is nothing worse than a warning."""
         return not any(issue.severity in _ERRORS for issue in self.issues)
 
-    def as_json(self) -> dict[str, Any]:
-        """`{file, valid, issues}`; an issue has severity, code, expression, diagnostics, line and column."""
+    def as_json(self) -> Json:
+        """Return `{file, valid, issues}`; an issue has severity, code, expression, diagnostics, line and column."""
         return {"file": _decodable(self.file), "valid": self.valid, "issues": [asdict(issue) for issue in self.issues]}
 
     def lines(self) -> Iterator[str]:
-        """The file with its verdict, then each problem: line and column, severity, place, and what is wrong; what is
-        said of many places once."""
+        """Yield the file with its verdict, then each problem: position, severity, expression, and what is wrong.
+
+        A problem that occurs several times is listed once.
+        """
         yield f"{readable(_decodable(self.file))}: {self._verdict()}"
-        alike: dict[tuple[str, str], list[Issue]] = {}
+        by_text: dict[tuple[str, str], list[Issue]] = {}
         for issue in self.issues:
-            alike.setdefault((issue.severity, issue.diagnostics), []).append(issue)
-        for (severity, diagnostics), (first, *others) in alike.items():
-            yield f"  {_place(first):<9} {severity:<8} {first.expression}".rstrip()
+            by_text.setdefault((issue.severity, issue.diagnostics), []).append(issue)
+        for (severity, diagnostics), (first, *others) in by_text.items():
+            yield f"  {_position(first):<9} {severity:<8} {first.expression}".rstrip()
             yield _indented(diagnostics)
             if others:
-                listed = ", ".join(map(_place, others[:LISTED])) + ", ..." * (len(others) > LISTED)
+                listed = ", ".join(map(_position, others[:MAX_POSITIONS])) + ", ..." * (len(others) > MAX_POSITIONS)
                 yield _indented(f"The same {len(others)} more {'times' if others[1:] else 'time'}: {listed}")
 
     def _verdict(self) -> str:
@@ -57,31 +61,33 @@ class Examined:
             return "cannot be used"
         counts = Counter("error" if issue.severity in _ERRORS else issue.severity for issue in self.issues)
         counts.pop("information", None)
-        told = ["valid"] * self.valid + [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items()]
-        return ", ".join([*told, *["and more"] * (len(self.issues) > MAX_ISSUES)])
+        parts = ["valid"] * self.valid + [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items()]
+        return ", ".join([*parts, *["and more"] * (len(self.issues) > MAX_ISSUES)])
 
 
-def summary(found: Sequence[Examined]) -> str:
-    """One line about several files."""
+def summarise(reports: Sequence[FileReport]) -> str:
+    """Return one line about several files."""
     counts = {
-        "valid": sum(one.valid for one in found),
-        "with errors": sum(one.usable and not one.valid for one in found),
-        "cannot be used": sum(not one.usable for one in found),
+        "valid": sum(report.valid for report in reports),
+        "with errors": sum(report.usable and not report.valid for report in reports),
+        "cannot be used": sum(not report.usable for report in reports),
     }
-    return f"{len(found)} files: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{len(reports)} files: " + ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
-def examine(name: str, profile: Sequence[str] = ()) -> Examined:
-    """Check a file, or standard input for `-`, with all that R4 demands, and each profile. Raises
-    `DefinitionsMissing`, `UnknownProfile`."""
+def check_file(name: str, profile: Sequence[str] = ()) -> FileReport:
+    """Check a file, or standard input for `-`, against all that R4 demands, and each profile.
+
+    Raises: DefinitionsMissing when the definitions were not built; UnknownProfile for an unknown profile.
+    """
     try:
         data = _read(name)
     except OSError as error:
-        return Examined(name, (Issue("fatal", "processing", "", f"{error.strerror or error}."),), usable=False)
+        return FileReport(name, (Issue("fatal", "processing", "", f"{error.strerror or error}."),), usable=False)
     if len(data) > MAX_FILE:
         text = f"The file has more than {MAX_FILE:,} bytes. Split it."
-        return Examined(name, (Issue("fatal", "too-long", "", text),), usable=False)
-    return Examined(name, check(data, invariants=True, seconds=inf, profile=profile).issues)
+        return FileReport(name, (Issue("fatal", "too-long", "", text),), usable=False)
+    return FileReport(name, check(data, invariants=True, seconds=inf, profile=profile).issues)
 
 
 def _read(name: str) -> bytes:
@@ -92,11 +98,11 @@ def _read(name: str) -> bytes:
 
 
 def _decodable(name: str) -> str:
-    """A file name without what is no text in it."""
+    """Return a file name in which bytes that are not UTF-8 are replaced."""
     return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _place(issue: Issue) -> str:
+def _position(issue: Issue) -> str:
     return f"{issue.line}:{issue.column}" if issue.line else "-"
 
 

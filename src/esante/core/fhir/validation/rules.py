@@ -1,9 +1,7 @@
-"""Rules over a whole resource that no single type can state: Bundles, documents, references, contained
-resources.
+"""Rules over several elements: Bundles, documents, references, contained resources.
 
-Source of each rule: FHIR R4 4.0.1, Bundle (constraints bdl-*), Documents (section 3.3.1), References (2.3)
-and DomainResource (2.4). A rule that published European documents break is a warning here, and its docstring
-says so.
+Source of each rule: FHIR R4 4.0.1, Bundle (constraints bdl-*), Documents (section 3.3.1), References (2.3) and
+DomainResource (2.4). A rule that published European documents break is a warning here, and its docstring says so.
 """
 
 import re
@@ -11,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from esante.core.fhir.json_codec import compact
-from esante.core.fhir.model import Finding, Path, Severity
-from esante.core.fhir.validation.tolerances import CODES, Deviation
+from esante.core.fhir.json_codec import encode_compact
+from esante.core.fhir.model import ElementPath, Finding, Severity
+from esante.core.fhir.validation.tolerances import TOLERATED_CODES, Deviation
+from esante.core.types import Json
 
 _REFERENCE = b'"reference":"'
 _RESTFUL = re.compile(r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
@@ -22,74 +21,77 @@ _RESTFUL = re.compile(r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-
 WITH_REQUEST = frozenset({"batch", "transaction", "history"})
 WITH_RESPONSE = frozenset({"batch-response", "transaction-response", "history"})
 
-#: Elements of R4 named `reference` that hold an address of their own and not a reference to a resource.
+#: Elements of R4 named `reference` that are URLs of their own and no references to resources.
 _NOT_REFERENCES = ("DetectedIssue.reference", "Immunization.education.reference")
 
-Json = dict[str, Any]
 
+def check_rules(resource: Json, compacted: bytes) -> Iterator[Finding]:
+    """Yield a finding for every broken rule.
 
-def findings(resource: Json, compacted: bytes) -> Iterator[Finding]:
-    """Every broken rule. `resource` is right in structure; `compacted` is its JSON without white space."""
+    The structure of `resource` must be valid; `compacted` is its JSON without white space.
+    """
     if resource["resourceType"] == "Bundle":
-        yield from _bundle(resource, compacted)
-    for deviation in CODES:
+        yield from _check_bundle(resource, compacted)
+    for deviation in TOLERATED_CODES:
         if f'"{deviation.resource}"'.encode() in compacted:
-            yield from _tolerated(resource, deviation)
+            yield from _warn_of_tolerated(resource, deviation)
     local = compacted.count(_REFERENCE + b"#")
     if local or b'"contained":' in compacted:
-        yield from _local(resource, local)
+        yield from _check_local_references(resource, local)
 
 
-def _tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding]:
-    """A warning for each code that is let in although R4 does not have it."""
-    for holder, path in _resources(resource):
-        inner = (((*path, "contained", index), each) for index, each in enumerate(holder.get("contained", [])))
-        for where, each in [(path, holder), *inner]:
+def _warn_of_tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding]:
+    """Yield a warning for each code that is accepted although R4 does not have it."""
+    for container, path in _resources(resource):
+        inner = (((*path, "contained", index), each) for index, each in enumerate(container.get("contained", [])))
+        for where, each in [(path, container), *inner]:
             name = each["resourceType"], each.get(deviation.element)
             if name == (deviation.resource, deviation.code):
-                text = f"'{deviation.code}' is not an R4 code here; use '{deviation.instead}'. Accepted all the same."
+                text = f"'{deviation.code}' is not an R4 code here; use '{deviation.instead}'. It is accepted."
                 yield _warning("code-invalid", (*where, deviation.element), text)
 
 
-def _bundle(bundle: Json, compacted: bytes) -> Iterator[Finding]:
+def _check_bundle(bundle: Json, compacted: bytes) -> Iterator[Finding]:
     kind = bundle.get("type")
     entries = bundle.get("entry", [])
-    yield from _full_urls(entries, repeated=kind == "history")
-    yield from _entry_parts(kind, entries)
+    yield from _check_full_urls(entries, repeated=kind == "history")
+    yield from _check_entry_parts(kind, entries)
     if kind == "document":
-        yield from _document(bundle, entries)
+        yield from _check_document(bundle, entries)
     if kind == "message" and not _first_is(entries, "MessageHeader"):
-        yield _error("invariant", ("entry", 0), "The first entry of a message is its MessageHeader (bdl-12).")
+        yield _error("invariant", ("entry", 0), "The first entry of a message must be its MessageHeader (bdl-12).")
     if kind in ("document", "transaction"):
-        yield from _unresolved(entries, compacted, kind)
+        yield from _check_references(entries, compacted, kind)
 
 
-def _document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
-    """What makes a Bundle a document. R4 lets a Composition be about nobody: that is a warning."""
+def _check_document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
+    """Check what makes a Bundle a document. R4 allows a Composition without a subject: that is a warning."""
     identifier = bundle.get("identifier", {})
     if "system" not in identifier or "value" not in identifier:
-        yield _error("invariant", ("identifier",), "A document has an identifier with system and value (bdl-9).")
+        yield _error("invariant", ("identifier",), "A document must have an identifier with system and value (bdl-9).")
     if "timestamp" not in bundle:
-        text = "A document has a timestamp: when it was put together (bdl-10). Add Bundle.timestamp."
+        text = "A document must have a timestamp, the time when it was assembled (bdl-10). Add Bundle.timestamp."
         yield _error("invariant", ("timestamp",), text)
     if not _first_is(entries, "Composition"):
-        yield _error("invariant", ("entry", 0), "The first entry of a document is its Composition (bdl-11).")
+        yield _error("invariant", ("entry", 0), "The first entry of a document must be its Composition (bdl-11).")
         return
     if "subject" not in entries[0]["resource"]:
-        text = "Nobody can tell whom the document is about. Add Composition.subject."
+        text = "The document does not name its subject. Add Composition.subject."
         yield _warning("business-rule", ("entry", 0, "resource", "subject"), text)
     for index, entry in enumerate(entries):
         if "resource" not in entry:
-            yield _error("required", ("entry", index, "resource"), "Each entry of a document holds a resource.")
+            yield _error("required", ("entry", index, "resource"), "Each entry of a document must have a resource.")
         elif "fullUrl" not in entry:
-            text = "Each entry of a document has a fullUrl, so that the others can refer to it."
+            text = "Each entry of a document must have a fullUrl, so that others can refer to it."
             yield _error("required", ("entry", index, "fullUrl"), text)
 
 
-def _full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding]:
-    """bdl-7, bdl-8, and that an http fullUrl ends with the type and id of its resource. `repeated`: a resource may be
-    there more than once, as in a history."""
-    seen: dict[tuple[str, Any], int] = {}
+def _check_full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding]:
+    """Check bdl-7, bdl-8, and that an http fullUrl ends with the type and id of its resource.
+
+    `repeated`: a resource may occur more than once, as in a history.
+    """
+    first_at: dict[tuple[str, Any], int] = {}
     ids: Counter[str] = Counter()
     for index, entry in enumerate(entries):
         url, resource = entry.get("fullUrl"), entry.get("resource", {})
@@ -97,47 +99,54 @@ def _full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding]:
         if "id" in resource:
             ids[local] += 1
             if ids[local] == 2 and url is None and not repeated:
-                text = f"{local} is in the Bundle more than once, without a fullUrl to tell them apart."
+                text = (
+                    f"{local} occurs more than once in the Bundle, without a fullUrl to distinguish them. Add fullUrl."
+                )
                 yield _error("invariant", ("entry", index, "resource", "id"), text)
         if url is None:
             continue
-        where: Path = ("entry", index, "fullUrl")
+        where: ElementPath = ("entry", index, "fullUrl")
         key = (url, resource.get("meta", {}).get("versionId"))
-        if key in seen and not repeated:
-            yield _error("invariant", where, f"The same fullUrl is at entry {seen[key]} already (bdl-7): {url[:120]}")
-        seen.setdefault(key, index)
+        if key in first_at and not repeated:
+            yield _error(
+                "invariant", where, f"Entry {first_at[key]} has the same fullUrl already (bdl-7): {url[:120]}"
+            )
+        first_at.setdefault(key, index)
         if "/_history/" in url:
-            yield _error("invariant", where, "A fullUrl does not name a version (bdl-8).")
+            yield _error("invariant", where, "A fullUrl must not name a version (bdl-8). Remove /_history/.")
         elif url.startswith(("http:", "https:")) and "id" in resource and not url.endswith(f"/{local}"):
             yield _error("invariant", where, f"The fullUrl does not end with the resource's type and id, {local}.")
 
 
-def _entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
-    """bdl-2 to bdl-5: which parts an entry has depends on the type of the Bundle."""
+def _check_entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
+    """Check bdl-2 to bdl-5: the parts that an entry has by the type of the Bundle."""
     needs_request = kind in WITH_REQUEST
     needs_response = kind in WITH_RESPONSE
     for index, entry in enumerate(entries):
-        where: Path = ("entry", index)
+        where: ElementPath = ("entry", index)
         if needs_request and "request" not in entry:
-            yield _error("invariant", (*where, "request"), f"Each entry of a {kind} has a request (bdl-3).")
+            yield _error("invariant", (*where, "request"), f"Each entry of a {kind} must have a request (bdl-3).")
         if not needs_request and "request" in entry:
-            yield _error("invariant", (*where, "request"), f"An entry of a {kind} has no request (bdl-3).")
+            yield _error("invariant", (*where, "request"), f"An entry of a {kind} must not have a request (bdl-3).")
         if needs_response and "response" not in entry:
-            yield _error("invariant", (*where, "response"), f"Each entry of a {kind} has a response (bdl-4).")
+            yield _error("invariant", (*where, "response"), f"Each entry of a {kind} must have a response (bdl-4).")
         if not needs_response and "response" in entry:
-            yield _error("invariant", (*where, "response"), f"An entry of a {kind} has no response (bdl-4).")
+            yield _error("invariant", (*where, "response"), f"An entry of a {kind} must not have a response (bdl-4).")
         if "search" in entry and kind != "searchset":
-            yield _error("invariant", (*where, "search"), "Only an entry of a searchset has search (bdl-2).")
+            yield _error("invariant", (*where, "search"), "Only an entry of a searchset may have search (bdl-2).")
         if not {"resource", "request", "response"} & entry.keys():
-            yield _error("invariant", where, "An entry holds a resource, or a request or response (bdl-5).")
+            yield _error("invariant", where, "An entry must have a resource, a request or a response (bdl-5).")
 
 
-def _unresolved(entries: list[Json], compacted: bytes, kind: str) -> Iterator[Finding]:
-    """References that lead nowhere. What the Composition refers to has to be in the document (3.3.1), and a
-    urn: in a transaction has to be one of its entries. Elsewhere in a document a missing target is a warning:
-    published hospital discharge reports refer to medications that they leave out."""
+def _check_references(entries: list[Json], compacted: bytes, kind: str) -> Iterator[Finding]:
+    """Yield a finding for each reference without a target in the Bundle.
+
+    The targets of the Composition must be in the document (3.3.1), and a urn: in a transaction must be one of its
+    entries. Elsewhere in a document a missing target is a warning: published hospital discharge reports refer to
+    medications that they leave out.
+    """
     known = _addresses(entries)
-    if all(address in known or address.startswith("#") for address in _told(compacted, b"")):
+    if all(address in known or address.startswith("#") for address in _quick_references(compacted, b"")):
         return
     for index, entry in enumerate(entries):
         resource = entry.get("resource", {})
@@ -149,7 +158,7 @@ def _unresolved(entries: list[Json], compacted: bytes, kind: str) -> Iterator[Fi
                 continue
             severity = _severity_of_unresolved(reference, kind, from_composition)
             if severity:
-                text = f"No entry has the address {reference[:120]}. Add the resource or mend the reference."
+                text = f"No entry has the address {reference[:120]}. Add the resource, or correct the reference."
                 yield Finding(severity, "not-found", path, text)
 
 
@@ -162,7 +171,7 @@ def _severity_of_unresolved(reference: str, kind: str, from_composition: bool) -
 
 
 def _addresses(entries: list[Json]) -> set[str]:
-    """What a reference in the Bundle may say to mean one of its entries."""
+    """Return the addresses by which references in the Bundle may name its entries."""
     found: set[str] = set()
     for entry in entries:
         resource = entry.get("resource", {})
@@ -174,71 +183,81 @@ def _addresses(entries: list[Json]) -> set[str]:
 
 
 def _base(full_url: str) -> str:
-    """The server part of an http fullUrl, "" of any other."""
+    """Return the server's base of an http fullUrl, "" of any other."""
     match = _RESTFUL.match(full_url)
     return (match["base"] or "") if match else ""
 
 
-def _local(resource: Json, references: int) -> Iterator[Finding]:
-    """Contained resources and the given number of references to them. Resources that contain no others are looked at
-    only if some of the references are there."""
+def _check_local_references(resource: Json, references: int) -> Iterator[Finding]:
+    """Check contained resources and the references to them, of which there are `references`.
+
+    Resources that contain no others are checked only if some of the references are in them.
+    """
     plain = []
-    for holder, path in _resources(resource):
-        if "contained" in holder:
-            told = local_references(compact(holder) or b"")
-            references -= len(told)
-            yield from _contained(holder, path, told)
+    for container, path in _resources(resource):
+        if "contained" in container:
+            local_ids = local_references(encode_compact(container) or b"")
+            references -= len(local_ids)
+            yield from _check_contained(container, path, local_ids)
         else:
-            plain.append((holder, path))
-    for holder, path in plain if references else ():
-        yield from _contained(holder, path, ["?"])
+            plain.append((container, path))
+    for container, path in plain if references else ():
+        yield from _check_contained(container, path, ["?"])
 
 
-def _contained(holder: Json, path: Path, told: list[str]) -> Iterator[Finding]:
-    """Contained resources hold no others, have ids that differ, and each `#id` leads to one of them. `told` are the
-    ids that references name; only if one of them is unknown the place of it is looked for."""
+def _check_contained(container: Json, path: ElementPath, local_ids: list[str]) -> Iterator[Finding]:
+    """Check that contained resources contain no others and have distinct ids, and that each `#id` names one of them.
+
+    `local_ids` are the ids in references; only if one of them is unknown, its location is searched for.
+    """
     ids: set[str] = set()
-    for index, inner in enumerate(holder.get("contained", [])):
-        where: Path = (*path, "contained", index)
+    for index, inner in enumerate(container.get("contained", [])):
+        where: ElementPath = (*path, "contained", index)
         if "contained" in inner:
-            yield _error("invariant", (*where, "contained"), "A contained resource contains no others (dom-2).")
+            yield _error("invariant", (*where, "contained"), "A contained resource must not contain others (dom-2).")
         name = inner.get("id")
         if name is None:
-            yield _error("required", (*where, "id"), "A contained resource has an id, by which it is referred to.")
+            yield _error(
+                "required", (*where, "id"), "A contained resource must have an id, by which references name it."
+            )
         elif name in ids:
             yield _error("invariant", (*where, "id"), f"Two contained resources have the id '{name}'.")
         else:
             ids.add(name)
-    if ids.issuperset(name for name in told if name):
+    if ids.issuperset(name for name in local_ids if name):
         return
-    for reference, where in _references(holder, path):
+    for reference, where in _references(container, path):
         if reference.startswith("#") and reference != "#" and reference[1:] not in ids:
             text = f"No contained resource has the id '{reference[1:65]}' (ref-1)."
             yield _error("not-found", where, text)
 
 
 def local_references(compacted: bytes) -> list[str]:
-    """The ids that the references with # say in compact JSON, "" for the resource itself; as `_told` one may be cut
-    short."""
-    return _told(compacted, b"#")
+    """Return the ids in references with # in compact JSON, "" for the resource itself.
+
+    An id may be cut off, as in `_quick_references`.
+    """
+    return _quick_references(compacted, b"#")
 
 
-def _told(compacted: bytes, prefix: bytes) -> list[str]:
-    """What the references in compact JSON say, for a quick look that may err on the side of looking closer: an address
-    with a backslash is cut short here. `prefix` picks and is taken off."""
+def _quick_references(compacted: bytes, prefix: bytes) -> list[str]:
+    """Return the addresses in references that begin with `prefix`, without it, from compact JSON.
+
+    An address with a backslash is cut off there, so the result serves only to decide whether a closer check is needed.
+    """
     return [part[: part.index(b'"')].decode() for part in compacted.split(_REFERENCE + prefix)[1:]]
 
 
-def _resources(resource: Json) -> Iterator[tuple[Json, Path]]:
-    """The resources that may contain others: the resource itself, or those in a Bundle or Parameters, all the
-    way."""
-    pending: list[tuple[Json, Path]] = [(resource, ())]
+def _resources(resource: Json) -> Iterator[tuple[Json, ElementPath]]:
+    """Yield the resources that may contain others: the resource itself, and those in a Bundle or Parameters at any
+    depth."""
+    pending: list[tuple[Json, ElementPath]] = [(resource, ())]
     while pending:
         current, path = pending.pop()
         yield current, path
         if current["resourceType"] not in ("Bundle", "Parameters"):
             continue
-        stack: list[tuple[Any, Path]] = [(current, path)]
+        stack: list[tuple[Any, ElementPath]] = [(current, path)]
         while stack:
             value, here = stack.pop()
             for key, child in _children(value):
@@ -248,23 +267,21 @@ def _resources(resource: Json) -> Iterator[tuple[Json, Path]]:
                     stack.append((child, (*here, key)))
 
 
-def _references(resource: Json, path: Path) -> Iterator[tuple[str, Path]]:
-    """Every Reference.reference below a resource, in document order, resources of an inner Bundle left
-    out."""
-    stack: list[tuple[Any, Path, str]] = [(resource, path, str(resource.get("resourceType")))]
+def _references(resource: Json, path: ElementPath) -> Iterator[tuple[str, ElementPath]]:
+    """Yield every Reference.reference below a resource, in document order, without resources of an inner Bundle."""
+    stack: list[tuple[Any, ElementPath, str]] = [(resource, path, str(resource.get("resourceType")))]
     while stack:
         value, here, element = stack.pop()
         if isinstance(value, dict):
             reference = value.get("reference")
             if isinstance(reference, str) and f"{element}.reference" not in _NOT_REFERENCES:
                 yield reference, (*here, "reference")
-        below = [_step(element, key, child, here) for key, child in _children(value)]
+        below = [_descend(element, key, child, here) for key, child in _children(value)]
         stack.extend(step for step in reversed(below) if step is not None)
 
 
-def _step(element: str, key: str | int, child: Any, here: Path) -> tuple[Any, Path, str] | None:
-    """One level down: the child, its path and its element path; None where there is nothing below to look
-    at."""
+def _descend(element: str, key: str | int, child: Any, here: ElementPath) -> tuple[Any, ElementPath, str] | None:
+    """Return a child, its path and its element path; None where there is nothing below to check."""
     if isinstance(child, dict) and "resourceType" in child:
         inside = element not in ("Bundle.entry", "Parameters.parameter")
         return (child, (*here, key), str(child["resourceType"])) if inside else None
@@ -281,9 +298,9 @@ def _first_is(entries: list[Json], name: str) -> bool:
     return bool(entries) and entries[0].get("resource", {}).get("resourceType") == name
 
 
-def _error(code: str, path: Path, text: str) -> Finding:
+def _error(code: str, path: ElementPath, text: str) -> Finding:
     return Finding("error", code, path, text)
 
 
-def _warning(code: str, path: Path, text: str) -> Finding:
+def _warning(code: str, path: ElementPath, text: str) -> Finding:
     return Finding("warning", code, path, text)

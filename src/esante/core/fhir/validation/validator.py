@@ -1,4 +1,4 @@
-"""Checking the bytes of a resource: a fast pass that says yes, a slow one that says what is wrong."""
+"""Validation of the bytes of a resource: a fast pass that accepts, and slow passes that find what is wrong."""
 
 import functools
 import itertools
@@ -7,34 +7,35 @@ from typing import Any
 
 import msgspec
 
-from esante.core.fhir import json_codec, profiles
-from esante.core.fhir.location_expressions import expression
-from esante.core.fhir.model import MAX_DEPTH, Checked, Finding, Issue, Path
-from esante.core.fhir.source_locations import places
-from esante.core.fhir.validation import invariants as constraints
-from esante.core.fhir.validation import rules
-from esante.core.fhir.validation.decoded_checks import Seen
-from esante.core.fhir.validation.decoder_types import shapes
-from esante.core.fhir.validation.fast_rules import nothing_to_tell
-from esante.core.fhir.validation.structure_validator import explain
+from esante.core.fhir import json_codec
+from esante.core.fhir.location_expressions import location_expression
+from esante.core.fhir.model import MAX_DEPTH, CheckResult, ElementPath, Finding, Issue
+from esante.core.fhir.profiles import check_profile, describe_unchecked_rules, resolve_profile
+from esante.core.fhir.source_locations import locate
+from esante.core.fhir.validation.decoded_checks import DecodedResource
+from esante.core.fhir.validation.decoder_types import resource_decoder
+from esante.core.fhir.validation.fast_rules import rules_hold
+from esante.core.fhir.validation.invariants import check_invariants
+from esante.core.fhir.validation.rules import check_rules
+from esante.core.fhir.validation.structure_validator import check_structure
 from esante.core.web import readable
 
-#: A sender who has this many problems learns nothing from more of them.
 MAX_ISSUES = 200
-#: Texts above this size are not searched for the line of a problem.
+"""Problems that are reported of one resource; more would not help its sender."""
 MAX_LOCATED = 10_000_000
-
-#: Processor time for the constraints of one resource, or of one Bundle with all that is in it.
+"""Bytes of a text up to which problems get line and column."""
 MAX_SECONDS = 0.8
-#: What the types let through and the slow pass has to look at: control characters, which JSON writes as escapes.
-_CONTROL = b"\\u00"
+"""Seconds of processor time for the constraints of one resource, or of one Bundle with everything in it."""
 
-#: After these the rules over several elements cannot rely on what they find.
+#: What the types accept and the slow pass has to check: control characters, which JSON writes as escapes.
+_CONTROL_ESCAPE = b"\\u00"
+
+#: Codes of findings after which the rules over several elements cannot rely on the structure.
 _UNSOUND = frozenset({"structure", "too-costly"})
-_MORE_LATER = "Constraints and rules over several elements are checked once the structure is right."
+_SOUND_STRUCTURE_FIRST = "Constraints and rules over several elements are checked once the structure is valid."
 
-#: The address and type of a profile.
 _Profile = tuple[str, str]
+"""The URL and resource type of a profile."""
 
 
 def check(
@@ -44,107 +45,113 @@ def check(
     invariants: bool = False,
     seconds: float = MAX_SECONDS,
     profile: Sequence[str] = (),
-) -> Checked:
-    """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference
-    rules; with `invariants` also the constraints that R4 states in FHIRPath, as far as they can be checked in
-    `seconds` of processor time (a warning tells when that was not enough); and the rules of each `profile`, by
-    its address, in as much time again for all of them.
+) -> CheckResult:
+    """Check one FHIR R4 resource in JSON: text, structure, formats, required codes, Bundle and reference rules.
 
-    Every problem is found in one pass (up to `MAX_ISSUES`). `expect` names the resource type that it has to
-    be. Never raises for what the bytes hold; `DefinitionsMissing` when the definitions were not built,
-    `profiles.UnknownProfile`.
+    Every problem is found in one call, up to `MAX_ISSUES`; `data` itself never leads to an exception.
+
+    Args:
+        data: the JSON text.
+        expect: the resource type that it must have.
+        invariants: whether the constraints that R4 states in FHIRPath are checked too.
+        seconds: processor time for the constraints, and again for all profiles; a warning says when it was not enough.
+        profile: URLs of profiles whose rules are checked.
+
+    Raises: DefinitionsMissing when the definitions were not built; profiles.UnknownProfile for an unknown profile.
     """
-    asked = [profiles.of_type(each) for each in dict.fromkeys(profile)]
+    profiles = [resolve_profile(each) for each in dict.fromkeys(profile)]
     try:
-        return _check(data, expect, seconds if invariants else None, asked)
+        return _check(data, expect, seconds if invariants else None, profiles)
     except RecursionError:
-        return _unreadable(json_codec.NotJson(json_codec.TOO_DEEP), "too-costly")
+        return _undecodable(json_codec.NotJson(json_codec.TOO_DEEP), "too-costly")
 
 
-def check_all(resources: Sequence[tuple[bytes, str]]) -> list[Checked]:
-    """`check` of resources, each with the type that it has to be.
+def check_all(resources: Sequence[tuple[bytes, str]]) -> list[CheckResult]:
+    """Check several resources, each with its expected type.
 
-    Looked at together they cost a third of it; where that does not say yes to all of them, each is checked by itself.
+    Together they cost a third of single checks; where that does not accept all of them, each is checked by itself.
     """
-    if _all_certain(resources):
-        return [Checked(functools.partial(json_codec.decode, data)) for data, _ in resources]
+    if _are_all_valid(resources):
+        return [CheckResult(functools.partial(json_codec.decode, data)) for data, _ in resources]
     return [check(data, expect=expect) for data, expect in resources]
 
 
-def accept(data: bytes) -> bool:
-    """The fast pass alone: whether structure, formats and required codes are certainly right.
+def passes_fast_check(data: bytes) -> bool:
+    """Return whether the fast pass alone finds structure, formats and required codes valid.
 
-    False means "look closer" (`check`), not "wrong". Repeated names and rules over several elements are not
-    seen here.
+    False means that `check` has to decide, not that `data` is invalid. Repeated names and rules over several elements
+    are not checked.
     """
-    return shapes().look(data) is not None
+    return resource_decoder().decode(data) is not None
 
 
-def _check(data: bytes, expect: str | None, seconds: float | None, asked: list[_Profile]) -> Checked:
-    seen = _certain(data)
-    quiet = seen is not None and seen.levels <= MAX_DEPTH and nothing_to_tell(seen)
-    if seen is not None and quiet and seconds is None and not asked and expect in (None, seen.type):
-        return Checked(functools.partial(json_codec.decode, data))
-    return _look_closer(data, expect, seconds, asked, certain=seen is not None, quiet=quiet)
+def _check(data: bytes, expect: str | None, seconds: float | None, profiles: list[_Profile]) -> CheckResult:
+    decoded = _decode_valid(data)
+    obeys_rules = decoded is not None and decoded.levels <= MAX_DEPTH and rules_hold(decoded)
+    if decoded is not None and obeys_rules and seconds is None and not profiles and expect in (None, decoded.type):
+        return CheckResult(functools.partial(json_codec.decode, data))
+    return _check_slowly(data, expect, seconds, profiles, is_valid=decoded is not None, obeys_rules=obeys_rules)
 
 
-def _certain(data: bytes) -> Seen | None:
-    """What is seen in bytes that are certainly right in all that concerns single elements; None of others."""
-    return _without_surprise(shapes().look(data), data)
+def _decode_valid(data: bytes) -> DecodedResource | None:
+    """Return the decoded resource if it is certainly valid in everything about single elements, else None."""
+    return _unless_doubtful(resource_decoder().decode(data), data)
 
 
-def _all_certain(resources: Sequence[tuple[bytes, str]]) -> bool:
-    """Whether all are certainly right, and of their types; no answer where one has to be a Bundle, which has rules of
-    its own."""
+def _are_all_valid(resources: Sequence[tuple[bytes, str]]) -> bool:
+    """Return whether all are certainly valid and of their expected types.
+
+    False where one has to be a Bundle, which has rules of its own.
+    """
     bodies = [data for data, _ in resources]
     try:
-        seen = _without_surprise(shapes().look_at_all(bodies), b"".join(bodies))
+        decoded = _unless_doubtful(resource_decoder().decode_all(bodies), b"".join(bodies))
     except RecursionError:
         return False
-    if seen is None or seen.levels > MAX_DEPTH or not nothing_to_tell(seen):
+    if decoded is None or decoded.levels > MAX_DEPTH or not rules_hold(decoded):
         return False
     expected = [expect for _, expect in resources]
-    return "Bundle" not in expected and [type(each).__name__ for each in seen.resource] == expected
+    return "Bundle" not in expected and [type(each).__name__ for each in decoded.resource] == expected
 
 
-def _without_surprise(seen: Seen | None, data: bytes) -> Seen | None:
-    """What was seen in bytes that hold nothing that the decoder passes over."""
-    if seen is None or json_codec.may_repeat_names(data, json_codec.encode(seen.resource)):
+def _unless_doubtful(decoded: DecodedResource | None, data: bytes) -> DecodedResource | None:
+    """Return `decoded` unless `data` may have what the decoder ignores: repeated names or control characters."""
+    if decoded is None or json_codec.may_repeat_names(data, json_codec.encode(decoded.resource)):
         return None
-    return None if b"\\" in data and _CONTROL in data else seen
+    return None if b"\\" in data and _CONTROL_ESCAPE in data else decoded
 
 
-def _look_closer(
-    data: bytes, expect: str | None, seconds: float | None, asked: list[_Profile], certain: bool, quiet: bool
-) -> Checked:
-    """All passes over plain data but those that have nothing to say: of structure where it is `certain`, of rules
-    where they are `quiet`, of constraints where they have no time."""
+def _check_slowly(
+    data: bytes, expect: str | None, seconds: float | None, profiles: list[_Profile], is_valid: bool, obeys_rules: bool
+) -> CheckResult:
+    """Run the slow passes over plain data, without those that cannot find anything: that of structure if `is_valid`,
+    that of rules if `obeys_rules`, that of constraints if there is no time for it."""
     try:
         resource = json_codec.decode(data)
     except json_codec.NotJson as error:
-        return _unreadable(error)
-    compacted = json_codec.compact(resource)
+        return _undecodable(error)
+    compacted = json_codec.encode_compact(resource)
     found: list[Finding] = []
-    if not certain or compacted is None:
+    if not is_valid or compacted is None:
         resource = json_codec.decode_marking_repeats(data)
-        known = _CertainEntries(data) if compacted is not None else ()
-        found = list(itertools.islice(explain(resource, known), MAX_ISSUES + 1))
-    for type_ in dict.fromkeys([expect, *(type_ for _, type_ in asked)]):
-        found += _unexpected(resource, type_)
-    sound = compacted is not None and not any(f.code in _UNSOUND for f in found)
-    if compacted is not None and sound:
-        if not quiet:
-            found += itertools.islice(rules.findings(resource, compacted), MAX_ISSUES + 1)
+        valid_paths = _ValidEntries(data) if compacted is not None else ()
+        found = list(itertools.islice(check_structure(resource, valid_paths), MAX_ISSUES + 1))
+    for type_ in dict.fromkeys([expect, *(type_ for _, type_ in profiles)]):
+        found += _check_type(resource, type_)
+    is_sound = compacted is not None and not any(finding.code in _UNSOUND for finding in found)
+    if compacted is not None and is_sound:
+        if not obeys_rules:
+            found += itertools.islice(check_rules(resource, compacted), MAX_ISSUES + 1)
         if seconds is not None:
-            found += itertools.islice(constraints.findings(resource, seconds), MAX_ISSUES + 1)
-        share = (MAX_SECONDS if seconds is None else seconds) / max(1, len(asked))
-        for url in (url for url, type_ in asked if type_ == resource["resourceType"]):
-            found += itertools.islice(profiles.findings(resource, url, share), MAX_ISSUES + 1)
-    issues = _issues(data, resource, found) if found else []
-    if not sound and (seconds is not None or asked):
-        issues.append(_incomplete(_MORE_LATER))
-    issues += [_incomplete(text) for url, _ in asked for text in [profiles.unchecked(url)] if text]
-    return Checked(lambda: resource if isinstance(resource, dict) else {}, tuple(issues))
+            found += itertools.islice(check_invariants(resource, seconds), MAX_ISSUES + 1)
+        share = (MAX_SECONDS if seconds is None else seconds) / max(1, len(profiles))
+        for url in (url for url, type_ in profiles if type_ == resource["resourceType"]):
+            found += itertools.islice(check_profile(resource, url, share), MAX_ISSUES + 1)
+    issues = _issues_of(data, resource, found) if found else []
+    if not is_sound and (seconds is not None or profiles):
+        issues.append(_incomplete(_SOUND_STRUCTURE_FIRST))
+    issues += [_incomplete(text) for url, _ in profiles for text in [describe_unchecked_rules(url)] if text]
+    return CheckResult(lambda: resource if isinstance(resource, dict) else {}, tuple(issues))
 
 
 class _Entry(msgspec.Struct):
@@ -155,46 +162,48 @@ class _Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
     entry: list[_Entry] = []
 
 
-_entries = msgspec.json.Decoder(_Bundle)
+_bundle_decoder = msgspec.json.Decoder(_Bundle)
 
 
-class _CertainEntries(Container[Path]):
-    """Where in a Bundle the resources stand that are right by themselves, so that only the others are explained. Told
-    when it is asked, as the explanation may end before the Bundle does."""
+class _ValidEntries(Container[ElementPath]):
+    """The paths of the resources in a Bundle that are valid by themselves, so that only the others are checked slowly.
+
+    Each is decided on request, since the slow check may end before the Bundle does.
+    """
 
     def __init__(self, data: bytes) -> None:
         try:
-            self._entries = _entries.decode(data).entry
+            self._entries = _bundle_decoder.decode(data).entry
         except msgspec.MsgspecError:
             self._entries = []
 
     def __contains__(self, path: object) -> bool:
         match path:
             case ("entry", int(index), "resource") if index < len(self._entries):
-                return _certain(bytes(self._entries[index].resource)) is not None
+                return _decode_valid(bytes(self._entries[index].resource)) is not None
         return False
 
 
-def _unexpected(resource: Any, expect: str | None) -> Iterable[Finding]:
+def _check_type(resource: Any, expect: str | None) -> Iterable[Finding]:
     found = resource.get("resourceType") if isinstance(resource, dict) else None
     if expect is not None and isinstance(found, str) and found != expect:
         yield Finding("error", "invalid", ("resourceType",), f"Expected the type {expect}; found {found[:64]}.")
 
 
-def _issues(data: bytes, resource: Any, found: list[Finding]) -> list[Issue]:
-    told = found[:MAX_ISSUES]
-    located = places(data, {_there(resource, f.path) for f in told}) if len(data) <= MAX_LOCATED else {}
-    issues = [_issue(finding, resource, located) for finding in told]
-    issues.sort(key=_urgency)
+def _issues_of(data: bytes, resource: Any, found: list[Finding]) -> list[Issue]:
+    reported = found[:MAX_ISSUES]
+    located = locate(data, {_existing_part(resource, f.path) for f in reported}) if len(data) <= MAX_LOCATED else {}
+    issues = [_issue(finding, resource, located) for finding in reported]
+    issues.sort(key=_sort_key)
     if len(found) > MAX_ISSUES:
         issues.append(_incomplete(f"Only the first {MAX_ISSUES} problems are listed."))
     if not located:
-        issues.append(_incomplete(f"Lines are not told in texts of more than {MAX_LOCATED:,} bytes."))
+        issues.append(_incomplete(f"Texts of more than {MAX_LOCATED:,} bytes are reported without line and column."))
     return issues
 
 
-def _urgency(issue: Issue) -> tuple[bool, int, int]:
-    """Errors come first; then the order of the text."""
+def _sort_key(issue: Issue) -> tuple[bool, int, int]:
+    """Return a key that sorts errors first, then by position."""
     return issue.severity not in ("fatal", "error"), issue.line or 0, issue.column or 0
 
 
@@ -202,15 +211,15 @@ def _incomplete(text: str) -> Issue:
     return Issue("information", "incomplete", "", text)
 
 
-def _issue(finding: Finding, resource: Any, located: dict[Path, tuple[int, int]]) -> Issue:
-    """The finding in FHIR's terms; a missing element is placed where its parent begins."""
-    place = located.get(_there(resource, finding.path), (None, None))
-    where, text = readable(expression(resource, finding.path)), readable(finding.diagnostics)
-    return Issue(finding.severity, finding.code, where, text, *place)
+def _issue(finding: Finding, resource: Any, located: dict[ElementPath, tuple[int, int]]) -> Issue:
+    """Return the issue of a finding; a missing element has the position at which its parent begins."""
+    position = located.get(_existing_part(resource, finding.path), (None, None))
+    where, text = readable(location_expression(resource, finding.path)), readable(finding.diagnostics)
+    return Issue(finding.severity, finding.code, where, text, *position)
 
 
-def _there(resource: Any, path: Path) -> Path:
-    """As much of a path as is in the resource."""
+def _existing_part(resource: Any, path: ElementPath) -> ElementPath:
+    """Return as much of a path as exists in the resource."""
     value = resource
     for length, step in enumerate(path):
         match value, step:
@@ -223,5 +232,5 @@ def _there(resource: Any, path: Path) -> Path:
     return path
 
 
-def _unreadable(error: json_codec.NotJson, code: str = "structure") -> Checked:
-    return Checked(dict, (Issue("fatal", code, "", str(error), *(error.place or (None, None))),))
+def _undecodable(error: json_codec.NotJson, code: str = "structure") -> CheckResult:
+    return CheckResult(dict, (Issue("fatal", code, "", str(error), *(error.position or (None, None))),))

@@ -1,6 +1,9 @@
-"""The document view: a FHIR document Bundle as a typed model for a readable page."""
+"""The document view: a FHIR document Bundle as a typed model for a page.
 
-from esante.core.fhir.view.document import view
+`build_document_view(bundle)` returns a `DocumentView`; the other names are the parts of it.
+"""
+
+from esante.core.fhir.view.document import build_document_view
 from esante.core.fhir.view.model import (
     Allergy,
     Condition,
@@ -39,5 +42,5 @@ __all__ = [
     "Subject",
     "Table",
     "When",
-    "view",
+    "build_document_view",
 ]

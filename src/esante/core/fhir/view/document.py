@@ -1,28 +1,30 @@
-"""A document Bundle as a page to read."""
+"""The view of a document Bundle."""
 
 from collections import Counter
 from typing import Any
 
 from esante.core.fhir.view import text
 from esante.core.fhir.view.model import DocumentView, Identifier, Omission, Party, Section, Subject, Table
-from esante.core.fhir.view.narrative import sanitised
-from esante.core.fhir.view.reference_library import SUPPORTING, Library
-from esante.core.fhir.view.tables import tables
-from esante.core.fhir.view.text import Json
+from esante.core.fhir.view.narrative import sanitise_narrative
+from esante.core.fhir.view.reference_library import SUPPORTING, ReferenceLibrary
+from esante.core.fhir.view.tables import build_tables
+from esante.core.types import Json
 
 _SECTION_DEPTH = 12
 
 
-def view(bundle: dict[str, Any]) -> DocumentView:
-    """The view of a document Bundle that `check` has accepted. Never raises; what it cannot show it
-    counts."""
-    library = Library(bundle)
+def build_document_view(bundle: Json) -> DocumentView:
+    """Return the view of a document Bundle that `check` has accepted.
+
+    Never raises; what the view cannot show is counted in its `omissions`.
+    """
+    library = ReferenceLibrary(bundle)
     composition = next((r for r in library.resources if r.get("resourceType") == "Composition"), {})
-    library.use(composition)
+    library.mark_shown(composition)
     subject = library.find(composition.get("subject"), composition)
     authors = tuple(_party(reference, composition, library) for reference in text.items(composition.get("author")))
     custodian = composition.get("custodian")
-    narrative = _narrative(composition, library.lost)
+    narrative = _narrative(composition, library.omitted)
     sections = _sections(composition, library, 0)
     return DocumentView(
         title=text.string(composition.get("title")) or text.concept(composition.get("type")),
@@ -36,15 +38,15 @@ def view(bundle: dict[str, Any]) -> DocumentView:
         custodian=_party(custodian, composition, library) if custodian else None,
         narrative=narrative,
         sections=sections,
-        further=_further(library),
-        omissions=tuple(Omission(what, count) for what, count in sorted(library.lost.items())),
+        further=_further_tables(library),
+        omissions=tuple(Omission(what, count) for what, count in sorted(library.omitted.items())),
     )
 
 
 def _subject(patient: Json | None, composition: Json) -> Subject:
-    """The subject; where the reference leads nowhere, the name that it carries."""
+    """Return the subject; of a reference without a target, its display."""
     if patient is None:
-        return Subject(name=text.anything(composition.get("subject")))
+        return Subject(name=text.describe(composition.get("subject")))
     identifiers = [i for i in text.items(patient.get("identifier")) if isinstance(i, dict)]
     return Subject(
         name=text.person_name(patient.get("name")) or text.string(patient.get("name")),
@@ -58,49 +60,52 @@ def _subject(patient: Json | None, composition: Json) -> Subject:
     )
 
 
-def _party(reference: Any, composition: Json, library: Library) -> Party:
-    """An author or the custodian; of a role the person and the organisation apart."""
+def _party(reference: Any, composition: Json, library: ReferenceLibrary) -> Party:
+    """Return an author or the custodian; of a role the person and the organisation separately."""
     found = library.find(reference, composition)
     if found is None:
-        return Party(text.anything(reference))
+        return Party(text.describe(reference))
     if found.get("resourceType") != "PractitionerRole":
         return Party(library.label(found))
     person = library.find(found.get("practitioner"), found)
     organisation = library.find(found.get("organization"), found)
-    place = library.label(organisation) if organisation else text.anything(found.get("organization"))
-    name = library.label(person) if person else text.anything(found.get("practitioner"))
+    place = library.label(organisation) if organisation else text.describe(found.get("organization"))
+    name = library.label(person) if person else text.describe(found.get("practitioner"))
     return Party(name or place, place if name else "")
 
 
-def _sections(holder: Json, library: Library, depth: int) -> tuple[Section, ...]:
-    listed = [s for s in text.items(holder.get("section")) if isinstance(s, dict)]
+def _sections(container: Json, library: ReferenceLibrary, depth: int) -> tuple[Section, ...]:
+    listed = [s for s in text.items(container.get("section")) if isinstance(s, dict)]
     if depth >= _SECTION_DEPTH:
-        library.lost["section nested too deeply"] += len(listed)
+        library.omitted["section nested too deeply"] += len(listed)
         return ()
     return tuple(_section(section, library, depth) for section in listed)
 
 
-def _section(section: Json, library: Library, depth: int) -> Section:
+def _section(section: Json, library: ReferenceLibrary, depth: int) -> Section:
     return Section(
         title=text.string(section.get("title")) or text.concept(section.get("code")),
         code=text.code(section.get("code")),
-        narrative=_narrative(section, library.lost),
-        tables=tables(library.all(section.get("entry")), library),
+        narrative=_narrative(section, library.omitted),
+        tables=build_tables(library.find_all(section.get("entry")), library),
         sections=_sections(section, library, depth + 1),
         empty_reason=text.concept(section.get("emptyReason")),
     )
 
 
-def _narrative(holder: Json, lost: Counter[str]) -> Any:
-    narrative = holder.get("text")
+def _narrative(container: Json, omitted: Counter[str]) -> Any:
+    narrative = container.get("text")
     div = narrative.get("div") if isinstance(narrative, dict) else None
-    return sanitised(div, lost) if isinstance(div, str) else None
+    return sanitise_narrative(div, omitted) if isinstance(div, str) else None
 
 
-def _further(library: Library) -> tuple[Table, ...]:
-    """What no section has shown. Reports and panels go first, since they stand for their results; people,
-    places and things go last, when it is known which of them the rows have named."""
-    told = [r for r in library.unused() if r.get("resourceType") not in SUPPORTING]
-    leading = [r for r in told if r.get("resourceType") == "DiagnosticReport" or r.get("hasMember")]
-    found = tables([*leading, *told], library, only_new=True)
-    return found + tables(library.unused(), library, only_new=True)
+def _further_tables(library: ReferenceLibrary) -> tuple[Table, ...]:
+    """Return tables of the resources that no section has shown.
+
+    Reports and panels come first, since their rows include their results; people, places and things come last, when it
+    is known which of them the rows have named.
+    """
+    others = [r for r in library.not_shown() if r.get("resourceType") not in SUPPORTING]
+    leading = [r for r in others if r.get("resourceType") == "DiagnosticReport" or r.get("hasMember")]
+    found = build_tables([*leading, *others], library, only_new=True)
+    return found + build_tables(library.not_shown(), library, only_new=True)

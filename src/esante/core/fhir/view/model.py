@@ -1,7 +1,6 @@
-"""What a FHIR document shows to a reader: plain text, dates as FHIR writes them, and sanitised narrative.
+"""The view of a FHIR document: plain text, dates in the format of FHIR, and sanitised narrative.
 
-Texts come from the document in its language; codes (`status`, `flag`) are FHIR's own, for the page to
-translate.
+Texts come from the document in its language; codes (`status`, `flag`) are FHIR's own, for the page to translate.
 """
 
 from dataclasses import dataclass, field
@@ -14,8 +13,10 @@ TableKind = Literal["observations", "medications", "allergies", "conditions", "i
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A moment or a time span: FHIR dates of any precision, "" where unknown; `text` for what is no date
-    ("childhood", "34 years")."""
+    """A time or a time span: FHIR dates of any precision, "" where unknown.
+
+    `text` where there is no date ("childhood", "34 years").
+    """
 
     start: str = ""
     end: str = ""
@@ -27,7 +28,7 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One more element of an entry: its R4 name (`bodySite`) and its content as text."""
+    """A further element of an entry: its R4 name (`bodySite`) and its content as text."""
 
     name: str
     text: str
@@ -35,8 +36,8 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What every row has. `name` is what the entry is about; `status` is FHIR's code; `details` is all the
-    rest."""
+    """The columns of every row. `name` is the subject matter of the entry; `status` is FHIR's code; `details` are all
+    other elements."""
 
     name: str
     status: str = ""
@@ -120,8 +121,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of the document. `code` is its first coding's code; `empty_reason` says why there is
-    nothing."""
+    """A section of the document. `code` is its first coding's code; `empty_reason` says why it has no entries."""
 
     title: str
     code: str = ""
@@ -133,7 +133,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A number with the address of its issuer's system."""
+    """An identifier with the URI of its system."""
 
     system: str
     value: str
@@ -141,7 +141,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom the document is about. `sex` is the code of Patient.gender; `birth_date` a FHIR date."""
+    """The person whom the document is about. `sex` is the code of Patient.gender; `birth_date` a FHIR date."""
 
     name: str = ""
     birth_date: str = ""
@@ -151,7 +151,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A person, organisation or device that made or keeps the document."""
+    """A person, organisation or device that wrote or keeps the document."""
 
     name: str
     organisation: str = ""
@@ -159,7 +159,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """Something that the view could not show: what (an R4 or HTML name with the reason) and how often."""
+    """Content that the view cannot show: an R4 or HTML name with the reason, and how often it occurs."""
 
     what: str
     count: int
@@ -167,8 +167,7 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class DocumentView:
-    """A document for reading. `further` holds resources that no section refers to, `omissions` what is not
-    shown."""
+    """The view of a document. `further` has the resources that no section refers to, `omissions` what is not shown."""
 
     title: str = ""
     type: str = ""
@@ -186,5 +185,5 @@ class DocumentView:
 
     @property
     def not_shown(self) -> int:
-        """How many things of the document the view leaves out."""
+        """The number of omitted parts of the document."""
         return sum(omission.count for omission in self.omissions)

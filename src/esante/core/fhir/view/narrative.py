@@ -1,5 +1,4 @@
-"""Narrative (FHIR R4, section 2.4.0) made safe for a page: allow-lists, no links, no images, no styles, no
-ids."""
+"""Sanitising of narrative (FHIR R4, section 2.4.0) by allow-lists: no links, no images, no styles, no ids."""
 
 import re
 from collections import Counter
@@ -7,7 +6,7 @@ from collections import Counter
 import nh3
 from markupsafe import Markup
 
-#: The elements that R4 allows in a narrative, less those that point elsewhere (a, img).
+#: The elements that R4 allows in a narrative, without those with URLs (a, img).
 TAGS = frozenset(
     [
         "abbr",
@@ -55,7 +54,7 @@ TAGS = frozenset(
         "var",
     ]
 )
-#: The style classes that R4 gives a meaning to.
+#: The style classes that R4 defines.
 CLASSES = frozenset(
     [
         "bold",
@@ -99,15 +98,15 @@ _cleaner = nh3.Cleaner(
 )
 
 
-def sanitised(xhtml: str, lost: Counter[str]) -> Markup | None:
-    """The narrative as HTML for a page, or None when nothing remains; what is left out is counted in
-    `lost`."""
+def sanitise_narrative(xhtml: str, omitted: Counter[str]) -> Markup | None:
+    """Return the narrative as HTML for a page, or None when nothing remains; removed parts are counted in
+    `omitted`."""
     for tag in _OPENED.findall(xhtml):
         name = tag.lower()
         if name not in TAGS and name not in _UNWRAPPED:
-            lost[f"<{name[:20]}> in a narrative"] += 1
+            omitted[f"<{name[:20]}> in a narrative"] += 1
     if "<![CDATA[" in xhtml:
-        lost["CDATA in a narrative"] += xhtml.count("<![CDATA[")
+        omitted["CDATA in a narrative"] += xhtml.count("<![CDATA[")
     html = _SELF_CLOSED.sub(_closed, xhtml)
     html = _HEADING.sub(lambda m: "</p>" if m[1] else '<p class="bold">', html)
     clean = _NO_CLASS.sub(r"\1", _cleaner.clean(html).strip())
@@ -115,6 +114,6 @@ def sanitised(xhtml: str, lost: Counter[str]) -> Markup | None:
 
 
 def _closed(match: re.Match[str]) -> str:
-    """HTML has no self-closing elements: `<td/>` would swallow what follows."""
+    """Return an element with its end tag: HTML has no self-closing elements; `<td/>` would include what follows."""
     tag, rest = match[1], match[2]
     return match[0] if tag.lower() in _VOID else f"<{tag}{rest}></{tag}>"

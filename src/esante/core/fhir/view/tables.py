@@ -1,4 +1,4 @@
-"""Resources as typed table rows."""
+"""Tables of resources, one row type per kind."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,72 +18,72 @@ from esante.core.fhir.view.model import (
     TableKind,
     When,
 )
-from esante.core.fhir.view.reference_library import Library
-from esante.core.fhir.view.text import Json
+from esante.core.fhir.view.reference_library import ReferenceLibrary
+from esante.core.types import Json
 
 _PANEL_DEPTH = 6
 
 
-def tables(resources: Iterable[Json], library: Library, *, only_new: bool = False) -> tuple[Table, ...]:
-    """The resources as tables, one per kind, in the order in which the kinds first occur.
+def build_tables(resources: Iterable[Json], library: ReferenceLibrary, *, only_new: bool = False) -> tuple[Table, ...]:
+    """Return the resources as tables, one per kind, in the order in which the kinds first occur.
 
-    A DiagnosticReport and a List are followed by what they list; panels hold their members. A resource is in
-    the tables of one call only once, and with `only_new` only if nothing has shown it before.
+    A DiagnosticReport and a List are followed by what they list; panels have their members in their row. A resource is
+    in the tables of one call only once, and with `only_new` only if it was not shown before.
     """
     rows: dict[TableKind, list[Entry]] = {}
-    for resource in _unfolded(resources, library, library.used() if only_new else set()):
-        library.use(resource)
+    for resource in _with_listed(resources, library, library.shown_ids() if only_new else set()):
+        library.mark_shown(resource)
         if resource.get("modifierExtension"):
-            library.lost[f"modifierExtension of {text.string(resource.get('resourceType'))}"] += 1
-        kind, make = _MAKERS.get(text.string(resource.get("resourceType")), ("others", _other))
-        rows.setdefault(kind, []).append(make(resource, library))
+            library.omitted[f"modifierExtension of {text.string(resource.get('resourceType'))}"] += 1
+        kind, build = _BUILDERS.get(text.string(resource.get("resourceType")), ("others", _other))
+        rows.setdefault(kind, []).append(build(resource, library))
     return tuple(Table(kind, tuple(listed)) for kind, listed in rows.items())
 
 
-def _unfolded(resources: Iterable[Json], library: Library, seen: set[int]) -> list[Json]:
-    """The resources with what reports and lists list; members of a panel are left to the panel."""
+def _with_listed(resources: Iterable[Json], library: ReferenceLibrary, visited_ids: set[int]) -> list[Json]:
+    """Return the resources and what reports and lists list, without members of panels."""
     found: list[Json] = []
     pending = list(resources)[::-1]
     while pending:
         resource = pending.pop()
-        if id(resource) in seen:
+        if id(resource) in visited_ids:
             continue
-        seen.add(id(resource))
+        visited_ids.add(id(resource))
         found.append(resource)
         match resource.get("resourceType"):
             case "DiagnosticReport":
-                pending.extend(list(library.all(resource.get("result"), resource))[::-1])
+                pending.extend(list(library.find_all(resource.get("result"), resource))[::-1])
             case "List":
                 entries = [e.get("item") for e in text.items(resource.get("entry")) if isinstance(e, dict)]
-                pending.extend(list(library.all(entries, resource))[::-1])
-    members = {id(m) for r in found if "hasMember" in r for m in library.all(r["hasMember"], r) if r is not m}
-    return [resource for resource in found if id(resource) not in members or _holds_itself(resource, library)]
+                pending.extend(list(library.find_all(entries, resource))[::-1])
+    members = {id(m) for r in found if "hasMember" in r for m in library.find_all(r["hasMember"], r) if r is not m}
+    return [resource for resource in found if id(resource) not in members or _contains_itself(resource, library)]
 
 
-def _holds_itself(resource: Json, library: Library) -> bool:
-    """Whether a panel is its own member by some way round; it is then shown as a row of its own."""
-    pending, met = [resource], set[int]()
+def _contains_itself(resource: Json, library: ReferenceLibrary) -> bool:
+    """Return whether a panel is its own member, directly or through others; it then gets a row of its own."""
+    pending, visited = [resource], set[int]()
     while pending:
-        for member in library.all(pending.pop().get("hasMember")):
+        for member in library.find_all(pending.pop().get("hasMember")):
             if member is resource:
                 return True
-            if id(member) not in met:
-                met.add(id(member))
+            if id(member) not in visited:
+                visited.add(id(member))
                 pending.append(member)
     return False
 
 
-def _observation(resource: Json, library: Library, above: tuple[int, ...] = ()) -> Observation:
+def _observation(resource: Json, library: ReferenceLibrary, ancestors: tuple[int, ...] = ()) -> Observation:
     name = text.concept(resource.get("code")) or "?"
     value, unit = _value(resource)
     limits = _limits(resource.get("referenceRange"))
     flags = resource.get("interpretation")
     members = [_observation(c, library) for c in text.items(resource.get("component")) if isinstance(c, dict)]
     if resource.get("hasMember"):
-        here = (*above, id(resource))
-        for member in library.all(resource["hasMember"], resource):
+        here = (*ancestors, id(resource))
+        for member in library.find_all(resource["hasMember"], resource):
             if id(member) in here or len(here) > _PANEL_DEPTH:
-                library.lost["member of a panel that holds itself or is nested too deeply"] += 1
+                library.omitted["member of a panel that holds itself or is nested too deeply"] += 1
             elif member.get("resourceType") in ("Observation", ""):
                 members.append(_observation(member, library, here))
             else:
@@ -103,7 +103,7 @@ def _observation(resource: Json, library: Library, above: tuple[int, ...] = ()) 
     return Observation(
         name=name,
         status=text.string(resource.get("status")),
-        when=text.when(*text.first(resource, "effective")),
+        when=text.when(*text.choice_value(resource, "effective")),
         details=_details(resource, (*shown, "dataAbsentReason", "issued"), library),
         value=value,
         unit=unit,
@@ -118,16 +118,16 @@ def _observation(resource: Json, library: Library, above: tuple[int, ...] = ()) 
 
 
 def _value(resource: Json) -> tuple[str, str]:
-    kind, value = text.first(resource, "value")
+    kind, value = text.choice_value(resource, "value")
     if kind == "Quantity":
         return text.quantity(value)
     if kind == "Ratio" and isinstance(value, dict):
         return f"{text.amount(value.get('numerator'))} / {text.amount(value.get('denominator'))}", ""
-    return text.anything(value), ""
+    return text.describe(value), ""
 
 
 def _limits(ranges: Any) -> tuple[str, str, str]:
-    """Low and high of a single range; several ranges (by age, by sex) are told in words, none is picked."""
+    """Return low and high of a single range; several ranges (by age, by sex) are all given as text."""
     listed = [r for r in text.items(ranges) if isinstance(r, dict)]
     if len(listed) == 1:
         only = listed[0]
@@ -136,7 +136,7 @@ def _limits(ranges: Any) -> tuple[str, str, str]:
     for each in listed:
         span = " - ".join([text.amount(each.get("low")), text.amount(each.get("high"))])
         words.append(" ".join(part for part in (_range_words(each), span if span != " - " else "") if part))
-    return "", "", text.joined(words)
+    return "", "", text.join_distinct(words)
 
 
 def _range_words(each: Json) -> str:
@@ -145,50 +145,50 @@ def _range_words(each: Json) -> str:
         text.concept(each.get("type")),
         text.concept(each.get("appliesTo")),
     ]
-    return text.joined([*parts, text.anything(each.get("age"))])
+    return text.join_distinct([*parts, text.describe(each.get("age"))])
 
 
-def _medication(resource: Json, library: Library) -> Medication:
-    kind, value = text.first(resource, "medication")
+def _medication(resource: Json, library: ReferenceLibrary) -> Medication:
+    kind, value = text.choice_value(resource, "medication")
     found = library.find(value, resource) if kind == "Reference" else None
     name = text.concept(found.get("code")) if found else ""
     given = ("effective", "whenHandedOver", "occurrence", "authoredOn", "dateAsserted")
     moments = [
-        text.when(*text.first(resource, "effective")),
+        text.when(*text.choice_value(resource, "effective")),
         *(When(text.string(resource.get(k))) for k in given[1:]),
     ]
     doses = [resource.get("dosage"), resource.get("dosageInstruction")]
     shown = ("medication", "status", "effective", "whenHandedOver", "authoredOn", "dateAsserted", "dosage")
     return Medication(
-        name=name or text.anything(value) or text.concept(resource.get("code")) or "?",
+        name=name or text.describe(value) or text.concept(resource.get("code")) or "?",
         status=text.string(resource.get("status")),
         when=next((moment for moment in moments if moment), When()),
         details=_details(resource, (*shown, "dosageInstruction", "reasonCode"), library),
-        dosage=text.joined(_dose(dose) for dose in doses),
+        dosage=text.join_distinct(_dose(dose) for dose in doses),
         reason=text.concept(resource.get("reasonCode")),
     )
 
 
 def _dose(value: Any) -> str:
-    """Dosage, or MedicationAdministration.dosage, which is one object with a dose of its own."""
+    """Return the text of Dosage, or of MedicationAdministration.dosage, which is one object with a dose of its own."""
     if isinstance(value, dict) and "dose" in value:
         parts = [text.string(value.get("text")), text.amount(value["dose"]), text.concept(value.get("route"))]
-        return text.joined(parts)
+        return text.join_distinct(parts)
     return text.dosage(value)
 
 
-def _allergy(resource: Json, library: Library) -> Allergy:
+def _allergy(resource: Json, library: ReferenceLibrary) -> Allergy:
     reactions = [r for r in text.items(resource.get("reaction")) if isinstance(r, dict)]
-    substances = text.joined(text.concept(r.get("substance")) for r in reactions)
+    substances = text.join_distinct(text.concept(r.get("substance")) for r in reactions)
     shown = ("code", "clinicalStatus", "verificationStatus", "onset", "criticality", "reaction")
     return Allergy(
         name=text.concept(resource.get("code")) or substances or "?",
         status=text.code(resource.get("clinicalStatus")),
-        when=text.when(*text.first(resource, "onset")),
+        when=text.when(*text.choice_value(resource, "onset")),
         details=_details(resource, shown, library),
         verification=text.code(resource.get("verificationStatus")),
         criticality=text.string(resource.get("criticality")),
-        reactions=text.joined(_reaction(r) for r in reactions),
+        reactions=text.join_distinct(_reaction(r) for r in reactions),
     )
 
 
@@ -198,70 +198,72 @@ def _reaction(reaction: Json) -> str:
     return f"{words} ({severity})" if severity else words
 
 
-def _condition(resource: Json, library: Library) -> Condition:
-    onset = text.when(*text.first(resource, "onset"))
-    abated = text.when(*text.first(resource, "abatement"))
+def _condition(resource: Json, library: ReferenceLibrary) -> Condition:
+    onset = text.when(*text.choice_value(resource, "onset"))
+    abated = text.when(*text.choice_value(resource, "abatement"))
     shown = ("code", "clinicalStatus", "verificationStatus", "onset", "abatement", "severity")
     return Condition(
         name=text.concept(resource.get("code")) or "?",
         status=text.code(resource.get("clinicalStatus")),
-        when=When(onset.start, onset.end or abated.start, text.joined([onset.text, abated.text])),
+        when=When(onset.start, onset.end or abated.start, text.join_distinct([onset.text, abated.text])),
         details=_details(resource, shown, library),
         verification=text.code(resource.get("verificationStatus")),
         severity=text.concept(resource.get("severity")),
     )
 
 
-def _immunisation(resource: Json, library: Library) -> Immunisation:
+def _immunisation(resource: Json, library: ReferenceLibrary) -> Immunisation:
     protocols = [p for p in text.items(resource.get("protocolApplied")) if isinstance(p, dict)]
-    doses = [text.string(text.first(p, "doseNumber")[1]) for p in protocols]
+    doses = [text.string(text.choice_value(p, "doseNumber")[1]) for p in protocols]
     shown = ("vaccineCode", "status", "occurrence", "lotNumber", "protocolApplied")
     return Immunisation(
         name=text.concept(resource.get("vaccineCode")) or text.concept(resource.get("code")) or "?",
         status=text.string(resource.get("status")),
-        when=text.when(*text.first(resource, "occurrence")),
+        when=text.when(*text.choice_value(resource, "occurrence")),
         details=_details(resource, shown, library),
-        dose=text.joined(doses),
+        dose=text.join_distinct(doses),
         lot=text.string(resource.get("lotNumber")),
-        diseases=text.joined(text.concept(p.get("targetDisease")) for p in protocols),
+        diseases=text.join_distinct(text.concept(p.get("targetDisease")) for p in protocols),
     )
 
 
-def _procedure(resource: Json, library: Library) -> Procedure:
+def _procedure(resource: Json, library: ReferenceLibrary) -> Procedure:
     return Procedure(
         name=text.concept(resource.get("code")) or "?",
         status=text.string(resource.get("status")),
-        when=text.when(*text.first(resource, "performed")),
+        when=text.when(*text.choice_value(resource, "performed")),
         details=_details(resource, ("code", "status", "performed", "reasonCode", "outcome"), library),
         reason=text.concept(resource.get("reasonCode")),
         outcome=text.concept(resource.get("outcome")),
     )
 
 
-def _other(resource: Json, library: Library) -> Other:
+def _other(resource: Json, library: ReferenceLibrary) -> Other:
     kind = text.string(resource.get("resourceType"))
-    named = ("code", "title", "name", "deviceName", "description", "type")
-    names = ((key, text.person_name(resource.get(key)) or text.anything(resource.get(key))) for key in named)
-    by, name = next(((key, words) for key, words in names if words), ("", kind or "?"))
-    moments = [text.when(*text.first(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")]
+    candidates = ("code", "title", "name", "deviceName", "description", "type")
+    names = ((key, text.person_name(resource.get(key)) or text.describe(resource.get(key))) for key in candidates)
+    name_element, name = next(((key, words) for key, words in names if words), ("", kind or "?"))
+    moments = [
+        text.when(*text.choice_value(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")
+    ]
     dates = [When(text.string(resource.get(key))) for key in ("date", "created", "authoredOn", "recorded", "issued")]
     return Other(
         name=name,
         status=text.string(resource.get("status")),
         when=next((moment for moment in (*moments, *dates) if moment), When()),
-        details=_details(resource, ("status", by), library),
+        details=_details(resource, ("status", name_element), library),
         type=kind,
     )
 
 
-def _details(resource: Json, shown: tuple[str, ...], library: Library) -> tuple[Detail, ...]:
-    """The elements that the row has no column for."""
-    rest = text.remaining(resource, shown).items()
-    named = ((key, text.anything(library.named(value, resource))) for key, value in rest)
-    return tuple(Detail(key, words) for key, words in named if words)
+def _details(resource: Json, shown: tuple[str, ...], library: ReferenceLibrary) -> tuple[Detail, ...]:
+    """Return the elements for which the row has no column."""
+    rest = text.remaining_elements(resource, shown).items()
+    described = ((key, text.describe(library.with_names(value, resource))) for key, value in rest)
+    return tuple(Detail(key, words) for key, words in described if words)
 
 
-_MAKERS: dict[str, tuple[TableKind, Callable[[Json, Library], Entry]]] = {
+_BUILDERS: dict[str, tuple[TableKind, Callable[[Json, ReferenceLibrary], Entry]]] = {
     "Observation": ("observations", _observation),
     "MedicationStatement": ("medications", _medication),
     "MedicationRequest": ("medications", _medication),

@@ -1,12 +1,13 @@
-"""FHIR datatypes as text for a reader. Every function takes whatever is there and answers "" where it makes
-no sense."""
+"""FHIR datatypes as text for a reader.
+
+Every function accepts any value, and returns "" for one that is not of the expected form.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from esante.core.fhir.view.model import When
-
-Json = dict[str, Any]
+from esante.core.types import Json
 
 _SKIPPED = frozenset(
     [
@@ -28,13 +29,13 @@ _DEPTH = 6
 
 
 def items(value: Any) -> list[Any]:
-    """The values of an element, whether it repeats or not; nulls left out."""
+    """Return the values of an element, whether it repeats or not, without nulls."""
     found = value if isinstance(value, list) else [value]
     return [item for item in found if item is not None]
 
 
 def string(value: Any) -> str:
-    """A primitive as text."""
+    """Return a primitive as text."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -46,9 +47,11 @@ def string(value: Any) -> str:
             return str(value)
 
 
-def first(resource: Json, stem: str) -> tuple[str, Any]:
-    """The type and value of a choice element: `first(r, "value")` finds `valueQuantity`. ("", None) when
-    absent."""
+def choice_value(resource: Json, stem: str) -> tuple[str, Any]:
+    """Return type and value of a choice element: `choice_value(r, "value")` finds `valueQuantity`.
+
+    ("", None) when it is absent.
+    """
     for key, value in resource.items():
         if key.startswith(stem) and key[len(stem) : len(stem) + 1].isupper():
             return key[len(stem) :], value
@@ -56,8 +59,8 @@ def first(resource: Json, stem: str) -> tuple[str, Any]:
 
 
 def concept(value: Any) -> str:
-    """A CodeableConcept, or several: its text, or the first display, or the first code."""
-    return joined(_concept(item) for item in items(value))
+    """Return one or several CodeableConcepts as text: the text, or the first display, or the first code of each."""
+    return join_distinct(_concept(item) for item in items(value))
 
 
 def _concept(value: Any) -> str:
@@ -69,7 +72,7 @@ def _concept(value: Any) -> str:
 
 
 def code(value: Any) -> str:
-    """The first code of a CodeableConcept."""
+    """Return the first code of a CodeableConcept."""
     for item in items(value):
         for coding in items(item.get("coding")) if isinstance(item, dict) else ():
             if isinstance(coding, dict) and string(coding.get("code")):
@@ -78,7 +81,7 @@ def code(value: Any) -> str:
 
 
 def quantity(value: Any) -> tuple[str, str]:
-    """A Quantity as number (with its comparator) and unit."""
+    """Return number (with its comparator) and unit of a Quantity."""
     if not isinstance(value, dict):
         return "", ""
     number = string(value.get("value"))
@@ -86,12 +89,12 @@ def quantity(value: Any) -> tuple[str, str]:
 
 
 def amount(value: Any) -> str:
-    """A Quantity in one text."""
+    """Return a Quantity in one text."""
     return " ".join(part for part in quantity(value) if part)
 
 
 def person_name(value: Any) -> str:
-    """The name to show of a list of HumanNames: the official one, else the usual one, else the first."""
+    """Return the name to show from a list of HumanNames: the official one, else the usual one, else the first."""
     names = [n for n in items(value) if isinstance(n, dict)]
     order = {"official": 0, "usual": 1, "old": 9, "maiden": 8}
     for name in sorted(names, key=lambda n: order.get(string(n.get("use")), 5)):
@@ -108,24 +111,24 @@ def person_name(value: Any) -> str:
 
 
 def when(kind: str, value: Any) -> When:
-    """A choice of dateTime, Period, Age, Range, string or Timing."""
+    """Return the time span in a choice of dateTime, Period, Age, Range, string or Timing."""
     match kind:
         case "DateTime" | "Date" | "Instant":
             return When(start=string(value))
         case "Period" if isinstance(value, dict):
             return When(start=string(value.get("start")), end=string(value.get("end")))
         case _:
-            return When(text=anything(value))
+            return When(text=describe(value))
 
 
-def joined(parts: Iterable[str]) -> str:
-    """Texts that are not empty, each once."""
+def join_distinct(parts: Iterable[str]) -> str:
+    """Join the texts that are not empty, each once."""
     return "; ".join(dict.fromkeys(part for part in parts if part))
 
 
 def dosage(value: Any) -> str:
-    """Dosage instructions: their text, or dose, timing and route as far as they are coded."""
-    return joined(_dosage(item) for item in items(value))
+    """Return the text of dosage instructions, or dose, timing and route as far as they are coded."""
+    return join_distinct(_dosage(item) for item in items(value))
 
 
 def _dosage(value: Any) -> str:
@@ -134,13 +137,15 @@ def _dosage(value: Any) -> str:
     text = string(value.get("text"))
     if text:
         return text
-    doses = [anything(first(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")]
+    doses = [
+        describe(choice_value(rate, stem)[1]) for rate in _objects(value, "doseAndRate") for stem in ("dose", "rate")
+    ]
     rest = [timing(value.get("timing")), concept(value.get("route")), string(value.get("patientInstruction"))]
-    return joined([*doses, *rest])
+    return join_distinct([*doses, *rest])
 
 
 def timing(value: Any) -> str:
-    """A Timing such as "2 / 1 d"."""
+    """Return a Timing as text, such as "2 / 1 d"."""
     if not isinstance(value, dict):
         return ""
     repeat = value.get("repeat")
@@ -151,44 +156,44 @@ def timing(value: Any) -> str:
     parts = [concept(value.get("code")), rhythm]
     if isinstance(repeat, dict):
         parts += [", ".join(map(string, items(repeat.get(key)))) for key in ("when", "timeOfDay", "dayOfWeek")]
-    return joined(parts)
+    return join_distinct(parts)
 
 
-def remaining(resource: Json, shown: Iterable[str]) -> Json:
-    """The elements of a resource that are not in `shown` (names or stems of choices) and may tell a reader
-    something."""
+def remaining_elements(resource: Json, shown: Iterable[str]) -> Json:
+    """Return the elements of a resource that are not in `shown` (names or stems of choices) and are of use to a
+    reader."""
     stems = tuple(shown)
     return {
         key: value
         for key, value in resource.items()
-        if key not in _SKIPPED and not key.startswith("_") and not any(_is(key, stem) for stem in stems)
+        if key not in _SKIPPED and not key.startswith("_") and not any(_matches_stem(key, stem) for stem in stems)
     }
 
 
-def _is(key: str, stem: str) -> bool:
+def _matches_stem(key: str, stem: str) -> bool:
     return key == stem or (key.startswith(stem) and key[len(stem)].isupper())
 
 
-def anything(value: Any, depth: int = 0) -> str:
-    """Any datatype as text, by the properties that it has."""
+def describe(value: Any, depth: int = 0) -> str:
+    """Return any datatype as text, by its properties."""
     if isinstance(value, list):
-        return joined(anything(item, depth) for item in value)
+        return join_distinct(describe(item, depth) for item in value)
     if not isinstance(value, dict):
         return string(value)
     if depth > _DEPTH:
         return "..."
-    return _known(value) or _properties(value, depth)
+    return _recognised(value) or _describe_properties(value, depth)
 
 
-def _known(value: Json) -> str:
-    """The text of a datatype that is recognised by its properties; "" of others."""
+def _recognised(value: Json) -> str:
+    """Return the text of a datatype that is recognised by its properties; "" for others."""
     keys = value.keys()
     if "coding" in keys or keys <= {"text", "id"}:
         return _concept(value)
     if {"system", "code"} <= keys and "value" not in keys:
         return string(value.get("display")) or string(value["code"])
     if "reference" in keys or keys <= {"display", "type", "identifier", "id"}:
-        return string(value.get("display")) or string(value.get("type")) or _address(value)
+        return string(value.get("display")) or string(value.get("type")) or _visible_address(value)
     if "value" in keys and keys <= {"value", "unit", "code", "system", "comparator", "id"}:
         return amount(value)
     if keys & {"family", "given"}:
@@ -198,22 +203,22 @@ def _known(value: Json) -> str:
     if keys & {"low", "high"} and keys <= {"low", "high", "id"}:
         return f"{amount(value.get('low'))} - {amount(value.get('high'))}".strip()
     if "contentType" in keys or "data" in keys:
-        return joined([string(value.get("title")), string(value.get("contentType"))])
+        return join_distinct([string(value.get("title")), string(value.get("contentType"))])
     return ""
 
 
-def _address(reference: Json) -> str:
-    """What a reference says for itself: nothing when it is only a number inside the document."""
+def _visible_address(reference: Json) -> str:
+    """Return the address of a reference; "" for one that is only an identifier inside the document."""
     address = string(reference.get("reference"))
     return "" if address.startswith(("urn:", "#")) else address
 
 
-def _properties(value: Json, depth: int) -> str:
-    return joined(
+def _describe_properties(value: Json, depth: int) -> str:
+    return join_distinct(
         f"{key}: {text}"
         for key, item in value.items()
         if key not in ("id", "extension", "resourceType") and not key.startswith("_")
-        if (text := anything(item, depth + 1))
+        if (text := describe(item, depth + 1))
     )
 
 

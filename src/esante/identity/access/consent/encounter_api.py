@@ -13,15 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir import check, outcome
-from esante.core.fhir.rest.http import (
+from esante.core.fhir import check, operation_outcome, parse_logical_id
+from esante.core.fhir.rest import (
     SearchParams,
+    convert_posted_search,
     fhir_response,
-    keys_of,
-    posted_search,
+    parse_token,
     read_resource,
     searchset,
-    token_of,
 )
 from esante.core.types import Json
 from esante.core.web import (
@@ -53,7 +52,7 @@ def encounter_routes(access: Access, directory: Directory, base_url: str) -> lis
     stays = StayEndpoints(access, directory, base_url)
 
     async def search_by_post(request: Request) -> Response:
-        return await stays.search(await posted_search(request))
+        return await stays.search(await convert_posted_search(request))
 
     return [
         Route("/fhir/Encounter", stays.search, methods=["GET"]),
@@ -116,7 +115,7 @@ class StayEndpoints:
             requester = await self.access.authorize(request, "Encounter", letter)
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
-                return fhir_response(outcome(found.issues), 422)
+                return fhir_response(operation_outcome(found.issues), 422)
             await self.check_encounter(requester, found.resource)
             return await act(request, requester, found.resource)
 
@@ -251,13 +250,13 @@ def _token(reference: Json) -> tuple[str, str] | None:
 
 
 def _matches(resource: Json, params: SearchParams) -> bool:
-    allowed = [{token_of(value)[1] for value in values} for values in params.all("status")]
+    allowed = [{parse_token(value)[1] for value in values} for values in params.all("status")]
     return params.get("_id") in (None, resource["id"]) and all(resource["status"] in values for values in allowed)
 
 
 def _parse_keys(logical_id: str) -> tuple[UUID, UUID]:
     """Return the keys of the person and the stay in the id of an Encounter. Raises: Problem 404."""
-    keys = keys_of(logical_id)
+    keys = parse_logical_id(logical_id)
     if keys is None:
         raise Problem(404, "not-found", NOT_FOUND)
     return keys

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from esante.core.dated_data import packaged_text
-from esante.core.fhir.rest.http import token_of
+from esante.core.fhir.rest import parse_token
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access.smart.scopes import Query, Scope, parse_scope
@@ -83,7 +83,7 @@ def _describe_query(query: Query, _: Gettext) -> str:
 
 
 def _describe_value(name: str, value: str, _: Gettext) -> str:
-    label = _labels()["values"].get(token_of(value)[1], {}).get("label") if name == "category" else None
+    label = _labels()["values"].get(parse_token(value)[1], {}).get("label") if name == "category" else None
     return _(label) if label else f"{name} = {value}"
 
 

@@ -6,8 +6,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from esante.core.fhir import decode, store
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import decode, parse_logical_id, store
 from esante.core.fhir.store import Version
 from esante.core.storage import Row, uuid7
 from esante.core.types import Json
@@ -46,7 +45,7 @@ class Changeset:
         self._own: dict[tuple[str, Confidentiality], Source] = {}
         self._verdicts: dict[UUID, Verdict] = {}
         self._changed: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
-        self.endings: list[store.Ending] = []
+        self.endings: list[store.VersionEnd] = []
         """The versions that end by these changes."""
 
     @property
@@ -65,7 +64,7 @@ class Changeset:
         source = self._own.get((category, level))
         if source is None:
             source = self._own[category, level] = contribution_source(self._requester, category, level, self._at)
-        version, row = store.new(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
+        version, row = store.create_version(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
         self._add(ClinicalCreated, version, row, source, self._check_write(version.type, source))
         return version
 
@@ -90,17 +89,17 @@ class Changeset:
         resource["meta"] = security_labels.merge_meta(
             resource.get("meta"), security_labels.meta_of(before), source.confidentiality
         )
-        at = store.after(before.since)
-        version, row = store.new(resource, self.person_id, before.id, source.id, before.version + 1, at)
+        at = store.instant_after(before.since)
+        version, row = store.create_version(resource, self.person_id, before.id, source.id, before.version + 1, at)
         self._add(ClinicalUpdated, version, row, source, verdict)
-        self.endings.append(store.Ending(before, source.id, at))
+        self.endings.append(store.VersionEnd(before, source.id, at))
         return version
 
     def delete(self, before: Version, before_source: Source, verdict: Verdict) -> Version:
         """Add the deletion of a resource of the requester, and return it."""
-        version, row = store.deleted(before, store.after(before.since))
+        version, row = store.create_deletion(before, store.instant_after(before.since))
         self._add(ClinicalDeleted, version, row, before_source, verdict)
-        self.endings.append(store.Ending(before, before_source.id, version.since))
+        self.endings.append(store.VersionEnd(before, before_source.id, version.since))
         return version
 
     @property
@@ -187,7 +186,7 @@ def _reference_fault(reference: bytes, person_id: UUID, base_url: str) -> str | 
     type_, id_ = match.groups()
     if type_ == "Patient":
         return None if id_.lower() == str(person_id) else N_("This refers to another patient.")
-    keys = keys_of(id_)
+    keys = parse_logical_id(id_)
     if keys is not None and keys[0] != person_id:
         return N_("This refers to another patient.")
     if keys is None and type_ in KEPT and type_ not in SUPPORTING:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from esante.core.fhir.rest.http import token_of
+from esante.core.fhir.rest import parse_token
 from esante.core.types import Json
 from esante.core.web import N_, Page, bad_request
 from esante.identity.access import Requester
@@ -45,9 +45,9 @@ class DirectoryReferences:
     async def _find_keys(self, type_: str, name: str, value: str) -> list[UUID]:
         match type_, name:
             case "Practitioner", "identifier":
-                return [one.id for one in await self._directory.find_practitioners(*token_of(value))]
+                return [one.id for one in await self._directory.find_practitioners(*parse_token(value))]
             case "Organization", "identifier":
-                return [one.id for one in await self._directory.find_organizations(*token_of(value))]
+                return [one.id for one in await self._directory.find_organizations(*parse_token(value))]
             case "Practitioner", "name":
                 return _only_page(await self._directory.search_practitioners(value, limit=LIMIT), name)
             case "Organization", "name":

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.logical_ids import keys_of
-from esante.core.fhir.rest.http import SearchParams, read_resource
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import SearchParams, read_resource
 from esante.core.types import Json
 from esante.identity.access import STAY_PARAMETERS, Access, Requester, StayEndpoints, is_admission
 from esante.identity.directory import PATIENT_PARAMETERS, resolve_patient
@@ -81,5 +81,5 @@ class EncounterEndpoints:
 
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
         """Return whether the id is that of a stay with the requester's own hospital."""
-        keys = keys_of(request.path_params["id"])
+        keys = parse_logical_id(request.path_params["id"])
         return keys is not None and await self.access.stays.has_stay(requester, *keys)

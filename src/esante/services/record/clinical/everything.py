@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest.http import date_range
+from esante.core.fhir.rest import parse_date_range
 from esante.core.fhir.search import ResourceKey
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, bad_request, decode_cursor, encode_cursor, no_such_page
@@ -195,12 +195,12 @@ class _EverythingParams:
 
 def _first_day(text: str) -> date | None:
     """Return the day on which a FHIR date begins; None for ""."""
-    return date_range(text).low.date() if text else None
+    return parse_date_range(text).low.date() if text else None
 
 
 def _parse_date(text: str | None, name: str) -> str:
     """Return a FHIR date without prefix; "" for none. Raises: `Problem` 400."""
-    if (text and date_range(text, name).prefix != "eq") or (text and not text[:1].isdigit()):
+    if (text and parse_date_range(text, name).prefix != "eq") or (text and not text[:1].isdigit()):
         raise bad_request(name, N_("This is not a date."), N_("Give a date without prefix."))
     return text or ""
 

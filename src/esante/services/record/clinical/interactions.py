@@ -10,9 +10,8 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir import store
-from esante.core.fhir.rest.http import fhir_response, keys_of, read_resource
-from esante.core.fhir.rest.preconditions import etag, http_date
+from esante.core.fhir import parse_logical_id, store
+from esante.core.fhir.rest import etag, fhir_response, http_date, read_resource
 from esante.core.web import N_, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, resolve_patient
@@ -87,7 +86,7 @@ class ClinicalEndpoints:
         self, request: Request, requester: Requester, type_: str, body: bytes, types: AllowedTypes = None
     ) -> Response:
         """Replace a resource by a body that was read already (as `update`)."""
-        keys = keys_of(request.path_params["id"])
+        keys = parse_logical_id(request.path_params["id"])
         if keys is None:
             raise errors.client_assigned_id(type_)
         if_match = request.headers.get("if-match")

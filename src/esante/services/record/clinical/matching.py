@@ -46,7 +46,7 @@ class ResourceMatcher:
         if any(len(ids) > 1 for ids in found):
             raise multiple_matches()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(ordered, found, strict=True) if ids}
-        versions = await store.current(conn, list(keys.values())) if keys else {}
+        versions = await store.fetch_current(conn, list(keys.values())) if keys else {}
         return {one: next(v for v in versions[key] if v.source in visible) for one, key in keys.items()}
 
     async def _parse(self, person_id: UUID, type_: str, criteria: str) -> SearchQuery:

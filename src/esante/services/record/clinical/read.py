@@ -9,7 +9,7 @@ from uuid import UUID
 
 from esante.core.fhir import search, store
 from esante.core.fhir.search import ResourceKey, ResourceRow, SearchPage, SearchQuery, SearchScope
-from esante.core.fhir.store import Telling, Version
+from esante.core.fhir.store import SourceOccurrence, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.types import Json
 from esante.core.web import N_, Problem
@@ -46,7 +46,7 @@ class ClinicalReader:
     def __init__(self, db: Database, objects: Objects, audit_writer: AuditWriter, access: Access) -> None:
         self._db, self._audit_writer, self._access = db, audit_writer, access
         self._indexer = DocumentIndexer(db, objects)
-        self._current: DataLoader[store.Key, list[Version]] = DataLoader(db, partial(store.current, db))
+        self._current: DataLoader[store.ResourceKey, list[Version]] = DataLoader(db, partial(store.fetch_current, db))
         self._source: DataLoader[SourceKey, Source] = DataLoader(db, partial(source_store.fetch_sources, db))
         self._sources: DataLoader[UUID, PersonSources] = DataLoader(db, partial(source_store.fetch_person_sources, db))
         self._contributions: dict[SourceKey, Source] = {}
@@ -70,9 +70,9 @@ class ClinicalReader:
         sources = by_person.get(view.person_id, PersonSources())
         return replace(view, sources={source.id: source for source in sources.all})
 
-    async def find_current(self, conn: Connection, view: View, key: store.Key) -> Version | None:
+    async def find_current(self, conn: Connection, view: View, key: store.ResourceKey) -> Version | None:
         """Return the current version of a resource in a view; None where it is deleted or not visible."""
-        versions = (await store.current(conn, [key])).get(key, [])
+        versions = (await store.fetch_current(conn, [key])).get(key, [])
         visible = view.visible_sources
         return next((version for version in versions if version.source in visible and not version.deleted), None)
 
@@ -99,7 +99,7 @@ class ClinicalReader:
         """
         async with self.audit_refusals(requester, key[0], "read", type_):
             view = await self.load_view(requester, key[0])
-            version = await store.version_of(self._db, (key[0], type_, key[1]), view.visible_sources, tag)
+            version = await store.fetch_version(self._db, (key[0], type_, key[1]), view.visible_sources, tag)
             if version is None:
                 raise Denied(errors.not_found())
             await self._check_allowed(version, types)
@@ -116,7 +116,7 @@ class ClinicalReader:
         types: Sequence[str],
         key: UUID | None = None,
         since: datetime | None = None,
-        before: store.Place = store.START,
+        before: store.HistoryPosition = store.HISTORY_START,
         limit: int,
     ) -> list[Version]:
         """Return up to `limit` versions of a person's resources of some types, latest first.
@@ -126,10 +126,10 @@ class ClinicalReader:
         async with self.audit_refusals(requester, person_id, "read", types[0] if key else "Patient"):
             view = await self.load_view(requester, person_id)
             visible = view.visible_sources
-            versions = await store.history(
+            versions = await store.fetch_history(
                 self._db, person_id, visible, types=types, id_=key, since=since, before=before, limit=limit
             )
-            if key and not versions and since is None and before == store.START:
+            if key and not versions and since is None and before == store.HISTORY_START:
                 raise Denied(errors.not_found())
         searched = types[0] if key else "Patient"
         await self._db.write(self.audit_rows(ClinicalSearched, requester, view, versions, type=searched))
@@ -149,11 +149,11 @@ class ClinicalReader:
 
     async def _tellings_by_resource(
         self, view: View, ids: Collection[UUID], at: datetime = store.LATEST
-    ) -> list[list[Telling]]:
+    ) -> list[list[SourceOccurrence]]:
         """Return for each resource which visible sources had it at a moment, latest first."""
-        by_resource: dict[tuple[str, UUID], list[Telling]] = {}
+        by_resource: dict[tuple[str, UUID], list[SourceOccurrence]] = {}
         visible = view.visible_sources
-        tellings = await store.tellings(self._db, view.person_id, KEPT, ids, visible, at) if ids else []
+        tellings = await store.fetch_occurrences(self._db, view.person_id, KEPT, ids, visible, at) if ids else []
         for one in tellings:
             by_resource.setdefault((one.type, one.id), []).append(one)
         return list(by_resource.values())
@@ -285,7 +285,7 @@ class ClinicalReader:
         await self._db.write(rows)
 
 
-def _provenance(view: View, tellings: Sequence[Telling]) -> Json:
+def _provenance(view: View, tellings: Sequence[SourceOccurrence]) -> Json:
     first, sources = tellings[0], view.sources_of(one.source for one in tellings)
     return provenance_resource(view.person_id, first.type, first.id, sources, first.since)
 

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from esante.core.fhir import store
-from esante.core.fhir.rest.http import DEFAULT_COUNT, MAX_COUNT, date_range, keys_of
-from esante.core.fhir.store.json_patch import MEDIA_TYPE
+from esante.core.fhir import parse_logical_id, store
+from esante.core.fhir.rest import DEFAULT_COUNT, JSON_PATCH, MAX_COUNT, parse_date_range
 from esante.core.web import N_, bad_request, decode_cursor, encode_cursor, no_such_page, read_body
 from esante.services.record import errors
 from esante.services.record.clinical.view import LogicalId
@@ -16,7 +15,7 @@ from esante.services.record.clinical.write import MAX_RESOURCE
 
 def logical_id_of(request: Request) -> LogicalId:
     """Return the keys in the id of a request. Raises: `Problem` 404 for an id that cannot exist here."""
-    keys = keys_of(request.path_params["id"])
+    keys = parse_logical_id(request.path_params["id"])
     if keys is None:
         raise errors.not_found()
     return keys
@@ -32,7 +31,7 @@ def uuid_of(text: str) -> UUID | None:
 
 async def read_patch(request: Request) -> bytes:
     """Return the body of a PATCH. Raises: `Problem` 415 for another format than JSON Patch, 413 when too large."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
         raise bad_request(
             "Content-Type",
             N_("Requests of this media type are not understood."),
@@ -54,7 +53,7 @@ def parse_count(text: str | None) -> int:
 
 def parse_since(text: str | None) -> datetime | None:
     """Return the moment of `_since`. Raises: `Problem` 400."""
-    return date_range(text, "_since").low if text else None
+    return parse_date_range(text, "_since").low if text else None
 
 
 def history_cursor(version: store.Version) -> str:
@@ -62,10 +61,10 @@ def history_cursor(version: store.Version) -> str:
     return encode_cursor(version.since.isoformat(), version.type, version.id.hex, version.source.hex, version.version)
 
 
-def parse_history_cursor(cursor: str | None) -> store.Place:
+def parse_history_cursor(cursor: str | None) -> store.HistoryPosition:
     """Return the place in a history at which a page begins. Raises: `Problem` 400."""
     if cursor is None:
-        return store.START
+        return store.HISTORY_START
     since, type_, id_, source, version = decode_cursor(cursor, str, str, UUID, UUID, int)
     try:
         return datetime.fromisoformat(since).astimezone(), type_, id_, source, version

@@ -7,8 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest.preconditions import etag, http_date, not_modified, preference
-from esante.core.fhir.store import Version, instant
+from esante.core.fhir.rest import etag, http_date, is_not_modified, return_preference
+from esante.core.fhir.store import Version, format_instant
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON
 
@@ -19,7 +19,7 @@ Pairs = Iterable[tuple[str, str]]
 def resource_response(request: Request, version: Version) -> Response:
     """Return the response to a read: the resource, or 304 when the client has this version."""
     headers = {"ETag": etag(version.tag), "Last-Modified": http_date(version.since)}
-    if not_modified(request.headers, version.tag, version.since):
+    if is_not_modified(request.headers, version.tag, version.since):
         return Response(status_code=304, headers=headers)
     return Response(version.body, headers=headers, media_type=FHIR_JSON)
 
@@ -32,7 +32,7 @@ def write_response(request: Request, version: Version, base_url: str, *, created
         "Last-Modified": http_date(version.since),
     }
     status = 201 if created else 200
-    match preference(request.headers):
+    match return_preference(request.headers):
         case "minimal":
             return Response(status_code=status, headers=headers)
         case "OperationOutcome":
@@ -80,7 +80,7 @@ def history_entry(base_url: str, version: Version) -> Json:
         "response": {
             "status": {"POST": "201", "PUT": "200", "DELETE": "204"}[method],
             "etag": etag(version.tag),
-            "lastModified": instant(version.since),
+            "lastModified": format_instant(version.since),
         },
     }
     if not version.deleted:

@@ -11,11 +11,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from esante.core.fhir.logical_ids import keys_of
-from esante.core.fhir.rest.http import fhir_response, posted_search
-from esante.core.fhir.rest.outcome import outcome
+from esante.core.fhir import operation_outcome, parse_logical_id
+from esante.core.fhir.rest import JSON_PATCH, convert_posted_search, fhir_response
 from esante.core.fhir.search import parameters_of, supported_parameters
-from esante.core.fhir.store.json_patch import MEDIA_TYPE
 from esante.core.types import Json
 from esante.identity.access import Access, StayEndpoints
 from esante.identity.directory import Directory
@@ -122,9 +120,9 @@ def _parse_path(parts: list[str]) -> PathShape:
             return _parse_provenance_path(rest)
         case [type_, *rest] if type_ in CLINICAL:
             return _parse_clinical_path(type_, rest)
-        case [type_, id_] if type_ in SUPPORTING and keys_of(id_):
+        case [type_, id_] if type_ in SUPPORTING and parse_logical_id(id_):
             return "supporting", {"type": type_, "id": id_}
-        case [type_, id_, "_history", version] if type_ in KEPT and keys_of(id_):
+        case [type_, id_, "_history", version] if type_ in KEPT and parse_logical_id(id_):
             return "version", {"type": type_, "id": id_, "version": version}
     return _NO_SHAPE
 
@@ -143,7 +141,7 @@ def _parse_clinical_path(type_: str, rest: list[str]) -> PathShape:
             return "history", {"type": type_, "id": id_}
         case [id_, ("$meta-add" | "$meta-delete") as operation]:
             return operation[1:].replace("-", "_"), {"type": type_, "id": id_}
-        case [id_, "_history", version] if keys_of(id_):
+        case [id_, "_history", version] if parse_logical_id(id_):
             return "version", {"type": type_, "id": id_, "version": version}
     return _NO_SHAPE
 
@@ -189,7 +187,7 @@ def _asgi_app(endpoint: Endpoint) -> ASGIApp:
         except InvalidContent as invalid:
             if not invalid.issues:
                 raise
-            response = fhir_response(outcome(invalid.issues), invalid.status)
+            response = fhir_response(operation_outcome(invalid.issues), invalid.status)
         await response(scope, receive, send)
 
     return app
@@ -199,7 +197,7 @@ def form_search(endpoint: Endpoint) -> Endpoint:
     """Return the endpoint of a search whose parameters are sent as a form (POST _search)."""
 
     async def search(request: Request) -> Response:
-        form = await posted_search(request)
+        form = await convert_posted_search(request)
         form.scope["path_params"] = request.path_params
         return await endpoint(form)
 
@@ -271,7 +269,7 @@ OF_PATIENTS = (
     " searches in the patient's compartment."
 )
 """The documentation of Patient in CapabilityStatement.rest.resource."""
-PATCH_FORMAT = MEDIA_TYPE
+PATCH_FORMAT = JSON_PATCH
 """The supported patch format (CapabilityStatement.patchFormat)."""
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
     "Patient": {"everything": f"{_DEFINITION}Patient-everything"},

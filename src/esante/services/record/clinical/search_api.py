@@ -12,8 +12,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir import search
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import parse_logical_id, search
 from esante.core.fhir.search import ResourceRow, SearchPage, SearchQuery
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, bad_request
@@ -154,7 +153,7 @@ class SearchEndpoints:
         )
         found: list[Json] = []
         if person_id is not None:
-            ids = {keys[1] for id_ in targets if (keys := keys_of(id_))}
+            ids = {keys[1] for id_ in targets if (keys := parse_logical_id(id_))}
             found = await self.reader.read_provenances(requester, person_id, ids)
         links = {"self": responses.build_url(self.base_url, "Provenance", pairs)}
         entries = [self._resource_entry(one, "match") for one in found]

@@ -7,9 +7,8 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from esante.core.fhir import decode, encode, store
-from esante.core.fhir.rest.preconditions import must_match
+from esante.core.fhir.rest import apply_json_patch, require_match
 from esante.core.fhir.store import Version
-from esante.core.fhir.store.json_patch import patched
 from esante.core.storage import Connection, Database, insert, insert_in_batches, parse_uuid, write_in_batches
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
@@ -51,11 +50,11 @@ class LockedResources:
     """
 
     view: View
-    versions: Mapping[store.Key, Version]
+    versions: Mapping[store.ResourceKey, Version]
     sources: Mapping[UUID, Source]
-    from_documents: Collection[store.Key]
+    from_documents: Collection[store.ResourceKey]
 
-    def own(self, key: store.Key) -> tuple[Version, Source]:
+    def own(self, key: store.ResourceKey) -> tuple[Version, Source]:
         """Return a resource that the requester may change.
 
         Raises: as `visible`, and `Denied` (403) where the resource belongs to another author.
@@ -65,7 +64,7 @@ class LockedResources:
             raise Denied(errors.not_the_author(), self.view.visibility.verdict(source), category=source.category)
         return before, source
 
-    def visible(self, key: store.Key) -> tuple[Version, Source]:
+    def visible(self, key: store.ResourceKey) -> tuple[Version, Source]:
         """Return a resource that the requester may see.
 
         Raises: `Denied` (404) where there is none; `Problem` 405 for a resource of a document.
@@ -166,7 +165,7 @@ class ClinicalWriter:
         def apply_patch(before: Version) -> tuple[Json, UUID]:
             if before.deleted:
                 raise gone()
-            resource = patched(decode(before.body), patch, MAX_RESOURCE)
+            resource = apply_json_patch(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
                 title = N_("A patch cannot make another resource of it.")
                 raise bad_request(f"{type_}.id", title, N_("Leave the id as it is."), status=422)
@@ -187,7 +186,7 @@ class ClinicalWriter:
             view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
                 before, source = (await self.lock(conn, view, [full])).own(full)
-                must_match(if_match, before.tag)
+                require_match(if_match, before.tag)
                 if before.deleted:
                     return before
                 await self._check_in_scope(conn, before, queries)
@@ -268,7 +267,7 @@ class ClinicalWriter:
             view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
                 before, source = (await self.lock(conn, view, [full])).own(full)
-                must_match(if_match, before.tag)
+                require_match(if_match, before.tag)
                 await self._check_in_scope(conn, before, queries)
                 resource, person_id = build(before)
                 if person_id != key[0]:
@@ -316,13 +315,13 @@ class ClinicalWriter:
             pairs.append(("patient.identifier", f"{identifier['system']}|{identifier['value']}"))
         return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
-    async def lock(self, conn: Connection, view: View, keys: Collection[store.Key]) -> LockedResources:
+    async def lock(self, conn: Connection, view: View, keys: Collection[store.ResourceKey]) -> LockedResources:
         """Lock resources that are to be changed, until the end of the transaction."""
-        versions = await store.lock(conn, keys)
+        versions = await store.lock_versions(conn, keys)
         source_keys = [(view.person_id, version.source) for version in versions.values()]
         sources = await source_store.fetch_sources(conn, source_keys)
         others = [key for key in keys if key not in versions]
-        other_versions = await store.current(conn, others) if others else {}
+        other_versions = await store.fetch_current(conn, others) if others else {}
         visible = view.visible_sources
         from_documents = {key for key, all_ in other_versions.items() if any(one.source in visible for one in all_)}
         return LockedResources(view, versions, {source.id: source for source in sources.values()}, from_documents)
@@ -350,7 +349,7 @@ class ClinicalWriter:
 
         Raises: `Problem` 403 when the scope of the token does not cover the versions `written`.
         """
-        await store.end(conn, changeset.endings)
+        await store.end_versions(conn, changeset.endings)
         await insert_in_batches(conn, changeset.rows(self._audit_writer))
         for version in written if queries else ():
             if not await self._reader.matches_scope(conn, version, queries):

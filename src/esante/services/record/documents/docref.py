@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from esante.core.fhir.rest.http import read_resource
+from esante.core.fhir.rest import read_resource
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
 from esante.services.record.documents.validation import parse_resource

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from esante.core.fhir import Issue, outcome
-from esante.core.fhir.rest.http import SearchParams, fhir_response, keys_of, must_be_json, posted_search, searchset
+from esante.core.fhir import Issue, operation_outcome, parse_logical_id
+from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, require_fhir_json, searchset
 from esante.core.storage import uuid7
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request, decode_offset_cursor, encode_cursor, too_large
@@ -104,7 +104,7 @@ class _MhdEndpoints:
     async def submit_bundle(self, request: Request) -> Response:
         """Process a batch or transaction, with documents (ITI-65) or without."""
         await self.access.authenticate(request)
-        must_be_json(request)
+        require_fhir_json(request)
         async with self.record.large_bodies.body(request, MAX_BUNDLE) as body:
             if is_submission(body):
                 return await self._provide_documents(request, body)
@@ -161,7 +161,7 @@ class _MhdEndpoints:
     async def publish_document(self, request: Request) -> Response:
         """Deposit one document inside its DocumentReference (ITI-105)."""
         requester = await self.access.authorize(request, "DocumentReference", "c")
-        must_be_json(request)
+        require_fhir_json(request)
         async with self.record.large_bodies.body(request, MAX_BODY) as body:
             submission = await self.parser.parse_iti105(body)
             with _locating_problems(submission):
@@ -177,7 +177,7 @@ class _MhdEndpoints:
         """
         requester = await self.access.authorize(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
-        must_be_json(request)
+        require_fhir_json(request)
         async with self.record.large_bodies.body(request, MAX_BODY) as body:
             resource = parse_resource(body, "DocumentReference")
         if resource.get("id") != request.path_params["id"]:
@@ -326,7 +326,7 @@ def _with_issues(endpoint: Endpoint) -> Endpoint:
         except InvalidContent as invalid:
             if not invalid.issues:
                 raise
-            return fhir_response(outcome(invalid.issues), invalid.status)
+            return fhir_response(operation_outcome(invalid.issues), invalid.status)
 
     return respond
 
@@ -341,20 +341,20 @@ def _deposit_outcome(one: Deposited, warnings: tuple[str, ...]) -> Json | None:
     if not one.created:
         text = "The record already holds these bytes; no document was created."
         issues.append(Issue("information", "duplicate", "", text))
-    return outcome(issues) if issues else None
+    return operation_outcome(issues) if issues else None
 
 
 def _accept_post(endpoint: Endpoint) -> Endpoint:
     """Return an endpoint that takes its search parameters from the form of a POST."""
 
     async def respond(request: Request) -> Response:
-        return await endpoint(await posted_search(request))
+        return await endpoint(await convert_posted_search(request))
 
     return respond
 
 
 def _keys(request: Request) -> tuple[UUID, UUID]:
-    keys = keys_of(request.path_params["id"])
+    keys = parse_logical_id(request.path_params["id"])
     if keys is None:
         raise errors.not_found()
     return keys

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from esante.core.fhir.rest.http import keys_of
+from esante.core.fhir import parse_logical_id
 from esante.core.storage import NIL
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
@@ -198,7 +198,7 @@ class SubmissionParser:
 
     def _document_id(self, target: Json, person_id: UUID) -> UUID:
         """Return the key in a reference to a document; `NIL`, which no document has, for one of another record."""
-        keys = keys_of(self._relative(target.get("reference", "")).removeprefix("DocumentReference/"))
+        keys = parse_logical_id(self._relative(target.get("reference", "")).removeprefix("DocumentReference/"))
         return keys[1] if keys and keys[0] == person_id else NIL
 
     async def _person(self, subject: Json | None, holder: Json, entries: Mapping[str, Json], place: str) -> UUID:

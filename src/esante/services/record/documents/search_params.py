@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from esante.core.fhir.rest.http import DateRange, SearchParams, token_of
+from esante.core.fhir.rest import DateRange, SearchParams, parse_token
 from esante.core.web import N_, bad_request
 from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import rules
@@ -100,7 +100,7 @@ def _statuses(params: SearchParams) -> tuple[Status, ...]:
     """Return the statuses that all `status` parameters allow; without one: every status."""
     allowed = set(Status)
     for values in params.all("status"):
-        codes = {token_of(value)[1] for value in values}
+        codes = {parse_token(value)[1] for value in values}
         allowed &= {Status(code) for code in codes if code in _STATUSES}
     if not allowed:
         raise bad_request(
@@ -136,7 +136,7 @@ async def _author_predicates(params: SearchParams, directory: Directory, base_ur
         found = set()
         for value in values:
             for look_up in (directory.find_practitioner, directory.find_organization):
-                holder = await look_up(*token_of(value))
+                holder = await look_up(*parse_token(value))
                 found.add(holder.id if holder else None)
         predicates.append(_is_by(found))
     for name in ("author.family", "author.given"):
@@ -148,10 +148,10 @@ def _set_predicates(params: SearchParams) -> list[Predicate]:
     """Return predicates on the first document of a submission set; all sets are current and of code submissionset."""
     predicates: list[Predicate] = []
     for values in params.all("code"):
-        has_code = _matches_token([token_of(value) for value in values], LIST_SYSTEM, "submissionset")
+        has_code = _matches_token([parse_token(value) for value in values], LIST_SYSTEM, "submissionset")
         predicates.append(_constant(has_code))
     predicates += [
-        _constant(any(token_of(value)[1] == "current" for value in values)) for values in params.all("status")
+        _constant(any(parse_token(value)[1] == "current" for value in values)) for values in params.all("status")
     ]
     if (logical_id := params.get("_id")) is not None:
         predicates.append(lambda first: first.person_id.hex + first.submission_id.hex == logical_id)
@@ -167,21 +167,21 @@ def _constant(result: bool) -> Predicate:
 
 
 def _has_code(values: Sequence[str], system: str, code: Callable[[Document], str]) -> Predicate:
-    tokens = [token_of(value) for value in values]
+    tokens = [parse_token(value) for value in values]
     return lambda document: _matches_token(tokens, system, code(document))
 
 
 def _has_identifier(
     values: Sequence[str], key: Callable[[Document], UUID] = lambda document: document.id
 ) -> Predicate:
-    tokens = [token_of(value) for value in values]
+    tokens = [parse_token(value) for value in values]
     return lambda document: any(
         _matches_token(tokens, system, value) for system, value in (*document.identifiers, (URI, key(document).urn))
     )
 
 
 def _has_media_type(values: Sequence[str]) -> Predicate:
-    codes = {token_of(value)[1] for value in values}
+    codes = {parse_token(value)[1] for value in values}
     return lambda document: document.media_type in codes
 
 

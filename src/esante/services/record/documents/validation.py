@@ -9,9 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from esante.core.fhir import check, decode
-from esante.core.fhir.json_codec import elements
-from esante.core.fhir.model import MAX_ELEMENTS
+from esante.core.fhir import MAX_ELEMENTS, check, count_elements, decode
 from esante.core.types import Json
 from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
@@ -203,9 +201,9 @@ def _inspect_text(content: bytes) -> _Embedded:
 
 
 def check_elements(content: bytes, place: str = "") -> None:
-    """Raise `InvalidContent` for JSON of more elements than are validated."""
-    if elements(content) > MAX_ELEMENTS:
-        raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} elements are allowed.")
+    """Raise `InvalidContent` for JSON of more count_elements than are validated."""
+    if count_elements(content) > MAX_ELEMENTS:
+        raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} count_elements are allowed.")
 
 
 def parse_resource(body: bytes, expect: str) -> Json:

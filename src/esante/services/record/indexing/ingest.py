@@ -87,6 +87,6 @@ async def _resource_rows(person_id: UUID, document: UnindexedDocument, content: 
 def _rows(person_id: UUID, document: UnindexedDocument, content: bytes) -> list[Row]:
     """Return the rows of a document's resources, which exist since it was deposited."""
     return [
-        store.new(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
+        store.create_version(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
         for fact in extract_facts(decode(content), person_id, KEPT, _PERSON_ELEMENTS)
     ]

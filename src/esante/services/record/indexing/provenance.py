@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from esante.core.fhir.store import instant
+from esante.core.fhir.store import format_instant
 from esante.core.types import Json
 from esante.services.record.indexing.sources import Source
 
@@ -29,9 +29,9 @@ def provenance_resource(person_id: UUID, type_: str, key: UUID, sources: Sequenc
     resource: Json = {
         "resourceType": "Provenance",
         "id": id_,
-        "meta": {"lastUpdated": instant(since)},
+        "meta": {"lastUpdated": format_instant(since)},
         "target": [{"reference": f"{type_}/{id_}"}],
-        "recorded": instant(since),
+        "recorded": format_instant(since),
         "agent": list(_agents(sources).values()),
     }
     documents = [

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.fhir import DocumentView, decode, view
+from esante.core.fhir import DocumentView, build_document_view, decode
 from esante.core.web import NOT_FOUND, Problem, render
 from esante.identity.access import Access
 from esante.identity.directory import Directory
@@ -225,7 +225,7 @@ async def load_content_view(previews: Previews, document: Document, content: byt
 
 
 def _fhir_view(content: bytes) -> DocumentView:
-    return view(decode(content))
+    return build_document_view(decode(content))
 
 
 async def _placeholder_image(request: Request) -> Response:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from esante.core.fhir.definitions import load
+from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.search import index_json, index_resource
 from esante.core.fhir.search.indexing.indexer import index_by_paths
 from esante.core.fhir.search.parameters import type_parameters
@@ -44,7 +44,7 @@ def test_index_of_official_examples_agrees_with_paths():
     checked = 0
     for path in sorted(folder.glob("*.json")):
         resource = json.loads(path.read_bytes(), parse_float=Decimal)
-        if resource.get("resourceType") in load().resource_types:
+        if resource.get("resourceType") in load_definitions().resource_types:
             check_index(resource)
             checked += 1
     assert checked > 5_000

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from esante.core.fhir.store.bundle_parser import Item
+from esante.core.fhir.rest import BundleEntry
 from esante.core.web import Problem
 from esante.services.record.clinical.transactions.bundle_entries import (
     check_entries,
@@ -13,9 +13,9 @@ from esante.services.record.clinical.transactions.bundle_entries import (
 )
 
 
-def item(method: str, type_: str = "Observation", id_: str = "", *, index: int = 0, size: int = 0) -> Item:
+def item(method: str, type_: str = "Observation", id_: str = "", *, index: int = 0, size: int = 0) -> BundleEntry:
     """Return an entry with a body of `size` bytes."""
-    return Item(
+    return BundleEntry(
         index=index,
         full_url="",
         method=method,

@@ -1,6 +1,6 @@
 """The functions that FHIR adds (FHIR R4, section FHIRPath, Additional functions)."""
 
-from esante.core.fhir.definitions import load
+from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.fhirpath.model import Call, Literal, PathError, PathFailed
 from esante.core.fhir.fhirpath.narrative import is_narrative
 from esante.core.fhir.fhirpath.registry import function
@@ -45,7 +45,7 @@ def _check_value_set(call: Call) -> None:
 
 
 def _codes(url: str) -> dict[str, tuple[str, ...]]:
-    found = load().codes.get(url.partition("|")[0])
+    found = load_definitions().codes.get(url.partition("|")[0])
     if found is None:
         raise PathError(f"memberOf() does not know the codes of {url[:200]}")
     return found

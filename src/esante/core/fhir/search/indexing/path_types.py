@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from esante.core.fhir.definitions import Element, load
+from esante.core.fhir.definitions import Element, load_definitions
 from esante.core.fhir.fhirpath import Call, Name, Special, Step, SyntaxTree, TypeTest, compile_tree, lineage
 
 
@@ -52,5 +52,5 @@ def _child_targets(target: PathTarget, name: str) -> list[PathTarget]:
 
 @functools.cache
 def _elements_by_name(type_: str) -> Mapping[str, Element]:
-    found = load().types.get(type_)
+    found = load_definitions().types.get(type_)
     return {element.name: element for element in found.elements} if found else {}

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import NoReturn
 
-from esante.core.fhir.definitions import load
+from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.fhirpath import resource_types
 from esante.core.fhir.search.model import (
     Chain,
@@ -174,7 +174,7 @@ def supports_modifier(parameter: Parameter, modifier: str) -> bool:
 
 def _value_set_codes(name: str, value: str) -> tuple[TokenValue, ...]:
     """Return the codes of a value set from the definitions of R4. Raises: `Problem` 400 for an unknown value set."""
-    codes = load().codes.get(value.partition("|")[0])
+    codes = load_definitions().codes.get(value.partition("|")[0])
     if codes is None:
         refuse(name, N_("The codes of this value set are not known here."), N_("Search for its codes themselves."))
     return tuple(TokenValue(system, code.lower()) for system, listed in codes.items() for code in listed)

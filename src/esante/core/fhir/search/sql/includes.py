@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from esante.core.fhir.fhirpath import resource_types
-from esante.core.fhir.logical_ids import keys_of
+from esante.core.fhir.logical_ids import parse_logical_id
 from esante.core.fhir.search.model import Include, ResourceKey, ResourceRow, RevInclude, SearchQuery, SearchScope
 from esante.core.fhir.search.parameters import IndexKey, Parameter, parameters_of
 from esante.core.fhir.search.sql.conditions import any_of, exists, texts_under
@@ -72,7 +72,7 @@ class _IncludeFetcher:
         wanted: dict[ResourceKey, None] = {}
         for text in (text for row in rows for each in includes for text in _references_in(row, each)):
             type_, _, id_ = text.partition("/")
-            keys = keys_of(id_)
+            keys = parse_logical_id(id_)
             if keys is not None and keys[0] == self._scope.person_id:
                 wanted[type_, keys[1]] = None
             elif type_ in resource_types() and id_:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from esante.core.fhir.logical_ids import keys_of
+from esante.core.fhir.logical_ids import parse_logical_id
 from esante.core.fhir.search.indexing.dates import to_microseconds
 from esante.core.fhir.search.model import (
     Chain,
@@ -164,7 +164,7 @@ class Statement:
         """Return the keys in logical ids of this person, which begin with the person's key."""
         found = []
         for value in match.values:
-            if isinstance(value, TokenValue) and not value.system and (keys := keys_of(value.code or "")):
+            if isinstance(value, TokenValue) and not value.system and (keys := parse_logical_id(value.code or "")):
                 found += [keys[1]] if keys[0] == self._scope.person_id else []
         return found
 

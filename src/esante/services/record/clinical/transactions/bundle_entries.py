@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from esante.core.fhir.store.bundle_parser import Item
+from esante.core.fhir.rest import BundleEntry
 from esante.core.web import N_, Problem, bad_request
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
 from esante.services.record.errors import Denied
@@ -15,7 +15,7 @@ _BYTES_AT_ONCE = 256 * 1024
 _METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")
 
 
-def check_entries(items: Sequence[Item]) -> None:
+def check_entries(items: Sequence[BundleEntry]) -> None:
     """Raise `Problem` 422, with the place of the entry, for an entry that a transaction cannot have.
 
     That is another interaction or type, or a second change of one resource.
@@ -35,7 +35,7 @@ def check_entries(items: Sequence[Item]) -> None:
             raise invalid_entry(N_("Two entries are about the same resource."), item.place)
 
 
-def _is_possible(item: Item) -> bool:
+def _is_possible(item: BundleEntry) -> bool:
     by_id, is_clinical = bool(item.id), item.type in CLINICAL
     match item.method:
         case "POST":
@@ -47,7 +47,7 @@ def _is_possible(item: Item) -> bool:
     return False
 
 
-def processing_order(item: Item) -> tuple[int, bool]:
+def processing_order(item: BundleEntry) -> tuple[int, bool]:
     """Return the sort key of an entry in R4's order of methods (http.html, "transaction processing rules").
 
     Supporting resources come after the others of their method, whose access category they get.
@@ -55,9 +55,9 @@ def processing_order(item: Item) -> tuple[int, bool]:
     return _METHODS.index(item.method.replace("PATCH", "PUT")), item.type in SUPPORTING
 
 
-def group_entries(items: Iterable[Item]) -> Iterator[list[Item]]:
+def group_entries(items: Iterable[BundleEntry]) -> Iterator[list[BundleEntry]]:
     """Yield entries in their order, in groups that are checked together."""
-    group: list[Item] = []
+    group: list[BundleEntry] = []
     size = 0
     for item in items:
         own = memoryview(item.body).nbytes
@@ -71,7 +71,7 @@ def group_entries(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 @contextmanager
-def entry_place(item: Item) -> Iterator[None]:
+def entry_place(item: BundleEntry) -> Iterator[None]:
     """Put the place of the entry before the place in a `Denied` or `Problem` that is raised within."""
     try:
         yield
@@ -83,7 +83,7 @@ def entry_place(item: Item) -> Iterator[None]:
         raise
 
 
-def _place_in_bundle(item: Item, place: str) -> str:
+def _place_in_bundle(item: BundleEntry, place: str) -> str:
     if place.startswith(item.type):
         return f"{item.place}.resource{place.removeprefix(item.type)}"
     return place if place.startswith("Bundle") else f"{item.place} {place}".strip()

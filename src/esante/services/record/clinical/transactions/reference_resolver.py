@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.fhir.rest.http import keys_of, token_of
-from esante.core.fhir.store.bundle_parser import Item, references_by_search
+from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import BundleEntry, find_conditional_references, parse_token
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Requester
@@ -60,7 +60,7 @@ class ReferenceResolver:
     def __init__(self, directory: Directory, base_url: str) -> None:
         self._directory, self._base_url = directory, base_url
 
-    async def resolve(self, items: Sequence[Item], requester: Requester) -> ResolvedReferences:
+    async def resolve(self, items: Sequence[BundleEntry], requester: Requester) -> ResolvedReferences:
         """Return what the entries refer to.
 
         Raises: `Problem` 422, with the place of the entry, unless all entries are of one person who is known.
@@ -85,25 +85,25 @@ class ReferenceResolver:
             await self._resolve_item(item, resolved)
         return resolved
 
-    async def _resolve_item(self, item: Item, resolved: ResolvedReferences) -> None:
+    async def _resolve_item(self, item: BundleEntry, resolved: ResolvedReferences) -> None:
         is_patient = item.type == "Patient"
         reference = f"Patient/{resolved.person_id}" if is_patient else await self._directory_reference(item)
         if reference:
             resolved.known[item.index] = reference
             if item.full_url:
                 resolved.addresses[item.full_url.encode()] = reference.encode()
-        for address in references_by_search(bytes(item.body)):
+        for address in find_conditional_references(bytes(item.body)):
             if address.encode() not in resolved.addresses:
                 await self._resolve_search(item, address, resolved)
 
-    async def _resolve_search(self, item: Item, address: str, resolved: ResolvedReferences) -> None:
+    async def _resolve_search(self, item: BundleEntry, address: str, resolved: ResolvedReferences) -> None:
         """Resolve a conditional reference: to the directory now, to a clinical resource within the transaction."""
         type_, _, criteria = address.partition("?")
         if type_ in CLINICAL:
             resolved.searches.add((type_, criteria))
             return
         pairs = dict(parse_qsl(criteria))
-        key = await self._find(type_, *token_of(pairs["identifier"])) if list(pairs) == ["identifier"] else None
+        key = await self._find(type_, *parse_token(pairs["identifier"])) if list(pairs) == ["identifier"] else None
         if key is None or (type_ == "Patient" and key != resolved.person_id):
             raise _unresolved(
                 N_("This refers to nobody who is known."),
@@ -113,7 +113,7 @@ class ReferenceResolver:
             )
         resolved.addresses[address.encode()] = f"{type_}/{key}".encode()
 
-    async def _directory_reference(self, item: Item) -> str | None:
+    async def _directory_reference(self, item: BundleEntry) -> str | None:
         """Return the reference to the practitioner or organisation of an entry, if the directory has an identifier."""
         if item.type in ("Practitioner", "Organization"):
             for system, value in _identifiers(_decode(item).identifier):
@@ -135,14 +135,14 @@ class ReferenceResolver:
                 return organization.id if organization else None
         return None
 
-    async def _patient(self, item: Item) -> UUID:
+    async def _patient(self, item: BundleEntry) -> UUID:
         """Return the person of a Patient entry. Raises: `Problem` 422 for an unknown one."""
         for system, value in _identifiers(_decode(item).identifier):
             if (key := await self._find("Patient", system, value)) is not None:
                 return key
         raise errors.unknown_person(f"{item.place}.resource.identifier")
 
-    async def _person(self, item: Item, patients: Mapping[str, UUID]) -> UUID | None:
+    async def _person(self, item: BundleEntry, patients: Mapping[str, UUID]) -> UUID | None:
         """Return the person of an entry, or None where it names nobody.
 
         `patients`: the persons of the Patient entries by fullUrl. Raises: `Problem` 422 for an unknown person, and for
@@ -151,7 +151,7 @@ class ReferenceResolver:
         if item.type == "Patient":
             return patients.get(item.full_url) or await self._patient(item)
         persons: set[UUID | None] = set()
-        if keys := keys_of(item.id):
+        if keys := parse_logical_id(item.id):
             persons.add(keys[0])
         pairs = parse_qsl(item.criteria or "", keep_blank_values=True)
         if any(name in PATIENT_PARAMETERS for name, _ in pairs):
@@ -173,7 +173,7 @@ class ReferenceResolver:
         return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
 
-def _decode(item: Item) -> _PersonElements:
+def _decode(item: BundleEntry) -> _PersonElements:
     """Return the elements of a resource that name persons; empty where they are not valid R4, which is found later."""
     try:
         return _person_elements.decode(item.body)

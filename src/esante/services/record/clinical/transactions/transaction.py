@@ -11,12 +11,9 @@ from uuid import UUID
 
 import orjson
 
-from esante.core.fhir import Checked, Issue, check, check_all, decode, encode, store
-from esante.core.fhir.rest.http import keys_of
-from esante.core.fhir.rest.preconditions import etag, must_match
-from esante.core.fhir.store import Version, instant
-from esante.core.fhir.store.bundle_parser import Addresses, Item
-from esante.core.fhir.store.json_patch import patched
+from esante.core.fhir import CheckResult, Issue, check, check_all, decode, encode, parse_logical_id, store
+from esante.core.fhir.rest import BundleEntry, ReferenceReplacer, apply_json_patch, etag, require_match
+from esante.core.fhir.store import Version, format_instant
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.types import Json
 from esante.core.web import N_, Problem
@@ -54,7 +51,7 @@ class TransactionProcessor:
         self._resolver = ReferenceResolver(directory, base_url)
         self._matcher = ResourceMatcher(directory, base_url)
 
-    async def process(self, requester: Requester, items: Sequence[Item], *, with_resources: bool) -> list[Json]:
+    async def process(self, requester: Requester, items: Sequence[BundleEntry], *, with_resources: bool) -> list[Json]:
         """Carry out all entries, or none; return the response entry of each, in their order.
 
         `with_resources`: whether the response entries contain the resources. Raises: as the single interactions do,
@@ -89,7 +86,7 @@ class TransactionProcessor:
         for item in transaction.items:
             if item.method == "GET":
                 with entry_place(item):
-                    keys = keys_of(item.id)
+                    keys = parse_logical_id(item.id)
                     version = keys and await self._reader.find_current(conn, view, (keys[0], item.type, keys[1]))
                     if not version:
                         raise Denied(errors.not_found())
@@ -105,7 +102,7 @@ class _Transaction:
     def __init__(
         self,
         view: View,
-        items: Sequence[Item],
+        items: Sequence[BundleEntry],
         resolved: ResolvedReferences,
         base_url: str,
         *,
@@ -125,7 +122,7 @@ class _Transaction:
         self._keys: dict[int, UUID] = {}
         self._matched: dict[Criteria, Version] = {}
         self._issues: list[Issue] = []
-        self._checked: Mapping[int, Checked] = {}
+        self._checked: Mapping[int, CheckResult] = {}
 
     @property
     def searches(self) -> set[Criteria]:
@@ -133,7 +130,7 @@ class _Transaction:
         own = {(item.type, item.criteria) for item in self.items if item.criteria is not None}
         return own | self._resolved.searches
 
-    def keys_to_lock(self) -> set[store.Key]:
+    def keys_to_lock(self) -> set[store.ResourceKey]:
         """Return the keys of the resources that entries change."""
         changed = [item for item in self.items if item.method in ("PUT", "PATCH", "DELETE")]
         return {key for item in changed if (key := self._existing_key(item)) is not None}
@@ -141,7 +138,7 @@ class _Transaction:
     async def carry_out(self) -> None:
         """Carry out the entries that change something. Raises: `InvalidContent` with the issues of all entries."""
         self._assign_keys()
-        addresses = Addresses(self._resolved.addresses | self._addresses())
+        addresses = ReferenceReplacer(self._resolved.addresses | self._addresses())
         for group in group_entries(sorted(self.items, key=processing_order)):
             self._check(group, addresses)
             for item in group:
@@ -151,20 +148,20 @@ class _Transaction:
         if self._issues:
             raise InvalidContent("request", issues=self._issues[:_MAX_ISSUES])
 
-    def add_read(self, item: Item, version: Version) -> None:
+    def add_read(self, item: BundleEntry, version: Version) -> None:
         """Add the response to an entry that reads a version."""
         self.read_versions.append(version)
         self._respond(item, "200", version, with_resource=True)
 
-    def _check(self, items: Sequence[Item], addresses: Addresses) -> None:
+    def _check(self, items: Sequence[BundleEntry], addresses: ReferenceReplacer) -> None:
         """Check the resources of entries, with their references replaced; too large ones are left out."""
         sent = [item for item in items if item.method in ("POST", "PUT") and item.index not in self._resolved.known]
-        bodies = [(item, addresses.in_place(bytes(item.body))) for item in sent]
+        bodies = [(item, addresses.replace_in(bytes(item.body))) for item in sent]
         bodies = [(item, body) for item, body in bodies if len(body) <= MAX_RESOURCE]
         results = check_all([(body, item.type) for item, body in bodies])
         self._checked = {item.index: each for (item, _), each in zip(bodies, results, strict=True)}
 
-    def _carry_out_entry(self, item: Item) -> None:
+    def _carry_out_entry(self, item: BundleEntry) -> None:
         if (reference := self._resolved.known.get(item.index)) is not None:
             self.response_entries[item.index] = {"response": {"status": "200", "location": reference}}
         elif item.method == "DELETE":
@@ -176,12 +173,12 @@ class _Transaction:
         elif item.method == "PATCH":
             self._patch(item)
 
-    def _existing_key(self, item: Item) -> store.Key | None:
+    def _existing_key(self, item: BundleEntry) -> store.ResourceKey | None:
         """Return the key of the resource that an entry changes; None where none exists yet."""
         if item.criteria is not None:
             match = self.matches.get((item.type, item.criteria))
             return (match.person_id, match.type, match.id) if match else None
-        keys = keys_of(item.id)
+        keys = parse_logical_id(item.id)
         return (keys[0], item.type, keys[1]) if keys else None
 
     def _assign_keys(self) -> None:
@@ -213,7 +210,7 @@ class _Transaction:
 
     # Methods
 
-    def _create(self, item: Item) -> None:
+    def _create(self, item: BundleEntry) -> None:
         search = (item.type, item.criteria or "")
         known = self.matches.get(search) or self._matched.get(search) if item.criteria is not None else None
         if known is not None:
@@ -228,7 +225,7 @@ class _Transaction:
                 self._matched[search] = version
             self._respond(item, "201", version)
 
-    def _update(self, item: Item, resource: Json | None) -> None:
+    def _update(self, item: BundleEntry, resource: Json | None) -> None:
         if resource is None:
             return
         key = self._existing_key(item)
@@ -240,38 +237,38 @@ class _Transaction:
         if resource.get("id", "" if item.id else key[0].hex + key[2].hex) != key[0].hex + key[2].hex:
             raise invalid_entry(N_("The id is not that of the address."), f"{item.type}.id")
         before, source = self.locked.own(key)
-        must_match(item.if_match, before.tag)
+        require_match(item.if_match, before.tag)
         self._respond(item, "200", self.changeset.update(before, source, resource))
 
-    def _patch(self, item: Item) -> None:
+    def _patch(self, item: BundleEntry) -> None:
         key = self._existing_key(item)
         if key is None:
             raise Denied(errors.not_found())
         before, source = self.locked.own(key)
-        must_match(item.if_match, before.tag)
+        require_match(item.if_match, before.tag)
         if before.deleted:
             raise gone()
-        resource = patched(decode(before.body), item.patch, MAX_RESOURCE)
+        resource = apply_json_patch(decode(before.body), item.patch, MAX_RESOURCE)
         result = check(encode(resource), expect=item.type)
         if not result.ok or result.resource.get("id") != before.key:
             self._issues += result.issues
             raise invalid_entry(N_("A patch cannot make another resource of it."), f"{item.type}.id")
         self._respond(item, "200", self.changeset.update(before, source, result.resource))
 
-    def _delete(self, item: Item) -> None:
+    def _delete(self, item: BundleEntry) -> None:
         key = self._existing_key(item)
         if key is None and item.criteria is None:
             raise Denied(errors.not_found())
         if key is not None:
             before, source = self.locked.own(key)
-            must_match(item.if_match, before.tag)
+            require_match(item.if_match, before.tag)
             if not before.deleted:
                 self.changeset.delete(before, source, self.view.visibility.verdict(source))
         self.response_entries[item.index] = {"response": {"status": "204"}}
 
     # Steps
 
-    def _resource(self, item: Item) -> Json | None:
+    def _resource(self, item: BundleEntry) -> Json | None:
         """Return the checked resource of an entry; None where it is invalid: its issues are collected.
 
         Raises: `Problem` 413 for a resource that is too large.
@@ -299,14 +296,14 @@ class _Transaction:
             raise errors.unknown_person(f"{resource['resourceType']}.{element}")
         holder["reference"] = patient
 
-    def _respond(self, item: Item, status: str, version: Version, *, with_resource: bool | None = None) -> None:
+    def _respond(self, item: BundleEntry, status: str, version: Version, *, with_resource: bool | None = None) -> None:
         """Set the response entry of an entry; `with_resource`: None for what the client prefers."""
         entry: Json = {
             "response": {
                 "status": status,
                 "location": f"{version.path}/_history/{version.tag}",
                 "etag": etag(version.tag),
-                "lastModified": instant(version.since),
+                "lastModified": format_instant(version.since),
             },
         }
         if self._with_resources if with_resource is None else with_resource:

@@ -10,10 +10,15 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest.preconditions import preference
-from esante.core.fhir.store.bundle_parser import Item, items_of
-from esante.core.fhir.store.bundle_scan import Counted, NotFhir, read
-from esante.core.fhir.store.json_patch import MEDIA_TYPE
+from esante.core.fhir.rest import (
+    JSON_PATCH,
+    BundleEntry,
+    CountedEntry,
+    NotFhir,
+    decode_bundle,
+    parse_bundle,
+    return_preference,
+)
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, Problem, bad_request, problem_outcome
 from esante.identity.access import Access, Requester
@@ -33,7 +38,7 @@ class _Type(msgspec.Struct):
     resourceType: str = ""
 
 
-class _TypedEntry(Counted):
+class _TypedEntry(CountedEntry):
     resource: _Type = msgspec.field(default_factory=_Type)
 
 
@@ -51,7 +56,7 @@ def is_submission(body: bytes) -> bool:
     True also for what is not a Bundle. Raises: `Problem` 413 for too many entries.
     """
     try:
-        bundle = read(_typed, body)
+        bundle = decode_bundle(_typed, body)
     except NotFhir:
         return True
     types = {entry.resource.resourceType for entry in bundle.entry}
@@ -71,9 +76,9 @@ class BundleEndpoints:
         """Process a batch or transaction. Raises: `Problem`, and `InvalidContent` for a body that is not R4."""
         try:
             if len(body) > IN_THREAD:
-                type_, items = await asyncio.to_thread(items_of, body, f"{self.base_url}/")
+                type_, items = await asyncio.to_thread(parse_bundle, body, f"{self.base_url}/")
             else:
-                type_, items = items_of(body, f"{self.base_url}/")
+                type_, items = parse_bundle(body, f"{self.base_url}/")
         except NotFhir as error:
             raise InvalidContent("request", issues=error.issues) from None
         match type_:
@@ -93,19 +98,19 @@ class BundleEndpoints:
             bundle["entry"] = entries
         return Response(orjson.dumps(bundle), media_type=FHIR_JSON)
 
-    async def _transaction(self, request: Request, items: list[Item]) -> list[Json]:
+    async def _transaction(self, request: Request, items: list[BundleEntry]) -> list[Json]:
         requester = await self._caller(request, items)
-        with_resources = "prefer" in request.headers and preference(request.headers) == "representation"
+        with_resources = "prefer" in request.headers and return_preference(request.headers) == "representation"
         return await self.transactions.process(requester, items, with_resources=with_resources)
 
-    async def _caller(self, request: Request, items: Iterable[Item]) -> Requester:
+    async def _caller(self, request: Request, items: Iterable[BundleEntry]) -> Requester:
         """Return the requester, whose token allows all entries. Raises: `Problem` 401 or 403."""
         needed = sorted({(item.type, _scope_letters(item)) for item in items if item.type})
         requesters = [await self.access.authorize(request, type_, letters) for type_, letters in needed]
         bound_to_patient = (requester for requester in requesters if requester.only_person_id is not None)
         return next(bound_to_patient, None) or await self.access.authenticate(request)
 
-    async def _batch(self, request: Request, items: list[Item]) -> list[Json]:
+    async def _batch(self, request: Request, items: list[BundleEntry]) -> list[Json]:
         """Send each entry as a request of its own, one after the other; return the response entries."""
         if len(items) > MAX_BATCH:
             raise Problem(
@@ -119,7 +124,7 @@ class BundleEndpoints:
         await self.access.authenticate(request)
         return [await self._single(request, item) for item in items]
 
-    async def _single(self, request: Request, item: Item) -> Json:
+    async def _single(self, request: Request, item: BundleEntry) -> Json:
         """Return the response entry of a batch entry."""
         if not item.path:  # a Bundle within a Bundle
             problem = Problem(400, "not-supported", N_("This cannot be done here."), place=item.place)
@@ -137,7 +142,7 @@ class BundleEndpoints:
         return entry
 
 
-def _scope_letters(item: Item) -> str:
+def _scope_letters(item: BundleEntry) -> str:
     """Return the scope letters that an entry needs; a Patient entry only names the patient."""
     if item.type == "Patient":
         return "r"
@@ -147,10 +152,10 @@ def _scope_letters(item: Item) -> str:
     return "cus" if item.method == "PUT" else f"{letters}s"
 
 
-async def _send(request: Request, item: Item) -> tuple[int, dict[str, str], bytes]:
+async def _send(request: Request, item: BundleEntry) -> tuple[int, dict[str, str], bytes]:
     """Send an entry to the application with the rights of the batch; return status, headers and body."""
     is_patch = item.method == "PATCH"
-    body, media_type = (item.patch, MEDIA_TYPE) if is_patch else (bytes(item.body), FHIR_JSON)
+    body, media_type = (item.patch, JSON_PATCH) if is_patch else (bytes(item.body), FHIR_JSON)
     own = [(name, value) for name, value in request.headers.raw if name in _KEPT_HEADERS]
     own += [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     own += [(header, value.encode()) for header, value in item.conditions]
