@@ -29,6 +29,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 """From the lowest to the highest. A package imports those of lower layers only, and itself."""
 DIVIDED = ("esante.core.fhir",)
 """Packages whose sub-packages are public, each through its `__init__.py`."""
+LATE = ("esante.core.web.server",)
+"""Public modules that are imported when they are needed only."""
 
 
 class _Contract(Contract):  # type: ignore[misc]
@@ -71,7 +73,7 @@ class EntryContract(_Contract):
         """Yield the imports of a module inside another package."""
         for importer, imported in _imports(graph):
             package = package_of(imported)
-            public = {package}
+            public = {package, *LATE}
             if package in DIVIDED:
                 public |= {module for module in graph.find_children(package) if graph.find_children(module)}
             if package_of(importer) != package and imported not in public:

@@ -20,7 +20,7 @@ from esante.core.fhir.fhirpath import CompiledPath, PathError, PathFailed, compi
 from esante.core.fhir.json_codec import NotJson, count_elements, decode, encode
 from esante.core.fhir.logical_ids import parse_logical_id
 from esante.core.fhir.model import MAX_ELEMENTS, CheckResult, Issue
-from esante.core.fhir.operation_outcome import operation_outcome
+from esante.core.fhir.outcome import operation_outcome
 from esante.core.fhir.validation import check, check_all, passes_fast_check
 from esante.core.fhir.view import DocumentView, build_document_view
 

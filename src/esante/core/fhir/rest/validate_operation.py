@@ -14,7 +14,7 @@ from starlette.routing import Route
 from esante.core.fhir import json_codec
 from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.model import Issue
-from esante.core.fhir.operation_outcome import operation_outcome
+from esante.core.fhir.outcome import operation_outcome
 from esante.core.fhir.profiles import UnknownProfile, profile_headers, resolve_profile
 from esante.core.fhir.rest.requests import read_resource
 from esante.core.fhir.rest.responses import fhir_response
