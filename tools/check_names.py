@@ -32,8 +32,6 @@ BANNED = {
     "glance": "check",
 }
 """Words that no identifier may hold, with the terms of the field to use."""
-STORED = {"reader", "room"}
-"""Words that stand in the database and may be read from it."""
 SAME_MEANING = {
     "Policy": "the dated terms of a service",
     "Kind": "an enumeration of kinds within a package",
@@ -41,7 +39,18 @@ SAME_MEANING = {
 """Names of public classes that several packages may use, with the meaning that they share."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _PARTICIPLE = re.compile(r"(?:ing|ed)$")
-NOUNS = {"metering", "rendering", "indexing", "routing", "rest_hook", "embedded", "published", "bounded_regex"}
+NOUNS = {
+    "embedded",
+    "everything",
+    "formatting",
+    "matching",
+    "metering",
+    "nesting",
+    "published",
+    "rendering",
+    "routing",
+    "sharing",
+}
 """Module names that end like participles and are nouns, or terms of the field."""
 
 
@@ -62,7 +71,7 @@ def identifier_faults() -> Iterator[str]:
 
 def banned_words(name: str) -> list[str]:
     """Return the banned words in an identifier."""
-    return [word for word in (found.lower() for found in _WORD.findall(name)) if word in BANNED and word not in STORED]
+    return [word for word in (found.lower() for found in _WORD.findall(name)) if word in BANNED]
 
 
 def module_faults() -> Iterator[str]:
@@ -73,17 +82,24 @@ def module_faults() -> Iterator[str]:
 
 
 def class_faults() -> Iterator[str]:
-    """Yield public classes of one name in several packages."""
+    """Yield classes of one name that the public interfaces of several packages export."""
     found: dict[str, set[str]] = defaultdict(set)
-    for path in SOURCE.rglob("*.py"):
-        parts = path.relative_to(SOURCE).parts
-        package = "/".join(parts[: 2 if parts[0] in ("core", "identity", "services") else 1])
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                found[node.name].add(package)
+    for path in SOURCE.rglob("__init__.py"):
+        parts = path.relative_to(SOURCE).parts[:-1]
+        public = len(parts) == 2 or parts[:2] == ("core", "fhir")
+        if public:
+            for name in _exported_classes(ast.parse(path.read_text(encoding="utf-8"))):
+                found[name].add("/".join(parts[:2]))
     for name, packages in sorted(found.items()):
         if len(packages) > 1 and name not in SAME_MEANING:
-            yield f"class {name} stands in {', '.join(sorted(packages))}: one name, one meaning"
+            yield f"class {name} is exported by {', '.join(sorted(packages))}: one name, one meaning"
+
+
+def _exported_classes(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names = ast.literal_eval(node.value)
+            yield from (name for name in names if name[0].isupper() and not name.isupper())
 
 
 def glossary_faults(text: str) -> Iterator[str]:
@@ -97,12 +113,18 @@ def _identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.lineno, node.id
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            continue  # a field: those of events are stored under their names
+        elif isinstance(node, ast.Assign):
+            yield from ((name.lineno, name.id) for target in node.targets for name in _stored_names(target))
         elif isinstance(node, ast.arg):
             yield node.lineno, node.arg
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.attr
+
+
+def _stored_names(target: ast.AST) -> Iterator[ast.Name]:
+    return (node for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
 
 
 if __name__ == "__main__":

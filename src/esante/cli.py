@@ -33,7 +33,7 @@ class ServiceCommands(click.Group):
 
 
 def _of_package(name: str) -> click.Command | None:
-    """The command that has the name of a package, in its `cli.py`."""
+    """Return the command that has the name of a package, from its `cli.py`."""
     package = next((package for package in PACKAGES if package.endswith(f".{name}")), None)
     if package is None or find_spec(f"{package}.cli") is None:
         return None

@@ -93,7 +93,7 @@ class _Loader:
         return ()
 
     async def _step(self, name: str, work: Callable[[], Awaitable[Sequence[Row]]]) -> None:
-        """Do a step and note it with its last rows; its work may be repeated when it was broken off."""
+        """Do a step and record it with its last rows; the work may be repeated after an interruption."""
         if name not in self._done:
             await self._keep([*await work(), store.step_row(name)])
 
@@ -102,21 +102,21 @@ class _Loader:
             await insert(conn, rows)
 
     async def _past(self, months: int) -> None:
-        """The use of the platform in the months before, straight into the journal, month by month."""
+        """Load the use of the platform in the months before, straight into the journal, month by month."""
         journal = self._p.journal
         await journal.ensure_months(self._now - timedelta(days=31 * (months + 2)), self._now)
-        for place, told in enumerate(JournalHistory(self._world.seed, self._now, months).months()):
+        for place, entries in enumerate(JournalHistory(self._world.seed, self._now, months).months()):
             if f"past/{place}" not in self._done:
                 rows = [
                     row
-                    for event, person, actor, at in told
+                    for event, person, actor, at in entries
                     for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
                 ]
-                await journal.sealer.load_history([*rows, store.step_row(f"past/{place}", events=len(told))])
+                await journal.sealer.load_history([*rows, store.step_row(f"past/{place}", events=len(entries))])
             self._progress(place, months + 1, "past")
 
     async def _people(self) -> Sequence[Row]:
-        """The directory: organisations, professionals, persons (as living; deaths are told later)."""
+        """Fill the directory: organisations, professionals, persons (as living; deaths follow later)."""
         directory = self._p[Directory]
         first = min(citizen.announced_at for citizen in self._world.citizens)
         await self._p.journal.ensure_months(first - timedelta(days=7), self._now)
@@ -133,7 +133,7 @@ class _Loader:
         return ()
 
     async def _records(self) -> Sequence[Row]:
-        """The lives of the records, letter by letter: announced, objected to, opened, closed."""
+        """Announce, object to, open and close the records, letter by letter."""
         lifecycle, done = self._p[Access].lifecycle, 0
         for letter, citizens in _by_letter(self._world.citizens):
             sent = [citizen for citizen in citizens if citizen.state != "none"]
@@ -152,7 +152,7 @@ class _Loader:
                 await self._p[Access].lifecycle.change(requester_of(citizen.person), act, at=citizen.ended_at)
 
     async def _documents(self) -> None:
-        """The documents, made in two processes and kept here, chunk by chunk."""
+        """Load the documents, made in two processes and inserted here, chunk by chunk."""
         count = len(self._world.citizens)
         starts = [start for start in range(0, count, CHUNK) if f"documents/{start}" not in self._done]
         with _executor(count) as executor:
@@ -186,7 +186,7 @@ class _Loader:
         return rows
 
     async def _choices(self) -> Sequence[Row]:
-        """Some deaths, blocks and refusals to share, and an emergency for the operator to review."""
+        """Load some deaths, blocks and refusals to share, and an emergency for the operator to review."""
         access, strangers = self._p[Access], [c for c in self._world.citizens if not c.showcase and c.state == "open"]
         for citizen in self._world.citizens:
             if citizen.person.deceased_at:
@@ -201,7 +201,7 @@ class _Loader:
         return ()
 
     async def _emergency(self) -> None:
-        """An emergency doctor of another hospital than the one to show opened the record of a patient to show."""
+        """Let an emergency doctor of another hospital than the persona's open the record of a persona."""
         hospital = self._world.organizations["kirchberg"].id
         doctor = next(
             practitioner
@@ -218,7 +218,7 @@ class _Loader:
         )
 
     async def _software(self) -> Sequence[Row]:
-        """The hospital whose software signs in with a key."""
+        """Register the hospital's software, which authenticates with a key."""
         await register_hospital_software(self._p, self._world)
         return ()
 
@@ -266,7 +266,7 @@ async def load_background(platform: Platform) -> None:
 
 
 def _by_letter(citizens: Sequence[Citizen]) -> list[tuple[datetime, list[Citizen]]]:
-    """The citizens by the day of their letter, oldest first."""
+    """Return the citizens by the day of their letter, oldest first."""
     found: defaultdict[datetime, list[Citizen]] = defaultdict(list)
     for citizen in citizens:
         found[citizen.announced_at].append(citizen)

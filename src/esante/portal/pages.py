@@ -57,7 +57,7 @@ async def choose_language(request: Request) -> Response:
 
 
 def local(url: str) -> str:
-    """An address within the portal; anything else becomes the home page."""
+    """Return an address within the portal; anything else becomes the home page."""
     inside = url.startswith("/") and not url.startswith("//") and "\\" not in url and url.isprintable()
     return url if inside else "/"
 
@@ -67,7 +67,7 @@ class _SignIn:
         self._access, self._people = access, people
 
     async def show(self, request: Request) -> Response:
-        """The people to choose from, by role; with `?q=` those whose name or detail has every word."""
+        """Show the people to choose from, by role; with `?q=` those whose name or detail has every word."""
         words = request.query_params.get("q", "").strip()[:60]
         groups = _groups(await self._people.everyone(), words) if self._people else None
         return await render(
@@ -145,7 +145,7 @@ Item = TypeVar("Item", NavigationItem, QuickAction, HomeTile)
 
 
 def _of_role(items: Iterable[Item], role: str) -> list[Item]:
-    """The items of a role, by their order."""
+    """Return the items of a role, by their order."""
     return sorted((item for item in items if item.role == role), key=lambda item: item.order)
 
 
@@ -156,5 +156,5 @@ def navigation(platform: Platform) -> dict[str, list[NavigationItem]]:
 
 
 def _rows(parts: Iterable[tuple[HomeTile, Markup]]) -> list[tuple[bool, list[Markup]]]:
-    """The tiles in rows: whether their parts share the width, and the parts."""
+    """Return the tiles in rows: whether the parts of a row share its width, and the parts."""
     return [(half, [html for _, html in row]) for half, row in groupby(parts, key=lambda part: part[0].half)]

@@ -12,7 +12,6 @@ from esante.core.fhir.view import (
     Observation,
     Procedure,
     Section,
-    Table,
 )
 from tests.core.fhir.samples import allergy, document, entry_section, narrative, observation, uuid_url
 

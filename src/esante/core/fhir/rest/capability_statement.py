@@ -44,7 +44,7 @@ def merge_capabilities(parts: Iterable[Json], url: str) -> Json:
 
 
 def _with_validation(resource: Json) -> Json:
-    """A resource type with `$validate`, which every type has, and the profiles that it checks."""
+    """Return a resource type with `$validate`, which every type has, and the profiles that are checked."""
     profiles = supported_profiles(resource["type"])
     known = {"supportedProfile": profiles} if profiles else {}
     return {**known, **resource, "operation": [*resource.get("operation", ()), validate_capability()]}

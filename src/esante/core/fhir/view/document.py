@@ -4,7 +4,15 @@ from collections import Counter
 from typing import Any
 
 from esante.core.fhir.view import text
-from esante.core.fhir.view.model import DocumentView, Identifier, Omission, Party, Section, Subject, Table
+from esante.core.fhir.view.model import (
+    DocumentView,
+    Omission,
+    Party,
+    PatientIdentifier,
+    ResourceTable,
+    Section,
+    Subject,
+)
 from esante.core.fhir.view.narrative import sanitise_narrative
 from esante.core.fhir.view.reference_library import SUPPORTING, ReferenceLibrary
 from esante.core.fhir.view.tables import build_tables
@@ -53,7 +61,7 @@ def _subject(patient: Json | None, composition: Json) -> Subject:
         birth_date=text.string(patient.get("birthDate")),
         sex=text.string(patient.get("gender")),
         identifiers=tuple(
-            Identifier(text.string(i.get("system")), text.string(i.get("value")))
+            PatientIdentifier(text.string(i.get("system")), text.string(i.get("value")))
             for i in identifiers
             if text.string(i.get("value"))
         ),
@@ -99,7 +107,7 @@ def _narrative(container: Json, omitted: Counter[str]) -> Any:
     return sanitise_narrative(div, omitted) if isinstance(div, str) else None
 
 
-def _further_tables(library: ReferenceLibrary) -> tuple[Table, ...]:
+def _further_tables(library: ReferenceLibrary) -> tuple[ResourceTable, ...]:
     """Return tables of the resources that no section has shown.
 
     Reports and panels come first, since their rows include their results; people, places and things come last, when it

@@ -35,7 +35,7 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableRow:
     """The columns of every row. `name` is the subject matter of the entry; `status` is FHIR's code; `details` are all
     other elements."""
 
@@ -46,7 +46,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation(Entry):
+class Observation(TableRow):
     """A finding or laboratory result. `flag` is the interpretation's code (H, L, HH, A, N, POS...),
     `flag_text` its wording; `low` and `high` are the limits of the reference range with unit, `range_text`
     its own wording; `members` are components and the results of a panel."""
@@ -63,7 +63,7 @@ class Observation(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Medication(Entry):
+class Medication(TableRow):
     """A medication taken, ordered, dispensed or given."""
 
     dosage: str = ""
@@ -71,7 +71,7 @@ class Medication(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Allergy(Entry):
+class Allergy(TableRow):
     """An allergy or intolerance; `status` is the clinical one, `when` its onset."""
 
     verification: str = ""
@@ -80,7 +80,7 @@ class Allergy(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition(Entry):
+class Condition(TableRow):
     """A problem or diagnosis; `status` is the clinical one, `when` from onset to abatement."""
 
     verification: str = ""
@@ -88,7 +88,7 @@ class Condition(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Immunisation(Entry):
+class Immunisation(TableRow):
     """A vaccine given or not given (`status`)."""
 
     dose: str = ""
@@ -97,7 +97,7 @@ class Immunisation(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Procedure(Entry):
+class Procedure(TableRow):
     """An act done to or with the patient."""
 
     reason: str = ""
@@ -105,18 +105,18 @@ class Procedure(Entry):
 
 
 @dataclass(frozen=True, slots=True)
-class Other(Entry):
+class Other(TableRow):
     """A resource of any other type, named by `type`."""
 
     type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ResourceTable:
     """Entries of one kind, in the order of the document."""
 
     kind: TableKind
-    rows: tuple[Entry, ...]
+    rows: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,13 @@ class Section:
     title: str
     code: str = ""
     narrative: Markup | None = None
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ResourceTable, ...] = ()
     sections: tuple["Section", ...] = ()
     empty_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Identifier:
+class PatientIdentifier:
     """An identifier with the URI of its system."""
 
     system: str
@@ -146,7 +146,7 @@ class Subject:
     name: str = ""
     birth_date: str = ""
     sex: str = ""
-    identifiers: tuple[Identifier, ...] = ()
+    identifiers: tuple[PatientIdentifier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class DocumentView:
     custodian: Party | None = None
     narrative: Markup | None = None
     sections: tuple[Section, ...] = ()
-    further: tuple[Table, ...] = ()
+    further: tuple[ResourceTable, ...] = ()
     omissions: tuple[Omission, ...] = field(default=())
 
     @property

@@ -8,14 +8,14 @@ from esante.core.fhir.view.model import (
     Allergy,
     Condition,
     Detail,
-    Entry,
     Immunisation,
     Medication,
     Observation,
     Other,
     Procedure,
-    Table,
+    ResourceTable,
     TableKind,
+    TableRow,
     When,
 )
 from esante.core.fhir.view.reference_library import ReferenceLibrary
@@ -24,20 +24,22 @@ from esante.core.types import Json
 _PANEL_DEPTH = 6
 
 
-def build_tables(resources: Iterable[Json], library: ReferenceLibrary, *, only_new: bool = False) -> tuple[Table, ...]:
+def build_tables(
+    resources: Iterable[Json], library: ReferenceLibrary, *, only_new: bool = False
+) -> tuple[ResourceTable, ...]:
     """Return the resources as tables, one per kind, in the order in which the kinds first occur.
 
     A DiagnosticReport and a List are followed by what they list; panels have their members in their row. A resource is
     in the tables of one call only once, and with `only_new` only if it was not shown before.
     """
-    rows: dict[TableKind, list[Entry]] = {}
+    rows: dict[TableKind, list[TableRow]] = {}
     for resource in _with_listed(resources, library, library.shown_ids() if only_new else set()):
         library.mark_shown(resource)
         if resource.get("modifierExtension"):
             library.omitted[f"modifierExtension of {text.string(resource.get('resourceType'))}"] += 1
         kind, build = _BUILDERS.get(text.string(resource.get("resourceType")), ("others", _other))
         rows.setdefault(kind, []).append(build(resource, library))
-    return tuple(Table(kind, tuple(listed)) for kind, listed in rows.items())
+    return tuple(ResourceTable(kind, tuple(listed)) for kind, listed in rows.items())
 
 
 def _with_listed(resources: Iterable[Json], library: ReferenceLibrary, visited_ids: set[int]) -> list[Json]:
@@ -263,7 +265,7 @@ def _details(resource: Json, shown: tuple[str, ...], library: ReferenceLibrary) 
     return tuple(Detail(key, words) for key, words in described if words)
 
 
-_BUILDERS: dict[str, tuple[TableKind, Callable[[Json, ReferenceLibrary], Entry]]] = {
+_BUILDERS: dict[str, tuple[TableKind, Callable[[Json, ReferenceLibrary], TableRow]]] = {
     "Observation": ("observations", _observation),
     "MedicationStatement": ("medications", _medication),
     "MedicationRequest": ("medications", _medication),

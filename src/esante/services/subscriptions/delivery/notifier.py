@@ -69,7 +69,7 @@ class Notifier:
     async def _number(
         self, conn: Connection, subscription: Subscription, events: Sequence[TopicEvent]
     ) -> tuple[Subscription, list[TopicEvent]]:
-        """Number the events that may be notified, journal those that are new, and delete the others."""
+        """Assign numbers to the events that may be notified, journal new ones, and delete the others."""
         allowed = await self._allowed(conn, subscription, events)
         await self._delete_others(conn, subscription, events, allowed)
         await insert(conn, self._rows(subscription, [one for one in allowed if not one[0].journalled]))
