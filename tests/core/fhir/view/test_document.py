@@ -11,13 +11,14 @@ from esante.core.fhir.view import (
     Condition,
     Observation,
     Procedure,
+    ResourceTable,
     Section,
 )
 from tests.core.fhir.samples import allergy, document, entry_section, narrative, observation, uuid_url
 
 
-def all_tables(view: DocumentView) -> list[Table]:
-    def below(section: Section) -> list[Table]:
+def all_tables(view: DocumentView) -> list[ResourceTable]:
+    def below(section: Section) -> list[ResourceTable]:
         return [*section.tables, *(t for s in section.sections for t in below(s))]
 
     return [*(t for s in view.sections for t in below(s)), *view.further]

@@ -1,0 +1,70 @@
+"""The pages of the agency's operators and those of the public in four languages, on phone and desktop."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.support.demo_server import DemoServer
+from tests.support.page_tour import OPERATOR, OTHER, find_tour_faults
+from tests.support.processes import run_esante
+from tests.support.visitors import Visitor, open_visitor
+
+pytestmark = pytest.mark.browser
+
+
+async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
+    async with open_visitor(browser, demo.base, "en") as doctor:
+        await doctor.sign_in(OTHER)
+        await declare_emergency(doctor, demo.person("Camille Modèle"), "1988-09-03")
+    reviews = ("/operator/reviews", "/operator/reviews?done=1", open_review)
+    steps = ["/", *reviews, "/operator/journal", "/operator/subscriptions", "/operator/bulletin"]
+    assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
+
+
+async def test_pages_of_public_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
+    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *release_bulletin(demo)]
+    assert await find_tour_faults(demo, browser, None, steps) == []
+
+
+def release_bulletin(demo: DemoServer) -> list[str]:
+    """Release the oldest month of the bulletin, which is the quickest to build; return the public pages."""
+    now = datetime.now(UTC)
+    place = now.year * 12 + now.month - 1 - 35
+    month = f"{place // 12}-{place % 12 + 1:02}"
+    for act, by in (("build", "anna"), ("preview", "ben")):
+        preview = run_esante("bulletin", act, month, "--by", by, "--data", demo.data).stdout
+    for line in preview.splitlines():
+        if line.endswith("TO BE ACKNOWLEDGED"):
+            code, subject = line[:14].strip(), line[15:59].strip()
+            run_esante(
+                "bulletin", "acknowledge", month, code, subject, "--by", "ben", "--note", "seen", "--data", demo.data
+            )
+    run_esante("bulletin", "release", month, "--by", "ben", "--data", demo.data)
+    number = f"/bulletin/{month}/documents_deposited"
+    pages = [
+        "",
+        f"/{month}",
+        "/query",
+        "/query?indicator=documents_deposited&breakdown=origin",
+        "/calendar",
+        "/changes",
+    ]
+    return [*(f"/bulletin{page}" for page in pages), "/bulletin/dictionary", "/bulletin/objectives", number]
+
+
+async def declare_emergency(doctor: Visitor, person: dict[str, Any], born: str) -> None:
+    await doctor.open("/emergency")
+    await doctor.page.locator("[name=identifier]").fill(person["identifiers"][0]["value"])
+    await doctor.page.locator("[name=birth_date]").fill(born)
+    await doctor.page.locator("[name=reason]").fill("Schwerer Asthmaanfall, nicht ansprechbar")
+    await doctor.page.locator("[name=confirmed]").check()
+    await doctor.button("Open the record now").click()
+    await doctor.page.locator(".banner.danger").wait_for()
+
+
+async def open_review(operator: Visitor) -> None:
+    await operator.open("/operator/reviews")
+    await operator.page.locator("main li.entry a").first.click()
+    await operator.page.wait_for_url("**/operator/reviews/*")

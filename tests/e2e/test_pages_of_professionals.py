@@ -1,0 +1,55 @@
+"""The pages of health professionals and organisations in four languages, on phone and desktop."""
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.support.demo_server import DemoServer
+from tests.support.page_tour import (
+    DOCTOR,
+    HOSPITAL,
+    PATIENT,
+    authorization_url,
+    deposit_every_format,
+    document_titles,
+    find_patient_id,
+    find_tour_faults,
+)
+from tests.support.visitors import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
+    person = await find_patient_id(demo)
+    documents = await deposit_every_format(demo, person)
+    home = f"/patients/{person}"
+    steps = [
+        *("/", "/patients", "/patients?q=xyzzy", home, f"{home}?view=type", f"{home}/deposit", "/emergency"),
+        *(f"{home}/apps", authorization_url("patient/*.rs"), authorization_url("patient/*.rs", q="xyzzy"), "/apps"),
+        authorization_url("patient/*.rs user/*.rs online_access", patient=person),
+        enter_wrong_code,
+        deposit_broken_document,
+        *(f"{home}/documents/{key}" for key in documents.values()),
+    ]
+    assert await find_tour_faults(demo, browser, DOCTOR, steps, await document_titles(demo, person)) == []
+
+
+async def test_home_of_organisation_is_translated_fits_and_is_accessible(demo: DemoServer, browser: Browser) -> None:
+    assert await find_tour_faults(demo, browser, HOSPITAL, ["/"]) == []
+
+
+async def enter_wrong_code(doctor: Visitor) -> None:
+    await doctor.open("/patients")
+    await doctor.page.locator("[name=code]").fill("nonsense")
+    await doctor.button("Open the record").click()
+    await doctor.page.locator(".error").wait_for()
+
+
+async def deposit_broken_document(doctor: Visitor) -> None:
+    await doctor.open("/patients")
+    await doctor.link(PATIENT, translated=False).click()
+    await doctor.link("Add a document").click()
+    file = {"name": "empty.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 broken"}
+    await doctor.page.locator("[name=file]").set_input_files(file)  # type: ignore[arg-type]
+    await doctor.button("Check and add").click()
+    await doctor.page.locator(".callout.danger").wait_for()
