@@ -60,7 +60,7 @@ class Subscriptions:
         self.admin = SubscriptionAdmin(db, journal)
 
     @property
-    def reader(self) -> Consumer:
+    def consumer(self) -> Consumer:
         """The journal consumer that queues the events of subscriptions, each exactly once."""
         return event_matcher.event_consumer(self._record)
 
