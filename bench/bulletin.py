@@ -11,11 +11,11 @@ import duckdb
 
 from bench.told import Figures
 from esante.core.storage.embedded import start, stop
-from esante.services.bulletin.compilation.indicator_spec import Recipe
-from esante.services.bulletin.compilation.indicators import Engine, engine, statement
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
+from esante.services.bulletin.compilation.lake_store import LakeEngine, open_engine, indicator_statement
 
 MONTHS = 36
-SUBJECTS, PROFESSIONALS, PLACES = 1_200_000, 4_000, 300
+RECORD_STATES, PROFESSIONALS, PLACES = 1_200_000, 4_000, 300
 _EVENTS = """
 COPY (
     SELECT {first} + range AS seq, timestamp '2024-01-01' + to_microseconds(range * 2678400000000 // {count}) AS moment,
@@ -47,8 +47,8 @@ async def bulletin(data: Path, seconds: float, full: bool) -> Figures:
     data.mkdir(parents=True)
     files = _generated(data, each)
     figures: Figures = {"events": f"{each * MONTHS:,} in {MONTHS} months, {sum(_size(f) for f in files):,} bytes"}
-    recipe, state = Recipe.packaged(), None
-    with engine(data / "scratch") as looking:
+    recipe, state = IndicatorSpecification.from_packages(), None
+    with open_engine(data / "scratch") as looking:
         began, cpu = perf_counter(), process_time()
         for place, file in enumerate(files):
             state, before = data / f"subjects-{place % 2}.parquet", state
@@ -71,7 +71,7 @@ def _generated(data: Path, each: int) -> list[Path]:
     made = duckdb.connect()
     for place, path in enumerate(files):
         numbers = {"first": place * each + 1, "count": each, "path": path}
-        made.execute(_EVENTS.format(subjects=SUBJECTS, professionals=PROFESSIONALS, places=PLACES, **numbers))
+        made.execute(_EVENTS.format(subjects=RECORD_STATES, professionals=PROFESSIONALS, places=PLACES, **numbers))
     made.close()
     return files
 
@@ -80,14 +80,14 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _count(looking: Engine, recipe: Recipe, file: Path, state: Path) -> None:
+def _count(looking: LakeEngine, recipe: IndicatorSpecification, file: Path, state: Path) -> None:
     looking.month([file], state)
     for indicator in recipe.indicators.values():
         if indicator.sql:
             looking.count(indicator)
 
 
-async def _beside(data: Path, file: Path, count: int, recipe: Recipe) -> Figures:
+async def _beside(data: Path, file: Path, count: int, recipe: IndicatorSpecification) -> Figures:
     """The same statements on PostgreSQL, over a table with a part of a month's events and an index on their type."""
     part = data / "part.csv"
     made = duckdb.connect()
@@ -102,7 +102,7 @@ async def _beside(data: Path, file: Path, count: int, recipe: Recipe) -> Figures
     wanted = [
         indicator for indicator in recipe.indicators.values() if indicator.sql and "subjects" not in indicator.sql
     ]
-    with engine(data / "scratch") as looking:
+    with open_engine(data / "scratch") as looking:
         looking.events([small])
         began = perf_counter()
         theirs = {indicator.id: looking.count(indicator) for indicator in wanted}
@@ -114,7 +114,7 @@ async def _beside(data: Path, file: Path, count: int, recipe: Recipe) -> Figures
         await conn.execute("ANALYZE events")
         began = perf_counter()
         for indicator in wanted:
-            rows = await conn.fetch(statement(indicator))
+            rows = await conn.fetch(indicator_statement(indicator))
             total = next((row["value"] for row in rows if not row["breakdown"]), 0)
             if indicator.measure in ("rows", "units"):
                 assert total == theirs[indicator.id][0].value, indicator.id

@@ -16,8 +16,8 @@ from esante.core.storage import uuid7
 from esante.core.web import COOKIE, LANGUAGES
 from esante.identity.access import Requester
 from esante.services.bulletin import Bulletin
-from esante.services.bulletin.publication.declarations import declarations
-from esante.services.bulletin.publication.formatting import words
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.formatter import formatter
 from tests.e2e.browsers import PHONE, Visitor, saved, visiting
 from tests.e2e.processes import Server, esante
 from tests.e2e.test_pages import AXE, faults_of, in_its_colours, said_by_browser, untranslated
@@ -68,7 +68,7 @@ async def release(platform: Platform, month: str) -> None:
     """Bring a month, and those before it, to the public."""
     await platform[Bulletin].build(month, OLGA)
     await platform[Bulletin].preview(month, OTTO)
-    for found in await platform[Bulletin].unusual(month):
+    for found in await platform[Bulletin].fetch_anomalies(month):
         await platform[Bulletin].acknowledge(found.period, found.code, found.subject, OTTO, "seen")
     await platform[Bulletin].release(month, OTTO, history=True)
 
@@ -87,7 +87,7 @@ def places(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], str]:
 async def test_the_public_reads_points_and_downloads_the_same_numbers(
     published: Published, browser: Browser, language: str, tmp_path: Path
 ) -> None:
-    w = words(language)
+    fmt = formatter(language)
     async with visiting(browser, published.server.base, language) as reader:
         asked: list[str] = []
         reader.page.on("request", lambda request: asked.append(request.url))
@@ -106,9 +106,9 @@ async def test_the_public_reads_points_and_downloads_the_same_numbers(
         await mark.locator(".p-hit").hover(force=True)
         pointed = mark.locator(".p-value")
         assert await pointed.evaluate("one => getComputedStyle(one).opacity") == "1"
-        assert (await pointed.text_content() or "").endswith(w.number(total))
+        assert (await pointed.text_content() or "").endswith(fmt.number(total))
         await plot.locator("summary").click()
-        assert w.number(total) in await plot.locator("table").inner_text()
+        assert fmt.number(total) in await plot.locator("table").inner_text()
 
         await reader.goes_to(f"/bulletin/query?indicator={COUNT}")
         await reader.page.locator("#q-breakdown").select_option("origin")
@@ -125,7 +125,7 @@ async def test_the_public_reads_points_and_downloads_the_same_numbers(
         )
         seen = {tuple(href.split("/")[2:]): text for row in cells for href, text in row}
         for (period, breakdown, category), value in values.items():
-            assert seen[period, COUNT, breakdown, category] == (w.number(int(value)) if value else "*")
+            assert seen[period, COUNT, breakdown, category] == (fmt.number(int(value)) if value else "*")
         assert said_by_browser(reader) == []
         assert all(url.startswith(published.server.base) for url in asked)
 
@@ -150,7 +150,7 @@ async def test_one_builds_another_approves_and_it_appears_in_its_hour(published:
         await public.goes_to(place)
         assert "/signin" in public.page.url
         await olga.goes_to("/operator/bulletin")
-        await olga.page.get_by_role("link", name=f"{words('en').month(LAST)}, v1").click()
+        await olga.page.get_by_role("link", name=f"{formatter('en').month(LAST)}, v1").click()
         await olga.page.get_by_text("another person must approve it").wait_for()
         assert not await olga.button("Approve the release").count()
         await answers_for_all(olga)
@@ -206,4 +206,4 @@ async def test_no_barrier_and_no_untranslated_text_on_a_full_bulletin(published:
 
 def test_the_months_of_the_story_follow_each_other() -> None:
     assert PUBLIC < LAST < month_back(0) == f"{NOW:%Y-%m}"
-    assert {one.id for one in declarations().indicator} >= {COUNT}
+    assert {one.id for one in declared_indicators().indicator} >= {COUNT}

@@ -104,25 +104,25 @@ async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_bee
             await building.wait()
     assert killed > 2
     await platform[Bulletin].build(LAST, "anna")
-    made = {release.period: release.number for release in await vintage_store.releases(platform.db)}
+    made = {release.period: release.number for release in await vintage_store.fetch_releases(platform.db)}
     assert len(made) >= 7
     assert set(made.values()) == {1}
     for period in made:
         await platform[Bulletin].rebuild(period, 1)
-    reader = platform[Bulletin].recipe.reader
-    parts = await store.parts(platform.db, reader, 10**9)
-    assert sum(part.events for part in parts) == await store.cursor(platform.db, reader) > 5_000
+    reader = platform[Bulletin].specification.reader
+    parts = await store.fetch_parts(platform.db, reader, 10**9)
+    assert sum(part.events for part in parts) == await store.fetch_cursor(platform.db, reader) > 5_000
 
 
 async def test_a_month_that_is_none_is_refused_in_words(platform: Platform, tmp_path: Path) -> None:
-    for wrong, words in (
+    for wrong, formatter in (
         ("2026-13", "is written 2026-10"),
         ("October", "is written 2026-10"),
         ("2100-01", "not begun"),
     ):
         code, said = await bulletin(tmp_path / "data", "build", wrong, by="anna")
         assert code in (1, 2)
-        assert words in said
+        assert formatter in said
 
 
 async def test_a_portal_that_is_down_or_out_of_order_is_told(
@@ -130,12 +130,12 @@ async def test_a_portal_that_is_down_or_out_of_order_is_told(
 ) -> None:
     await platform[Bulletin].build(LAST, "anna")
     await platform[Bulletin].preview(LAST, "anna")
-    for found in await platform[Bulletin].unusual(LAST):
+    for found in await platform[Bulletin].fetch_anomalies(LAST):
         await platform[Bulletin].acknowledge(found.period, found.code, found.subject, "anna", "seen")
     await platform[Bulletin].release(LAST, "ben")
-    for portal, words in ((broken_portal, "500"), (f"http://127.0.0.1:{free_port()}", "cannot be reached")):
+    for portal, formatter in ((broken_portal, "500"), (f"http://127.0.0.1:{free_port()}", "cannot be reached")):
         about = {"ESANTE_PORTAL_URL": portal, "ESANTE_PORTAL_KEY": "k", "ESANTE_PORTAL_ORGANIZATION": "o"}
         code, said = await bulletin(tmp_path / "data", "push", **about)
         assert code == 1
-        assert words in said
+        assert formatter in said
         assert "nothing is lost, run it again" in said

@@ -9,17 +9,17 @@ from pathlib import Path
 from esante.services.bulletin.model import (
     LATE_EVENTS,
     Cell,
-    Change,
-    Finding,
-    Flag,
+    Revision,
+    DataAnomaly,
+    CellFlag,
     IndicatorKind,
-    Issue,
+    BulletinIssue,
     Vintage,
     VintageStatus,
 )
-from esante.services.bulletin.publication import Paper, paper, publish
-from esante.services.bulletin.publication.declarations import declarations
-from esante.services.bulletin.publication.model import shift
+from esante.services.bulletin.publication import IssueDocument, make_document, publish
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.model import shift_month
 
 BASE = "https://esante.example"
 SHARES = {
@@ -51,7 +51,7 @@ def cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
     """The figures of a month, so many months after the beginning."""
     found: list[Cell] = []
     totals: dict[str, int] = {}
-    shares_last = sorted(declarations().indicator, key=lambda one: one.kind is IndicatorKind.SHARE)
+    shares_last = sorted(declared_indicators().indicator, key=lambda one: one.kind is IndicatorKind.SHARE)
     for indicator in shares_last:
         if indicator.kind is IndicatorKind.SHARE:
             part, whole = (totals[one] for one in indicator.of)
@@ -62,7 +62,7 @@ def cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
             found.append(Cell(indicator.id, period, value=total))
             continue
         if indicator.id not in COURSES:
-            found.append(Cell(indicator.id, period, flag=Flag.MISSING))
+            found.append(Cell(indicator.id, period, flag=CellFlag.MISSING))
             continue
         first, growth, swing = COURSES[indicator.id]
         wave = 1 + swing * math.sin((int(period[5:]) - 4) / 12 * math.tau) + swing * 0.3 * chance.uniform(-1, 1)
@@ -82,7 +82,7 @@ def split(id_: str, period: str, breakdown: str, total: int) -> list[Cell]:
         value = left if place == len(shares) - 1 else round(total * share)
         left -= value
         small = value < 5
-        flag = Flag.SUPPRESSED if small else Flag.PLAIN
+        flag = CellFlag.SUPPRESSED if small else CellFlag.PLAIN
         found.append(Cell(id_, period, breakdown, name, None if small else value, flag))
     return found
 
@@ -92,8 +92,8 @@ def sample_vintages(period: str = "2026-10", months: int = 36) -> list[Vintage]:
     chance = random.Random(7)
     found = []
     for number in range(months):
-        month = shift(period, number + 1 - months)
-        after = shift(month, 1)
+        month = shift_month(period, number + 1 - months)
+        after = shift_month(month, 1)
         as_of = datetime(int(after[:4]), int(after[5:]), 10, 4, tzinfo=UTC)
         status = VintageStatus.PROVISIONAL if number > months - 3 else VintageStatus.FINAL
         found.append(
@@ -110,30 +110,30 @@ def sample_vintages(period: str = "2026-10", months: int = 36) -> list[Vintage]:
     return found
 
 
-def sample_issue(period: str = "2026-10", months: int = 36) -> Issue:
+def sample_issue(period: str = "2026-10", months: int = 36) -> BulletinIssue:
     """The sample issue of a month, with its history and a correction."""
     *history, vintage = sample_vintages(period, months)
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Revision, ...] = ()
     if history:
         before = next(
             cell for cell in history[-1].cells if cell.indicator == "documents_deposited" and not cell.breakdown
         )
         after = Cell(before.indicator, before.period, value=before.value + 1_204)
-        changes = (Change(before=before, after=after, number=2, reason=LATE_EVENTS),)
-    return Issue(
+        changes = (Revision(before=before, after=after, number=2, reason=LATE_EVENTS),)
+    return BulletinIssue(
         vintage=vintage,
         history=tuple(history),
         changes=changes,
         quality=(
-            Finding(period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False),
+            DataAnomaly(period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False),
         ),
         released_at=vintage.as_of.replace(day=12, hour=9),
     )
 
 
-def sample(period: str = "2026-10", months: int = 36) -> Paper:
+def sample(period: str = "2026-10", months: int = 36) -> IssueDocument:
     """The sample issue, laid out."""
-    return paper(sample_issue(period, months), BASE, synthetic=True)
+    return make_document(sample_issue(period, months), BASE, synthetic=True)
 
 
 if __name__ == "__main__":

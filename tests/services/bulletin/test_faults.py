@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from esante.core.journal import Actor
-from esante.services.bulletin import Bulletin, Flag, Recipe, Refused, store
-from esante.services.bulletin.dissemination.downloads import Files
-from esante.services.bulletin.publication import paper
+from esante.services.bulletin import Bulletin, CellFlag, IndicatorSpecification, BulletinRefused, store
+from esante.services.bulletin.dissemination.downloads import ReleaseFiles
+from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.releases import vintage_store
-from esante.services.bulletin.releases.published_cache import Library
+from esante.services.bulletin.releases.published_cache import PublishedCache
 from esante.services.record import DepositedEvent
 from tests.services.bulletin.sample import BASE
 
@@ -46,7 +46,7 @@ async def ready(journal) -> None:
 async def let_out(bulletin: Bulletin) -> None:
     """Answer for everything and release."""
     await bulletin.preview(LAST, "anna")
-    for found in await bulletin.unusual(LAST):
+    for found in await bulletin.fetch_anomalies(LAST):
         await bulletin.acknowledge(found.period, found.code, found.subject, "anna", "looked into")
     await bulletin.release(LAST, "ben")
 
@@ -58,41 +58,41 @@ async def test_a_fault_planted_in_the_journal_keeps_the_issue_back(fresh, tmp_pa
     bulletin = bulletin_over(fresh, tmp_path)
     await bulletin.build(LAST, "anna")
     await bulletin.preview(LAST, "anna")
-    unusual = [found for found in await bulletin.unusual(LAST) if found.serious]
+    unusual = [found for found in await bulletin.fetch_anomalies(LAST) if found.serious]
     assert {found.code for found in unusual} == ({fault} if fault else set())
     if fault:
-        with pytest.raises(Refused, match=fault):
+        with pytest.raises(BulletinRefused, match=fault):
             await bulletin.release(LAST, "ben")
-        assert await vintage_store.latest(fresh.db, LAST) is None
+        assert await vintage_store.fetch_latest(fresh.db, LAST) is None
     await let_out(bulletin)
-    assert await vintage_store.latest(fresh.db, LAST) is not None
+    assert await vintage_store.fetch_latest(fresh.db, LAST) is not None
 
 
 async def test_what_a_wrong_reader_told_is_corrected_beside_what_was_public(fresh, tmp_path):
     await ready(fresh)
     await tell(fresh, deposits(""))
-    right = Recipe.packaged()
-    wrong = Recipe(
+    right = IndicatorSpecification.from_packages()
+    wrong = IndicatorSpecification(
         indicators_toml=right.indicators_toml,
         lake_toml=right.lake_toml.replace(b'format = "media_type"', b""),
         protection_toml=right.protection_toml,
-    ).checked()
+    ).validate()
     bulletin = bulletin_over(fresh, tmp_path)
-    bulletin.recipe = wrong
+    bulletin.specification = wrong
     await bulletin.build(LAST, "anna")
     await let_out(bulletin)
-    public = await vintage_store.latest(fresh.db, LAST)
-    assert ("documents_deposited", "format", "application/pdf") not in {cell.place for cell in public.cells}
+    public = await vintage_store.fetch_latest(fresh.db, LAST)
+    assert ("documents_deposited", "format", "application/pdf") not in {cell.series_key for cell in public.cells}
 
-    bulletin.recipe = right
+    bulletin.specification = right
     assert (await bulletin.build(LAST, "anna")).new == (), "what is public is corrected for a reason only"
     (corrected,) = (await bulletin.build(LAST, "anna", reason="the format was not read")).new
     assert (corrected.number, corrected.status, corrected.reason) == (2, "revised", "the format was not read")
-    values = {cell.place: cell.value for cell in corrected.cells}
+    values = {cell.series_key: cell.value for cell in corrected.cells}
     assert values["documents_deposited", "format", "application/pdf"] == 24 * DAYS
     assert values["documents_deposited", "", ""] == 24 * DAYS
     for reader in (wrong.reader, right.reader):
-        events = sum(part.events for part in await store.parts(fresh.db, reader, 10**9))
+        events = sum(part.events for part in await store.fetch_parts(fresh.db, reader, 10**9))
         assert events >= 24 * DAYS, "each reader has the whole journal in a lake of its own"
     assert await bulletin.rebuild(LAST, 1) == public
 
@@ -107,14 +107,14 @@ async def test_the_files_of_a_past_issue_are_made_again_byte_for_byte(fresh, tmp
     await tell(fresh, [(report, None, LABS[n % 4], FIRST.replace(day=9, hour=9, minute=n)) for n in range(40)])
     await bulletin.build(LAST, "anna")
     await let_out(bulletin)
-    assert (await vintage_store.latest(fresh.db, LAST)).number == 2
+    assert (await vintage_store.fetch_latest(fresh.db, LAST)).number == 2
     assert await files_of_first(fresh.db, tmp_path / "later") == first
     assert Counter(name.rpartition(".")[2] for name in first)["pdf"] == 4
 
 
 async def files_of_first(db, folder) -> dict[str, bytes]:
     """All files of the month's first version, made in a folder of their own."""
-    shelf = await Library(db)()
-    laid_out = paper(shelf.issue(shelf.find(LAST, 1)), BASE)
-    assert any(cell.flag is not Flag.MISSING for cell in laid_out.issue.vintage.cells)
-    return {file.path.name: file.path.read_bytes() for file in await Files(folder, BASE).all(laid_out)}
+    releases = await PublishedCache(db)()
+    document = make_document(releases.issue(releases.find(LAST, 1)), BASE)
+    assert any(cell.flag is not CellFlag.MISSING for cell in document.issue.vintage.cells)
+    return {file.path.name: file.path.read_bytes() for file in await ReleaseFiles(folder, BASE).all(document)}

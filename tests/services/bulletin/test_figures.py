@@ -4,9 +4,9 @@ import polars as pl
 import pytest
 
 from esante.core.storage import Objects
-from esante.services.bulletin import SCHEMA, Bulletin, Recipe, store
-from esante.services.bulletin.compilation.indicators import SUBJECTS, counts, engine, statement
-from esante.services.bulletin.compilation.monthly_counts import Months
+from esante.services.bulletin import LAKE_SCHEMA, Bulletin, IndicatorSpecification, store
+from esante.services.bulletin.compilation.lake_store import RECORD_STATES, exact_counts, open_engine, indicator_statement
+from esante.services.bulletin.compilation.monthly_counts import MonthCounter
 from esante.services.bulletin.releases import vintage_store
 
 from .conftest import LAST, bulletin_over, with_past
@@ -30,7 +30,7 @@ definitions = { fr = "x", de = "x", en = "x", lb = "x" }
 @pytest.fixture
 async def files(past):
     """The files of the last month: its events, and the state of records at its end."""
-    months = Months(past.db, Objects.open("", past.folder), past.recipe, past.folder / "scratch")
+    months = MonthCounter(past.db, Objects.open("", past.folder), past.specification, past.folder / "scratch")
     sources = await months.sources((await past.journal.head()).size, LAST)
     return await months._files(sources[LAST]), await months._subjects(list(sources.values()), LAST)
 
@@ -39,27 +39,27 @@ async def test_polars_counts_the_same_from_the_same_text(past, files):
     events, subjects = files
     polars = pl.SQLContext(events=pl.scan_parquet(events), subjects=pl.scan_parquet(subjects))
     compared = 0
-    with engine(past.folder / "scratch") as duckdb:
+    with open_engine(past.folder / "scratch") as duckdb:
         duckdb.month(events, subjects)
-        for indicator in past.recipe.indicators.values():
+        for indicator in past.specification.indicators.values():
             if indicator.sql:
-                theirs = polars.execute(statement(indicator), eager=True).rows()
-                assert counts(indicator, theirs) == duckdb.count(indicator), indicator.id
+                theirs = polars.execute(indicator_statement(indicator), eager=True).rows()
+                assert exact_counts(indicator, theirs) == duckdb.count(indicator), indicator.id
                 compared += 1
     assert compared > 20
 
 
 async def test_polars_keeps_the_same_state_of_records_from_the_same_text(past, files):
     events, _ = files
-    months = Months(past.db, Objects.open("", past.folder), past.recipe, past.folder / "scratch")
+    months = MonthCounter(past.db, Objects.open("", past.folder), past.specification, past.folder / "scratch")
     sources = await months.sources((await past.journal.head()).size, LAST)
     before = await months._subjects(list(sources.values())[:-1], list(sources)[-2])
     polars = pl.SQLContext(events=pl.scan_parquet(events), before=pl.scan_parquet(before))
-    theirs = polars.execute(SUBJECTS, eager=True).rows()
-    with engine(past.folder / "scratch") as duckdb:
+    theirs = polars.execute(RECORD_STATES, eager=True).rows()
+    with open_engine(past.folder / "scratch") as duckdb:
         duckdb.events(events)
         duckdb._view("before", [before])
-        ours = duckdb.rows(SUBJECTS)
+        ours = duckdb.rows(RECORD_STATES)
     assert theirs == ours
     assert len(ours) > 500
 
@@ -68,12 +68,12 @@ async def test_a_figure_is_added_by_a_row_and_a_line(fresh, tmp_path):
     await with_past(fresh, 1)
     bulletin = bulletin_over(fresh, tmp_path)
     first = await bulletin.build(LAST, "anna")
-    known = bulletin.recipe
-    recipe = Recipe(
+    known = bulletin.specification
+    recipe = IndicatorSpecification(
         indicators_toml=known.indicators_toml + ADDED.encode(),
         lake_toml=known.lake_toml,
         protection_toml=known.protection_toml,
-    ).checked()
+    ).validate()
     more = Bulletin(fresh.db, bulletin._objects, fresh, bulletin._key, tmp_path / "scratch", recipe)
     second = await more.build(LAST, "anna")
     added = [cell for cell in second.vintage.cells if cell.indicator == "documents_replaced_by_hospitals"]
@@ -86,10 +86,10 @@ async def test_a_month_is_rebuilt_byte_for_byte_by_the_recipe_of_then(fresh, tmp
     await with_past(fresh, 2)
     bulletin = bulletin_over(fresh, tmp_path)
     first = await bulletin.build(LAST, "anna")
-    changed = bulletin.recipe.indicators_toml.replace(b"kind = 'closed'", b"kind = 'open'")
-    bulletin.recipe = Recipe(
-        indicators_toml=changed, lake_toml=bulletin.recipe.lake_toml, protection_toml=bulletin.recipe.protection_toml
-    ).checked()
+    changed = bulletin.specification.indicators_toml.replace(b"kind = 'closed'", b"kind = 'open'")
+    bulletin.specification = IndicatorSpecification(
+        indicators_toml=changed, lake_toml=bulletin.specification.lake_toml, protection_toml=bulletin.specification.protection_toml
+    ).validate()
     assert (await bulletin.build(LAST, "anna")).vintage.number == 2
     assert vintage_store.digest_of(await bulletin.rebuild(LAST, 1)) == vintage_store.digest_of(first.vintage)
 
@@ -100,26 +100,26 @@ async def test_a_lost_cache_of_records_is_made_again(fresh, tmp_path):
     await bulletin.build(LAST, "anna")
     await fresh.db.fetchval("DELETE FROM bulletin_subjects")
     assert (await bulletin.rebuild(LAST, 1)).number == 1
-    assert await store.parts(fresh.db, bulletin.recipe.reader, 0) == []
+    assert await store.fetch_parts(fresh.db, bulletin.specification.reader, 0) == []
 
 
 def test_a_recipe_that_does_not_fit_names_its_row():
-    known = Recipe.packaged()
-    for wrong, words in (
+    known = IndicatorSpecification.from_packages()
+    for wrong, formatter in (
         (ADDED.replace('"format"', '"colour"', 1), "broken down by colour"),
         (ADDED.replace('measure = "rows"', 'measure = "none"'), "do not fit"),
         (ADDED.replace("documents_replaced_by_hospitals", "records_open"), "twice"),
     ):
-        with pytest.raises(ValueError, match=words):
-            Recipe(
+        with pytest.raises(ValueError, match=formatter):
+            IndicatorSpecification(
                 indicators_toml=known.indicators_toml + wrong.encode(),
                 lake_toml=known.lake_toml,
                 protection_toml=known.protection_toml,
-            ).checked()
+            ).validate()
 
 
 def test_an_empty_month_has_the_columns_of_the_lake(tmp_path):
-    with engine(tmp_path) as duckdb:
+    with open_engine(tmp_path) as duckdb:
         duckdb.month([], None)
         described = duckdb._db.execute("SELECT * FROM events").description
-    assert {column[0] for column in described} == set(SCHEMA)
+    assert {column[0] for column in described} == set(LAKE_SCHEMA)

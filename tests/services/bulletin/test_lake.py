@@ -10,8 +10,8 @@ import pytest
 
 from esante.core.journal import Actor
 from esante.core.storage import NIL, Objects
-from esante.services.bulletin import SCHEMA, Recipe, store
-from esante.services.bulletin.compilation.event_lake import Lake
+from esante.services.bulletin import LAKE_SCHEMA, IndicatorSpecification, store
+from esante.services.bulletin.compilation.event_lake import EventLake
 from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from esante.services.record import DepositedEvent
 
@@ -19,8 +19,8 @@ from .conftest import LAST, NOW, bulletin_over, tell, with_past
 
 
 def lake_of(journal, folder, objects=None):
-    recipe = Recipe.packaged()
-    lake = Lake(journal.db, objects or Objects.open("", folder), journal, BulletinKey(b"k" * 32), recipe)
+    recipe = IndicatorSpecification.from_packages()
+    lake = EventLake(journal.db, objects or Objects.open("", folder), journal, BulletinKey(b"k" * 32), recipe)
     return lake, recipe.reader
 
 
@@ -28,7 +28,7 @@ async def events_of(journal, objects, reader):
     head = await journal.head()
     return [
         row
-        for part in await store.parts(journal.db, reader, head.size)
+        for part in await store.fetch_parts(journal.db, reader, head.size)
         for row in pq.read_table(io.BytesIO(await objects.get(part.digest))).to_pylist()
     ]
 
@@ -42,10 +42,10 @@ async def test_no_name_and_no_id_leaves_the_journal(past):
         secret |= set(told["event"].get("documents", ()))
     objects = Objects.open("", past.folder)
     written = set()
-    for part in await store.parts(past.db, past.recipe.reader, head.size):
+    for part in await store.fetch_parts(past.db, past.specification.reader, head.size):
         table = pq.read_table(io.BytesIO(await objects.get(part.digest)))
-        assert {field.name: str(field.type) for field in table.schema} == SCHEMA
-        for name, type_ in SCHEMA.items():
+        assert {field.name: str(field.type) for field in table.schema} == LAKE_SCHEMA
+        for name, type_ in LAKE_SCHEMA.items():
             if type_ == "string":
                 written |= set(table[name].to_pylist())
     assert len(secret) > 1_000
@@ -91,8 +91,8 @@ async def test_a_write_that_breaks_off_never_counts_and_is_made_good(fresh, tmp_
     broken, reader = lake_of(fresh, tmp_path, Breaking(objects, half=half))
     with pytest.raises((OSError, ValueError)):
         await broken.advance(size)
-    assert await store.parts(fresh.db, reader, size) == []
-    assert await store.cursor(fresh.db, reader) == 0
+    assert await store.fetch_parts(fresh.db, reader, size) == []
+    assert await store.fetch_cursor(fresh.db, reader) == 0
     lake, _ = lake_of(fresh, tmp_path)
     await lake.advance(size)
     assert len(await events_of(fresh, objects, reader)) == size
@@ -102,7 +102,7 @@ async def test_a_file_that_was_damaged_later_is_refused(fresh, tmp_path):
     await with_past(fresh, 1)
     bulletin = bulletin_over(fresh, tmp_path)
     await bulletin.build(LAST, "anna")
-    parts = await store.parts(fresh.db, bulletin.recipe.reader, 10**9)
+    parts = await store.fetch_parts(fresh.db, bulletin.specification.reader, 10**9)
     part = next(part for part in parts if part.period == LAST)
     name = part.digest.hex()
     path = tmp_path / "objects" / name[:2] / name[2:4] / name

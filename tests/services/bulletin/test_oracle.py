@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.identity.access import SharingChanged, StateChanged
-from esante.services.bulletin import Recipe
+from esante.services.bulletin import IndicatorSpecification
 from esante.services.bulletin.model import PlatformObserved
 from esante.services.bulletin.releases import vintage_store
 from esante.services.record import Corrected, DepositedEvent, Withdrawn
@@ -130,8 +130,8 @@ async def test_every_exact_figure_is_what_a_plain_count_gives(past):
     entries = await exported(past.journal)
     for back in (1, 2, 3, 4):
         month = month_back(back)
-        cells = await vintage_store.guarded(past.db, month, 1)
-        ours = {cell.place: exact for cell, exact, _ in cells if exact}
+        cells = await vintage_store.fetch_protected_cells(past.db, month, 1)
+        ours = {cell.series_key: exact for cell, exact, _ in cells if exact}
         assert ours == {place: value for place, value in counted(entries, month).items() if value}
         assert len(ours) > 40
     assert past.built.vintage.period == LAST
@@ -162,13 +162,13 @@ async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path
         told.append((event, None if platform else who, system, moment()))
     await tell(fresh, told)
     bulletin = bulletin_over(fresh, tmp_path)
-    known = bulletin.recipe
+    known = bulletin.specification
     since = known.indicators_toml.replace(b'since = "2026-11"', b'since = "2023-01"')
-    bulletin.recipe = Recipe(
+    bulletin.specification = IndicatorSpecification(
         indicators_toml=since, lake_toml=known.lake_toml, protection_toml=known.protection_toml
-    ).checked()
+    ).validate()
     await bulletin.build(LAST, "anna")
-    ours = {cell.place: exact for cell, exact, _ in await vintage_store.guarded(fresh.db, LAST, 1) if exact}
+    ours = {cell.series_key: exact for cell, exact, _ in await vintage_store.fetch_protected_cells(fresh.db, LAST, 1) if exact}
     theirs = counted(await exported(fresh), LAST)
     assert ours == {place: value for place, value in theirs.items() if value}
     for indicator in ("platform_requests", "platform_failures", "platform_hours", "platform_latency"):
@@ -177,7 +177,7 @@ async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path
 
 
 async def test_what_is_published_is_exact_or_says_that_it_is_not(past):
-    for cell, exact, _ in await vintage_store.guarded(past.db, LAST, 1):
+    for cell, exact, _ in await vintage_store.fetch_protected_cells(past.db, LAST, 1):
         if cell.flag == "" and exact is not None:
             assert cell.value == exact
         elif cell.flag == "perturbed":

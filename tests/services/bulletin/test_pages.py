@@ -13,8 +13,8 @@ from esante.core.web import HANDLERS, LANGUAGES, SecurityHeaders, grouped
 from esante.services.bulletin.pages.public import routes
 from esante.services.bulletin.pages.query_api import query_routes
 from esante.services.bulletin.publication import publish
-from esante.services.bulletin.publication.formatting import words
-from esante.services.bulletin.releases.published import Shelf
+from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.releases.published import PublishedReleases
 from tests.services.bulletin.sample import BASE, sample_vintages
 from tests.services.bulletin.test_annual import corrected, shelved
 
@@ -25,21 +25,21 @@ PUBLIC = ["/bulletin", "/bulletin/2026-10", "/bulletin/2026-10?version=1", "/bul
 
 
 @pytest.fixture(scope="module")
-def shelf():
+def releases():
     months = sample_vintages()
     march = next(one for one in months if one.period == "2026-03")
-    return Shelf([*(shelved(one) for one in months), shelved(corrected(march, "documents_deposited", 1_204), 20)])
+    return PublishedReleases([*(shelved(one) for one in months), shelved(corrected(march, "documents_deposited", 1_204), 20)])
 
 
 @pytest.fixture
-async def web(shelf, tmp_path):
-    async with client(shelf, tmp_path) as http:
+async def web(releases, tmp_path):
+    async with client(releases, tmp_path) as http:
         yield http
 
 
-def client(shelf, folder):
+def client(releases, folder):
     async def load():
-        return shelf
+        return releases
 
     paths = [*query_routes(load, BASE), *routes(load, BASE, folder, synthetic=True)]
     app = SecurityHeaders(Starlette(routes=grouped(paths), exception_handlers=HANDLERS))
@@ -67,8 +67,8 @@ async def test_every_link_of_the_pages_leads_somewhere(web):
         assert (await web.get(url)).status_code == 200, url
 
 
-async def test_a_download_is_the_published_file(web, shelf, tmp_path):
-    made = publish(shelf.issue(shelf.find("2026-10")), tmp_path / "again", BASE, synthetic=True)
+async def test_a_download_is_the_published_file(web, releases, tmp_path):
+    made = publish(releases.issue(releases.find("2026-10")), tmp_path / "again", BASE, synthetic=True)
     for file in made:
         if file.path.suffix in (".csv", ".xlsx", ".parquet", ".json") or file.path.name.endswith("fr.pdf"):
             answer = await web.get(f"/bulletin/files/{file.path.name}")
@@ -105,15 +105,15 @@ async def test_each_number_on_the_query_page_is_that_of_its_address(web):
         assert number.xpath("string(//*[@class='big-number'])") == link.text
 
 
-async def test_a_version_keeps_its_number_when_the_month_is_corrected(web, shelf):
-    first, second = (one.cells["documents_deposited", "", ""].value for one in shelf.versions("2026-03"))
-    url, w = "/bulletin/2026-03/documents_deposited", words("en")
+async def test_a_version_keeps_its_number_when_the_month_is_corrected(web, releases):
+    first, second = (one.cells["documents_deposited", "", ""].value for one in releases.versions("2026-03"))
+    url, fmt = "/bulletin/2026-03/documents_deposited", formatter("en")
     for query, value in (("", second), ("?version=1", first), ("?version=2", second)):
         page = html.fromstring((await web.get(url + query, headers={"Accept-Language": "en"})).text)
-        assert page.xpath("string(//*[@class='big-number'])") == w.number(value)
+        assert page.xpath("string(//*[@class='big-number'])") == fmt.number(value)
     log = html.fromstring((await web.get("/bulletin/changes", headers={"Accept-Language": "en"})).text).text_content()
     assert "Late deposits" in log
-    assert w.number(second) in log
+    assert fmt.number(second) in log
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ async def test_a_wrong_question_is_told_where_it_is_wrong(web, query, place):
     assert f"{place}: " in answer.json()["error_description"]
 
 
-async def test_the_feeds_are_readable(web, shelf):
+async def test_the_feeds_are_readable(web, releases):
     feed = etree.fromstring((await web.get("/bulletin/feed.atom")).content)
-    assert len(feed.findall("{http://www.w3.org/2005/Atom}entry")) == len(shelf.all)
+    assert len(feed.findall("{http://www.w3.org/2005/Atom}entry")) == len(releases.all)
     for form in ("ttl", "jsonld"):
         assert (
             f"{BASE}/bulletin/files/cahier-esante-2026-03-v2.csv" in (await web.get(f"/bulletin/catalog.{form}")).text
@@ -147,7 +147,7 @@ async def test_the_feeds_are_readable(web, shelf):
 
 
 async def test_before_the_first_release_every_page_says_so(tmp_path):
-    async with client(Shelf([]), tmp_path) as web:
+    async with client(PublishedReleases([]), tmp_path) as web:
         for path in (
             "/bulletin",
             "/bulletin/calendar",

@@ -15,13 +15,13 @@ from esante.services.bulletin.analysis.forecasts import (
     deseasonal,
     drift,
     logistic,
-    project,
+    forecast_series,
     seasonal_naive,
     theta,
-    truth,
+    evaluate_point,
 )
-from esante.services.bulletin.analysis.objectives import contract, judged, progress
-from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.analysis.objectives import objectives_contract, assess_state, progress
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
 from tests.services.bulletin.sample import sample
 
 SERIES = st.lists(st.floats(1, 1e6), min_size=20, max_size=40)
@@ -100,7 +100,7 @@ def test_a_backtest_never_looks_ahead(values):
 
 
 def test_what_grows_steadily_is_projected_with_intervals_that_widen():
-    made = project(series())
+    made = forecast_series(series())
     assert made.reliable
     assert made.scores[0].mean < made.scores[-1].mean
     assert made.scores[-1].model == "seasonal_naive"
@@ -113,22 +113,22 @@ def test_what_grows_steadily_is_projected_with_intervals_that_widen():
 def test_a_model_that_does_not_beat_the_naive_one_is_withheld(seed):
     repeating = [1_000 + 400 * math.sin(n % 12) for n in range(36)]  # the last year again is exactly right
     noisy = [value + random.Random(seed * 100 + n).uniform(-1, 1) for n, value in enumerate(repeating)]
-    assert not project(noisy).reliable
-    assert project(noisy).scores
+    assert not forecast_series(noisy).reliable
+    assert forecast_series(noisy).scores
 
 
 def test_too_short_a_series_is_not_projected():
-    assert not project(series(29)).reliable
-    assert not project([]).reliable
+    assert not forecast_series(series(29)).reliable
+    assert not forecast_series([]).reliable
 
 
 def test_intervals_hold_about_as_often_as_they_say():
     held80 = held95 = asked = 0
     for seed in range(40):
         values = series(48, noise=0.08, seed=seed)
-        made = project(values[:36])
+        made = forecast_series(values[:36])
         for point in made.points:
-            told = truth(point, values[35 + point.step])
+            told = evaluate_point(point, values[35 + point.step])
             held80, held95, asked = held80 + told["in80"], held95 + told["in95"], asked + 1
     assert asked > 300
     assert held80 / asked > 0.7
@@ -136,30 +136,30 @@ def test_intervals_hold_about_as_often_as_they_say():
 
 
 def test_an_objective_is_judged_by_the_straight_way_to_it():
-    objective = next(one for one in contract().objective if one.key == "accounts")
-    assert judged(objective, 200_000, 350_000, "2026-01")[0] == "reached"
-    assert judged(objective, 200_000, 300_000, "2026-06")[0] == "on_track"  # two thirds of the way in half the time
-    assert judged(objective, 200_000, 210_000, "2026-06")[0] == "behind"
-    assert judged(objective, 200_000, 340_000, "2027-12")[0] == "missed"
-    assert judged(objective, 200_000, None, "2026-06") == ("unknown", None)
-    assert judged(objective, 360_000, 355_000, "2026-06") == ("reached", 1.0)
-    assert judged(objective, 360_000, 340_000, "2026-06") == ("behind", 0.0)
-    assert judged(objective, 350_000, 340_000, "2026-06") == ("behind", 0.0)
-    assert judged(objective, None, 340_000, "2026-06") == ("unknown", None)
-    assert judged(objective, None, 340_000, "2027-12") == ("missed", None)
-    lower = next(one for one in contract().objective if one.key == "failures")
-    assert judged(lower, 2_000, 900, "2026-01")[0] == "reached"
-    assert judged(lower, 2_000, 1_900, "2026-05")[0] == "behind"
+    objective = next(one for one in objectives_contract().objective if one.key == "accounts")
+    assert assess_state(objective, 200_000, 350_000, "2026-01")[0] == "reached"
+    assert assess_state(objective, 200_000, 300_000, "2026-06")[0] == "on_track"  # two thirds of the way in half the time
+    assert assess_state(objective, 200_000, 210_000, "2026-06")[0] == "behind"
+    assert assess_state(objective, 200_000, 340_000, "2027-12")[0] == "missed"
+    assert assess_state(objective, 200_000, None, "2026-06") == ("unknown", None)
+    assert assess_state(objective, 360_000, 355_000, "2026-06") == ("reached", 1.0)
+    assert assess_state(objective, 360_000, 340_000, "2026-06") == ("behind", 0.0)
+    assert assess_state(objective, 350_000, 340_000, "2026-06") == ("behind", 0.0)
+    assert assess_state(objective, None, 340_000, "2026-06") == ("unknown", None)
+    assert assess_state(objective, None, 340_000, "2027-12") == ("missed", None)
+    lower = next(one for one in objectives_contract().objective if one.key == "failures")
+    assert assess_state(lower, 2_000, 900, "2026-01")[0] == "reached"
+    assert assess_state(lower, 2_000, 1_900, "2026-05")[0] == "behind"
 
 
 def test_every_objective_names_a_declared_indicator_and_is_unverified_without_a_source():
-    known = {one.id for one in declarations().indicator}
-    axes = {axis.key for axis in contract().axis}
-    for objective in contract().objective:
+    known = {one.id for one in declared_indicators().indicator}
+    axes = {axis.key for axis in objectives_contract().axis}
+    for objective in objectives_contract().objective:
         assert objective.indicator in known
         assert objective.axis in axes
         assert objective.legal_source or not objective.verified
-    assert all(set(scenario.changes) <= known for scenario in contract().scenario)
+    assert all(set(scenario.changes) <= known for scenario in objectives_contract().scenario)
 
 
 def test_the_sample_issue_has_progress_for_every_objective():

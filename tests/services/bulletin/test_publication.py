@@ -18,15 +18,15 @@ import rdflib
 from pyshacl import validate
 from rdflib.compare import isomorphic
 
-from esante.services.bulletin.model import LANGUAGES, Cell, Flag
-from esante.services.bulletin.publication import paper, publish
+from esante.services.bulletin.model import LANGUAGES, Cell, CellFlag
+from esante.services.bulletin.publication import make_document, publish
 from esante.services.bulletin.publication.atom import atom
-from esante.services.bulletin.publication.chart_blocks import course, parts
-from esante.services.bulletin.publication.charts import scale
-from esante.services.bulletin.publication.dcat import Edition, catalogue, jsonld, turtle
-from esante.services.bulletin.publication.declarations import declarations
-from esante.services.bulletin.publication.formatting import words
-from esante.services.bulletin.publication.key_messages import messages_of
+from esante.services.bulletin.publication.chart_blocks import line_chart, breakdown_chart
+from esante.services.bulletin.publication.charts import tick_values
+from esante.services.bulletin.publication.dcat import Edition, catalogue, encode_jsonld, encode_turtle
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.key_messages import key_messages
 from esante.services.bulletin.publication.themes import themes
 from tests.services.bulletin.sample import BASE, sample, sample_issue
 
@@ -54,7 +54,7 @@ def test_the_same_issue_gives_the_same_bytes(files, tmp_path):
 
 
 def test_the_csv_has_every_cell_of_the_month_once(lines):
-    wanted = {(*cell.place, "" if cell.value is None else str(cell.value)) for cell in sample_issue().vintage.cells}
+    wanted = {(*cell.series_key, "" if cell.value is None else str(cell.value)) for cell in sample_issue().vintage.cells}
     assert {(line["indicator"], line["breakdown"], line["category"], line["value"]) for line in lines} == wanted
     assert len(lines) == len(wanted)
 
@@ -128,12 +128,12 @@ def test_the_pdf_is_archivable_accessible_and_in_its_language(files, language):
         assert pdf.Root.MarkInfo.Marked
         assert 8 <= len(pdf.pages) <= 14
     shown = " ".join(" ".join(pages_of(file.path)).split())
-    w, issue = words(language), sample()
-    assert w.text("Made from synthetic data: every figure here is invented.") in shown
+    fmt, issue = formatter(language), sample()
+    assert fmt.text("Made from synthetic data: every figure here is invented.") in shown
     for theme in themes(issue.indicators):
-        assert w.text(theme.title) in shown
+        assert fmt.text(theme.title) in shown
     cell = issue.cell("documents_deposited")
-    assert w.value(cell).replace("\u00a0", " ") in shown.replace("\u00a0", " ")
+    assert fmt.value(cell).replace("\u00a0", " ") in shown.replace("\u00a0", " ")
 
 
 def pages_of(path):
@@ -149,7 +149,7 @@ def test_the_committed_sample_is_what_the_program_makes_and_says_that_it_is_inve
 
 def test_an_issue_of_one_month_and_one_without_any_value_can_be_published(tmp_path):
     issue = sample_issue(months=1)
-    missing = tuple(msgspec.structs.replace(cell, value=None, flag=Flag.MISSING) for cell in issue.vintage.cells)
+    missing = tuple(msgspec.structs.replace(cell, value=None, flag=CellFlag.MISSING) for cell in issue.vintage.cells)
     empty = msgspec.structs.replace(issue, vintage=msgspec.structs.replace(issue.vintage, cells=missing))
     assert publish(issue, tmp_path / "one", BASE)
     assert publish(empty, tmp_path / "none", BASE)
@@ -162,12 +162,12 @@ def test_the_catalogue_reads_the_same_in_both_forms_and_fits_dcat_ap(files):
     issue = sample_issue()
     edition = Edition("2026-10", 1, "provisional", issue.released_at, named)
     node = catalogue([edition], BASE)
-    by_turtle = rdflib.Graph().parse(data=turtle(node), format="turtle")
-    by_json = rdflib.Graph().parse(data=jsonld(node), format="json-ld")
+    by_turtle = rdflib.Graph().parse(data=encode_turtle(node), format="turtle")
+    by_json = rdflib.Graph().parse(data=encode_jsonld(node), format="json-ld")
     assert isomorphic(by_turtle, by_json)
     good, _, report = validate(by_turtle, shacl_graph=SHAPES, shacl_graph_format="turtle")
     assert good, report
-    bad = rdflib.Graph().parse(data=turtle(node).replace(b"dct:publisher", b"dct:source"), format="turtle")
+    bad = rdflib.Graph().parse(data=encode_turtle(node).replace(b"dct:publisher", b"dct:source"), format="turtle")
     assert not validate(bad, shacl_graph=SHAPES, shacl_graph_format="turtle")[0]
 
 
@@ -211,13 +211,13 @@ def test_the_feed_has_an_entry_for_each_version_newest_first():
 
 def test_each_message_tells_the_value_of_its_cell_in_four_languages():
     issue = sample()
-    messages = messages_of(issue)
+    messages = key_messages(issue)
     assert 3 <= len(messages) <= 8
     for message in messages:
         unit = issue.indicator(message.cell.indicator).unit
         assert issue.cell(message.cell.indicator) == message.cell
         for language in LANGUAGES:
-            assert words(language).value(message.cell, unit) in message.texts[language]
+            assert formatter(language).value(message.cell, unit) in message.texts[language]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_each_message_tells_the_value_of_its_cell_in_four_languages():
     ],
 )
 def test_a_message_compares_with_the_year_before(before, now, said):
-    (message,) = messages_of(two_months(before, now))
+    (message,) = key_messages(two_months(before, now))
     assert said in message.texts["en"]
 
 
@@ -245,23 +245,23 @@ def two_months(before, now, indicator="documents_deposited"):
 
     issue = sample_issue(months=1)
     history = (month("2025-10", before),)
-    return paper(msgspec.structs.replace(issue, vintage=month("2026-10", now), history=history), BASE)
+    return make_document(msgspec.structs.replace(issue, vintage=month("2026-10", now), history=history), BASE)
 
 
 def test_a_message_about_days_tells_both_and_no_percent():
-    (message,) = messages_of(two_months(1, 2, "documents_delay"))
+    (message,) = key_messages(two_months(1, 2, "documents_delay"))
     assert message.texts["en"].endswith(": 2\u00a0days in October 2026; it was 1\u00a0day in October 2025.")
 
 
 def test_a_category_without_a_cell_is_none_of_a_month_that_was_counted():
     issue = sample_issue(months=2)
     gone = ("documents_deposited", "origin", "patient")
-    left = tuple(cell for cell in issue.vintage.cells if cell.place != gone)
-    laid_out = paper(msgspec.structs.replace(issue, vintage=msgspec.structs.replace(issue.vintage, cells=left)), BASE)
-    assert laid_out.cell(gone[0], None, *gone[1:]).value == 0
-    assert laid_out.cell(gone[0], "2020-01", *gone[1:]) is None
-    assert laid_out.cell("helpdesk_enquiries", None, "origin", "patient") is None
-    figure = parts(laid_out, laid_out.indicator(gone[0]), "origin", words("en"))
+    left = tuple(cell for cell in issue.vintage.cells if cell.series_key != gone)
+    document = make_document(msgspec.structs.replace(issue, vintage=msgspec.structs.replace(issue.vintage, cells=left)), BASE)
+    assert document.cell(gone[0], None, *gone[1:]).value == 0
+    assert document.cell(gone[0], "2020-01", *gone[1:]) is None
+    assert document.cell("helpdesk_enquiries", None, "origin", "patient") is None
+    figure = breakdown_chart(document, document.indicator(gone[0]), "origin", formatter("en"))
     assert ["Patient", "0"] in [row[:2] for row in figure.numbers.rows]
 
 
@@ -269,12 +269,12 @@ def test_a_suppressed_value_is_told_nowhere():
     issue = sample_issue(months=3)
     secret = "documents_deposited"
     cells = tuple(
-        msgspec.structs.replace(cell, value=None, flag=Flag.SUPPRESSED) if cell.indicator == secret else cell
+        msgspec.structs.replace(cell, value=None, flag=CellFlag.SUPPRESSED) if cell.indicator == secret else cell
         for cell in issue.vintage.cells
     )
-    laid_out = paper(msgspec.structs.replace(issue, vintage=msgspec.structs.replace(issue.vintage, cells=cells)), BASE)
-    assert all(message.cell.indicator != secret for message in messages_of(laid_out))
-    figure = course(laid_out, laid_out.indicator(secret), words("en"))
+    document = make_document(msgspec.structs.replace(issue, vintage=msgspec.structs.replace(issue.vintage, cells=cells)), BASE)
+    assert all(message.cell.indicator != secret for message in key_messages(document))
+    figure = line_chart(document, document.indicator(secret), formatter("en"))
     assert figure.numbers.rows[-1][10] == "*"
 
 
@@ -282,7 +282,7 @@ def test_a_suppressed_value_is_told_nowhere():
     "values", [[0], [1], [0, 0], [3, 9], [1_100_000, 1_200_000], [99.1, 99.9], [0.2, 0.9], [5, 5]]
 )
 def test_a_scale_spans_its_values_by_even_steps(values):
-    ticks = scale(values)
+    ticks = tick_values(values)
     assert ticks[0] <= min(values)
     assert ticks[-1] >= max(values)
     steps = {round(b - a, 9) for a, b in pairwise(ticks)}
@@ -291,5 +291,5 @@ def test_a_scale_spans_its_values_by_even_steps(values):
 
 
 def test_every_indicator_stands_in_one_theme():
-    found = [one.id for theme in themes(declarations().indicator) for one in theme.indicators]
-    assert sorted(found) == sorted(one.id for one in declarations().indicator)
+    found = [one.id for theme in themes(declared_indicators().indicator) for one in theme.indicators]
+    assert sorted(found) == sorted(one.id for one in declared_indicators().indicator)

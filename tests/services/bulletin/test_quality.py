@@ -2,11 +2,11 @@
 
 import pytest
 
-from esante.services.bulletin import Recipe
-from esante.services.bulletin.compilation.anomalies import findings, moves
-from esante.services.bulletin.compilation.indicators import Count, engine
+from esante.services.bulletin import IndicatorSpecification
+from esante.services.bulletin.compilation.anomalies import anomalies, find_moved_totals
+from esante.services.bulletin.compilation.lake_store import ExactCount, open_engine
 
-RECIPE = Recipe.packaged()
+RECIPE = IndicatorSpecification.from_packages()
 ORDINARY = """
 SELECT range AS seq, timestamp '2026-10-01 00:05' + to_minutes(range * 8) AS moment,
     timestamp '2026-12-01' AS sealed, (1 + range * 8 // 1440)::TINYINT AS day, (range * 8 // 60)::SMALLINT AS hour,
@@ -31,10 +31,10 @@ FAULTS = {
 
 def found_in(folder, select: str) -> list:
     path = folder / "month.parquet"
-    with engine(folder) as looking:
+    with open_engine(folder) as looking:
         looking._db.sql(select).write_parquet(str(path))
         looking.events([path])
-        return findings(looking, "2026-10", RECIPE.lake.events)
+        return anomalies(looking, "2026-10", RECIPE.lake.events)
 
 
 def test_an_ordinary_month_shows_nothing(tmp_path):
@@ -44,23 +44,23 @@ def test_an_ordinary_month_shows_nothing(tmp_path):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found_and_is_serious(tmp_path, fault):
     found = found_in(tmp_path, FAULTS[fault])
-    assert {finding.code for finding in found} == {fault}
-    assert all(finding.serious for finding in found)
+    assert {anomaly.code for anomaly in found} == {fault}
+    assert all(anomaly.serious for anomaly in found)
     if fault in ("missing_day", "drop", "spike"):
-        assert [finding.subject for finding in found] == ["record.deposited 2026-10-14"]
+        assert [anomaly.subject for anomaly in found] == ["record.deposited 2026-10-14"]
 
 
 def test_a_month_that_still_runs_is_not_blamed_for_its_last_days(tmp_path):
     path = tmp_path / "month.parquet"
-    with engine(tmp_path) as looking:
+    with open_engine(tmp_path) as looking:
         looking._db.sql(f"SELECT * FROM ({ORDINARY}) WHERE day <= 22").write_parquet(str(path))
         looking.events([path])
-        assert findings(looking, "2026-10", RECIPE.lake.events, last_day=22) == []
-        assert findings(looking, "2026-10", RECIPE.lake.events)
+        assert anomalies(looking, "2026-10", RECIPE.lake.events, last_day=22) == []
+        assert anomalies(looking, "2026-10", RECIPE.lake.events)
 
 
 @pytest.mark.parametrize(("total", "code"), [(400, "move"), (20, "move"), (0, "silent"), (130, None)])
 def test_a_total_that_moves_is_found(total, code):
     before = [{"documents_deposited": float(n)} for n in (100, 90, 110, 105)]
-    now = {"documents_deposited": [Count("", "", total)]}
-    assert [finding.code for finding in moves("2026-10", RECIPE.indicators, now, before)] == ([code] if code else [])
+    now = {"documents_deposited": [ExactCount("", "", total)]}
+    assert [anomaly.code for anomaly in find_moved_totals("2026-10", RECIPE.indicators, now, before)] == ([code] if code else [])

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from esante.core.journal import Actor
-from esante.services.bulletin import Cell, Flag, Refused, store
+from esante.services.bulletin import Cell, CellFlag, BulletinRefused, store
 from esante.services.bulletin.releases import vintage_store
 from esante.services.record import DepositedEvent
 
@@ -26,9 +26,9 @@ async def bulletin(fresh, tmp_path):
 async def answered(bulletin, by: str = "anna") -> None:
     """Look at the issue, and answer for all that is unusual."""
     await bulletin.preview(LAST, by)
-    for release in await vintage_store.releases(bulletin.db):
-        for finding in await vintage_store.findings(bulletin.db, release.period, release.number):
-            await bulletin.acknowledge(release.period, finding.code, finding.subject, by, "looked into")
+    for release in await vintage_store.fetch_releases(bulletin.db):
+        for anomaly in await vintage_store.fetch_anomalies(bulletin.db, release.period, release.number):
+            await bulletin.acknowledge(release.period, anomaly.code, anomaly.subject, by, "looked into")
 
 
 async def late_deposits(bulletin, count: int) -> None:
@@ -41,25 +41,25 @@ async def late_deposits(bulletin, count: int) -> None:
 
 
 def deposited(vintage) -> Cell:
-    return next(cell for cell in vintage.cells if cell.place == ("documents_deposited", "", ""))
+    return next(cell for cell in vintage.cells if cell.series_key == ("documents_deposited", "", ""))
 
 
 async def test_nothing_is_public_before_two_people_and_the_hour(bulletin):
-    with pytest.raises(Refused, match="nobody has looked"):
+    with pytest.raises(BulletinRefused, match="nobody has looked"):
         await bulletin.release(LAST, "ben")
     await answered(bulletin)
-    with pytest.raises(Refused, match="second person"):
+    with pytest.raises(BulletinRefused, match="second person"):
         await bulletin.release(LAST, " Anna ")
     hour = NOW + timedelta(hours=2)
     (*_, approved) = await bulletin.release(LAST, "ben", embargo_until=hour, now=NOW)
     assert (approved.state, approved.built_by, approved.released_by) == ("approved", "anna", "ben")
-    assert await vintage_store.latest(bulletin.db, LAST) is None
-    assert await vintage_store.series(bulletin.db, "documents_deposited") == []
+    assert await vintage_store.fetch_latest(bulletin.db, LAST) is None
+    assert await vintage_store.fetch_series(bulletin.db, "documents_deposited") == []
     assert await bulletin.release_due(hour - timedelta(seconds=1)) == []
     assert await bulletin.release_due(hour)
     assert await bulletin.release_due(hour) == []
-    assert (await vintage_store.latest(bulletin.db, LAST)).number == 1
-    assert [period for period, _, _ in await vintage_store.series(bulletin.db, "documents_deposited")][-1] == LAST
+    assert (await vintage_store.fetch_latest(bulletin.db, LAST)).number == 1
+    assert [period for period, _, _ in await vintage_store.fetch_series(bulletin.db, "documents_deposited")][-1] == LAST
     await bulletin.journal.sealer.seal_all()
     rows = await bulletin.db.fetch(
         "SELECT convert_from(content, 'UTF8') FROM journal_entry WHERE type LIKE 'bulletin.%'"
@@ -73,7 +73,7 @@ async def test_an_unanswered_finding_keeps_the_issue_back(bulletin):
     await answered(bulletin)
     await bulletin.db.fetchval("UPDATE bulletin_finding SET acknowledged_by = ''")
     await bulletin.db.fetchval("INSERT INTO bulletin_finding VALUES ($1, 1, 'spike', 'x', 9, 1, true)", LAST)
-    with pytest.raises(Refused, match="acknowledge"):
+    with pytest.raises(BulletinRefused, match="acknowledge"):
         await bulletin.release(LAST, "ben")
     with pytest.raises(LookupError):
         await bulletin.acknowledge(LAST, "spike", "y", "ben", "?")
@@ -83,7 +83,7 @@ async def test_a_cell_that_can_be_worked_out_fails_the_release(bulletin):
     await answered(bulletin)
     await bulletin.db.fetchval("ALTER TABLE bulletin_cell DISABLE TRIGGER ALL")
     await bulletin.db.fetchval("UPDATE bulletin_cell SET value = exact, flag = '' WHERE flag = 'suppressed'")
-    with pytest.raises(Refused, match="can be worked out"):
+    with pytest.raises(BulletinRefused, match="can be worked out"):
         await bulletin.release(LAST, "ben")
 
 
@@ -97,19 +97,19 @@ async def test_a_second_build_changes_nothing_and_a_vintage_cannot_be_changed(bu
 async def test_late_events_are_a_revision_beside_what_was_published(bulletin):
     await answered(bulletin)
     await bulletin.release(LAST, "ben")
-    first = await vintage_store.latest(bulletin.db, LAST)
+    first = await vintage_store.fetch_latest(bulletin.db, LAST)
     await late_deposits(bulletin, 40)
     built = await bulletin.build(LAST, "anna")
     assert [(v.period, v.number, v.status, v.reason) for v in built.new] == [(LAST, 2, "revised", "late-events")]
     assert deposited(built.vintage).value == deposited(first).value + 40
-    late = [f for f in await vintage_store.findings(bulletin.db, LAST, 2) if f.code == "late"]
+    late = [f for f in await vintage_store.fetch_anomalies(bulletin.db, LAST, 2) if f.code == "late"]
     assert [(f.found, f.serious) for f in late] == [(40, False)]
-    assert await vintage_store.latest(bulletin.db, LAST) == first, "until its release the public sees what it saw"
-    hidden = {cell.place for cell in first.cells if cell.flag is Flag.SUPPRESSED}
-    assert hidden <= {cell.place for cell in built.vintage.cells if cell.flag is Flag.SUPPRESSED}
+    assert await vintage_store.fetch_latest(bulletin.db, LAST) == first, "until its release the public sees what it saw"
+    hidden = {cell.series_key for cell in first.cells if cell.flag is CellFlag.SUPPRESSED}
+    assert hidden <= {cell.series_key for cell in built.vintage.cells if cell.flag is CellFlag.SUPPRESSED}
     await answered(bulletin)
     await bulletin.release(LAST, "ben")
-    changes = {change.after.place: change for change in (await bulletin.issue(LAST)).changes}
+    changes = {change.after.series_key: change for change in (await bulletin.issue(LAST)).changes}
     change = changes["documents_deposited", "", ""]
     assert (change.before, change.after, change.reason) == (deposited(first), deposited(built.vintage), "late-events")
     assert await bulletin.rebuild(LAST, 1) == first
@@ -127,16 +127,16 @@ async def test_a_revision_on_demand_has_its_reason(bulletin):
 async def test_a_month_without_events_is_missing_and_not_zero(fresh, tmp_path):
     await with_past(fresh, 1, size=0.05)
     bulletin = bulletin_over(fresh, tmp_path)
-    reader, empty = bulletin.recipe.reader, month_back(1)
+    reader, empty = bulletin.specification.reader, month_back(1)
     await bulletin._lake().advance((await fresh.head()).size)
     await fresh.db.fetchval("DELETE FROM bulletin_part WHERE reader = $1 AND period = $2", reader, empty)
     built = await bulletin.build(empty, "anna")
-    assert {cell.flag for cell in built.vintage.cells} == {Flag.MISSING}
+    assert {cell.flag for cell in built.vintage.cells} == {CellFlag.MISSING}
     issue = await bulletin.issue(empty, including="draft")
-    assert [finding.code for finding in issue.quality] == ["empty"]
-    assert await store.cursor(fresh.db, reader) > 0
+    assert [anomaly.code for anomaly in issue.quality] == ["empty"]
+    assert await store.fetch_cursor(fresh.db, reader) > 0
 
 
 async def test_a_month_that_has_not_begun_is_refused(bulletin):
-    with pytest.raises(Refused, match="not begun"):
+    with pytest.raises(BulletinRefused, match="not begun"):
         await bulletin.build(month_back(-2), "anna")

@@ -17,10 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from esante.services.bulletin import Pusher
-from esante.services.bulletin.dissemination.udata_client import PortalError, Target, push
+from esante.services.bulletin import PortalPublisher
+from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget, push
 from esante.services.bulletin.publication import publish
-from esante.services.bulletin.publication.dcat import Edition, catalogue, turtle
+from esante.services.bulletin.publication.dcat import Edition, catalogue, encode_turtle
 from tests.services.bulletin.conftest import LAST, NOW, bulletin_over, with_past
 from tests.services.bulletin.sample import BASE, sample_issue
 
@@ -59,7 +59,7 @@ def udata(tmp_path_factory):
 def target(udata):
     """A portal on which nothing of ours is yet: an organisation of this test's own."""
     organization = httpx.post(f"{udata['url']}/-/organization", timeout=30).json()["id"]
-    return Target(udata["url"], udata["key"], organization)
+    return PortalTarget(udata["url"], udata["key"], organization)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ async def test_broken_off_at_any_request_it_ends_right_on_the_next_run(udata, ed
     few = [replace(editions[0], files=editions[0].files[:2])]
     for left in range(100):
         organization = httpx.post(f"{udata['url']}/-/organization", timeout=30).json()["id"]
-        target = Target(udata["url"], udata["key"], organization)
+        target = PortalTarget(udata["url"], udata["key"], organization)
         try:
             await pushed(target, few, transport=Breaking(left))
         except PortalError:
@@ -186,7 +186,7 @@ async def test_a_file_that_arrived_damaged_is_replaced(target, editions):
     whole = file.path.read_bytes()
     try:
         file.path.write_bytes(whole[:-10])
-        other = Target(target.url, target.key, target.organization)
+        other = PortalTarget(target.url, target.key, target.organization)
         assert f"uploaded {file.path.name}" in await pushed(other, editions[:1])
     finally:
         file.path.write_bytes(whole)
@@ -196,7 +196,7 @@ async def test_a_file_that_arrived_damaged_is_replaced(target, editions):
 async def test_its_harvester_takes_our_catalogue(udata, editions):
     class Feed(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            body = turtle(catalogue(editions, base))
+            body = encode_turtle(catalogue(editions, base))
             self.send_response(200)
             self.send_header("Content-Type", "text/turtle")
             self.end_headers()
@@ -223,19 +223,19 @@ async def test_its_harvester_takes_our_catalogue(udata, editions):
 async def test_the_platform_pushes_what_is_released_and_nothing_before_its_hour(target, fresh, tmp_path):
     await with_past(fresh, 1, size=0.1)
     bulletin = bulletin_over(fresh, tmp_path)
-    pusher, beside = (Pusher(fresh.db, target, BASE, tmp_path / "files") for _ in range(2))
+    pusher, beside = (PortalPublisher(fresh.db, target, BASE, tmp_path / "files") for _ in range(2))
     await bulletin.build(LAST, "anna")
     await bulletin.preview(LAST, "anna")
-    for found in await bulletin.unusual(LAST):
+    for found in await bulletin.fetch_anomalies(LAST):
         await bulletin.acknowledge(found.period, found.code, found.subject, "anna", "seen")
     hour = NOW + timedelta(hours=1)
     await bulletin.release(LAST, "ben", embargo_until=hour, now=NOW)
     assert await pusher.push() == []
     assert datasets(target) == []
-    out_of_order = Target("http://127.0.0.1:9", target.key, target.organization)
+    out_of_order = PortalTarget("http://127.0.0.1:9", target.key, target.organization)
     await bulletin.release_due(hour)
     with pytest.raises(PortalError, match="cannot be reached"):
-        await Pusher(fresh.db, out_of_order, BASE, tmp_path / "files").push()
+        await PortalPublisher(fresh.db, out_of_order, BASE, tmp_path / "files").push()
     done = await asyncio.gather(pusher.push(), beside.push())
     assert sorted(map(bool, done)) == [False, True]  # one process at a time
     assert seen(target)["score"] == 1.0

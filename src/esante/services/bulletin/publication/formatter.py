@@ -1,4 +1,4 @@
-"""How the publication writes: numbers, months, units and the names of categories, in a language."""
+"""Formatting in a language: numbers, months, units, and the names of categories, statuses and flags."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -11,20 +11,20 @@ from babel import dates, numbers
 from esante.core.web import N_, TIME_ZONE, show_date, show_datetime, translator
 from esante.identity.directory import catalogue
 from esante.services.bulletin.model import LATE_EVENTS, Cell, Indicator
-from esante.services.bulletin.publication.declarations import declarations
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
 from esante.services.record import CATEGORIES
 
 _LOCALES = {"en": "en_GB"}
-_SUFFIX = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}
-_DECIMALS = {"%": "#,##0.0#", "points": "#,##0.0#"}
-_WITHIN = N_("%(whole)s: %(part)s")
+_UNIT_SUFFIXES = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}
+_PATTERNS = {"%": "#,##0.0#", "points": "#,##0.0#"}
+_PART_OF = N_("%(whole)s: %(part)s")
 
 _NAMES: Mapping[str, str] = {
     **{key: category.label for key, category in CATEGORIES.items()},
     "": N_("Total"),
     **{key: term.label for key, term in catalogue().organization_kinds.items()},
     **{key: term.label for key, term in catalogue().professions.items()},
-    # who acts, where no profession is told
+    # kinds of actors without a profession
     "practitioner": N_("Health professional"),
     "organization": N_("Organisation"),
     "patient": N_("Patient"),
@@ -39,7 +39,7 @@ _NAMES: Mapping[str, str] = {
     "circle": N_("Circle of trust"),
     "institution_stay": N_("During a stay"),
     "emergency": N_("Emergency"),
-    # why an access was refused, and what patients chose
+    # reasons of refusals, and choices of patients
     "no-grant": N_("No access given"),
     "profession": N_("Not for this profession"),
     "not-treating": N_("Not treating the person"),
@@ -108,8 +108,8 @@ UNITS: Mapping[str, str] = {
 }
 
 
-class Words:
-    """The words of one language."""
+class Formatter:
+    """Formats values and translates texts for one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -117,84 +117,88 @@ class Words:
         self.texts = translator(language)
 
     def text(self, msgid: str, **values: Any) -> str:
-        """A text of the catalogs, with its values; numbers among them are written as people write them."""
+        """Return the translation of a msgid with its values; numbers among them are formatted."""
         shown = {name: value if isinstance(value, str) else self.number(value) for name, value in values.items()}
         return self.texts.gettext(msgid) % shown
 
     def number(self, value: float, unit: str = "") -> str:
-        """A number: `291 300`, `99,81 %`, `183 ms`; no space in it breaks."""
-        pattern = _DECIMALS.get(unit) or ("#,##0.#" if isinstance(value, float) else "#,##0")
+        """Return a number with its unit: `291 300`, `99,81 %`, `183 ms`; spaces do not break."""
+        pattern = _PATTERNS.get(unit) or ("#,##0.#" if isinstance(value, float) else "#,##0")
         text: str = numbers.format_decimal(value, format=pattern, locale=self.locale)
-        after = "\u00a0" + self.texts.ngettext("day", "days", int(value)) if unit == "days" else _SUFFIX.get(unit, "")
+        after = (
+            "\u00a0" + self.texts.ngettext("day", "days", int(value))
+            if unit == "days"
+            else _UNIT_SUFFIXES.get(unit, "")
+        )
         return text.replace("\u202f", "\u00a0") + after
 
     def value(self, cell: Cell | None, unit: str = "") -> str:
-        """The value of a cell as a table shows it; a sign where there is none to show."""
+        """Return the value of a cell for a table: `*` when it is suppressed, `…` when it is not known."""
         if cell is None or cell.value is None:
             return "…" if cell is None or cell.flag != "suppressed" else "*"
         return self.number(cell.value, unit)
 
     def percent(self, share: float, *, signed: bool = False) -> str:
-        """A share of one, in percent with one decimal; with its sign if wanted."""
+        """Return a share of 1 in percent with one decimal, with its sign when `signed`."""
         pattern = "+#,##0.0;-#,##0.0" if signed and round(share, 3) else "#,##0.0"
         text: str = numbers.format_decimal(share * 100, format=pattern, locale=self.locale)
         return text.replace("\u202f", "\u00a0").replace("-", "−") + "\u00a0%"
 
     def month(self, period: str, form: str = "MMMM yyyy") -> str:
-        """A month by its name: `octobre 2026`."""
+        """Return the name of a month, `octobre 2026`; `form`: a CLDR date pattern."""
         return month_name(period, form, self.locale)
 
     def date(self, value: datetime) -> str:
-        """A day in Luxembourg."""
+        """Return the day of a time in Luxembourg."""
         return show_date(value.astimezone(ZoneInfo(TIME_ZONE)), self.language)
 
     def moment(self, value: datetime) -> str:
-        """A day and time in Luxembourg."""
+        """Return day and time in Luxembourg."""
         return show_datetime(value, self.language)
 
     def breakdown(self, key: str) -> str:
-        """The name of a breakdown; of the total for an empty one."""
-        for declared in declarations().breakdown:
+        """Return the name of a breakdown; of the total for an empty one."""
+        for declared in declared_indicators().breakdown:
             if declared.id == key:
                 return declared.titles[self.language]
         return self.name(key)
 
     def name(self, key: str) -> str:
-        """The name of a category; its key, made readable, where it has none."""
+        """Return the name of a category, or else its key with spaces."""
         return self.texts.gettext(_NAMES[key]) if key in _NAMES else key.replace("_", " ")
 
     def within(self, whole: str, part: str) -> str:
-        """A part under what it belongs to: `Documents deposited: Origin`."""
-        return self.text(_WITHIN, whole=whole, part=part)
+        """Return a part with what it belongs to: `Documents deposited: Origin`."""
+        return self.text(_PART_OF, whole=whole, part=part)
 
     def reason(self, reason: str) -> str:
-        """Why something was corrected: what the build found by itself in this language, else as somebody wrote it."""
+        """Return the reason of a revision: translated when a build found it, else as it was entered."""
         return self.texts.gettext(REASONS[reason]) if reason in REASONS else reason
 
     def flag(self, flag: str) -> str:
-        """What a flag means."""
+        """Return the meaning of a flag."""
         return self.texts.gettext(FLAGS[flag])
 
     def unit(self, indicator: Indicator) -> str:
-        """The unit of an indicator."""
+        """Return the unit of an indicator."""
         return self.texts.gettext(UNITS.get(indicator.unit, indicator.unit))
 
     def title(self, indicator: Indicator) -> str:
-        """The name of an indicator."""
+        """Return the title of an indicator."""
         return indicator.titles.get(self.language) or indicator.titles["en"]
 
     def definition(self, indicator: Indicator) -> str:
-        """What an indicator counts."""
+        """Return the definition of an indicator."""
         return indicator.definitions.get(self.language) or indicator.definitions["en"]
 
 
 @lru_cache(4_096)
 def month_name(period: str, form: str, locale: str) -> str:
-    """A month in a pattern of CLDR."""
+    """Return a month in a CLDR date pattern."""
     return str(dates.format_date(date(int(period[:4]), int(period[5:]), 1), form, locale=locale))
 
 
 @cache
-def words(language: str) -> Words:
-    """The words of a language."""
-    return Words(language)
+def formatter(language: str) -> Formatter:
+    """Return the formatter of a language."""
+    return Formatter(language)
