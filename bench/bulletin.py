@@ -12,7 +12,7 @@ import duckdb
 from bench.told import Figures
 from esante.core.storage.embedded import start, stop
 from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
-from esante.services.bulletin.compilation.lake_store import LakeEngine, open_engine, indicator_statement
+from esante.services.bulletin.compilation.lake_store import LakeEngine, indicator_statement, open_engine
 
 MONTHS = 36
 RECORD_STATES, PROFESSIONALS, PLACES = 1_200_000, 4_000, 300
@@ -47,21 +47,21 @@ async def bulletin(data: Path, seconds: float, full: bool) -> Figures:
     data.mkdir(parents=True)
     files = _generated(data, each)
     figures: Figures = {"events": f"{each * MONTHS:,} in {MONTHS} months, {sum(_size(f) for f in files):,} bytes"}
-    recipe, state = IndicatorSpecification.from_packages(), None
-    with open_engine(data / "scratch") as looking:
+    specification, state = IndicatorSpecification.from_packages(), None
+    with open_engine(data / "scratch") as engine:
         began, cpu = perf_counter(), process_time()
         for place, file in enumerate(files):
             state, before = data / f"subjects-{place % 2}.parquet", state
-            looking.events([file])
-            looking.fold(before, state)
+            engine.open_events([file])
+            engine.fold(before, state)
             once, once_cpu = perf_counter(), process_time()
-            _count(looking, recipe, file, state)
+            _count(engine, specification, file, state)
             month, month_cpu = perf_counter() - once, process_time() - once_cpu
         figures[f"the figures of one month of {each:,}"] = f"{month:.2f} s, {month_cpu:.2f} s of processor time"
         whole, whole_cpu = perf_counter() - began, process_time() - cpu
         figures[f"{MONTHS} months, with the state of records"] = f"{whole:.1f} s, {whole_cpu:.1f} s of processor time"
     figures["most memory"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB"
-    figures |= await _beside(data, files[-1], min(each, 278_000), recipe)
+    figures |= await _beside(data, files[-1], min(each, 278_000), specification)
     return figures
 
 
@@ -80,14 +80,14 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _count(looking: LakeEngine, recipe: IndicatorSpecification, file: Path, state: Path) -> None:
-    looking.month([file], state)
-    for indicator in recipe.indicators.values():
+def _count(engine: LakeEngine, specification: IndicatorSpecification, file: Path, state: Path) -> None:
+    engine.open_month([file], state)
+    for indicator in specification.indicators.values():
         if indicator.sql:
-            looking.count(indicator)
+            engine.count(indicator)
 
 
-async def _beside(data: Path, file: Path, count: int, recipe: IndicatorSpecification) -> Figures:
+async def _beside(data: Path, file: Path, count: int, specification: IndicatorSpecification) -> Figures:
     """The same statements on PostgreSQL, over a table with a part of a month's events and an index on their type."""
     part = data / "part.csv"
     made = duckdb.connect()
@@ -100,12 +100,14 @@ async def _beside(data: Path, file: Path, count: int, recipe: IndicatorSpecifica
     made.execute(f"COPY (SELECT * FROM '{file}' LIMIT {count}) TO '{small}' (FORMAT parquet, COMPRESSION zstd)")
     made.close()
     wanted = [
-        indicator for indicator in recipe.indicators.values() if indicator.sql and "subjects" not in indicator.sql
+        indicator
+        for indicator in specification.indicators.values()
+        if indicator.sql and "subjects" not in indicator.sql
     ]
-    with open_engine(data / "scratch") as looking:
-        looking.events([small])
+    with open_engine(data / "scratch") as engine:
+        engine.open_events([small])
         began = perf_counter()
-        theirs = {indicator.id: looking.count(indicator) for indicator in wanted}
+        theirs = {indicator.id: engine.count(indicator) for indicator in wanted}
         ours = perf_counter() - began
     conn = await asyncpg.connect(start(data / "pg").dsn)
     try:

@@ -22,7 +22,7 @@ from tests.e2e.browsers import PHONE, Visitor, saved, visiting
 from tests.e2e.processes import Server, esante
 from tests.e2e.test_pages import AXE, faults_of, in_its_colours, said_by_browser, untranslated
 from tests.e2e.worlds import World, opened, sign_in
-from tests.services.bulletin.conftest import LAST, NOW, month_back, with_past
+from tests.support.bulletin_journal import LAST, NOW, load_past, month_back
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +53,7 @@ async def published(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[P
         pytest.skip("axe-core is not installed: make install")
     world = World(tmp_path_factory.mktemp("bulletin") / "data")
     async with opened(world.data) as platform:
-        await with_past(platform.journal, MONTHS, size=0.15)
+        await load_past(platform.journal, MONTHS, size=0.15)
         await release(platform, PUBLIC)
         await platform[Bulletin].build(LAST, OLGA)
         for name in (OLGA, OTTO):
@@ -88,20 +88,20 @@ async def test_the_public_reads_points_and_downloads_the_same_numbers(
     published: Published, browser: Browser, language: str, tmp_path: Path
 ) -> None:
     fmt = formatter(language)
-    async with visiting(browser, published.server.base, language) as reader:
+    async with visiting(browser, published.server.base, language) as lake_id:
         asked: list[str] = []
-        reader.page.on("request", lambda request: asked.append(request.url))
-        await reader.goes_to("/bulletin")
-        await reader.page.locator(f"a[href='/bulletin/{PUBLIC}']").first.click()
-        await reader.page.wait_for_url(f"**/bulletin/{PUBLIC}*")
-        assert await reader.page.locator("html").get_attribute("lang") == language
+        lake_id.page.on("request", lambda request: asked.append(request.url))
+        await lake_id.goes_to("/bulletin")
+        await lake_id.page.locator(f"a[href='/bulletin/{PUBLIC}']").first.click()
+        await lake_id.page.wait_for_url(f"**/bulletin/{PUBLIC}*")
+        assert await lake_id.page.locator("html").get_attribute("lang") == language
 
-        link = reader.page.locator(f"a[download][href$='cahier-esante-{PUBLIC}-v1.csv']")
-        rows = rows_of((await saved(reader, link, tmp_path)).read_text("utf-8-sig"))
+        link = lake_id.page.locator(f"a[download][href$='cahier-esante-{PUBLIC}-v1.csv']")
+        rows = rows_of((await saved(lake_id, link, tmp_path)).read_text("utf-8-sig"))
         shown = {(row["indicator"], row["breakdown"], row["category"]): row for row in rows}
         total = int(shown[COUNT, "", ""]["value"])
 
-        plot = reader.page.locator(f"#{COUNT}")
+        plot = lake_id.page.locator(f"#{COUNT}")
         mark = plot.locator(".p-mark").last
         await mark.locator(".p-hit").hover(force=True)
         pointed = mark.locator(".p-value")
@@ -110,23 +110,23 @@ async def test_the_public_reads_points_and_downloads_the_same_numbers(
         await plot.locator("summary").click()
         assert fmt.number(total) in await plot.locator("table").inner_text()
 
-        await reader.goes_to(f"/bulletin/query?indicator={COUNT}")
-        await reader.page.locator("#q-breakdown").select_option("origin")
-        await reader.page.locator("form.card button").click()
-        await reader.page.wait_for_url("**breakdown=origin*")
-        asked_for = rows_of((await saved(reader, reader.page.locator("a[download]"), tmp_path)).read_text("utf-8-sig"))
+        await lake_id.goes_to(f"/bulletin/query?indicator={COUNT}")
+        await lake_id.page.locator("#q-breakdown").select_option("origin")
+        await lake_id.page.locator("form.card button").click()
+        await lake_id.page.wait_for_url("**breakdown=origin*")
+        asked_for = rows_of((await saved(lake_id, lake_id.page.locator("a[download]"), tmp_path)).read_text("utf-8-sig"))
         values = places(asked_for)
         assert {key[2]: value for key, value in values.items() if key[0] == PUBLIC} == {
             place[2]: row["value"] for place, row in shown.items() if place[:2] == (COUNT, "origin")
         }
-        table = reader.page.locator(".section table.sheet")
+        table = lake_id.page.locator(".section table.sheet")
         cells = await table.locator("tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.querySelectorAll('td a')].map(one => [one.getAttribute('href'), one.innerText]))"
         )
         seen = {tuple(href.split("/")[2:]): text for row in cells for href, text in row}
         for (period, breakdown, category), value in values.items():
             assert seen[period, COUNT, breakdown, category] == (fmt.number(int(value)) if value else "*")
-        assert said_by_browser(reader) == []
+        assert said_by_browser(lake_id) == []
         assert all(url.startswith(published.server.base) for url in asked)
 
 

@@ -14,7 +14,7 @@ from esante.services.bulletin import Bulletin, store
 from esante.services.bulletin.releases import vintage_store
 from tests.e2e.processes import environment, esante, free_port
 from tests.e2e.worlds import opened
-from tests.services.bulletin.conftest import LAST, with_past
+from tests.support.bulletin_journal import LAST, load_past
 
 QUIET: dict[str, int] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 OUT_OF_ORDER = """
@@ -33,7 +33,7 @@ server.serve_forever()
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     """A platform that runs, over one invented month."""
     async with opened(tmp_path / "data") as platform:
-        await with_past(platform.journal, 1, size=0.1)
+        await load_past(platform.journal, 1, size=0.1)
         yield platform
 
 
@@ -91,7 +91,7 @@ async def test_a_month_from_its_build_to_its_correction(platform: Platform, tmp_
 async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_been(
     platform: Platform, tmp_path: Path
 ) -> None:
-    await with_past(platform.journal, 6, seed=8, size=0.3)
+    await load_past(platform.journal, 6, seed=8, size=0.3)
     command = [sys.executable, "-m", "esante.cli", "bulletin", "build", LAST, "--by", "anna", "--data"]
     killed = 0
     for seconds in (1.5, 2, 2.5, 3, 3.5, 4, 5, 6):
@@ -109,9 +109,9 @@ async def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_bee
     assert set(made.values()) == {1}
     for period in made:
         await platform[Bulletin].rebuild(period, 1)
-    reader = platform[Bulletin].specification.reader
-    parts = await store.fetch_parts(platform.db, reader, 10**9)
-    assert sum(part.events for part in parts) == await store.fetch_cursor(platform.db, reader) > 5_000
+    lake_id = platform[Bulletin].specification.lake_id
+    parts = await store.fetch_parts(platform.db, lake_id, 10**9)
+    assert sum(part.events for part in parts) == await store.fetch_cursor(platform.db, lake_id) > 5_000
 
 
 async def test_a_month_that_is_none_is_refused_in_words(platform: Platform, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""A real udata on an in-memory substitute for MongoDB, over a socket. Run by the Python of udata's own environment.
+"""A real udata on an in-memory substitute for MongoDB, over a socket; run by the Python of udata's own environment.
 
-Prints a line of JSON when it is ready: its address, a key of the service user, and the organisation's id. Two
-addresses are the test's own: `/-/dataset/<id>` (what the public would see, with the quality) and `/-/harvest?url=`.
+It prints a line of JSON when it is ready: its address, a key of the service user, and the organisation's id. Addresses of
+the tests' own: `/-/dataset/<id>` (what the public would see, with the quality), `/-/organization`, `/-/harvest?url=`.
 """
 
 import json
@@ -27,7 +27,7 @@ from udata import settings  # noqa: E402
 from udata.app import create_app, standalone  # noqa: E402
 
 
-class Ours(settings.Testing):
+class TestSettings(settings.Testing):
     SERVER_NAME = None
     URLS_ALLOW_PRIVATE = True
     URLS_ALLOW_LOCAL = True
@@ -36,10 +36,10 @@ class Ours(settings.Testing):
     FS_ROOT = tempfile.mkdtemp()
 
 
-app = standalone(create_app(settings.Defaults, override=Ours))
+app = standalone(create_app(settings.Defaults, override=TestSettings))
 
 
-def prepare():
+def create_account():
     from udata.core.api_token.models import ApiToken
     from udata.core.dataset.models import License
     from udata.core.organization.models import Member, Organization
@@ -65,7 +65,7 @@ def prepare():
 
 
 @app.route("/-/dataset/<id>")
-def seen(id):
+def dataset_state(id):
     from udata.core.dataset.models import Dataset
 
     dataset = Dataset.objects.get(id=id)
@@ -78,7 +78,7 @@ def seen(id):
 
 
 @app.route("/-/organization", methods=["POST"])
-def another_organization():
+def create_organization():
     from udata.core.organization.models import Member, Organization
     from udata.core.user.models import User
 
@@ -122,7 +122,7 @@ if __name__ == "__main__":
     server = make_server("127.0.0.1", 0, app, threaded=False)
     app.config["SERVER_NAME"] = f"127.0.0.1:{server.port}"
     with app.app_context():
-        key, organization = prepare()
+        key, organization = create_account()
     print(
         json.dumps({"url": f"http://127.0.0.1:{server.port}", "key": key, "organization": str(organization.id)}),
         flush=True,

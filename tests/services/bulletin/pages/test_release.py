@@ -1,4 +1,4 @@
-"""The release in the portal: two people, what is unusual answered for, nothing public before its hour."""
+"""The operator's pages: two persons, acknowledged anomalies, nothing public before its hour."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,14 +13,18 @@ from esante.core.web import HANDLERS, SecurityHeaders, grouped
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.bulletin.routes import page_routes
-from tests.services.bulletin.conftest import LAST, bulletin_over, with_past
+from tests.support.bulletin_journal import (
+    LAST,
+    load_past,
+    open_bulletin,
+)
 
 
 @pytest.fixture
 async def platform(fresh, tmp_path):
     """The pages over a bulletin of two invented months that `anna` has built."""
-    await with_past(fresh, 2)
-    bulletin = bulletin_over(fresh, tmp_path)
+    await load_past(fresh, 2)
+    bulletin = open_bulletin(fresh, tmp_path)
     await bulletin.build(LAST, "anna")
     access = Access(fresh.db, fresh, Directory(fresh.db, fresh, "warn"), base_url="http://test")
     app = Starlette(
@@ -31,8 +35,8 @@ async def platform(fresh, tmp_path):
     return bulletin, access, app
 
 
-async def signed_in(access, app, name, kind="operator"):
-    """A browser in which somebody is signed in."""
+async def sign_in(access, app, name, kind="operator"):
+    """Return a client with the session of a person."""
     from starlette.requests import Request
 
     scope = {
@@ -53,31 +57,32 @@ async def signed_in(access, app, name, kind="operator"):
     )
 
 
-async def post(web, page, action, **fields):
+async def post_form(web, page, action, **fields):
+    """Post a form with the CSRF token of a page."""
     token = html.fromstring(page.text).xpath("string(//input[@name='_csrf']/@value)")
     return await web.post(action, data={"_csrf": token, **fields})
 
 
-async def answered(web):
-    """Answer for everything that is serious; returns the page then."""
+async def acknowledge_on_page(web):
+    """Acknowledge every serious anomaly; return the page afterwards."""
     page = await web.get(f"/operator/bulletin/{LAST}")
     while forms := html.fromstring(page.text).xpath("//form[contains(@action, 'acknowledge')]"):
-        given = {one.get("name"): one.get("value") or "seen" for one in forms[0].xpath(".//input")}
-        assert (await web.post(forms[0].get("action"), data=given)).status_code == 303
+        fields = {one.get("name"): one.get("value") or "seen" for one in forms[0].xpath(".//input")}
+        assert (await web.post(forms[0].get("action"), data=fields)).status_code == 303
         page = await web.get(f"/operator/bulletin/{LAST}")
     return page
 
 
-async def test_two_people_release_an_issue_and_the_public_sees_it_in_its_hour(platform):
+async def test_issue_is_public_after_second_person_and_hour(platform):
     bulletin, access, app = platform
-    async with await signed_in(access, app, "anna") as anna, await signed_in(access, app, "ben") as ben:
+    async with await sign_in(access, app, "anna") as anna, await sign_in(access, app, "ben") as ben:
         public = f"/bulletin/{LAST}"
-        page = await answered(anna)
+        page = await acknowledge_on_page(anna)
         assert "another person must approve it" in page.text
         hour = datetime.now(UTC) + timedelta(days=3)
-        refused = await post(anna, page, f"/operator/bulletin/{LAST}/approve", hour=f"{hour:%Y-%m-%dT%H:%M}")
+        refused = await post_form(anna, page, f"/operator/bulletin/{LAST}/approve", hour=f"{hour:%Y-%m-%dT%H:%M}")
         assert refused.status_code == 409
-        approved = await post(
+        approved = await post_form(
             ben,
             await ben.get(f"/operator/bulletin/{LAST}"),
             f"/operator/bulletin/{LAST}/approve",
@@ -92,9 +97,9 @@ async def test_two_people_release_an_issue_and_the_public_sees_it_in_its_hour(pl
         assert "ben" in (await ben.get("/operator/bulletin")).text
 
 
-async def test_only_operators_find_the_workflow(platform):
+async def test_only_operators_find_workflow(platform):
     _, access, app = platform
-    async with await signed_in(access, app, "carla", kind="practitioner") as carla:
+    async with await sign_in(access, app, "carla", kind="practitioner") as carla:
         for path in ("/operator/bulletin", f"/operator/bulletin/{LAST}"):
             assert (await carla.get(path)).status_code == 404
         assert (await carla.post(f"/operator/bulletin/{LAST}/approve", data={})).status_code in (403, 404)

@@ -1,25 +1,29 @@
-"""A sample issue, of invented figures; `python -m tests.services.bulletin.sample FOLDER` writes its files."""
+"""A sample issue of invented figures; `python -m tests.support.bulletin_issue FOLDER` writes its files."""
 
 import math
 import random
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from esante.services.bulletin.model import (
     LATE_EVENTS,
-    Cell,
-    Revision,
-    DataAnomaly,
-    CellFlag,
-    IndicatorKind,
     BulletinIssue,
+    Cell,
+    CellFlag,
+    DataAnomaly,
+    IndicatorKind,
+    Revision,
     Vintage,
     VintageStatus,
 )
+from esante.services.bulletin.periods import shift_month
 from esante.services.bulletin.publication import IssueDocument, make_document, publish
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
-from esante.services.bulletin.publication.model import shift_month
+from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
 BASE = "https://esante.example"
 SHARES = {
@@ -34,6 +38,7 @@ SHARES = {
     "reason": {"no-grant": 0.71, "restricted": 0.18, "profession": 0.11},
     "choice": {"hidden": 0.58, "blocked": 0.27, "not_sharing": 0.15},
 }  # fmt: skip
+"""The shares of the categories of each breakdown."""
 COURSES = {
     "records_open": (1_094_000, 0.0035, 0), "records_opened": (4_350, 0.003, 0.06), "records_closed": (118, 0.004, 0.1),
     "records_objected": (64, 0.002, 0.2), "records_with_document": (611_000, 0.009, 0), "patient_accounts": (141_000, 0.017, 0),
@@ -44,11 +49,11 @@ COURSES = {
     "professionals_registered": (66, 0.004, 0.15), "platform_requests": (8_100_000, 0.016, 0.05), "platform_failures": (2_420, -0.01, 0.4),
     "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05),
 }  # fmt: skip
-"""Of each indicator: its first value, its growth a month, how much it swings in a year."""
+"""Of each indicator: its first value, its growth a month, and its swing in a year."""
 
 
-def cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
-    """The figures of a month, so many months after the beginning."""
+def make_cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
+    """Return the cells of a month, so many months after the first one."""
     found: list[Cell] = []
     totals: dict[str, int] = {}
     shares_last = sorted(declared_indicators().indicator, key=lambda one: one.kind is IndicatorKind.SHARE)
@@ -69,12 +74,12 @@ def cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
         total = totals[indicator.id] = max(1, round(first * (1 + growth) ** months * wave))
         found.append(Cell(indicator.id, period, value=total))
         for breakdown in indicator.breakdowns:
-            found += split(indicator.id, period, breakdown, total)
+            found += split_total(indicator.id, period, breakdown, total)
     return tuple(found)
 
 
-def split(id_: str, period: str, breakdown: str, total: int) -> list[Cell]:
-    """A total by its categories; the last takes the rest, and what is small is suppressed."""
+def split_total(id_: str, period: str, breakdown: str, total: int) -> list[Cell]:
+    """Return a total by categories; the last one has the rest, small ones are suppressed."""
     shares = list(SHARES[breakdown].items())
     left = total
     found = []
@@ -88,7 +93,7 @@ def split(id_: str, period: str, breakdown: str, total: int) -> list[Cell]:
 
 
 def sample_vintages(period: str = "2026-10", months: int = 36) -> list[Vintage]:
-    """The months up to one, each in its first vintage."""
+    """Return the months up to one, each in its first vintage."""
     chance = random.Random(7)
     found = []
     for number in range(months):
@@ -104,36 +109,61 @@ def sample_vintages(period: str = "2026-10", months: int = 36) -> list[Vintage]:
                 status=status,
                 method=1,
                 reason="",
-                cells=cells(month, number, chance),
+                cells=make_cells(month, number, chance),
             )
         )
     return found
 
 
 def sample_issue(period: str = "2026-10", months: int = 36) -> BulletinIssue:
-    """The sample issue of a month, with its history and a correction."""
+    """Return the sample issue of a month, with its history and a revision."""
     *history, vintage = sample_vintages(period, months)
-    changes: tuple[Revision, ...] = ()
+    revisions: tuple[Revision, ...] = ()
     if history:
         before = next(
             cell for cell in history[-1].cells if cell.indicator == "documents_deposited" and not cell.breakdown
         )
         after = Cell(before.indicator, before.period, value=before.value + 1_204)
-        changes = (Revision(before=before, after=after, number=2, reason=LATE_EVENTS),)
+        revisions = (Revision(before=before, after=after, number=2, reason=LATE_EVENTS),)
     return BulletinIssue(
         vintage=vintage,
         history=tuple(history),
-        changes=changes,
-        quality=(
-            DataAnomaly(period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False),
+        revisions=revisions,
+        anomalies=(
+            DataAnomaly(
+                period=period, code="late", subject="record.deposited", found=212, expected=180, serious=False
+            ),
         ),
         released_at=vintage.as_of.replace(day=12, hour=9),
     )
 
 
 def sample(period: str = "2026-10", months: int = 36) -> IssueDocument:
-    """The sample issue, laid out."""
+    """Return the document of the sample issue."""
     return make_document(sample_issue(period, months), BASE, synthetic=True)
+
+
+def publish_at(vintage: Vintage, day: int = 12) -> PublishedVintage:
+    """Return a vintage as released on a day of the month in which it was made."""
+    return PublishedVintage(vintage, vintage.as_of.replace(day=day))
+
+
+def revise(vintage: Vintage, indicator: str, more: int) -> Vintage:
+    """Return a second vintage of a month in which one total is higher."""
+
+    def raise_total(cell: Cell) -> Cell:
+        same = cell.series_key == (indicator, "", "")
+        return Cell(cell.indicator, cell.period, value=cell.value + more) if same else cell
+
+    cells = tuple(raise_total(cell) for cell in vintage.cells)
+    return msgspec.structs.replace(
+        vintage, number=2, status=VintageStatus.REVISED, reason="Late deposits", cells=cells
+    )
+
+
+def releases_of(vintages: Sequence[Vintage], *later: PublishedVintage) -> PublishedReleases:
+    """Return the releases of vintages, and of some that came later."""
+    return PublishedReleases([*(publish_at(vintage) for vintage in vintages), *later])
 
 
 if __name__ == "__main__":
