@@ -1,4 +1,4 @@
-"""The bulletin in the browser: what the public sees in four languages, and how two people release an issue."""
+"""The bulletin in the browser: the public pages in four languages, and the release by two persons."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ from tests.support.bulletin_journal import LAST, NOW, load_past, month_back
 pytestmark = pytest.mark.browser
 
 PUBLIC = month_back(2)
-"""The newest month that is public; the one after it is built and waits."""
+"""The newest public month; the one after it is built and waits for its release."""
 MONTHS = 3
 OLGA, OTTO = "Olga Operator", "Otto Operator"
 COUNT = "documents_deposited"
@@ -35,20 +35,20 @@ COUNT = "documents_deposited"
 
 @dataclass
 class Published:
-    """A server over a bulletin of some invented months, and two operators who are signed in."""
+    """A server over a bulletin of some invented months, and two signed-in operators."""
 
     server: Server
     world: World
 
-    async def enters(self, visitor: Visitor, name: str) -> None:
-        """Sign somebody in."""
+    async def sign_in(self, visitor: Visitor, name: str) -> None:
+        """Give a visitor the session of a person."""
         cookie = {"name": COOKIE, "value": self.world.cookies[name], "url": visitor.base}
         await visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
 
 
 @pytest.fixture(scope="module")
 async def published(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Published]:
-    """Months that are released, and one that Olga has built."""
+    """Released months, and one that Olga has built."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: make install")
     world = World(tmp_path_factory.mktemp("bulletin") / "data")
@@ -65,43 +65,43 @@ async def published(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[P
 
 
 async def release(platform: Platform, month: str) -> None:
-    """Bring a month, and those before it, to the public."""
+    """Release a month and those before it."""
     await platform[Bulletin].build(month, OLGA)
     await platform[Bulletin].preview(month, OTTO)
-    for found in await platform[Bulletin].fetch_anomalies(month):
-        await platform[Bulletin].acknowledge(found.period, found.code, found.subject, OTTO, "seen")
+    for anomaly in await platform[Bulletin].fetch_anomalies(month):
+        await platform[Bulletin].acknowledge(anomaly.period, anomaly.code, anomaly.subject, OTTO, "seen")
     await platform[Bulletin].release(month, OTTO, history=True)
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV."""
+    """Return the rows of a CSV."""
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 
 
-def places(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], str]:
-    """The values of a CSV by month, breakdown and category."""
+def values_by_category(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], str]:
+    """Return the values of a CSV by month, breakdown and category."""
     return {(row["period"], row["breakdown"], row["category"]): row["value"] for row in rows}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_public_reads_points_and_downloads_the_same_numbers(
+async def test_public_pages_and_downloads_have_the_same_numbers(
     published: Published, browser: Browser, language: str, tmp_path: Path
 ) -> None:
     fmt = formatter(language)
-    async with visiting(browser, published.server.base, language) as lake_id:
-        asked: list[str] = []
-        lake_id.page.on("request", lambda request: asked.append(request.url))
-        await lake_id.goes_to("/bulletin")
-        await lake_id.page.locator(f"a[href='/bulletin/{PUBLIC}']").first.click()
-        await lake_id.page.wait_for_url(f"**/bulletin/{PUBLIC}*")
-        assert await lake_id.page.locator("html").get_attribute("lang") == language
+    async with visiting(browser, published.server.base, language) as visitor:
+        urls: list[str] = []
+        visitor.page.on("request", lambda request: urls.append(request.url))
+        await visitor.goes_to("/bulletin")
+        await visitor.page.locator(f"a[href='/bulletin/{PUBLIC}']").first.click()
+        await visitor.page.wait_for_url(f"**/bulletin/{PUBLIC}*")
+        assert await visitor.page.locator("html").get_attribute("lang") == language
 
-        link = lake_id.page.locator(f"a[download][href$='cahier-esante-{PUBLIC}-v1.csv']")
-        rows = rows_of((await saved(lake_id, link, tmp_path)).read_text("utf-8-sig"))
+        link = visitor.page.locator(f"a[download][href$='cahier-esante-{PUBLIC}-v1.csv']")
+        rows = rows_of((await saved(visitor, link, tmp_path)).read_text("utf-8-sig"))
         shown = {(row["indicator"], row["breakdown"], row["category"]): row for row in rows}
         total = int(shown[COUNT, "", ""]["value"])
 
-        plot = lake_id.page.locator(f"#{COUNT}")
+        plot = visitor.page.locator(f"#{COUNT}")
         mark = plot.locator(".p-mark").last
         await mark.locator(".p-hit").hover(force=True)
         pointed = mark.locator(".p-value")
@@ -110,50 +110,52 @@ async def test_the_public_reads_points_and_downloads_the_same_numbers(
         await plot.locator("summary").click()
         assert fmt.number(total) in await plot.locator("table").inner_text()
 
-        await lake_id.goes_to(f"/bulletin/query?indicator={COUNT}")
-        await lake_id.page.locator("#q-breakdown").select_option("origin")
-        await lake_id.page.locator("form.card button").click()
-        await lake_id.page.wait_for_url("**breakdown=origin*")
-        asked_for = rows_of((await saved(lake_id, lake_id.page.locator("a[download]"), tmp_path)).read_text("utf-8-sig"))
-        values = places(asked_for)
+        await visitor.goes_to(f"/bulletin/query?indicator={COUNT}")
+        await visitor.page.locator("#q-breakdown").select_option("origin")
+        await visitor.page.locator("form.card button").click()
+        await visitor.page.wait_for_url("**breakdown=origin*")
+        query_rows = rows_of(
+            (await saved(visitor, visitor.page.locator("a[download]"), tmp_path)).read_text("utf-8-sig")
+        )
+        values = values_by_category(query_rows)
         assert {key[2]: value for key, value in values.items() if key[0] == PUBLIC} == {
             place[2]: row["value"] for place, row in shown.items() if place[:2] == (COUNT, "origin")
         }
-        table = lake_id.page.locator(".section table.sheet")
+        table = visitor.page.locator(".section table.sheet")
         cells = await table.locator("tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.querySelectorAll('td a')].map(one => [one.getAttribute('href'), one.innerText]))"
         )
-        seen = {tuple(href.split("/")[2:]): text for row in cells for href, text in row}
+        table_texts = {tuple(href.split("/")[2:]): text for row in cells for href, text in row}
         for (period, breakdown, category), value in values.items():
-            assert seen[period, COUNT, breakdown, category] == (fmt.number(int(value)) if value else "*")
-        assert said_by_browser(lake_id) == []
-        assert all(url.startswith(published.server.base) for url in asked)
+            assert table_texts[period, COUNT, breakdown, category] == (fmt.number(int(value)) if value else "*")
+        assert said_by_browser(visitor) == []
+        assert all(url.startswith(published.server.base) for url in urls)
 
 
-async def answers_for_all(operator: Visitor) -> None:
-    """Say of everything unusual what was found out."""
+async def acknowledge_all(operator: Visitor) -> None:
+    """Acknowledge every anomaly on the page."""
     while left := await operator.button("Answer for it").count():
         await operator.page.locator("[name=note]").first.fill("The test has looked into it")
         await operator.button("Answer for it").first.click()
         await expect(operator.button("Answer for it")).to_have_count(left - 1)
 
 
-async def test_one_builds_another_approves_and_it_appears_in_its_hour(published: Published, browser: Browser) -> None:
+async def test_issue_approved_by_second_person_waits_for_its_hour(published: Published, browser: Browser) -> None:
     base, place = published.server.base, f"/operator/bulletin/{LAST}"
     async with (
         visiting(browser, base, "en") as olga,
         visiting(browser, base, "en") as otto,
         visiting(browser, base, "fr", viewport=PHONE) as public,
     ):
-        await published.enters(olga, OLGA)
-        await published.enters(otto, OTTO)
+        await published.sign_in(olga, OLGA)
+        await published.sign_in(otto, OTTO)
         await public.goes_to(place)
         assert "/signin" in public.page.url
         await olga.goes_to("/operator/bulletin")
         await olga.page.get_by_role("link", name=f"{formatter('en').month(LAST)}, v1").click()
         await olga.page.get_by_text("another person must approve it").wait_for()
         assert not await olga.button("Approve the release").count()
-        await answers_for_all(olga)
+        await acknowledge_all(olga)
         token = await olga.page.locator("[name=_csrf]").first.input_value()
         hour = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
         forged = await olga.page.request.post(f"{base}{place}/approve", form={"_csrf": token, "hour": hour})
@@ -169,15 +171,15 @@ async def test_one_builds_another_approves_and_it_appears_in_its_hour(published:
         assert f"/bulletin/{LAST}" not in await (await public.page.request.get(f"{base}/bulletin/feed.atom")).text()
 
 
-async def test_in_its_hour_the_server_publishes_by_itself(published: Published, browser: Browser) -> None:
+async def test_server_releases_issue_in_its_hour(published: Published, browser: Browser) -> None:
     base, running = published.server.base, month_back(0)
     data = ("--data", published.world.data)
     esante("bulletin", "build", running, "--by", OLGA, "--out", published.world.data.parent / "draft", *data)
     draft = (published.world.data.parent / "draft" / f"cahier-esante-{running}-v1.csv").read_text("utf-8-sig")
     async with visiting(browser, base, "de") as otto, visiting(browser, base, "de") as public:
-        await published.enters(otto, OTTO)
+        await published.sign_in(otto, OTTO)
         await otto.goes_to(f"/operator/bulletin/{running}")
-        await answers_for_all(otto)
+        await acknowledge_all(otto)
         await otto.page.locator("[name=hour]").fill("2026-01-01T09:00")
         await otto.button("Approve the release").click()
         await otto.page.get_by_text(otto.says("Published"), exact=True).first.wait_for()
@@ -187,7 +189,7 @@ async def test_in_its_hour_the_server_publishes_by_itself(published: Published, 
         assert file.read_text("utf-8-sig") == draft
 
 
-async def test_no_barrier_and_no_untranslated_text_on_a_full_bulletin(published: Published, browser: Browser) -> None:
+async def test_full_bulletin_is_accessible_and_translated(published: Published, browser: Browser) -> None:
     full = [f"/{PUBLIC}", f"/query?indicator={COUNT}&breakdown=category&turn=yes", "/objectives"]
     other = ["", "/calendar", "/changes", "/dictionary", f"/{PUBLIC}/{COUNT}", f"/{PUBLIC}/{COUNT}/origin/hospital"]
     workflow = ["/operator/bulletin", f"/operator/bulletin/{LAST}"]
@@ -196,7 +198,7 @@ async def test_no_barrier_and_no_untranslated_text_on_a_full_bulletin(published:
         public = [f"/bulletin{path}" for path in full + (other if language == "lb" else [])]
         async with visiting(browser, published.server.base, language) as visitor:
             await in_its_colours(visitor)
-            await published.enters(visitor, OTTO)
+            await published.sign_in(visitor, OTTO)
             for path in public + workflow:
                 await visitor.goes_to(path)
                 found += await faults_of(visitor, f"{language} {path}", untranslated(language))
@@ -204,6 +206,6 @@ async def test_no_barrier_and_no_untranslated_text_on_a_full_bulletin(published:
     assert found == []
 
 
-def test_the_months_of_the_story_follow_each_other() -> None:
+def test_months_are_consecutive() -> None:
     assert PUBLIC < LAST < month_back(0) == f"{NOW:%Y-%m}"
     assert {one.id for one in declared_indicators().indicator} >= {COUNT}

@@ -35,7 +35,7 @@ def udata(tmp_path_factory):
     folder = tmp_path_factory.mktemp("udata")
     with (
         (folder / "log").open("w") as log,
-        subprocess.Popen([python, script], stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder) as process,
+        subprocess.Popen([python, "-P", script], stdout=subprocess.PIPE, stderr=log, text=True, cwd=folder) as process,
     ):
         line = process.stdout.readline()
         assert line, (folder / "log").read_text()[-2_000:]

@@ -15,7 +15,7 @@ from tests.support.bulletin_journal import (
     load_past,
     open_bulletin,
 )
-from tests.support.udata import dataset_state, datasets_of, resources_of
+from tests.support.udata_portal import dataset_state, datasets_of, resources_of
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

@@ -15,7 +15,7 @@ import pytest
 from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget
 from esante.services.bulletin.publication.dcat import build_catalogue, encode_turtle
 from tests.support.bulletin_issue import BASE
-from tests.support.udata import FailingTransport, dataset_state, datasets_of, push_to
+from tests.support.udata_portal import FailingTransport, dataset_state, datasets_of, push_to
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

@@ -86,7 +86,7 @@ class VintageBuilder:
         return await self._store(self._record(period, number, status, sources[period]), cells, anomalies)
 
     def _must_count(self, last: VintageRecord, source: MonthSource) -> bool:
-        """Whether a month must be counted again: public figures by another specification only with a reason."""
+        """Return whether to count a month again; public figures by another specification need a reason."""
         request = self._request
         if last.recipe != request.specification_digest and self._is_public(last) and not request.reason:
             return False

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from esante.core.types import Json
 from esante.core.web import language_of, render
-from esante.services.bulletin.model import Cell, CellFlag
+from esante.services.bulletin.model import Cell, CellFlag, Indicator
 from esante.services.bulletin.pages.public import LoadReleases
 from esante.services.bulletin.pages.query import FigureQuery, cell_path, cell_row, parse_query
 from esante.services.bulletin.publication import make_document
@@ -20,50 +20,48 @@ from esante.services.bulletin.publication.model import COUNTS
 from esante.services.bulletin.publication.tables import COLUMNS, encode_rows
 from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
+_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+"""CORS for open data: every origin, as no cookie is read here."""
+
 
 def query_routes(load: LoadReleases, base_url: str) -> list[Route]:
     """Return the routes `/bulletin/query`, `/api/bulletin/figures` and `/api/bulletin/indicators`."""
-    units = {one.id: one.unit for one in declared_indicators().indicator}
+    endpoints = _QueryEndpoints(load, base_url)
+    return [
+        Route("/bulletin/query", endpoints.show_query),
+        Route("/api/bulletin/figures", endpoints.get_figures),
+        Route("/api/bulletin/indicators", endpoints.get_indicators),
+    ]
 
-    async def figures(request: Request) -> Response:
+
+class _QueryEndpoints:
+    """The endpoints of the query page and the open data API; none needs a session."""
+
+    def __init__(self, load: LoadReleases, base_url: str) -> None:
+        self._load, self._base = load, base_url
+        self._units = {indicator.id: indicator.unit for indicator in declared_indicators().indicator}
+
+    async def get_figures(self, request: Request) -> Response:
         """Return the cells of a query as JSON or (`format=csv`) as the tidy CSV."""
         query = parse_query(dict(request.query_params))
-        releases = await load()
-        rows = [cell_row(one, cell, units.get(cell.indicator, "")) for one, cell in query.cells(releases)]
+        cells = query.cells(await self._load())
+        rows = [cell_row(published, cell, self._units.get(cell.indicator, "")) for published, cell in cells]
         if request.query_params.get("format") == "csv":
             text = encode_rows([tuple(COLUMNS), *(tuple(row.values()) for row in rows)])
             headers = {"Content-Disposition": 'attachment; filename="cahier-esante-figures.csv"', **_ANY_ORIGIN}
             return Response(text, media_type="text/csv", headers=headers)
         return Response(orjson.dumps({"figures": rows}), media_type="application/json", headers=_ANY_ORIGIN)
 
-    async def indicators(request: Request) -> Response:
+    async def get_indicators(self, request: Request) -> Response:
         """Return the indicators with their texts and breakdowns as JSON."""
-        listed = [
-            {
-                "id": one.id,
-                "unit": one.unit,
-                "kind": one.kind,
-                "titles": one.titles,
-                "definitions": one.definitions,
-                "breakdowns": one.breakdowns,
-                "since": one.since,
-                "method": one.method,
-            }
-            for one in declared_indicators().indicator
-        ]
-        return Response(orjson.dumps({"indicators": listed}), media_type="application/json", headers=_ANY_ORIGIN)
+        indicators = [_indicator_json(indicator) for indicator in declared_indicators().indicator]
+        return Response(orjson.dumps({"indicators": indicators}), media_type="application/json", headers=_ANY_ORIGIN)
 
-    async def page(request: Request) -> Response:
+    async def show_query(self, request: Request) -> Response:
         """Show the form with table, chart and downloads of the query."""
-        parameters = {name: value for name, value in request.query_params.items() if value or name == "breakdown"}
-        parameters.setdefault("indicator", declared_indicators().indicator[0].id)
-        parameters.setdefault("breakdown", "")
-        if parameters["breakdown"] and not _has_breakdown(parameters["indicator"], parameters["breakdown"]):
-            parameters["breakdown"] = (
-                ""  # the indicator was changed in the form, which still sends the breakdown of the old one
-            )
+        parameters = _page_parameters(request)
         query = parse_query(parameters)
-        releases = await load()
+        releases = await self._load()
         fmt = formatter(language_of(request))
         found = query.cells(releases)
         shared = {name: value for name, value in parameters.items() if name != "turn"}
@@ -72,26 +70,39 @@ def query_routes(load: LoadReleases, base_url: str) -> list[Route]:
             "bulletin/query.html",
             fmt=fmt,
             query=query,
-            parameters=parameters,
             indicators=declared_indicators().indicator,
             periods=releases.periods,
             table=_pivot_table(found, query, fmt),
-            chart=_chart(releases, found, query, fmt, base_url),
+            chart=_chart(releases, found, query, fmt, self._base),
             downloads={
                 format_: f"/api/bulletin/figures?{urlencode({**shared, 'format': format_})}"
                 for format_ in ("csv", "json")
             },
         )
 
-    return [
-        Route("/bulletin/query", page),
-        Route("/api/bulletin/figures", figures),
-        Route("/api/bulletin/indicators", indicators),
-    ]
+
+def _indicator_json(indicator: Indicator) -> Json:
+    return {
+        "id": indicator.id,
+        "unit": indicator.unit,
+        "kind": indicator.kind,
+        "titles": indicator.titles,
+        "definitions": indicator.definitions,
+        "breakdowns": indicator.breakdowns,
+        "since": indicator.since,
+        "method": indicator.method,
+    }
 
 
-_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
-"""CORS for open data: every origin, as no cookie is read here."""
+def _page_parameters(request: Request) -> dict[str, str]:
+    """Return the parameters of the query page with its defaults: the total of the first indicator."""
+    parameters = {name: value for name, value in request.query_params.items() if value or name == "breakdown"}
+    parameters.setdefault("indicator", declared_indicators().indicator[0].id)
+    parameters.setdefault("breakdown", "")
+    if parameters["breakdown"] and not _has_breakdown(parameters["indicator"], parameters["breakdown"]):
+        # The indicator was changed in the form, which still sends the breakdown of the old one.
+        parameters["breakdown"] = ""
+    return parameters
 
 
 def _has_breakdown(indicator: str, breakdown: str) -> bool:

@@ -54,80 +54,88 @@ def release_routes(
     workflow: ReleaseWorkflow, fetch_releases: FetchReleases, access: Access, base_url: str
 ) -> list[Route]:
     """Return the routes under /operator/bulletin; they exist for operators only."""
+    endpoints = _ReleaseEndpoints(workflow, fetch_releases, access, base_url)
+    return [
+        Route("/operator/bulletin", endpoints.list_releases),
+        Route("/operator/bulletin/{period}", endpoints.show_preview),
+        Route("/operator/bulletin/{period}/acknowledge", endpoints.acknowledge, methods=["POST"]),
+        Route("/operator/bulletin/{period}/approve", endpoints.approve, methods=["POST"]),
+    ]
 
-    async def list_releases(request: Request) -> Response:
+
+class _ReleaseEndpoints:
+    """The endpoints of the release workflow; everybody but operators gets 404 or has to sign in."""
+
+    def __init__(
+        self, workflow: ReleaseWorkflow, fetch_releases: FetchReleases, access: Access, base_url: str
+    ) -> None:
+        self._workflow, self._fetch_releases = workflow, fetch_releases
+        self._access, self._base = access, base_url
+
+    async def list_releases(self, request: Request) -> Response:
         """Show the state of the newest vintages."""
-        await access.page_requester(request, kinds=("operator",))
-        newest = sorted(await fetch_releases(), key=lambda release: (release.period, release.number), reverse=True)
-        return await render(
-            request, "bulletin/releases.html", fmt=formatter(language_of(request)), releases=newest[:60], states=STATES
-        )
+        await self._operator(request)
+        releases = sorted(await self._fetch_releases(), key=lambda one: (one.period, one.number), reverse=True)
+        fmt = formatter(language_of(request))
+        return await render(request, "bulletin/releases.html", fmt=fmt, releases=releases[:60], states=STATES)
 
-    async def show_preview(request: Request) -> Response:
+    async def show_preview(self, request: Request) -> Response:
         """Show the preview, which is journalled: an approval requires it."""
-        requester = await access.page_requester(request, kinds=("operator",))
-        return await render_preview(request, requester.name)
+        return await self._render_preview(request, await self._operator(request))
 
-    async def render_preview(
-        request: Request, operator: str, error: str = "", status: int = 200, *, detail: str = ""
+    async def acknowledge(self, request: Request) -> Response:
+        """Acknowledge an anomaly with a note."""
+        operator = await self._operator(request)
+        form = await read_form(request)
+        month, code, subject, note = (str(form.get(name, "")).strip()[:500] for name in _ACKNOWLEDGEMENT_FIELDS)
+        if not note:
+            return await self._render_preview(request, operator, N_("Say what was found out."), 400)
+        try:
+            await self._workflow.acknowledge(month, code, subject, operator, note)
+        except LookupError as error:
+            raise Problem(404, "not-found", NOT_FOUND) from error
+        return redirect(f"/operator/bulletin/{request.path_params['period']}")
+
+    async def approve(self, request: Request) -> Response:
+        """Approve the issue, with an embargo until the given local time."""
+        operator = await self._operator(request)
+        form = await read_form(request)
+        try:
+            at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=ZoneInfo(TIME_ZONE))
+        except ValueError:
+            return await self._render_preview(request, operator, N_("This is not a day and hour."), 400)
+        try:
+            await self._workflow.release(request.path_params["period"], operator, embargo_until=at)
+        except (BulletinRefused, AuditUnsolved) as error:
+            return await self._render_preview(request, operator, N_("It cannot be approved."), 409, detail=str(error))
+        return redirect("/operator/bulletin")
+
+    async def _operator(self, request: Request) -> str:
+        """Return the name of the signed-in operator."""
+        return (await self._access.page_requester(request, kinds=("operator",))).name
+
+    async def _render_preview(
+        self, request: Request, operator: str, error: str = "", status: int = 200, *, detail: str = ""
     ) -> Response:
         period = request.path_params["period"]
-        known = [release for release in await fetch_releases() if release.period == period]
-        if not known:
+        if not any(release.period == period for release in await self._fetch_releases()):
             raise Problem(404, "not-found", NOT_FOUND)
-        issue = await workflow.preview(period, operator)
-        document = make_document(issue, base_url)
+        document = make_document(await self._workflow.preview(period, operator), self._base)
         fmt = formatter(language_of(request))
         return await render(
             request,
             "bulletin/release.html",
             status,
             fmt=fmt,
-            release=max(await fetch_releases(), key=lambda release: (release.period == period, release.number)),
+            release=max(await self._fetch_releases(), key=lambda one: (one.period == period, one.number)),
             states=STATES,
             messages=key_messages(document),
             table=summary_table(document, document.indicators, fmt, fmt.month(period)),
             anomalies=[
-                (anomaly, anomaly_sentence(anomaly, fmt)) for anomaly in await workflow.fetch_anomalies(period)
+                (anomaly, anomaly_sentence(anomaly, fmt)) for anomaly in await self._workflow.fetch_anomalies(period)
             ],
             hour=release_time(period).astimezone(ZoneInfo(TIME_ZONE)),
             error=error,
             detail=detail,
             operator=operator,
         )
-
-    async def acknowledge(request: Request) -> Response:
-        """Acknowledge an anomaly with a note."""
-        requester = await access.page_requester(request, kinds=("operator",))
-        form = await read_form(request)
-        period = request.path_params["period"]
-        month, code, subject, note = (str(form.get(name, "")).strip()[:500] for name in _ACKNOWLEDGEMENT_FIELDS)
-        if not note:
-            return await render_preview(request, requester.name, N_("Say what was found out."), 400)
-        try:
-            await workflow.acknowledge(month, code, subject, requester.name, note)
-        except LookupError as error:
-            raise Problem(404, "not-found", NOT_FOUND) from error
-        return redirect(f"/operator/bulletin/{period}")
-
-    async def approve(request: Request) -> Response:
-        """Approve the issue, with an embargo until the given local time."""
-        requester = await access.page_requester(request, kinds=("operator",))
-        form = await read_form(request)
-        period = request.path_params["period"]
-        try:
-            at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=ZoneInfo(TIME_ZONE))
-        except ValueError:
-            return await render_preview(request, requester.name, N_("This is not a day and hour."), 400)
-        try:
-            await workflow.release(period, requester.name, embargo_until=at)
-        except (BulletinRefused, AuditUnsolved) as error:
-            return await render_preview(request, requester.name, N_("It cannot be approved."), 409, detail=str(error))
-        return redirect("/operator/bulletin")
-
-    return [
-        Route("/operator/bulletin", list_releases),
-        Route("/operator/bulletin/{period}", show_preview),
-        Route("/operator/bulletin/{period}/acknowledge", acknowledge, methods=["POST"]),
-        Route("/operator/bulletin/{period}/approve", approve, methods=["POST"]),
-    ]
