@@ -8,7 +8,7 @@ from uuid import UUID
 
 from esante.core.journal import Actor, Event, Journal
 from esante.core.storage import NIL, Objects
-from esante.demo.history.journal_history import ORIGIN, Past
+from esante.demo.history.journal_history import ORIGIN, JournalHistory
 from esante.services.bulletin import Bulletin, IndicatorSpecification, shift_month
 
 NOW = datetime.now(UTC)
@@ -37,13 +37,13 @@ async def load_entries(journal: Journal, events: Sequence[HistoricEvent]) -> Non
         for event, person, actor, at in sorted(events, key=lambda one: one[3].astimezone(UTC))
         for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
     ]
-    await journal.sealer.load(rows)
+    await journal.sealer.load_history(rows)
 
 
 async def load_past(journal: Journal, months: int, seed: int = 7, size: float = 0.2) -> None:
     """Load the invented use of some months into a journal."""
     await journal.ensure_months(NOW - timedelta(days=31 * (months + 2)), NOW + timedelta(days=40))
-    for events in Past(seed, NOW, months, size).months():
+    for events in JournalHistory(seed, NOW, months, size).months():
         await load_entries(journal, events)
 
 
