@@ -80,7 +80,7 @@ def capabilities() -> list[Json]:
             "documentation": "A patient's own access log, in the shape of IHE BALP.",
             "interaction": [{"code": "read"}, {"code": "search-type"}],
             "searchParam": [
-                {"name": "patient", "type": "reference", "documentation": "The patient herself."},
+                {"name": "patient", "type": "reference", "documentation": "The patient whose log it is."},
                 {"name": "date", "type": "date", "documentation": "When it was recorded."},
             ],
         },

@@ -236,7 +236,8 @@ class Comparisons:
         return further.get(value.prefix) or (within if value.prefix == "eq" else f"NOT ({within})")
 
     def _match_composite(self, parameter: Parameter, value: Value, source: str) -> str:
-        assert isinstance(value, CompositeValue)
+        if not isinstance(value, CompositeValue):
+            raise TypeError(f"a composite parameter needs a composite value, not {type(value).__name__}")
         return any_of([self._alternative(each, value, source) for each in parameter.alternatives])
 
     def _alternative(self, alternative: Alternative, value: CompositeValue, source: str) -> str:
