@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from babel.dates import format_date
+from markupsafe import Markup
 
 from esante.core.web import N_, show_date, show_datetime
 
@@ -107,6 +108,9 @@ class ObservationRow(Protocol):
         """The observations that it consists of."""
 
 
+_MARKER = re.compile(r'<span data-cda="([a-z]+-[a-z0-9]+)"></span>')
+_HEARD_ONLY = frozenset({"deleted", "inserted", "end"})
+"""Notes that are seen by their style: struck out, underlined."""
 _NOT_INFORMATIVE = {"final", "unknown", "current"}
 _NUMBER = re.compile(r"(?:[<>≤≥~]\s*)?([-+]?\d+(?:[.,]\d+)?)")
 
@@ -190,6 +194,23 @@ def distinct_periods(rows: Iterable[ObservationRow]) -> list[Period]:
             found[row.when] = None
         found |= dict.fromkeys(distinct_periods(row.members))
     return list(found)
+
+
+def fill_markers(body: Markup, url: str, notes: Mapping[str, str], picture: str) -> Markup:
+    """Return a narrative with its markers (`worker/cda.py`) filled in.
+
+    `url` is that of the document, `notes` has the texts by key, `picture` is the alternative text of a picture.
+    """
+
+    def fill(marker: re.Match[str]) -> str:
+        kind, _, key = marker[1].partition("-")
+        if kind == "media":
+            link = Markup('<a class="enlarge" href="{0}/media/{1}" hx-boost="false"><img src="{0}/media/{1}" alt="{2}"></a>')
+            return link.format(url, key, picture)
+        style = "visually-hidden" if key in _HEARD_ONLY else "soft small"
+        return Markup('<span class="{}" lang="{}"> {} </span>').format(style, notes["lang"], notes.get(key, ""))
+
+    return Markup(_MARKER.sub(fill, body))  # noqa: S704 - a sanitised body, and texts that are escaped
 
 
 def split_name(name: str) -> str:
