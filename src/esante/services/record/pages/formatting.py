@@ -205,7 +205,9 @@ def fill_markers(body: Markup, url: str, notes: Mapping[str, str], picture: str)
     def fill(marker: re.Match[str]) -> str:
         kind, _, key = marker[1].partition("-")
         if kind == "media":
-            link = Markup('<a class="enlarge" href="{0}/media/{1}" hx-boost="false"><img src="{0}/media/{1}" alt="{2}"></a>')
+            link = Markup(
+                '<a class="enlarge" href="{0}/media/{1}" hx-boost="false"><img src="{0}/media/{1}" alt="{2}"></a>'
+            )
             return link.format(url, key, picture)
         style = "visually-hidden" if key in _HEARD_ONLY else "soft small"
         return Markup('<span class="{}" lang="{}"> {} </span>').format(style, notes["lang"], notes.get(key, ""))

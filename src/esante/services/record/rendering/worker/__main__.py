@@ -40,11 +40,11 @@ def render(task: str, data: bytes, number: int) -> Answer:
                 return {"result": rendering.pdf_pages(data)}, b""
             case "page_image" | "cda_page_image":
                 pdf = data if task == "page_image" else cda.embedded(data, 0)
-                png = rendering.page_image(pdf, number) if pdf else None
+                png = rendering.page_image(pdf, number) if pdf is not None else None
                 return {"result": png is not None}, png or b""
             case "image" | "cda_image":
                 picture = data if task == "image" else cda.embedded(data, number)
-                media_type, image = rendering.reencode_image(picture) if picture else (None, b"")
+                media_type, image = rendering.reencode_image(picture) if picture is not None else (None, b"")
                 return {"result": media_type}, image
             case _:
                 return {"result": _cda_view(data)}, b""

@@ -276,7 +276,7 @@ _ATTRIBUTES = {
     "ol": {"type"},
     "span": {"data-cda"},
     "table": {"aria-label"},
-    "td": {"colspan", "rowspan"},
+    "td": {"colspan", "data-label", "rowspan"},
     "th": {"abbr", "colspan", "rowspan", "scope"},
 }
 
@@ -502,6 +502,7 @@ class _Narrative:
         columns = _column_alignments(source)
         if any(columns):
             _align_cells(table, columns)
+        _name_cells(table)
 
     def _cell(self, source: Any, target: Any) -> None:
         cell = self._block(source, target, _local(source), *_alignment(source))
@@ -593,3 +594,32 @@ def _align_cells(table: Any, columns: list[list[str]]) -> None:
             while covered.get(column, 0) > 0:
                 covered[column] -= 1
                 column += 1
+
+
+def _name_cells(table: Any) -> None:
+    """Give the cells of a table with one row of headers and no spans their header, so that a phone shows rows as cards."""
+    rows = list(table.iter("tr"))
+    if len(rows) < 2 or next(table.iterdescendants("table"), None) is not None:
+        return
+    head, *body = rows
+    widths = {len(row) for row in rows}
+    spans = any(cell.get("colspan") or cell.get("rowspan") for row in rows for cell in row)
+    heads = any(cell.tag == "th" for row in body for cell in list(row)[1:])
+    if spans or heads or len(widths) != 1 or len(head) == 0 or any(cell.tag != "th" for cell in head):
+        return
+    if head.getparent().tag != "thead":
+        heading = etree.Element("thead")
+        table.insert(1 if table[0].tag == "caption" else 0, heading)
+        heading.append(head)
+    table.set("class", " ".join([*table.get("class", "").split(), "cards"]))
+    labels = [_squeeze("".join(cell.itertext()))[:100] for cell in head]
+    for row in body:
+        for label, cell in zip(labels, row, strict=True):
+            if cell.tag == "td":
+                cell.set("data-label", label)
+                content = etree.Element("div")
+                content.text, cell.text = cell.text, None
+                content.extend(list(cell))
+                # A cell without anything is left out of a card.
+                if len(content) or (content.text or "").strip():
+                    cell.append(content)
