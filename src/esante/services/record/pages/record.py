@@ -47,7 +47,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
     """Return the pages of a record for patients and for professionals; only addresses and actions differ."""
     contexts = PageContexts(access)
     banner = banner_loader(access, directory)
-    pages = _RecordPages(record, access, banner)
+    pages = _RecordPages(record, access, directory, banner)
     audiences: list[tuple[str, str, Resolver]] = [
         ("/record", "/record/{document_id:uuid}", contexts.resolve_own),
         (
@@ -81,8 +81,8 @@ def _endpoint(
 
 
 class _RecordPages:
-    def __init__(self, record: Record, access: Access, banner: BannerLoader) -> None:
-        self._record, self._access, self._banner = record, access, banner
+    def __init__(self, record: Record, access: Access, directory: Directory, banner: BannerLoader) -> None:
+        self._record, self._access, self._directory, self._banner = record, access, directory, banner
 
     async def timeline(self, request: Request, page: PageContext) -> Response:
         """Show the list of documents, by year or by type."""
@@ -139,10 +139,13 @@ class _RecordPages:
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
             versions = await self._record.versions(page.requester, page.person_id, document.id)
+        banner = await self._banner(page)
         return await render(
             request,
             "record/document.html",
             page=page,
+            # Patients read their own document: who they are is no further access.
+            subject=banner["person"] or await self._directory.person(page.person_id),
             document=document,
             url=f"{page.documents_url}/{document.id}",
             body=body,
@@ -156,7 +159,7 @@ class _RecordPages:
             holders=await self._holders(page),
             error="",
             **DOCUMENT_VARIABLES,
-            **await self._banner(page),
+            **banner,
         )
 
     async def original(self, request: Request, page: PageContext) -> Response:
