@@ -137,7 +137,7 @@ def test_embedded_picture_has_marker_and_bytes():
     "value",
     [
         "<value mediaType='image/png'><reference value='knee.png'/></value>",
-        "<value mediaType='image/png' representation='B64' compression='DF'>{}</value>".format(PNG),
+        f"<value mediaType='image/png' representation='B64' compression='DF'>{PNG}</value>",
         "<value mediaType='image/png' representation='B64'>%%%</value>",
         "<value mediaType='image/gif' representation='B64'>R0lGODlh</value>",
         "",
