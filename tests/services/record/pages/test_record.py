@@ -1,5 +1,6 @@
 """The pages that display a record, without JavaScript: content, journal entries, and what they do not reveal."""
 
+import base64
 import io
 import re
 
@@ -116,6 +117,66 @@ async def test_page_says_that_document_cannot_be_displayed(world, browse, monkey
     monkeypatch.undo()
     assert (await client.get(f"/record/{document.id}/original")).content == content
     assert "Words of another" in main_text(await load_page(client, f"/record/{readable.id}"))
+
+
+CDA_BODY = """<component><structuredBody><component><section><title>Dose</title><text>
+<paragraph><content revised="delete">50 mg</content> <content revised="insert">5 mg</content></paragraph>
+<renderMultiMedia referencedObject="m"/><renderMultiMedia referencedObject="none"/></text>
+<entry><observationMedia ID="m"><value representation="B64">{}</value></observationMedia></entry></section></component>
+<component><section><code code="48765-2" displayName="Allergies"/><text>None known</text></section></component>
+<component><section><title>Plan</title><text nullFlavor="NASK"/></section></component>
+</structuredBody></component></ClinicalDocument>"""
+
+
+async def test_cda_shows_deleted_text_as_deleted_and_heading_of_every_section(world, browse):
+    picture = base64.b64encode(image()).decode()
+    content = cda().replace(b"</ClinicalDocument>", CDA_BODY.format(picture).encode())
+    person, document = await deposit_document(world, content, by="surgeon")
+    client = await browse(requester_of(person))
+    (article,) = (await load_page(client, f"/record/{document.id}")).xpath("//article")
+    assert [" ".join(cut.text_content().split()) for cut in article.xpath(".//del")] == ["[deleted: 50 mg ]"]
+    assert [heading.text for heading in article.xpath(".//h2")] == ["Dose", "Allergies", "Plan"]
+    assert "Not asked." in article.text_content()
+    assert "A picture that cannot be shown here." in article.text_content()
+    (shown,) = article.xpath(".//figure//img/@src")
+    answer = await client.get(shown)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert (await client.get(shown.replace("media/1", "media/2"))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("attributes", "file", "address", "words"),
+    [
+        ("mediaType='application/pdf' representation='B64'", pdf("Words of a PDF"), "pages/1.png", "Words of a PDF"),
+        ("mediaType='image/png' representation='B64'", image(), "media/0", "Full size"),
+        ("mediaType='text/plain' representation='B64'", b"Words of a text", "", "Words of a text"),
+        ("mediaType='text/html' representation='B64'", b"<p>a</p>", "", "It holds a web page."),
+        ("mediaType='application/x-own' representation='B64'", b"a", "", "It holds application/x-own."),
+    ],
+    ids=["pdf", "image", "text", "web page", "unknown"],
+)
+async def test_cda_body_that_is_not_xml_is_shown_or_named(world, browse, attributes, file, address, words):
+    text = f"<text {attributes}>{base64.b64encode(file).decode()}</text>"
+    body = f"<component><nonXMLBody>{text}</nonXMLBody></component></ClinicalDocument>"
+    person, document = await deposit_document(
+        world, cda().replace(b"</ClinicalDocument>", body.encode()), by="surgeon"
+    )
+    client = await browse(requester_of(person))
+    shown = await load_page(client, f"/record/{document.id}")
+    assert words in main_text(shown)
+    pictures = shown.xpath("//article//img/@src")
+    assert pictures == ([f"/record/{document.id}/{address}"] if address else [])
+    for picture in pictures:
+        assert (await client.get(picture)).headers["content-type"] == "image/png"
+
+
+async def test_page_or_picture_opens_in_full_size(world, browse):
+    for content in (pdf("Words"), image()):
+        person, document = await deposit_document(world, content, Deposit(type="51852-2"))
+        client = await browse(requester_of(person))
+        (figure,) = (await load_page(client, f"/record/{document.id}")).xpath("//article//figure")
+        (picture,) = figure.xpath(".//img/@src")
+        assert set(figure.xpath(".//a/@href")) == {picture}
 
 
 async def test_hostile_text_is_escaped(world, browse):

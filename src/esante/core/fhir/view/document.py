@@ -19,6 +19,7 @@ from esante.core.fhir.view.tables import build_tables
 from esante.core.types import Json
 
 _SECTION_DEPTH = 12
+_OF_ITS_OWN = ("conclusion", "conclusionCode", "presentedForm", "media", "imagingStudy", "modifierExtension")
 
 
 def build_document_view(bundle: Json) -> DocumentView:
@@ -113,7 +114,19 @@ def _further_tables(library: ReferenceLibrary) -> tuple[ResourceTable, ...]:
     Reports and panels come first, since their rows include their results; people, places and things come last, when it
     is known which of them the rows have named.
     """
+    for report in [r for r in library.not_shown() if _adds_nothing(r, library)]:
+        library.mark_shown(report)
+        library.with_names(report, report)  # the people and things that it names
     others = [r for r in library.not_shown() if r.get("resourceType") not in SUPPORTING]
     leading = [r for r in others if r.get("resourceType") == "DiagnosticReport" or r.get("hasMember")]
     found = build_tables([*leading, *others], library, only_new=True)
     return found + build_tables(library.not_shown(), library, only_new=True)
+
+
+def _adds_nothing(report: Json, library: ReferenceLibrary) -> bool:
+    """Return whether a report only groups results that were shown, without a conclusion or a file of its own."""
+    if report.get("resourceType") != "DiagnosticReport" or any(report.get(key) for key in _OF_ITS_OWN):
+        return False
+    shown = library.shown_ids()
+    found = [library.look_up(reference, report) for reference in text.items(report.get("result"))]
+    return bool(found) and all(result is not None and id(result) in shown for result in found)
