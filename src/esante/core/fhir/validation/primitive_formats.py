@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from esante.core.fhir.definitions import Element, Type
+from esante.core.fhir.fhirpath import has_only_xml_markup
 from esante.core.fhir.primitives import PRIMITIVES
 
 #: Formats that amount to "no white space". A code with single spaces inside is left to the slow pass.
@@ -22,7 +23,7 @@ RAW_FORMATS = frozenset({"decimal", "base64Binary"})
 FORMATS = {
     code: "spaceless" if code in _SPACELESS else code
     for code, kind in PRIMITIVES.items()
-    if kind.pattern is not None or code in RAW_FORMATS
+    if kind.pattern is not None or code in RAW_FORMATS or code == "xhtml"
 }
 _DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99}+)(?:\.[0-9]{1,99}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 
@@ -84,6 +85,7 @@ def _is_base64(text: bytes) -> bool:
 _CHARACTER_CHECKS: dict[str, Callable[[str], bool]] = {
     "spaceless": lambda joined: not any(space in joined for space in _SPACE),
     "id": lambda joined: not joined.encode().translate(None, _ID),
+    "xhtml": has_only_xml_markup,
 }
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from esante.core.fhir.definitions import Definitions, Element, Type, load_definitions
+from esante.core.fhir.fhirpath import find_markup_fault
 from esante.core.fhir.json_codec import TOO_DEEP, ObjectWithRepeatedNames
 from esante.core.fhir.model import MAX_DEPTH, ElementPath, Finding
 from esante.core.fhir.primitives import COMPILED_PATTERNS, PRIMITIVES
@@ -240,6 +241,8 @@ def _format_error(item: Any, code: str) -> str | None:
             return "The text has the character U+0000, which FHIR does not allow. Remove it."
         if kind.high is not None and len(item) > kind.high:
             return f"The text has {len(item):,} characters; at most {kind.high:,} are allowed."
+        if code == "xhtml" and (fault := find_markup_fault(item)):
+            return f"The narrative is no XHTML: it has {fault}."
         is_wrong = not _is_base64(item) if code == "base64Binary" else not _matches(item, code)
     elif code == "decimal":
         is_wrong = abs(Decimal(item).adjusted()) > _LARGEST_EXPONENT
