@@ -68,6 +68,13 @@ CONSTRAINTS = (
         verified="2026-11-23",
     ),
     Erratum(
+        key="Questionnaire.item que-12",
+        expression="enableWhen.count() > 1 implies enableBehavior.exists()",
+        why="asks for more than two conditions, where its text asks for more than one",
+        source="FHIR R4 4.0.1, Questionnaire, text of que-12; FHIR R5 5.0.0, Questionnaire",
+        verified="2026-11-29",
+    ),
+    Erratum(
         key="MedicationDispense mdd-1",
         expression=(
             "whenHandedOver.empty() or whenPrepared.empty() or iif(whenHandedOver < whenPrepared, false, true)"
