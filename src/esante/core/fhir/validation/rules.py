@@ -249,7 +249,10 @@ def _versions(entries: list[Json]) -> dict[str | None, list[str]]:
     for entry in entries:
         resource = entry.get("resource", {})
         version = resource.get("meta", {}).get("versionId", "")
-        addresses = {entry.get("fullUrl"), f"{resource.get('resourceType')}/{resource['id']}" if "id" in resource else None}
+        addresses = {
+            entry.get("fullUrl"),
+            f"{resource.get('resourceType')}/{resource['id']}" if "id" in resource else None,
+        }
         for address in addresses - {None}:
             found.setdefault(address, []).append(version)
     return {address: versions for address, versions in found.items() if len(versions) > 1}
