@@ -53,6 +53,7 @@ ELEMENTS: Mapping[str, str] = {
     "hospitalization": N_("Stay"),
     "individual": N_("Who"),
     "informationSource": N_("According to"),
+    "intent": N_("Kind of request"),
     "issued": N_("Released"),
     "issuer": N_("Issued by"),
     "lastOccurrence": N_("Last time"),
@@ -276,9 +277,12 @@ def name_details(details: Iterable[Detail], codes: Mapping[str, str]) -> list[Na
 
 
 def count_unnamed(details: Iterable[Detail], codes: Mapping[str, str]) -> int:
-    """Return how many of the details `name_details` leaves out."""
-    listed = list(details)
-    return len(listed) - len(name_details(listed, codes))
+    """Return how many of the details, and of their parts, `name_details` leaves out."""
+    left_out = 0
+    for detail in details:
+        named = name_details([detail], codes)
+        left_out += count_unnamed(detail.parts, codes) if named else 1
+    return left_out
 
 
 def _code_text(detail: Detail, codes: Mapping[str, str]) -> str:
