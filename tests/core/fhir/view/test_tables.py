@@ -22,6 +22,10 @@ def tables_of(*resources, section=True):
     return view.sections[0].tables if section else view.further
 
 
+def narrative(words):
+    return {"text": {"status": "additional", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{words}</div>'}}
+
+
 def only_row(*resources):
     (table,) = tables_of(*resources)
     (row,) = table.rows
@@ -84,6 +88,12 @@ def test_report_that_only_groups_shown_results_is_no_further_entry():
         document(observation(), report | {"conclusion": "normal"}, sections=(entry_section(3),))
     )
     assert [row.name for table in with_conclusion.further for row in table.rows] == ["Blood"]
+    repeated = build_document_view(
+        document(
+            observation(), report | {"conclusion": "normal"}, sections=(entry_section(3) | narrative("All normal"),)
+        )
+    )
+    assert repeated.further == ()
 
 
 def test_details_keep_the_form_of_their_values():

@@ -119,16 +119,24 @@ def test_details_have_words_or_are_counted():
     details = [
         Detail("effectiveDateTime", "2024-05-31", when=When(start="2024-05-31")),
         Detail("resultsInterpreter", "Dr Roe"),
+        Detail("intent", "plan", is_primitive=True),
         Detail("intent", "order", is_primitive=True),
+        Detail("performer", "actor: Dr Roe", parts=(Detail("actor", "Dr Roe"),)),
         Detail("intent", "filler-order", is_primitive=True),
         Detail("dispenseRequest", "quantity: 24", parts=(Detail("quantity", "24", number="24"), Detail("own", "a"))),
         Detail("instantiatesUri", "urn:x"),
         Detail("own", "a", parts=(Detail("name", "b"),)),
     ]
     named = formatting.named_details(details)
-    assert [one.label for one in named] == ["Date", "Assessed by", "Kind of request", "To be dispensed"]
-    assert named[2].code == "order"
-    assert [one.label for one in named[3].parts] == ["Quantity"]
+    assert [one.label for one in named] == [
+        "Date",
+        "Assessed by",
+        "Kind of request",
+        "Performed by",
+        "To be dispensed",
+    ]
+    assert (named[2].code, named[3].detail.text, named[3].parts) == ("plan", "Dr Roe", ())
+    assert [one.label for one in named[4].parts] == ["Quantity"]
     view = DocumentView(further=(ResourceTable("others", (Other(name="a", details=tuple(details)),)),))
     assert formatting.unnamed_count(view) == 4
 
