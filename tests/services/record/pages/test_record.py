@@ -170,6 +170,80 @@ async def test_cda_body_that_is_not_xml_is_shown_or_named(world, browse, attribu
         assert (await client.get(picture)).headers["content-type"] == "image/png"
 
 
+def laboratory_document() -> dict:
+    """Return a document with a result, its report, and a medicine that is called active."""
+    document = fhir_document(type_="34133-9", date="2025-03-03T10:00:00Z")
+    subject = {"reference": document["entry"][1]["fullUrl"]}
+    keys = [uuid7().urn for _ in range(3)]
+    result = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "Leucocytes"},
+        "subject": subject,
+        "valueQuantity": {"value": 4.5, "unit": "10*3/uL"},
+        "referenceRange": [{"low": {"value": 0.7, "unit": "10*3/uL"}, "high": {"value": 9.9, "unit": "10*3/uL"}}],
+    }
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Hémogramme"},
+        "subject": subject,
+        "effectiveDateTime": "2024-05-31T16:59:05+00:00",
+        "issued": "2024-06-01T16:59:05+00:00",
+        "conclusion": "Rien de grave",
+        "result": [{"reference": keys[0]}],
+    }
+    medicine = {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "medicationCodeableConcept": {"text": "Amoxicilline"},
+        "subject": subject,
+    }
+    resources = dict(zip(keys, (result, report, medicine), strict=True))
+    document["entry"] += [{"fullUrl": key, "resource": resource} for key, resource in resources.items()]
+    entries = [{"reference": keys[0]}, {"reference": keys[2]}]
+    document["entry"][0]["resource"]["section"] = [{"title": "Résultats", "entry": entries}]
+    return document
+
+
+async def test_fhir_document_has_no_raw_names_codes_or_numbers(world, browse):
+    person, document = await deposit_document(world, orjson.dumps(laboratory_document()), by="surgeon")
+    client = await browse(requester_of(person))
+    client.cookies.set("esante_lang", "fr")
+    shown = main_text(await load_page(client, f"/record/{document.id}"))
+    assert "4,5 10³/µl" in shown
+    assert "0,7 – 9,9 10³/µl" in shown
+    assert "Situation au 3 mars 2025" in shown
+    assert "Publié1 juin 2024, 18:59ConclusionRien de grave" in shown
+    assert "Compte rendu 31 mai 2024, 18:59" in shown
+    for raw in ("2024-0", "10*3/uL", "issued", "effective", "diagnostic report", "actif"):
+        assert raw not in shown
+
+
+async def test_title_in_another_language_has_its_language(world, browse):
+    meta = Deposit(type="51852-2", title="Lettre", language="fr", media_type="text/plain")
+    person, document = await deposit_document(world, letter()[0], meta)
+    client = await browse(requester_of(person))
+    for url, path in (("/record", "//a//span[.='Lettre']/@lang"), (f"/record/{document.id}", "//h1/span/@lang")):
+        assert (await load_page(client, url)).xpath(path) == ["fr"]
+    client.cookies.set("esante_lang", "fr")
+    assert not (await load_page(client, f"/record/{document.id}")).xpath("//h1//@lang")
+
+
+async def test_document_has_print_button_and_patient_for_every_sheet(world, browse):
+    person, document = await deposit_document(world, *letter())
+    await world.into_circle(person, world.people["other_entry"])
+    for requester, url in (
+        (requester_of(person), f"/record/{document.id}"),
+        (world.people["other"], f"/patients/{person.id}/documents/{document.id}"),
+    ):
+        shown = await load_page(await browse(requester), url)
+        assert shown.xpath("//button[@data-print]")
+        head = " ".join(shown.xpath("//*[@class='paper-head']")[0].text_content().split())
+        assert head.startswith(f"{person.name}, born ")
+        assert person.identifiers[0].value in head
+
+
 async def test_page_or_picture_opens_in_full_size(world, browse):
     for content in (pdf("Words"), image()):
         person, document = await deposit_document(world, content, Deposit(type="51852-2"))

@@ -247,15 +247,18 @@ def _other(resource: Json, library: ReferenceLibrary) -> Other:
     candidates = ("code", "title", "name", "deviceName", "description", "type")
     names = ((key, text.person_name(resource.get(key)) or text.describe(resource.get(key))) for key in candidates)
     name_element, name = next(((key, words) for key, words in names if words), ("", kind or "?"))
-    moments = [
-        text.when(*text.choice_value(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")
-    ]
-    dates = [When(text.string(resource.get(key))) for key in ("date", "created", "authoredOn", "recorded", "issued")]
+    stems = ("effective", "occurrence", "performed", "timing")
+    dates = ("date", "created", "authoredOn", "recorded", "issued")
+    moments = [(stem, text.when(*text.choice_value(resource, stem))) for stem in stems]
+    moments += [(key, When(text.string(resource.get(key)))) for key in dates]
+    time_element, moment = next(((key, moment) for key, moment in moments if moment), ("", When()))
+    # The results of a report are rows of their own.
+    shown = ("status", name_element, time_element, *(("result",) if kind == "DiagnosticReport" else ()))
     return Other(
         name=name,
         status=text.string(resource.get("status")),
-        when=next((moment for moment in (*moments, *dates) if moment), When()),
-        details=_details(resource, ("status", name_element), library),
+        when=moment,
+        details=_details(resource, tuple(key for key in shown if key), library),
         type=kind,
     )
 

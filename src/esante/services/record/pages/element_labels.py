@@ -53,6 +53,7 @@ ELEMENTS: Mapping[str, str] = {
     "hospitalization": N_("Stay"),
     "individual": N_("Who"),
     "informationSource": N_("According to"),
+    "intent": N_("Kind of request"),
     "issued": N_("Released"),
     "issuer": N_("Issued by"),
     "lastOccurrence": N_("Last time"),
@@ -197,8 +198,6 @@ CODES: Mapping[str, str] = {
     "male": N_("male"),
     "proposal": N_("proposal"),
     "plan": N_("plan"),
-    "order": N_("order"),
-    "original-order": N_("order"),
     "routine": N_("not urgent"),
     "urgent": N_("urgent"),
     "asap": N_("as soon as possible"),
@@ -218,6 +217,10 @@ _CODED = frozenset(
     ["status", "lifecycleStatus", "type", "gender", "intent", "priority", "mode", "use", "kind", "forecastStatus"]
 )
 """Elements whose primitive values are codes: without words for the code they say nothing to people."""
+
+_USUAL = frozenset([("intent", "order"), ("intent", "original-order")])
+_WHO = frozenset(["actor", "individual", "who"])
+"""Elements that alone say no more than the one around them."""
 
 ABSENCES: Mapping[str, str] = {
     "unknown": N_("unknown"),
@@ -266,7 +269,9 @@ def name_details(details: Iterable[Detail], codes: Mapping[str, str]) -> list[Na
     for detail in details:
         parts = tuple(name_details(detail.parts, codes)) if detail.parts else ()
         label = element_label(detail.name)
-        if not label or (detail.parts and not parts):
+        if len(parts) == 1 and detail.parts[0].name in _WHO and not parts[0].parts:
+            detail, parts = detail.parts[0], ()
+        if not label or (detail.parts and not parts) or _is_usual(detail):
             continue
         code = _code_text(detail, codes)
         if detail.is_primitive and detail.name in _CODED and not code:
@@ -276,9 +281,19 @@ def name_details(details: Iterable[Detail], codes: Mapping[str, str]) -> list[Na
 
 
 def count_unnamed(details: Iterable[Detail], codes: Mapping[str, str]) -> int:
-    """Return how many of the details `name_details` leaves out."""
-    listed = list(details)
-    return len(listed) - len(name_details(listed, codes))
+    """Return how many of the details, and of their parts, `name_details` leaves out."""
+    left_out = 0
+    for detail in details:
+        if _is_usual(detail):
+            continue
+        named = name_details([detail], codes)
+        left_out += count_unnamed(detail.parts, codes) if named else 1
+    return left_out
+
+
+def _is_usual(detail: Detail) -> bool:
+    """Return whether an element only says what is so of nearly every entry."""
+    return (detail.name, detail.text) in _USUAL
 
 
 def _code_text(detail: Detail, codes: Mapping[str, str]) -> str:

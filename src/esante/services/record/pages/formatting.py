@@ -297,7 +297,7 @@ def format_number(text: str, language: str) -> str:
 
 
 def format_unit(unit: str, language: str) -> str:
-    """Return a unit as people write it: the codes of UCUM (ucum.org, 2.1) become signs; other texts stay as they are."""
+    """Return a unit as people write it: codes of UCUM (ucum.org, 2.1) become signs, other texts stay."""
     shown = unit.strip()
     if shown in _NO_UNIT:
         return ""

@@ -48,7 +48,7 @@ class CdaSection:
     """A section of a CDA document: heading level from 2, and its narrative as sanitised HTML with markers.
 
     `about` names its subject where this is not the patient; `language` is set where it differs from its surroundings;
-    `empty` says why there is nothing to see: a null flavour, `coded` (the content is in its entries only), or `nothing`.
+    `empty` says why there is nothing to see: a null flavour, `coded` (only its entries speak), or `nothing`.
     """
 
     level: int

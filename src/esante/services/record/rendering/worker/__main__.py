@@ -55,9 +55,10 @@ def render(task: str, data: bytes, number: int) -> Answer:
 def _cda_view(data: bytes) -> dict[str, Any]:
     """Return the view of a CDA document, with the pages of a PDF that is its body."""
     import cda
+    import narrative  # type: ignore[import-not-found]
     import rendering
 
-    view: dict[str, Any] = cda.view(data)
+    view: dict[str, Any] = cda.view(data, narrative.Narrative)
     attachment = view["attachment"]
     if attachment and attachment["kind"] == "pdf":
         attachment["pages"] = rendering.pdf_pages(cda.embedded(data, 0))
