@@ -80,9 +80,7 @@ def versions(reference, *numbers, url="http://x.test/Observation/o1"):
 SECTION = "Bundle.entry[0].resource.section[0].entry[0].reference"
 
 
-@pytest.mark.parametrize(
-    "reference", ["http://x.test/Observation/o1", "Observation/o1", "Observation/o1/_history/3"]
-)
+@pytest.mark.parametrize("reference", ["http://x.test/Observation/o1", "Observation/o1", "Observation/o1/_history/3"])
 def test_reference_in_a_document_without_exactly_one_target_is_rejected(reference):
     assert errors(versions(reference, "1", "2")) == [SECTION]
 
@@ -95,6 +93,8 @@ def test_reference_to_one_of_several_versions_is_accepted(reference):
 def test_type_and_id_of_two_entries_are_no_address_of_either():
     bundle = document(observation(), observation())
     assert errors(bundle) == []
-    named = changed(bundle, "entry", 0, "resource", "section", [{"title": "x", "entry": [{"reference": "Observation/o1"}]}])
+    named = changed(
+        bundle, "entry", 0, "resource", "section", [{"title": "x", "entry": [{"reference": "Observation/o1"}]}]
+    )
     assert errors(named) == [SECTION]
     assert reported_issues(dumped(named)) == slow_findings(dumped(named))

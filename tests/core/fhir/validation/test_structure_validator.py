@@ -56,6 +56,8 @@ def test_narrative_that_no_xml_reader_can_read_is_rejected_without_the_constrain
     assert words in issue.diagnostics
 
 
-@pytest.mark.parametrize("html", ["a &amp; b &#160; &#xA0; &lt; &gt; &quot; &apos;", "really? yes!", "a<!-- x&nbsp; -->"])
+@pytest.mark.parametrize(
+    "html", ["a &amp; b &#160; &#xA0; &lt; &gt; &quot; &apos;", "really? yes!", "a<!-- x&nbsp; -->"]
+)
 def test_narrative_with_markup_of_xml_is_accepted(html):
     assert check(dumped(patient() | {"text": narrative(html)})).issues == ()

@@ -40,7 +40,12 @@ from esante.core.fhir.fhirpath.model import (
     TypeTest,
     split_union,
 )
-from esante.core.fhir.fhirpath.narrative import find_markup_fault, has_content, has_only_basic_html, has_only_xml_markup
+from esante.core.fhir.fhirpath.narrative import (
+    find_markup_fault,
+    has_content,
+    has_only_basic_html,
+    has_only_xml_markup,
+)
 from esante.core.fhir.fhirpath.parser import parse_path, unparse_path
 from esante.core.fhir.fhirpath.runtime import MAX_WORK, Env
 from esante.core.fhir.fhirpath.spec_expressions import iterate_spec_expressions

@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import UNSET
 
 from esante.core.fhir.json_codec import encode
-from esante.core.fhir.validation.decoded_checks import DecodedResource
 from esante.core.fhir.validation.attachments import describes_data
+from esante.core.fhir.validation.decoded_checks import DecodedResource
 from esante.core.fhir.validation.rules import PAGING, WITH_REQUEST, WITH_RESPONSE, local_references
 
 _MANY_LINKS = 20
