@@ -1,4 +1,4 @@
-"""Constraints and search parameters of R4 4.0.1 that cannot be used as they are published, and their replacements.
+"""Constraints, search parameters and extensions of R4 4.0.1 that cannot be used as they are published, and what is.
 
 Each is a fault that later releases of FHIR corrected, or one of the package that the definitions are taken from.
 """
@@ -18,6 +18,34 @@ class Erratum(NamedTuple):
     source: str
     verified: str
 
+
+class ExtensionErratum(NamedTuple):
+    """Further elements or types on which an extension may stand: the specification itself uses it there."""
+
+    url: str
+    contexts: tuple[str, ...]
+    source: str
+    verified: str
+
+
+_STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
+_EXAMPLES = "FHIR R4 4.0.1, its own definitions and examples"
+
+EXTENSIONS = (
+    ExtensionErratum(
+        f"{_STRUCTURE}structuredefinition-fhir-type", ("ElementDefinition.type",), _EXAMPLES, "2026-11-29"
+    ),
+    ExtensionErratum(f"{_STRUCTURE}structuredefinition-normative-version", ("Element",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(f"{_STRUCTURE}regex", ("ElementDefinition.type",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(f"{_STRUCTURE}translation", ("ValueSet.expansion.contains",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(f"{_STRUCTURE}valueset-concept-comments", ("CodeSystem.concept",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(
+        f"{_STRUCTURE}capabilitystatement-expectation",
+        ("CapabilityStatement.rest.resource", "CapabilityStatement.rest.resource.operation"),
+        _EXAMPLES,
+        "2026-11-29",
+    ),
+)
 
 CONSTRAINTS = (
     Erratum(

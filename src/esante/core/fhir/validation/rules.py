@@ -241,19 +241,12 @@ def _addresses(entries: list[Json]) -> set[str]:
 
 
 def _versions(entries: list[Json]) -> dict[str | None, list[str]]:
-    """Return the addresses that several entries have, with the versions of these entries ("" for none).
-
-    Type and id of an entry are an address for lack of a better one, so they do not count where it is a fullUrl.
-    """
+    """Return the addresses that several entries have, with the versions of these entries ("" for none)."""
     found: dict[str | None, list[str]] = {}
     for entry in entries:
         resource = entry.get("resource", {})
         version = resource.get("meta", {}).get("versionId", "")
-        addresses = {
-            entry.get("fullUrl"),
-            f"{resource.get('resourceType')}/{resource['id']}" if "id" in resource else None,
-        }
-        for address in addresses - {None}:
+        for address in _addresses([entry]):
             found.setdefault(address, []).append(version)
     return {address: versions for address, versions in found.items() if len(versions) > 1}
 

@@ -209,9 +209,7 @@ class _StructureCheck:
             yield _error("value", path, text)
             return
         if is_absolute(owner, definition.element) and not _ABSOLUTE.match(item):
-            text = (
-                f"{_format_value(item)} is a relative address. Write the whole one, which begins with http: or urn:."
-            )
+            text = f"{_format_value(item)} is a relative address. Write the whole one, with http: or urn: before it."
             yield _error("value", path, text)
         if isinstance(item, str) and not _CONTROL_CHARACTERS.isdisjoint(item):
             note = "The text has control characters; FHIR allows only tab, line feed and carriage return."

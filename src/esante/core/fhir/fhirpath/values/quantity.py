@@ -64,10 +64,11 @@ def _measure_both(left: str, right: str) -> tuple[units.Measure, units.Measure] 
     A calendar year or month has its conventional length in days beside a shorter calendar duration.
     """
     one, other = measure_unit(left), measure_unit(right)
-    if one is not None and other is not None and one.dimensions != other.dimensions:
-        if left in CALENDAR_UNITS and right in CALENDAR_UNITS:
-            one, other = _in_days(left) or one, _in_days(right) or other
-    return None if one is None or other is None or one.dimensions != other.dimensions else (one, other)
+    if one is None or other is None:
+        return None
+    if one.dimensions != other.dimensions and {left, right} <= CALENDAR_UNITS.keys():
+        one, other = _in_days(left) or one, _in_days(right) or other
+    return (one, other) if one.dimensions == other.dimensions else None
 
 
 def _in_days(unit: str) -> units.Measure | None:
