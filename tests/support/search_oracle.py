@@ -205,7 +205,9 @@ class Oracle:
         type_, data = element
         match kind, modifier:
             case "token", "text":
-                return any(normal(t).startswith(normal(plain(value))) for t in labels(data))
+                return bool(normal(plain(value))) and any(
+                    normal(t).startswith(normal(plain(value))) for t in labels(data)
+                )
             case "token", "of-type":
                 parts = [plain(p).lower() for p in split(value, "|")]
                 types = (data.get("type") or {}).get("coding", [])
@@ -225,12 +227,15 @@ class Oracle:
                 return any(t == wanted or t.split("/")[-1] == wanted for t in texts)
             case "string", "exact":
                 return plain(value) in strings(data)
-            case "string", "contains":
-                return any(normal(plain(value)) in normal(t) for t in strings(data))
             case "string", _:
-                return any(normal(t).startswith(normal(plain(value))) for t in strings(data))
+                # What has neither letters nor digits is compared as it was given.
+                form = normal if normal(plain(value)) else str
+                wanted = form(plain(value))
+                if modifier == "contains":
+                    return any(wanted in form(t) for t in strings(data))
+                return any(form(t).startswith(wanted) for t in strings(data))
             case "uri", "below":
-                below = plain(value).rstrip("/") + "/" if "://" in value else None
+                below = plain(value).rstrip("/") + "/" if "://" in value and "|" not in value else None
                 same = plain(value) in (data, data.split("|")[0])
                 return same or (below is not None and data.startswith(below))
             case "uri", "above":

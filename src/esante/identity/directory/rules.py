@@ -183,9 +183,14 @@ def _decomposed(text: str) -> str:
 
 
 def has_word_prefixes(text: str, name: str) -> bool:
-    """Return whether each word of a text is the beginning of a word of a name."""
-    words = normalize_name(name).split()
-    return all(any(word.startswith(wanted) for word in words) for wanted in normalize_name(text).split())
+    """Return whether each word of a text is the beginning of a word of a name.
+
+    An empty text is a part of every name; one of punctuation alone, which has no word, is a part of none.
+    """
+    words, wanted = normalize_name(name).split(), normalize_name(text).split()
+    if text.strip() and not wanted:
+        return False
+    return all(any(word.startswith(each) for word in words) for each in wanted)
 
 
 def text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...]:

@@ -20,6 +20,7 @@ from esante.core.fhir.rest import (
     fhir_response,
     parse_token,
     read_resource,
+    require_whole,
     searchset,
 )
 from esante.core.types import Json
@@ -116,6 +117,7 @@ class StayEndpoints:
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
                 return fhir_response(operation_outcome(found.issues), 422)
+            require_whole(found.resource)
             await self.check_encounter(requester, found.resource)
             return await act(request, requester, found.resource)
 

@@ -196,8 +196,11 @@ def _is_by(keys: set[UUID | None]) -> Predicate:
 
 
 def _has_author_name(values: Sequence[str]) -> Predicate:
-    """Return a predicate: some part of the author's name starts with one of the values."""
-    prefixes = tuple(rules.fold_text(value) for value in values)
+    """Return a predicate: some part of the author's name starts with one of the values.
+
+    A value of which folding leaves nothing, such as an accent alone, matches nobody.
+    """
+    prefixes = tuple(prefix for value in values if (prefix := rules.fold_text(value)))
     return lambda document: any(part.startswith(prefixes) for part in rules.fold_text(document.author).split())
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from esante.core.fhir import MAX_ELEMENTS, check, count_elements, decode
+from esante.core.fhir.rest import require_whole
 from esante.core.types import Json
 from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
@@ -209,13 +210,16 @@ def check_elements(content: bytes, place: str = "") -> None:
 def parse_resource(body: bytes, expect: str) -> Json:
     """Return the resource of a request, of the type `expect`.
 
-    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4.
+    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4; `Problem` 422 for a part of a
+    resource (SUBSETTED).
     """
     check_elements(body)
     checked = check(body, expect=expect)
     if not checked.ok:
         raise InvalidContent("request", issues=checked.issues)
-    return checked.resource
+    resource = checked.resource
+    require_whole(resource)
+    return resource
 
 
 def _inspect_fhir(content: bytes) -> _Embedded:

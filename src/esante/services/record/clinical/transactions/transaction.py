@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from esante.core.fhir import CheckResult, Issue, check, check_all, decode, encode, parse_logical_id, store
-from esante.core.fhir.rest import BundleEntry, ReferenceReplacer, apply_json_patch, etag, require_match
+from esante.core.fhir.rest import BundleEntry, ReferenceReplacer, apply_json_patch, etag, require_match, require_whole
 from esante.core.fhir.store import Version, format_instant
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.types import Json
@@ -235,7 +235,7 @@ class _Transaction:
             self._respond(item, "201", self.changeset.create(resource, self._keys[item.index]))
             return
         if resource.get("id", "" if item.id else key[0].hex + key[2].hex) != key[0].hex + key[2].hex:
-            raise invalid_entry(N_("The id is not that of the address."), f"{item.type}.id")
+            raise invalid_entry(N_("The id is not that of the address."), f"{item.type}.id", status=400)
         before, source = self.locked.own(key)
         require_match(item.if_match, before.tag)
         self._respond(item, "200", self.changeset.update(before, source, resource))
@@ -249,10 +249,16 @@ class _Transaction:
         if before.deleted:
             raise gone()
         resource = apply_json_patch(decode(before.body), item.patch, MAX_RESOURCE)
-        result = check(encode(resource), expect=item.type)
+        body = encode(resource)
+        if body == before.body:  # the patch only tests
+            self.read_versions.append(before)
+            self._respond(item, "200", before)
+            return
+        result = check(body, expect=item.type)
         if not result.ok or result.resource.get("id") != before.key:
             self._issues += result.issues
             raise invalid_entry(N_("A patch cannot make another resource of it."), f"{item.type}.id")
+        require_whole(result.resource)
         self._respond(item, "200", self.changeset.update(before, source, result.resource))
 
     def _delete(self, item: BundleEntry) -> None:
@@ -284,6 +290,7 @@ class _Transaction:
             ]
             return None
         resource = result.resource
+        require_whole(resource)
         element = CLINICAL[item.type].person if item.type in CLINICAL else ""
         if element and element in resource:
             self._check_person(resource, element)
