@@ -1,7 +1,6 @@
 """Conditional create, update and delete of clinical resources."""
 
 import asyncio
-
 from urllib.parse import quote
 
 import orjson

@@ -1,6 +1,7 @@
 """FHIR R4 over HTTP: requests, responses, search parameters, preconditions, negotiation, batches, `$validate`.
 
-- `read_resource`, `require_whole`, `convert_posted_search`: bodies of requests; `fhir_response`, `searchset`: responses.
+- `read_resource`, `require_whole`, `convert_posted_search`: bodies of requests.
+- `fhir_response`, `searchset`: responses.
 - `SearchParams`, `parse_date_range`, `parse_token`: the search parameters of a request.
 - `etag`, `is_not_modified`, `require_match`, `return_preference`: conditional requests and Prefer.
 - `ContentNegotiation`: ASGI middleware for Accept, `_format` and `_pretty`.

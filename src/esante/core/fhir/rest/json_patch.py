@@ -85,7 +85,7 @@ def _check_members(operation: Json, number: int) -> None:
 
 
 def _refuse_repeated_names(value: Any) -> None:
-    """Raise Problem 400 for an object in which a name occurs twice: one of the values would be lost (RFC 6902, A.13)."""
+    """Raise Problem 400 for an object in which a name occurs twice (RFC 6902, A.13): one value would be lost."""
     inner: Iterable[Any] = ()
     if isinstance(value, ObjectWithRepeatedNames):
         raise _invalid_patch(f"A name occurs twice in an object: {value.names[0][:64]}.")

@@ -267,7 +267,8 @@ def _escape_like(text: str) -> str:
 def _parent_addresses(text: str) -> list[str]:
     """Return an address and its parents in the path.
 
-    The version of a canonical, behind the bar, is no part of its path (search.html, "uri"; references.html, "canonical").
+    The version of a canonical, behind the bar, is no part of its path (search.html, "uri"; references.html,
+    "canonical").
     """
     head, mark, rest = text.partition("|")[0].partition("://")
     if not mark:
