@@ -5,16 +5,13 @@
 - `SearchParams`, `parse_date_range`, `parse_token`: the search parameters of a request.
 - `etag`, `is_not_modified`, `require_match`, `return_preference`: conditional requests and Prefer.
 - `ContentNegotiation`: ASGI middleware for Accept, `_format` and `_pretty`.
-- `parse_bundle`, `decode_bundle`, `ReferenceReplacer`: batches and transactions; `apply_json_patch`: JSON Patch.
+- `parse_bundle`, `decode_bundle`, `EntryAddresses`, `LinkReplacer`: batches and transactions.
+- `apply_json_patch`: JSON Patch.
 - `validate_routes`, `validate_capability`, `supported_profiles`: the operation `$validate`.
 """
 
-from esante.core.fhir.rest.bundle_parser import (
-    BundleEntry,
-    ReferenceReplacer,
-    find_conditional_references,
-    parse_bundle,
-)
+from esante.core.fhir.rest.bundle_links import EntryAddresses, LinkReplacer, Target, find_conditional_references
+from esante.core.fhir.rest.bundle_parser import BundleEntry, parse_bundle
 from esante.core.fhir.rest.bundle_scan import CountedEntry, NotFhir, decode_bundle
 from esante.core.fhir.rest.capability_statement import merge_capabilities
 from esante.core.fhir.rest.json_patch import JSON_PATCH, apply_json_patch
@@ -35,9 +32,11 @@ __all__ = [
     "ContentNegotiation",
     "CountedEntry",
     "DateRange",
+    "EntryAddresses",
+    "LinkReplacer",
     "NotFhir",
-    "ReferenceReplacer",
     "SearchParams",
+    "Target",
     "apply_json_patch",
     "convert_posted_search",
     "decode_bundle",

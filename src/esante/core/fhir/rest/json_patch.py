@@ -78,9 +78,12 @@ def _check_members(operation: Json, number: int) -> None:
     if needed not in operation:
         raise _invalid_patch(f"Operation {number} has no {needed}.")
     for name in {"path", needed} - {"value"}:
+        pointer = operation.get(name)
+        if not isinstance(pointer, str):
+            raise _invalid_patch(f"Operation {number} has no {name}.")
         try:
-            JsonPointer(operation.get(name))
-        except (JsonPointerException, TypeError) as error:
+            JsonPointer(pointer)
+        except JsonPointerException as error:
             raise _invalid_patch(f"Operation {number}, {name}: {str(error)[:100]}") from None
 
 

@@ -50,7 +50,8 @@ def parse_query(
     """Parse a search of a resource type from the pairs of an address, which are URL-decoded and not yet unescaped.
 
     Unknown parameters, and those without a value, are refused if `strict`, else named in `ignored`. `base_url` is the
-    base of the addresses of this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError` for no type of R4.
+    base of the addresses of this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError`
+    for no type of R4.
     """
     condition_parser = ConditionParser(base_url)
     conditions: list[Condition] = []
