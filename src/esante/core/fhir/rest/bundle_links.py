@@ -8,7 +8,7 @@ Elements of type canonical, texts and the `url` of an extension stay as they are
 import functools
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -80,6 +80,11 @@ class EntryAddresses:
         self.only_temporary = all(url.startswith("urn:") for url in self._by_url)
         """Whether every entry has an address that is none of a server: urn:uuid:…, for example."""
 
+    @property
+    def urls(self) -> Collection[str]:
+        """The addresses of the entries."""
+        return self._by_url.keys()
+
     def find(self, address: str, full_url: str) -> int | None:
         """Return the index of the entry that an address in the entry `full_url` means; None for none.
 
@@ -117,6 +122,8 @@ class LinkReplacer:
         self, addresses: EntryAddresses, targets: Mapping[int, Target], searches: Mapping[str, str] | None = None
     ) -> None:
         self._addresses, self._targets, self._searches = addresses, targets, searches or {}
+        self._possible = {*addresses.urls, *self._searches} if addresses.only_temporary else None
+        """All texts that may be links; None where there are too many notations of one, such as relative ones."""
 
     def replace_in(self, body: bytes, full_url: str) -> bytes:
         """Return the JSON of the resource of the entry `full_url` with its links replaced.
@@ -156,11 +163,14 @@ class LinkReplacer:
             changed = True
             return found
 
+        # Nearly all links of a resource are none of the Bundle: codes have systems, for example.
+        possible = self._possible
         for holder, place, kind in _iterate_links(resource):
+            text = holder[place]
             if kind == _NARRATIVE:
-                holder[place] = _replace_in_narrative(holder[place], functools.partial(replacement, kind=kind))
-            else:
-                holder[place] = replacement(holder[place], kind)
+                holder[place] = _replace_in_narrative(text, functools.partial(replacement, kind=kind))
+            elif possible is None or text in possible:
+                holder[place] = replacement(text, kind)
         return changed
 
 
@@ -192,20 +202,20 @@ def _iterate_links(resource: Json) -> Iterator[tuple[Any, Any, str]]:
         value, type_ = waiting.pop()
         if type_ in _ANY_RESOURCE:
             type_ = value.get("resourceType", "")
-        properties = _linking_properties(type_) if isinstance(type_, str) else {}
+        get_kind = (_linking_properties(type_) if isinstance(type_, str) else {}).get
         for name, inner in value.items():
-            kind = properties.get(name)
-            if kind is None:
+            if (kind := get_kind(name)) is None:
                 continue
-            if kind in _LEAVES:
-                if isinstance(inner, str):
-                    yield value, name, kind
-                elif isinstance(inner, list):
-                    yield from ((inner, index, kind) for index, each in enumerate(inner) if isinstance(each, str))
-            elif isinstance(inner, dict):
-                waiting.append((inner, kind))
+            if isinstance(inner, dict):
+                if kind not in _LEAVES:
+                    waiting.append((inner, kind))
             elif isinstance(inner, list):
-                waiting += [(each, kind) for each in inner if isinstance(each, dict)]
+                if kind not in _LEAVES:
+                    waiting += [(each, kind) for each in inner if isinstance(each, dict)]
+                else:
+                    yield from ((inner, index, kind) for index, each in enumerate(inner) if isinstance(each, str))
+            elif kind in _LEAVES and isinstance(inner, str):
+                yield value, name, kind
 
 
 @functools.lru_cache(4096)
