@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import product
 
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.directory.model import (
     Address,
@@ -220,7 +221,7 @@ def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[Fie
         found.append(("sex", SEX))
     if person.birth_date > today:
         found.append(("birth_date", FUTURE))
-    if person.deceased_at and person.deceased_at.date() > today:
+    if person.deceased_at and day_of(person.deceased_at) > today:
         found.append(("deceased_at", FUTURE))
     return found
 

@@ -1,15 +1,13 @@
 """Demonstration data of the bulletin: its issues are released but for the newest, which waits for its release."""
 
-from zoneinfo import ZoneInfo
-
 from esante.contract import DemoCountry, Platform
+from esante.core.time_zone import time_zone
 from esante.core.types import Progress
 from esante.services.bulletin.compilation.monthly_counts import shifted
 from esante.services.bulletin.service import Bulletin
 
 BUILDER, OPERATOR = "Zoé Ziffer", "Olivia Opérateur"
 """Who builds the issues, and who releases them: another person."""
-_ZONE = ZoneInfo("Europe/Luxembourg")
 
 
 async def load_issues(platform: Platform, country: DemoCountry, progress: Progress) -> None:
@@ -20,7 +18,7 @@ async def load_issues(platform: Platform, country: DemoCountry, progress: Progre
     if not country.months:
         return
     bulletin = platform[Bulletin]
-    last = shifted(f"{country.now.astimezone(_ZONE):%Y-%m}", -1)
+    last = shifted(f"{country.now.astimezone(time_zone()):%Y-%m}", -1)
     if not await _is_released(bulletin, shifted(last, -1)):
         await _release(bulletin, shifted(last, -1))
     await bulletin.build(last, BUILDER)

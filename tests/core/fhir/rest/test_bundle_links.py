@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.core.fhir import check
-from esante.core.fhir.rest import EntryAddresses, LinkReplacer, Target, find_conditional_references, parse_bundle
+from esante.core.fhir.rest import EntryAddresses, LinkReplacer, LinkTarget, find_conditional_references, parse_bundle
 
 URN, SERVER = f"urn:uuid:{uuid4()}", "http://src.example/fhir"
 KEY = UUID("018f0000-0000-7000-8000-000000000001")
@@ -29,7 +29,7 @@ def replacer(*entries, searches=None):
     """Return a replacer in which every entry of a Bundle becomes the resource with the key KEY."""
     body = orjson.dumps({"resourceType": "Bundle", "type": "transaction", "entry": list(entries)})
     _, items = parse_bundle(body, f"{SERVER}/")
-    targets = {item.index: Target(f"{item.type}/{KEY.hex}", KEY) for item in items}
+    targets = {item.index: LinkTarget(f"{item.type}/{KEY.hex}", KEY) for item in items}
     return LinkReplacer(EntryAddresses(items), targets, searches)
 
 

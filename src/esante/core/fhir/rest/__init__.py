@@ -10,7 +10,7 @@
 - `validate_routes`, `validate_capability`, `supported_profiles`: the operation `$validate`.
 """
 
-from esante.core.fhir.rest.bundle_links import EntryAddresses, LinkReplacer, Target, find_conditional_references
+from esante.core.fhir.rest.bundle_links import EntryAddresses, LinkReplacer, LinkTarget, find_conditional_references
 from esante.core.fhir.rest.bundle_parser import BundleEntry, parse_bundle
 from esante.core.fhir.rest.bundle_scan import CountedEntry, NotFhir, decode_bundle
 from esante.core.fhir.rest.capability_statement import merge_capabilities
@@ -34,9 +34,9 @@ __all__ = [
     "DateRange",
     "EntryAddresses",
     "LinkReplacer",
+    "LinkTarget",
     "NotFhir",
     "SearchParams",
-    "Target",
     "apply_json_patch",
     "convert_posted_search",
     "decode_bundle",

@@ -45,7 +45,7 @@ _ATTRIBUTE = re.compile(r"""(\s([\w:.\-]+)\s*=\s*)("[^"]*"|'[^']*')""")
 _LINK_ATTRIBUTES = {"a": "href", "img": "src"}
 
 
-class Target(NamedTuple):
+class LinkTarget(NamedTuple):
     """What an address is replaced by: the reference to a resource, and the resource's own key."""
 
     reference: str
@@ -119,7 +119,7 @@ class LinkReplacer:
     """
 
     def __init__(
-        self, addresses: EntryAddresses, targets: Mapping[int, Target], searches: Mapping[str, str] | None = None
+        self, addresses: EntryAddresses, targets: Mapping[int, LinkTarget], searches: Mapping[str, str] | None = None
     ) -> None:
         self._addresses, self._targets, self._searches = addresses, targets, searches or {}
         self._possible = {*addresses.urls, *self._searches} if addresses.only_temporary else None

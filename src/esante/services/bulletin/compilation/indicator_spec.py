@@ -1,5 +1,6 @@
 """The recipe of the bulletin: its data files, read and checked, with the digests that name what they say."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +13,12 @@ import msgspec
 
 from esante.core.dated_data import packaged_text
 from esante.core.storage import sha256
+from esante.core.time_zone import time_zone
 from esante.services.bulletin.declared_data import declared_text
 from esante.services.bulletin.model import Breakdown, Indicator, Measure
+
+_TIMEZONE = re.compile(rb'(?m)^timezone = ".*"$')
+"""The line of lake.toml that names the time zone."""
 
 LAKE_VERSION = b"1"
 """Raised when the code that reads the journal changes what it writes: all is then read again."""
@@ -135,6 +140,7 @@ class Recipe:
         """Return the recipe of this version of the program: what all packages declare."""
         protection = packaged_text("esante.services.bulletin", "protection.toml").encode()
         indicators, lake = (declared_text(name).encode() for name in ("indicators.toml", "lake.toml"))
+        lake = _TIMEZONE.sub(f'timezone = "{time_zone().key}"'.encode(), lake)  # the server's, which the recipe keeps
         return cls(indicators_toml=indicators, lake_toml=lake, protection_toml=protection).checked()
 
     def checked(self) -> "Recipe":

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, language_of, read_form, redirect, render
+from esante.core.time_zone import time_zone
+from esante.core.web import N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.bulletin.model import Finding, Issue, Release, ReleaseState
 from esante.services.bulletin.publication import paper
@@ -81,7 +81,7 @@ def release_routes(work: Workflow, releases: Releases, access: Access, base_url:
             messages=messages_of(laid_out),
             table=summary(laid_out, laid_out.indicators, w, w.month(period)),
             findings=[(finding, finding_told(finding, w)) for finding in await work.unusual(period)],
-            hour=release_time(period).astimezone(ZoneInfo(TIME_ZONE)),
+            hour=release_time(period).astimezone(time_zone()),
             error=error,
             why=why,
             me=by,
@@ -105,7 +105,7 @@ def release_routes(work: Workflow, releases: Releases, access: Access, base_url:
         form = await read_form(request)
         period = request.path_params["period"]
         try:
-            at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=ZoneInfo(TIME_ZONE))
+            at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=time_zone())
         except ValueError:
             return await _preview(request, requester.name, N_("This is not a day and hour."), 400)
         try:

@@ -4,15 +4,14 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import msgspec
 
 from esante.core.fhir import MAX_ELEMENTS, check, count_elements, decode
 from esante.core.fhir.rest import require_whole
+from esante.core.time_zone import today
 from esante.core.types import Json
-from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.model import KINDS, MAX_CONTENT, Deposit, Finding
@@ -36,7 +35,6 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_ZONE = ZoneInfo(TIME_ZONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +92,6 @@ async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examina
         subject=embedded.subject,
         findings=embedded.findings,
     )
-
-
-def today() -> date:
-    """Return the current day in the time zone of the country."""
-    return datetime.now(_ZONE).date()
 
 
 async def read_subject(content: bytes, media_type: str, workers: WorkerPool) -> Subject | None:

@@ -153,3 +153,19 @@ async def test_string_of_symbols_matches_what_begins_with_it_or_contains_it(db, 
     scope = await store_resources(db, *({**observation(), "valueString": each} for each in values))
     for name, found in (("value-string", 1), ("value-string:contains", 2), ("value-string:exact", 0)):
         assert await count_matches(db, scope, "Observation", (name, text)) == found
+
+
+@pytest.mark.parametrize(
+    ("effective", "found", "missed"),
+    [
+        ("2026-07-01T00:15:00+02:00", ["2026-07-01", "2026-07", "ge2026-07-01"], ["2026-06-30", "2026-06"]),
+        ("2026-06-30T22:15:00Z", ["2026-07-01", "2026-07"], ["2026-06-30", "lt2026-07-01"]),
+        ("2026-01-01T00:30:00+01:00", ["2026", "2026-01-01"], ["2025", "2025-12-31"]),
+        ("2026-07-01", ["2026-07-01", "2026-07", "2026"], ["2026-06-30", "2026-07-02"]),
+    ],
+)
+async def test_days_of_searches_are_those_of_the_server(db, effective, found, missed):
+    scope = await store_resources(db, {**observation(), "effectiveDateTime": effective})
+    for texts, total in ((found, 1), (missed, 0)):
+        for text in texts:
+            assert await count_matches(db, scope, "Observation", ("date", text)) == total, text

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.fhir import parse_logical_id
-from esante.core.fhir.rest import BundleEntry, EntryAddresses, Target, find_conditional_references, parse_token
+from esante.core.fhir.rest import BundleEntry, EntryAddresses, LinkTarget, find_conditional_references, parse_token
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Requester
@@ -53,7 +53,7 @@ class ResolvedReferences:
 
     person_id: UUID
     entries: EntryAddresses
-    known: dict[int, Target] = field(default_factory=dict)
+    known: dict[int, LinkTarget] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
     searches: set[Criteria] = field(default_factory=set)
 
@@ -96,7 +96,7 @@ class ReferenceResolver:
     async def _resolve_item(self, item: BundleEntry, resolved: ResolvedReferences) -> None:
         key = resolved.person_id if item.type == "Patient" else await self._directory_key(item)
         if key is not None:
-            resolved.known[item.index] = Target(f"{item.type}/{key}", key)
+            resolved.known[item.index] = LinkTarget(f"{item.type}/{key}", key)
         for type_, criteria in find_conditional_references(bytes(item.body)):
             if type_ in CLINICAL:
                 resolved.searches.add((type_, criteria))

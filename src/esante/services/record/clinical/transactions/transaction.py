@@ -15,7 +15,7 @@ from esante.core.fhir import CheckResult, Issue, check, check_all, decode, encod
 from esante.core.fhir.rest import (
     BundleEntry,
     LinkReplacer,
-    Target,
+    LinkTarget,
     apply_json_patch,
     etag,
     require_match,
@@ -199,7 +199,7 @@ class _Transaction:
             elif item.method == "POST" and item.index not in self._resolved.known:
                 self._keys[item.index] = uuid7()
 
-    def _targets(self) -> dict[int, Target]:
+    def _targets(self) -> dict[int, LinkTarget]:
         """Return what the address of each entry is replaced by, by the index of the entry."""
         targets = dict(self._resolved.known)
         for item in self.items:
@@ -208,7 +208,7 @@ class _Transaction:
             if item.index in self._keys:
                 targets[item.index] = self._target(item.type, self._keys[item.index])
             elif keys := parse_logical_id(item.id):
-                targets[item.index] = Target(f"{item.type}/{item.id}", keys[1])
+                targets[item.index] = LinkTarget(f"{item.type}/{item.id}", keys[1])
         return targets
 
     def _search_references(self) -> dict[str, str]:
@@ -224,8 +224,8 @@ class _Transaction:
             references[f"{type_}?{criteria}"] = self._target(type_, version.id).reference
         return references
 
-    def _target(self, type_: str, key: UUID) -> Target:
-        return Target(f"{type_}/{self.view.person_id.hex}{key.hex}", key)
+    def _target(self, type_: str, key: UUID) -> LinkTarget:
+        return LinkTarget(f"{type_}/{self.view.person_id.hex}{key.hex}", key)
 
     # Methods
 
