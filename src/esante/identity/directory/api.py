@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from esante.core.fhir.rest import (
 )
 from esante.core.journal import Actor
 from esante.core.storage import NIL
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_offset_cursor, encode_cursor
 from esante.identity.directory import rules
@@ -238,7 +239,7 @@ class _DirectoryEndpoints:
 
     async def _role_resources(self, pairs: Sequence[tuple[Practitioner, Role]]) -> list[Json]:
         employers = await self.directory.organizations(role.organization_id for _, role in pairs)
-        today = datetime.now(UTC).date()
+        today = day_of(datetime.now(UTC))
         return [
             role_resource(holder, role, employers.get(role.organization_id), self.directory.catalogue, today)
             for holder, role in pairs
@@ -327,7 +328,7 @@ def _parse_birth_date(value: str) -> date:
     Raises: Problem 400 when it is not one whole day: a longer range would list persons.
     """
     found = parse_date_range(value, "birthdate")
-    if found.prefix != "eq" or found.high - found.low != timedelta(days=1):
+    if found.prefix != "eq" or not found.is_one_day:
         remedy = N_("Write it as YYYY-MM-DD.")
         raise bad_request("birthdate", N_("A birth date must be one whole day."), remedy, code="value")
-    return found.low.date()
+    return found.first_day

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import product
 
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.directory.model import (
     Address,
@@ -183,9 +184,14 @@ def _decomposed(text: str) -> str:
 
 
 def has_word_prefixes(text: str, name: str) -> bool:
-    """Return whether each word of a text is the beginning of a word of a name."""
-    words = normalize_name(name).split()
-    return all(any(word.startswith(wanted) for word in words) for wanted in normalize_name(text).split())
+    """Return whether each word of a text is the beginning of a word of a name.
+
+    An empty text is a part of every name; one of punctuation alone, which has no word, is a part of none.
+    """
+    words, wanted = normalize_name(name).split(), normalize_name(text).split()
+    if text.strip() and not wanted:
+        return False
+    return all(any(word.startswith(each) for word in words) for each in wanted)
 
 
 def text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...]:
@@ -215,7 +221,7 @@ def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[Fie
         found.append(("sex", SEX))
     if person.birth_date > today:
         found.append(("birth_date", FUTURE))
-    if person.deceased_at and person.deceased_at.date() > today:
+    if person.deceased_at and day_of(person.deceased_at) > today:
         found.append(("deceased_at", FUTURE))
     return found
 

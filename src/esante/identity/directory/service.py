@@ -8,6 +8,7 @@ from uuid import UUID
 
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, DataLoader, Row, insert
+from esante.core.time_zone import day_of
 from esante.core.web import (
     N_,
     Page,
@@ -193,7 +194,7 @@ class Directory:
     def _check_person(self, person: Person, place: str) -> tuple[Person, tuple[str, ...]]:
         """Return a canonical entry, and the codes of its accepted faults."""
         person = self._validator.canonicalize(person)
-        faults = rules.person_faults(person, datetime.now(UTC).date(), self.catalogue)
+        faults = rules.person_faults(person, day_of(datetime.now(UTC)), self.catalogue)
         return person, self._validator.accept_faults(place, faults)
 
     # Practitioners

@@ -1,15 +1,13 @@
 """Demonstration data of the bulletin: released issues, and a newest one that is built only."""
 
-from zoneinfo import ZoneInfo
-
 from esante.contract import DemoCountry, Platform
+from esante.core.time_zone import time_zone
 from esante.core.types import Progress
 from esante.services.bulletin.periods import shift_month
 from esante.services.bulletin.service import Bulletin
 
 BUILDER, OPERATOR = "Zoé Ziffer", "Olivia Opérateur"
 """The person who builds the issues, and the other one who releases them."""
-_ZONE = ZoneInfo("Europe/Luxembourg")
 
 
 async def load_issues(platform: Platform, country: DemoCountry, progress: Progress) -> None:
@@ -20,7 +18,7 @@ async def load_issues(platform: Platform, country: DemoCountry, progress: Progre
     if not country.months:
         return
     bulletin = platform[Bulletin]
-    last = shift_month(f"{country.now.astimezone(_ZONE):%Y-%m}", -1)
+    last = shift_month(f"{country.now.astimezone(time_zone()):%Y-%m}", -1)
     if not await _is_released(bulletin, shift_month(last, -1)):
         await _release(bulletin, shift_month(last, -1))
     await bulletin.build(last, BUILDER)

@@ -1,9 +1,8 @@
 """The release calendar, known in advance and the same for all users (ESS Code of Practice, principle 6)."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
-from esante.core.web import TIME_ZONE
+from esante.core.time_zone import time_zone
 from esante.services.bulletin.periods import shift_month
 
 DAY, HOUR = 12, 9
@@ -15,7 +14,7 @@ def release_time(period: str) -> datetime:
     after = shift_month(period, 1)
     day = date(int(after[:4]), int(after[5:]), DAY)
     day += timedelta(days=max(0, 7 - day.weekday()) if day.weekday() >= 5 else 0)
-    return datetime.combine(day, time(HOUR), ZoneInfo(TIME_ZONE)).astimezone(UTC)
+    return datetime.combine(day, time(HOUR), time_zone()).astimezone(UTC)
 
 
 def upcoming_releases(newest: str | None, now: datetime, count: int = 12) -> list[tuple[str, datetime]]:

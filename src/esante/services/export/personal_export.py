@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
-from zoneinfo import ZoneInfo
 
 from esante.core.storage import Database
-from esante.core.web import N_, TIME_ZONE
+from esante.core.time_zone import time_zone
+from esante.core.web import N_
 from esante.identity.access import Requester
 from esante.services.export.model import Job, JobState, PersonalExportDownloaded
 from esante.services.export.service import Exports, not_found
@@ -160,7 +160,7 @@ class _ZipStream:
 
 
 def _entry(name: str, at: datetime) -> ZipInfo:
-    entry = ZipInfo(name, at.astimezone(ZoneInfo(TIME_ZONE)).timetuple()[:6])
+    entry = ZipInfo(name, at.astimezone(time_zone()).timetuple()[:6])
     entry.compress_type = ZIP_DEFLATED
     return entry
 

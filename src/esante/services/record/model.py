@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.journal import event
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Confidentiality, Grant
 
@@ -97,7 +98,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def delay(self) -> int:
         """Days from the document's own date to its deposit."""
-        return (self.deposited_at.date() - self.event_date).days
+        return (day_of(self.deposited_at) - self.event_date).days
 
     @property
     def kind(self) -> str:

@@ -13,7 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.fhir import CheckResult, check, encode, operation_outcome
-from esante.core.fhir.rest import SearchParams, convert_posted_search, parse_token, read_resource, searchset
+from esante.core.fhir.rest import (
+    SearchParams,
+    convert_posted_search,
+    parse_token,
+    read_resource,
+    require_whole,
+    searchset,
+)
 from esante.core.types import Json
 from esante.core.web import (
     FHIR_JSON,
@@ -184,7 +191,9 @@ def _respond(resource: Json, status: int = 200, of: Subscription | None = None, 
 
 
 async def _read_subscription(request: Request) -> CheckResult:
-    return check(await read_resource(request, MAX_BODY), expect="Subscription")
+    checked = check(await read_resource(request, MAX_BODY), expect="Subscription")
+    require_whole(checked.resource)
+    return checked
 
 
 def _subscription_id(request: Request) -> UUID:

@@ -1,25 +1,23 @@
 """FHIR R4 over HTTP: requests, responses, search parameters, preconditions, negotiation, batches, `$validate`.
 
-- `read_resource`, `convert_posted_search`: bodies of requests; `fhir_response`, `searchset`: responses.
+- `read_resource`, `require_whole`, `convert_posted_search`: bodies of requests.
+- `fhir_response`, `searchset`: responses.
 - `SearchParams`, `parse_date_range`, `parse_token`: the search parameters of a request.
 - `etag`, `is_not_modified`, `require_match`, `return_preference`: conditional requests and Prefer.
 - `ContentNegotiation`: ASGI middleware for Accept, `_format` and `_pretty`.
-- `parse_bundle`, `decode_bundle`, `ReferenceReplacer`: batches and transactions; `apply_json_patch`: JSON Patch.
+- `parse_bundle`, `decode_bundle`, `EntryAddresses`, `LinkReplacer`: batches and transactions.
+- `apply_json_patch`: JSON Patch.
 - `validate_routes`, `validate_capability`, `supported_profiles`: the operation `$validate`.
 """
 
-from esante.core.fhir.rest.bundle_parser import (
-    BundleEntry,
-    ReferenceReplacer,
-    find_conditional_references,
-    parse_bundle,
-)
+from esante.core.fhir.rest.bundle_links import EntryAddresses, LinkReplacer, LinkTarget, find_conditional_references
+from esante.core.fhir.rest.bundle_parser import BundleEntry, parse_bundle
 from esante.core.fhir.rest.bundle_scan import CountedEntry, NotFhir, decode_bundle
 from esante.core.fhir.rest.capability_statement import merge_capabilities
 from esante.core.fhir.rest.json_patch import JSON_PATCH, apply_json_patch
 from esante.core.fhir.rest.negotiation import FORMATS, ContentNegotiation
 from esante.core.fhir.rest.preconditions import etag, http_date, is_not_modified, require_match, return_preference
-from esante.core.fhir.rest.requests import convert_posted_search, read_resource, require_fhir_json
+from esante.core.fhir.rest.requests import convert_posted_search, read_resource, require_fhir_json, require_whole
 from esante.core.fhir.rest.responses import fhir_response, searchset
 from esante.core.fhir.rest.search_params import DateRange, SearchParams, parse_date_range, parse_token
 from esante.core.fhir.rest.validate_operation import supported_profiles, validate_capability, validate_routes
@@ -34,8 +32,10 @@ __all__ = [
     "ContentNegotiation",
     "CountedEntry",
     "DateRange",
+    "EntryAddresses",
+    "LinkReplacer",
+    "LinkTarget",
     "NotFhir",
-    "ReferenceReplacer",
     "SearchParams",
     "apply_json_patch",
     "convert_posted_search",
@@ -52,6 +52,7 @@ __all__ = [
     "read_resource",
     "require_fhir_json",
     "require_match",
+    "require_whole",
     "return_preference",
     "searchset",
     "supported_profiles",

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from esante.core.fhir.rest.negotiation import parse_format_parameter
+from esante.core.fhir.search import SUBSETTED
+from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, Problem, read_body
 
 FORM_LIMIT = 64 * 1024
@@ -22,6 +24,24 @@ async def read_resource(request: Request, limit: int) -> bytes:
     """
     require_fhir_json(request)
     return await read_body(request, limit)
+
+
+def require_whole(resource: Json, place: str = "") -> None:
+    """Raise Problem 422 for a part of a resource, which a search or read returned and which is tagged SUBSETTED.
+
+    It would overwrite the rest (search.html, "summary"). `place` is that of the resource; by default its type.
+    """
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, dict) and tag.get("code") == SUBSETTED["code"]:
+            raise Problem(
+                422,
+                "business-rule",
+                N_("This is only a part of the resource."),
+                place=f"{place or resource.get('resourceType', '')}.meta.tag",
+                remedy=N_("Read the whole resource, and send that, without the tag SUBSETTED."),
+            )
 
 
 def require_fhir_json(request: Request) -> None:

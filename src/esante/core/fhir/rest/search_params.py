@@ -5,7 +5,7 @@ Source: FHIR R4, "Search" (search.html).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from esante.core.fhir.search import (
     parse_search_date,
     to_microseconds,
 )
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, bad_request, readable
 
@@ -31,6 +32,16 @@ class DateRange:
     prefix: str
     low: datetime
     high: datetime
+
+    @property
+    def first_day(self) -> date:
+        """The calendar day on which the time begins."""
+        return day_of(self.low)
+
+    @property
+    def is_one_day(self) -> bool:
+        """Whether the time is one calendar day."""
+        return self == parse_date_range(f"{self.prefix}{self.first_day.isoformat()}")
 
     def matches(self, low: datetime, high: datetime) -> bool:
         """Return whether a value that covers `low` to `high` (exclusive) matches (search.html, "date")."""

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,13 +19,14 @@ from esante.core.fhir.rest import (
     fhir_response,
     parse_token,
     read_resource,
+    require_whole,
     searchset,
 )
+from esante.core.time_zone import time_zone
 from esante.core.types import Json
 from esante.core.web import (
     N_,
     NOT_FOUND,
-    TIME_ZONE,
     Problem,
     bad_request,
     decode_offset_cursor,
@@ -44,7 +44,6 @@ STAY_PARAMETERS = {"_id": "token", "patient": "reference", "patient.identifier":
 """The search parameters of stays, with their types."""
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _INPATIENT = {"system": _ACT_CODE, "code": "IMP", "display": "inpatient encounter"}
-_ZONE = ZoneInfo(TIME_ZONE)
 
 
 def encounter_routes(access: Access, directory: Directory, base_url: str) -> list[Route]:
@@ -116,6 +115,7 @@ class StayEndpoints:
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
                 return fhir_response(operation_outcome(found.issues), 422)
+            require_whole(found.resource)
             await self.check_encounter(requester, found.resource)
             return await act(request, requester, found.resource)
 
@@ -273,7 +273,7 @@ def _parse_period_moment(body: Json, name: str) -> datetime:
         raise _unprocessable(place, N_("The day is missing."), N_("Send the day, or the day and time."), "required")
     try:
         first = datetime.fromisoformat(text)
-        first = first.replace(tzinfo=first.tzinfo or _ZONE).astimezone(UTC)
+        first = first.replace(tzinfo=first.tzinfo or time_zone()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _unprocessable(place, N_("This is not a date."), N_("The day does not exist."), "value") from error
     if first > now + CLOCK_SKEW:

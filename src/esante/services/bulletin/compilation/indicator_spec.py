@@ -1,5 +1,6 @@
 """The indicator specification: declared indicators, columns of the lake and rules of disclosure control."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +12,13 @@ import msgspec
 
 from esante.core.dated_data import packaged_text
 from esante.core.storage import sha256
+from esante.core.time_zone import time_zone
 from esante.core.types import Json
 from esante.services.bulletin.declared_data import declared_text
 from esante.services.bulletin.model import Aggregation, Breakdown, Indicator
+
+_TIMEZONE = re.compile(rb'(?m)^timezone = ".*"$')
+"""The line of lake.toml that names the time zone."""
 
 LAKE_VERSION = b"1"
 """Increased when the code changes what it writes into the lake: the journal is then read again from its beginning."""
@@ -140,6 +145,7 @@ class IndicatorSpecification:
         """Return the specification that the installed packages declare. Raises: ValueError as `validate`."""
         protection = packaged_text("esante.services.bulletin", "protection.toml").encode()
         indicators, lake = (declared_text(name).encode() for name in ("indicators.toml", "lake.toml"))
+        lake = _TIMEZONE.sub(f'timezone = "{time_zone().key}"'.encode(), lake)  # the server's, which is stored with it
         return cls(indicators_toml=indicators, lake_toml=lake, protection_toml=protection).validate()
 
     def validate(self) -> "IndicatorSpecification":

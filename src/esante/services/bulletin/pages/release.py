@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.web import N_, NOT_FOUND, TIME_ZONE, Problem, language_of, read_form, redirect, render
+from esante.core.time_zone import time_zone
+from esante.core.web import N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.bulletin.disclosure.intruder_audit import AuditUnsolved
 from esante.services.bulletin.model import BulletinIssue, BulletinRefused, DataAnomaly, Release, ReleaseState
@@ -101,7 +101,7 @@ class _ReleaseEndpoints:
         operator = await self._operator(request)
         form = await read_form(request)
         try:
-            at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=ZoneInfo(TIME_ZONE))
+            at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=time_zone())
         except ValueError:
             return await self._render_preview(request, operator, N_("This is not a day and hour."), 400)
         try:
@@ -134,7 +134,7 @@ class _ReleaseEndpoints:
             anomalies=[
                 (anomaly, anomaly_sentence(anomaly, fmt)) for anomaly in await self._workflow.fetch_anomalies(period)
             ],
-            hour=release_time(period).astimezone(ZoneInfo(TIME_ZONE)),
+            hour=release_time(period).astimezone(time_zone()),
             error=error,
             detail=detail,
             operator=operator,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
 
-from esante.core.web import N_, TIME_ZONE, show_date, show_datetime, translator
+from esante.core.time_zone import time_zone
+from esante.core.web import N_, show_date, show_datetime, translator
 from esante.identity.directory import catalogue
 from esante.services.bulletin.model import LATE_EVENTS, Cell, Indicator
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
@@ -150,7 +150,7 @@ class Formatter:
 
     def date(self, value: datetime) -> str:
         """Return the day of a time in Luxembourg."""
-        return show_date(value.astimezone(ZoneInfo(TIME_ZONE)), self.language)
+        return show_date(value.astimezone(time_zone()), self.language)
 
     def moment(self, value: datetime) -> str:
         """Return day and time in Luxembourg."""

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.fhir.rest import parse_token
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, Page, bad_request
 from esante.identity.access import Requester
@@ -90,7 +91,7 @@ class DirectoryReferences:
         return [patient_resource(person, self._directory.catalogue)] if person else []
 
     async def _read_role(self, key: UUID) -> list[Json]:
-        today = datetime.now(UTC).date()
+        today = day_of(datetime.now(UTC))
         pairs = (await self._directory.search_roles(role_id=key)).items
         organizations = await self._directory.organizations(role.organization_id for _, role in pairs)
         return [

@@ -195,7 +195,7 @@ class _EverythingParams:
 
 def _first_day(text: str) -> date | None:
     """Return the day on which a FHIR date begins; None for ""."""
-    return parse_date_range(text).low.date() if text else None
+    return parse_date_range(text).first_day if text else None
 
 
 def _parse_date(text: str | None, name: str) -> str:

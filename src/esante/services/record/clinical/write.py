@@ -143,11 +143,11 @@ class ClinicalWriter:
         if_match: str | None = None,
         queries: ScopeQueries = (),
     ) -> WriteResult:
-        """Replace a resource."""
+        """Replace a resource. Raises: `Problem` 400 unless the resource has the id of `key` (http.html, "update")."""
         resource = parse_resource(body, type_)
         if resource.get("id") != key[0].hex + key[1].hex:
             title, remedy = N_("The id is not that of the address."), N_("Send the same id.")
-            raise bad_request(f"{type_}.id", title, remedy, status=422)
+            raise bad_request(f"{type_}.id", title, remedy)
         person_id = await self.resolve_person(resource, requester)
         return await self._change(requester, type_, key, if_match, queries, lambda before: (resource, person_id))
 
@@ -160,16 +160,20 @@ class ClinicalWriter:
         if_match: str | None = None,
         queries: ScopeQueries = (),
     ) -> WriteResult:
-        """Change a resource by a JSON Patch. Raises: `Problem` 410 for a deleted resource, which has no content."""
+        """Change a resource by a JSON Patch; one that only tests, or changes nothing, makes no version.
 
-        def apply_patch(before: Version) -> tuple[Json, UUID]:
+        Raises: `Problem` 410 for a deleted resource, which has no content.
+        """
+
+        def apply_patch(before: Version) -> tuple[Json, UUID] | None:
             if before.deleted:
                 raise gone()
             resource = apply_json_patch(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
                 title = N_("A patch cannot make another resource of it.")
                 raise bad_request(f"{type_}.id", title, N_("Leave the id as it is."), status=422)
-            return parse_resource(encode(resource), type_), key[0]
+            body = encode(resource)
+            return None if body == before.body else (parse_resource(body, type_), key[0])
 
         return await self._change(requester, type_, key, if_match, queries, apply_patch)
 
@@ -217,7 +221,10 @@ class ClinicalWriter:
     async def update_match(
         self, requester: Requester, type_: str, criteria: str, body: bytes, queries: ScopeQueries = ()
     ) -> WriteResult:
-        """Replace the resource that a search finds, or create one where it finds nothing."""
+        """Replace the resource that a search finds, or create one where it finds nothing.
+
+        Raises: `Problem` 400 for another id than that of what was found (http.html, "conditional update").
+        """
         resource = parse_resource(body, type_)
         person_id = await self.resolve_person(resource, requester)
         async with self._reader.audit_refusals(requester, person_id, "update", type_):
@@ -233,7 +240,7 @@ class ClinicalWriter:
                 else:
                     if resource.get("id", found.key) != found.key:
                         title = N_("The id is not that of what was found.")
-                        raise bad_request(f"{type_}.id", title, N_("Send none."), status=422)
+                        raise bad_request(f"{type_}.id", title, N_("Send none."))
                     full = person_id, type_, found.id
                     before, source = (await self.lock(conn, view, [full])).own(full)
                     version = changeset.update(before, source, resource)
@@ -260,16 +267,23 @@ class ClinicalWriter:
         key: LogicalId,
         if_match: str | None,
         queries: ScopeQueries,
-        build: Callable[[Version], tuple[Json, UUID]],
+        build: Callable[[Version], tuple[Json, UUID] | None],
     ) -> WriteResult:
-        """Lock a resource and give it its next version; `build` returns the new resource and its person's key."""
+        """Lock a resource and give it its next version.
+
+        `build` returns the new resource and its person's key; None for the resource as it is, which is then read.
+        """
         async with self._reader.audit_refusals(requester, key[0], "update", type_):
             view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
                 before, source = (await self.lock(conn, view, [full])).own(full)
                 require_match(if_match, before.tag)
                 await self._check_in_scope(conn, before, queries)
-                resource, person_id = build(before)
+                built = build(before)
+                if built is None:
+                    await insert(conn, self._reader.audit_rows(ClinicalRead, requester, view, [before]))
+                    return WriteResult(before)
+                resource, person_id = built
                 if person_id != key[0]:
                     raise person_changed(type_)
                 changeset = Changeset(requester, view.visibility.consent, self._base_url)

@@ -182,7 +182,7 @@ class _MhdEndpoints:
             resource = parse_resource(body, "DocumentReference")
         if resource.get("id") != request.path_params["id"]:
             raise bad_request(
-                "DocumentReference.id", N_("The id is not that of the address."), N_("Send the same id."), status=422
+                "DocumentReference.id", N_("The id is not that of the address."), N_("Send the same id.")
             )
         if resource.get("status") != Status.WITHDRAWN:
             raise bad_request(

@@ -10,6 +10,7 @@ from datetime import date
 from uuid import UUID
 
 from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import require_whole
 from esante.core.storage import NIL
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
@@ -89,6 +90,8 @@ class SubmissionParser:
                 status=422,
             )
         entries = bundle.get("entry", [])
+        for index, entry in enumerate(entries):
+            require_whole(entry.get("resource", {}), f"Bundle.entry[{index}].resource")
         raw = raw_resources(body)
         by_url = {entry["fullUrl"]: index for index, entry in enumerate(entries) if "fullUrl" in entry}
         reference_indexes = _find_references(entries)

@@ -4,14 +4,14 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import msgspec
 
 from esante.core.fhir import MAX_ELEMENTS, check, count_elements, decode
+from esante.core.fhir.rest import require_whole
+from esante.core.time_zone import today
 from esante.core.types import Json
-from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.model import KINDS, MAX_CONTENT, Deposit, Finding
@@ -35,7 +35,6 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_ZONE = ZoneInfo(TIME_ZONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +92,6 @@ async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examina
         subject=embedded.subject,
         findings=embedded.findings,
     )
-
-
-def today() -> date:
-    """Return the current day in the time zone of the country."""
-    return datetime.now(_ZONE).date()
 
 
 async def read_subject(content: bytes, media_type: str, workers: WorkerPool) -> Subject | None:
@@ -209,13 +203,16 @@ def check_elements(content: bytes, place: str = "") -> None:
 def parse_resource(body: bytes, expect: str) -> Json:
     """Return the resource of a request, of the type `expect`.
 
-    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4.
+    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4; `Problem` 422 for a part of a
+    resource (SUBSETTED).
     """
     check_elements(body)
     checked = check(body, expect=expect)
     if not checked.ok:
         raise InvalidContent("request", issues=checked.issues)
-    return checked.resource
+    resource = checked.resource
+    require_whole(resource)
+    return resource
 
 
 def _inspect_fhir(content: bytes) -> _Embedded:

@@ -49,8 +49,9 @@ def parse_query(
 ) -> SearchQuery:
     """Parse a search of a resource type from the pairs of an address, which are URL-decoded and not yet unescaped.
 
-    Unknown parameters are refused if `strict`, else named in `ignored`. `base_url` is the base of the addresses of
-    this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError` for no type of R4.
+    Unknown parameters, and those without a value, are refused if `strict`, else named in `ignored`. `base_url` is the
+    base of the addresses of this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError`
+    for no type of R4.
     """
     condition_parser = ConditionParser(base_url)
     conditions: list[Condition] = []
@@ -60,7 +61,9 @@ def parse_query(
     for name, value in pairs:
         try:
             _check_text(name, value)
-            if not value:
+            if not value.strip(","):
+                if name not in _SERVER_PARAMETERS:
+                    ignored.append(f"{name[:64]}=")
                 continue
             if name not in _SERVER_PARAMETERS and not result_parameters.parse(name, value):
                 conditions.append(condition_parser.parse(type_, name, value))
@@ -77,9 +80,13 @@ def parse_query(
 
 
 def _check_text(name: str, value: str) -> None:
-    """Refuse texts that the database cannot store, so that no resource has them. Raises: `Problem` 400."""
+    """Refuse texts that the database cannot store, so that no resource has them, and damaged ones.
+
+    U+FFFD stands for bytes that were not UTF-8: what was meant is not known. Raises: `Problem` 400.
+    """
+    text = name + value
     try:
-        storable = "\x00" not in (name + value) and len((name + value).encode()) <= MAX_LENGTH
+        storable = "\x00" not in text and "\ufffd" not in text and len(text.encode()) <= MAX_LENGTH
     except UnicodeEncodeError:
         storable = False
     if not storable:

@@ -21,6 +21,20 @@ from esante.core.fhir.search.query.value_parser import refuse
 from esante.core.web import N_
 
 MAX_INCLUDES, MAX_SORTS = 20, 5
+#: The parameters of this module, and that of pages.
+RESULT_PARAMETERS = frozenset(
+    {
+        "_count",
+        "_sort",
+        "_total",
+        "_summary",
+        "_elements",
+        "_contained",
+        "_include",
+        "_revinclude",
+        "_cursor",
+    }
+)
 _GIVE_ONE = N_("Give one of the values that the specification names.")
 
 

@@ -89,7 +89,7 @@ def _place_in_bundle(item: BundleEntry, place: str) -> str:
     return place if place.startswith("Bundle") else f"{item.place} {place}".strip()
 
 
-def invalid_entry(title: str, place: str = "Bundle.entry", detail: str = "") -> Problem:
-    """Return the refusal (422) of an entry; `title` is a msgid."""
+def invalid_entry(title: str, place: str = "Bundle.entry", detail: str = "", status: int = 422) -> Problem:
+    """Return the refusal of an entry; `title` is a msgid."""
     remedy = N_("Mend the entry, and send the transaction again.")
-    return bad_request(place, title, remedy, status=422, code="value", detail=detail)
+    return bad_request(place, title, remedy, status=status, code="value", detail=detail)
