@@ -186,7 +186,7 @@ async def test_server_publishes_an_approved_issue_at_its_hour(
         await acknowledge_all(otto)
         await otto.page.locator("[name=hour]").fill("2026-01-01T09:00")
         await otto.button("Approve the release").click()
-        await otto.page.get_by_text(otto.translate("PublicBulletin"), exact=True).first.wait_for()
+        await otto.page.get_by_text(otto.translate("Published"), exact=True).first.wait_for()
         await public.open(f"/bulletin/{running}")
         link = public.page.locator(f"a[download][href$='{running}-v1.csv']")
         file = await download_file(public, link, public_bulletin.world.data.parent)

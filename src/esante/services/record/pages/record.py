@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -134,7 +134,9 @@ class _RecordPages:
     async def document(self, request: Request, page: PageContext) -> Response:
         """Show a document with its content."""
         document, content = await self._content(request, page)
-        body, content_view = await load_content_view(self._record.previews, document, content)
+        body, content_view = await load_content_view(
+            self._record.previews, document, content, page.requester.id
+        )
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
             versions = await self._record.versions(page.requester, page.person_id, document.id)
@@ -169,7 +171,7 @@ class _RecordPages:
         """Return an image document, encoded anew from its pixels."""
         document, content = await self._continue_reading(request, page, "image")
         try:
-            media_type, data = await self._record.previews.image(document, content)
+            media_type, data = await self._record.previews.image(document, content, client=page.requester.id)
         except Unreadable:
             return await _placeholder_image(request)
         return Response(data, media_type=media_type, headers=SANDBOX_HEADERS)
@@ -178,7 +180,8 @@ class _RecordPages:
         """Return a page of a PDF as an image."""
         document, content = await self._continue_reading(request, page, "pdf")
         try:
-            png = await self._record.previews.page_image(document, content, request.path_params["number"])
+            number, client = request.path_params["number"], page.requester.id
+            png = await self._record.previews.page_image(document, content, number, client=client)
         except Unreadable:
             return await _placeholder_image(request)
         if png is None:
@@ -205,16 +208,18 @@ class _RecordPages:
         return sorted({grant.holder for grant in consent.grants if grant.holder})
 
 
-async def load_content_view(previews: Previews, document: Document, content: bytes) -> tuple[str, Any]:
+async def load_content_view(
+    previews: Previews, document: Document, content: bytes, client: Hashable = None
+) -> tuple[str, Any]:
     """Return how a document is displayed (fhir, pdf, cda, image, text, or nothing), and the data of that template."""
     try:
         match document.kind:
             case "fhir":
                 return "fhir", await asyncio.to_thread(_fhir_view, content)
             case "pdf":
-                return "pdf", await previews.pdf_pages(document, content)
+                return "pdf", await previews.pdf_pages(document, content, client=client)
             case "cda":
-                sections = await previews.cda_sections(document, content)
+                sections = await previews.cda_sections(document, content, client=client)
                 return ("cda", sections) if sections else ("nothing", None)
             case "text":
                 return "text", plain_text(content)
