@@ -89,6 +89,7 @@ def create_app(settings: Settings) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
+            await platform.admit()
             await _start(platform, app)
             app.router.routes.extend(group_routes(_routes(platform)))
             tasks = [asyncio.create_task(task.keep_running()) for task in _tasks(platform)]

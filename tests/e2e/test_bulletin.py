@@ -58,7 +58,7 @@ async def public_bulletin(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         await platform[Bulletin].build(LAST, OLGA)
         for name in (OLGA, OTTO):
             await sign_in(platform, world, name, Requester(kind="operator", id=uuid7(), name=name))
-    server = Server(world.data, ESANTE_DEMO="1").start()
+    server = Server(world.data).start()
     yield PublicBulletin(server, world)
     server.stop()
     shutil.rmtree(world.data, ignore_errors=True)

@@ -75,7 +75,7 @@ class ServedWorld:
 def served(template: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedWorld]:
     """A served small world, whose server must still run after all tests."""
     world = copy_world(template, tmp_path_factory.mktemp("faults") / "data")
-    server = Server(world.data, ESANTE_DEMO="1").start()
+    server = Server(world.data).start()
     yield ServedWorld(world, server)
     assert httpx.get(f"{server.base}/health", timeout=60).status_code == 200
     assert server.stop() in (0, -signal.SIGTERM)

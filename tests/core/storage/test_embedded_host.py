@@ -36,11 +36,13 @@ def test_missing_wheel_is_reported_and_nothing_is_created(tmp_path: Path, monkey
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory that every user can enter; pytest's own is closed to others."""
+    """A directory that every user can enter; pytest's own is closed to others, and so is what esante writes."""
+    before = os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="esante-test-") as name:
         directory = Path(name)
         directory.chmod(0o755)
         yield directory
+    os.umask(before)
 
 
 def copy_installation(target: Path) -> None:

@@ -1,7 +1,8 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
-from esante.core.web.body_queue import LargeBodyQueue, trim_memory
+from esante.core.web.body_queue import LargeBodyQueue, outside_turn, trim_memory
 from esante.core.web.cors import Cors
+from esante.core.web.fair_slots import FairSlots, QueueFull
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
@@ -55,12 +56,13 @@ __all__ = [
     "NOT_FOUND",
     "N_",
     "Cors",
-    "LargeBodies",
+    "FairSlots",
     "LargeBodyQueue",
     "Meter",
     "Metering",
     "Page",
     "Problem",
+    "QueueFull",
     "SecurityHeaders",
     "Session",
     "Sessions",
@@ -77,6 +79,7 @@ __all__ = [
     "no_such_page",
     "on_problem",
     "origin_of",
+    "outside_turn",
     "problem_outcome",
     "read_body",
     "read_form",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from esante.core.fhir import check
-from esante.core.web import N_, Problem, bad_request
+from esante.core.web import N_, Problem, bad_request, readable
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
@@ -106,7 +106,8 @@ def parse_kickoff(pairs: Iterable[tuple[str, str]], *, lenient: bool, supported:
             code="not-supported",
             detail=", ".join(unknown[:10]),
         )
-    reported = dict.fromkeys([*ignored, *(f"_type={type_}" for type_ in unknown)])
+    # As they are shown, for they are stored with the export: PostgreSQL has no U+0000 and no lone surrogate.
+    reported = dict.fromkeys(map(readable, [*ignored, *(f"_type={type_}" for type_ in unknown)]))
     return ExportParams(frozenset(chosen) if types else None, _parse_since(since), tuple(reported)[:_MAX_IGNORED])
 
 

@@ -44,11 +44,17 @@ def is_not_modified(headers: Mapping[str, str], tag: str, since: datetime) -> bo
     """
     if (known := parse_etags(headers.get("if-none-match"))) is not None:
         return tag in known or "*" in known
+    limit = _parse_http_date(headers.get("if-modified-since", ""))
+    return limit is not None and since.replace(microsecond=0) <= limit
+
+
+def _parse_http_date(text: str) -> datetime | None:
+    """Return a time of HTTP, or None: a date that is not valid is ignored (RFC 9110, section 13.1.3)."""
     try:
-        limit = parsedate_to_datetime(headers.get("if-modified-since", ""))
-    except ValueError:
-        return False
-    return since.replace(microsecond=0) <= limit.replace(tzinfo=limit.tzinfo or UTC)
+        parsed = parsedate_to_datetime(text)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, ArithmeticError, LookupError):  # for malformed ones it raises any of these
+        return None
 
 
 def require_match(if_match: str | None, tag: str) -> None:

@@ -169,7 +169,7 @@ class Authenticator:
             await self._sessions.delete(request)
             await self._journal.append_for(requester, SignedOut(), person_id=_filed_under(requester))
         response = redirect(to)
-        clear_cookie(response)
+        clear_cookie(response, request)
         return response
 
     async def issue_token(

@@ -95,7 +95,7 @@ class DepositService:
         examinations = []
         for index, item in enumerate(items):
             with _naming_index(index):
-                examinations.append(await examine(item.content, item.meta, self._workers))
+                examinations.append(await examine(item.content, item.meta, self._workers, requester.id))
         person = await self._directory.person(person_id)
         if person is None:
             raise errors.unknown_person()

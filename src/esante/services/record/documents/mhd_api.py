@@ -103,9 +103,9 @@ class _MhdEndpoints:
 
     async def submit_bundle(self, request: Request) -> Response:
         """Process a batch or transaction, with documents (ITI-65) or without."""
-        await self.access.authenticate(request)
+        requester = await self.access.authenticate(request)
         require_fhir_json(request)
-        async with self.record.large_bodies.body(request, MAX_BUNDLE) as body:
+        async with self.record.large_bodies.body(request, MAX_BUNDLE, requester.id) as body:
             if is_submission(body):
                 return await self._provide_documents(request, body)
             return await self.bundles.process(request, body)
@@ -162,8 +162,9 @@ class _MhdEndpoints:
         """Deposit one document inside its DocumentReference (ITI-105)."""
         requester = await self.access.authorize(request, "DocumentReference", "c")
         require_fhir_json(request)
-        async with self.record.large_bodies.body(request, MAX_BODY) as body:
+        async with self.record.large_bodies.body(request, MAX_BODY, requester.id) as body:
             submission = await self.parser.parse_iti105(body)
+            del body  # others are parsed while a worker opens the document: only its own bytes stay
             with _locating_problems(submission):
                 [one] = await self.record.deposit_all(requester, submission.person_id, submission.items)
         location = f"{self.base_url}/DocumentReference/{one.document.key}"
@@ -178,7 +179,7 @@ class _MhdEndpoints:
         requester = await self.access.authorize(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
         require_fhir_json(request)
-        async with self.record.large_bodies.body(request, MAX_BODY) as body:
+        async with self.record.large_bodies.body(request, MAX_BODY, requester.id) as body:
             resource = parse_resource(body, "DocumentReference")
         if resource.get("id") != request.path_params["id"]:
             raise bad_request(

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -72,15 +72,15 @@ class _Embedded:
     findings: tuple[Finding, ...] = ()
 
 
-async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examination:
-    """Validate a document and its metadata. Raises: `InvalidContent` when they are refused."""
+async def examine(content: bytes, meta: Deposit, workers: WorkerPool, client: Hashable = None) -> Examination:
+    """Validate a document of a client and its metadata. Raises: `InvalidContent` when they are refused."""
     _check_meta(meta)
     if not content:
         raise InvalidContent("empty")
     if len(content) > MAX_CONTENT:
         raise InvalidContent("too-large", detail=f"{MAX_CONTENT:,} bytes are allowed.")
     media_type = _media_type(content, meta.media_type)
-    embedded = await _inspect(KINDS[media_type], content, workers)
+    embedded = await _inspect(KINDS[media_type], content, workers, client)
     category, type_ = _type(meta.type, embedded.type)
     return Examination(
         media_type=media_type,
@@ -94,9 +94,11 @@ async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examina
     )
 
 
-async def read_subject(content: bytes, media_type: str, workers: WorkerPool) -> Subject | None:
+async def read_subject(
+    content: bytes, media_type: str, workers: WorkerPool, client: Hashable = None
+) -> Subject | None:
     """Return the patient that a stored document names, or None."""
-    return (await _inspect(KINDS[media_type], content, workers)).subject
+    return (await _inspect(KINDS[media_type], content, workers, client)).subject
 
 
 def _check_meta(meta: Deposit) -> None:
@@ -143,7 +145,7 @@ def _detect_media_type(content: bytes) -> str:
             return "text/plain"
 
 
-async def _inspect(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
+async def _inspect(kind: str, content: bytes, workers: WorkerPool, client: Hashable) -> _Embedded:
     match kind:
         case "fhir" if len(content) > IN_THREAD:
             return await asyncio.to_thread(_inspect_fhir, content)
@@ -152,12 +154,12 @@ async def _inspect(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
         case "text":
             return _inspect_text(content)
         case _:
-            return await _inspect_in_worker(kind, content, workers)
+            return await _inspect_in_worker(kind, content, workers, client)
 
 
-async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
+async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool, client: Hashable) -> _Embedded:
     try:
-        answer, _ = await workers.run({"task": "inspect", "kind": kind}, content)
+        answer, _ = await workers.run({"task": "inspect", "kind": kind}, content, client=client)
     except WorkerFailure as error:
         raise InvalidContent("too-complex", place="content") from error
     if refused := answer.get("refused"):

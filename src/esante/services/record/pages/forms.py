@@ -106,10 +106,13 @@ class _RecordForms:
 
     async def deposit(self, request: Request, page: PageContext) -> Response:
         """Deposit the file, and show the findings of the validation."""
-        form = await read_form(request, _FORM_LIMIT)
+        with self._record.large_bodies.upload(page.requester.id, _declared_size(request)):
+            return await self._deposit(request, page, await read_form(request, _FORM_LIMIT))
+
+    async def _deposit(self, request: Request, page: PageContext, form: FormData) -> Response:
         replaces = await self._replaced_document(page, _text(form, "replaces"))
         try:
-            async with self._record.large_bodies.turn(_size(form)):
+            async with self._record.large_bodies.turn(_size(form), page.requester.id):
                 content, meta = await _read_upload(form)
                 deposited = await self._record.deposit(
                     page.requester, page.person_id, content, meta, replaces.id if replaces else None
@@ -193,6 +196,12 @@ class _RecordForms:
         if len(persons) != 1:
             raise Problem(422, "value", _NO_PERSON, place="identifier", remedy=N_("Check the number and try again."))
         return persons[0]
+
+
+def _declared_size(request: Request) -> int:
+    """Return the bytes of a form that it will have; `read_form` refuses one that does not say so, or too many."""
+    declared = request.headers.get("content-length", "")
+    return min(int(declared), _FORM_LIMIT) if declared.isdigit() else 0
 
 
 def _size(form: FormData) -> int:

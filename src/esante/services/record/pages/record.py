@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -135,7 +135,7 @@ class _RecordPages:
     async def document(self, request: Request, page: PageContext) -> Response:
         """Show a document with its content."""
         document, content = await self._content(request, page)
-        body, content_view = await load_content_view(self._record.previews, document, content)
+        body, content_view = await load_content_view(self._record.previews, document, content, page.requester.id)
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
             versions = await self._record.versions(page.requester, page.person_id, document.id)
@@ -173,7 +173,7 @@ class _RecordPages:
         """Return an image document, encoded anew from its pixels."""
         document, content = await self._continue_reading(request, page, "image")
         try:
-            media_type, data = await self._record.previews.image(document, content)
+            media_type, data = await self._record.previews.image(document, content, client=page.requester.id)
         except Unreadable:
             return await _placeholder_image(request)
         return Response(data, media_type=media_type, headers=SANDBOX_HEADERS)
@@ -182,7 +182,8 @@ class _RecordPages:
         """Return a picture in a CDA document, encoded anew from its pixels."""
         document, content = await self._continue_reading(request, page, "cda")
         try:
-            image = await self._record.previews.cda_image(document, content, request.path_params["number"])
+            number = request.path_params["number"]
+            image = await self._record.previews.cda_image(document, content, number, client=page.requester.id)
         except Unreadable:
             return await _placeholder_image(request)
         if image is None:
@@ -195,7 +196,8 @@ class _RecordPages:
         previews = self._record.previews
         show_page = previews.cda_page_image if document.kind == "cda" else previews.page_image
         try:
-            png = await show_page(document, content, request.path_params["number"])
+            number = request.path_params["number"]
+            png = await show_page(document, content, number, client=page.requester.id)
         except Unreadable:
             return await _placeholder_image(request)
         if png is None:
@@ -222,16 +224,18 @@ class _RecordPages:
         return sorted({grant.holder for grant in consent.grants if grant.holder})
 
 
-async def load_content_view(previews: Previews, document: Document, content: bytes) -> tuple[str, Any]:
+async def load_content_view(
+    previews: Previews, document: Document, content: bytes, client: Hashable = None
+) -> tuple[str, Any]:
     """Return how a document is displayed (fhir, pdf, cda, image, text, or nothing), and the data of that template."""
     try:
         match document.kind:
             case "fhir":
                 return "fhir", await asyncio.to_thread(_fhir_view, content)
             case "pdf":
-                return "pdf", await previews.pdf_pages(document, content)
+                return "pdf", await previews.pdf_pages(document, content, client=client)
             case "cda":
-                view = await previews.cda_view(document, content)
+                view = await previews.cda_view(document, content, client=client)
                 return ("cda", view) if view.sections or view.attachment else ("nothing", None)
             case "text":
                 return "text", plain_text(content)

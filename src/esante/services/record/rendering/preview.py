@@ -1,5 +1,6 @@
 """Previews of documents other than FHIR, rendered by the worker processes."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,7 @@ class CdaView:
 
 
 class Previews:
-    """Renders previews of documents.
+    """Renders previews of documents for a client (any key), between which the workers are shared.
 
     Every method raises `Unreadable`, and `storage.Overloaded` when too many requests wait for a worker.
     """
@@ -93,23 +94,27 @@ class Previews:
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
 
-    async def pdf_pages(self, document: Document, content: bytes) -> tuple[int, list[PdfPage]]:
+    async def pdf_pages(
+        self, document: Document, content: bytes, *, client: Hashable = None
+    ) -> tuple[int, list[PdfPage]]:
         """Return the number of pages of a PDF, and the pages that are displayed (the first ones)."""
-        (count, pages), _ = await self._run("pdf_pages", document, content)
+        (count, pages), _ = await self._run("pdf_pages", document, content, client)
         return count, [PdfPage(number, *page) for number, page in enumerate(pages, 1)]
 
-    async def page_image(self, document: Document, content: bytes, number: int) -> bytes | None:
+    async def page_image(
+        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+    ) -> bytes | None:
         """Return the image of a page (from 1) as PNG; None for a page that is not displayed."""
-        is_displayed, png = await self._run("page_image", document, content, number)
+        is_displayed, png = await self._run("page_image", document, content, client, number)
         return png if is_displayed else None
 
-    async def image(self, document: Document, content: bytes) -> tuple[str, bytes]:
+    async def image(self, document: Document, content: bytes, *, client: Hashable = None) -> tuple[str, bytes]:
         """Return the media type and bytes of an image document, encoded anew from its pixels."""
-        return await self._run("image", document, content)
+        return await self._run("image", document, content, client)
 
-    async def cda_view(self, document: Document, content: bytes) -> CdaView:
+    async def cda_view(self, document: Document, content: bytes, *, client: Hashable = None) -> CdaView:
         """Return the header and the sections of a CDA R2 document, or its body that is not XML."""
-        view, _ = await self._run("cda_view", document, content)
+        view, _ = await self._run("cda_view", document, content, client)
         header, attachment = view["header"], view["attachment"]
         return CdaView(
             header=CdaHeader(**header | {"authors": tuple(header["authors"])}),
@@ -117,19 +122,27 @@ class Previews:
             attachment=_attachment(attachment) if attachment else None,
         )
 
-    async def cda_page_image(self, document: Document, content: bytes, number: int) -> bytes | None:
+    async def cda_page_image(
+        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+    ) -> bytes | None:
         """Return the image of a page of the PDF that is the body of a CDA; None for one that is not displayed."""
-        is_displayed, png = await self._run("cda_page_image", document, content, number)
+        is_displayed, png = await self._run("cda_page_image", document, content, client, number)
         return png if is_displayed else None
 
-    async def cda_image(self, document: Document, content: bytes, number: int) -> tuple[str, bytes] | None:
+    async def cda_image(
+        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+    ) -> tuple[str, bytes] | None:
         """Return a picture in a CDA, encoded anew: the body (number 0) or an embedded one; None when there is none."""
-        media_type, image = await self._run("cda_image", document, content, number)
+        media_type, image = await self._run("cda_image", document, content, client, number)
         return (media_type, image) if media_type else None
 
-    async def _run(self, task: str, document: Document, content: bytes, number: int = 0) -> tuple[Any, bytes]:
+    async def _run(
+        self, task: str, document: Document, content: bytes, client: Hashable, number: int = 0
+    ) -> tuple[Any, bytes]:
         try:
-            head, body = await self._workers.run({"task": task, "number": number}, content, document.sha256)
+            head, body = await self._workers.run(
+                {"task": task, "number": number}, content, document.sha256, client=client
+            )
         except WorkerFailure as error:
             raise Unreadable from error
         if "unreadable" in head:
