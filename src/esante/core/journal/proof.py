@@ -50,6 +50,8 @@ async def proof_pieces(db: Database, signer: Signer, origin: str, person_id: UUI
     expiries: set[UUID] = set()
     async for piece in _entries(db, person_id, [leaf["entry_id"] for leaf in leaves], size, expiries):
         yield piece
+    if await proof_store.are_sealed_later(db, list(expiries), size):
+        raise Unavailable("the end of a retention is not sealed yet")
     yield b'],\n"expiries":['
     async for piece in _entries(db, NIL, sorted(expiries), size, set()):
         yield piece
@@ -65,12 +67,11 @@ async def _entries(
     db: Database, person_id: UUID, entry_ids: Sequence[UUID], size: int, expiries: set[UUID]
 ) -> AsyncIterator[bytes]:
     """Yield the entries of a person as members of a JSON array; into `expiries` go those that record removals."""
+    start = b"\n"
     for first in range(0, len(entry_ids), ENTRIES_AT_ONCE):
         wanted = entry_ids[first : first + ENTRIES_AT_ONCE]
         async with db.transaction("repeatable_read") as conn:
             rows = await proof_store.proof_rows(conn, person_id, wanted)
-            if len(rows) < len(wanted) or any(row["seq"] > size for row in rows):
-                raise Unavailable("an entry of the proof is not sealed yet, or not stored")
             siblings = [inclusion_siblings(row["seq"] - 1, size) for row in rows]
             subtrees = set(chain.from_iterable(siblings))
             needed: set[tuple[int, int, int]] = set()
@@ -85,7 +86,9 @@ async def _entries(
             orjson.dumps(_entry(row, [roots[subtree] for subtree in path]))
             for row, path in zip(rows, siblings, strict=True)
         ]
-        yield (b",\n" if first else b"\n") + b",\n".join(members)
+        if members:
+            yield start + b",\n".join(members)
+            start = b",\n"
         await asyncio.sleep(0)
 
 

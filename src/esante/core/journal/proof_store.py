@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from esante.core.journal.store import CONTENT
 from esante.core.storage import Connection, Database
 
 
@@ -53,16 +54,26 @@ async def leaves_of(conn: Connection | Database, person_id: UUID, size: int) -> 
     return rows
 
 
+async def are_sealed_later(db: Database, entry_ids: Sequence[UUID], size: int) -> bool:
+    """Return whether some of the entries wait for the seal, or have their place after the first `size` leaves."""
+    found: bool = await db.fetchval(
+        "SELECT EXISTS (SELECT FROM journal_pending WHERE entry_id = ANY($1))"
+        " OR EXISTS (SELECT FROM journal_leaf WHERE entry_id = ANY($1) AND seq > $2)",
+        entry_ids,
+        size,
+    )
+    return found
+
+
 async def proof_rows(conn: Connection | Database, person_id: UUID, entry_ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """Return sealed entries of a person with salt, digest, inner hash and the entry of their expiry, by number."""
     rows: list[asyncpg.Record] = await conn.fetch(
-        """
+        f"""
         SELECT l.seq, l.number, l.digest, e.entry_id, e.person_id, e.at, e.type, e.content_hash, e.expiry_id,
-            CASE WHEN e.content IS NOT NULL THEN e.salt END AS salt,
-            CASE WHEN e.salt IS NOT NULL THEN e.content END AS content
+            e.salt, {CONTENT}
         FROM journal_entry e JOIN journal_leaf l USING (person_id, entry_id)
         WHERE e.person_id = $1 AND e.entry_id = ANY($2) ORDER BY l.number
-        """,
+        """,  # noqa: S608 - a constant expression
         person_id,
         entry_ids,
     )

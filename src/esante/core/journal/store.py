@@ -63,8 +63,10 @@ CONTENT_HASH = (
 """The inner hash of an entry `e`; null where it is contradictory."""
 DIGEST_INPUT = f"convert_to('esante-journal-entry/2', 'UTF8') || '\\x00'::bytea || {HEAD} || {CONTENT_HASH}"
 """The bytes of an entry `e` that `model.digest_of` hashes; null where its content is contradictory."""
-CONTENT = "CASE WHEN e.salt IS NOT NULL THEN e.content END AS content"
-"""The content of an entry `e`; without its salt it is none, for no digest covers it."""
+CONTENT = (
+    "CASE WHEN e.salt IS NOT NULL AND e.content_hash IS NULL AND e.expiry_id IS NULL THEN e.content END AS content"
+)
+"""The content of an entry `e`; one without its salt, or after its retention ended, is none: no digest covers it."""
 
 
 def month_starts(first: datetime, last: datetime) -> list[datetime]:
