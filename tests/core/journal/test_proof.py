@@ -88,7 +88,8 @@ async def test_content_of_the_first_format_taken_out_of_a_proof_is_not_verified(
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("at", "2012-01-01T00:00:00+00:00"), ("type", "test.other"), ("id", "01a227bc-0ed1-7511-bc8f-71e01fb90f70")]
+    ("field", "value"),
+    [("at", "2012-01-01T00:00:00+00:00"), ("type", "test.other"), ("id", "01a227bc-0ed1-7511-bc8f-71e01fb90f70")],
 )
 async def test_head_of_an_expired_entry_is_bound(expired_proof, tmp_path, field, value):
     expired_proof["entries"][40][field] = value
