@@ -62,6 +62,7 @@ class Policy:
     write_after_death: timedelta
     searches_per_requester: int
     searches_per_organization: int
+    proofs_per_requester: int
     app_token: timedelta
     app_code: timedelta
     app_launch: timedelta
@@ -175,6 +176,7 @@ def _parse_policy(period: Json) -> Policy:
         read_after_death=timedelta(days=death["read_days"]),
         write_after_death=timedelta(days=death["write_days"]),
         searches_per_requester=period["person_searches"]["per_requester"],
+        proofs_per_requester=period["proofs"]["per_requester"],
         searches_per_organization=period["person_searches"]["per_organization"],
         app_token=timedelta(minutes=apps["token_minutes"]),
         app_code=timedelta(seconds=apps["code_seconds"]),

@@ -118,6 +118,10 @@ class Access:
             await self._limits.count_search(requester)
         return requester
 
+    async def count_proof(self, requester: Requester) -> None:
+        """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
+        await self._limits.count_proof(requester)
+
     async def _record_missing_scope(self, requester: Requester, resource: str, letters: str) -> None:
         await self._limits.record_rejection("scope", requester.actor, requester.origin, f"{resource}.{letters}")
 

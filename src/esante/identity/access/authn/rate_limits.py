@@ -69,6 +69,12 @@ class RateLimits:
         limits = {f"search:{requester.id}": most}
         await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
 
+    async def count_proof(self, requester: Requester) -> None:
+        """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
+        terms = policy(datetime.now(UTC).date())
+        limits = {f"proof:{requester.id}": terms.proofs_per_requester}
+        await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
+
     async def record_rejection(self, reason: str, actor: Actor, origin: str, needed: str = "") -> None:
         """Journal that a request was rejected, unless this process has journalled its kind in the current window.
 
