@@ -88,6 +88,10 @@ CASES = [
     (with_grants(granted(), state=RecordState.OBJECTED), DOC, READ, LETTER, TREAT, "record.objected"),
     (with_grants(granted(), state=RecordState.CLOSED), DOC, READ, LETTER, TREAT, "record.closed"),
     (with_grants(granted(GrantKind.EMERGENCY)), DOC, WRITE, LETTER, EMERGENCY, "write.emergency"),
+    (with_grants(granted(GrantKind.EMERGENCY)), DOC, WRITE, LETTER, TREAT, "write.emergency"),
+    (with_grants(granted(GrantKind.EMERGENCY), granted()), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (with_grants(granted(GrantKind.EMERGENCY, until=NOW)), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (with_grants(granted(GrantKind.EMERGENCY)), SOFTWARE, WRITE, LETTER, TREAT, "write.matrix"),
     (LONG_DEAD, DOC, WRITE, LETTER, TREAT, "write.dead"),
     (DEAD, DOC, WRITE, LETTER, TREAT, "write.matrix"),
     (OPEN, DOC, WRITE, LETTER, TREAT, "write.matrix"),
@@ -180,7 +184,21 @@ def oracle(consent, requester, action, item, purpose):
         return False
     if action == "write":
         in_time = not dead_longer_than(consent, TERMS["after_death"]["write_days"])
-        return purpose == "TREAT" and in_time and in_matrix(requester.profession, item.category, "write")
+        active = {
+            grant.kind
+            for grant in consent.grants
+            if grant.holder_id in ({requester.id, requester.organization_id} - {None})
+            and grant.since <= NOW
+            and (grant.until is None or grant.until > NOW)
+            and grant.revoked_at is None
+        }
+        reads_only = active == {"emergency"}
+        return (
+            purpose == "TREAT"
+            and not reads_only
+            and in_time
+            and in_matrix(requester.profession, item.category, "write")
+        )
     me = {requester.id, requester.organization_id} - {None}
     if item.author_id == requester.id or item.organization_id in me:
         return True

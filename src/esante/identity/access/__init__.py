@@ -45,7 +45,7 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.rules import decide, explain, opening_grant
+from esante.identity.access.rules import decide, explain, may_write, opening_grant
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.discovery import security
@@ -97,6 +97,7 @@ __all__ = [
     "is_admission",
     "log_types",
     "matrix",
+    "may_write",
     "opening_grant",
     "page_routes",
     "policy",

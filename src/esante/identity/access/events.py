@@ -108,7 +108,20 @@ class StayRead(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.emergency_reviewed")
 class EmergencyReviewed(Event, frozen=True, kw_only=True):
-    """An operator reviewed an emergency access; the note is in the review only."""
+    """An operator reviewed an emergency access of a practitioner; the note is in the review only.
+
+    After the verdict "unjustified" the access has ended: a `GrantEnded` follows if it had not ended before.
+    """
+
+    grant_id: UUID
+    verdict: str
+    practitioner_id: UUID | None = None
+    practitioner: str = ""
+
+
+@event("access.verdict_read")
+class VerdictRead(Event, frozen=True, kw_only=True):
+    """A practitioner read the verdict on their emergency access."""
 
     grant_id: UUID
     verdict: str

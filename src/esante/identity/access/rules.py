@@ -14,7 +14,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | requester.kind | the requester is neither practitioner nor organisation (an operator, the system) | no |
 | purpose | the purpose of a professional is neither treatment nor emergency | no |
 | record.none, .announced, .objected, .closed | the record is not open | no |
-| write.emergency | the purpose of a write is an emergency | no |
+| write.emergency | the purpose of a write is an emergency, or the requester's access is by emergencies only | no |
 | write.dead | too long after death | no |
 | write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
 | author.self, author.organization | the document is of the requester, or of the same organisation | yes |
@@ -27,8 +27,8 @@ The rules are tested in this order; the first that applies decides. When none ap
 | restricted | the requester has an active grant, none covers the confidentiality | no |
 | no-grant | anything else | no |
 
-A deposit needs no grant: writing is not reading. An emergency grant is for reading only, and does not override a
-block, an opt-out or a hidden document.
+A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
+writes nothing, unless they have another grant. It does not override a block, an opt-out or a hidden document.
 """
 
 from datetime import datetime
@@ -39,6 +39,7 @@ from esante.identity.access.model import (
     Action,
     Consent,
     Grant,
+    GrantKind,
     Item,
     Purpose,
     RecordState,
@@ -158,6 +159,15 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     return None if closed else _find_grant(consent, requester, terms, at)[0]
 
 
+def may_write(consent: Consent, requester: Requester, at: datetime) -> bool:
+    """Return whether a professional may write any category of documents into the record, as pages offer it."""
+    categories = [category for profession, category in rights(at.date()) if profession == requester.profession]
+    return any(
+        decide(consent, requester, Action.WRITE, Item(category=category), Purpose.TREATMENT, at).allowed
+        for category in categories
+    )
+
+
 def _decide_for_patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
     if consent.deceased_at is not None and consent.deceased_at <= at:
         return Verdict(False, "patient.dead", "dead")
@@ -174,7 +184,7 @@ def _decide_for_patient(consent: Consent, action: Action, item: Item, at: dateti
 
 
 def _decide_write(consent: Consent, requester: Requester, item: Item, purpose: Purpose, at: datetime) -> Verdict:
-    if purpose is Purpose.EMERGENCY:
+    if purpose is Purpose.EMERGENCY or _has_emergency_only(consent, requester, at):
         return Verdict(False, "write.emergency", "write-emergency")
     if consent.deceased_at is not None and at >= consent.deceased_at + policy(at.date()).write_after_death:
         return Verdict(False, "write.dead", "dead")
@@ -212,12 +222,21 @@ def _decide_by_grant(consent: Consent, requester: Requester, item: Item, terms: 
     return Verdict(False, "restricted", "restricted") if any_grant else Verdict(False, "no-grant", "no-grant")
 
 
+def _active_grants(consent: Consent, requester: Requester, at: datetime) -> list[Grant]:
+    holders = (requester.id, requester.organization_id)
+    return [grant for grant in consent.grants if grant.holder_id in holders and grant.is_active(at)]
+
+
+def _has_emergency_only(consent: Consent, requester: Requester, at: datetime) -> bool:
+    kinds = {grant.kind for grant in _active_grants(consent, requester, at)}
+    return kinds == {GrantKind.EMERGENCY}
+
+
 def _find_grant(
     consent: Consent, requester: Requester, terms: Policy, at: datetime, item: Item | None = None
 ) -> tuple[Grant | None, bool]:
     """Return the preferred grant of the requester that covers `item`, and whether there is any active grant."""
-    holders = (requester.id, requester.organization_id)
-    active = [grant for grant in consent.grants if grant.holder_id in holders and grant.is_active(at)]
+    active = _active_grants(consent, requester, at)
     for kind, levels in terms.reach.items():
         for grant in active:
             if grant.kind == kind and (item is None or item.confidentiality in levels):

@@ -58,7 +58,7 @@ class Access:
         self.grants = Grants(db, journal, directory)
         self.stays = HospitalStays(db, journal, directory, self.grants)
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
-        self.emergencies = Emergencies(db, journal, directory, self._limits)
+        self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
         self.restrictions = Restrictions(db, journal, directory)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)

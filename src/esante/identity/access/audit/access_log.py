@@ -279,7 +279,10 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(N_("The access of %(subject)s ends.")) % {"subject": event.holder}
         case EmergencyReviewed():
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
-            return _(N_("The agency reviewed an emergency access: %(verdict)s.")) % {"verdict": verdict}
+            words = N_("The agency reviewed the emergency access of %(subject)s: %(verdict)s.")
+            if not event.practitioner:
+                words = N_("The agency reviewed an emergency access: %(verdict)s.")
+            return _(words) % {"verdict": verdict, "subject": event.practitioner}
         case SignedIn():
             return _(N_("You signed in."))
         case LogRead():

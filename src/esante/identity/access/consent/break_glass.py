@@ -11,13 +11,15 @@ from esante.core.storage import NIL, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, store
+from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.review_store import Review
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed
+from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, VerdictRead
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
+UNJUSTIFIED = "unjustified"
 MAX_NOTE = 2_000
 """The longest note of a review, in characters."""
 
@@ -25,8 +27,10 @@ MAX_NOTE = 2_000
 class Emergencies:
     """Declares emergencies, and keeps the operators' queue of reviews."""
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: RateLimits) -> None:
-        self._db, self._journal, self._directory, self._limits = db, journal, directory, limits
+    def __init__(
+        self, db: Database, journal: Journal, directory: Directory, grants: Grants, limits: RateLimits
+    ) -> None:
+        self._db, self._journal, self._directory, self._grants, self._limits = db, journal, directory, grants, limits
 
     async def declare(self, requester: Requester, identifier: str, birth_date: date, reason: str) -> Grant:
         """Open a person's record for reading, for the hours of the policy; return the grant.
@@ -101,6 +105,8 @@ class Emergencies:
     async def review(self, requester: Requester, grant_id: UUID, verdict: str, note: str) -> None:
         """Complete the review of an emergency with a verdict (a key of `VERDICTS`) and a note.
 
+        An access that was not justified ends in the same transaction.
+
         Raises: Problem 400 for another verdict or a note that is too long, 403 for a requester who is not an operator,
         404 for an unknown emergency, 409 for one that is reviewed already.
         """
@@ -115,8 +121,32 @@ class Emergencies:
             if review.reviewed_at is not None:
                 raise Problem(409, "conflict", N_("This emergency is reviewed already."))
             await review_store.complete_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
-            event = EmergencyReviewed(grant_id=grant_id, verdict=verdict)
+            event = EmergencyReviewed(
+                grant_id=grant_id,
+                verdict=verdict,
+                practitioner_id=review.practitioner_id,
+                practitioner=review.practitioner,
+            )
             await self._journal.append_for(requester, event, person_id=review.person_id, conn=conn)
+            if verdict == UNJUSTIFIED:
+                await self._grants.end_now(conn, review.person_id, grant_id, requester)
+
+    async def list_verdicts(self, requester: Requester, limit: int = 20) -> list[Review]:
+        """Return the verdicts on a professional's own emergency accesses that they have not read, newest first."""
+        return await review_store.fetch_unread_verdicts(self._db, requester.id, limit)
+
+    async def acknowledge(self, requester: Requester, grant_id: UUID) -> None:
+        """Record that a professional read the verdict on their emergency access; repeating it changes nothing.
+
+        Raises: Problem 404 when there is no such verdict of theirs.
+        """
+        async with self._db.transaction() as conn:
+            review = await review_store.fetch_review(conn, grant_id, lock=True)
+            if review is None or review.reviewed_at is None or review.practitioner_id != requester.id:
+                raise Problem(404, "not-found", NOT_FOUND)
+            if await review_store.mark_acknowledged(conn, grant_id, datetime.now(UTC)):
+                event = VerdictRead(grant_id=grant_id, verdict=review.verdict)
+                await self._journal.append_for(requester, event, conn=conn)
 
 
 def clean_text(text: str, shortest: int, longest: int, place: str) -> str:

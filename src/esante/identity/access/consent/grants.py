@@ -64,14 +64,20 @@ class Grants:
         Raises: Problem 403 for a requester who is not a patient, 404 when there is no such active grant.
         """
         person_id = require_own_record(requester)
-        now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            await store.fetch_record(conn, person_id, lock=True)
-            grants = [grant for grant in await store.fetch_active_grants(conn, person_id) if grant.id == grant_id]
-            if not grants:
+            if not await self.end_now(conn, person_id, grant_id, requester):
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
-            await store.revoke_grant(conn, person_id, grant_id, now)
-            await insert(conn, self.end_rows(grants[0], now, requester))
+
+    async def end_now(self, conn: Connection, person_id: UUID, grant_id: UUID, requester: Requester) -> bool:
+        """End an active grant now, for `requester`, and journal it; return whether there was one."""
+        await store.fetch_record(conn, person_id, lock=True)
+        grants = [grant for grant in await store.fetch_active_grants(conn, person_id) if grant.id == grant_id]
+        if not grants:
+            return False
+        now = datetime.now(UTC)
+        await store.revoke_grant(conn, person_id, grant_id, now)
+        await insert(conn, self.end_rows(grants[0], now, requester))
+        return True
 
     async def list_patients(
         self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20

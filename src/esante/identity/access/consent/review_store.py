@@ -62,6 +62,27 @@ async def fetch_review(db: Database | Connection, grant_id: UUID, *, lock: bool 
     return Review(**row) if row else None
 
 
+async def fetch_unread_verdicts(db: Database, practitioner_id: UUID, limit: int) -> list[Review]:
+    """Return the reviews of a practitioner's accesses that are done and that they have not read, newest first."""
+    rows = await db.fetch(
+        f"{_REVIEW} WHERE practitioner_id = $1 AND reviewed_at IS NOT NULL AND acknowledged_at IS NULL"
+        " ORDER BY grant_id DESC LIMIT $2",
+        practitioner_id,
+        limit,
+    )
+    return [Review(**row) for row in rows]
+
+
+async def mark_acknowledged(conn: Connection, grant_id: UUID, at: datetime) -> bool:
+    """Write that a verdict was read; return whether it had not been read before."""
+    marked = await conn.fetchval(
+        "UPDATE access_review SET acknowledged_at = $2 WHERE grant_id = $1 AND acknowledged_at IS NULL RETURNING true",
+        grant_id,
+        at,
+    )
+    return bool(marked)
+
+
 async def complete_review(
     conn: Connection, grant_id: UUID, at: datetime, reviewer: str, verdict: str, note: str
 ) -> None:
