@@ -115,6 +115,8 @@ CASES = [
     (with_grants(granted(GrantKind.STAY, HOSPITAL)), SOFTWARE, READ, LETTER, TREAT, "grant.institution_stay"),
     (with_grants(granted(GrantKind.EMERGENCY)), DOC, READ, RESTRICTED, EMERGENCY, "grant.emergency"),
     (with_grants(granted()), DOC, READ, RESTRICTED, TREAT, "restricted"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "stay.refused"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL), granted(), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "grant.presence_code"),
     (OPEN, DOC, READ, LETTER, TREAT, "no-grant"),
     (with_grants(granted(holder=COLLEAGUE)), DOC, READ, LETTER, TREAT, "no-grant"),
     (with_grants(granted(GrantKind.STAY, PRACTICE)), DOC, READ, LETTER, TREAT, "no-grant"),
@@ -191,6 +193,7 @@ def oracle(consent, requester, action, item, purpose):
             and grant.since <= NOW
             and (grant.until is None or grant.until > NOW)
             and grant.revoked_at is None
+            and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
         }
         reads_only = active == {"emergency"}
         return (
@@ -214,6 +217,7 @@ def oracle(consent, requester, action, item, purpose):
         and grant.since <= NOW
         and (grant.until is None or grant.until > NOW)
         and grant.revoked_at is None
+        and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
         and any(
             item.confidentiality in line["confidentiality"] for line in TERMS["grant"] if line["kind"] == grant.kind
         )
@@ -239,6 +243,7 @@ consents = st.builds(
     sharing=st.sampled_from([True, True, False]),
     grants=st.lists(grants, max_size=4).map(tuple),
     blocked=st.frozensets(ids, max_size=1),
+    refused=st.frozensets(ids, max_size=1),
     deceased_at=st.none() | st.none() | moments,
 )
 requesters = st.builds(

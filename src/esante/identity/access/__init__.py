@@ -25,7 +25,9 @@ from esante.identity.access.events import (
     SignInRefused,
     StateChanged,
     StayRead,
+    StayRefusalChanged,
     StayRefused,
+    StayTold,
     TokenIssued,
 )
 from esante.identity.access.matrix import matrix, policy, rights
@@ -85,8 +87,10 @@ __all__ = [
     "Stay",
     "StayEndpoints",
     "StayRead",
+    "StayRefusalChanged",
     "StayRefused",
     "StayStatus",
+    "StayTold",
     "TokenIssued",
     "Verdict",
     "api_routes",

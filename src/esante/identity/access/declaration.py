@@ -18,7 +18,7 @@ from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import accesses_of_others
 from esante.identity.access.cli import client
 from esante.identity.access.consent.break_glass import VERDICTS
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, Granted, StateChanged
+from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, Granted, StateChanged, StayTold
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.service import Access
@@ -190,6 +190,15 @@ _NOTICES = (
         link="/sharing",
         applies=_grant_is(GrantKind.STAY),
         actor=_holder,
+    ),
+    NoticeKind(
+        name="stay_refused",
+        event=StayTold,
+        text=N_("%(actor)s reported a hospital stay of yours. It gets no access to your record: you ended it before."),
+        icon="hospital",
+        tone="warn",
+        link="/sharing",
+        actor=lambda entry: entry.event.organization,
     ),
     NoticeKind(
         name="announced",

@@ -68,6 +68,26 @@ class GrantEnded(Event, frozen=True, kw_only=True):
     until: datetime
 
 
+@event("access.stay_told")
+class StayTold(Event, frozen=True, kw_only=True):
+    """A hospital reported a stay that gives it no access (for one that does see `Granted`); `cause`: refused."""
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
+    cause: str
+
+
+@event("access.stay_refusal_changed")
+class StayRefusalChanged(Event, frozen=True, kw_only=True):
+    """The person refused the access of an organisation's stays, or it was lifted (`cause`: patient, code)."""
+
+    organization_id: UUID
+    organization: str
+    refused: bool
+    cause: str
+
+
 @event("access.code_refused")
 class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     """A presence code was refused: wrong (filed under no person), expired, used, or not for this requester."""

@@ -162,6 +162,8 @@ class Consent:
     grants: tuple[Grant, ...] = ()
     blocked: frozenset[UUID] = field(default_factory=frozenset)
     """Practitioners and organisations that the person blocked."""
+    refused: frozenset[UUID] = field(default_factory=frozenset)
+    """Organisations whose hospital stays give no access: the person ended the access of one and has not lifted it."""
     deceased_at: datetime | None = None
 
 

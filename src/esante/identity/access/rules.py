@@ -25,6 +25,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | read.category | the matrix does not let the profession read the category | no |
 | grant.<kind> | an active grant of the requester covers the confidentiality of the document | yes |
 | restricted | the requester has an active grant, none covers the confidentiality | no |
+| stay.refused | the requester has only stays at an organisation whose stays the person refused | no |
 | no-grant | anything else | no |
 
 A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
@@ -71,6 +72,7 @@ REASONS = {
     "presence_code": N_("You gave a presence code."),
     "institution_stay": N_("You are or were treated in this organisation."),
     "emergency": N_("An emergency was declared."),
+    "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
     "restricted": N_("You restricted this document to its author and your circle."),
     "no-grant": N_("You gave no access."),
     "refused": N_("Access was refused."),
@@ -219,12 +221,27 @@ def _decide_by_grant(consent: Consent, requester: Requester, item: Item, terms: 
     grant, any_grant = _find_grant(consent, requester, terms, at, item)
     if grant is not None:
         return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
-    return Verdict(False, "restricted", "restricted") if any_grant else Verdict(False, "no-grant", "no-grant")
+    if any_grant:
+        return Verdict(False, "restricted", "restricted")
+    holders = (requester.id, requester.organization_id)
+    for grant in consent.grants:
+        if grant.holder_id in holders and grant.is_active(at) and (reason := withheld(consent, grant)):
+            return Verdict(False, reason.replace("-", ".", 1), reason)
+    return Verdict(False, "no-grant", "no-grant")
 
 
 def _active_grants(consent: Consent, requester: Requester, at: datetime) -> list[Grant]:
     holders = (requester.id, requester.organization_id)
-    return [grant for grant in consent.grants if grant.holder_id in holders and grant.is_active(at)]
+    return [
+        grant
+        for grant in consent.grants
+        if grant.holder_id in holders and grant.is_active(at) and not withheld(consent, grant)
+    ]
+
+
+def withheld(consent: Consent, grant: Grant) -> str:
+    """Return the reason (a key of `REASONS`) for which a grant gives nothing although it is in force; "" for none."""
+    return "stay-refused" if grant.kind is GrantKind.STAY and grant.holder_id in consent.refused else ""
 
 
 def _has_emergency_only(consent: Consent, requester: Requester, at: datetime) -> bool:

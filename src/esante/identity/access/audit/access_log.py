@@ -23,6 +23,8 @@ from esante.identity.access.events import (
     SharingChanged,
     SignedIn,
     StateChanged,
+    StayRefusalChanged,
+    StayTold,
 )
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
@@ -61,6 +63,8 @@ _SHARING: Sequence[type[Event]] = (
     CodeIssued,
     Granted,
     GrantEnded,
+    StayTold,
+    StayRefusalChanged,
     EmergencyReviewed,
     SignedIn,
     AppAllowed,
@@ -86,6 +90,11 @@ _ENDED_WORDS = {
     "replaced": N_("What the app %(subject)s may do was decided anew."),
     "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
     "returned": N_("The app %(subject)s gave its access back."),
+}
+_REFUSAL_WORDS = {
+    "refused": N_("You refused %(subject)s access during hospital stays."),
+    "patient": N_("You allowed %(subject)s access during hospital stays again."),
+    "code": N_("%(actor)s entered a presence code, so %(subject)s has access during hospital stays again."),
 }
 _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
@@ -277,6 +286,12 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(words) % {"subject": event.holder}
         case GrantEnded():
             return _(N_("The access of %(subject)s ends.")) % {"subject": event.holder}
+        case StayTold():
+            words = N_("%(subject)s reported a stay of yours. It gets no access: you ended it before.")
+            return _(words) % {"subject": event.organization}
+        case StayRefusalChanged():
+            words = _REFUSAL_WORDS.get("refused" if event.refused else event.cause, _REFUSAL_WORDS["patient"])
+            return _(words) % {"subject": event.organization, "actor": actor}
         case EmergencyReviewed():
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
             words = N_("The agency reviewed the emergency access of %(subject)s: %(verdict)s.")

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.core.journal import SYSTEM, Actor, Journal
+from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
 from esante.identity.access.consent import stay_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
-from esante.identity.access.events import Granted, GrantEnded
+from esante.identity.access.consent.store import StayRefusal
+from esante.identity.access.events import Granted, GrantEnded, StayRefusalChanged, StayTold
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.identity.directory import Directory, Person
@@ -33,8 +34,10 @@ class Grants:
         self._db, self._journal, self._directory = db, journal, directory
 
     async def list_active(self, person_id: UUID) -> list[Grant]:
-        """Return a person's active grants, newest first."""
-        return await store.fetch_active_grants(self._db, person_id)
+        """Return a person's active grants, newest first, without those of stays that the person refused."""
+        refused = {refusal.organization_id for refusal in await store.fetch_refusals(self._db, person_id)}
+        grants = await store.fetch_active_grants(self._db, person_id)
+        return [grant for grant in grants if not (grant.kind is GrantKind.STAY and grant.holder_id in refused)]
 
     async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
         """Add a practitioner to the person's circle, until it is revoked; return the grant.
@@ -61,23 +64,81 @@ class Grants:
     async def revoke(self, requester: Requester, grant_id: UUID) -> None:
         """Revoke a grant of the requester's own record now.
 
+        Revoking the grant of a stay refuses all stays at that organisation, also later ones, until `allow_stays` or
+        until somebody of the organisation redeems a presence code.
+
         Raises: Problem 403 for a requester who is not a patient, 404 when there is no such active grant.
         """
         person_id = require_own_record(requester)
         async with self._db.transaction() as conn:
-            if not await self.end_now(conn, person_id, grant_id, requester):
+            grant = await self._lock_active(conn, person_id, grant_id)
+            if grant is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
+            if grant.kind is GrantKind.STAY:
+                await self._refuse_stays(conn, grant, requester)
+            else:
+                await self._end_locked(conn, grant, requester)
 
     async def end_now(self, conn: Connection, person_id: UUID, grant_id: UUID, requester: Requester) -> bool:
         """End an active grant now, for `requester`, and journal it; return whether there was one."""
+        grant = await self._lock_active(conn, person_id, grant_id)
+        if grant is not None:
+            await self._end_locked(conn, grant, requester)
+        return grant is not None
+
+    async def allow_stays(self, requester: Requester, organization_id: UUID) -> None:
+        """Lift the refusal of an organisation's stays in the requester's own record; without one nothing changes.
+
+        Stays that go on, and those whose time after the discharge is not over, give access again.
+        Raises: Problem 403 for a requester who is not a patient.
+        """
+        person_id = require_own_record(requester)
+        async with self._db.transaction() as conn:
+            await self.lift_refusal(conn, person_id, organization_id, requester, "patient")
+
+    async def lift_refusal(
+        self, conn: Connection, person_id: UUID, organization_id: UUID, requester: Requester, cause: str
+    ) -> None:
+        """Lift the refusal of an organisation's stays, if there is one, and journal what gives access from now."""
         await store.fetch_record(conn, person_id, lock=True)
-        grants = [grant for grant in await store.fetch_active_grants(conn, person_id) if grant.id == grant_id]
-        if not grants:
-            return False
+        name = await store.delete_refusal(conn, person_id, organization_id)
+        if name is None:
+            return
+        event = StayRefusalChanged(organization_id=organization_id, organization=name, refused=False, cause=cause)
+        rows = self._journal.rows_for(requester, event, person_id=person_id)
+        for grant in await store.fetch_active_grants(conn, person_id):
+            if grant.kind is GrantKind.STAY and grant.holder_id == organization_id:
+                rows += self._journal.rows_for(requester, granted(grant), person_id=person_id)
+        await insert(conn, rows)
+
+    async def list_refusals(self, person_id: UUID) -> list[StayRefusal]:
+        """Return the organisations whose stays a person refused, newest first."""
+        return await store.fetch_refusals(self._db, person_id)
+
+    async def _lock_active(self, conn: Connection, person_id: UUID, grant_id: UUID) -> Grant | None:
+        """Return an active grant that gives access, its record locked; None for one that is refused."""
+        await store.fetch_record(conn, person_id, lock=True)
+        refused = {refusal.organization_id for refusal in await store.fetch_refusals(conn, person_id)}
+        for grant in await store.fetch_active_grants(conn, person_id):
+            if grant.id == grant_id and not (grant.kind is GrantKind.STAY and grant.holder_id in refused):
+                return grant
+        return None
+
+    async def _end_locked(self, conn: Connection, grant: Grant, requester: Requester) -> None:
         now = datetime.now(UTC)
-        await store.revoke_grant(conn, person_id, grant_id, now)
-        await insert(conn, self.end_rows(grants[0], now, requester))
-        return True
+        await store.revoke_grant(conn, grant.person_id, grant.id, now)
+        await insert(conn, self.end_rows(grant, now, requester))
+
+    async def _refuse_stays(self, conn: Connection, grant: Grant, requester: Requester) -> None:
+        """Refuse all stays at the organisation of a grant: it stays as it is, for the day the refusal is lifted."""
+        now = datetime.now(UTC)
+        refusal = StayRefusal(organization_id=grant.holder_id, organization=grant.holder, since=now)
+        await store.add_refusal(conn, grant.person_id, refusal)
+        event = StayRefusalChanged(
+            organization_id=grant.holder_id, organization=grant.holder, refused=True, cause="patient"
+        )
+        rows = self._journal.rows_for(requester, event, person_id=grant.person_id)
+        await insert(conn, rows + self.end_rows(grant, now, requester))
 
     async def list_patients(
         self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
@@ -125,19 +186,18 @@ class Grants:
         at: datetime | None = None,
         *,
         stay: Stay | None = None,
+        refused: bool = False,
     ) -> list[Row]:
         """Return the rows of a new grant and of its journal entry, and for a grant of a stay those of the stay.
 
-        `stay`: by default one that begins with the grant. `at`: only for history that is loaded later.
+        `stay`: by default one that begins with the grant. `at`: only for history that is loaded later. `refused`: the
+        person refused stays there, so that it gives no access.
         """
-        event = Granted(
-            grant_id=grant.id,
-            kind=grant.kind.value,
-            holder_kind=grant.holder_kind,
-            holder_id=grant.holder_id,
-            holder=grant.holder,
-            until=grant.until,
-        )
+        event: Event = granted(grant)
+        if refused:
+            event = StayTold(
+                grant_id=grant.id, organization_id=grant.holder_id, organization=grant.holder, cause="refused"
+            )
         rows = [store.grant_row(grant)]
         if grant.kind is GrantKind.STAY:
             rows.append(stay_store.stay_row(stay or stay_of(grant)))
@@ -169,6 +229,18 @@ class Grants:
             until=until,
         )
         return self._journal.rows_for(requester, event, person_id=grant.person_id)
+
+
+def granted(grant: Grant) -> Granted:
+    """Return the journal event of a grant that gives access."""
+    return Granted(
+        grant_id=grant.id,
+        kind=grant.kind.value,
+        holder_kind=grant.holder_kind,
+        holder_id=grant.holder_id,
+        holder=grant.holder,
+        until=grant.until,
+    )
 
 
 def stay_of(grant: Grant) -> Stay:

@@ -40,9 +40,11 @@ class HospitalStays:
         """Report the admission of a person (at `began`, by default now); return the stay, and whether it is new.
 
         Only the hospital's own software may report one: nobody who works there opens a record to the whole hospital
-        alone. A stay in progress is returned again, also when the person revoked its grant: a revocation is for the
-        whole stay. Raises: Problem 403, or 422, which is the same for a person who does not exist (None) and for one
-        without an open record.
+        alone. A stay in progress is returned again. While the person refuses stays there, which they do by revoking
+        the grant of one, the stay is kept like any other and gives no access; the hospital is not told.
+
+        Raises: Problem 403, or 422, which is the same for a person who does not exist (None) and for one without an
+        open record.
         """
         hospital = await self._require_hospital(requester, person_id, StayRefused)
         now = datetime.now(UTC)
@@ -65,7 +67,10 @@ class HospitalStays:
                         await insert(conn, self._entry_rows(StayRead, requester, known.person_id, _OWN))
                         return known, False
                 if requester.kind == "organization":
-                    rows = self._grants.grant_rows(grant, requester.actor, requester.origin, stay=stay)
+                    refused = await store.is_refused(conn, grant.person_id, hospital.id)
+                    rows = self._grants.grant_rows(
+                        grant, requester.actor, requester.origin, stay=stay, refused=refused
+                    )
                     await insert(conn, rows)
                     return stay, True
             if requester.kind != "organization":

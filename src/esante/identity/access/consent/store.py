@@ -50,6 +50,21 @@ BLOCK = Table(
     },
 )
 
+REFUSAL = Table(
+    "access_stay_refusal",
+    Kind.PERSON,
+    {"person_id": "uuid", "organization_id": "uuid", "organization": "text", "since": "timestamptz"},
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StayRefusal:
+    """An organisation whose stays give no access to a person's record, by the person's choice."""
+
+    organization_id: UUID
+    organization: str
+    since: datetime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRow:
@@ -81,7 +96,8 @@ SELECT r.person_id, r.state, r.sharing, r.deceased_at,
          'reason', g.reason, 'holder', g.holder) ORDER BY g.grant_id)
      FROM access_grant g
      WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())) AS grants,
-    (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked
+    (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked,
+    (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused
 FROM access_record r WHERE r.person_id = ANY($1)
 """
 
@@ -98,13 +114,14 @@ async def fetch_consents(db: Database | Connection, persons: Sequence[UUID]) -> 
 
 
 def _consent(row: asyncpg.Record) -> Consent:
-    person_id, state, sharing, deceased_at, grants, blocked = row
+    person_id, state, sharing, deceased_at, grants, blocked, refused = row
     return Consent(
         person_id=person_id,
         state=RecordState(state),
         sharing=sharing,
         grants=tuple(_grant_decoder.decode(grants)) if grants else (),
         blocked=frozenset(blocked or ()),
+        refused=frozenset(refused or ()),
         deceased_at=deceased_at,
     )
 
@@ -227,8 +244,11 @@ FROM access_grant g JOIN access_record r USING (person_id)
 WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())
   AND g.since <= now() AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
   AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($3))
+  AND NOT (g.kind = 'institution_stay' AND EXISTS (
+      SELECT FROM access_stay_refusal f WHERE f.person_id = g.person_id AND f.organization_id = g.holder_id))
 """
-"""The active grants of holders ($1) for open records, without persons who died before $2 or blocked one of $3.
+"""The active grants of holders ($1) for open records, without persons who died before $2 or blocked one of $3, and
+without stays at organisations whose stays the person refused.
 
 The only statement across persons: on a distributed database it runs on every node, by an index on each.
 """
@@ -314,6 +334,43 @@ async def fetch_blocks(db: Database | Connection, person_id: UUID) -> list[Block
 async def delete_block(conn: Connection, person_id: UUID, subject_id: UUID) -> None:
     """Delete a block."""
     await conn.execute("DELETE FROM access_block WHERE person_id = $1 AND subject_id = $2", person_id, subject_id)
+
+
+async def fetch_refusals(db: Database | Connection, person_id: UUID) -> list[StayRefusal]:
+    """Return the organisations whose stays a person refused, newest first."""
+    rows = await db.fetch(
+        "SELECT organization_id, organization, since FROM access_stay_refusal WHERE person_id = $1"
+        " ORDER BY since DESC, organization_id",
+        person_id,
+    )
+    return [StayRefusal(**row) for row in rows]
+
+
+async def is_refused(conn: Connection, person_id: UUID, organization_id: UUID) -> bool:
+    """Return whether a person refused the stays of an organisation."""
+    return any(refusal.organization_id == organization_id for refusal in await fetch_refusals(conn, person_id))
+
+
+async def add_refusal(conn: Connection, person_id: UUID, refusal: StayRefusal) -> bool:
+    """Insert the refusal of an organisation's stays; return whether it is new."""
+    added = await conn.fetchval(
+        f"{REFUSAL.insert_sql()} ON CONFLICT DO NOTHING RETURNING true",
+        [person_id],
+        [refusal.organization_id],
+        [refusal.organization],
+        [refusal.since],
+    )
+    return bool(added)
+
+
+async def delete_refusal(conn: Connection, person_id: UUID, organization_id: UUID) -> str | None:
+    """Delete the refusal of an organisation's stays; return the organisation's name, or None without a refusal."""
+    name: str | None = await conn.fetchval(
+        "DELETE FROM access_stay_refusal WHERE person_id = $1 AND organization_id = $2 RETURNING organization",
+        person_id,
+        organization_id,
+    )
+    return name
 
 
 async def delete_expired(conn: Connection, now: datetime) -> None:
