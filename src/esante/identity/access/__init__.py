@@ -6,6 +6,7 @@ from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
 from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 from esante.identity.access.events import (
+    AdmissionsUnusual,
     AppAllowed,
     AppEnded,
     AppRefused,
@@ -24,10 +25,12 @@ from esante.identity.access.events import (
     SignedOut,
     SignInRefused,
     StateChanged,
+    StayProved,
     StayRead,
     StayRefusalChanged,
     StayRefused,
-    StayTold,
+    StayReported,
+    StayReviewed,
     TokenIssued,
 )
 from esante.identity.access.matrix import matrix, policy, rights
@@ -57,6 +60,7 @@ __all__ = [
     "Access",
     "AccessEvent",
     "Action",
+    "AdmissionsUnusual",
     "AppAllowed",
     "AppEnded",
     "AppRefused",
@@ -86,11 +90,13 @@ __all__ = [
     "StateChanged",
     "Stay",
     "StayEndpoints",
+    "StayProved",
     "StayRead",
     "StayRefusalChanged",
     "StayRefused",
+    "StayReviewed",
     "StayStatus",
-    "StayTold",
+    "StayReported",
     "TokenIssued",
     "Verdict",
     "api_routes",

@@ -18,7 +18,14 @@ from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import accesses_of_others
 from esante.identity.access.cli import client
 from esante.identity.access.consent.break_glass import VERDICTS
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, Granted, StateChanged, StayTold
+from esante.identity.access.events import (
+    EmergencyDeclared,
+    EmergencyReviewed,
+    Granted,
+    StateChanged,
+    StayReported,
+    StayReviewed,
+)
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.service import Access
@@ -101,8 +108,16 @@ async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, An
 
 
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    waiting = await platform[Access].emergencies.list_reviews(requester, limit=_REVIEWS)
-    return {"reviews": waiting.items, "more": waiting.next is not None}
+    emergencies = platform[Access].emergencies
+    waiting = await emergencies.list_reviews(requester, limit=_REVIEWS)
+    stays = await emergencies.list_reviews(requester, "stay", limit=_REVIEWS)
+    return {
+        "reviews": waiting.items,
+        "more": waiting.next is not None,
+        "stays": stays.items,
+        "more_stays": stays.next is not None,
+        "alarms": await emergencies.list_alarms(requester, _REVIEWS),
+    }
 
 
 def _state_is(state: RecordState) -> Any:
@@ -120,6 +135,11 @@ def _verdict_is(verdict: str) -> Any:
 def _reviewed(entry: Entry) -> str:
     """Whose access was reviewed; "" in old entries, which do not name them."""
     name: str = entry.event.practitioner
+    return name
+
+
+def _organization(entry: Entry) -> str:
+    name: str = entry.event.organization
     return name
 
 
@@ -193,12 +213,35 @@ _NOTICES = (
     ),
     NoticeKind(
         name="stay_refused",
-        event=StayTold,
-        text=N_("%(actor)s reported a hospital stay of yours. It gets no access to your record: you ended it before."),
+        event=StayReported,
+        text=N_("%(actor)s reported a hospital stay of yours. It gets no access to your record: it was ended before."),
         icon="hospital",
         tone="warn",
         link="/sharing",
-        actor=lambda entry: entry.event.organization,
+        applies=lambda entry: entry.event.cause == "refused",
+        actor=_organization,
+    ),
+    NoticeKind(
+        name="stay_unproved",
+        event=StayReported,
+        text=N_(
+            "%(actor)s reported a hospital stay of yours. Confirm under Sharing that you are there to give it access."
+        ),
+        icon="hospital",
+        tone="act",
+        link="/sharing",
+        actor=_organization,
+    ),
+    NoticeKind(
+        name="stay_unjustified",
+        event=StayReviewed,
+        text=N_("The agency reviewed the stay that %(actor)s reported: it was not justified. Its access has ended."),
+        icon="hospital",
+        tone="danger",
+        link="/sharing",
+        contact=True,
+        applies=_verdict_is("unjustified"),
+        actor=_organization,
     ),
     NoticeKind(
         name="announced",

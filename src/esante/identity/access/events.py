@@ -68,9 +68,9 @@ class GrantEnded(Event, frozen=True, kw_only=True):
     until: datetime
 
 
-@event("access.stay_told")
-class StayTold(Event, frozen=True, kw_only=True):
-    """A hospital reported a stay that gives it no access (for one that does see `Granted`); `cause`: refused."""
+@event("access.stay_reported")
+class StayReported(Event, frozen=True, kw_only=True):
+    """A hospital reported a stay that gives it no access (else: `Granted`); `cause`: refused, unproved."""
 
     grant_id: UUID
     organization_id: UUID
@@ -80,12 +80,46 @@ class StayTold(Event, frozen=True, kw_only=True):
 
 @event("access.stay_refusal_changed")
 class StayRefusalChanged(Event, frozen=True, kw_only=True):
-    """The person refused the access of an organisation's stays, or it was lifted (`cause`: patient, code)."""
+    """The person refused the access of an organisation's stays, or it was lifted (`cause`: patient, code, review)."""
 
     organization_id: UUID
     organization: str
     refused: bool
     cause: str
+
+
+@event("access.stay_proved")
+class StayProved(Event, frozen=True, kw_only=True):
+    """The presence of the person at a reported stay was proved (`cause`: code, patient, review)."""
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
+    cause: str
+
+
+@event("access.stay_reviewed")
+class StayReviewed(Event, frozen=True, kw_only=True):
+    """An operator reviewed an admission without proof of presence; the note is in the review only.
+
+    After the verdict "unjustified" the access has ended and later stays there are refused: the events of that follow.
+    """
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
+    verdict: str
+
+
+@event("access.admissions_unusual")
+class AdmissionsUnusual(Event, frozen=True, kw_only=True):
+    """An organisation reported unusually many admissions within `hours`; beyond `most` they are refused."""
+
+    organization_id: UUID
+    organization: str
+    admissions: int
+    most: int
+    hours: int
 
 
 @event("access.code_refused")

@@ -133,6 +133,8 @@ class Grant:
     reason: str = ""
     holder: str = ""
     """The holder's name when the grant was given."""
+    proved: bool = True
+    """Of a grant of a stay: whether the person's presence was proved (by a code, by the person, by a review)."""
 
     def is_active(self, at: datetime) -> bool:
         """Return whether the grant is in force at a moment."""

@@ -26,6 +26,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | grant.<kind> | an active grant of the requester covers the confidentiality of the document | yes |
 | restricted | the requester has an active grant, none covers the confidentiality | no |
 | stay.refused | the requester has only stays at an organisation whose stays the person refused | no |
+| stay.unproved | the requester has only stays without proof of presence, which by the policy give nothing | no |
 | no-grant | anything else | no |
 
 A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
@@ -73,6 +74,7 @@ REASONS = {
     "institution_stay": N_("You are or were treated in this organisation."),
     "emergency": N_("An emergency was declared."),
     "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
+    "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
     "restricted": N_("You restricted this document to its author and your circle."),
     "no-grant": N_("You gave no access."),
     "refused": N_("Access was refused."),
@@ -225,7 +227,7 @@ def _decide_by_grant(consent: Consent, requester: Requester, item: Item, terms: 
         return Verdict(False, "restricted", "restricted")
     holders = (requester.id, requester.organization_id)
     for grant in consent.grants:
-        if grant.holder_id in holders and grant.is_active(at) and (reason := withheld(consent, grant)):
+        if grant.holder_id in holders and grant.is_active(at) and (reason := withheld(consent, grant, at)):
             return Verdict(False, reason.replace("-", ".", 1), reason)
     return Verdict(False, "no-grant", "no-grant")
 
@@ -235,13 +237,17 @@ def _active_grants(consent: Consent, requester: Requester, at: datetime) -> list
     return [
         grant
         for grant in consent.grants
-        if grant.holder_id in holders and grant.is_active(at) and not withheld(consent, grant)
+        if grant.holder_id in holders and grant.is_active(at) and not withheld(consent, grant, at)
     ]
 
 
-def withheld(consent: Consent, grant: Grant) -> str:
+def withheld(consent: Consent, grant: Grant, at: datetime) -> str:
     """Return the reason (a key of `REASONS`) for which a grant gives nothing although it is in force; "" for none."""
-    return "stay-refused" if grant.kind is GrantKind.STAY and grant.holder_id in consent.refused else ""
+    if grant.kind is not GrantKind.STAY:
+        return ""
+    if grant.holder_id in consent.refused:
+        return "stay-refused"
+    return "" if grant.proved or policy(at.date()).unproved_stays_read else "stay-unproved"
 
 
 def _has_emergency_only(consent: Consent, requester: Requester, at: datetime) -> bool:

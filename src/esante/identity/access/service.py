@@ -56,7 +56,7 @@ class Access:
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
-        self.stays = HospitalStays(db, journal, directory, self.grants)
+        self.stays = HospitalStays(db, journal, directory, self.grants, self._limits)
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
         self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
         self.restrictions = Restrictions(db, journal, directory)

@@ -331,6 +331,10 @@ class Directory:
         found = await store.search_organizations(self._db, words, kind, _decode_page_key(cursor), limit + 1)
         return _page(found, limit)
 
+    async def count_professionals(self, organization_id: UUID, on: date) -> int:
+        """Return the number of practitioners who have a role at an organisation on a day."""
+        return await store.count_professionals(self._db, organization_id, on)
+
     async def register_organization(
         self, organization: Organization, *, actor: Actor = SYSTEM, origin: str = ""
     ) -> Organization:

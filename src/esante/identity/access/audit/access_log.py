@@ -23,8 +23,10 @@ from esante.identity.access.events import (
     SharingChanged,
     SignedIn,
     StateChanged,
+    StayProved,
     StayRefusalChanged,
-    StayTold,
+    StayReported,
+    StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
@@ -63,8 +65,10 @@ _SHARING: Sequence[type[Event]] = (
     CodeIssued,
     Granted,
     GrantEnded,
-    StayTold,
+    StayReported,
     StayRefusalChanged,
+    StayProved,
+    StayReviewed,
     EmergencyReviewed,
     SignedIn,
     AppAllowed,
@@ -91,7 +95,12 @@ _ENDED_WORDS = {
     "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
     "returned": N_("The app %(subject)s gave its access back."),
 }
+_REPORTED_WORDS = {
+    "refused": N_("%(subject)s reported a stay of yours. It gets no access: it was ended before."),
+    "unproved": N_("%(subject)s reported a stay of yours. It gets access when it is confirmed that you are there."),
+}
 _REFUSAL_WORDS = {
+    "review": N_("The agency refused %(subject)s access during hospital stays."),
     "refused": N_("You refused %(subject)s access during hospital stays."),
     "patient": N_("You allowed %(subject)s access during hospital stays again."),
     "code": N_("%(actor)s entered a presence code, so %(subject)s has access during hospital stays again."),
@@ -286,11 +295,18 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(words) % {"subject": event.holder}
         case GrantEnded():
             return _(N_("The access of %(subject)s ends.")) % {"subject": event.holder}
-        case StayTold():
-            words = N_("%(subject)s reported a stay of yours. It gets no access: you ended it before.")
+        case StayReported():
+            return _(_REPORTED_WORDS.get(event.cause, _REPORTED_WORDS["unproved"])) % {"subject": event.organization}
+        case StayProved():
+            words = N_("It was confirmed that you are a patient of %(subject)s.")
             return _(words) % {"subject": event.organization}
+        case StayReviewed():
+            verdict = _(VERDICTS.get(event.verdict, event.verdict))
+            words = N_("The agency reviewed the stay that %(subject)s reported: %(verdict)s.")
+            return _(words) % {"verdict": verdict, "subject": event.organization}
         case StayRefusalChanged():
-            words = _REFUSAL_WORDS.get("refused" if event.refused else event.cause, _REFUSAL_WORDS["patient"])
+            cause = "refused" if event.refused and event.cause == "patient" else event.cause
+            words = _REFUSAL_WORDS.get(cause, _REFUSAL_WORDS["patient"])
             return _(words) % {"subject": event.organization, "actor": actor}
         case EmergencyReviewed():
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
