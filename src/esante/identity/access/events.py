@@ -209,6 +209,16 @@ class SignInRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
+@event("access.sign_ins_ended")
+class SignInsEnded(Event, frozen=True, kw_only=True):
+    """All sessions, tokens and apps of a requester ended at once; for each app an `AppEnded` stands beside it."""
+
+    subject_id: UUID
+    sessions: int
+    tokens: int
+    apps: int
+
+
 @event("access.token_issued", version=2)
 class TokenIssued(Event, frozen=True, kw_only=True):
     """A bearer token was issued: to authenticated software, to an app, or to a requester by an operator."""
@@ -222,7 +232,8 @@ class TokenIssued(Event, frozen=True, kw_only=True):
 class RequestRejected(Event, frozen=True, kw_only=True):
     """Requests were rejected before any access decision; the first of their kind only (see `authn.rate_limits`).
 
-    `reason`: token (unknown or expired), scope (`needed` is missing), limit (too many attempts).
+    `reason`: token (unknown or expired), scope (`needed` is missing), limit (too many attempts), suspended (the
+    requester may not use the platform any more).
     """
 
     reason: str
@@ -269,7 +280,8 @@ class AppEnded(Event, frozen=True, kw_only=True):
     """The authorisation of an app ended.
 
     `cause`: revoked (by whoever gave it), replaced (by another authorisation), reused (a code or a refresh token was
-    used a second time and may be stolen: the tokens that were issued for it ended), returned (the app revoked it).
+    used a second time and may be stolen: the tokens that were issued for it ended), returned (the app revoked it),
+    suspended (whoever gave it may not use the platform any more).
     """
 
     client_id: str

@@ -36,6 +36,7 @@ from esante.identity.directory.model import (
     Role,
 )
 from esante.identity.directory.reference_data import catalogue
+from esante.identity.directory.suspensions import Suspensions
 
 Named = TypeVar("Named", Practitioner, Organization)
 Holder = TypeVar("Holder", Person, Practitioner, Organization)
@@ -47,7 +48,8 @@ class Directory:
     """The directory of persons, professionals and organisations.
 
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit; "warn" accepts them and records
-    the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem.
+    the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem. `suspensions`: who
+    may not use the platform.
     Raises: ValueError for another value.
     """
 
@@ -61,6 +63,7 @@ class Directory:
         self.catalogue = catalogue()
         self._validator = EntryValidator(self.catalogue, matricule_check)
         self._persons: DataLoader[UUID, Person] = DataLoader(db, self.persons)
+        self.suspensions = Suspensions(db, journal)
         self._practitioners = EntryCache(lambda ids: store.fetch_practitioners(db, ids))
         self._organizations = EntryCache(lambda ids: store.fetch_organizations(db, ids))
 

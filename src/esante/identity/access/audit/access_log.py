@@ -31,7 +31,14 @@ from esante.identity.access.events import (
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
-from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
+from esante.identity.directory import (
+    HolderRestored,
+    HolderSuspended,
+    PersonDeceased,
+    PersonRead,
+    PersonSearched,
+    PersonUpdated,
+)
 
 MAX_SCANNED = 2_000
 """How many entries one page scans for those that match its filter."""
@@ -76,7 +83,7 @@ _SHARING: Sequence[type[Event]] = (
     AppEnded,
 )
 _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
-_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased)
+_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased, HolderSuspended, HolderRestored)
 """The events of the directory about a person; each type has its words."""
 _STATE_WORDS = {
     "announced": N_("The letter about the record was sent."),
@@ -90,6 +97,7 @@ _GRANTED_WORDS = {
     GrantKind.STAY: N_("%(subject)s told of your stay and has access."),
 }
 _ENDED_WORDS = {
+    "suspended": N_("The access of the app %(subject)s ended: whoever used it may not use the platform any more."),
     "revoked": N_("You ended the access of the app %(subject)s."),
     "replaced": N_("What the app %(subject)s may do was decided anew."),
     "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
@@ -279,7 +287,9 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
     match event:
         case PersonRead(allowed=False):
             return _(event.REFUSED_WORDS) % {"actor": actor}
-        case PersonRead() | PersonSearched() | PersonUpdated() | PersonDeceased():
+        case (
+            PersonRead() | PersonSearched() | PersonUpdated() | PersonDeceased() | HolderSuspended() | HolderRestored()
+        ):
             return _(event.WORDS) % {"actor": actor}
         case StateChanged():
             return _(_STATE_WORDS.get(event.after, N_("The record changed.")))

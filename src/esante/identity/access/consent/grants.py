@@ -7,9 +7,9 @@ from uuid import UUID
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access.consent import review_store, stay_store, store
+from esante.identity.access.consent import refusal_store, review_store, stay_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
-from esante.identity.access.consent.store import StayRefusal
+from esante.identity.access.consent.refusal_store import StayRefusal
 from esante.identity.access.events import Granted, GrantEnded, StayProved, StayRefusalChanged, StayReported
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
@@ -36,7 +36,7 @@ class Grants:
 
     async def list_active(self, person_id: UUID) -> list[Grant]:
         """Return a person's active grants, newest first, without those of stays that the person refused."""
-        refused = {refusal.organization_id for refusal in await store.fetch_refusals(self._db, person_id)}
+        refused = {refusal.organization_id for refusal in await refusal_store.fetch_refusals(self._db, person_id)}
         grants = await store.fetch_active_grants(self._db, person_id)
         return [grant for grant in grants if not (grant.kind is GrantKind.STAY and grant.holder_id in refused)]
 
@@ -106,7 +106,7 @@ class Grants:
         """
         await store.fetch_record(conn, person_id, lock=True)
         before = await store.fetch_consent(conn, person_id)
-        name = await store.delete_refusal(conn, person_id, organization_id)
+        name = await refusal_store.delete_refusal(conn, person_id, organization_id)
         rows: list[Row] = []
         if name is not None:
             change = StayRefusalChanged(organization_id=organization_id, organization=name, refused=False, cause=cause)
@@ -141,12 +141,12 @@ class Grants:
 
     async def list_refusals(self, person_id: UUID) -> list[StayRefusal]:
         """Return the organisations whose stays a person refused, newest first."""
-        return await store.fetch_refusals(self._db, person_id)
+        return await refusal_store.fetch_refusals(self._db, person_id)
 
     async def _lock_active(self, conn: Connection, person_id: UUID, grant_id: UUID) -> Grant | None:
         """Return an active grant that gives access, its record locked; None for one that is refused."""
         await store.fetch_record(conn, person_id, lock=True)
-        refused = {refusal.organization_id for refusal in await store.fetch_refusals(conn, person_id)}
+        refused = {refusal.organization_id for refusal in await refusal_store.fetch_refusals(conn, person_id)}
         for grant in await store.fetch_active_grants(conn, person_id):
             if grant.id == grant_id and not (grant.kind is GrantKind.STAY and grant.holder_id in refused):
                 return grant
@@ -161,7 +161,7 @@ class Grants:
         """Refuse all stays at the organisation of a grant: it stays as it is, for the day the refusal is lifted."""
         now = datetime.now(UTC)
         refusal = StayRefusal(organization_id=grant.holder_id, organization=grant.holder, since=now, cause=cause)
-        await store.add_refusal(conn, grant.person_id, refusal)
+        await refusal_store.add_refusal(conn, grant.person_id, refusal)
         event = StayRefusalChanged(
             organization_id=grant.holder_id, organization=grant.holder, refused=True, cause=cause
         )

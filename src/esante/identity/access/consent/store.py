@@ -51,31 +51,6 @@ BLOCK = Table(
     },
 )
 
-REFUSAL = Table(
-    "access_stay_refusal",
-    Kind.PERSON,
-    {
-        "person_id": "uuid",
-        "organization_id": "uuid",
-        "organization": "text",
-        "since": "timestamptz",
-        "cause": "text",
-    },
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StayRefusal:
-    """An organisation whose stays give no access to a person's record: by the person's choice, or after a review.
-
-    `cause`: patient or review.
-    """
-
-    organization_id: UUID
-    organization: str
-    since: datetime
-    cause: str = "patient"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRow:
@@ -361,34 +336,6 @@ async def delete_block(conn: Connection, person_id: UUID, subject_id: UUID) -> N
     await conn.execute("DELETE FROM access_block WHERE person_id = $1 AND subject_id = $2", person_id, subject_id)
 
 
-async def fetch_refusals(db: Database | Connection, person_id: UUID) -> list[StayRefusal]:
-    """Return the organisations whose stays a person refused, newest first."""
-    rows = await db.fetch(
-        "SELECT organization_id, organization, since, cause FROM access_stay_refusal WHERE person_id = $1"
-        " ORDER BY since DESC, organization_id",
-        person_id,
-    )
-    return [StayRefusal(**row) for row in rows]
-
-
-async def is_refused(conn: Connection, person_id: UUID, organization_id: UUID) -> bool:
-    """Return whether a person refused the stays of an organisation."""
-    return any(refusal.organization_id == organization_id for refusal in await fetch_refusals(conn, person_id))
-
-
-async def add_refusal(conn: Connection, person_id: UUID, refusal: StayRefusal) -> bool:
-    """Insert the refusal of an organisation's stays; return whether it is new."""
-    added = await conn.fetchval(
-        f"{REFUSAL.insert_sql()} ON CONFLICT DO NOTHING RETURNING true",
-        [person_id],
-        [refusal.organization_id],
-        [refusal.organization],
-        [refusal.since],
-        [refusal.cause],
-    )
-    return bool(added)
-
-
 async def prove_stays(conn: Connection, person_id: UUID, organization_id: UUID) -> list[Grant]:
     """Write that a person's active stays at an organisation are proved; return the grants of those that were not."""
     rows = await conn.fetch(
@@ -398,16 +345,6 @@ async def prove_stays(conn: Connection, person_id: UUID, organization_id: UUID) 
         organization_id,
     )
     return [_grant(row) for row in rows]
-
-
-async def delete_refusal(conn: Connection, person_id: UUID, organization_id: UUID) -> str | None:
-    """Delete the refusal of an organisation's stays; return the organisation's name, or None without a refusal."""
-    name: str | None = await conn.fetchval(
-        "DELETE FROM access_stay_refusal WHERE person_id = $1 AND organization_id = $2 RETURNING organization",
-        person_id,
-        organization_id,
-    )
-    return name
 
 
 async def delete_expired(conn: Connection, now: datetime) -> None:
