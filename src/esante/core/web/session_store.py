@@ -33,6 +33,15 @@ async def is_live(conn: Connection, token_hash: bytes) -> bool:
     return bool(found)
 
 
+async def delete_sessions_of(conn: Connection, principal_id: str) -> list[bytes]:
+    """Delete all sessions of a principal by the `id` that it was stored with; return their keys."""
+    rows = await conn.fetch(
+        "DELETE FROM web_session WHERE principal->>'id' = $1 RETURNING token_hash, expires_at > now() AS live",
+        principal_id,
+    )
+    return [row["token_hash"] for row in rows if row["live"]]
+
+
 async def delete_session(db: Database, token_hash: bytes) -> None:
     """Delete a session, and every session that has expired."""
     await db.fetchval("DELETE FROM web_session WHERE token_hash = $1 OR expires_at < now()", token_hash)

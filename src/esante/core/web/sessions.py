@@ -62,6 +62,16 @@ class Sessions:
         await store.delete_session(self._db, key)
         request.state.session = None
 
+    async def delete_all(self, conn: Connection, principal_id: str) -> int:
+        """End all sessions of a principal, within a transaction; return how many there were.
+
+        Other processes know it when their cache of `_CACHE_SECONDS` ends.
+        """
+        keys = await store.delete_sessions_of(conn, principal_id)
+        for key in keys:
+            self._cache.pop(key, None)
+        return len(keys)
+
     async def is_live(self, conn: Connection, key: bytes) -> bool:
         """Return whether the session with that key has neither ended nor expired, within a transaction."""
         return await store.is_live(conn, key)

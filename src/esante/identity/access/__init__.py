@@ -6,6 +6,7 @@ from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
 from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 from esante.identity.access.events import (
+    AdmissionsUnusual,
     AppAllowed,
     AppEnded,
     AppRefused,
@@ -23,9 +24,14 @@ from esante.identity.access.events import (
     SignedIn,
     SignedOut,
     SignInRefused,
+    SignInsEnded,
     StateChanged,
+    StayProved,
     StayRead,
+    StayRefusalChanged,
     StayRefused,
+    StayReported,
+    StayReviewed,
     TokenIssued,
 )
 from esante.identity.access.matrix import matrix, policy, rights
@@ -45,7 +51,7 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.rules import decide, explain, opening_grant
+from esante.identity.access.rules import decide, explain, may_write, opening_grant
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.discovery import security
@@ -55,6 +61,7 @@ __all__ = [
     "Access",
     "AccessEvent",
     "Action",
+    "AdmissionsUnusual",
     "AppAllowed",
     "AppEnded",
     "AppRefused",
@@ -78,14 +85,19 @@ __all__ = [
     "Requester",
     "SharingChanged",
     "SignInRefused",
+    "SignInsEnded",
     "SignedIn",
     "SignedOut",
     "SoftwareClient",
     "StateChanged",
     "Stay",
     "StayEndpoints",
+    "StayProved",
     "StayRead",
+    "StayRefusalChanged",
     "StayRefused",
+    "StayReported",
+    "StayReviewed",
     "StayStatus",
     "TokenIssued",
     "Verdict",
@@ -97,6 +109,7 @@ __all__ = [
     "is_admission",
     "log_types",
     "matrix",
+    "may_write",
     "opening_grant",
     "page_routes",
     "policy",

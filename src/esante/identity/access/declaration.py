@@ -17,7 +17,15 @@ from esante.core.web import N_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import accesses_of_others
 from esante.identity.access.cli import client
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, Granted, StateChanged
+from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.events import (
+    EmergencyDeclared,
+    EmergencyReviewed,
+    Granted,
+    StateChanged,
+    StayReported,
+    StayReviewed,
+)
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.service import Access
@@ -30,9 +38,13 @@ _TILE_ROWS, _REVIEWS, _PATIENTS = 4, 5, 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSettings:
-    """`identity_key`: file of the key that signs id tokens; empty: one made under `data`."""
+    """`identity_key`: file of the key that signs id tokens; empty: one made under `data`.
+
+    `agency_contact`: how patients reach the agency about an access, for example an address or a telephone number.
+    """
 
     identity_key: str = ""
+    agency_contact: str = ""
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -54,6 +66,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 async def _start(platform: Platform, state: State) -> None:
     access = platform[Access]
     await asyncio.to_thread(access.id_tokens.jwks)  # makes or reads the key now
+    state.agency_contact = platform.settings.of(AccessSettings).agency_contact
     state.sessions, state.knows_origin = access.sessions, access.clients.knows_origin
 
 
@@ -90,9 +103,21 @@ async def _patients(platform: Platform, requester: Requester) -> Mapping[str, An
     return {"patients": (await platform[Access].grants.list_patients(requester, limit=_PATIENTS)).items}
 
 
+async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"verdicts": await platform[Access].emergencies.list_verdicts(requester, _REVIEWS), "names": VERDICTS}
+
+
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    waiting = await platform[Access].emergencies.list_reviews(requester, limit=_REVIEWS)
-    return {"reviews": waiting.items, "more": waiting.next is not None}
+    emergencies = platform[Access].emergencies
+    waiting = await emergencies.list_reviews(requester, limit=_REVIEWS)
+    stays = await emergencies.list_reviews(requester, "stay", limit=_REVIEWS)
+    return {
+        "reviews": waiting.items,
+        "more": waiting.next is not None,
+        "stays": stays.items,
+        "more_stays": stays.next is not None,
+        "alarms": await emergencies.list_alarms(requester, _REVIEWS),
+    }
 
 
 def _state_is(state: RecordState) -> Any:
@@ -101,6 +126,21 @@ def _state_is(state: RecordState) -> Any:
 
 def _grant_is(kind: GrantKind) -> Any:
     return lambda entry: entry.event.kind == kind
+
+
+def _verdict_is(verdict: str) -> Any:
+    return lambda entry: entry.event.verdict == verdict
+
+
+def _reviewed(entry: Entry) -> str:
+    """Whose access was reviewed; "" in old entries, which do not name them."""
+    name: str = entry.event.practitioner
+    return name
+
+
+def _organization(entry: Entry) -> str:
+    name: str = entry.event.organization
+    return name
 
 
 def _holder(entry: Entry) -> str:
@@ -119,13 +159,37 @@ _NOTICES = (
         urgent=True,
     ),
     NoticeKind(
+        name="emergency_unjustified",
+        event=EmergencyReviewed,
+        text=N_("The agency reviewed the emergency access of %(actor)s: it was not justified, and it has ended."),
+        icon="emergency",
+        tone="danger",
+        link="/log?kind=emergency",
+        contact=True,
+        applies=_verdict_is("unjustified"),
+        actor=_reviewed,
+    ),
+    NoticeKind(
+        name="emergency_unclear",
+        event=EmergencyReviewed,
+        text=N_("The agency reviewed the emergency access of %(actor)s: whether it was justified is unclear."),
+        icon="emergency",
+        tone="warn",
+        link="/log?kind=emergency",
+        contact=True,
+        applies=_verdict_is("unclear"),
+        actor=_reviewed,
+    ),
+    NoticeKind(
         name="emergency_reviewed",
         event=EmergencyReviewed,
-        text=N_("The agency has examined an emergency access to your record."),
+        text=N_("The agency reviewed the emergency access of %(actor)s: it was justified."),
         icon="check",
         tone="good",
-        link="/log",
+        link="/log?kind=emergency",
+        contact=True,
         applies=lambda entry: True,
+        actor=_reviewed,
     ),
     NoticeKind(
         name="code_used",
@@ -146,6 +210,38 @@ _NOTICES = (
         link="/sharing",
         applies=_grant_is(GrantKind.STAY),
         actor=_holder,
+    ),
+    NoticeKind(
+        name="stay_refused",
+        event=StayReported,
+        text=N_("%(actor)s reported a hospital stay of yours. It gets no access to your record: it was ended before."),
+        icon="hospital",
+        tone="warn",
+        link="/sharing",
+        applies=lambda entry: entry.event.cause == "refused",
+        actor=_organization,
+    ),
+    NoticeKind(
+        name="stay_unproved",
+        event=StayReported,
+        text=N_(
+            "%(actor)s reported a hospital stay of yours. Confirm under Sharing that you are there to give it access."
+        ),
+        icon="hospital",
+        tone="act",
+        link="/sharing",
+        actor=_organization,
+    ),
+    NoticeKind(
+        name="stay_unjustified",
+        event=StayReviewed,
+        text=N_("The agency reviewed the stay that %(actor)s reported: it was not justified. Its access has ended."),
+        icon="hospital",
+        tone="danger",
+        link="/sharing",
+        contact=True,
+        applies=_verdict_is("unjustified"),
+        actor=_organization,
     ),
     NoticeKind(
         name="announced",
@@ -227,6 +323,7 @@ SERVICE = Service(
     tiles=[
         HomeTile(role="patient", template="access/tile_log.html", load=_recent_accesses, order=30, half=True),
         HomeTile(role="patient", template="access/tile_grants.html", load=_grants, order=40, half=True),
+        HomeTile(role="practitioner", template="access/tile_verdicts.html", load=_verdicts, order=-10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
     ],

@@ -68,6 +68,60 @@ class GrantEnded(Event, frozen=True, kw_only=True):
     until: datetime
 
 
+@event("access.stay_reported")
+class StayReported(Event, frozen=True, kw_only=True):
+    """A hospital reported a stay that gives it no access (else: `Granted`); `cause`: refused, unproved."""
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
+    cause: str
+
+
+@event("access.stay_refusal_changed")
+class StayRefusalChanged(Event, frozen=True, kw_only=True):
+    """The person refused the access of an organisation's stays, or it was lifted (`cause`: patient, code, review)."""
+
+    organization_id: UUID
+    organization: str
+    refused: bool
+    cause: str
+
+
+@event("access.stay_proved")
+class StayProved(Event, frozen=True, kw_only=True):
+    """The presence of the person at a reported stay was proved (`cause`: code, patient, review)."""
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
+    cause: str
+
+
+@event("access.stay_reviewed")
+class StayReviewed(Event, frozen=True, kw_only=True):
+    """An operator reviewed an admission without proof of presence; the note is in the review only.
+
+    After the verdict "unjustified" the access has ended and later stays there are refused: the events of that follow.
+    """
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
+    verdict: str
+
+
+@event("access.admissions_unusual")
+class AdmissionsUnusual(Event, frozen=True, kw_only=True):
+    """An organisation reported unusually many admissions within `hours`; beyond `most` they are refused."""
+
+    organization_id: UUID
+    organization: str
+    admissions: int
+    most: int
+    hours: int
+
+
 @event("access.code_refused")
 class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     """A presence code was refused: wrong (filed under no person), expired, used, or not for this requester."""
@@ -108,7 +162,20 @@ class StayRead(AccessEvent, frozen=True, kw_only=True):
 
 @event("access.emergency_reviewed")
 class EmergencyReviewed(Event, frozen=True, kw_only=True):
-    """An operator reviewed an emergency access; the note is in the review only."""
+    """An operator reviewed an emergency access of a practitioner; the note is in the review only.
+
+    After the verdict "unjustified" the access has ended: a `GrantEnded` follows if it had not ended before.
+    """
+
+    grant_id: UUID
+    verdict: str
+    practitioner_id: UUID | None = None
+    practitioner: str = ""
+
+
+@event("access.verdict_read")
+class VerdictRead(Event, frozen=True, kw_only=True):
+    """A practitioner read the verdict on their emergency access."""
 
     grant_id: UUID
     verdict: str
@@ -142,6 +209,16 @@ class SignInRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
+@event("access.sign_ins_ended")
+class SignInsEnded(Event, frozen=True, kw_only=True):
+    """All sessions, tokens and apps of a requester ended at once; for each app an `AppEnded` stands beside it."""
+
+    subject_id: UUID
+    sessions: int
+    tokens: int
+    apps: int
+
+
 @event("access.token_issued", version=2)
 class TokenIssued(Event, frozen=True, kw_only=True):
     """A bearer token was issued: to authenticated software, to an app, or to a requester by an operator."""
@@ -155,7 +232,8 @@ class TokenIssued(Event, frozen=True, kw_only=True):
 class RequestRejected(Event, frozen=True, kw_only=True):
     """Requests were rejected before any access decision; the first of their kind only (see `authn.rate_limits`).
 
-    `reason`: token (unknown or expired), scope (`needed` is missing), limit (too many attempts).
+    `reason`: token (unknown or expired), scope (`needed` is missing), limit (too many attempts), suspended (the
+    requester may not use the platform any more).
     """
 
     reason: str
@@ -202,7 +280,8 @@ class AppEnded(Event, frozen=True, kw_only=True):
     """The authorisation of an app ended.
 
     `cause`: revoked (by whoever gave it), replaced (by another authorisation), reused (a code or a refresh token was
-    used a second time and may be stolen: the tokens that were issued for it ended), returned (the app revoked it).
+    used a second time and may be stolen: the tokens that were issued for it ended), returned (the app revoked it),
+    suspended (whoever gave it may not use the platform any more).
     """
 
     client_id: str

@@ -37,6 +37,25 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionLimits:
+    """How many new admissions an organisation may report, by the number of professionals who work there."""
+
+    per_hour: int
+    per_hour_and_professional: float
+    per_day: int
+    per_day_and_professional: float
+    alarm_share: float
+
+    def most_per_hour(self, professionals: int) -> int:
+        """Return the most admissions in an hour."""
+        return int(self.per_hour + self.per_hour_and_professional * professionals)
+
+    def most_per_day(self, professionals: int) -> int:
+        """Return the most admissions in a day."""
+        return int(self.per_day + self.per_day_and_professional * professionals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The terms of access in force from `valid_from` until the next period begins."""
 
@@ -55,6 +74,9 @@ class Policy:
     attempts_per_origin: int
     stay_after: timedelta
     stay_kinds: frozenset[str]
+    unproved_stays_read: bool
+    """Whether a stay gives access before the person's presence is proved."""
+    admissions: AdmissionLimits
     emergency: timedelta
     min_reason: int
     max_reason: int
@@ -170,6 +192,8 @@ def _parse_policy(period: Json) -> Policy:
         attempts_per_origin=attempts["per_origin"],
         stay_after=timedelta(days=period["stay"]["days_after_discharge"]),
         stay_kinds=frozenset(period["stay"]["kinds"]),
+        unproved_stays_read={"reads": True, "nothing": False}[period["stay"]["unproved"]],
+        admissions=AdmissionLimits(**period["admissions"]),
         emergency=timedelta(hours=emergency["hours"]),
         min_reason=emergency["min_reason"],
         max_reason=emergency["max_reason"],

@@ -133,6 +133,8 @@ class Grant:
     reason: str = ""
     holder: str = ""
     """The holder's name when the grant was given."""
+    proved: bool = True
+    """Of a grant of a stay: whether the person's presence was proved (by a code, by the person, by a review)."""
 
     def is_active(self, at: datetime) -> bool:
         """Return whether the grant is in force at a moment."""
@@ -162,6 +164,8 @@ class Consent:
     grants: tuple[Grant, ...] = ()
     blocked: frozenset[UUID] = field(default_factory=frozenset)
     """Practitioners and organisations that the person blocked."""
+    refused: frozenset[UUID] = field(default_factory=frozenset)
+    """Organisations whose hospital stays give no access: the person ended the access of one and has not lifted it."""
     deceased_at: datetime | None = None
 
 

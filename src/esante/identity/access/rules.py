@@ -14,7 +14,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | requester.kind | the requester is neither practitioner nor organisation (an operator, the system) | no |
 | purpose | the purpose of a professional is neither treatment nor emergency | no |
 | record.none, .announced, .objected, .closed | the record is not open | no |
-| write.emergency | the purpose of a write is an emergency | no |
+| write.emergency | the purpose of a write is an emergency, or the requester's access is by emergencies only | no |
 | write.dead | too long after death | no |
 | write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
 | author.self, author.organization | the document is of the requester, or of the same organisation | yes |
@@ -25,10 +25,12 @@ The rules are tested in this order; the first that applies decides. When none ap
 | read.category | the matrix does not let the profession read the category | no |
 | grant.<kind> | an active grant of the requester covers the confidentiality of the document | yes |
 | restricted | the requester has an active grant, none covers the confidentiality | no |
+| stay.refused | the requester has only stays at an organisation whose stays the person refused | no |
+| stay.unproved | the requester has only stays without proof of presence, which by the policy give nothing | no |
 | no-grant | anything else | no |
 
-A deposit needs no grant: writing is not reading. An emergency grant is for reading only, and does not override a
-block, an opt-out or a hidden document.
+A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
+writes nothing, unless they have another grant. It does not override a block, an opt-out or a hidden document.
 """
 
 from datetime import datetime
@@ -39,6 +41,7 @@ from esante.identity.access.model import (
     Action,
     Consent,
     Grant,
+    GrantKind,
     Item,
     Purpose,
     RecordState,
@@ -70,6 +73,8 @@ REASONS = {
     "presence_code": N_("You gave a presence code."),
     "institution_stay": N_("You are or were treated in this organisation."),
     "emergency": N_("An emergency was declared."),
+    "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
+    "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
     "restricted": N_("You restricted this document to its author and your circle."),
     "no-grant": N_("You gave no access."),
     "refused": N_("Access was refused."),
@@ -158,6 +163,15 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     return None if closed else _find_grant(consent, requester, terms, at)[0]
 
 
+def may_write(consent: Consent, requester: Requester, at: datetime) -> bool:
+    """Return whether a professional may write any category of documents into the record, as pages offer it."""
+    categories = [category for profession, category in rights(at.date()) if profession == requester.profession]
+    return any(
+        decide(consent, requester, Action.WRITE, Item(category=category), Purpose.TREATMENT, at).allowed
+        for category in categories
+    )
+
+
 def _decide_for_patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
     if consent.deceased_at is not None and consent.deceased_at <= at:
         return Verdict(False, "patient.dead", "dead")
@@ -174,7 +188,7 @@ def _decide_for_patient(consent: Consent, action: Action, item: Item, at: dateti
 
 
 def _decide_write(consent: Consent, requester: Requester, item: Item, purpose: Purpose, at: datetime) -> Verdict:
-    if purpose is Purpose.EMERGENCY:
+    if purpose is Purpose.EMERGENCY or _has_emergency_only(consent, requester, at):
         return Verdict(False, "write.emergency", "write-emergency")
     if consent.deceased_at is not None and at >= consent.deceased_at + policy(at.date()).write_after_death:
         return Verdict(False, "write.dead", "dead")
@@ -209,15 +223,43 @@ def _decide_by_grant(consent: Consent, requester: Requester, item: Item, terms: 
     grant, any_grant = _find_grant(consent, requester, terms, at, item)
     if grant is not None:
         return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
-    return Verdict(False, "restricted", "restricted") if any_grant else Verdict(False, "no-grant", "no-grant")
+    if any_grant:
+        return Verdict(False, "restricted", "restricted")
+    holders = (requester.id, requester.organization_id)
+    for grant in consent.grants:
+        if grant.holder_id in holders and grant.is_active(at) and (reason := withheld(consent, grant, at)):
+            return Verdict(False, reason.replace("-", ".", 1), reason)
+    return Verdict(False, "no-grant", "no-grant")
+
+
+def _active_grants(consent: Consent, requester: Requester, at: datetime) -> list[Grant]:
+    holders = (requester.id, requester.organization_id)
+    return [
+        grant
+        for grant in consent.grants
+        if grant.holder_id in holders and grant.is_active(at) and not withheld(consent, grant, at)
+    ]
+
+
+def withheld(consent: Consent, grant: Grant, at: datetime) -> str:
+    """Return the reason (a key of `REASONS`) for which a grant gives nothing although it is in force; "" for none."""
+    if grant.kind is not GrantKind.STAY:
+        return ""
+    if grant.holder_id in consent.refused:
+        return "stay-refused"
+    return "" if grant.proved or policy(at.date()).unproved_stays_read else "stay-unproved"
+
+
+def _has_emergency_only(consent: Consent, requester: Requester, at: datetime) -> bool:
+    kinds = {grant.kind for grant in _active_grants(consent, requester, at)}
+    return kinds == {GrantKind.EMERGENCY}
 
 
 def _find_grant(
     consent: Consent, requester: Requester, terms: Policy, at: datetime, item: Item | None = None
 ) -> tuple[Grant | None, bool]:
     """Return the preferred grant of the requester that covers `item`, and whether there is any active grant."""
-    holders = (requester.id, requester.organization_id)
-    active = [grant for grant in consent.grants if grant.holder_id in holders and grant.is_active(at)]
+    active = _active_grants(consent, requester, at)
     for kind, levels in terms.reach.items():
         for grant in active:
             if grant.kind == kind and (item is None or item.confidentiality in levels):

@@ -9,11 +9,12 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.journal import Consumer, Journal
+from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
 from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.authn.withdrawal import EndedSignIns, Withdrawal
 from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.grants import Grants
@@ -54,16 +55,17 @@ class Access:
         self.sessions = Sessions(db)
         self._limits = RateLimits(db, journal)
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
+        self._withdrawal = Withdrawal(db, journal, directory, self.sessions, self._signin)
         self.lifecycle = Lifecycle(db, journal, directory)
         self.grants = Grants(db, journal, directory)
-        self.stays = HospitalStays(db, journal, directory, self.grants)
+        self.stays = HospitalStays(db, journal, directory, self.grants, self._limits)
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
-        self.emergencies = Emergencies(db, journal, directory, self._limits)
+        self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
         self.restrictions = Restrictions(db, journal, directory)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)
         self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
-        token_grants = TokenGrants(db, journal, self._signin, self.sessions, self.id_tokens)
+        token_grants = TokenGrants(db, journal, directory, self._signin, self.sessions, self.id_tokens)
         self.tokens = TokenEndpoints(
             db, journal, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
         )
@@ -168,6 +170,10 @@ class Access:
     async def issue_token(self, requester: Requester, scopes: frozenset[str], lifetime: timedelta) -> str:
         """Issue a bearer token for a requester; only its SHA-256 is stored."""
         return await self._signin.issue_token(requester, scopes, lifetime)
+
+    async def end_sign_ins(self, holder_id: UUID, *, actor: Actor) -> EndedSignIns:
+        """End all sessions, tokens, refresh tokens and apps of somebody; other processes know it in seconds."""
+        return await self._withdrawal.end_sign_ins(holder_id, actor=actor)
 
     async def tidy(self) -> None:
         """Delete expired codes, attempts, tokens, assertions and authorisations; to be run daily."""

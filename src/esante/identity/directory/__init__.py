@@ -5,6 +5,8 @@ from esante.identity.directory.api import routes as api_routes
 from esante.identity.directory.model import (
     Address,
     Catalogue,
+    HolderRestored,
+    HolderSuspended,
     Identifier,
     Organization,
     OrganizationRegistered,
@@ -37,6 +39,8 @@ __all__ = [
     "Address",
     "Catalogue",
     "Directory",
+    "HolderRestored",
+    "HolderSuspended",
     "Identifier",
     "Organization",
     "OrganizationRegistered",

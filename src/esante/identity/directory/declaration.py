@@ -10,6 +10,7 @@ from esante.contract import Platform, Service
 from esante.core.types import Json
 from esante.identity.access import Access
 from esante.identity.directory.api import capabilities, routes
+from esante.identity.directory.cli import directory
 from esante.identity.directory.service import Directory
 
 
@@ -39,4 +40,5 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     capabilities=_capabilities,
+    commands=[directory],
 )

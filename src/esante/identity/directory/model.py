@@ -230,6 +230,27 @@ class PractitionerRegistered(Event, frozen=True, kw_only=True):
     findings: tuple[str, ...] = ()
 
 
+@event("directory.suspended")
+class HolderSuspended(Event, frozen=True, kw_only=True):
+    """A practitioner, an organisation or a person may not use the platform from now; of a person filed under them."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s suspended your use of the platform.")
+
+    holder_id: UUID
+    holder_kind: str
+    reason: str
+
+
+@event("directory.restored")
+class HolderRestored(Event, frozen=True, kw_only=True):
+    """A suspension was lifted; of a person filed under them."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s lifted the suspension of your use of the platform.")
+
+    holder_id: UUID
+    holder_kind: str
+
+
 @event("directory.organization_registered")
 class OrganizationRegistered(Event, frozen=True, kw_only=True):
     """An organisation was registered; `findings` as in `PersonRegistered`."""

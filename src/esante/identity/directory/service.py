@@ -37,6 +37,7 @@ from esante.identity.directory.model import (
     Role,
 )
 from esante.identity.directory.reference_data import catalogue
+from esante.identity.directory.suspensions import Suspensions
 
 Named = TypeVar("Named", Practitioner, Organization)
 Holder = TypeVar("Holder", Person, Practitioner, Organization)
@@ -48,7 +49,8 @@ class Directory:
     """The directory of persons, professionals and organisations.
 
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit; "warn" accepts them and records
-    the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem.
+    the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem. `suspensions`: who
+    may not use the platform.
     Raises: ValueError for another value.
     """
 
@@ -62,6 +64,7 @@ class Directory:
         self.catalogue = catalogue()
         self._validator = EntryValidator(self.catalogue, matricule_check)
         self._persons: DataLoader[UUID, Person] = DataLoader(db, self.persons)
+        self.suspensions = Suspensions(db, journal)
         self._practitioners = EntryCache(lambda ids: store.fetch_practitioners(db, ids))
         self._organizations = EntryCache(lambda ids: store.fetch_organizations(db, ids))
 
@@ -331,6 +334,10 @@ class Directory:
             return Page([])
         found = await store.search_organizations(self._db, words, kind, _decode_page_key(cursor), limit + 1)
         return _page(found, limit)
+
+    async def count_professionals(self, organization_id: UUID, on: date) -> int:
+        """Return the number of practitioners who have a role at an organisation on a day."""
+        return await store.count_professionals(self._db, organization_id, on)
 
     async def register_organization(
         self, organization: Organization, *, actor: Actor = SYSTEM, origin: str = ""

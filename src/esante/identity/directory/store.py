@@ -363,6 +363,17 @@ async def fetch_workplaces(db: Database, practitioner_id: UUID, on: date) -> lis
     return [_organization(row) for row in rows]
 
 
+async def count_professionals(db: Database, organization_id: UUID, on: date) -> int:
+    """Return the number of practitioners who have a role at an organisation on a day."""
+    count: int = await db.fetchval(
+        "SELECT count(DISTINCT practitioner_id) FROM practitioner_role"
+        " WHERE organization_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until)",
+        organization_id,
+        on,
+    )
+    return count
+
+
 async def search_organizations(
     db: Database, words: Sequence[str], kind: str | None, after: PageKey | None, limit: int
 ) -> list[tuple[str, Organization]]:

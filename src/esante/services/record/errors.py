@@ -49,6 +49,21 @@ def record_closed() -> Problem:
     )
 
 
+def emergency_reads_only() -> Problem:
+    """Return the answer to a write by somebody whose access is an emergency's."""
+    return Problem(
+        403,
+        "forbidden",
+        N_("An emergency access is for reading only."),
+        remedy=N_("Ask the patient for a code, or add the document when the emergency access has ended."),
+    )
+
+
+def write_refused(verdict: Verdict, place: str = "type") -> Problem:
+    """Return the answer to a write into an open record that the decision refuses."""
+    return emergency_reads_only() if verdict.rule == "write.emergency" else no_write_access(place)
+
+
 def no_write_access(place: str = "type") -> Problem:
     """Return the answer where the access matrix gives no right to write documents of this category."""
     return Problem(

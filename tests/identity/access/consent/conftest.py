@@ -12,3 +12,9 @@ async def second_hospital(house):
     found = an_organization("Hôpital du Sud", "hospital")
     await house.directory.register_organizations([found])
     return requester_of(found)
+
+
+@pytest.fixture(autouse=True)
+async def no_attempts(db):
+    """Forget the attempts of the test before: what it counted does not reach into the next."""
+    await db.fetchval("DELETE FROM access_attempt")

@@ -12,8 +12,10 @@ from esante.identity.access import (
     Confidentiality,
     EmergencyDeclared,
     EmergencyReviewed,
+    GrantEnded,
     Purpose,
     decide,
+    may_write,
 )
 from tests.support.consent import LETTER, access_events, problem_of, read_verdict
 
@@ -49,7 +51,7 @@ async def test_declared_emergency_gives_read_grant_and_pending_review(house, jou
         ("justified", "called the doctor", patient.id)
     ]
     assert await access_events(journal, patient.id, EmergencyReviewed) == [
-        EmergencyReviewed(grant_id=grant.id, verdict="justified")
+        EmergencyReviewed(grant_id=grant.id, verdict="justified", practitioner_id=doctor.id, practitioner=doctor.name)
     ]
 
 
@@ -107,3 +109,59 @@ async def test_declaration_requires_practitioner_and_review_requires_operator(ho
         assert (await problem_of(house.access.emergencies.review(other, uuid7(), "justified", ""))).status == 403
     assert (await problem_of(house.access.emergencies.review(house.operator, uuid7(), "justified", ""))).status == 404
     assert (await problem_of(house.access.emergencies.review(house.operator, uuid7(), "maybe", ""))).status == 400
+
+
+async def test_unjustified_emergency_ends_at_once_and_is_told(house, journal, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    grant = await declare(house, doctor, patient)
+    assert (await read_verdict(house, patient, doctor)).allowed
+    assert await house.access.emergencies.list_verdicts(doctor) == []
+    await house.access.emergencies.review(house.operator, grant.id, "unjustified", "")
+    assert not (await read_verdict(house, patient, doctor)).allowed
+    (ended,) = await access_events(journal, patient.id, GrantEnded)
+    assert (ended.grant_id, ended.holder_id) == (grant.id, doctor.id)
+    (reviewed,) = await access_events(journal, patient.id, EmergencyReviewed)
+    assert (reviewed.verdict, reviewed.practitioner) == ("unjustified", doctor.name)
+    (told,) = await house.access.emergencies.list_verdicts(doctor)
+    assert (told.grant_id, told.verdict) == (grant.id, "unjustified")
+
+
+@pytest.mark.parametrize("verdict", ["justified", "unclear"])
+async def test_other_verdict_leaves_access_until_its_end(house, fresh, verdict):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    grant = await declare(house, doctor, patient)
+    await house.access.emergencies.review(house.operator, grant.id, verdict, "")
+    assert (await read_verdict(house, patient, doctor)).grant == grant
+
+
+async def test_verdict_on_ended_emergency_writes_no_second_end(house, journal, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    grant = await declare(house, doctor, patient)
+    await house.access.grants.revoke(patient, grant.id)
+    await house.access.emergencies.review(house.operator, grant.id, "unjustified", "")
+    assert len(await access_events(journal, patient.id, GrantEnded)) == 1
+
+
+async def test_verdict_is_told_until_its_own_doctor_has_read_it(house, journal, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    grant = await declare(house, doctor, patient)
+    acknowledge = house.access.emergencies.acknowledge
+    assert (await problem_of(acknowledge(doctor, grant.id))).status == 404
+    await house.access.emergencies.review(house.operator, grant.id, "unclear", "")
+    assert (await problem_of(acknowledge(house.doctor, grant.id))).status == 404
+    assert (await problem_of(acknowledge(doctor, uuid7()))).status == 404
+    for _ in range(2):
+        await acknowledge(doctor, grant.id)
+    assert await house.access.emergencies.list_verdicts(doctor) == []
+
+
+async def test_emergency_access_writes_nothing_over_any_face(house, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    await declare(house, doctor, patient)
+    consent, now = await house.access.consent(patient.id), datetime.now(UTC)
+    verdict = decide(consent, doctor, Action.WRITE, LETTER, Purpose.TREATMENT, now)
+    assert (verdict.allowed, verdict.rule) == (False, "write.emergency")
+    assert not may_write(consent, doctor, now)
+    await house.access.grants.add_to_circle(patient, house.doctor.id)
+    consent = await house.access.consent(patient.id)
+    assert may_write(consent, house.doctor, now)

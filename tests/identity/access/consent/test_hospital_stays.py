@@ -13,7 +13,9 @@ from esante.identity.access import (
     GrantEnded,
     GrantKind,
     StayRead,
+    StayRefusalChanged,
     StayRefused,
+    StayReported,
     StayStatus,
 )
 from esante.identity.access.audit.audit_event import audit_event
@@ -203,3 +205,76 @@ async def test_admission_by_hospital_software_opens_record_for_staff(house):
 async def test_patient_cannot_admit_themselves(house):
     patient = await house.open_patient()
     assert (await problem_of(house.access.stays.admit(patient, patient.id))).status == 403
+
+
+async def readmit(house, patient, stay):
+    """Take the admission back as entered in error, and report it again."""
+    await house.access.stays.mark_entered_in_error(house.software, patient.id, stay.id)
+    again, new = await house.access.stays.admit(house.software, patient.id)
+    assert new
+    return again
+
+
+async def test_refused_stay_stays_refused_after_entered_in_error_and_new_admission(house, journal):
+    patient = await house.open_patient()
+    stay, _ = await house.access.stays.admit(house.software, patient.id)
+    await house.access.grants.revoke(patient, stay.id)
+    assert (await read_verdict(house, patient, house.doctor)).rule == "stay.refused"
+    again = await readmit(house, patient, stay)
+    for requester in (house.software, house.doctor):
+        assert (await read_verdict(house, patient, requester)).rule == "stay.refused"
+        assert patient.id not in await house.access.grants.list_persons(requester, limit=1_000)
+    assert patient.id not in [one.person.id for one in (await house.access.grants.list_patients(house.doctor)).items]
+    assert await house.access.grants.list_active(patient.id) == []
+    assert [event.grant_id for event in await access_events(journal, patient.id, Granted)] == [stay.id]
+    (told,) = await access_events(journal, patient.id, StayReported)
+    assert (told.grant_id, told.organization_id, told.cause) == (again.id, house.hospital.id, "refused")
+    assert (await problem_of(house.access.grants.revoke(patient, again.id))).status == 404
+
+
+async def test_refusal_is_of_one_hospital(house, second_hospital):
+    patient = await house.open_patient()
+    stay, _ = await house.access.stays.admit(house.software, patient.id)
+    await house.access.grants.revoke(patient, stay.id)
+    await house.access.stays.admit(second_hospital, patient.id)
+    assert (await read_verdict(house, patient, second_hospital)).allowed
+    assert not (await read_verdict(house, patient, house.software)).allowed
+
+
+async def test_refused_admission_is_answered_like_another(house):
+    free, refusing = await house.open_patient(), await house.open_patient()
+    stay, _ = await house.access.stays.admit(house.software, refusing.id)
+    await house.access.grants.revoke(refusing, stay.id)
+    again = await readmit(house, refusing, stay)
+    other, _ = await house.access.stays.admit(house.software, free.id)
+    assert (again.status, again.organization_id) == (other.status, other.organization_id)
+    ended = await house.access.stays.finish(house.software, refusing.id, again.id, datetime.now(UTC))
+    assert ended.status is StayStatus.FINISHED
+
+
+async def test_lifted_refusal_gives_stay_its_access_again(house, journal):
+    patient = await house.open_patient()
+    stay, _ = await house.access.stays.admit(house.software, patient.id)
+    await house.access.grants.revoke(patient, stay.id)
+    again = await readmit(house, patient, stay)
+    await house.access.grants.allow_stays(patient, house.hospital.id)
+    assert (await read_verdict(house, patient, house.doctor)).grant.id == again.id
+    assert [event.grant_id for event in await access_events(journal, patient.id, Granted)] == [stay.id, again.id]
+    changes = await access_events(journal, patient.id, StayRefusalChanged)
+    assert [(event.refused, event.cause) for event in changes] == [(True, "patient"), (False, "patient")]
+    await house.access.grants.allow_stays(patient, house.hospital.id)
+    assert len(await access_events(journal, patient.id, StayRefusalChanged)) == 2
+    assert (await problem_of(house.access.grants.allow_stays(house.doctor, house.hospital.id))).status == 403
+
+
+async def test_presence_code_at_the_hospital_lifts_refusal(house, journal, fresh):
+    patient = await house.open_patient()
+    stay, _ = await house.access.stays.admit(house.software, patient.id)
+    await house.access.grants.revoke(patient, stay.id)
+    elsewhere, here = fresh(house.other_doctor), fresh(house.doctor)
+    await house.access.codes.redeem(elsewhere, await house.access.codes.issue(patient))
+    assert not (await read_verdict(house, patient, house.software)).allowed
+    await house.access.codes.redeem(here, await house.access.codes.issue(patient))
+    assert (await read_verdict(house, patient, house.software)).allowed
+    *_, change = await access_events(journal, patient.id, StayRefusalChanged)
+    assert (change.refused, change.cause) == (False, "code")

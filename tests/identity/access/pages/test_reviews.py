@@ -1,8 +1,14 @@
 """Pages of operators: reviews of emergencies."""
 
+from dataclasses import replace
+from datetime import date
+
 from lxml import html
 
 from esante.core.storage import uuid7
+from esante.identity.access import StayRead
+from tests.identity.access.conftest import terms
+from tests.support.access_policy import changed_policy
 from tests.support.portal_browser import page_text
 
 HOSTILE_TEXT = "<script>alert(1)</script>\"'{{7*7}}%(actor)s"
@@ -44,3 +50,38 @@ async def test_confirmed_emergency_reaches_patient_and_operator_for_review(brows
     assert "Justified" in page_text(await operator.get("/operator/reviews?done=1"))
     await operator.get(f"/operator/reviews/{uuid7()}", 404)
     await operator.get("/operator/reviews/x", 404)
+
+
+async def test_unconfirmed_stay_and_alarm_reach_operator(browse, house):
+    patient = await house.open_patient()
+    with changed_policy(admissions=replace(terms().admissions, alarm_share=0.0)):
+        stay, _ = await house.access.stays.admit(house.software, patient.id)
+    operator = await browse(house.operator)
+    queue = await operator.get("/operator/reviews?kind=stay")
+    assert f"Unusually many admissions: {house.hospital.name}" in page_text(queue)
+    (alarm, *_) = [form.get("action") for form in queue.forms if "/alarms/" in (form.get("action") or "")]
+    await operator.submit(queue, alarm)
+    assert alarm not in (await operator.http.get("/operator/reviews")).text
+    review = await operator.get(f"/operator/reviews/{stay.id}")
+    assert "Review of a hospital stay" in page_text(review) and patient.name in page_text(review)
+    token = {"_csrf": review.xpath("//main//input[@name = '_csrf']/@value")[0]}
+    await operator.http.post(f"/operator/reviews/{stay.id}", data={**token, "verdict": "unjustified"})
+    assert "Not justified" in page_text(await operator.get("/operator/reviews?kind=stay&done=1"))
+    await operator.get("/operator/reviews?kind=theft", 404)
+
+
+async def test_reviewer_sees_what_the_emergency_opened(browse, house, journal, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    identifier = await house.identifier(patient)
+    grant = await house.access.emergencies.declare(doctor, identifier, date(1970, 5, 17), "Unconscious at home")
+    operator = await browse(house.operator)
+    url = f"/operator/reviews/{grant.id}"
+    shown = await operator.get(url)
+    assert "Nothing was read with this access." in page_text(shown)
+    await journal.append_for(
+        doctor, StayRead(grant_id=grant.id, categories=("letter",), documents=(uuid7(),)), person_id=patient.id
+    )
+    await journal.append_for(doctor, StayRead(categories=("letter",)), person_id=patient.id)
+    shown = await operator.get(url)
+    assert len(shown.xpath("//section[@aria-labelledby = 'opened']//tbody/tr")) == 1
+    assert "Letter" in page_text(shown)

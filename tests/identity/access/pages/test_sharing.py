@@ -121,3 +121,15 @@ async def test_unexpected_form_is_answered_without_effect(browse, house, act, fi
     assert response.status_code == status
     assert HOSTILE_TEXT not in response.text
     assert (await house.access.consent(patient.id)).grants == ()
+
+
+async def test_hospital_without_access_is_listed_until_it_is_allowed_again(browse, house):
+    patient = await house.open_patient()
+    await house.access.stays.admit(house.software, patient.id)
+    user = await browse(patient)
+    await user.submit(await user.get("/sharing"), "/sharing/revoke")
+    page = await user.get("/sharing")
+    assert "Hospitals without access" in page_text(page) and "Nobody" in page_text(page)
+    await user.submit(page, "/sharing/allow-stays")
+    page = await user.get("/sharing")
+    assert "Hospitals without access" not in page_text(page) and "Hospital stay" in page_text(page)

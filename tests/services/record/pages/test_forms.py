@@ -1,9 +1,12 @@
 """The forms that change a record, without JavaScript."""
 
+import pytest
+
+from esante.core.web import Problem
 from esante.identity.access import requester_of
 from esante.identity.directory import PersonSearched
 from esante.services.record import Corrected, Status
-from tests.support.record import letter, pdf
+from tests.support.record import letter, pdf, reference
 from tests.support.record_pages import deposit_document, load_page, main_text, send_form
 
 
@@ -110,3 +113,32 @@ async def test_search_for_right_patient_is_in_their_journal(world, browse):
     assert answer.status_code == 303
     [(entry, _)] = await world.events(right, PersonSearched)
     assert entry.actor.id == world.people["doctor"].id
+
+
+async def test_emergency_access_offers_and_takes_no_document(world, browse):
+    person, document = await deposit_document(world, *letter())
+    doctor = world.people["other"]
+    identifier = person.identifiers[0].value
+    await world.access.emergencies.declare(doctor, identifier, person.birth_date, "Unconscious after a fall")
+    client, home = await browse(doctor), f"/patients/{person.id}"
+    page = await load_page(client, home)
+    assert document.title in main_text(page) and "Add a document" not in main_text(page)
+    refused = await client.get(f"{home}/deposit")
+    assert refused.status_code == 403 and "for reading only" in refused.text
+    with pytest.raises(Problem) as caught:
+        await world.record.deposit(doctor, person.id, *letter())
+    assert caught.value.status == 403
+    await world.into_circle(person, world.people["other_entry"])
+    assert "Add a document" in main_text(await load_page(client, home))
+
+
+async def test_emergency_access_is_refused_a_deposit_by_api(world):
+    person = await world.person()
+    doctor = world.people["surgeon"]
+    identifier = person.identifiers[0].value
+    async with world.client(doctor) as client:
+        url = "/fhir/DocumentReference"
+        before = await client.post(url, json=reference(person, pdf(), "application/pdf", type_="51852-2"))
+        await world.access.emergencies.declare(doctor, identifier, person.birth_date, "Unconscious after a fall")
+        during = await client.post(url, json=reference(person, pdf(), "application/pdf", type_="51852-2"))
+    assert (before.status_code, during.status_code) == (201, 403)

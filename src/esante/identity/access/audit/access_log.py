@@ -23,11 +23,22 @@ from esante.identity.access.events import (
     SharingChanged,
     SignedIn,
     StateChanged,
+    StayProved,
+    StayRefusalChanged,
+    StayReported,
+    StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind
 from esante.identity.access.rules import REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
-from esante.identity.directory import PersonDeceased, PersonRead, PersonSearched, PersonUpdated
+from esante.identity.directory import (
+    HolderRestored,
+    HolderSuspended,
+    PersonDeceased,
+    PersonRead,
+    PersonSearched,
+    PersonUpdated,
+)
 
 MAX_SCANNED = 2_000
 """How many entries one page scans for those that match its filter."""
@@ -61,6 +72,10 @@ _SHARING: Sequence[type[Event]] = (
     CodeIssued,
     Granted,
     GrantEnded,
+    StayReported,
+    StayRefusalChanged,
+    StayProved,
+    StayReviewed,
     EmergencyReviewed,
     SignedIn,
     AppAllowed,
@@ -68,7 +83,7 @@ _SHARING: Sequence[type[Event]] = (
     AppEnded,
 )
 _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
-_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased)
+_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased, HolderSuspended, HolderRestored)
 """The events of the directory about a person; each type has its words."""
 _STATE_WORDS = {
     "announced": N_("The letter about the record was sent."),
@@ -82,10 +97,21 @@ _GRANTED_WORDS = {
     GrantKind.STAY: N_("%(subject)s told of your stay and has access."),
 }
 _ENDED_WORDS = {
+    "suspended": N_("The access of the app %(subject)s ended: whoever used it may not use the platform any more."),
     "revoked": N_("You ended the access of the app %(subject)s."),
     "replaced": N_("What the app %(subject)s may do was decided anew."),
     "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
     "returned": N_("The app %(subject)s gave its access back."),
+}
+_REPORTED_WORDS = {
+    "refused": N_("%(subject)s reported a stay of yours. It gets no access: it was ended before."),
+    "unproved": N_("%(subject)s reported a stay of yours. It gets access when it is confirmed that you are there."),
+}
+_REFUSAL_WORDS = {
+    "review": N_("The agency refused %(subject)s access during hospital stays."),
+    "refused": N_("You refused %(subject)s access during hospital stays."),
+    "patient": N_("You allowed %(subject)s access during hospital stays again."),
+    "code": N_("%(actor)s entered a presence code, so %(subject)s has access during hospital stays again."),
 }
 _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
 
@@ -261,7 +287,9 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
     match event:
         case PersonRead(allowed=False):
             return _(event.REFUSED_WORDS) % {"actor": actor}
-        case PersonRead() | PersonSearched() | PersonUpdated() | PersonDeceased():
+        case (
+            PersonRead() | PersonSearched() | PersonUpdated() | PersonDeceased() | HolderSuspended() | HolderRestored()
+        ):
             return _(event.WORDS) % {"actor": actor}
         case StateChanged():
             return _(_STATE_WORDS.get(event.after, N_("The record changed.")))
@@ -277,9 +305,25 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(words) % {"subject": event.holder}
         case GrantEnded():
             return _(N_("The access of %(subject)s ends.")) % {"subject": event.holder}
+        case StayReported():
+            return _(_REPORTED_WORDS.get(event.cause, _REPORTED_WORDS["unproved"])) % {"subject": event.organization}
+        case StayProved():
+            words = N_("It was confirmed that you are a patient of %(subject)s.")
+            return _(words) % {"subject": event.organization}
+        case StayReviewed():
+            verdict = _(VERDICTS.get(event.verdict, event.verdict))
+            words = N_("The agency reviewed the stay that %(subject)s reported: %(verdict)s.")
+            return _(words) % {"verdict": verdict, "subject": event.organization}
+        case StayRefusalChanged():
+            cause = "refused" if event.refused and event.cause == "patient" else event.cause
+            words = _REFUSAL_WORDS.get(cause, _REFUSAL_WORDS["patient"])
+            return _(words) % {"subject": event.organization, "actor": actor}
         case EmergencyReviewed():
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
-            return _(N_("The agency reviewed an emergency access: %(verdict)s.")) % {"verdict": verdict}
+            words = N_("The agency reviewed the emergency access of %(subject)s: %(verdict)s.")
+            if not event.practitioner:
+                words = N_("The agency reviewed an emergency access: %(verdict)s.")
+            return _(words) % {"verdict": verdict, "subject": event.practitioner}
         case SignedIn():
             return _(N_("You signed in."))
         case LogRead():

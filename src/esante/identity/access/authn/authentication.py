@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from esante.core.storage import NIL, Database, Row
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
-from esante.identity.access.events import SignedIn, SignedOut, TokenIssued
+from esante.identity.access.events import SignedIn, SignedOut, SignInRefused, TokenIssued
 from esante.identity.access.model import Requester
 from esante.identity.access.smart import client_store
 from esante.identity.access.smart.client_store import AccessToken
@@ -26,6 +26,7 @@ from esante.identity.directory import Directory, Organization, Person, Practitio
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
+_SUSPENDED = N_("This account is suspended.")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 K = TypeVar("K")
 V = TypeVar("V")
@@ -86,10 +87,18 @@ def requester_from_principal(principal: Json, origin: str = "") -> Requester:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What the directory says about a requester: whether they are suspended, and where a practitioner may act."""
+
+    suspended: bool
+    workplaces: frozenset[UUID]
+
+
 class Authenticator:
     """Authenticates the requesters of requests, and starts and ends sessions and tokens.
 
-    Tokens and the workplaces of practitioners are cached for `CACHE_SECONDS`.
+    Tokens, and whether the directory has suspended somebody and where they work, are cached for `CACHE_SECONDS`.
     """
 
     def __init__(
@@ -98,7 +107,7 @@ class Authenticator:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._limits = limits
         self._tokens: dict[bytes, tuple[float, AccessToken, Requester]] = {}
-        self._workplaces: dict[UUID, tuple[float, frozenset[UUID]]] = {}
+        self._statuses: dict[UUID, tuple[float, _Status]] = {}
 
     async def authenticate(self, request: Request) -> Requester:
         """Return the requester of an API request: by bearer token, or else by the session of the portal.
@@ -110,7 +119,7 @@ class Authenticator:
             found = await self._by_token(authorization, origin_of(request))
         else:
             found = replace(await self._by_session(request), origin=origin_of(request))
-        return await self._with_current_workplace(found)
+        return await self._with_current_status(found, _unauthorized('Bearer error="invalid_token"', _SUSPENDED))
 
     async def reauthenticate(self, known: Requester) -> Requester | None:
         """Return an earlier requester with what the directory and the software registry say now.
@@ -125,7 +134,7 @@ class Authenticator:
                 return None
             scopes = None if scopes is None else common_scopes(scopes, client.scopes)
         found = await self._fetch_current(known)
-        if found is None:
+        if found is None or await self.is_suspended(found):
             return None
         found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
         return replace(found, scopes=scopes, patient=known.patient)
@@ -137,24 +146,23 @@ class Authenticator:
         """
         session = await self._sessions.of(request)
         if session is None:
-            raise Problem(
-                303,
-                "login",
-                N_("Please sign in."),
-                remedy=N_("Sign in, then try again."),
-                headers={"Location": "/signin"},
-            )
+            raise _sign_in_first()
         found = requester_from_principal(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
-        return await self._with_current_workplace(found)
+        return await self._with_current_status(found, _sign_in_first())
 
     async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
         """Start a session of a requester who was authenticated by `method`, and journal it.
 
         Returns a redirect to `to` that sets the cookie of the session.
+        Raises: Problem 403 for somebody who is suspended, which is journalled too.
         """
         requester = replace(requester, origin=origin_of(request))
+        if requester.id in await self._directory.suspensions.among([requester.id]):
+            event = SignInRefused(method=method, subject=str(requester.id), reason="suspended")
+            await self._journal.append_for(requester, event, person_id=_filed_under(requester))
+            raise Problem(403, "suspended", _SUSPENDED, remedy=N_("Contact the agency that runs this service."))
         await self._journal.append_for(requester, SignedIn(method=method), person_id=_filed_under(requester))
         await self._sessions.delete(request)
         response = redirect(to)
@@ -194,7 +202,7 @@ class Authenticator:
                 if practitioner is None:
                     return None
                 workplace = known.organization_id and await self._directory.organization(known.organization_id)
-                return await self._with_current_workplace(requester_of(practitioner, workplace or None))
+                return await self._with_current_status(requester_of(practitioner, workplace or None), None)
         return None
 
     def token_rows(
@@ -226,8 +234,9 @@ class Authenticator:
         return found[0] if found else None
 
     def forget_tokens(self) -> None:
-        """Clear the cache of tokens, after some were revoked."""
+        """Clear the caches of tokens and of who is suspended, after some were revoked."""
         self._tokens.clear()
+        self._statuses.clear()
 
     async def _by_token(self, header: str, origin: str) -> Requester:
         found = await self._resolve_token(_bearer_value(header), origin)
@@ -275,19 +284,48 @@ class Authenticator:
                 )
         return requester_from_principal(session.principal)
 
-    async def _with_current_workplace(self, requester: Requester) -> Requester:
-        """Return a requester without an organisation where they, a practitioner, have no role today."""
+    async def is_suspended(self, requester: Requester) -> bool:
+        """Return whether the directory has suspended a requester now; at most `CACHE_SECONDS` late."""
+        return (await self._current_status(requester)).suspended
+
+    async def _with_current_status(self, requester: Requester, refusal: Problem | None) -> Requester:
+        """Return a requester without an organisation where they, a practitioner, may not act today.
+
+        Raises: `refusal`, unless it is None, for a requester whom the directory has suspended.
+        """
+        status = await self._current_status(requester)
+        if status.suspended and refusal is not None:
+            await self._limits.record_rejection("suspended", requester.actor, requester.origin)
+            raise refusal
         if requester.kind != "practitioner" or requester.organization_id is None:
             return requester
-        now = time.monotonic()
-        cached = self._workplaces.get(requester.id)
-        if cached is None or now - cached[0] >= CACHE_SECONDS:
-            found = await self._directory.organizations_of(requester.id, datetime.now(UTC).date())
-            cached = now, frozenset(organization.id for organization in found)
-            _put(self._workplaces, requester.id, cached)
-        if requester.organization_id in cached[1]:
+        if requester.organization_id in status.workplaces:
             return requester
         return replace(requester, organization_id=None, organization="")
+
+    async def _current_status(self, requester: Requester) -> _Status:
+        """Return what the directory says about a requester, at most `CACHE_SECONDS` ago."""
+        now = time.monotonic()
+        cached = self._statuses.get(requester.id)
+        if cached is None or now - cached[0] >= CACHE_SECONDS:
+            workplaces: frozenset[UUID] = frozenset()
+            if requester.kind == "practitioner":
+                found = await self._directory.organizations_of(requester.id, datetime.now(UTC).date())
+                workplaces = frozenset(organization.id for organization in found)
+            suspended = await self._directory.suspensions.among([requester.id, *workplaces])
+            cached = now, _Status(suspended=requester.id in suspended, workplaces=workplaces - suspended)
+            _put(self._statuses, requester.id, cached)
+        return cached[1]
+
+
+def _sign_in_first() -> Problem:
+    return Problem(
+        303,
+        "login",
+        N_("Please sign in."),
+        remedy=N_("Sign in, then try again."),
+        headers={"Location": "/signin"},
+    )
 
 
 def _bearer_value(header: str) -> str:

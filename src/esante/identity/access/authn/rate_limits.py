@@ -6,20 +6,31 @@ tokens and missing scopes each process journals the first of its kind from an or
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
 from esante.core.web import N_, Problem
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.events import RequestRejected
-from esante.identity.access.matrix import Policy, policy
+from esante.identity.access.matrix import AdmissionLimits, Policy, policy
 from esante.identity.access.model import Requester
 
 MAX_REJECTIONS = 1_000
 ANONYMOUS = Actor(kind="")
 """The actor of a request that is not authenticated."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """So many attempts, of `most`, within so many hours."""
+
+    count: int
+    most: int
+    hours: int
 
 
 class RateLimits:
@@ -32,8 +43,10 @@ class RateLimits:
 
     async def count_attempts(
         self, limits: Mapping[str, int], window: timedelta, *, actor: Actor = ANONYMOUS, origin: str = ""
-    ) -> None:
+    ) -> list[int]:
         """Count one attempt of each subject in `limits`, which gives the most attempts of a subject in a window.
+
+        Returns how many each has made in the current window.
 
         Raises: Problem 429 when a subject exceeds its limit in the current window.
         """
@@ -42,7 +55,7 @@ class RateLimits:
         counts = await attempt_store.count_attempts(self._db, list(limits), start)
         excess = [count - limit for count, limit in zip(counts, limits.values(), strict=True) if count > limit]
         if not excess:
-            return
+            return counts
         if 1 in excess:
             await self._journal.append(RequestRejected(reason="limit"), actor=actor, origin=origin)
         wait = int((start + window - now).total_seconds()) + 1
@@ -74,6 +87,21 @@ class RateLimits:
         terms = policy(datetime.now(UTC).date())
         limits = {f"proof:{requester.id}": terms.proofs_per_requester}
         await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
+
+    async def count_admission(self, requester: Requester, terms: AdmissionLimits, professionals: int) -> list[Excess]:
+        """Count a new admission of an organisation where so many professionals work.
+
+        Returns the limits of which this admission reaches the share from which on operators get an alarm.
+        Raises: Problem 429 after too many.
+        """
+        reached = []
+        for hours, most in ((1, terms.most_per_hour(professionals)), (24, terms.most_per_day(professionals))):
+            limits = {f"admissions-{hours}:{requester.id}": most}
+            window = timedelta(hours=hours)
+            (count,) = await self.count_attempts(limits, window, actor=requester.actor, origin=requester.origin)
+            if count == max(1, ceil(terms.alarm_share * most)):
+                reached.append(Excess(count=count, most=most, hours=hours))
+        return reached
 
     async def record_rejection(self, reason: str, actor: Actor, origin: str, needed: str = "") -> None:
         """Journal that a request was rejected, unless this process has journalled its kind in the current window.

@@ -1,23 +1,27 @@
 """Break-glass: a practitioner opens a record in an emergency with a reason; operators review every such access.
 
+Operators also review admissions without proof of presence, in the same way.
+
 Source: Regulation (EU) 2025/327, article 11(5), and article 9 on the information of the person.
 """
 
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from esante.core.journal import Journal
-from esante.core.storage import NIL, Database, Row, insert, uuid7
+from esante.core.journal import Event, Journal
+from esante.core.storage import NIL, Connection, Database, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, store
-from esante.identity.access.consent.review_store import Review
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed
+from esante.identity.access.consent.grants import Grants
+from esante.identity.access.consent.review_store import Alarm, Review
+from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, StayReviewed, VerdictRead
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
+JUSTIFIED, UNJUSTIFIED = "justified", "unjustified"
 MAX_NOTE = 2_000
 """The longest note of a review, in characters."""
 
@@ -25,8 +29,10 @@ MAX_NOTE = 2_000
 class Emergencies:
     """Declares emergencies, and keeps the operators' queue of reviews."""
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, limits: RateLimits) -> None:
-        self._db, self._journal, self._directory, self._limits = db, journal, directory, limits
+    def __init__(
+        self, db: Database, journal: Journal, directory: Directory, grants: Grants, limits: RateLimits
+    ) -> None:
+        self._db, self._journal, self._directory, self._grants, self._limits = db, journal, directory, grants, limits
 
     async def declare(self, requester: Requester, identifier: str, birth_date: date, reason: str) -> Grant:
         """Open a person's record for reading, for the hours of the policy; return the grant.
@@ -55,7 +61,7 @@ class Emergencies:
             if person and not refusal:
                 grant = _new_grant(person, requester, now, reason, now + terms.emergency)
                 event = _declared(grant)
-                await insert(conn, [store.grant_row(grant), _review_row(grant, requester)])
+                await insert(conn, [store.grant_row(grant), review_store.review_row(grant, requester, "emergency")])
             else:
                 event = EmergencyDeclared(
                     purpose=Purpose.EMERGENCY.value,
@@ -76,15 +82,23 @@ class Emergencies:
         return grant
 
     async def list_reviews(
-        self, requester: Requester, *, done: bool = False, cursor: str | None = None, limit: int = 20
+        self,
+        requester: Requester,
+        kind: str = "emergency",
+        *,
+        done: bool = False,
+        cursor: str | None = None,
+        limit: int = 20,
     ) -> Page[tuple[Review, Person | None]]:
         """Return a page of reviews that are pending, or done, newest first, each with the person of the record.
+
+        `kind`: emergency, or stay (of admissions without proof of presence).
 
         Raises: Problem 403 for a requester who is not an operator, 400 for a cursor that is not valid.
         """
         _require_operator(requester)
         before = decode_uuid_cursor(cursor)
-        found = await review_store.fetch_reviews(self._db, done=done, before=before, limit=limit + 1)
+        found = await review_store.fetch_reviews(self._db, kind, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]
         return Page(items, encode_cursor(items[-1][0].grant_id) if len(found) > limit else None)
@@ -99,7 +113,10 @@ class Emergencies:
         return (found, await self._directory.person(found.person_id)) if found else None
 
     async def review(self, requester: Requester, grant_id: UUID, verdict: str, note: str) -> None:
-        """Complete the review of an emergency with a verdict (a key of `VERDICTS`) and a note.
+        """Complete the review of an access with a verdict (a key of `VERDICTS`) and a note.
+
+        An access that was not justified ends in the same transaction; of a stay that was not, later ones are refused
+        until the person's presence is proved. One that was justified proves the presence.
 
         Raises: Problem 400 for another verdict or a note that is too long, 403 for a requester who is not an operator,
         404 for an unknown emergency, 409 for one that is reviewed already.
@@ -113,10 +130,52 @@ class Emergencies:
             if review is None:
                 raise Problem(404, "not-found", NOT_FOUND)
             if review.reviewed_at is not None:
-                raise Problem(409, "conflict", N_("This emergency is reviewed already."))
+                raise Problem(409, "conflict", N_("This access is reviewed already."))
             await review_store.complete_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
-            event = EmergencyReviewed(grant_id=grant_id, verdict=verdict)
-            await self._journal.append_for(requester, event, person_id=review.person_id, conn=conn)
+            await self._journal.append_for(
+                requester, _reviewed(review, verdict), person_id=review.person_id, conn=conn
+            )
+            await self._apply(conn, requester, review, verdict)
+
+    async def _apply(self, conn: Connection, requester: Requester, review: Review, verdict: str) -> None:
+        """Do what a verdict means for the access under review."""
+        if review.kind == "emergency":
+            if verdict == UNJUSTIFIED:
+                await self._grants.end_now(conn, review.person_id, review.grant_id, requester)
+        elif verdict == UNJUSTIFIED:
+            await self._grants.refuse_after_review(conn, review.person_id, review.grant_id, requester)
+        elif verdict == JUSTIFIED:
+            await self._grants.prove_stay(conn, review.person_id, review.grant_id, requester)
+
+    async def list_alarms(self, requester: Requester, limit: int = 20) -> list[Alarm]:
+        """Return the alarms about unusually many admissions that no operator has seen, newest first.
+
+        Raises: Problem 403 for a requester who is not an operator.
+        """
+        _require_operator(requester)
+        return await review_store.fetch_alarms(self._db, limit)
+
+    async def mark_alarm_seen(self, requester: Requester, alarm_id: UUID) -> None:
+        """Record that an operator saw an alarm. Raises: Problem 403 for a requester who is not an operator."""
+        _require_operator(requester)
+        await review_store.mark_alarm_seen(self._db, alarm_id, datetime.now(UTC), requester.name)
+
+    async def list_verdicts(self, requester: Requester, limit: int = 20) -> list[Review]:
+        """Return the verdicts on a professional's own emergency accesses that they have not read, newest first."""
+        return await review_store.fetch_unread_verdicts(self._db, requester.id, limit)
+
+    async def acknowledge(self, requester: Requester, grant_id: UUID) -> None:
+        """Record that a professional read the verdict on their emergency access; repeating it changes nothing.
+
+        Raises: Problem 404 when there is no such verdict of theirs.
+        """
+        async with self._db.transaction() as conn:
+            review = await review_store.fetch_review(conn, grant_id, lock=True)
+            if review is None or review.reviewed_at is None or review.practitioner_id != requester.id:
+                raise Problem(404, "not-found", NOT_FOUND)
+            if await review_store.mark_acknowledged(conn, grant_id, datetime.now(UTC)):
+                event = VerdictRead(grant_id=grant_id, verdict=review.verdict)
+                await self._journal.append_for(requester, event, conn=conn)
 
 
 def clean_text(text: str, shortest: int, longest: int, place: str) -> str:
@@ -170,17 +229,20 @@ def _declared(grant: Grant) -> EmergencyDeclared:
     )
 
 
-def _review_row(grant: Grant, requester: Requester) -> Row:
-    values = (
-        grant.id,
-        grant.person_id,
-        requester.id,
-        requester.name,
-        requester.organization,
-        grant.reason,
-        grant.since,
+def _reviewed(review: Review, verdict: str) -> Event:
+    if review.kind == "emergency":
+        return EmergencyReviewed(
+            grant_id=review.grant_id,
+            verdict=verdict,
+            practitioner_id=review.practitioner_id,
+            practitioner=review.practitioner,
+        )
+    return StayReviewed(
+        grant_id=review.grant_id,
+        organization_id=review.practitioner_id,
+        organization=review.practitioner,
+        verdict=verdict,
     )
-    return review_store.REVIEW, values
 
 
 def _refusal(consent: Consent | None, requester: Requester) -> str:
@@ -199,4 +261,4 @@ def _refusal(consent: Consent | None, requester: Requester) -> str:
 def _require_operator(requester: Requester) -> None:
     """Raise Problem 403 for a requester who is not an operator."""
     if requester.kind != "operator":
-        raise Problem(403, "forbidden", N_("Only operators review emergencies."))
+        raise Problem(403, "forbidden", N_("Only operators review accesses."))

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from esante.core.journal import SYSTEM, Actor, Journal
+from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access.consent import stay_store, store
+from esante.identity.access.consent import refusal_store, review_store, stay_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
-from esante.identity.access.events import Granted, GrantEnded
+from esante.identity.access.consent.refusal_store import StayRefusal
+from esante.identity.access.events import Granted, GrantEnded, StayProved, StayRefusalChanged, StayReported
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
+from esante.identity.access.rules import withheld
 from esante.identity.directory import Directory, Person
 
 MAX_GRANTS = 2_000
@@ -33,8 +35,10 @@ class Grants:
         self._db, self._journal, self._directory = db, journal, directory
 
     async def list_active(self, person_id: UUID) -> list[Grant]:
-        """Return a person's active grants, newest first."""
-        return await store.fetch_active_grants(self._db, person_id)
+        """Return a person's active grants, newest first, without those of stays that the person refused."""
+        refused = {refusal.organization_id for refusal in await refusal_store.fetch_refusals(self._db, person_id)}
+        grants = await store.fetch_active_grants(self._db, person_id)
+        return [grant for grant in grants if not (grant.kind is GrantKind.STAY and grant.holder_id in refused)]
 
     async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
         """Add a practitioner to the person's circle, until it is revoked; return the grant.
@@ -61,17 +65,108 @@ class Grants:
     async def revoke(self, requester: Requester, grant_id: UUID) -> None:
         """Revoke a grant of the requester's own record now.
 
+        Revoking the grant of a stay refuses all stays at that organisation, also later ones, until `allow_stays` or
+        until somebody of the organisation redeems a presence code.
+
         Raises: Problem 403 for a requester who is not a patient, 404 when there is no such active grant.
         """
         person_id = require_own_record(requester)
-        now = datetime.now(UTC)
         async with self._db.transaction() as conn:
-            await store.fetch_record(conn, person_id, lock=True)
-            grants = [grant for grant in await store.fetch_active_grants(conn, person_id) if grant.id == grant_id]
-            if not grants:
+            grant = await self._lock_active(conn, person_id, grant_id)
+            if grant is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
-            await store.revoke_grant(conn, person_id, grant_id, now)
-            await insert(conn, self.end_rows(grants[0], now, requester))
+            if grant.kind is GrantKind.STAY:
+                await self._refuse_stays(conn, grant, requester, "patient")
+            else:
+                await self._end_locked(conn, grant, requester)
+
+    async def end_now(self, conn: Connection, person_id: UUID, grant_id: UUID, requester: Requester) -> bool:
+        """End an active grant now, for `requester`, and journal it; return whether there was one."""
+        grant = await self._lock_active(conn, person_id, grant_id)
+        if grant is not None:
+            await self._end_locked(conn, grant, requester)
+        return grant is not None
+
+    async def allow_stays(self, requester: Requester, organization_id: UUID) -> None:
+        """Lift the refusal of an organisation's stays in the requester's own record, and confirm those there are.
+
+        Stays that go on, and those whose time after the discharge is not over, give access again.
+        Raises: Problem 403 for a requester who is not a patient.
+        """
+        person_id = require_own_record(requester)
+        async with self._db.transaction() as conn:
+            await self.prove_presence(conn, person_id, organization_id, requester, "patient")
+
+    async def prove_presence(
+        self, conn: Connection, person_id: UUID, organization_id: UUID, requester: Requester, cause: str
+    ) -> None:
+        """Take a person's presence at an organisation as proved (`cause`: patient, code, review), and journal it.
+
+        A refusal of its stays is lifted. Its active stays need no review any more, and give access if they did not.
+        """
+        await store.fetch_record(conn, person_id, lock=True)
+        before = await store.fetch_consent(conn, person_id)
+        name = await refusal_store.delete_refusal(conn, person_id, organization_id)
+        rows: list[Row] = []
+        if name is not None:
+            change = StayRefusalChanged(organization_id=organization_id, organization=name, refused=False, cause=cause)
+            rows += self._journal.rows_for(requester, change, person_id=person_id)
+        for grant in await store.prove_stays(conn, person_id, organization_id):
+            proved = StayProved(
+                grant_id=grant.id, organization_id=organization_id, organization=grant.holder, cause=cause
+            )
+            rows += self._journal.rows_for(requester, proved, person_id=person_id)
+            if cause != "review":
+                await review_store.delete_pending(conn, grant.id)
+        now = datetime.now(UTC)
+        for grant in before.grants:
+            if grant.holder_id == organization_id and grant.is_active(now) and withheld(before, grant, now):
+                rows += self._journal.rows_for(requester, granted(grant), person_id=person_id)
+        await insert(conn, rows)
+
+    async def prove_stay(self, conn: Connection, person_id: UUID, grant_id: UUID, requester: Requester) -> None:
+        """Take a person's presence at the organisation of a stay as proved by a review; a refusal stays."""
+        grant = await self._lock_active(conn, person_id, grant_id)
+        if grant is not None:
+            await self.prove_presence(conn, person_id, grant.holder_id, requester, "review")
+
+    async def refuse_after_review(
+        self, conn: Connection, person_id: UUID, grant_id: UUID, requester: Requester
+    ) -> None:
+        """Refuse the stays at the organisation of a stay that a review found not justified; its grant ends."""
+        grant = await self._lock_active(conn, person_id, grant_id)
+        if grant is not None:
+            await store.revoke_grant(conn, person_id, grant_id, datetime.now(UTC))
+            await self._refuse_stays(conn, grant, requester, "review")
+
+    async def list_refusals(self, person_id: UUID) -> list[StayRefusal]:
+        """Return the organisations whose stays a person refused, newest first."""
+        return await refusal_store.fetch_refusals(self._db, person_id)
+
+    async def _lock_active(self, conn: Connection, person_id: UUID, grant_id: UUID) -> Grant | None:
+        """Return an active grant that gives access, its record locked; None for one that is refused."""
+        await store.fetch_record(conn, person_id, lock=True)
+        refused = {refusal.organization_id for refusal in await refusal_store.fetch_refusals(conn, person_id)}
+        for grant in await store.fetch_active_grants(conn, person_id):
+            if grant.id == grant_id and not (grant.kind is GrantKind.STAY and grant.holder_id in refused):
+                return grant
+        return None
+
+    async def _end_locked(self, conn: Connection, grant: Grant, requester: Requester) -> None:
+        now = datetime.now(UTC)
+        await store.revoke_grant(conn, grant.person_id, grant.id, now)
+        await insert(conn, self.end_rows(grant, now, requester))
+
+    async def _refuse_stays(self, conn: Connection, grant: Grant, requester: Requester, cause: str) -> None:
+        """Refuse all stays at the organisation of a grant: it stays as it is, for the day the refusal is lifted."""
+        now = datetime.now(UTC)
+        refusal = StayRefusal(organization_id=grant.holder_id, organization=grant.holder, since=now, cause=cause)
+        await refusal_store.add_refusal(conn, grant.person_id, refusal)
+        event = StayRefusalChanged(
+            organization_id=grant.holder_id, organization=grant.holder, refused=True, cause=cause
+        )
+        rows = self._journal.rows_for(requester, event, person_id=grant.person_id)
+        await insert(conn, rows + self.end_rows(grant, now, requester))
 
     async def list_patients(
         self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
@@ -83,7 +178,7 @@ class Grants:
         """
         start = decode_offset_cursor(cursor)
         by_person: dict[UUID, Grant] = {}
-        for grant in await store.fetch_holder_grants(self._db, _acting_for(requester), MAX_GRANTS, _died_after()):
+        for grant in await store.fetch_holder_grants(self._db, _acting_for(requester), MAX_GRANTS, _reading_terms()):
             known = by_person.get(grant.person_id)
             if known is None or _end_of(grant) > _end_of(known):
                 by_person[grant.person_id] = grant
@@ -104,12 +199,12 @@ class Grants:
         `holder`: only by grants of the practitioner, or of the organisation, for which the requester acts.
         """
         return await store.fetch_granting_persons(
-            self._db, _grant_filter(requester, holder), _died_after(), after, limit
+            self._db, _grant_filter(requester, holder), _reading_terms(), after, limit
         )
 
     async def count_persons(self, requester: Requester, holder: UUID | None = None) -> int:
         """Return the number of persons of `list_persons`."""
-        return await store.count_granting_persons(self._db, _grant_filter(requester, holder), _died_after())
+        return await store.count_granting_persons(self._db, _grant_filter(requester, holder), _reading_terms())
 
     def grant_rows(
         self,
@@ -119,19 +214,19 @@ class Grants:
         at: datetime | None = None,
         *,
         stay: Stay | None = None,
+        withheld_for: str = "",
     ) -> list[Row]:
         """Return the rows of a new grant and of its journal entry, and for a grant of a stay those of the stay.
 
         `stay`: by default one that begins with the grant. `at`: only for history that is loaded later.
+        `withheld_for`: the reason for which a grant of a stay gives no access (see `rules.withheld`).
         """
-        event = Granted(
-            grant_id=grant.id,
-            kind=grant.kind.value,
-            holder_kind=grant.holder_kind,
-            holder_id=grant.holder_id,
-            holder=grant.holder,
-            until=grant.until,
-        )
+        event: Event = granted(grant)
+        if withheld_for:
+            cause = withheld_for.removeprefix("stay-")
+            event = StayReported(
+                grant_id=grant.id, organization_id=grant.holder_id, organization=grant.holder, cause=cause
+            )
         rows = [store.grant_row(grant)]
         if grant.kind is GrantKind.STAY:
             rows.append(stay_store.stay_row(stay or stay_of(grant)))
@@ -165,6 +260,18 @@ class Grants:
         return self._journal.rows_for(requester, event, person_id=grant.person_id)
 
 
+def granted(grant: Grant) -> Granted:
+    """Return the journal event of a grant that gives access."""
+    return Granted(
+        grant_id=grant.id,
+        kind=grant.kind.value,
+        holder_kind=grant.holder_kind,
+        holder_id=grant.holder_id,
+        holder=grant.holder,
+        until=grant.until,
+    )
+
+
 def stay_of(grant: Grant) -> Stay:
     """Return the stay of a grant of kind `STAY`, in progress since the beginning of the grant."""
     return Stay(
@@ -187,10 +294,10 @@ def _grant_filter(requester: Requester, holder: UUID | None) -> store.GrantFilte
     return store.GrantFilter(holders=holders, acting_for=acting_for, only_person_id=requester.only_person_id)
 
 
-def _died_after() -> datetime:
-    """Return the moment before which a death ends all reading of a record."""
+def _reading_terms() -> store.ReadingTerms:
     now = datetime.now(UTC)
-    return now - policy(now.date()).read_after_death
+    terms = policy(now.date())
+    return store.ReadingTerms(died_after=now - terms.read_after_death, unproved_stays_read=terms.unproved_stays_read)
 
 
 def _end_of(grant: Grant) -> datetime:

@@ -7,12 +7,13 @@ from uuid import UUID
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
-from esante.identity.access.consent import stay_store, store
+from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.consent import review_store, stay_store, store
 from esante.identity.access.consent.grants import Grants, stay_of
-from esante.identity.access.events import StayRead, StayRefused
+from esante.identity.access.events import AdmissionsUnusual, StayRead, StayRefused
 from esante.identity.access.matrix import policy
-from esante.identity.access.model import AccessEvent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
-from esante.identity.access.rules import decide_admission
+from esante.identity.access.model import AccessEvent, Consent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
+from esante.identity.access.rules import decide_admission, withheld
 from esante.identity.directory import Directory, Organization
 
 _ABSENT = Verdict(False, "stay.absent", "refused")
@@ -31,8 +32,10 @@ class HospitalStays:
     and refusals are journalled.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory, grants: Grants) -> None:
-        self._db, self._journal, self._directory, self._grants = db, journal, directory, grants
+    def __init__(
+        self, db: Database, journal: Journal, directory: Directory, grants: Grants, limits: RateLimits
+    ) -> None:
+        self._db, self._journal, self._directory, self._grants, self._limits = db, journal, directory, grants, limits
 
     async def admit(
         self, requester: Requester, person_id: UUID | None, began: datetime | None = None
@@ -40,11 +43,18 @@ class HospitalStays:
         """Report the admission of a person (at `began`, by default now); return the stay, and whether it is new.
 
         Only the hospital's own software may report one: nobody who works there opens a record to the whole hospital
-        alone. A stay in progress is returned again, also when the person revoked its grant: a revocation is for the
-        whole stay. Raises: Problem 403, or 422, which is the same for a person who does not exist (None) and for one
-        without an open record.
+        alone. A stay in progress is returned again. While the person refuses stays there, which they do by revoking
+        the grant of one, the stay is kept like any other and gives no access; the hospital is not told.
+
+        An admission without proof of presence waits in a queue until an operator has reviewed it; the policy says what
+        it gives until then. Proof is a presence code that somebody who works there redeemed and whose grant goes on.
+
+        Raises: Problem 403, 429 after too many admissions for the size of the organisation, or 422, which is the same
+        for a person who does not exist (None) and for one without an open record.
         """
         hospital = await self._require_hospital(requester, person_id, StayRefused)
+        if requester.kind == "organization":
+            await self._count(requester, hospital, person_id)
         now = datetime.now(UTC)
         grant = Grant(
             id=uuid7(),
@@ -65,8 +75,7 @@ class HospitalStays:
                         await insert(conn, self._entry_rows(StayRead, requester, known.person_id, _OWN))
                         return known, False
                 if requester.kind == "organization":
-                    rows = self._grants.grant_rows(grant, requester.actor, requester.origin, stay=stay)
-                    await insert(conn, rows)
+                    await insert(conn, await self._admission_rows(conn, requester, grant, stay))
                     return stay, True
             if requester.kind != "organization":
                 verdict = _NOT_A_HOSPITAL
@@ -80,6 +89,44 @@ class HospitalStays:
             place="Encounter.subject",
             remedy=N_("Check the patient's identifier. Without an open record there is nothing to see."),
         )
+
+    async def _count(self, requester: Requester, hospital: Organization, person_id: UUID | None) -> None:
+        """Count an admission that is not reported yet, and raise an alarm where there are unusually many."""
+        known = await stay_store.fetch_stays(self._db, person_id, hospital.id) if person_id else []
+        if any(stay.status is StayStatus.IN_PROGRESS for stay in known):
+            return
+        now = datetime.now(UTC)
+        professionals = await self._directory.count_professionals(hospital.id, now.date())
+        for excess in await self._limits.count_admission(requester, policy(now.date()).admissions, professionals):
+            event = AdmissionsUnusual(
+                organization_id=hospital.id,
+                organization=hospital.name,
+                admissions=excess.count,
+                most=excess.most,
+                hours=excess.hours,
+            )
+            alarm = (uuid7(), hospital.id, hospital.name, now, excess.count, excess.most, excess.hours)
+            await self._db.write([(review_store.ALARM, alarm), *self._journal.rows_for(requester, event)])
+
+    async def _admission_rows(self, conn: Connection, requester: Requester, grant: Grant, stay: Stay) -> list[Row]:
+        """Return the rows of a new stay, of its grant, and of the review that it needs without proof of presence."""
+        consent = await store.fetch_consent(conn, grant.person_id)
+        grant = replace(grant, proved=await self._is_proved(consent, grant))
+        reason = withheld(consent, grant, grant.since)
+        rows = self._grants.grant_rows(grant, requester.actor, requester.origin, stay=stay, withheld_for=reason)
+        if not grant.proved:
+            rows.append(review_store.review_row(grant, requester, "stay"))
+        return rows
+
+    async def _is_proved(self, consent: Consent, grant: Grant) -> bool:
+        """Return whether somebody who works at the organisation has a grant by a presence code of the person."""
+        on = grant.since.date()
+        for known in consent.grants:
+            if known.kind is GrantKind.PRESENCE and known.is_active(grant.since):
+                workplaces = await self._directory.organizations_of(known.holder_id, on)
+                if any(workplace.id == grant.holder_id for workplace in workplaces):
+                    return True
+        return False
 
     async def finish(self, requester: Requester, person_id: UUID, stay_id: UUID, ended: datetime) -> Stay:
         """Report the discharge at `ended`; the grant lasts from then for the days of the policy. Return the stay.

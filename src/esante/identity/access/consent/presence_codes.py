@@ -66,6 +66,9 @@ class PresenceCodes:
     async def redeem(self, requester: Requester, text: str) -> Grant:
         """Redeem the code that a practitioner entered; return its grant. Of concurrent attempts one gets the grant.
 
+        The code also proves the presence at the organisation for which the practitioner acts: its stays give access,
+        also when the person had refused them.
+
         Raises: Problem 403 for a requester who is not a practitioner, 404 (always the same) for a code that is wrong,
         expired, used, or of a record that the practitioner may not open, 429 after too many attempts.
         """
@@ -83,6 +86,10 @@ class PresenceCodes:
                 grant = _grant_of(code, requester, now)
                 await code_store.mark_code_used(conn, digest, now)
                 await insert(conn, self._grants.grant_rows(grant, requester.actor, requester.origin))
+                if requester.organization_id is not None:
+                    await self._grants.prove_presence(
+                        conn, grant.person_id, requester.organization_id, requester, "code"
+                    )
                 return grant
             event = CodeRefused(allowed=False, rule=f"code.{refusal}", reason="refused")
             await self._journal.append_for(requester, event, person_id=code.person_id if code else NIL, conn=conn)

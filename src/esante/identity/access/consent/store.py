@@ -36,6 +36,7 @@ GRANT = Table(
         "until": "timestamptz",
         "revoked_at": "timestamptz",
         "reason": "text",
+        "proved": "boolean",
     },
 )
 BLOCK = Table(
@@ -78,10 +79,11 @@ _CONSENT = """
 SELECT r.person_id, r.state, r.sharing, r.deceased_at,
     (SELECT json_agg(json_build_object('id', g.grant_id, 'person_id', g.person_id, 'kind', g.kind,
          'holder_kind', g.holder_kind, 'holder_id', g.holder_id, 'since', g.since, 'until', g.until,
-         'reason', g.reason, 'holder', g.holder) ORDER BY g.grant_id)
+         'reason', g.reason, 'holder', g.holder, 'proved', g.proved) ORDER BY g.grant_id)
      FROM access_grant g
      WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())) AS grants,
-    (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked
+    (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked,
+    (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused
 FROM access_record r WHERE r.person_id = ANY($1)
 """
 
@@ -98,13 +100,14 @@ async def fetch_consents(db: Database | Connection, persons: Sequence[UUID]) -> 
 
 
 def _consent(row: asyncpg.Record) -> Consent:
-    person_id, state, sharing, deceased_at, grants, blocked = row
+    person_id, state, sharing, deceased_at, grants, blocked, refused = row
     return Consent(
         person_id=person_id,
         state=RecordState(state),
         sharing=sharing,
         grants=tuple(_grant_decoder.decode(grants)) if grants else (),
         blocked=frozenset(blocked or ()),
+        refused=frozenset(refused or ()),
         deceased_at=deceased_at,
     )
 
@@ -190,6 +193,7 @@ def grant_row(grant: Grant) -> Row:
             grant.until,
             None,
             grant.reason,
+            grant.proved,
         ),
     )
 
@@ -227,20 +231,33 @@ FROM access_grant g JOIN access_record r USING (person_id)
 WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())
   AND g.since <= now() AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
   AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($3))
+  AND NOT (g.kind = 'institution_stay' AND EXISTS (
+      SELECT FROM access_stay_refusal f WHERE f.person_id = g.person_id AND f.organization_id = g.holder_id))
+  AND (g.proved OR $4)
 """
-"""The active grants of holders ($1) for open records, without persons who died before $2 or blocked one of $3.
+"""The active grants of holders ($1) for open records, without persons who died before $2 or blocked one of $3, and
+without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved.
 
 The only statement across persons: on a distributed database it runs on every node, by an index on each.
 """
 
 
-async def fetch_holder_grants(db: Database, holders: Sequence[UUID], limit: int, died_after: datetime) -> list[Grant]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingTerms:
+    """The terms on which active grants depend: deaths before `died_after` end reading; whether unproved stays read."""
+
+    died_after: datetime
+    unproved_stays_read: bool
+
+
+async def fetch_holder_grants(db: Database, holders: Sequence[UUID], limit: int, terms: ReadingTerms) -> list[Grant]:
     """Return the newest active grants of some holders for open records."""
     rows = await db.fetch(
-        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $4",
+        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $5",
         list(holders),
-        died_after,
+        terms.died_after,
         list(holders),
+        terms.unproved_stays_read,
         limit,
     )
     return [_grant(row) for row in rows]
@@ -259,15 +276,16 @@ class GrantFilter:
 
 
 async def fetch_granting_persons(
-    db: Database, grants: GrantFilter, died_after: datetime, after: UUID, limit: int
+    db: Database, grants: GrantFilter, terms: ReadingTerms, after: UUID, limit: int
 ) -> list[UUID]:
     """Return the persons of active grants, sorted by key, those after a key."""
     rows = await db.fetch(
-        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($4::uuid IS NULL OR g.person_id = $4)"
-        " AND g.person_id > $5 ORDER BY g.person_id LIMIT $6",
+        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($5::uuid IS NULL OR g.person_id = $5)"
+        " AND g.person_id > $6 ORDER BY g.person_id LIMIT $7",
         list(grants.holders),
-        died_after,
+        terms.died_after,
         list(grants.acting_for),
+        terms.unproved_stays_read,
         grants.only_person_id,
         after,
         limit,
@@ -275,13 +293,14 @@ async def fetch_granting_persons(
     return [row["person_id"] for row in rows]
 
 
-async def count_granting_persons(db: Database, grants: GrantFilter, died_after: datetime) -> int:
+async def count_granting_persons(db: Database, grants: GrantFilter, terms: ReadingTerms) -> int:
     """Return the number of persons of active grants."""
     count: int = await db.fetchval(
-        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($4::uuid IS NULL OR g.person_id = $4)",
+        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($5::uuid IS NULL OR g.person_id = $5)",
         list(grants.holders),
-        died_after,
+        terms.died_after,
         list(grants.acting_for),
+        terms.unproved_stays_read,
         grants.only_person_id,
     )
     return count
@@ -299,6 +318,7 @@ def _grant(row: asyncpg.Record) -> Grant:
         revoked_at=row["revoked_at"],
         reason=row["reason"],
         holder=row["holder"],
+        proved=row["proved"],
     )
 
 
@@ -314,6 +334,17 @@ async def fetch_blocks(db: Database | Connection, person_id: UUID) -> list[Block
 async def delete_block(conn: Connection, person_id: UUID, subject_id: UUID) -> None:
     """Delete a block."""
     await conn.execute("DELETE FROM access_block WHERE person_id = $1 AND subject_id = $2", person_id, subject_id)
+
+
+async def prove_stays(conn: Connection, person_id: UUID, organization_id: UUID) -> list[Grant]:
+    """Write that a person's active stays at an organisation are proved; return the grants of those that were not."""
+    rows = await conn.fetch(
+        "UPDATE access_grant SET proved = true WHERE person_id = $1 AND holder_id = $2 AND NOT proved"
+        " AND revoked_at IS NULL AND (until IS NULL OR until > now()) RETURNING *",
+        person_id,
+        organization_id,
+    )
+    return [_grant(row) for row in rows]
 
 
 async def delete_expired(conn: Connection, now: datetime) -> None:

@@ -40,10 +40,17 @@ def routes(access: Access) -> list[Route]:
     async def declare_emergency(request: Request) -> Response:
         return await _declare_emergency(request, access)
 
+    async def acknowledge_verdict(request: Request) -> Response:
+        requester = await access.page_requester(request, _PRACTITIONER)
+        await read_form(request)
+        await access.emergencies.acknowledge(requester, request.path_params["grant_id"])
+        return redirect("/")
+
     return [
         Route("/patients", patients),
         Route("/patients/code", redeem_code, methods=["GET", "POST"]),
         Route("/emergency", declare_emergency, methods=["GET", "POST"]),
+        Route("/emergency/verdicts/{grant_id:uuid}", acknowledge_verdict, methods=["POST"]),
     ]
 
 

@@ -68,6 +68,7 @@ async def _show_sharing(request: Request, access: Access) -> Response:
         state=record.state if record else RecordState.NONE,
         grants=await access.grants.list_active(requester.id),
         blocks=await access.restrictions.list_blocks(requester.id),
+        refusals=await access.grants.list_refusals(requester.id),
         durations=DURATIONS,
         kinds=GRANT_KINDS,
         RecordState=RecordState,
@@ -127,6 +128,8 @@ async def _change_sharing(access: Access, requester: Requester, act: str, form: 
         await access.lifecycle.change(requester, act)
     elif act == "revoke":
         await access.grants.revoke(requester, form_uuid(form, "grant"))
+    elif act == "allow-stays":
+        await access.grants.allow_stays(requester, form_uuid(form, "organization"))
     elif act == "circle":
         await access.grants.add_to_circle(requester, form_uuid(form, "subject"))
     elif act == "block":

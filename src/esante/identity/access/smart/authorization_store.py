@@ -170,6 +170,20 @@ async def revoke_authorization(conn: Connection, holder_id: UUID, authorization_
     return bool(ended)
 
 
+async def revoke_all_of(conn: Connection, holder_id: UUID, at: datetime) -> list[tuple[str, UUID | None]]:
+    """End all authorizations of a person in force; return of each the client, and the one patient it is about.
+
+    Their connections, access tokens and refresh tokens end with them.
+    """
+    rows = await conn.fetch(
+        "UPDATE app_authorization SET revoked_at = $2 WHERE holder_id = $1 AND revoked_at IS NULL AND until > now()"
+        " RETURNING client_id, patient_id",
+        holder_id,
+        at,
+    )
+    return [(row["client_id"], row["patient_id"]) for row in rows]
+
+
 _CONNECTION = """
 SELECT c.connection_id, c.authorization_id, c.principal, c.scopes, c.session_hash, c.code_until, c.redirect_uri,
     c.challenge, c.nonce, c.until, c.code_used_at IS NOT NULL AS code_used, a.client_id,

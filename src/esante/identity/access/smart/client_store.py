@@ -119,6 +119,14 @@ async def connection_of_token(conn: Connection, token_hash: bytes) -> UUID | Non
     return connection_id
 
 
+async def delete_tokens_of(conn: Connection, principal_id: UUID) -> int:
+    """Delete all access tokens of a requester; return how many had not expired."""
+    rows = await conn.fetch(
+        "DELETE FROM access_token WHERE principal->>'id' = $1 RETURNING expires_at > now() AS live", str(principal_id)
+    )
+    return sum(row["live"] for row in rows)
+
+
 async def delete_token(conn: Connection, token_hash: bytes, client_id: str) -> None:
     """Delete an access token of a client."""
     await conn.execute("DELETE FROM access_token WHERE token_hash = $1 AND client_id = $2", token_hash, client_id)

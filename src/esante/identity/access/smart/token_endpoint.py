@@ -100,6 +100,8 @@ class TokenEndpoints:
         if token is None or not (INTROSPECTION_SCOPE in caller.scopes or caller.client_id == token.client_id):
             return {"active": False}
         requester = requester_from_principal(token.principal)
+        if await self._signin.is_suspended(requester):
+            return {"active": False}
         response: Json = {
             "active": True,
             "scope": " ".join(sorted(token.scopes)),
@@ -125,6 +127,8 @@ class TokenEndpoints:
         organization = await self._directory.organization(client.organization_id)
         if organization is None:
             raise OAuthError("invalid_client", "the client's organisation is no longer in the directory", 401)
+        if await self._directory.suspensions.among([organization.id]):
+            raise OAuthError("invalid_client", "the client's organisation is suspended", 401)
         requester = replace(requester_of(organization), client=client.name, origin=origin)
         token = await self._signin.issue_token(requester, scopes, LIFETIME, client_id=client.client_id)
         return TokenResponse(access_token=token, scopes=scopes, lifetime=LIFETIME)

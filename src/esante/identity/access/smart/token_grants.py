@@ -24,9 +24,11 @@ from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.id_token import IdTokenIssuer
 from esante.identity.access.smart.protocol import OAuthError, TokenResponse, generate_secret, hash_secret
 from esante.identity.access.smart.scopes import REFRESH_SCOPES, common_scopes
+from esante.identity.directory import Directory
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _INVALID_CODE = "the code is not valid: expired, used, or not of this client, redirect_uri and code_verifier"
+_SUSPENDED = "whoever allowed the app may not use the platform any more"
 _INVALID_REFRESH_TOKEN = (
     "the refresh token is not valid: expired, used, or not of this client, or the access was ended"  # noqa: S105
 )
@@ -36,10 +38,16 @@ class TokenGrants:
     """Issues tokens to apps. A code and a refresh token are used once; a second use ends the whole connection."""
 
     def __init__(
-        self, db: Database, journal: Journal, signin: Authenticator, sessions: Sessions, id_tokens: IdTokenIssuer
+        self,
+        db: Database,
+        journal: Journal,
+        directory: Directory,
+        signin: Authenticator,
+        sessions: Sessions,
+        id_tokens: IdTokenIssuer,
     ) -> None:
-        self._db, self._journal, self._signin, self._sessions = db, journal, signin, sessions
-        self._id_tokens = id_tokens
+        self._db, self._journal, self._directory = db, journal, directory
+        self._signin, self._sessions, self._id_tokens = signin, sessions, id_tokens
 
     async def exchange_code(self, client: SoftwareClient, form: Mapping[str, str], origin: str) -> TokenResponse:
         """Return the tokens for the authorization code in a form. Raises: `OAuthError` when it is not valid."""
@@ -133,10 +141,15 @@ class TokenGrants:
         scopes: frozenset[str],
         origin: str,
         extra: Json,
-    ) -> TokenResponse:
-        """Store an access token, and a refresh token where the scopes include one, and return the response."""
+    ) -> TokenResponse | OAuthError:
+        """Store an access token, and a refresh token where the scopes include one, and return the response.
+
+        Returns an error for somebody whom the directory has suspended.
+        """
         now = datetime.now(UTC)
         requester = replace(requester_from_principal(connection.principal), origin=origin)
+        if requester.id in await self._directory.suspensions.among([requester.id]):
+            return OAuthError("invalid_grant", _SUSPENDED)
         lifetime = min(policy(now.date()).app_token, connection.until - now)
         token, rows = self._signin.token_rows(
             requester, scopes, lifetime, client_id=client.client_id, connection_id=connection.connection_id

@@ -149,7 +149,9 @@ class Changeset:
         if not verdict.allowed:
             is_open = self._consent.state is RecordState.OPEN
             raise Denied(
-                errors.no_write_access(type_) if is_open else errors.record_closed(), verdict, category=source.category
+                errors.write_refused(verdict, type_) if is_open else errors.record_closed(),
+                verdict,
+                category=source.category,
             )
         self._verdicts[source.id] = verdict
         return verdict

@@ -159,5 +159,5 @@ def _require_write_access(requester: Requester, consent: Consent, document: Docu
     item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
     verdict = decide(consent, requester, Action.WRITE, item, rules.purpose_of(requester), datetime.now(UTC))
     if not verdict.allowed:
-        raise errors.no_write_access() if consent.state is RecordState.OPEN else errors.record_closed()
+        raise errors.write_refused(verdict) if consent.state is RecordState.OPEN else errors.record_closed()
     return verdict

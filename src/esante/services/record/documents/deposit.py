@@ -295,5 +295,5 @@ def _require_write_access(requester: Requester, consent: Consent, document: Docu
     verdict = decide(consent, requester, Action.WRITE, item, purpose, document.deposited_at)
     if verdict.allowed:
         return verdict
-    problem = errors.no_write_access() if consent.state is RecordState.OPEN else errors.record_closed()
+    problem = errors.write_refused(verdict) if consent.state is RecordState.OPEN else errors.record_closed()
     raise Denied(problem, verdict, category=document.category)

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
-from esante.identity.access import Confidentiality
+from esante.identity.access import Confidentiality, Grant, GrantKind
 from esante.identity.directory import Directory, Person, PersonQuery
+from esante.services.record import errors
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import FINDINGS
@@ -142,6 +143,9 @@ class _RecordForms:
         form: FormData | None = None,
         problem: Problem | None = None,
     ) -> Response:
+        banner = await self._banner(page)
+        if form is None and _is_emergency(banner["grant"]) and not banner["may_write"]:
+            raise errors.emergency_reads_only()
         values = {name: _text(form, name) for name in ("type", "title", "date", "language", "level")}
         if replaces and form is None:
             values |= {"type": replaces.type, "title": replaces.title, "language": replaces.language}
@@ -158,7 +162,7 @@ class _RecordForms:
             max_megabytes=MAX_CONTENT // (1024 * 1024),
             document_languages=LANGUAGES,
             **DOCUMENT_VARIABLES,
-            **await self._banner(page),
+            **banner,
         )
 
     async def confidentiality(self, request: Request, page: PageContext) -> Response:
@@ -202,6 +206,10 @@ def _declared_size(request: Request) -> int:
     """Return the bytes of a form that it will have; `read_form` refuses one that does not say so, or too many."""
     declared = request.headers.get("content-length", "")
     return min(int(declared), _FORM_LIMIT) if declared.isdigit() else 0
+
+
+def _is_emergency(grant: Grant | None) -> bool:
+    return grant is not None and grant.kind is GrantKind.EMERGENCY
 
 
 def _size(form: FormData) -> int:

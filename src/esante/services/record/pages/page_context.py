@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, opening_grant
+from esante.identity.access import Access, Requester, may_write, opening_grant
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 
@@ -72,7 +72,9 @@ BannerLoader = Callable[[PageContext], Awaitable[Json]]
 
 
 def banner_loader(access: Access, directory: Directory) -> BannerLoader:
-    """Return the function that loads the banner of a professional's pages: the person, and the grant.
+    """Return the function that loads the banner of a professional's pages.
+
+    It holds the person, the grant, and whether the professional may write.
 
     A grant covers reading who the person is. Without one the person is read from the directory, which writes an audit
     entry that the person can see.
@@ -80,16 +82,17 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     async def load(page: PageContext) -> Json:
         if page.is_own:
-            return {"person": None, "grant": None}
+            return {"person": None, "grant": None, "may_write": False}
         requester, consent = page.requester, await access.consent(page.person_id)
-        grant = opening_grant(consent, requester, datetime.now(UTC))
+        now = datetime.now(UTC)
+        grant = opening_grant(consent, requester, now)
         if grant is not None:
             person = await directory.person(page.person_id)
         else:
             person = await directory.read_person(page.person_id, actor=requester.actor, origin=requester.origin)
         if person is None:
             raise no_access()
-        return {"person": person, "grant": grant}
+        return {"person": person, "grant": grant, "may_write": may_write(consent, requester, now)}
 
     return load
 
