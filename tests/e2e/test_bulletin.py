@@ -134,10 +134,10 @@ async def test_page_chart_table_and_download_show_the_same_numbers(
 
 async def acknowledge_all(operator: Visitor) -> None:
     """Acknowledge every anomaly with a note."""
-    while left := await operator.button("Answer for it").count():
+    while left := await operator.button("Mark as checked").count():
         await operator.page.locator("[name=note]").first.fill("The test has looked into it")
-        await operator.button("Answer for it").first.click()
-        await expect(operator.button("Answer for it")).to_have_count(left - 1)
+        await operator.button("Mark as checked").first.click()
+        await expect(operator.button("Mark as checked")).to_have_count(left - 1)
 
 
 async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
@@ -156,7 +156,7 @@ async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
         await olga.open("/operator/bulletin")
         await olga.page.get_by_role("link", name=f"{formatter('en').month(LAST)}, v1").click()
         await olga.page.get_by_text("another person must approve it").wait_for()
-        assert not await olga.button("Approve the release").count()
+        assert not await olga.button("Approve for publication").count()
         await acknowledge_all(olga)
         token = await olga.page.locator("[name=_csrf]").first.input_value()
         hour = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
@@ -165,8 +165,8 @@ async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
 
         await otto.open(place)
         await otto.page.locator("[name=hour]").fill(hour)
-        await otto.button("Approve the release").click()
-        await otto.page.get_by_text("Approved, waits for its hour").first.wait_for()
+        await otto.button("Approve for publication").click()
+        await otto.page.get_by_text("Approved, scheduled").first.wait_for()
         for path in (f"/bulletin/{LAST}", f"/bulletin/{LAST}/{COUNT}", f"/bulletin/files/cahier-esante-{LAST}-v1.csv"):
             assert (await public.page.request.get(f"{base}{path}")).status == 404
         assert LAST not in await (await public.page.request.get(f"{base}/api/bulletin/figures")).text()
@@ -185,7 +185,7 @@ async def test_server_publishes_an_approved_issue_at_its_hour(
         await otto.open(f"/operator/bulletin/{running}")
         await acknowledge_all(otto)
         await otto.page.locator("[name=hour]").fill("2026-01-01T09:00")
-        await otto.button("Approve the release").click()
+        await otto.button("Approve for publication").click()
         await otto.page.get_by_text(otto.translate("Published"), exact=True).first.wait_for()
         await public.open(f"/bulletin/{running}")
         link = public.page.locator(f"a[download][href$='{running}-v1.csv']")

@@ -469,7 +469,7 @@ async def test_wrong_used_and_expired_codes_are_refused_alike_and_attempts_are_l
             ]
             assert {response.status_code for response in refusals} == {404}
             assert len({response.text for response in refusals}) == 1
-            assert "This code does not serve." in refusals[0].text
+            assert "This code is not valid. It may be wrong, already used or expired." in refusals[0].text
             assert used not in refusals[0].text
             for _ in range(10):
                 limited = await other.post("/patients/code", data={"_csrf": surgeon_token, "code": "AAAA-AAAA"})

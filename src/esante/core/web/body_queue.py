@@ -201,8 +201,8 @@ def _too_much() -> Problem:
     return Problem(
         503,
         "throttled",
-        N_("The service cannot answer right now."),
-        remedy=N_("Nothing was changed. Please try again in a moment."),
+        N_("The service is not available at the moment."),
+        remedy=N_("Nothing has been changed. Try again in a moment."),
         headers={"Retry-After": "30", "Connection": "close"},
     )
 

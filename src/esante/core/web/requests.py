@@ -63,7 +63,7 @@ async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
     try:
         form = await request.form(max_fields=100, max_files=4, max_part_size=limit)
     except Exception as error:
-        raise Problem(400, "structure", N_("This form cannot be read."), remedy=N_("Please send it again.")) from error
+        raise Problem(400, "structure", N_("We could not read this form."), remedy=N_("Send it again.")) from error
     token = form.get("_csrf") or request.headers.get("x-csrf-token", "")
     if session and not (isinstance(token, str) and hmac.compare_digest(token.encode(), session.csrf.encode())):
         raise _cross_site_form()
@@ -87,8 +87,8 @@ def _cross_site_form() -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("This form was not sent from our own page, or it is too old."),
-        remedy=N_("Please open the page again and send the form once more."),
+        N_("This form was not sent from our website, or it has expired."),
+        remedy=N_("Open the page again and send the form again."),
     )
 
 
@@ -102,8 +102,8 @@ def too_large(limit: int) -> Problem:
     return Problem(
         413,
         "too-long",
-        N_("This is too large."),
+        N_("This file or request is too large."),
         detail=f"{limit:,} bytes are allowed.",
-        remedy=N_("Please send less at once."),
+        remedy=N_("Send less at a time."),
         headers={"Connection": "close"},
     )

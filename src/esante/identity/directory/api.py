@@ -286,7 +286,7 @@ def _single_value(params: SearchParams, name: str) -> str | None:
         return None
     if "," in value:
         remedy = N_("Search for one value at a time.")
-        raise bad_request(name, N_("This parameter takes one value."), remedy, code="not-supported")
+        raise bad_request(name, N_("This parameter can only have one value."), remedy, code="not-supported")
     return value
 
 
@@ -329,6 +329,6 @@ def _parse_birth_date(value: str) -> date:
     """
     found = parse_date_range(value, "birthdate")
     if found.prefix != "eq" or not found.is_one_day:
-        remedy = N_("Write it as YYYY-MM-DD.")
-        raise bad_request("birthdate", N_("A birth date must be one whole day."), remedy, code="value")
+        remedy = N_("Use the format YYYY-MM-DD.")
+        raise bad_request("birthdate", N_("Enter a full date of birth: day, month and year."), remedy, code="value")
     return found.first_day

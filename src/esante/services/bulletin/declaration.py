@@ -89,7 +89,9 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     navigation=[
-        NavigationItem(role="operator", url="/operator/bulletin", label=N_("Bulletin"), icon="document", order=30),
+        NavigationItem(
+            role="operator", url="/operator/bulletin", label=N_("Statistical bulletin"), icon="document", order=30
+        ),
     ],
     commands=[bulletin],
     demo=[DemoStep(name="bulletin", load=load_issues, background=True)],

@@ -23,13 +23,16 @@ _ZIP64_BYTES = 1 << 31
 _DATA, _DOCUMENTS = N_("data"), N_("documents")
 """The folders in the ZIP."""
 _README = (
-    N_("What your record holds, as it was on %(moment)s."),
-    N_("The folder “%(documents)s” has your documents: letters, results and pictures, exactly as they came in."),
-    N_("The folder “%(data)s” has all of it for programs: a file for each kind of information (FHIR R4, NDJSON)."),
-    N_("Who looked into your record stands in the file AuditEvent.ndjson."),
-    N_("Keep these files where nobody else can open them: they are as private as your health."),
+    N_("The contents of your record on %(moment)s."),
+    N_("The folder “%(documents)s” contains your documents: letters, results and images, exactly as they were added."),
+    N_(
+        "The folder “%(data)s” contains the same information for software: one file for each "
+        "type of information (FHIR R4, NDJSON)."
+    ),
+    N_("The file AuditEvent.ndjson shows who has viewed your record."),
+    N_("Keep these files in a safe place that nobody else can open. They contain private health information."),
 )
-_MISSING = N_("These documents could not be read. Please tell the helpdesk.")
+_MISSING = N_("These documents could not be read. Contact the helpdesk.")
 Gettext = Callable[[str], str]
 Chunks = AsyncIterator[bytes]
 

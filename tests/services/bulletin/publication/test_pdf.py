@@ -23,7 +23,7 @@ def test_pdf_is_archivable_accessible_and_in_its_language(issue_files, language)
         assert 8 <= len(pdf.pages) <= 14
     shown = " ".join(" ".join(page_texts(file.path)).split())
     fmt, issue = formatter(language), sample()
-    assert fmt.text("Made from synthetic data: every figure here is invented.") in shown
+    assert fmt.text("Based on synthetic data: all figures are fictitious.") in shown
     for theme in group_by_theme(issue.indicators):
         assert fmt.text(theme.title) in shown
     cell = issue.cell("documents_deposited")

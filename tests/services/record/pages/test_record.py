@@ -57,7 +57,7 @@ async def test_timeline_pages_show_every_document_once(world, browse):
         (pdf("Words of a PDF"), Deposit(type="51852-2"), "Words of a PDF"),
         (image(), Deposit(type="51852-2", title="A scan"), "A scan"),
         (orjson.dumps(fhir_document(text="Words of FHIR")), Deposit(), "Words of FHIR"),
-        (cda(), Deposit(), "This document cannot be shown here"),
+        (cda(), Deposit(), "We cannot show this document here"),
     ],
     ids=["text", "pdf", "image", "fhir", "cda without body"],
 )
@@ -110,9 +110,9 @@ async def test_page_says_that_document_cannot_be_displayed(world, browse, monkey
     if kind == "image":
         picture = await client.get(shown.xpath("//article//img/@src")[0])
         assert (picture.status_code, picture.headers["content-type"]) == (422, "image/svg+xml")
-        assert "This document cannot be shown here" in picture.text
+        assert "We cannot show this document here" in picture.text
     else:
-        assert "This document cannot be shown here" in main_text(shown)
+        assert "We cannot show this document here" in main_text(shown)
     assert shown.xpath(f"//a[@href='/record/{document.id}/original']")
     monkeypatch.undo()
     assert (await client.get(f"/record/{document.id}/original")).content == content

@@ -105,7 +105,10 @@ async def test_dns_rebinding_reaches_no_internal_address(platform, monkeypatch):
         created = await public_only.subscribe(laboratory, f"https://rebind.example:{internal.port}/")
         await public_only.deliver()
         found = await public_only.read(laboratory, created)
-        assert (found["status"], found["error"]) == ("error", "The address of the endpoint cannot be notified.")
+        assert (found["status"], found["error"]) == (
+            "error",
+            "We cannot send notifications to the address of the endpoint.",
+        )
         assert internal.connections == 0
 
 

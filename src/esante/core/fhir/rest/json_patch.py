@@ -44,7 +44,12 @@ def apply_json_patch(resource: Json, patch: bytes, limit: int) -> Json:
         value = _apply_operation(value, operation, number)
         text = encode_compact(value) if operation.get("op") in ("add", "copy", "replace") else b""
         if text is None or len(text) > limit:
-            raise Problem(413, "too-long", N_("This is too large."), detail=f"At most {limit:,} bytes are allowed.")
+            raise Problem(
+                413,
+                "too-long",
+                N_("This file or request is too large."),
+                detail=f"At most {limit:,} bytes are allowed.",
+            )
     if not isinstance(value, dict):
         raise _not_applicable(0, "The resource must remain a JSON object.")
     return value
@@ -130,8 +135,8 @@ def _not_applicable(number: int, detail: str) -> Problem:
     return Problem(
         422,
         "processing",
-        N_("The patch does not fit the resource."),
+        N_("The patch cannot be applied to the resource."),
         place=f"[{number}]",
         detail=detail,
-        remedy=N_("Read the resource again, and send a patch of its current version."),
+        remedy=N_("Read the resource again and send a patch for its current version."),
     )

@@ -67,7 +67,7 @@ def require_match(if_match: str | None, tag: str) -> None:
             N_("The resource was changed in the meantime."),
             place="If-Match",
             detail=f"The current version is {tag}.",
-            remedy=N_("Read it again, and change its current version."),
+            remedy=N_("Read the resource again and change its current version."),
         )
 
 

@@ -50,9 +50,9 @@ def require_fhir_json(request: Request) -> None:
         raise Problem(
             415,
             "not-supported",
-            N_("Requests of this media type are not understood."),
+            N_("Requests in this format are not supported."),
             place="Content-Type",
-            remedy=N_("Send FHIR as application/fhir+json."),
+            remedy=N_("Send FHIR data as application/fhir+json."),
         )
 
 
@@ -63,7 +63,7 @@ async def convert_posted_search(request: Request) -> Request:
     """
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         remedy = N_("Send the parameters as application/x-www-form-urlencoded.")
-        raise Problem(415, "not-supported", N_("This form cannot be read."), remedy=remedy)
+        raise Problem(415, "not-supported", N_("We could not read this form."), remedy=remedy)
     body = await read_body(request, FORM_LIMIT)
     parse_format_parameter(parse_qsl(body.decode("latin-1")))
     query = b"&".join(part for part in (request.scope["query_string"], body) if part)

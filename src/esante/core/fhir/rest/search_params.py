@@ -96,7 +96,7 @@ class SearchParams:
         """
         values = self._values.get(name, [])
         if len(values) > 1:
-            raise bad_request(name[:64], N_("This search parameter may be given once."), N_("Give it once."))
+            raise bad_request(name[:64], N_("This search parameter can only be used once."), N_("Send it only once."))
         return values[0] if values else None
 
     def all(self, name: str) -> list[list[str]]:
@@ -119,7 +119,7 @@ class SearchParams:
         if value is None:
             return DEFAULT_COUNT
         if not value.isascii() or not value.isdigit() or len(value) > 9:
-            raise bad_request("_count", N_("This is not a whole number."), N_("Give a number from 0 on."))
+            raise bad_request("_count", N_("This is not a whole number."), N_("Enter a number of 0 or more."))
         return min(int(value), MAX_COUNT)
 
     @property
@@ -157,7 +157,9 @@ def parse_date_range(value: str, name: str = "date") -> DateRange:
     found = parse_search_date(value)
     if found is None:
         raise bad_request(
-            name[:64], N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time.")
+            name[:64],
+            N_("This is not a valid date."),
+            N_("Use the format YYYY, YYYY-MM, YYYY-MM-DD, or include the full time."),
         )
     prefix, (low, high) = found
     if prefix == "ap":

@@ -279,7 +279,7 @@ class Authenticator:
                 raise Problem(
                     403,
                     "forbidden",
-                    N_("A change over the API needs a bearer token."),
+                    N_("You need a bearer token to change data through the API."),
                     remedy=N_("Send a bearer token."),
                 )
         return requester_from_principal(session.principal)
@@ -322,7 +322,7 @@ def _sign_in_first() -> Problem:
     return Problem(
         303,
         "login",
-        N_("Please sign in."),
+        N_("You need to sign in."),
         remedy=N_("Sign in, then try again."),
         headers={"Location": "/signin"},
     )

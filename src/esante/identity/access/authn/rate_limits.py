@@ -63,7 +63,7 @@ class RateLimits:
             429,
             "throttled",
             N_("Too many attempts."),
-            remedy=N_("Please wait a few minutes, then try again."),
+            remedy=N_("Wait a few minutes, then try again."),
             headers={"Retry-After": str(wait)},
         )
 

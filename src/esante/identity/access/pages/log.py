@@ -105,15 +105,15 @@ async def _download_proof(requester: Requester, journal: Journal) -> Response:
             429,
             "throttled",
             N_("Too many attempts."),
-            remedy=N_("Please wait a few minutes, then try again."),
+            remedy=N_("Wait a few minutes, then try again."),
             headers={"Retry-After": "30"},
         ) from error
     if not is_sealed:
         raise Problem(
             503,
             "transient",
-            N_("There is no sealed journal yet."),
-            remedy=N_("Please try again in a few seconds."),
+            N_("There is no sealed audit log yet."),
+            remedy=N_("Try again in a few seconds."),
             headers={"Retry-After": "2"},
         )
     headers = _headers("proof.json") | {"Content-Length": str(file.tell())}

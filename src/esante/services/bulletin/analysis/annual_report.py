@@ -122,7 +122,7 @@ def annual_content(releases: PublishedReleases, document: IssueDocument, year: i
     return content | {
         "title": fmt.text(N_("Annual report")),
         "month": str(year),
-        "edition": fmt.text(N_("From the twelve issues of the Cahier eSanté")),
+        "edition": fmt.text(N_("Based on the 12 issues of the Cahier eSanté")),
         "labels": content["labels"]
         | {"glance": fmt.text(N_("The year at a glance")), "corrections": fmt.text(_RECONCILIATION_TITLE)},
         "messages": [_sentence(one, year, document.base_url, fmt) for one in leading[:8]],
@@ -134,11 +134,12 @@ def annual_content(releases: PublishedReleases, document: IssueDocument, year: i
 
 
 _METHOD_TEXT = N_(
-    "Acts are the sum of the year's months. People are counted month by month and cannot be added up: the figure is"
-    " the mean month. Of stocks and shares it is that of December."
+    "For acts, the figure is the sum of the year's months. People are counted month by "
+    "month and these counts cannot be added up, so the figure is the monthly average. "
+    "For stocks and percentages, it is the December figure."
 )
-_RECONCILIATION_TITLE = N_("Reconciled with the twelve issues")
-_WITH_CHANGE = N_("%(title)s: %(value)s in %(year)s, %(change)s against the year before.")
+_RECONCILIATION_TITLE = N_("Comparison with the 12 issues")
+_WITH_CHANGE = N_("%(title)s: %(value)s in %(year)s, %(change)s compared with the year before.")
 _WITHOUT_CHANGE = N_("%(title)s: %(value)s in %(year)s.")
 
 
@@ -157,8 +158,8 @@ def _sentence(one: AnnualFigure, year: int, base_url: str, fmt: Formatter) -> di
 
 def _table(figures: Sequence[AnnualFigure], year: int, fmt: Formatter) -> Json:
     head = [
-        fmt.text(N_("Figure")),
-        fmt.text(N_("Kind of figure")),
+        fmt.text(N_("Indicator")),
+        fmt.text(N_("Type of figure")),
         str(year),
         str(year - 1),
         fmt.text(N_("Difference")),
@@ -173,7 +174,7 @@ def _table(figures: Sequence[AnnualFigure], year: int, fmt: Formatter) -> Json:
 def _kind(indicator: Indicator) -> str:
     if is_additive(indicator):
         return N_("sum")
-    return N_("in December") if indicator.kind in (IndicatorKind.STOCK, IndicatorKind.SHARE) else N_("mean month")
+    return N_("in December") if indicator.kind in (IndicatorKind.STOCK, IndicatorKind.SHARE) else N_("monthly average")
 
 
 def _shown(one: AnnualFigure, fmt: Formatter) -> list[str]:
@@ -187,7 +188,8 @@ def _difference(one: AnnualFigure, fmt: Formatter) -> str:
 def _reconciliation(figures: Sequence[AnnualFigure], fmt: Formatter) -> Json:
     """Return the table of sums: by the first vintages, revisions, the report's value, reasons."""
     head = [
-        fmt.text(text) for text in (N_("Figure"), N_("Twelve issues"), N_("Corrections"), N_("This report"), N_("Why"))
+        fmt.text(text)
+        for text in (N_("Indicator"), N_("12 issues"), N_("Revisions"), N_("This report"), N_("Explanation"))
     ]
     rows = []
     for one in figures:

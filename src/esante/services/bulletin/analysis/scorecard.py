@@ -17,20 +17,21 @@ from esante.services.bulletin.releases.published import PublishedReleases
 
 STATES = {
     "reached": (N_("Reached"), "good", "check"),
-    "on_track": (N_("On the way"), "good", "check"),
+    "on_track": (N_("On track"), "good", "check"),
     "behind": (N_("Behind"), "warn", "warning"),
-    "missed": (N_("Not reached in time"), "danger", "warning"),
-    "unknown": (N_("Not known"), "", "info"),
+    "missed": (N_("Missed"), "danger", "warning"),
+    "unknown": (N_("Not available"), "", "info"),
 }
 MODELS = {
-    "seasonal_naive": N_("The last year again"),
-    "drift": N_("Straight line"),
+    "seasonal_naive": N_("Repeat of last year"),
+    "drift": N_("Linear trend"),
     "damped": N_("Damped trend"),
-    "theta": N_("Theta"),
-    "logistic": N_("Growth towards a ceiling"),
+    "theta": N_("Theta model"),
+    "logistic": N_("Growth up to a ceiling"),
 }
 _LINE_DESCRIPTION = N_(
-    "Line up to %(now)s: %(value)s. Projected for %(last)s: %(middle)s, with 80 %% certainty %(low)s to %(high)s."
+    "Line chart up to %(now)s: %(value)s. Forecast for %(last)s: %(middle)s, with an "
+    "80%% chance of being between %(low)s and %(high)s."
 )
 
 
@@ -116,7 +117,10 @@ def _mark(period: str, value: float | None, shown: str, fmt: Formatter) -> Chart
 
 
 def _months_table(document: IssueDocument, one: ObjectiveProgress, indicator: Indicator, fmt: Formatter) -> DataTable:
-    head = [fmt.text(text) for text in (N_("Month"), N_("Projected"), N_("80 of 100"), N_("95 of 100"))]
+    head = [
+        fmt.text(text)
+        for text in (N_("Month"), N_("Forecast"), N_("Likely range (80 in 100)"), N_("Very likely range (95 in 100)"))
+    ]
     points = one.forecast.points
     rows = [
         [
@@ -127,13 +131,13 @@ def _months_table(document: IssueDocument, one: ObjectiveProgress, indicator: In
         ]
         for month, point in zip(months_ahead(document, points), points, strict=True)
     ]
-    return DataTable(fmt.text(N_("Projection of %(title)s"), title=fmt.title(indicator)), head, rows)
+    return DataTable(fmt.text(N_("Forecast: %(title)s"), title=fmt.title(indicator)), head, rows)
 
 
 def _scores_table(scores: Sequence[BacktestScore], fmt: Formatter) -> DataTable:
-    head = [fmt.text(text) for text in (N_("Model"), N_("Mean error"), N_("MASE"))]
+    head = [fmt.text(text) for text in (N_("Model"), N_("Average error"), N_("MASE"))]
     rows = [[fmt.text(MODELS[score.model]), fmt.number(round(score.mean, 1)), f"{score.mase:.2f}"] for score in scores]
-    return DataTable(fmt.text(N_("Backtests of the models")), head, rows)
+    return DataTable(fmt.text(N_("Model tests on past data")), head, rows)
 
 
 def forecast_scorecard(
@@ -151,14 +155,14 @@ def forecast_scorecard(
         by_indicator[one.indicator].append(one)
     rows = [_summary_row(indicators[name], found, fmt) for name, found in by_indicator.items()]
     texts = (
-        N_("Figure"),
-        N_("Projected months that came"),
-        N_("Mean error"),
-        N_("Within 80 of 100"),
-        N_("Within 95 of 100"),
+        N_("Indicator"),
+        N_("Forecast months with results"),
+        N_("Average error"),
+        N_("Within the likely range"),
+        N_("Within the very likely range"),
     )
     newest = max(one.month for one in evaluations)
-    title = fmt.text(N_("What was projected for %(month)s"), month=fmt.month(newest))
+    title = fmt.text(N_("Forecast for %(month)s"), month=fmt.month(newest))
     return (
         DataTable(fmt.text(N_("Earlier projections")), [fmt.text(text) for text in texts], rows),
         DataTable(title, *_newest_table([one for one in evaluations if one.month == newest], indicators, fmt)),
@@ -176,7 +180,14 @@ def _summary_row(indicator: Indicator, found: Sequence[ForecastEvaluation], fmt:
 def _newest_table(
     found: Sequence[ForecastEvaluation], indicators: Mapping[str, Indicator], fmt: Formatter
 ) -> tuple[list[str], list[list[str]]]:
-    texts = N_("Figure"), N_("Issue"), N_("Projected"), N_("80 of 100"), N_("It became"), N_("Held")
+    texts = (
+        N_("Indicator"),
+        N_("Issue"),
+        N_("Forecast"),
+        N_("Likely range (80 in 100)"),
+        N_("Actual value"),
+        N_("Within range"),
+    )
     rows = []
     for one in found:
         indicator, point = indicators[one.indicator], one.point

@@ -38,22 +38,24 @@ def parse_query(parameters: Mapping[str, str]) -> FigureQuery:
     """Return the query of URL parameters. Raises: Problem 400 naming the wrong parameter and what is allowed."""
     for name in parameters:
         if name not in PARAMETERS:
-            raise _invalid_parameter(name, N_("This parameter is not known."), ", ".join(PARAMETERS))
+            raise _invalid_parameter(name, N_("This parameter does not exist."), ", ".join(PARAMETERS))
     indicators = {published.id: published for published in declared_indicators().indicator}
     indicator = indicators.get(parameters.get("indicator", ""))
     if parameters.get("indicator") and indicator is None:
-        raise _invalid_parameter("indicator", N_("This figure is not known."), ", ".join(indicators))
+        raise _invalid_parameter("indicator", N_("This indicator does not exist."), ", ".join(indicators))
     breakdown = parameters.get("breakdown")
     allowed = (
         indicator.breakdowns if indicator else tuple(published.id for published in declared_indicators().breakdown)
     )
     if breakdown and breakdown not in allowed:
-        raise _invalid_parameter("breakdown", N_("This figure has no such breakdown."), ", ".join(allowed))
+        raise _invalid_parameter(
+            "breakdown", N_("This breakdown does not exist for this indicator."), ", ".join(allowed)
+        )
     for name in ("from", "to"):
         if parameters.get(name) and not _MONTH.fullmatch(parameters[name]):
-            raise _invalid_parameter(name, N_("This is not a month."), "2026-10")
+            raise _invalid_parameter(name, N_("This is not a valid month."), "2026-10")
     if parameters.get("format", "json") not in ("json", "csv"):
-        raise _invalid_parameter("format", N_("This format is not offered."), "json, csv")
+        raise _invalid_parameter("format", N_("This format is not available."), "json, csv")
     return FigureQuery(
         indicator,
         breakdown,

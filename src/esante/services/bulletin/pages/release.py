@@ -21,9 +21,9 @@ from esante.services.bulletin.publication.key_messages import key_messages
 from esante.services.bulletin.release_calendar import release_time
 
 STATES = {
-    ReleaseState.BUILT: (N_("Built"), ""),
-    ReleaseState.PREVIEWED: (N_("Looked at"), "act"),
-    ReleaseState.APPROVED: (N_("Approved, waits for its hour"), "warn"),
+    ReleaseState.BUILT: (N_("Prepared"), ""),
+    ReleaseState.PREVIEWED: (N_("Previewed"), "act"),
+    ReleaseState.APPROVED: (N_("Approved, scheduled"), "warn"),
     ReleaseState.RELEASED: (N_("Published"), "good"),
 }
 
@@ -89,7 +89,7 @@ class _ReleaseEndpoints:
         form = await read_form(request)
         month, code, subject, note = (str(form.get(name, "")).strip()[:500] for name in _ACKNOWLEDGEMENT_FIELDS)
         if not note:
-            return await self._render_preview(request, operator, N_("Say what was found out."), 400)
+            return await self._render_preview(request, operator, N_("Enter what you found."), 400)
         try:
             await self._workflow.acknowledge(month, code, subject, operator, note)
         except LookupError as error:
@@ -103,11 +103,13 @@ class _ReleaseEndpoints:
         try:
             at = datetime.fromisoformat(str(form.get("hour", ""))).replace(tzinfo=time_zone())
         except ValueError:
-            return await self._render_preview(request, operator, N_("This is not a day and hour."), 400)
+            return await self._render_preview(request, operator, N_("Enter a valid date and time."), 400)
         try:
             await self._workflow.release(request.path_params["period"], operator, embargo_until=at)
         except (BulletinRefused, AuditUnsolved) as error:
-            return await self._render_preview(request, operator, N_("It cannot be approved."), 409, detail=str(error))
+            return await self._render_preview(
+                request, operator, N_("This issue cannot be approved."), 409, detail=str(error)
+            )
         return redirect("/operator/bulletin")
 
     async def _operator(self, request: Request) -> str:

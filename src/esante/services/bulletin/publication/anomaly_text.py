@@ -7,16 +7,16 @@ from esante.services.bulletin.model import DataAnomaly
 from esante.services.bulletin.publication.formatter import Formatter
 
 _SENTENCES: Mapping[str, str] = {
-    "empty": N_("There are no events in the month at all."),
-    "late": N_("%(found)s events arrived after the figures had been made."),
-    "missing_day": N_("%(subject)s: no events on a day when about %(expected)s were to be expected."),
-    "doubled_feed": N_("%(subject)s: %(found)s events came twice."),
-    "clock_ahead": N_("%(found)s events are dated after their arrival."),
-    "lost_field": N_("%(subject)s: %(found)s of %(expected)s events have this field."),
-    "silent": N_("%(subject)s: nothing, where about %(expected)s were to be expected."),
-    "spike": N_("%(subject)s: %(found)s, where about %(expected)s were to be expected."),
-    "drop": N_("%(subject)s: %(found)s, where about %(expected)s were to be expected."),
-    "move": N_("%(subject)s: %(found)s, where about %(expected)s were to be expected."),
+    "empty": N_("There are no events for this month."),
+    "late": N_("%(found)s events arrived after the figures were calculated."),
+    "missing_day": N_("%(subject)s: no events on a day when about %(expected)s were expected."),
+    "doubled_feed": N_("%(subject)s: %(found)s events were received twice."),
+    "clock_ahead": N_("%(found)s events have a date later than the day they arrived."),
+    "lost_field": N_("%(subject)s: this field is filled in for %(found)s of %(expected)s events."),
+    "silent": N_("%(subject)s: none, when about %(expected)s were expected."),
+    "spike": N_("%(subject)s: %(found)s, when about %(expected)s were expected."),
+    "drop": N_("%(subject)s: %(found)s, when about %(expected)s were expected."),
+    "move": N_("%(subject)s: %(found)s, when about %(expected)s were expected."),
 }
 _OTHER_SENTENCE = N_("%(code)s: %(subject)s (%(found)s)")
 

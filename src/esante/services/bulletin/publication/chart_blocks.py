@@ -11,12 +11,12 @@ from esante.services.bulletin.publication.formatter import Formatter
 from esante.services.bulletin.publication.model import IssueDocument
 
 _LINE_DESCRIPTION = N_(
-    "Line by month from %(first)s to %(last)s. It begins at %(a)s and ends at %(b)s. Lowest: %(low)s in %(low_month)s."
-    " Highest: %(high)s in %(high_month)s."
+    "Line chart by month from %(first)s to %(last)s. It starts at %(a)s and ends at "
+    "%(b)s. Lowest: %(low)s in %(low_month)s. Highest: %(high)s in %(high_month)s."
 )
-_BARS_DESCRIPTION = N_("Bars for %(month)s: %(parts)s.")
+_BARS_DESCRIPTION = N_("Bar chart for %(month)s: %(parts)s.")
 _PART_DESCRIPTION = N_("%(name)s %(value)s")
-_AXIS_NOTE = N_("The scale does not begin at zero.")
+_AXIS_NOTE = N_("The scale does not start at zero.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def _bar(name: str, cell: Cell | None, fmt: Formatter) -> ChartMark:
 def summary_table(document: IssueDocument, indicators: Sequence[Indicator], fmt: Formatter, caption: str) -> DataTable:
     """Return the totals of indicators in the issue's month, a month and a year before, with the changes."""
     head = [
-        fmt.text(N_("Figure")),
+        fmt.text(N_("Indicator")),
         fmt.month(document.period, "MMM y"),
         fmt.month(shift_month(document.period, -1), "MMM y"),
         fmt.text(N_("Difference")),
@@ -186,7 +186,7 @@ def _format_difference(indicator: Indicator, now: Cell | None, before: Cell | No
         return format_change(now, before, fmt)
     points = round(now.value - before.value, 2)
     sign = "+" if points > 0 else "−" if points else ""
-    return fmt.text(N_("%(points)s points"), points=sign + fmt.number(abs(points), "points"))
+    return fmt.text(N_("%(points)s percentage points"), points=sign + fmt.number(abs(points), "points"))
 
 
 def format_change(now: Cell | None, before: Cell | None, fmt: Formatter) -> str:

@@ -20,8 +20,9 @@ from esante.services.bulletin.publication.model import PublishedFile
 
 TITLE = "Cahier eSanté"
 DESCRIPTION = N_(
-    "Monthly figures on the national eHealth services: shared care records, documents, access, professionals and the"
-    " platform itself. Every figure has its month, its version and its status; revisions stay available."
+    "Monthly statistics on national eHealth services: shared care records, documents, "
+    "access, professionals and the platform itself. Every figure has a month, a version "
+    "and a status. All revisions remain available."
 )
 KEYWORDS = ("ehealth", "esante", "dossier-de-soins-partage", "statistics", "luxembourg")
 _EU = "http://publications.europa.eu/resource/authority"

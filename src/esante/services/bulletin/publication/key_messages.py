@@ -30,10 +30,10 @@ class KeyMessage:
 
 _MORE = N_("%(title)s: %(value)s in %(month)s, %(change)s more than in %(before)s.")
 _LESS = N_("%(title)s: %(value)s in %(month)s, %(change)s less than in %(before)s.")
-_SAME = N_("%(title)s: %(value)s in %(month)s, about as in %(before)s.")
-_BOTH_VALUES = N_("%(title)s: %(value)s in %(month)s; it was %(earlier)s in %(before)s.")
+_SAME = N_("%(title)s: %(value)s in %(month)s, about the same as in %(before)s.")
+_BOTH_VALUES = N_("%(title)s: %(value)s in %(month)s, compared with %(earlier)s in %(before)s.")
 _VALUE_ONLY = N_("%(title)s: %(value)s in %(month)s.")
-_RECORD = N_("No month since %(first)s had more.")
+_RECORD = N_("This is the highest month since %(first)s.")
 
 
 def key_messages(document: IssueDocument) -> tuple[KeyMessage, ...]:

@@ -11,16 +11,16 @@ from esante.services.bulletin.publication.tables import COLUMNS, Row, encode_row
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 MEANINGS: dict[str, str] = {
-    "period": N_("The month that the figure is of."),
-    "indicator": N_("What is counted: an id of the data dictionary."),
-    "breakdown": N_("By what the total is broken down; empty in a total."),
-    "category": N_("The category within the breakdown; empty in a total."),
-    "value": N_("The figure; empty where none is shown."),
-    "unit": N_("What the value is measured in."),
-    "flag": N_("Why a value is not shown, or not exact."),
+    "period": N_("The month the figure refers to."),
+    "indicator": N_("The indicator: an id from the data dictionary."),
+    "breakdown": N_("How the total is broken down. Empty for a total."),
+    "category": N_("The category within the breakdown. Empty for a total."),
+    "value": N_("The figure. Empty if it is not shown."),
+    "unit": N_("The unit of the value."),
+    "flag": N_("Why a value is not shown or not exact."),
     "status": N_("Provisional, final or revised."),
-    "vintage": N_("The version of the month's figures, from 1."),
-    "as_of": N_("When the figures were made."),
+    "vintage": N_("The version of the figures for the month, starting at 1."),
+    "as_of": N_("The date and time the figures were produced."),
     "method": N_("The version of the method."),
 }
 """The descriptions (msgids) of the columns of the tidy table."""

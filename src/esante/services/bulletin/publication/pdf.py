@@ -32,10 +32,16 @@ PLOTS, BREAKDOWNS = 2, 2
 """The most line charts in a theme, and the most breakdowns of one indicator; the web has all."""
 
 _METHOD = (
-    N_("The platform writes every act into one append-only, sealed journal. The figures are counted from it alone."),
-    N_("Every figure has a month, a version and a status. A provisional figure may change when late events arrive."),
-    N_("Only tables declared in advance are published. Counts of people are changed slightly, small numbers hidden."),
-    N_("Each version of each month stays available as open data, with the reason of every correction."),
+    N_(
+        "The platform records every act in a sealed audit log. Entries can be added but not "
+        "changed. The figures are calculated only from this log."
+    ),
+    N_("Every figure has a month, a version and a status. A provisional figure may change if events arrive late."),
+    N_(
+        "Only tables declared in advance are published. Counts of people are slightly "
+        "changed and small numbers are hidden."
+    ),
+    N_("Every version of every month remains available as open data, with the reason for each revision."),
 )
 
 
@@ -81,20 +87,18 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
     """Return the template's data of an issue, with all texts in the language of `fmt`."""
     vintage = document.issue.vintage
     month = fmt.month(document.period)
-    signs = [["*", FLAGS["suppressed"]], ["…", FLAGS["missing"]], ["–", N_("No change can be given")]]
-    licence = N_("Creative Commons Attribution 4.0: use it freely and name the source.")
+    signs = [["*", FLAGS["suppressed"]], ["…", FLAGS["missing"]], ["–", N_("Change cannot be calculated")]]
+    licence = N_("Creative Commons Attribution 4.0: you can reuse the data freely if you name the source.")
     version = N_("Version %(number)s, %(status)s")
     return {
         "lang": fmt.language,
         "date": [document.dated_at.year, document.dated_at.month, document.dated_at.day],
         "title": "Cahier eSanté",
         "month": month,
-        "subtitle": fmt.text(N_("Figures on the national eHealth services")),
+        "subtitle": fmt.text(N_("Statistics on national eHealth services")),
         "edition": fmt.text(version, number=vintage.number, status=status_text(vintage.status, fmt)),
         "released": fmt.text(N_("Published on %(day)s"), day=fmt.date(document.dated_at)),
-        "invented": fmt.text(N_("Made from synthetic data: every figure here is invented."))
-        if document.synthetic
-        else "",
+        "invented": fmt.text(N_("Based on synthetic data: all figures are fictitious.")) if document.synthetic else "",
         "agency": "Agence eSanté",
         "labels": {key: fmt.text(text) for key, text in _LABELS.items()},
         "messages": [_message(message, document, fmt) for message in key_messages(document)],
@@ -111,23 +115,23 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
 
 
 _LABELS = {
-    "messages": N_("In short"),
+    "messages": N_("Summary"),
     "glance": N_("The month at a glance"),
     "contents": N_("Contents"),
-    "numbers": N_("The numbers behind it"),
-    "quality": N_("Method and quality"),
-    "method": N_("How the figures are made"),
-    "signs": N_("Signs"),
-    "sign": N_("Sign"),
+    "numbers": N_("Underlying figures"),
+    "quality": N_("Methods and quality"),
+    "method": N_("How the figures are produced"),
+    "signs": N_("Symbols"),
+    "sign": N_("Symbol"),
     "meaning": N_("Meaning"),
-    "checks": N_("Checks of this month's data"),
-    "corrections": N_("Corrections of earlier months"),
-    "none": N_("No figure of an earlier month was corrected."),
-    "definitions": N_("What is counted"),
-    "data": N_("All figures as open data:"),
+    "checks": N_("Data checks for this month"),
+    "corrections": N_("Revisions to earlier months"),
+    "none": N_("No figure for an earlier month has been revised."),
+    "definitions": N_("What we count"),
+    "data": N_("All figures are available as open data:"),
     "page": N_("Page"),
 }
-_NOTHING = N_("Nothing unusual was found in the data of the month.")
+_NOTHING = N_("The checks found nothing unusual in this month's data.")
 
 
 def status_text(value: VintageStatus, fmt: Formatter) -> str:
@@ -181,7 +185,10 @@ def _table(table: DataTable) -> Json:
 
 
 def _revisions(document: IssueDocument, fmt: Formatter) -> Json:
-    head = [fmt.text(text) for text in (N_("Figure"), N_("Month"), N_("Before"), N_("Now"), N_("Why"))]
+    head = [
+        fmt.text(text)
+        for text in (N_("Indicator"), N_("Month"), N_("Previous value"), N_("Current value"), N_("Explanation"))
+    ]
     rows = []
     for revision in document.issue.revisions:
         indicator = document.indicator(revision.after.indicator)
@@ -195,8 +202,8 @@ def _revisions(document: IssueDocument, fmt: Formatter) -> Json:
 
 _PROTECTED = {
     Protection.NONE: N_("exact"),
-    Protection.PERTURB: N_("changed slightly to protect people"),
-    Protection.SUPPRESS: N_("exact, small numbers hidden"),
+    Protection.PERTURB: N_("slightly changed to protect people"),
+    Protection.SUPPRESS: N_("exact, with small numbers hidden"),
 }
 
 

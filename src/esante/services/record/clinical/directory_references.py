@@ -55,8 +55,8 @@ class DirectoryReferences:
                 return _only_page(await self._directory.search_organizations(value, limit=LIMIT), name)
         raise bad_request(
             name[:64],
-            N_("What this search parameter points to cannot be searched here."),
-            N_("Search for it first, and then by its reference."),
+            N_("The resources this search parameter points to cannot be searched here."),
+            N_("Search for that resource first, then use its reference."),
             code="not-supported",
         )
 
@@ -103,6 +103,6 @@ class DirectoryReferences:
 def _only_page(page: Page[Any], name: str) -> list[UUID]:
     """Return the keys of all items of a search. Raises: `Problem` 400 when there is another page."""
     if page.next is not None:
-        title, remedy = N_("Too many have this name."), N_("Search for a longer name.")
+        title, remedy = N_("Too many people have this name."), N_("Enter a longer part of the name.")
         raise bad_request(name, title, remedy, code="too-costly")
     return [one.id for one in page.items]

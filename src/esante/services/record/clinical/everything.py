@@ -132,8 +132,8 @@ class EverythingEndpoints:
         if composition.version:
             raise bad_request(
                 "Composition",
-                N_("This Composition was not taken from a document."),
-                N_("Read the Composition and what it refers to."),
+                N_("This Composition does not come from a document."),
+                N_("Read the Composition and the resources it refers to."),
                 status=422,
                 code="not-supported",
             )
@@ -201,7 +201,7 @@ def _first_day(text: str) -> date | None:
 def _parse_date(text: str | None, name: str) -> str:
     """Return a FHIR date without prefix; "" for none. Raises: `Problem` 400."""
     if (text and parse_date_range(text, name).prefix != "eq") or (text and not text[:1].isdigit()):
-        raise bad_request(name, N_("This is not a date."), N_("Give a date without prefix."))
+        raise bad_request(name, N_("This is not a valid date."), N_("Enter a date without a prefix."))
     return text or ""
 
 

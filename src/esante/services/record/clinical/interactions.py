@@ -130,8 +130,8 @@ class ClinicalEndpoints:
         if named is Confidentiality.NORMAL:
             raise bad_request(
                 "Parameters.parameter",
-                N_("No label that restricts is named."),
-                N_("Send N, R or V of v3-Confidentiality."),
+                N_("No restricting label was given."),
+                N_("Use N, R or V from v3-Confidentiality."),
                 status=422,
                 code="not-supported",
             )

@@ -65,10 +65,10 @@ class ResourceMatcher:
                 raise bad_request(name[:64], title, remedy, code="not-supported")
         query = search.parse_query(type_, parameters, strict=True, base_url=self._base_url)
         if not query.conditions:
-            title, remedy = N_("The search is about everything."), N_("Search by an identifier.")
+            title, remedy = N_("The search has no criteria."), N_("Search by identifier.")
             raise bad_request("", title, remedy, status=412, code="multiple-matches")
         if any(_has_chain(condition) for condition in query.conditions):
-            title, remedy = N_("This search parameter is not supported."), N_("Search by an identifier.")
+            title, remedy = N_("This search parameter is not supported."), N_("Search by identifier.")
             raise bad_request(parameters[0][0], title, remedy, status=422)
         return query
 
@@ -82,12 +82,12 @@ def multiple_matches() -> Problem:
     return Problem(
         412,
         "multiple-matches",
-        N_("The search finds more than one."),
+        N_("The search finds more than one result."),
         remedy=N_("Search by an identifier that only one resource has."),
     )
 
 
 def person_changed(type_: str) -> Problem:
     """Return the refusal (422) of a change that names another patient than the resource has."""
-    title, remedy = N_("The patient of a resource cannot change."), N_("Send the patient that it had.")
+    title, remedy = N_("You cannot change the patient of a resource."), N_("Use the same patient as before.")
     return bad_request(type_, title, remedy, status=422, code="value")

@@ -186,8 +186,8 @@ def _parse_targets(pairs: Iterable[tuple[str, str]], base_url: str) -> list[str]
     if not targets:
         raise bad_request(
             "target",
-            N_("The search names no resource."),
-            N_("Search with target: the resource whose sources you want to know."),
+            N_("The search does not specify a resource."),
+            N_("Search with target: the resource whose sources you want to see."),
             code="required",
         )
     return targets

@@ -146,7 +146,7 @@ class ClinicalWriter:
         """Replace a resource. Raises: `Problem` 400 unless the resource has the id of `key` (http.html, "update")."""
         resource = parse_resource(body, type_)
         if resource.get("id") != key[0].hex + key[1].hex:
-            title, remedy = N_("The id is not that of the address."), N_("Send the same id.")
+            title, remedy = N_("The id does not match the id in the address."), N_("Use the same id.")
             raise bad_request(f"{type_}.id", title, remedy)
         person_id = await self.resolve_person(resource, requester)
         return await self._change(requester, type_, key, if_match, queries, lambda before: (resource, person_id))
@@ -170,8 +170,8 @@ class ClinicalWriter:
                 raise gone()
             resource = apply_json_patch(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
-                title = N_("A patch cannot make another resource of it.")
-                raise bad_request(f"{type_}.id", title, N_("Leave the id as it is."), status=422)
+                title = N_("A patch cannot change which resource this is.")
+                raise bad_request(f"{type_}.id", title, N_("Do not change the id."), status=422)
             body = encode(resource)
             return None if body == before.body else (parse_resource(body, type_), key[0])
 
@@ -239,8 +239,8 @@ class ClinicalWriter:
                     version = changeset.create(resource)
                 else:
                     if resource.get("id", found.key) != found.key:
-                        title = N_("The id is not that of what was found.")
-                        raise bad_request(f"{type_}.id", title, N_("Send none."))
+                        title = N_("The id does not match the resource found.")
+                        raise bad_request(f"{type_}.id", title, N_("Do not send an id."))
                     full = person_id, type_, found.id
                     before, source = (await self.lock(conn, view, [full])).own(full)
                     version = changeset.update(before, source, resource)
@@ -306,7 +306,7 @@ class ClinicalWriter:
                 raise bad_request(
                     f"{type_}.{element or 'id'}",
                     N_("The patient is missing."),
-                    N_("Name the patient by reference or identifier, or send it in a transaction."),
+                    N_("Enter the patient by reference or identifier, or send the resource in a transaction."),
                     status=422,
                     code="required",
                 )
@@ -370,8 +370,8 @@ class ClinicalWriter:
                 raise Problem(
                     403,
                     "forbidden",
-                    N_("The token's scopes do not cover this."),
-                    remedy=N_("Ask for a token with this scope."),
+                    N_("The token's scopes do not allow this."),
+                    remedy=N_("Ask for a token with the required scope."),
                 )
 
     async def _check_in_scope(self, conn: Connection, before: Version, queries: ScopeQueries) -> None:
@@ -393,6 +393,6 @@ def _from_document() -> Problem:
     return Problem(
         405,
         "not-supported",
-        N_("This was taken from a document and changes with it only."),
+        N_("This comes from a document and can only change with that document."),
         remedy=N_("Send a new version of the document."),
     )

@@ -31,7 +31,7 @@ async def as_search(request: Request) -> Request:
                 raise bad_request(
                     name[:64],
                     N_("This search parameter is not supported."),
-                    N_("Give patient, type, start and end."),
+                    N_("Enter patient, type, start and end."),
                     code="not-supported",
                 )
     path = request.scope["path"].removesuffix("/$docref")

@@ -183,13 +183,13 @@ class _MhdEndpoints:
             resource = parse_resource(body, "DocumentReference")
         if resource.get("id") != request.path_params["id"]:
             raise bad_request(
-                "DocumentReference.id", N_("The id is not that of the address."), N_("Send the same id.")
+                "DocumentReference.id", N_("The id does not match the id in the address."), N_("Use the same id.")
             )
         if resource.get("status") != Status.WITHDRAWN:
             raise bad_request(
                 "DocumentReference.status",
                 N_("A document can only be withdrawn."),
-                N_("Send status entered-in-error, or a new document that replaces this one."),
+                N_("Use the status entered-in-error, or send a new document to replace this one."),
                 status=422,
                 code="not-supported",
             )

@@ -105,7 +105,7 @@ def _statuses(params: SearchParams) -> tuple[Status, ...]:
     if not allowed:
         raise bad_request(
             "status",
-            N_("No document can have this status."),
+            N_("This status does not exist for documents."),
             N_("Search for current, superseded or entered-in-error."),
             code="value",
         )

@@ -25,8 +25,11 @@ def check_entries(items: Sequence[BundleEntry]) -> None:
         if not _is_possible(item):
             raise bad_request(
                 item.place,
-                N_("This does not belong into a transaction."),
-                N_("Create, change, delete and read clinical resources there; send all else by itself."),
+                N_("This cannot be part of a transaction."),
+                N_(
+                    "A Bundle here can only create, change, delete and read clinical resources. Send "
+                    "everything else separately."
+                ),
                 status=422,
                 code="not-supported",
                 detail=f"{item.method} {item.path}"[:200],
@@ -91,5 +94,5 @@ def _place_in_bundle(item: BundleEntry, place: str) -> str:
 
 def invalid_entry(title: str, place: str = "Bundle.entry", detail: str = "", status: int = 422) -> Problem:
     """Return the refusal of an entry; `title` is a msgid."""
-    remedy = N_("Mend the entry, and send the transaction again.")
+    remedy = N_("Correct the entry and send the transaction again.")
     return bad_request(place, title, remedy, status=status, code="value", detail=detail)

@@ -78,11 +78,14 @@ class ReferenceResolver:
             if (person := await self._person(item, entries, patients)) is not None:
                 persons.add(person)
         if len(persons) > 1:
-            title, remedy = N_("The entries are of more than one patient."), N_("Send a transaction for each patient.")
+            title, remedy = (
+                N_("The entries are about more than one patient."),
+                N_("Send a transaction for each patient."),
+            )
             raise _unresolved(title, remedy)
         person_id = persons.pop() if persons else requester.only_person_id
         if person_id is None:
-            raise _unresolved(N_("The patient is missing."), N_("Name the patient by reference or identifier."))
+            raise _unresolved(N_("The patient is missing."), N_("Enter the patient by reference or identifier."))
         resolved = ResolvedReferences(person_id, entries)
         size = 0
         for item in items:
@@ -112,8 +115,8 @@ class ReferenceResolver:
         key = await self._find(type_, *parse_token(pairs["identifier"])) if list(pairs) == ["identifier"] else None
         if key is None or (type_ == "Patient" and key != resolved.person_id):
             raise _unresolved(
-                N_("This refers to nobody who is known."),
-                N_("Refer by an identifier that the directory knows."),
+                N_("This refers to someone who is not in the directory."),
+                N_("Use an identifier that is in the directory."),
                 f"{item.place}.resource",
                 address,
             )

@@ -220,7 +220,9 @@ class _Transaction:
         for type_, criteria in self._resolved.searches:
             version = self.matches.get((type_, criteria))
             if version is None:
-                raise invalid_entry(N_("This refers to nobody who is known."), detail=f"{type_}?{criteria}"[:200])
+                raise invalid_entry(
+                    N_("This refers to someone who is not in the directory."), detail=f"{type_}?{criteria}"[:200]
+                )
             references[f"{type_}?{criteria}"] = self._target(type_, version.id).reference
         return references
 
@@ -254,7 +256,7 @@ class _Transaction:
             self._respond(item, "201", self.changeset.create(resource, self._keys[item.index]))
             return
         if resource.get("id", "" if item.id else key[0].hex + key[2].hex) != key[0].hex + key[2].hex:
-            raise invalid_entry(N_("The id is not that of the address."), f"{item.type}.id", status=400)
+            raise invalid_entry(N_("The id does not match the id in the address."), f"{item.type}.id", status=400)
         before, source = self.locked.own(key)
         require_match(item.if_match, before.tag)
         self._respond(item, "200", self.changeset.update(before, source, resource))
@@ -277,7 +279,7 @@ class _Transaction:
         result = check(body, expect=item.type)
         if not result.ok or result.resource.get("id") != before.key:
             self._issues += result.issues
-            raise invalid_entry(N_("A patch cannot make another resource of it."), f"{item.type}.id")
+            raise invalid_entry(N_("A patch cannot change which resource this is."), f"{item.type}.id")
         require_whole(result.resource)
         self._respond(item, "200", self.changeset.update(before, source, result.resource))
 
@@ -301,7 +303,12 @@ class _Transaction:
         """
         result = self._checked.get(item.index)
         if result is None:
-            raise Problem(413, "too-long", N_("This is too large."), detail=f"{MAX_RESOURCE:,} bytes are allowed.")
+            raise Problem(
+                413,
+                "too-long",
+                N_("This file or request is too large."),
+                detail=f"{MAX_RESOURCE:,} bytes are allowed.",
+            )
         if not result.ok:
             prefix = f"{item.place}.resource"
             self._issues += [
