@@ -48,8 +48,8 @@ class WorkerPool:
     async def run(self, request: Json, data: bytes, key: bytes | None = None, *, client: Hashable = None) -> Answer:
         """Run a task of a client (any key) on a document (see `worker/__main__.py`) and return its answer.
 
-        A large request body gives its turn to others meanwhile. `key` identifies the document over several tasks: once it cost a process, it is refused for `QUARANTINE`
-        seconds without another try.
+        A large request body gives its turn to others meanwhile. `key` identifies the document over several tasks: once
+        it cost a process, it is refused for `QUARANTINE` seconds without another try.
 
         Raises: `WorkerFailure`, and `Overloaded` when too many requests wait or no process can be started.
         """
