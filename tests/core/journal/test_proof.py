@@ -76,6 +76,20 @@ async def test_content_taken_out_of_a_proof_is_not_verified(expired_proof, tmp_p
     assert (result.returncode, result.stdout.count("NOT VERIFIED: ")) == (1, 1)
 
 
+async def test_expiry_of_other_leaves_does_not_cover_an_old_entry_of_a_proof(sealed_journal, tmp_path):
+    for text in ("old", "old and kept"):
+        await append_old_texts(sealed_journal, sealed_journal.person, text)
+        await sealed_journal.sealer.seal_all()
+        if text == "old":
+            await expire_old(sealed_journal)
+    proof = await sealed_journal.prove(sealed_journal.person)
+    assert (await run_verifier(tmp_path, proof)).returncode == 0
+    remove_content(proof["entries"][41], proof)
+    proof["entries"][41]["expiry"] = proof["entries"][40]["expiry"]
+    result = await run_verifier(tmp_path, proof)
+    assert (result.returncode, "is not of those whose retention ended" in result.stdout) == (1, True)
+
+
 @pytest.mark.parametrize("expiry", [None, "own"])
 async def test_content_of_the_first_format_taken_out_of_a_proof_is_not_verified(old_journal, tmp_path, expiry):
     proof = await old_journal.prove(old_journal.person)

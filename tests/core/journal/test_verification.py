@@ -1,12 +1,15 @@
 """Verification finds every way in which an administrator with SQL could tamper, and raises no false alarm."""
 
 import asyncio
+import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
 from esante.core.journal import leaf_chunks, verification
+from esante.core.journal.merkle import Frontier
 from esante.core.journal.model import Expired
 from esante.core.journal.sealer import HEAD
 from esante.core.journal.signed_note import Signer, parse_checkpoint
@@ -474,3 +477,18 @@ async def test_end_of_retention_of_other_leaves_does_not_cover_a_removed_content
         f" expiry_id = (SELECT expiry_id FROM journal_entry WHERE {of_leaf(41)}) WHERE {of_leaf(7)}",
     )
     assert report.problems == ["entry 7: its content was removed and no valid journal.expired entry covers it"]
+
+
+async def test_older_checkpoint_that_the_key_signs_for_another_tree_is_reported(grown_journal):
+    row = await grown_journal.db.fetchrow("SELECT * FROM journal_checkpoint WHERE size = 45")
+    frontier = Frontier(45, [hashlib.sha256(bytes([place])).digest() for place in range(4)])
+    text = parse_checkpoint(grown_journal.signer.verify_note(row["note"]))
+    note = grown_journal.signer.sign(*replace(text, root=frontier.root()).lines())
+    await grown_journal.db.fetch(
+        "UPDATE journal_checkpoint SET root = $1, frontier = $2, note = $3 WHERE size = 45",
+        frontier.root(),
+        frontier.to_bytes(),
+        note,
+    )
+    report = await grown_journal.verify(grown_journal.dsn)
+    assert report.problems == ["checkpoint 45: its subtrees are not those of its entries"]
