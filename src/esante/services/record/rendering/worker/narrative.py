@@ -2,8 +2,8 @@
 
 Every attribute is written here, none of the document's passes through. What depends on the page is left as a marker,
 `<span data-cda="media-1"></span>` for an embedded picture and `data-cda="note-KEY"` for a text (keys: `deleted`,
-`inserted`, `end`, `link`, `footnote`, `picture`, `region`), which the page fills in. A document cannot write one,
-since its own attributes and tags are lost.
+`inserted`, `end`, `link`, `footnote`, `picture`, `region`), which the page fills in. A document cannot write one: its
+own attributes and tags are lost.
 """
 
 import re
