@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from esante.core.fhir import check
 from esante.core.fhir.rest import EntryAddresses, LinkReplacer, LinkTarget, find_conditional_references, parse_bundle
 
-URN, SERVER = f"urn:uuid:{uuid4()}", "http://src.example/fhir"
+URN, SERVER = f"urn:uuid:{UUID(int=7)}", "http://src.example/fhir"
 KEY = UUID("018f0000-0000-7000-8000-000000000001")
 NEW = f"Observation/{KEY.hex}"
 
