@@ -11,12 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.fhir.rest import (
+    PART_PARAMETERS,
     SearchParams,
     convert_posted_search,
     fhir_response,
     parse_date_range,
     parse_token,
+    part_of,
+    require_known_parameters,
     searchset,
+    select_part,
 )
 from esante.core.journal import Actor
 from esante.core.storage import NIL
@@ -124,10 +128,12 @@ class _DirectoryEndpoints:
 
         async def endpoint(request: Request) -> Response:
             caller = await self.authorize(request, type_, "r")
+            require_known_parameters(request, PART_PARAMETERS)
+            part = part_of(request, type_)
             resource = await read(_parse_id(request.path_params["id"]), caller)
             if resource is None:
                 raise Problem(404, "not-found", NOT_FOUND)
-            return fhir_response(resource)
+            return fhir_response(select_part(resource, part))
 
         return endpoint
 

@@ -9,6 +9,8 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
 
+from starlette.datastructures import Headers
+
 from esante.core.web import N_, Problem
 
 ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
@@ -71,10 +73,26 @@ def require_match(if_match: str | None, tag: str) -> None:
         )
 
 
-def return_preference(headers: Mapping[str, str]) -> ReturnPreference:
+def return_preference(headers: Headers) -> ReturnPreference:
     """Return what the response to a change shall contain (Prefer: return=...); by default the resource."""
-    for part in headers.get("prefer", "").replace(";", ",").split(","):
-        name, _, value = part.strip().partition("=")
-        if name == "return":
-            return next((known for known in _PREFERENCES if known == value.strip('"')), "representation")
-    return "representation"
+    wanted = _preferences(headers).get("return")
+    return next((known for known in _PREFERENCES if known == wanted), "representation")
+
+
+def handling_preference(headers: Headers) -> Literal["strict", "lenient"] | None:
+    """Return how parameters that are not understood are to be treated (Prefer: handling=...); None: as is usual."""
+    match _preferences(headers).get("handling", "").lower():
+        case "strict":
+            return "strict"
+        case "lenient":
+            return "lenient"
+    return None
+
+
+def _preferences(headers: Headers) -> dict[str, str]:
+    """Return the preferences of all headers Prefer, of which the first of a name counts (RFC 7240, 2)."""
+    found: dict[str, str] = {}
+    for part in ",".join(headers.getlist("prefer")).replace(";", ",").split(","):
+        name, _, value = part.partition("=")
+        found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return found

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.fhir import parse_logical_id, store
-from esante.core.fhir.rest import etag, fhir_response, http_date, read_resource
+from esante.core.fhir.rest import etag, fhir_response, http_date, part_of, read_resource
 from esante.core.web import N_, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, resolve_patient
@@ -197,7 +197,8 @@ class ClinicalEndpoints:
         if more and versions:
             cursor = history_cursor(versions[-1])
             links["next"] = responses.build_url(self.base_url, path, [*kept, ("_cursor", cursor)])
-        entries = [responses.history_entry(self.base_url, version) for version in versions]
+        parts = {type_: part_of(request, type_) for type_ in {version.type for version in versions}}
+        entries = [responses.history_entry(self.base_url, version, parts[version.type]) for version in versions]
         return responses.bundle_response("history", entries, links=links)
 
     # Shared by all endpoints

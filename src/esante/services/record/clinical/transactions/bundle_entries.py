@@ -42,7 +42,7 @@ def _is_possible(item: BundleEntry) -> bool:
     by_id, is_clinical = bool(item.id), item.type in CLINICAL
     match item.method:
         case "POST":
-            return not by_id and (is_clinical or item.type in SUPPORTING or item.type == "Patient")
+            return not by_id and not item.query and (is_clinical or item.type in SUPPORTING or item.type == "Patient")
         case "PUT" | "PATCH" | "DELETE":
             return is_clinical and by_id != (item.criteria is not None)
         case "GET":
