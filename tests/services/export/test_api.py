@@ -1,7 +1,7 @@
 """Exports over HTTP: kick-off, status, files, and every kind of wrong request."""
 
-import json
 import gzip
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

@@ -23,7 +23,8 @@ def make_private(folder: Path) -> None:
 
     What an older version left open is closed. That is done to a folder that esante made only: one with other things
     in it, such as a home folder, is the operator's to close.
-    Raises: `FolderError` when it is open to others, or belongs to another account, and this process must not change it.
+    Raises: `FolderError` when it is open to others or belongs to another account, and this process must not or cannot
+    change that.
     """
     os.umask(UMASK)
     try:
@@ -45,7 +46,7 @@ def make_private(folder: Path) -> None:
 
 
 def _close(folder: Path) -> None:
-    """Take all rights of others from a folder and everything under it; the folder last, which marks the work as done."""
+    """Take all rights of others from a folder and all under it; the folder itself last, as a mark of the end."""
     for parent, _, files in os.walk(folder, topdown=False):
         for path in (*(Path(parent, name) for name in files), Path(parent)):
             try:

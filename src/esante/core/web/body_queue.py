@@ -89,8 +89,8 @@ class LargeBodyQueue:
     async def turn(self, size: int, client: Hashable) -> AsyncIterator[None]:
         """Wait for the turn of a body of `size` bytes; a small one, and an entry of a batch, need not wait.
 
-        Raises: `Problem` 429 when too many bodies of the client wait, 503 when too many do or the turn does not come in
-        time.
+        Raises: `Problem` 429 when too many bodies of the client wait, 503 when too many do or the turn does not come
+        in time.
         """
         if size <= LARGE or _current.get() is not None:
             yield

@@ -134,9 +134,7 @@ class _RecordPages:
     async def document(self, request: Request, page: PageContext) -> Response:
         """Show a document with its content."""
         document, content = await self._content(request, page)
-        body, content_view = await load_content_view(
-            self._record.previews, document, content, page.requester.id
-        )
+        body, content_view = await load_content_view(self._record.previews, document, content, page.requester.id)
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
             versions = await self._record.versions(page.requester, page.person_id, document.id)

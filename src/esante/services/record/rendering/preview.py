@@ -45,12 +45,16 @@ class Previews:
     def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
 
-    async def pdf_pages(self, document: Document, content: bytes, *, client: Hashable = None) -> tuple[int, list[PdfPage]]:
+    async def pdf_pages(
+        self, document: Document, content: bytes, *, client: Hashable = None
+    ) -> tuple[int, list[PdfPage]]:
         """Return the number of pages of a PDF, and the pages that are displayed (the first ones)."""
         (count, pages), _ = await self._run("pdf_pages", document, content, client)
         return count, [PdfPage(number, *page) for number, page in enumerate(pages, 1)]
 
-    async def page_image(self, document: Document, content: bytes, number: int, *, client: Hashable = None) -> bytes | None:
+    async def page_image(
+        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+    ) -> bytes | None:
         """Return the image of a page (from 1) as PNG; None for a page that is not displayed."""
         is_displayed, png = await self._run("page_image", document, content, client, number)
         return png if is_displayed else None
@@ -65,9 +69,13 @@ class Previews:
         # The worker lets through plain structure only (`worker/rendering.py`).
         return [CdaSection(level, title, Markup(body)) for level, title, body in sections]  # noqa: S704
 
-    async def _run(self, task: str, document: Document, content: bytes, client: Hashable, number: int = 0) -> tuple[Any, bytes]:
+    async def _run(
+        self, task: str, document: Document, content: bytes, client: Hashable, number: int = 0
+    ) -> tuple[Any, bytes]:
         try:
-            head, body = await self._workers.run({"task": task, "number": number}, content, document.sha256, client=client)
+            head, body = await self._workers.run(
+                {"task": task, "number": number}, content, document.sha256, client=client
+            )
         except WorkerFailure as error:
             raise Unreadable from error
         if "unreadable" in head:

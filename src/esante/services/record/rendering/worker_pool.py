@@ -42,18 +42,14 @@ class WorkerPool:
         self._free = [_Worker() for _ in range(workers)]
         self._workers = tuple(self._free)
         of_client = min(WORKERS_OF_CLIENT, workers)
-        self._slots = FairSlots(
-            workers, of_client, waiting=MAX_WAITING, waiting_per_client=MAX_WAITING_OF_CLIENT
-        )
+        self._slots = FairSlots(workers, of_client, waiting=MAX_WAITING, waiting_per_client=MAX_WAITING_OF_CLIENT)
         self._quarantine: OrderedDict[bytes, float] = OrderedDict()
 
-    async def run(
-        self, request: Json, data: bytes, key: bytes | None = None, *, client: Hashable = None
-    ) -> Answer:
+    async def run(self, request: Json, data: bytes, key: bytes | None = None, *, client: Hashable = None) -> Answer:
         """Run a task of a client (any key) on a document (see `worker/__main__.py`) and return its answer.
 
-        A large request body gives its turn to others meanwhile. `key` identifies the document over several tasks: once it cost a process, it is refused for `QUARANTINE`
-        seconds without another try.
+        A large request body gives its turn to others meanwhile. `key` identifies the document over several tasks: once
+        it cost a process, it is refused for `QUARANTINE` seconds without another try.
 
         Raises: `WorkerFailure`, and `Overloaded` when too many requests wait or no process can be started.
         """
