@@ -41,7 +41,7 @@ from esante.core.web.rendering import (
     render_part,
     template_environment,
 )
-from esante.core.web.requests import origin_of, read_body, read_form, too_large
+from esante.core.web.requests import network_of, origin_of, read_body, read_form, too_large
 from esante.core.web.routing import group_routes
 from esante.core.web.security_headers import SecurityHeaders
 from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
@@ -76,6 +76,7 @@ __all__ = [
     "group_routes",
     "is_https",
     "language_of",
+    "network_of",
     "no_such_page",
     "on_problem",
     "origin_of",

@@ -2,6 +2,7 @@
 
 import hmac
 from io import BytesIO
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import IO
 
 from starlette.datastructures import FormData
@@ -95,6 +96,20 @@ def _cross_site_form() -> Problem:
 def origin_of(request: Request) -> str:
     """Return the address of the client, for the journal and for rate limits; "" when it is unknown."""
     return request.client.host if request.client else ""
+
+
+def network_of(origin: str) -> str:
+    """Return what rate limits count of an origin: an IPv4 address, or the /64 of an IPv6 one, which is a client's own.
+
+    Of one subscriber's line come 2^64 addresses (RFC 6177; RFC 7934, section 6). What is no address is returned as is.
+    """
+    try:
+        address = ip_address(origin.partition("%")[0])
+    except ValueError:
+        return origin
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 def too_large(limit: int) -> Problem:

@@ -67,7 +67,7 @@ class Access:
         self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
         token_grants = TokenGrants(db, journal, directory, self._signin, self.sessions, self.id_tokens)
         self.tokens = TokenEndpoints(
-            db, journal, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
+            db, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
         )
 
     async def consent(self, person_id: UUID) -> Consent:

@@ -1,7 +1,7 @@
 """Links between the entries of a Bundle: which are found, and which are replaced by what."""
 
 import json
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 import pytest

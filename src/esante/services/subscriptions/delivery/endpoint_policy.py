@@ -19,7 +19,7 @@ RESOLVE_SECONDS = 10.0
 _NAT64 = ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ip_network("2000::/3")
 """The only part of IPv6 with addresses on the internet (IANA, IPv6 address space; RFC 4291, section 2.4). Site-local
-addresses (fec0::/10, RFC 3879) are not in it, and still mean a network of one's own."""
+addresses (fec0::/10, RFC 3879) are not in it: they mean a network of one's own."""
 _ISATAP = (bytes.fromhex("00005efe"), bytes.fromhex("02005efe"))
 """The third quarter of an IPv6 address whose last quarter is an IPv4 address (RFC 5214, section 6.1)."""
 _resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
