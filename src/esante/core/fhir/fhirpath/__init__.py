@@ -12,7 +12,7 @@ Syntax trees: `parse_path`, `unparse_path`, `split_union`, `compile_tree`; `Synt
 
 Generated code: `PathWriter` writes paths and conditions into a `SourceModule`; `generate_path` does so for one path.
 
-Narratives: `has_content`, `has_only_basic_html`, `has_only_xml_markup`, `find_markup_fault`.
+Narratives: `has_content`, `has_only_basic_html`, `has_only_xml_entities`, `find_markup_fault`.
 
 Types: `fields`, `lineage`, `resource_types`, `is_domain_resource`, `reference_type`; `measure_ucum` for units.
 """
@@ -44,7 +44,7 @@ from esante.core.fhir.fhirpath.narrative import (
     find_markup_fault,
     has_content,
     has_only_basic_html,
-    has_only_xml_markup,
+    has_only_xml_entities,
 )
 from esante.core.fhir.fhirpath.parser import parse_path, unparse_path
 from esante.core.fhir.fhirpath.runtime import MAX_WORK, Env
@@ -85,7 +85,7 @@ __all__ = [
     "generate_path",
     "has_content",
     "has_only_basic_html",
-    "has_only_xml_markup",
+    "has_only_xml_entities",
     "is_domain_resource",
     "iterate_spec_expressions",
     "lineage",

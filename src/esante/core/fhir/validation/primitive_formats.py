@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from esante.core.fhir.definitions import Element, Type
-from esante.core.fhir.fhirpath import has_only_xml_markup
+from esante.core.fhir.fhirpath import has_only_xml_entities
 from esante.core.fhir.primitives import ABSOLUTE, PRIMITIVES
 
 #: Formats that amount to "no white space". A code with single spaces inside is left to the slow pass.
@@ -101,7 +101,7 @@ def _is_base64(text: bytes) -> bool:
 _CHARACTER_CHECKS: dict[str, Callable[[str], bool]] = {
     "spaceless": lambda joined: not any(space in joined for space in _SPACE),
     "id": lambda joined: not joined.encode().translate(None, _ID),
-    "xhtml": has_only_xml_markup,
+    "xhtml": has_only_xml_entities,
 }
 
 
