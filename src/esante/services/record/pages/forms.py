@@ -25,9 +25,9 @@ _FORM_LIMIT = MAX_CONTENT + 1024 * 1024
 _SHOWN_ABOVE_FORM = (400, 403, 409, 413, 422)
 """Statuses of problems that are shown above the form, so that nothing has to be typed again."""
 _NO_FILE = N_("Choose a file.")
-_NO_TEXT = N_("Write something first.")
-_NO_DAY = N_("This is not a day.")
-_NO_PERSON = N_("There is no person with this number.")
+_NO_TEXT = N_("Enter a text.")
+_NO_DAY = N_("This is not a valid day.")
+_NO_PERSON = N_("Nobody has this number.")
 
 
 def routes(record: Record, directory: Directory, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
@@ -249,7 +249,7 @@ def _confidentiality(form: FormData | None) -> Confidentiality:
     try:
         return Confidentiality(level)
     except ValueError as error:
-        raise Problem(422, "value", N_("This choice does not exist."), place="level") from error
+        raise Problem(422, "value", N_("This option does not exist."), place="level") from error
 
 
 def _parse_uuid(text: str) -> UUID:
