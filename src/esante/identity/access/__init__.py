@@ -5,6 +5,7 @@ from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
 from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
+from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import (
     AdmissionsUnusual,
     AppAllowed,
@@ -71,6 +72,7 @@ __all__ = [
     "CodeRefused",
     "Confidentiality",
     "Consent",
+    "EffectiveAccess",
     "EmergencyDeclared",
     "EmergencyReviewed",
     "Grant",
@@ -118,4 +120,5 @@ __all__ = [
     "requester_of",
     "rights",
     "security",
+    "who_can_see",
 ]

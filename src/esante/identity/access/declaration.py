@@ -26,8 +26,10 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
+from esante.identity.access.matrix import policy
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
 from esante.identity.access.smart.discovery import security
 from esante.identity.directory import Directory
@@ -95,8 +97,16 @@ async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[
 
 
 async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    consent = await platform[Access].consent(requester.id)
-    return {"grants": [grant for grant in consent.grants if grant.holder], "rows": _TILE_ROWS}
+    return {
+        "accesses": [
+            access
+            for access in await platform[Access].who_can_see(requester.id)
+            if access.grant.holder and access.reason != "stay-refused"
+        ],
+        "rows": _TILE_ROWS,
+        "stay_days": _stay_days(),
+        "reasons": REASONS,
+    }
 
 
 async def _patients(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -118,6 +128,10 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
+
+
+def _stay_days() -> int:
+    return policy(datetime.now(UTC).date()).stay_after.days
 
 
 def _state_is(state: RecordState) -> Any:
@@ -194,7 +208,7 @@ _NOTICES = (
     NoticeKind(
         name="code_used",
         event=Granted,
-        text=N_("%(actor)s used your presence code and can now see your record."),
+        text=N_("%(actor)s used the code you gave to open your record."),
         icon="key",
         tone="act",
         link="/sharing",
@@ -204,7 +218,7 @@ _NOTICES = (
     NoticeKind(
         name="stay",
         event=Granted,
-        text=N_("%(actor)s can see your record during your hospital stay."),
+        text=N_("%(actor)s reported a hospital stay of yours. See under Sharing who can read your record."),
         icon="hospital",
         tone="act",
         link="/sharing",

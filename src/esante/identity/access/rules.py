@@ -75,6 +75,7 @@ REASONS = {
     "emergency": N_("Emergency access was used."),
     "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
     "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
+    "suspended": N_("This professional or organisation may not use the platform any more."),
     "restricted": N_("You restricted this document to its author and your circle of care."),
     "no-grant": N_("You have not given access."),
     "refused": N_("Access was refused."),

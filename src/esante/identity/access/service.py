@@ -1,6 +1,7 @@
 """The service object of access control: authentication, authorisation, consents, and the use cases by subject."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.journal import Actor, Consumer, Journal
-from esante.core.storage import Connection, Database, DataLoader
+from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
-from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.authentication import Authenticator, requester_of
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.authn.withdrawal import EndedSignIns, Withdrawal
 from esante.identity.access.consent import store
@@ -22,7 +23,8 @@ from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
-from esante.identity.access.model import Consent, RecordState, Requester
+from esante.identity.access.effective_access import EffectiveAccess, who_can_see
+from esante.identity.access.model import Consent, Item, RecordState, Requester
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
 from esante.identity.access.smart.clients import ClientRegistry
@@ -30,7 +32,7 @@ from esante.identity.access.smart.id_token import IdTokenIssuer
 from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
 from esante.identity.access.smart.token_endpoint import TokenEndpoints
 from esante.identity.access.smart.token_grants import TokenGrants
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, Organization
 
 
 class Access:
@@ -50,7 +52,7 @@ class Access:
         base_url: str,
         identity_key: Path | None = None,
     ) -> None:
-        self._db = db
+        self._db, self._directory = db, directory
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
         self._limits = RateLimits(db, journal)
@@ -74,6 +76,34 @@ class Access:
         """Return the consent of a person, in one round trip; without a record one of state NONE."""
         found = await self._consents.load(person_id)
         return found or Consent(person_id=person_id, state=RecordState.NONE)
+
+    async def who_can_see(self, person_id: UUID, item: Item | None = None) -> tuple[EffectiveAccess, ...]:
+        """Return what each grant of a person gives its holder now: reading an item, or without one anything."""
+        consent = await self.consent(person_id)
+        return who_can_see(consent, await self._requesters_of(consent), datetime.now(UTC), item)
+
+    async def _requesters_of(self, consent: Consent) -> dict[UUID, list[Requester]]:
+        """Return as whom the holders of a consent's grants may ask; those who are suspended or unknown are missing."""
+        ids = {grant.holder_id for grant in consent.grants}
+        today = datetime.now(UTC).date()
+        practitioners = await self._directory.practitioners(ids)
+        roles = [role for one in practitioners.values() for role in one.roles if role.is_in_force(today)]
+        organizations = await self._directory.organizations(ids | {role.organization_id for role in roles})
+        suspended = await self._directory.suspensions.among([*ids, *organizations])
+        professions = await self._directory.professions_at(ids & organizations.keys(), today)
+        found = {
+            id_: [requester_of(one), *(_staff_of(one, profession) for profession in professions.get(id_, ()))]
+            for id_, one in organizations.items()
+            if id_ in ids
+        }
+        for id_, practitioner in practitioners.items():
+            workplaces = dict.fromkeys(role.organization_id for role in practitioner.roles if role.is_in_force(today))
+            found[id_] = [requester_of(practitioner)] + [
+                requester_of(practitioner, organizations[key])
+                for key in workplaces
+                if key in organizations and key not in suspended
+            ]
+        return {id_: requesters for id_, requesters in found.items() if id_ not in suspended}
 
     async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
         """Return the consents of persons within a transaction; of persons without a record ones of state NONE."""
@@ -185,3 +215,8 @@ class Access:
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""
         return self.lifecycle.consumers()
+
+
+def _staff_of(organization: Organization, profession: str) -> Requester:
+    """Return somebody of a profession who works at an organisation."""
+    return replace(requester_of(organization), kind="practitioner", id=NIL, profession=profession)

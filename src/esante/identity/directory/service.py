@@ -335,6 +335,10 @@ class Directory:
         found = await store.search_organizations(self._db, words, kind, _decode_page_key(cursor), limit + 1)
         return _page(found, limit)
 
+    async def professions_at(self, organization_ids: Iterable[UUID], on: date) -> dict[UUID, list[str]]:
+        """Return the professions that work at organisations on a day; those where nobody works are missing."""
+        return await store.fetch_professions(self._db, list(organization_ids), on)
+
     async def count_professionals(self, organization_id: UUID, on: date) -> int:
         """Return the number of practitioners who have a role at an organisation on a day."""
         return await store.count_professionals(self._db, organization_id, on)

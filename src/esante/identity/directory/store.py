@@ -363,6 +363,17 @@ async def fetch_workplaces(db: Database, practitioner_id: UUID, on: date) -> lis
     return [_organization(row) for row in rows]
 
 
+async def fetch_professions(db: Database, organization_ids: Sequence[UUID], on: date) -> dict[UUID, list[str]]:
+    """Return the professions of the roles at organisations on a day."""
+    rows = await db.fetch(
+        "SELECT organization_id, array_agg(DISTINCT profession) AS professions FROM practitioner_role"
+        " WHERE organization_id = ANY($1) AND since <= $2 AND (until IS NULL OR $2 < until) GROUP BY organization_id",
+        organization_ids,
+        on,
+    )
+    return {row["organization_id"]: row["professions"] for row in rows}
+
+
 async def count_professionals(db: Database, organization_id: UUID, on: date) -> int:
     """Return the number of practitioners who have a role at an organisation on a day."""
     count: int = await db.fetchval(

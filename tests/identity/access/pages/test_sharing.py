@@ -133,3 +133,38 @@ async def test_hospital_without_access_is_listed_until_it_is_allowed_again(brows
     await user.submit(page, "/sharing/allow-stays")
     page = await user.get("/sharing")
     assert "Hospitals without access" not in page_text(page) and "Hospital stay" in page_text(page)
+
+
+async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, house):
+    patient = await house.open_patient()
+    await house.access.grants.add_to_circle(patient, house.doctor.id)
+    await house.access.stays.admit(house.software, patient.id)
+    user = await browse(patient)
+
+    async def told(section):
+        found = (await user.get("/sharing")).xpath(f"//*[@id = '{section}']")
+        return " ".join(found[0].text_content().split()) if found else ""
+
+    assert house.doctor.name in await told("access") and "until 30 days after you leave" in await told("access")
+    assert await told("paused") == ""
+    await house.access.restrictions.set_sharing(patient, sharing=False)
+    assert "Nobody" in await told("access")
+    assert (await told("paused")).count("Paused: you opted out of sharing") == 2
+    await house.access.restrictions.set_sharing(patient, sharing=True)
+    await house.access.restrictions.block(patient, "practitioner", house.doctor.id)
+    assert house.doctor.name not in await told("access")
+    assert house.doctor.name in await told("paused") and "Blocked" in await told("paused")
+    await house.access.restrictions.unblock(patient, house.doctor.id)
+    await house.access.restrictions.block(patient, "organization", house.hospital.id)
+    assert f"but not while working for {house.hospital.name}" in await told("access")
+
+
+async def test_unproved_stay_is_confirmed_by_the_patient(browse, house):
+    patient = await house.open_patient()
+    await house.access.stays.admit(house.software, patient.id)
+    user = await browse(patient)
+    page = await user.get("/sharing")
+    assert "I am a patient there" in page_text(page)
+    await user.submit(page, "/sharing/allow-stays")
+    assert "I am a patient there" not in page_text(await user.get("/sharing"))
+    assert (await house.access.consent(patient.id)).grants[0].proved

@@ -19,8 +19,15 @@ async def test_patient_hides_document_and_shows_it_again(world, browse):
     url = f"/record/{document.id}"
     await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden")
     assert "Only you" in main_text(await load_page(patient, url))
+    saved = main_text(await load_page(patient, f"{url}?saved=yes"))
+    assert "Saved" in saved and world.people["other"].name not in saved
     assert (await doctor.get(shown_to_doctor)).status_code == 404
-    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="normal")
+    kept = await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="normal")
+    assert kept.headers["location"] == f"{url}?saved=yes"
+    assert world.people["other"].name in main_text(await load_page(patient, kept.headers["location"]))
+    await world.access.restrictions.set_sharing(requester_of(person), sharing=False)
+    assert world.people["other"].name not in main_text(await load_page(patient, url))
+    await world.access.restrictions.set_sharing(requester_of(person), sharing=True)
     assert (await doctor.get(shown_to_doctor)).status_code == 200
 
 

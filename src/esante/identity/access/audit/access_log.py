@@ -92,9 +92,9 @@ _STATE_WORDS = {
     "closed": N_("You closed your record."),
 }
 _GRANTED_WORDS = {
-    GrantKind.PRESENCE: N_("%(subject)s entered your presence code and has access."),
+    GrantKind.PRESENCE: N_("%(subject)s entered your presence code and got access."),
     GrantKind.CIRCLE: N_("You added %(subject)s to your circle of care."),
-    GrantKind.STAY: N_("%(subject)s registered your hospital stay and has access."),
+    GrantKind.STAY: N_("%(subject)s reported a stay of yours and got access."),
 }
 _ENDED_WORDS = {
     "suspended": N_("The access of the app %(subject)s ended: whoever used it may not use the platform any more."),
@@ -308,7 +308,7 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
         case CodeIssued():
             return _(N_("You created a presence code."))
         case Granted():
-            words = _GRANTED_WORDS.get(GrantKind(event.kind), N_("%(subject)s has access."))
+            words = _GRANTED_WORDS.get(GrantKind(event.kind), N_("%(subject)s got access."))
             return _(words) % {"subject": event.holder}
         case GrantEnded():
             return _(N_("%(subject)s no longer has access.")) % {"subject": event.holder}

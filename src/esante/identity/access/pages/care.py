@@ -68,6 +68,7 @@ async def _show_patients(request: Request, access: Access, problem: Problem | No
         q=text,
         cursor=cursor,
         kinds=GRANT_KINDS,
+        stay_days=policy(datetime.now(UTC).date()).stay_after.days,
     )
 
 

@@ -14,6 +14,7 @@ from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
+from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory
 
@@ -66,7 +67,9 @@ async def _show_sharing(request: Request, access: Access) -> Response:
         "access/sharing.html",
         record=record,
         state=record.state if record else RecordState.NONE,
-        grants=await access.grants.list_active(requester.id),
+        accesses=[one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"],
+        stay_days=policy(datetime.now(UTC).date()).stay_after.days,
+        reasons=REASONS,
         blocks=await access.restrictions.list_blocks(requester.id),
         refusals=await access.grants.list_refusals(requester.id),
         durations=DURATIONS,

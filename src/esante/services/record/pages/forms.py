@@ -170,7 +170,7 @@ class _RecordForms:
         form = await read_form(request)
         document_id = request.path_params["document_id"]
         await self._record.set_confidentiality(page.requester, page.person_id, document_id, _confidentiality(form))
-        return redirect(f"{page.documents_url}/{document_id}")
+        return redirect(f"{page.documents_url}/{document_id}?saved=yes")
 
     async def withdraw(self, request: Request, page: PageContext) -> Response:
         """Mark a document as entered in error."""

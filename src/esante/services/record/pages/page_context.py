@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, may_write, opening_grant
+from esante.identity.access import Access, Requester, may_write, opening_grant, policy
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 
@@ -82,7 +82,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     async def load(page: PageContext) -> Json:
         if page.is_own:
-            return {"person": None, "grant": None, "may_write": False}
+            return {"person": None, "grant": None, "may_write": False, "stay_days": 0}
         requester, consent = page.requester, await access.consent(page.person_id)
         now = datetime.now(UTC)
         grant = opening_grant(consent, requester, now)
@@ -92,7 +92,12 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
             person = await directory.read_person(page.person_id, actor=requester.actor, origin=requester.origin)
         if person is None:
             raise no_access()
-        return {"person": person, "grant": grant, "may_write": may_write(consent, requester, now)}
+        return {
+            "person": person,
+            "grant": grant,
+            "may_write": may_write(consent, requester, now),
+            "stay_days": policy(now.date()).stay_after.days,
+        }
 
     return load
 

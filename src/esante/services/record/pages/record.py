@@ -29,7 +29,7 @@ from esante.services.record.pages.page_context import (
     no_access,
 )
 from esante.services.record.rendering.preview import Previews, Unreadable, plain_text
-from esante.services.record.rules import is_own
+from esante.services.record.rules import is_own, item_of
 
 PAGE_SIZE = 30
 PAGE_SIZE_BY_TYPE = 200
@@ -156,7 +156,8 @@ class _RecordPages:
             mine=is_own(document, page.requester),
             findings=[FINDINGS[key] for key in document.findings if key in FINDINGS and key != UNCONFIRMED],
             unconfirmed=FINDINGS[UNCONFIRMED] if UNCONFIRMED in document.findings else None,
-            holders=await self._holders(page),
+            holders=await self._holders(page, document),
+            saved=request.query_params.get("saved") == "yes",
             error="",
             **DOCUMENT_VARIABLES,
             **banner,
@@ -216,12 +217,12 @@ class _RecordPages:
     async def _content(self, request: Request, page: PageContext) -> tuple[Document, bytes]:
         return await self._record.content(page.requester, page.person_id, request.path_params["document_id"])
 
-    async def _holders(self, page: PageContext) -> list[str]:
-        """Return, for patients, the names of those who have access to their record now."""
+    async def _holders(self, page: PageContext, document: Document) -> list[str]:
+        """Return, for patients, the names of those who can read this document of theirs now by a grant."""
         if not page.is_own:
             return []
-        consent = await self._access.consent(page.person_id)
-        return sorted({grant.holder for grant in consent.grants if grant.holder})
+        accesses = await self._access.who_can_see(page.person_id, item_of(document))
+        return sorted({access.grant.holder for access in accesses if access.reads and access.grant.holder})
 
 
 async def load_content_view(
