@@ -21,7 +21,7 @@ _GLOBAL_UNICAST = ip_network("2000::/3")
 """The only part of IPv6 with addresses on the internet (IANA, IPv6 address space; RFC 4291, section 2.4). Site-local
 addresses (fec0::/10, RFC 3879) are not in it: they mean a network of one's own."""
 _ISATAP = (bytes.fromhex("00005efe"), bytes.fromhex("02005efe"))
-"""The third quarter of an IPv6 address whose last quarter is an IPv4 address (RFC 5214, section 6.1)."""
+"""The third quarter of an IPv6 address whose last quarter is an IPv4 one, in any network (RFC 5214, section 6.1)."""
 _resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
 """Threads of their own: a name server of a client that answers slowly must not hold up the other work in threads."""
 
