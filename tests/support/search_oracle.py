@@ -229,12 +229,12 @@ class Oracle:
             case "string", "exact":
                 return plain(value) in strings(data)
             case "string", _:
-                # What has neither letters nor digits is compared as it was given.
-                form = normal if normal(plain(value)) else str
-                wanted = form(plain(value))
+                wanted = normal(plain(value))
+                if not wanted:  # neither letters nor digits
+                    return False
                 if modifier == "contains":
-                    return any(wanted in form(t) for t in strings(data))
-                return any(form(t).startswith(wanted) for t in strings(data))
+                    return any(wanted in normal(t) for t in strings(data))
+                return any(normal(t).startswith(wanted) for t in strings(data))
             case "uri", "below":
                 below = plain(value).rstrip("/") + "/" if "://" in value and "|" not in value else None
                 same = plain(value) in (data, data.split("|")[0])

@@ -116,17 +116,13 @@ class Comparisons:
         if modifier == "exact":
             wanted = self._argument([value.given for value in values], "text[]")
             return self._match_entries(found, many, lambda v: f"{v}->>1 = ANY ({wanted})")
+        # Of "+" or "?" nothing remains, which every text contains: such a value means none. `:exact` finds it.
         texts = [value.normal for value in values if value.normal]
-        # Of "+" or "?" nothing remains, which every text would begin with: such a value is compared as it was given.
-        symbols = [value.given for value in values if not value.normal]
-        operator = "^@"
         if modifier == "contains":
-            operator = "LIKE"
-            texts, symbols = ([f"%{_escape_like(text)}%" for text in each] for each in (texts, symbols))
-        compared = [(at, self._argument(each, "text[]")) for at, each in enumerate((texts, symbols)) if each]
-        return self._match_entries(
-            found, many, lambda v: any_of([f"{v}->>{at} {operator} ANY ({wanted})" for at, wanted in compared])
-        )
+            wanted = self._argument([f"%{_escape_like(text)}%" for text in texts], "text[]")
+            return self._match_entries(found, many, lambda v: f"{v}->>0 LIKE ANY ({wanted})")
+        wanted = self._argument(texts, "text[]")
+        return self._match_entries(found, many, lambda v: f"{v}->>0 ^@ ANY ({wanted})")
 
     def _match_labels(self, values: Sequence[StringValue], source: str, key: IndexKey) -> str:
         wanted = self._argument([value.normal for value in values if value.normal], "text[]")
