@@ -154,7 +154,9 @@ async def test_refused_sign_ins_of_many_networks_are_bounded_in_the_journal(db, 
     monkeypatch.setattr(rate_limits, "MAX_REJECTIONS", 5)
     limits, method = RateLimits(db, journal), uuid7().hex
     for number in range(20):
-        await limits.count_refused_sign_in(SignInRefused(method=method, subject="", reason=""), f"2001:db8:0:{number:x}::1")
+        await limits.count_refused_sign_in(
+            SignInRefused(method=method, subject="", reason=""), f"2001:db8:0:{number:x}::1"
+        )
     entries = await journal.entries_of(NIL, [SignInRefused], limit=50)
     assert len([entry for entry in entries if entry.event.method == method]) == 5
 

@@ -213,8 +213,8 @@ async def lock_versions(conn: Connection, keys: Iterable[ResourceKey]) -> dict[R
     if not sorted_keys:
         return {}
     # The first version is never removed, so its row serves as the lock; the current one is read under the lock. A
-    # statement for each person, mostly one: a cluster locks rows of a single shard only. An id with the type of another
-    # one would be locked too, which harms nobody.
+    # statement for each person, mostly one: a cluster locks rows of a single shard only. An id that has the type of
+    # another one would be locked too, which harms nobody.
     for person_id, of_person in groupby(sorted_keys, key=itemgetter(0)):
         _, types, ids = zip(*of_person, strict=True)
         await conn.execute(
