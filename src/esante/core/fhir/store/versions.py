@@ -213,14 +213,15 @@ async def lock_versions(conn: Connection, keys: Iterable[ResourceKey]) -> dict[R
     if not sorted_keys:
         return {}
     # The first version is never removed, so its row serves as the lock; the current one is read under the lock. A
-    # statement for each person, mostly one: a cluster locks rows of a single shard only.
+    # statement for each person, mostly one: a cluster locks rows of a single shard only. An id that has the type of
+    # another one would be locked too, which harms nobody.
     for person_id, of_person in groupby(sorted_keys, key=itemgetter(0)):
         _, types, ids = zip(*of_person, strict=True)
         await conn.execute(
             "SELECT FROM fhir_resource WHERE person_id = $1 AND version = 1"
-            " AND (type, id) IN (SELECT * FROM unnest($2::text[], $3::uuid[])) ORDER BY type, id FOR UPDATE",
+            " AND type = ANY ($2::text[]) AND id = ANY ($3::uuid[]) ORDER BY type, id FOR UPDATE",
             person_id,
-            types,
+            list(set(types)),
             ids,
         )
     found = await fetch_current(conn, sorted_keys)
