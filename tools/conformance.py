@@ -36,20 +36,20 @@ more than 0.8 s end with a warning.
 VALIDATOR_CASES = """\
 ## The cases of HL7's validator
 
-`fhir-test-cases` 1.7.64, `validator`: 230 cases for R4 in JSON need no package, profile or supporting file and have a \
-published outcome. Compared on 2026-11-29 was only whether a case is valid, not which errors it has; cases in XML were \
-not tried. 183 agree; before the rules about absolute addresses, attachments, links, ambiguous references, `que-12` \
-and the contexts of extensions it was 169.
+`fhir-test-cases` 1.7.64, `validator`: 230 cases for R4 in JSON need no package, profile or supporting file and \
+have a published outcome. Compared on 2026-11-29 was only whether a case is valid, not which errors it has; cases \
+in XML were not tried. 183 agree; before the rules about absolute addresses, attachments, links, ambiguous \
+references, `que-12` and the contexts of extensions it was 169.
 
 - Rejected here only, 5: two with comments in JSON, one with a byte order mark and one with an id of 65 characters, \
 which the validator was told to allow; a fullUrl that disagrees with the id.
-- Accepted here only, 22, for errors that need something else: a terminology server (11), the definition of an extension \
-of others (5), an option by which example addresses or markup in texts are errors (3; markup is a warning here), the \
-profile of vital signs, the target of a reference, a signature (1 each).
-- Accepted here only, 20, for other errors: 15 about definitions for developers (CodeSystem, ValueSet, SearchParameter, \
-CapabilityStatement, StructureDefinition), and one each about the target of a canonical address, the profile of vital \
-signs, links between narratives, a required code with only a reason for its absence, and a period from a day to a time \
-on that day; the last two are valid here on purpose.
+- Accepted here only, 22, for errors that need something else: a terminology server (11), the definition of an \
+extension of others (5), an option by which example addresses or markup in texts are errors (3; markup is a warning \
+here), the profile of vital signs, the target of a reference, a signature (1 each).
+- Accepted here only, 20, for other errors: 15 about definitions for developers (CodeSystem, ValueSet, \
+SearchParameter, CapabilityStatement, StructureDefinition), and one each about the target of a canonical address, \
+the profile of vital signs, links between narratives, a required code with only a reason for its absence, and a \
+period from a day to a time on that day; the last two are valid here on purpose.
 """
 
 FUZZED = """\

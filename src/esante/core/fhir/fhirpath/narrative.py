@@ -45,7 +45,7 @@ def find_markup_fault(text: str) -> str | None:
 
     An XML reader cannot read it. A text that is not well-formed for other reasons breaks txt-1.
     """
-    if text.startswith("<div") and has_only_xml_entities(text):
+    if text >= "<div" and has_only_xml_entities(text):
         return None
     if _DECLARATION.match(text):
         return "an XML declaration. Begin with the div element"

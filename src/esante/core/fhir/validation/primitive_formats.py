@@ -87,6 +87,8 @@ def have_format(kind: str, values: Collection[Any]) -> bool:
         return all(map(_is_base64, map(bytes, values)))
     if kind in _CHARACTER_CHECKS:
         return _CHARACTER_CHECKS[kind]("".join(values))
+    # Addresses are many and repeated: to remove duplicates at the end costs less than with each.
+    values = values if kind in DISTINCT_FORMATS else set(values)
     lines = "\n".join(values)
     # A line feed inside a value would look like the end of one.
     return lines.count("\n") == len(values) - 1 and _LINE_PATTERNS[kind].fullmatch(lines) is not None
@@ -116,7 +118,7 @@ _LINE_PATTERNS = {
     for code, kind in PRIMITIVES.items()
     if kind.pattern and FORMATS[code] == code
 }
-_LINE_PATTERNS["absolute"] = _pattern_of_lines(rf"{ABSOLUTE}\S*")
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\n" + _DECIMAL + rb")*+")
 #: The formats of which each distinct value is checked once.
 DISTINCT_FORMATS = frozenset(_LINE_PATTERNS)
+_LINE_PATTERNS["absolute"] = _pattern_of_lines(rf"{ABSOLUTE}\S*")
