@@ -78,6 +78,7 @@ async def texts_in_language(page: Page, language: str) -> list[str]:
                 if (holder.closest('[lang]').lang === language) found.push(node.data.trim());
             }
             for (const one of document.querySelectorAll('[aria-label], [title], [placeholder], [alt]')) {
+                if (one.closest('[lang]').lang !== language) continue;
                 for (const name of ['aria-label', 'title', 'placeholder', 'alt']) {
                     found.push(one.getAttribute(name) || '');
                 }

@@ -147,7 +147,8 @@ def test_marker_of_narrative_is_filled_and_escaped():
     filled = formatting.fill_markers(body, "/record/1", notes, "Image")
     assert filled == (
         '<p>a<span class="soft small" lang="fr"> &lt;lien&gt; </span>'
-        '<a class="enlarge" href="/record/1/media/2" hx-boost="false"><img src="/record/1/media/2" alt="Image"></a></p>'
+        '<a class="enlarge" lang="fr" href="/record/1/media/2" hx-boost="false">'
+        '<img src="/record/1/media/2" alt="Image"></a></p>'
     )
 
 

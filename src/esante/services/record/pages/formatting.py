@@ -237,9 +237,10 @@ def fill_markers(body: Markup, url: str, notes: Mapping[str, str], picture: str)
         kind, _, key = marker[1].partition("-")
         if kind == "media":
             link = Markup(
-                '<a class="enlarge" href="{0}/media/{1}" hx-boost="false"><img src="{0}/media/{1}" alt="{2}"></a>'
+                '<a class="enlarge" lang="{3}" href="{0}/media/{1}" hx-boost="false">'
+                '<img src="{0}/media/{1}" alt="{2}"></a>'
             )
-            return link.format(url, key, picture)
+            return link.format(url, key, picture, notes["lang"])
         style = "visually-hidden" if key in _HEARD_ONLY else "soft small"
         return Markup('<span class="{}" lang="{}"> {} </span>').format(style, notes["lang"], notes.get(key, ""))
 
