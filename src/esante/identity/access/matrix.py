@@ -84,6 +84,8 @@ class Policy:
     write_after_death: timedelta
     searches_per_requester: int
     searches_per_organization: int
+    unknown_per_requester: int
+    unknown_per_organization: int
     app_token: timedelta
     app_code: timedelta
     app_launch: timedelta
@@ -200,6 +202,8 @@ def _parse_policy(period: Json) -> Policy:
         write_after_death=timedelta(days=death["write_days"]),
         searches_per_requester=period["person_searches"]["per_requester"],
         searches_per_organization=period["person_searches"]["per_organization"],
+        unknown_per_requester=period["person_searches"]["unknown_per_requester"],
+        unknown_per_organization=period["person_searches"]["unknown_per_organization"],
         app_token=timedelta(minutes=apps["token_minutes"]),
         app_code=timedelta(seconds=apps["code_seconds"]),
         app_launch=timedelta(minutes=apps["launch_minutes"]),

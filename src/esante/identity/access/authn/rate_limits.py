@@ -51,7 +51,7 @@ class RateLimits:
         Raises: Problem 429 when a subject exceeds its limit in the current window.
         """
         now = datetime.now(UTC)
-        start = _window_start(now, window)
+        start = window_start(now, window)
         counts = await attempt_store.count_attempts(self._db, list(limits), start)
         excess = [count - limit for count, limit in zip(counts, limits.values(), strict=True) if count > limit]
         if not excess:
@@ -103,7 +103,7 @@ class RateLimits:
         `reason`: `token` for a token that is not valid, `scope` for missing scopes, which are then in `needed`.
         """
         now = datetime.now(UTC)
-        start = _window_start(now, policy(now.date()).attempt_window)
+        start = window_start(now, policy(now.date()).attempt_window)
         if start != self._window_start:
             self._window_start = start
             self._recorded.clear()
@@ -113,5 +113,6 @@ class RateLimits:
             await self._journal.append(RequestRejected(reason=reason, needed=needed), actor=actor, origin=origin)
 
 
-def _window_start(now: datetime, window: timedelta) -> datetime:
+def window_start(now: datetime, window: timedelta) -> datetime:
+    """Return the beginning of the window in which a moment lies."""
     return now - (now - _EPOCH) % window
