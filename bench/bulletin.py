@@ -1,4 +1,4 @@
-"""The indicators of the bulletin over the lake: one month, 36 months, and the same by SQL on PostgreSQL."""
+"""Counting of the bulletin's indicators over the lake: one month, 36 months, and the same statements on PostgreSQL."""
 
 import os
 import resource
@@ -11,8 +11,8 @@ import duckdb
 
 from bench.figures import Figures
 from esante.core.storage.embedded import start, stop
-from esante.services.bulletin.compilation.indicator_spec import Recipe
-from esante.services.bulletin.compilation.indicators import Engine, engine, statement
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
+from esante.services.bulletin.compilation.lake_store import LakeEngine, indicator_statement, open_engine
 
 MONTHS = 36
 SUBJECTS, PROFESSIONALS, PLACES = 1_200_000, 4_000, 300
@@ -42,37 +42,37 @@ COPY (
 
 
 async def bulletin(data: Path, seconds: float, full: bool) -> Figures:
-    """Measure a month of 2.8 million events and 36 months (100,000 each without --full), and PostgreSQL."""
+    """Measure months of 2.8 million events (100,000 without --full), and the same statements on PostgreSQL."""
     each = 2_780_000 if full else 100_000
     data.mkdir(parents=True)
-    files = _generate_files(data, each)
+    files = _generate_lake(data, each)
     figures: Figures = {"events": f"{each * MONTHS:,} in {MONTHS} months, {sum(_size(f) for f in files):,} bytes"}
-    recipe, state = Recipe.packaged(), None
-    with engine(data / "scratch") as lake_engine:
+    specification, state = IndicatorSpecification.from_packages(), None
+    with open_engine(data / "scratch") as engine:
         began, cpu = perf_counter(), process_time()
-        for place, file in enumerate(files):
-            state, before = data / f"subjects-{place % 2}.parquet", state
-            lake_engine.events([file])
-            lake_engine.fold(before, state)
-            once, once_cpu = perf_counter(), process_time()
-            _count(lake_engine, recipe, file, state)
-            month, month_cpu = perf_counter() - once, process_time() - once_cpu
+        for number, file in enumerate(files):
+            state, before = data / f"subjects-{number % 2}.parquet", state
+            engine.open_events([file])
+            engine.write_record_states(before, state)
+            month_began, month_began_cpu = perf_counter(), process_time()
+            _count(engine, specification, file, state)
+            month, month_cpu = perf_counter() - month_began, process_time() - month_began_cpu
         figures[f"the figures of one month of {each:,}"] = f"{month:.2f} s, {month_cpu:.2f} s of processor time"
-        whole, whole_cpu = perf_counter() - began, process_time() - cpu
-        figures[f"{MONTHS} months, with the state of records"] = f"{whole:.1f} s, {whole_cpu:.1f} s of processor time"
+        total, total_cpu = perf_counter() - began, process_time() - cpu
+        figures[f"{MONTHS} months, with the state of records"] = f"{total:.1f} s, {total_cpu:.1f} s of processor time"
     figures["most memory"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB"
-    figures |= await _measure_postgresql(data, files[-1], min(each, 278_000), recipe)
+    figures |= await _compare_with_postgresql(data, files[-1], min(each, 278_000), specification)
     return figures
 
 
-def _generate_files(data: Path, each: int) -> list[Path]:
-    """Write Parquet files in the layout of the lake; uniform random values are the worst case for compression."""
+def _generate_lake(data: Path, each: int) -> list[Path]:
+    """Write files in the layout of the lake; uniform random values are the worst case for compression."""
     files = [data / f"{month}.parquet" for month in range(MONTHS)]
-    made = duckdb.connect()
-    for place, path in enumerate(files):
-        numbers = {"first": place * each + 1, "count": each, "path": path}
-        made.execute(_EVENTS.format(subjects=SUBJECTS, professionals=PROFESSIONALS, places=PLACES, **numbers))
-    made.close()
+    connection = duckdb.connect()
+    for number, path in enumerate(files):
+        numbers = {"first": number * each + 1, "count": each, "path": path}
+        connection.execute(_EVENTS.format(subjects=SUBJECTS, professionals=PROFESSIONALS, places=PLACES, **numbers))
+    connection.close()
     return files
 
 
@@ -80,33 +80,37 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _count(lake_engine: Engine, recipe: Recipe, file: Path, state: Path) -> None:
-    lake_engine.month([file], state)
-    for indicator in recipe.indicators.values():
+def _count(engine: LakeEngine, specification: IndicatorSpecification, file: Path, state: Path) -> None:
+    engine.open_month([file], state)
+    for indicator in specification.indicators.values():
         if indicator.sql:
-            lake_engine.count(indicator)
+            engine.count(indicator)
 
 
-async def _measure_postgresql(data: Path, file: Path, count: int, recipe: Recipe) -> Figures:
-    """Measure the same statements on PostgreSQL, over part of a month's events with an index on their type."""
+async def _compare_with_postgresql(
+    data: Path, file: Path, count: int, specification: IndicatorSpecification
+) -> Figures:
+    """Run the statements on PostgreSQL, over a table with a part of a month's events and an index on their type."""
     part = data / "part.csv"
-    made = duckdb.connect()
-    made.execute(f"COPY (SELECT * FROM '{file}' LIMIT {count}) TO '{part}' (HEADER false, NULLSTR '\\N')")
+    connection = duckdb.connect()
+    connection.execute(f"COPY (SELECT * FROM '{file}' LIMIT {count}) TO '{part}' (HEADER false, NULLSTR '\\N')")
     columns = ", ".join(
         f"{name} {'text' if kind == 'VARCHAR' else 'smallint' if kind == 'TINYINT' else kind}"
-        for name, kind, *_ in made.execute(f"DESCRIBE SELECT * FROM '{file}'").fetchall()
+        for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM '{file}'").fetchall()
     )
     small = data / "part.parquet"
-    made.execute(f"COPY (SELECT * FROM '{file}' LIMIT {count}) TO '{small}' (FORMAT parquet, COMPRESSION zstd)")
-    made.close()
+    connection.execute(f"COPY (SELECT * FROM '{file}' LIMIT {count}) TO '{small}' (FORMAT parquet, COMPRESSION zstd)")
+    connection.close()
     wanted = [
-        indicator for indicator in recipe.indicators.values() if indicator.sql and "subjects" not in indicator.sql
+        indicator
+        for indicator in specification.indicators.values()
+        if indicator.sql and "subjects" not in indicator.sql
     ]
-    with engine(data / "scratch") as lake_engine:
-        lake_engine.events([small])
+    with open_engine(data / "scratch") as engine:
+        engine.open_events([small])
         began = perf_counter()
-        counts_by_id = {indicator.id: lake_engine.count(indicator) for indicator in wanted}
-        lake_seconds = perf_counter() - began
+        expected = {indicator.id: engine.count(indicator) for indicator in wanted}
+        duckdb_seconds = perf_counter() - began
     conn = await asyncpg.connect(start(data / "pg").dsn)
     try:
         await conn.execute(f"CREATE TABLE events ({columns}); CREATE INDEX ON events (type)")
@@ -114,10 +118,10 @@ async def _measure_postgresql(data: Path, file: Path, count: int, recipe: Recipe
         await conn.execute("ANALYZE events")
         began = perf_counter()
         for indicator in wanted:
-            rows = await conn.fetch(statement(indicator))
+            rows = await conn.fetch(indicator_statement(indicator))
             total = next((row["value"] for row in rows if not row["breakdown"]), 0)
             if indicator.measure in ("rows", "units"):
-                assert total == counts_by_id[indicator.id][0].value, indicator.id
+                assert total == expected[indicator.id][0].value, indicator.id
         postgresql_seconds = perf_counter() - began
     finally:
         await conn.close()
@@ -125,7 +129,7 @@ async def _measure_postgresql(data: Path, file: Path, count: int, recipe: Recipe
         shutil.rmtree(data / "scratch", ignore_errors=True)
     os.sync()
     return {
-        f"{len(wanted)} figures of {count:,} events here": f"{lake_seconds:.2f} s",
+        f"{len(wanted)} figures of {count:,} events here": f"{duckdb_seconds:.2f} s",
         "the same statements on PostgreSQL": f"{postgresql_seconds:.2f} s",
-        "ratio": f"{postgresql_seconds / lake_seconds:.1f} x",
+        "ratio": f"{postgresql_seconds / duckdb_seconds:.1f} x",
     }

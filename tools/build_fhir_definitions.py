@@ -280,6 +280,19 @@ def compile_search_parameters(source: Source) -> Iterator[d.SearchParameter]:
             )
 
 
+def compile_extension_contexts(source: Source) -> dict[str, tuple[str, ...]]:
+    """Return where each extension of R4 may stand, corrected by the errata, without those that stand anywhere."""
+    known = {erratum.url: erratum.contexts for erratum in errata.EXTENSIONS}
+    found: dict[str, tuple[str, ...]] = {}
+    for raw in source.resources("extension-definitions"):
+        contexts = [each for each in raw.get("context", ()) if raw["resourceType"] == "StructureDefinition"]
+        if contexts and all(each["type"] == "element" for each in contexts):
+            found[raw["url"]] = (*(each["expression"] for each in contexts), *known.pop(raw["url"], ()))
+    if known:
+        raise SystemExit(f"errata.py has extensions that do not exist in R4: {sorted(known)}. Remove them.")
+    return {url: contexts for url, contexts in found.items() if "Element" not in contexts}
+
+
 def build(source: Source) -> d.Definitions:
     """Return the compiled definitions."""
     leaves = LeafElements(source)
@@ -297,6 +310,7 @@ def build(source: Source) -> d.Definitions:
         codes=codes.expanded,
         invariants=d.pack_items(apply_errata(list(rules.values()))),
         search_parameters=d.pack_items(list(compile_search_parameters(source))),
+        extension_contexts=d.pack_items(compile_extension_contexts(source)),
     )
 
 

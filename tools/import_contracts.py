@@ -12,6 +12,7 @@ from importlinter import Contract, ContractCheck, output
 ASSEMBLY = ("declaration", "cli")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data"),
+    ("esante.core.time_zone",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web"),
     ("esante.core.fhir",),

@@ -32,6 +32,7 @@ from esante.core.storage import (
     open_database,
     pending_migrations,
 )
+from esante.core.time_zone import use_time_zone
 from esante.core.web import HANDLERS, Cors, Metering, SecurityHeaders, group_routes, register_package
 from esante.packages import declared_services
 from esante.settings import Settings
@@ -46,8 +47,10 @@ async def open_platform(settings: Settings, *, migrate: bool | None = None) -> A
     """Yield the platform over its database.
 
     `migrate` None: the embedded database is migrated, an external one must have been (`esante db migrate`).
-    Raises: `PendingMigrations` when it was not, and what `open_database` raises.
+    Raises: `PendingMigrations` when it was not, and what `open_database` raises; ValueError for an unknown
+    time zone.
     """
+    use_time_zone(settings.time_zone)
     services = declared_services(settings.services)
     async with database_of(settings) as (db, dsn):
         await _migrate(db, services, not settings.database_url if migrate is None else migrate)
@@ -86,6 +89,7 @@ def create_app(settings: Settings) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
+            await platform.admit()
             await _start(platform, app)
             app.router.routes.extend(group_routes(_routes(platform)))
             tasks = [asyncio.create_task(task.keep_running()) for task in _tasks(platform)]

@@ -67,8 +67,8 @@ async def _try(settings: Settings) -> None:
     """Open the platform once, so that an obstacle is shown in a line and not in a trace of every worker."""
     from esante.app import open_platform
 
-    async with open_platform(settings):
-        pass
+    async with open_platform(settings) as platform:
+        await platform.admit()
 
 
 if __name__ == "__main__":

@@ -79,6 +79,11 @@ class Platform:
         """The labels (msgids) of the categories of data that events name, by code."""
         return {code: label for service in self.services for code, label in service.categories.items()}
 
+    async def admit(self) -> None:
+        """Raise RuntimeError when a service forbids to serve the platform as it is; the message says what to do."""
+        for service in self.services:
+            await service.admit(self)
+
     async def close(self) -> None:
         """Close the service objects that hold processes or connections."""
         for built in self._built.values():
@@ -286,6 +291,10 @@ def _no_capabilities(base_url: str) -> Json:
     return {}
 
 
+async def _admit_any(platform: Platform) -> None:
+    pass
+
+
 async def _no_start(platform: Platform, state: State) -> None:
     pass
 
@@ -299,6 +308,7 @@ class Service:
     settings       a frozen dataclass; a field `x` is read from `ESANTE_X` (`Settings.of`)
     build          makes the service objects, over those of the services declared before
     routes         HTTP endpoints and pages
+    admit          raises RuntimeError, with the remedy, when the platform must not be served as it is
     start          work before the first request of a process; `state` is that of the application
     consumers      consumers of the journal
     tasks          work beside the requests
@@ -321,6 +331,7 @@ class Service:
     settings: type | None = None
     build: Callable[[Platform], Iterable[object]] = _nothing
     routes: Callable[[Platform], Sequence[BaseRoute]] = _nothing
+    admit: Callable[[Platform], Awaitable[None]] = _admit_any
     start: Callable[[Platform, State], Awaitable[None]] = _no_start
     consumers: Callable[[Platform], Sequence[Consumer]] = _nothing
     tasks: Callable[[Platform], Sequence[Task]] = _nothing

@@ -21,6 +21,7 @@ class Settings:
     database_url     empty: the embedded PostgreSQL under `data`
     objects_url      empty: files under `data`
     journal_key      file of the key that signs checkpoints; empty: one made under `data`
+    time_zone        name (IANA) of the zone of calendar days, in searches, displays and statistics
     services         further packages that declare a service (import names, separated by spaces)
     of_services      settings of services that were not read from the environment
     """
@@ -37,6 +38,7 @@ class Settings:
     queue_bound: int = 2_000
     pool_size: int = 8
     group_commit: bool = True
+    time_zone: str = "Europe/Luxembourg"
     services: str = ""
     of_services: tuple[object, ...] = field(default=(), metadata={"environ": False})
 

@@ -22,7 +22,7 @@ async def test_patient_grants_an_app_fewer_scopes_and_revokes_them(demo: DemoSer
         assert patient.translate("See: %(what)s", what=patient.translate("List of documents")) in consent_text
         assert "Exemple Apps" in consent_text and PATIENT in consent_text
         await patient.page.locator(f"input[name=grant][value='{LIST}']").uncheck()
-        await patient.button("Allow what is chosen").click()
+        await patient.button("Allow selected access").click()
 
         await patient.page.locator("#scopes").wait_for()
         assert patient.page.url == f"{demo.base}/demo/app"
@@ -37,15 +37,15 @@ async def test_patient_grants_an_app_fewer_scopes_and_revokes_them(demo: DemoSer
         await portal.page.wait_for_url("**/apps")
         assert APP in await portal.text() and "Exemple Apps" in await portal.text()
         await portal.open_details("Revoke…")
-        await portal.button("Revoke now").click()
-        await portal.page.get_by_text(portal.translate("You have not let any app see data.")).wait_for()
+        await portal.button("Remove access now").click()
+        await portal.page.get_by_text(portal.translate("You have not given any app access to your data.")).wait_for()
 
-        await patient.button("Read again").click()
+        await patient.button("Refresh").click()
         await patient.page.get_by_text("401").wait_for()
         await portal.open("/log?kind=sharing")
         log = await portal.text()
-        assert portal.translate("You gave the app %(subject)s access.", subject=APP) in log
-        assert portal.translate("You ended the access of the app %(subject)s.", subject=APP) in log
+        assert portal.translate("You gave access to the app %(subject)s.", subject=APP) in log
+        assert portal.translate("You removed the access of the app %(subject)s.", subject=APP) in log
         assert [message for message in patient.console_errors if "status of 40" not in message] == []
 
 
@@ -64,11 +64,11 @@ async def test_doctor_launches_an_app_from_the_record(demo: DemoServer, browser:
         await doctor.sign_in(DOCTOR)
         await doctor.open("/patients")
         await doctor.link(PATIENT, translated=False).click()
-        await doctor.link("Open in an app").click()
+        await doctor.link("Open with an app").click()
         await doctor.page.get_by_role("button", name=doctor.translate("Open %(name)s", name=APP)).click()
         await doctor.page.wait_for_url("**/oauth/authorize**")
         assert PATIENT in await doctor.text()
-        await doctor.button("Allow what is chosen").click()
+        await doctor.button("Allow selected access").click()
         await doctor.page.locator("#scopes").wait_for()
         assert PATIENT in await doctor.page.locator("#patient").inner_text()
         assert int(await doctor.page.locator("#documents").inner_text()) > 0

@@ -16,9 +16,9 @@ from esante.core.storage import uuid7
 from esante.core.web import COOKIE, LANGUAGES
 from esante.identity.access import Requester
 from esante.services.bulletin import Bulletin
-from esante.services.bulletin.publication.declarations import declarations
-from esante.services.bulletin.publication.formatting import words
-from tests.services.bulletin.conftest import LAST, NOW, month_back, with_past
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.formatter import formatter
+from tests.support.bulletin_journal import LAST, NOW, load_past, month_back
 from tests.support.page_checks import AXE, browser_errors, emulate_color_scheme, find_page_faults, untranslated_texts
 from tests.support.processes import Server, run_esante
 from tests.support.small_world import SmallWorld, open_test_platform, sign_in
@@ -53,12 +53,12 @@ async def public_bulletin(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         pytest.skip("axe-core is not installed: make install")
     world = SmallWorld(tmp_path_factory.mktemp("bulletin") / "data")
     async with open_test_platform(world.data) as platform:
-        await with_past(platform.journal, MONTHS, size=0.15)
+        await load_past(platform.journal, MONTHS, size=0.15)
         await release(platform, PUBLIC)
         await platform[Bulletin].build(LAST, OLGA)
         for name in (OLGA, OTTO):
             await sign_in(platform, world, name, Requester(kind="operator", id=uuid7(), name=name))
-    server = Server(world.data, ESANTE_DEMO="1").start()
+    server = Server(world.data).start()
     yield PublicBulletin(server, world)
     server.stop()
     shutil.rmtree(world.data, ignore_errors=True)
@@ -68,7 +68,7 @@ async def release(platform: Platform, month: str) -> None:
     """Release a month, and those before it."""
     await platform[Bulletin].build(month, OLGA)
     await platform[Bulletin].preview(month, OTTO)
-    for found in await platform[Bulletin].unusual(month):
+    for found in await platform[Bulletin].fetch_anomalies(month):
         await platform[Bulletin].acknowledge(found.period, found.code, found.subject, OTTO, "seen")
     await platform[Bulletin].release(month, OTTO, history=True)
 
@@ -87,7 +87,7 @@ def values_by_key(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], str]
 async def test_page_chart_table_and_download_show_the_same_numbers(
     public_bulletin: PublicBulletin, browser: Browser, language: str, tmp_path: Path
 ) -> None:
-    w = words(language)
+    w = formatter(language)
     async with open_visitor(browser, public_bulletin.server.base, language) as reader:
         requested_urls: list[str] = []
         reader.page.on("request", lambda request: requested_urls.append(request.url))
@@ -134,10 +134,10 @@ async def test_page_chart_table_and_download_show_the_same_numbers(
 
 async def acknowledge_all(operator: Visitor) -> None:
     """Acknowledge every anomaly with a note."""
-    while left := await operator.button("Answer for it").count():
+    while left := await operator.button("Mark as checked").count():
         await operator.page.locator("[name=note]").first.fill("The test has looked into it")
-        await operator.button("Answer for it").first.click()
-        await expect(operator.button("Answer for it")).to_have_count(left - 1)
+        await operator.button("Mark as checked").first.click()
+        await expect(operator.button("Mark as checked")).to_have_count(left - 1)
 
 
 async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
@@ -154,9 +154,9 @@ async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
         await public.open(place)
         assert "/signin" in public.page.url
         await olga.open("/operator/bulletin")
-        await olga.page.get_by_role("link", name=f"{words('en').month(LAST)}, v1").click()
+        await olga.page.get_by_role("link", name=f"{formatter('en').month(LAST)}, v1").click()
         await olga.page.get_by_text("another person must approve it").wait_for()
-        assert not await olga.button("Approve the release").count()
+        assert not await olga.button("Approve for publication").count()
         await acknowledge_all(olga)
         token = await olga.page.locator("[name=_csrf]").first.input_value()
         hour = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
@@ -165,8 +165,8 @@ async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
 
         await otto.open(place)
         await otto.page.locator("[name=hour]").fill(hour)
-        await otto.button("Approve the release").click()
-        await otto.page.get_by_text("Approved, waits for its hour").first.wait_for()
+        await otto.button("Approve for publication").click()
+        await otto.page.get_by_text("Approved, scheduled").first.wait_for()
         for path in (f"/bulletin/{LAST}", f"/bulletin/{LAST}/{COUNT}", f"/bulletin/files/cahier-esante-{LAST}-v1.csv"):
             assert (await public.page.request.get(f"{base}{path}")).status == 404
         assert LAST not in await (await public.page.request.get(f"{base}/api/bulletin/figures")).text()
@@ -185,7 +185,7 @@ async def test_server_publishes_an_approved_issue_at_its_hour(
         await otto.open(f"/operator/bulletin/{running}")
         await acknowledge_all(otto)
         await otto.page.locator("[name=hour]").fill("2026-01-01T09:00")
-        await otto.button("Approve the release").click()
+        await otto.button("Approve for publication").click()
         await otto.page.get_by_text(otto.translate("Published"), exact=True).first.wait_for()
         await public.open(f"/bulletin/{running}")
         link = public.page.locator(f"a[download][href$='{running}-v1.csv']")
@@ -214,4 +214,4 @@ async def test_pages_of_a_full_bulletin_are_accessible_and_translated(
 
 def test_months_of_these_tests_are_consecutive() -> None:
     assert PUBLIC < LAST < month_back(0) == f"{NOW:%Y-%m}"
-    assert {one.id for one in declarations().indicator} >= {COUNT}
+    assert {one.id for one in declared_indicators().indicator} >= {COUNT}

@@ -12,7 +12,7 @@ import pytest
 from esante.contract import Platform
 from esante.services.bulletin import Bulletin, store
 from esante.services.bulletin.releases import vintage_store
-from tests.services.bulletin.conftest import LAST, with_past
+from tests.support.bulletin_journal import LAST, load_past
 from tests.support.processes import environment, free_port, run_esante
 from tests.support.small_world import open_test_platform
 
@@ -33,7 +33,7 @@ server.serve_forever()
 async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
     """An open platform with one synthetic month."""
     async with open_test_platform(tmp_path / "data") as platform:
-        await with_past(platform.journal, 1, size=0.1)
+        await load_past(platform.journal, 1, size=0.1)
         yield platform
 
 
@@ -91,7 +91,7 @@ async def test_month_is_built_released_by_another_person_and_revised(platform: P
 
 @pytest.mark.long  # a process for each kill
 async def test_build_that_is_killed_repeatedly_can_be_completed(platform: Platform, tmp_path: Path) -> None:
-    await with_past(platform.journal, 6, seed=8, size=0.3)
+    await load_past(platform.journal, 6, seed=8, size=0.3)
     command = [sys.executable, "-m", "esante.cli", "bulletin", "build", LAST, "--by", "anna", "--data"]
     killed = 0
     for seconds in (1.5, 2, 2.5, 3, 3.5, 4, 5, 6):
@@ -104,14 +104,14 @@ async def test_build_that_is_killed_repeatedly_can_be_completed(platform: Platfo
             await building.wait()
     assert killed > 2
     await platform[Bulletin].build(LAST, "anna")
-    numbers = {release.period: release.number for release in await vintage_store.releases(platform.db)}
+    numbers = {release.period: release.number for release in await vintage_store.fetch_releases(platform.db)}
     assert len(numbers) >= 7
     assert set(numbers.values()) == {1}
     for period in numbers:
         await platform[Bulletin].rebuild(period, 1)
-    reader = platform[Bulletin].recipe.reader
-    parts = await store.parts(platform.db, reader, 10**9)
-    assert sum(part.events for part in parts) == await store.cursor(platform.db, reader) > 5_000
+    reader = platform[Bulletin].specification.lake_id
+    parts = await store.fetch_parts(platform.db, reader, 10**9)
+    assert sum(part.events for part in parts) == await store.fetch_cursor(platform.db, reader) > 5_000
 
 
 async def test_invalid_month_is_refused_with_an_explanation(platform: Platform, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_invalid_month_is_refused_with_an_explanation(platform: Platform, 
 async def test_failing_portal_is_reported(platform: Platform, tmp_path: Path, broken_portal: str) -> None:
     await platform[Bulletin].build(LAST, "anna")
     await platform[Bulletin].preview(LAST, "anna")
-    for found in await platform[Bulletin].unusual(LAST):
+    for found in await platform[Bulletin].fetch_anomalies(LAST):
         await platform[Bulletin].acknowledge(found.period, found.code, found.subject, "anna", "seen")
     await platform[Bulletin].release(LAST, "ben")
     for portal, words in ((broken_portal, "500"), (f"http://127.0.0.1:{free_port()}", "cannot be reached")):

@@ -75,7 +75,7 @@ class ServedWorld:
 def served(template: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedWorld]:
     """A served small world, whose server must still run after all tests."""
     world = copy_world(template, tmp_path_factory.mktemp("faults") / "data")
-    server = Server(world.data, ESANTE_DEMO="1").start()
+    server = Server(world.data).start()
     yield ServedWorld(world, server)
     assert httpx.get(f"{server.base}/health", timeout=60).status_code == 200
     assert server.stop() in (0, -signal.SIGTERM)
@@ -469,7 +469,7 @@ async def test_wrong_used_and_expired_codes_are_refused_alike_and_attempts_are_l
             ]
             assert {response.status_code for response in refusals} == {404}
             assert len({response.text for response in refusals}) == 1
-            assert "This code does not serve." in refusals[0].text
+            assert "This code is not valid. It may be wrong, already used or expired." in refusals[0].text
             assert used not in refusals[0].text
             for _ in range(10):
                 limited = await other.post("/patients/code", data={"_csrf": surgeon_token, "code": "AAAA-AAAA"})

@@ -46,7 +46,7 @@ async def authorize_app(visitor: Visitor) -> None:
     """Authorize an app and open the list of apps."""
     await visitor.open("/demo/app")
     await visitor.button("Connect to esante").click()
-    await visitor.button("Allow what is chosen").click()
+    await visitor.button("Allow selected access").click()
     await visitor.page.locator("#scopes").wait_for()
     await visitor.open("/apps")
 
@@ -66,7 +66,7 @@ async def test_personal_export_is_prepared_downloaded_and_deleted(
             await emulate_color_scheme(visitor)
             await visitor.sign_in(ANOTHER)
             await visitor.open("/record")
-            await visitor.link("Take my data along").click()
+            await visitor.link("Download my data").click()
             await visitor.button("Prepare my data").wait_for()
             found += await find_page_faults(visitor, "before", english)
             # Hold the state in between for the check.
@@ -85,7 +85,7 @@ async def test_personal_export_is_prepared_downloaded_and_deleted(
             folder = visitor.translate("documents")
             assert len([name for name in names if name.startswith(f"{folder}/")]) > 3, names
             assert f"{visitor.translate('data')}/Observation.ndjson" in names
-            await visitor.button("Delete here").click()
+            await visitor.button("Delete this file").click()
             await visitor.button("Prepare my data").wait_for()
             found += [f"{language}: {message}" for message in browser_errors(visitor)]
     assert found == []

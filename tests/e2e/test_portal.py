@@ -34,8 +34,8 @@ async def test_main_functions_work_without_javascript(demo: DemoServer, browser:
     await visitor.button("Prepare my data").click()
     ready = visitor.link("Download everything")
     while not await ready.count():
-        await visitor.link("See how far it is").click()
-    await visitor.button("Delete here").click()
+        await visitor.link("Check progress").click()
+    await visitor.button("Delete this file").click()
     await visitor.button("Prepare my data").wait_for()
     await context.close()
 
@@ -48,7 +48,7 @@ async def test_language_chosen_in_the_page_is_kept(demo: DemoServer, browser: Br
         await visitor.page.get_by_role("link", name="Lëtzebuergesch").click()
         await visitor.page.wait_for_url("**/sharing")
         assert await visitor.page.locator("html").get_attribute("lang") == "lb"
-        assert translator("lb").gettext("Give your doctor a code") in await visitor.text()
+        assert translator("lb").gettext("Give your doctor a presence code") in await visitor.text()
         await visitor.open("/log")
         assert await visitor.page.locator("html").get_attribute("lang") == "lb"
         assert visitor.console_errors == []

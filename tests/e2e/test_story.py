@@ -117,7 +117,7 @@ async def issue_code(patient: Visitor) -> str:
     """Issue a presence code for 24 hours; return it as the page shows it."""
     await patient.link("Sharing").click()
     assert await patient.page.get_by_label(patient.translate("24 hours")).is_checked()
-    await patient.button("Make a code").click()
+    await patient.button("Create a code").click()
     code = await patient.page.locator(".code").inner_text()
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}", code)
     assert code not in patient.page.url
@@ -127,7 +127,7 @@ async def issue_code(patient: Visitor) -> str:
 async def redeem_code(doctor: Visitor, code: str) -> str:
     """Redeem a code in lower case and without a dash; return the path of the record."""
     await doctor.link("Patients").click()
-    await doctor.page.get_by_label(doctor.translate("Code from the patient")).fill(code.lower().replace("-", " "))
+    await doctor.page.get_by_label(doctor.translate("Patient's presence code")).fill(code.lower().replace("-", " "))
     await doctor.button("Open the record").click()
     await doctor.page.locator(".banner").wait_for()
     banner = await doctor.page.locator(".banner").inner_text()
@@ -172,7 +172,7 @@ async def read_letter(doctor: Visitor, record: str, letter: str) -> None:
 
 async def declare_emergency(second: Visitor, person: dict[str, Any], born: str) -> None:
     """Declare an emergency with a reason."""
-    await second.link("Emergency").click()
+    await second.link("Emergency access").click()
     await second.page.locator("[name=identifier]").fill(person["identifiers"][0]["value"])
     await second.page.locator("[name=birth_date]").fill(born)
     await second.page.locator("[name=reason]").fill(REASON)
@@ -187,7 +187,7 @@ async def assert_emergency_is_announced(patient: Visitor) -> None:
     alarm = patient.page.locator("section[role=alert]")
     await patient.reload_until("/", alarm)
     assert SECOND in await alarm.inner_text()
-    await alarm.get_by_role("link", name=patient.translate("See what was opened")).click()
+    await alarm.get_by_role("link", name=patient.translate("See what was viewed")).click()
     await patient.page.wait_for_url(f"{patient.base}/log")
 
 
@@ -212,7 +212,7 @@ async def assert_log_is_in_plain_words(patient: Visitor) -> None:
 async def verify_proof(patient: Visitor, folder: Path) -> None:
     """Verify the proof with plain Python; an altered proof is rejected."""
     proof = await download_file(patient, patient.link("Download the proof"), folder)
-    verifier = await download_file(patient, patient.link("Download the verifier"), folder)
+    verifier = await download_file(patient, patient.link("Download the verification program"), folder)
     assert (proof.name, verifier.name) == ("proof.json", "verifier.py")
     python = str(shutil.which("python3"))
     done = subprocess.run([python, "-I", "-S", verifier, proof], capture_output=True, text=True, check=False)

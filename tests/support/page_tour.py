@@ -125,5 +125,5 @@ def authorization_url(scope: str, **changes: str) -> str:
 
 async def issue_code(visitor: Visitor) -> None:
     await visitor.open("/sharing")
-    await visitor.button("Make a code").click()
+    await visitor.button("Create a code").click()
     await visitor.page.locator(".code").wait_for()

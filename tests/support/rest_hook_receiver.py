@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -139,8 +138,7 @@ def resolve_names_to(monkeypatch, *answers):
     """Replace name resolution by `answers` (lists of addresses), one after the other; the last one stays."""
     left = list(answers)
 
-    async def getaddrinfo(host, port, **_):
-        found = left.pop(0) if len(left) > 1 else left[0]
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+    def look_up(host, port):
+        return left.pop(0) if len(left) > 1 else left[0]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("esante.services.subscriptions.delivery.endpoint_policy.look_up", look_up)

@@ -4,10 +4,11 @@ import calendar
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from esante.core.types import Json
 from tests.support.search_tables import COMMON, NO_UNITS, PARAMETERS, SYSTEMS, UCUM, UNITS
@@ -205,7 +206,9 @@ class Oracle:
         type_, data = element
         match kind, modifier:
             case "token", "text":
-                return any(normal(t).startswith(normal(plain(value))) for t in labels(data))
+                return bool(normal(plain(value))) and any(
+                    normal(t).startswith(normal(plain(value))) for t in labels(data)
+                )
             case "token", "of-type":
                 parts = [plain(p).lower() for p in split(value, "|")]
                 types = (data.get("type") or {}).get("coding", [])
@@ -225,12 +228,15 @@ class Oracle:
                 return any(t == wanted or t.split("/")[-1] == wanted for t in texts)
             case "string", "exact":
                 return plain(value) in strings(data)
-            case "string", "contains":
-                return any(normal(plain(value)) in normal(t) for t in strings(data))
             case "string", _:
-                return any(normal(t).startswith(normal(plain(value))) for t in strings(data))
+                # What has neither letters nor digits is compared as it was given.
+                form = normal if normal(plain(value)) else str
+                wanted = form(plain(value))
+                if modifier == "contains":
+                    return any(wanted in form(t) for t in strings(data))
+                return any(form(t).startswith(wanted) for t in strings(data))
             case "uri", "below":
-                below = plain(value).rstrip("/") + "/" if "://" in value else None
+                below = plain(value).rstrip("/") + "/" if "://" in value and "|" not in value else None
                 same = plain(value) in (data, data.split("|")[0])
                 return same or (below is not None and data.startswith(below))
             case "uri", "above":
@@ -356,16 +362,21 @@ def moments(text: str) -> tuple[int, int]:
     zone = re.search(r"T.*?(Z|[+-]\d\d:\d\d)$", text)
     digits = text[: -len(zone[1])] if zone else text
     whole, _, fraction = digits.partition(".")
-    at = datetime.fromisoformat(whole + "0000-01-01T00:00:00"[len(whole) :]).replace(tzinfo=UTC)
-    low = since_epoch(at) + int(fraction[:6].ljust(6, "0"))
+    at = datetime.fromisoformat(whole + "0000-01-01T00:00:00"[len(whole) :])
+    local = ZoneInfo("Europe/Luxembourg")
+    if len(whole) <= 10:  # a day, month or year begins and ends at midnight there
+        days = {4: 365 + calendar.isleap(at.year), 7: calendar.monthrange(at.year, at.month)[1], 10: 1}[len(whole)]
+        last = at + timedelta(days - 1)
+        if last.date() == date.max:
+            return since_epoch(at.replace(tzinfo=local)), since_epoch(last.replace(tzinfo=local)) + 86_400_000_000
+        return since_epoch(at.replace(tzinfo=local)), since_epoch((last + timedelta(1)).replace(tzinfo=local))
+    low = since_epoch(at.replace(tzinfo=UTC if zone else local)) + int(fraction[:6].ljust(6, "0"))
     if zone and zone[1] != "Z":
         hours, minutes = int(zone[1][1:3]), int(zone[1][4:])
         low -= (hours * 60 + minutes) * 60_000_000 * (-1 if zone[1][0] == "-" else 1)
-    day = 86_400_000_000
     if fraction:
         return low, low + 10 ** max(0, 6 - len(fraction))
-    days = {4: 365 + calendar.isleap(at.year), 7: calendar.monthrange(at.year, at.month)[1], 10: 1}
-    return low, low + (days[len(whole)] * day if len(whole) <= 10 else {16: 60_000_000, 19: 1_000_000}[len(whole)])
+    return low, low + {16: 60_000_000, 19: 1_000_000}[len(whole)]
 
 
 def span(type_: str, data: Any) -> tuple[int, int] | None:

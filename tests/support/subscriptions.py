@@ -113,7 +113,7 @@ class SubscriptionPlatform:
     async def match_events(self) -> None:
         """Queue the events of everything that happened until now."""
         await self.world.journal.sealer.seal_all()
-        while await advance(self.world.db, self.subscriptions.reader):
+        while await advance(self.world.db, self.subscriptions.consumer):
             pass
 
     async def deliver(self) -> None:

@@ -36,6 +36,10 @@ ALONE = 200
 """Up to so many persons no further process is worth its start."""
 
 
+class AnotherCountry(RuntimeError):
+    """The database holds a country of another seed or size."""
+
+
 async def load(
     platform: Platform,
     *,
@@ -47,15 +51,18 @@ async def load(
     """Load the country of `seed` as it is today; does nothing where it is loaded already.
 
     `history`: so many months of invented use of the platform, for the bulletin (`past`).
-    Raises RuntimeError when another country is in the database.
+    Raises: `AnotherCountry` when another one is in the database, or persons who are not of the demo: a database that
+    is marked as the demo's is served to anyone.
     """
     now = datetime.now(UTC)
     known = await store.find_world(platform.db)
     if known is None:
+        if await store.holds_persons(platform.db):
+            raise AnotherCountry("the database holds records that are not of the demo: choose another --data")
         known = seed, persons, now.date()
         await platform.db.write([store.step_row("world", seed=seed, persons=persons, day=now.date().isoformat())])
     if known[:2] != (seed, persons):
-        raise RuntimeError(
+        raise AnotherCountry(
             f"the database holds another country (seed {known[0]}, {known[1]} persons):"
             " ask for that one, or choose another --data"
         )

@@ -27,3 +27,10 @@ async def find_world(db: Database) -> tuple[int, int, date] | None:
         return None
     stored = orjson.loads(detail)
     return stored["seed"], stored["persons"], date.fromisoformat(stored["day"])
+
+
+async def holds_persons(db: Database) -> bool:
+    """Return whether the directory has anybody in it: persons or professionals."""
+    return bool(
+        await db.fetchval("SELECT EXISTS (SELECT FROM person) OR EXISTS (SELECT FROM practitioner)")  # of `directory`
+    )

@@ -84,7 +84,7 @@ class _SignIn:
         form = await read_form(request)
         requester = await self._people.become(str(form.get("persona", ""))) if self._people else None
         if requester is None:
-            raise Problem(404, "not-found", N_("This person is not in the demonstration."))
+            raise Problem(404, "not-found", N_("This person is not part of the demonstration."))
         to = local(str(form.get("next", "/")))
         return await self._access.sign_in(request, requester, method="demo", to=to)
 

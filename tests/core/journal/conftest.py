@@ -4,6 +4,7 @@ import pytest
 
 from esante.core.storage import uuid7
 from tests.conftest import create_database, open_journal
+from tests.support.first_format import FirstFormat
 from tests.support.journal_entries import append_texts
 
 
@@ -21,4 +22,13 @@ async def sealed_journal(journal):
     for number in range(40):
         await append_texts(journal, journal.person, f"text {number}")
     await journal.sealer.seal_all()
+    return journal
+
+
+@pytest.fixture
+async def old_journal(journal):
+    """A journal of the version before with 40 sealed entries of `journal.person`; `journal.first` appends more."""
+    journal.person, journal.first = uuid7(), FirstFormat(journal)
+    await journal.first.append_texts(journal.person, *(f"text {number}" for number in range(40)))
+    await journal.first.seal()
     return journal

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from esante.core.journal.sealer import JournalAltered
 from esante.core.storage import uuid7
 from tests.support.journal_entries import PRACTITIONER, Happened, append_texts
 
@@ -51,3 +52,57 @@ async def test_history_that_cannot_be_stored_leaves_nothing(sealed_journal):
         await sealed_journal.sealer.load_history([*rows, *rows])
     assert (await sealed_journal.verify(sealed_journal.dsn)).problems == []
     assert (await sealed_journal.head()).size == 40
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE journal_checkpoint SET frontier = set_byte(frontier, 0, get_byte(frontier, 0) # 1)",
+        "UPDATE journal_checkpoint SET frontier = frontier || sha256('')",
+        "UPDATE journal_checkpoint SET frontier = ''",
+        "UPDATE journal_checkpoint SET size = size - 1",
+        "UPDATE journal_checkpoint SET note = replace(note, 'format 2 after 0', 'format 2 after 9')",
+        "DELETE FROM journal_checkpoint",
+    ],
+)
+async def test_altered_checkpoint_is_not_gone_on_from(sealed_journal, change):
+    await append_texts(sealed_journal, sealed_journal.person, "next")
+    await sealed_journal.db.fetch(change)
+    with pytest.raises(JournalAltered):
+        await sealed_journal.sealer.seal()
+    assert await sealed_journal.db.fetchval("SELECT count(*) FROM journal_leaf") == 40
+    assert await sealed_journal.db.fetchval("SELECT count(*) FROM journal_pending") == 1
+
+
+async def test_altered_waiting_entry_is_not_sealed_and_others_are(sealed_journal):
+    await append_texts(sealed_journal, uuid7(), "altered", "sound", "with another digest", "removed")
+    for change in (
+        "UPDATE journal_entry SET content = content || ' ' WHERE content LIKE '%\"altered\"%'::bytea",
+        "UPDATE journal_pending SET digest = sha256('') WHERE entry_id ="
+        " (SELECT entry_id FROM journal_entry WHERE content LIKE '%another digest%'::bytea)",
+        "DELETE FROM journal_entry WHERE content LIKE '%\"removed\"%'::bytea",
+    ):
+        await sealed_journal.db.fetch(change)
+    assert await sealed_journal.sealer.seal_all() == 1
+    report = await sealed_journal.verify(sealed_journal.dsn)
+    assert (report.entries, report.waiting, len(report.problems)) == (41, 3, 3)
+
+
+async def test_entries_of_a_person_whose_count_was_altered_wait_and_others_do_not(sealed_journal):
+    await sealed_journal.db.fetch("UPDATE journal_person SET entries = entries - 1")
+    await append_texts(sealed_journal, sealed_journal.person, "waits")
+    await append_texts(sealed_journal, uuid7(), "does not")
+    assert await sealed_journal.sealer.seal_all() == 1
+    assert await sealed_journal.db.fetchval("SELECT count(*) FROM journal_pending") == 1
+
+
+async def test_journal_shortened_while_the_sealer_runs_is_not_gone_on_from(sealed_journal):
+    note = (await sealed_journal.db.fetchrow("SELECT * FROM journal_checkpoint")).get("note")
+    await append_texts(sealed_journal, sealed_journal.person, "last")
+    await sealed_journal.sealer.seal_all()
+    for table in ("journal_leaf WHERE seq", "journal_checkpoint WHERE size"):
+        await sealed_journal.db.fetch(f"DELETE FROM {table} > 40")
+    await append_texts(sealed_journal, uuid7(), "next")
+    with pytest.raises(JournalAltered, match="entries 41 to 41 were removed"):
+        await sealed_journal.sealer.seal()
+    assert (await sealed_journal.head()).note == note

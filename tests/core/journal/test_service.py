@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from esante.core.journal import Actor
+from esante.core.journal import Actor, service
 from esante.core.journal.service import consecutive_ranges
 from esante.core.storage import uuid7
-from tests.support.journal_entries import ORIGIN, PRACTITIONER, Happened, append_texts
+from tests.support.journal_entries import ORIGIN, PRACTITIONER, Happened, append_old_texts, append_texts, expire_old
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,33 @@ async def test_entry_in_a_transaction_is_rolled_back_with_it(journal):
 
 async def test_expired_entry_loses_its_content_and_the_tree_still_verifies(journal):
     person = uuid7()
-    await append_texts(journal, person, "old secret")
+    await append_old_texts(journal, person, "old secret")
     await journal.sealer.seal_all()
-    assert await journal.expire(Happened.TYPE, datetime.now(UTC) + timedelta(seconds=1)) == 1
-    await journal.sealer.seal_all()
+    assert await expire_old(journal) == 1
     report = await journal.verify(journal.dsn)
     assert (report.problems, report.entries, report.expired) == ([], 2, 1)
     (entry,) = await journal.entries_of(person, [Happened])
     assert (entry.event, entry.actor.kind, entry.seq) == (None, "expired", 1)
     remains = await journal.db.fetchval("SELECT count(*) FROM journal_entry WHERE content LIKE '%old secret%'::bytea")
     assert remains == 0
+
+
+async def test_expiry_of_many_entries_is_recorded_in_parts(journal, monkeypatch):
+    monkeypatch.setattr(service, "EXPIRED_LEAVES", 5)
+    monkeypatch.setattr(service, "EXPIRY_LEAVES", 3)
+    await append_old_texts(journal, uuid7(), *map(str, range(12)))
+    await journal.sealer.seal_all()
+    assert await expire_old(journal) == 12
+    report = await journal.verify(journal.dsn)
+    assert (report.problems, report.entries, report.expired) == ([], 17, 12)
+
+
+@pytest.mark.parametrize("type_", [Happened.TYPE, "journal.expired"])
+async def test_retention_cannot_be_ended_early_and_that_of_the_journal_itself_never(journal, type_):
+    before = datetime.now(UTC) - timedelta(days=3651 if type_ == Happened.TYPE else 40_000)
+    with pytest.raises(ValueError, match="are kept longer"):
+        await journal.expire(type_, before)
+    assert not [type_ for type_, _ in journal.retention(datetime.now(UTC)) if type_.startswith("journal.")]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from esante.core.journal.signed_note import Signer, checkpoint_lines, parse_checkpoint
+from esante.core.journal.signed_note import CheckpointText, Signer, parse_checkpoint
 
-LINES = checkpoint_lines("esante/journal", 7, b"r" * 32, datetime(2026, 3, 1, tzinfo=UTC))
+TEXT = CheckpointText("esante/journal", 7, b"r" * 32, datetime(2026, 3, 1, tzinfo=UTC), 3, 5, b"c" * 32)
+LINES = TEXT.lines()
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def signer(tmp_path):
 def test_signed_checkpoint_is_verified_and_parsed(signer, tmp_path):
     note = signer.sign(*LINES)
     again = Signer.open(tmp_path / "key.pem", "esante/journal")
-    assert parse_checkpoint(again.verify_note(note)) == (7, b"r" * 32)
+    assert parse_checkpoint(again.verify_note(note)) == TEXT
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 """The signature check against the vectors of RFC 8032 and against `cryptography`; the messages of the command."""
 
+from datetime import datetime, timedelta, timezone
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esante.core.journal import standalone_verifier
+from esante.core.journal import Actor, standalone_verifier
+from esante.core.journal.signed_note import Signer
+from tests.support.journal_entries import Happened
 from tests.support.proof_verifier import run_verifier
 
 # RFC 8032, section 7.1: public key, message, signature.
@@ -45,3 +49,65 @@ async def test_file_that_is_not_json_exits_with_2_and_no_traceback(tmp_path):
     result = await run_verifier(tmp_path, "{")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+async def test_control_characters_of_the_file_are_not_printed(sealed_journal, tmp_path):
+    await sealed_journal.append(
+        Happened(what="x"), person_id=sealed_journal.person, actor=Actor(kind="patient", name="\x1b[2J\u202egood\r")
+    )
+    await sealed_journal.sealer.seal_all()
+    result = await run_verifier(tmp_path, await sealed_journal.prove(sealed_journal.person))
+    assert result.returncode == 0
+    assert "?[2J?good?" in result.stdout
+    assert all(character.isprintable() for character in result.stdout.replace("\n", ""))
+    proof = await sealed_journal.prove(sealed_journal.person)
+    proof["entries"][0]["number"] = "\x1b[2J"
+    assert "\x1b" not in (await run_verifier(tmp_path, proof)).stdout
+
+
+async def test_time_with_an_offset_is_printed_in_utc(sealed_journal, tmp_path):
+    proof = await sealed_journal.prove(sealed_journal.person)
+    at = datetime.fromisoformat(proof["entries"][0]["at"])
+    proof["entries"][0]["at"] = at.astimezone(timezone(timedelta(hours=5))).isoformat()
+    result = await run_verifier(tmp_path, proof)
+    assert (result.returncode, f"     1  {at:%Y-%m-%dT%H:%M:%S}Z" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": True},
+        {"number": 1.0},
+        {"position": -1},
+        {"position": 40},
+        {"position": "0"},
+        {"salt": ""},
+        {"salt": "00" * 17},
+        {"type": "test.happened\0x"},
+        {"content": None},
+        {"content": []},
+        {"at": 5},
+        {"at": "2020-01-01T00:00:00"},
+        {"path": ["00"]},
+        {"path": []},
+        {"id": "x"},
+    ],
+)
+async def test_malformed_entry_is_refused_without_a_traceback(sealed_journal, tmp_path, change):
+    proof = await sealed_journal.prove(sealed_journal.person)
+    proof["entries"][0] |= change
+    result = await run_verifier(tmp_path, proof)
+    assert result.returncode in (1, 2)
+    assert (result.stderr, result.stdout.startswith("NOT VERIFIED")) == ("", True)
+
+
+async def test_checkpoint_with_a_signature_of_a_witness_is_verified(sealed_journal, tmp_path):
+    witness = Signer.open(tmp_path / "witness.pem", "witness.example")
+    proof = await sealed_journal.prove(sealed_journal.person)
+    for place in ("before", "after"):
+        note = proof["checkpoint"]
+        line = witness.sign(*note.partition("\n\n")[0].split("\n")).rpartition("\n\n")[2]
+        text, _, own = note.partition("\n\n")
+        signed = f"{text}\n\n{line}{own}" if place == "before" else f"{text}\n\n{own}{line}"
+        assert (await run_verifier(tmp_path, {**proof, "checkpoint": signed})).returncode == 0
+        assert sealed_journal.signer.verify_note(signed) == text.split("\n")

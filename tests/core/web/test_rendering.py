@@ -26,7 +26,10 @@ def test_language_by_cookie_then_browser_then_default(headers, language):
 
 
 def test_gettext_is_of_the_language_of_the_request():
-    assert gettext_of(request_with(accept_language="en"))("There is nothing here.") == "There is nothing here."
+    assert (
+        gettext_of(request_with(accept_language="en"))("We could not find what you are looking for.")
+        == "We could not find what you are looking for."
+    )
 
 
 def test_templates_escape_and_refuse_undefined_names():

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from esante.core.web import HANDLERS, Sessions, read_form
+from esante.core.web import HANDLERS, Sessions, network_of, read_form
 
 
 async def send_form(headers):
@@ -64,3 +64,19 @@ async def test_form_of_too_many_bytes_is_refused_before_the_session_is_looked_up
     app = Starlette(routes=[Route("/form", accept, methods=["POST"])], exception_handlers=HANDLERS)  # has no sessions
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://esante.test") as client:
         assert (await client.post("/form", data={"note": "a" * 2_000_000})).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("origin", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_addresses_of_one_subscriber_are_one_network(origin, network):
+    assert network_of(origin) == network

@@ -23,7 +23,7 @@ async def enter(request):
 
 async def leave(request):
     response = redirect("/")
-    clear_cookie(response)
+    clear_cookie(response, request)
     return response
 
 
@@ -73,6 +73,21 @@ async def test_cookie_is_secure_only_where_the_platform_has_an_https_address(app
     assert "secure" not in (await client.get("/enter")).headers["set-cookie"].lower()
     app.state.secure = True
     assert "; secure" in (await client.get("/enter")).headers["set-cookie"].lower()
+
+
+async def test_cookie_over_https_belongs_to_this_host_alone(app, client, db):
+    app.state.secure = True
+    for path in ("/enter", "/leave"):
+        cookie = (await client.get(path)).headers["set-cookie"]
+        assert cookie.startswith("__Host-esante_session=")
+        assert "; path=/;" in cookie.lower()
+        assert cookie.lower().endswith("; secure")
+        assert "domain" not in cookie.lower()
+    sessions = Sessions(db)
+    token = await sessions.create({"kind": "patient"})
+    for name, found in (("__Host-esante_session", True), (COOKIE, False)):
+        scope = {"type": "http", "scheme": "https", "headers": [(b"cookie", f"{name}={token}".encode())]}
+        assert (await sessions.of(Request(scope)) is not None) is found
 
 
 async def test_cookie_is_not_readable_by_scripts_and_can_be_cleared(client):

@@ -47,7 +47,7 @@ class World:
         try:
             caller = self.callers[request.headers["x-caller"]]
         except KeyError:
-            raise Problem(401, "login", "Please sign in.") from None
+            raise Problem(401, "login", "You need to sign in.") from None
         if caller.scopes is not None and f"{resource}.{letters}" not in caller.scopes:
             raise Problem(403, "forbidden", "The token does not cover this.")
         return caller

@@ -1,52 +1,18 @@
-"""A journal with half a year of invented use, and the bulletin counted from it."""
-
-from datetime import UTC, datetime, timedelta
+"""Fixtures: an empty journal, a bulletin over an invented past, archived forecasts."""
 
 import pytest
 
-from esante.core.storage import NIL, Objects
-from esante.demo.history.journal_history import ORIGIN, JournalHistory
-from esante.services.bulletin import Bulletin
+from esante.services.bulletin.publication import make_document
+from esante.services.bulletin.releases.forecast_archive import issue_forecasts
+from esante.services.bulletin.releases.published import PublishedReleases
 from tests.conftest import create_database, open_journal
-
-NOW = datetime.now(UTC)
-
-
-def month_back(count: int) -> str:
-    """The month that many before this one."""
-    place = NOW.year * 12 + NOW.month - 1 - count
-    return f"{place // 12:04}-{place % 12 + 1:02}"
-
-
-LAST = month_back(1)
-
-
-def bulletin_over(journal, folder) -> Bulletin:
-    """A bulletin with a key and a scratch folder of its own."""
-    objects = Objects.open("", folder)
-    return Bulletin.open(journal.db, objects, journal, folder / "bulletin.key", folder / "scratch")
-
-
-async def tell(journal, told) -> None:
-    """Keep history (event, person, actor, time) in the journal, sealed."""
-    rows = [
-        row
-        for event, person, actor, at in sorted(told, key=lambda one: one[3].astimezone(UTC))
-        for row in journal.rows(event, person_id=person or NIL, actor=actor, origin=ORIGIN, at=at)
-    ]
-    await journal.sealer.load_history(rows)
-
-
-async def with_past(journal, months: int, seed: int = 7, size: float = 0.2) -> None:
-    """Fill a journal with the invented use of some months."""
-    await journal.ensure_months(NOW - timedelta(days=31 * (months + 2)), NOW + timedelta(days=40))
-    for told in JournalHistory(seed, NOW, months, size).months():
-        await tell(journal, told)
+from tests.support.bulletin_issue import BASE, publish_at, sample_vintages
+from tests.support.bulletin_journal import LAST, load_past, open_bulletin
 
 
 @pytest.fixture
 async def fresh(server, tmp_path):
-    """A journal of one test's own, empty."""
+    """An empty journal of one test's own."""
     async with open_journal(await create_database(server), tmp_path) as journal:
         yield journal
 
@@ -56,8 +22,23 @@ async def past(server, tmp_path_factory):
     """The bulletin over four invented months, built once for tests that only read it."""
     folder = tmp_path_factory.mktemp("past")
     async with open_journal(await create_database(server), folder) as journal:
-        await with_past(journal, 4, size=0.5)
-        bulletin = bulletin_over(journal, folder)
+        await load_past(journal, 4, size=0.5)
+        bulletin = open_bulletin(journal, folder)
         bulletin.db, bulletin.journal, bulletin.folder = journal.db, journal, folder
         bulletin.built = await bulletin.build(LAST, "anna")
         yield bulletin
+
+
+@pytest.fixture(scope="session")
+def months():
+    """The 36 months of the sample issue."""
+    return sample_vintages()
+
+
+@pytest.fixture(scope="session")
+def archived(months):
+    """The released months of the sample issue, and the forecasts of the issue three months before its own."""
+    vintages = [publish_at(vintage) for vintage in months]
+    releases = PublishedReleases(vintages[:-3])
+    issue = releases.issue_of(releases.find(releases.periods[0]))
+    return vintages, issue_forecasts(make_document(issue, BASE))

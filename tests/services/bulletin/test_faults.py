@@ -1,4 +1,4 @@
-"""Faults from the journal to the public: a broken feed, a reader that was wrong, files that were lost."""
+"""Faults from the journal to the public: a broken feed, a wrong mapping of fields, lost files."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -8,25 +8,32 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from esante.core.journal import Actor
-from esante.services.bulletin import Bulletin, Flag, Recipe, Refused, store
-from esante.services.bulletin.dissemination.downloads import Files
-from esante.services.bulletin.publication import paper
+from esante.services.bulletin import Bulletin, BulletinRefused, CellFlag, IndicatorSpecification, store
+from esante.services.bulletin.dissemination.downloads import ReleaseFiles
+from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.releases import vintage_store
-from esante.services.bulletin.releases.published_cache import Library
+from esante.services.bulletin.releases.published_cache import PublishedCache
 from esante.services.record import DepositedEvent
-from tests.services.bulletin.sample import BASE
-
-from .conftest import LAST, NOW, bulletin_over, tell, with_past
+from tests.support.bulletin_issue import BASE
+from tests.support.bulletin_journal import (
+    LAST,
+    NOW,
+    acknowledge_all,
+    load_entries,
+    load_past,
+    open_bulletin,
+    with_files,
+)
 
 LABS = [Actor(kind="organization", role="laboratory", id=f"lab{n}", organization_id=f"lab{n}") for n in range(4)]
 FIRST = datetime(*map(int, LAST.split("-")), 1, tzinfo=ZoneInfo("Europe/Luxembourg"))
 DAYS = ((FIRST + timedelta(days=32)).replace(day=1) - FIRST).days
 
 
-def deposits(fault: str) -> list:
-    """A month in which laboratories hand in a document an hour, with one fault in it."""
+def deposits_with_fault(fault: str) -> list:
+    """Return a month in which laboratories deposit a document an hour, with one fault in it."""
     report = DepositedEvent(type="11502-2", media_type="application/pdf", categories=("laboratory_report",), delay=1)
-    told = []
+    events = []
     for hour in range(24 * DAYS):
         day = 1 + hour // 24
         at = FIRST.replace(day=day, hour=hour % 24, minute=hour % 50)
@@ -34,87 +41,81 @@ def deposits(fault: str) -> list:
         minutes = 0 if fault == "doubled_feed" else 3
         for copy in range(times):
             person = UUID(int=hour + (copy * 10_000 if minutes else 0))
-            told.append((report, person, LABS[hour % 4], at + timedelta(minutes=copy * minutes, seconds=copy)))
-    return told
+            events.append((report, person, LABS[hour % 4], at + timedelta(minutes=copy * minutes, seconds=copy)))
+    return events
 
 
-async def ready(journal) -> None:
-    """Let the journal take in the last two months."""
+async def ensure_months(journal) -> None:
+    """Make the partitions of the last two months."""
     await journal.ensure_months(NOW - timedelta(days=65), NOW + timedelta(days=40))
 
 
-async def let_out(bulletin: Bulletin) -> None:
-    """Answer for everything and release."""
-    await bulletin.preview(LAST, "anna")
-    for found in await bulletin.unusual(LAST):
-        await bulletin.acknowledge(found.period, found.code, found.subject, "anna", "looked into")
+async def release_issue(bulletin: Bulletin) -> None:
+    """Acknowledge everything and release."""
+    await acknowledge_all(bulletin)
     await bulletin.release(LAST, "ben")
 
 
 @pytest.mark.parametrize("fault", ["", "missing_day", "spike", "doubled_feed"])
-async def test_a_fault_planted_in_the_journal_keeps_the_issue_back(fresh, tmp_path, fault):
-    await ready(fresh)
-    await tell(fresh, deposits(fault))
-    bulletin = bulletin_over(fresh, tmp_path)
+async def test_fault_in_journal_blocks_release_until_acknowledged(fresh, tmp_path, fault):
+    await ensure_months(fresh)
+    await load_entries(fresh, deposits_with_fault(fault))
+    bulletin = open_bulletin(fresh, tmp_path)
     await bulletin.build(LAST, "anna")
     await bulletin.preview(LAST, "anna")
-    unusual = [found for found in await bulletin.unusual(LAST) if found.serious]
-    assert {found.code for found in unusual} == ({fault} if fault else set())
+    serious = [anomaly for anomaly in await bulletin.fetch_anomalies(LAST) if anomaly.serious]
+    assert {anomaly.code for anomaly in serious} == ({fault} if fault else set())
     if fault:
-        with pytest.raises(Refused, match=fault):
+        with pytest.raises(BulletinRefused, match=fault):
             await bulletin.release(LAST, "ben")
-        assert await vintage_store.latest(fresh.db, LAST) is None
-    await let_out(bulletin)
-    assert await vintage_store.latest(fresh.db, LAST) is not None
+        assert await vintage_store.fetch_latest(fresh.db, LAST) is None
+    await release_issue(bulletin)
+    assert await vintage_store.fetch_latest(fresh.db, LAST) is not None
 
 
-async def test_what_a_wrong_reader_told_is_corrected_beside_what_was_public(fresh, tmp_path):
-    await ready(fresh)
-    await tell(fresh, deposits(""))
-    right = Recipe.packaged()
-    wrong = Recipe(
-        indicators_toml=right.indicators_toml,
-        lake_toml=right.lake_toml.replace(b'format = "media_type"', b""),
-        protection_toml=right.protection_toml,
-    ).checked()
-    bulletin = bulletin_over(fresh, tmp_path)
-    bulletin.recipe = wrong
+async def test_wrong_lake_mapping_is_revised_beside_public_vintage(fresh, tmp_path):
+    await ensure_months(fresh)
+    await load_entries(fresh, deposits_with_fault(""))
+    right = IndicatorSpecification.from_packages()
+    wrong = with_files(right, lake_toml=right.lake_toml.replace(b'format = "media_type"', b""))
+    bulletin = open_bulletin(fresh, tmp_path)
+    bulletin.specification = wrong
     await bulletin.build(LAST, "anna")
-    await let_out(bulletin)
-    public = await vintage_store.latest(fresh.db, LAST)
-    assert ("documents_deposited", "format", "application/pdf") not in {cell.place for cell in public.cells}
+    await release_issue(bulletin)
+    public = await vintage_store.fetch_latest(fresh.db, LAST)
+    assert ("documents_deposited", "format", "application/pdf") not in {cell.series_key for cell in public.cells}
 
-    bulletin.recipe = right
+    bulletin.specification = right
     assert (await bulletin.build(LAST, "anna")).new == (), "what is public is corrected for a reason only"
-    (corrected,) = (await bulletin.build(LAST, "anna", reason="the format was not read")).new
-    assert (corrected.number, corrected.status, corrected.reason) == (2, "revised", "the format was not read")
-    values = {cell.place: cell.value for cell in corrected.cells}
+    (revised,) = (await bulletin.build(LAST, "anna", reason="the format was not read")).new
+    assert (revised.number, revised.status, revised.reason) == (2, "revised", "the format was not read")
+    values = {cell.series_key: cell.value for cell in revised.cells}
     assert values["documents_deposited", "format", "application/pdf"] == 24 * DAYS
     assert values["documents_deposited", "", ""] == 24 * DAYS
-    for reader in (wrong.reader, right.reader):
-        events = sum(part.events for part in await store.parts(fresh.db, reader, 10**9))
-        assert events >= 24 * DAYS, "each reader has the whole journal in a lake of its own"
+    for lake_id in (wrong.lake_id, right.lake_id):
+        events = sum(part.events for part in await store.fetch_parts(fresh.db, lake_id, 10**9))
+        assert events >= 24 * DAYS, "each mapping has the whole journal in a lake of its own"
     assert await bulletin.rebuild(LAST, 1) == public
 
 
-async def test_the_files_of_a_past_issue_are_made_again_byte_for_byte(fresh, tmp_path):
-    await with_past(fresh, 1, size=0.1)
-    bulletin = bulletin_over(fresh, tmp_path)
+async def test_files_of_past_issue_are_generated_again_byte_for_byte(fresh, tmp_path):
+    await load_past(fresh, 1, size=0.1)
+    bulletin = open_bulletin(fresh, tmp_path)
     await bulletin.build(LAST, "anna")
-    await let_out(bulletin)
-    first = await files_of_first(fresh.db, tmp_path / "then")
+    await release_issue(bulletin)
+    first = await files_of_first_version(fresh.db, tmp_path / "then")
     report = DepositedEvent(type="11502-2", media_type="application/pdf", categories=("laboratory_report",), delay=1)
-    await tell(fresh, [(report, None, LABS[n % 4], FIRST.replace(day=9, hour=9, minute=n)) for n in range(40)])
+    await load_entries(fresh, [(report, None, LABS[n % 4], FIRST.replace(day=9, hour=9, minute=n)) for n in range(40)])
     await bulletin.build(LAST, "anna")
-    await let_out(bulletin)
-    assert (await vintage_store.latest(fresh.db, LAST)).number == 2
-    assert await files_of_first(fresh.db, tmp_path / "later") == first
+    await release_issue(bulletin)
+    assert (await vintage_store.fetch_latest(fresh.db, LAST)).number == 2
+    assert await files_of_first_version(fresh.db, tmp_path / "later") == first
     assert Counter(name.rpartition(".")[2] for name in first)["pdf"] == 4
 
 
-async def files_of_first(db, folder) -> dict[str, bytes]:
-    """All files of the month's first version, made in a folder of their own."""
-    shelf = await Library(db)()
-    laid_out = paper(shelf.issue(shelf.find(LAST, 1)), BASE)
-    assert any(cell.flag is not Flag.MISSING for cell in laid_out.issue.vintage.cells)
-    return {file.path.name: file.path.read_bytes() for file in await Files(folder, BASE).all(laid_out)}
+async def files_of_first_version(db, folder) -> dict[str, bytes]:
+    """Return all files of the month's first version, generated in a folder of their own."""
+    releases = await PublishedCache(db).get()
+    document = make_document(releases.issue_of(releases.find(LAST, 1)), BASE)
+    assert any(cell.flag is not CellFlag.MISSING for cell in document.issue.vintage.cells)
+    return {file.path.name: file.path.read_bytes() for file in await ReleaseFiles(folder, BASE).generate_all(document)}

@@ -1,31 +1,32 @@
-"""Every exact figure against a count in plain Python over an export of the journal."""
+"""Every exact count against a count in plain Python over an export of the journal."""
 
 import json
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.identity.access import SharingChanged, StateChanged
-from esante.services.bulletin import Recipe
 from esante.services.bulletin.model import PlatformObserved
 from esante.services.bulletin.releases import vintage_store
 from esante.services.record import Corrected, DepositedEvent, Withdrawn
-
-from .conftest import LAST, bulletin_over, month_back, tell, with_past
+from tests.support.bulletin_journal import LAST, load_entries, load_past, month_back, open_bulletin, with_files
 
 LOCAL = ZoneInfo("Europe/Luxembourg")
+DELAYS = ((0, "0"), (1, "1"), (7, "2-7"), (30, "8-30"), (10**6, "31+"))
+OPENED = {"open": "records_opened", "closed": "records_closed", "objected": "records_objected"}
 
 
-async def exported(journal) -> list[dict]:
-    """The journal as a person reads it: one dict an entry, defaults of the events filled in by hand."""
+async def export_journal(journal) -> list[dict]:
+    """Return the journal, a dict for each entry, with the defaults of the events filled in by hand."""
     head = await journal.head()
     found = []
     for seq, person, at, type_, content, _ in await journal.sealed_entries(0, head.size):
-        told = json.loads(content)
+        entry = json.loads(content)
         found.append(
             {
                 "seq": seq,
@@ -33,112 +34,164 @@ async def exported(journal) -> list[dict]:
                 "hour": at.astimezone(LOCAL).strftime("%d %H"),
                 "type": type_,
                 "person": None if person == NIL else str(person),
-                "actor": told["actor"],
-                "event": {"allowed": True, "categories": ["unknown"], "delay": None} | told["event"],
+                "actor": entry["actor"],
+                "event": {"allowed": True, "categories": ["unknown"], "delay": None} | entry["event"],
             }
         )
     return found
 
 
-def counted(entries: list[dict], month: str) -> dict[tuple[str, str, str], float]:
-    """The figures of a month, counted the slow way."""
-    exact: Counter = Counter()
-    units: defaultdict = defaultdict(set)
-    delays, latencies, states, documents, accounts = [], [], {}, Counter(), set()
+class PlainCount:
+    """The counts of a month from entries up to its end; methods are named after the event types."""
 
-    def row(indicator, **by):
-        exact[indicator, "", ""] += 1
-        for breakdown, part in by.items():
-            exact[indicator, breakdown, part] += 1
+    def __init__(self, entries: list[dict], month: str) -> None:
+        self.exact: Counter = Counter()
+        self.units: defaultdict[tuple[str, str, str], set] = defaultdict(set)
+        self.states: dict[str, str] = {}
+        self.documents: Counter = Counter()
+        self.accounts: set[str] = set()
+        self.values: defaultdict[str, list[int]] = defaultdict(list)
+        for entry in entries:
+            if entry["month"] <= month:
+                self.now = entry["month"] == month
+                self.count(entry)
 
-    def unit(indicator, who, **by):
-        units[indicator, "", ""].add(who)
-        for breakdown, part in by.items():
-            units[indicator, breakdown, part].add(who)
+    def count(self, entry: dict) -> None:
+        """Count an entry; stocks need all months, flows only the month itself."""
+        if (method := getattr(self, "stock_" + entry["type"].replace(".", "_"), None)) is not None:
+            method(entry, entry["event"], entry["actor"])
+        if not self.now:
+            return
+        if (method := getattr(self, "flow_" + entry["type"].replace(".", "_"), None)) is not None:
+            method(entry, entry["event"], entry["actor"])
+        if entry["type"] in ("record.read", "record.listed", "record.deposited") and entry["event"]["allowed"]:
+            self.use_of_record(entry, entry["actor"])
 
-    for entry in entries:
-        if entry["month"] > month:
-            continue
-        type_, event, actor, person = entry["type"], entry["event"], entry["actor"], entry["person"]
-        now = entry["month"] == month
-        role, patient = actor.get("role") or actor["kind"], actor["kind"] == "patient"
-        if type_ == "access.state_changed":
-            states[person] = event["after"]
-            named = {"open": "records_opened", "closed": "records_closed", "objected": "records_objected"}
-            if now and event["after"] in named:
-                unit(named[event["after"]], person)
-        elif type_ == "access.signed_in" and patient:
-            accounts.add(actor["id"])
-            if now:
-                unit("patients_active", actor["id"])
-        elif type_ == "record.deposited" and event["allowed"]:
-            documents[person] += 1
-            if now:
-                delay = event["delay"]
-                steps = ((0, "0"), (1, "1"), (7, "2-7"), (30, "8-30"), (10**6, "31+"))
-                named = "unknown" if delay is None else next(name for most, name in steps if delay <= most)
-                delays += [delay] if delay is not None else []
-                category, format_ = event["categories"][0], event["media_type"]
-                row("documents_deposited", category=category, origin=role, format=format_, delay=named)
-        elif type_ == "record.withdrawn" and event["allowed"]:
-            documents[person] -= 1
-        elif type_ == "record.corrected" and event["allowed"]:
-            documents[person] += 1 if event["moved"] == "in" else -1
-        elif type_ == "platform.observed" and now:
-            exact["platform_requests", "", ""] += event["requests"]
-            exact["platform_failures", "", ""] += event["errors"]
-            exact["platform_served", "", ""] += event["requests"] - event["errors"]
-            unit("platform_hours", entry["hour"])
-            latencies += [event["p95_ms"]] if event["requests"] else []
-        elif type_ == "access.sharing_changed" and now:
-            row("restrictions_set", choice="sharing" if event["sharing"] else "not_sharing")
-        elif type_ == "record.read" and event["allowed"] and now:
-            row("documents_read", category=event["categories"][0], reader="patient" if patient else role)
-        elif type_ == "access.granted" and now:
-            row("grants_given", grant=event["kind"])
-        elif type_ == "access.emergency" and event["allowed"] and now:
-            row("emergency_accesses")
-        elif type_ == "record.refused" and now:
-            row("accesses_refused", reason=event["reason"])
-        elif type_ == "record.confidentiality_set" and now:
-            row("restrictions_set", choice=event["level"])
-        elif type_ == "access.block_changed" and now:
-            row("restrictions_set", choice="blocked" if event["blocked"] else "unblocked")
-        elif type_ == "access.log_read" and now:
-            unit("logs_read", person)
-        elif type_ == "directory.practitioner_registered" and now:
-            row("professionals_registered", profession=event["profession"])
-        if now and type_ in ("record.read", "record.listed", "record.deposited") and event["allowed"]:
-            if not patient and type_ != "record.deposited":
-                unit("records_consulted", person)
-            if actor["kind"] == "practitioner":
-                unit("professionals_active", actor["id"], profession=role)
-            if actor.get("organization_id"):
-                unit("organizations_active", actor["organization_id"])
-    found = dict(exact) | {place: len(members) for place, members in units.items()}
-    opened = {person for person, state in states.items() if state == "open"}
-    found["records_open", "", ""] = len(opened)
-    found["records_with_document", "", ""] = sum(1 for person in opened if documents[person] > 0)
-    found["patient_accounts", "", ""] = len(accounts)
-    for indicator, values in (("documents_delay", delays), ("platform_latency", latencies)):
-        if values:
-            found[indicator, "", ""] = sorted(values)[(len(values) - 1) // 2]
-    return found
+    def row(self, indicator: str, **by: str) -> None:
+        self.exact[indicator, "", ""] += 1
+        for breakdown, category in by.items():
+            self.exact[indicator, breakdown, category] += 1
+
+    def unit(self, indicator: str, unit: Any, **by: str) -> None:
+        self.units[indicator, "", ""].add(unit)
+        for breakdown, category in by.items():
+            self.units[indicator, breakdown, category].add(unit)
+
+    def stock_access_state_changed(self, entry, event, actor):
+        self.states[entry["person"]] = event["after"]
+
+    def stock_access_signed_in(self, entry, event, actor):
+        if actor["kind"] == "patient":
+            self.accounts.add(actor["id"])
+
+    def stock_record_deposited(self, entry, event, actor):
+        self.documents[entry["person"]] += 1 if event["allowed"] else 0
+
+    def stock_record_withdrawn(self, entry, event, actor):
+        self.documents[entry["person"]] -= 1 if event["allowed"] else 0
+
+    def stock_record_corrected(self, entry, event, actor):
+        if event["allowed"]:
+            self.documents[entry["person"]] += 1 if event["moved"] == "in" else -1
+
+    def flow_access_state_changed(self, entry, event, actor):
+        if event["after"] in OPENED:
+            self.unit(OPENED[event["after"]], entry["person"])
+
+    def flow_access_signed_in(self, entry, event, actor):
+        if actor["kind"] == "patient":
+            self.unit("patients_active", actor["id"])
+
+    def flow_record_deposited(self, entry, event, actor):
+        if not event["allowed"]:
+            return
+        delay = event["delay"]
+        step = "unknown" if delay is None else next(name for most, name in DELAYS if delay <= most)
+        self.values["documents_delay"] += [delay] if delay is not None else []
+        by = {"category": event["categories"][0], "origin": role_of(actor), "format": event["media_type"]}
+        self.row("documents_deposited", **by, delay=step)
+
+    def flow_platform_observed(self, entry, event, actor):
+        self.exact["platform_requests", "", ""] += event["requests"]
+        self.exact["platform_failures", "", ""] += event["errors"]
+        self.exact["platform_served", "", ""] += event["requests"] - event["errors"]
+        self.unit("platform_hours", entry["hour"])
+        self.values["platform_latency"] += [event["p95_ms"]] if event["requests"] else []
+
+    def flow_access_sharing_changed(self, entry, event, actor):
+        self.row("restrictions_set", choice="sharing" if event["sharing"] else "not_sharing")
+
+    def flow_record_read(self, entry, event, actor):
+        if event["allowed"]:
+            reader = "patient" if actor["kind"] == "patient" else role_of(actor)
+            self.row("documents_read", category=event["categories"][0], reader=reader)
+
+    def flow_access_granted(self, entry, event, actor):
+        self.row("grants_given", grant=event["kind"])
+
+    def flow_access_emergency(self, entry, event, actor):
+        if event["allowed"]:
+            self.row("emergency_accesses")
+
+    def flow_record_refused(self, entry, event, actor):
+        self.row("accesses_refused", reason=event["reason"])
+
+    def flow_record_confidentiality_set(self, entry, event, actor):
+        self.row("restrictions_set", choice=event["level"])
+
+    def flow_access_block_changed(self, entry, event, actor):
+        self.row("restrictions_set", choice="blocked" if event["blocked"] else "unblocked")
+
+    def flow_access_log_read(self, entry, event, actor):
+        self.unit("logs_read", entry["person"])
+
+    def flow_directory_practitioner_registered(self, entry, event, actor):
+        self.row("professionals_registered", profession=event["profession"])
+
+    def use_of_record(self, entry, actor):
+        if actor["kind"] != "patient" and entry["type"] != "record.deposited":
+            self.unit("records_consulted", entry["person"])
+        if actor["kind"] == "practitioner":
+            self.unit("professionals_active", actor["id"], profession=role_of(actor))
+        if actor.get("organization_id"):
+            self.unit("organizations_active", actor["organization_id"])
+
+    def counts(self) -> dict[tuple[str, str, str], float]:
+        """Return the counts of all series that are not 0."""
+        found = dict(self.exact) | {series: len(members) for series, members in self.units.items()}
+        opened = {person for person, state in self.states.items() if state == "open"}
+        found["records_open", "", ""] = len(opened)
+        found["records_with_document", "", ""] = sum(1 for person in opened if self.documents[person] > 0)
+        found["patient_accounts", "", ""] = len(self.accounts)
+        for indicator, values in self.values.items():
+            if values:
+                found[indicator, "", ""] = sorted(values)[(len(values) - 1) // 2]
+        return {series: value for series, value in found.items() if value}
 
 
-async def test_every_exact_figure_is_what_a_plain_count_gives(past):
-    entries = await exported(past.journal)
+def role_of(actor: dict) -> str:
+    """Return the profession or kind of organisation of an actor, or else the kind of actor."""
+    return actor.get("role") or actor["kind"]
+
+
+async def exact_counts_of(db, month: str) -> dict[tuple[str, str, str], float]:
+    """Return the exact values of the first vintage of a month that are not 0."""
+    cells = await vintage_store.fetch_protected_cells(db, month, 1)
+    return {cell.series_key: exact for cell, exact, _ in cells if exact}
+
+
+async def test_exact_counts_equal_plain_count(past):
+    entries = await export_journal(past.journal)
     for back in (1, 2, 3, 4):
         month = month_back(back)
-        cells = await vintage_store.guarded(past.db, month, 1)
-        ours = {cell.place: exact for cell, exact, _ in cells if exact}
-        assert ours == {place: value for place, value in counted(entries, month).items() if value}
-        assert len(ours) > 40
+        exact = await exact_counts_of(past.db, month)
+        assert exact == PlainCount(entries, month).counts()
+        assert len(exact) > 40
     assert past.built.vintage.period == LAST
 
 
-async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path):
-    await with_past(fresh, 1, size=0.05)
+async def test_counts_of_events_absent_from_past_equal_plain_count(fresh, tmp_path):
+    await load_past(fresh, 1, size=0.05)
     chance, system = Random(5), Actor(kind="system", name="esante")
     people = [UUID(int=number) for number in range(1, 60)]
 
@@ -146,9 +199,9 @@ async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path
         year, month = map(int, LAST.split("-"))
         return datetime(year, month, chance.randrange(1, 28), chance.randrange(24), chance.randrange(60), tzinfo=UTC)
 
-    told = [(StateChanged(before="pending", after="open"), who, system, moment()) for who in people]
+    events = [(StateChanged(before="pending", after="open"), person, system, moment()) for person in people]
     for _ in range(400):
-        who, requests = chance.choice(people), chance.randrange(3)
+        person, requests = chance.choice(people), chance.randrange(3)
         deposit = DepositedEvent(type="51852-2", media_type="text/plain", categories=("letter",), delay=1)
         event = chance.choice([
             SharingChanged(sharing=chance.random() < 0.3),
@@ -159,25 +212,21 @@ async def test_what_the_invented_past_never_tells_is_counted_too(fresh, tmp_path
             PlatformObserved(requests=requests * 90, errors=requests, p95_ms=chance.randrange(900), seconds_up=3_600),
         ])  # fmt: skip
         platform = isinstance(event, PlatformObserved)
-        told.append((event, None if platform else who, system, moment()))
-    await tell(fresh, told)
-    bulletin = bulletin_over(fresh, tmp_path)
-    known = bulletin.recipe
-    since = known.indicators_toml.replace(b'since = "2026-11"', b'since = "2023-01"')
-    bulletin.recipe = Recipe(
-        indicators_toml=since, lake_toml=known.lake_toml, protection_toml=known.protection_toml
-    ).checked()
+        events.append((event, None if platform else person, system, moment()))
+    await load_entries(fresh, events)
+    bulletin = open_bulletin(fresh, tmp_path)
+    since = bulletin.specification.indicators_toml.replace(b'since = "2026-11"', b'since = "2023-01"')
+    bulletin.specification = with_files(bulletin.specification, indicators_toml=since)
     await bulletin.build(LAST, "anna")
-    ours = {cell.place: exact for cell, exact, _ in await vintage_store.guarded(fresh.db, LAST, 1) if exact}
-    theirs = counted(await exported(fresh), LAST)
-    assert ours == {place: value for place, value in theirs.items() if value}
+    exact = await exact_counts_of(fresh.db, LAST)
+    assert exact == PlainCount(await export_journal(fresh), LAST).counts()
     for indicator in ("platform_requests", "platform_failures", "platform_hours", "platform_latency"):
-        assert ours[indicator, "", ""] > 0
-    assert ours["restrictions_set", "choice", "not_sharing"] > 0
+        assert exact[indicator, "", ""] > 0
+    assert exact["restrictions_set", "choice", "not_sharing"] > 0
 
 
-async def test_what_is_published_is_exact_or_says_that_it_is_not(past):
-    for cell, exact, _ in await vintage_store.guarded(past.db, LAST, 1):
+async def test_published_cell_is_exact_or_flagged(past):
+    for cell, exact, _ in await vintage_store.fetch_protected_cells(past.db, LAST, 1):
         if cell.flag == "" and exact is not None:
             assert cell.value == exact
         elif cell.flag == "perturbed":

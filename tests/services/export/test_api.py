@@ -1,6 +1,7 @@
 """Exports over HTTP: kick-off, status, files, and every kind of wrong request."""
 
 import gzip
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -168,6 +169,21 @@ async def test_lenient_kickoff_ignores_parameters_and_reports_them(platform, htt
     # Nothing that was asked for is there: everything would be another export.
     for query in ("_type=Pateint", "_since=yesterday", "_outputFormat=text/csv"):
         assert (await http.get(f"/fhir/$export?{query}", headers=LENIENT)).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["%00", "_type=%00,Patient&x", "%ed%a0%80", "%1b[2J"])
+async def test_lenient_kickoff_ignores_names_that_cannot_be_stored(http, name):
+    answer = await http.get(f"/fhir/$export?{name}=1", headers=LENIENT)
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize("name", ["\x00", "\ud800"])
+async def test_lenient_kickoff_by_post_ignores_names_that_cannot_be_stored(http, name):
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": name, "valueString": "1"}]}
+    content = json.dumps(parameters)
+    headers = LENIENT | {"Content-Type": "application/fhir+json"}
+    answer = await http.post("/fhir/$export", content=content, headers=headers)
+    assert answer.status_code in (202, 400), answer.text
 
 
 @pytest.mark.parametrize(

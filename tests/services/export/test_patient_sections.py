@@ -13,7 +13,7 @@ async def test_large_resource_is_a_page_of_its_own(platform, monkeypatch):
     async with platform.client(hospital) as http:
         note = [{"text": "x" * 100_000}]
         created = {(await create(http, observation(person, note=note))).json()["id"] for _ in range(5)}
-        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.Bounds(count=100, size=1))
+        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.PageLimits(count=100, size=1))
         found = await platform.fetch_lines(
             http, await platform.run_export(http, f"Patient/{person.id}/$export?_type=Observation")
         )

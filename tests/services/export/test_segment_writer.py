@@ -13,7 +13,7 @@ async def test_small_bounds_split_files_without_losing_lines(platform, large_cli
         expected = count_keys(await platform.fetch_lines(http, await platform.run_export(http)))
         monkeypatch.setattr(segment_writer, "BATCH_BYTES", 8_000)
         monkeypatch.setattr(export_rules, "FILE_BYTES", 12_000)
-        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.Bounds(count=4, size=3_000))
+        monkeypatch.setattr(bulk_read, "PAGE", bulk_read.PageLimits(count=4, size=3_000))
         manifest = await platform.run_export(http)
         assert count_keys(await platform.fetch_lines(http, manifest)) == expected
         files = Counter(one["type"] for one in manifest["output"])

@@ -96,9 +96,9 @@ async def test_failing_or_concurrent_consumer_queues_each_event_once(platform, m
 
         monkeypatch.setattr(event_matcher, "insert", dies)
         with pytest.raises(RuntimeError):
-            await advance(platform.world.db, platform.subscriptions.reader)
+            await advance(platform.world.db, platform.subscriptions.consumer)
         monkeypatch.undo()
-        await asyncio.gather(*(advance(platform.world.db, platform.subscriptions.reader) for _ in range(4)))
+        await asyncio.gather(*(advance(platform.world.db, platform.subscriptions.consumer) for _ in range(4)))
         await platform.deliver()
         assert receiver.event_numbers == [1]
 

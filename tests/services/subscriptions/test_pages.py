@@ -72,11 +72,11 @@ async def test_operator_sees_failed_delivery_and_retries(platform, browse, dead)
     for secret in ("s3cr3t", str(person.id), person.id.hex, document.key, "Secretperson", "{49}"):
         assert secret not in source
     receiver.mode = "ok"
-    await operator.send(page, f"{ADMIN}/retry")
+    await operator.submit(page, f"{ADMIN}/retry")
     await platform.deliver()
     assert receiver.event_numbers[-1] == 1
     assert "Clinique" not in page_text(await operator.get(ADMIN))
-    await operator.send(page, f"{ADMIN}/retry", 404)  # the same button in another window
+    await operator.submit(page, f"{ADMIN}/retry", 404)  # the same button in another window
     assert (await platform.read(software, created))["status"] == "active"
 
 
@@ -85,7 +85,7 @@ async def test_operator_gives_up_a_delivery(platform, browse, dead):
     operator = await browse("operator")
     page = await operator.get(f"{ADMIN}?q=clinique")
     receiver.mode = "ok"
-    await operator.send(page, f"{ADMIN}/give-up")
+    await operator.submit(page, f"{ADMIN}/give-up")
     await platform.deliver()
     assert len(receiver.events) == 3
     assert "Clinique" not in page_text(await operator.get(ADMIN))
@@ -96,7 +96,7 @@ async def test_form_without_csrf_token_or_with_invalid_id_changes_nothing(platfo
     operator = await browse("operator")
     page = await operator.get(ADMIN)
     for fields, status in (({"_csrf": "wrong"}, 403), ({"letter": "nonsense"}, 404), ({"letter": str(uuid7())}, 404)):
-        await operator.send(page, f"{ADMIN}/retry", status, **fields)
+        await operator.submit(page, f"{ADMIN}/retry", status, **fields)
     answer = await operator.http.post(f"{ADMIN}/delete", data={"_csrf": page.forms[-1].fields["_csrf"]})
     assert answer.status_code == 404
     assert "Clinique" in page_text(await operator.get(ADMIN))
@@ -139,8 +139,8 @@ async def test_patient_ends_the_subscription_of_an_app(platform, browse, receive
     page = await browser.get(OWN)
     assert "Documents" in page_text(page)
     assert "s3cr3t" not in html.tostring(page).decode()
-    await browser.send(page, f"{OWN}/end", 404, subscription=another["id"])
-    await browser.send(page, f"{OWN}/end", subscription=created["id"])
+    await browser.submit(page, f"{OWN}/end", 404, subscription=another["id"])
+    await browser.submit(page, f"{OWN}/end", subscription=created["id"])
     assert "No app of yours has asked" in page_text(await browser.get(OWN))
     await platform.deposit(person)
     await platform.deliver()

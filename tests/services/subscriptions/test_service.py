@@ -35,9 +35,9 @@ async def test_tidy_turns_off_outdated_subscriptions_with_their_cause(platform):
         left = {e["resource"]["id"]: e["resource"] for e in (await http.get("/fhir/Subscription")).json()["entry"]}
     assert ids[2] not in left
     assert {key: (left[key]["status"], left[key]["error"]) for key in (ids[0], ids[1], ids[3])} == {
-        ids[0]: ("off", "The subscription has come to its end."),
-        ids[1]: ("off", "The subscription was in error for too long."),
-        ids[3]: ("off", "Too many events were waiting."),
+        ids[0]: ("off", "The subscription has ended."),
+        ids[1]: ("off", "The subscription had errors for too long."),
+        ids[3]: ("off", "There were too many events waiting."),
     }
     waiting = "SELECT count(*) FROM subscription_event WHERE state = 'waiting' AND subscription_id = ANY($1::uuid[])"
     assert await db.fetchval(waiting, ids) == 0

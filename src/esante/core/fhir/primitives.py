@@ -40,6 +40,9 @@ def _text(expected: str, pattern: str) -> Primitive:
     return Primitive("string", expected, rf"(?a)\A(?:{pattern})\Z")
 
 
+#: The beginning of an absolute address: the name of a scheme (RFC 3986, section 3.1).
+ABSOLUTE = r"[A-Za-z][A-Za-z0-9+.\-]*+:"
+
 _LARGEST = 2**31 - 1
 _TEXT = Primitive("string", "a text that is not empty, at most 1,048,576 characters", None, 1, 1_048_576)
 _URI = _text("an address without white space", r"\S+")

@@ -3,7 +3,7 @@
 from esante.core.journal.consumers import Consumer, advance, run_consumers
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
 from esante.core.journal.proof import verifier_source
-from esante.core.journal.service import Journal
+from esante.core.journal.service import Journal, ProofRunning
 from esante.core.journal.verification import VerificationReport
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "Initiator",
     "Journal",
+    "ProofRunning",
     "SealedEntry",
     "VerificationReport",
     "advance",

@@ -1,14 +1,15 @@
 """The commands of the journal."""
 
-import asyncio
-import json
 import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from esante.command_line import ProgressBar, platform_command
+from esante.command_line import ProgressBar, ensure_journal_month, platform_command
 from esante.contract import Platform
 from esante.identity.directory import Directory
 
@@ -29,13 +30,26 @@ async def head(platform: Platform) -> None:
 
 
 @journal.command()
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A signed head that was printed earlier: the journal must begin with its tree.  [repeatable]",
+)
 @platform_command
-async def verify(platform: Platform) -> None:
-    """Recompute the whole journal; exit status 1 and the first wrong entry when anything was altered."""
+async def verify(platform: Platform, *, heads: Sequence[Path]) -> None:
+    """Recompute the whole journal; exit status 1 and the first wrong entry when anything was altered.
+
+    With a head that was kept elsewhere also a journal that was shortened or written anew is found.
+    """
+    notes = {str(path): path.read_text(encoding="utf-8", errors="replace") for path in heads}
     with ProgressBar("verifying") as progress:
-        report = await platform.journal.verify(platform.dsn, progress)
+        report = await platform.journal.verify(platform.dsn, progress, notes)
     for problem in report.problems:
         click.echo(f"WRONG: {problem}")
+    for path in [] if report.problems else heads:
+        click.echo(f"the journal begins with the tree of {path}")
     click.echo(
         f"{report.entries:,} entries sealed, {report.expired:,} past their retention,"
         f" {report.waiting:,} waiting for the seal: {'all is as it was written' if report.ok else 'NOT INTACT'}"
@@ -49,6 +63,7 @@ async def verify(platform: Platform) -> None:
 @platform_command
 async def expire(platform: Platform, *, dry_run: bool) -> None:
     """End the retention of entries that are past it: their contents go, their places in the tree stay."""
+    await ensure_journal_month(platform)
     for type_, before in platform.journal.retention(datetime.now(UTC)):
         count = 0 if dry_run else await platform.journal.expire(type_, before)
         click.echo(f"{type_:<32} before {before:%Y-%m-%d}  {'due' if dry_run else f'{count:,} removed'}")
@@ -63,8 +78,11 @@ async def prove(platform: Platform, identifier: str, out: Path | None) -> None:
     person = await platform[Directory].find_person(None, identifier)
     if person is None:
         raise click.ClickException("no person has this identifier")
-    text = json.dumps(await platform.journal.prove(person.id), ensure_ascii=False, indent=1)
-    if out:
-        await asyncio.to_thread(out.write_text, text, encoding="utf-8")
-    else:
-        click.echo(text)
+    with open_output(out) as file:
+        if not await platform.journal.write_proof(person.id, file):
+            raise click.ClickException("nothing is sealed yet; the server seals about once a second")
+
+
+def open_output(path: Path | None) -> AbstractContextManager[BinaryIO]:
+    """Open a file to be written, or the standard output."""
+    return path.open("wb") if path else nullcontext(sys.stdout.buffer)

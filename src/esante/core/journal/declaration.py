@@ -21,7 +21,7 @@ SERVICE = Service(
     package="esante.core.journal",
     tasks=_tasks,
     navigation=[
-        NavigationItem(role="operator", url="/operator/journal", label=N_("Journal"), icon="journal", order=90),
+        NavigationItem(role="operator", url="/operator/journal", label=N_("Audit log"), icon="journal", order=90),
     ],
     tiles=[HomeTile(role="operator", template="journal/tile.html", load=_state, order=90)],
     commands=[journal],

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 LEAF, NODE = b"\x00", b"\x01"
 FANOUT_BITS = 4
 """Roots of complete subtrees are kept at every fourth level, so a proof reads a few rows of 16 hashes."""
+CHUNK_LEVEL = 4
+CHUNK = 1 << FANOUT_BITS * CHUNK_LEVEL
+"""Leaves of a chunk, the unit of work: a power of two, so that a full one is one complete subtree and a kept node."""
 
 _sha256 = hashlib.sha256
 Hashes = Callable[[int, int, int], Sequence[bytes]]
@@ -90,19 +93,26 @@ def inclusion_path(index: int, size: int, hashes: Hashes) -> list[bytes]:
 
     Raises: ValueError when the tree has no such leaf.
     """
+    return [subtree_root(first, last, hashes) for first, last in inclusion_siblings(index, size)]
+
+
+def inclusion_siblings(index: int, size: int) -> list[tuple[int, int]]:
+    """Return the subtrees whose roots are the inclusion proof of a leaf: their leaves, first and last (exclusive).
+
+    Raises: ValueError when the tree has no such leaf.
+    """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size}")
-    return _subtree_path(index, 0, size, hashes)
-
-
-def _subtree_path(index: int, first: int, last: int, hashes: Hashes) -> list[bytes]:
-    """Return PATH of RFC 9162, 2.1.3.1, for leaf `index` in the subtree of leaves `first` to `last` (exclusive)."""
-    if last - first == 1:
-        return []
-    split = first + (1 << ((last - first - 1).bit_length() - 1))
-    if index < split:
-        return [*_subtree_path(index, first, split, hashes), subtree_root(split, last, hashes)]
-    return [*_subtree_path(index, split, last, hashes), subtree_root(first, split, hashes)]
+    found, first, last = [], 0, size
+    while last - first > 1:
+        split = first + (1 << ((last - first - 1).bit_length() - 1))
+        if index < split:
+            found.append((split, last))
+            last = split
+        else:
+            found.append((first, split))
+            first = split
+    return found[::-1]
 
 
 def consistency_path(old: int, new: int, hashes: Hashes) -> list[bytes]:

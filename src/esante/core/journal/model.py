@@ -38,6 +38,8 @@ class Initiator(Protocol):
 
 SALT_BYTES = 16
 """Random bytes hashed before each content, so that a content cannot be guessed from its digest."""
+DIGEST_DOMAIN = b"esante-journal-entry/2\0"
+"""The first bytes that a digest hashes: no digest of the first format begins with them."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SYSTEM = Actor(kind="system", name="esante")
 
@@ -80,15 +82,21 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     event: msgspec.Raw
 
 
-def digest_of(salt: bytes, entry_id: UUID, person_id: UUID, at: datetime, type_: str, content: bytes) -> bytes:
-    """Return the digest of an entry in the tree (32 bytes): SHA-256 over its salt and all its columns.
+def content_hash_of(salt: bytes, content: bytes) -> bytes:
+    """Return the inner hash of an entry (32 bytes): SHA-256 over its salt (16 bytes) and its content."""
+    return hashlib.sha256(salt + content).digest()
 
-    In this order: salt (16 bytes), id (16), person (16), time (8, big-endian microseconds since 2000-01-01
-    UTC), type, a zero byte, content. PostgreSQL concatenates the same bytes in `store.DIGEST_INPUT`.
+
+def digest_of(entry_id: UUID, person_id: UUID, at: datetime, type_: str, content_hash: bytes) -> bytes:
+    """Return the digest of an entry in the tree (32 bytes): SHA-256 over its head and its inner hash.
+
+    In this order: `DIGEST_DOMAIN`, id (16 bytes), person (16), time (8, big-endian microseconds since 2000-01-01
+    UTC), type, a zero byte, inner hash (32). The head so stays bound when the content is gone. PostgreSQL
+    concatenates the same bytes in `store.DIGEST_INPUT`.
     """
     micros = (at - _EPOCH) // timedelta(microseconds=1)
     head = entry_id.bytes + person_id.bytes + micros.to_bytes(8, "big", signed=True)
-    return hashlib.sha256(salt + head + type_.encode() + b"\0" + content).digest()
+    return hashlib.sha256(DIGEST_DOMAIN + head + type_.encode() + b"\0" + content_hash).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ class Checkpoint:
     note: str
 
 
-@event("journal.expired")
+@event("journal.expired", version=2)
 class Expired(Event, frozen=True, kw_only=True):
     """The end of retention: the contents of these leaves were removed, their hashes stay."""
 
@@ -135,3 +143,17 @@ class Expired(Event, frozen=True, kw_only=True):
     count: int
     ranges: list[tuple[int, int]]
     """First and last `seq` of each range without gaps."""
+    note: str = ""
+    """The signed note of the expiry (`retention.expiry_lines`): nobody can end a retention by SQL alone."""
+
+
+@event("journal.format_changed")
+class FormatChanged(Event, frozen=True, kw_only=True):
+    """The change to another format of digests: the first `size` leaves keep the format before."""
+
+    format: int
+    size: int
+    root: str
+    """The root of the tree of those leaves (base64)."""
+    heads: str
+    """SHA-256 over the SHA-256 of the heads of each chunk of leaves (base64): it binds what their digests do not."""

@@ -1,34 +1,43 @@
 """Use cases of the journal: append, read, seal, prove, verify, end the retention."""
 
-import os
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import msgspec
+import orjson
 
 from esante.core.journal import proof, store, verification
+from esante.core.journal.entries import entry_rows
 from esante.core.journal.model import (
     EVENTS,
-    SALT_BYTES,
     SYSTEM,
     Actor,
     Checkpoint,
-    Content,
     Entry,
     Event,
     Expired,
     Initiator,
     SealedEntry,
-    digest_of,
 )
-from esante.core.journal.retention import retention_cutoff
+from esante.core.journal.retention import expiry_lines, is_permanent, retention_cutoff
 from esante.core.journal.sealer import Sealer
-from esante.core.journal.signed_note import Signer
-from esante.core.storage import NIL, Connection, Database, Objects, Row, insert, uuid7, uuid7_time
+from esante.core.journal.signed_note import Signer, parse_checkpoint
+from esante.core.storage import NIL, Connection, Database, Objects, Row, insert
 from esante.core.types import Json
+
+EXPIRED_LEAVES = 100_000
+"""Entries whose retention ends in one transaction at most."""
+EXPIRY_LEAVES = 1_000
+"""Leaves that one `journal.expired` entry covers at most: a person's proof contains those that cover theirs."""
+
+
+class ProofRunning(Exception):
+    """A proof of the same person is being written."""
 
 
 class Journal:
@@ -38,6 +47,8 @@ class Journal:
         self._db, self._objects = db, objects
         self.signer, self.origin = signer, origin
         self.sealer = Sealer(db, objects, signer, origin)
+        self._proving: set[UUID] = set()
+        self._proof_turn = asyncio.Semaphore()
 
     @classmethod
     def open(cls, db: Database, objects: Objects, key: Path, origin: str) -> "Journal":
@@ -58,16 +69,7 @@ class Journal:
         `person_id`: the person whose data it concerns (none: the platform itself). `origin`: where the request came
         from, for example an address. `at`: only for history that is loaded later.
         """
-        entry_id = uuid7(at)
-        moment, salt = uuid7_time(entry_id), os.urandom(SALT_BYTES)
-        content = store.encode_json(
-            Content(version=event.VERSION, actor=actor, origin=origin, event=msgspec.Raw(store.encode_json(event)))
-        )
-        digest = digest_of(salt, entry_id, person_id, moment, event.TYPE, content)
-        return [
-            (store.ENTRY, (person_id, entry_id, moment, event.TYPE, salt, content)),
-            (store.PENDING, (person_id, entry_id, digest)),
-        ]
+        return entry_rows(event, person_id=person_id, actor=actor, origin=origin, at=at)
 
     def rows_for(
         self, initiator: Initiator, event: Event, *, person_id: UUID = NIL, at: datetime | None = None
@@ -116,18 +118,48 @@ class Journal:
         row = await store.last_checkpoint(self._db)
         return store.checkpoint_from_row(row) if row else None
 
+    async def write_proof(self, person_id: UUID, file: BinaryIO) -> bool:
+        """Write the proof file of a person (see `proof.proof_pieces`); return False before the first seal.
+
+        Pieces of several proofs are made in turn, so that neither one large proof nor many delay other requests.
+        Raises: `ProofRunning` while another proof of the person is written by this process; `Unavailable`.
+        """
+        if person_id in self._proving:
+            raise ProofRunning("a proof of this person is being written")
+        self._proving.add(person_id)
+        try:
+            head = await store.last_checkpoint(self._db)
+            if head is None:
+                return False
+            pieces = proof.proof_pieces(self._db, self.signer, self.origin, person_id, head)
+            while True:
+                async with self._proof_turn:
+                    piece = await anext(pieces, None)
+                if piece is None:
+                    return True
+                await asyncio.to_thread(file.write, piece)
+        finally:
+            self._proving.discard(person_id)
+
     async def prove(self, person_id: UUID) -> Json | None:
-        """Return the proof file of a person (see `proof.person_proof`), or None before the first seal."""
-        return await proof.person_proof(self._db, self.signer, self.origin, person_id)
+        """Return the proof of a person, or None before the first seal (raises as `write_proof`)."""
+        file = BytesIO()
+        return orjson.loads(file.getvalue()) if await self.write_proof(person_id, file) else None
 
     async def verify(
-        self, dsn: str, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        dsn: str,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        heads: Mapping[str, str] | None = None,
     ) -> verification.VerificationReport:
         """Recompute and check the whole journal.
 
-        Helper processes connect to `dsn`; `progress(done, total)` counts leaves.
+        Helper processes connect to `dsn`; `progress(done, total)` counts leaves. `heads`: signed heads that were kept
+        elsewhere, as notes by the name of their place; the journal must begin with the trees that they sign.
         """
-        return await verification.verify(self._db, self._objects, self.signer, dsn, progress=progress)
+        return await verification.verify(
+            self._db, self._objects, self.signer, self.origin, dsn, heads=heads, progress=progress
+        )
 
     async def ensure_months(self, first: datetime, last: datetime) -> None:
         """Create the monthly partitions that history to be loaded needs."""
@@ -137,18 +169,43 @@ class Journal:
     async def expire(self, type_: str, before: datetime) -> int:
         """End the retention of sealed entries of a type before a moment; return their number.
 
-        Their contents are removed, their leaves stay, and a `journal.expired` entry records which ones.
+        Their contents are removed; their leaves stay, with what the entries' heads and leaves need to be checked.
+        `journal.expired` entries record which ones, each with a note that the journal's key signs.
+        Raises: ValueError when the contents of the type are kept longer, or for ever.
         """
+        if is_permanent(type_) or before > retention_cutoff(type_, datetime.now(UTC)):
+            raise ValueError(f"the contents of {type_} are kept longer than until {before.isoformat()}")
+        total = 0
+        while count := await self._expire_some(type_, before):
+            total += count
+        return total
+
+    async def _expire_some(self, type_: str, before: datetime) -> int:
+        """End the retention of the first entries that are due, in one transaction; return their number."""
         async with self._db.transaction() as conn:
-            leaves = await store.expire(conn, type_, before)
-            if leaves:
-                event = Expired(type=type_, before=before, count=len(leaves), ranges=consecutive_ranges(leaves))
-                await insert(conn, self.rows(event))
+            await store.lock_sealing(conn)
+            leaves = await store.due_leaves(conn, type_, before, EXPIRED_LEAVES)
+            first_format = await self._first_format_leaves(conn) if leaves else 0
+            for start in range(0, len(leaves), EXPIRY_LEAVES):
+                some = leaves[start : start + EXPIRY_LEAVES]
+                rows = entry_rows(self._expired_event(type_, before, some))
+                await insert(conn, rows)
+                await store.remove_contents(conn, some, rows[0][1][1], first_format)
         return len(leaves)
 
+    def _expired_event(self, type_: str, before: datetime, leaves: Sequence[int]) -> Expired:
+        event = Expired(type=type_, before=before, count=len(leaves), ranges=consecutive_ranges(leaves))
+        note = self.signer.sign(*expiry_lines(self.origin, event, datetime.now(UTC)))
+        return msgspec.structs.replace(event, note=note)
+
+    async def _first_format_leaves(self, conn: Connection) -> int:
+        """Return how many leaves have digests of the first format, as the newest checkpoint signs it."""
+        head = await store.last_checkpoint(conn)
+        return parse_checkpoint(self.signer.verify_note(head["note"])).first_format_leaves if head else 0
+
     def retention(self, now: datetime) -> list[tuple[str, datetime]]:
-        """Return every event type with the moment before which the contents of its entries may be removed."""
-        return [(type_, retention_cutoff(type_, now)) for type_ in sorted(EVENTS)]
+        """Return every event type whose contents are not kept for ever, with the moment before which they may go."""
+        return [(type_, retention_cutoff(type_, now)) for type_ in sorted(EVENTS) if not is_permanent(type_)]
 
     async def state(self) -> dict[str, Any]:
         """Return for the operator: sealed and waiting entries, the last seal, and the cursor of each consumer."""

@@ -1,11 +1,12 @@
 """The key that signs checkpoints (Ed25519), and the signed notes in which they are published.
 
 The format is the one of transparency logs (C2SP `signed-note` and `tlog-checkpoint`): origin, size and root, a
-line each, then a time, an empty line, and the signature line.
+line each, then extension lines, an empty line, and the signature lines: the journal's, and those of witnesses.
 """
 
 import base64
 import hashlib
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Signer:
     @property
     def key_id(self) -> bytes:
         """The first four bytes of SHA-256(name, newline, 0x01, public key)."""
-        return hashlib.sha256(self.name.encode() + b"\n\x01" + self.public).digest()[:4]
+        return self.verifier.key_id
 
     def sign(self, *lines: str) -> str:
         """Return the signed note of `lines`."""
@@ -52,31 +53,103 @@ class Signer:
         signature = base64.b64encode(self.key_id + self._key.sign(text.encode())).decode()
         return f"{text}\n— {self.name} {signature}\n"
 
+    @property
+    def verifier(self) -> "NoteVerifier":
+        """The public half, which another process may have."""
+        return NoteVerifier(self.name, self.public)
+
+    def verify_note(self, note: str) -> list[str]:
+        """Return the lines of a signed note. Raises: ValueError unless this key signed exactly them."""
+        return self.verifier.verify_note(note)
+
+
+@dataclass(frozen=True, slots=True)
+class NoteVerifier:
+    """Verifies notes under one public key (32 bytes) and its name."""
+
+    name: str
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of SHA-256(name, newline, 0x01, public key)."""
+        return hashlib.sha256(self.name.encode() + b"\n\x01" + self.public).digest()[:4]
+
     def verify_note(self, note: str) -> list[str]:
         """Return the lines of a signed note. Raises: ValueError unless this key signed exactly them."""
         text, _, tail = note.partition("\n\n")
-        name, _, signature = tail.removeprefix("— ").strip().rpartition(" ")
+        key = self.name, self.key_id
         try:
-            raw = base64.b64decode(signature, validate=True)
-            if name != self.name or raw[:4] != self.key_id:
+            signatures = [_signature(line) for line in tail.removesuffix("\n").split("\n")]
+            ours = [raw[4:] for name, raw in signatures if (name, raw[:4]) == key]
+            if not ours:
                 raise ValueError("the note is signed by another key")
-            Ed25519PublicKey.from_public_bytes(self.public).verify(raw[4:], f"{text}\n".encode())
+            Ed25519PublicKey.from_public_bytes(self.public).verify(ours[0], f"{text}\n".encode())
         except (InvalidSignature, ValueError) as error:
             raise ValueError(f"the signature is invalid: {error or 'it does not match the text'}") from error
         return text.split("\n")
+
+
+def _signature(line: str) -> tuple[str, bytes]:
+    """Return the name and the bytes (key id, signature) of a signature line. Raises: ValueError for another line."""
+    name, _, signature = line.removeprefix("— ").rpartition(" ")
+    return name, base64.b64decode(signature, validate=True)
 
 
 def _new_key() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def checkpoint_lines(origin: str, size: int, root: bytes, at: datetime) -> tuple[str, ...]:
-    """Return the lines of a checkpoint note."""
-    return origin, str(size), base64.b64encode(root).decode(), f"sealed {at.isoformat()}"
+@dataclass(frozen=True, slots=True)
+class CheckpointText:
+    """What the lines of a checkpoint note say.
+
+    The last three are None in checkpoints of the version before: all their leaves have the first format.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    sealed_at: datetime | None = None
+    first_format: int | None = None
+    """How many leaves, from the first on, have digests of the first format."""
+    previous: int | None = None
+    """The size of the checkpoint before, 0 for the first."""
+    cursors: bytes | None = None
+    """SHA-256 of how far each reader had come (`journal_checkpoint.cursors`)."""
+
+    @property
+    def first_format_leaves(self) -> int:
+        """How many leaves have digests of the first format."""
+        return self.size if self.first_format is None else self.first_format
+
+    def lines(self) -> list[str]:
+        """Return the lines of the note."""
+        found = [self.origin, str(self.size), base64.b64encode(self.root).decode()]
+        if self.sealed_at is not None:
+            found.append(f"sealed {self.sealed_at.isoformat()}")
+        if self.first_format is not None:
+            cursors = base64.b64encode(self.cursors or b"").decode()
+            found += [f"format 2 after {self.first_format}", f"previous {self.previous}", f"cursors {cursors}"]
+        return found
 
 
-def parse_checkpoint(lines: list[str]) -> tuple[int, bytes]:
-    """Return size and root from the lines of a checkpoint note. Raises: ValueError for other lines."""
+def parse_checkpoint(lines: list[str]) -> CheckpointText:
+    """Return what the lines of a checkpoint note say. Raises: ValueError for other lines."""
     if len(lines) < 3:
         raise ValueError("not a checkpoint: it needs an origin, a size and a root")
-    return int(lines[1]), base64.b64decode(lines[2], validate=True)
+    parsed = CheckpointText(lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True))
+    said = [line.rpartition(" ") for line in lines[3:]]
+    extensions = {key: value for key, _, value in said}
+    if "sealed" in extensions:
+        parsed = replace(parsed, sealed_at=datetime.fromisoformat(extensions["sealed"]))
+    if "format 2 after" in extensions:
+        parsed = replace(
+            parsed,
+            first_format=int(extensions["format 2 after"]),
+            previous=int(extensions.get("previous", "-1")),
+            cursors=base64.b64decode(extensions.get("cursors", ""), validate=True),
+        )
+    if parsed.lines() != lines:
+        raise ValueError("not a checkpoint of this version: it has other lines")
+    return parsed

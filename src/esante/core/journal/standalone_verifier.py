@@ -3,9 +3,10 @@
 
     python3 verifier.py proof.json [--key BASE64]
 
-It answers three questions: is each entry in the signed tree as it is written here (RFC 9162), are the
-entries complete (their numbers run from 1 to the signed count), and did the key sign both (Ed25519,
-RFC 8032)? Compare the key with the one the agency publishes, or give that one with --key.
+It answers these questions: is each entry in the signed tree as it is written here (RFC 9162), are the entries
+complete (their numbers run from 1 to the signed count), did the key sign both (Ed25519, RFC 8032), and was each
+content that is missing removed at the signed end of its retention? Compare the key with the one the agency
+publishes, or give that one with --key.
 Exit status: 0 verified, 1 not verified, 2 the file cannot be read.
 """
 
@@ -17,6 +18,8 @@ from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - also for older Pythons
+DOMAIN = b"esante-journal-entry/2\0"
+PLATFORM = UUID(int=0)
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
@@ -32,10 +35,13 @@ def main(arguments):
         with open(arguments[0], encoding="utf-8") as file:  # noqa: PTH123 - no more imports than needed
             proof = json.load(file)
         key = arguments[arguments.index("--key") + 1] if "--key" in arguments else proof["key"]["ed25519"]
-        lines = check(proof, base64.b64decode(key))
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
-        print(f"NOT VERIFIED: {error}")
-        return 1 if isinstance(error, ProofError) else 2
+        lines = Proof(proof, base64.b64decode(key)).check()
+    except ProofError as error:
+        print(f"NOT VERIFIED: {clean(error)}")
+        return 1
+    except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+        print(f"NOT VERIFIED: the file cannot be read: {type(error).__name__} {clean(error)}")
+        return 2
     print("\n".join(lines))
     return 0
 
@@ -44,36 +50,136 @@ class ProofError(ValueError):
     """The proof file is not verified; the message says why."""
 
 
-def check(proof, key):
-    """Check a proof against a public key (32 bytes); return lines to print. Raises: ProofError."""
-    origin, size, root, *_ = verify_note(proof["checkpoint"], proof["key"]["name"], key)
-    kind, person, count, stated_size, *_ = verify_note(proof["statement"], proof["key"]["name"], key)
-    if (kind, person, stated_size) != (f"{origin}/person", proof["person"], size):
-        raise ProofError("the signed statement is about another person or another tree")
-    if [entry["number"] for entry in proof["entries"]] != list(range(1, int(count) + 1)):
-        raise ProofError(f"entries are missing: {len(proof['entries'])} are here, {count} are signed for")
-    lines = []
-    for entry in proof["entries"]:
-        digest, line = entry_digest(entry, person)
-        leaf = hashlib.sha256(b"\x00" + entry["number"].to_bytes(8, "big") + digest).digest()
-        path = [bytes.fromhex(step) for step in entry["path"]]
-        if root_from_path(entry["position"], int(size), leaf, path) != base64.b64decode(root):
-            raise ProofError(f"entry {entry['number']} is not in the signed tree")
-        lines.append(line)
-    lines.append(f"VERIFIED: all {count} entries are here and unaltered, in a tree of {size}.")
-    return lines
+class Proof:
+    """A proof file, to be checked against a public key (32 bytes)."""
+
+    def __init__(self, proof, key):
+        self.proof, self.key, self.name = proof, key, proof["key"]["name"]
+        self.person = UUID(proof["person"])
+        self.origin, size, root, *extensions = verify_note(proof["checkpoint"], self.name, key)
+        self.size, self.root = int(size), base64.b64decode(root)
+        stated = [line[len("format 2 after ") :] for line in extensions if line.startswith("format 2 after ")]
+        self.first_format = int(stated[0]) if stated else self.size
+        self.expiries, self.kept, self.removed = {}, [], 0
+
+    def check(self):
+        """Check the proof; return lines to print. Raises: ProofError."""
+        kind, person, count, size, *_ = verify_note(self.proof["statement"], self.name, self.key)
+        if (kind, person, int(size)) != (f"{self.origin}/person", self.proof["person"], self.size):
+            raise ProofError("the signed statement is about another person or another tree")
+        entries = self.proof["entries"]
+        if [entry["number"] for entry in entries] != list(range(1, int(count) + 1)):
+            raise ProofError(f"entries are missing: {len(entries)} are here, {count} are signed for")
+        for entry in self.proof.get("expiries", []):
+            self.add_expiry(entry)
+        lines = [self.check_entry(entry) for entry in entries]
+        unaltered = f"all {count} entries are here and unaltered"
+        if self.removed:
+            unaltered = (
+                f"all {count} entries are here, {int(count) - self.removed} unaltered; of {self.removed} the content"
+                f" was removed at the end of its retention (kept for {min(self.kept)} days or more)"
+            )
+        return [*lines, f"VERIFIED: {unaltered}, in a tree of {self.size}."]
+
+    def check_entry(self, entry):
+        """Check an entry of the person; return a line of text for it. Raises: ProofError."""
+        at, type_, content = self.check_place(entry, self.person)
+        line = f"{entry['number']:>6}  {at:%Y-%m-%dT%H:%M:%S}Z  {clean(type_):<28}"
+        if content is not None:
+            actor = content["actor"]
+            return f"{line} {clean(actor.get('name') or actor['kind'])}"
+        before, days = self.covering_expiry(entry, at, type_)
+        self.removed += 1
+        self.kept.append(days)
+        if entry["position"] < self.first_format:  # its digest binds neither time nor type without the content
+            line = f"{entry['number']:>6}  before {before:%Y-%m-%d}    {clean(type_):<28}"
+        return f"{line} (content removed after its retention)"
+
+    def check_place(self, entry, person):
+        """Check that an entry is in the tree; return its time, type, and content (None when removed)."""
+        number, position, type_ = entry["number"], entry["position"], entry["type"]
+        if type(number) is not int or type(position) is not int or "\0" in type_:
+            raise ProofError("an entry is malformed")
+        at = parse_time(entry["at"])
+        micros = (at - EPOCH) // timedelta(microseconds=1)
+        head = UUID(entry["id"]).bytes + person.bytes + micros.to_bytes(8, "big", signed=True)
+        head += type_.encode() + b"\0"
+        salt, content = bytes.fromhex(entry.get("salt", "")), entry.get("content")
+        if content is not None and len(salt) != 16:
+            raise ProofError(f"entry {number} has a content without its salt")
+        if position >= self.first_format:
+            inner = bytes.fromhex(entry["content_hash"]) if content is None else sha256(salt + content.encode())
+            digest = sha256(DOMAIN + head + hash_bytes(inner, number))
+        elif content is None:
+            digest = hash_bytes(bytes.fromhex(entry["digest"]), number)
+        else:
+            digest = sha256(salt + head + content.encode())
+        leaf = sha256(b"\x00" + number.to_bytes(8, "big") + digest)
+        path = [hash_bytes(bytes.fromhex(step), number) for step in entry["path"]]
+        if not 0 <= position < self.size or root_from_path(position, self.size, leaf, path) != self.root:
+            raise ProofError(f"entry {number} is not in the signed tree")
+        return at, type_, None if content is None else json.loads(content)
+
+    def add_expiry(self, entry):
+        """Check an entry of the platform that records the end of a retention, and keep what it says."""
+        at, type_, content = self.check_place(entry, PLATFORM)
+        if type_ != "journal.expired" or content is None:
+            raise ProofError("what should record the end of a retention is another entry")
+        event = content["event"]
+        expired, before, ranges = event["type"], parse_time(event["before"]), event["ranges"]
+        if "note" in event:
+            text = ",".join(f"{first}-{last}" for first, last in ranges)
+            leaves = base64.b64encode(sha256(text.encode())).decode()
+            kind, *lines, kept, said, signed = verify_note(event["note"], self.name, self.key)
+            if (kind, lines, said) != (
+                f"{self.origin}/expired",
+                [expired, f"before {before.isoformat()}"],
+                f"leaves {leaves}",
+            ):
+                raise ProofError("the end of a retention is not what was signed")
+            days, at = int(kept.split()[1]), parse_time(signed[len("signed ") :])
+        elif entry["position"] < self.first_format:  # the version before did not sign it apart
+            days = (at - before).days
+        else:
+            raise ProofError("the end of a retention is not signed")
+        if days < 1 or at - before < timedelta(days=days):
+            raise ProofError("a retention was ended before its time")
+        self.expiries[entry["id"]] = expired, before, ranges, days
+
+    def covering_expiry(self, entry, at, type_):
+        """Return the bound in time and the days of the signed expiry of an entry without content."""
+        if entry.get("expiry") not in self.expiries:
+            raise ProofError(f"entry {entry['number']} has no content, and no signed end of its retention")
+        expired, before, ranges, days = self.expiries[entry["expiry"]]
+        leaf = entry["position"] + 1
+        if expired != type_ or at >= before or not any(first <= leaf <= last for first, last in ranges):
+            raise ProofError(f"the content of entry {entry['number']} is not of those whose retention ended")
+        return before, days
 
 
-def entry_digest(entry, person):
-    """Return the digest of an entry (32 bytes) and a line of text for it."""
-    line = f"{entry['number']:>6}  {entry['at'][:19]}Z  {entry['type']:<28}"
-    if "content" not in entry:
-        return bytes.fromhex(entry["digest"]), f"{line} (content removed after its retention)"
-    actor = json.loads(entry["content"])["actor"]
-    micros = (datetime.fromisoformat(entry["at"]) - EPOCH) // timedelta(microseconds=1)
-    hashed = bytes.fromhex(entry["salt"]) + UUID(entry["id"]).bytes + UUID(person).bytes
-    hashed += micros.to_bytes(8, "big", signed=True) + entry["type"].encode() + b"\0" + entry["content"].encode()
-    return hashlib.sha256(hashed).digest(), f"{line} {actor.get('name') or actor['kind']}"
+def sha256(data):
+    """Return SHA-256 of bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def hash_bytes(data, number):
+    """Return `data` when it has the length of a hash. Raises: ProofError otherwise."""
+    if len(data) != 32:
+        raise ProofError(f"entry {number} is malformed")
+    return data
+
+
+def parse_time(text):
+    """Return the moment of an ISO 8601 text, in UTC."""
+    moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    if moment.tzinfo is None:
+        raise ProofError("a time has no zone")
+    return moment.astimezone(timezone.utc)  # noqa: UP017 - also for older Pythons
+
+
+def clean(text):
+    """Return a text of the file as it may be printed: nothing in it steers the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in str(text))
 
 
 def root_from_path(node, size, value, path):
@@ -95,12 +201,15 @@ def root_from_path(node, size, value, path):
 
 
 def verify_note(note, name, key):
-    """Return the lines of a signed note. Raises: ProofError unless `key` signed them."""
+    """Return the lines of a signed note. Raises: ProofError unless `key` signed them (others may have too)."""
     text, _, tail = note.partition("\n\n")
-    signer, _, signature = tail.removeprefix("— ").strip().rpartition(" ")
-    if signer != name or not is_signed(key, f"{text}\n".encode(), base64.b64decode(signature)[4:]):
-        raise ProofError("a signature is invalid")
-    return text.split("\n")
+    key_id = hashlib.sha256(name.encode() + b"\n\x01" + key).digest()[:4]
+    for line in tail.split("\n"):
+        signer, _, signature = line[len("\u2014 ") :].rpartition(" ")
+        raw = base64.b64decode(signature) if signer == name else b""
+        if raw[:4] == key_id and is_signed(key, f"{text}\n".encode(), raw[4:]):
+            return text.split("\n")
+    raise ProofError("a signature is invalid")
 
 
 def is_signed(key, message, signature):

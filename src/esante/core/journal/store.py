@@ -1,7 +1,7 @@
-"""All SQL of the journal but for its verification."""
+"""SQL of the journal: its entries, its tree, its cursors."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -41,6 +41,7 @@ CHECKPOINT = Table(
         "root": "bytea",
         "frontier": "bytea",
         "note": "text",
+        "cursors": "text",
     },
 )
 CURSOR = Table("journal_cursor", Kind.LOCAL, {"reader": "text"})
@@ -48,11 +49,24 @@ CURSOR = Table("journal_cursor", Kind.LOCAL, {"reader": "text"})
 _SEAL_LOCK = 0x6A6F75726E616C
 _MONTHS_LOCK = _SEAL_LOCK + 1
 _content = msgspec.json.Decoder(Content)
-DIGEST_INPUT = (
-    "e.salt || uuid_send(e.entry_id) || uuid_send(e.person_id) || timestamptz_send(e.at)"
-    " || convert_to(e.type, 'UTF8') || '\\x00'::bytea || e.content"
+HEAD = (
+    "uuid_send(e.entry_id) || uuid_send(e.person_id) || timestamptz_send(e.at)"
+    " || convert_to(e.type, 'UTF8') || '\\x00'::bytea"
 )
-"""The bytes of an entry `e` that `model.digest_of` hashes; null once its content is gone."""
+"""The head of an entry `e`: the bytes of id, person, time and type."""
+DIGEST_INPUT_1 = f"e.salt || {HEAD} || e.content"
+"""The bytes of an entry `e` that a digest of the first format hashes; null once its content is gone."""
+CONTENT_HASH = (
+    "CASE WHEN e.content_hash IS NULL THEN sha256(e.salt || e.content)"
+    " WHEN e.salt IS NULL AND e.content IS NULL THEN e.content_hash END"
+)
+"""The inner hash of an entry `e`; null where it is contradictory."""
+DIGEST_INPUT = f"convert_to('esante-journal-entry/2', 'UTF8') || '\\x00'::bytea || {HEAD} || {CONTENT_HASH}"
+"""The bytes of an entry `e` that `model.digest_of` hashes; null where its content is contradictory."""
+CONTENT = (
+    "CASE WHEN e.salt IS NOT NULL AND e.content_hash IS NULL AND e.expiry_id IS NULL THEN e.content END AS content"
+)
+"""The content of an entry `e`; one without its salt, or after its retention ended, is none: no digest covers it."""
 
 
 def month_starts(first: datetime, last: datetime) -> list[datetime]:
@@ -96,22 +110,48 @@ async def lock_sealing(conn: Connection) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock($1)", _SEAL_LOCK)
 
 
-async def take_pending(conn: Connection, limit: int) -> list[asyncpg.Record]:
-    """Remove up to `limit` waiting entries, the oldest, and return them in order: person_id, entry_id, digest.
+async def pending_entries_to_seal(conn: Connection, limit: int) -> list[asyncpg.Record]:
+    """Return up to `limit` waiting entries, the oldest, in order: person_id, entry_id, digest, digest_input.
 
-    The caller must hold the sealer's lock: then no other process takes rows between the two statements.
+    `digest_input` is what the stored entry gives (`DIGEST_INPUT`), null where the entry is missing.
     """
-    rows: list[asyncpg.Record] = await conn.fetch(
-        "SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1", limit
+    # The bounds let PostgreSQL skip the monthly partitions that have none of these entries.
+    low, high = await conn.fetchrow(
+        "SELECT min(entry_id::text)::uuid, max(entry_id::text)::uuid"
+        " FROM (SELECT entry_id FROM journal_pending ORDER BY entry_id LIMIT $1) p",
+        limit,
     )
-    await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", [row["entry_id"] for row in rows])
+    rows: list[asyncpg.Record] = await conn.fetch(
+        f"""
+        SELECT p.person_id, p.entry_id, p.digest, {DIGEST_INPUT} AS digest_input
+        FROM (SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1) p
+        LEFT JOIN (SELECT * FROM journal_entry WHERE entry_id BETWEEN $2 AND $3) e USING (person_id, entry_id)
+        ORDER BY p.entry_id
+        """,  # noqa: S608 - a constant expression
+        limit,
+        low,
+        high,
+    )
     return rows
 
 
-async def entry_counts(conn: Connection, persons: Sequence[UUID]) -> dict[UUID, int]:
-    """Return the number of sealed entries of each of `persons`; those without any are missing."""
-    rows = await conn.fetch("SELECT person_id, entries FROM journal_person WHERE person_id = ANY($1)", persons)
-    return {row["person_id"]: row["entries"] for row in rows}
+async def remove_pending(conn: Connection, entry_ids: Sequence[UUID]) -> None:
+    """Take entries from those that wait; the caller holds the sealer's lock, so that no other process seals them."""
+    await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", entry_ids)
+
+
+async def entry_counts(conn: Connection, persons: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return for each of `persons` the number of their sealed entries as it was counted, and their last number."""
+    rows = await conn.fetch(
+        """
+        SELECT w.person_id, coalesce(p.entries, 0) AS entries, coalesce(l.number, 0) AS number
+        FROM unnest($1::uuid[]) AS w (person_id) LEFT JOIN journal_person p USING (person_id)
+        LEFT JOIN LATERAL (
+            SELECT number FROM journal_leaf WHERE person_id = w.person_id ORDER BY number DESC LIMIT 1) l ON true
+        """,
+        persons,
+    )
+    return {row["person_id"]: (row["entries"], row["number"]) for row in rows}
 
 
 async def store_entry_counts(conn: Connection, counts: dict[UUID, int]) -> None:
@@ -133,10 +173,10 @@ def checkpoint_from_row(row: asyncpg.Record) -> Checkpoint:
     return Checkpoint(row["size"], row["root"], row["sealed_at"], row["note"])
 
 
-_SELECT = """
-SELECT e.entry_id, e.person_id, e.at, e.type, e.content, l.seq
+_SELECT = f"""
+SELECT e.entry_id, e.person_id, e.at, e.type, {CONTENT}, l.seq
 FROM journal_entry e LEFT JOIN journal_leaf l USING (entry_id)
-"""
+"""  # noqa: S608 - a constant expression
 
 
 async def entries_of(
@@ -166,11 +206,11 @@ async def entries_after(conn: Connection, seq: int, types: Sequence[str], limit:
     if last is None:
         return seq, []
     rows = await conn.fetch(
-        """
-        SELECT e.entry_id, e.person_id, e.at, e.type, e.content, l.seq
+        f"""
+        SELECT e.entry_id, e.person_id, e.at, e.type, {CONTENT}, l.seq
         FROM journal_leaf l JOIN journal_entry e USING (person_id, entry_id)
         WHERE l.seq > $1 AND l.seq <= $2 AND e.type = ANY($3) ORDER BY l.seq
-        """,
+        """,  # noqa: S608 - a constant expression
         seq,
         last,
         list(types),
@@ -194,11 +234,11 @@ async def sealed_entries(db: Database, seq: int, limit: int) -> list[SealedEntry
         if not bounds:
             return []
         rows = await conn.fetch(
-            """
-            SELECT l.seq, l.person_id, e.at, e.type, e.content
+            f"""
+            SELECT l.seq, l.person_id, e.at, e.type, {CONTENT}
             FROM journal_leaf l JOIN journal_entry e USING (person_id, entry_id)
             WHERE l.seq > $1 AND l.seq <= $1 + $2 AND e.entry_id BETWEEN $3 AND $4 ORDER BY l.seq
-            """,
+            """,  # noqa: S608 - a constant expression
             seq,
             limit,
             bounds[0]["entry_id"],
@@ -217,7 +257,7 @@ async def sealed_entries(db: Database, seq: int, limit: int) -> list[SealedEntry
 async def pending_entries(conn: Connection, type_: str) -> list[Entry]:
     """Return the entries of a type that are not sealed yet."""
     rows = await conn.fetch(
-        "SELECT e.entry_id, e.person_id, e.at, e.type, e.content, NULL::bigint AS seq"
+        f"SELECT e.entry_id, e.person_id, e.at, e.type, {CONTENT}, NULL::bigint AS seq"  # noqa: S608 - a constant expression
         " FROM journal_pending p JOIN journal_entry e USING (person_id, entry_id) WHERE e.type = $1",
         type_,
     )
@@ -237,68 +277,67 @@ def entry_from_row(row: asyncpg.Record) -> Entry:
     )
 
 
-async def node_hashes(
-    conn: Connection | Database, wanted: Iterable[tuple[int, int, int]]
-) -> dict[tuple[int, int], bytes]:
-    """Return the kept nodes of the ranges `(level, first, count)`, level > 0, by (level, position)."""
-    ranges = list(wanted)
-    if not ranges:
-        return {}
+async def due_leaves(conn: Connection, type_: str, before: datetime, limit: int) -> list[int]:
+    """Return the first leaves (`seq`), up to `limit`, of entries of a type before a moment that have their content."""
     rows = await conn.fetch(
         """
-        SELECT n.level, n.position, n.hash
-        FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS w (level, first, last)
-        JOIN journal_node n ON n.level = w.level AND n.position BETWEEN w.first AND w.last
-        """,
-        [level for level, _, _ in ranges],
-        [first for _, first, _ in ranges],
-        [first + count - 1 for _, first, count in ranges],
-    )
-    return {(row["level"], row["position"]): row["hash"] for row in rows}
-
-
-async def leaf_rows(conn: Connection | Database, wanted: Iterable[tuple[int, int]]) -> list[asyncpg.Record]:
-    """Return the leaf rows of the ranges `(first, count)` of 0-based positions (position = seq - 1)."""
-    ranges = list(wanted)
-    rows: list[asyncpg.Record] = await conn.fetch(
-        """
-        SELECT l.seq, l.number, l.digest
-        FROM unnest($1::bigint[], $2::bigint[]) AS w (first, last)
-        JOIN journal_leaf l ON l.seq BETWEEN w.first AND w.last
-        """,
-        [first + 1 for first, _ in ranges],
-        [first + count for first, count in ranges],
-    )
-    return rows
-
-
-async def proof_rows(conn: Connection | Database, person_id: UUID, size: int) -> list[asyncpg.Record]:
-    """Return all sealed entries of a person in a tree of `size` leaves, with salt and digest, by number."""
-    rows: list[asyncpg.Record] = await conn.fetch(
-        """
-        SELECT l.seq, l.number, l.digest, e.entry_id, e.at, e.type, e.salt, e.content
-        FROM journal_entry e JOIN journal_leaf l USING (person_id, entry_id)
-        WHERE e.person_id = $1 AND l.seq <= $2 ORDER BY l.number
-        """,
-        person_id,
-        size,
-    )
-    return rows
-
-
-async def expire(conn: Connection, type_: str, before: datetime) -> list[int]:
-    """Remove the contents of sealed entries of a type before a moment; return their `seq`, in order."""
-    rows = await conn.fetch(
-        """
-        UPDATE journal_entry e SET salt = NULL, content = NULL FROM journal_leaf l
-        WHERE l.entry_id = e.entry_id AND l.person_id = e.person_id
-          AND e.type = $1 AND e.entry_id < $2 AND e.content IS NOT NULL
-        RETURNING l.seq
+        SELECT l.seq FROM journal_entry e JOIN journal_leaf l USING (person_id, entry_id)
+        WHERE e.type = $1 AND e.entry_id < $2 AND e.at < $3 AND e.content IS NOT NULL ORDER BY l.seq LIMIT $4
         """,
         type_,
         uuid7_floor(before),
+        before,
+        limit,
     )
-    return sorted(row["seq"] for row in rows)
+    return [row["seq"] for row in rows]
+
+
+async def remove_contents(conn: Connection, leaves: Sequence[int], expiry_id: UUID, first_format: int) -> None:
+    """Remove the contents of the entries of `leaves`; those past `first_format` keep their inner hash."""
+    await conn.execute(
+        """
+        UPDATE journal_entry e SET salt = NULL, content = NULL, expiry_id = $2,
+            content_hash = CASE WHEN l.seq > $3 THEN sha256(e.salt || e.content) END
+        FROM journal_leaf l WHERE l.entry_id = e.entry_id AND l.person_id = e.person_id AND l.seq = ANY($1)
+        """,
+        leaves,
+        expiry_id,
+        first_format,
+    )
+
+
+async def assign_expiry(conn: Connection, expiry_id: UUID, ranges: Sequence[Sequence[int]]) -> None:
+    """Name the entry that records the end of their retention in the entries of leaves whose content is gone."""
+    await conn.execute(
+        """
+        UPDATE journal_entry e SET expiry_id = $1
+        FROM journal_leaf l, unnest($2::bigint[], $3::bigint[]) AS w (first, last)
+        WHERE l.seq BETWEEN w.first AND w.last AND e.entry_id = l.entry_id AND e.person_id = l.person_id
+          AND e.content IS NULL AND e.expiry_id IS NULL
+        """,
+        expiry_id,
+        [first for first, _ in ranges],
+        [last for _, last in ranges],
+    )
+
+
+async def heads_digest(conn: Connection, first: int, last: int) -> bytes:
+    """Return SHA-256 over the heads of the entries of the leaves `first` to `last`, in order."""
+    digest: bytes = await conn.fetchval(
+        f"""
+        SELECT sha256(string_agg({HEAD}, ''::bytea ORDER BY l.seq))
+        FROM journal_leaf l JOIN journal_entry e USING (person_id, entry_id) WHERE l.seq BETWEEN $1 AND $2
+        """,  # noqa: S608 - a constant expression
+        first,
+        last,
+    )
+    return digest
+
+
+async def cursor_text(conn: Connection) -> str:
+    """Return how far each reader has come, "reader seq" a line, as a checkpoint keeps it."""
+    rows = await conn.fetch("SELECT reader, seq FROM journal_cursor ORDER BY reader")
+    return "".join(f"{row['reader']} {row['seq']}\n" for row in rows)
 
 
 async def copy_entries(conn: Connection, entries: Sequence[tuple[Any, ...]]) -> None:

@@ -1,37 +1,30 @@
 """Verification of the journal: recomputes everything and names the first entry that is wrong.
 
-Leaves are checked in chunks of complete subtrees by several processes: contents against their digests, columns
-against contents, kept nodes against leaves, and the root of the chunk; the chunk roots then give the root of the
-tree. Entries may be appended and sealed meanwhile: what is compared with each other is read in one snapshot.
+Leaves are checked in chunks of complete subtrees by several processes (`leaf_chunks`): contents against their digests,
+columns against contents, kept nodes against leaves, checkpoints against their signed notes, and the root of the chunk;
+the chunk roots then give the root of the tree. Entries may be appended and sealed meanwhile: what is compared with
+each other is read in one snapshot, or in an order in which it can only have grown.
 """
 
 import asyncio
-import gc
+import base64
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
+from uuid import UUID
 
-import asyncpg
-import uvloop
-
-from esante.core.journal import store, verification_store
-from esante.core.journal.merkle import FANOUT_BITS, LEAF, NODE, Frontier
-from esante.core.journal.model import Expired
-from esante.core.journal.sealer import HEAD
-from esante.core.journal.signed_note import Signer, parse_checkpoint
-from esante.core.storage import Database, Objects
-
-Nodes: TypeAlias = dict[tuple[int, int], bytes]
-"""Hashes by (level, position)."""
-LeafProblem: TypeAlias = tuple[int, str]
-"""A leaf (`seq`) and what is wrong with it."""
-CHUNK_LEVEL = 4
-CHUNK = 1 << FANOUT_BITS * CHUNK_LEVEL
-"""Leaves of a chunk: a power of two, so that a full chunk is one complete subtree and a kept node itself."""
+from esante.core.journal import leaf_chunks, proof_store, store, verification_store
+from esante.core.journal.leaf_chunks import Chunk, ExpiredLeaf, Nodes, Work
+from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, Frontier
+from esante.core.journal.model import Expired, FormatChanged
+from esante.core.journal.retention import age_fault, expiry_fault
+from esante.core.journal.sealer import HEAD, INTERVAL, LOST_HEADS
+from esante.core.journal.signed_note import CheckpointText, Signer, parse_checkpoint
+from esante.core.storage import NIL, Database, Objects
 
 
 @dataclass(slots=True)
@@ -53,86 +46,155 @@ class VerificationReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """The result of one chunk: the roots of its complete subtrees, problems, expired leaves."""
+class KnownHead:
+    """A signed head from outside the database, and where it was kept."""
 
-    first: int
-    """The 0-based position of its first leaf."""
-    count: int
-    roots: list[bytes]
-    earlier_roots: bytes | None
-    """The concatenated subtree roots of its leaves up to the earlier checkpoint, where that lies in this chunk."""
-    problems: list[LeafProblem]
-    expired: list[int]
-    complete: bool = True
-    """False when leaves are missing or stored twice: then there are no roots."""
+    checkpoint: CheckpointText
+    place: str
 
 
 async def verify(
     db: Database,
     objects: Objects,
     signer: Signer,
+    origin: str,
     dsn: str,
     *,
+    heads: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     processes: int | None = None,
 ) -> VerificationReport:
-    """Check every entry, leaf, number, checkpoint and signature; `progress(done, total)` counts leaves."""
+    """Check every entry, leaf, number, checkpoint and signature; `progress(done, total)` counts leaves.
+
+    `heads`: signed heads that were kept elsewhere (notes by their place): the journal must begin with their trees.
+    """
     report = VerificationReport()
-    witness = await _earlier_checkpoint(objects, signer, report)
+    known = await _known_heads(objects, signer, origin, heads or {}, report)
+    witness = await _witness(objects, signer, origin)  # before the database, which can only be further
     head = await store.last_checkpoint(db)
     size = head["size"] if head else 0
-    if witness and witness[0] > size:
-        text = f"entries {size + 1} to {witness[0]} were removed: a signed head of {witness[0]} entries is known"
-        report.problems.append(text)
-        witness = None
-    chunks = await _check_chunks(dsn, size, witness[0] if witness else 0, progress, processes)
+    for _ in range(2):  # it may follow the very first commit by a moment
+        if head and witness is None:
+            await asyncio.sleep(INTERVAL)
+            witness = await _witness(objects, signer, origin)
+    if head and witness is None:
+        report.problems.append(f"the checkpoint kept outside the database (object {HEAD}) is missing")
+    if isinstance(witness, KnownHead):
+        known.append(witness)
+    elif witness:
+        report.problems.append(f"the checkpoint kept outside the database is invalid: {witness}")
+    text = _unverified_text(head) if head else CheckpointText(origin, 0, b"")
+    first_format = max(0, min(text.first_format_leaves, size))
+    for found in known:
+        report.problems += _shortening(found, size)
+    known = [found for found in known if found.checkpoint.size <= size]
+    watched = tuple(sorted({first_format, *(found.checkpoint.size for found in known)}))
+    work = Work(dsn, size, first_format, origin, signer.verifier, watched)
+    chunks = await _check_chunks(work, progress, processes)
     for chunk in chunks:
-        report.problems += [text for _, text in sorted(chunk.problems)]
-    if head:
-        _check_note(head, signer, report)
-        if all(chunk.complete for chunk in chunks):
-            await _check_tree(db, head, witness, chunks, report)
-    expired = [seq for chunk in chunks for seq in chunk.expired]
+        report.problems += [problem for _, problem in sorted(chunk.problems)]
+    if head and all(chunk.complete for chunk in chunks):
+        roots = await _check_tree(db, head, chunks, report)
+        _check_known_heads(known, roots, first_format, report)
+        if text.first_format:
+            await _check_format_change(db, work, roots, chunks, report)
+    report.problems += [problem for chunk in chunks for _, problem in chunk.checkpoint_problems]
+    expired = [leaf for chunk in chunks for leaf in chunk.expired]
     report.entries, report.expired = size, len(expired)
     await _check_numbers(db, report)
     await _check_places(db, report)
-    await _check_cursors(db, report)
-    await _check_expired(db, expired, report)
+    await _check_cursors(db, head, report)
+    await _check_expired(db, work, expired, report)
     return report
 
 
-async def _earlier_checkpoint(
-    objects: Objects, signer: Signer, report: VerificationReport
-) -> tuple[int, bytes] | None:
-    """Return size and root of the checkpoint kept outside the database: it shows when the tree became shorter.
+async def _known_heads(
+    objects: Objects, signer: Signer, origin: str, heads: Mapping[str, str], report: VerificationReport
+) -> list[KnownHead]:
+    """Return the heads that were given, and those of entries that an earlier journal lost (`Sealer`)."""
+    notes = dict(heads)
+    for folder in await objects.folders(LOST_HEADS):
+        name = f"{LOST_HEADS}/{folder}/note"
+        notes[f"object {name}"] = (await objects.get_named(name)).decode(errors="replace")
+    found = []
+    for place, note in notes.items():
+        try:
+            found.append(KnownHead(_checked_text(signer, origin, note), place))
+        except ValueError as error:
+            report.problems.append(f"the signed head in {place} is invalid: {error}")
+    return found
 
-    It is written after the commit of its entries, so it must be read before the database is.
+
+async def _witness(objects: Objects, signer: Signer, origin: str) -> KnownHead | ValueError | None:
+    """Return the checkpoint kept outside the database, why it is invalid, or None when there is none.
+
+    It shows when the tree became shorter.
     """
     try:
-        return parse_checkpoint(signer.verify_note((await objects.get_named(HEAD)).decode()))
+        note = (await objects.get_named(HEAD)).decode(errors="replace")
+        return KnownHead(_checked_text(signer, origin, note), "the object store")
     except FileNotFoundError:
         return None
     except ValueError as error:
-        report.problems.append(f"the checkpoint kept outside the database is invalid: {error}")
-        return None
+        return error
+
+
+def _checked_text(signer: Signer, origin: str, note: str) -> CheckpointText:
+    """Return what a signed checkpoint of this journal says. Raises: ValueError for any other note."""
+    text = parse_checkpoint(signer.verify_note(note))
+    if text.origin != origin:
+        raise ValueError(f"it is of another journal: {text.origin}")
+    return text
+
+
+def _unverified_text(head: Any) -> CheckpointText:
+    """Return what a checkpoint row says; its signature is checked with its chunk."""
+    try:
+        return parse_checkpoint(head["note"].partition("\n\n")[0].split("\n"))
+    except ValueError:
+        return CheckpointText("", head["size"], head["root"], head["sealed_at"], first_format=0)
+
+
+def _shortening(known: KnownHead, size: int) -> list[str]:
+    first, last = size + 1, known.checkpoint.size
+    if last <= size:
+        return []
+    place = "" if known.place == "the object store" else f" ({known.place})"
+    return [f"entries {first} to {last} were removed: a signed head of {last} entries is known{place}"]
 
 
 async def _check_tree(
-    db: Database, head: Any, witness: tuple[int, bytes] | None, chunks: Sequence[Chunk], report: VerificationReport
-) -> None:
-    """Check the tree of all chunks against the signed root, the kept nodes above, and the earlier checkpoint."""
-    frontier, above, witnessed = Frontier(), Nodes(), None
+    db: Database, head: Any, chunks: Sequence[Chunk], report: VerificationReport
+) -> dict[int, bytes]:
+    """Check the tree of all chunks against the signed root, the kept nodes above, and all checkpoints.
+
+    Return the roots of the watched sizes.
+    """
+    frontier, above = Frontier(), Nodes()
+    roots: dict[int, bytes] = {}
+    problems: list[str] = []
     for chunk in chunks:
-        if witness and chunk.earlier_roots is not None:
-            witnessed = Frontier.from_bytes(witness[0], frontier.to_bytes() + chunk.earlier_roots).root()
+        before = frontier.to_bytes()
+        for size, inside in chunk.watched.items():
+            roots[size] = Frontier.from_bytes(size, before + inside).root()
+        problems += [problem for _, problem in chunk.tree_problems]
+        problems += [
+            f"checkpoint {size}: its subtrees are not those of its entries"
+            for prefix, size in chunk.prefixes.items()
+            if prefix != before
+        ]
         above |= _append_chunk(frontier, chunk)
-    kept = await store.node_hashes(db, [(level, position, 1) for level, position in above])
-    report.problems += [text for _, text in _first_wrong_node(above, kept)]
+    kept = await proof_store.node_hashes(db, [(level, position, 1) for level, position in above])
+    report.problems += [text for _, text in leaf_chunks.first_wrong_node(above, kept)]
+    report.problems += [
+        f"the kept node {row['position']} of level {row['level']} belongs to no complete subtree"
+        for row in await verification_store.nodes_out_of_place(db)
+    ]
     if frontier.root() != head["root"] and not report.problems:
         report.problems += _explain_root_mismatch(head, frontier)
-    if witness and witnessed != witness[1] and not report.problems:
-        report.problems.append(f"the tree of the first {witness[0]} entries is not the one signed earlier")
+    if not report.problems:
+        report.problems += problems[: verification_store.REPORTED_ROWS]
+    return roots
 
 
 def _append_chunk(frontier: Frontier, chunk: Chunk) -> Nodes:
@@ -150,16 +212,6 @@ def _append_chunk(frontier: Frontier, chunk: Chunk) -> Nodes:
     return {(level + CHUNK_LEVEL, position): hash_ for level, position, hash_ in completed}
 
 
-def _first_wrong_node(computed: Nodes, kept: Nodes) -> list[LeafProblem]:
-    """Return the first kept node that its leaves contradict, lowest level first: its last leaf, and a text; or []."""
-    for (level, position), hash_ in sorted(computed.items()):
-        if kept.get((level, position)) != hash_:
-            width = 1 << FANOUT_BITS * level
-            first, last = position * width + 1, (position + 1) * width
-            return [(last, f"entries {first} to {last}: a leaf or a kept node is not what was sealed")]
-    return []
-
-
 def _explain_root_mismatch(head: Any, frontier: Frontier) -> list[str]:
     """Return where the leaves contradict the signed root, as exactly as the subtrees stored with it allow."""
     size, kept, first = head["size"], head["frontier"], 0
@@ -172,14 +224,38 @@ def _explain_root_mismatch(head: Any, frontier: Frontier) -> list[str]:
     return [f"checkpoint {size}: the root computed from the entries is another"]
 
 
-def _check_note(head: Any, signer: Signer, report: VerificationReport) -> None:
-    try:
-        size, root = parse_checkpoint(signer.verify_note(head["note"]))
-    except ValueError as error:
-        report.problems.append(f"checkpoint {head['size']}: {error}")
+def _check_known_heads(
+    known: Sequence[KnownHead], roots: Mapping[int, bytes], first_format: int, report: VerificationReport
+) -> None:
+    """Check that the journal begins with the trees of heads kept elsewhere, and did not move its change of format."""
+    if report.problems:
         return
-    if (size, root) != (head["size"], head["root"]):
-        report.problems.append(f"checkpoint {head['size']}: its row and its signed note differ")
+    for found in known:
+        text = found.checkpoint
+        if roots.get(text.size) != text.root:
+            report.problems.append(f"the tree of the first {text.size} entries is not the one signed in {found.place}")
+        elif text.first_format not in (None, first_format) or (text.first_format is None and text.size > first_format):
+            report.problems.append(f"the head in {found.place} signs another number of entries of the first format")
+
+
+async def _check_format_change(
+    db: Database, work: Work, roots: Mapping[int, bytes], chunks: Sequence[Chunk], report: VerificationReport
+) -> None:
+    """Check that the entry after the last one of the first format signs their tree and their heads."""
+    async with db.transaction("repeatable_read") as conn:
+        _, entries = await store.entries_after(conn, work.first_format, [FormatChanged.TYPE], 1)
+    event = entries[0].event if entries and entries[0].person_id == NIL else None
+    if event is None or (event.format, event.size) != (2, work.first_format):
+        report.problems.append(f"entry {work.first_format + 1} does not record the change of format")
+    elif report.problems:
+        return
+    elif event.root != base64.b64encode(roots[work.first_format]).decode():
+        report.problems.append(f"the first {work.first_format} entries are not those at the change of format")
+    elif event.heads != base64.b64encode(hashlib.sha256(b"".join(c.heads for c in chunks)).digest()).decode():
+        report.problems.append(
+            f"of one of the first {work.first_format} entries person, id, time or type was altered"
+            " since the change of format"
+        )
 
 
 async def _check_numbers(db: Database, report: VerificationReport) -> None:
@@ -206,135 +282,80 @@ async def _check_places(db: Database, report: VerificationReport) -> None:
             report.problems.append(f"entry {row['entry_id']}, not sealed yet, was altered or removed")
 
 
-async def _check_cursors(db: Database, report: VerificationReport) -> None:
-    """Check that no consumer was set past the end: it would never get the entries to come."""
+async def _check_cursors(db: Database, head: Any, report: VerificationReport) -> None:
+    """Check that no consumer was set past the end, set back since the newest checkpoint, or stopped."""
     rows = await verification_store.cursors_past_checkpoint(db)
     report.problems += [
         f"the consumer {row['reader']} is at entry {row['seq']}, past the newest checkpoint: {row['size']}"
         for row in rows
     ]
+    cursors = await verification_store.current_cursors(db)
+    now = {row["reader"]: row["seq"] for row in cursors}
+    if fault := leaf_chunks.cursor_fault(leaf_chunks.parse_cursors(head["cursors"] if head else ""), now):
+        report.problems.append(fault)
+    report.problems += [
+        f"the consumer {row['reader']} is stopped: no failure postpones it so far" for row in cursors if row["stopped"]
+    ]
 
 
-async def _check_expired(db: Database, expired: Sequence[int], report: VerificationReport) -> None:
-    """Check that each content that is missing is covered by a `journal.expired` entry."""
+async def _check_expired(db: Database, work: Work, expired: Sequence[ExpiredLeaf], report: VerificationReport) -> None:
+    """Check that each content that is missing is covered by a `journal.expired` entry, signed and after its time."""
     if not expired:
         return
     async with db.transaction("repeatable_read") as conn:
         _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
         entries = [*sealed, *await store.pending_entries(conn, Expired.TYPE)]
-    ranges = iter(sorted(tuple(range_) for entry in entries if entry.event for range_ in entry.event.ranges))
-    range_ = next(ranges, None)
-    for seq in sorted(expired):
-        while range_ and range_[1] < seq:
-            range_ = next(ranges, None)
-        if range_ is None or seq < range_[0]:
-            report.problems.append(f"entry {seq}: its content was removed and no {Expired.TYPE} entry covers it")
-            return
+    events: dict[UUID, Expired] = {}
+    faults: dict[UUID, str] = {}
+    for entry in entries:
+        if entry.event is None or entry.person_id != NIL:
+            continue
+        is_first_format = entry.seq is not None and entry.seq <= work.first_format
+        fault = (
+            age_fault(entry.event, entry.at)
+            if is_first_format
+            else expiry_fault(entry.event, work.verifier, work.origin)
+        )
+        if fault:
+            faults[entry.id] = fault
+        else:
+            events[entry.id] = entry.event
+    for leaf in expired:
+        candidates = [events.get(leaf.expiry_id)] if leaf.expiry_id else events.values()
+        if any(event and covers(event, leaf) for event in candidates):
+            continue
+        known = faults.get(leaf.expiry_id) if leaf.expiry_id else next(iter(faults.values()), None)
+        reason = f"no valid {Expired.TYPE} entry covers it" + (f": {known}" if known else "")
+        report.problems.append(f"entry {leaf.seq}: its content was removed and {reason}")
+        return
 
 
-async def _check_chunks(
-    dsn: str, size: int, earlier_size: int, progress: Callable[[int, int], None], processes: int | None
-) -> list[Chunk]:
-    """Check all leaves of a tree of `size`, in this process or in several; return the chunks in order."""
-    starts = range(0, size, CHUNK)
-    workers = min(processes or os.cpu_count() or 1, len(starts))
+def covers(event: Expired, leaf: ExpiredLeaf) -> bool:
+    """Return whether an end of retention is that of a leaf: its type, its time, its place."""
+    if leaf.type != event.type or leaf.at >= event.before:
+        return False
+    place = bisect_right(event.ranges, (leaf.seq, 2**62)) - 1
+    return place >= 0 and event.ranges[place][0] <= leaf.seq <= event.ranges[place][1]
+
+
+async def _check_chunks(work: Work, progress: Callable[[int, int], None], processes: int | None) -> list[Chunk]:
+    """Check all leaves of a tree, in this process or in several; return the chunks in order."""
+    parts = work.chunks()
+    workers = min(processes or os.cpu_count() or 1, len(parts))
     if workers <= 1:
         found = []
-        for first in starts:
-            found.append(await _check_chunk(dsn, first, min(CHUNK, size - first), earlier_size))
-            progress(min(first + CHUNK, size), size)
+        for first, count in parts:
+            found.append(await leaf_chunks.check_chunk(work, first, count))
+            progress(first + count, work.size)
         return found
     loop = asyncio.get_running_loop()
     done = 0
     with ProcessPoolExecutor(workers) as pool:
         tasks = [
-            loop.run_in_executor(pool, _check_chunk_in_process, dsn, first, min(CHUNK, size - first), earlier_size)
-            for first in starts
+            loop.run_in_executor(pool, leaf_chunks.check_chunk_in_process, work, first, count)
+            for first, count in parts
         ]
         for task in asyncio.as_completed(tasks):
             done += (await task).count
-            progress(done, size)
+            progress(done, work.size)
         return [task.result() for task in tasks]
-
-
-def _check_chunk_in_process(dsn: str, first: int, count: int, earlier_size: int) -> Chunk:
-    gc.disable()  # half a million small objects without cycles: collecting garbage costs a third of the time
-    return uvloop.run(_check_chunk(dsn, first, count, earlier_size))
-
-
-async def _check_chunk(dsn: str, first: int, count: int, earlier_size: int) -> Chunk:
-    """Check leaves `first + 1` to `first + count`; compute also the subtrees up to `earlier_size` if it is in them."""
-    # A chunk and its entries fit into `work_mem` together, so the join writes no temporary files.
-    conn = await asyncpg.connect(dsn, server_settings={"work_mem": "64MB"})
-    try:
-        rows = await verification_store.leaves_with_entries(conn, first + 1, first + count)
-        expired, problems = await _check_missing_contents(conn, rows)
-        heights = [(level, FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1) if count >> FANOUT_BITS * level]
-        kept = await store.node_hashes(conn, [(level, first >> bits, count >> bits) for level, bits in heights])
-    finally:
-        await conn.close()
-    gaps = _find_gap(rows, first, count)
-    problems += gaps + _find_altered(rows)
-    if gaps:
-        return Chunk(first, count, [], None, problems, expired, complete=False)
-    hashes = _leaf_hashes(rows)
-    inside = earlier_size - first
-    earlier = b"".join(_subtree_roots(hashes[:inside])) if 0 <= inside <= count else None
-    nodes: Nodes = {}
-    roots = _subtree_roots(hashes, first, nodes)
-    return Chunk(first, count, roots, earlier, problems + _first_wrong_node(nodes, kept), expired)
-
-
-async def _check_missing_contents(conn: Any, rows: Sequence[Any]) -> tuple[list[int], list[LeafProblem]]:
-    """Return of the leaves without content those whose entry is still there, and the problems of the others."""
-    owners = await verification_store.leaf_owners(conn, [row[0] for row in rows if row[3] is None])
-    problems = [
-        (row["seq"], f"entry {row['seq']} ({row['entry_id']}) was {'removed' if row['removed'] else 'moved'}")
-        for row in owners
-        if row["removed"] or row["moved"]
-    ]
-    return [row["seq"] for row in owners if not row["removed"] and not row["moved"]], problems
-
-
-def _find_gap(rows: Sequence[Any], first: int, count: int) -> list[LeafProblem]:
-    """Return the first leaf that is missing or stored twice, with a text; or []."""
-    if [row[0] for row in rows] == list(range(first + 1, first + count + 1)):
-        return []
-    have = Counter(row[0] for row in rows)
-    wrong = next(seq for seq in range(first + 1, first + count + 1) if have[seq] != 1)
-    reason = "has two entries" if have[wrong] else "its leaf was removed from the tree"
-    return [(wrong, f"entry {wrong}: {reason}")]
-
-
-def _find_altered(rows: Sequence[Any]) -> list[LeafProblem]:
-    """Return the leaves whose entry does not have the sealed digest, each with a text."""
-    sha256 = hashlib.sha256
-    return [
-        (row[0], f"entry {row[0]} was altered: it is not what was sealed")
-        for row in rows
-        if row[3] is not None and sha256(row[3]).digest() != row[2]
-    ]
-
-
-def _leaf_hashes(rows: Sequence[Any]) -> list[bytes]:
-    sha256 = hashlib.sha256
-    return [sha256(LEAF + row[1].to_bytes(8, "big") + row[2]).digest() for row in rows]
-
-
-def _subtree_roots(hashes: list[bytes], first: int = 0, nodes: Nodes | None = None) -> list[bytes]:
-    """Return the roots of the complete subtrees of the leaves from position `first` on, left to right.
-
-    Into `nodes` go those that the sealer keeps, by (level, position).
-    """
-    sha256, height = hashlib.sha256, 0
-    roots: list[bytes] = []
-    while hashes:
-        if nodes is not None and height and height % FANOUT_BITS == 0:
-            start = first >> height
-            nodes.update(((height // FANOUT_BITS, start + i), hash_) for i, hash_ in enumerate(hashes))
-        if len(hashes) & 1:
-            roots.append(hashes.pop())
-        pairs = iter(hashes)
-        hashes = [sha256(NODE + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
-        height += 1
-    return roots[::-1]

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from esante.core.journal.store import DIGEST_INPUT
+from esante.core.journal.store import DIGEST_INPUT, DIGEST_INPUT_1, HEAD
 from esante.core.storage import Connection, Database
 
 REPORTED_ROWS = 5
@@ -100,18 +100,26 @@ async def cursors_past_checkpoint(db: Database) -> list[asyncpg.Record]:
     )
 
 
-async def leaves_with_entries(conn: Connection, first: int, last: int) -> list[Any]:
-    """Return the leaves `first` to `last`, each with its entry, in order: seq, number, digest, digest_input.
+async def leaves_with_entries(conn: Connection, first: int, last: int, first_format: int) -> list[Any]:
+    """Return the leaves `first` to `last`, each with its entry, in order.
 
-    `digest_input` is null where the entry is missing, moved, or its content is. Leaves are sealed in the order of
-    time, so their entries lie in one range of the time-ordered key: read through that, a chunk costs one scan of its
-    own rows and not a look-up for each.
+    Columns: seq, number, digest, digest_input, head, suspect. The first `first_format` leaves of the tree have digests
+    of the first format. `digest_input` is null where the entry is missing, moved or contradictory, and in the first
+    format where its content is gone; `head` is there in the first format only; `suspect` where something is missing or
+    too much.
+    Leaves are sealed in the order of time, so their entries lie in one range of the time-ordered key: read through
+    that, a chunk costs one scan of its own rows and not a look-up for each.
     """
     ends = "SELECT entry_id FROM journal_leaf WHERE seq BETWEEN $1 AND $2 ORDER BY entry_id"
     low, high = await conn.fetchrow(f"SELECT ({ends} LIMIT 1), ({ends} DESC LIMIT 1)", first, last)
     rows: list[Any] = await conn.fetch(
         f"""
-        SELECT l.seq, l.number, l.digest, CASE WHEN l.person_id = e.person_id THEN {DIGEST_INPUT} END
+        SELECT l.seq, l.number, l.digest,
+            CASE WHEN l.person_id <> e.person_id THEN NULL
+                 WHEN l.seq > $5 THEN {DIGEST_INPUT} ELSE {DIGEST_INPUT_1} END,
+            CASE WHEN l.person_id = e.person_id AND l.seq <= $5 THEN {HEAD} END,
+            (l.person_id = e.person_id AND e.salt IS NOT NULL AND e.content IS NOT NULL
+             AND e.content_hash IS NULL AND e.expiry_id IS NULL) IS NOT TRUE
         FROM journal_leaf l LEFT JOIN (
             SELECT * FROM journal_entry WHERE entry_id BETWEEN $3 AND $4) e USING (entry_id)
         WHERE l.seq BETWEEN $1 AND $2
@@ -120,24 +128,61 @@ async def leaves_with_entries(conn: Connection, first: int, last: int) -> list[A
         last,
         low,
         high,
+        first_format,
     )
     rows.sort(key=itemgetter(0))
     return rows
 
 
-async def leaf_owners(conn: Connection, leaves: list[int]) -> list[asyncpg.Record]:
-    """Return for `leaves` (seq), in order, whether their entry was removed or moved to another person.
+async def suspect_entries(conn: Connection, leaves: list[int]) -> list[asyncpg.Record]:
+    """Return what is stored of the entries of `leaves` (seq), in order.
 
-    Columns: seq, entry_id, removed, moved.
+    Columns: seq, entry_id, removed, moved, at, type, expiry_id, has_salt, has_content, has_hash.
     """
     rows: list[asyncpg.Record] = await conn.fetch(
         """
-        SELECT l.seq, l.entry_id, e.person_id IS NULL AS removed, e.person_id <> l.person_id AS moved
+        SELECT l.seq, l.entry_id, e.person_id IS NULL AS removed, e.person_id <> l.person_id AS moved,
+            e.at, e.type, e.expiry_id, e.salt IS NOT NULL AS has_salt, e.content IS NOT NULL AS has_content,
+            e.content_hash IS NOT NULL AS has_hash
         FROM journal_leaf l LEFT JOIN journal_entry e USING (entry_id) WHERE l.seq = ANY($1) ORDER BY l.seq
         """,
         leaves,
     )
     return rows
+
+
+async def checkpoints_between(conn: Connection, first: int, last: int) -> list[asyncpg.Record]:
+    """Return the checkpoints of `first` to `last` leaves and the one before them, by size, with all columns."""
+    rows: list[asyncpg.Record] = await conn.fetch(
+        """
+        (SELECT * FROM journal_checkpoint WHERE size < $1 ORDER BY size DESC LIMIT 1)
+        UNION ALL (SELECT * FROM journal_checkpoint WHERE size BETWEEN $1 AND $2) ORDER BY size
+        """,
+        first,
+        last,
+    )
+    return rows
+
+
+async def nodes_out_of_place(db: Database) -> list[asyncpg.Record]:
+    """Return kept nodes of subtrees that are not complete in the newest checkpoint. Columns: level, position."""
+    return await db.fetch(
+        """
+        SELECT n.level, n.position
+        FROM journal_node n, (SELECT coalesce(max(size), 0) AS size FROM journal_checkpoint) h
+        WHERE n.level NOT BETWEEN 1 AND 15 OR n.position < 0
+           OR n.position >= h.size >> (4 * least(greatest(n.level, 1), 15))
+        ORDER BY n.level, n.position LIMIT $1
+        """,
+        REPORTED_ROWS,
+    )
+
+
+async def current_cursors(db: Database) -> list[asyncpg.Record]:
+    """Return every cursor: reader, seq, and whether it is postponed further than a failure postpones it."""
+    return await db.fetch(
+        "SELECT reader, seq, retry_at > now() + interval '6 minutes' AS stopped FROM journal_cursor ORDER BY reader"
+    )
 
 
 def _seed() -> int:

@@ -22,6 +22,7 @@ from esante.core.storage.migrations import (
 )
 from esante.core.storage.objects import INLINE_LIMIT, Objects, sha256
 from esante.core.storage.pool import Connection
+from esante.core.storage.private_folder import FolderError
 from esante.core.storage.table import TABLES, Kind, Row, Table
 from esante.core.storage.uuids import NIL, parse_uuid, uuid7, uuid7_floor, uuid7_time, uuid8
 
@@ -33,6 +34,7 @@ __all__ = [
     "DataLoader",
     "Database",
     "EmbeddedError",
+    "FolderError",
     "Kind",
     "Migration",
     "Objects",

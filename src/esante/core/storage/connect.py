@@ -8,6 +8,7 @@ from typing import Any
 
 from esante.core.storage.database import Database
 from esante.core.storage.embedded import start, stop
+from esante.core.storage.private_folder import make_private
 
 
 @contextlib.asynccontextmanager
@@ -15,9 +16,9 @@ async def open_database(url: str, data: Path, **options: Any) -> AsyncIterator[t
     """Yield the database as it is, not migrated, and its address.
 
     `url` empty: the embedded PostgreSQL under `data`, stopped at the end. `options`: as in `Database.open`.
-    Raises: `Unavailable` or `EmbeddedError`.
+    Raises: `FolderError` when `data` is open to other accounts, `Unavailable` or `EmbeddedError`.
     """
-    await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(make_private, data)
     dsn = url or (await asyncio.to_thread(start, data)).dsn
     try:
         db = await Database.open(dsn, **options)

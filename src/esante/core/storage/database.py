@@ -8,7 +8,7 @@ that would cost a two-phase commit over many nodes, so there each act is a trans
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from operator import itemgetter
@@ -55,6 +55,18 @@ _UNAVAILABLE_ERRORS = (
 )
 
 _SERVER_SETTINGS = {"application_name": "esante", "timezone": "UTC"}
+_CLUSTER_SETTING = "SET citus.override_table_visibility TO off"
+"""For each connection to a cluster: else asyncpg's look-up of types takes seconds where a node holds shards."""
+
+
+async def _is_cluster(conn: Connection) -> bool:
+    return bool(await conn.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
+
+
+async def _connect_to_cluster(connect: Callable[[], Awaitable[Connection]]) -> Connection:
+    conn = await connect()
+    await conn.execute(_CLUSTER_SETTING)
+    return conn
 
 
 async def insert(conn: Connection, rows: Iterable[Row]) -> None:
@@ -165,13 +177,14 @@ class Database:
         `queue_bound`: acts that may wait for the group commit. `group_commit` False: each write commits by itself, as
         on a distributed database. Raises: `Unavailable` when the server does not answer.
         """
-        pool = Pool(partial(asyncpg.connect, dsn, command_timeout=60, server_settings=_SERVER_SETTINGS), pool_size)
+        connect = partial(asyncpg.connect, dsn, command_timeout=60, server_settings=_SERVER_SETTINGS)
         try:
-            conn = await pool.acquire()
+            conn = await connect()
         except _UNAVAILABLE_ERRORS as error:
             raise Unavailable(f"cannot reach the database: {type(error).__name__}") from error
-        distributed = bool(await conn.fetchval("SELECT 1 FROM pg_extension WHERE extname = 'citus'"))
-        pool.release(conn, reusable=True)
+        distributed = await _is_cluster(conn)
+        await conn.close()
+        pool = Pool(partial(_connect_to_cluster, connect) if distributed else connect, pool_size)
         db = cls(pool, distributed=distributed, queue_bound=queue_bound)
         if group_commit and not distributed:
             db._committers = [asyncio.create_task(db._commit_forever()) for _ in range(COMMITTERS)]

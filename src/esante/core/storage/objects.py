@@ -14,6 +14,7 @@ from obstore.exceptions import GenericError, PermissionDeniedError, Unauthentica
 from obstore.store import LocalStore, from_url
 
 from esante.core.storage.database import Unavailable
+from esante.core.storage.private_folder import make_private
 
 INLINE_LIMIT = 64 * 1024
 """Bytes up to which content may lie in the database beside its row: one sync for many instead of one each."""
@@ -36,11 +37,14 @@ class Objects:
 
     @classmethod
     def open(cls, url: str, data: Path) -> "Objects":
-        """Open the store at `url` (`s3://bucket/…`, `az://`, `gs://`, `file:///…`); by default files in `data`."""
+        """Open the store at `url` (`s3://bucket/…`, `az://`, `gs://`, `file:///…`); by default files in `data`.
+
+        Raises: `FolderError` when a folder for files is open to other accounts and cannot be closed.
+        """
         if url and urlsplit(url).scheme != "file":
             return cls(from_url(url), None)
         folder = Path(urlsplit(url).path) if url else data / "objects"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         return cls(LocalStore(folder), folder)
 
     async def put(self, data: bytes) -> bytes:

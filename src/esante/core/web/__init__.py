@@ -1,12 +1,12 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
-from esante.core.web.body_queue import LargeBodyQueue, trim_memory
+from esante.core.web.body_queue import LargeBodyQueue, outside_turn, trim_memory
 from esante.core.web.cors import Cors
+from esante.core.web.fair_slots import FairSlots, QueueFull
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
     N_,
-    TIME_ZONE,
     show_date,
     show_datetime,
     show_span,
@@ -41,7 +41,7 @@ from esante.core.web.rendering import (
     render_part,
     template_environment,
 )
-from esante.core.web.requests import origin_of, read_body, read_form, too_large
+from esante.core.web.requests import network_of, origin_of, read_body, read_form, too_large
 from esante.core.web.routing import group_routes
 from esante.core.web.security_headers import SecurityHeaders
 from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
@@ -55,14 +55,14 @@ __all__ = [
     "LANGUAGE_COOKIE",
     "NOT_FOUND",
     "N_",
-    "TIME_ZONE",
     "Cors",
-    "LargeBodies",
+    "FairSlots",
     "LargeBodyQueue",
     "Meter",
     "Metering",
     "Page",
     "Problem",
+    "QueueFull",
     "SecurityHeaders",
     "Session",
     "Sessions",
@@ -76,9 +76,11 @@ __all__ = [
     "group_routes",
     "is_https",
     "language_of",
+    "network_of",
     "no_such_page",
     "on_problem",
     "origin_of",
+    "outside_turn",
     "problem_outcome",
     "read_body",
     "read_form",

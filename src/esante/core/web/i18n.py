@@ -9,9 +9,10 @@ from importlib.resources.abc import Traversable
 from babel import dates
 from babel.messages.pofile import read_po
 
+from esante.core.time_zone import time_zone
+
 LANGUAGES = {"fr": "Français", "de": "Deutsch", "en": "English", "lb": "Lëtzebuergesch"}
 DEFAULT_LANGUAGE = "fr"
-TIME_ZONE = "Europe/Luxembourg"
 
 
 _PLURAL: dict[str, Callable[[int], bool]] = {"fr": lambda number: number > 1}
@@ -80,15 +81,15 @@ _LOCALES = {"en": "en_GB"}
 
 
 def show_date(value: date | datetime, language: str) -> str:
-    """Return a day in the long form of a language; a datetime counts in Luxembourg's time."""
+    """Return a day in the long form of a language; a datetime counts in the server's time zone."""
     if isinstance(value, datetime):
-        value = value.astimezone(dates.get_timezone(TIME_ZONE))
+        value = value.astimezone(time_zone())
     return dates.format_date(value, "long", locale=_LOCALES.get(language, language))
 
 
 def show_datetime(value: datetime, language: str) -> str:
-    """Return a moment as day and time, in Luxembourg's time."""
-    clock = dates.format_time(value, "HH:mm", tzinfo=dates.get_timezone(TIME_ZONE), locale=language)
+    """Return a moment as day and time, in the server's time zone."""
+    clock = dates.format_time(value, "HH:mm", tzinfo=time_zone(), locale=language)
     return f"{show_date(value, language)}, {clock}"
 
 

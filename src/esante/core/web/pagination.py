@@ -60,7 +60,7 @@ def no_such_page() -> Problem:
         400,
         "invalid",
         N_("This page of the list does not exist."),
-        remedy=N_("Please start from the first page."),
+        remedy=N_("Start again from the first page."),
     )
 
 

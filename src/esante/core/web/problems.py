@@ -65,10 +65,10 @@ def readable(text: str) -> str:
     return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
-NOT_FOUND = N_("There is nothing here.")
+NOT_FOUND = N_("We could not find what you are looking for.")
 _OAUTH_PAGES = "/oauth/authorize"
 """The prefix of the OAuth pages; its other endpoints are for software."""
-_TITLES = {404: NOT_FOUND, 405: N_("This cannot be done here."), 413: N_("This is too large.")}
+_TITLES = {404: NOT_FOUND, 405: N_("You cannot do this here."), 413: N_("This file or request is too large.")}
 
 
 async def on_problem(request: Request, error: Exception) -> Response:
@@ -116,8 +116,8 @@ async def on_unavailable(request: Request, error: Exception) -> Response:
     """Return the response 503 when the database is not available or overloaded: nothing was done, retry."""
     log.warning("%s %s: %s", request.method, request.url.path, error)
     code = "throttled" if isinstance(error, Overloaded) else "transient"
-    title = N_("The service cannot answer right now.")
-    remedy = N_("Nothing was changed. Please try again in a moment.")
+    title = N_("The service is not available at the moment.")
+    remedy = N_("Nothing has been changed. Try again in a moment.")
     return await on_problem(request, Problem(503, code, title, remedy=remedy, headers={"Retry-After": "2"}))
 
 
@@ -127,8 +127,8 @@ async def on_fault(request: Request, error: Exception) -> Response:
         return Response(status_code=400)
     number = secrets.token_hex(4)
     log.error("internal error %s at %s %s", number, request.method, request.url.path, exc_info=error)
-    title = N_("Something went wrong on our side.")
-    remedy = N_("Please tell the helpdesk this number.")
+    title = N_("Something went wrong. The problem is on our side.")
+    remedy = N_("Contact the helpdesk and give this number.")
     return await on_problem(request, Problem(500, "exception", title, detail=number, remedy=remedy))
 
 

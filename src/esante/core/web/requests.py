@@ -2,6 +2,7 @@
 
 import hmac
 from io import BytesIO
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import IO
 
 from starlette.datastructures import FormData
@@ -63,7 +64,7 @@ async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
     try:
         form = await request.form(max_fields=100, max_files=4, max_part_size=limit)
     except Exception as error:
-        raise Problem(400, "structure", N_("This form cannot be read."), remedy=N_("Please send it again.")) from error
+        raise Problem(400, "structure", N_("We could not read this form."), remedy=N_("Send it again.")) from error
     token = form.get("_csrf") or request.headers.get("x-csrf-token", "")
     if session and not (isinstance(token, str) and hmac.compare_digest(token.encode(), session.csrf.encode())):
         raise _cross_site_form()
@@ -87,8 +88,8 @@ def _cross_site_form() -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("This form was not sent from our own page, or it is too old."),
-        remedy=N_("Please open the page again and send the form once more."),
+        N_("This form was not sent from our website, or it has expired."),
+        remedy=N_("Open the page again and send the form again."),
     )
 
 
@@ -97,13 +98,27 @@ def origin_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def network_of(origin: str) -> str:
+    """Return what rate limits count of an origin: an IPv4 address, or the /64 of an IPv6 one, which is a client's own.
+
+    Of one subscriber's line come 2^64 addresses (RFC 6177; RFC 7934, section 6). What is no address is returned as is.
+    """
+    try:
+        address = ip_address(origin.partition("%")[0])
+    except ValueError:
+        return origin
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+
+
 def too_large(limit: int) -> Problem:
     """Return the refusal of a body of more than `limit` bytes."""
     return Problem(
         413,
         "too-long",
-        N_("This is too large."),
+        N_("This file or request is too large."),
         detail=f"{limit:,} bytes are allowed.",
-        remedy=N_("Please send less at once."),
+        remedy=N_("Send less at a time."),
         headers={"Connection": "close"},
     )

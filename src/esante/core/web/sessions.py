@@ -14,7 +14,9 @@ from esante.core.storage import Connection, Database
 from esante.core.types import Json
 from esante.core.web import session_store as store
 
-COOKIE = "esante_session"
+COOKIE, HTTPS_COOKIE = "esante_session", "__Host-esante_session"
+"""The cookie's name on a machine of one's own, and over HTTPS: there a browser takes it from this very host over HTTPS
+only, so that no other host of the domain can set one (RFC 6265bis, section 4.1.3.2)."""
 LIFETIME = timedelta(hours=8)
 _CACHE_SECONDS = 2.0
 _CACHE_SESSIONS = 10_000
@@ -49,13 +51,13 @@ class Sessions:
     async def of(self, request: Request) -> Session | None:
         """Return the session of a request, or None; looked up once a request."""
         if not hasattr(request.state, "session"):
-            request.state.session = await self._find(request.cookies.get(COOKIE, ""))
+            request.state.session = await self._find(request.cookies.get(cookie_name(request), ""))
         found: Session | None = request.state.session
         return found
 
     async def delete(self, request: Request) -> None:
         """End the session of a request."""
-        key = _hash(request.cookies.get(COOKIE, ""))
+        key = _hash(request.cookies.get(cookie_name(request), ""))
         self._cache.pop(key, None)
         await store.delete_session(self._db, key)
         request.state.session = None
@@ -94,7 +96,7 @@ class Sessions:
 def set_cookie(response: Response, request: Request, token: str) -> None:
     """Set the session cookie: sent with this site's own requests only, not readable by scripts."""
     response.set_cookie(
-        COOKIE,
+        cookie_name(request),
         token,
         max_age=int(LIFETIME.total_seconds()),
         path="/",
@@ -106,12 +108,19 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
 
 def is_https(request: Request) -> bool:
     """Return whether cookies are for HTTPS only: by the platform's own address, or by the URL of the request."""
-    return getattr(request.app.state, "secure", False) or request.url.scheme == "https"
+    app = request.scope.get("app")
+    return bool(app and getattr(app.state, "secure", False)) or request.scope.get("scheme") == "https"
 
 
-def clear_cookie(response: Response) -> None:
+def cookie_name(request: Request) -> str:
+    """Return the name of the session cookie for a request."""
+    return HTTPS_COOKIE if is_https(request) else COOKIE
+
+
+def clear_cookie(response: Response, request: Request) -> None:
     """Delete the session cookie."""
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
+    secure = is_https(request)
+    response.delete_cookie(cookie_name(request), path="/", httponly=True, samesite="lax", secure=secure)
 
 
 def _hash(token: str) -> bytes:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from random import Random
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from esante.core.journal import Actor, Event
+from esante.core.time_zone import time_zone
 from esante.core.types import Json
 from esante.identity.access import (
     BlockChanged,
@@ -27,7 +27,6 @@ from esante.identity.directory import PractitionerRegistered
 from esante.services.record import ConfidentialitySet, DepositedEvent, Listed, Read, Refused
 
 ORIGIN = "synthetic"
-_ZONE = ZoneInfo("Europe/Luxembourg")
 INITIAL_PERSONS, INITIAL_ACCOUNTS = 4_000, 700
 """Persons with an open record, and with an account, when the history begins."""
 _WEEKDAY_FACTORS = (1.25, 1.15, 1.05, 1.15, 1.1, 0.55, 0.4)
@@ -73,7 +72,7 @@ class JournalHistory:
 
     def __init__(self, seed: int, now: datetime, months: int, size: float = 1.0) -> None:
         self._rng = Random(f"past {seed}")  # noqa: S311 - synthetic data, no secrets
-        self._now, self._months, self._size = now.astimezone(_ZONE), months, size
+        self._now, self._months, self._size = now.astimezone(time_zone()), months, size
         self._persons = [self._draw_uuid() for _ in range(round(INITIAL_PERSONS * size))]
         self._accounts = self._persons[: round(INITIAL_ACCOUNTS * size)]
         self._practitioners = [

@@ -80,7 +80,7 @@ def capabilities() -> list[Json]:
             "documentation": "A patient's own access log, in the shape of IHE BALP.",
             "interaction": [{"code": "read"}, {"code": "search-type"}],
             "searchParam": [
-                {"name": "patient", "type": "reference", "documentation": "The patient herself."},
+                {"name": "patient", "type": "reference", "documentation": "The patient whose log it is."},
                 {"name": "date", "type": "date", "documentation": "When it was recorded."},
             ],
         },
@@ -150,7 +150,7 @@ async def _search(request: Request, requester: Requester, journal: Journal, base
     patient, count = params.get("patient"), params.count
     if patient is None:
         raise bad_request(
-            "patient", N_("The parameter patient is missing."), N_("Give the patient's id."), code="required"
+            "patient", N_("The parameter patient is missing."), N_("Enter the patient's id."), code="required"
         )
     entries: list[Entry] = []
     following = None
@@ -202,7 +202,10 @@ def _require_patient(requester: Requester) -> None:
     """Raise Problem 403 for a requester who is not a patient."""
     if requester.kind != "patient":
         raise Problem(
-            403, "forbidden", N_("A log is shown to its patient only."), remedy=N_("Sign in as the patient.")
+            403,
+            "forbidden",
+            N_("Only the patient can see their access history."),
+            remedy=N_("Sign in as the patient."),
         )
 
 

@@ -127,7 +127,7 @@ class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     """A presence code was refused: wrong (filed under no person), expired, used, or not for this requester."""
 
     ACTION: ClassVar[str] = "E"
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s entered a code of yours that no longer serves.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s entered one of your codes that is no longer valid.")
 
 
 @event("access.emergency")
@@ -135,8 +135,8 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     """A practitioner opened the record in an emergency, or was refused; `justification` is the reason they wrote."""
 
     ACTION: ClassVar[str] = "E"
-    WORDS: ClassVar[str] = N_("%(actor)s opened your record in an emergency.")
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s declared an emergency and was refused.")
+    WORDS: ClassVar[str] = N_("%(actor)s used emergency access to open your record.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to open your record in an emergency. Access was refused.")
 
     justification: str = ""
     until: datetime | None = None
@@ -147,7 +147,7 @@ class StayRefused(AccessEvent, frozen=True, kw_only=True):
     """The report of a hospital stay, or of its end, was refused."""
 
     ACTION: ClassVar[str] = "E"
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s told of a hospital stay of yours and was refused.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to register a hospital stay for you. This was refused.")
 
 
 @event("access.stay_read")
@@ -156,8 +156,8 @@ class StayRead(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "E"
     RESOURCE: ClassVar[str] = "Encounter"
-    WORDS: ClassVar[str] = N_("%(actor)s looked up your stays there.")
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for a hospital stay and was refused.")
+    WORDS: ClassVar[str] = N_("%(actor)s viewed your stays with them.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view one of your hospital stays. Access was refused.")
 
 
 @event("access.emergency_reviewed")

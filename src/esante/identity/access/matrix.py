@@ -86,6 +86,7 @@ class Policy:
     searches_per_organization: int
     unknown_per_requester: int
     unknown_per_organization: int
+    proofs_per_requester: int
     app_token: timedelta
     app_code: timedelta
     app_launch: timedelta
@@ -201,6 +202,7 @@ def _parse_policy(period: Json) -> Policy:
         read_after_death=timedelta(days=death["read_days"]),
         write_after_death=timedelta(days=death["write_days"]),
         searches_per_requester=period["person_searches"]["per_requester"],
+        proofs_per_requester=period["proofs"]["per_requester"],
         searches_per_organization=period["person_searches"]["per_organization"],
         unknown_per_requester=period["person_searches"]["unknown_per_requester"],
         unknown_per_organization=period["person_searches"]["unknown_per_organization"],

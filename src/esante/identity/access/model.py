@@ -190,8 +190,8 @@ class AccessEvent(Event, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
-    WORDS: ClassVar[str] = N_("%(actor)s looked into your record: %(categories)s.")
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for data of your record and was refused.")
+    WORDS: ClassVar[str] = N_("%(actor)s viewed your record: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view data in your record. Access was refused.")
 
     purpose: str = "TREAT"
     allowed: bool = True

@@ -71,7 +71,7 @@ class Access:
         self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
         token_grants = TokenGrants(db, journal, directory, self._signin, self.sessions, self.id_tokens)
         self.tokens = TokenEndpoints(
-            db, journal, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
+            db, directory, self._signin, self.clients, token_grants, self.id_tokens, self._limits
         )
 
     async def consent(self, person_id: UUID) -> Consent:
@@ -151,6 +151,10 @@ class Access:
         if resource == "Patient" and "s" in letters:
             await self._limits.count_search(requester)
         return requester
+
+    async def count_proof(self, requester: Requester) -> None:
+        """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
+        await self._limits.count_proof(requester)
 
     async def _record_missing_scope(self, requester: Requester, resource: str, letters: str) -> None:
         await self._limits.record_rejection("scope", requester.actor, requester.origin, f"{resource}.{letters}")

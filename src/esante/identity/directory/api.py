@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -11,15 +11,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.fhir.rest import (
+    PART_PARAMETERS,
     SearchParams,
     convert_posted_search,
     fhir_response,
     parse_date_range,
     parse_token,
+    part_of,
+    require_known_parameters,
     searchset,
+    select_part,
 )
 from esante.core.journal import Actor
 from esante.core.storage import NIL
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_offset_cursor, encode_cursor
 from esante.identity.directory import rules
@@ -123,10 +128,12 @@ class _DirectoryEndpoints:
 
         async def endpoint(request: Request) -> Response:
             caller = await self.authorize(request, type_, "r")
+            require_known_parameters(request, PART_PARAMETERS)
+            part = part_of(request, type_)
             resource = await read(_parse_id(request.path_params["id"]), caller)
             if resource is None:
                 raise Problem(404, "not-found", NOT_FOUND)
-            return fhir_response(resource)
+            return fhir_response(select_part(resource, part))
 
         return endpoint
 
@@ -238,7 +245,7 @@ class _DirectoryEndpoints:
 
     async def _role_resources(self, pairs: Sequence[tuple[Practitioner, Role]]) -> list[Json]:
         employers = await self.directory.organizations(role.organization_id for _, role in pairs)
-        today = datetime.now(UTC).date()
+        today = day_of(datetime.now(UTC))
         return [
             role_resource(holder, role, employers.get(role.organization_id), self.directory.catalogue, today)
             for holder, role in pairs
@@ -285,7 +292,7 @@ def _single_value(params: SearchParams, name: str) -> str | None:
         return None
     if "," in value:
         remedy = N_("Search for one value at a time.")
-        raise bad_request(name, N_("This parameter takes one value."), remedy, code="not-supported")
+        raise bad_request(name, N_("This parameter can only have one value."), remedy, code="not-supported")
     return value
 
 
@@ -327,7 +334,7 @@ def _parse_birth_date(value: str) -> date:
     Raises: Problem 400 when it is not one whole day: a longer range would list persons.
     """
     found = parse_date_range(value, "birthdate")
-    if found.prefix != "eq" or found.high - found.low != timedelta(days=1):
-        remedy = N_("Write it as YYYY-MM-DD.")
-        raise bad_request("birthdate", N_("A birth date must be one whole day."), remedy, code="value")
-    return found.low.date()
+    if found.prefix != "eq" or not found.is_one_day:
+        remedy = N_("Use the format YYYY-MM-DD.")
+        raise bad_request("birthdate", N_("Enter a full date of birth: day, month and year."), remedy, code="value")
+    return found.first_day

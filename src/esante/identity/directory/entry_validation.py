@@ -58,7 +58,7 @@ class EntryValidator:
 
 def refuse_value(place: str, fault: Fault) -> Problem:
     """Return the refusal of a value for a fault: Problem 400."""
-    return bad_request(place, fault.message, N_("Please correct the value and send it again."), code="value")
+    return bad_request(place, fault.message, N_("Correct the value and send it again."), code="value")
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def refuse_duplicates() -> Iterator[None]:
             "duplicate",
             N_("This identifier is already in the directory."),
             place="identifiers",
-            remedy=N_("Search by the identifier and use the entry that is there."),
+            remedy=N_("Search by the identifier and use the existing entry."),
         ) from error
 
 

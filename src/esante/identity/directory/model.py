@@ -177,7 +177,7 @@ class PersonQuery:
 class PersonRegistered(Event, frozen=True, kw_only=True):
     """A person was registered; `findings` are the codes of faults that the lenient check accepted."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s entered you in the directory of persons.")
+    WORDS: ClassVar[str] = N_("%(actor)s added you to the patient directory.")
 
     findings: tuple[str, ...] = ()
 
@@ -186,7 +186,7 @@ class PersonRegistered(Event, frozen=True, kw_only=True):
 class PersonUpdated(Event, frozen=True, kw_only=True):
     """The entry of a person was changed; `fields` are the names of the changed fields."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s changed your entry in the directory of persons.")
+    WORDS: ClassVar[str] = N_("%(actor)s changed your personal details.")
 
     fields: tuple[str, ...]
     findings: tuple[str, ...] = ()
@@ -196,7 +196,7 @@ class PersonUpdated(Event, frozen=True, kw_only=True):
 class PersonDeceased(Event, frozen=True, kw_only=True):
     """The death of a person was reported."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s told the directory of persons of the death.")
+    WORDS: ClassVar[str] = N_("%(actor)s recorded the death in the patient directory.")
 
     at: datetime
 
@@ -205,7 +205,7 @@ class PersonDeceased(Event, frozen=True, kw_only=True):
 class PersonSearched(Event, frozen=True, kw_only=True):
     """Persons were searched: by which criteria, and how many were found (0: the entry is filed under no person)."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s searched for you in the directory of persons.")
+    WORDS: ClassVar[str] = N_("%(actor)s searched for you in the patient directory.")
 
     by: tuple[str, ...]
     found: int
@@ -215,8 +215,8 @@ class PersonSearched(Event, frozen=True, kw_only=True):
 class PersonRead(Event, frozen=True, kw_only=True):
     """A person's entry in the directory was read, or the reading refused (unknown: filed under no person)."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s looked at your entry in the directory of persons.")
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for your entry in the directory of persons and was refused.")
+    WORDS: ClassVar[str] = N_("%(actor)s viewed your personal details.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view your personal details. Access was refused.")
 
     allowed: bool
 

@@ -38,8 +38,8 @@ async def resolve_patient(
     if not found and own is None:
         raise bad_request(
             "patient",
-            N_("The search names no patient."),
-            N_("Search with patient or patient.identifier."),
+            N_("The search does not specify a patient."),
+            N_("Search by patient or patient.identifier."),
             code="required",
         )
     return (found or {own}).pop() if len(found) <= 1 else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import product
 
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.directory.model import (
     Address,
@@ -28,20 +29,20 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _DIGITS = re.compile(r"[0-9]+")
 
-FORM = Fault("form", N_("The identifier does not have the form of its system."), hard=True)
+FORM = Fault("form", N_("The identifier does not have the right format for its system."), hard=True)
 DATE = Fault("date", N_("The matricule does not begin with a date."))
 MOD_11 = Fault("mod11", N_("The check digit of the 11-digit matricule is wrong."))
 LUHN = Fault("luhn", N_("The first check digit of the matricule (Luhn) is wrong."))
 VERHOEFF = Fault("verhoeff", N_("The second check digit of the matricule (Verhoeff) is wrong."))
 LONG = Fault("long", N_("The value is too long."), hard=True)
-UNPRINTABLE = Fault("unprintable", N_("The value holds characters that cannot be printed."), hard=True)
+UNPRINTABLE = Fault("unprintable", N_("The value contains characters that cannot be displayed."), hard=True)
 EMPTY = Fault("empty", N_("A value is missing."), hard=True)
 SYSTEM = Fault("system", N_("The identifier's system is not an absolute address (URI)."), hard=True)
-SEX = Fault("sex", N_("The sex is not one of male, female, other, unknown."), hard=True)
-FUTURE = Fault("future", N_("The date lies in the future."), hard=True)
+SEX = Fault("sex", N_("Sex must be male, female, other or unknown."), hard=True)
+FUTURE = Fault("future", N_("The date is in the future."), hard=True)
 LANGUAGE = Fault("language", N_("The language is not a BCP 47 code."), hard=True)
-TERM = Fault("term", N_("The key is not in the list of professions, organisations and specialities."), hard=True)
-PERIOD = Fault("period", N_("A role ends before it begins."), hard=True)
+TERM = Fault("term", N_("The key is not in the list of professions, organisations and specialties."), hard=True)
+PERIOD = Fault("period", N_("The end date of a role is before its start date."), hard=True)
 
 
 # Check digits ---------------------------------------------------------------------------------------------
@@ -183,9 +184,14 @@ def _decomposed(text: str) -> str:
 
 
 def has_word_prefixes(text: str, name: str) -> bool:
-    """Return whether each word of a text is the beginning of a word of a name."""
-    words = normalize_name(name).split()
-    return all(any(word.startswith(wanted) for word in words) for wanted in normalize_name(text).split())
+    """Return whether each word of a text is the beginning of a word of a name.
+
+    An empty text is a part of every name; one of punctuation alone, which has no word, is a part of none.
+    """
+    words, wanted = normalize_name(name).split(), normalize_name(text).split()
+    if text.strip() and not wanted:
+        return False
+    return all(any(word.startswith(each) for word in words) for each in wanted)
 
 
 def text_faults(text: str, longest: int = MAX_NAME) -> tuple[Fault, ...]:
@@ -215,7 +221,7 @@ def person_faults(person: Person, today: date, catalogue: Catalogue) -> list[Fie
         found.append(("sex", SEX))
     if person.birth_date > today:
         found.append(("birth_date", FUTURE))
-    if person.deceased_at and person.deceased_at.date() > today:
+    if person.deceased_at and day_of(person.deceased_at) > today:
         found.append(("deceased_at", FUTURE))
     return found
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, DataLoader, Row, insert
+from esante.core.time_zone import day_of
 from esante.core.web import (
     N_,
     Page,
@@ -129,7 +130,7 @@ class Directory:
             return await store.find_persons_by_name(self._db, key, query.birth_date, MAX_HOMONYMS) if key else []
         raise bad_request(
             "Patient",
-            N_("This does not say enough to find one person."),
+            N_("There is not enough information to find one person."),
             N_("Search by _id, by identifier, or by family and birthdate together."),
             code="required",
         )
@@ -208,7 +209,7 @@ class Directory:
     def _check_person(self, person: Person, place: str) -> tuple[Person, tuple[str, ...]]:
         """Return a canonical entry, and the codes of its accepted faults."""
         person = self._validator.canonicalize(person)
-        faults = rules.person_faults(person, datetime.now(UTC).date(), self.catalogue)
+        faults = rules.person_faults(person, day_of(datetime.now(UTC)), self.catalogue)
         return person, self._validator.accept_faults(place, faults)
 
     # Practitioners
@@ -305,7 +306,7 @@ class Directory:
         if wanted - set(await self.organizations(wanted)):
             raise bad_request(
                 "practitioners.roles.organization_id",
-                N_("A role names an organisation that is not in the directory."),
+                N_("A role refers to an organisation that is not in the directory."),
                 N_("Register the organisation first."),
                 code="not-found",
             )
@@ -385,8 +386,8 @@ class Directory:
 
 
 def _unknown_person() -> Problem:
-    remedy = N_("Please check the identifier.")
-    return Problem(404, "not-found", N_("There is no such person."), remedy=remedy)
+    remedy = N_("Check the identifier.")
+    return Problem(404, "not-found", N_("This person does not exist."), remedy=remedy)
 
 
 def _only_one(found: list[Holder]) -> Holder | None:
@@ -399,9 +400,7 @@ def _search_words(text: str) -> list[str] | None:
     None when the text is not empty, but has no word. Raises: Problem 400 when it is longer than a name.
     """
     if len(text) > rules.MAX_NAME:
-        raise Problem(
-            400, "too-long", N_("This is too long to search by."), remedy=N_("Please search by a part of the name.")
-        )
+        raise Problem(400, "too-long", N_("The search text is too long."), remedy=N_("Search for part of the name."))
     words = rules.normalize_name(text).split()
     return words if words or not text.strip() else None
 

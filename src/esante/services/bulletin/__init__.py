@@ -1,60 +1,61 @@
-"""The bulletin: monthly figures counted from the journal, protected, kept in vintages, released."""
+"""The bulletin "Cahier eSanté": monthly figures from the journal, with disclosure control, in vintages, released."""
 
-from esante.services.bulletin.compilation.event_lake import SCHEMA
-from esante.services.bulletin.compilation.indicator_spec import Recipe
-from esante.services.bulletin.compilation.monthly_counts import shifted
-from esante.services.bulletin.compilation.service_metrics import observe
-from esante.services.bulletin.dissemination.publisher import Pusher
-from esante.services.bulletin.dissemination.udata_client import PortalError, Target
+from esante.services.bulletin.compilation.event_lake import LAKE_SCHEMA
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
+from esante.services.bulletin.compilation.service_metrics import record_service_metrics
+from esante.services.bulletin.dissemination.publisher import PortalPublisher
+from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget
 from esante.services.bulletin.model import (
     LANGUAGES,
+    Aggregation,
     Breakdown,
+    BulletinIssue,
+    BulletinRefused,
     Cell,
-    Change,
-    Finding,
-    Flag,
+    CellFlag,
+    DataAnomaly,
     Indicator,
     IndicatorKind,
-    Issue,
-    Measure,
     PlatformObserved,
     Protection,
     Release,
     ReleaseState,
+    Revision,
     Vintage,
     VintageStatus,
 )
+from esante.services.bulletin.periods import shift_month
 from esante.services.bulletin.publication import publish
 from esante.services.bulletin.routes import page_routes
-from esante.services.bulletin.service import Built, Bulletin, Refused
+from esante.services.bulletin.service import BuildResult, Bulletin
 
 __all__ = [
+    "LAKE_SCHEMA",
     "LANGUAGES",
-    "SCHEMA",
+    "Aggregation",
     "Breakdown",
-    "Built",
+    "BuildResult",
     "Bulletin",
+    "BulletinIssue",
+    "BulletinRefused",
     "Cell",
-    "Change",
-    "Finding",
-    "Flag",
+    "CellFlag",
+    "DataAnomaly",
     "Indicator",
     "IndicatorKind",
-    "Issue",
-    "Measure",
+    "IndicatorSpecification",
     "PlatformObserved",
     "PortalError",
+    "PortalPublisher",
+    "PortalTarget",
     "Protection",
-    "Pusher",
-    "Recipe",
-    "Refused",
     "Release",
     "ReleaseState",
-    "Target",
+    "Revision",
     "Vintage",
     "VintageStatus",
-    "observe",
     "page_routes",
     "publish",
-    "shifted",
+    "record_service_metrics",
+    "shift_month",
 ]

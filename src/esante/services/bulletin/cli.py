@@ -9,14 +9,14 @@ import click
 
 from esante.command_line import ProgressBar, platform_command
 from esante.contract import Platform
-from esante.services.bulletin.dissemination.publisher import Pusher
+from esante.services.bulletin.dissemination.publisher import PortalPublisher
 from esante.services.bulletin.dissemination.udata_client import PortalError
 from esante.services.bulletin.publication import publish
 from esante.services.bulletin.service import Bulletin
 
 
 def _month(text: str) -> str:
-    """Return a month as it is written. Raises: BadParameter for another text."""
+    """Return a month written YYYY-MM. Raises: BadParameter for any other text."""
     try:
         return f"{datetime.strptime(text, '%Y-%m').replace(tzinfo=UTC):%Y-%m}"
     except ValueError as error:
@@ -24,14 +24,14 @@ def _month(text: str) -> str:
 
 
 by_option = click.option(
-    "--by", default=getpass.getuser, help="Who does it, as the journal tells it.  [default: the account of the shell]"
+    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
 )
 month_argument = click.argument("month", metavar="YYYY-MM", callback=lambda *given: _month(given[2]))
 
 
 @click.group()
 def bulletin() -> None:
-    """The monthly figures: counted from the journal, protected, released by two people."""
+    """Build the monthly figures from the journal and release them; two persons are needed."""
 
 
 @bulletin.command()
@@ -40,17 +40,17 @@ def bulletin() -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write all files of the draft here.")
 @platform_command
 async def build(platform: Platform, by: str, month: str, out: Path | None) -> None:
-    """Count a month, and those before it that changed since; may be broken off and repeated."""
+    """Count a month and the earlier months that changed since; may be interrupted and repeated."""
     await _build(platform, month, by, "", out)
 
 
 @bulletin.command()
 @by_option
 @month_argument
-@click.option("--reason", required=True, help="Why, in the words that the public will read.")
+@click.option("--reason", required=True, help="The reason, as it will be published.")
 @platform_command
 async def revise(platform: Platform, by: str, month: str, reason: str) -> None:
-    """Count what is public again, by today's recipe: what differs becomes a revision, to be released like an issue."""
+    """Count public months again by the current specification; differences become a revision, to be released."""
     await _build(platform, month, by, reason, None)
 
 
@@ -59,16 +59,16 @@ async def revise(platform: Platform, by: str, month: str, reason: str) -> None:
 @month_argument
 @platform_command
 async def preview(platform: Platform, by: str, month: str) -> None:
-    """Print the issue of a month as it would be released, and what is unusual in the data released with it."""
+    """Print the issue of a month as it would be released, and the anomalies in its data."""
     issue = await platform[Bulletin].preview(month, by)
-    unusual = await platform[Bulletin].unusual(month)
+    anomalies = await platform[Bulletin].fetch_anomalies(month)
     for cell in issue.vintage.cells:
-        place = f"{cell.breakdown}={cell.value_of}" if cell.breakdown else ""
-        click.echo(f"{cell.indicator:<28} {place:<40} {'…' if cell.value is None else cell.value:>12}  {cell.flag}")
-    for finding in unusual:
-        state = finding.acknowledged_by or ("TO BE ACKNOWLEDGED" if finding.serious else "")
-        what = f"{finding.period} {finding.code} {finding.subject!r}"
-        click.echo(f"{what:<72} {finding.found:g} for {finding.expected}  {state}")
+        category = f"{cell.breakdown}={cell.value_of}" if cell.breakdown else ""
+        click.echo(f"{cell.indicator:<28} {category:<40} {'…' if cell.value is None else cell.value:>12}  {cell.flag}")
+    for anomaly in anomalies:
+        state = anomaly.acknowledged_by or ("TO BE ACKNOWLEDGED" if anomaly.serious else "")
+        title = f"{anomaly.period} {anomaly.code} {anomaly.subject!r}"
+        click.echo(f"{title:<72} {anomaly.found:g} for {anomaly.expected}  {state}")
 
 
 @bulletin.command()
@@ -79,7 +79,7 @@ async def preview(platform: Platform, by: str, month: str) -> None:
 @click.option("--note", required=True, help="What was found out.")
 @platform_command
 async def acknowledge(platform: Platform, by: str, month: str, code: str, subject: str, note: str) -> None:
-    """Answer for a finding about the data of a month."""
+    """Acknowledge an anomaly in the data of a month."""
     await platform[Bulletin].acknowledge(month, code, subject, by, note)
 
 
@@ -89,7 +89,7 @@ async def acknowledge(platform: Platform, by: str, month: str, code: str, subjec
 @click.option("--embargo", type=click.DateTime(["%Y-%m-%dT%H:%M%z"]), help="Not before, as 2026-11-10T08:30+0100.")
 @platform_command
 async def release(platform: Platform, by: str, month: str, embargo: datetime | None) -> None:
-    """Release the issue of a month: by another person than who built it, after somebody looked at it."""
+    """Release the issue of a month, after a preview, by another person than the one who built it."""
     for one in await platform[Bulletin].release(month, by, embargo_until=embargo):
         until = f" until {one.embargo_until.isoformat()}" if one.state == "approved" and one.embargo_until else ""
         click.echo(f"{one.period}  vintage {one.number}  {one.state.value}{until}")
@@ -98,15 +98,15 @@ async def release(platform: Platform, by: str, month: str, embargo: datetime | N
 @bulletin.command("push")
 @platform_command
 async def push_command(platform: Platform) -> None:
-    """Bring what is released to the national portal (ESANTE_PORTAL_URL); a running server does so by itself."""
-    pusher = platform.get(Pusher)
-    if pusher is None:
-        raise click.ClickException("no portal is named: set ESANTE_PORTAL_URL (and not in the demo)")
+    """Publish released issues on the national portal (ESANTE_PORTAL_URL); a running server does so by itself."""
+    publisher = platform.get(PortalPublisher)
+    if publisher is None:
+        raise click.ClickException("no portal is configured: set ESANTE_PORTAL_URL (not possible in the demo)")
     try:
-        done = await pusher.push()
+        done = await publisher.push()
     except PortalError as error:
         raise click.ClickException(f"{error}; nothing is lost, run it again") from error
-    click.echo("\n".join(done) if done else "the portal has all that is released")
+    click.echo("\n".join(done) if done else "the portal is up to date")
 
 
 async def _build(platform: Platform, month: str, by: str, reason: str, out: Path | None) -> None:
@@ -119,4 +119,4 @@ async def _build(platform: Platform, month: str, by: str, reason: str, out: Path
         click.echo(f"{len(files)} files of the draft in {out}; not public before the release")
     for vintage in built.new:
         click.echo(f"{vintage.period}  vintage {vintage.number}  {vintage.status.value}  {len(vintage.cells)} cells")
-    click.echo(f"{len(built.new)} new; the attacker found {len(built.exposed)} protected cells")
+    click.echo(f"{len(built.new)} new vintages; intruder audit: {len(built.disclosed)} disclosed cells")

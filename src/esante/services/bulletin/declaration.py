@@ -12,20 +12,21 @@ from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
 from esante.core.web import N_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
-from esante.services.bulletin.compilation.service_metrics import observe
+from esante.services.bulletin.compilation.service_metrics import record_service_metrics
 from esante.services.bulletin.declared_data import register_packages
 from esante.services.bulletin.demo import load_issues
-from esante.services.bulletin.dissemination.publisher import Pusher
-from esante.services.bulletin.dissemination.udata_client import Target
+from esante.services.bulletin.dissemination.publisher import PortalPublisher
+from esante.services.bulletin.dissemination.udata_client import PortalTarget
+from esante.services.bulletin.model import BulletinRefused
 from esante.services.bulletin.routes import page_routes
-from esante.services.bulletin.service import Bulletin, Refused
+from esante.services.bulletin.service import Bulletin
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulletinSettings:
-    """The national open data portal (udata) to which released figures are pushed; `portal_url` empty: none.
+    """The national open data portal (udata) to which released figures are published; `portal_url` empty: none.
 
     `portal_key` is the API key of a member of `portal_organization` (its id on the portal).
     """
@@ -42,8 +43,8 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Bulletin.open(platform.db, platform.objects, platform.journal, key, settings.data / "bulletin")
     portal = settings.of(BulletinSettings)
     if portal.portal_url and not settings.demo:
-        target = Target(portal.portal_url, portal.portal_key, portal.portal_organization)
-        yield Pusher(platform.db, target, settings.base_url, _files(platform))
+        target = PortalTarget(portal.portal_url, portal.portal_key, portal.portal_organization)
+        yield PortalPublisher(platform.db, target, settings.base_url, _files(platform))
 
 
 def _files(platform: Platform) -> Path:
@@ -65,20 +66,20 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    pusher = platform.get(Pusher)
+    publisher = platform.get(PortalPublisher)
     return [
-        Task(name="measures", run=lambda: observe(platform.journal, platform.meter)),
+        Task(name="measures", run=lambda: record_service_metrics(platform.journal, platform.meter)),
         Task(name="release", run=lambda: _release_due(platform[Bulletin]), every=timedelta(seconds=30)),
-        *([Task(name="open data portal", run=pusher.run)] if pusher else []),
+        *([Task(name="open data portal", run=publisher.run)] if publisher else []),
     ]
 
 
 async def _release_due(bulletin: Bulletin) -> None:
-    """Publish what is approved in the minute in which its embargo ends."""
+    """Release the approved issues whose embargo has ended."""
     try:
         await bulletin.release_due(datetime.now(UTC))
-    except Refused:
-        log.info("another process releases at this moment")
+    except BulletinRefused:
+        log.info("another process is releasing the bulletin; nothing is left to do")
 
 
 SERVICE = Service(
@@ -88,7 +89,9 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     navigation=[
-        NavigationItem(role="operator", url="/operator/bulletin", label=N_("Bulletin"), icon="document", order=30),
+        NavigationItem(
+            role="operator", url="/operator/bulletin", label=N_("Statistical bulletin"), icon="document", order=30
+        ),
     ],
     commands=[bulletin],
     demo=[DemoStep(name="bulletin", load=load_issues, background=True)],

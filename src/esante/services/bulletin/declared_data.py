@@ -1,4 +1,4 @@
-"""What packages declare for the bulletin in their data files `indicators.toml` and `lake.toml`."""
+"""The data files `indicators.toml` and `lake.toml` by which packages declare indicators and columns of the lake."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -11,11 +11,11 @@ _folders = [
     _OWN,
     *sorted(path.parent.parent for path in _PROGRAM.glob("*/*/data/lake.toml") if _OWN not in path.parents),
 ]
-"""The packages that declare something; the bulletin's own comes first, since it alone has keys outside tables."""
+"""The folders of declaring packages; the bulletin's own is first, since it alone has keys outside tables."""
 
 
 def register_packages(packages: Iterable[str]) -> None:
-    """Read the data files of further packages (import names) as well."""
+    """Add packages (import names) whose data files are read as well."""
     for package in packages:
         folder = Path(str(files(package)))
         if folder not in _folders and (folder / "data" / "indicators.toml").is_file():
@@ -25,6 +25,6 @@ def register_packages(packages: Iterable[str]) -> None:
 
 @cache
 def declared_text(name: str) -> str:
-    """Return the texts of the files `name` of all packages, one after the other."""
+    """Return the concatenated texts of the files `name` of all packages."""
     paths = (folder / "data" / name for folder in _folders)
     return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())

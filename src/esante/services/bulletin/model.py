@@ -1,4 +1,4 @@
-"""The types of the bulletin: what is counted, the cells it gives, their vintages and their release. No I/O."""
+"""Indicators, cells, vintages, releases and journal events of the bulletin. No I/O."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,51 +11,58 @@ from esante.core.journal import Event, event
 
 LANGUAGES = ("fr", "de", "en", "lb")
 LATE_EVENTS = "late-events"
-"""The reason of a revision that nobody asked for: events came after the figures were public."""
+"""The reason of a revision that a build makes by itself: events arrived after the figures were public."""
+
+SeriesKey = tuple[str, str, str]
+"""What a series of cells over the months is named by: indicator, breakdown ("" for totals), category."""
+
+
+class BulletinRefused(RuntimeError):
+    """A build or release that may not be carried out; the message says why and what to do."""
 
 
 class IndicatorKind(StrEnum):
-    """What the figure of a month is."""
+    """What the value of a month is."""
 
     FLOW = "flow"
-    """What happened in the month."""
+    """The number of events of the month."""
     STOCK = "stock"
-    """What there was at the end of the month."""
+    """The number at the end of the month."""
     SHARE = "share"
-    """One figure as per cent of another, both as published."""
+    """One published value in per cent of another."""
     DURATION = "duration"
     """A median."""
 
 
-class Measure(StrEnum):
-    """How a figure is made from the rows that the indicator's SQL selects."""
+class Aggregation(StrEnum):
+    """How the rows that an indicator's SQL selects become a value (the key `measure` of indicators.toml)."""
 
     ROWS = "rows"
-    """Each row counts one: parts of a breakdown add up to the total."""
+    """The number of rows: the categories of a breakdown add up to the total."""
     UNITS = "units"
-    """Each different `unit` counts one, however many rows it has."""
+    """The number of different values of `unit`."""
     SUM = "sum"
     """The sum of `amount`."""
     MEDIAN = "median"
-    """The median of `amount`, a whole number (of an even count the lower one)."""
+    """The lower median of `amount`, an integer."""
     SHARE = "share"
-    """Made from two other indicators (`of`), not from rows."""
+    """The share of one indicator in another (`of`); no rows."""
     NONE = "none"
-    """There is no source yet: the indicator is declared, and its cells are missing."""
+    """No source yet: the indicator is declared and its cells are missing."""
 
 
 class Protection(StrEnum):
-    """How small numbers are kept from telling of somebody."""
+    """The method of statistical disclosure control for an indicator."""
 
     NONE = "none"
     PERTURB = "perturb"
-    """Counts of people: a small noise that is the same for the same people in every table, month and vintage."""
+    """Cell-key perturbation: noise that is the same for the same people in every table, month and vintage."""
     SUPPRESS = "suppress"
-    """Exact numbers; a small one is hidden, and others with it so that it cannot be worked out."""
+    """Primary suppression of small and dominated cells, and secondary suppression so that they cannot be computed."""
 
 
-class Flag(StrEnum):
-    """What is to be known of a cell beside its value."""
+class CellFlag(StrEnum):
+    """The observation status of a cell beside its value."""
 
     PLAIN = ""
     SUPPRESSED = "suppressed"
@@ -64,7 +71,7 @@ class Flag(StrEnum):
 
 
 class VintageStatus(StrEnum):
-    """How settled the figures of a month are."""
+    """Whether the figures of a month may still change."""
 
     PROVISIONAL = "provisional"
     FINAL = "final"
@@ -72,7 +79,7 @@ class VintageStatus(StrEnum):
 
 
 class ReleaseState(StrEnum):
-    """The way of a vintage to the public; it goes down this list and never back."""
+    """The state of a vintage before its release; states follow in this order and never go back."""
 
     BUILT = "built"
     PREVIEWED = "previewed"
@@ -81,19 +88,19 @@ class ReleaseState(StrEnum):
 
 
 class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A declared figure (a row of data/indicators.toml).
+    """A declared statistical indicator (a row `[[indicator]]` of data/indicators.toml).
 
-    `sql` is one line over `events` (the events of the month) or `subjects` (the state of every record at its
+    `sql` is one statement over `events` (the events of the month) or `subjects` (the state of every record at its
     end): it selects `unit`, a column named after each of `breakdowns`, for sums and medians `amount`, and with
     `establishments` also `organization`. `since` empty: there is no source yet.
     """
 
     id: str
     position: int = 1_000
-    """The place among all indicators."""
+    """The position among all indicators, ascending."""
     unit: str
     kind: IndicatorKind
-    measure: Measure
+    measure: Aggregation
     protection: Protection
     titles: Mapping[str, str]
     definitions: Mapping[str, str]
@@ -103,44 +110,44 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     method: int = 1
     sql: str = ""
     of: tuple[str, ...] = ()
-    """Of a share: the part and the whole."""
+    """Of a share: the ids of numerator and denominator."""
     establishments: bool = False
-    """No cell may show what one establishment does."""
+    """Whether cells that one establishment dominates must be suppressed."""
 
 
 class Breakdown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What figures are broken down by (`titles` in four languages)."""
+    """A dimension by which indicators are broken down (`titles` in four languages)."""
 
     id: str
     titles: Mapping[str, str]
 
 
 class Cell(msgspec.Struct, frozen=True, array_like=True):
-    """One figure: `breakdown` names what it is broken down by ("" for the total), `value_of` the part."""
+    """A published value: `breakdown` names the dimension ("" for the total), `value_of` the category."""
 
     indicator: str
     period: str
     breakdown: str = ""
     value_of: str = ""
     value: int | float | None = None
-    flag: Flag = Flag.PLAIN
+    flag: CellFlag = CellFlag.PLAIN
 
     @property
-    def place(self) -> tuple[str, str, str]:
-        """Which figure of its month this is."""
+    def series_key(self) -> SeriesKey:
+        """Indicator, breakdown and category: the identity of the cell within its month."""
         return self.indicator, self.breakdown, self.value_of
 
 
-class Guarded(NamedTuple):
-    """A cell with what must not leave the room: its exact value, and how wide an attacker's interval must be."""
+class ProtectedCell(NamedTuple):
+    """A cell with what is never published: its exact value, and the least width of an intruder's interval (0: any)."""
 
     cell: Cell
     exact: float | None
-    need: float = 0.0
+    required_width: float = 0.0
 
 
 class Vintage(msgspec.Struct, frozen=True, kw_only=True):
-    """The protected figures of a month as they were at a moment; never changed, only followed by another."""
+    """The protected cells of a month as computed at `as_of` (UTC); never changed, only followed by another vintage."""
 
     period: str
     number: int
@@ -152,7 +159,7 @@ class Vintage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a vintage is on its way to the public, and by whom."""
+    """The state of a vintage before its release, and who built and released it."""
 
     period: str
     number: int
@@ -163,23 +170,23 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     released_at: datetime | None = None
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A published cell that a later vintage of its month changed."""
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """A published cell and its value in a later vintage of the month."""
 
     before: Cell
     after: Cell
     number: int
-    """Of the later vintage."""
+    """The number of the later vintage."""
     reason: str = ""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something unusual in the data of a month; `serious` ones must be acknowledged before the release."""
+class DataAnomaly(msgspec.Struct, frozen=True, kw_only=True):
+    """Something unusual in the data of a month; a `serious` anomaly must be acknowledged before the release."""
 
     period: str
     code: str
     subject: str
-    """What it is about: an event type, a day (`2026-10-07`), or an indicator."""
+    """The event type, the event type and day (`record.read 2026-10-07`), or the indicator that it is about."""
     found: float
     expected: float | None = None
     serious: bool = True
@@ -187,20 +194,20 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Issue(msgspec.Struct, frozen=True, kw_only=True):
-    """All that an issue of the bulletin shows: protected figures only, pure data."""
+class BulletinIssue(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an issue of the bulletin shows: protected cells only."""
 
     vintage: Vintage
     history: tuple[Vintage, ...]
-    """The months before, oldest first, each in the vintage that was the latest at `as_of`."""
-    changes: tuple[Change, ...]
-    quality: tuple[Finding, ...]
+    """The months before, oldest first, each in the latest vintage at that time."""
+    revisions: tuple[Revision, ...]
+    anomalies: tuple[DataAnomaly, ...]
     released_at: datetime | None
 
 
 @event("platform.observed")
 class PlatformObserved(Event, frozen=True, kw_only=True):
-    """What a process of the platform saw of itself in the last hour: `p95_ms` of its answers, 5xx among them."""
+    """Metrics of one process over the last hour: `p95_ms` is the 95th percentile of the response time in ms."""
 
     requests: int
     errors: int
@@ -210,7 +217,7 @@ class PlatformObserved(Event, frozen=True, kw_only=True):
 
 @event("bulletin.changed")
 class BulletinChanged(Event, frozen=True, kw_only=True):
-    """A vintage was built, previewed, approved or released; `digest` names its published figures."""
+    """A vintage was built, previewed, approved or released; `digest` is the SHA-256 (hex) of its cells."""
 
     period: str
     number: int
@@ -221,8 +228,8 @@ class BulletinChanged(Event, frozen=True, kw_only=True):
 
 
 @event("bulletin.acknowledged")
-class FindingAcknowledged(Event, frozen=True, kw_only=True):
-    """Somebody looked at a finding about the data and answers for it."""
+class AnomalyAcknowledged(Event, frozen=True, kw_only=True):
+    """A person has examined an anomaly and takes responsibility for it; `note` says what was found out."""
 
     period: str
     number: int

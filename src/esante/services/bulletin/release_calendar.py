@@ -1,24 +1,23 @@
-"""The release calendar: known in advance, the same for all (European Statistics Code of Practice, principle 6)."""
+"""The release calendar, known in advance and the same for all users (ESS Code of Practice, principle 6)."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
-from esante.core.web import TIME_ZONE
-from esante.services.bulletin.publication.model import shift
+from esante.core.time_zone import time_zone
+from esante.services.bulletin.periods import shift_month
 
 DAY, HOUR = 12, 9
-"""A month's figures come out on the 12th of the next month at nine in Luxembourg; on Monday if that is a weekend."""
+"""Day of the next month and hour (Luxembourg) of a release; the Monday after when the day is at a weekend."""
 
 
 def release_time(period: str) -> datetime:
-    """The hour in which the figures of a month come out (UTC)."""
-    after = shift(period, 1)
+    """Return when the figures of a month are released (UTC)."""
+    after = shift_month(period, 1)
     day = date(int(after[:4]), int(after[5:]), DAY)
     day += timedelta(days=max(0, 7 - day.weekday()) if day.weekday() >= 5 else 0)
-    return datetime.combine(day, time(HOUR), ZoneInfo(TIME_ZONE)).astimezone(UTC)
+    return datetime.combine(day, time(HOUR), time_zone()).astimezone(UTC)
 
 
-def upcoming(newest: str | None, now: datetime, count: int = 12) -> list[tuple[str, datetime]]:
-    """The next months to come out after the newest released one, with their hours."""
-    period = shift(newest, 1) if newest else shift(f"{now:%Y-%m}", -1)
-    return [(month, release_time(month)) for month in (shift(period, number) for number in range(count))]
+def upcoming_releases(newest: str | None, now: datetime, count: int = 12) -> list[tuple[str, datetime]]:
+    """Return the next `count` months to be released after `newest`, with their times of release (UTC)."""
+    period = shift_month(newest, 1) if newest else shift_month(f"{now:%Y-%m}", -1)
+    return [(month, release_time(month)) for month in (shift_month(period, number) for number in range(count))]

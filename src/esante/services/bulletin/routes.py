@@ -6,21 +6,21 @@ from starlette.routing import Route
 
 from esante.core.storage import Database
 from esante.identity.access import Access
-from esante.services.bulletin.pages.public import routes
+from esante.services.bulletin.pages.public import public_routes
 from esante.services.bulletin.pages.query_api import query_routes
 from esante.services.bulletin.pages.release import release_routes
 from esante.services.bulletin.releases import vintage_store
-from esante.services.bulletin.releases.published_cache import Library
+from esante.services.bulletin.releases.published_cache import PublishedCache
 from esante.services.bulletin.service import Bulletin
 
 
 def page_routes(
     db: Database, bulletin: Bulletin, access: Access, base_url: str, folder: Path, *, synthetic: bool = False
 ) -> list[Route]:
-    """The public pages and API, and the operator's; `folder` keeps files that were made."""
-    library = Library(db)
+    """Return the routes of the public pages and API, and of the operator's pages; `folder` caches generated files."""
+    cache = PublishedCache(db)
     return [
-        *query_routes(library, base_url),
-        *routes(library, base_url, folder, synthetic=synthetic),
-        *release_routes(bulletin, lambda: vintage_store.releases(db), access, base_url),
+        *query_routes(cache.get, base_url),
+        *public_routes(cache.get, base_url, folder, synthetic=synthetic),
+        *release_routes(bulletin, lambda: vintage_store.fetch_releases(db), access, base_url),
     ]

@@ -1,4 +1,4 @@
-"""The use cases of the bulletin: build a month, look at it, answer for what is unusual, release it, correct it."""
+"""The use cases of the bulletin: build, preview, acknowledge anomalies, release, rebuild."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,126 +8,143 @@ from pathlib import Path
 
 from esante.core.journal import Actor, Checkpoint, Event, Journal
 from esante.core.storage import Connection, Database, Objects, insert
-from esante.services.bulletin.compilation.build import Builder, Order, hidden_in
-from esante.services.bulletin.compilation.event_lake import Lake, Progress
-from esante.services.bulletin.compilation.indicator_spec import Recipe
-from esante.services.bulletin.compilation.monthly_counts import Months, periods, shifted
+from esante.core.types import Progress
+from esante.services.bulletin.compilation.build import BuildRequest, VintageBuilder, suppressed_keys
+from esante.services.bulletin.compilation.event_lake import EventLake
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
+from esante.services.bulletin.compilation.monthly_counts import MonthCounter
 from esante.services.bulletin.compilation.pseudonyms import BulletinKey
-from esante.services.bulletin.disclosure.intruder_audit import Exposed, Month, System
+from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage, DisclosedCell, IntruderAudit
 from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import (
+    AnomalyAcknowledged,
     BulletinChanged,
+    BulletinIssue,
+    BulletinRefused,
     Cell,
-    Change,
-    Finding,
-    FindingAcknowledged,
-    Issue,
+    DataAnomaly,
     Release,
     ReleaseState,
+    Revision,
     Vintage,
 )
-from esante.services.bulletin.publication import paper
+from esante.services.bulletin.periods import months_between, shift_month
+from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.release_calendar import release_time
-from esante.services.bulletin.releases import forecast_archive, vintage_store
-from esante.services.bulletin.releases.published_cache import Library
+from esante.services.bulletin.releases import forecast_store, vintage_store
+from esante.services.bulletin.releases.forecast_archive import issue_forecasts
+from esante.services.bulletin.releases.published_cache import PublishedCache
 
 HISTORY = 36
-"""Months that an issue shows."""
-
-
-class Refused(RuntimeError):
-    """What was asked for may not be done; the text says why and what to do."""
+"""The number of months that an issue shows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What a build made: the new vintages, the month's newest one, and cells that the attacker can tell."""
+class BuildResult:
+    """The new vintages of a build, the newest vintage of its month, and the disclosed cells of the intruder audit."""
 
     new: tuple[Vintage, ...]
     vintage: Vintage
-    exposed: tuple[Exposed, ...]
+    disclosed: tuple[DisclosedCell, ...]
 
 
 class Bulletin:
     """The bulletin of the platform."""
 
     def __init__(
-        self, db: Database, objects: Objects, journal: Journal, key: BulletinKey, scratch: Path, recipe: Recipe
+        self,
+        db: Database,
+        objects: Objects,
+        journal: Journal,
+        key: BulletinKey,
+        scratch: Path,
+        specification: IndicatorSpecification,
     ) -> None:
         self._db, self._objects, self._journal, self._key = db, objects, journal, key
-        self._scratch, self.recipe = scratch, recipe
+        self._scratch, self.specification = scratch, specification
 
     @classmethod
     def open(cls, db: Database, objects: Objects, journal: Journal, key: Path, scratch: Path) -> "Bulletin":
-        """The bulletin over `db`; its secret is in the file `key`, made when missing."""
-        return cls(db, objects, journal, BulletinKey.open(key), scratch, Recipe.packaged())
+        """Open the bulletin over `db`; its secret is in the file `key`, which is made when missing."""
+        return cls(db, objects, journal, BulletinKey.open(key), scratch, IndicatorSpecification.from_packages())
 
-    async def build(self, period: str, by: str, *, reason: str = "", progress: Progress = lambda *_: None) -> Built:
-        """Count a month and those before it that changed since; what did not change is left as it is.
+    async def build(
+        self, period: str, by: str, *, reason: str = "", progress: Progress = lambda *_: None
+    ) -> BuildResult:
+        """Count a month and the earlier months that changed since their last vintage.
 
-        `reason` makes a revision: months that are public are then counted again by today's recipe, too. May be
-        broken off and repeated at any time. Raises Refused for a month that has not begun.
+        `reason` makes a revision: public months, too, are counted again by the current specification. A build may be
+        interrupted and repeated at any time. Raises: BulletinRefused for a month that cannot be counted.
         """
-        head = await self._head(period)
+        head = await self._sealed_head(period)
         await self._lake().advance(head.size, progress)
-        months = Months(self._db, self._objects, self.recipe, self._scratch)
-        sources = await months.sources(head.size, period)
+        counter = MonthCounter(self._db, self._objects, self.specification, self._scratch)
+        sources = await counter.fetch_sources(head.size, period)
         if period not in sources:
-            raise Refused(f"the journal holds nothing up to {period}")
-        recipe = await self._objects.put(self.recipe.to_bytes())
-        order = Order(period, by, reason, head, self.recipe, recipe)
-        builder = Builder(self._db, self._journal, self._key, months, order)
-        await builder.begin()
-        window = [p for p in sources if p > shifted(period, -HISTORY)]
+            raise BulletinRefused(f"the journal has no entries up to {period}; build a later month")
+        digest = await self._objects.put(self.specification.to_bytes())
+        request = BuildRequest(period, by, reason, head, self.specification, digest)
+        builder = VintageBuilder(self._db, self._journal, self._key, counter, request)
+        await builder.load()
+        window = [month for month in sources if month > shift_month(period, -HISTORY)]
         new: list[Vintage] = []
-        for done, each in enumerate(window, 1):
-            if (vintage := await builder.vintage(sources, each)) is not None:
+        for done, month in enumerate(window, 1):
+            if (vintage := await builder.build_month(sources, month)) is not None:
                 new.append(vintage)
             progress(done, len(window), "counting")
-        newest = await vintage_store.latest(self._db, period, including="draft")
+        newest = await vintage_store.fetch_latest(self._db, period, including="draft")
         if newest is None:
-            raise Refused(f"{period} could not be counted")
-        return Built(tuple(new), newest, tuple(await self.attack(period)))
+            raise BulletinRefused(f"{period} has no vintage after the build; build it again")
+        return BuildResult(tuple(new), newest, tuple(await self.audit_disclosure(period)))
 
-    async def attack(self, period: str) -> list[Exposed]:
-        """What the attacker can tell from all that is public, and all that would be with the issue of `period`."""
-        months = [month for month in await self.published() if month.period <= period]
-        return System(months, self.recipe.indicators, self.recipe.relations).exposed()
+    async def audit_disclosure(self, period: str) -> list[DisclosedCell]:
+        """Return the disclosed cells of all that is public, and all that would be with the issue of a month.
 
-    async def published(self) -> list[Month]:
-        """Every vintage that is or will be public: the released ones, and the newest of each month."""
-        known = await vintage_store.releases(self._db)
+        Raises: AuditUnsolved when the solver fails.
+        """
+        vintages = [vintage for vintage in await self.fetch_audited_vintages() if vintage.period <= period]
+        audit = IntruderAudit(vintages, self.specification.indicators, self.specification.relations)
+        return audit.find_disclosed_cells()
+
+    async def fetch_audited_vintages(self) -> list[AuditedVintage]:
+        """Return every vintage that is or will be public: approved and released ones, and the newest of each month."""
+        known = await vintage_store.fetch_releases(self._db)
         newest = {release.period: release.number for release in known}
         return [
-            Month(
+            AuditedVintage(
                 release.period,
                 release.number,
-                await vintage_store.guarded(self._db, release.period, release.number),
-                self.recipe.rule(release.period),
+                await vintage_store.fetch_protected_cells(self._db, release.period, release.number),
+                self.specification.rule_for(release.period),
             )
             for release in known
             if release.state in (ReleaseState.APPROVED, ReleaseState.RELEASED)
             or release.number == newest[release.period]
         ]
 
-    async def preview(self, period: str, by: str) -> Issue:
-        """The issue as it would be released; noted, so that nothing is released that nobody looked at."""
-        await self._move(await self._pending(period), ReleaseState.BUILT, ReleaseState.PREVIEWED, by)
+    async def preview(self, period: str, by: str) -> BulletinIssue:
+        """Return the issue as it would be released, and journal the preview, which a release requires."""
+        await self._move(await self._pending_releases(period), ReleaseState.BUILT, ReleaseState.PREVIEWED, by)
         return await self.issue(period, including="draft")
 
-    async def unusual(self, period: str) -> list[Finding]:
-        """The findings of all months that would be released with the issue of a month."""
-        pending = await self._pending(period)
-        return [found for one in pending for found in await vintage_store.findings(self._db, one.period, one.number)]
+    async def fetch_anomalies(self, period: str) -> list[DataAnomaly]:
+        """Return the anomalies of all months that would be released with the issue of a month."""
+        pending = await self._pending_releases(period)
+        return [
+            anomaly
+            for release in pending
+            for anomaly in await vintage_store.fetch_anomalies(self._db, release.period, release.number)
+        ]
 
     async def acknowledge(self, period: str, code: str, subject: str, by: str, note: str) -> None:
-        """Answer for a finding of the newest vintage of a month. Raises LookupError when there is no such one."""
-        number = max((r.number for r in await vintage_store.releases(self._db) if r.period == period), default=0)
-        told = FindingAcknowledged(period=period, number=number, code=code, subject=subject, note=note)
+        """Acknowledge an anomaly of the newest vintage of a month. Raises: LookupError for an unknown anomaly."""
+        releases = await vintage_store.fetch_releases(self._db)
+        number = max((release.number for release in releases if release.period == period), default=0)
+        event = AnomalyAcknowledged(period=period, number=number, code=code, subject=subject, note=note)
         async with self._db.transaction() as conn:
-            if not await vintage_store.acknowledge(conn, period, number, code, subject, by, note):
-                raise LookupError(f"{period} has no finding {code} about {subject}")
-            await self._tell(conn, told, by)
+            if not await vintage_store.acknowledge_anomaly(conn, period, number, code, subject, by, note):
+                raise LookupError(f"{period} has no anomaly {code} of {subject}; list them with a preview")
+            await self._append_entry(conn, event, by)
 
     async def release(
         self,
@@ -140,115 +157,126 @@ class Bulletin:
     ) -> list[Release]:
         """Approve the issue of a month, and release it now or at the end of its embargo.
 
-        `history`: only for a past that is invented; each month counts as released in its hour of the calendar.
-        Raises Refused when the one who built it asks, when nobody looked at it, when a serious finding is not
-        answered for, or when the attacker can tell a protected cell.
+        `history`: only for an invented past; each month counts as released at its time in the release calendar.
+        Raises: BulletinRefused for the person who built the issue, without a preview, with a serious anomaly that is
+        not acknowledged, or with a disclosed cell; AuditUnsolved when the solver fails.
         """
-        pending = await self._pending(period)
+        pending = await self._pending_releases(period)
         if not pending:
-            raise Refused(f"nothing of {period} waits for its release; build it first")
-        await self._check(pending, period, by)
+            raise BulletinRefused(f"no vintage of {period} waits for its release; build it first")
+        await self._check_release(pending, period, by)
         await self._move(pending, ReleaseState.PREVIEWED, ReleaseState.APPROVED, by, embargo_until)
         await self.release_due(now or datetime.now(UTC), history=history)
+        approved = {(release.period, release.number) for release in pending}
         return [
-            r
-            for r in await vintage_store.releases(self._db)
-            if (r.period, r.number) in {(p.period, p.number) for p in pending}
+            release
+            for release in await vintage_store.fetch_releases(self._db)
+            if (release.period, release.number) in approved
         ]
 
     async def release_due(self, now: datetime, *, history: bool = False) -> list[Release]:
-        """Release what is approved and whose embargo is over, and keep what its issue projects; returns the former."""
+        """Release and return the approved vintages whose embargo is over; archive the forecasts of the issue."""
         due = [
             release
-            for release in await vintage_store.releases(self._db)
+            for release in await vintage_store.fetch_releases(self._db)
             if release.state is ReleaseState.APPROVED and (release.embargo_until or now) <= now
         ]
-        at = {each.period: min(now, release_time(each.period)) if history else now for each in due}
-        await self._move(due, ReleaseState.APPROVED, ReleaseState.RELEASED, "", at=at)
-        await self._freeze(history=history)
+        times = {each.period: min(now, release_time(each.period)) if history else now for each in due}
+        await self._move(due, ReleaseState.APPROVED, ReleaseState.RELEASED, "", times=times)
+        await self._archive_forecasts(history=history)
         return due
 
-    async def _freeze(self, *, history: bool) -> None:
-        """Keep what the newest issue projects (of `history` every issue), if that was not done yet."""
-        released = sorted({release.period for release in await vintage_store.released(self._db)})
-        missing = set(released if history else released[-1:]) - await forecast_archive.months(self._db)
+    async def _archive_forecasts(self, *, history: bool) -> None:
+        """Archive the forecasts of the newest issue (of `history` every issue), unless they are archived."""
+        released = sorted({release.period for release in await vintage_store.fetch_released(self._db)})
+        missing = set(released if history else released[-1:]) - await forecast_store.fetch_months(self._db)
         if missing:
-            shelf = await Library(self._db)()
-            issues = [shelf.issue(shelf.versions(period)[0]) for period in sorted(missing)]
-            told = [await asyncio.to_thread(forecast_archive.frozen_of, paper(issue, "")) for issue in issues]
-            await self._db.write([row for made in told for row in forecast_archive.rows(made)])
+            releases = await PublishedCache(self._db).get()
+            issues = [releases.issue_of(releases.versions(period)[0]) for period in sorted(missing)]
+            forecasts = [await asyncio.to_thread(issue_forecasts, make_document(issue, "")) for issue in issues]
+            await self._db.write([row for found in forecasts for row in forecast_store.forecast_rows(found)])
 
-    async def issue(self, period: str, *, including: str = "released") -> Issue:
-        """The issue of a month as pure data. Raises LookupError when there is none."""
-        vintage = await vintage_store.latest(self._db, period, including=including)
+    async def issue(self, period: str, *, including: str = "released") -> BulletinIssue:
+        """Return the issue of a month, with `including="draft"` of its newest vintage. Raises: LookupError if none."""
+        vintage = await vintage_store.fetch_latest(self._db, period, including=including)
         if vintage is None:
             raise LookupError(f"there is no issue of {period}")
         history = [
             found
-            for each in periods(shifted(period, 1 - HISTORY), shifted(period, -1))
-            if (found := await vintage_store.latest(self._db, each, including=including))
+            for month in months_between(shift_month(period, 1 - HISTORY), shift_month(period, -1))
+            if (found := await vintage_store.fetch_latest(self._db, month, including=including))
         ]
         known = [
-            r for r in await vintage_store.releases(self._db) if r.period == period and r.number == vintage.number
+            release
+            for release in await vintage_store.fetch_releases(self._db)
+            if release.period == period and release.number == vintage.number
         ]
-        return Issue(
+        return BulletinIssue(
             vintage=vintage,
             history=tuple(history),
-            changes=tuple([change for each in (*history, vintage) for change in await self._changes(each)]),
-            quality=tuple(await vintage_store.findings(self._db, period, vintage.number)),
+            revisions=tuple([each for month in (*history, vintage) for each in await self._revisions_of(month)]),
+            anomalies=tuple(await vintage_store.fetch_anomalies(self._db, period, vintage.number)),
             released_at=known[0].released_at,
         )
 
     async def rebuild(self, period: str, number: int) -> Vintage:
-        """Count a past vintage again, from the files and by the recipe of then: its bytes are the same.
+        """Count a past vintage again, from its files and by its specification; the result is byte for byte the same.
 
-        Raises LookupError when there is no such vintage, ValueError when the figures are other ones.
+        Raises: LookupError when there is no such vintage, ValueError when the figures differ.
         """
-        made = await vintage_store.made_as(self._db, period, number)
-        if made is None:
+        record = await vintage_store.fetch_record(self._db, period, number)
+        if record is None:
             raise LookupError(f"there is no vintage {number} of {period}")
-        recipe = Recipe.from_bytes(await self._objects.get(made.recipe))
-        months = Months(self._db, self._objects, recipe, self._scratch)
-        sources = await months.sources(made.seq, period)
-        counted = await months.count(sources, period, made.as_of)
-        kept = await vintage_store.guarded(self._db, period, number)
-        again = protect(period, counted.counts, recipe, self._key, hidden=hidden_in(kept), number=number)
-        vintage = vintage_store.as_vintage(made, [guarded.cell for guarded in again])
-        if vintage_store.digest_of(vintage) != made.digest:
-            raise ValueError(f"vintage {number} of {period} counted again gives other figures")
+        specification = IndicatorSpecification.from_bytes(await self._objects.get(record.recipe))
+        counter = MonthCounter(self._db, self._objects, specification, self._scratch)
+        sources = await counter.fetch_sources(record.seq, period)
+        counts = await counter.count(sources, period, record.as_of)
+        suppressed = suppressed_keys(await vintage_store.fetch_protected_cells(self._db, period, number))
+        cells = protect(period, counts.counts, specification, self._key, suppressed=suppressed, number=number)
+        vintage = vintage_store.make_vintage(record, [protected.cell for protected in cells])
+        if vintage_store.digest_of(vintage) != record.digest:
+            raise ValueError(f"vintage {number} of {period} gives other figures when it is counted again")
         return vintage
 
-    def _lake(self) -> Lake:
-        return Lake(self._db, self._objects, self._journal, self._key, self.recipe)
+    def _lake(self) -> EventLake:
+        return EventLake(self._db, self._objects, self._journal, self._key, self.specification)
 
-    async def _head(self, period: str) -> Checkpoint:
+    async def _sealed_head(self, period: str) -> Checkpoint:
+        """Return the head of the journal. Raises: BulletinRefused when it is older than the month."""
         head = await self._journal.head()
         if head is None:
-            raise Refused("nothing of the journal is sealed yet; the server seals about once a second")
-        if period > f"{head.sealed_at.astimezone(self.recipe.zone):%Y-%m}":
-            raise Refused(f"{period} has not begun")
+            raise BulletinRefused("no entry of the journal is sealed yet; the server seals about once a second")
+        if period > f"{head.sealed_at.astimezone(self.specification.zone):%Y-%m}":
+            raise BulletinRefused(f"{period} has not begun; build a month that has")
         return head
 
-    async def _pending(self, period: str) -> list[Release]:
-        """The newest vintages of the months of an issue that are not approved yet."""
-        found: dict[str, Release] = {}
-        for release in await vintage_store.releases(self._db):
-            if shifted(period, -HISTORY) < release.period <= period:
-                found[release.period] = release
-        return [r for r in found.values() if r.state in (ReleaseState.BUILT, ReleaseState.PREVIEWED)]
+    async def _pending_releases(self, period: str) -> list[Release]:
+        """Return the newest vintages of the months of an issue that are not approved yet."""
+        newest: dict[str, Release] = {}
+        for release in await vintage_store.fetch_releases(self._db):
+            if shift_month(period, -HISTORY) < release.period <= period:
+                newest[release.period] = release
+        return [
+            release for release in newest.values() if release.state in (ReleaseState.BUILT, ReleaseState.PREVIEWED)
+        ]
 
-    async def _check(self, pending: Sequence[Release], period: str, by: str) -> None:
+    async def _check_release(self, pending: Sequence[Release], period: str, by: str) -> None:
+        """Check what a release requires. Raises: BulletinRefused for the first thing that is missing."""
         if not by.strip() or any(release.built_by.casefold() == by.strip().casefold() for release in pending):
-            raise Refused("who built an issue cannot release it; ask a second person")
+            raise BulletinRefused("the person who built an issue cannot release it; ask a second person")
         if any(release.state is ReleaseState.BUILT for release in pending):
-            raise Refused(f"nobody has looked at it yet: esante bulletin preview {period}")
+            raise BulletinRefused(f"nobody has looked at the issue yet; run: esante bulletin preview {period}")
         for release in pending:
-            for finding in await vintage_store.findings(self._db, release.period, release.number):
-                if finding.serious and not finding.acknowledged_by:
-                    about = f'{finding.period} {finding.code} "{finding.subject}"'
-                    raise Refused(f"{about} is not answered for; then: esante bulletin acknowledge {about} --note …")
-        if exposed := await self.attack(period):
-            raise Refused(f"{len(exposed)} protected cells can be worked out, the first is {exposed[0].key}")
+            for anomaly in await vintage_store.fetch_anomalies(self._db, release.period, release.number):
+                if anomaly.serious and not anomaly.acknowledged_by:
+                    title = f'{anomaly.period} {anomaly.code} "{anomaly.subject}"'
+                    raise BulletinRefused(
+                        f"the anomaly {title} is not acknowledged; run: esante bulletin acknowledge {title} --note …"
+                    )
+        if disclosed := await self.audit_disclosure(period):
+            raise BulletinRefused(
+                f"the intruder audit found {len(disclosed)} disclosed cells, the first is {disclosed[0].key}"
+            )
 
     async def _move(
         self,
@@ -257,41 +285,44 @@ class Bulletin:
         after: ReleaseState,
         by: str,
         embargo_until: datetime | None = None,
-        at: Mapping[str, datetime] | None = None,
+        times: Mapping[str, datetime] | None = None,
     ) -> None:
-        """Bring those of `releases` that are in one state to the next, all or none, and tell of it."""
+        """Move those of `releases` that are in one state to the next, all or none, and journal it.
+
+        `times`: when each month counts as released. Raises: BulletinRefused when one was moved meanwhile.
+        """
         async with self._db.transaction() as conn:
             for release in releases:
                 if release.state is not before:
                     continue
-                signed = by if after is ReleaseState.APPROVED else ""
-                moment = at[release.period] if at else None
-                if not await vintage_store.move(
-                    conn, release, after, by=signed, embargo_until=embargo_until, at=moment
+                approver = by if after is ReleaseState.APPROVED else ""
+                at = times[release.period] if times else None
+                if not await vintage_store.move_release(
+                    conn, release, after, by=approver, embargo_until=embargo_until, at=at
                 ):
-                    raise Refused(f"{release.period} was moved by somebody else at this moment; look again")
-                told = BulletinChanged(
+                    raise BulletinRefused(f"the release of {release.period} was changed meanwhile; look at it again")
+                event = BulletinChanged(
                     period=release.period, number=release.number, state=after.value, embargo_until=embargo_until
                 )
-                await self._tell(conn, told, by)
+                await self._append_entry(conn, event, by)
 
-    async def _tell(self, conn: Connection, event: Event, by: str) -> None:
+    async def _append_entry(self, conn: Connection, event: Event, by: str) -> None:
         actor = Actor(kind="operator", name=by) if by else Actor(kind="system", name="esante")
         await insert(conn, self._journal.rows(event, actor=actor))
 
-    async def _changes(self, vintage: Vintage) -> list[Change]:
-        """What a vintage changed beside the newest released one of its month before it."""
+    async def _revisions_of(self, vintage: Vintage) -> list[Revision]:
+        """Return the cells that differ from the newest released vintage before it of the month."""
         numbers = [
             release.number
-            for release in await vintage_store.released(self._db)
+            for release in await vintage_store.fetch_released(self._db)
             if release.period == vintage.period and release.number < vintage.number
         ]
-        before = await vintage_store.vintage(self._db, vintage.period, max(numbers)) if numbers else None
+        before = await vintage_store.fetch_vintage(self._db, vintage.period, max(numbers)) if numbers else None
         if before is None:
             return []
-        cells = {cell.place: cell for cell in before.cells}
+        cells = {cell.series_key: cell for cell in before.cells}
         return [
-            Change(before=old, after=cell, number=vintage.number, reason=vintage.reason)
+            Revision(before=old, after=cell, number=vintage.number, reason=vintage.reason)
             for cell in vintage.cells
-            if (old := cells.get(cell.place, Cell(cell.indicator, cell.period, cell.breakdown, cell.value_of))) != cell
+            if (old := cells.get(cell.series_key, Cell(cell.indicator, cell.period, *cell.series_key[1:]))) != cell
         ]

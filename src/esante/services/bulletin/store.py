@@ -1,4 +1,4 @@
-"""The tables of the bulletin, and the SQL of its lake."""
+"""Tables of the bulletin, and the SQL of the lake's files and cursor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,8 +78,8 @@ PROJECTION = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A file of the lake: events of one month from a stretch of the journal; its object's SHA-256."""
+class LakePart:
+    """A file of the lake: the events of one month from a batch of the journal; `digest` is its object's SHA-256."""
 
     period: str
     first_seq: int
@@ -89,54 +89,54 @@ class Part:
 
 
 _PUSH_LOCK = 0x62756C6C65746E
-"""Held by the process that pushes ("bulletn" in ASCII)."""
+"""The advisory lock of the process that pushes to the open data portal ("bulletn" in ASCII)."""
 
 
-async def may_push(conn: Connection) -> bool:
-    """Whether this process may push to the portal, for as long as the transaction lasts."""
+async def try_push_lock(conn: Connection) -> bool:
+    """Try to take the lock of the push until the end of the transaction; return whether this process has it."""
     return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _PUSH_LOCK))
 
 
-async def cursor(db: Database | Connection, reader: str) -> int:
-    """The last leaf of the journal that the lake holds."""
-    return await db.fetchval("SELECT seq FROM bulletin_lake WHERE reader = $1", reader) or 0
+async def fetch_cursor(db: Database | Connection, lake_id: str) -> int:
+    """Return the last leaf of the journal that the lake holds; 0 for a new lake."""
+    return await db.fetchval("SELECT seq FROM bulletin_lake WHERE reader = $1", lake_id) or 0
 
 
-async def add_parts(db: Database, reader: str, after: int, upto: int, parts: Sequence[Part]) -> bool:
-    """Note files and move the cursor from `after` to `upto`; False when another process has moved it."""
+async def insert_in_batches(db: Database, lake_id: str, after: int, upto: int, parts: Sequence[LakePart]) -> bool:
+    """Insert files and move the cursor from `after` to `upto`; return False when another process has moved it."""
     async with db.transaction() as conn:
-        await conn.execute("INSERT INTO bulletin_lake (reader, seq) VALUES ($1, 0) ON CONFLICT DO NOTHING", reader)
+        await conn.execute("INSERT INTO bulletin_lake (reader, seq) VALUES ($1, 0) ON CONFLICT DO NOTHING", lake_id)
         moved = await conn.fetchval(
-            "UPDATE bulletin_lake SET seq = $3 WHERE reader = $1 AND seq = $2 RETURNING seq", reader, after, upto
+            "UPDATE bulletin_lake SET seq = $3 WHERE reader = $1 AND seq = $2 RETURNING seq", lake_id, after, upto
         )
         if moved is None:
             return False
-        rows = [(PART, (reader, p.period, p.first_seq, p.last_seq, p.events, p.digest)) for p in parts]
+        rows = [(PART, (lake_id, p.period, p.first_seq, p.last_seq, p.events, p.digest)) for p in parts]
         await insert(conn, rows)
     return True
 
 
-async def parts(db: Database, reader: str, upto: int) -> list[Part]:
-    """The files of the lake that hold leaves up to `upto`, by month, then in the journal's order."""
+async def fetch_parts(db: Database, lake_id: str, upto: int) -> list[LakePart]:
+    """Return the files of the lake that hold leaves up to `upto`, by month, then in the journal's order."""
     rows = await db.fetch(
         """
         SELECT period, first_seq, last_seq, events, digest FROM bulletin_part
         WHERE reader = $1 AND last_seq <= $2 ORDER BY period, first_seq
         """,
-        reader,
+        lake_id,
         upto,
     )
-    return [Part(*row) for row in rows]
+    return [LakePart(*row) for row in rows]
 
 
-async def subjects(db: Database, source: bytes) -> bytes | None:
-    """The object with the state of records that was made from `source`, or None."""
+async def fetch_record_states(db: Database, source: bytes) -> bytes | None:
+    """Return the digest of the record states that were made from `source`, or None."""
     found: bytes | None = await db.fetchval("SELECT digest FROM bulletin_subjects WHERE source = $1", source)
     return found
 
 
-async def keep_subjects(db: Database, source: bytes, digest: bytes) -> None:
-    """Note the object that was made from `source`."""
+async def insert_record_states(db: Database, source: bytes, digest: bytes) -> None:
+    """Insert the digest of the record states that were made from `source`."""
     await db.fetchval(
         "INSERT INTO bulletin_subjects (source, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING", source, digest
     )

@@ -87,7 +87,7 @@ class _ExportEndpoints:
 
         async def endpoint(request: Request) -> Response:
             if request.method == "HEAD":
-                raise Problem(405, "not-supported", N_("This cannot be done here."), headers={"Allow": "GET, POST"})
+                raise Problem(405, "not-supported", N_("You cannot do this here."), headers={"Allow": "GET, POST"})
             requester = await self.access.authenticate(request)
             lenient = prefers_lenient(request.headers.getlist("prefer"))
             pairs: Pairs = request.query_params.multi_items()
@@ -115,8 +115,8 @@ class _ExportEndpoints:
         raise Problem(
             500,
             "exception",
-            N_("The export could not be finished."),
-            remedy=N_("Ask for it again, and tell the helpdesk if that fails too."),
+            N_("The export could not be completed."),
+            remedy=N_("Try again. If it does not work, contact the helpdesk."),
         )
 
     async def _manifest(self, job: Job, expires_at: datetime) -> Response:

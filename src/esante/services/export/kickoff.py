@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from esante.core.fhir import check
-from esante.core.web import N_, Problem, bad_request
+from esante.core.web import N_, Problem, bad_request, readable
 
 FORMATS = frozenset({"application/fhir+ndjson", "application/ndjson", "ndjson"})
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
@@ -42,7 +42,7 @@ def prefers_lenient(prefer: Iterable[str]) -> bool:
         raise Problem(
             400,
             "required",
-            N_("An export is prepared while you wait: it cannot be answered at once."),
+            N_("An export takes time to prepare, so the response is asynchronous."),
             place="Prefer",
             remedy=N_("Send the header Prefer: respond-async."),
         )
@@ -95,30 +95,31 @@ def parse_kickoff(pairs: Iterable[tuple[str, str]], *, lenient: bool, supported:
     chosen = [type_ for type_ in types if type_ in supported]
     unknown = [type_[:_MAX_NAME] for type_ in types if type_ not in supported]
     if ignored and not lenient:
-        remedy = N_("Leave it out, or send Prefer: handling=lenient to have it ignored.")
-        title = N_("This parameter of an export is not supported.")
+        remedy = N_("Leave it out, or send Prefer: handling=lenient to ignore it.")
+        title = N_("This export parameter is not supported.")
         raise bad_request(ignored[0], title, remedy, code="not-supported")
     if unknown and not (lenient and chosen):
         raise bad_request(
             "_type",
-            N_("Resources of this type are not exported."),
-            N_("See /fhir/metadata for the types there are."),
+            N_("Resources of this type cannot be exported."),
+            N_("See /fhir/metadata for the available types."),
             code="not-supported",
             detail=", ".join(unknown[:10]),
         )
-    reported = dict.fromkeys([*ignored, *(f"_type={type_}" for type_ in unknown)])
+    # As they are shown, for they are stored with the export: PostgreSQL has no U+0000 and no lone surrogate.
+    reported = dict.fromkeys(map(readable, [*ignored, *(f"_type={type_}" for type_ in unknown)]))
     return ExportParams(frozenset(chosen) if types else None, _parse_since(since), tuple(reported)[:_MAX_IGNORED])
 
 
 def _check_format(value: str) -> None:
     if value.replace(" ", "+") not in FORMATS:  # a plus sign that was not encoded arrives as a space
-        title, remedy = N_("Files of this format are not made."), N_("Ask for application/fhir+ndjson.")
+        title, remedy = N_("This file format is not available."), N_("Request application/fhir+ndjson.")
         raise bad_request("_outputFormat", title, remedy, code="not-supported")
 
 
 def _parse_since(values: list[str]) -> datetime | None:
     if len(values) > 1:
-        raise bad_request("_since", N_("This parameter may be given once."), N_("Give it once."))
+        raise bad_request("_since", N_("This parameter can only be used once."), N_("Send it only once."))
     if not values:
         return None
     text = values[0].replace(" ", "+")
@@ -127,5 +128,5 @@ def _parse_since(values: list[str]) -> datetime | None:
             raise ValueError(text)
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        remedy = N_("Write it as a moment with its zone: 2026-01-31T12:00:00Z.")
-        raise bad_request("_since", N_("This is not a moment."), remedy) from error
+        remedy = N_("Use a date and time with its time zone: 2026-01-31T12:00:00Z.")
+        raise bad_request("_since", N_("This is not a valid date and time."), remedy) from error

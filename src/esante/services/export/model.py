@@ -157,7 +157,7 @@ class ExportRequested(Event, frozen=True, kw_only=True):
 class DataExported(AccessEvent, frozen=True, kw_only=True):
     """Data of the person went into an export: `count` resources."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s took a copy of data of your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s exported data from your record: %(categories)s.")
 
     job_id: UUID
     count: int
@@ -167,14 +167,14 @@ class DataExported(AccessEvent, frozen=True, kw_only=True):
 class ExportRefused(AccessEvent, frozen=True, kw_only=True):
     """An export was requested and refused."""
 
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s wanted to take a copy of your record and was refused.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to export your record. Access was refused.")
 
 
 @event("export.taken")
 class PersonalExportDownloaded(AccessEvent, frozen=True, kw_only=True):
     """The person downloaded their data with their documents."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s downloaded the whole record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s downloaded your whole record: %(categories)s.")
 
     job_id: UUID
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
-from zoneinfo import ZoneInfo
 
 from esante.core.storage import Database
-from esante.core.web import N_, TIME_ZONE
+from esante.core.time_zone import time_zone
+from esante.core.web import N_
 from esante.identity.access import Requester
 from esante.services.export.model import Job, JobState, PersonalExportDownloaded
 from esante.services.export.service import Exports, not_found
@@ -23,13 +23,16 @@ _ZIP64_BYTES = 1 << 31
 _DATA, _DOCUMENTS = N_("data"), N_("documents")
 """The folders in the ZIP."""
 _README = (
-    N_("What your record holds, as it was on %(moment)s."),
-    N_("The folder “%(documents)s” has your documents: letters, results and pictures, exactly as they came in."),
-    N_("The folder “%(data)s” has all of it for programs: a file for each kind of information (FHIR R4, NDJSON)."),
-    N_("Who looked into your record stands in the file AuditEvent.ndjson."),
-    N_("Keep these files where nobody else can open them: they are as private as your health."),
+    N_("The contents of your record on %(moment)s."),
+    N_("The folder “%(documents)s” contains your documents: letters, results and images, exactly as they were added."),
+    N_(
+        "The folder “%(data)s” contains the same information for software: one file for each "
+        "type of information (FHIR R4, NDJSON)."
+    ),
+    N_("The file AuditEvent.ndjson shows who has viewed your record."),
+    N_("Keep these files in a safe place that nobody else can open. They contain private health information."),
 )
-_MISSING = N_("These documents could not be read. Please tell the helpdesk.")
+_MISSING = N_("These documents could not be read. Contact the helpdesk.")
 Gettext = Callable[[str], str]
 Chunks = AsyncIterator[bytes]
 
@@ -160,7 +163,7 @@ class _ZipStream:
 
 
 def _entry(name: str, at: datetime) -> ZipInfo:
-    entry = ZipInfo(name, at.astimezone(ZoneInfo(TIME_ZONE)).timetuple()[:6])
+    entry = ZipInfo(name, at.astimezone(time_zone()).timetuple()[:6])
     entry.compress_type = ZIP_DEFLATED
     return entry
 

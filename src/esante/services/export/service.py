@@ -81,8 +81,8 @@ class Exports:
         raise Problem(
             403,
             "forbidden",
-            N_("Health data is exported for patients and for those who treat them only."),
-            remedy=N_("Sign in as one of them."),
+            N_("Only patients, and the professionals who treat them, can export health data."),
+            remedy=N_("Sign in as a patient or as a professional who treats them."),
         )
 
     async def kick_off(
@@ -191,8 +191,8 @@ class Exports:
             raise Problem(
                 429,
                 "throttled",
-                N_("You ask too often how far it is."),
-                remedy=N_("Wait as long as Retry-After says, and longer each time."),
+                N_("You are checking progress too often."),
+                remedy=N_("Wait for the time given in Retry-After, and longer each time."),
                 headers={"Retry-After": str(max(1, int(min_interval.total_seconds())))},
             )
 
@@ -290,9 +290,9 @@ def _check_limits(jobs: Sequence[Job], now: datetime) -> None:
     policy = policy_on(now.date())
     running = sum(job.state is JobState.RUNNING for job in jobs)
     if running >= policy.running_jobs:
-        remedy = N_("Wait until one is finished, or cancel one.")
+        remedy = N_("Wait until an export is finished, or cancel one.")
     elif len(jobs) >= policy.kept_jobs:
-        remedy = N_("Delete exports whose files you have fetched.")
+        remedy = N_("Delete exports you have already downloaded.")
     else:
         return
     headers = {"Retry-After": str(LIMIT_RETRY_SECONDS)}

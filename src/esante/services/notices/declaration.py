@@ -51,7 +51,7 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     consumers=_consumers,
-    navigation=[NavigationItem(role="patient", url="/notices", label=N_("Notices"), icon="bell", order=50)],
+    navigation=[NavigationItem(role="patient", url="/notices", label=N_("Notifications"), icon="bell", order=50)],
     tiles=[
         HomeTile(role="patient", template="notices/tile_urgent.html", load=_unread, order=-10),
         HomeTile(role="patient", template="notices/tile.html", load=_unread, order=10),

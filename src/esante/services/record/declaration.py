@@ -43,7 +43,7 @@ _NOTICES = (
     NoticeKind(
         name="deposited",
         event=DepositedEvent,
-        text=N_("New in your record from %(actor)s: %(categories)s."),
+        text=N_("%(actor)s added to your record: %(categories)s."),
         icon="document",
         tone="act",
         link="document",
@@ -51,7 +51,7 @@ _NOTICES = (
     NoticeKind(
         name="replaced",
         event=Replaced,
-        text=N_("%(actor)s replaced a document by a new version: %(categories)s."),
+        text=N_("%(actor)s replaced a document with a new version: %(categories)s."),
         icon="document",
         tone="act",
         link="document",
@@ -67,7 +67,7 @@ _NOTICES = (
     NoticeKind(
         name="misfiled",
         event=Corrected,
-        text=N_("A document of another person was in your record by mistake. %(actor)s has taken it out."),
+        text=N_("A document about another person was added to your record by mistake. %(actor)s has removed it."),
         icon="warning",
         tone="warn",
         link="/record",
@@ -76,7 +76,10 @@ _NOTICES = (
     NoticeKind(
         name="refiled",
         event=Corrected,
-        text=N_("A document of yours had been filed with another person. It is in your record now: %(categories)s."),
+        text=N_(
+            "One of your documents had been added to another person's record by mistake. It is "
+            "now in your record: %(categories)s."
+        ),
         icon="warning",
         tone="warn",
         link="document",

@@ -32,8 +32,8 @@ def unknown_person(place: str = "subject") -> Problem:
     """Return the answer for a person that the directory does not hold."""
     return bad_request(
         place,
-        N_("There is no such patient."),
-        N_("Look the patient up again by identifier."),
+        N_("This patient does not exist."),
+        N_("Search for the patient again by identifier."),
         status=422,
         code="not-found",
     )
@@ -44,7 +44,7 @@ def record_closed() -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("The record of this patient takes nothing in: it is not open."),
+        N_("Nothing can be added to this patient's record because it is not open."),
         remedy=N_("Give the document to the patient in another way."),
     )
 
@@ -54,7 +54,7 @@ def emergency_reads_only() -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("An emergency access is for reading only."),
+        N_("Emergency access only lets you read the record."),
         remedy=N_("Ask the patient for a code, or add the document when the emergency access has ended."),
     )
 
@@ -69,9 +69,9 @@ def no_write_access(place: str = "type") -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("Your profession may not put documents of this kind into a record."),
+        N_("Your profession does not allow you to add documents of this type to a record."),
         place=place,
-        remedy=N_("Ask a colleague whose profession may."),
+        remedy=N_("Ask a colleague whose profession is allowed to do this."),
     )
 
 
@@ -80,8 +80,8 @@ def not_the_author() -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("Only the author of a document or the organisation it comes from may change it."),
-        remedy=N_("Ask them to change it."),
+        N_("Only the author or the organisation that added the document can change it."),
+        remedy=N_("Ask the author or organisation to change it."),
     )
 
 
@@ -91,7 +91,7 @@ def not_current() -> Problem:
         409,
         "conflict",
         N_("This is not the current version of the document."),
-        remedy=N_("Read the document again, and change its current version."),
+        remedy=N_("Read the document again and change its current version."),
     )
 
 
@@ -100,7 +100,7 @@ def duplicate_content() -> Problem:
     return Problem(
         409,
         "duplicate",
-        N_("The same bytes are in the record already, as another document."),
+        N_("The same content is already in the record, as another document."),
         place="relatesTo",
         remedy=N_("Send the new version, or withdraw one of the two documents."),
     )
@@ -111,7 +111,7 @@ def patient_only() -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("Only the patient decides how far a document goes."),
+        N_("Only the patient can decide who sees a document."),
         remedy=N_("Ask the patient."),
     )
 
@@ -121,7 +121,7 @@ def client_assigned_id(type_: str) -> Problem:
     return Problem(
         405,
         "not-supported",
-        N_("A resource cannot be created under an id of one's own."),
+        N_("You cannot choose the id of a new resource."),
         place=f"{type_}.id",
-        remedy=N_("Create it with POST; its id comes with the answer."),
+        remedy=N_("Use POST to create it. The response contains its id."),
     )

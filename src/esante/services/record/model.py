@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.journal import event
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Confidentiality, Grant
 
@@ -97,7 +98,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def delay(self) -> int:
         """Days from the document's own date to its deposit."""
-        return (self.deposited_at.date() - self.event_date).days
+        return (day_of(self.deposited_at) - self.event_date).days
 
     @property
     def kind(self) -> str:
@@ -194,8 +195,8 @@ class Listed(AccessEvent, frozen=True, kw_only=True):
     """A page of the list of documents was viewed (`count`: how many), but not their content."""
 
     ACTION: ClassVar[str] = "E"
-    WORDS: ClassVar[str] = N_("%(actor)s looked at the list of your documents: %(categories)s.")
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for the list of your documents and was refused.")
+    WORDS: ClassVar[str] = N_("%(actor)s viewed the list of your documents: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view the list of your documents. Access was refused.")
 
     count: int = 0
 
@@ -213,7 +214,7 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
     """An access to the record was refused; `action` is what was requested."""
 
     ACTION: ClassVar[str] = "R"
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for a document and was refused.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to open a document. Access was refused.")
 
     action: str = ""
 
@@ -223,7 +224,7 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """A document was deposited."""
 
     ACTION: ClassVar[str] = "C"
-    WORDS: ClassVar[str] = N_("%(actor)s put a document into your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s added a document to your record: %(categories)s.")
 
     type: str = ""
     media_type: str = ""
@@ -237,7 +238,7 @@ class Replaced(AccessEvent, frozen=True, kw_only=True):
     """A new version of a document was deposited; `replaces` is the version before."""
 
     ACTION: ClassVar[str] = "U"
-    WORDS: ClassVar[str] = N_("%(actor)s put a new version of a document into your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s added a new version of a document to your record: %(categories)s.")
 
     type: str = ""
     media_type: str = ""
@@ -265,7 +266,7 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_(
-        "%(actor)s corrected a document that had been filed under the wrong patient: %(categories)s."
+        "%(actor)s moved a document that had been added to the wrong patient's record: %(categories)s."
     )
 
     moved: str
@@ -277,6 +278,6 @@ class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
     """The patient changed who may see a document."""
 
     ACTION: ClassVar[str] = "U"
-    WORDS: ClassVar[str] = N_("%(actor)s changed who may see a document: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
 
     level: str

@@ -66,7 +66,7 @@ class SubscriptionAdmin:
 
     async def _settle(self, requester: Requester, letter_id: UUID, act: str) -> None:
         if requester.kind != "operator":
-            raise Problem(403, "forbidden", N_("Only operators decide about deliveries."))
+            raise Problem(403, "forbidden", N_("Only Agence eSanté staff can manage deliveries."))
         now = datetime.now(UTC)
         async with self._db.transaction() as conn:
             # Another operator may settle the letter meanwhile: it is read again once its subscription is locked.
@@ -74,7 +74,7 @@ class SubscriptionAdmin:
             subscription = await store.lock_subscription(conn, known.subscription.id) if known else None
             letter = await queue_store.fetch_letter(conn, letter_id) if subscription else None
             if letter is None or subscription is None:
-                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps somebody has decided already."))
+                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Someone may have already decided."))
             await queue_store.delete_letter(conn, subscription.id)
             if act == "retry":
                 status = SubscriptionStatus.ACTIVE if letter.upto else SubscriptionStatus.REQUESTED

@@ -13,7 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.fhir import CheckResult, check, encode, operation_outcome
-from esante.core.fhir.rest import SearchParams, convert_posted_search, parse_token, read_resource, searchset
+from esante.core.fhir.rest import (
+    SearchParams,
+    convert_posted_search,
+    parse_token,
+    read_resource,
+    require_whole,
+    searchset,
+)
 from esante.core.types import Json
 from esante.core.web import (
     FHIR_JSON,
@@ -97,7 +104,7 @@ class _SubscriptionEndpoints:
             return _respond(operation_outcome(checked.issues), 422)
         await self.subscriptions.get(requester, subscription_id)
         if checked.resource.get("id") != request.path_params["id"]:
-            title, remedy = N_("The id is not that of the address."), N_("Send the same id.")
+            title, remedy = N_("The id does not match the id in the address."), N_("Use the same id.")
             raise bad_request("Subscription.id", title, remedy, status=422)
         parsed = self._parse(requester, checked.resource)
         updated = await self.subscriptions.update(requester, subscription_id, parsed, _if_match(request))
@@ -184,7 +191,9 @@ def _respond(resource: Json, status: int = 200, of: Subscription | None = None, 
 
 
 async def _read_subscription(request: Request) -> CheckResult:
-    return check(await read_resource(request, MAX_BODY), expect="Subscription")
+    checked = check(await read_resource(request, MAX_BODY), expect="Subscription")
+    require_whole(checked.resource)
+    return checked
 
 
 def _subscription_id(request: Request) -> UUID:
@@ -205,7 +214,10 @@ def _if_match(request: Request) -> Callable[[Subscription], None]:
 
     def check_version(subscription: Subscription) -> None:
         if wanted is not None and wanted.strip().removeprefix("W/").strip('"') != str(subscription.version):
-            title, remedy = N_("This is not the current version."), N_("Read it again, and change that.")
+            title, remedy = (
+                N_("This is not the current version."),
+                N_("Read the subscription again and change its current version."),
+            )
             raise Problem(412, "conflict", title, place="If-Match", remedy=remedy)
 
     return check_version
@@ -231,7 +243,7 @@ async def _read_parameters(request: Request) -> Pairs:
         checked = check(await read_resource(request, MAX_BODY), expect="Parameters")
         if not checked.ok:
             issue = checked.issues[0]
-            title, remedy = N_("These are no parameters of this operation."), N_("Send a Parameters resource.")
+            title, remedy = N_("These parameters are not valid for this operation."), N_("Send a Parameters resource.")
             place, detail = issue.expression, issue.diagnostics
             raise bad_request(place, title, remedy, status=422, code=issue.code, detail=detail)
         for parameter in checked.resource.get("parameter", ()):
@@ -246,7 +258,7 @@ def _parse_number(params: Pairs, name: str, default: int) -> int:
     if not values:
         return default
     if len(values) > 1 or not _NUMBER.fullmatch(values[0]):
-        raise bad_request(name, N_("This is not a whole number."), N_("Give one number."), code="value")
+        raise bad_request(name, N_("This is not a whole number."), N_("Enter one number."), code="value")
     return int(values[0])
 
 
@@ -254,7 +266,7 @@ def _parse_content(params: Pairs, subscription: Subscription) -> PayloadContent:
     """Return the payload content that is asked for, by default the subscription's own. Raises: `Problem` 400."""
     text = next((value for name, value in params if name == "content"), subscription.request.content.value)
     if text not in set(PayloadContent):
-        title = N_("Notifications carry no resources.")
-        remedy = N_("Use id-only, and fetch the resource with your own token: that is decided and journalled.")
+        title = N_("Notifications cannot contain resources.")
+        remedy = N_("Use id-only and fetch the resource with your own token. Access is then checked and logged.")
         raise bad_request("content", title, remedy, code="not-supported")
     return PayloadContent(text)

@@ -50,7 +50,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Subscriptions].reader]
+    return [platform[Subscriptions].consumer]
 
 
 def _tasks(platform: Platform) -> list[Task]:

@@ -3,19 +3,19 @@
 from esante.core.web import N_, translator
 
 DELIVERY_FAILURES = {
-    "address": N_("The address of the endpoint cannot be notified."),
-    "connection": N_("The endpoint does not take connections."),
-    "tls": N_("The endpoint's certificate or TLS is not good."),
-    "timeout": N_("The endpoint did not answer in time."),
-    "answer": N_("The endpoint broke off, or its answer is not HTTP."),
-    "status": N_("The endpoint answered with an error."),
+    "address": N_("We cannot send notifications to the address of the endpoint."),
+    "connection": N_("The endpoint does not accept connections."),
+    "tls": N_("The endpoint's certificate or TLS connection is not valid."),
+    "timeout": N_("The endpoint did not reply in time."),
+    "answer": N_("The endpoint closed the connection, or its reply is not HTTP."),
+    "status": N_("The endpoint replied with an error."),
 }
 """Msgids by the `reason` of `rest_hook.EndpointUnreachable` and `rest_hook.NotificationNotAccepted`."""
 END_CAUSES = {
-    "expired": N_("The subscription has come to its end."),
-    "too-old": N_("The subscription was in error for too long."),
-    "too-many": N_("Too many events were waiting."),
-    "not-allowed": N_("The subscriber may no longer be told."),
+    "expired": N_("The subscription has ended."),
+    "too-old": N_("The subscription had errors for too long."),
+    "too-many": N_("There were too many events waiting."),
+    "not-allowed": N_("The subscriber is no longer allowed to receive notifications."),
 }
 """Msgids by the `cause` of `model.SubscriptionEnded` where the platform ended it."""
 

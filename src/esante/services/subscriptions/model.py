@@ -159,7 +159,7 @@ class SubscriptionEvent(AccessEvent, frozen=True, kw_only=True):
 class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscription was requested: a new one, or one that was off or in error."""
 
-    WORDS: ClassVar[str] = N_("%(actor)s asked to be told of what happens in your record.")
+    WORDS: ClassVar[str] = N_("%(actor)s asked to be notified of changes in your record.")
 
     topic: str
     endpoint: str
@@ -175,7 +175,7 @@ class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
     not-allowed (its owner, or the software, may no longer subscribe).
     """
 
-    WORDS: ClassVar[str] = N_("%(actor)s ended a subscription to what happens in your record.")
+    WORDS: ClassVar[str] = N_("%(actor)s stopped notifications about your record.")
 
     cause: str
 
@@ -189,7 +189,7 @@ class EventsNotified(SubscriptionEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
-    WORDS: ClassVar[str] = N_("%(actor)s was told that a document came in or was changed: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s was notified that a document was added or changed: %(categories)s.")
 
     endpoint: str = ""
 

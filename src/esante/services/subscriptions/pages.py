@@ -17,8 +17,8 @@ from esante.services.subscriptions.topics import TOPICS
 _OPERATOR, _PATIENT = ("operator",), ("patient",)
 _MAX_TEXT = 100
 STATUSES = {
-    SubscriptionStatus.REQUESTED: (N_("waits for the handshake"), "act"),
-    SubscriptionStatus.ACTIVE: (N_("works"), "good"),
+    SubscriptionStatus.REQUESTED: (N_("waiting for confirmation"), "act"),
+    SubscriptionStatus.ACTIVE: (N_("working"), "good"),
     SubscriptionStatus.ERROR: (N_("in error"), "danger"),
     SubscriptionStatus.OFF: (N_("off"), ""),
 }

@@ -60,7 +60,7 @@ class Subscriptions:
         self.admin = SubscriptionAdmin(db, journal)
 
     @property
-    def reader(self) -> Consumer:
+    def consumer(self) -> Consumer:
         """The journal consumer that queues the events of subscriptions, each exactly once."""
         return event_matcher.event_consumer(self._record)
 
@@ -71,9 +71,14 @@ class Subscriptions:
         endpoint).
         """
         if requester.kind not in SUBSCRIBER_KINDS:
-            raise Problem(403, "forbidden", N_("Subscriptions are for patients, professionals and organisations."))
+            raise Problem(
+                403, "forbidden", N_("Only patients, professionals and organisations can have subscriptions.")
+            )
         if request.status not in (SubscriptionStatus.REQUESTED, SubscriptionStatus.ACTIVE):
-            title, remedy = N_("A new subscription is requested."), N_("Send status requested.")
+            title, remedy = (
+                N_("A new subscription must have the status requested."),
+                N_("Set the status to requested."),
+            )
             raise bad_request("Subscription.status", title, remedy, status=422, code="value")
         await self._check_endpoint(request)
         now = datetime.now(UTC)
@@ -92,8 +97,8 @@ class Subscriptions:
             await store.lock_client(conn, requester)
             if len(await store.fetch_owned(conn, requester)) >= self.policy.subscriptions_per_client:
                 detail = str(self.policy.subscriptions_per_client)
-                remedy = N_("Delete one that you need no more.")
-                raise Problem(403, "too-costly", N_("These are too many subscriptions."), detail=detail, remedy=remedy)
+                remedy = N_("Delete one you no longer need.")
+                raise Problem(403, "too-costly", N_("You have too many subscriptions."), detail=detail, remedy=remedy)
             rows = self._requested_rows(requester, subscription)
             await insert(conn, [store.subscription_row(subscription), *rows])
         return subscription
@@ -134,7 +139,7 @@ class Subscriptions:
             _check_unchanged(before.request, request)
             status = rules.next_status(before.status, request.status)
             if status is None:
-                title, remedy = N_("The server alone says that."), N_("Send status requested, or off.")
+                title, remedy = N_("Only the server can set this status."), N_("Use the status requested or off.")
                 raise bad_request("Subscription.status", title, remedy, status=422, code="value")
             return await self._change(conn, requester, before, request, status, now)
 
@@ -174,7 +179,7 @@ class Subscriptions:
             ids = {subscription.id for subscription in await store.fetch_of_patient(conn, requester.id)}
             subscription = await store.lock_subscription(conn, subscription_id) if subscription_id in ids else None
             if subscription is None:
-                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
+                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("It may have already ended."))
             await self._remove(conn, requester, subscription)
 
     async def tidy(self) -> None:
@@ -227,8 +232,8 @@ class Subscriptions:
         try:
             await self._endpoint_policy.resolve(request.endpoint)
         except EndpointNotAllowed:
-            title = N_("This address cannot be notified.")
-            remedy = N_("Send an https address on the public internet.")
+            title = N_("We cannot send notifications to this address.")
+            remedy = N_("Use an https address on the public internet.")
             place = "Subscription.channel.endpoint"
             raise bad_request(place, title, remedy, status=422, code="value") from None
 
@@ -236,7 +241,7 @@ class Subscriptions:
         """Return the requested end, but within the longest lifetime. Raises: `Problem` 422 for a time in the past."""
         latest = now + self.policy.lifetime
         if request.end is not None and request.end <= now:
-            title, remedy = N_("This moment has passed."), N_("Send a later one, or none.")
+            title, remedy = N_("This date and time has passed."), N_("Use a later date and time, or leave it out.")
             raise bad_request("Subscription.end", title, remedy, status=422, code="value")
         return min(request.end or latest, latest)
 
@@ -257,8 +262,8 @@ def _check_unchanged(before: SubscriptionRequest, request: SubscriptionRequest) 
         if before.resource.get(name) != request.resource.get(name):
             raise bad_request(
                 f"Subscription.{name.removeprefix('_')}",
-                N_("This cannot be changed."),
-                N_("Make another subscription, and delete this one."),
+                N_("You cannot change this."),
+                N_("Create a new subscription and delete this one."),
                 status=422,
                 code="not-supported",
             )

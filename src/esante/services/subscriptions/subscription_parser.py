@@ -49,14 +49,19 @@ def parse_subscription(
     """
     for name in _REFUSED_ELEMENTS:
         if name in given:
-            raise _invalid(name, N_("This element cannot be understood here."), N_("Leave it out."), "not-supported")
+            raise _invalid(name, N_("This element is not supported."), N_("Leave it out."), "not-supported")
     topic = TOPICS.get(given.get("criteria", ""))
     if topic is None:
-        raise _invalid("criteria", N_("There is no such topic."), N_("Use one of:"), "not-supported", detail=_topics())
+        raise _invalid(
+            "criteria", N_("This topic does not exist."), N_("Use one of these:"), "not-supported", detail=_topics()
+        )
     channel = given["channel"]
     patient_id, filters = _parse_filters(given, topic, base_url, policy)
     if own_id is not None and patient_id != own_id:
-        title, remedy = N_("You can ask about your own record only."), N_("Add the filter patient with your own id.")
+        title, remedy = (
+            N_("You can only subscribe to your own record."),
+            N_("Add the patient filter with your own id."),
+        )
         raise _invalid("criteria.extension", title, remedy, "required" if patient_id is None else "forbidden")
     _check_channel(channel)
     return SubscriptionRequest(
@@ -77,7 +82,7 @@ def parse_subscription(
 
 def _parse_status(given: Json) -> SubscriptionStatus:
     if "status" not in given:
-        raise _invalid("status", N_("The status is missing."), N_("Send requested."), "required")
+        raise _invalid("status", N_("The status is missing."), N_("Use the status requested."), "required")
     return SubscriptionStatus(given["status"])
 
 
@@ -101,7 +106,7 @@ def _parse_filters(
     """Return the person that the filters name (None: no filter patient), and all other filters by name."""
     texts = list(_extensions(given.get("_criteria"), FILTER, "valueString"))
     if len(texts) > policy.filters:
-        raise _invalid("criteria.extension", N_("These are too many filters."), N_("Send fewer."), "too-long")
+        raise _invalid("criteria.extension", N_("There are too many filters."), N_("Send fewer."), "too-long")
     patients: set[UUID] = set()
     filters: Filters = {}
     for index, text in texts:
@@ -112,24 +117,26 @@ def _parse_filters(
             else:
                 filters.setdefault(name, []).append(_parse_tokens(topic, name, value, place, policy))
     if len(patients) > 1:
-        raise _invalid("criteria.extension", N_("A subscription is about one patient, or about all."), _ONE, "value")
+        raise _invalid(
+            "criteria.extension", N_("A subscription must be about one patient or about all patients."), _ONE, "value"
+        )
     return (patients.pop() if patients else None), filters
 
 
-_ONE = N_("Make a subscription for each patient.")
-_FORM = N_("Write it as DocumentReference?name=value, with a filter of the topic.")
+_ONE = N_("Create one subscription for each patient.")
+_FORM = N_("Use the format DocumentReference?name=value, with a filter for this topic.")
 
 
 def _filter_pairs(text: str, topic: Topic, place: str) -> Iterator[tuple[str, str]]:
     """Yield the names and values of a filter."""
     match = _FILTER.fullmatch(text)
     if match is None or match[1] not in (None, topic.resource):
-        raise _invalid(place, N_("This is not a filter of the topic."), _FORM, "value", detail=text[:64])
+        raise _invalid(place, N_("This is not a filter for this topic."), _FORM, "value", detail=text[:64])
     parts = match[3].split("&") if match[2] != "." else [match[3]]
     for part in parts:
         name, sign, value = part.partition("=")
         if name not in ("patient", *topic.filters) or not sign or not value:
-            raise _invalid(place, N_("This is not a filter of the topic."), _FORM, "not-supported", detail=part[:64])
+            raise _invalid(place, N_("This is not a filter for this topic."), _FORM, "not-supported", detail=part[:64])
         yield name, unquote(value)
 
 
@@ -138,7 +145,7 @@ def _parse_patient(value: str, base_url: str, place: str) -> UUID:
     try:
         return UUID(value.removeprefix(f"{base_url}/").removeprefix("Patient/"))
     except ValueError:
-        raise _invalid(place, N_("This is not the id of a patient."), N_("Write it as Patient/ID."), "value") from None
+        raise _invalid(place, N_("This is not a patient id."), N_("Use the format Patient/ID."), "value") from None
 
 
 def _parse_tokens(
@@ -146,13 +153,13 @@ def _parse_tokens(
 ) -> list[tuple[str | None, str]]:
     tokens = [parse_token(part) for part in value.split(",")]
     if len(tokens) > policy.filter_values:
-        raise _invalid(place, N_("These are too many values."), N_("Send fewer."), "too-long")
+        raise _invalid(place, N_("There are too many values."), N_("Send fewer."), "too-long")
     known = topic.filters[name]
     for system, code in tokens:
         if system not in (None, known.system) or not known.known(code):
-            remedy = N_("Use a code that documents here can have.")
+            remedy = N_("Use a code that is accepted for documents here.")
             raise _invalid(
-                place, N_("Nothing can have this code."), remedy, "code-invalid", detail=f"{system}|{code}"[:64]
+                place, N_("This code is not possible here."), remedy, "code-invalid", detail=f"{system}|{code}"[:64]
             )
     return tokens
 
@@ -166,14 +173,17 @@ def _check_channel(channel: Json) -> None:
             "channel.type", N_("This kind of channel is not supported."), N_("Use rest-hook."), "not-supported"
         )
     if _extension(channel, HEARTBEAT) is not None:
-        title, remedy = N_("Heartbeats are not sent."), N_("Leave it out, and ask $status from time to time.")
+        title, remedy = (
+            N_("Heartbeat messages are not supported."),
+            N_("Leave this out and use $status to check from time to time."),
+        )
         raise _invalid("channel.extension", title, remedy, "not-supported")
 
 
 def _parse_payload(channel: Json) -> str:
     payload: str = channel.get("payload", "")
     if not _PAYLOAD.fullmatch(payload):
-        title, remedy = N_("This payload cannot be sent."), N_("Use application/fhir+json.")
+        title, remedy = N_("This payload type is not supported."), N_("Use application/fhir+json.")
         raise _invalid("channel.payload", title, remedy, "not-supported" if payload else "required")
     return payload
 
@@ -181,11 +191,14 @@ def _parse_payload(channel: Json) -> str:
 def _parse_content(channel: Json) -> PayloadContent:
     found = (_extension(channel.get("_payload"), PAYLOAD_CONTENT) or {}).get("valueCode")
     if found == "full-resource":
-        title = N_("Notifications carry no resources.")
-        remedy = N_("Use id-only, and fetch the resource with your own token: that is decided and journalled.")
+        title = N_("Notifications cannot contain resources.")
+        remedy = N_("Use id-only and fetch the resource with your own token. Access is then checked and logged.")
         raise _invalid("channel.payload.extension", title, remedy, "not-supported")
     if found not in set(PayloadContent):
-        title, remedy = N_("How much a notification tells is missing."), N_("Say empty or id-only (payload content).")
+        title, remedy = (
+            N_("The payload content of the notification is missing."),
+            N_("Use empty or id-only (payload content)."),
+        )
         raise _invalid("channel.payload.extension", title, remedy, "required")
     return PayloadContent(found)
 
@@ -195,8 +208,8 @@ def parse_endpoint(url: str, policy: SubscriptionPolicy) -> Endpoint:
 
     Raises: `Problem` 422 for a URL that no notification can be sent to.
     """
-    remedy = N_("Send an https address, without a user or a fragment, at port 443 or from 1024 on.")
-    problem = _invalid("channel.endpoint", N_("This address cannot be notified."), remedy, "value")
+    remedy = N_("Use an https address without a user name or fragment, on port 443 or a port from 1024.")
+    problem = _invalid("channel.endpoint", N_("We cannot send notifications to this address."), remedy, "value")
     if len(url) > policy.endpoint_characters or not _URL.fullmatch(url) or "\\" in url:
         raise problem
     try:
@@ -220,13 +233,20 @@ def _parse_headers(given: Iterable[str | None], policy: SubscriptionPolicy) -> I
         text = text or ""
         name, _, value = text.partition(":")
         if index >= policy.headers or len(text) > policy.header_characters:
-            raise _invalid(place, N_("These headers are too many or too long."), N_("Send less."), "too-long")
+            raise _invalid(
+                place,
+                N_("There are too many headers, or they are too long."),
+                N_("Reduce the number or length."),
+                "too-long",
+            )
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value.strip()):
-            raise _invalid(place, N_("This is not a header."), N_("Write it as Name: value, in ASCII."), "value")
+            raise _invalid(
+                place, N_("This is not a valid header."), N_("Use the format Name: value, in ASCII."), "value"
+            )
         lower = name.lower()
         if not _matches_any(lower, policy.allowed_headers) or _matches_any(lower, policy.refused_headers):
-            remedy = N_("Use Authorization, or a name of your own that begins with X-.")
-            raise _invalid(place, N_("This header is not sent along."), remedy, "not-supported")
+            remedy = N_("Use Authorization, or a name that starts with X-.")
+            raise _invalid(place, N_("This header cannot be sent with notifications."), remedy, "not-supported")
         yield name, value.strip()
 
 
@@ -240,7 +260,9 @@ def _parse_end(given: Json) -> datetime | None:
     try:
         return datetime.fromisoformat(given["end"])
     except ValueError:
-        raise _invalid("end", N_("This moment does not exist."), N_("Send another end."), "value") from None
+        raise _invalid(
+            "end", N_("This date and time does not exist."), N_("Use another end date and time."), "value"
+        ) from None
 
 
 # Extensions

@@ -22,7 +22,7 @@ UNKNOWN = {
     "Patient.text.div": "write `div`",
     "@2024-02-30": "not a date",
     "'abc": "no closing quote",
-    "'\\q'": "not an escape",
+    "'\\uD83D'": "half of a character",
     "descendants().noSuchElement": "No type of FHIR R4",
 }
 

@@ -29,6 +29,6 @@ def test_official_tests_pass_except_known_failures(suite):
 
 
 def test_conformance_document_is_current(suite):
-    from tools.conformance import DOCUMENT, of_paths
+    from tools.conformance import DOCUMENT, describe_fhirpath
 
-    assert of_paths(suite) in DOCUMENT.read_text()
+    assert describe_fhirpath(suite) in DOCUMENT.read_text()

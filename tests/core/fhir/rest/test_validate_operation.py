@@ -18,7 +18,7 @@ LINE = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line"
 
 async def signed_in(request):
     if request.headers.get("authorization") != "Bearer x":
-        raise Problem(401, "login", "Please sign in.")
+        raise Problem(401, "login", "You need to sign in.")
 
 
 @pytest.fixture

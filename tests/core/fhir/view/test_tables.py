@@ -22,6 +22,10 @@ def tables_of(*resources, section=True):
     return view.sections[0].tables if section else view.further
 
 
+def narrative(words):
+    return {"text": {"status": "additional", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{words}</div>'}}
+
+
 def only_row(*resources):
     (table,) = tables_of(*resources)
     (row,) = table.rows
@@ -74,6 +78,47 @@ def test_results_of_a_report_outside_of_sections_are_shown():
         ("observations", ["Potassium"]),
     ]
     assert ("conclusion", "normal") in [(d.name, d.text) for d in tables[0].rows[0].details]
+
+
+def test_report_that_only_groups_shown_results_is_no_further_entry():
+    report = {"resourceType": "DiagnosticReport", "code": {"text": "Blood"}, "result": [{"reference": uuid_url(3)}]}
+    view = build_document_view(document(observation(), report, sections=(entry_section(3),)))
+    assert view.further == ()
+    with_conclusion = build_document_view(
+        document(observation(), report | {"conclusion": "normal"}, sections=(entry_section(3),))
+    )
+    assert [row.name for table in with_conclusion.further for row in table.rows] == ["Blood"]
+    repeated = build_document_view(
+        document(
+            observation(), report | {"conclusion": "normal"}, sections=(entry_section(3) | narrative("All normal"),)
+        )
+    )
+    assert repeated.further == ()
+
+
+def test_details_keep_the_form_of_their_values():
+    act = {
+        "resourceType": "Procedure",
+        "code": {"text": "Knee"},
+        "recorded": "2024-05-31T16:59:05+00:00",
+        "usedPeriod": {"start": "2024"},
+        "length": {"value": 2.5, "unit": "h"},
+        "primary": True,
+        "followUp": [{"text": "One"}, {"text": "Two"}],
+        "focalDevice": [{"action": {"text": "Implanted"}, "on": "2024-06-01"}],
+    }
+    (table,) = build_document_view(document(act, sections=(entry_section(3),))).sections[0].tables
+    details = {detail.name: detail for detail in table.rows[0].details}
+    assert details["recorded"].when.start == "2024-05-31T16:59:05+00:00"
+    assert details["usedPeriod"].when.start == "2024"
+    assert (details["length"].number, details["length"].unit) == ("2.5", "h")
+    assert (details["primary"].text, details["primary"].is_primitive) == ("true", True)
+    assert details["followUp"].text == "One; Two"
+    parts = details["focalDevice"].parts
+    assert [(part.name, part.text, part.when.start) for part in parts] == [
+        ("action", "Implanted", ""),
+        ("on", "2024-06-01", "2024-06-01"),
+    ]
 
 
 def test_panel_has_its_members_once():

@@ -84,7 +84,7 @@ def test_details_have_grant_rule_and_categories():
 def test_refusal_has_reason_and_no_profile():
     found = audit_event(entry_of(RecordRead(allowed=False, reason="no-grant", rule="no-grant")), BASE)
     assert check(orjson.dumps(found)).issues == ()
-    assert (found["outcome"], found["outcomeDesc"]) == ("4", "You gave no access.")
+    assert (found["outcome"], found["outcomeDesc"]) == ("4", "You have not given access.")
     assert "meta" not in found
 
 

@@ -1,6 +1,7 @@
 """Rate limits, and sampled journal entries of rejected requests."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,11 +10,13 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.core.storage import NIL, uuid7
-from esante.core.web import HANDLERS, Problem
+from esante.core.web import HANDLERS, Problem, network_of
 from esante.identity.access import (
     RequestRejected,
 )
-from esante.identity.access.authn.rate_limits import MAX_REJECTIONS, RateLimits
+from esante.identity.access.authn import rate_limits
+from esante.identity.access.authn.rate_limits import ANONYMOUS, MAX_REJECTIONS, RateLimits
+from esante.identity.access.events import SignInRefused
 from esante.identity.directory import api_routes as directory_routes
 from tests.identity.access.conftest import BASE, MRN, terms, within_one_window
 from tests.support.authentication_app import authentication_app
@@ -148,3 +151,45 @@ async def test_organization_software_has_higher_search_limit(house, db):
     most = terms().searches_per_requester
     await db.fetch("UPDATE access_attempt SET attempts = $1 WHERE subject = $2", most, f"search:{software.id}")
     await limits.count_search(software)
+
+
+async def test_addresses_of_one_network_are_counted_and_journalled_as_one(db, journal, house, ask):
+    await within_one_window()
+    network = f"2001:db8:{uuid7().hex[-4:]}:{uuid7().hex[-4:]}"
+    limits, terms_ = RateLimits(db, journal), terms()
+    guesser = replace(house.doctor, id=uuid7(), origin=f"{network}::1")
+    await limits.count_guess(guesser, terms_)
+    subject = f"origin:{network_of(f'{network}::1')}"
+    await db.fetch("UPDATE access_attempt SET attempts = $1 WHERE subject = $2", terms_.attempts_per_origin, subject)
+    with pytest.raises(Problem) as refused:
+        await limits.count_guess(replace(guesser, id=uuid7(), origin=f"{network}:1:2:3:4"), terms_)
+    assert refused.value.status == 429
+    for last in range(1, 4):
+        await limits.record_rejection("token", ANONYMOUS, f"{network}:9::{last}")
+    assert len(await rejections(journal, *(f"{network}:9::{last}" for last in range(1, 4)))) == 1
+
+
+async def test_refused_sign_ins_of_many_networks_are_bounded_in_the_journal(db, journal, monkeypatch):
+    await within_one_window()
+    monkeypatch.setattr(rate_limits, "MAX_REJECTIONS", 5)
+    limits, method = RateLimits(db, journal), uuid7().hex
+    for number in range(20):
+        await limits.count_refused_sign_in(
+            SignInRefused(method=method, subject="", reason=""), f"2001:db8:0:{number:x}::1"
+        )
+    entries = await journal.entries_of(NIL, [SignInRefused], limit=50)
+    assert len([entry for entry in entries if entry.event.method == method]) == 5
+
+
+async def test_exceeded_limit_of_a_requester_is_journalled_amid_a_flood(db, journal, house, monkeypatch):
+    await within_one_window()
+    monkeypatch.setattr(rate_limits, "MAX_REJECTIONS", 1)
+    limits, doctor = RateLimits(db, journal), replace(house.doctor, id=uuid7(), origin="192.0.2.77")
+    await limits.record_rejection("token", ANONYMOUS, "192.0.2.76")
+    for _ in range(2):
+        with suppress(Problem):
+            await limits.count_attempts(
+                {f"test:{doctor.id}": 1}, terms().attempt_window, actor=doctor.actor, origin=doctor.origin
+            )
+    [entry] = await rejections(journal, doctor.origin)
+    assert (entry.event.reason, entry.actor.id) == ("limit", doctor.id)

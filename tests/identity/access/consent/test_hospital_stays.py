@@ -167,7 +167,7 @@ async def test_launched_software_finds_no_stay_of_other_patient(house, journal):
             stays.mark_entered_in_error(launched, id_, key),
         ):
             problem = await problem_of(act)
-            assert (problem.status, problem.title) == (404, "There is nothing here.")
+            assert (problem.status, problem.title) == (404, "We could not find what you are looking for.")
         assert (await problem_of(stays.admit(launched, id_))).status == 403
     assert len(await access_events(journal, bea.id, StayRead)) == 2
     assert await stays.read(replace(house.doctor, patient=bea.id), bea.id, stay.id) == stay

@@ -14,7 +14,7 @@ async def test_revoking_an_app_on_its_page_ends_access(house, signed_in, app, jo
     page = await user.http.get("/apps")
     shown = main_text(page)
     assert "Sample <i>App</i>" in shown and MAKER in shown and "See: Everything in the record" in shown
-    assert "Also when you are away" in shown
+    assert "Access when you are signed out" in shown
     form = next(form for form in html.fromstring(page.text).forms if form.action == "/apps/revoke")
     other = await signed_in(await house.open_patient())
     stolen = dict(form.form_values()) | {"_csrf": csrf_token(await other.http.get("/apps"))}
@@ -25,7 +25,7 @@ async def test_revoking_an_app_on_its_page_ends_access(house, signed_in, app, jo
     assert response.status_code == 401
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
     assert (await app.refresh(body["refresh_token"])).json()["error"] == "invalid_grant"
-    assert "You have not let any app see data." in main_text(await user.http.get("/apps"))
+    assert "You have not given any app access to your data." in main_text(await user.http.get("/apps"))
     assert "You ended the access of the app" in main_text(await user.http.get("/log?kind=sharing"))
     assert consent_fields(await user.open(app))
 

@@ -72,14 +72,14 @@ async def test_professional_selects_a_patient_with_an_open_record(house, signed_
     anna, other = await patient_of(house, doctor), await house.open_patient()
     professional = await signed_in(doctor)
     page = await professional.open(app)
-    assert "For which patient?" in main_text(page) and anna.name in main_text(page)
+    assert "Which patient?" in main_text(page) and anna.name in main_text(page)
     assert other.name not in main_text(page)
     assert "Nobody found" in main_text(
         await professional.http.get("/oauth/authorize", params=app.request_parameters() | {"q": "xyzzy"})
     )
     link = next(link for link in html.fromstring(page.text).xpath("//main//a/@href") if str(anna.id) in link)
     consent_page = await professional.http.get(link)
-    assert anna.name in main_text(consent_page) and "Of this patient." in main_text(consent_page)
+    assert anna.name in main_text(consent_page) and "For this patient." in main_text(consent_page)
     body = (await app.exchange(app.parse_response(await professional.decide(consent_page))["code"])).json()
     assert body["patient"] == str(anna.id)
     requester = (await app.call_api(body["access_token"])).json()
@@ -103,7 +103,7 @@ async def test_patient_without_access_cannot_be_selected(house, signed_in, app, 
     ]
     assert [response.status_code for response in responses] == [404, 404]
     assert main_text(responses[0]) == main_text(responses[1])
-    assert "For which patient?" in main_text(
+    assert "Which patient?" in main_text(
         await user.http.get("/oauth/authorize", params=app.request_parameters() | {"patient": "x"})
     )
     consent_page = await user.http.get("/oauth/authorize", params=app.request_parameters() | {"patient": str(anna.id)})

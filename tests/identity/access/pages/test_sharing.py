@@ -55,7 +55,7 @@ async def test_practitioner_found_by_name_is_added_to_the_circle(browse, house):
     assert "restricted ones too" in page_text(found)
     await user.submit(found, "/sharing/circle")
     sharing = await user.get("/sharing")
-    assert "Circle" in page_text(sharing) and "until you revoke it" in page_text(sharing)
+    assert "Circle" in page_text(sharing) and "until you remove access" in page_text(sharing)
     assert "Nobody found" in page_text(await user.get("/sharing/people?for=circle&q=Zzyzx"))
     await user.get("/sharing/people?for=theft", 404)
 

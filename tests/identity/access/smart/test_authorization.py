@@ -21,7 +21,7 @@ async def test_allowed_request_returns_tokens_for_the_patient(house, signed_in, 
     shown = main_text(page)
     assert "Sample <i>App</i> asks for access" in shown and MAKER in shown
     assert "app.example" in shown and anna.name in shown
-    assert "See: Everything in the record" in shown and "Know who you are" in shown
+    assert "See: Everything in the record" in shown and "See who you are" in shown
     assert page.headers["cache-control"] == "no-store"
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
@@ -56,7 +56,7 @@ async def test_empty_selection_shows_the_form_again_and_extra_scopes_are_ignored
     app.scope = "launch/patient patient/Patient.rs"
     again = await user.decide(await user.open(app), only=[])
     page = await user.http.get(again)
-    assert "Nothing is chosen." in main_text(page)
+    assert "Nothing is selected." in main_text(page)
     more = ["patient/Patient.rs", "patient/*.cruds", "user/*.rs", "system/*.rs", "__introspect", "openid"]
     body = (await app.exchange(app.parse_response(await user.decide(page, only=more))["code"])).json()
     assert set(body["scope"].split()) == {"launch/patient", "patient/Patient.rs"}
@@ -149,7 +149,7 @@ async def test_user_scopes_need_no_patient_and_cover_all(house, signed_in, app, 
     user = await signed_in(fresh(house.doctor))
     app.scope = "user/DocumentReference.rs openid fhirUser"
     page = await user.open(app)
-    assert "Of everyone whose data you may see." in main_text(page)
+    assert "For everyone whose data you are allowed to see." in main_text(page)
     body = (await app.exchange(app.parse_response(await user.decide(page))["code"])).json()
     assert "patient" not in body
     assert (await app.call_api(body["access_token"])).json()["only"] is None

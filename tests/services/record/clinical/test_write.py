@@ -1,17 +1,23 @@
 """Who may write which clinical resources, and what is refused."""
 
+import base64
+
 import orjson
 import pytest
 
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-from esante.services.record.clinical.events import ClinicalCreated, ClinicalRefused
+from esante.services.record.clinical.events import ClinicalCreated, ClinicalRead, ClinicalRefused, ClinicalUpdated
 from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
+    PATCH,
     create,
+    post_bundle,
 )
 from tests.support.clinical_resources import (
     CONFIDENTIALITY_SYSTEM,
+    bundle_entry,
+    identified,
     observation,
 )
 
@@ -126,3 +132,65 @@ async def test_refused_write_is_journalled(world):
         ("prescription",),
         "write.category",
     )
+
+
+@pytest.mark.parametrize("part", ["_summary=true", "_summary=text", "_summary=data", "_elements=status,code,subject"])
+async def test_part_of_a_resource_is_refused_by_every_write(world, part):
+    person = await world.person()
+    whole = orjson.loads(observation(person, **identified("S1"), note=[{"text": "keep me"}]))
+    async with world.client(world.people["hospital"]) as client:
+        created = (await create(client, orjson.dumps(whole))).json()
+        url, search = f"/fhir/Observation/{created['id']}", f"Observation?patient={person.id}&identifier=urn:lab|S1"
+        shown = (await client.get(f"/fhir/{search}&{part}")).json()["entry"][0]["resource"]
+        assert shown["meta"]["tag"][-1]["code"] == "SUBSETTED"
+        without_id = {name: value for name, value in shown.items() if name != "id"}
+        tag = [{"op": "add", "path": "/meta/tag", "value": shown["meta"]["tag"]}]
+        answers = [
+            await client.put(url, content=orjson.dumps(shown), headers=FHIR | {"If-Match": 'W/"1"'}),
+            await client.put(f"/fhir/{search}", content=orjson.dumps(without_id), headers=FHIR),
+            await create(client, orjson.dumps(without_id)),
+            await client.patch(url, content=orjson.dumps(tag), headers=PATCH),
+            await post_bundle(client, bundle_entry("PUT", url.removeprefix("/fhir/"), shown)),
+            await post_bundle(client, bundle_entry("POST", "Observation", without_id)),
+        ]
+        # Without "subject", which is no mandatory element, the patient is missing as well.
+        assert [answer.status_code for answer in answers] == [422] * len(answers)
+        assert (await client.get(url)).json() == created
+
+
+@pytest.mark.parametrize("fields", [{}, {"id": "other"}, {"id": "0" * 64}])
+async def test_update_without_the_id_of_the_address_is_refused(world, fields):
+    person = await world.person()
+    async with world.client(world.people["hospital"]) as client:
+        created = (await create(client, observation(person))).json()
+        url, body = f"/fhir/Observation/{created['id']}", observation(person, **fields)
+        assert (await client.put(url, content=body, headers=FHIR)).status_code == 400
+        if fields:
+            entry = bundle_entry("PUT", f"Observation/{created['id']}", orjson.loads(body))
+            assert (await post_bundle(client, entry)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [],
+        [{"op": "test", "path": "/status", "value": "final"}],
+        [{"op": "add", "path": "/note", "value": [{"text": "x"}]}, {"op": "remove", "path": "/note"}],
+    ],
+)
+async def test_patch_that_changes_nothing_makes_no_version(world, patch):
+    person = await world.person()
+    async with world.client(world.people["hospital"]) as client:
+        created = (await create(client, observation(person))).json()
+        url = f"/fhir/Observation/{created['id']}"
+        answer = await client.patch(url, content=orjson.dumps(patch), headers=PATCH)
+        assert (answer.status_code, answer.headers["etag"], answer.json()) == (200, 'W/"1"', created)
+        late = await client.patch(url, content=orjson.dumps(patch), headers=PATCH | {"If-Match": 'W/"2"'})
+        assert late.status_code == 412
+        data = base64.b64encode(orjson.dumps(patch)).decode()
+        binary = {"resourceType": "Binary", "contentType": PATCH["Content-Type"], "data": data}
+        answer = await post_bundle(client, bundle_entry("PATCH", f"Observation/{created['id']}", binary))
+        assert answer.json()["entry"][0]["response"]["etag"] == 'W/"1"'
+        assert (await client.get(f"{url}/_history")).json()["entry"][0]["resource"] == created
+    assert await world.events(person, ClinicalUpdated) == []
+    assert len(await world.events(person, ClinicalRead)) == 2

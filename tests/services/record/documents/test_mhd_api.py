@@ -164,7 +164,7 @@ async def test_put_withdraws_only_with_status_and_reason(world):
         for change, status in (
             ({"status": "current"}, 422),
             ({"status": "entered-in-error"}, 422),
-            ({"status": "entered-in-error", "description": "wrong scan", "id": "another"}, 422),
+            ({"status": "entered-in-error", "description": "wrong scan", "id": "another"}, 400),
             ({"status": "entered-in-error", "description": "wrong scan"}, 200),
             ({"status": "entered-in-error", "description": "wrong scan"}, 409),
         ):

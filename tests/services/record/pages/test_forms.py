@@ -36,7 +36,7 @@ async def test_patient_writes_and_withdraws_note(world, browse):
     client = await browse(requester_of(person))
     form = await load_page(client, "/record/note")
     empty = await send_form(client, form, "/record/note", 422, title="Allergy", text=" ")
-    assert "Write something first." in empty.text
+    assert "Enter a text." in empty.text
     kept = await send_form(
         client, form, "/record/note", title="Allergy", text="No penicillin, please.", level="normal"
     )
@@ -62,7 +62,7 @@ async def test_professional_deposits_and_replaces_document(world, browse):
     active = pdf() + b"\n11 0 obj <</S /JavaScript /JS (app.alert(1))>> endobj\n"
     done = await send_form(client, form, f"{home}/deposit", 201, files={"file": ("a.pdf", active)}, **fields)
     assert "Document added" in done.text
-    assert "The PDF holds a program (JavaScript). It is never run here." in done.text
+    assert "The PDF contains a program (JavaScript). It is not run here." in done.text
     again = await send_form(client, form, f"{home}/deposit", 200, files={"file": ("a.pdf", active)}, **fields)
     assert "was there already" in again.text
     (document,) = (await world.record.timeline(world.people["doctor"], person.id)).documents
@@ -81,7 +81,7 @@ async def test_professional_moves_document_to_right_patient(world, browse):
     url = f"/patients/{person.id}/documents/{document.id}"
     form = await load_page(client, url)
     nobody = await send_form(client, form, f"{url}/correct", 422, identifier="1980051799999", reason="Mixed up")
-    assert "There is no person with this number." in nobody.text
+    assert "Nobody has this number." in nobody.text
     await send_form(client, form, f"{url}/correct", identifier=right.identifiers[0].value, reason="Mixed up")
     moved = (await world.record.timeline(requester_of(right), right.id)).documents
     assert [one.status for one in moved] == [Status.CURRENT]

@@ -1,5 +1,6 @@
 """The pages that display a record, without JavaScript: content, journal entries, and what they do not reveal."""
 
+import base64
 import io
 import re
 
@@ -56,7 +57,7 @@ async def test_timeline_pages_show_every_document_once(world, browse):
         (pdf("Words of a PDF"), Deposit(type="51852-2"), "Words of a PDF"),
         (image(), Deposit(type="51852-2", title="A scan"), "A scan"),
         (orjson.dumps(fhir_document(text="Words of FHIR")), Deposit(), "Words of FHIR"),
-        (cda(), Deposit(), "This document cannot be shown here"),
+        (cda(), Deposit(), "We cannot show this document here"),
     ],
     ids=["text", "pdf", "image", "fhir", "cda without body"],
 )
@@ -109,13 +110,147 @@ async def test_page_says_that_document_cannot_be_displayed(world, browse, monkey
     if kind == "image":
         picture = await client.get(shown.xpath("//article//img/@src")[0])
         assert (picture.status_code, picture.headers["content-type"]) == (422, "image/svg+xml")
-        assert "This document cannot be shown here" in picture.text
+        assert "We cannot show this document here" in picture.text
     else:
-        assert "This document cannot be shown here" in main_text(shown)
+        assert "We cannot show this document here" in main_text(shown)
     assert shown.xpath(f"//a[@href='/record/{document.id}/original']")
     monkeypatch.undo()
     assert (await client.get(f"/record/{document.id}/original")).content == content
     assert "Words of another" in main_text(await load_page(client, f"/record/{readable.id}"))
+
+
+CDA_BODY = """<component><structuredBody><component><section><title>Dose</title><text>
+<paragraph><content revised="delete">50 mg</content> <content revised="insert">5 mg</content></paragraph>
+<renderMultiMedia referencedObject="m"/><renderMultiMedia referencedObject="none"/></text>
+<entry><observationMedia ID="m"><value representation="B64">{}</value></observationMedia></entry></section></component>
+<component><section><code code="48765-2" displayName="Allergies"/><text>None known</text></section></component>
+<component><section><title>Plan</title><text nullFlavor="NASK"/></section></component>
+</structuredBody></component></ClinicalDocument>"""
+
+
+async def test_cda_shows_deleted_text_as_deleted_and_heading_of_every_section(world, browse):
+    picture = base64.b64encode(image()).decode()
+    content = cda().replace(b"</ClinicalDocument>", CDA_BODY.format(picture).encode())
+    person, document = await deposit_document(world, content, by="surgeon")
+    client = await browse(requester_of(person))
+    (article,) = (await load_page(client, f"/record/{document.id}")).xpath("//article")
+    assert [" ".join(cut.text_content().split()) for cut in article.xpath(".//del")] == ["[deleted: 50 mg ]"]
+    assert [heading.text for heading in article.xpath(".//h2")] == ["Dose", "Allergies", "Plan"]
+    assert "Not asked." in article.text_content()
+    assert "A picture that cannot be shown here." in article.text_content()
+    (shown,) = article.xpath(".//figure//img/@src")
+    answer = await client.get(shown)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert (await client.get(shown.replace("media/1", "media/2"))).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("attributes", "file", "address", "words"),
+    [
+        ("mediaType='application/pdf' representation='B64'", pdf("Words of a PDF"), "pages/1.png", "Words of a PDF"),
+        ("mediaType='image/png' representation='B64'", image(), "media/0", "Full size"),
+        ("mediaType='text/plain' representation='B64'", b"Words of a text", "", "Words of a text"),
+        ("mediaType='text/html' representation='B64'", b"<p>a</p>", "", "It holds a web page."),
+        ("mediaType='application/x-own' representation='B64'", b"a", "", "It holds application/x-own."),
+    ],
+    ids=["pdf", "image", "text", "web page", "unknown"],
+)
+async def test_cda_body_that_is_not_xml_is_shown_or_named(world, browse, attributes, file, address, words):
+    text = f"<text {attributes}>{base64.b64encode(file).decode()}</text>"
+    body = f"<component><nonXMLBody>{text}</nonXMLBody></component></ClinicalDocument>"
+    person, document = await deposit_document(
+        world, cda().replace(b"</ClinicalDocument>", body.encode()), by="surgeon"
+    )
+    client = await browse(requester_of(person))
+    shown = await load_page(client, f"/record/{document.id}")
+    assert words in main_text(shown)
+    pictures = shown.xpath("//article//img/@src")
+    assert pictures == ([f"/record/{document.id}/{address}"] if address else [])
+    for picture in pictures:
+        assert (await client.get(picture)).headers["content-type"] == "image/png"
+
+
+def laboratory_document() -> dict:
+    """Return a document with a result, its report, and a medicine that is called active."""
+    document = fhir_document(type_="34133-9", date="2025-03-03T10:00:00Z")
+    subject = {"reference": document["entry"][1]["fullUrl"]}
+    keys = [uuid7().urn for _ in range(3)]
+    result = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "Leucocytes"},
+        "subject": subject,
+        "valueQuantity": {"value": 4.5, "unit": "10*3/uL"},
+        "referenceRange": [{"low": {"value": 0.7, "unit": "10*3/uL"}, "high": {"value": 9.9, "unit": "10*3/uL"}}],
+    }
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "Hémogramme"},
+        "subject": subject,
+        "effectiveDateTime": "2024-05-31T16:59:05+00:00",
+        "issued": "2024-06-01T16:59:05+00:00",
+        "conclusion": "Rien de grave",
+        "result": [{"reference": keys[0]}],
+    }
+    medicine = {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "medicationCodeableConcept": {"text": "Amoxicilline"},
+        "subject": subject,
+    }
+    resources = dict(zip(keys, (result, report, medicine), strict=True))
+    document["entry"] += [{"fullUrl": key, "resource": resource} for key, resource in resources.items()]
+    entries = [{"reference": keys[0]}, {"reference": keys[2]}]
+    document["entry"][0]["resource"]["section"] = [{"title": "Résultats", "entry": entries}]
+    return document
+
+
+async def test_fhir_document_has_no_raw_names_codes_or_numbers(world, browse):
+    person, document = await deposit_document(world, orjson.dumps(laboratory_document()), by="surgeon")
+    client = await browse(requester_of(person))
+    client.cookies.set("esante_lang", "fr")
+    shown = main_text(await load_page(client, f"/record/{document.id}"))
+    assert "4,5 10³/µl" in shown
+    assert "0,7 – 9,9 10³/µl" in shown
+    assert "Situation au 3 mars 2025" in shown
+    assert "Publié1 juin 2024, 18:59ConclusionRien de grave" in shown
+    assert "Compte rendu 31 mai 2024, 18:59" in shown
+    for raw in ("2024-0", "10*3/uL", "issued", "effective", "diagnostic report", "actif"):
+        assert raw not in shown
+
+
+async def test_title_in_another_language_has_its_language(world, browse):
+    meta = Deposit(type="51852-2", title="Lettre", language="fr", media_type="text/plain")
+    person, document = await deposit_document(world, letter()[0], meta)
+    client = await browse(requester_of(person))
+    for url, path in (("/record", "//a//span[.='Lettre']/@lang"), (f"/record/{document.id}", "//h1/span/@lang")):
+        assert (await load_page(client, url)).xpath(path) == ["fr"]
+    client.cookies.set("esante_lang", "fr")
+    assert not (await load_page(client, f"/record/{document.id}")).xpath("//h1//@lang")
+
+
+async def test_document_has_print_button_and_patient_for_every_sheet(world, browse):
+    person, document = await deposit_document(world, *letter())
+    await world.into_circle(person, world.people["other_entry"])
+    for requester, url in (
+        (requester_of(person), f"/record/{document.id}"),
+        (world.people["other"], f"/patients/{person.id}/documents/{document.id}"),
+    ):
+        shown = await load_page(await browse(requester), url)
+        assert shown.xpath("//button[@data-print]")
+        head = " ".join(shown.xpath("//*[@class='paper-head']")[0].text_content().split())
+        assert head.startswith(f"{person.name}, born ")
+        assert person.identifiers[0].value in head
+
+
+async def test_page_or_picture_opens_in_full_size(world, browse):
+    for content in (pdf("Words"), image()):
+        person, document = await deposit_document(world, content, Deposit(type="51852-2"))
+        client = await browse(requester_of(person))
+        (figure,) = (await load_page(client, f"/record/{document.id}")).xpath("//article//figure")
+        (picture,) = figure.xpath(".//img/@src")
+        assert set(figure.xpath(".//a/@href")) == {picture}
 
 
 async def test_hostile_text_is_escaped(world, browse):

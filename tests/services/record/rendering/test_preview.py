@@ -147,7 +147,7 @@ async def test_image_over_pixel_limit_is_unreadable(preview):
 async def test_broken_bytes_are_unreadable_and_keep_workers_alive(workers, preview):
     await preview("pdf_pages", pdf())
     before = worker_pids(workers)
-    for method, arguments in (("pdf_pages", ()), ("page_image", (1,)), ("image", ()), ("cda_sections", ())):
+    for method, arguments in (("pdf_pages", ()), ("page_image", (1,)), ("image", ()), ("cda_view", ())):
         for content in (b"", b"%PDF-1.7 no", b"<a>" * 10_000, bytes(1_000)):
             with pytest.raises(Unreadable):
                 await preview(method, content, *arguments)

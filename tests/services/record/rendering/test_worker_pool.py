@@ -6,6 +6,9 @@ import signal
 
 import pytest
 
+from esante.core.storage import Overloaded
+from esante.core.web import FairSlots, LargeBodyQueue
+from esante.core.web.body_queue import LARGE
 from esante.services.record.rendering import worker_pool
 from esante.services.record.rendering.preview import Unreadable
 from esante.services.record.rendering.worker_pool import WorkerFailure
@@ -75,3 +78,58 @@ async def test_cancelled_caller_frees_its_worker(workers):
         await asyncio.sleep(0.01)
         task.cancel()
     assert (await workers.run(INSPECT, pdf()))[0]["result"]["meta"] == {"pages": 1}
+
+
+async def test_client_whose_documents_take_long_leaves_a_worker_to_others(workers, monkeypatch):
+    """Stopped processes do not answer, like those with a document that takes long."""
+    exchange, begun = worker_pool._exchange, []
+
+    async def take_long(process, request, data):
+        if data == b"long":
+            begun.append(process.pid)
+            await asyncio.Event().wait()
+        return await exchange(process, request, data)
+
+    monkeypatch.setattr(worker_pool, "_exchange", take_long)
+    long = [asyncio.ensure_future(workers.run(INSPECT, b"long", client="one")) for _ in range(4)]
+    while len(begun) < worker_pool.WORKERS_OF_CLIENT:
+        await asyncio.sleep(0.01)
+    answer, _ = await asyncio.wait_for(workers.run(INSPECT, pdf(), client="other"), 60)
+    assert answer["result"]["meta"] == {"pages": 1}
+    assert len(begun) == worker_pool.WORKERS_OF_CLIENT
+    for task in long:
+        task.cancel()
+    await asyncio.gather(*long, return_exceptions=True)
+
+
+async def test_documents_over_the_bound_of_a_client_are_refused(workers, monkeypatch):
+    monkeypatch.setattr(workers, "_slots", FairSlots(1, 1, waiting=2, waiting_per_client=1))
+    monkeypatch.setattr(worker_pool, "_exchange", lambda *_: asyncio.Event().wait())
+    waiting = [asyncio.ensure_future(workers.run(INSPECT, b"", client="one")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await workers.run(INSPECT, b"", client="one")
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_document_in_a_worker_gives_its_turn_to_others(workers, monkeypatch):
+    bodies, in_worker = LargeBodyQueue(), asyncio.Event()
+
+    async def take_long(*_):
+        in_worker.set()
+        await asyncio.Event().wait()
+
+    async def deposit() -> None:
+        async with bodies.turn(LARGE + 1, "one"):
+            await workers.run(INSPECT, b"long", client="one")
+
+    monkeypatch.setattr(worker_pool, "_exchange", take_long)
+    first = asyncio.ensure_future(deposit())
+    async with asyncio.timeout(60):
+        await in_worker.wait()
+        async with bodies.turn(LARGE + 1, "other"):
+            pass
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)

@@ -1,6 +1,8 @@
 """Which addresses are allowed: public ones, named networks, and host names that change."""
 
+import asyncio
 from ipaddress import ip_address
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from esante.services.subscriptions import (
     parse_networks,
     subscription_policy,
 )
+from esante.services.subscriptions.delivery import endpoint_policy as endpoint_policy_module
 from esante.services.subscriptions.delivery.endpoint_policy import EndpointNotAllowed, EndpointPolicy
 from esante.services.subscriptions.subscription_parser import parse_endpoint
 from tests.support.rest_hook_receiver import receiving, resolve_names_to
@@ -20,9 +23,11 @@ REFUSED = [
     "168.63.129.16", "192.0.0.192", "198.18.0.1", "203.0.113.9", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::",
     "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
     "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2001:20::1", "192.88.99.1", "2002:7f00:1::1", "2002:a9fe:a9fe::", "::ffff:168.63.129.16",
+    "fec0::1", "feff::1", "4000::1", "2620:fe::5efe:10.0.0.1", "2620:fe::200:5efe:169.254.169.254",
+    "fec0::5efe:9.9.9.9",
 ]  # fmt: skip
 
-PUBLIC = ["9.9.9.9", "2620:fe::fe", "64:ff9b::909:909", "::ffff:9.9.9.9"]
+PUBLIC = ["9.9.9.9", "2620:fe::fe", "64:ff9b::909:909", "::ffff:9.9.9.9", "2620:fe::5efe:9.9.9.9"]
 
 
 def endpoint_policy(*allowed: str) -> EndpointPolicy:
@@ -100,5 +105,31 @@ async def test_dns_rebinding_reaches_no_internal_address(platform, monkeypatch):
         created = await public_only.subscribe(laboratory, f"https://rebind.example:{internal.port}/")
         await public_only.deliver()
         found = await public_only.read(laboratory, created)
-        assert (found["status"], found["error"]) == ("error", "The address of the endpoint cannot be notified.")
+        assert (found["status"], found["error"]) == (
+            "error",
+            "We cannot send notifications to the address of the endpoint.",
+        )
         assert internal.connections == 0
+
+
+async def test_names_that_resolve_slowly_hold_up_no_other_threads(monkeypatch):
+    slow, end = parse_endpoint("https://slow.example/", subscription_policy()), Event()
+    monkeypatch.setattr(endpoint_policy_module, "look_up", lambda *_: end.wait() and ["9.9.9.9"])
+    waiting = [asyncio.ensure_future(endpoint_policy().resolve(slow)) for _ in range(100)]
+    try:
+        await asyncio.wait_for(asyncio.to_thread(lambda: None), 60)
+        assert not any(one.done() for one in waiting)
+    finally:
+        end.set()
+    assert [str(one) for (one,) in await asyncio.gather(*waiting)] == ["9.9.9.9"] * 100
+
+
+async def test_name_that_does_not_resolve_in_time_is_refused(monkeypatch):
+    end = Event()
+    monkeypatch.setattr(endpoint_policy_module, "look_up", lambda *_: end.wait() and ["9.9.9.9"])
+    monkeypatch.setattr(endpoint_policy_module, "RESOLVE_SECONDS", 0.01)
+    try:
+        with pytest.raises(EndpointNotAllowed):
+            await endpoint_policy().resolve(parse_endpoint("https://slow.example/", subscription_policy()))
+    finally:
+        end.set()

@@ -96,7 +96,7 @@ async def test_unreachable_endpoint_gets_no_numbers_or_entries(platform):
     await slow.deposit(person, by="clinic")
     await slow.deliver()
     found = await slow.read(software, created)
-    assert (found["status"], found["error"]) == ("active", "The endpoint does not take connections.")
+    assert (found["status"], found["error"]) == ("active", "The endpoint does not accept connections.")
     async with slow.client(software) as http:
         status = (await http.get(f"/fhir/Subscription/{created['id']}/$status")).json()
     assert {"name": "events-since-subscription-start", "valueString": "0"} in (

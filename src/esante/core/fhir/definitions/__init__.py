@@ -90,13 +90,14 @@ class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Definitions(msgspec.Struct, frozen=True):
-    """The content of the file. `codes`: value set URL -> code system -> codes; the last two are packed."""
+    """The content of the file. `codes`: value set URL -> code system -> codes; the last three are packed."""
 
     version: str
     types: dict[str, Type]
     codes: dict[str, dict[str, tuple[str, ...]]]
     invariants: msgspec.Raw
     search_parameters: msgspec.Raw
+    extension_contexts: msgspec.Raw
 
     @property
     def resource_types(self) -> tuple[str, ...]:
@@ -110,7 +111,7 @@ def pack_definitions(definitions: Definitions) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(definitions), 9)
 
 
-def pack_items(items: list[Invariant] | list[SearchParameter]) -> msgspec.Raw:
+def pack_items(items: list[Invariant] | list[SearchParameter] | dict[str, tuple[str, ...]]) -> msgspec.Raw:
     """Pack a part of the file that is decoded only when it is needed."""
     return msgspec.Raw(msgspec.msgpack.encode(items))
 
@@ -151,3 +152,9 @@ def invariants() -> tuple[Invariant, ...]:
 def search_parameters() -> tuple[SearchParameter, ...]:
     """Return every standard search parameter."""
     return msgspec.msgpack.decode(load_definitions().search_parameters, type=tuple[SearchParameter, ...])
+
+
+@functools.cache
+def extension_contexts() -> dict[str, tuple[str, ...]]:
+    """Return the elements and types on which R4's own extensions may stand, by URL, without those for any element."""
+    return msgspec.msgpack.decode(load_definitions().extension_contexts, type=dict[str, tuple[str, ...]])

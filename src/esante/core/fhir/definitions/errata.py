@@ -1,4 +1,4 @@
-"""Constraints and search parameters of R4 4.0.1 that cannot be used as they are published, and their replacements.
+"""Constraints, search parameters and extensions of R4 4.0.1 that cannot be used as they are published, and what is.
 
 Each is a fault that later releases of FHIR corrected, or one of the package that the definitions are taken from.
 """
@@ -19,6 +19,34 @@ class Erratum(NamedTuple):
     verified: str
 
 
+class ExtensionErratum(NamedTuple):
+    """Further elements or types on which an extension may stand: the specification itself uses it there."""
+
+    url: str
+    contexts: tuple[str, ...]
+    source: str
+    verified: str
+
+
+_STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
+_EXAMPLES = "FHIR R4 4.0.1, its own definitions and examples"
+
+EXTENSIONS = (
+    ExtensionErratum(
+        f"{_STRUCTURE}structuredefinition-fhir-type", ("ElementDefinition.type",), _EXAMPLES, "2026-11-29"
+    ),
+    ExtensionErratum(f"{_STRUCTURE}structuredefinition-normative-version", ("Element",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(f"{_STRUCTURE}regex", ("ElementDefinition.type",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(f"{_STRUCTURE}translation", ("ValueSet.expansion.contains",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(f"{_STRUCTURE}valueset-concept-comments", ("CodeSystem.concept",), _EXAMPLES, "2026-11-29"),
+    ExtensionErratum(
+        f"{_STRUCTURE}capabilitystatement-expectation",
+        ("CapabilityStatement.rest.resource", "CapabilityStatement.rest.resource.operation"),
+        _EXAMPLES,
+        "2026-11-29",
+    ),
+)
+
 CONSTRAINTS = (
     Erratum(
         key="DomainResource dom-3",
@@ -26,11 +54,15 @@ CONSTRAINTS = (
             "contained.where(descendants().where(reference = '#').empty() and "
             "descendants().ofType(canonical).where($this = '#').empty()).id.select('#' + $this).subsetOf("
             "%resource.descendants().reference | %resource.descendants().ofType(canonical) | "
-            "%resource.descendants().ofType(uri) | %resource.descendants().ofType(url))"
+            "%resource.descendants().ofType(uri) | %resource.descendants().ofType(url) | "
+            "%resource.descendants().ofType(xhtml).htmlLinks())"
         ),
-        why="applies 'as' to several items, which is an error; replaced by one test of all contained resources",
-        source="FHIR R4 4.0.1, DomainResource; FHIRPath N1, as()",
-        verified="2026-11-23",
+        why=(
+            "applies 'as' to several items, which is an error, and leaves out the links and images of narratives; "
+            "replaced by one test of all contained resources"
+        ),
+        source="FHIR R4 4.0.1, DomainResource and Narrative; FHIRPath N1, as()",
+        verified="2026-11-29",
     ),
     Erratum(
         key="Period per-1",
@@ -62,6 +94,13 @@ CONSTRAINTS = (
         why="tests for FHIRPath's Boolean, which is the type of no FHIR element",
         source="FHIR R5 5.0.0, Questionnaire",
         verified="2026-11-23",
+    ),
+    Erratum(
+        key="Questionnaire.item que-12",
+        expression="enableWhen.count() > 1 implies enableBehavior.exists()",
+        why="asks for more than two conditions, where its text asks for more than one",
+        source="FHIR R4 4.0.1, Questionnaire, text of que-12; FHIR R5 5.0.0, Questionnaire",
+        verified="2026-11-29",
     ),
     Erratum(
         key="MedicationDispense mdd-1",

@@ -12,6 +12,8 @@ Syntax trees: `parse_path`, `unparse_path`, `split_union`, `compile_tree`; `Synt
 
 Generated code: `PathWriter` writes paths and conditions into a `SourceModule`; `generate_path` does so for one path.
 
+Narratives: `has_content`, `has_only_basic_html`, `has_only_xml_entities`, `find_markup_fault`.
+
 Types: `fields`, `lineage`, `resource_types`, `is_domain_resource`, `reference_type`; `measure_ucum` for units.
 """
 
@@ -38,7 +40,12 @@ from esante.core.fhir.fhirpath.model import (
     TypeTest,
     split_union,
 )
-from esante.core.fhir.fhirpath.narrative import has_content, has_only_basic_html
+from esante.core.fhir.fhirpath.narrative import (
+    find_markup_fault,
+    has_content,
+    has_only_basic_html,
+    has_only_xml_entities,
+)
 from esante.core.fhir.fhirpath.parser import parse_path, unparse_path
 from esante.core.fhir.fhirpath.runtime import MAX_WORK, Env
 from esante.core.fhir.fhirpath.spec_expressions import iterate_spec_expressions
@@ -74,9 +81,11 @@ __all__ = [
     "compile_path",
     "compile_tree",
     "fields",
+    "find_markup_fault",
     "generate_path",
     "has_content",
     "has_only_basic_html",
+    "has_only_xml_entities",
     "is_domain_resource",
     "iterate_spec_expressions",
     "lineage",

@@ -89,18 +89,23 @@ def _token(kind: str, text: str, column: int) -> Token:
 
 
 def unescape(text: str, column: int) -> str:
-    """Return a quoted text with its escapes replaced. Raises: `PathError` for an unknown escape."""
+    """Return a quoted text with its escapes replaced; before any other character a backslash is left out.
+
+    Raises: `PathError` for half of a character that takes two escapes.
+    """
     if "\\" not in text:
         return text
 
     def plain(match: re.Match[str]) -> str:
         if match[1][0] == "u" and len(match[1]) == 5:
             return chr(int(match[1][1:], 16))
-        if match[1] not in _ESCAPES:
-            raise PathError(f"\\{match[1]} is not an escape of FHIRPath", column)
-        return _ESCAPES[match[1]]
+        return _ESCAPES.get(match[1], match[1])
 
-    return _ESCAPE.sub(plain, text)
+    found = _ESCAPE.sub(plain, text)
+    try:
+        return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise PathError("The text has half of a character, written as a single \\uD8.. or \\uDC..", column) from None
 
 
 def quote(text: str, mark: str) -> str:

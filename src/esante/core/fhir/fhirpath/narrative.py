@@ -1,6 +1,5 @@
-"""Checks of narratives (FHIR R4, Narrative: constraints txt-1 and txt-2)."""
+"""Checks of narratives (FHIR R4, Narrative: its text, and the constraints txt-1 and txt-2), and the links in them."""
 
-import html.entities
 import re
 from functools import lru_cache
 from typing import Any
@@ -27,13 +26,50 @@ _ATTRIBUTES = frozenset((
     "size", "span", "src", "start", "style", "summary", "tabindex", "title", "type", "valign", "value",
     "vspace", "width",
 ))  # fmt: skip
-_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
-_OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
+#: XML without declarations of its own has five named entities, and numbers of characters.
+_FOREIGN_ENTITY = re.compile("&(?!(?:amp|lt|gt|quot|apos);|#)")
+_DECLARATION = re.compile(r"\s*<\?xml\s")
+_UNKNOWN_ENTITY = (etree.ErrorTypes.ERR_UNDECLARED_ENTITY, etree.ErrorTypes.WAR_UNDECLARED_ENTITY)
 
 
-def _character_references(match: re.Match[str]) -> str:
-    found = html.entities.html5.get(f"{match[1]};") if match[1] not in _OF_XML else None
-    return "".join(f"&#{ord(character)};" for character in found) if found else match[0]
+def has_only_xml_entities(text: str) -> bool:
+    """Return True only if the text has no named entity of HTML.
+
+    It may deny a text without them (a comment, CDATA), never accept one with them.
+    """
+    return _FOREIGN_ENTITY.search(text) is None
+
+
+def find_markup_fault(text: str) -> str | None:
+    """Return what of HTML or of an XML document a narrative has that a fragment of XML cannot have; None for nothing.
+
+    An XML reader cannot read it. A text that is not well-formed for other reasons breaks txt-1.
+    """
+    if text.startswith("<div") and has_only_xml_entities(text):
+        return None
+    if _DECLARATION.match(text):
+        return "an XML declaration. Begin with the div element"
+    try:
+        div = _parse(text)
+    except etree.XMLSyntaxError as error:
+        return "a named entity such as &nbsp;. Write the character itself" if error.code in _UNKNOWN_ENTITY else None
+    except ValueError:
+        return None
+    return "a DOCTYPE. Begin with the div element" if div.getroottree().docinfo.doctype else None
+
+
+def find_links(text: str) -> list[str]:
+    """Return the addresses of the links and images in a narrative; none if it is not well-formed."""
+    try:
+        div = _parse(text)
+    except (etree.XMLSyntaxError, ValueError):
+        return []
+    return [str(each.get(name)) for each in div.iter() for name in ("href", "src") if each.get(name) is not None]
+
+
+def _parse(text: str) -> etree._Element:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    return etree.fromstring(text.encode(), parser)
 
 
 def is_narrative(text: str) -> bool:
@@ -53,12 +89,11 @@ def has_content(text: str) -> bool:
 
 @lru_cache(1)
 def _check_narrative(text: str) -> tuple[bool, bool]:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        div = etree.fromstring(_ENTITY.sub(_character_references, text).encode(), parser)
+        div = _parse(text)
     except (etree.XMLSyntaxError, ValueError):
         return False, False
-    if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype:
+    if div.tag != f"{_XHTML}div" or div.getroottree().docinfo.doctype or _DECLARATION.match(text):
         return False, False
     image = next(div.iter(f"{_XHTML}img"), None) is not None
     return all(map(_is_allowed, div.iter())), image or bool("".join(div.itertext()).strip())

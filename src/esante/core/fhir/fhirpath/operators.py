@@ -288,9 +288,8 @@ def _add_or_subtract(one: Any, other: Any, operator: str, factor: int) -> Any:
             return temporal.add(one, factor * other.value, other.unit)
         except ValueError:
             raise PathFailed(f"A date or time cannot be moved by '{other.unit}'; use a calendar duration") from None
-    if isinstance(one, Quantity) and isinstance(other, Quantity):
-        amount = quantity.convert(other, one.unit)
-        return None if amount is None else Quantity(one.value + factor * amount, one.unit)
+    if _are_quantities(one, other):
+        return quantity.add(_as_quantity(one), _as_quantity(other), factor)
     raise _type_mismatch(operator, one, other)
 
 

@@ -6,18 +6,13 @@ Source: FHIR R4, http.html, "batch/transaction".
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from esante.core.fhir.rest.bundle_scan import CountedEntry, check_envelope, decode_bundle
 
-_TEMPORARY = re.compile(rb'"(urn:(?:uuid|oid):[^"\\]+)"')
-_CONDITIONAL = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+\?[^"\\]+)"')
-_REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"\\]+)"')
-_IDENTIFIER = re.compile(rb'"(?:value|system)"\s*:\s*$')
-"""What precedes the parts of an Identifier, whose values only look like addresses."""
 _PATH = re.compile(r"([A-Z][A-Za-z]+)(?:/([A-Za-z0-9.-]{1,64}))?")
 
 
@@ -122,34 +117,3 @@ def _headers(request: _Request) -> Iterator[tuple[bytes, str | None]]:
     yield b"if-none-exist", request.ifNoneExist
     yield b"if-none-match", request.ifNoneMatch
     yield b"if-modified-since", request.ifModifiedSince
-
-
-def find_conditional_references(body: bytes) -> list[str]:
-    """Return the conditional references of a resource, which are searches: "Practitioner?identifier=…"."""
-    return [reference.decode() for reference in _CONDITIONAL.findall(body)] if b"?" in body else []
-
-
-class ReferenceReplacer:
-    """Replaces the addresses that entries have in a Bundle by those that they have on the server.
-
-    Temporary ones (urn:uuid:…) are replaced in any element, others and searches only in references.
-    """
-
-    def __init__(self, addresses: Mapping[bytes, bytes]) -> None:
-        self._addresses = addresses
-        self._only_temporary = all(address.startswith(b"urn:") for address in addresses)
-
-    def replace_in(self, body: bytes) -> bytes:
-        """Return the JSON of a resource in which the addresses are replaced."""
-        replaced = _TEMPORARY.sub(self._replacement, body) if b'"urn:' in body else body
-        return replaced if self._only_temporary else _REFERENCE.sub(self._replacement, replaced)
-
-    def _replacement(self, match: re.Match[bytes]) -> bytes:
-        replacement = self._addresses.get(match[1])
-        if replacement is None:
-            return match[0]
-        string, start = match.string, match.start()
-        # Nearly all are in references; comparing the text before them costs less than searching for an identifier.
-        if not string.endswith(b'"reference":', 0, start) and _IDENTIFIER.search(string, max(0, start - 40), start):
-            return match[0]
-        return match[0].replace(match[1], replacement)

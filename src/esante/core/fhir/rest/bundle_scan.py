@@ -57,7 +57,10 @@ def decode_bundle(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if _count.entries > MAX_ENTRIES:
             raise Problem(
-                413, "too-long", N_("This is too large."), detail=f"At most {MAX_ENTRIES:,} entries are allowed."
+                413,
+                "too-long",
+                N_("This file or request is too large."),
+                detail=f"At most {MAX_ENTRIES:,} entries are allowed.",
             ) from None
         raise NotFhir(_issues(bytes(body), str(error))) from None
 

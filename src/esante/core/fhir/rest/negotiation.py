@@ -91,10 +91,10 @@ def _not_acceptable(place: str, found: str) -> Problem:
     return Problem(
         406,
         "not-supported",
-        N_("Answers are not made in this format."),
+        N_("Responses are not available in this format."),
         place=place,
         detail=found[:100],
-        remedy=N_("Ask for application/fhir+json, or for no format."),
+        remedy=N_("Request application/fhir+json, or leave out the format."),
     )
 
 

@@ -9,6 +9,8 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
 
+from starlette.datastructures import Headers
+
 from esante.core.web import N_, Problem
 
 ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
@@ -44,11 +46,17 @@ def is_not_modified(headers: Mapping[str, str], tag: str, since: datetime) -> bo
     """
     if (known := parse_etags(headers.get("if-none-match"))) is not None:
         return tag in known or "*" in known
+    limit = _parse_http_date(headers.get("if-modified-since", ""))
+    return limit is not None and since.replace(microsecond=0) <= limit
+
+
+def _parse_http_date(text: str) -> datetime | None:
+    """Return a time of HTTP, or None: a date that is not valid is ignored (RFC 9110, section 13.1.3)."""
     try:
-        limit = parsedate_to_datetime(headers.get("if-modified-since", ""))
-    except ValueError:
-        return False
-    return since.replace(microsecond=0) <= limit.replace(tzinfo=limit.tzinfo or UTC)
+        parsed = parsedate_to_datetime(text)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, ArithmeticError, LookupError):  # for malformed ones it raises any of these
+        return None
 
 
 def require_match(if_match: str | None, tag: str) -> None:
@@ -61,14 +69,30 @@ def require_match(if_match: str | None, tag: str) -> None:
             N_("The resource was changed in the meantime."),
             place="If-Match",
             detail=f"The current version is {tag}.",
-            remedy=N_("Read it again, and change its current version."),
+            remedy=N_("Read the resource again and change its current version."),
         )
 
 
-def return_preference(headers: Mapping[str, str]) -> ReturnPreference:
+def return_preference(headers: Headers) -> ReturnPreference:
     """Return what the response to a change shall contain (Prefer: return=...); by default the resource."""
-    for part in headers.get("prefer", "").replace(";", ",").split(","):
-        name, _, value = part.strip().partition("=")
-        if name == "return":
-            return next((known for known in _PREFERENCES if known == value.strip('"')), "representation")
-    return "representation"
+    wanted = _preferences(headers).get("return")
+    return next((known for known in _PREFERENCES if known == wanted), "representation")
+
+
+def handling_preference(headers: Headers) -> Literal["strict", "lenient"] | None:
+    """Return how parameters that are not understood are to be treated (Prefer: handling=...); None: as is usual."""
+    match _preferences(headers).get("handling", "").lower():
+        case "strict":
+            return "strict"
+        case "lenient":
+            return "lenient"
+    return None
+
+
+def _preferences(headers: Headers) -> dict[str, str]:
+    """Return the preferences of all headers Prefer, of which the first of a name counts (RFC 7240, 2)."""
+    found: dict[str, str] = {}
+    for part in ",".join(headers.getlist("prefer")).replace(";", ",").split(","):
+        name, _, value = part.partition("=")
+        found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return found

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from esante.core.fhir.rest.negotiation import parse_format_parameter
+from esante.core.fhir.search import SUBSETTED
+from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, Problem, read_body
 
 FORM_LIMIT = 64 * 1024
@@ -24,15 +26,33 @@ async def read_resource(request: Request, limit: int) -> bytes:
     return await read_body(request, limit)
 
 
+def require_whole(resource: Json, place: str = "") -> None:
+    """Raise Problem 422 for a part of a resource, which a search or read returned and which is tagged SUBSETTED.
+
+    It would overwrite the rest (search.html, "summary"). `place` is that of the resource; by default its type.
+    """
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, dict) and tag.get("code") == SUBSETTED["code"]:
+            raise Problem(
+                422,
+                "business-rule",
+                N_("This is only a part of the resource."),
+                place=f"{place or resource.get('resourceType', '')}.meta.tag",
+                remedy=N_("Read the whole resource, and send that, without the tag SUBSETTED."),
+            )
+
+
 def require_fhir_json(request: Request) -> None:
     """Raise Problem 415 for a body of another media type than FHIR JSON."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _JSON:
         raise Problem(
             415,
             "not-supported",
-            N_("Requests of this media type are not understood."),
+            N_("Requests in this format are not supported."),
             place="Content-Type",
-            remedy=N_("Send FHIR as application/fhir+json."),
+            remedy=N_("Send FHIR data as application/fhir+json."),
         )
 
 
@@ -43,7 +63,7 @@ async def convert_posted_search(request: Request) -> Request:
     """
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         remedy = N_("Send the parameters as application/x-www-form-urlencoded.")
-        raise Problem(415, "not-supported", N_("This form cannot be read."), remedy=remedy)
+        raise Problem(415, "not-supported", N_("We could not read this form."), remedy=remedy)
     body = await read_body(request, FORM_LIMIT)
     parse_format_parameter(parse_qsl(body.decode("latin-1")))
     query = b"&".join(part for part in (request.scope["query_string"], body) if part)

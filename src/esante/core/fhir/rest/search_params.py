@@ -5,19 +5,23 @@ Source: FHIR R4, "Search" (search.html).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from esante.core.fhir.rest.preconditions import handling_preference
 from esante.core.fhir.search import (
     DEFAULT_COUNT,
     MAX_COUNT,
+    SearchQuery,
     approximate_range,
     from_microseconds,
+    parse_query,
     parse_search_date,
     to_microseconds,
 )
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, bad_request, readable
 
@@ -31,6 +35,16 @@ class DateRange:
     prefix: str
     low: datetime
     high: datetime
+
+    @property
+    def first_day(self) -> date:
+        """The calendar day on which the time begins."""
+        return day_of(self.low)
+
+    @property
+    def is_one_day(self) -> bool:
+        """Whether the time is one calendar day."""
+        return self == parse_date_range(f"{self.prefix}{self.first_day.isoformat()}")
 
     def matches(self, low: datetime, high: datetime) -> bool:
         """Return whether a value that covers `low` to `high` (exclusive) matches (search.html, "date")."""
@@ -51,8 +65,9 @@ class DateRange:
 class SearchParams:
     """The parameters of a search, checked against those that the endpoint allows.
 
-    Unknown ones are rejected when the client asks for strict handling, else ignored and listed in `outcome`, an
-    OperationOutcome. A parameter given twice means that both must match; a value with commas means any of them.
+    Unknown ones, and those without a value, are rejected when the client asks for strict handling, else ignored and
+    listed in `outcome`, an OperationOutcome. A parameter given twice means that both must match; a value with commas
+    means any of them.
 
     Raises: Problem 400 for a modifier, and under strict handling for an unknown parameter.
     """
@@ -63,15 +78,17 @@ class SearchParams:
         known = frozenset(allowed) | _COMMON
         unknown: list[str] = []
         for name, value in request.query_params.multi_items():
-            if name in known:
+            if name in known and not value.strip(",") and name not in _COMMON:
+                unknown.append(f"{name}=")
+            elif name in known:
                 self._values.setdefault(name, []).append(value)
             elif name.partition(":")[0] in known:
                 raise bad_request(name[:64], N_("This search modifier is not supported."), N_("Search without it."))
             else:
                 unknown.append(name[:64])
-        if unknown and "handling=strict" in request.headers.get("prefer", ""):
+        if unknown and handling_preference(request.headers) == "strict":
             raise bad_request(unknown[0], N_("This search parameter is not supported."), N_("See /fhir/metadata."))
-        self.outcome = _ignored(unknown) if unknown else None
+        self.outcome = ignored_parameters(unknown) if unknown else None
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -85,7 +102,7 @@ class SearchParams:
         """
         values = self._values.get(name, [])
         if len(values) > 1:
-            raise bad_request(name[:64], N_("This search parameter may be given once."), N_("Give it once."))
+            raise bad_request(name[:64], N_("This search parameter can only be used once."), N_("Send it only once."))
         return values[0] if values else None
 
     def all(self, name: str) -> list[list[str]]:
@@ -108,8 +125,17 @@ class SearchParams:
         if value is None:
             return DEFAULT_COUNT
         if not value.isascii() or not value.isdigit() or len(value) > 9:
-            raise bad_request("_count", N_("This is not a whole number."), N_("Give a number from 0 on."))
+            raise bad_request("_count", N_("This is not a whole number."), N_("Enter a number of 0 or more."))
         return min(int(value), MAX_COUNT)
+
+    def part(self, type_: str) -> SearchQuery:
+        """Return the query for the part of each match, or for their number, where `PART_PARAMETERS` are allowed.
+
+        Raises: Problem 400 for an invalid value.
+        """
+        names = ("_summary", "_elements", "_count")
+        pairs = [(name, value) for name in names if (value := self.get(name)) is not None]
+        return parse_query(type_, pairs)
 
     @property
     def cursor(self) -> str | None:
@@ -146,7 +172,9 @@ def parse_date_range(value: str, name: str = "date") -> DateRange:
     found = parse_search_date(value)
     if found is None:
         raise bad_request(
-            name[:64], N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time.")
+            name[:64],
+            N_("This is not a valid date."),
+            N_("Use the format YYYY, YYYY-MM, YYYY-MM-DD, or include the full time."),
         )
     prefix, (low, high) = found
     if prefix == "ap":
@@ -154,7 +182,8 @@ def parse_date_range(value: str, name: str = "date") -> DateRange:
     return DateRange(prefix, from_microseconds(low), from_microseconds(high))
 
 
-def _ignored(names: Iterable[str]) -> Json:
+def ignored_parameters(names: Iterable[str]) -> Json:
+    """Return an OperationOutcome that lists parameters which were ignored."""
     issues = [
         {"severity": "warning", "code": "not-supported", "diagnostics": f"The parameter {readable(name)} was ignored."}
         for name in names

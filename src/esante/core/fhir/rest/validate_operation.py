@@ -69,7 +69,7 @@ def _validate(body: bytes, type_: str | None, modes: list[str], profiles: list[s
     validation = _parse_request(body)
     for mode in [*modes, *validation.modes]:
         if mode not in _MODES:
-            raise _not_supported(N_("This mode of checking does not exist here."), "mode", mode, ", ".join(_MODES))
+            raise _not_supported(N_("This checking mode is not available."), "mode", mode, ", ".join(_MODES))
     named = [*profiles, *validation.profiles]
     for profile in named:
         type_ = _resolve_type(profile, type_)
@@ -124,7 +124,7 @@ def _resolve_type(profile: str, type_: str | None) -> str:
     except UnknownProfile:
         name = ""
     if not name or type_ not in (None, name):
-        raise _not_supported(N_("This profile is not known here."), "profile", profile, allowed)
+        raise _not_supported(N_("This profile is not available."), "profile", profile, allowed)
     return name
 
 
@@ -134,6 +134,6 @@ def supported_profiles(type_: str) -> list[str]:
 
 
 def _not_supported(title: str, place: str, found: str, allowed: str) -> Problem:
-    remedy = N_("Send one that is known, or none.")
+    remedy = N_("Use a known value, or leave it out.")
     detail = f"Found: {found[:200]!r}. Allowed: {allowed}."
     return Problem(400, "not-supported", title, place=place, detail=detail, remedy=remedy)

@@ -11,7 +11,8 @@ Index:
 
 Queries:
 
-- `parse_query(type, pairs)`: the search that the parameters of an address ask for.
+- `parse_query(type, pairs)`: the search that the parameters of an address ask for (`RESULT_PARAMETERS`: those that are
+  not about what is searched, but about what is returned of it).
 - `execute_query(db, query, scope)`: a page of its matches.
 - `select_elements(body, query)`: the part of a match that the query asks for.
 - `find_matches(db, queries, scope, limit)`: the keys that each of many searches matches.
@@ -31,7 +32,10 @@ from esante.core.fhir.search.indexing.indexer import index_json, index_resource
 from esante.core.fhir.search.model import (
     DEFAULT_COUNT,
     MAX_COUNT,
+    Chain,
+    Condition,
     ExternalSearch,
+    Has,
     ResourceKey,
     ResourceRow,
     SearchPage,
@@ -41,16 +45,22 @@ from esante.core.fhir.search.model import (
 from esante.core.fhir.search.parameters import Parameter, parameters_of
 from esante.core.fhir.search.query.capability import SupportedParameter, supported_parameters
 from esante.core.fhir.search.query.parser import parse_query
+from esante.core.fhir.search.query.result_parameters import RESULT_PARAMETERS
 from esante.core.fhir.search.sql.batch import find_matches
 from esante.core.fhir.search.sql.bulk_read import PageLimits, fetch_changed, find_removed
 from esante.core.fhir.search.sql.everything import fetch_everything
 from esante.core.fhir.search.sql.execute import execute_query
-from esante.core.fhir.search.summary import select_elements
+from esante.core.fhir.search.summary import SUBSETTED, select_elements
 
 __all__ = [
     "DEFAULT_COUNT",
     "MAX_COUNT",
+    "RESULT_PARAMETERS",
+    "SUBSETTED",
+    "Chain",
+    "Condition",
     "ExternalSearch",
+    "Has",
     "PageLimits",
     "Parameter",
     "ResourceKey",

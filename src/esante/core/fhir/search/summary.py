@@ -1,6 +1,7 @@
 """Parts of a resource in search results: `_summary` and `_elements` (search.html)."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from esante.core.fhir.definitions import Element, load_definitions
@@ -8,7 +9,11 @@ from esante.core.fhir.json_codec import decode, encode
 from esante.core.fhir.search.model import SearchQuery
 from esante.core.types import Json
 
-_SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+SUBSETTED: Mapping[str, str] = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "SUBSETTED",
+}
+"""The tag of a part of a resource."""
 _IDENTITY = frozenset({"resourceType", "id", "meta"})
 
 
@@ -27,7 +32,7 @@ def select_elements(body: bytes, query: SearchQuery) -> bytes:
     else:
         kept = {name: value for name, value in resource.items() if name != "text"}
     meta = resource.get("meta", {})
-    return encode({**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), _SUBSETTED]}})
+    return encode({**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}})
 
 
 def _with_elements(resource: Json, elements: frozenset[str]) -> Json:

@@ -1,5 +1,6 @@
 """Clinical resources of a person in PostgreSQL: their versions, with the index of their search parameters."""
 
+from esante.core.fhir.store.index_store import INDEX_ZONE, refresh_index
 from esante.core.fhir.store.table import RESOURCE
 from esante.core.fhir.store.versions import (
     HISTORY_START,
@@ -25,6 +26,7 @@ from esante.core.fhir.store.versions import (
 
 __all__ = [
     "HISTORY_START",
+    "INDEX_ZONE",
     "LATEST",
     "RESOURCE",
     "HistoryPosition",
@@ -44,4 +46,5 @@ __all__ = [
     "lock_person",
     "lock_versions",
     "now",
+    "refresh_index",
 ]

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 import msgspec
@@ -210,13 +212,17 @@ async def lock_versions(conn: Connection, keys: Iterable[ResourceKey]) -> dict[R
     sorted_keys = sorted(keys)
     if not sorted_keys:
         return {}
-    columns = [list(column) for column in zip(*sorted_keys, strict=True)]
-    # The first version is never removed, so its row serves as the lock; the current one is read under the lock.
-    await conn.execute(
-        "SELECT FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (person_id, type, id)"
-        " JOIN fhir_resource r USING (person_id, type, id) WHERE version = 1 ORDER BY type, id FOR UPDATE OF r",
-        *columns,
-    )
+    # The first version is never removed, so its row serves as the lock; the current one is read under the lock. A
+    # statement for each person, mostly one: a cluster locks rows of a single shard only.
+    for person_id, of_person in groupby(sorted_keys, key=itemgetter(0)):
+        _, types, ids = zip(*of_person, strict=True)
+        await conn.execute(
+            "SELECT FROM fhir_resource WHERE person_id = $1 AND version = 1"
+            " AND (type, id) IN (SELECT * FROM unnest($2::text[], $3::uuid[])) ORDER BY type, id FOR UPDATE",
+            person_id,
+            types,
+            ids,
+        )
     found = await fetch_current(conn, sorted_keys)
     return {key: versions[0] for key, versions in found.items() if versions[0].version}
 

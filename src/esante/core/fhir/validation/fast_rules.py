@@ -4,18 +4,25 @@ It may deny a resource that breaks no rule, never accept one that does. Most doc
 a tenth of the work of `rules`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import UNSET
 
 from esante.core.fhir.json_codec import encode
+from esante.core.fhir.validation.attachments import describes_data
 from esante.core.fhir.validation.decoded_checks import DecodedResource
-from esante.core.fhir.validation.rules import WITH_REQUEST, WITH_RESPONSE, local_references
+from esante.core.fhir.validation.rules import PAGING, WITH_REQUEST, WITH_RESPONSE, local_references
+
+_MANY_LINKS = 20
+"""Links in a Bundle from which on the closer check decides whether one occurs twice."""
 
 
 def rules_hold(decoded: DecodedResource) -> bool:
     """Return True only if no rule over several elements is broken."""
     if decoded.needs_rules:
+        return False
+    if not all(map(_is_attachment_right, decoded.sized_attachments)):
         return False
     references = {reference.reference for reference in decoded.references}
     references.discard(UNSET)
@@ -24,6 +31,14 @@ def rules_hold(decoded: DecodedResource) -> bool:
     ):
         return False
     return decoded.type != "Bundle" or _bundle_holds(decoded.resource, references)
+
+
+def _is_attachment_right(attachment: Any) -> bool:
+    return describes_data(
+        bytes(attachment.data),
+        None if attachment.size is UNSET else attachment.size,
+        None if attachment.hash is UNSET else bytes(attachment.hash),
+    )
 
 
 def _contained_hold(decoded: DecodedResource) -> bool:
@@ -46,6 +61,8 @@ def _contained_hold(decoded: DecodedResource) -> bool:
 
 def _bundle_holds(bundle: Any, references: set[str]) -> bool:
     entries = () if bundle.entry is UNSET else bundle.entry
+    if bundle.link is not UNSET and not PAGING.isdisjoint(_repeated(link.relation for link in bundle.link)):
+        return False
     known = _addresses(bundle.type, entries)
     if known is None:
         return False
@@ -71,6 +88,8 @@ def _addresses(kind: str, entries: Any) -> set[str] | None:
         url, local = entry.fullUrl, _type_and_id(entry.resource)
         if (entry.request is not UNSET) is not request or (entry.response is not UNSET) is not response:
             return None
+        if kind == "searchset" and not local and type(entry.resource).__name__ != "OperationOutcome":
+            return None
         if entry.search is not UNSET or (entry.resource is UNSET and not (request or response)):
             return None
         if url is UNSET:
@@ -78,6 +97,8 @@ def _addresses(kind: str, entries: Any) -> set[str] | None:
                 return None
         elif (
             url in known
+            or (kind == "document" and local and local in known)
+            or not url.startswith(("urn:", "https://", "http://"))
             or "/_history/" in url
             or (local and not url.startswith("urn:") and not url.endswith(f"/{local}"))
         ):
@@ -86,6 +107,12 @@ def _addresses(kind: str, entries: Any) -> set[str] | None:
             known.add(url)
         known.add(local)
     return known
+
+
+def _repeated(names: Iterable[str]) -> set[str]:
+    """Return the names that occur more than once."""
+    found = list(names)
+    return {name for name in found if found.count(name) > 1} if len(found) < _MANY_LINKS else set(found)
 
 
 def _type_and_id(resource: Any) -> str:

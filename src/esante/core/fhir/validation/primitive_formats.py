@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from esante.core.fhir.definitions import Element, Type
-from esante.core.fhir.primitives import PRIMITIVES
+from esante.core.fhir.fhirpath import has_only_xml_entities
+from esante.core.fhir.primitives import ABSOLUTE, PRIMITIVES
 
 #: Formats that amount to "no white space". A code with single spaces inside is left to the slow pass.
 _SPACELESS = frozenset({"uri", "url", "canonical", "code"})
@@ -22,12 +23,28 @@ RAW_FORMATS = frozenset({"decimal", "base64Binary"})
 FORMATS = {
     code: "spaceless" if code in _SPACELESS else code
     for code, kind in PRIMITIVES.items()
-    if kind.pattern is not None or code in RAW_FORMATS
+    if kind.pattern is not None or code in RAW_FORMATS or code == "xhtml"
 }
 _DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99}+)(?:\.[0-9]{1,99}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 
 #: Choices of more types than this (such as Extension.value[x]) are not checked field by field.
 _MAX_CHOICES = 20
+
+
+def is_absolute(type_: Type, element: Element) -> bool:
+    """Return whether a uri has to be absolute: the system of a code, and the canonical address of a definition.
+
+    FHIR R4, Coding.system; References, Canonical URLs. A relative one names another thing in each place.
+    """
+    if element.types != ("uri",):
+        return False
+    is_definition = type_.kind == "resource" and any(each.name == "publisher" for each in type_.elements)
+    return element.name == "url" if is_definition else (type_.name, element.name) == ("Coding", "system")
+
+
+def format_of(type_: Type, element: Element, code: str) -> str:
+    """Return the name of the format of an element that is checked in bulk."""
+    return "absolute" if is_absolute(type_, element) else FORMATS[code]
 
 
 def is_checked_in_bulk(element: Element, code: str) -> bool:
@@ -58,7 +75,7 @@ class ValuesByFormat(dict[str, Any]):
 
 
 def have_format(kind: str, values: Collection[Any]) -> bool:
-    """Return whether all values have the format `kind`, one of the values of `FORMATS`.
+    """Return whether all values have the format `kind`, a result of `format_of`.
 
     The values of `RAW_FORMATS` are JSON, as buffers. No value is empty.
     """
@@ -84,6 +101,7 @@ def _is_base64(text: bytes) -> bool:
 _CHARACTER_CHECKS: dict[str, Callable[[str], bool]] = {
     "spaceless": lambda joined: not any(space in joined for space in _SPACE),
     "id": lambda joined: not joined.encode().translate(None, _ID),
+    "xhtml": has_only_xml_entities,
 }
 
 
@@ -98,6 +116,7 @@ _LINE_PATTERNS = {
     for code, kind in PRIMITIVES.items()
     if kind.pattern and FORMATS[code] == code
 }
+_LINE_PATTERNS["absolute"] = _pattern_of_lines(rf"{ABSOLUTE}\S*")
 _DECIMALS = re.compile(_DECIMAL + rb"(?:\n" + _DECIMAL + rb")*+")
 #: The formats of which each distinct value is checked once.
 DISTINCT_FORMATS = frozenset(_LINE_PATTERNS)

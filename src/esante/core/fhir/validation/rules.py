@@ -11,15 +11,22 @@ from typing import Any
 
 from esante.core.fhir.json_codec import encode_compact
 from esante.core.fhir.model import ElementPath, Finding, Severity
+from esante.core.fhir.primitives import ABSOLUTE
+from esante.core.fhir.validation.attachments import find_attachment_faults
 from esante.core.fhir.validation.tolerances import TOLERATED_CODES, Deviation
 from esante.core.types import Json
 
 _REFERENCE = b'"reference":"'
+_DATA = b'"data":"'
+_ABSOLUTE = re.compile(ABSOLUTE)
 _RESTFUL = re.compile(r"^(?:(?P<base>https?://.+)/)?(?P<local>[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/.+)?$")
 
 #: The types of Bundle whose entries have a request (bdl-3), or a response (bdl-4).
 WITH_REQUEST = frozenset({"batch", "transaction", "history"})
 WITH_RESPONSE = frozenset({"batch-response", "transaction-response", "history"})
+
+#: Relations of links for paging: each leads to one page, so it occurs once (Bundle.link; RFC 5988).
+PAGING = frozenset({"self", "first", "prev", "previous", "next", "last"})
 
 #: Elements of R4 named `reference` that are URLs of their own and no references to resources.
 _NOT_REFERENCES = ("DetectedIssue.reference", "Immunization.education.reference")
@@ -38,6 +45,18 @@ def check_rules(resource: Json, compacted: bytes) -> Iterator[Finding]:
     local = compacted.count(_REFERENCE + b"#")
     if local or b'"contained":' in compacted:
         yield from _check_local_references(resource, local)
+    if _DATA in compacted and (b'"size":' in compacted or b'"hash":"' in compacted):
+        yield from _check_attachments(resource)
+
+
+def _check_attachments(resource: Json) -> Iterator[Finding]:
+    """Check size and hash of attachments with data; R4 has no other elements of these three names in one object."""
+    stack: list[tuple[Any, ElementPath]] = [(resource, ())]
+    while stack:
+        value, path = stack.pop()
+        if isinstance(value, dict) and "data" in value and ("size" in value or "hash" in value):
+            yield from find_attachment_faults(value, path)
+        stack.extend((child, (*path, key)) for key, child in _children(value) if isinstance(child, list | dict))
 
 
 def _warn_of_tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding]:
@@ -54,14 +73,41 @@ def _warn_of_tolerated(resource: Json, deviation: Deviation) -> Iterator[Finding
 def _check_bundle(bundle: Json, compacted: bytes) -> Iterator[Finding]:
     kind = bundle.get("type")
     entries = bundle.get("entry", [])
+    yield from _check_links(bundle)
     yield from _check_full_urls(entries, repeated=kind == "history")
     yield from _check_entry_parts(kind, entries)
     if kind == "document":
         yield from _check_document(bundle, entries)
     if kind == "message" and not _first_is(entries, "MessageHeader"):
         yield _error("invariant", ("entry", 0), "The first entry of a message must be its MessageHeader (bdl-12).")
+    if kind == "searchset":
+        yield from _check_results(entries)
     if kind in ("document", "transaction"):
         yield from _check_references(entries, compacted, kind)
+
+
+def _check_links(bundle: Json) -> Iterator[Finding]:
+    """Check that a Bundle has one link at most to each page."""
+    found: set[str] = set()
+    for index, link in enumerate(bundle.get("link", [])):
+        relation = link.get("relation")
+        if relation in found and relation in PAGING:
+            text = f"The relation '{relation}' occurs more than once. A Bundle has one link of this relation."
+            yield _error("value", ("link", index, "relation"), text)
+        found.add(relation)
+
+
+def _check_results(entries: list[Json]) -> Iterator[Finding]:
+    """Check results of a search: they have ids, as all resources on a server (Resource.id), and an entry of the mode
+    outcome has an OperationOutcome, which needs no id (Search, section 3.1.1.2)."""
+    for index, entry in enumerate(entries):
+        resource = entry.get("resource", {})
+        is_outcome = resource.get("resourceType") == "OperationOutcome"
+        where: ElementPath = ("entry", index, "resource")
+        if entry.get("search", {}).get("mode") == "outcome" and not is_outcome:
+            yield _error("value", where, "An entry of the mode outcome must have an OperationOutcome.")
+        if resource and not is_outcome and "id" not in resource:
+            yield _error("required", (*where, "id"), "A resource that was found by a search must have an id.")
 
 
 def _check_document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
@@ -87,7 +133,7 @@ def _check_document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
 
 
 def _check_full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding]:
-    """Check bdl-7, bdl-8, and that an http fullUrl ends with the type and id of its resource.
+    """Check bdl-7, bdl-8, and that a fullUrl is absolute, and one of http ends with the type and id of its resource.
 
     `repeated`: a resource may occur more than once, as in a history.
     """
@@ -112,7 +158,10 @@ def _check_full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding
                 "invariant", where, f"Entry {first_at[key]} has the same fullUrl already (bdl-7): {url[:120]}"
             )
         first_at.setdefault(key, index)
-        if "/_history/" in url:
+        if not _ABSOLUTE.match(url):
+            text = f"The fullUrl {url[:120]} is not absolute. Write the whole address, or urn:uuid: and a UUID."
+            yield _error("value", where, text)
+        elif "/_history/" in url:
             yield _error("invariant", where, "A fullUrl must not name a version (bdl-8). Remove /_history/.")
         elif url.startswith(("http:", "https:")) and "id" in resource and not url.endswith(f"/{local}"):
             yield _error("invariant", where, f"The fullUrl does not end with the resource's type and id, {local}.")
@@ -143,18 +192,27 @@ def _check_references(entries: list[Json], compacted: bytes, kind: str) -> Itera
 
     The targets of the Composition must be in the document (3.3.1), and a urn: in a transaction must be one of its
     entries. Elsewhere in a document a missing target is a warning: published hospital discharge reports refer to
-    medications that they leave out.
+    medications that they leave out. A reference in a document that two entries answer is an error: nobody could tell
+    which is meant (Bundle, section 2.36.4.1).
     """
     known = _addresses(entries)
-    if all(address in known or address.startswith("#") for address in _quick_references(compacted, b"")):
+    versions = _versions(entries) if kind == "document" else {}
+    if not versions and all(
+        address in known or address.startswith("#") for address in _quick_references(compacted, b"")
+    ):
         return
     for index, entry in enumerate(entries):
         resource = entry.get("resource", {})
         base = _base(entry.get("fullUrl", ""))
         from_composition = kind == "document" and index == 0
         for reference, path in _references(resource, ("entry", index, "resource")):
-            local = reference.partition("/_history/")[0]
-            if reference.startswith("#") or local in known or f"{base}/{local}" in known:
+            local, _, version = reference.partition("/_history/")
+            address = next((each for each in (f"{base}/{local}", local) if each in known), None)
+            matches = [each for each in versions.get(address, ()) if not version or each == version]
+            if len(matches) > 1:
+                text = f"{len(matches)} entries answer to {reference[:120]}. Give each a fullUrl, or name the version."
+                yield _error("invariant", path, text)
+            if reference.startswith("#") or (address is not None and (matches or address not in versions)):
                 continue
             severity = _severity_of_unresolved(reference, kind, from_composition)
             if severity:
@@ -180,6 +238,17 @@ def _addresses(entries: list[Json]) -> set[str]:
         if "id" in resource:
             found.add(f"{resource['resourceType']}/{resource['id']}")
     return found
+
+
+def _versions(entries: list[Json]) -> dict[str | None, list[str]]:
+    """Return the addresses that several entries have, with the versions of these entries ("" for none)."""
+    found: dict[str | None, list[str]] = {}
+    for entry in entries:
+        resource = entry.get("resource", {})
+        version = resource.get("meta", {}).get("versionId", "")
+        for address in _addresses([entry]):
+            found.setdefault(address, []).append(version)
+    return {address: versions for address, versions in found.items() if len(versions) > 1}
 
 
 def _base(full_url: str) -> str:

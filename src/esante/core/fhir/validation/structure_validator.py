@@ -6,18 +6,22 @@ It is the authority: whatever the types of the fast pass reject is checked here,
 import binascii
 import difflib
 import functools
+import re
 from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from esante.core.fhir.definitions import Definitions, Element, Type, load_definitions
+from esante.core.fhir.fhirpath import find_markup_fault
 from esante.core.fhir.json_codec import TOO_DEEP, ObjectWithRepeatedNames
 from esante.core.fhir.model import MAX_DEPTH, ElementPath, Finding
-from esante.core.fhir.primitives import COMPILED_PATTERNS, PRIMITIVES
+from esante.core.fhir.primitives import ABSOLUTE, COMPILED_PATTERNS, PRIMITIVES
+from esante.core.fhir.validation.primitive_formats import is_absolute
 from esante.core.fhir.validation.tolerances import tolerated_codes
 from esante.core.types import Json
 
 _LARGEST_EXPONENT = 308
+_ABSOLUTE = re.compile(ABSOLUTE)
 #: Characters that JSON can only write as \u00..; `check` searches for that before it runs the slow pass.
 _CONTROL_CHARACTERS = frozenset(chr(c) for c in range(1, 32)) - set("\t\n\r\b\f")
 
@@ -204,6 +208,9 @@ class _StructureCheck:
         if text is not None:
             yield _error("value", path, text)
             return
+        if is_absolute(owner, definition.element) and not _ABSOLUTE.match(item):
+            text = f"{_format_value(item)} is a relative address. Write the whole one, with http: or urn: before it."
+            yield _error("value", path, text)
         if isinstance(item, str) and not _CONTROL_CHARACTERS.isdisjoint(item):
             note = "The text has control characters; FHIR allows only tab, line feed and carriage return."
             yield Finding("warning", "value", path, note)
@@ -240,6 +247,8 @@ def _format_error(item: Any, code: str) -> str | None:
             return "The text has the character U+0000, which FHIR does not allow. Remove it."
         if kind.high is not None and len(item) > kind.high:
             return f"The text has {len(item):,} characters; at most {kind.high:,} are allowed."
+        if code == "xhtml" and (fault := find_markup_fault(item)):
+            return f"The narrative is no XHTML: it has {fault}."
         is_wrong = not _is_base64(item) if code == "base64Binary" else not _matches(item, code)
     elif code == "decimal":
         is_wrong = abs(Decimal(item).adjusted()) > _LARGEST_EXPONENT

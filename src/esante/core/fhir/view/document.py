@@ -19,6 +19,7 @@ from esante.core.fhir.view.tables import build_tables
 from esante.core.types import Json
 
 _SECTION_DEPTH = 12
+_OF_ITS_OWN = ("conclusionCode", "presentedForm", "media", "imagingStudy", "modifierExtension")
 
 
 def build_document_view(bundle: Json) -> DocumentView:
@@ -46,7 +47,7 @@ def build_document_view(bundle: Json) -> DocumentView:
         custodian=_party(custodian, composition, library) if custodian else None,
         narrative=narrative,
         sections=sections,
-        further=_further_tables(library),
+        further=_further_tables(library, _narrative_text(sections)),
         omissions=tuple(Omission(what, count) for what, count in sorted(library.omitted.items())),
     )
 
@@ -107,13 +108,36 @@ def _narrative(container: Json, omitted: Counter[str]) -> Any:
     return sanitise_narrative(div, omitted) if isinstance(div, str) else None
 
 
-def _further_tables(library: ReferenceLibrary) -> tuple[ResourceTable, ...]:
+def _further_tables(library: ReferenceLibrary, narrative: str) -> tuple[ResourceTable, ...]:
     """Return tables of the resources that no section has shown.
 
     Reports and panels come first, since their rows include their results; people, places and things come last, when it
     is known which of them the rows have named.
     """
+    for report in [r for r in library.not_shown() if _adds_nothing(r, library, narrative)]:
+        library.mark_shown(report)
+        library.with_names(report, report)  # the people and things that it names
     others = [r for r in library.not_shown() if r.get("resourceType") not in SUPPORTING]
     leading = [r for r in others if r.get("resourceType") == "DiagnosticReport" or r.get("hasMember")]
     found = build_tables([*leading, *others], library, only_new=True)
     return found + build_tables(library.not_shown(), library, only_new=True)
+
+
+def _adds_nothing(report: Json, library: ReferenceLibrary, narrative: str) -> bool:
+    """Return whether a report only repeats: its results were shown, and its conclusion is in the narrative."""
+    if report.get("resourceType") != "DiagnosticReport" or any(report.get(key) for key in _OF_ITS_OWN):
+        return False
+    conclusion = " ".join(text.string(report.get("conclusion")).split())
+    shown = library.shown_ids()
+    found = [library.look_up(reference, report) for reference in text.items(report.get("result"))]
+    if not (found or conclusion) or conclusion not in narrative:
+        return False
+    return all(result is not None and id(result) in shown for result in found)
+
+
+def _narrative_text(sections: tuple[Section, ...]) -> str:
+    """Return the words of the narratives of sections and of those within them."""
+    return " ".join(
+        f"{section.narrative.striptags() if section.narrative else ''} {_narrative_text(section.sections)}"
+        for section in sections
+    )

@@ -28,10 +28,27 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A further element of an entry: its R4 name (`bodySite`) and its content as text."""
+    """A further element of an entry: its R4 name (`bodySite`) and its content as text.
+
+    For a page in another language than English the content is also given by its form: a time (`when`), a quantity
+    (`number`, `unit`), a primitive whose text may be a code (`is_primitive`), or further elements (`parts`).
+    """
 
     name: str
     text: str
+    when: When = When()
+    number: str = ""
+    unit: str = ""
+    is_primitive: bool = False
+    parts: tuple["Detail", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A reaction to a substance: its words, and the code of its severity (mild, moderate, severe) or ""."""
+
+    text: str
+    severity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +94,7 @@ class Allergy(TableRow):
     verification: str = ""
     criticality: str = ""
     reactions: str = ""
+    reaction_list: tuple[Reaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

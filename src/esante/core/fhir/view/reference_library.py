@@ -49,12 +49,13 @@ class ReferenceLibrary:
 
     def find(self, reference: Any, container: Json | None = None) -> Json | None:
         """Return the target of a Reference, in the document or contained in `container`, and mark it as shown."""
-        found = self._look_up(reference, container)
+        found = self.look_up(reference, container)
         if found is not None:
             self.mark_shown(found)
         return found
 
-    def _look_up(self, reference: Any, container: Json | None) -> Json | None:
+    def look_up(self, reference: Any, container: Json | None) -> Json | None:
+        """Return the target of a Reference, in the document or contained in `container`."""
         address = reference.get("reference") if isinstance(reference, dict) else None
         if not isinstance(address, str):
             return None
@@ -105,7 +106,7 @@ class ReferenceLibrary:
         return {key: self.with_names(item, container, depth + 1) for key, item in value.items() if key != "contained"}
 
     def _with_name(self, reference: Json, container: Json) -> Json:
-        found = self._look_up(reference, container)
+        found = self.look_up(reference, container)
         if found is None:
             return reference
         if found.get("resourceType") in SUPPORTING:
@@ -116,7 +117,7 @@ class ReferenceLibrary:
         """Return the name of a resource; of a role those of its person and organisation."""
         name = text.person_name(resource.get("name")) or text.string(resource.get("name"))
         if not name and resource.get("resourceType") == "PractitionerRole" and depth == 0:
-            links = (self._look_up(resource.get(key), resource) for key in ("practitioner", "organization"))
+            links = (self.look_up(resource.get(key), resource) for key in ("practitioner", "organization"))
             name = text.join_distinct(self.label(found, 1) for found in links if found)
         devices = [d.get("name") for d in text.items(resource.get("deviceName")) if isinstance(d, dict)]
         coded = (text.concept(resource.get(key)) for key in ("code", "type", "description"))

@@ -13,6 +13,7 @@ from esante.core.fhir.view.model import (
     Observation,
     Other,
     Procedure,
+    Reaction,
     ResourceTable,
     TableKind,
     TableRow,
@@ -181,6 +182,7 @@ def _dose(value: Any) -> str:
 
 def _allergy(resource: Json, library: ReferenceLibrary) -> Allergy:
     reactions = [r for r in text.items(resource.get("reaction")) if isinstance(r, dict)]
+    listed = tuple(_reaction(r) for r in reactions)
     substances = text.join_distinct(text.concept(r.get("substance")) for r in reactions)
     shown = ("code", "clinicalStatus", "verificationStatus", "onset", "criticality", "reaction")
     return Allergy(
@@ -190,14 +192,14 @@ def _allergy(resource: Json, library: ReferenceLibrary) -> Allergy:
         details=_details(resource, shown, library),
         verification=text.code(resource.get("verificationStatus")),
         criticality=text.string(resource.get("criticality")),
-        reactions=text.join_distinct(_reaction(r) for r in reactions),
+        reactions=text.join_distinct(f"{r.text} ({r.severity})" if r.severity else r.text for r in listed),
+        reaction_list=listed,
     )
 
 
-def _reaction(reaction: Json) -> str:
+def _reaction(reaction: Json) -> Reaction:
     words = text.concept(reaction.get("manifestation")) or text.string(reaction.get("description"))
-    severity = text.string(reaction.get("severity"))
-    return f"{words} ({severity})" if severity else words
+    return Reaction(words, text.string(reaction.get("severity")))
 
 
 def _condition(resource: Json, library: ReferenceLibrary) -> Condition:
@@ -245,15 +247,18 @@ def _other(resource: Json, library: ReferenceLibrary) -> Other:
     candidates = ("code", "title", "name", "deviceName", "description", "type")
     names = ((key, text.person_name(resource.get(key)) or text.describe(resource.get(key))) for key in candidates)
     name_element, name = next(((key, words) for key, words in names if words), ("", kind or "?"))
-    moments = [
-        text.when(*text.choice_value(resource, stem)) for stem in ("effective", "occurrence", "performed", "timing")
-    ]
-    dates = [When(text.string(resource.get(key))) for key in ("date", "created", "authoredOn", "recorded", "issued")]
+    stems = ("effective", "occurrence", "performed", "timing")
+    dates = ("date", "created", "authoredOn", "recorded", "issued")
+    moments = [(stem, text.when(*text.choice_value(resource, stem))) for stem in stems]
+    moments += [(key, When(text.string(resource.get(key)))) for key in dates]
+    time_element, moment = next(((key, moment) for key, moment in moments if moment), ("", When()))
+    # The results of a report are rows of their own.
+    shown = ("status", name_element, time_element, *(("result",) if kind == "DiagnosticReport" else ()))
     return Other(
         name=name,
         status=text.string(resource.get("status")),
-        when=next((moment for moment in (*moments, *dates) if moment), When()),
-        details=_details(resource, ("status", name_element), library),
+        when=moment,
+        details=_details(resource, tuple(key for key in shown if key), library),
         type=kind,
     )
 
@@ -261,8 +266,7 @@ def _other(resource: Json, library: ReferenceLibrary) -> Other:
 def _details(resource: Json, shown: tuple[str, ...], library: ReferenceLibrary) -> tuple[Detail, ...]:
     """Return the elements for which the row has no column."""
     rest = text.remaining_elements(resource, shown).items()
-    described = ((key, text.describe(library.with_names(value, resource))) for key, value in rest)
-    return tuple(Detail(key, words) for key, words in described if words)
+    return tuple(each for key, value in rest for each in text.detail(key, library.with_names(value, resource)))
 
 
 _BUILDERS: dict[str, tuple[TableKind, Callable[[Json, ReferenceLibrary], TableRow]]] = {

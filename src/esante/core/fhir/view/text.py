@@ -3,10 +3,11 @@
 Every function accepts any value, and returns "" for one that is not of the expected form.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from esante.core.fhir.view.model import When
+from esante.core.fhir.view.model import Detail, When
 from esante.core.types import Json
 
 _SKIPPED = frozenset(
@@ -26,6 +27,7 @@ _SKIPPED = frozenset(
     ]
 )
 _DEPTH = 6
+_DATE = re.compile(r"\d{4}-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?")
 
 
 def items(value: Any) -> list[Any]:
@@ -215,11 +217,45 @@ def _visible_address(reference: Json) -> str:
 
 def _describe_properties(value: Json, depth: int) -> str:
     return join_distinct(
-        f"{key}: {text}"
-        for key, item in value.items()
-        if key not in ("id", "extension", "resourceType") and not key.startswith("_")
-        if (text := describe(item, depth + 1))
+        f"{key}: {text}" for key, item in value.items() if _is_content(key) and (text := describe(item, depth + 1))
     )
+
+
+def detail(name: str, value: Any, depth: int = 0) -> tuple[Detail, ...]:
+    """Return an element by its form, a repeated one as one detail for each value; without those that say nothing."""
+    values = items(value)
+    if len(values) > 1 and not any(isinstance(each, dict) and not _recognised(each) for each in values):
+        values = [values] if not any(_when(each) for each in values) else values
+    made = (_detail(name, each, depth) for each in values)
+    return tuple(each for each in made if each.text)
+
+
+def _detail(name: str, value: Any, depth: int) -> Detail:
+    words = describe(value, depth)
+    if found := _when(value):
+        return Detail(name, words, when=found)
+    if not isinstance(value, dict):
+        return Detail(name, words, is_primitive=not isinstance(value, list))
+    if value.keys() <= {"value", "unit", "code", "system", "comparator", "id"} and "value" in value:
+        number, unit = quantity(value)
+        return Detail(name, words, number=number, unit=unit)
+    if _recognised(value) or depth >= _DEPTH:
+        return Detail(name, words)
+    parts = [each for key, item in value.items() if _is_content(key) for each in detail(key, item, depth + 1)]
+    return Detail(name, words, parts=tuple(parts))
+
+
+def _when(value: Any) -> When:
+    """Return the time in a date, dateTime, instant or Period; an empty one for other values."""
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return When(start=value)
+    if isinstance(value, dict) and value and value.keys() <= {"start", "end", "id"}:
+        return When(start=string(value.get("start")), end=string(value.get("end")))
+    return When()
+
+
+def _is_content(key: str) -> bool:
+    return key not in ("id", "extension", "resourceType") and not key.startswith("_")
 
 
 def _objects(value: Json, key: str) -> Iterator[Json]:

@@ -46,18 +46,18 @@ _BATCH = 200
 Gettext = Callable[[str], str]
 
 KINDS = {
-    "": N_("Everything"),
-    "looked": N_("Looked into"),
-    "documents": N_("Documents changed"),
-    "emergency": N_("Emergencies"),
+    "": N_("View all"),
+    "looked": N_("Viewed"),
+    "documents": N_("Changes to documents"),
+    "emergency": N_("Emergency access"),
     "sharing": N_("Your choices"),
     "refused": N_("Refused"),
 }
 GRANT_KINDS = {
     GrantKind.PRESENCE: N_("Presence code"),
-    GrantKind.CIRCLE: N_("Circle"),
+    GrantKind.CIRCLE: N_("Circle of care"),
     GrantKind.STAY: N_("Hospital stay"),
-    GrantKind.EMERGENCY: N_("Emergency"),
+    GrantKind.EMERGENCY: N_("Emergency access"),
 }
 PURPOSES = {
     "TREAT": N_("Treatment"),
@@ -86,22 +86,25 @@ _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
 _DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased, HolderSuspended, HolderRestored)
 """The events of the directory about a person; each type has its words."""
 _STATE_WORDS = {
-    "announced": N_("The letter about the record was sent."),
-    "open": N_("The record was opened."),
-    "objected": N_("You objected to the record."),
-    "closed": N_("You closed the record."),
+    "announced": N_("The letter about your record has been sent."),
+    "open": N_("Your record was opened."),
+    "objected": N_("You objected to having a record."),
+    "closed": N_("You closed your record."),
 }
 _GRANTED_WORDS = {
     GrantKind.PRESENCE: N_("%(subject)s entered your presence code and got access."),
-    GrantKind.CIRCLE: N_("You took %(subject)s into your circle."),
+    GrantKind.CIRCLE: N_("You added %(subject)s to your circle of care."),
     GrantKind.STAY: N_("%(subject)s reported a stay of yours and got access."),
 }
 _ENDED_WORDS = {
     "suspended": N_("The access of the app %(subject)s ended: whoever used it may not use the platform any more."),
-    "revoked": N_("You ended the access of the app %(subject)s."),
-    "replaced": N_("What the app %(subject)s may do was decided anew."),
-    "reused": N_("The app %(subject)s lost its access: a secret of it was used twice, perhaps by a stranger."),
-    "returned": N_("The app %(subject)s gave its access back."),
+    "revoked": N_("You removed the access of the app %(subject)s."),
+    "replaced": N_("You changed what the app %(subject)s can do."),
+    "reused": N_(
+        "We ended the access of the app %(subject)s because one of its keys was used twice. "
+        "Someone else may have used it."
+    ),
+    "returned": N_("The app %(subject)s ended its own access."),
 }
 _REPORTED_WORDS = {
     "refused": N_("%(subject)s reported a stay of yours. It gets no access: it was ended before."),
@@ -239,7 +242,7 @@ def matches_words(line: LogLine, words: Sequence[str]) -> bool:
 def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
     event: Any = entry.event
     if event is None:
-        return _(N_("This entry was removed at the end of its retention."))
+        return _(N_("This entry was deleted at the end of its retention period."))
     if isinstance(event, AccessEvent):
         names = _list_names([_(labels.get(key, key)) for key in event.categories], _)
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
@@ -258,12 +261,16 @@ def _app_words(event: AppAllowed | AppRefused | AppEnded, *, own: bool) -> str:
         case AppAllowed():
             if not own:
                 return N_("%(actor)s used the app %(subject)s with your record.")
-            return N_("The app %(subject)s came back.") if event.again else N_("You gave the app %(subject)s access.")
+            return (
+                N_("The app %(subject)s renewed its access.")
+                if event.again
+                else N_("You gave access to the app %(subject)s.")
+            )
         case AppRefused():
-            return N_("You refused the app %(subject)s.")
+            return N_("You refused access to the app %(subject)s.")
     if event.cause == "revoked" and not own:
-        return N_("%(actor)s ended the access of the app %(subject)s.")
-    return _ENDED_WORDS.get(event.cause, N_("The access of the app %(subject)s ended."))
+        return N_("%(actor)s removed the access of the app %(subject)s.")
+    return _ENDED_WORDS.get(event.cause, N_("The app %(subject)s no longer has access."))
 
 
 def _category_names(event: Any, _: Gettext, labels: Mapping[str, str]) -> tuple[str, ...]:
@@ -276,7 +283,7 @@ def _list_names(names: Sequence[str], _: Gettext) -> str:
     """Return the names of categories for a sentence: all, or the first few and how many more."""
     if len(names) <= _MAX_NAMES:
         return ", ".join(names) or _(N_("no documents"))
-    return _(N_("%(names)s and %(count)s other kinds")) % {
+    return _(N_("%(names)s and %(count)s other types")) % {
         "names": ", ".join(names[: _MAX_NAMES - 1]),
         "count": len(names) - _MAX_NAMES + 1,
     }
@@ -294,17 +301,17 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
         case StateChanged():
             return _(_STATE_WORDS.get(event.after, N_("The record changed.")))
         case SharingChanged():
-            return _(N_("You turned sharing on.") if event.sharing else N_("You opted out of sharing."))
+            return _(N_("You turned on sharing.") if event.sharing else N_("You turned off sharing."))
         case BlockChanged():
-            words = N_("You blocked %(subject)s.") if event.blocked else N_("You lifted the block of %(subject)s.")
+            words = N_("You blocked %(subject)s.") if event.blocked else N_("You unblocked %(subject)s.")
             return _(words) % {"subject": event.subject}
         case CodeIssued():
-            return _(N_("You made a presence code."))
+            return _(N_("You created a presence code."))
         case Granted():
             words = _GRANTED_WORDS.get(GrantKind(event.kind), N_("%(subject)s got access."))
             return _(words) % {"subject": event.holder}
         case GrantEnded():
-            return _(N_("The access of %(subject)s ends.")) % {"subject": event.holder}
+            return _(N_("%(subject)s no longer has access.")) % {"subject": event.holder}
         case StayReported():
             return _(_REPORTED_WORDS.get(event.cause, _REPORTED_WORDS["unproved"])) % {"subject": event.organization}
         case StayProved():
@@ -322,13 +329,13 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
             words = N_("The agency reviewed the emergency access of %(subject)s: %(verdict)s.")
             if not event.practitioner:
-                words = N_("The agency reviewed an emergency access: %(verdict)s.")
+                words = N_("Agence eSanté reviewed an emergency access. Conclusion: %(verdict)s.")
             return _(words) % {"verdict": verdict, "subject": event.practitioner}
         case SignedIn():
             return _(N_("You signed in."))
         case LogRead():
-            return _(N_("You looked at this list."))
-    return _(N_("Something else happened."))
+            return _(N_("You viewed this access history."))
+    return _(N_("Another event took place."))
 
 
 def _icon(event: Any) -> str:

@@ -182,7 +182,7 @@ class Authenticator:
             await self._sessions.delete(request)
             await self._journal.append_for(requester, SignedOut(), person_id=_filed_under(requester))
         response = redirect(to)
-        clear_cookie(response)
+        clear_cookie(response, request)
         return response
 
     async def issue_token(
@@ -284,7 +284,7 @@ class Authenticator:
                 raise Problem(
                     403,
                     "forbidden",
-                    N_("A change over the API needs a bearer token."),
+                    N_("You need a bearer token to change data through the API."),
                     remedy=N_("Send a bearer token."),
                 )
         return requester_from_principal(session.principal)
@@ -327,7 +327,7 @@ def _sign_in_first() -> Problem:
     return Problem(
         303,
         "login",
-        N_("Please sign in."),
+        N_("You need to sign in."),
         remedy=N_("Sign in, then try again."),
         headers={"Location": "/signin"},
     )

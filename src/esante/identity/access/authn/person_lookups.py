@@ -47,7 +47,7 @@ class PersonLookups:
             429,
             "throttled",
             N_("Too many look-ups of persons who are not known."),
-            remedy=N_("Please wait a few minutes, then try again."),
+            remedy=N_("Wait a few minutes, then try again."),
             headers={"Retry-After": str(wait)},
         )
 

@@ -1,8 +1,10 @@
 """Rate limits of attempts, and sampled journal entries of rejected requests.
 
-Attempts are counted in the database, over all processes. An exceeded limit is journalled once in a window. Of unknown
-tokens and missing scopes each process journals the first of its kind from an origin in a window, and no more than
-`MAX_REJECTIONS` in all: a flood of requests neither fills the journal nor costs a write each.
+Attempts are counted in the database, over all processes, by the network that they come from (`network_of`). An
+exceeded limit is journalled once in a window. Of unknown tokens and missing scopes each process journals the first of
+its kind from a network in a window. Of what nobody signed in for, and of refused sign-ins, a process journals no more
+than `MAX_REJECTIONS` each in a window, from wherever they come: a flood of requests neither fills the journal nor
+costs a write each.
 """
 
 from collections.abc import Mapping
@@ -12,9 +14,9 @@ from math import ceil
 
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
-from esante.core.web import N_, Problem
+from esante.core.web import N_, Problem, network_of
 from esante.identity.access.authn import attempt_store
-from esante.identity.access.events import RequestRejected
+from esante.identity.access.events import RequestRejected, SignInRefused
 from esante.identity.access.matrix import AdmissionLimits, Policy, policy
 from esante.identity.access.model import Requester
 
@@ -40,6 +42,7 @@ class RateLimits:
         self._db, self._journal = db, journal
         self._window_start = _EPOCH
         self._recorded: set[tuple[object, ...]] = set()
+        self._refused = 0
 
     async def count_attempts(
         self, limits: Mapping[str, int], window: timedelta, *, actor: Actor = ANONYMOUS, origin: str = ""
@@ -56,14 +59,14 @@ class RateLimits:
         excess = [count - limit for count, limit in zip(counts, limits.values(), strict=True) if count > limit]
         if not excess:
             return counts
-        if 1 in excess:
+        if 1 in excess and (actor.kind or self._may_record(("limit", *limits))):
             await self._journal.append(RequestRejected(reason="limit"), actor=actor, origin=origin)
         wait = int((start + window - now).total_seconds()) + 1
         raise Problem(
             429,
             "throttled",
             N_("Too many attempts."),
-            remedy=N_("Please wait a few minutes, then try again."),
+            remedy=N_("Wait a few minutes, then try again."),
             headers={"Retry-After": str(wait)},
         )
 
@@ -71,7 +74,7 @@ class RateLimits:
         """Count an attempt to gain access to a record. Raises: Problem 429 after too many."""
         limits = {f"requester:{requester.id}": terms.attempts_per_requester}
         if requester.origin:
-            limits[f"origin:{requester.origin}"] = terms.attempts_per_origin
+            limits[f"origin:{network_of(requester.origin)}"] = terms.attempts_per_origin
         await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
 
     async def count_search(self, requester: Requester) -> None:
@@ -80,6 +83,12 @@ class RateLimits:
         is_software = requester.kind == "organization"
         most = terms.searches_per_organization if is_software else terms.searches_per_requester
         limits = {f"search:{requester.id}": most}
+        await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
+
+    async def count_proof(self, requester: Requester) -> None:
+        """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
+        terms = policy(datetime.now(UTC).date())
+        limits = {f"proof:{requester.id}": terms.proofs_per_requester}
         await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
 
     async def count_admission(self, requester: Requester, terms: AdmissionLimits, professionals: int) -> list[Excess]:
@@ -102,15 +111,33 @@ class RateLimits:
 
         `reason`: `token` for a token that is not valid, `scope` for missing scopes, which are then in `needed`.
         """
+        if self._may_record((reason, network_of(origin), actor.id, needed)):
+            await self._journal.append(RequestRejected(reason=reason, needed=needed), actor=actor, origin=origin)
+
+    async def count_refused_sign_in(self, event: SignInRefused, origin: str) -> None:
+        """Count a refused sign-in of software, and journal it. Raises: Problem 429 after too many from a network."""
+        terms = policy(datetime.now(UTC).date())
+        limits = {f"oauth:{network_of(origin)}": terms.attempts_per_origin}
+        await self.count_attempts(limits, terms.attempt_window, origin=origin)
+        self._begin_window()
+        self._refused += 1
+        if self._refused <= MAX_REJECTIONS:
+            await self._journal.append(event, origin=origin)
+
+    def _may_record(self, kind: tuple[object, ...]) -> bool:
+        """Return whether a rejection is the first of its kind in the window, and not one too many of all kinds."""
+        self._begin_window()
+        if kind in self._recorded or len(self._recorded) >= MAX_REJECTIONS:
+            return False
+        self._recorded.add(kind)
+        return True
+
+    def _begin_window(self) -> None:
         now = datetime.now(UTC)
         start = window_start(now, policy(now.date()).attempt_window)
         if start != self._window_start:
-            self._window_start = start
+            self._window_start, self._refused = start, 0
             self._recorded.clear()
-        kind = reason, origin, actor.id, needed
-        if kind not in self._recorded and len(self._recorded) < MAX_REJECTIONS:
-            self._recorded.add(kind)
-            await self._journal.append(RequestRejected(reason=reason, needed=needed), actor=actor, origin=origin)
 
 
 def window_start(now: datetime, window: timedelta) -> datetime:

@@ -20,7 +20,7 @@ from esante.identity.access.matrix import policy
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.identity.directory import Directory, Person
 
-VERDICTS = {"justified": N_("Justified"), "unclear": N_("To be clarified"), "unjustified": N_("Not justified")}
+VERDICTS = {"justified": N_("Justified"), "unclear": N_("Unclear"), "unjustified": N_("Not justified")}
 JUSTIFIED, UNJUSTIFIED = "justified", "unjustified"
 MAX_NOTE = 2_000
 """The longest note of a review, in characters."""
@@ -45,8 +45,8 @@ class Emergencies:
             raise Problem(
                 403,
                 "forbidden",
-                N_("An emergency is declared by a health professional."),
-                remedy=N_("Sign in as one."),
+                N_("Only a health professional can use emergency access."),
+                remedy=N_("Sign in as a health professional."),
             )
         now = datetime.now(UTC)
         terms = policy(now.date())
@@ -75,9 +75,9 @@ class Emergencies:
             raise Problem(
                 404,
                 "not-found",
-                N_("No record can be opened with this."),
+                N_("This code cannot open a record."),
                 place="identifier",
-                remedy=N_("Check the identifier and the birth date."),
+                remedy=N_("Check the identifier and date of birth."),
             )
         return grant
 
@@ -123,7 +123,7 @@ class Emergencies:
         """
         _require_operator(requester)
         if verdict not in VERDICTS:
-            raise bad_request("verdict", N_("Choose a verdict."), code="value")
+            raise bad_request("verdict", N_("Choose a conclusion."), code="value")
         note = clean_text(note, 0, MAX_NOTE, "note")
         async with self._db.transaction() as conn:
             review = await review_store.fetch_review(conn, grant_id, lock=True)
@@ -188,7 +188,7 @@ def clean_text(text: str, shortest: int, longest: int, place: str) -> str:
         raise bad_request(
             place,
             N_("This text is too short."),
-            N_("Please say it in a few more words."),
+            N_("Give more details."),
             code="required",
             detail=f"{shortest}-{longest}",
         )
@@ -196,7 +196,7 @@ def clean_text(text: str, shortest: int, longest: int, place: str) -> str:
         raise bad_request(
             place,
             N_("This text is too long."),
-            N_("Please say it in fewer words."),
+            N_("Use fewer words."),
             code="too-long",
             detail=f"{shortest}-{longest}",
         )

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,13 +19,14 @@ from esante.core.fhir.rest import (
     fhir_response,
     parse_token,
     read_resource,
+    require_whole,
     searchset,
 )
+from esante.core.time_zone import time_zone
 from esante.core.types import Json
 from esante.core.web import (
     N_,
     NOT_FOUND,
-    TIME_ZONE,
     Problem,
     bad_request,
     decode_offset_cursor,
@@ -44,7 +44,6 @@ STAY_PARAMETERS = {"_id": "token", "patient": "reference", "patient.identifier":
 """The search parameters of stays, with their types."""
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 _INPATIENT = {"system": _ACT_CODE, "code": "IMP", "display": "inpatient encounter"}
-_ZONE = ZoneInfo(TIME_ZONE)
 
 
 def encounter_routes(access: Access, directory: Directory, base_url: str) -> list[Route]:
@@ -116,6 +115,7 @@ class StayEndpoints:
             found = check(await read_resource(request, MAX_BODY), expect="Encounter")
             if not found.ok:
                 return fhir_response(operation_outcome(found.issues), 422)
+            require_whole(found.resource)
             await self.check_encounter(requester, found.resource)
             return await act(request, requester, found.resource)
 
@@ -125,11 +125,15 @@ class StayEndpoints:
         """Report an admission: 201 with the new stay, 200 with the stay that is already in progress."""
         if body["status"] != StayStatus.IN_PROGRESS:
             raise _unprocessable(
-                "status", N_("An admission is an encounter in progress."), N_("Send status in-progress.")
+                "status",
+                N_("An admission is an Encounter with the status in-progress."),
+                N_("Use the status in-progress."),
             )
         if "end" in (body.get("period") or {}):
             raise _unprocessable(
-                "period.end", N_("A stay in progress has no end."), N_("Leave it out until the discharge.")
+                "period.end",
+                N_("A stay in progress cannot have an end date."),
+                N_("Leave out the end date until discharge."),
             )
         began = _parse_period_moment(body, "start")
         person_id = await self._resolve_person(body.get("subject"))
@@ -142,10 +146,12 @@ class StayEndpoints:
         """Report a discharge, or that the admission was entered in error."""
         person_id, stay_id = _parse_keys(request.path_params["id"])
         if body.get("id") != request.path_params["id"]:
-            raise _unprocessable("id", N_("The id is not that of the address."), N_("Send the same id."))
+            raise _unprocessable("id", N_("The id does not match the id in the address."), N_("Use the same id."))
         if "subject" in body and await self._resolve_person(body["subject"]) != person_id:
             raise _unprocessable(
-                "subject", N_("The patient of a stay cannot change."), N_("Send the patient of the admission.")
+                "subject",
+                N_("You cannot change the patient of a stay."),
+                N_("Use the same patient as in the admission."),
             )
         match body["status"]:
             case StayStatus.FINISHED:
@@ -154,8 +160,8 @@ class StayEndpoints:
             case StayStatus.ENTERED_IN_ERROR:
                 stay = await self.access.stays.mark_entered_in_error(requester, person_id, stay_id)
             case _:
-                remedy = N_("Send status finished, or entered-in-error.")
-                raise _unprocessable("status", N_("A stay can only be ended."), remedy, "not-supported")
+                remedy = N_("Use the status finished or entered-in-error.")
+                raise _unprocessable("status", N_("You can only end a stay."), remedy, "not-supported")
         return fhir_response(encounter(stay))
 
     async def read(self, request: Request) -> Response:
@@ -194,24 +200,26 @@ class StayEndpoints:
         """
         if not _is_inpatient(body["class"]):
             raise _unprocessable(
-                "class", N_("Only stays of inpatients are taken in."), N_("Send class IMP of v3-ActCode.")
+                "class", N_("Only inpatient stays are accepted."), N_("Use class IMP from v3-ActCode.")
             )
         if "modifierExtension" in body:
-            raise _unprocessable("modifierExtension", N_("This extension is not understood."), N_("Send it without."))
+            raise _unprocessable(
+                "modifierExtension", N_("This extension is not supported."), N_("Send it without the extension.")
+            )
         provider = body.get("serviceProvider")
         if provider is not None and requester.organization_id != await self._resolve_organization(provider):
             raise Problem(
                 403,
                 "forbidden",
-                N_("A hospital tells only of stays with itself."),
+                N_("A hospital can only register its own stays."),
                 place="Encounter.serviceProvider",
-                remedy=N_("Send your own organisation, or none."),
+                remedy=N_("Enter your own organisation, or leave it out."),
             )
 
     async def _resolve_person(self, subject: Json | None) -> UUID | None:
         """Return the key of a subject; None when it is unknown, or its reference and identifier are of two persons."""
         if not subject or not ("reference" in subject or _token(subject)):
-            remedy = N_("Name the patient by reference or identifier.")
+            remedy = N_("Enter the patient by reference or identifier.")
             raise _unprocessable("subject", N_("The patient is missing."), remedy, "required")
         found: set[UUID | None] = set()
         if "reference" in subject:
@@ -270,14 +278,16 @@ def _parse_period_moment(body: Json, name: str) -> datetime:
     text = (body.get("period") or {}).get(name, "")
     place, now = f"period.{name}", datetime.now(UTC)
     if len(text) < 10:
-        raise _unprocessable(place, N_("The day is missing."), N_("Send the day, or the day and time."), "required")
+        raise _unprocessable(place, N_("The date is missing."), N_("Enter the day, or the day and time."), "required")
     try:
         first = datetime.fromisoformat(text)
-        first = first.replace(tzinfo=first.tzinfo or _ZONE).astimezone(UTC)
+        first = first.replace(tzinfo=first.tzinfo or time_zone()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _unprocessable(place, N_("This is not a date."), N_("The day does not exist."), "value") from error
+        raise _unprocessable(
+            place, N_("This is not a valid date."), N_("This date does not exist."), "value"
+        ) from error
     if first > now + CLOCK_SKEW:
-        raise _unprocessable(place, N_("This lies in the future."), N_("Send it when it has happened."), "value")
+        raise _unprocessable(place, N_("This date is in the future."), N_("Send it once it has taken place."), "value")
     return min(now, first + timedelta(days=1) if len(text) == 10 and name == "end" else first)
 
 

@@ -74,7 +74,7 @@ class Grants:
         async with self._db.transaction() as conn:
             grant = await self._lock_active(conn, person_id, grant_id)
             if grant is None:
-                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
+                raise Problem(404, "not-found", NOT_FOUND, remedy=N_("It may have already ended."))
             if grant.kind is GrantKind.STAY:
                 await self._refuse_stays(conn, grant, requester, "patient")
             else:

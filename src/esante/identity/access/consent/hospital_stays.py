@@ -85,9 +85,9 @@ class HospitalStays:
         raise Problem(
             422,
             "not-found",
-            N_("There is no such patient with an open record."),
+            N_("There is no open record for this patient."),
             place="Encounter.subject",
-            remedy=N_("Check the patient's identifier. Without an open record there is nothing to see."),
+            remedy=N_("Check the patient's identifier. You can only see a record that is open."),
         )
 
     async def _count(self, requester: Requester, hospital: Organization, person_id: UUID | None) -> None:
@@ -198,17 +198,17 @@ class HospitalStays:
             raise Problem(
                 409,
                 "conflict",
-                N_("This stay was taken back."),
+                N_("This stay has been cancelled."),
                 place="Encounter.status",
-                remedy=N_("Tell of the admission again."),
+                remedy=N_("Register the admission again."),
             )
         if ended < stay.began_at and status is StayStatus.FINISHED:
             raise Problem(
                 422,
                 "value",
-                N_("The stay ends before it began."),
+                N_("The end of the stay is before its start."),
                 place="Encounter.period.end",
-                remedy=N_("Send the time of the discharge."),
+                remedy=N_("Enter the time of discharge."),
             )
         finished = status is StayStatus.FINISHED
         until = ended + policy(ended.date()).stay_after if finished else ended
@@ -253,7 +253,10 @@ def _reachable_person(requester: Requester, person_id: UUID) -> UUID:
 
 def _not_a_hospital() -> Problem:
     return Problem(
-        403, "forbidden", N_("Only a hospital may tell of a stay."), remedy=N_("Sign in as the hospital's software.")
+        403,
+        "forbidden",
+        N_("Only a hospital can register a stay."),
+        remedy=N_("Sign in with the hospital's software."),
     )
 
 

@@ -75,8 +75,8 @@ class Lifecycle:
                 raise Problem(
                     409,
                     "conflict",
-                    N_("The record is in a state in which this cannot be done."),
-                    remedy=N_("Please open the page again to see its state."),
+                    N_("This is not possible in the current state of the record."),
+                    remedy=N_("Open the page again to see the current status."),
                 )
             if after is not record.state:
                 await store.set_state(conn, person_id, after, at or datetime.now(UTC))
@@ -99,7 +99,7 @@ def require_own_record(requester: Requester) -> UUID:
     Raises: Problem 403 for a requester who is not a patient.
     """
     if requester.kind != "patient":
-        raise Problem(403, "forbidden", N_("Only the person herself may do this."), remedy=N_("Sign in as a patient."))
+        raise Problem(403, "forbidden", N_("Only the patient can do this."), remedy=N_("Sign in as a patient."))
     return requester.id
 
 
@@ -110,5 +110,7 @@ async def lock_record(conn: Connection, person_id: UUID, *, open_only: bool = Fa
     """
     record = await store.fetch_record(conn, person_id, lock=True)
     if record is None or (open_only and record.state is not RecordState.OPEN):
-        raise Problem(409, "conflict", N_("Your record is not open."), remedy=N_("Open it first, under Sharing."))
+        raise Problem(
+            409, "conflict", N_("Your record is not open."), remedy=N_("Open your record first, under Sharing.")
+        )
     return record

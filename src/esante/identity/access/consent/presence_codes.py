@@ -41,8 +41,8 @@ class PresenceCodes:
         if not terms.code_min <= duration <= terms.code_max:
             raise bad_request(
                 "lasts",
-                N_("A code cannot last this long or this short."),
-                N_("Choose from 1 hour to 365 days."),
+                N_("A code cannot be valid for this length of time."),
+                N_("Choose a duration from 1 hour to 365 days."),
                 code="value",
             )
         limits = {f"issue:{person_id}": terms.attempts_per_requester}
@@ -55,8 +55,8 @@ class PresenceCodes:
                 raise Problem(
                     409,
                     "conflict",
-                    N_("You opted out of sharing, so nobody could use a code."),
-                    remedy=N_("Turn sharing on first."),
+                    N_("Nobody can use a presence code because you turned off sharing."),
+                    remedy=N_("Turn on sharing first."),
                 )
             row = (hash_code(code), person_id, duration, now + terms.code_redeem)
             entry = self._journal.rows_for(requester, event, person_id=person_id)
@@ -73,7 +73,12 @@ class PresenceCodes:
         expired, used, or of a record that the practitioner may not open, 429 after too many attempts.
         """
         if requester.kind != "practitioner":
-            raise Problem(403, "forbidden", N_("A code is for a health professional."), remedy=N_("Sign in as one."))
+            raise Problem(
+                403,
+                "forbidden",
+                N_("Only a health professional can use a code."),
+                remedy=N_("Sign in as a health professional."),
+            )
         now = datetime.now(UTC)
         terms = policy(now.date())
         await self._limits.count_guess(requester, terms)
@@ -96,9 +101,9 @@ class PresenceCodes:
         raise Problem(
             404,
             "not-found",
-            N_("This code does not serve."),
+            N_("This code is not valid. It may be wrong, already used or expired."),
             place="code",
-            remedy=N_("Check it, or ask the patient for a new one."),
+            remedy=N_("Check the code, or ask the patient for a new one."),
         )
 
 

@@ -103,7 +103,7 @@ async def _declare_emergency(request: Request, access: Access) -> Response:
 
 def _require_confirmation(form: FormData) -> None:
     if form_text(form, "confirmed") != "yes":
-        raise bad_request("confirmed", N_("Please confirm that this is an emergency."), code="required")
+        raise bad_request("confirmed", N_("Confirm that this is an emergency."), code="required")
 
 
 def _parse_birth_date(text: str) -> date:
@@ -111,5 +111,5 @@ def _parse_birth_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise bad_request(
-            "birth_date", N_("This is not a day."), N_("Write it as YYYY-MM-DD."), code="value"
+            "birth_date", N_("This is not a valid day."), N_("Use the format YYYY-MM-DD."), code="value"
         ) from error

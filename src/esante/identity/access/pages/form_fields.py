@@ -20,5 +20,5 @@ def form_uuid(form: FormData, name: str) -> UUID:
         return UUID(form_text(form, name))
     except ValueError as error:
         raise bad_request(
-            name, N_("This form is not complete."), N_("Please open the page again."), code="value"
+            name, N_("Some information is missing in the form."), N_("Open the page again."), code="value"
         ) from error

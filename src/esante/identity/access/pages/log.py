@@ -1,14 +1,16 @@
 """The patient's access log ("who looked"), and the proof that it is complete."""
 
+import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
-import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from esante.core.journal import Entry, Journal, verifier_source
+from esante.core.journal import Entry, Journal, ProofRunning, verifier_source
 from esante.core.web import N_, NOT_FOUND, Problem, decode_uuid_cursor, encode_cursor, gettext_of, render
 from esante.identity.access.audit.access_log import (
     KINDS,
@@ -26,6 +28,7 @@ from esante.identity.directory import catalogue
 _PATIENT = ("patient",)
 _PAGE_SIZE = 25
 _MAX_TEXT_LENGTH = 100
+_SENT_BYTES = 256 * 1024
 
 
 def routes(access: Access, journal: Journal, categories: Mapping[str, str]) -> list[Route]:
@@ -39,6 +42,7 @@ def routes(access: Access, journal: Journal, categories: Mapping[str, str]) -> l
 
     async def download_proof(request: Request) -> Response:
         requester = await access.page_requester(request, _PATIENT)
+        await access.count_proof(requester)
         return await _download_proof(requester, journal)
 
     async def download_verifier(request: Request) -> Response:
@@ -93,18 +97,40 @@ async def _show_log(
 
 async def _download_proof(requester: Requester, journal: Journal) -> Response:
     await journal.append_for(requester, LogRead(face="proof"), person_id=requester.id)
-    proof = await journal.prove(requester.id)
-    if proof is None:
+    file = TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    try:
+        is_sealed = await journal.write_proof(requester.id, file)
+    except ProofRunning as error:
+        raise Problem(
+            429,
+            "throttled",
+            N_("Too many attempts."),
+            remedy=N_("Wait a few minutes, then try again."),
+            headers={"Retry-After": "30"},
+        ) from error
+    if not is_sealed:
         raise Problem(
             503,
             "transient",
-            N_("There is no sealed journal yet."),
-            remedy=N_("Please try again in a few seconds."),
+            N_("There is no sealed audit log yet."),
+            remedy=N_("Try again in a few seconds."),
             headers={"Retry-After": "2"},
         )
-    return _attachment(orjson.dumps(proof, option=orjson.OPT_INDENT_2), "proof.json", "application/json")
+    headers = _headers("proof.json") | {"Content-Length": str(file.tell())}
+    return StreamingResponse(_content(file), headers=headers, media_type="application/json")
+
+
+async def _content(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yield the bytes of a file from its beginning, and close it."""
+    with file:
+        file.seek(0)
+        while data := await asyncio.to_thread(file.read, _SENT_BYTES):
+            yield data
 
 
 def _attachment(data: bytes, name: str, media_type: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(data, headers=headers, media_type=media_type)
+    return Response(data, headers=_headers(name), media_type=media_type)
+
+
+def _headers(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -70,7 +70,7 @@ async def require_session(request: Request, access: Access) -> Session:
         raise Problem(
             303,
             "login",
-            N_("Please sign in."),
+            N_("You need to sign in."),
             remedy=N_("Sign in, then try again."),
             headers={"Location": "/signin"},
         )

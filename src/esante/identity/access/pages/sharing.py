@@ -19,11 +19,11 @@ from esante.identity.access.service import Access
 from esante.identity.directory import Directory
 
 DURATIONS = (
-    (1, N_("1 hour"), N_("For one visit.")),
-    (24, N_("24 hours"), N_("For today, with time to read up afterwards.")),
-    (24 * 7, N_("7 days"), N_("For a treatment with several visits.")),
-    (24 * 30, N_("30 days"), N_("For a longer treatment.")),
-    (24 * 365, N_("365 days"), N_("For someone who looks after you all year.")),
+    (1, N_("1 hour"), N_("For one appointment.")),
+    (24, N_("24 hours"), N_("For today, with time to read your record after the appointment.")),
+    (24 * 7, N_("7 days"), N_("For a treatment with several appointments.")),
+    (24 * 30, N_("30 days"), N_("For a longer course of treatment.")),
+    (24 * 365, N_("365 days"), N_("For someone who treats you all year round.")),
 )
 """Duration in hours, name and explanation of the choices for the grant of a presence code."""
 _PATIENT = ("patient",)
@@ -93,7 +93,7 @@ async def _issue_code(request: Request, access: Access) -> Response:
         code=code,
         lasts=names.get(int(hours), ""),
         redeem=policy(datetime.now(UTC).date()).code_redeem,
-        qr=qr_code(code, gettext_of(request)(N_("The code as a picture for the doctor's camera"))),
+        qr=qr_code(code, gettext_of(request)(N_("QR code for the doctor to scan"))),
     )
 
 

@@ -134,7 +134,9 @@ class AppAuthorizations:
         grantable = grantable_scopes(request)
         scopes = (frozenset(selected) | CONTEXT_SCOPES) & grantable
         if not gives_access(scopes):
-            raise bad_request("grant", N_("Nothing is chosen."), N_("Choose something, or refuse."), code="required")
+            raise bad_request(
+                "grant", N_("Nothing is selected."), N_("Select at least one item, or refuse."), code="required"
+            )
         now = datetime.now(UTC)
         authorization = Authorization(
             authorization_id=uuid7(),
@@ -194,7 +196,7 @@ class AppAuthorizations:
             if app.authorization.authorization_id == authorization_id
         ]
         if not matching:
-            raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Perhaps it has ended already."))
+            raise Problem(404, "not-found", NOT_FOUND, remedy=N_("It may have already ended."))
         async with self._db.transaction() as conn:
             await self._end(conn, requester, matching[0].authorization, matching[0].client, "revoked")
         self._signin.forget_tokens()
@@ -210,7 +212,7 @@ class AppAuthorizations:
         launchable = await self._clients.launchable()
         client = next((client for client in launchable if client.client_id == client_id), None)
         if client is None:
-            raise Problem(404, "not-found", N_("This app cannot be opened from here."))
+            raise Problem(404, "not-found", N_("You cannot open this app from here."))
         if requester.id != person_id:
             await self.require_open_record(requester, person_id)
         handle, now = generate_secret(), datetime.now(UTC)
@@ -224,7 +226,7 @@ class AppAuthorizations:
         """Raise `Problem` 404 unless a professional may open the record of a person at all."""
         consent = (await store.fetch_consents(self._db, [person_id])).get(person_id)
         if consent is None or opening_grant(consent, requester, datetime.now(UTC)) is None:
-            raise Problem(404, "not-found", N_("You have no access to this record."))
+            raise Problem(404, "not-found", N_("You do not have access to this record."))
 
     async def _issue_code(
         self,

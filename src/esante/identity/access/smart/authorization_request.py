@@ -83,10 +83,10 @@ async def parse_authorization_request(
     parameters = dict(recognised)
     client = await clients.find(parameters.get("client_id", ""))
     if client is None or len(parameters) < len(recognised):
-        raise _unknown_client(N_("This app is not registered here."))
+        raise _unknown_client(N_("This app is not registered."))
     redirect_uri = parameters.get("redirect_uri", "")
     if redirect_uri not in client.redirect_uris:
-        raise _unknown_client(N_("The app wants its answer at an address that is not registered."))
+        raise _unknown_client(N_("The app wants to send you to an address that is not registered."))
     request = AuthorizationRequest(
         client=client,
         redirect_uri=redirect_uri,
@@ -152,4 +152,4 @@ def _lengths_fit(parameters: dict[str, str]) -> bool:
 
 
 def _unknown_client(title: str) -> Problem:
-    return Problem(400, "invalid", title, remedy=N_("Nothing was sent to the app. Tell the people who make it."))
+    return Problem(400, "invalid", title, remedy=N_("Nothing was sent to the app. Contact its developer."))

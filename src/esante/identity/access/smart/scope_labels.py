@@ -15,20 +15,23 @@ Gettext = Callable[[str], str]
 
 _SEE, _CHANGE = N_("See: %(what)s"), N_("Add or change: %(what)s")
 _BOTH = N_("See, add and change: %(what)s")
-_ONLY = N_("%(what)s, only: %(which)s")
-_OTHER = N_("Data of the kind %(what)s")
+_ONLY = N_("%(what)s, limited to: %(which)s")
+_OTHER = N_("Data of type %(what)s")
 _SUBJECT_DETAILS = {
-    ("practitioner", "patient"): N_("Of this patient."),
-    ("practitioner", "user"): N_("Of everyone whose data you may see."),
+    ("practitioner", "patient"): N_("For this patient."),
+    ("practitioner", "user"): N_("For everyone whose data you are allowed to see."),
 }
 _DIRECTORY_TYPES = frozenset({"Organization", "Practitioner", "PractitionerRole"})
 """Resource types that are about no patient."""
-_ALL_TYPES_DETAIL = N_("Also what will be added to the record later.")
+_ALL_TYPES_DETAIL = N_("This includes everything added to the record later.")
 _NON_RESOURCE_LABELS = {
-    "openid": (N_("Know who you are"), N_("So that you need no other sign-in there.")),
-    "fhirUser": (N_("Know your entry in the directory"), ""),
-    "online_access": (N_("Stay connected while you are signed in here"), ""),
-    "offline_access": (N_("Stay connected when you are away"), N_("The app can come back without asking you.")),
+    "openid": (N_("See who you are"), N_("You will not have to sign in to the app separately.")),
+    "fhirUser": (N_("See your entry in the directory"), ""),
+    "online_access": (N_("Keep access while you are signed in here"), ""),
+    "offline_access": (
+        N_("Keep access when you are signed out"),
+        N_("The app can access your data again without asking you."),
+    ),
 }
 """Title and detail of the scopes about no resource that a person can leave out."""
 

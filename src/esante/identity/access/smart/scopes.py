@@ -201,9 +201,9 @@ def _insufficient_scope(requester: Requester, levels: frozenset[str], resource: 
     return Problem(
         403,
         "forbidden",
-        N_("The token's scopes do not cover this."),
+        N_("The token's scopes do not allow this."),
         detail=f"Needed: {needed}.",
-        remedy=N_("Ask for a token with this scope."),
+        remedy=N_("Ask for a token with the required scope."),
         headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
     )
 
@@ -212,8 +212,8 @@ def _restricted_scope(resource: str) -> Problem:
     return Problem(
         403,
         "forbidden",
-        N_("The token's scopes cover a part of this only, and it cannot be told apart here."),
+        N_("The token's scopes only cover part of this, and the parts cannot be separated here."),
         detail=resource,
-        remedy=N_("Ask for a token with this scope."),
+        remedy=N_("Ask for a token with the required scope."),
         headers={"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
     )

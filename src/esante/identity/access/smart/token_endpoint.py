@@ -6,15 +6,13 @@ RFC 7662.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from esante.core.journal import Journal
 from esante.core.storage import Database
 from esante.core.types import Json
 from esante.identity.access.authn.authentication import Authenticator, requester_from_principal, requester_of
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.events import SignInRefused
-from esante.identity.access.matrix import policy
 from esante.identity.access.smart.client_assertion import ClientAuthenticator, claimed_client_id
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.clients import ClientRegistry
@@ -34,7 +32,6 @@ class TokenEndpoints:
     def __init__(
         self,
         db: Database,
-        journal: Journal,
         directory: Directory,
         signin: Authenticator,
         clients: ClientRegistry,
@@ -42,7 +39,7 @@ class TokenEndpoints:
         id_tokens: IdTokenIssuer,
         limits: RateLimits,
     ) -> None:
-        self._journal, self._directory, self._signin, self._limits = journal, directory, signin, limits
+        self._directory, self._signin, self._limits = directory, signin, limits
         self._grants, self._id_tokens = grants, id_tokens
         self._authenticator = ClientAuthenticator(db, clients, f"{id_tokens.issuer}/oauth/token")
 
@@ -134,12 +131,9 @@ class TokenEndpoints:
         return TokenResponse(access_token=token, scopes=scopes, lifetime=LIFETIME)
 
     async def _record_error(self, form: Mapping[str, str], error: OAuthError, origin: str) -> None:
-        """Count an error against the rate limit of its origin (`Problem` 429 beyond it) and append its entry."""
-        terms = policy(datetime.now(UTC).date())
-        limits = {f"oauth:{origin}": terms.attempts_per_origin}
-        await self._limits.count_attempts(limits, terms.attempt_window, origin=origin)
+        """Count an error against the rate limit of its network (`Problem` 429 beyond it) and append its entry."""
         event = SignInRefused(method="smart", subject=claimed_client_id(form), reason=error.error)
-        await self._journal.append(event, origin=origin)
+        await self._limits.count_refused_sign_in(event, origin)
 
 
 def _is_system_scope(text: str) -> bool:

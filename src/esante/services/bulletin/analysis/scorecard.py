@@ -1,44 +1,48 @@
-"""How the objectives are shown: their numbers in words, and the line with its projection."""
+"""The objectives and the earlier forecasts as pages show them: texts, charts and tables."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from esante.core.web import N_
-from esante.services.bulletin.analysis.forecasts import Score
-from esante.services.bulletin.analysis.objectives import Progress, months_ahead, progress
+from esante.services.bulletin.analysis.forecasts import BacktestScore
+from esante.services.bulletin.analysis.objectives import ObjectiveProgress, assess_objectives, months_ahead
 from esante.services.bulletin.model import Indicator
-from esante.services.bulletin.publication.chart_blocks import Grid, axis_of
-from esante.services.bulletin.publication.charts import Band, Mark, line
-from esante.services.bulletin.publication.formatting import Words
-from esante.services.bulletin.publication.model import Paper
-from esante.services.bulletin.releases.forecast_archive import Tried, tried
-from esante.services.bulletin.releases.published import Shelf
+from esante.services.bulletin.publication.chart_blocks import DataTable, make_axis
+from esante.services.bulletin.publication.charts import ChartMark, ForecastBand, draw_line
+from esante.services.bulletin.publication.formatter import Formatter
+from esante.services.bulletin.publication.model import IssueDocument
+from esante.services.bulletin.releases.forecast_archive import ForecastEvaluation, evaluate_forecasts
+from esante.services.bulletin.releases.published import PublishedReleases
 
 STATES = {
     "reached": (N_("Reached"), "good", "check"),
-    "on_track": (N_("On the way"), "good", "check"),
+    "on_track": (N_("On track"), "good", "check"),
     "behind": (N_("Behind"), "warn", "warning"),
-    "missed": (N_("Not reached in time"), "danger", "warning"),
-    "unknown": (N_("Not known"), "", "info"),
+    "missed": (N_("Missed"), "danger", "warning"),
+    "unknown": (N_("Not available"), "", "info"),
 }
 MODELS = {
-    "seasonal_naive": N_("The last year again"),
-    "drift": N_("Straight line"),
+    "seasonal_naive": N_("Repeat of last year"),
+    "drift": N_("Linear trend"),
     "damped": N_("Damped trend"),
-    "theta": N_("Theta"),
-    "logistic": N_("Growth towards a ceiling"),
+    "theta": N_("Theta model"),
+    "logistic": N_("Growth up to a ceiling"),
 }
-_TOLD = N_(
-    "Line up to %(now)s: %(value)s. Projected for %(last)s: %(middle)s, with 80 %% certainty %(low)s to %(high)s."
+_LINE_DESCRIPTION = N_(
+    "Line chart up to %(now)s: %(value)s. Forecast for %(last)s: %(middle)s, with an "
+    "80%% chance of being between %(low)s and %(high)s."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """An objective as its page shows it; `svg` and `months` empty where there is no reliable projection."""
+class ObjectiveView:
+    """An objective as a page shows it; without a reliable forecast, `svg` is empty and `months` None.
 
-    progress: Progress
+    `state`: its name (a msgid), its tone and its icon. `percent`: of the way from baseline to target.
+    """
+
+    progress: ObjectiveProgress
     indicator: Indicator
     state: tuple[str, str, str]
     now: str
@@ -46,139 +50,155 @@ class Listed:
     target: str
     percent: int | None
     svg: str
-    months: Grid | None
-    scores: Grid | None
+    months: DataTable | None
+    scores: DataTable | None
     scenarios: Sequence[tuple[str, str]]
 
 
-def listed(paper: Paper, w: Words) -> list[Listed]:
-    """Every objective in the words of a language."""
-    return [_listed(paper, one, w) for one in progress(paper)]
+def objective_views(document: IssueDocument, fmt: Formatter) -> list[ObjectiveView]:
+    """Return every objective of an issue, in the language of `fmt`."""
+    return [_view(document, one, fmt) for one in assess_objectives(document)]
 
 
-def _listed(paper: Paper, one: Progress, w: Words) -> Listed:
+def _view(document: IssueDocument, one: ObjectiveProgress, fmt: Formatter) -> ObjectiveView:
     objective = one.objective
-    indicator = paper.indicator(objective.indicator)
-    reliable = one.projection.reliable
-    return Listed(
+    indicator = document.indicator(objective.indicator)
+    reliable = one.forecast.reliable
+    return ObjectiveView(
         one,
         indicator,
         STATES[one.state],
-        _number(one.value, indicator, w),
-        _number(one.baseline, indicator, w),
-        _number(objective.target, indicator, w),
+        _number(one.value, indicator, fmt),
+        _number(one.baseline, indicator, fmt),
+        _number(objective.target, indicator, fmt),
         None if one.share is None else round(one.share * 100),
-        _line(paper, one, indicator, w) if reliable else "",
-        _months(paper, one, indicator, w) if reliable else None,
-        _scores(one.projection.scores, w) if one.projection.scores else None,
-        [(name, _number(value, indicator, w)) for name, value in one.scenarios.items()],
+        _draw_line(document, one, indicator, fmt) if reliable else "",
+        _months_table(document, one, indicator, fmt) if reliable else None,
+        _scores_table(one.forecast.scores, fmt) if one.forecast.scores else None,
+        [(name, _number(value, indicator, fmt)) for name, value in one.scenarios.items()],
     )
 
 
-def _number(value: float | None, indicator: Indicator, w: Words) -> str:
+def _number(value: float | None, indicator: Indicator, fmt: Formatter) -> str:
     if value is None:
         return "…"
-    return w.number(value if indicator.unit == "%" else round(value), indicator.unit)
+    return fmt.number(value if indicator.unit == "%" else round(value), indicator.unit)
 
 
-def _line(paper: Paper, one: Progress, indicator: Indicator, w: Words) -> str:
+def _draw_line(document: IssueDocument, one: ObjectiveProgress, indicator: Indicator, fmt: Formatter) -> str:
     marks = []
-    for period in paper.periods:
-        cell = paper.cell(indicator.id, period)
-        marks.append(_mark(period, cell.value if cell else None, w.value(cell, indicator.unit), w))
-    points = one.projection.points
-    ahead = zip(months_ahead(paper, points), points, strict=True)
-    later = [_mark(month, point.value, _number(point.value, indicator, w), w) for month, point in ahead]
-    band = Band(later, [point.low80 for point in points], [point.high80 for point in points])
+    for period in document.periods:
+        cell = document.cell(indicator.id, period)
+        marks.append(_mark(period, cell.value if cell else None, fmt.value(cell, indicator.unit), fmt))
+    points = one.forecast.points
+    ahead = zip(months_ahead(document, points), points, strict=True)
+    later = [_mark(month, point.value, _number(point.value, indicator, fmt), fmt) for month, point in ahead]
+    band = ForecastBand(later, [point.low80 for point in points], [point.high80 for point in points])
     known = [mark.value for mark in marks if mark.value is not None]
-    axis = axis_of([*known, *band.lower, *band.upper], indicator, w)
+    axis = make_axis([*known, *band.lower, *band.upper], indicator, fmt)
     last = points[-1]
-    told = w.text(
-        _TOLD,
-        now=w.month(paper.period),
-        value=_number(one.value, indicator, w),
+    description = fmt.text(
+        _LINE_DESCRIPTION,
+        now=fmt.month(document.period),
+        value=_number(one.value, indicator, fmt),
         last=later[-1].name,
-        middle=_number(last.value, indicator, w),
-        low=_number(last.low80, indicator, w),
-        high=_number(last.high80, indicator, w),
+        middle=_number(last.value, indicator, fmt),
+        low=_number(last.low80, indicator, fmt),
+        high=_number(last.high80, indicator, fmt),
     )
-    return line(marks, f"{w.title(indicator)}. {told}", axis, band=band, live=True)
+    return draw_line(marks, f"{fmt.title(indicator)}. {description}", axis, band=band, live=True)
 
 
-def _mark(period: str, value: float | None, shown: str, w: Words) -> Mark:
-    month = w.month(period)
-    return Mark(month, value, f"{month}: {shown}", w.month(period, "y") if period.endswith("-01") else "", shown)
+def _mark(period: str, value: float | None, shown: str, fmt: Formatter) -> ChartMark:
+    month = fmt.month(period)
+    return ChartMark(
+        month, value, f"{month}: {shown}", fmt.month(period, "y") if period.endswith("-01") else "", shown
+    )
 
 
-def _months(paper: Paper, one: Progress, indicator: Indicator, w: Words) -> Grid:
-    head = [w.text(text) for text in (N_("Month"), N_("Projected"), N_("80 of 100"), N_("95 of 100"))]
-    points = one.projection.points
+def _months_table(document: IssueDocument, one: ObjectiveProgress, indicator: Indicator, fmt: Formatter) -> DataTable:
+    head = [
+        fmt.text(text)
+        for text in (N_("Month"), N_("Forecast"), N_("Likely range (80 in 100)"), N_("Very likely range (95 in 100)"))
+    ]
+    points = one.forecast.points
     rows = [
         [
-            w.month(month, "MMM y"),
-            _number(point.value, indicator, w),
-            f"{_number(point.low80, indicator, w)} – {_number(point.high80, indicator, w)}",
-            f"{_number(point.low95, indicator, w)} – {_number(point.high95, indicator, w)}",
+            fmt.month(month, "MMM y"),
+            _number(point.value, indicator, fmt),
+            f"{_number(point.low80, indicator, fmt)} – {_number(point.high80, indicator, fmt)}",
+            f"{_number(point.low95, indicator, fmt)} – {_number(point.high95, indicator, fmt)}",
         ]
-        for month, point in zip(months_ahead(paper, points), points, strict=True)
+        for month, point in zip(months_ahead(document, points), points, strict=True)
     ]
-    return Grid(w.text(N_("Projection of %(title)s"), title=w.title(indicator)), head, rows)
+    return DataTable(fmt.text(N_("Forecast: %(title)s"), title=fmt.title(indicator)), head, rows)
 
 
-def _scores(scores: Sequence[Score], w: Words) -> Grid:
-    head = [w.text(text) for text in (N_("Model"), N_("Mean error"), N_("MASE"))]
-    rows = [[w.text(MODELS[score.model]), w.number(round(score.mean, 1)), f"{score.mase:.2f}"] for score in scores]
-    return Grid(w.text(N_("Backtests of the models")), head, rows)
+def _scores_table(scores: Sequence[BacktestScore], fmt: Formatter) -> DataTable:
+    head = [fmt.text(text) for text in (N_("Model"), N_("Average error"), N_("MASE"))]
+    rows = [[fmt.text(MODELS[score.model]), fmt.number(round(score.mean, 1)), f"{score.mase:.2f}"] for score in scores]
+    return DataTable(fmt.text(N_("Model tests on past data")), head, rows)
 
 
-def scorecard(shelf: Shelf, indicators: Mapping[str, Indicator], w: Words) -> tuple[Grid, Grid] | None:
-    """How earlier projections did: in numbers for each figure, and those of the newest month one by one.
+def forecast_scorecard(
+    releases: PublishedReleases, indicators: Mapping[str, Indicator], fmt: Formatter
+) -> tuple[DataTable, DataTable] | None:
+    """Return the evaluation of earlier forecasts: a table by indicator, and one of the newest month's forecasts.
 
-    None where no projected month has come yet.
+    None when no forecast month has come yet.
     """
-    came = list(tried(shelf.frozen, shelf))
-    if not came:
+    evaluations = list(evaluate_forecasts(releases.forecasts, releases))
+    if not evaluations:
         return None
-    by_indicator: defaultdict[str, list[Tried]] = defaultdict(list)
-    for one in came:
+    by_indicator: defaultdict[str, list[ForecastEvaluation]] = defaultdict(list)
+    for one in evaluations:
         by_indicator[one.indicator].append(one)
-    rows = [_summed(indicators[name], found, w) for name, found in by_indicator.items()]
+    rows = [_summary_row(indicators[name], found, fmt) for name, found in by_indicator.items()]
     texts = (
-        N_("Figure"),
-        N_("Projected months that came"),
-        N_("Mean error"),
-        N_("Within 80 of 100"),
-        N_("Within 95 of 100"),
+        N_("Indicator"),
+        N_("Forecast months with results"),
+        N_("Average error"),
+        N_("Within the likely range"),
+        N_("Within the very likely range"),
     )
-    newest = max(one.month for one in came)
-    title = w.text(N_("What was projected for %(month)s"), month=w.month(newest))
+    newest = max(one.month for one in evaluations)
+    title = fmt.text(N_("Forecast for %(month)s"), month=fmt.month(newest))
     return (
-        Grid(w.text(N_("Earlier projections")), [w.text(text) for text in texts], rows),
-        Grid(title, *_told([one for one in came if one.month == newest], indicators, w)),
+        DataTable(fmt.text(N_("Earlier projections")), [fmt.text(text) for text in texts], rows),
+        DataTable(title, *_newest_table([one for one in evaluations if one.month == newest], indicators, fmt)),
     )
 
 
-def _summed(indicator: Indicator, found: Sequence[Tried], w: Words) -> list[str]:
+def _summary_row(indicator: Indicator, found: Sequence[ForecastEvaluation], fmt: Formatter) -> list[str]:
     count = len(found)
     error = sum(abs(one.point.value - one.actual) for one in found) / count
-    held = [sum(one.in80 for one in found), sum(one.in95 for one in found)]
-    shares = [f"{w.number(within)} / {w.number(count)}" for within in held]
-    return [w.title(indicator), w.number(count), w.number(round(error, 1), indicator.unit), *shares]
+    in_intervals = [sum(one.in80 for one in found), sum(one.in95 for one in found)]
+    shares = [f"{fmt.number(count_within)} / {fmt.number(count)}" for count_within in in_intervals]
+    return [fmt.title(indicator), fmt.number(count), fmt.number(round(error, 1), indicator.unit), *shares]
 
 
-def _told(found: Sequence[Tried], indicators: Mapping[str, Indicator], w: Words) -> tuple[list[str], list[list[str]]]:
-    texts = N_("Figure"), N_("Issue"), N_("Projected"), N_("80 of 100"), N_("It became"), N_("Held")
+def _newest_table(
+    found: Sequence[ForecastEvaluation], indicators: Mapping[str, Indicator], fmt: Formatter
+) -> tuple[list[str], list[list[str]]]:
+    texts = (
+        N_("Indicator"),
+        N_("Issue"),
+        N_("Forecast"),
+        N_("Likely range (80 in 100)"),
+        N_("Actual value"),
+        N_("Within range"),
+    )
     rows = []
     for one in found:
-        unit, point = indicators[one.indicator], one.point
+        indicator, point = indicators[one.indicator], one.point
         rows.append(
             [
-                w.title(unit),
-                w.month(one.period, "MMM y"),
-                _number(point.value, unit, w),
-                f"{_number(point.low80, unit, w)} – {_number(point.high80, unit, w)}",
-                _number(one.actual, unit, w),
-                w.text(N_("yes")) if one.in80 else w.text(N_("no")),
+                fmt.title(indicator),
+                fmt.month(one.period, "MMM y"),
+                _number(point.value, indicator, fmt),
+                f"{_number(point.low80, indicator, fmt)} – {_number(point.high80, indicator, fmt)}",
+                _number(one.actual, indicator, fmt),
+                fmt.text(N_("yes")) if one.in80 else fmt.text(N_("no")),
             ]
         )
-    return [w.text(text) for text in texts], rows
+    return [fmt.text(text) for text in texts], rows

@@ -1,163 +1,179 @@
-"""Makes the vintages of a build: each month whose source changed is counted, protected and kept as a new vintage."""
+"""Building of vintages: each month whose source changed is counted, protected and stored as a new vintage."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from esante.core.journal import Actor, Checkpoint, Journal
 from esante.core.storage import Database, insert
-from esante.services.bulletin.compilation.anomalies import moves
-from esante.services.bulletin.compilation.indicator_spec import Recipe
-from esante.services.bulletin.compilation.monthly_counts import Counted, Months, Source, shifted
+from esante.services.bulletin.compilation.anomalies import find_moved_totals
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
+from esante.services.bulletin.compilation.monthly_counts import MonthCounter, MonthCounts, MonthSource
 from esante.services.bulletin.compilation.pseudonyms import BulletinKey
-from esante.services.bulletin.disclosure.intruder_audit import Month
-from esante.services.bulletin.disclosure.suppression import Place, protect
+from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage
+from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import (
     LATE_EVENTS,
     BulletinChanged,
-    Finding,
-    Flag,
-    Guarded,
+    CellFlag,
+    DataAnomaly,
+    ProtectedCell,
     ReleaseState,
+    SeriesKey,
     Vintage,
     VintageStatus,
 )
+from esante.services.bulletin.periods import shift_month
 from esante.services.bulletin.releases import vintage_store
-from esante.services.bulletin.releases.vintage_store import Made
+from esante.services.bulletin.releases.vintage_store import VintageRecord
 
 FINAL_AFTER = 3
-"""Months after which the figures of a month are final."""
+"""The number of months after which the figures of a month are final."""
 _PUBLIC = (ReleaseState.APPROVED, ReleaseState.RELEASED)
 
 
-class Order(NamedTuple):
-    """What is to be built: the month of the issue, for whom, why, from which head of the journal, by which recipe."""
+class BuildRequest(NamedTuple):
+    """What is to be built: the month of the issue, for whom and why, from which head of the journal, and how.
+
+    `reason`: the published reason of a revision, else empty. `specification_digest`: the object of its stored form.
+    """
 
     period: str
     by: str
     reason: str
     head: Checkpoint
-    recipe: Recipe
-    recipe_digest: bytes
+    specification: IndicatorSpecification
+    specification_digest: bytes
 
 
-def hidden_in(cells: Iterable[Guarded]) -> set[Place]:
-    """The places that are hidden."""
-    return {guarded.cell.place for guarded in cells if guarded.cell.flag is Flag.SUPPRESSED}
+def suppressed_keys(cells: Iterable[ProtectedCell]) -> set[SeriesKey]:
+    """Return the series keys of the suppressed cells."""
+    return {protected.cell.series_key for protected in cells if protected.cell.flag is CellFlag.SUPPRESSED}
 
 
-class Builder:
-    """One build; remembers what is published beside the month at hand."""
+class VintageBuilder:
+    """One build, with the vintages that are or will be public beside the month at hand."""
 
-    def __init__(self, db: Database, journal: Journal, key: BulletinKey, months: Months, order: Order) -> None:
-        self._db, self._journal, self._key, self._months, self._order = db, journal, key, months, order
-        self._made: dict[str, Made] = {}
+    def __init__(
+        self, db: Database, journal: Journal, key: BulletinKey, counter: MonthCounter, request: BuildRequest
+    ) -> None:
+        self._db, self._journal, self._key, self._counter, self._request = db, journal, key, counter, request
+        self._records: dict[str, VintageRecord] = {}
         self._states: dict[tuple[str, int], ReleaseState] = {}
-        self._cells: dict[tuple[str, int], list[Guarded]] = {}
+        self._cells: dict[tuple[str, int], list[ProtectedCell]] = {}
 
-    async def begin(self) -> None:
-        """Look at what there is."""
-        self._made = await vintage_store.made(self._db)
-        for release in await vintage_store.releases(self._db):
-            newest = self._made[release.period].number == release.number
+    async def load(self) -> None:
+        """Load the newest vintage of each month, and all public ones."""
+        self._records = await vintage_store.fetch_latest_records(self._db)
+        for release in await vintage_store.fetch_releases(self._db):
+            newest = self._records[release.period].number == release.number
             if newest or release.state in _PUBLIC:
                 key = release.period, release.number
                 self._states[key] = release.state
-                self._cells[key] = await vintage_store.guarded(self._db, *key)
+                self._cells[key] = await vintage_store.fetch_protected_cells(self._db, *key)
 
-    async def vintage(self, sources: Mapping[str, Source], period: str) -> Vintage | None:
-        """The new vintage of a month; None where the last one still stands."""
-        made = self._made.get(period)
-        if made is not None and not self._due(made, sources[period]):
+    async def build_month(self, sources: Mapping[str, MonthSource], period: str) -> Vintage | None:
+        """Build and store a new vintage of a month; return None when its last vintage still holds."""
+        last = self._records.get(period)
+        if last is not None and not self._must_count(last, sources[period]):
             return None
-        counted = await self._months.count(sources, period, self._order.head.sealed_at)
-        number = made.number + 1 if made else 1
-        guarded = self._protected(period, number, counted)
-        status = self._status(made, period, guarded)
-        if made and status is made.status and guarded == self._cells[period, made.number]:
+        counts = await self._counter.count(sources, period, self._request.head.sealed_at)
+        number = last.number + 1 if last else 1
+        cells = self._protect(period, number, counts)
+        status = self._status_of(last, period, cells)
+        if last and status is last.status and cells == self._cells[period, last.number]:
             return None
-        found = [*counted.findings, *self._moves(period, counted), *_late(made, sources[period])]
-        return await self._keep(self._new(period, number, status, sources[period]), guarded, found)
+        anomalies = [*counts.anomalies, *self._moved_totals(period, counts), *_late_events(last, sources[period])]
+        return await self._store(self._record(period, number, status, sources[period]), cells, anomalies)
 
-    def _due(self, made: Made, source: Source) -> bool:
-        """Whether a month must be counted again. What is public is counted by another recipe for a reason only."""
-        order = self._order
-        if made.recipe != order.recipe_digest and self._public(made) and not order.reason:
+    def _must_count(self, last: VintageRecord, source: MonthSource) -> bool:
+        """Return whether to count a month again; public figures by another specification need a reason."""
+        request = self._request
+        if last.recipe != request.specification_digest and self._is_public(last) and not request.reason:
             return False
-        final = made.status is VintageStatus.PROVISIONAL and self._old(made.period)
-        return final or made.source != source.digest or made.recipe != order.recipe_digest
+        final = last.status is VintageStatus.PROVISIONAL and self._is_final(last.period)
+        return final or last.source != source.digest or last.recipe != request.specification_digest
 
-    def _public(self, made: Made) -> bool:
-        return self._states[made.period, made.number] in _PUBLIC
+    def _is_public(self, record: VintageRecord) -> bool:
+        return self._states[record.period, record.number] in _PUBLIC
 
-    def _old(self, period: str) -> bool:
-        return period <= shifted(self._order.period, -FINAL_AFTER)
+    def _is_final(self, period: str) -> bool:
+        return period <= shift_month(self._request.period, -FINAL_AFTER)
 
-    def _status(self, made: Made | None, period: str, guarded: Sequence[Guarded]) -> VintageStatus:
-        if made and (made.status is VintageStatus.REVISED or self._public(made)):
-            before = [old.cell for old in self._cells[period, made.number]]
-            if before != [new.cell for new in guarded] or made.status is VintageStatus.REVISED:
+    def _status_of(self, last: VintageRecord | None, period: str, cells: Sequence[ProtectedCell]) -> VintageStatus:
+        if last and (last.status is VintageStatus.REVISED or self._is_public(last)):
+            before = [old.cell for old in self._cells[period, last.number]]
+            if before != [new.cell for new in cells] or last.status is VintageStatus.REVISED:
                 return VintageStatus.REVISED
-        return VintageStatus.FINAL if self._old(period) else VintageStatus.PROVISIONAL
+        return VintageStatus.FINAL if self._is_final(period) else VintageStatus.PROVISIONAL
 
-    def _protected(self, period: str, number: int, counted: Counted) -> list[Guarded]:
-        """The guarded cells, made so that they give nothing away beside the months around and earlier vintages."""
-        around = {shifted(period, -1), shifted(period, 1)}
-        earlier, hidden = [], set[Place]()
+    def _protect(self, period: str, number: int, counts: MonthCounts) -> list[ProtectedCell]:
+        """Return the protected cells, which disclose nothing beside the months around and earlier vintages."""
+        specification, around = self._request.specification, {shift_month(period, -1), shift_month(period, 1)}
+        earlier, suppressed = [], set[SeriesKey]()
         for (other, vintage), cells in self._cells.items():
             public = self._states[other, vintage] in _PUBLIC
             if other in around or (other == period and public):
-                earlier.append(Month(other, vintage, cells, self._order.recipe.rule(other)))
+                earlier.append(AuditedVintage(other, vintage, cells, specification.rule_for(other)))
             if other == period and public:
-                hidden |= hidden_in(cells)
+                suppressed |= suppressed_keys(cells)
         return protect(
-            period, counted.counts, self._order.recipe, self._key, hidden=hidden, earlier=earlier, number=number
+            period, counts.counts, specification, self._key, suppressed=suppressed, earlier=earlier, number=number
         )
 
-    def _moves(self, period: str, counted: Counted) -> list[Finding]:
+    def _moved_totals(self, period: str, counts: MonthCounts) -> list[DataAnomaly]:
         before = [
-            {g.cell.indicator: g.exact for g in self._cells[other, made.number] if not g.cell.breakdown and g.exact}
-            for other, made in sorted(self._made.items())
-            if other < period and (other, made.number) in self._cells
+            {
+                protected.cell.indicator: protected.exact
+                for protected in self._cells[other, record.number]
+                if not protected.cell.breakdown and protected.exact
+            }
+            for other, record in sorted(self._records.items())
+            if other < period and (other, record.number) in self._cells
         ]
-        return moves(period, self._order.recipe.indicators, counted.counts, before)
+        return find_moved_totals(period, self._request.specification.indicators, counts.counts, before)
 
-    def _new(self, period: str, number: int, status: VintageStatus, source: Source) -> Made:
-        order = self._order
-        reason = order.reason or (LATE_EVENTS if status is VintageStatus.REVISED else "")
-        return Made(
+    def _record(self, period: str, number: int, status: VintageStatus, source: MonthSource) -> VintageRecord:
+        request = self._request
+        reason = request.reason or (LATE_EVENTS if status is VintageStatus.REVISED else "")
+        return VintageRecord(
             period=period,
             number=number,
-            as_of=order.head.sealed_at,
+            as_of=request.head.sealed_at,
             status=status,
-            method=order.recipe.method,
+            method=request.specification.method,
             reason=reason if number > 1 else "",
-            seq=order.head.size,
+            seq=request.head.size,
             source=source.digest,
-            recipe=order.recipe_digest,
+            recipe=request.specification_digest,
             digest=b"",
         )
 
-    async def _keep(self, made: Made, guarded: list[Guarded], findings: Sequence[Finding]) -> Vintage:
-        vintage = vintage_store.as_vintage(made, [cell for cell, _, _ in guarded])
-        made = made._replace(digest=vintage_store.digest_of(vintage))
-        told = BulletinChanged(
-            period=made.period,
-            number=made.number,
+    async def _store(
+        self, record: VintageRecord, cells: list[ProtectedCell], anomalies: Sequence[DataAnomaly]
+    ) -> Vintage:
+        """Store a vintage and its journal entry in one transaction; return it."""
+        vintage = vintage_store.make_vintage(record, [protected.cell for protected in cells])
+        record = record._replace(digest=vintage_store.digest_of(vintage))
+        event = BulletinChanged(
+            period=record.period,
+            number=record.number,
             state=ReleaseState.BUILT.value,
-            digest=made.digest.hex(),
-            reason=made.reason,
+            digest=record.digest.hex(),
+            reason=record.reason,
         )
-        actor = Actor(kind="operator", name=self._order.by)
+        actor = Actor(kind="operator", name=self._request.by)
         async with self._db.transaction() as conn:
-            await insert(conn, vintage_store.rows(made, guarded, findings, self._order.by))
-            await insert(conn, self._journal.rows(told, actor=actor))
-        self._made[made.period] = made
-        self._states[made.period, made.number] = ReleaseState.BUILT
-        self._cells[made.period, made.number] = guarded
+            await insert(conn, vintage_store.vintage_rows(record, cells, anomalies, self._request.by))
+            await insert(conn, self._journal.rows(event, actor=actor))
+        self._records[record.period] = record
+        self._states[record.period, record.number] = ReleaseState.BUILT
+        self._cells[record.period, record.number] = cells
         return vintage
 
 
-def _late(made: Made | None, source: Source) -> list[Finding]:
-    """How many events of the month came after its last vintage."""
-    late = sum(part.events for part in source.parts if made and part.first_seq > made.seq)
-    return [Finding(period=source.period, code="late", subject="events", found=late, serious=False)] if late else []
+def _late_events(last: VintageRecord | None, source: MonthSource) -> list[DataAnomaly]:
+    """Return an anomaly with the number of events of the month that arrived after its last vintage."""
+    late = sum(part.events for part in source.parts if last and part.first_seq > last.seq)
+    if not late:
+        return []
+    return [DataAnomaly(period=source.period, code="late", subject="events", found=late, serious=False)]

@@ -1,160 +1,173 @@
-"""The recipe of the bulletin: its data files, read and checked, with the digests that name what they say."""
+"""The indicator specification: declared indicators, columns of the lake and rules of disclosure control."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from esante.core.dated_data import packaged_text
 from esante.core.storage import sha256
+from esante.core.time_zone import time_zone
+from esante.core.types import Json
 from esante.services.bulletin.declared_data import declared_text
-from esante.services.bulletin.model import Breakdown, Indicator, Measure
+from esante.services.bulletin.model import Aggregation, Breakdown, Indicator
+
+_TIMEZONE = re.compile(rb'(?m)^timezone = ".*"$')
+"""The line of lake.toml that names the time zone."""
 
 LAKE_VERSION = b"1"
-"""Raised when the code that reads the journal changes what it writes: all is then read again."""
+"""Increased when the code changes what it writes into the lake: the journal is then read again from its beginning."""
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dated rule of disclosure control (data/protection.toml)."""
+class DisclosureRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dated rule of statistical disclosure control (a row `[[rule]]` of data/protection.toml)."""
 
     valid_from: date
     threshold: int
-    """Counts from 1 to one less are not shown."""
+    """The minimum frequency: counts from 1 to one less are sensitive."""
     width: int
-    """The least distance between what an attacker can make of a hidden cell at most and at least."""
+    """The least width of an intruder's feasibility interval for a sensitive cell."""
     noise: int
-    """The bound of the noise on counts of people."""
+    """The largest absolute noise on counts of people."""
     dominance_share: float
-    """A cell in which one establishment has a larger part than this is hidden."""
+    """A cell of which one establishment contributes a larger share is sensitive (dominance rule)."""
     dominance_width: float
-    """The least such distance for it, as a part of its value."""
+    """The least width for a dominated cell, as a share of its value."""
     contributors: int
-    """A cell with fewer establishments than this is hidden."""
+    """A cell with fewer establishments is sensitive."""
     legal_source: str
     verified: bool
 
 
-class Relation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an outsider knows of totals: `sum` of coefficients by indicator (`id@-1`: of the month before)."""
+class LinearRelation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A linear relation of totals that is publicly known: coefficients by indicator (`id@-1`: of the month before)."""
 
     sum: Mapping[str, int]
     at_most: bool = False
-    """False: the sum is 0; True: at most 0."""
+    """Whether the weighted sum is at most 0; otherwise it is 0."""
 
 
-class _Indicators(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _IndicatorsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: int
     breakdown: tuple[Breakdown, ...]
     indicator: tuple[Indicator, ...]
-    relation: tuple[Relation, ...]
+    relation: tuple[LinearRelation, ...]
 
 
-class _Lake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _LakeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str
     events: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What is counted, from what, and how it is protected: the bytes of the three files."""
+class IndicatorSpecification:
+    """What is counted, from which fields, and how it is protected: the bytes of the three files.
+
+    The specification is stored beside the vintages that were made by it.
+    """
 
     indicators_toml: bytes
     lake_toml: bytes
     protection_toml: bytes
 
     @cached_property
-    def _parsed(self) -> _Indicators:
-        parsed = msgspec.convert(_toml(self.indicators_toml), _Indicators)
+    def _indicators_file(self) -> _IndicatorsFile:
+        parsed = msgspec.convert(_parse_toml(self.indicators_toml), _IndicatorsFile)
         ordered = tuple(sorted(parsed.indicator, key=lambda indicator: indicator.position))
         return msgspec.structs.replace(parsed, indicator=ordered)
 
     @cached_property
-    def lake(self) -> _Lake:
-        """What leaves the journal."""
-        return msgspec.convert(_toml(self.lake_toml), _Lake)
+    def lake(self) -> _LakeFile:
+        """The fields that leave the journal, and the time zone."""
+        return msgspec.convert(_parse_toml(self.lake_toml), _LakeFile)
 
     @property
     def zone(self) -> ZoneInfo:
-        """The civil time in which a month begins and ends."""
+        """The time zone in which a month begins and ends."""
         return ZoneInfo(self.lake.timezone)
 
     @property
     def indicators(self) -> Mapping[str, Indicator]:
-        """Every indicator by its id, in the order in which they are shown."""
-        return {indicator.id: indicator for indicator in self._parsed.indicator}
+        """Every indicator by its id, in the order of `position`."""
+        return {indicator.id: indicator for indicator in self._indicators_file.indicator}
 
     @property
     def breakdowns(self) -> Mapping[str, Breakdown]:
         """Every breakdown by its id."""
-        return {breakdown.id: breakdown for breakdown in self._parsed.breakdown}
+        return {breakdown.id: breakdown for breakdown in self._indicators_file.breakdown}
 
     @property
-    def relations(self) -> tuple[Relation, ...]:
-        """What binds totals to each other."""
-        return self._parsed.relation
+    def relations(self) -> tuple[LinearRelation, ...]:
+        """The publicly known relations of totals."""
+        return self._indicators_file.relation
 
     @property
     def method(self) -> int:
         """The version of the method as a whole."""
-        return self._parsed.method
+        return self._indicators_file.method
 
     @cached_property
-    def _rules(self) -> list[Rule]:
-        return msgspec.convert(_toml(self.protection_toml)["rule"], list[Rule])
+    def _rules(self) -> list[DisclosureRule]:
+        return msgspec.convert(_parse_toml(self.protection_toml)["rule"], list[DisclosureRule])
 
-    def rule(self, period: str) -> Rule:
-        """The rule of disclosure control for a month; raises LookupError when there is none."""
+    def rule_for(self, period: str) -> DisclosureRule:
+        """Return the newest rule that was valid when a month began. Raises: LookupError when there is none."""
         first = date.fromisoformat(f"{period}-01")
         for rule in sorted(self._rules, key=lambda rule: rule.valid_from, reverse=True):
             if rule.valid_from <= first:
                 return rule
-        raise LookupError(f"no rule of disclosure control fits {period}; add one to bulletin/data/protection.toml")
+        raise LookupError(
+            f"no rule of disclosure control is valid for {period}: add one to bulletin/data/protection.toml"
+        )
 
     @cached_property
-    def reader(self) -> str:
-        """Names how the journal is read: another one begins another lake."""
+    def lake_id(self) -> str:
+        """The identifier of the lake that this specification reads the journal into (16 hexadecimal digits)."""
         return sha256(LAKE_VERSION + b"\0" + self.lake_toml).hex()[:16]
 
     def to_bytes(self) -> bytes:
-        """The recipe as it is kept beside the vintages that were made by it."""
+        """Return the stored form: JSON with the three files, each in base64."""
         return msgspec.json.encode([self.indicators_toml, self.lake_toml, self.protection_toml])
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Recipe":
-        """The inverse of `to_bytes`."""
+    def from_bytes(cls, data: bytes) -> "IndicatorSpecification":
+        """Return the specification from its stored form. Raises: ValueError as `validate`."""
         one, two, three = msgspec.json.decode(data, type=tuple[bytes, bytes, bytes])
-        return cls(indicators_toml=one, lake_toml=two, protection_toml=three).checked()
+        return cls(indicators_toml=one, lake_toml=two, protection_toml=three).validate()
 
     @classmethod
-    def packaged(cls) -> "Recipe":
-        """Return the recipe of this version of the program: what all packages declare."""
+    def from_packages(cls) -> "IndicatorSpecification":
+        """Return the specification that the installed packages declare. Raises: ValueError as `validate`."""
         protection = packaged_text("esante.services.bulletin", "protection.toml").encode()
         indicators, lake = (declared_text(name).encode() for name in ("indicators.toml", "lake.toml"))
-        return cls(indicators_toml=indicators, lake_toml=lake, protection_toml=protection).checked()
+        lake = _TIMEZONE.sub(f'timezone = "{time_zone().key}"'.encode(), lake)  # the server's, which is stored with it
+        return cls(indicators_toml=indicators, lake_toml=lake, protection_toml=protection).validate()
 
-    def checked(self) -> "Recipe":
-        """Itself; raises ValueError that names the row in which something does not fit."""
+    def validate(self) -> "IndicatorSpecification":
+        """Return itself. Raises: ValueError naming the row that is inconsistent."""
         known = self.indicators
-        if len(known) != len(self._parsed.indicator):
-            raise ValueError("indicators.toml: an id is there twice")
+        if len(known) != len(self._indicators_file.indicator):
+            raise ValueError("indicators.toml: two indicators have the same id")
         for indicator in known.values():
-            if strange := [name for name in indicator.breakdowns if name not in self.breakdowns]:
+            if unknown := [name for name in indicator.breakdowns if name not in self.breakdowns]:
                 raise ValueError(
-                    f"indicators.toml: {indicator.id} is broken down by {strange[0]}, which is not declared"
+                    f"indicators.toml: {indicator.id} is broken down by {unknown[0]}, which is not declared"
                 )
-            if indicator.measure is Measure.SHARE and not (
+            if indicator.measure is Aggregation.SHARE and not (
                 len(indicator.of) == 2 and all(other in known for other in indicator.of)
             ):
-                raise ValueError(f"indicators.toml: {indicator.id} needs two declared indicators in `of`")
-            if bool(indicator.sql) != (indicator.measure not in (Measure.SHARE, Measure.NONE)):
-                raise ValueError(f"indicators.toml: {indicator.id} and its `sql` do not fit its measure")
+                raise ValueError(
+                    f"indicators.toml: {indicator.id} is a share and needs two declared indicators in `of`"
+                )
+            if bool(indicator.sql) != (indicator.measure not in (Aggregation.SHARE, Aggregation.NONE)):
+                raise ValueError(f"indicators.toml: {indicator.id} needs `sql` unless its measure is share or none")
         return self
 
 
-def _toml(data: bytes) -> dict[str, Any]:
+def _parse_toml(data: bytes) -> Json:
     return tomllib.loads(data.decode())

@@ -1,4 +1,4 @@
-"""Counts months from the lake: which files a month has, the state of records at its end, and its figures."""
+"""Counting of months from the lake: a month's files, the record states at its end, and its exact counts."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,120 +9,105 @@ from tempfile import TemporaryDirectory
 
 from esante.core.storage import Database, Objects, sha256
 from esante.services.bulletin import store
-from esante.services.bulletin.compilation.anomalies import findings
-from esante.services.bulletin.compilation.indicator_spec import Recipe
-from esante.services.bulletin.compilation.indicators import Count, Engine, engine
-from esante.services.bulletin.model import Finding
-from esante.services.bulletin.store import Part
+from esante.services.bulletin.compilation.anomalies import find_anomalies
+from esante.services.bulletin.compilation.exact_counts import ExactCount
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
+from esante.services.bulletin.compilation.lake_store import LakeEngine, open_engine
+from esante.services.bulletin.model import DataAnomaly
+from esante.services.bulletin.periods import months_between
+from esante.services.bulletin.store import LakePart
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What a month is counted from; `digest` names its files and those of all months before."""
+class MonthSource:
+    """What a month is counted from; `digest` is a SHA-256 over its files and those of all months before."""
 
     period: str
     digest: bytes
-    parts: tuple[Part, ...]
+    parts: tuple[LakePart, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """The exact counts of a month by indicator, and what its events show."""
+class MonthCounts:
+    """The exact counts of a month by indicator, and the anomalies in its events."""
 
-    counts: Mapping[str, Sequence[Count]]
-    findings: Sequence[Finding]
-
-
-def periods(first: str, last: str) -> list[str]:
-    """The months from `first` to `last`, both included."""
-    found, (year, month) = [], map(int, first.split("-"))
-    while (period := f"{year:04}-{month:02}") <= last:
-        found.append(period)
-        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
-    return found
+    counts: Mapping[str, Sequence[ExactCount]]
+    anomalies: Sequence[DataAnomaly]
 
 
-def shifted(period: str, months: int) -> str:
-    """The month that many months after a month (before it, when negative)."""
-    year, month = map(int, period.split("-"))
-    place = year * 12 + month - 1 + months
-    return f"{place // 12:04}-{place % 12 + 1:02}"
+class MonthCounter:
+    """Counts the months of one specification from the files of the lake; `scratch` caches files."""
 
+    def __init__(self, db: Database, objects: Objects, specification: IndicatorSpecification, scratch: Path) -> None:
+        self._db, self._objects, self._specification, self._scratch = db, objects, specification, scratch
 
-class Months:
-    """The months of one recipe, as the lake held them when it held the journal up to a leaf."""
-
-    def __init__(self, db: Database, objects: Objects, recipe: Recipe, scratch: Path) -> None:
-        self._db, self._objects, self._recipe, self._scratch = db, objects, recipe, scratch
-
-    async def sources(self, upto: int, last: str) -> dict[str, Source]:
-        """What each month up to `last` is counted from, without gaps, oldest first."""
-        by_period: dict[str, list[Part]] = {}
-        for part in await store.parts(self._db, self._recipe.reader, upto):
+    async def fetch_sources(self, upto: int, last: str) -> dict[str, MonthSource]:
+        """Return the source of each month up to `last` in the lake of leaf `upto`, without gaps, oldest first."""
+        by_period: dict[str, list[LakePart]] = {}
+        for part in await store.fetch_parts(self._db, self._specification.lake_id, upto):
             by_period.setdefault(part.period, []).append(part)
         if not by_period:
             return {}
-        found, digest = {}, self._recipe.reader.encode()
-        for period in periods(min(by_period), last):
+        sources, digest = {}, self._specification.lake_id.encode()
+        for period in months_between(min(by_period), last):
             parts = tuple(by_period.get(period, ()))
             digest = sha256(digest + period.encode() + b"".join(part.digest for part in parts))
-            found[period] = Source(period, digest, parts)
-        return found
+            sources[period] = MonthSource(period, digest, parts)
+        return sources
 
-    async def count(self, sources: Mapping[str, Source], period: str, as_of: datetime) -> Counted:
-        """Count a month."""
+    async def count(self, sources: Mapping[str, MonthSource], period: str, as_of: datetime) -> MonthCounts:
+        """Return the exact counts of a month. Raises: LookupError when the lake is empty up to the month."""
         source = sources[period]
-        subjects = await self._subjects(list(sources.values()), period)
-        files = await self._files(source)
-        # A month that still runs is judged by its whole days.
-        civil = as_of.astimezone(self._recipe.zone)
-        last_day = civil.day - 1 if f"{civil:%Y-%m}" == period else None
+        subjects = await self._record_states(list(sources.values()), period)
+        files = await self._local_files(source)
+        # A month that has not ended is judged by its complete days.
+        local_time = as_of.astimezone(self._specification.zone)
+        last_day = local_time.day - 1 if f"{local_time:%Y-%m}" == period else None
         return await asyncio.to_thread(self._count, period, files, subjects, last_day)
 
-    def _count(self, period: str, files: Sequence[Path], subjects: Path, last_day: int | None) -> Counted:
-        with engine(self._scratch) as looking:
-            looking.month(files, subjects)
-            found = findings(looking, period, self._recipe.lake.events, last_day=last_day)
-            counts = {} if any(finding.code == "empty" for finding in found) else self._counts(looking, period)
-        return Counted(counts, found)
+    def _count(self, period: str, files: Sequence[Path], subjects: Path, last_day: int | None) -> MonthCounts:
+        with open_engine(self._scratch) as engine:
+            engine.open_month(files, subjects)
+            anomalies = find_anomalies(engine, period, self._specification.lake.events, last_day=last_day)
+            empty = any(anomaly.code == "empty" for anomaly in anomalies)
+            return MonthCounts({} if empty else self._count_indicators(engine, period), anomalies)
 
-    def _counts(self, looking: Engine, period: str) -> dict[str, list[Count]]:
+    def _count_indicators(self, engine: LakeEngine, period: str) -> dict[str, list[ExactCount]]:
         return {
-            indicator.id: looking.count(indicator)
-            for indicator in self._recipe.indicators.values()
+            indicator.id: engine.count(indicator)
+            for indicator in self._specification.indicators.values()
             if indicator.sql and indicator.since <= period
         }
 
-    async def _files(self, source: Source) -> list[Path]:
-        return [await self._local(part.digest) for part in source.parts]
+    async def _local_files(self, source: MonthSource) -> list[Path]:
+        return [await self._local_file(part.digest) for part in source.parts]
 
-    async def _local(self, digest: bytes) -> Path:
+    async def _local_file(self, digest: bytes) -> Path:
         return await self._objects.local_path(digest, self._scratch / "cache")
 
-    async def _subjects(self, sources: Sequence[Source], period: str) -> Path:
-        """The state of records at the end of a month, from the last month where it is known on."""
-        chain = [source for source in sources if source.period <= period]
-        missing: list[Source] = []
+    async def _record_states(self, sources: Sequence[MonthSource], period: str) -> Path:
+        """Return the file of record states at the end of a month, made from the last month that has one."""
+        missing: list[MonthSource] = []
         digest: bytes | None = None
-        for source in reversed(chain):
-            digest = await store.subjects(self._db, source.digest)
+        for source in reversed([source for source in sources if source.period <= period]):
+            digest = await store.fetch_record_states(self._db, source.digest)
             if digest is not None:
                 break
             missing.append(source)
-        before = await self._local(digest) if digest else None
+        states = await self._local_file(digest) if digest else None
         for source in reversed(missing):
-            data = await asyncio.to_thread(self._fold, before, await self._files(source))
+            data = await asyncio.to_thread(self._make_record_states, states, await self._local_files(source))
             digest = await self._objects.put(data)
-            await store.keep_subjects(self._db, source.digest, digest)
-            before = await self._local(digest)
-        if before is None:
-            raise LookupError(f"the lake holds nothing up to {period}")
-        return before
+            await store.insert_record_states(self._db, source.digest, digest)
+            states = await self._local_file(digest)
+        if states is None:
+            raise LookupError(f"the lake holds no events up to {period}")
+        return states
 
-    def _fold(self, before: Path | None, files: Sequence[Path]) -> bytes:
+    def _make_record_states(self, before: Path | None, files: Sequence[Path]) -> bytes:
         self._scratch.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._scratch) as folder, engine(self._scratch) as looking:
+        with TemporaryDirectory(dir=self._scratch) as folder, open_engine(self._scratch) as engine:
             after = Path(folder) / "subjects.parquet"
-            looking.events(files)
-            looking.fold(before, after)
+            engine.open_events(files)
+            engine.write_record_states(before, after)
             return after.read_bytes()

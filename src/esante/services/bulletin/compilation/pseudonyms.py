@@ -1,4 +1,4 @@
-"""The secret of the bulletin: it turns ids into keyed hashes, and seeds the noise of perturbed counts."""
+"""The secret of the bulletin: pseudonyms in place of ids, and the noise of perturbed counts."""
 
 import hmac
 import os
@@ -10,7 +10,7 @@ _POSITIVE = (1 << 63) - 1
 
 
 class BulletinKey:
-    """One secret of 32 bytes, kept with the platform's keys; lose it, and new noise differs from the old."""
+    """A secret of 32 bytes, kept with the platform's keys; with another one, noise and pseudonyms differ."""
 
     def __init__(self, secret: bytes) -> None:
         self._subjects = hmac.digest(secret, b"subjects", "sha256")
@@ -19,22 +19,22 @@ class BulletinKey:
 
     @classmethod
     def open(cls, path: Path) -> "BulletinKey":
-        """The secret in the file at `path`; made there, readable by its owner only, when there is none."""
+        """Return the secret in the file at `path`; it is made, readable by its owner only, when it is missing."""
         return cls(read_or_create_key(path, lambda: os.urandom(32)))
 
-    def hashed(self, id_: str) -> int:
-        """What stands for an id in the lake: 63 bits of HMAC-SHA256, so that two of a million hardly ever meet."""
+    def pseudonym_of(self, id_: str) -> int:
+        """Return the pseudonym of an id: 63 bits of HMAC-SHA256, so that collisions among a million are improbable."""
         known = self._known.get(id_)
         if known is None:
             if len(self._known) >= 1_000_000:
                 self._known.clear()
-            known = self._known[id_] = self._number(self._subjects, id_.encode())
+            known = self._known[id_] = self._positive_hmac(self._subjects, id_.encode())
         return known
 
-    def chance(self, cell_key: int) -> float:
-        """A number from 0 (included) to 1 that nobody without the secret can tell from the cell's key."""
-        return self._number(self._noise, cell_key.to_bytes(16, "big")) / (1 << 63)
+    def uniform(self, cell_key: int) -> float:
+        """Return a number in [0, 1) from a cell key; not predictable without the secret."""
+        return self._positive_hmac(self._noise, cell_key.to_bytes(16, "big")) / (1 << 63)
 
     @staticmethod
-    def _number(key: bytes, message: bytes) -> int:
+    def _positive_hmac(key: bytes, message: bytes) -> int:
         return int.from_bytes(hmac.digest(key, message, "sha256")[:8], "big") & _POSITIVE

@@ -1,4 +1,4 @@
-"""Measures of the platform itself: how many requests a process answered in an hour, how many failed, how fast."""
+"""Metrics of the platform itself: requests, failures and response times of a process in an hour."""
 
 import asyncio
 import logging
@@ -10,10 +10,11 @@ from esante.services.bulletin.model import PlatformObserved
 
 log = logging.getLogger(__name__)
 HOUR = 3_600.0
+"""Seconds."""
 
 
-async def observe(journal: Journal, meter: Meter, every: float = HOUR) -> None:
-    """Append what the meter counted, every hour, for ever (`every` in seconds)."""
+async def record_service_metrics(journal: Journal, meter: Meter, every: float = HOUR) -> None:
+    """Append the meter's counts to the journal every hour, for ever (`every`: seconds)."""
     while True:
         await asyncio.sleep(every)
         measured = meter.read()
@@ -26,4 +27,4 @@ async def observe(journal: Journal, meter: Meter, every: float = HOUR) -> None:
         try:
             await journal.append(event)
         except Unavailable:
-            log.warning("the measures of the last hour could not be journalled")
+            log.warning("the metrics of the last hour are lost: the database is unavailable")

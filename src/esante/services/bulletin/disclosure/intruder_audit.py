@@ -1,9 +1,9 @@
-"""The attacker: what somebody can make of hidden cells from everything that is published, solved exactly.
+"""Disclosure audit: an intruder's bounds on protected cells by linear programming, from everything that is published.
 
-Every cell of every table, month and vintage is an unknown. What is published bounds it; tables that add up, what
-binds one month to the next, and vintages of one month bind unknowns to each other. For each guarded cell the
-least and the greatest value that fit are found by a linear programme (HiGHS). He is stronger than anybody outside:
-he is told of each relation that happens to hold.
+Every cell of every table, month and vintage is an unknown. Its published value bounds it; additive tables, relations
+between months and vintages of one month constrain unknowns together. For each protected cell the least and the
+greatest feasible value are found by a linear programme (HiGHS). The intruder of the audit knows more than anybody
+outside: every constraint that happens to hold.
 """
 
 from collections import defaultdict
@@ -12,172 +12,193 @@ from dataclasses import dataclass
 from math import ceil, floor, inf
 from typing import Any
 
-from esante.services.bulletin.compilation.indicator_spec import Relation, Rule
-from esante.services.bulletin.model import Cell, Flag, Guarded, Indicator, IndicatorKind, Measure
+from esante.services.bulletin.compilation.indicator_spec import DisclosureRule, LinearRelation
+from esante.services.bulletin.model import Aggregation, Cell, CellFlag, Indicator, IndicatorKind, ProtectedCell
 
-Key = tuple[str, int, str, str, str]
-"""An unknown: period, number of the vintage, indicator, breakdown, part."""
-_CLOSE = 1e-6
+Unknown = tuple[str, int, str, str, str]
+"""A cell of a vintage: period, number of the vintage, indicator, breakdown, category."""
+_TOLERANCE = 1e-6
+
+
+class AuditUnsolved(RuntimeError):
+    """The solver gave no bound for a cell, so the audit cannot say whether the cell is disclosed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
-    """The guarded cells of one vintage, and the rule that protects them."""
+class AuditedVintage:
+    """The protected cells of one vintage, and the rule that they are protected by."""
 
     period: str
     number: int
-    cells: Sequence[Guarded]
-    rule: Rule
+    cells: Sequence[ProtectedCell]
+    rule: DisclosureRule
 
 
 @dataclass(frozen=True, slots=True)
-class Exposed:
-    """A guarded cell that can be told too well: the attacker's interval, and how wide it should be."""
+class DisclosedCell:
+    """A protected cell whose feasibility interval from `low` to `high` is narrower than the required width."""
 
-    key: Key
+    key: Unknown
     low: float
     high: float
-    need: float
+    required_width: float
 
 
 @dataclass(frozen=True, slots=True)
-class Equation:
-    """The sum of `terms` is 0, or with `at_most` at most 0."""
+class LinearConstraint:
+    """A weighted sum of unknowns that is 0, or with `at_most` at most 0."""
 
-    terms: Mapping[Key, float]
+    terms: Mapping[Unknown, float]
     at_most: bool = False
 
 
-class System:
-    """All unknowns and all that binds them."""
+class IntruderAudit:
+    """The unknowns of all vintages and the constraints that hold between them."""
 
     def __init__(
-        self, months: Iterable[Month], indicators: Mapping[str, Indicator], relations: Iterable[Relation]
+        self,
+        vintages: Iterable[AuditedVintage],
+        indicators: Mapping[str, Indicator],
+        relations: Iterable[LinearRelation],
     ) -> None:
-        self._months = sorted(months, key=lambda month: (month.period, month.number))
-        self._bounds: dict[Key, tuple[float, float]] = {}
-        self._exact: dict[Key, float] = {}
-        self._need: dict[Key, float] = {}
-        for month in self._months:
-            self._know(month, indicators)
-        held = [*self._tables(indicators), *self._between(relations), *self._vintages(indicators)]
-        self.equations = [equation for equation in held if self._true(equation)]
+        self._vintages = sorted(vintages, key=lambda vintage: (vintage.period, vintage.number))
+        self._bounds: dict[Unknown, tuple[float, float]] = {}
+        self._exact: dict[Unknown, float] = {}
+        self._required_width: dict[Unknown, float] = {}
+        for vintage in self._vintages:
+            self._add_unknowns(vintage, indicators)
+        constraints = [
+            *self._table_constraints(indicators),
+            *self._relation_constraints(relations),
+            *self._vintage_constraints(indicators),
+        ]
+        self.constraints = [constraint for constraint in constraints if self._holds(constraint)]
 
-    def exposed(self, only: tuple[str, int] | None = None) -> list[Exposed]:
-        """The guarded cells, of all vintages or of `only` one (period, number), that can be told too well."""
+    def find_disclosed_cells(self, only: tuple[str, int] | None = None) -> list[DisclosedCell]:
+        """Return the disclosed cells of all vintages, or of one vintage (period, number).
+
+        Raises: AuditUnsolved when the solver fails.
+        """
         found = []
-        for unknowns, equations in self._components():
-            wanted = [key for key in unknowns if self._need[key] > 0 and only in (None, key[:2])]
-            if wanted:
-                solver = _Solver(unknowns, equations, self._bounds)
-                for key in wanted:
-                    if solver.seen(key) >= self._need[key]:
+        for unknowns, constraints in self._components():
+            audited = [key for key in unknowns if self._required_width[key] > 0 and only in (None, key[:2])]
+            if audited:
+                component = _Component(unknowns, constraints, self._bounds)
+                for key in audited:
+                    required_width = self._required_width[key]
+                    if component.known_width(key) >= required_width:
                         continue
-                    low, high = solver.interval(key)
-                    if high - low < self._need[key]:
-                        found.append(Exposed(key, low, high, self._need[key]))
+                    low, high = component.feasibility_interval(key)
+                    if high - low < required_width:
+                        found.append(DisclosedCell(key, low, high, required_width))
         return found
 
-    def _know(self, month: Month, indicators: Mapping[str, Indicator]) -> None:
-        for guarded in month.cells:
-            cell = guarded.cell
-            if guarded.exact is None or indicators[cell.indicator].measure not in (Measure.ROWS, Measure.UNITS):
+    def _add_unknowns(self, vintage: AuditedVintage, indicators: Mapping[str, Indicator]) -> None:
+        for cell, exact, required_width in vintage.cells:
+            measure = indicators[cell.indicator].measure
+            if exact is None or measure not in (Aggregation.ROWS, Aggregation.UNITS):
                 continue
-            key = (month.period, month.number, *cell.place)
-            self._exact[key], self._need[key] = guarded.exact, guarded.need
-            self._bounds[key] = _bounds(cell, month.rule)
+            key = (vintage.period, vintage.number, *cell.series_key)
+            self._exact[key], self._required_width[key] = exact, required_width
+            self._bounds[key] = _published_bounds(cell, vintage.rule)
 
-    def _tables(self, indicators: Mapping[str, Indicator]) -> Iterator[Equation]:
-        """Rows add up to their total; of units, none has more than all have, and all not more than the sum."""
-        tables: defaultdict[tuple[Key, str], list[Key]] = defaultdict(list)
+    def _table_constraints(self, indicators: Mapping[str, Indicator]) -> Iterator[LinearConstraint]:
+        """Yield the constraints within tables.
+
+        Rows add up to their total. Of units, no category exceeds the total, and the total does not exceed their sum.
+        """
+        tables: defaultdict[tuple[Unknown, str], list[Unknown]] = defaultdict(list)
         for key in self._exact:
             period, number, indicator, breakdown, _ = key
             if breakdown and (total := (period, number, indicator, "", "")) in self._exact:
                 tables[total, breakdown].append(key)
         for (total, _), parts in tables.items():
-            if indicators[total[2]].measure is Measure.ROWS:
-                yield Equation({total: -1.0} | dict.fromkeys(parts, 1.0))
+            if indicators[total[2]].measure is Aggregation.ROWS:
+                yield LinearConstraint({total: -1.0} | dict.fromkeys(parts, 1.0))
             else:
-                yield Equation({total: 1.0} | dict.fromkeys(parts, -1.0), at_most=True)
-                yield from (Equation({part: 1.0, total: -1.0}, at_most=True) for part in parts)
+                yield LinearConstraint({total: 1.0} | dict.fromkeys(parts, -1.0), at_most=True)
+                yield from (LinearConstraint({part: 1.0, total: -1.0}, at_most=True) for part in parts)
 
-    def _between(self, relations: Iterable[Relation]) -> Iterator[Equation]:
-        """What binds totals of a month, and of the month before, to each other."""
-        latest = {month.period: month.number for month in self._months}
+    def _relation_constraints(self, relations: Iterable[LinearRelation]) -> Iterator[LinearConstraint]:
+        """Yield the declared relations between totals of a month and of the month before."""
+        latest = {vintage.period: vintage.number for vintage in self._vintages}
         before = dict(zip(list(latest)[1:], latest, strict=False))
         for relation in relations:
             for period in latest:
-                terms: dict[Key, float] = {}
+                terms: dict[Unknown, float] = {}
                 for name, factor in relation.sum.items():
                     indicator, _, lag = name.partition("@")
                     at = before.get(period, "") if lag else period
                     terms[at, latest.get(at, 0), indicator, "", ""] = factor
                 if all(key in self._exact for key in terms):
-                    yield Equation(terms, relation.at_most)
+                    yield LinearConstraint(terms, relation.at_most)
 
-    def _vintages(self, indicators: Mapping[str, Indicator]) -> Iterator[Equation]:
-        """A later vintage of a month holds what the one before it holds, and what came late."""
+    def _vintage_constraints(self, indicators: Mapping[str, Indicator]) -> Iterator[LinearConstraint]:
+        """Yield that a flow of a later vintage is at least that of the vintage before: late events only add."""
         for key in self._exact:
-            period, number, indicator, *place = key
-            later = (period, number + 1, indicator, *place)
+            period, number, indicator, *rest = key
+            later = (period, number + 1, indicator, *rest)
             if indicators[indicator].kind is IndicatorKind.FLOW and later in self._exact:
-                yield Equation({key: 1.0, later: -1.0}, at_most=True)
+                yield LinearConstraint({key: 1.0, later: -1.0}, at_most=True)
 
-    def _true(self, equation: Equation) -> bool:
-        total = sum(factor * self._exact[key] for key, factor in equation.terms.items())
-        return total <= _CLOSE if equation.at_most else abs(total) <= _CLOSE
+    def _holds(self, constraint: LinearConstraint) -> bool:
+        total = sum(factor * self._exact[key] for key, factor in constraint.terms.items())
+        return total <= _TOLERANCE if constraint.at_most else abs(total) <= _TOLERANCE
 
-    def _components(self) -> Iterator[tuple[list[Key], list[Equation]]]:
-        """Unknowns that hang together, with their equations; what is published exactly binds nothing."""
+    def _components(self) -> Iterator[tuple[list[Unknown], list[LinearConstraint]]]:
+        """Yield connected unknowns with their constraints; cells that are published exactly connect nothing."""
         parent = {key: key for key, (low, high) in self._bounds.items() if low < high}
 
-        def root(key: Key) -> Key:
+        def root(key: Unknown) -> Unknown:
             while parent[key] != key:
                 parent[key] = key = parent[parent[key]]
             return key
 
-        for equation in self.equations:
-            open_ = [key for key in equation.terms if key in parent]
+        for constraint in self.constraints:
+            open_ = [key for key in constraint.terms if key in parent]
             for key in open_[1:]:
                 parent[root(key)] = root(open_[0])
-        unknowns: defaultdict[Key, list[Key]] = defaultdict(list)
+        unknowns: defaultdict[Unknown, list[Unknown]] = defaultdict(list)
         for key in parent:
             unknowns[root(key)].append(key)
-        equations: defaultdict[Key, list[Equation]] = defaultdict(list)
-        for equation in self.equations:
-            for key in equation.terms:
+        constraints: defaultdict[Unknown, list[LinearConstraint]] = defaultdict(list)
+        for constraint in self.constraints:
+            for key in constraint.terms:
                 if key in parent:
-                    equations[root(key)].append(equation)
+                    constraints[root(key)].append(constraint)
                     break
-        # A guarded cell that is published as it is needs no solving to be found out.
+        # A protected cell that is published exactly is disclosed without solving anything.
         for key, (low, high) in self._bounds.items():
-            if low == high and self._need[key] > 0:
+            if low == high and self._required_width[key] > 0:
                 yield [key], []
-        yield from ((found, equations[key]) for key, found in unknowns.items())
+        yield from ((found, constraints[key]) for key, found in unknowns.items())
 
 
-class _Solver:
+class _Component:
     """The linear programme of one component."""
 
     def __init__(
-        self, unknowns: Sequence[Key], equations: Sequence[Equation], bounds: Mapping[Key, tuple[float, float]]
+        self,
+        unknowns: Sequence[Unknown],
+        constraints: Sequence[LinearConstraint],
+        bounds: Mapping[Unknown, tuple[float, float]],
     ) -> None:
         import numpy as np
 
-        self._bounds, self._only = bounds, equations[0] if len(equations) == 1 else None
-        self._place = {key: place for place, key in enumerate(unknowns)}
+        self._bounds, self._only = bounds, constraints[0] if len(constraints) == 1 else None
+        self._column = {key: column for column, key in enumerate(unknowns)}
         self._own = [bounds[key] for key in unknowns]
         rows: dict[bool, list[Any]] = {False: [], True: []}
         sides: dict[bool, list[float]] = {False: [], True: []}
-        for equation in equations:
+        for constraint in constraints:
             row, side = np.zeros(len(unknowns)), 0.0
-            for key, factor in equation.terms.items():
-                if key in self._place:
-                    row[self._place[key]] += factor
+            for key, factor in constraint.terms.items():
+                if key in self._column:
+                    row[self._column[key]] += factor
                 else:
                     side -= factor * bounds[key][0]
-            rows[equation.at_most].append(row)
-            sides[equation.at_most].append(side)
+            rows[constraint.at_most].append(row)
+            sides[constraint.at_most].append(side)
         self._matrices = {
             f"{'Ab'[side]}_{name}": (np.array(values) if values else None)
             for name, at_most in (("ub", True), ("eq", False))
@@ -185,59 +206,62 @@ class _Solver:
         }
         self._least, self._most = np.full(len(unknowns), inf), np.full(len(unknowns), -inf)
 
-    def seen(self, key: Key) -> float:
-        """How wide the interval of a cell is at least, from what other cells' solutions gave it; needs no solving."""
-        place = self._place[key]
-        low, high = self._least[place], self._most[place]
-        return floor(high + _CLOSE) - ceil(low - _CLOSE) if low <= high else 0.0
+    def known_width(self, key: Unknown) -> float:
+        """Return a lower bound of the interval's width, from the solutions for other cells; nothing is solved."""
+        column = self._column[key]
+        low, high = self._least[column], self._most[column]
+        return floor(high + _TOLERANCE) - ceil(low - _TOLERANCE) if low <= high else 0.0
 
-    def interval(self, key: Key) -> tuple[float, float]:
-        """The least and the greatest whole number that a cell can be."""
-        own = self._own[self._place[key]]
+    def feasibility_interval(self, key: Unknown) -> tuple[float, float]:
+        """Return the least and the greatest integer that a cell can be. Raises: AuditUnsolved when a solve fails."""
+        own = self._own[self._column[key]]
         if self._matrices["A_ub"] is None and self._matrices["A_eq"] is None:
             return own
         if self._only is not None:
-            low, high = _by_one(self._only, key, self._bounds)
+            low, high = _interval_by_one(self._only, key, self._bounds)
         else:
-            low, high = self._extreme(key, 1.0), self._extreme(key, -1.0)
-        return ceil(low - _CLOSE), inf if high == inf else floor(high + _CLOSE)
+            low, high = self._solve(key, 1.0), self._solve(key, -1.0)
+        return ceil(low - _TOLERANCE), inf if high == inf else floor(high + _TOLERANCE)
 
-    def _extreme(self, key: Key, sense: float) -> float:
+    def _solve(self, key: Unknown, sense: float) -> float:
+        """Return the least (`sense` 1) or greatest (-1) feasible value of a cell."""
         import numpy as np
         from scipy.optimize import linprog
 
-        cost = [0.0] * len(self._place)
-        cost[self._place[key]] = sense
+        cost = [0.0] * len(self._column)
+        cost[self._column[key]] = sense
         solved = linprog(cost, bounds=self._own, method="highs", **self._matrices)
         if solved.status in (2, 4):
-            # The exact values fit, so there is a solution; HiGHS' presolve takes some unbounded ones for impossible.
+            # The exact values are a solution; HiGHS' presolve takes some unbounded programmes for infeasible ones.
             solved = linprog(cost, bounds=self._own, method="highs", options={"presolve": False}, **self._matrices)
         if solved.status == 3:
             return sense * -inf
         if solved.status != 0:
-            raise RuntimeError(f"the attack on {key} was not solved: {solved.message}")
+            raise AuditUnsolved(f"the intruder audit found no bound of {key}: {solved.message}")
         np.minimum(self._least, solved.x, out=self._least)
         np.maximum(self._most, solved.x, out=self._most)
         return float(solved.fun * sense)
 
 
-def _by_one(equation: Equation, key: Key, bounds: Mapping[Key, tuple[float, float]]) -> tuple[float, float]:
-    """The least and the greatest value of an unknown that one equation binds: what the others leave it."""
+def _interval_by_one(
+    constraint: LinearConstraint, key: Unknown, bounds: Mapping[Unknown, tuple[float, float]]
+) -> tuple[float, float]:
+    """Return the interval of an unknown that one constraint binds: what the bounds of the others leave."""
     ends = [
-        sorted(factor * bound for bound in bounds[other]) for other, factor in equation.terms.items() if other != key
+        sorted(factor * bound for bound in bounds[other]) for other, factor in constraint.terms.items() if other != key
     ]
-    factor, (low, high) = equation.terms[key], bounds[key]
+    factor, (low, high) = constraint.terms[key], bounds[key]
     most = -sum(least for least, _ in ends) / factor
-    least = (-inf if equation.at_most else -sum(greatest for _, greatest in ends)) / factor
+    least = (-inf if constraint.at_most else -sum(greatest for _, greatest in ends)) / factor
     least, most = min(least, most), max(least, most)
     return max(low, least), min(high, most)
 
 
-def _bounds(cell: Cell, rule: Rule) -> tuple[float, float]:
-    """What a published cell says of its exact value; a hidden cell is not 0, since a 0 is never hidden."""
-    if cell.flag is Flag.SUPPRESSED or cell.value is None:
+def _published_bounds(cell: Cell, rule: DisclosureRule) -> tuple[float, float]:
+    """Return the bounds of the exact value by the published one; a suppressed cell is not 0, as 0 is never hidden."""
+    if cell.flag is CellFlag.SUPPRESSED or cell.value is None:
         return 1.0, inf
-    if cell.flag is Flag.PLAIN:
+    if cell.flag is CellFlag.PLAIN:
         return cell.value, cell.value
     if cell.value == 0:
         return 0.0, float(rule.noise)

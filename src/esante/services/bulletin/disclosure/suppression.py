@@ -1,89 +1,104 @@
-"""Disclosure control: what of the exact counts may be published, by the dated rule (data/protection.toml).
+"""Statistical disclosure control of exact counts, by the dated rule (data/protection.toml).
 
-Counts of people get a small noise that depends on nothing but who is counted, so the same people give the same
-number in every table, month and vintage, and asking again averages nothing away. Other counts stay exact; small
-ones and those that one establishment makes up are hidden, and others with them until the attacker finds nothing.
+Counts of people are perturbed by cell-key noise: it depends only on who is counted, so the same people give the same
+number in every table, month and vintage, and repeated queries average nothing away. Other counts stay exact: small and
+dominated cells are suppressed (primary suppression), and further cells until the intruder audit finds no disclosed one
+(secondary suppression).
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
-from esante.services.bulletin.compilation.indicator_spec import Recipe, Rule
-from esante.services.bulletin.compilation.indicators import Count
+from esante.services.bulletin.compilation.exact_counts import ExactCount
+from esante.services.bulletin.compilation.indicator_spec import DisclosureRule, IndicatorSpecification
 from esante.services.bulletin.compilation.pseudonyms import BulletinKey
-from esante.services.bulletin.disclosure.intruder_audit import Exposed, Month, System
-from esante.services.bulletin.model import Cell, Flag, Guarded, Indicator, Measure, Protection
+from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage, DisclosedCell, IntruderAudit
+from esante.services.bulletin.model import (
+    Aggregation,
+    Cell,
+    CellFlag,
+    Indicator,
+    ProtectedCell,
+    Protection,
+    SeriesKey,
+)
 
-Place = tuple[str, str, str]
 ROUNDS = 50
-"""After so many rounds of hiding what is still exposed stays exposed, and the release fails."""
+"""The most rounds of secondary suppression; cells disclosed after them stay disclosed, and the release fails."""
 
 
 def protect(
     period: str,
-    counted: Mapping[str, Sequence[Count]],
-    recipe: Recipe,
+    counts: Mapping[str, Sequence[ExactCount]],
+    specification: IndicatorSpecification,
     key: BulletinKey,
     *,
-    hidden: Collection[Place] = (),
-    earlier: Sequence[Month] = (),
+    suppressed: Collection[SeriesKey] = (),
+    earlier: Sequence[AuditedVintage] = (),
     number: int = 1,
-) -> list[Guarded]:
-    """The guarded cells of a month, in the order of the recipe.
+) -> list[ProtectedCell]:
+    """Return the protected cells of a month, in the order of the specification.
 
-    `hidden`: places that an earlier vintage of the month hides; they stay hidden, or the difference would tell.
-    `earlier`: what is published beside it (other months, earlier vintages).
+    `suppressed`: cells that an earlier vintage suppresses; they stay suppressed, or the difference would disclose
+    them.
+    `earlier`: what is published beside the month (other months, earlier vintages). `number`: of the new vintage.
     """
-    rule = recipe.rule(period)
+    rule, indicators = specification.rule_for(period), specification.indicators
     cells = {
-        guarded.cell.place: guarded
-        for indicator in recipe.indicators.values()
-        for guarded in _first(period, indicator, counted.get(indicator.id), rule, key)
+        protected.cell.series_key: protected
+        for indicator in indicators.values()
+        for protected in _protect_primary(period, indicator, counts.get(indicator.id), rule, key)
     }
-    for place in hidden:
-        if place in cells and cells[place].exact:
-            cells[place] = _hide(cells[place])
+    for series in suppressed:
+        if series in cells and cells[series].exact:
+            cells[series] = _suppress(cells[series])
     for _ in range(ROUNDS):
-        month = Month(period, number, list(cells.values()), rule)
-        system = System([*earlier, month], recipe.indicators, recipe.relations)
-        found = system.exposed(only=(period, number))
-        partners = {_partner(exposed, cells, system, recipe.indicators) for exposed in found} - {None}
-        if not partners:
+        vintage = AuditedVintage(period, number, list(cells.values()), rule)
+        audit = IntruderAudit([*earlier, vintage], indicators, specification.relations)
+        disclosed = audit.find_disclosed_cells(only=(period, number))
+        secondary = {_secondary_cell(cell, cells, audit, indicators) for cell in disclosed} - {None}
+        if not secondary:
             break
-        for place in filter(None, partners):
-            cells[place] = _hide(cells[place])
-    return [*_with_shares(period, cells, recipe.indicators)]
+        for series in filter(None, secondary):
+            cells[series] = _suppress(cells[series])
+    return [*_add_shares(period, cells, indicators)]
 
 
-def _first(
-    period: str, indicator: Indicator, counted: Sequence[Count] | None, rule: Rule, key: BulletinKey
-) -> list[Guarded]:
-    """The cells of an indicator with noise, or with what is small or dominated hidden."""
-    if counted is None:
-        return [Guarded(Cell(indicator.id, period, flag=Flag.MISSING), None)]
-    return [_guarded(Cell(indicator.id, period, c.breakdown, c.value_of), c, indicator, rule, key) for c in counted]
+def _protect_primary(
+    period: str, indicator: Indicator, counts: Sequence[ExactCount] | None, rule: DisclosureRule, key: BulletinKey
+) -> list[ProtectedCell]:
+    """Return the cells of an indicator with noise, or with small and dominated ones suppressed."""
+    if counts is None:
+        return [ProtectedCell(Cell(indicator.id, period, flag=CellFlag.MISSING), None)]
+    return [
+        _protect_cell(Cell(indicator.id, period, count.breakdown, count.value_of), count, indicator, rule, key)
+        for count in counts
+    ]
 
 
-def _guarded(cell: Cell, count: Count, indicator: Indicator, rule: Rule, key: BulletinKey) -> Guarded:
+def _protect_cell(
+    cell: Cell, count: ExactCount, indicator: Indicator, rule: DisclosureRule, key: BulletinKey
+) -> ProtectedCell:
     if count.value is None:
-        return Guarded(_with(cell, None, Flag.MISSING), None)
+        return ProtectedCell(_with_value(cell, None, CellFlag.MISSING), None)
     small = 0 < count.rows < rule.threshold
     if indicator.protection is Protection.PERTURB:
         value = count.value + noise(count.value, count.key, rule, key)
-        return Guarded(_with(cell, value, Flag.PERTURBED), count.value, float(rule.noise) if small else 0.0)
+        required_width = float(rule.noise) if small else 0.0
+        return ProtectedCell(_with_value(cell, value, CellFlag.PERTURBED), count.value, required_width)
     if indicator.protection is Protection.SUPPRESS:
-        need = float(rule.width) if small else _dominated(count, rule)
-        if need:
-            return Guarded(_with(cell, None, Flag.SUPPRESSED), count.value, need)
-    return Guarded(_with(cell, count.value, Flag.PLAIN), count.value)
+        required_width = float(rule.width) if small else _dominance_width(count, rule)
+        if required_width:
+            return ProtectedCell(_with_value(cell, None, CellFlag.SUPPRESSED), count.value, required_width)
+    return ProtectedCell(_with_value(cell, count.value, CellFlag.PLAIN), count.value)
 
 
-def noise(value: int, cell_key: int, rule: Rule, key: BulletinKey) -> int:
-    """The noise of a count: none on 0, else without bias between plus and minus the bound, or the count itself."""
+def noise(value: int, cell_key: int, rule: DisclosureRule, key: BulletinKey) -> int:
+    """Return the noise of a count: 0 for 0, else without bias within ± the rule's bound, or within ± the count."""
     bound = min(rule.noise, value)
     if bound <= 0:
         return 0
     weights = [1 << (rule.noise - abs(step)) for step in range(-bound, bound + 1)]
-    left = key.chance(cell_key) * sum(weights)
+    left = key.uniform(cell_key) * sum(weights)
     for step, weight in zip(range(-bound, bound + 1), weights, strict=True):
         left -= weight
         if left < 0:
@@ -91,8 +106,8 @@ def noise(value: int, cell_key: int, rule: Rule, key: BulletinKey) -> int:
     return bound
 
 
-def _dominated(count: Count, rule: Rule) -> float:
-    """How wide the interval must be where few establishments, or one, make up a cell; else 0."""
+def _dominance_width(count: ExactCount, rule: DisclosureRule) -> float:
+    """Return the required width of a cell with few or one dominating establishment; else 0."""
     if count.contributors <= 0 or not count.value:
         return 0.0
     if count.contributors >= rule.contributors and count.largest <= rule.dominance_share * count.value:
@@ -100,58 +115,67 @@ def _dominated(count: Count, rule: Rule) -> float:
     return max(float(rule.width), rule.dominance_width * count.value)
 
 
-def _partner(
-    exposed: Exposed, cells: Mapping[Place, Guarded], system: System, indicators: Mapping[str, Indicator]
-) -> Place | None:
-    """The cell to hide with an exposed one: itself if it still shows, else the smallest of the nearest that do, totals
-    last. Near is what stands in one equation with it, then what stands in one with a hidden one of these, and so on:
-    a hidden total hides nothing while another breakdown adds up to it."""
+def _secondary_cell(
+    disclosed: DisclosedCell,
+    cells: Mapping[SeriesKey, ProtectedCell],
+    audit: IntruderAudit,
+    indicators: Mapping[str, Indicator],
+) -> SeriesKey | None:
+    """Return the cell to suppress with a disclosed one, or None.
 
-    def may_be_hidden(place: Place) -> bool:
-        return bool(cells[place].exact) and indicators[place[0]].protection is not Protection.NONE
+    It is the cell itself if it is not suppressed, else the smallest of the nearest published cells, totals last.
+    Nearest are cells in one constraint with it, then those in one with a suppressed cell of these, and so on: a
+    suppressed total protects nothing while another breakdown adds up to it.
+    """
 
-    own = exposed.key[2:]
-    if cells[own].cell.flag is not Flag.SUPPRESSED:
+    def may_be_suppressed(series: SeriesKey) -> bool:
+        return bool(cells[series].exact) and indicators[series[0]].protection is not Protection.NONE
+
+    own = disclosed.key[2:]
+    if cells[own].cell.flag is not CellFlag.SUPPRESSED:
         return own
-    ring, seen = {own}, {own}
+    ring, visited = {own}, {own}
     while ring:
-        ring = _beside(ring, exposed.key[:2], system) - seen
-        seen |= ring
-        hidden = {place for place in ring if cells[place].cell.flag is Flag.SUPPRESSED}
-        if showing := [place for place in ring - hidden if may_be_hidden(place)]:
-            return min(showing, key=lambda place: (place[1] == "", cells[place].exact, place))
-        ring = hidden
+        ring = _neighbours(ring, disclosed.key[:2], audit) - visited
+        visited |= ring
+        suppressed = {series for series in ring if cells[series].cell.flag is CellFlag.SUPPRESSED}
+        if published := [series for series in ring - suppressed if may_be_suppressed(series)]:
+            return min(published, key=lambda series: (series[1] == "", cells[series].exact, series))
+        ring = suppressed
     return None
 
 
-def _beside(places: Collection[Place], vintage: tuple[str, int], system: System) -> set[Place]:
-    """The places of a vintage that stand in an equation with one of some."""
-    keys = {(*vintage, *place) for place in places}
-    together = [equation.terms for equation in system.equations if not keys.isdisjoint(equation.terms)]
+def _neighbours(series_keys: Collection[SeriesKey], vintage: tuple[str, int], audit: IntruderAudit) -> set[SeriesKey]:
+    """Return the cells of a vintage that are in a constraint with one of `series_keys`."""
+    keys = {(*vintage, *series) for series in series_keys}
+    together = [constraint.terms for constraint in audit.constraints if not keys.isdisjoint(constraint.terms)]
     return {key[2:] for terms in together for key in terms if key[:2] == vintage}
 
 
-def _hide(guarded: Guarded) -> Guarded:
-    return guarded._replace(cell=_with(guarded.cell, None, Flag.SUPPRESSED))
+def _suppress(protected: ProtectedCell) -> ProtectedCell:
+    return protected._replace(cell=_with_value(protected.cell, None, CellFlag.SUPPRESSED))
 
 
-def _with(cell: Cell, value: float | None, flag: Flag) -> Cell:
+def _with_value(cell: Cell, value: float | None, flag: CellFlag) -> Cell:
     return Cell(cell.indicator, cell.period, cell.breakdown, cell.value_of, value, flag)
 
 
-def _with_shares(period: str, cells: Mapping[Place, Guarded], indicators: Mapping[str, Indicator]) -> list[Guarded]:
-    """All cells with the shares, which are made of what is published and so tell nothing more."""
+def _add_shares(
+    period: str, cells: Mapping[SeriesKey, ProtectedCell], indicators: Mapping[str, Indicator]
+) -> list[ProtectedCell]:
+    """Return all cells with the shares; these are computed from published values and so disclose nothing more."""
     found = []
     for indicator in indicators.values():
-        if indicator.measure is not Measure.SHARE:
-            found += [guarded for guarded in cells.values() if guarded.cell.indicator == indicator.id]
+        if indicator.measure is not Aggregation.SHARE:
+            found += [protected for protected in cells.values() if protected.cell.indicator == indicator.id]
             continue
-        part, whole = (cells[other, "", ""].cell for other in indicator.of)
+        part, total = (cells[other, "", ""].cell for other in indicator.of)
         cell = Cell(indicator.id, period)
-        if part.value is None or not whole.value:
-            flag = Flag.SUPPRESSED if Flag.SUPPRESSED in (part.flag, whole.flag) else Flag.MISSING
-            found.append(Guarded(_with(cell, None, flag), None))
+        if part.value is None or not total.value:
+            flag = CellFlag.SUPPRESSED if CellFlag.SUPPRESSED in (part.flag, total.flag) else CellFlag.MISSING
+            found.append(ProtectedCell(_with_value(cell, None, flag), None))
         else:
-            share = round(100 * part.value / whole.value, 2)
-            found.append(Guarded(_with(cell, int(share) if share.is_integer() else share, Flag.PLAIN), None))
+            share = round(100 * part.value / total.value, 2)
+            value = int(share) if share.is_integer() else share
+            found.append(ProtectedCell(_with_value(cell, value, CellFlag.PLAIN), None))
     return found

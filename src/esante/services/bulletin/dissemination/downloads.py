@@ -1,54 +1,55 @@
-"""The files of released versions, each made when it is first asked for: the same bytes on every server."""
+"""Files of released versions, each generated at its first request: the same bytes on every server."""
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from esante import __version__
-from esante.services.bulletin.publication import File, Paper, planned, written
+from esante.services.bulletin.publication import IssueDocument, PublishedFile, plan_files, write_file
 from esante.services.bulletin.publication.dcat import Edition
-from esante.services.bulletin.releases.published import Shelved
+from esante.services.bulletin.publication.issue_files import Encoder
+from esante.services.bulletin.releases.published import PublishedVintage
 
 
-class Files:
-    """The files in a folder of this version of the program."""
+class ReleaseFiles:
+    """The cache of generated files in a folder, for this version of the program and this base URL."""
 
     def __init__(self, folder: Path, base_url: str) -> None:
-        about = hashlib.sha256(f"{__version__} {base_url}".encode()).hexdigest()[:12]
-        self._folder = folder / about
-        self._making = asyncio.Lock()
+        version = hashlib.sha256(f"{__version__} {base_url}".encode()).hexdigest()[:12]
+        self._folder = folder / version
+        self._generating = asyncio.Lock()
 
-    def listed(self, laid_out: Paper) -> list[File]:
-        """All files of a version, their paths mere names; those not made yet without their size."""
-        return [file for file, _ in planned(laid_out)]
+    def list_files(self, document: IssueDocument) -> list[PublishedFile]:
+        """Return all files of a version; their paths are names, and they have no size yet."""
+        return [file for file, _ in plan_files(document)]
 
-    async def get(self, laid_out: Paper, name: str) -> File | None:
-        """A file on disk by its name; None for a name that no file of the version has."""
-        for file, make in planned(laid_out):
+    async def get(self, document: IssueDocument, name: str) -> PublishedFile | None:
+        """Return a file on disk by its name, generated when missing; None for an unknown name."""
+        for file, encode in plan_files(document):
             if file.path.name == name:
-                return await self._made(laid_out, file, make)
+                return await self._on_disk(document, file, encode)
         return None
 
-    async def all(self, laid_out: Paper) -> list[File]:
-        """All files of a version, on disk."""
-        return [await self._made(laid_out, file, make) for file, make in planned(laid_out)]
+    async def generate_all(self, document: IssueDocument) -> list[PublishedFile]:
+        """Return all files of a version on disk, generated when missing."""
+        return [await self._on_disk(document, file, encode) for file, encode in plan_files(document)]
 
-    async def _made(self, laid_out: Paper, file: File, make: Callable[[Paper], bytes]) -> File:
-        path = self._folder / f"{laid_out.at.timestamp():.0f}" / file.path.name
+    async def _on_disk(self, document: IssueDocument, file: PublishedFile, encode: Encoder) -> PublishedFile:
+        path = self._folder / f"{document.dated_at.timestamp():.0f}" / file.path.name
         if not path.exists():
-            async with self._making:
-                await asyncio.to_thread(_make, file, make, laid_out, path.parent)
+            async with self._generating:
+                await asyncio.to_thread(_generate, file, encode, document, path.parent)
         return replace(file, path=path)
 
 
-def _make(file: File, make: Callable[[Paper], bytes], laid_out: Paper, folder: Path) -> None:
+def _generate(file: PublishedFile, encode: Encoder, document: IssueDocument, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    written(file, make(laid_out), folder)
+    write_file(file, encode(document), folder)
 
 
-def edition(one: Shelved, files: Sequence[File] = ()) -> Edition:
-    """A released version as catalogues and feeds tell of it."""
-    vintage = one.vintage
-    return Edition(vintage.period, vintage.number, vintage.status, one.released_at, files, vintage.reason)
+def make_edition(published: PublishedVintage, files: Sequence[PublishedFile] = ()) -> Edition:
+    """Return a released version as an entry of catalogues and feeds."""
+    vintage = published.vintage
+    return Edition(vintage.period, vintage.number, vintage.status, published.released_at, files, vintage.reason)

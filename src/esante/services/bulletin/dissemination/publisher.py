@@ -1,4 +1,4 @@
-"""Brings what is released to the national portal, as soon as it is, from one process at a time."""
+"""The task that publishes releases on the national open data portal, in one process at a time."""
 
 import asyncio
 import logging
@@ -7,59 +7,63 @@ from pathlib import Path
 
 from esante.core.storage import Database, Unavailable
 from esante.services.bulletin import store
-from esante.services.bulletin.dissemination.downloads import Files, edition
-from esante.services.bulletin.dissemination.udata_client import PortalError, Target, push
-from esante.services.bulletin.publication import paper
+from esante.services.bulletin.dissemination.downloads import ReleaseFiles, make_edition
+from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget, push_editions
+from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.releases import vintage_store
-from esante.services.bulletin.releases.published_cache import Library
+from esante.services.bulletin.releases.published_cache import PublishedCache
 
-EVERY, AFTER_FAILURE = 30, 300
-"""Seconds between two looks for something new, and before a portal that was out of order is asked again."""
+INTERVAL, RETRY_INTERVAL = 30, 300
+"""Seconds between two checks for new releases, and after a failure of the portal."""
 log = logging.getLogger(__name__)
 
 
-class Pusher:
-    """The push of one platform to one portal; what is not released cannot be reached from here."""
+class PortalPublisher:
+    """Publishes the releases of the platform on one portal; it has no access to anything that is not released."""
 
-    def __init__(self, db: Database, target: Target, base_url: str, folder: Path) -> None:
+    def __init__(self, db: Database, target: PortalTarget, base_url: str, folder: Path) -> None:
         self._db, self._target, self._base = db, target, base_url
-        self._library, self._files = Library(db), Files(folder, base_url)
+        self._cache, self._files = PublishedCache(db), ReleaseFiles(folder, base_url)
         self._done: tuple[int, int, datetime | None] | None = None
 
     async def run(self) -> None:
-        """Push whenever something was released; does not end."""
+        """Push whenever something was released, for ever."""
         while True:
-            pause = EVERY if await self._tried() else AFTER_FAILURE
+            pause = INTERVAL if await self._try_push() else RETRY_INTERVAL
             await asyncio.sleep(pause)
 
     async def push(self) -> list[str]:
-        """Bring the portal up to what is released; returns what was done, nothing where another process does it.
+        """Push what is missing on the portal; return the steps that were made, none when another process pushes.
 
-        Raises PortalError when the portal is down or refuses; what arrived stays, and the next push goes on.
+        Raises: PortalError when the portal is down or refuses; the next push continues.
         """
         import httpx
 
         async with self._db.transaction() as conn:
-            if not await store.may_push(conn):
+            if not await store.try_push_lock(conn):
                 return []
-            shelf = await self._library()
-            editions = [edition(one, await self._files.all(paper(shelf.issue(one), self._base))) for one in shelf.all]
+            releases = await self._cache.get()
+            editions = []
+            for published in releases.all:
+                document = make_document(releases.issue_of(published), self._base)
+                editions.append(make_edition(published, await self._files.generate_all(document)))
             async with httpx.AsyncClient(timeout=60) as client:
-                return await push(self._target, editions, self._base, client) if editions else []
+                return await push_editions(self._target, editions, self._base, client) if editions else []
 
-    async def _tried(self) -> bool:
+    async def _try_push(self) -> bool:
+        """Push when something was released; return False when the portal failed."""
         try:
-            stamp = await vintage_store.stamp(self._db)
+            stamp = await vintage_store.fetch_stamp(self._db)
             if stamp != self._done:
                 for done in await self.push():
-                    log.info("the national portal: %s", done)
+                    log.info("national open data portal: %s", done)
                 self._done = stamp
         except PortalError as error:
-            log.warning("the push to the national portal is tried again: %s", error)
+            log.warning("the push to the national open data portal failed and is repeated: %s", error)
             return False
         except Unavailable:
-            log.warning("the push waits for the database")
+            log.warning("the push to the national open data portal waits for the database")
         except Exception:
-            log.exception("the push to the national portal failed; it is tried again")
+            log.exception("the push to the national open data portal failed and is repeated")
             return False
         return True

@@ -1,6 +1,6 @@
-"""From an issue (pure data) to everything that is published of it: files whose bytes depend on the issue alone."""
+"""Publication of an issue: files and texts whose bytes depend on the issue alone."""
 
-from esante.services.bulletin.publication.model import File, Paper
-from esante.services.bulletin.publication.service import paper, planned, publish, written
+from esante.services.bulletin.publication.issue_files import make_document, plan_files, publish, write_file
+from esante.services.bulletin.publication.model import IssueDocument, PublishedFile
 
-__all__ = ["File", "Paper", "paper", "planned", "publish", "written"]
+__all__ = ["IssueDocument", "PublishedFile", "make_document", "plan_files", "publish", "write_file"]

@@ -1,7 +1,7 @@
-"""Key messages: sentences made from numbers by fixed rules, each linked to the cell that it tells.
+"""Key messages: sentences made from cells by fixed rules, each linked to its cell.
 
-The first two totals of each theme are told: the value, how it stands to the same month of a year before (or, where
-that is not known, to the month before), and whether there has never been a higher one. Nothing is judged.
+They are made of the first two totals of each theme: the value, the comparison with the same month of the year before
+(or else with the month before), and whether there has never been a higher value. They contain no judgement.
 """
 
 from collections.abc import Mapping
@@ -9,19 +9,20 @@ from dataclasses import dataclass
 
 from esante.core.web import N_
 from esante.services.bulletin.model import LANGUAGES, Cell, Indicator, IndicatorKind
-from esante.services.bulletin.publication.formatting import Words, words
-from esante.services.bulletin.publication.model import COUNTS, Paper, shift
-from esante.services.bulletin.publication.themes import themes
+from esante.services.bulletin.periods import shift_month
+from esante.services.bulletin.publication.formatter import Formatter, formatter
+from esante.services.bulletin.publication.model import COUNTS, IssueDocument
+from esante.services.bulletin.publication.themes import group_by_theme
 
 MOST = 8
-"""So many sentences at most."""
-STEADY = 0.01
-"""A change below one percent is told as none."""
+"""The most sentences of an issue."""
+STABLE = 0.01
+"""A relative change below this counts as none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A key message: a sentence by language, and the cell whose value it tells."""
+class KeyMessage:
+    """A sentence by language, and the cell whose value it gives."""
 
     cell: Cell
     texts: Mapping[str, str]
@@ -29,66 +30,68 @@ class Message:
 
 _MORE = N_("%(title)s: %(value)s in %(month)s, %(change)s more than in %(before)s.")
 _LESS = N_("%(title)s: %(value)s in %(month)s, %(change)s less than in %(before)s.")
-_SAME = N_("%(title)s: %(value)s in %(month)s, about as in %(before)s.")
-_WAS = N_("%(title)s: %(value)s in %(month)s; it was %(earlier)s in %(before)s.")
-_ONLY = N_("%(title)s: %(value)s in %(month)s.")
-_RECORD = N_("No month since %(first)s had more.")
+_SAME = N_("%(title)s: %(value)s in %(month)s, about the same as in %(before)s.")
+_BOTH_VALUES = N_("%(title)s: %(value)s in %(month)s, compared with %(earlier)s in %(before)s.")
+_VALUE_ONLY = N_("%(title)s: %(value)s in %(month)s.")
+_RECORD = N_("This is the highest month since %(first)s.")
 
 
-def messages_of(paper: Paper) -> tuple[Message, ...]:
-    """The key messages of an issue, in the order of its themes."""
-    told = [indicator for theme in themes(paper.indicators) for indicator in theme.indicators[:2]]
-    found = [_message(paper, indicator) for indicator in told]
+def key_messages(document: IssueDocument) -> tuple[KeyMessage, ...]:
+    """Return the key messages of an issue, in the order of its themes."""
+    leading = [indicator for theme in group_by_theme(document.indicators) for indicator in theme.indicators[:2]]
+    found = [_message(document, indicator) for indicator in leading]
     return tuple([message for message in found if message is not None][:MOST])
 
 
-def _message(paper: Paper, indicator: Indicator) -> Message | None:
-    cell = paper.cell(indicator.id)
+def _message(document: IssueDocument, indicator: Indicator) -> KeyMessage | None:
+    cell = document.cell(indicator.id)
     if cell is None or cell.value is None:
         return None
-    return Message(cell, {language: sentence(paper, indicator, cell, words(language)) for language in LANGUAGES})
-
-
-def sentence(paper: Paper, indicator: Indicator, cell: Cell, w: Words) -> str:
-    """What there is to say of a cell, by the rules."""
-    before = _compared_with(paper, cell)
-    change = (cell.value or 0) / before.value - 1 if before and before.value else 0.0
-    text = w.text(
-        _form(indicator, before, change),
-        title=w.title(indicator),
-        value=w.value(cell, indicator.unit),
-        month=w.month(cell.period),
-        change=w.percent(abs(change)),
-        before=w.month(before.period) if before else "",
-        earlier=w.value(before, indicator.unit),
+    return KeyMessage(
+        cell, {language: make_sentence(document, indicator, cell, formatter(language)) for language in LANGUAGES}
     )
-    first = _first_if_record(paper, indicator, cell)
-    return f"{text} {w.text(_RECORD, first=w.month(first))}" if first else text
 
 
-def _form(indicator: Indicator, before: Cell | None, change: float) -> str:
+def make_sentence(document: IssueDocument, indicator: Indicator, cell: Cell, fmt: Formatter) -> str:
+    """Return the sentence about a cell, by the rules."""
+    before = _comparison_cell(document, cell)
+    change = (cell.value or 0) / before.value - 1 if before and before.value else 0.0
+    text = fmt.text(
+        _pattern(indicator, before, change),
+        title=fmt.title(indicator),
+        value=fmt.value(cell, indicator.unit),
+        month=fmt.month(cell.period),
+        change=fmt.percent(abs(change)),
+        before=fmt.month(before.period) if before else "",
+        earlier=fmt.value(before, indicator.unit),
+    )
+    first = _record_since(document, indicator, cell)
+    return f"{text} {fmt.text(_RECORD, first=fmt.month(first))}" if first else text
+
+
+def _pattern(indicator: Indicator, before: Cell | None, change: float) -> str:
     if before is None:
-        return _ONLY
-    if abs(change) < STEADY:
+        return _VALUE_ONLY
+    if abs(change) < STABLE:
         return _SAME
     if indicator.kind not in COUNTS:
-        return _WAS  # a change in percent of per cent, or of two days, says little
+        return _BOTH_VALUES  # a change in percent of a share, or of two days, is hard to understand
     return _MORE if change > 0 else _LESS
 
 
-def _compared_with(paper: Paper, cell: Cell) -> Cell | None:
+def _comparison_cell(document: IssueDocument, cell: Cell) -> Cell | None:
     for months in (12, 1):
-        found = paper.cell(cell.indicator, shift(cell.period, -months), cell.breakdown, cell.value_of)
+        found = document.cell(cell.indicator, shift_month(cell.period, -months), cell.breakdown, cell.value_of)
         if found and found.value:
             return found
     return None
 
 
-def _first_if_record(paper: Paper, indicator: Indicator, cell: Cell) -> str:
-    """The first month of the series, if a flow of a year and more has never been as high."""
+def _record_since(document: IssueDocument, indicator: Indicator, cell: Cell) -> str:
+    """Return the first month of the series if a flow of a year and more has never been as high, else an empty text."""
     earlier = [
         one
-        for one in paper.series[cell.indicator, cell.breakdown, cell.value_of].values()
+        for one in document.series[cell.indicator, cell.breakdown, cell.value_of].values()
         if one.value is not None and one.period < cell.period
     ]
     highest = len(earlier) >= 12 and all((one.value or 0) < (cell.value or 0) for one in earlier)

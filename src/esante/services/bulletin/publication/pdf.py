@@ -1,7 +1,7 @@
-"""The bulletin on paper: PDF/A-2a and PDF/UA-1 by Typst, from the template beside this file.
+"""The bulletin as PDF/A-2a and PDF/UA-1 by Typst, from the template data/bulletin.typ.
 
-Typst refuses to make a PDF/UA with a picture that has no words or a heading out of order, so every language that
-compiles has both. All words come from here; the template only lays them out.
+Typst refuses a PDF/UA with a picture without text alternative or with a heading out of order, so every language that
+compiles has both right. All texts are made here; the template only lays them out.
 """
 
 from functools import cache
@@ -11,191 +11,214 @@ from typing import Any
 
 import orjson
 
+from esante.core.types import Json
 from esante.core.web import N_
 from esante.services.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
-from esante.services.bulletin.publication.anomaly_text import finding_told
-from esante.services.bulletin.publication.chart_blocks import Figure, Grid, course, parts, summary
-from esante.services.bulletin.publication.formatting import FLAGS, STATUSES, Words, words
-from esante.services.bulletin.publication.key_messages import Message, messages_of
+from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
+from esante.services.bulletin.publication.chart_blocks import (
+    ChartBlock,
+    DataTable,
+    breakdown_chart,
+    line_chart,
+    summary_table,
+)
+from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Formatter, formatter
+from esante.services.bulletin.publication.key_messages import KeyMessage, key_messages
 from esante.services.bulletin.publication.metadata import LICENCE
-from esante.services.bulletin.publication.model import Paper
-from esante.services.bulletin.publication.themes import Theme, themes
+from esante.services.bulletin.publication.model import IssueDocument
+from esante.services.bulletin.publication.themes import Theme, group_by_theme
 
 PLOTS, BREAKDOWNS = 2, 2
-"""The most plots of months in a theme, and of breakdowns of one indicator; the web has all."""
+"""The most line charts in a theme, and the most breakdowns of one indicator; the web has all."""
 
 _METHOD = (
-    N_("The platform writes every act into one append-only, sealed journal. The figures are counted from it alone."),
-    N_("Every figure has a month, a version and a status. A provisional figure may change when late events arrive."),
-    N_("Only tables declared in advance are published. Counts of people are changed slightly, small numbers hidden."),
-    N_("Each version of each month stays available as open data, with the reason of every correction."),
+    N_(
+        "The platform records every act in a sealed audit log. Entries can be added but not "
+        "changed. The figures are calculated only from this log."
+    ),
+    N_("Every figure has a month, a version and a status. A provisional figure may change if events arrive late."),
+    N_(
+        "Only tables declared in advance are published. Counts of people are slightly "
+        "changed and small numbers are hidden."
+    ),
+    N_("Every version of every month remains available as open data, with the reason for each revision."),
 )
 
 
-def pdf_of(paper: Paper, language: str) -> bytes:
-    """The issue in a language. Raises RuntimeError when the layout is not accessible or a font is missing."""
-    return typeset(content(paper, words(language)), paper)
+class FontsMissing(RuntimeError):
+    """The fonts of the PDF are not installed."""
 
 
-def typeset(made: dict[str, Any], paper: Paper) -> bytes:
-    """Typst's PDF of what the template expects; the same content gives the same bytes."""
+def typeset_issue(document: IssueDocument, language: str) -> bytes:
+    """Return the issue in a language as PDF. Raises: as `typeset`."""
+    return typeset(template_content(document, formatter(language)), document)
+
+
+def typeset(content: Json, document: IssueDocument) -> bytes:
+    """Return the PDF of the template's data; the same data gives the same bytes.
+
+    Raises: FontsMissing, and typst.TypstError when the layout is not accessible (PDF/UA-1).
+    """
     import typst
 
     template = files("esante.services.bulletin.publication") / "data" / "bulletin.typ"
-    made_of = orjson.dumps(made).decode()
+    data = orjson.dumps(content).decode()
     return typst.compile(
         template.read_bytes(),
         font_paths=fonts(),
         pdf_standards=["a-2a", "ua-1"],
-        sys_inputs={"issue": made_of},
-        timestamp=int(paper.at.timestamp()),
+        sys_inputs={"issue": data},
+        timestamp=int(document.dated_at.timestamp()),
     )
 
 
 @cache
 def fonts() -> Any:
-    """The fonts that `make install` makes, and no others. Raises RuntimeError when they are missing."""
+    """Return the fonts that `make install` makes, and no others. Raises: FontsMissing."""
     import typst
 
     folder = Path(str(files("esante.core.web") / "static" / "vendor"))
     if not list(folder.glob("*.ttf")):
-        raise RuntimeError("the fonts of the bulletin are missing; run: make install")
+        raise FontsMissing(f"there are no fonts for the PDF in {folder}; run: make install")
     return typst.Fonts(include_system_fonts=False, font_paths=[folder])
 
 
-def content(paper: Paper, w: Words) -> dict[str, Any]:
-    """Everything the template shows, in words of one language."""
-    vintage = paper.issue.vintage
-    month = w.month(paper.period)
-    signs = [["*", FLAGS["suppressed"]], ["…", FLAGS["missing"]], ["–", N_("No change can be given")]]
-    licence = N_("Creative Commons Attribution 4.0: use it freely and name the source.")
+def template_content(document: IssueDocument, fmt: Formatter) -> Json:
+    """Return the template's data of an issue, with all texts in the language of `fmt`."""
+    vintage = document.issue.vintage
+    month = fmt.month(document.period)
+    signs = [["*", FLAGS["suppressed"]], ["…", FLAGS["missing"]], ["–", N_("Change cannot be calculated")]]
+    licence = N_("Creative Commons Attribution 4.0: you can reuse the data freely if you name the source.")
     version = N_("Version %(number)s, %(status)s")
     return {
-        "lang": w.language,
-        "date": [paper.at.year, paper.at.month, paper.at.day],
+        "lang": fmt.language,
+        "date": [document.dated_at.year, document.dated_at.month, document.dated_at.day],
         "title": "Cahier eSanté",
         "month": month,
-        "subtitle": w.text(N_("Figures on the national eHealth services")),
-        "edition": w.text(version, number=vintage.number, status=status(vintage.status, w)),
-        "released": w.text(N_("Published on %(day)s"), day=w.date(paper.at)),
-        "invented": w.text(N_("Made from synthetic data: every figure here is invented.")) if paper.synthetic else "",
+        "subtitle": fmt.text(N_("Statistics on national eHealth services")),
+        "edition": fmt.text(version, number=vintage.number, status=status_text(vintage.status, fmt)),
+        "released": fmt.text(N_("Published on %(day)s"), day=fmt.date(document.dated_at)),
+        "invented": fmt.text(N_("Based on synthetic data: all figures are fictitious.")) if document.synthetic else "",
         "agency": "Agence eSanté",
-        "labels": {key: w.text(text) for key, text in _LABELS.items()},
-        "messages": [_said(message, paper, w) for message in messages_of(paper)],
-        "overview": _grid(summary(paper, _leading(paper), w, w.text(N_("The month at a glance")))),
-        "themes": [_section(paper, theme, w) for theme in themes(paper.indicators)],
-        "corrections": _corrections(paper, w),
-        "method": [w.text(text) for text in _METHOD],
-        "signs": [[sign, w.text(text)] for sign, text in signs],
-        "quality": [finding_told(finding, w) for finding in paper.issue.quality] or [w.text(_NOTHING)],
-        "dictionary": _dictionary(paper, w),
-        "licence": {"text": w.text(licence), "url": LICENCE},
-        "home": f"{paper.base_url}/bulletin/{paper.period}",
+        "labels": {key: fmt.text(text) for key, text in _LABELS.items()},
+        "messages": [_message(message, document, fmt) for message in key_messages(document)],
+        "overview": _table(summary_table(document, _leading(document), fmt, fmt.text(N_("The month at a glance")))),
+        "themes": [_section(document, theme, fmt) for theme in group_by_theme(document.indicators)],
+        "corrections": _revisions(document, fmt),
+        "method": [fmt.text(text) for text in _METHOD],
+        "signs": [[sign, fmt.text(text)] for sign, text in signs],
+        "quality": [anomaly_sentence(anomaly, fmt) for anomaly in document.issue.anomalies] or [fmt.text(_NOTHING)],
+        "dictionary": _dictionary(document, fmt),
+        "licence": {"text": fmt.text(licence), "url": LICENCE},
+        "home": f"{document.base_url}/bulletin/{document.period}",
     }
 
 
 _LABELS = {
-    "messages": N_("In short"),
+    "messages": N_("Summary"),
     "glance": N_("The month at a glance"),
     "contents": N_("Contents"),
-    "numbers": N_("The numbers behind it"),
-    "quality": N_("Method and quality"),
-    "method": N_("How the figures are made"),
-    "signs": N_("Signs"),
-    "sign": N_("Sign"),
+    "numbers": N_("Underlying figures"),
+    "quality": N_("Methods and quality"),
+    "method": N_("How the figures are produced"),
+    "signs": N_("Symbols"),
+    "sign": N_("Symbol"),
     "meaning": N_("Meaning"),
-    "checks": N_("Checks of this month's data"),
-    "corrections": N_("Corrections of earlier months"),
-    "none": N_("No figure of an earlier month was corrected."),
-    "definitions": N_("What is counted"),
-    "data": N_("All figures as open data:"),
+    "checks": N_("Data checks for this month"),
+    "corrections": N_("Revisions to earlier months"),
+    "none": N_("No figure for an earlier month has been revised."),
+    "definitions": N_("What we count"),
+    "data": N_("All figures are available as open data:"),
     "page": N_("Page"),
 }
-_NOTHING = N_("Nothing unusual was found in the data of the month.")
+_NOTHING = N_("The checks found nothing unusual in this month's data.")
 
 
-def status(value: VintageStatus, w: Words) -> str:
-    """The status of a vintage, as it stands within a line."""
-    return w.text(STATUSES[value]).lower()
+def status_text(value: VintageStatus, fmt: Formatter) -> str:
+    """Return the status of a vintage in lower case, for use within a line."""
+    return fmt.text(STATUSES[value]).lower()
 
 
-def _leading(paper: Paper) -> list[Indicator]:
-    """The first indicators of each theme that have a value."""
-    return [one for theme in themes(paper.indicators) for one in _known(paper, theme)[:2]]
+def _leading(document: IssueDocument) -> list[Indicator]:
+    """Return the first two indicators of each theme that have a value."""
+    return [one for theme in group_by_theme(document.indicators) for one in _with_value(document, theme)[:2]]
 
 
-def _known(paper: Paper, theme: Theme) -> list[Indicator]:
-    return [one for one in theme.indicators if (cell := paper.cell(one.id)) and cell.value is not None]
+def _with_value(document: IssueDocument, theme: Theme) -> list[Indicator]:
+    return [one for one in theme.indicators if (cell := document.cell(one.id)) and cell.value is not None]
 
 
-def _said(message: Message, paper: Paper, w: Words) -> dict[str, str]:
+def _message(message: KeyMessage, document: IssueDocument, fmt: Formatter) -> dict[str, str]:
     cell = message.cell
-    return {"text": message.texts[w.language], "url": f"{paper.base_url}/bulletin/{cell.period}/{cell.indicator}"}
+    return {"text": message.texts[fmt.language], "url": f"{document.base_url}/bulletin/{cell.period}/{cell.indicator}"}
 
 
-def _section(paper: Paper, theme: Theme, w: Words) -> dict[str, Any]:
-    plots = [figure for one in theme.indicators if (figure := course(paper, one, w))]
-    broken = [
-        figure
+def _section(document: IssueDocument, theme: Theme, fmt: Formatter) -> Json:
+    plots = [chart for one in theme.indicators if (chart := line_chart(document, one, fmt))]
+    breakdowns = [
+        chart
         for one in theme.indicators
         for breakdown in one.breakdowns[:BREAKDOWNS]
-        if (figure := parts(paper, one, breakdown, w))
+        if (chart := breakdown_chart(document, one, breakdown, fmt))
     ]
     return {
-        "title": w.text(theme.title),
-        "lead": w.text(theme.lead),
-        "summary": _grid(summary(paper, theme.indicators, w, w.text(theme.title))),
-        "plots": [_figure(figure) for figure in plots[:PLOTS]],
-        "parts": [_figure(figure) for figure in broken],
+        "title": fmt.text(theme.title),
+        "lead": fmt.text(theme.lead),
+        "summary": _table(summary_table(document, theme.indicators, fmt, fmt.text(theme.title))),
+        "plots": [_chart(chart) for chart in plots[:PLOTS]],
+        "parts": [_chart(chart) for chart in breakdowns],
     }
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def _chart(chart: ChartBlock) -> Json:
     return {
-        "title": figure.title,
-        "svg": figure.svg,
-        "told": figure.told,
-        "note": figure.note,
-        "numbers": _grid(figure.numbers),
+        "title": chart.title,
+        "svg": chart.svg,
+        "description": chart.description,
+        "note": chart.note,
+        "numbers": _table(chart.numbers),
     }
 
 
-def _grid(grid: Grid) -> dict[str, Any]:
-    return {"caption": grid.caption, "head": list(grid.head), "rows": [list(row) for row in grid.rows]}
+def _table(table: DataTable) -> Json:
+    return {"caption": table.caption, "head": list(table.head), "rows": [list(row) for row in table.rows]}
 
 
-def _corrections(paper: Paper, w: Words) -> dict[str, Any]:
-    head = [w.text(text) for text in (N_("Figure"), N_("Month"), N_("Before"), N_("Now"), N_("Why"))]
+def _revisions(document: IssueDocument, fmt: Formatter) -> Json:
+    head = [
+        fmt.text(text)
+        for text in (N_("Indicator"), N_("Month"), N_("Previous value"), N_("Current value"), N_("Explanation"))
+    ]
     rows = []
-    for change in paper.issue.changes:
-        indicator = paper.indicator(change.after.indicator)
-        before, after = (w.value(cell, indicator.unit) for cell in (change.before, change.after))
-        name = w.title(indicator)
-        if change.after.breakdown:
-            name = w.within(name, w.name(change.after.value_of))
-        rows.append([name, w.month(change.after.period), before, after, w.reason(change.reason)])
-    return {"caption": w.text(_LABELS["corrections"]), "head": head, "rows": rows}
+    for revision in document.issue.revisions:
+        indicator = document.indicator(revision.after.indicator)
+        before, after = (fmt.value(cell, indicator.unit) for cell in (revision.before, revision.after))
+        name = fmt.title(indicator)
+        if revision.after.breakdown:
+            name = fmt.within(name, fmt.name(revision.after.value_of))
+        rows.append([name, fmt.month(revision.after.period), before, after, fmt.reason(revision.reason)])
+    return {"caption": fmt.text(_LABELS["corrections"]), "head": head, "rows": rows}
 
 
 _PROTECTED = {
     Protection.NONE: N_("exact"),
-    Protection.PERTURB: N_("changed slightly to protect people"),
-    Protection.SUPPRESS: N_("exact, small numbers hidden"),
+    Protection.PERTURB: N_("slightly changed to protect people"),
+    Protection.SUPPRESS: N_("exact, with small numbers hidden"),
 }
 
 
-def _made(indicator: Indicator) -> str:
+def _method_of(indicator: Indicator) -> str:
     if indicator.kind is IndicatorKind.SHARE:
         return N_("calculated from published figures")
     return _PROTECTED[indicator.protection]
 
 
-def _dictionary(paper: Paper, w: Words) -> list[dict[str, str]]:
+def _dictionary(document: IssueDocument, fmt: Formatter) -> list[dict[str, str]]:
     return [
         {
-            "title": w.title(one),
-            "text": w.definition(one),
-            "about": "; ".join((w.unit(one), w.text(_made(one)), one.id)),
+            "title": fmt.title(one),
+            "text": fmt.definition(one),
+            "about": "; ".join((fmt.unit(one), fmt.text(_method_of(one)), one.id)),
         }
-        for one in paper.indicators
+        for one in document.indicators
     ]

@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
+from esante.core.types import Json
 from esante.services.bulletin.model import LANGUAGES, Cell
-from esante.services.bulletin.publication.formatting import FLAGS, words
-from esante.services.bulletin.publication.model import Paper
+from esante.services.bulletin.publication.formatter import FLAGS, formatter
+from esante.services.bulletin.publication.model import IssueDocument
 
 COLUMNS: dict[str, str] = {
     "period": "string",
@@ -29,138 +30,148 @@ COLUMNS: dict[str, str] = {
 """The columns of the tidy table and their Table Schema types; one row is one cell."""
 
 Row = tuple[Any, ...]
+"""A row of a table."""
 
 
-def rows(paper: Paper) -> list[Row]:
-    """The issue's own month, a row a cell, in a fixed order."""
-    units = {indicator.id: indicator.unit for indicator in paper.indicators}
-    vintage = paper.issue.vintage
-    about = (vintage.status, vintage.number, vintage.as_of.isoformat(), vintage.method)
+def issue_rows(document: IssueDocument) -> list[Row]:
+    """Return the cells of the issue's month as rows of `COLUMNS`, in a fixed order."""
+    units = {indicator.id: indicator.unit for indicator in document.indicators}
+    vintage = document.issue.vintage
+    version = (vintage.status, vintage.number, vintage.as_of.isoformat(), vintage.method)
     return [
-        (cell.period, *cell.place, cell.value, units.get(cell.indicator, ""), cell.flag, *about)
-        for cell in sorted(vintage.cells, key=_place)
+        (cell.period, *cell.series_key, cell.value, units.get(cell.indicator, ""), cell.flag, *version)
+        for cell in sorted(vintage.cells, key=_sort_key)
     ]
 
 
-def _place(cell: Cell) -> tuple[str, ...]:
+def _sort_key(cell: Cell) -> tuple[str, ...]:
     return (cell.period, cell.indicator, cell.breakdown, cell.value_of)
 
 
-def csv_of(paper: Paper) -> bytes:
-    """RFC 4180 in UTF-8, decimal point, an empty value where none is shown."""
-    return csv_text([tuple(COLUMNS), *rows(paper)])
+def encode_csv(document: IssueDocument) -> bytes:
+    """Return the issue's month as CSV (RFC 4180, UTF-8, decimal point; a value that is not shown is empty)."""
+    return encode_rows([tuple(COLUMNS), *issue_rows(document)])
 
 
-def csv_text(lines: Iterable[Row]) -> bytes:
-    """Rows as CSV; no cell begins a formula, should a spreadsheet open it."""
+def encode_rows(rows: Iterable[Row]) -> bytes:
+    """Return rows as CSV; no text begins like a formula, in case a spreadsheet opens it."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows([_harmless(value) for value in line] for line in lines)
+    csv.writer(out, lineterminator="\r\n").writerows([_without_formula(value) for value in row] for row in rows)
     return out.getvalue().encode()
 
 
-def _harmless(value: object) -> object:
+def _without_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
-def parquet_of(paper: Paper) -> bytes:
-    """The CSV as Parquet (zstd): the same rows, typed; written by DuckDB from the CSV itself."""
+def encode_parquet(document: IssueDocument) -> bytes:
+    """Return the CSV as Parquet (zstd): the same rows, typed; DuckDB converts the CSV itself."""
     import duckdb
 
     types = {"number": "DOUBLE", "integer": "INTEGER", "datetime": "TIMESTAMPTZ", "string": "VARCHAR"}
     columns = ", ".join(f"'{name}': '{types[type_]}'" for name, type_ in COLUMNS.items())
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as db:
         source, target = Path(folder) / "in.csv", Path(folder) / "out.parquet"
-        source.write_bytes(csv_of(paper))
-        read = f"read_csv('{source}', header=true, columns={{{columns}}}, nullstr='', force_not_null=[{_TEXTS}])"
+        source.write_bytes(encode_csv(document))
+        read = (
+            f"read_csv('{source}', header=true, columns={{{columns}}}, nullstr='', force_not_null=[{_TEXT_COLUMNS}])"
+        )
         db.execute(f"COPY (SELECT * FROM {read}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")  # noqa: S608
         return target.read_bytes()
 
 
-_TEXTS = ", ".join(f"'{name}'" for name, type_ in COLUMNS.items() if type_ == "string")
+_TEXT_COLUMNS = ", ".join(f"'{name}'" for name, type_ in COLUMNS.items() if type_ == "string")
 
 
-def xlsx_of(paper: Paper, language: str = "en") -> bytes:
-    """A workbook: the figures, the indicators with their definitions, and what the signs mean."""
+def encode_xlsx(document: IssueDocument, language: str = "en") -> bytes:
+    """Return a workbook of three sheets: figures, indicators with their definitions, and meanings of the flags."""
     import xlsxwriter
 
-    w = words(language)
+    fmt = formatter(language)
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
-    made = paper.at.replace(tzinfo=None)
-    book.set_properties({"title": paper.name, "author": "Agence eSanté", "created": made})
+    created = document.dated_at.replace(tzinfo=None)
+    book.set_properties({"title": document.name, "author": "Agence eSanté", "created": created})
     head = book.add_format({"bold": True, "bottom": 1})
-    _sheet(book, head, "figures", [tuple(COLUMNS), *rows(paper)])
-    about = [
-        (one.id, w.title(one), w.unit(one), one.kind, one.since, one.method, w.definition(one))
-        for one in paper.indicators
+    _add_sheet(book, head, "figures", [tuple(COLUMNS), *issue_rows(document)])
+    indicator_rows = [
+        (one.id, fmt.title(one), fmt.unit(one), one.kind, one.since, one.method, fmt.definition(one))
+        for one in document.indicators
     ]
-    _sheet(book, head, "indicators", [("indicator", "title", "unit", "kind", "since", "method", "definition"), *about])
-    _sheet(book, head, "flags", [("flag", "meaning"), *((flag, w.text(text)) for flag, text in FLAGS.items())])
+    _add_sheet(
+        book,
+        head,
+        "indicators",
+        [("indicator", "title", "unit", "kind", "since", "method", "definition"), *indicator_rows],
+    )
+    _add_sheet(book, head, "flags", [("flag", "meaning"), *((flag, fmt.text(text)) for flag, text in FLAGS.items())])
     book.close()
     return out.getvalue()
 
 
-def _sheet(book: Any, head: Any, name: str, lines: list[Row]) -> None:
+def _add_sheet(book: Any, head: Any, name: str, rows: list[Row]) -> None:
     sheet = book.add_worksheet(name)
     sheet.freeze_panes(1, 0)
-    sheet.autofilter(0, 0, max(len(lines) - 1, 1), len(lines[0]) - 1)
-    sheet.write_row(0, 0, lines[0], head)
-    for number, line in enumerate(lines[1:], 1):
-        for place, value in enumerate(line):
+    sheet.autofilter(0, 0, max(len(rows) - 1, 1), len(rows[0]) - 1)
+    sheet.write_row(0, 0, rows[0], head)
+    for number, row in enumerate(rows[1:], 1):
+        for column, value in enumerate(row):
             if value not in (None, ""):
-                sheet.write(number, place, value)
+                sheet.write(number, column, value)
     sheet.autofit()
 
 
-def jsonstat_of(paper: Paper) -> bytes:
-    """A JSON-stat 2.0 collection with a dataset for every indicator and breakdown: months by categories.
+def encode_jsonstat(document: IssueDocument) -> bytes:
+    """Return a JSON-stat 2.0 collection with a dataset for every indicator and breakdown: months by categories.
 
-    See json-stat.org/full. Values are in the order of the dimensions; flags stand in `status`.
+    See json-stat.org/full. Values are in the order of the dimensions; `status` has the flags.
     """
-    pairs = sorted({(key[0], key[1]) for key in paper.series})
-    known = {indicator.id for indicator in paper.indicators}
-    items = [_dataset(paper, *pair) for pair in pairs if pair[0] in known]
+    pairs = sorted({(key[0], key[1]) for key in document.series})
+    known = {indicator.id for indicator in document.indicators}
+    items = [_dataset(document, *pair) for pair in pairs if pair[0] in known]
     collection = {
         "version": "2.0",
         "class": "collection",
-        "label": f"Cahier eSanté {paper.period}",
-        "updated": paper.at.isoformat(),
+        "label": f"Cahier eSanté {document.period}",
+        "updated": document.dated_at.isoformat(),
         "link": {"item": items},
     }
     return orjson.dumps(collection, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _dataset(paper: Paper, indicator_id: str, breakdown: str) -> dict[str, Any]:
-    indicator = paper.indicator(indicator_id)
-    categories = sorted(paper.categories(indicator_id, breakdown))
+def _dataset(document: IssueDocument, indicator_id: str, breakdown: str) -> Json:
+    indicator = document.indicator(indicator_id)
+    categories = sorted(document.categories(indicator_id, breakdown))
     cells = [
-        paper.cell(indicator_id, period, breakdown, category) for period in paper.periods for category in categories
+        document.cell(indicator_id, period, breakdown, category)
+        for period in document.periods
+        for category in categories
     ]
-    w = words("en")
+    fmt = formatter("en")
     return {
         "version": "2.0",
         "class": "dataset",
-        "label": w.title(indicator),
-        "note": [w.definition(indicator)],
+        "label": fmt.title(indicator),
+        "note": [fmt.definition(indicator)],
         "extension": {
             "indicator": indicator_id,
             "breakdown": breakdown,
-            "titles": {language: words(language).title(indicator) for language in LANGUAGES},
+            "titles": {language: formatter(language).title(indicator) for language in LANGUAGES},
         },
-        "updated": paper.at.isoformat(),
+        "updated": document.dated_at.isoformat(),
         "id": ["period", breakdown or "total"],
-        "size": [len(paper.periods), len(categories)],
+        "size": [len(document.periods), len(categories)],
         "role": {"time": ["period"]},
         "dimension": {
-            "period": {"label": "Month", "category": {"index": list(paper.periods)}},
+            "period": {"label": "Month", "category": {"index": list(document.periods)}},
             breakdown or "total": {
-                "label": w.breakdown(breakdown),
+                "label": fmt.breakdown(breakdown),
                 "category": {
                     "index": [category or "total" for category in categories],
-                    "label": {category or "total": w.name(category) for category in categories},
+                    "label": {category or "total": fmt.name(category) for category in categories},
                 },
             },
         },
         "value": [cell.value if cell else None for cell in cells],
-        "status": {str(place): cell.flag for place, cell in enumerate(cells) if cell and cell.flag},
+        "status": {str(index): cell.flag for index, cell in enumerate(cells) if cell and cell.flag},
     }

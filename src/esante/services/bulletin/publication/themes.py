@@ -1,17 +1,17 @@
-"""The themes of the publication, in their order: which indicators stand together. A new one needs no entry."""
+"""The themes of the publication: which indicators are shown together, by prefixes of their ids (data/themes.toml)."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
+from esante.core.dated_data import packaged_text
 from esante.services.bulletin.model import Indicator
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """A section: its key, its title (a msgid) and its indicators."""
+    """A section: its key, title and lead (msgids), and its indicators."""
 
     key: str
     title: str
@@ -19,27 +19,27 @@ class Theme:
     indicators: Sequence[Indicator]
 
 
-def themes(indicators: Iterable[Indicator]) -> list[Theme]:
-    """The themes that have indicators; an indicator belongs where its id begins alike, else to the last theme."""
+def group_by_theme(indicators: Iterable[Indicator]) -> list[Theme]:
+    """Return the themes that have indicators; an indicator whose id has no known prefix belongs to the last theme."""
     found: dict[str, list[Indicator]] = {}
     for indicator in indicators:
         found.setdefault(_theme_of(indicator.id), []).append(indicator)
     return [
         Theme(entry["key"], entry["label"], entry["display"], found[entry["key"]])
-        for entry in _declared()
+        for entry in _theme_entries()
         if entry["key"] in found
     ]
 
 
 def _theme_of(id_: str) -> str:
-    for entry in _declared():
-        if any(id_.startswith(beginning) for beginning in entry["begins"]):
+    for entry in _theme_entries():
+        if any(id_.startswith(prefix) for prefix in entry["begins"]):
             return str(entry["key"])
-    return str(_declared()[-1]["key"])
+    return str(_theme_entries()[-1]["key"])
 
 
 @cache
-def _declared() -> list[dict[str, str]]:
-    text = (files("esante.services.bulletin.publication") / "data" / "themes.toml").read_text(encoding="utf-8")
-    declared: list[dict[str, str]] = tomllib.loads(text)["theme"]
-    return declared
+def _theme_entries() -> list[dict[str, str]]:
+    text = packaged_text("esante.services.bulletin.publication", "themes.toml")
+    entries: list[dict[str, str]] = tomllib.loads(text)["theme"]
+    return entries

@@ -1,6 +1,6 @@
-"""The shelf: every released version of every month, as the public may see it. Pure data, kept in memory.
+"""The released vintages of every month, as the public may see them, in memory.
 
-Three years are some ten thousand cells; a page looks at them without asking the database.
+Three years are some ten thousand cells; pages read them without a query.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,39 +8,37 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from esante.services.bulletin.analysis.forecasts import Frozen
-from esante.services.bulletin.model import Cell, Change, Finding, Issue, Vintage
-
-Place = tuple[str, str, str]
+from esante.services.bulletin.analysis.forecasts import ArchivedForecast
+from esante.services.bulletin.model import BulletinIssue, Cell, DataAnomaly, Revision, SeriesKey, Vintage
 
 
 @dataclass(frozen=True)
-class Shelved:
-    """A released version of a month."""
+class PublishedVintage:
+    """A released vintage of a month."""
 
     vintage: Vintage
     released_at: datetime
-    findings: tuple[Finding, ...] = ()
+    anomalies: tuple[DataAnomaly, ...] = ()
 
     @cached_property
-    def cells(self) -> dict[Place, Cell]:
-        """Its cells by their place."""
-        return {cell.place: cell for cell in self.vintage.cells}
+    def cells(self) -> dict[SeriesKey, Cell]:
+        """The cells by their series key."""
+        return {cell.series_key: cell for cell in self.vintage.cells}
 
 
-class Shelf:
-    """All released versions, and the projections that their issues told; nothing else is public."""
+class PublishedReleases:
+    """All released vintages, and the forecasts that were published with them; nothing else is public."""
 
-    def __init__(self, shelved: Sequence[Shelved], frozen: Sequence[Frozen] = ()) -> None:
-        self.frozen = frozen
-        self._all = sorted(shelved, key=lambda one: (one.released_at, one.vintage.period, one.vintage.number))
-        self._by_period: dict[str, list[Shelved]] = {}
+    def __init__(self, vintages: Sequence[PublishedVintage], forecasts: Sequence[ArchivedForecast] = ()) -> None:
+        self.forecasts = forecasts
+        self._all = sorted(vintages, key=lambda one: (one.released_at, one.vintage.period, one.vintage.number))
+        self._by_period: dict[str, list[PublishedVintage]] = {}
         for one in self._all:
             self._by_period.setdefault(one.vintage.period, []).append(one)
 
     @property
-    def all(self) -> Sequence[Shelved]:
-        """Every version, in the order of their release."""
+    def all(self) -> Sequence[PublishedVintage]:
+        """Every released vintage, in the order of the releases."""
         return self._all
 
     @property
@@ -48,59 +46,61 @@ class Shelf:
         """The months, newest first."""
         return sorted(self._by_period, reverse=True)
 
-    def versions(self, period: str) -> Sequence[Shelved]:
-        """The versions of a month, oldest first; none for a month that is not released."""
+    def versions(self, period: str) -> Sequence[PublishedVintage]:
+        """Return the vintages of a month, oldest first; none for a month that is not released."""
         return self._by_period.get(period, [])
 
-    def find(self, period: str, number: int | None = None) -> Shelved | None:
-        """A version of a month, the latest if none is named."""
+    def find(self, period: str, number: int | None = None) -> PublishedVintage | None:
+        """Return a vintage of a month by its number, or the latest; None when it is not released."""
         found = [one for one in self.versions(period) if number is None or one.vintage.number == number]
         return found[-1] if found else None
 
-    def issue(self, one: Shelved) -> Issue:
-        """The issue of a version: the earlier months as they stood when it was released."""
+    def issue_of(self, published: PublishedVintage) -> BulletinIssue:
+        """Return the issue of a vintage, with the earlier months as they stood at its release."""
         known = [
             other
             for other in self._all
-            if other.released_at <= one.released_at and other.vintage.period < one.vintage.period
+            if other.released_at <= published.released_at and other.vintage.period < published.vintage.period
         ]
         latest = {other.vintage.period: other.vintage for other in known}
-        return Issue(
-            vintage=one.vintage,
+        return BulletinIssue(
+            vintage=published.vintage,
             history=tuple(latest[period] for period in sorted(latest)),
-            changes=tuple(change for other in self._corrections(one) for change in self.changes(other)),
-            quality=one.findings,
-            released_at=one.released_at,
+            revisions=tuple(revision for other in self._revised(published) for revision in self.revisions_of(other)),
+            anomalies=published.anomalies,
+            released_at=published.released_at,
         )
 
-    def _corrections(self, one: Shelved) -> Iterator[Shelved]:
-        """The corrections since the issue before, and this version if it is one itself."""
-        earlier = [other for other in self._all if other.released_at < one.released_at and other.vintage.number == 1]
+    def _revised(self, published: PublishedVintage) -> Iterator[PublishedVintage]:
+        """Yield the revised vintages released since the issue before, and this one if it is revised itself."""
+        at = published.released_at
+        earlier = [other for other in self._all if other.released_at < at and other.vintage.number == 1]
         since = earlier[-1].released_at if earlier else None
         for other in self._all:
-            new = (since is None or other.released_at > since) and other.released_at <= one.released_at
-            if other.vintage.number > 1 and (new or other is one):
+            new = (since is None or other.released_at > since) and other.released_at <= at
+            if other.vintage.number > 1 and (new or other is published):
                 yield other
 
-    def changes(self, one: Shelved) -> list[Change]:
-        """What a version changed of the one before it."""
-        before = self.find(one.vintage.period, one.vintage.number - 1)
+    def revisions_of(self, published: PublishedVintage) -> list[Revision]:
+        """Return the cells that differ from the vintage before."""
+        vintage = published.vintage
+        before = self.find(vintage.period, vintage.number - 1)
         if before is None:
             return []
         return [
-            Change(before=old, after=cell, number=one.vintage.number, reason=one.vintage.reason)
-            for place, cell in one.cells.items()
-            if (old := before.cells.get(place)) and (old.value, old.flag) != (cell.value, cell.flag)
+            Revision(before=old, after=cell, number=vintage.number, reason=vintage.reason)
+            for key, cell in published.cells.items()
+            if (old := before.cells.get(key)) and (old.value, old.flag) != (cell.value, cell.flag)
         ]
 
-    def figures(
+    def select_cells(
         self, indicator: str = "", breakdown: str | None = None, first: str = "", last: str = ""
-    ) -> Iterator[tuple[Shelved, Cell]]:
-        """The latest cells: of an indicator (or all), of a breakdown (None: all), from month to month."""
+    ) -> Iterator[tuple[PublishedVintage, Cell]]:
+        """Yield the latest cells of an indicator (empty: all) and breakdown (None: all), from month to month."""
         for period in sorted(self._by_period):
             if (first and period < first) or (last and period > last):
                 continue
-            one = self._by_period[period][-1]
-            for cell in one.vintage.cells:
+            latest = self._by_period[period][-1]
+            for cell in latest.vintage.cells:
                 if indicator in ("", cell.indicator) and breakdown in (None, cell.breakdown):
-                    yield one, cell
+                    yield latest, cell

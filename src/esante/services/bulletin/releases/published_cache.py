@@ -1,36 +1,36 @@
-"""Where the shelf comes from: what is released in the database, read again only when that has changed."""
+"""The cache of the released vintages, loaded again when a release has changed them."""
 
 import asyncio
 from datetime import datetime
 
 from esante.core.storage import Database
-from esante.services.bulletin.releases import forecast_archive, vintage_store
-from esante.services.bulletin.releases.published import Shelf, Shelved
+from esante.services.bulletin.releases import forecast_store, vintage_store
+from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
 
-class Library:
-    """The shelf of this process; calling it gives what is released now."""
+class PublishedCache:
+    """The released vintages in the memory of this process."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._shelf = Shelf(())
+        self._releases = PublishedReleases(())
         self._stamp: tuple[int, int, datetime | None] = (0, 0, None)
-        self._reading = asyncio.Lock()
+        self._loading = asyncio.Lock()
 
-    async def __call__(self) -> Shelf:
-        """The shelf; one small question to the database where nothing was released since."""
-        stamp = await vintage_store.stamp(self._db)
+    async def get(self) -> PublishedReleases:
+        """Return the released vintages; one small query when nothing was released since the last call."""
+        stamp = await vintage_store.fetch_stamp(self._db)
         if stamp != self._stamp:
-            async with self._reading:
+            async with self._loading:
                 if stamp != self._stamp:
-                    self._shelf, self._stamp = await self._read(), stamp
-        return self._shelf
+                    self._releases, self._stamp = await self._load(), stamp
+        return self._releases
 
-    async def _read(self) -> Shelf:
+    async def _load(self) -> PublishedReleases:
         found = []
-        for release in await vintage_store.released(self._db):
-            vintage = await vintage_store.vintage(self._db, release.period, release.number)
+        for release in await vintage_store.fetch_released(self._db):
+            vintage = await vintage_store.fetch_vintage(self._db, release.period, release.number)
             if vintage is not None and release.released_at is not None:
-                findings = await vintage_store.findings(self._db, release.period, release.number)
-                found.append(Shelved(vintage, release.released_at, tuple(findings)))
-        return Shelf(found, await forecast_archive.every(self._db))
+                anomalies = await vintage_store.fetch_anomalies(self._db, release.period, release.number)
+                found.append(PublishedVintage(vintage, release.released_at, tuple(anomalies)))
+        return PublishedReleases(found, await forecast_store.fetch_forecasts(self._db))

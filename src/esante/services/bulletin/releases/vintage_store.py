@@ -1,6 +1,6 @@
-"""The SQL of vintages and releases: what was counted, what of it is public.
+"""The SQL of vintages and releases.
 
-Everything here that other modules show gives protected cells; only `guarded` gives exact ones, for the attacker.
+Only `fetch_protected_cells` returns exact values, for disclosure control and its audit; all else is published.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,25 @@ import asyncpg
 import msgspec
 
 from esante.core.storage import Connection, Database, Row, sha256
-from esante.services.bulletin.model import Cell, Finding, Flag, Guarded, Release, ReleaseState, Vintage, VintageStatus
+from esante.services.bulletin.model import (
+    Cell,
+    CellFlag,
+    DataAnomaly,
+    ProtectedCell,
+    Release,
+    ReleaseState,
+    Vintage,
+    VintageStatus,
+)
 from esante.services.bulletin.store import CELL, FINDING, RELEASE, VINTAGE
 
 
-class Made(NamedTuple):
-    """How a vintage was made: the last leaf it saw, the months' files, the recipe, the SHA-256 of its figures."""
+class VintageRecord(NamedTuple):
+    """How a vintage was made (a row of `bulletin_vintage`).
+
+    `seq`: the last leaf of the journal that it saw; `source`: the digest of its lake files; `recipe`: the object with
+    its specification; `digest`: the SHA-256 of its published cells.
+    """
 
     period: str
     number: int
@@ -31,38 +44,40 @@ class Made(NamedTuple):
 
 
 def digest_of(vintage: Vintage) -> bytes:
-    """The SHA-256 of a vintage's bytes: its JSON with the fields in their declared order."""
+    """Return the SHA-256 of a vintage's JSON, with the fields in their declared order."""
     return sha256(msgspec.json.encode(vintage))
 
 
-def rows(made: Made, cells: Sequence[Guarded], findings: Sequence[Finding], built_by: str) -> list[Row]:
-    """The rows of a new vintage."""
-    key = made.period, made.number
-    found: list[Row] = [(VINTAGE, tuple(made)), (RELEASE, (*key, ReleaseState.BUILT.value, built_by))]
-    for place, (cell, exact, need) in enumerate(cells):
-        known = None if exact is None else float(exact)
+def vintage_rows(
+    record: VintageRecord, cells: Sequence[ProtectedCell], anomalies: Sequence[DataAnomaly], built_by: str
+) -> list[Row]:
+    """Return the rows of a new vintage, in the state built."""
+    key = record.period, record.number
+    found: list[Row] = [(VINTAGE, tuple(record)), (RELEASE, (*key, ReleaseState.BUILT.value, built_by))]
+    for place, (cell, exact, required_width) in enumerate(cells):
+        exact_value = None if exact is None else float(exact)
         value = None if cell.value is None else float(cell.value)
-        found.append((CELL, (*key, place, *cell.place, value, cell.flag.value, known, need)))
-    found += [(FINDING, (*key, f.code, f.subject, f.found, f.expected, f.serious)) for f in findings]
+        found.append((CELL, (*key, place, *cell.series_key, value, cell.flag.value, exact_value, required_width)))
+    found += [(FINDING, (*key, a.code, a.subject, a.found, a.expected, a.serious)) for a in anomalies]
     return found
 
 
-async def made(db: Database) -> dict[str, Made]:
-    """How the newest vintage of each month was made, whatever its state."""
+async def fetch_latest_records(db: Database) -> dict[str, VintageRecord]:
+    """Return the record of the newest vintage of each month, in any state."""
     found = await db.fetch("SELECT DISTINCT ON (period) * FROM bulletin_vintage ORDER BY period, number DESC")
-    return {row["period"]: _made(row) for row in found}
+    return {row["period"]: _record(row) for row in found}
 
 
-async def made_as(db: Database, period: str, number: int) -> Made | None:
-    """How a vintage was made."""
+async def fetch_record(db: Database, period: str, number: int) -> VintageRecord | None:
+    """Return the record of a vintage, or None."""
     row = await db.fetchrow("SELECT * FROM bulletin_vintage WHERE period = $1 AND number = $2", period, number)
-    return _made(row) if row else None
+    return _record(row) if row else None
 
 
-async def vintage(db: Database, period: str, number: int) -> Vintage | None:
-    """One vintage, whatever its state."""
-    known = await made_as(db, period, number)
-    if known is None:
+async def fetch_vintage(db: Database, period: str, number: int) -> Vintage | None:
+    """Return a vintage in any state, or None."""
+    record = await fetch_record(db, period, number)
+    if record is None:
         return None
     cells = await db.fetch(
         """
@@ -72,24 +87,24 @@ async def vintage(db: Database, period: str, number: int) -> Vintage | None:
         period,
         number,
     )
-    return as_vintage(known, [_cell(row) for row in cells])
+    return make_vintage(record, [_cell(row) for row in cells])
 
 
-def as_vintage(known: Made, cells: Sequence[Cell]) -> Vintage:
-    """A vintage of protected cells."""
+def make_vintage(record: VintageRecord, cells: Sequence[Cell]) -> Vintage:
+    """Return the vintage of a record with its published cells."""
     return Vintage(
-        period=known.period,
-        number=known.number,
-        as_of=known.as_of,
-        status=known.status,
-        method=known.method,
-        reason=known.reason,
+        period=record.period,
+        number=record.number,
+        as_of=record.as_of,
+        status=record.status,
+        method=record.method,
+        reason=record.reason,
         cells=tuple(cells),
     )
 
 
-async def latest(db: Database, period: str, *, including: str = "released") -> Vintage | None:
-    """The newest released vintage of a month, or with `including="draft"` the newest of all."""
+async def fetch_latest(db: Database, period: str, *, including: str = "released") -> Vintage | None:
+    """Return the newest released vintage of a month, or with `including="draft"` the newest of all; None if none."""
     number = await db.fetchval(
         """
         SELECT max(number) FROM bulletin_release WHERE period = $1 AND ($2 OR state = 'released')
@@ -97,13 +112,13 @@ async def latest(db: Database, period: str, *, including: str = "released") -> V
         period,
         including == "draft",
     )
-    return None if number is None else await vintage(db, period, number)
+    return None if number is None else await fetch_vintage(db, period, number)
 
 
-async def series(
+async def fetch_series(
     db: Database, indicator: str, breakdown: str = "", until: str | None = None, *, including: str = "released"
 ) -> list[tuple[str, int, Cell]]:
-    """A figure (or all parts of a breakdown) month by month up to `until`: period, number of the vintage, cell."""
+    """Return a series (or all categories of a breakdown) up to a month: (period, number of vintage, cell)."""
     found = await db.fetch(
         """
         SELECT c.period, c.number, c.indicator, c.breakdown, c.value_of, c.value, c.flag
@@ -121,19 +136,19 @@ async def series(
     return [(row["period"], row["number"], _cell(row)) for row in found]
 
 
-async def releases(db: Database) -> list[Release]:
-    """Every vintage's way to the public, by month and number."""
+async def fetch_releases(db: Database) -> list[Release]:
+    """Return the state of every vintage, by month and number."""
     found = await db.fetch("SELECT * FROM bulletin_release ORDER BY period, number")
     return [msgspec.convert(dict(row), Release) for row in found]
 
 
-async def released(db: Database) -> list[Release]:
-    """What is public, by month and number."""
-    return [release for release in await releases(db) if release.state is ReleaseState.RELEASED]
+async def fetch_released(db: Database) -> list[Release]:
+    """Return the released vintages, by month and number."""
+    return [release for release in await fetch_releases(db) if release.state is ReleaseState.RELEASED]
 
 
-async def stamp(db: Database) -> tuple[int, int, datetime | None]:
-    """How many vintages are public, how many projections are kept, and since when the newest is public."""
+async def fetch_stamp(db: Database) -> tuple[int, int, datetime | None]:
+    """Return the number of released vintages, the number of archived forecasts, and the time of the newest release."""
     row = await db.fetchrow(
         """
         SELECT count(*) AS count, max(released_at) AS newest, (SELECT count(*) FROM bulletin_projection) AS frozen
@@ -143,16 +158,16 @@ async def stamp(db: Database) -> tuple[int, int, datetime | None]:
     return (row["count"], row["frozen"], row["newest"]) if row else (0, 0, None)
 
 
-async def guarded(db: Database, period: str, number: int) -> list[Guarded]:
-    """The cells of a vintage with what must not leave the room."""
+async def fetch_protected_cells(db: Database, period: str, number: int) -> list[ProtectedCell]:
+    """Return the cells of a vintage with their exact values and required widths, which are never published."""
     found = await db.fetch(
         "SELECT * FROM bulletin_cell WHERE period = $1 AND number = $2 ORDER BY place", period, number
     )
-    return [Guarded(_cell(row), row["exact"], row["guarded"]) for row in found]
+    return [ProtectedCell(_cell(row), row["exact"], row["guarded"]) for row in found]
 
 
-async def findings(db: Database, period: str, number: int) -> list[Finding]:
-    """What was found about the data of a vintage, serious things first."""
+async def fetch_anomalies(db: Database, period: str, number: int) -> list[DataAnomaly]:
+    """Return the anomalies in the data of a vintage, serious ones first."""
     found = await db.fetch(
         """
         SELECT period, code, subject, found, expected, serious, acknowledged_by, note FROM bulletin_finding
@@ -161,11 +176,13 @@ async def findings(db: Database, period: str, number: int) -> list[Finding]:
         period,
         number,
     )
-    return [msgspec.convert(dict(row), Finding) for row in found]
+    return [msgspec.convert(dict(row), DataAnomaly) for row in found]
 
 
-async def acknowledge(conn: Connection, period: str, number: int, code: str, subject: str, by: str, note: str) -> bool:
-    """Note who answers for a finding; False when there is no such one."""
+async def acknowledge_anomaly(
+    conn: Connection, period: str, number: int, code: str, subject: str, by: str, note: str
+) -> bool:
+    """Store who acknowledged an anomaly; return False when there is no such anomaly."""
     done = await conn.fetchval(
         """
         UPDATE bulletin_finding SET acknowledged_by = $5, note = $6
@@ -181,7 +198,7 @@ async def acknowledge(conn: Connection, period: str, number: int, code: str, sub
     return bool(done)
 
 
-async def move(
+async def move_release(
     conn: Connection,
     release: Release,
     state: ReleaseState,
@@ -190,7 +207,7 @@ async def move(
     embargo_until: datetime | None = None,
     at: datetime | None = None,
 ) -> bool:
-    """Bring a release from the state it was seen in to the next; False when somebody else has moved it."""
+    """Move a release from its known state to another; return False when it is in another state meanwhile."""
     done = await conn.fetchval(
         """
         UPDATE bulletin_release SET state = $4, released_by = CASE WHEN $5 = '' THEN released_by ELSE $5 END,
@@ -208,14 +225,14 @@ async def move(
     return bool(done)
 
 
-def _made(row: asyncpg.Record) -> Made:
+def _record(row: asyncpg.Record) -> VintageRecord:
     fields = dict(row)
-    return Made(**fields | {"status": VintageStatus(fields["status"])})
+    return VintageRecord(**fields | {"status": VintageStatus(fields["status"])})
 
 
 def _cell(row: asyncpg.Record) -> Cell:
     value = row["value"]
-    # Counts are whole; what is not (a share) comes as it was rounded.
+    # Counts are integers; other values (shares) are stored rounded.
     if value is not None and value.is_integer():
         value = int(value)
-    return Cell(row["indicator"], row["period"], row["breakdown"], row["value_of"], value, Flag(row["flag"]))
+    return Cell(row["indicator"], row["period"], row["breakdown"], row["value_of"], value, CellFlag(row["flag"]))

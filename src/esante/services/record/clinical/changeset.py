@@ -169,7 +169,7 @@ def _check_references(version: Version, base_url: str) -> None:
             raise bad_request(
                 version.type,
                 fault,
-                N_("Refer to resources of this patient by the ids that they have here."),
+                N_("Refer to this patient's resources by the ids they have here."),
                 status=422,
                 code="value",
                 detail=reference.decode()[:200],
@@ -181,7 +181,7 @@ def _reference_fault(reference: bytes, person_id: UUID, base_url: str) -> str | 
     """Return what is wrong with a reference (a msgid), or None."""
     address = reference.decode().removeprefix(f"{base_url}/")
     if "?" in address and not address.startswith(("http:", "https:")):
-        return N_("A reference by search can be made in a transaction only.")
+        return N_("You can only use a conditional reference (a search) in a transaction.")
     match = _LOCAL.fullmatch(address)
     if match is None:
         return None
@@ -192,5 +192,5 @@ def _reference_fault(reference: bytes, person_id: UUID, base_url: str) -> str | 
     if keys is not None and keys[0] != person_id:
         return N_("This refers to another patient.")
     if keys is None and type_ in KEPT and type_ not in SUPPORTING:
-        return N_("This refers to a resource that cannot be here.")
+        return N_("This refers to a type of resource that is not supported.")
     return None

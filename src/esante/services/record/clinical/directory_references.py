@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.fhir.rest import parse_token
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, Page, bad_request
 from esante.identity.access import Requester
@@ -54,8 +55,8 @@ class DirectoryReferences:
                 return _only_page(await self._directory.search_organizations(value, limit=LIMIT), name)
         raise bad_request(
             name[:64],
-            N_("What this search parameter points to cannot be searched here."),
-            N_("Search for it first, and then by its reference."),
+            N_("The resources this search parameter points to cannot be searched here."),
+            N_("Search for that resource first, then use its reference."),
             code="not-supported",
         )
 
@@ -90,7 +91,7 @@ class DirectoryReferences:
         return [patient_resource(person, self._directory.catalogue)] if person else []
 
     async def _read_role(self, key: UUID) -> list[Json]:
-        today = datetime.now(UTC).date()
+        today = day_of(datetime.now(UTC))
         pairs = (await self._directory.search_roles(role_id=key)).items
         organizations = await self._directory.organizations(role.organization_id for _, role in pairs)
         return [
@@ -102,6 +103,6 @@ class DirectoryReferences:
 def _only_page(page: Page[Any], name: str) -> list[UUID]:
     """Return the keys of all items of a search. Raises: `Problem` 400 when there is another page."""
     if page.next is not None:
-        title, remedy = N_("Too many have this name."), N_("Search for a longer name.")
+        title, remedy = N_("Too many people have this name."), N_("Enter a longer part of the name.")
         raise bad_request(name, title, remedy, code="too-costly")
     return [one.id for one in page.items]

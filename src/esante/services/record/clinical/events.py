@@ -41,7 +41,7 @@ class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     """A resource, or a version of it, was read."""
 
     ACTION: ClassVar[str] = "R"
-    WORDS: ClassVar[str] = N_("%(actor)s read an entry of your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s viewed information in your record: %(categories)s.")
 
 
 @event("record.clinical_searched")
@@ -49,8 +49,8 @@ class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were searched; `count` were shown."""
 
     ACTION: ClassVar[str] = "E"
-    WORDS: ClassVar[str] = N_("%(actor)s searched the entries of your record: %(categories)s.")
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s searched the entries of your record and was refused.")
+    WORDS: ClassVar[str] = N_("%(actor)s searched your record: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to search your record. Access was refused.")
 
 
 @event("record.clinical_created")
@@ -58,7 +58,7 @@ class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were created."""
 
     ACTION: ClassVar[str] = "C"
-    WORDS: ClassVar[str] = N_("%(actor)s added entries to your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s added information to your record: %(categories)s.")
 
 
 @event("record.clinical_updated")
@@ -66,7 +66,7 @@ class ClinicalUpdated(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were updated."""
 
     ACTION: ClassVar[str] = "U"
-    WORDS: ClassVar[str] = N_("%(actor)s changed entries of your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s changed information in your record: %(categories)s.")
 
 
 @event("record.clinical_deleted")
@@ -74,7 +74,7 @@ class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were deleted; their versions stay in their history."""
 
     ACTION: ClassVar[str] = "D"
-    WORDS: ClassVar[str] = N_("%(actor)s deleted entries of your record: %(categories)s.")
+    WORDS: ClassVar[str] = N_("%(actor)s deleted information from your record: %(categories)s.")
 
 
 @event("record.clinical_refused")
@@ -82,7 +82,7 @@ class ClinicalRefused(ClinicalEvent, frozen=True, kw_only=True):
     """A read or change of a resource was refused; `action` is the interaction that was requested."""
 
     ACTION: ClassVar[str] = "R"
-    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s asked for an entry of your record and was refused.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view information in your record. Access was refused.")
 
     action: str = ""
 

@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest import parse_date_range
+from esante.core.fhir.rest import handling_preference, ignored_parameters, parse_date_range
 from esante.core.fhir.search import ResourceKey
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, bad_request, decode_cursor, encode_cursor, no_such_page
@@ -57,6 +57,8 @@ class EverythingEndpoints:
         if following is not None:
             kept = [pair for pair in pairs if pair[0] != "_cursor"]
             links["next"] = responses.build_url(self.base_url, path, [*kept, ("_cursor", following)])
+        if params.ignored:
+            entries.append({"resource": ignored_parameters(params.ignored), "search": {"mode": "outcome"}})
         return responses.bundle_response("searchset", entries, links=links)
 
     async def _page(
@@ -132,8 +134,8 @@ class EverythingEndpoints:
         if composition.version:
             raise bad_request(
                 "Composition",
-                N_("This Composition was not taken from a document."),
-                N_("Read the Composition and what it refers to."),
+                N_("This Composition does not come from a document."),
+                N_("Read the Composition and the resources it refers to."),
                 status=422,
                 code="not-supported",
             )
@@ -151,15 +153,16 @@ class _EverythingParams:
     start: str
     end: str
     cursor: tuple[str, str, str] | None
+    ignored: tuple[str, ...]
 
     @classmethod
     def of(cls, request: Request) -> "_EverythingParams":
         """Parse the parameters of a request. Raises: `Problem` 400."""
         params = request.query_params
-        unknown = next((name for name in params if name not in _PARAMETERS), None)
-        if unknown is not None and "handling=strict" in request.headers.get("prefer", ""):
+        unknown = tuple(name[:64] for name in params if name not in _PARAMETERS)
+        if unknown and handling_preference(request.headers) == "strict":
             raise bad_request(
-                unknown[:64],
+                unknown[0],
                 N_("This search parameter is not supported."),
                 N_("See /fhir/metadata."),
                 code="not-supported",
@@ -171,6 +174,7 @@ class _EverythingParams:
             start=_parse_date(params.get("start"), "start"),
             end=_parse_date(params.get("end"), "end"),
             cursor=_parse_cursor(params.get("_cursor")),
+            ignored=unknown,
         )
 
     @property
@@ -195,13 +199,13 @@ class _EverythingParams:
 
 def _first_day(text: str) -> date | None:
     """Return the day on which a FHIR date begins; None for ""."""
-    return parse_date_range(text).low.date() if text else None
+    return parse_date_range(text).first_day if text else None
 
 
 def _parse_date(text: str | None, name: str) -> str:
     """Return a FHIR date without prefix; "" for none. Raises: `Problem` 400."""
     if (text and parse_date_range(text, name).prefix != "eq") or (text and not text[:1].isdigit()):
-        raise bad_request(name, N_("This is not a date."), N_("Give a date without prefix."))
+        raise bad_request(name, N_("This is not a valid date."), N_("Enter a date without a prefix."))
     return text or ""
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.fhir import parse_logical_id, store
-from esante.core.fhir.rest import etag, fhir_response, http_date, read_resource
+from esante.core.fhir.rest import etag, fhir_response, http_date, part_of, read_resource
 from esante.core.web import N_, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, resolve_patient
@@ -130,8 +130,8 @@ class ClinicalEndpoints:
         if named is Confidentiality.NORMAL:
             raise bad_request(
                 "Parameters.parameter",
-                N_("No label that restricts is named."),
-                N_("Send N, R or V of v3-Confidentiality."),
+                N_("No restricting label was given."),
+                N_("Use N, R or V from v3-Confidentiality."),
                 status=422,
                 code="not-supported",
             )
@@ -197,7 +197,8 @@ class ClinicalEndpoints:
         if more and versions:
             cursor = history_cursor(versions[-1])
             links["next"] = responses.build_url(self.base_url, path, [*kept, ("_cursor", cursor)])
-        entries = [responses.history_entry(self.base_url, version) for version in versions]
+        parts = {type_: part_of(request, type_) for type_ in {version.type for version in versions}}
+        entries = [responses.history_entry(self.base_url, version, parts[version.type]) for version in versions]
         return responses.bundle_response("history", entries, links=links)
 
     # Shared by all endpoints

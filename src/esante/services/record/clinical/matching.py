@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from esante.core.fhir import search, store
-from esante.core.fhir.search import SearchQuery, SearchScope
+from esante.core.fhir.search import Chain, Condition, Has, SearchQuery, SearchScope
 from esante.core.fhir.store import Version
 from esante.core.storage import Connection
 from esante.core.web import N_, Problem, bad_request
@@ -52,20 +52,29 @@ class ResourceMatcher:
     async def _parse(self, person_id: UUID, type_: str, criteria: str) -> SearchQuery:
         """Return the query of a search for one resource of a person; it may name the person.
 
-        Raises: `Problem` 412 for a search without criteria, 422 for one of another person or with a chain.
+        Raises: `Problem` 400 for a parameter that is unknown, empty, or about the results of a search; 412 for a
+        search without criteria, 422 for one of another person or with a chain.
         """
         pairs = parse_qsl(criteria.removeprefix("?"), keep_blank_values=True)
         if await resolve_patient(pairs, self._directory, self._base_url, person_id) != person_id:
             raise person_changed("")
         parameters = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS]
+        for name, _ in parameters:
+            if name.partition(":")[0] in search.RESULT_PARAMETERS:
+                title, remedy = N_("This search parameter is not supported."), N_("Search without it.")
+                raise bad_request(name[:64], title, remedy, code="not-supported")
         query = search.parse_query(type_, parameters, strict=True, base_url=self._base_url)
         if not query.conditions:
-            title, remedy = N_("The search is about everything."), N_("Search by an identifier.")
+            title, remedy = N_("The search has no criteria."), N_("Search by identifier.")
             raise bad_request("", title, remedy, status=412, code="multiple-matches")
-        if any(name.partition(":")[0].count(".") for name, _ in parameters):
-            title, remedy = N_("This search parameter is not supported."), N_("Search by an identifier.")
+        if any(_has_chain(condition) for condition in query.conditions):
+            title, remedy = N_("This search parameter is not supported."), N_("Search by identifier.")
             raise bad_request(parameters[0][0], title, remedy, status=422)
         return query
+
+
+def _has_chain(condition: Condition) -> bool:
+    return isinstance(condition, Chain) or (isinstance(condition, Has) and _has_chain(condition.condition))
 
 
 def multiple_matches() -> Problem:
@@ -73,12 +82,12 @@ def multiple_matches() -> Problem:
     return Problem(
         412,
         "multiple-matches",
-        N_("The search finds more than one."),
+        N_("The search finds more than one result."),
         remedy=N_("Search by an identifier that only one resource has."),
     )
 
 
 def person_changed(type_: str) -> Problem:
     """Return the refusal (422) of a change that names another patient than the resource has."""
-    title, remedy = N_("The patient of a resource cannot change."), N_("Send the patient that it had.")
+    title, remedy = N_("You cannot change the patient of a resource."), N_("Use the same patient as before.")
     return bad_request(type_, title, remedy, status=422, code="value")

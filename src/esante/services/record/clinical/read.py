@@ -301,5 +301,8 @@ class SearchResult:
 def gone() -> Problem:
     """Return the refusal (410) to read a resource that was deleted."""
     return Problem(
-        410, "deleted", N_("This was deleted."), remedy=N_("Its history shows what it was, as far as you may see it.")
+        410,
+        "deleted",
+        N_("This has been deleted."),
+        remedy=N_("Its history shows earlier versions that you are allowed to see."),
     )

@@ -34,7 +34,7 @@ async def read_patch(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
         raise bad_request(
             "Content-Type",
-            N_("Requests of this media type are not understood."),
+            N_("Requests in this format are not supported."),
             N_("Send a JSON Patch as application/json-patch+json."),
             status=415,
             code="not-supported",
@@ -47,7 +47,7 @@ def parse_count(text: str | None) -> int:
     if text is None:
         return DEFAULT_COUNT
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise bad_request("_count", N_("This is not a whole number."), N_("Give a number from 0 on."))
+        raise bad_request("_count", N_("This is not a whole number."), N_("Enter a number of 0 or more."))
     return min(int(text), MAX_COUNT)
 
 

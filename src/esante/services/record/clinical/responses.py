@@ -7,7 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from esante.core.fhir.rest import etag, http_date, is_not_modified, return_preference
+from esante.core.fhir.rest import etag, http_date, is_not_modified, part_of, return_preference
+from esante.core.fhir.search import SearchQuery, select_elements
 from esante.core.fhir.store import Version, format_instant
 from esante.core.types import Json
 from esante.core.web import FHIR_JSON
@@ -17,11 +18,15 @@ Pairs = Iterable[tuple[str, str]]
 
 
 def resource_response(request: Request, version: Version) -> Response:
-    """Return the response to a read: the resource, or 304 when the client has this version."""
+    """Return the response to a read: the resource, or the part that is asked for; 304 where the client has it already.
+
+    Raises: `Problem` 400 for an invalid `_summary` or `_elements`.
+    """
     headers = {"ETag": etag(version.tag), "Last-Modified": http_date(version.since)}
     if is_not_modified(request.headers, version.tag, version.since):
         return Response(status_code=304, headers=headers)
-    return Response(version.body, headers=headers, media_type=FHIR_JSON)
+    body = version.body if (part := part_of(request, version.type)) is None else select_elements(version.body, part)
+    return Response(body, headers=headers, media_type=FHIR_JSON)
 
 
 def write_response(request: Request, version: Version, base_url: str, *, created: bool) -> Response:
@@ -71,8 +76,8 @@ def searchset_entry(base_url: str, type_: str, id_: str, body: bytes, mode: str)
     }
 
 
-def history_entry(base_url: str, version: Version) -> Json:
-    """Return the entry of a version in a history Bundle."""
+def history_entry(base_url: str, version: Version, part: SearchQuery | None = None) -> Json:
+    """Return the entry of a version in a history Bundle; `part`: what is shown of the resource (None: all)."""
     method = "DELETE" if version.deleted else "PUT" if version.version > 1 else "POST"
     entry: Json = {
         "fullUrl": f"{base_url}/{version.path}",
@@ -84,7 +89,7 @@ def history_entry(base_url: str, version: Version) -> Json:
         },
     }
     if not version.deleted:
-        entry["resource"] = orjson.Fragment(version.body)
+        entry["resource"] = orjson.Fragment(version.body if part is None else select_elements(version.body, part))
     return entry
 
 

@@ -12,11 +12,17 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from esante.core.fhir import operation_outcome, parse_logical_id
-from esante.core.fhir.rest import JSON_PATCH, convert_posted_search, fhir_response
+from esante.core.fhir.rest import (
+    JSON_PATCH,
+    PART_PARAMETERS,
+    convert_posted_search,
+    fhir_response,
+    require_known_parameters,
+)
 from esante.core.fhir.search import parameters_of, supported_parameters
 from esante.core.types import Json
 from esante.identity.access import Access, StayEndpoints
-from esante.identity.directory import Directory
+from esante.identity.directory import PATIENT_PARAMETERS, Directory
 from esante.services.record.clinical.directory_references import DirectoryReferences
 from esante.services.record.clinical.encounter_api import EncounterEndpoints
 from esante.services.record.clinical.everything import EverythingEndpoints
@@ -101,8 +107,30 @@ class ClinicalRoutes(BaseRoute):
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method not in methods:
             raise HTTPException(405, headers={"Allow": ", ".join(methods)})
+        if (known := _KNOWN_PARAMETERS.get((shape, method))) is not None:
+            require_known_parameters(Request(scope), known)
         await methods[method](scope, receive, send)
 
+
+_HISTORY = frozenset({"_count", "_since", "_cursor", "_summary"})
+_NONE: frozenset[str] = frozenset()
+_KNOWN_PARAMETERS: Mapping[tuple[str, str], frozenset[str]] = {
+    ("type", "POST"): _NONE,
+    ("instance", "GET"): PART_PARAMETERS,
+    ("instance", "PUT"): _NONE,
+    ("instance", "PATCH"): _NONE,
+    ("instance", "DELETE"): _NONE,
+    ("supporting", "GET"): PART_PARAMETERS,
+    ("version", "GET"): PART_PARAMETERS,
+    ("provenance", "GET"): PART_PARAMETERS,
+    ("history", "GET"): _HISTORY | PART_PARAMETERS,
+    ("type_history", "GET"): _HISTORY | PART_PARAMETERS | PATIENT_PARAMETERS,
+    ("person_history", "GET"): _HISTORY,
+    ("meta_add", "POST"): _NONE,
+    ("meta_delete", "POST"): _NONE,
+    ("document", "GET"): _NONE,
+}
+"""The parameters of each interaction that has no search, by shape of the path and method."""
 
 PathShape = tuple[str, dict[str, str]]
 """The kind of a path ("": none of these) and its parameters."""

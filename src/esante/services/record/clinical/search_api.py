@@ -13,9 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from esante.core.fhir import parse_logical_id, search
+from esante.core.fhir.rest import (
+    PART_PARAMETERS,
+    SearchParams,
+    fhir_response,
+    handling_preference,
+    part_of,
+    searchset,
+    select_part,
+)
 from esante.core.fhir.search import ResourceRow, SearchPage, SearchQuery
 from esante.core.types import Json
-from esante.core.web import FHIR_JSON, N_, bad_request
+from esante.core.web import N_, bad_request, decode_offset_cursor, encode_cursor
 from esante.identity.access import Access, Requester
 from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_patient
 from esante.services.record import errors
@@ -27,6 +36,7 @@ from esante.services.record.clinical.view import AllowedTypes, ScopeQueries, sco
 from esante.services.record.clinical_types import KEPT
 
 _PROVENANCE = ("_revinclude", "Provenance:target")
+_PROVENANCE_PARAMETERS = frozenset({"target", "_id"}) | PATIENT_PARAMETERS | PART_PARAMETERS
 _MAX_CACHED = 1_000
 """The largest number of combinations of scopes whose allowed types one process caches."""
 
@@ -74,7 +84,7 @@ class SearchEndpoints:
         type_ = request.path_params["type"]
         pairs = request.query_params.multi_items()
         parameters = [pair for pair in pairs if pair[0] not in PATIENT_PARAMETERS and pair != _PROVENANCE]
-        strict = "handling=strict" in request.headers.get("prefer", "")
+        strict = handling_preference(request.headers) == "strict"
         query = search.parse_query(type_, parameters, strict=strict, base_url=self.base_url)
         named = [pair for pair in pairs if pair[0] in PATIENT_PARAMETERS or pair == _PROVENANCE]
         links = {"self": responses.build_url(self.base_url, path, [*named, *query.pairs])}
@@ -139,15 +149,16 @@ class SearchEndpoints:
         found = await self.reader.read_provenances(requester, person_id, {id_})
         if not found:
             raise errors.not_found()
-        return Response(orjson.dumps(found[0]), media_type=FHIR_JSON)
+        return fhir_response(select_part(found[0], part_of(request, "Provenance")))
 
     async def provenances(self, request: Request) -> Response:
         """Search the Provenance of resources, by `target` or `_id`."""
         requester = await self.access.authorize(request, "Provenance", "s")
-        pairs = request.query_params.multi_items()
-        targets = _parse_targets(pairs, self.base_url)
+        params = SearchParams(request, _PROVENANCE_PARAMETERS)
+        part = params.part("Provenance")
+        targets = _parse_targets(params.pairs, self.base_url)
         person_id = await resolve_patient(
-            [("_id", id_) for id_ in targets] + [pair for pair in pairs if pair[0] in PATIENT_PARAMETERS],
+            [("_id", id_) for id_ in targets] + [pair for pair in params.pairs if pair[0] in PATIENT_PARAMETERS],
             self.directory,
             self.base_url,
         )
@@ -155,9 +166,17 @@ class SearchEndpoints:
         if person_id is not None:
             ids = {keys[1] for id_ in targets if (keys := parse_logical_id(id_))}
             found = await self.reader.read_provenances(requester, person_id, ids)
-        links = {"self": responses.build_url(self.base_url, "Provenance", pairs)}
-        entries = [self._resource_entry(one, "match") for one in found]
-        return responses.bundle_response("searchset", entries, links=links, total=len(entries))
+        start = decode_offset_cursor(params.cursor)
+        end = start + (0 if part.summary == "count" else params.count)
+        bundle = searchset(
+            [select_part(one, part) for one in found[start:end]],
+            self_url=params.self_url(self.base_url),
+            base_url=self.base_url,
+            next_url=params.next_url(self.base_url, encode_cursor(end) if start < end < len(found) else None),
+            total=len(found),
+            outcome=params.outcome,
+        )
+        return fhir_response(bundle)
 
     # Scopes
 
@@ -186,8 +205,8 @@ def _parse_targets(pairs: Iterable[tuple[str, str]], base_url: str) -> list[str]
     if not targets:
         raise bad_request(
             "target",
-            N_("The search names no resource."),
-            N_("Search with target: the resource whose sources you want to know."),
+            N_("The search does not specify a resource."),
+            N_("Search with target: the resource whose sources you want to see."),
             code="required",
         )
     return targets

@@ -33,7 +33,7 @@ def level_of(meta: Mapping[str, Any] | None, place: str) -> Confidentiality:
         return Confidentiality.NORMAL
     codes = [label.get("code", "") for label in meta["security"] if _is_level(label)]
     if any(code not in LEVELS for code in codes):
-        title, remedy = N_("This confidentiality is not known."), N_("Send N, R or V of v3-Confidentiality.")
+        title, remedy = N_("This confidentiality level does not exist."), N_("Use N, R or V from v3-Confidentiality.")
         raise bad_request(place, title, remedy, status=422, code="code-invalid")
     return max((LEVELS[code] for code in codes), key=tuple(Confidentiality).index, default=Confidentiality.NORMAL)
 

@@ -143,11 +143,11 @@ class ClinicalWriter:
         if_match: str | None = None,
         queries: ScopeQueries = (),
     ) -> WriteResult:
-        """Replace a resource."""
+        """Replace a resource. Raises: `Problem` 400 unless the resource has the id of `key` (http.html, "update")."""
         resource = parse_resource(body, type_)
         if resource.get("id") != key[0].hex + key[1].hex:
-            title, remedy = N_("The id is not that of the address."), N_("Send the same id.")
-            raise bad_request(f"{type_}.id", title, remedy, status=422)
+            title, remedy = N_("The id does not match the id in the address."), N_("Use the same id.")
+            raise bad_request(f"{type_}.id", title, remedy)
         person_id = await self.resolve_person(resource, requester)
         return await self._change(requester, type_, key, if_match, queries, lambda before: (resource, person_id))
 
@@ -160,16 +160,20 @@ class ClinicalWriter:
         if_match: str | None = None,
         queries: ScopeQueries = (),
     ) -> WriteResult:
-        """Change a resource by a JSON Patch. Raises: `Problem` 410 for a deleted resource, which has no content."""
+        """Change a resource by a JSON Patch; one that only tests, or changes nothing, makes no version.
 
-        def apply_patch(before: Version) -> tuple[Json, UUID]:
+        Raises: `Problem` 410 for a deleted resource, which has no content.
+        """
+
+        def apply_patch(before: Version) -> tuple[Json, UUID] | None:
             if before.deleted:
                 raise gone()
             resource = apply_json_patch(decode(before.body), patch, MAX_RESOURCE)
             if (resource.get("resourceType"), resource.get("id")) != (type_, before.key):
-                title = N_("A patch cannot make another resource of it.")
-                raise bad_request(f"{type_}.id", title, N_("Leave the id as it is."), status=422)
-            return parse_resource(encode(resource), type_), key[0]
+                title = N_("A patch cannot change which resource this is.")
+                raise bad_request(f"{type_}.id", title, N_("Do not change the id."), status=422)
+            body = encode(resource)
+            return None if body == before.body else (parse_resource(body, type_), key[0])
 
         return await self._change(requester, type_, key, if_match, queries, apply_patch)
 
@@ -217,7 +221,10 @@ class ClinicalWriter:
     async def update_match(
         self, requester: Requester, type_: str, criteria: str, body: bytes, queries: ScopeQueries = ()
     ) -> WriteResult:
-        """Replace the resource that a search finds, or create one where it finds nothing."""
+        """Replace the resource that a search finds, or create one where it finds nothing.
+
+        Raises: `Problem` 400 for another id than that of what was found (http.html, "conditional update").
+        """
         resource = parse_resource(body, type_)
         person_id = await self.resolve_person(resource, requester)
         async with self._reader.audit_refusals(requester, person_id, "update", type_):
@@ -232,8 +239,8 @@ class ClinicalWriter:
                     version = changeset.create(resource)
                 else:
                     if resource.get("id", found.key) != found.key:
-                        title = N_("The id is not that of what was found.")
-                        raise bad_request(f"{type_}.id", title, N_("Send none."), status=422)
+                        title = N_("The id does not match the resource found.")
+                        raise bad_request(f"{type_}.id", title, N_("Do not send an id."))
                     full = person_id, type_, found.id
                     before, source = (await self.lock(conn, view, [full])).own(full)
                     version = changeset.update(before, source, resource)
@@ -260,16 +267,23 @@ class ClinicalWriter:
         key: LogicalId,
         if_match: str | None,
         queries: ScopeQueries,
-        build: Callable[[Version], tuple[Json, UUID]],
+        build: Callable[[Version], tuple[Json, UUID] | None],
     ) -> WriteResult:
-        """Lock a resource and give it its next version; `build` returns the new resource and its person's key."""
+        """Lock a resource and give it its next version.
+
+        `build` returns the new resource and its person's key; None for the resource as it is, which is then read.
+        """
         async with self._reader.audit_refusals(requester, key[0], "update", type_):
             view, full = await self._reader.load_view(requester, key[0]), (key[0], type_, key[1])
             async with self._db.transaction() as conn:
                 before, source = (await self.lock(conn, view, [full])).own(full)
                 require_match(if_match, before.tag)
                 await self._check_in_scope(conn, before, queries)
-                resource, person_id = build(before)
+                built = build(before)
+                if built is None:
+                    await insert(conn, self._reader.audit_rows(ClinicalRead, requester, view, [before]))
+                    return WriteResult(before)
+                resource, person_id = built
                 if person_id != key[0]:
                     raise person_changed(type_)
                 changeset = Changeset(requester, view.visibility.consent, self._base_url)
@@ -292,7 +306,7 @@ class ClinicalWriter:
                 raise bad_request(
                     f"{type_}.{element or 'id'}",
                     N_("The patient is missing."),
-                    N_("Name the patient by reference or identifier, or send it in a transaction."),
+                    N_("Enter the patient by reference or identifier, or send the resource in a transaction."),
                     status=422,
                     code="required",
                 )
@@ -356,8 +370,8 @@ class ClinicalWriter:
                 raise Problem(
                     403,
                     "forbidden",
-                    N_("The token's scopes do not cover this."),
-                    remedy=N_("Ask for a token with this scope."),
+                    N_("The token's scopes do not allow this."),
+                    remedy=N_("Ask for a token with the required scope."),
                 )
 
     async def _check_in_scope(self, conn: Connection, before: Version, queries: ScopeQueries) -> None:
@@ -379,6 +393,6 @@ def _from_document() -> Problem:
     return Problem(
         405,
         "not-supported",
-        N_("This was taken from a document and changes with it only."),
+        N_("This comes from a document and can only change with that document."),
         remedy=N_("Send a new version of the document."),
     )

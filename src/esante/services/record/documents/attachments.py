@@ -36,8 +36,8 @@ def attachment_of(reference: Json, path: str) -> Json:
     if len(contents) != 1:
         raise bad_request(
             f"{path}.content",
-            N_("A DocumentReference must hold one content."),
-            N_("Send a DocumentReference for each document."),
+            N_("A DocumentReference must have exactly one content element."),
+            N_("Send one DocumentReference for each document."),
             status=422,
         )
     attachment: Json = contents[0].get("attachment", {})
@@ -67,8 +67,8 @@ def find_content(
         return decode_base64(resource.get("data", ""), f"Bundle.entry[{index}].resource.data"), index
     raise bad_request(
         f"{path}.content[0].attachment.url",
-        N_("The document's bytes are missing."),
-        N_("Name the fullUrl of a Binary or Bundle in the transaction."),
+        N_("The content of the document is missing."),
+        N_("Use the fullUrl of a Binary or Bundle in the transaction."),
         status=422,
     )
 
@@ -81,7 +81,7 @@ def decode_base64(data: str, place: str) -> bytes:
         return binascii.a2b_base64(compact, strict_mode=True)
     except (binascii.Error, ValueError):
         raise bad_request(
-            place, N_("This is not base64."), N_("Encode the bytes in base64."), status=422, code="value"
+            place, N_("This is not valid base64."), N_("Encode the content in base64."), status=422, code="value"
         ) from None
 
 
@@ -91,8 +91,8 @@ def check_size_and_hash(attachment: Json, content: bytes, path: str) -> None:
     if "size" in attachment and attachment["size"] != len(content):
         raise bad_request(
             f"{place}.size",
-            N_("The size is not that of the bytes: the document is incomplete or another one."),
-            N_("Send the whole document with its own size."),
+            N_("The size does not match the content. The document is incomplete or is a different document."),
+            N_("Send the whole document with its actual size."),
             status=422,
             code="value",
         )
@@ -101,8 +101,11 @@ def check_size_and_hash(attachment: Json, content: bytes, path: str) -> None:
         if attachment["hash"] not in (base64.b64encode(digest.digest()).decode(), digest.hexdigest()):
             raise bad_request(
                 f"{place}.hash",
-                N_("The hash is not that of the bytes: the document was changed on its way or is another one."),
-                N_("Send the document with its own SHA-1 in base64."),
+                N_(
+                    "The hash does not match the content. The document was changed during transfer, or "
+                    "is a different document."
+                ),
+                N_("Send the document with its own SHA-1 hash in base64."),
                 status=422,
                 code="value",
             )

@@ -103,7 +103,7 @@ class CorrectionService:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
-                findings=await self._findings(right_person, document, content),
+                findings=await self._findings(requester, right_person, document, content),
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
             out = self._audit.rows(Corrected, requester, person_id, verdict, [document], moved="out", why=reason)
@@ -113,11 +113,13 @@ class CorrectionService:
             await insert(conn, [*store.document_rows(moved, content), *out, *into])
         return moved
 
-    async def _findings(self, person: Person, document: Document, content: bytes | None) -> tuple[str, ...]:
+    async def _findings(
+        self, requester: Requester, person: Person, document: Document, content: bytes | None
+    ) -> tuple[str, ...]:
         """Return the findings on a document in another person's record; `content` None: the object store holds it."""
         if content is None:
             content = await self._objects.get(document.sha256)
-        subject = await read_subject(content, document.media_type, self._workers)
+        subject = await read_subject(content, document.media_type, self._workers, requester.id)
         others = (key for key in document.findings if key != UNCONFIRMED)
         return (*others, *(finding.key for finding in subject_findings(person, subject)))
 

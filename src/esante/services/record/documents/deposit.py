@@ -13,6 +13,7 @@ import asyncpg
 from msgspec import structs
 
 from esante.core.storage import INLINE_LIMIT, Connection, Database, DataLoader, Objects, Row, insert, sha256, uuid7
+from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.identity.access import (
     Access,
@@ -29,7 +30,7 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
-from esante.services.record.documents.validation import Examination, Subject, examine, today
+from esante.services.record.documents.validation import Examination, Subject, examine
 from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
@@ -94,7 +95,7 @@ class DepositService:
         examinations = []
         for index, item in enumerate(items):
             with _naming_index(index):
-                examinations.append(await examine(item.content, item.meta, self._workers))
+                examinations.append(await examine(item.content, item.meta, self._workers, requester.id))
         person = await self._directory.person(person_id)
         if person is None:
             raise errors.unknown_person()

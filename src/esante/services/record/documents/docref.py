@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from esante.core.fhir.rest import read_resource
+from esante.core.fhir.rest import FORMAT_PARAMETERS, read_resource
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
 from esante.services.record.documents.validation import parse_resource
 
 _MAX_BODY = 64 * 1024
 """Bytes of the Parameters resource."""
-_IGNORED = ("on-demand", "profile", "_format")
 
 
 async def as_search(request: Request) -> Request:
@@ -27,11 +26,15 @@ async def as_search(request: Request) -> Request:
                 pairs.append((name, value))
             case "start" | "end":
                 pairs.append(("period", f"{'ge' if name == 'start' else 'le'}{value}"))
-            case _ if name not in _IGNORED:
+            case "on-demand" | "profile":
+                # Nothing is made on demand, and no profile chosen: the search reports the parameter as ignored.
+                if value != "false":
+                    pairs.append((name, value))
+            case _ if name not in FORMAT_PARAMETERS:
                 raise bad_request(
                     name[:64],
                     N_("This search parameter is not supported."),
-                    N_("Give patient, type, start and end."),
+                    N_("Enter patient, type, start and end."),
                     code="not-supported",
                 )
     path = request.scope["path"].removesuffix("/$docref")

@@ -14,7 +14,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from esante.core.fhir import Issue, operation_outcome, parse_logical_id
-from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, require_fhir_json, searchset
+from esante.core.fhir.rest import (
+    PART_PARAMETERS,
+    SearchParams,
+    convert_posted_search,
+    fhir_response,
+    part_of,
+    require_fhir_json,
+    require_known_parameters,
+    searchset,
+    select_part,
+)
 from esante.core.storage import uuid7
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request, decode_offset_cursor, encode_cursor, too_large
@@ -76,19 +86,19 @@ def routes(record: Record, directory: Directory, access: Access, base_url: str) 
     reference, lists = "/fhir/DocumentReference", "/fhir/List"
     return [
         ClinicalRoutes(record, directory, access, base_url),
-        Route("/fhir", _with_issues(endpoints.submit_bundle), methods=post),
-        Route("/fhir/", _with_issues(endpoints.submit_bundle), methods=post),
+        Route("/fhir", _obeying(_with_issues(endpoints.submit_bundle)), methods=post),
+        Route("/fhir/", _obeying(_with_issues(endpoints.submit_bundle)), methods=post),
         Route(reference, endpoints.find_documents, methods=get),
-        Route(reference, _with_issues(endpoints.publish_document), methods=post),
+        Route(reference, _obeying(_with_issues(endpoints.publish_document)), methods=post),
         Route(f"{reference}/_search", _accept_post(endpoints.find_documents), methods=post),
         Route(f"{reference}/$docref", _with_issues(endpoints.docref), methods=["GET", "POST"]),
-        Route(f"{reference}/{{id}}", endpoints.read_document, methods=get),
-        Route(f"{reference}/{{id}}", _with_issues(endpoints.withdraw_document), methods=put),
+        Route(f"{reference}/{{id}}", _obeying(endpoints.read_document, *PART_PARAMETERS), methods=get),
+        Route(f"{reference}/{{id}}", _obeying(_with_issues(endpoints.withdraw_document)), methods=put),
         Route(lists, endpoints.find_lists, methods=get),
         Route(f"{lists}/_search", _accept_post(endpoints.find_lists), methods=post),
-        Route(f"{lists}/{{id}}", endpoints.read_list, methods=get),
-        Route("/fhir/Bundle/{id}", endpoints.retrieve_bundle, methods=get),
-        Route("/fhir/Binary/{id}", endpoints.retrieve_binary, methods=get),
+        Route(f"{lists}/{{id}}", _obeying(endpoints.read_list, *PART_PARAMETERS), methods=get),
+        Route("/fhir/Bundle/{id}", _obeying(endpoints.retrieve_bundle), methods=get),
+        Route("/fhir/Binary/{id}", _obeying(endpoints.retrieve_binary), methods=get),
     ]
 
 
@@ -103,9 +113,9 @@ class _MhdEndpoints:
 
     async def submit_bundle(self, request: Request) -> Response:
         """Process a batch or transaction, with documents (ITI-65) or without."""
-        await self.access.authenticate(request)
+        requester = await self.access.authenticate(request)
         require_fhir_json(request)
-        async with self.record.large_bodies.body(request, MAX_BUNDLE) as body:
+        async with self.record.large_bodies.body(request, MAX_BUNDLE, requester.id) as body:
             if is_submission(body):
                 return await self._provide_documents(request, body)
             return await self.bundles.process(request, body)
@@ -162,8 +172,9 @@ class _MhdEndpoints:
         """Deposit one document inside its DocumentReference (ITI-105)."""
         requester = await self.access.authorize(request, "DocumentReference", "c")
         require_fhir_json(request)
-        async with self.record.large_bodies.body(request, MAX_BODY) as body:
+        async with self.record.large_bodies.body(request, MAX_BODY, requester.id) as body:
             submission = await self.parser.parse_iti105(body)
+            del body  # others are parsed while a worker opens the document: only its own bytes stay
             with _locating_problems(submission):
                 [one] = await self.record.deposit_all(requester, submission.person_id, submission.items)
         location = f"{self.base_url}/DocumentReference/{one.document.key}"
@@ -178,17 +189,17 @@ class _MhdEndpoints:
         requester = await self.access.authorize(request, "DocumentReference", "u")
         person_id, document_id = _keys(request)
         require_fhir_json(request)
-        async with self.record.large_bodies.body(request, MAX_BODY) as body:
+        async with self.record.large_bodies.body(request, MAX_BODY, requester.id) as body:
             resource = parse_resource(body, "DocumentReference")
         if resource.get("id") != request.path_params["id"]:
             raise bad_request(
-                "DocumentReference.id", N_("The id is not that of the address."), N_("Send the same id."), status=422
+                "DocumentReference.id", N_("The id does not match the id in the address."), N_("Use the same id.")
             )
         if resource.get("status") != Status.WITHDRAWN:
             raise bad_request(
                 "DocumentReference.status",
                 N_("A document can only be withdrawn."),
-                N_("Send status entered-in-error, or a new document that replaces this one."),
+                N_("Use the status entered-in-error, or send a new document to replace this one."),
                 status=422,
                 code="not-supported",
             )
@@ -203,8 +214,11 @@ class _MhdEndpoints:
     async def find_documents(self, request: Request) -> Response:
         """Search the documents of a patient that the requester may see (ITI-67)."""
         requester = await self.access.authorize(request, "DocumentReference", "s")
-        params = SearchParams(request, DOCUMENT_PARAMETERS)
+        params = SearchParams(request, DOCUMENT_PARAMETERS.keys() | PART_PARAMETERS)
+        part = params.part("DocumentReference")
         search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only_person_id)
+        if part.summary == "count":
+            return await self._count_documents(requester, params, search)
         documents: tuple[Document, ...] = ()
         next_cursor = None
         if search.person_id is not None:
@@ -218,8 +232,15 @@ class _MhdEndpoints:
                 matching=search.matches,
             )
             documents, next_cursor = timeline.documents, timeline.next
-        resources = [document_reference(document, self.base_url) for document in documents]
+        resources = [select_part(document_reference(document, self.base_url), part) for document in documents]
         return fhir_response(self._searchset(params, resources, next_cursor))
+
+    async def _count_documents(self, requester: Requester, params: SearchParams, search: DocumentSearch) -> Response:
+        """Return the number of documents that a search finds, without them (`_summary=count`)."""
+        found: list[Document] = []
+        if search.person_id is not None:
+            found = await self._all_documents(requester, search.person_id, search)
+        return fhir_response(self._searchset(params, [], None, total=len(found)))
 
     async def docref(self, request: Request) -> Response:
         """Search documents by the operation $docref of IPA."""
@@ -228,7 +249,8 @@ class _MhdEndpoints:
     async def find_lists(self, request: Request) -> Response:
         """Search the submission sets of a patient's documents, the newest first (ITI-66)."""
         requester = await self.access.authorize(request, "List", "s")
-        params = SearchParams(request, LIST_PARAMETERS)
+        params = SearchParams(request, LIST_PARAMETERS.keys() | PART_PARAMETERS)
+        part = params.part("List")
         search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only_person_id)
         sets: dict[str, list[Document]] = {}
         if search.person_id is not None:
@@ -237,27 +259,42 @@ class _MhdEndpoints:
         resources = [
             submission_set(documents, self.base_url) for documents in sets.values() if search.matches_set(documents)
         ]
+        if part.summary == "count":
+            return fhir_response(self._searchset(params, [], None, total=len(resources)))
         start = decode_offset_cursor(params.cursor)
         end = start + params.count
         next_cursor = encode_cursor(end) if params.count and end < len(resources) else None
-        return fhir_response(self._searchset(params, resources[start:end], next_cursor))
+        shown = [select_part(resource, part) for resource in resources[start:end]]
+        return fhir_response(self._searchset(params, shown, next_cursor))
 
-    def _searchset(self, params: SearchParams, resources: list[Json], next_cursor: str | None) -> Json:
+    def _searchset(
+        self, params: SearchParams, resources: list[Json], next_cursor: str | None, total: int | None = None
+    ) -> Json:
         return searchset(
             resources,
             self_url=params.self_url(self.base_url),
             base_url=self.base_url,
             next_url=params.next_url(self.base_url, next_cursor),
+            total=total,
             outcome=params.outcome,
         )
 
-    async def _all_documents(self, requester: Requester, person_id: UUID) -> list[Document]:
-        """Return every document that the requester may see, of any status."""
+    async def _all_documents(
+        self, requester: Requester, person_id: UUID, search: DocumentSearch | None = None
+    ) -> list[Document]:
+        """Return every document that the requester may see and a search finds; without one, of any status."""
+        search = search or DocumentSearch(person_id, Filters(status=()))
         found: list[Document] = []
         cursor = None
         while True:
             page = await self.record.timeline(
-                requester, person_id, Filters(status=()), cursor=cursor, limit=500, order=Order.DEPOSITED
+                requester,
+                person_id,
+                search.filters,
+                cursor=cursor,
+                limit=500,
+                order=Order.DEPOSITED,
+                matching=search.matches,
             )
             found += page.documents
             if (cursor := page.next) is None:
@@ -266,18 +303,20 @@ class _MhdEndpoints:
     async def read_document(self, request: Request) -> Response:
         """Return the metadata of a document."""
         requester = await self.access.authorize(request, "DocumentReference", "r")
+        part = part_of(request, "DocumentReference")
         document = await self.record.document(requester, *_keys(request))
-        return fhir_response(document_reference(document, self.base_url))
+        return fhir_response(select_part(document_reference(document, self.base_url), part))
 
     async def read_list(self, request: Request) -> Response:
         """Return a submission set, with the documents that the requester may see."""
         requester = await self.access.authorize(request, "List", "r")
+        part = part_of(request, "List")
         person_id, submission_id = _keys(request)
         visible = await self._all_documents(requester, person_id)
         documents = [document for document in visible if document.submission_id == submission_id]
         if not documents:
             raise errors.not_found()
-        return fhir_response(submission_set(documents, self.base_url))
+        return fhir_response(select_part(submission_set(documents, self.base_url), part))
 
     async def retrieve_bundle(self, request: Request) -> Response:
         """Return the stored bytes of a FHIR document (ITI-68)."""
@@ -342,6 +381,16 @@ def _deposit_outcome(one: Deposited, warnings: tuple[str, ...]) -> Json | None:
         text = "The record already holds these bytes; no document was created."
         issues.append(Issue("information", "duplicate", "", text))
     return operation_outcome(issues) if issues else None
+
+
+def _obeying(endpoint: Endpoint, *known: str) -> Endpoint:
+    """Return an endpoint that refuses parameters other than the `known` ones (see `require_known_parameters`)."""
+
+    async def respond(request: Request) -> Response:
+        require_known_parameters(request, known)
+        return await endpoint(request)
+
+    return respond
 
 
 def _accept_post(endpoint: Endpoint) -> Endpoint:

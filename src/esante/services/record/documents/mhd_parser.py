@@ -10,6 +10,7 @@ from datetime import date
 from uuid import UUID
 
 from esante.core.fhir import parse_logical_id
+from esante.core.fhir.rest import require_whole
 from esante.core.storage import NIL
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
@@ -65,8 +66,8 @@ class SubmissionParser:
         if "data" not in attachment:
             raise bad_request(
                 "DocumentReference.content[0].attachment.data",
-                N_("The document's bytes are missing."),
-                N_("Put them there in base64, or send a transaction to /fhir."),
+                N_("The content of the document is missing."),
+                N_("Send the content there in base64, or send a transaction to /fhir."),
                 status=422,
             )
         content = decode_base64(attachment["data"], "DocumentReference.content[0].attachment.data")
@@ -88,6 +89,8 @@ class SubmissionParser:
                 status=422,
             )
         entries = bundle.get("entry", [])
+        for index, entry in enumerate(entries):
+            require_whole(entry.get("resource", {}), f"Bundle.entry[{index}].resource")
         raw = raw_resources(body)
         by_url = {entry["fullUrl"]: index for index, entry in enumerate(entries) if "fullUrl" in entry}
         reference_indexes = _find_references(entries)
@@ -109,8 +112,8 @@ class SubmissionParser:
         if len(persons) != 1:
             raise bad_request(
                 "Bundle.entry",
-                N_("The documents are of more than one patient."),
-                N_("Send a transaction of its own for each patient."),
+                N_("The documents are about more than one patient."),
+                N_("Send a separate transaction for each patient."),
                 status=422,
             )
         _check_other_entries(entries, reference_indexes, content_indexes, items)
@@ -128,8 +131,8 @@ class SubmissionParser:
         if len(lists) != 1 or not _is_submission_set(lists[0][1]):
             raise bad_request(
                 "Bundle.entry",
-                N_("The transaction must hold one SubmissionSet and no other List."),
-                N_("Add a List with code submissionset; folders are not kept here."),
+                N_("The transaction must contain one SubmissionSet and no other List."),
+                N_("Add a List with the code submissionset. Folders are not supported."),
                 status=422,
             )
         index, submission_set = lists[0]
@@ -151,7 +154,10 @@ class SubmissionParser:
         check_size_and_hash(attachment, content, path)
         if reference.get("status") != "current":
             raise bad_request(
-                f"{path}.status", N_("A new document must be current."), N_("Send status current."), status=422
+                f"{path}.status",
+                N_("A new document must have the status current."),
+                N_("Use the status current."),
+                status=422,
             )
         identifiers = [reference.get("masterIdentifier"), *reference.get("identifier", ())]
         author = await self._author(reference)
@@ -189,8 +195,8 @@ class SubmissionParser:
         if len(replaced) > 1:
             raise bad_request(
                 f"{path}.relatesTo",
-                N_("A document replaces at most one other."),
-                N_("Name one document to replace."),
+                N_("A document can replace only one other document."),
+                N_("Enter one document to replace."),
                 status=422,
             )
         return (replaced[0] if replaced else None), tuple(warnings)
@@ -208,7 +214,7 @@ class SubmissionParser:
         """
         if not subject:
             raise bad_request(
-                place, N_("The patient is missing."), N_("Name the patient by reference or identifier."), status=422
+                place, N_("The patient is missing."), N_("Enter the patient by reference or identifier."), status=422
             )
         reference = subject.get("reference", "")
         patient = _find_in_request(reference, holder, entries)
@@ -267,8 +273,8 @@ def _find_references(entries: list[Json]) -> list[int]:
     if not indexes:
         raise bad_request(
             "Bundle.entry",
-            N_("The transaction holds no document."),
-            N_("Add a DocumentReference with method POST."),
+            N_("The transaction does not contain a document."),
+            N_("Use POST to add a DocumentReference."),
             status=422,
         )
     return indexes
@@ -293,7 +299,7 @@ def _check_other_entries(
         if not allowed:
             raise bad_request(
                 f"Bundle.entry[{index}]",
-                N_("This does not belong into a transaction with documents."),
+                N_("This cannot be part of a transaction with documents."),
                 N_("Send a SubmissionSet, DocumentReferences, and the Binary or Bundle of each."),
                 status=422,
                 code="not-supported",
@@ -344,8 +350,8 @@ def _confidentiality(reference: Json, path: str) -> Confidentiality:
                 if coding.get("code") not in LEVELS:
                     raise bad_request(
                         f"{path}.securityLabel",
-                        N_("This confidentiality is not known."),
-                        N_("Send N, R or V of v3-Confidentiality."),
+                        N_("This confidentiality level does not exist."),
+                        N_("Use N, R or V from v3-Confidentiality."),
                         status=422,
                         code="code-invalid",
                     )

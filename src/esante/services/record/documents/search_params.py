@@ -5,10 +5,10 @@ Source: IHE MHD 4.2, ITI-66 (2:3.66.4.1.2.1) and ITI-67 (2:3.67.4.1.2.1).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from esante.core.fhir.rest import DateRange, SearchParams, parse_token
+from esante.core.fhir.rest import DateRange, SearchParams, parse_date_range, parse_token
 from esante.core.web import N_, bad_request
 from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import rules
@@ -105,7 +105,7 @@ def _statuses(params: SearchParams) -> tuple[Status, ...]:
     if not allowed:
         raise bad_request(
             "status",
-            N_("No document can have this status."),
+            N_("This status does not exist for documents."),
             N_("Search for current, superseded or entered-in-error."),
             code="value",
         )
@@ -196,15 +196,18 @@ def _is_by(keys: set[UUID | None]) -> Predicate:
 
 
 def _has_author_name(values: Sequence[str]) -> Predicate:
-    """Return a predicate: some part of the author's name starts with one of the values."""
-    prefixes = tuple(rules.fold_text(value) for value in values)
+    """Return a predicate: some part of the author's name starts with one of the values.
+
+    A value of which folding leaves nothing, such as an accent alone, matches nobody.
+    """
+    prefixes = tuple(prefix for value in values if (prefix := rules.fold_text(value)))
     return lambda document: any(part.startswith(prefixes) for part in rules.fold_text(document.author).split())
 
 
 def _is_on_day(wanted: DateRange) -> Predicate:
     def matches(document: Document) -> bool:
-        low = datetime(document.event_date.year, document.event_date.month, document.event_date.day, tzinfo=UTC)
-        return wanted.matches(low, low + timedelta(days=1))
+        day = parse_date_range(document.event_date.isoformat())
+        return wanted.matches(day.low, day.high)
 
     return matches
 

@@ -2,16 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import msgspec
 
 from esante.core.fhir import MAX_ELEMENTS, check, count_elements, decode
+from esante.core.fhir.rest import require_whole
+from esante.core.time_zone import today
 from esante.core.types import Json
-from esante.core.web import TIME_ZONE
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
 from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.model import KINDS, MAX_CONTENT, Deposit, Finding
@@ -35,7 +35,6 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-_ZONE = ZoneInfo(TIME_ZONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +72,15 @@ class _Embedded:
     findings: tuple[Finding, ...] = ()
 
 
-async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examination:
-    """Validate a document and its metadata. Raises: `InvalidContent` when they are refused."""
+async def examine(content: bytes, meta: Deposit, workers: WorkerPool, client: Hashable = None) -> Examination:
+    """Validate a document of a client and its metadata. Raises: `InvalidContent` when they are refused."""
     _check_meta(meta)
     if not content:
         raise InvalidContent("empty")
     if len(content) > MAX_CONTENT:
         raise InvalidContent("too-large", detail=f"{MAX_CONTENT:,} bytes are allowed.")
     media_type = _media_type(content, meta.media_type)
-    embedded = await _inspect(KINDS[media_type], content, workers)
+    embedded = await _inspect(KINDS[media_type], content, workers, client)
     category, type_ = _type(meta.type, embedded.type)
     return Examination(
         media_type=media_type,
@@ -95,14 +94,11 @@ async def examine(content: bytes, meta: Deposit, workers: WorkerPool) -> Examina
     )
 
 
-def today() -> date:
-    """Return the current day in the time zone of the country."""
-    return datetime.now(_ZONE).date()
-
-
-async def read_subject(content: bytes, media_type: str, workers: WorkerPool) -> Subject | None:
+async def read_subject(
+    content: bytes, media_type: str, workers: WorkerPool, client: Hashable = None
+) -> Subject | None:
     """Return the patient that a stored document names, or None."""
-    return (await _inspect(KINDS[media_type], content, workers)).subject
+    return (await _inspect(KINDS[media_type], content, workers, client)).subject
 
 
 def _check_meta(meta: Deposit) -> None:
@@ -149,7 +145,7 @@ def _detect_media_type(content: bytes) -> str:
             return "text/plain"
 
 
-async def _inspect(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
+async def _inspect(kind: str, content: bytes, workers: WorkerPool, client: Hashable) -> _Embedded:
     match kind:
         case "fhir" if len(content) > IN_THREAD:
             return await asyncio.to_thread(_inspect_fhir, content)
@@ -158,12 +154,12 @@ async def _inspect(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
         case "text":
             return _inspect_text(content)
         case _:
-            return await _inspect_in_worker(kind, content, workers)
+            return await _inspect_in_worker(kind, content, workers, client)
 
 
-async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool) -> _Embedded:
+async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool, client: Hashable) -> _Embedded:
     try:
-        answer, _ = await workers.run({"task": "inspect", "kind": kind}, content)
+        answer, _ = await workers.run({"task": "inspect", "kind": kind}, content, client=client)
     except WorkerFailure as error:
         raise InvalidContent("too-complex", place="content") from error
     if refused := answer.get("refused"):
@@ -209,13 +205,16 @@ def check_elements(content: bytes, place: str = "") -> None:
 def parse_resource(body: bytes, expect: str) -> Json:
     """Return the resource of a request, of the type `expect`.
 
-    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4.
+    Raises: `InvalidContent` with every issue when it does not conform to FHIR R4; `Problem` 422 for a part of a
+    resource (SUBSETTED).
     """
     check_elements(body)
     checked = check(body, expect=expect)
     if not checked.ok:
         raise InvalidContent("request", issues=checked.issues)
-    return checked.resource
+    resource = checked.resource
+    require_whole(resource)
+    return resource
 
 
 def _inspect_fhir(content: bytes) -> _Embedded:

@@ -19,91 +19,98 @@ class Message:
 UNCONFIRMED = "subject-not-confirmed"
 """The finding that a reader must not overlook: it is displayed above the document."""
 FINDINGS: Mapping[str, Message] = {
-    "pdf-encrypted": Message(N_("The PDF is encrypted: readers may need its password.")),
-    "pdf-javascript": Message(N_("The PDF holds a program (JavaScript). It is never run here.")),
-    "pdf-launch": Message(N_("The PDF asks to start another program. It is never started here.")),
-    "pdf-embedded-file": Message(N_("The PDF has other files embedded. They are not shown here.")),
-    "pdf-open-action": Message(N_("The PDF asks for an action when it is opened. It is not carried out here.")),
-    "pdf-submit-form": Message(N_("The PDF has a form that would send data elsewhere. It is not sent here.")),
-    "cda-stylesheet": Message(N_("The CDA document names a style sheet. It is not used here.")),
-    UNCONFIRMED: Message(N_("The patient named in the document could not be matched with this record.")),
-    "fhir-warning": Message(N_("The FHIR document has remarks of the validator.")),
+    "pdf-encrypted": Message(N_("The PDF is encrypted. You may need a password to read it.")),
+    "pdf-javascript": Message(N_("The PDF contains a program (JavaScript). It is not run here.")),
+    "pdf-launch": Message(N_("The PDF tries to start another program. This is blocked here.")),
+    "pdf-embedded-file": Message(N_("The PDF contains other files. They are not shown here.")),
+    "pdf-open-action": Message(N_("The PDF contains an action that runs when it is opened. It is not run here.")),
+    "pdf-submit-form": Message(N_("The PDF contains a form that sends data elsewhere. The form is disabled here.")),
+    "cda-stylesheet": Message(N_("The CDA document refers to a style sheet, which is not used here.")),
+    UNCONFIRMED: Message(N_("The patient named in the document could not be matched to this record.")),
+    "fhir-warning": Message(N_("The validator has comments on the FHIR document.")),
 }
 """Findings with which a document is accepted."""
 
 REFUSALS: Mapping[str, Message] = {
-    "empty": Message(N_("The document is empty."), N_("Send the document's bytes."), "required"),
+    "empty": Message(N_("The document is empty."), N_("Send the content of the document."), "required"),
     "too-large": Message(N_("The document is too large."), N_("Send a smaller document."), "too-long"),
     "too-complex": Message(
-        N_("The document asks for more work than is allowed to look into it."),
-        N_("Send it simpler or in parts."),
+        N_("The document is too complex to check."),
+        N_("Simplify the document or send it in parts."),
         "too-costly",
     ),
     "media-type-unknown": Message(
-        N_("Documents of this media type are not taken in."),
+        N_("Documents in this format are not accepted."),
         N_("Send FHIR JSON, PDF, CDA, PNG, JPEG or UTF-8 text."),
         "not-supported",
     ),
     "media-type-differs": Message(
-        N_("The bytes are not of the media type that was named."),
-        N_("Name the media type that the bytes have."),
+        N_("The content is not in the format given."),
+        N_("Enter the actual format of the content."),
         "value",
     ),
-    "pdf-broken": Message(N_("The PDF is broken and cannot be read."), N_("Make it again and send the whole file.")),
-    "image-broken": Message(N_("The image is broken and cannot be shown."), N_("Send the whole file.")),
-    "xml-broken": Message(N_("The XML is not well-formed."), N_("Send the whole document, well-formed.")),
+    "pdf-broken": Message(
+        N_("The PDF is damaged and cannot be read."), N_("Create the file again and send the whole file.")
+    ),
+    "image-broken": Message(N_("The image is damaged and cannot be shown."), N_("Send the whole file.")),
+    "xml-broken": Message(N_("The XML is not well-formed."), N_("Send the whole document as well-formed XML.")),
     "xml-doctype": Message(
-        N_("The XML has a document type or entities, which are not allowed."), N_("Send it without DOCTYPE.")
+        N_("The XML contains a document type (DOCTYPE) or entities, which are not allowed."),
+        N_("Send it without DOCTYPE."),
     ),
     "not-cda": Message(
-        N_("The XML is not a CDA R2 document."), N_("Its root must be ClinicalDocument in urn:hl7-org:v3.")
+        N_("The XML is not a CDA R2 document."), N_("The root element must be ClinicalDocument in urn:hl7-org:v3.")
     ),
     "text-not-utf8": Message(
-        N_("The text is not plain text in UTF-8."), N_("Send it in UTF-8 without control characters.")
+        N_("The text is not plain UTF-8 text."), N_("Send it in UTF-8 without control characters.")
     ),
-    "fhir": Message(N_("The FHIR document does not hold to FHIR R4."), N_("Mend what is listed and send it again.")),
-    "request": Message(N_("The request does not hold to FHIR R4."), N_("Mend what is listed and send it again.")),
+    "fhir": Message(
+        N_("The FHIR document does not conform to FHIR R4."), N_("Correct the errors listed and send it again.")
+    ),
+    "request": Message(
+        N_("The request does not conform to FHIR R4."), N_("Correct the errors listed and send it again.")
+    ),
     "not-a-document": Message(
-        N_("The Bundle is not a FHIR document."),
+        N_("The Bundle is not a valid FHIR document."),
         N_("Send a Bundle of type document whose first entry is a Composition."),
     ),
     "type-missing": Message(
-        N_("The type of the document is missing."), N_("Give a LOINC document type of the list."), "required"
+        N_("The document type is missing."), N_("Use a LOINC document type from the list."), "required"
     ),
     "type-unknown": Message(
-        N_("Documents of this type are not taken in."), N_("Give one of these LOINC types:"), "code-invalid"
+        N_("Documents of this type are not accepted."), N_("Use one of these LOINC types:"), "code-invalid"
     ),
     "category-differs": Message(
-        N_("The type that was named and the type inside the document are of different kinds."),
-        N_("Give the type that the document itself has."),
+        N_("The type given and the type in the document belong to different categories."),
+        N_("Use the type given in the document itself."),
         "conflict",
     ),
     "category-changed": Message(
-        N_("A new version must be of the same kind as the one it replaces."),
-        N_("Withdraw the old document and send this one as a new one."),
+        N_("A new version must be of the same type as the document it replaces."),
+        N_("Withdraw the old document and add this one as a new document."),
         "conflict",
     ),
     "subject-differs": Message(
-        N_("The document names another patient than the record it is meant for."),
-        N_("Check the patient, and send it to the right record."),
+        N_("The patient named in the document is not the patient of this record."),
+        N_("Check the patient and send the document to the right record."),
         "conflict",
     ),
-    "future-date": Message(N_("The date lies in the future."), N_("Give the day of the event."), "value"),
+    "future-date": Message(N_("The date is in the future."), N_("Enter the day of the event."), "value"),
     "bad-text": Message(
-        N_("A text is too long or holds characters that cannot be printed."), N_("Shorten or mend it."), "value"
-    ),
-    "bad-language": Message(
-        N_("The language is not a BCP 47 code."), N_("Write it as fr, de, en, lb or pt."), "value"
-    ),
-    "hidden-by-author": Message(
-        N_("Only the patient may hide a document."), N_("Deposit it as normal or restricted."), "forbidden"
-    ),
-    "author-unknown": Message(
-        N_("The author does not work at the organisation that hands the document in."),
-        N_("Name an author of the organisation, or none."),
+        N_("A text is too long or contains characters that cannot be displayed."),
+        N_("Shorten or correct it."),
         "value",
     ),
-    "reason-missing": Message(N_("A reason is needed."), N_("Say in a few words why."), "required"),
+    "bad-language": Message(N_("The language is not a BCP 47 code."), N_("Use fr, de, en, lb or pt."), "value"),
+    "hidden-by-author": Message(
+        N_("Only the patient can hide a document."), N_("Add it as normal or restricted."), "forbidden"
+    ),
+    "author-unknown": Message(
+        N_("The author does not work for the organisation that is adding the document."),
+        N_("Enter an author from the organisation, or leave it out."),
+        "value",
+    ),
+    "reason-missing": Message(N_("Enter a reason."), N_("Explain briefly why."), "required"),
 }
 """Grounds on which a document or its metadata is refused."""
 

@@ -7,8 +7,13 @@ from datetime import date, datetime
 from typing import Protocol
 
 from babel.dates import format_date
+from markupsafe import Markup
 
+from esante.core.fhir import DocumentView
+from esante.core.fhir.view import Detail, Observation, ResourceTable, Section, TableRow
 from esante.core.web import N_, show_date, show_datetime
+from esante.services.record.pages import element_labels
+from esante.services.record.pages.element_labels import NamedDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ FLAGS: Mapping[str, Flag] = {
     "LU": Flag(N_("very low"), "⇊", "danger"),
     "LL": Flag(N_("critically low"), "⇊", "danger"),
     "A": Flag(N_("abnormal"), "!", "warn"),
-    "AA": Flag(N_("critically abnormal"), "!!", "danger"),
+    "AA": Flag(N_("critical"), "!!", "danger"),
     "POS": Flag(N_("positive"), "+", "warn"),
     "NEG": Flag(N_("negative"), "−", "good"),
     "DET": Flag(N_("detected"), "+", "warn"),
@@ -37,8 +42,8 @@ FLAGS: Mapping[str, Flag] = {
     "R": Flag(N_("resistant"), "R", "warn"),
     "S": Flag(N_("susceptible"), "S", "good"),
     "I": Flag(N_("intermediate"), "I", "warn"),
-    "U": Flag(N_("significant change up"), "↗", "warn"),
-    "D": Flag(N_("significant change down"), "↘", "warn"),
+    "U": Flag(N_("significant increase"), "↗", "warn"),
+    "D": Flag(N_("significant decrease"), "↘", "warn"),
     "B": Flag(N_("better"), "↗", "good"),
     "W": Flag(N_("worse"), "↘", "warn"),
 }
@@ -59,7 +64,7 @@ STATUSES: Mapping[str, str] = {
     "in-progress": N_("in progress"),
     "preparation": N_("in preparation"),
     "preliminary": N_("preliminary"),
-    "registered": N_("awaited"),
+    "registered": N_("pending"),
     "amended": N_("amended"),
     "corrected": N_("corrected"),
     "cancelled": N_("cancelled"),
@@ -69,7 +74,7 @@ STATUSES: Mapping[str, str] = {
     "entered-in-error": N_("entered in error"),
     "unconfirmed": N_("not confirmed"),
     "provisional": N_("provisional"),
-    "differential": N_("one of several possible"),
+    "differential": N_("differential diagnosis"),
     "confirmed": N_("confirmed"),
     "refuted": N_("ruled out"),
     "high": N_("high risk"),
@@ -107,6 +112,33 @@ class ObservationRow(Protocol):
         """The observations that it consists of."""
 
 
+_MARKER = re.compile(r'<span data-cda="([a-z]+-[a-z0-9]+)"></span>')
+_HEARD_ONLY = frozenset({"deleted", "inserted", "end"})
+"""Notes that are seen by their style: struck out, underlined."""
+_PLAIN_NUMBER = re.compile(r"([<>]=?|~|)\s*([-+]?\d+)(?:\.(\d+))?")
+_DECIMAL_POINT = frozenset({"en"})
+_CAPITAL_LITRE = frozenset({"en"})
+"""Languages that write the litre with a capital letter."""
+_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_POWER_OF_TEN = re.compile(r"(?<![\w.])(?:x ?)?10(?:\*|\^|E)(-?\d{1,2})")
+_ANNOTATION = re.compile(r"\{([^{}]*)\}")
+_MICRO = re.compile(r"(?<![A-Za-zµ])u(?=(?:g|L|l|mol|m|s|kat|U|IU|Eq)(?![A-Za-z]))")
+_EXPONENT = re.compile(r"(?<![A-Za-z])([kcdmµ]?m|s)(-?[23])(?!\d)")
+_LITRE = re.compile(r"(?<![A-Za-z])([kcdmµnpf]?)L(?![A-Za-z])")
+_NO_UNIT = frozenset({"1", "{nominal}", "{score}", "{presence}", "{ratio}", "{SG}", "{INR}", "{#}", "[pH]", "pH"})
+_WHOLE_UNITS = {"Cel": "°C", "[degF]": "°F", "[lb_av]": "lb", "[in_i]": "in", "[ft_i]": "ft", "'": "min"}
+_UNIT_SIGNS = {
+    "m[H2O]": "mH₂O",
+    "[Hg]": "Hg",
+    "[IU]": "IU",
+    "[iU]": "IU",
+    "[arb'U]": "U",
+    "[HPF]": "HPF",
+    "[LPF]": "LPF",
+    "[drp]": "gtt",
+    "[pH]": "pH",
+    "[CFU]": "CFU",
+}
 _NOT_INFORMATIVE = {"final", "unknown", "current"}
 _NUMBER = re.compile(r"(?:[<>≤≥~]\s*)?([-+]?\d+(?:[.,]\d+)?)")
 
@@ -154,12 +186,15 @@ def range_bar(value: str, unit: str, low: str, high: str) -> RangeBar | None:
     return RangeBar(50.0, 50.0, mark) if minimum is not None else RangeBar(0.0, 50.0, mark)
 
 
-def range_text(low: str, high: str) -> str:
-    """Return a reference range as a short text; a unit of both limits appears once."""
+def range_text(low: str, high: str, language: str = "en") -> str:
+    """Return a reference range as a short text in the format of a language; a unit of both limits appears once."""
+    least, most = format_amount(low, language), format_amount(high, language)
     if low and high:
         unit = _unit(high)
-        return f"{low.removesuffix(unit).strip() if unit and _unit(low) == unit else low} – {high}"
-    return f"≥ {low}" if low else f"≤ {high}" if high else ""
+        if unit and _unit(low) == unit:
+            least = format_amount(low.removesuffix(unit).strip(), language)
+        return f"{least} – {most}"
+    return f"≥ {least}" if low else f"≤ {most}" if high else ""
 
 
 def format_day(text: str, language: str) -> str:
@@ -192,9 +227,100 @@ def distinct_periods(rows: Iterable[ObservationRow]) -> list[Period]:
     return list(found)
 
 
-def split_name(name: str) -> str:
-    """Return an R4 element or type name as lower-case words: "body site" for `bodySite`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+def fill_markers(body: Markup, url: str, notes: Mapping[str, str], picture: str) -> Markup:
+    """Return a narrative with its markers (`worker/cda.py`) filled in.
+
+    `url` is that of the document, `notes` has the texts by key, `picture` is the alternative text of a picture.
+    """
+
+    def fill(marker: re.Match[str]) -> str:
+        kind, _, key = marker[1].partition("-")
+        if kind == "media":
+            link = Markup(
+                '<a class="enlarge" href="{0}/media/{1}" hx-boost="false"><img src="{0}/media/{1}" alt="{2}"></a>'
+            )
+            return link.format(url, key, picture)
+        style = "visually-hidden" if key in _HEARD_ONLY else "soft small"
+        return Markup('<span class="{}" lang="{}"> {} </span>').format(style, notes["lang"], notes.get(key, ""))
+
+    return Markup(_MARKER.sub(fill, body))  # noqa: S704 - a sanitised body, and texts that are escaped
+
+
+def type_label(name: str) -> str:
+    """Return the words (msgid) for an R4 resource type."""
+    return element_labels.RESOURCE_TYPES.get(name, element_labels.OTHER_TYPE)
+
+
+def absence_text(reason: str) -> str:
+    """Return the words (msgid) for why a value or the entries of a section are missing; a text as it is."""
+    return element_labels.ABSENCES.get(reason, reason)
+
+
+def severity_text(code: str) -> str:
+    """Return the words (msgid) for the severity of a reaction; empty for an unknown code."""
+    return element_labels.SEVERITIES.get(code, "")
+
+
+def named_details(details: Iterable[Detail]) -> list[NamedDetail]:
+    """Return the further elements of an entry for which pages have words."""
+    return element_labels.name_details(details, STATUSES)
+
+
+def unnamed_count(view: DocumentView) -> int:
+    """Return how many further elements of all entries pages have no words for."""
+    tables = [*view.further, *(table for section in view.sections for table in _tables(section))]
+    rows = (row for table in tables for row in _with_members(table.rows))
+    return sum(element_labels.count_unnamed(row.details, STATUSES) for row in rows)
+
+
+def _tables(section: Section) -> list[ResourceTable]:
+    return [*section.tables, *(table for inner in section.sections for table in _tables(inner))]
+
+
+def _with_members(rows: Iterable[TableRow]) -> Iterable[TableRow]:
+    for row in rows:
+        yield row
+        if isinstance(row, Observation):
+            yield from _with_members(row.members)
+
+
+def format_number(text: str, language: str) -> str:
+    """Return a number with the decimal sign of a language, a comparator set apart; another text as it is."""
+    found = _PLAIN_NUMBER.fullmatch(text.strip())
+    if found is None:
+        return text
+    sign, whole, decimals = found.groups()
+    comparator = {"<=": "≤", ">=": "≥"}.get(sign, sign)
+    point = "." if language in _DECIMAL_POINT else ","
+    number = f"{whole.replace('-', '−')}{point}{decimals}" if decimals else whole.replace("-", "−")
+    return f"{comparator} {number}" if comparator else number
+
+
+def format_unit(unit: str, language: str) -> str:
+    """Return a unit as people write it: codes of UCUM (ucum.org, 2.1) become signs, other texts stay."""
+    shown = unit.strip()
+    if shown in _NO_UNIT:
+        return ""
+    if shown in _WHOLE_UNITS:
+        return _WHOLE_UNITS[shown]
+    shown = _POWER_OF_TEN.sub(lambda found: "10" + found[1].translate(_SUPERSCRIPT), shown)
+    shown = _ANNOTATION.sub(lambda found: found[1].replace("_", "\u00a0"), shown)
+    for code, sign in _UNIT_SIGNS.items():
+        shown = shown.replace(code, sign)
+    shown = _MICRO.sub("µ", shown)
+    shown = _EXPONENT.sub(lambda found: found[1] + found[2].translate(_SUPERSCRIPT), shown)
+    if language not in _CAPITAL_LITRE:
+        shown = _LITRE.sub(lambda found: found[1] + "l", shown)
+        shown = shown.replace("1.73", "1,73")
+    return shown
+
+
+def format_amount(text: str, language: str) -> str:
+    """Return a number with its unit in the format of a language; a text without a number in front as it is."""
+    number, _, unit = text.strip().partition(" ")
+    if _PLAIN_NUMBER.fullmatch(number) is None:
+        return text
+    return f"{format_number(number, language)} {format_unit(unit, language)}".rstrip()
 
 
 def _number(text: str) -> float | None:

@@ -25,9 +25,9 @@ _FORM_LIMIT = MAX_CONTENT + 1024 * 1024
 _SHOWN_ABOVE_FORM = (400, 403, 409, 413, 422)
 """Statuses of problems that are shown above the form, so that nothing has to be typed again."""
 _NO_FILE = N_("Choose a file.")
-_NO_TEXT = N_("Write something first.")
-_NO_DAY = N_("This is not a day.")
-_NO_PERSON = N_("There is no person with this number.")
+_NO_TEXT = N_("Enter a text.")
+_NO_DAY = N_("This is not a valid day.")
+_NO_PERSON = N_("Nobody has this number.")
 
 
 def routes(record: Record, directory: Directory, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
@@ -107,10 +107,13 @@ class _RecordForms:
 
     async def deposit(self, request: Request, page: PageContext) -> Response:
         """Deposit the file, and show the findings of the validation."""
-        form = await read_form(request, _FORM_LIMIT)
+        with self._record.large_bodies.upload(page.requester.id, _declared_size(request)):
+            return await self._deposit(request, page, await read_form(request, _FORM_LIMIT))
+
+    async def _deposit(self, request: Request, page: PageContext, form: FormData) -> Response:
         replaces = await self._replaced_document(page, _text(form, "replaces"))
         try:
-            async with self._record.large_bodies.turn(_size(form)):
+            async with self._record.large_bodies.turn(_size(form), page.requester.id):
                 content, meta = await _read_upload(form)
                 deposited = await self._record.deposit(
                     page.requester, page.person_id, content, meta, replaces.id if replaces else None
@@ -199,6 +202,12 @@ class _RecordForms:
         return persons[0]
 
 
+def _declared_size(request: Request) -> int:
+    """Return the bytes of a form that it will have; `read_form` refuses one that does not say so, or too many."""
+    declared = request.headers.get("content-length", "")
+    return min(int(declared), _FORM_LIMIT) if declared.isdigit() else 0
+
+
 def _is_emergency(grant: Grant | None) -> bool:
     return grant is not None and grant.kind is GrantKind.EMERGENCY
 
@@ -249,7 +258,7 @@ def _confidentiality(form: FormData | None) -> Confidentiality:
     try:
         return Confidentiality(level)
     except ValueError as error:
-        raise Problem(422, "value", N_("This choice does not exist."), place="level") from error
+        raise Problem(422, "value", N_("This option does not exist."), place="level") from error
 
 
 def _parse_uuid(text: str) -> UUID:

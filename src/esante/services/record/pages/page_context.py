@@ -29,8 +29,8 @@ ICONS = {
 """The icon of each category."""
 DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS}
 """The variables of every template that shows documents."""
-_NO_ACCESS = N_("You have no access to this record.")
-_ASK_FOR_CODE = N_("Ask your patient for a code, and enter it under Patients.")
+_NO_ACCESS = N_("You do not have access to this record.")
+_ASK_FOR_CODE = N_("Ask your patient for a presence code and enter it under Patients.")
 
 
 @dataclass(frozen=True, slots=True)

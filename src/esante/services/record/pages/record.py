@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +47,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
     """Return the pages of a record for patients and for professionals; only addresses and actions differ."""
     contexts = PageContexts(access)
     banner = banner_loader(access, directory)
-    pages = _RecordPages(record, access, banner)
+    pages = _RecordPages(record, access, directory, banner)
     audiences: list[tuple[str, str, Resolver]] = [
         ("/record", "/record/{document_id:uuid}", contexts.resolve_own),
         (
@@ -63,6 +63,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
             Route(document, _endpoint(resolve, pages.document)),
             Route(f"{document}/original", _endpoint(resolve, pages.original)),
             Route(f"{document}/picture", _endpoint(resolve, pages.image)),
+            Route(f"{document}/media/{{number:int}}", _endpoint(resolve, pages.embedded_image)),
             Route(f"{document}/pages/{{number:int}}.png", _endpoint(resolve, pages.page_image)),
         ]
     return routes
@@ -80,8 +81,8 @@ def _endpoint(
 
 
 class _RecordPages:
-    def __init__(self, record: Record, access: Access, banner: BannerLoader) -> None:
-        self._record, self._access, self._banner = record, access, banner
+    def __init__(self, record: Record, access: Access, directory: Directory, banner: BannerLoader) -> None:
+        self._record, self._access, self._directory, self._banner = record, access, directory, banner
 
     async def timeline(self, request: Request, page: PageContext) -> Response:
         """Show the list of documents, by year or by type."""
@@ -134,14 +135,17 @@ class _RecordPages:
     async def document(self, request: Request, page: PageContext) -> Response:
         """Show a document with its content."""
         document, content = await self._content(request, page)
-        body, content_view = await load_content_view(self._record.previews, document, content)
+        body, content_view = await load_content_view(self._record.previews, document, content, page.requester.id)
         versions: tuple[Document, ...] = ()
         if document.version > 1 or document.status is Status.SUPERSEDED:
             versions = await self._record.versions(page.requester, page.person_id, document.id)
+        banner = await self._banner(page)
         return await render(
             request,
             "record/document.html",
             page=page,
+            # Patients read their own document: who they are is no further access.
+            subject=banner["person"] or await self._directory.person(page.person_id),
             document=document,
             url=f"{page.documents_url}/{document.id}",
             body=body,
@@ -156,7 +160,7 @@ class _RecordPages:
             saved=request.query_params.get("saved") == "yes",
             error="",
             **DOCUMENT_VARIABLES,
-            **await self._banner(page),
+            **banner,
         )
 
     async def original(self, request: Request, page: PageContext) -> Response:
@@ -170,29 +174,44 @@ class _RecordPages:
         """Return an image document, encoded anew from its pixels."""
         document, content = await self._continue_reading(request, page, "image")
         try:
-            media_type, data = await self._record.previews.image(document, content)
+            media_type, data = await self._record.previews.image(document, content, client=page.requester.id)
         except Unreadable:
             return await _placeholder_image(request)
         return Response(data, media_type=media_type, headers=SANDBOX_HEADERS)
 
-    async def page_image(self, request: Request, page: PageContext) -> Response:
-        """Return a page of a PDF as an image."""
-        document, content = await self._continue_reading(request, page, "pdf")
+    async def embedded_image(self, request: Request, page: PageContext) -> Response:
+        """Return a picture in a CDA document, encoded anew from its pixels."""
+        document, content = await self._continue_reading(request, page, "cda")
         try:
-            png = await self._record.previews.page_image(document, content, request.path_params["number"])
+            number = request.path_params["number"]
+            image = await self._record.previews.cda_image(document, content, number, client=page.requester.id)
+        except Unreadable:
+            return await _placeholder_image(request)
+        if image is None:
+            raise Problem(404, "not-found", NOT_FOUND)
+        return Response(image[1], media_type=image[0], headers=SANDBOX_HEADERS)
+
+    async def page_image(self, request: Request, page: PageContext) -> Response:
+        """Return a page of a PDF, or of the PDF in a CDA document, as an image."""
+        document, content = await self._continue_reading(request, page, "pdf", "cda")
+        previews = self._record.previews
+        show_page = previews.cda_page_image if document.kind == "cda" else previews.page_image
+        try:
+            number = request.path_params["number"]
+            png = await show_page(document, content, number, client=page.requester.id)
         except Unreadable:
             return await _placeholder_image(request)
         if png is None:
             raise Problem(404, "not-found", NOT_FOUND)
         return Response(png, media_type="image/png", headers=SANDBOX_HEADERS)
 
-    async def _continue_reading(self, request: Request, page: PageContext, kind: str) -> tuple[Document, bytes]:
-        """Return a document of a kind, for a further image of it."""
+    async def _continue_reading(self, request: Request, page: PageContext, *kinds: str) -> tuple[Document, bytes]:
+        """Return a document of one of the kinds, for a further image of it."""
         return await self._record.continue_reading(
             page.requester,
             page.person_id,
             request.path_params["document_id"],
-            matching=lambda document: document.kind == kind,
+            matching=lambda document: document.kind in kinds,
         )
 
     async def _content(self, request: Request, page: PageContext) -> tuple[Document, bytes]:
@@ -206,17 +225,19 @@ class _RecordPages:
         return sorted({access.grant.holder for access in accesses if access.reads and access.grant.holder})
 
 
-async def load_content_view(previews: Previews, document: Document, content: bytes) -> tuple[str, Any]:
+async def load_content_view(
+    previews: Previews, document: Document, content: bytes, client: Hashable = None
+) -> tuple[str, Any]:
     """Return how a document is displayed (fhir, pdf, cda, image, text, or nothing), and the data of that template."""
     try:
         match document.kind:
             case "fhir":
                 return "fhir", await asyncio.to_thread(_fhir_view, content)
             case "pdf":
-                return "pdf", await previews.pdf_pages(document, content)
+                return "pdf", await previews.pdf_pages(document, content, client=client)
             case "cda":
-                sections = await previews.cda_sections(document, content)
-                return ("cda", sections) if sections else ("nothing", None)
+                view = await previews.cda_view(document, content, client=client)
+                return ("cda", view) if view.sections or view.attachment else ("nothing", None)
             case "text":
                 return "text", plain_text(content)
             case _:

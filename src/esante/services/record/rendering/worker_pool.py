@@ -6,15 +6,19 @@ import signal
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from pathlib import Path
 
 from esante.core.storage import Overloaded
 from esante.core.types import Json
+from esante.core.web import FairSlots, QueueFull, outside_turn
 
 TIMEOUT = 10.0
 """Seconds for one task; the largest real documents take two on a slow machine."""
-WORKERS = 2
-MAX_WAITING = 100
+WORKERS, WORKERS_OF_CLIENT = 3, 2
+"""Processes in total, and at most for documents of one client, so that one is left for the others."""
+MAX_WAITING, MAX_WAITING_OF_CLIENT = 100, 64
+"""Documents that wait for a process, in total and of one client."""
 QUARANTINE = 600.0
 """Seconds for which a document that cost a process is not opened again: its other pages would cost one each."""
 MAX_QUARANTINED = 1_000
@@ -35,28 +39,30 @@ class WorkerPool:
     """Some processes with one document at a time each: a document that crashes or stalls one affects no other."""
 
     def __init__(self, workers: int = WORKERS) -> None:
-        self._workers = [_Worker() for _ in range(workers)]
-        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
-        for worker in self._workers:
-            self._free.put_nowait(worker)
-        self._waiting = 0
+        self._free = [_Worker() for _ in range(workers)]
+        self._workers = tuple(self._free)
+        of_client = min(WORKERS_OF_CLIENT, workers)
+        self._slots = FairSlots(workers, of_client, waiting=MAX_WAITING, waiting_per_client=MAX_WAITING_OF_CLIENT)
         self._quarantine: OrderedDict[bytes, float] = OrderedDict()
 
-    async def run(self, request: Json, data: bytes, key: bytes | None = None) -> Answer:
-        """Run a task on a document (see `worker/__main__.py`) and return its answer.
+    async def run(self, request: Json, data: bytes, key: bytes | None = None, *, client: Hashable = None) -> Answer:
+        """Run a task of a client (any key) on a document (see `worker/__main__.py`) and return its answer.
 
-        `key` identifies the document over several tasks: once it cost a process, it is refused for `QUARANTINE`
-        seconds without another try.
+        A large request body gives its turn to others meanwhile. `key` identifies the document over several tasks: once
+        it cost a process, it is refused for `QUARANTINE` seconds without another try.
 
         Raises: `WorkerFailure`, and `Overloaded` when too many requests wait or no process can be started.
         """
-        if self._waiting >= MAX_WAITING:
-            raise Overloaded("too many documents are waiting for a worker process; try again later")
-        self._waiting += 1
-        try:
-            worker = await self._free.get()
-        finally:
-            self._waiting -= 1
+        async with outside_turn():
+            try:
+                async with self._slots.slot(client):
+                    return await self._run(request, data, key)
+            except QueueFull as full:
+                raise Overloaded("too many documents are waiting for a worker process; try again later") from full
+
+    async def _run(self, request: Json, data: bytes, key: bytes | None) -> Answer:
+        """Run a task in a free process; the caller has a slot."""
+        worker = self._free.pop()
         try:
             if self._is_quarantined(key):
                 raise WorkerFailure
@@ -68,14 +74,15 @@ class WorkerPool:
             self._put_in_quarantine(key)
             raise WorkerFailure from error
         finally:
-            self._free.put_nowait(worker)
+            self._free.append(worker)
 
     async def close(self) -> None:
         """Stop the processes, each after its current document."""
-        for _ in self._workers:
-            await (await self._free.get()).stop()
+        for worker in self._workers:  # a client each: no bound for one keeps this from having all of them
+            await self._slots.acquire(worker)
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
         for worker in self._workers:
-            self._free.put_nowait(worker)
+            self._slots.release(worker)
 
     def _is_quarantined(self, key: bytes | None) -> bool:
         return key is not None and time.monotonic() - self._quarantine.get(key, -QUARANTINE) < QUARANTINE

@@ -7,13 +7,23 @@ address later (DNS rebinding) has no effect.
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from esante.services.subscriptions.model import Endpoint
 from esante.services.subscriptions.policy import Network
 
 Address = IPv4Address | IPv6Address
+RESOLVE_SECONDS = 10.0
+"""Seconds that the resolution of a name may take."""
 _NAT64 = ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ip_network("2000::/3")
+"""The only part of IPv6 with addresses on the internet (IANA, IPv6 address space; RFC 4291, section 2.4). Site-local
+addresses (fec0::/10, RFC 3879) are not in it: they mean a network of one's own."""
+_ISATAP = (bytes.fromhex("00005efe"), bytes.fromhex("02005efe"))
+"""The third quarter of an IPv6 address whose last quarter is an IPv4 one, in any network (RFC 5214, section 6.1)."""
+_resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
+"""Threads of their own: a name server of a client that answers slowly must not hold up the other work in threads."""
 
 
 class EndpointNotAllowed(Exception):
@@ -33,10 +43,11 @@ class EndpointPolicy:
         """
         loop = asyncio.get_running_loop()
         try:
-            infos = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+            async with asyncio.timeout(RESOLVE_SECONDS):
+                found = await loop.run_in_executor(_resolvers, look_up, endpoint.host, endpoint.port)
+            addresses = list(dict.fromkeys(map(ip_address, found)))
+        except (OSError, ValueError) as error:  # no such name, no name at all, or no answer in time
             raise EndpointNotAllowed from error
-        addresses = list(dict.fromkeys(ip_address(str(info[4][0])) for info in infos))
         if not addresses or not all(self.allows(address, endpoint.scheme) for address in addresses):
             raise EndpointNotAllowed
         return addresses
@@ -47,6 +58,11 @@ class EndpointPolicy:
         if _within(destinations[0], self._allowed):
             return scheme == "https" or destinations[0].is_loopback
         return scheme == "https" and all(_is_public(one) and not _within(one, self._refused) for one in destinations)
+
+
+def look_up(host: str, port: int) -> list[str]:
+    """Return the addresses of a host. Raises: OSError, UnicodeError."""
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _destinations(address: Address) -> Sequence[Address]:
@@ -60,10 +76,14 @@ def _destinations(address: Address) -> Sequence[Address]:
             return [address, address.sixtofour]
         if address.teredo is not None:
             return [address, *address.teredo]
+        if address.packed[8:12] in _ISATAP:
+            return [address, IPv4Address(address.packed[-4:])]
     return [address]
 
 
 def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

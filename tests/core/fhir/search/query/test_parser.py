@@ -47,6 +47,7 @@ REFUSED = [
     ("Observation", "code", ",".join("a" * 2_001), "code"),
     ("Observation", "focus", ",".join("a" * 20), "focus"),
     ("Observation", "code", "a\x00b", "code"),
+    ("Observation", "value-string", "\ufffd", "value-string"),
 ]
 
 
@@ -61,6 +62,15 @@ def test_unsupported_search_is_refused_with_place_and_remedy(type_, name, value,
         assert refused.value.remedy
 
 
+@pytest.mark.parametrize("name", ["code", "code:not", "_id:not", "value-string", "_elements", "subject:Patient.name"])
+@pytest.mark.parametrize("value", ["", ",", ",,,"])
+def test_parameter_without_value_is_refused_if_strict_else_ignored(name, value):
+    with pytest.raises(Problem):
+        parse_query("Observation", [("status", "final"), (name, value)], strict=True)
+    query = parse_query("Observation", [("status", "final"), (name, value)])
+    assert (query.ignored, len(query.conditions)) == ((f"{name}=",), 1)
+
+
 def test_unknown_parameter_is_refused_if_strict_else_ignored():
     pairs = [
         ("code", "a"),
@@ -72,6 +82,6 @@ def test_unknown_parameter_is_refused_if_strict_else_ignored():
     with pytest.raises(Problem, match="not supported"):
         parse_query("Observation", pairs, strict=True)
     query = parse_query("Observation", pairs)
-    assert set(query.ignored) == {"colour", "subject:Patient.colour", "_sort=colour"}
+    assert set(query.ignored) == {"colour", "subject:Patient.colour", "_sort=colour", "status="}
     assert query.pairs == (("code", "a"), ("_sort", "colour,-date"))
     assert [sort.parameter.code for sort in query.sort] == ["date"]

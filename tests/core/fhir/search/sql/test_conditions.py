@@ -1,6 +1,8 @@
 """Conditions of search parameters, case by case."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from esante.core.fhir.search import execute_query, parse_query
 from tests.core.fhir.samples import observation
@@ -65,6 +67,11 @@ CASES = [
     ("_profile:below", "http://a.example/p", True),
     ("_profile:below", "http://a.example/p/on", False),
     ("_profile:above", "http://a.example/p/one/two", True),
+    ("_profile:above", "http://a.example/p/one|2.0", True),
+    ("_profile:above", "http://a.example/p/one|2.0/more", False),
+    ("_profile:above", "http://a.example/p/one/two|1.0", True),
+    ("_profile:below", "http://a.example/p/one|2.0", True),
+    ("_profile:below", "http://a.example/p/one|2", False),
     ("_lastUpdated", "2026-03-02T10:30:15.123456Z", True),
     ("_lastUpdated", "2026-03-02T10:30:15Z", True),
     ("_lastUpdated", "gt2026-03-02T10:30:15.123456Z", False),
@@ -117,3 +124,48 @@ async def test_parts_of_a_composite_may_be_references(db):
     scope = await store_resources(db, document)
     for value, found in (("replaces$DocumentReference/old", 1), ("replaces$old", 1), ("replaces$other", 0)):
         assert await count_matches(db, scope, "DocumentReference", ("relationship", value)) == found
+
+
+SYMBOLS = st.text(st.characters(codec="utf-8", categories=("P", "S", "M")), min_size=1, max_size=3)
+"""Texts of which the normalization of searches leaves nothing, or hardly anything."""
+
+
+def escaped(text):
+    """Return a text as a search value: its marks of the search syntax are escaped."""
+    return "".join(f"\\{each}" if each in "\\,$|" else each for each in text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=SYMBOLS)
+async def test_string_of_symbols_never_matches_texts_without_them(db, text):
+    scope = await store_resources(
+        db, {**observation(), "valueString": "negative"}, {**observation(), "valueString": f"{text} weak"}
+    )
+    for modifier in ("", ":contains", ":exact"):
+        name = f"value-string{modifier}"
+        assert await count_matches(db, scope, "Observation", (name, escaped(text))) <= (modifier != ":exact"), name
+    assert await count_matches(db, scope, "Observation", ("code:text", escaped(text))) == 0
+
+
+@pytest.mark.parametrize("text", ["+", "-", "?", "*", "~", "%", "…", "_", "\u0301", "\U0001f44d"])
+async def test_string_of_symbols_matches_what_begins_with_it_or_contains_it(db, text):
+    values = [f"{text} weak", f"weak {text}", "negative"]
+    scope = await store_resources(db, *({**observation(), "valueString": each} for each in values))
+    for name, found in (("value-string", 1), ("value-string:contains", 2), ("value-string:exact", 0)):
+        assert await count_matches(db, scope, "Observation", (name, text)) == found
+
+
+@pytest.mark.parametrize(
+    ("effective", "found", "missed"),
+    [
+        ("2026-07-01T00:15:00+02:00", ["2026-07-01", "2026-07", "ge2026-07-01"], ["2026-06-30", "2026-06"]),
+        ("2026-06-30T22:15:00Z", ["2026-07-01", "2026-07"], ["2026-06-30", "lt2026-07-01"]),
+        ("2026-01-01T00:30:00+01:00", ["2026", "2026-01-01"], ["2025", "2025-12-31"]),
+        ("2026-07-01", ["2026-07-01", "2026-07", "2026"], ["2026-06-30", "2026-07-02"]),
+    ],
+)
+async def test_days_of_searches_are_those_of_the_server(db, effective, found, missed):
+    scope = await store_resources(db, {**observation(), "effectiveDateTime": effective})
+    for texts, total in ((found, 1), (missed, 0)):
+        for text in texts:
+            assert await count_matches(db, scope, "Observation", ("date", text)) == total, text

@@ -11,7 +11,7 @@ from esante.core.fhir.fhirpath.runtime import Env
 from esante.core.fhir.fhirpath.types import BOOLEAN, INTEGER, STRING, TYPE_INFO, Types
 from esante.core.fhir.fhirpath.values import temporal
 from esante.core.fhir.fhirpath.values.items import Items, Node, is_number, singleton_value, type_of
-from esante.core.fhir.fhirpath.values.quantity import CALENDAR_UNITS, Quantity, convert
+from esante.core.fhir.fhirpath.values.quantity import CALENDAR_UNITS, Quantity, convert_on_request
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 
 _INTEGER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
@@ -117,7 +117,7 @@ def _to_quantity(value: Any, unit: Any = None) -> Quantity | None:
 
 
 def _convert_unit(value: Quantity, unit: Any) -> Quantity | None:
-    amount = convert(value, unit) if isinstance(unit, str) else None
+    amount = convert_on_request(value, unit) if isinstance(unit, str) else None
     return None if amount is None else Quantity(amount, unit)
 
 

@@ -2,10 +2,10 @@
 
 from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.fhirpath.model import Call, Literal, PathError, PathFailed
-from esante.core.fhir.fhirpath.narrative import is_narrative
+from esante.core.fhir.fhirpath.narrative import find_links, is_narrative
 from esante.core.fhir.fhirpath.registry import function
 from esante.core.fhir.fhirpath.runtime import Env
-from esante.core.fhir.fhirpath.types import BOOLEAN, is_fhir_type
+from esante.core.fhir.fhirpath.types import BOOLEAN, STRING, is_fhir_type
 from esante.core.fhir.fhirpath.values.items import Item, Items, Node, is_type, navigate, singleton_value, value_of
 from esante.core.fhir.primitives import PRIMITIVES
 
@@ -36,6 +36,12 @@ def _get_value(items: Items, env: Env) -> Items:
 def _html_checks(items: Items, env: Env) -> Items:
     texts = [value_of(item) for item in items]
     return [all(isinstance(text, str) and is_narrative(text) for text in texts)]
+
+
+@function("htmlLinks", 0, STRING)
+def _html_links(items: Items, env: Env) -> Items:
+    """Return the addresses of the links and images in narratives; a function of our own, for dom-3."""
+    return [link for text in map(value_of, items) if isinstance(text, str) for link in find_links(text)]
 
 
 def _check_value_set(call: Call) -> None:

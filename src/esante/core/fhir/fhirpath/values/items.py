@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from esante.core.fhir.fhirpath.model import PathFailed
@@ -251,7 +252,10 @@ def equal_collections(left: Items, right: Items) -> bool | None:
 
 
 def equivalent(left: Item, right: Item) -> bool:
-    """Return `~` of two items: texts without case and white space, numbers at the lesser precision; never unknown."""
+    """Return `~` of two items, which is never unknown.
+
+    Texts are compared without case and with any white space as a blank, numbers at the lesser precision.
+    """
     one, other = value_of(left), value_of(right)
     if isinstance(one, str) and isinstance(other, str):
         return _normalize_text(one) == _normalize_text(other)
@@ -275,20 +279,29 @@ def _equivalent_nodes(one: Node, other: Node) -> bool:
 
 
 def _equivalent_quantities(one: Quantity, other: Quantity) -> bool:
+    if (one.unit in quantity.CALENDAR_UNITS) != (other.unit in quantity.CALENDAR_UNITS):
+        one, other = quantity.make_definite(one), quantity.make_definite(other)
     larger = quantity.convert(other, one.unit), one.value
-    if (quantity.compare(Quantity(Decimal(1), one.unit), Quantity(Decimal(1), other.unit)) or 0) < 0:
+    if quantity.is_finer(one.unit, other.unit):
         larger = quantity.convert(one, other.unit), other.value
     # The number in the smaller unit is rounded to the precision of the one in the larger unit.
     return larger[0] is not None and _equal_when_rounded(larger[0], larger[1])
 
 
 def _equal_when_rounded(one: Decimal, other: Decimal) -> bool:
-    digits = min(max(0, -int(value.as_tuple().exponent)) for value in (one, other))
-    return round(one, digits) == round(other, digits)
+    """Compare at the lesser precision; trailing zeros do not count as digits (N1, section 6.1.2)."""
+    places = min(len(f"{value:f}".partition(".")[2].rstrip("0")) for value in (one, other))
+    return _scaled(one, places) == _scaled(other, places)
+
+
+def _scaled(value: Decimal, places: int) -> int:
+    """Return a number as a count of its last place, rounded; a Decimal has too few digits for large ones."""
+    count = int(abs(Fraction(value)) * 10**places + Fraction(1, 2))
+    return count if value >= 0 else -count
 
 
 def _normalize_text(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return "".join(" " if character.isspace() else character for character in text.casefold())
 
 
 def equivalent_collections(left: Items, right: Items) -> bool:

@@ -56,6 +56,9 @@ _PLAIN: dict[str, tuple[str, str] | None] = {
 _ATOM = re.compile(r"(10[*^]|[^\d+\-./(){}\[\]]*(?:\[[^\]]*\])?[^\d+\-./(){}\[\]]*)([+-]?\d+)?(?:\{[^}]*\})?")
 _NUMBER = re.compile(r"(\d++)(?![*^])(?:\{[^}]*\})?")
 _ANNOTATION = re.compile(r"\{[^}]*\}")
+_ONE_UNIT = r"((?:[A-Za-z%]|\[[^\[\]]*\])++)(-?\d{1,2})?"
+_PLAIN_CODE = re.compile(rf"/?{_ONE_UNIT}(?:[./]{_ONE_UNIT})*", re.ASCII)
+_PLAIN_PART = re.compile(rf"([./]?){_ONE_UNIT}", re.ASCII)
 _MAX_LENGTH, _MAX_EXPONENT = 100, 50
 
 Dimensions = tuple[tuple[str, int], ...]
@@ -82,6 +85,25 @@ def measure_ucum(unit: str) -> Measure | None:
     except (_UnknownUnit, RecursionError):
         return None
     return found if end == len(unit) else None
+
+
+def multiply_codes(one: str, other: str, power: int = 1) -> str | None:
+    """Return the code of one unit times another to a power, each unit in it once: cm and cm2 give cm3.
+
+    None for codes with numbers, annotations or brackets around them, which need no shorter form.
+    """
+    powers: dict[str, int] = {}
+    for code, factor in ((one, 1), (other, power)):
+        if code == "1":
+            continue
+        if len(code) > _MAX_LENGTH or not _PLAIN_CODE.fullmatch(code):
+            return None
+        for match in _PLAIN_PART.finditer(code):
+            exponent = int(match[3] or 1) * (-factor if match[1] == "/" else factor)
+            powers[match[2]] = powers.get(match[2], 0) + exponent
+    above = ".".join(f"{code}{count if count > 1 else ''}" for code, count in powers.items() if count > 0)
+    below = "".join(f"/{code}{-count if count < -1 else ''}" for code, count in powers.items() if count < 0)
+    return f"{above}{below}" or "1"
 
 
 def _parse_term(text: str, at: int) -> tuple[Measure, int]:

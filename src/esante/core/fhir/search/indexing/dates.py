@@ -1,24 +1,26 @@
 """FHIR dates and times as half-open ranges of microseconds since 1970, UTC (search.html, "date").
 
-A date without a zone is in UTC, as in every other search of the platform.
+A date or time without a zone is one of the server's zone (`core.time_zone`), as everywhere on the platform.
 """
 
 import calendar
 import contextlib
 import functools
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from esante.core.time_zone import time_zone
 
 Range = tuple[int, int]
 
 #: Beyond every date, for periods without a beginning or an end.
 UNBOUNDED: Range = (-(10**17), 10**18)
-_SECOND, _MINUTE, _DAY = 1_000_000, 60_000_000, 86_400_000_000
+_SECOND, _MINUTE = 1_000_000, 60_000_000
 #: The lengths of `2026-03-01T10:00:00Z` and of the same with an offset: the most frequent ones, parsed by `datetime`.
 _TO_THE_SECOND = (20, 25)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DATETIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(?:\.(\d+))?)?(Z|[+-]\d\d:[0-5]\d)?", re.ASCII
 )
@@ -43,7 +45,7 @@ def from_microseconds(at: int) -> datetime:
 def covered_range(text: str) -> Range | None:
     """Return the range that a date, dateTime or instant covers with its precision; None for anything else."""
     if len(text) <= 10:
-        return _date_range(text)
+        return _date_range(text, time_zone())
     if len(text) in _TO_THE_SECOND and text[10] == "T" and text[4] == "-":
         with contextlib.suppress(ValueError):  # a leap second, which `_datetime_range` accepts
             low = int(datetime.fromisoformat(text).timestamp()) * _SECOND
@@ -59,7 +61,7 @@ def parse_search_date(text: str) -> tuple[str, Range] | None:
     match = _PREFIXED_DATE.fullmatch(text.replace(" ", "+"))
     if match is None:
         return None
-    found = _datetime_range(match[2]) if "T" in match[2] else _date_range(match[2])
+    found = _datetime_range(match[2]) if "T" in match[2] else _date_range(match[2], time_zone())
     return None if found is None else (match[1] or "eq", found)
 
 
@@ -67,25 +69,19 @@ def _datetime_range(text: str) -> Range | None:
     match = _DATETIME.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    first = _midnight_of(int(year), int(month), int(day))
-    if first is None:
+    *parts, second, fraction, zone = match.groups()
+    year, month, day, hour, minute = map(int, parts)
+    try:
+        at = datetime(year, month, day, hour, minute, tzinfo=UTC if zone else time_zone())
+    except ValueError:
         return None
-    low = first + (int(hour) * 60 + int(minute)) * _MINUTE + int(second or 0) * _SECOND - _offset_of(zone)
+    low = to_microseconds(at) + int(second or 0) * _SECOND - _offset_of(zone)
     if second is None:
         return low, low + _MINUTE
     if fraction is None:
         return low, low + _SECOND
     low += int(fraction[:6].ljust(6, "0"))
     return low, low + 10 ** max(0, 6 - len(fraction))
-
-
-@functools.lru_cache(4096)
-def _midnight_of(year: int, month: int, day: int) -> int | None:
-    try:
-        return (date(year, month, day).toordinal() - _EPOCH_DAY) * _DAY
-    except ValueError:
-        return None
 
 
 @functools.lru_cache(64)
@@ -97,19 +93,27 @@ def _offset_of(zone: str | None) -> int:
 
 
 @functools.lru_cache(8192)
-def _date_range(text: str) -> Range | None:
+def _date_range(text: str, zone: ZoneInfo) -> Range | None:
+    """Return the range of a date in a zone, whose days may have 23 or 25 hours."""
     match = _DATE.fullmatch(text)
     if match is None:
         return None
-    year, month, day = int(match[1]), int(match[2] or 1), int(match[3] or 1)
-    low = _midnight_of(year, month, day)
-    if low is None:
+    try:
+        first = date(int(match[1]), int(match[2] or 1), int(match[3] or 1))
+        last = first
+        if not match[3]:
+            month = first.month if match[2] else 12
+            last = first.replace(month=month, day=calendar.monthrange(first.year, month)[1])
+    except ValueError:
         return None
-    if match[3]:
-        return low, low + _DAY
-    end = month if match[2] else 12
-    last = _midnight_of(year, end, calendar.monthrange(year, end)[1])
-    return None if last is None else (low, last + _DAY)
+    return _midnight_of(first.toordinal(), zone), _midnight_of(last.toordinal() + 1, zone)
+
+
+def _midnight_of(day: int, zone: ZoneInfo) -> int:
+    """Return when a day (its ordinal) begins in a zone."""
+    beyond = day - date.max.toordinal()  # the end of the last day of the calendar
+    at = datetime.combine(date.fromordinal(day if beyond <= 0 else day - beyond), time(), zone)
+    return to_microseconds(at) + max(0, beyond) * 24 * 60 * _MINUTE
 
 
 def approximate_range(found: Range, now: int) -> Range:

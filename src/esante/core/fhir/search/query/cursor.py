@@ -44,7 +44,7 @@ def decode_position(query: SearchQuery, types: Sequence[str], now: datetime) -> 
         if digest != _query_digest(query) or not now - LIFETIME <= begun <= now or int(id_, 16) >= 2**128:
             raise ValueError
     except (ValueError, TypeError, ArithmeticError) as error:
-        title, remedy = N_("This page of the list does not exist."), N_("Please start from the first page.")
+        title, remedy = N_("This page of the list does not exist."), N_("Start again from the first page.")
         raise bad_request("_cursor", title, remedy) from error
     return PagePosition(begun, decoded, f"{int(id_, 16):032x}")
 

@@ -49,8 +49,9 @@ def parse_query(
 ) -> SearchQuery:
     """Parse a search of a resource type from the pairs of an address, which are URL-decoded and not yet unescaped.
 
-    Unknown parameters are refused if `strict`, else named in `ignored`. `base_url` is the base of the addresses of
-    this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError` for no type of R4.
+    Unknown parameters, and those without a value, are refused if `strict`, else named in `ignored`. `base_url` is the
+    base of the addresses of this server's resources. Raises: `Problem` 400 with the parameter and a remedy; `KeyError`
+    for no type of R4.
     """
     condition_parser = ConditionParser(base_url)
     conditions: list[Condition] = []
@@ -60,7 +61,9 @@ def parse_query(
     for name, value in pairs:
         try:
             _check_text(name, value)
-            if not value:
+            if not value.strip(","):
+                if name not in _SERVER_PARAMETERS:
+                    ignored.append(f"{name[:64]}=")
                 continue
             if name not in _SERVER_PARAMETERS and not result_parameters.parse(name, value):
                 conditions.append(condition_parser.parse(type_, name, value))
@@ -68,7 +71,7 @@ def parse_query(
         except UnknownParameter:
             ignored.append(name[:64])
         if len(conditions) > MAX_PARAMETERS:
-            refuse(name, N_("These are too many search parameters."), N_("Search with fewer parameters at once."))
+            refuse(name, N_("There are too many search parameters."), N_("Use fewer search parameters at a time."))
     ignored += result_parameters.ignored
     if ignored and strict:
         refuse(ignored[0], N_("This search parameter is not supported."), N_("See /fhir/metadata."))
@@ -77,14 +80,18 @@ def parse_query(
 
 
 def _check_text(name: str, value: str) -> None:
-    """Refuse texts that the database cannot store, so that no resource has them. Raises: `Problem` 400."""
+    """Refuse texts that the database cannot store, so that no resource has them, and damaged ones.
+
+    U+FFFD stands for bytes that were not UTF-8: what was meant is not known. Raises: `Problem` 400.
+    """
+    text = name + value
     try:
-        storable = "\x00" not in (name + value) and len((name + value).encode()) <= MAX_LENGTH
+        storable = "\x00" not in text and "\ufffd" not in text and len(text.encode()) <= MAX_LENGTH
     except UnicodeEncodeError:
         storable = False
     if not storable:
         printable = name.encode("ascii", "replace").decode().replace("\x00", "?")
-        refuse(printable, N_("This value is not supported."), N_("Search for something shorter."))
+        refuse(printable, N_("This value is not supported."), N_("Use a shorter value."))
 
 
 class ConditionParser:
@@ -102,7 +109,7 @@ class ConditionParser:
         self._reached += 1
         if steps > MAX_STEPS or self._reached > MAX_CONDITIONS:
             refuse(
-                name, N_("This search goes through too many references."), N_("Name the types that are pointed to.")
+                name, N_("This search follows too many references."), N_("Enter the types the references point to.")
             )
         if name.startswith("_has:"):
             return self._parse_has(type_, name, value, steps)
@@ -122,7 +129,7 @@ class ConditionParser:
     def _parse_plain(self, parameter: Parameter, modifier: str, name: str, value: str) -> Condition:
         if modifier == "missing" and parameter.type != "composite":
             if value not in ("true", "false"):
-                refuse(name, N_("This value is not supported."), N_("Give true or false."))
+                refuse(name, N_("This value is not supported."), N_("Enter true or false."))
             return Missing(parameter, value == "true")
         if not supports_modifier(parameter, modifier):
             _refuse_modifier(name)
@@ -131,14 +138,12 @@ class ConditionParser:
         values = ValueParser(name, parameter, modifier, self._base_url).parse_all(value)
         self._values += sum(len(each.texts) if isinstance(each, ReferenceValue) else 1 for each in values)
         if self._values > MAX_VALUES:
-            refuse(name, N_("These are too many values."), N_("Search for fewer values at once."))
+            refuse(name, N_("There are too many values."), N_("Search for fewer values at a time."))
         return Match(parameter, modifier, values)
 
     def _parse_chain(self, parameter: Parameter, only: str, name: str, rest: str, value: str, steps: int) -> Chain:
         if parameter.type != "reference":
-            refuse(
-                name, N_("This search parameter does not point to another resource."), N_("Search without a point.")
-            )
+            refuse(name, N_("This search parameter does not point to another resource."), N_("Search without a dot."))
         if only and only not in parameter.target:
             _refuse_modifier(name)
         narrowed = [key.target_type for key in parameter.keys if key.target_type]
@@ -155,7 +160,11 @@ class ConditionParser:
         _, other, reference, rest = (name.split(":", 3) + [""] * 3)[:4]
         parameter = parameters_of(other).get(reference) if other in resource_types() else None
         if parameter is None or parameter.type != "reference" or not rest:
-            refuse(name, N_("This is not a reverse chain."), N_("Write it as _has:Type:reference:parameter=value."))
+            refuse(
+                name,
+                N_("This is not a valid reverse chain."),
+                N_("Use the format _has:Type:reference:parameter=value."),
+            )
         if type_ not in parameter.target:
             raise UnknownParameter
         return Has(other, parameter, self.parse(other, rest, value, steps + 1))
@@ -176,7 +185,7 @@ def _value_set_codes(name: str, value: str) -> tuple[TokenValue, ...]:
     """Return the codes of a value set from the definitions of R4. Raises: `Problem` 400 for an unknown value set."""
     codes = load_definitions().codes.get(value.partition("|")[0])
     if codes is None:
-        refuse(name, N_("The codes of this value set are not known here."), N_("Search for its codes themselves."))
+        refuse(name, N_("The codes in this value set are not available here."), N_("Search for the individual codes."))
     return tuple(TokenValue(system, code.lower()) for system, listed in codes.items() for code in listed)
 
 

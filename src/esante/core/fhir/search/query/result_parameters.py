@@ -21,7 +21,21 @@ from esante.core.fhir.search.query.value_parser import refuse
 from esante.core.web import N_
 
 MAX_INCLUDES, MAX_SORTS = 20, 5
-_GIVE_ONE = N_("Give one of the values that the specification names.")
+#: The parameters of this module, and that of pages.
+RESULT_PARAMETERS = frozenset(
+    {
+        "_count",
+        "_sort",
+        "_total",
+        "_summary",
+        "_elements",
+        "_contained",
+        "_include",
+        "_revinclude",
+        "_cursor",
+    }
+)
+_GIVE_ONE = N_("Use one of the values in the specification.")
 
 
 class ResultParameters:
@@ -45,7 +59,7 @@ class ResultParameters:
         """Return whether this is a result parameter; it is then parsed. Raises: `Problem` 400."""
         if name in self._parsers:
             if name in self._given:
-                refuse(name, N_("This search parameter may be given once."), N_("Give it once."))
+                refuse(name, N_("This search parameter can only be used once."), N_("Send it only once."))
             self._given[name] = self._parsers[name](value)
             return True
         first, _, modifier = name.partition(":")
@@ -54,7 +68,7 @@ class ResultParameters:
         if modifier not in ("", "iterate"):
             refuse(name, N_("This search modifier is not supported."), N_("Search without it."))
         if len(self._includes) >= MAX_INCLUDES:
-            refuse(name, N_("These are too many search parameters."), N_("Search with fewer parameters at once."))
+            refuse(name, N_("There are too many search parameters."), N_("Use fewer search parameters at a time."))
         self._includes.append(_parse_include(name, value, first == "_revinclude", modifier == "iterate"))
         return True
 
@@ -85,14 +99,14 @@ class ResultParameters:
     def _parse_sort(self, value: str) -> tuple[Sort, ...]:
         names = [name for name in value.split(",") if name]
         if len(names) > MAX_SORTS:
-            refuse("_sort", N_("These are too many values."), N_("Search for fewer values at once."))
+            refuse("_sort", N_("There are too many values."), N_("Search for fewer values at a time."))
         found = []
         for name in names:
             parameter = parameters_of(self._type).get(name.removeprefix("-"))
             if parameter is None:
                 self.ignored.append(f"_sort={name[:64]}")
             elif parameter.type == "composite":
-                refuse("_sort", N_("This search parameter cannot be sorted by."), N_("Sort by another one."))
+                refuse("_sort", N_("You cannot sort by this search parameter."), N_("Sort by another parameter."))
             else:
                 found.append(Sort(parameter, name.startswith("-")))
         return tuple(found)
@@ -101,13 +115,17 @@ class ResultParameters:
         names = tuple(name for name in value.split(",") if name)
         wrong = next((name for name in names if name not in fields(self._type)), None)
         if wrong is not None:
-            refuse("_elements", N_("The resource has no such element."), N_("Name elements of the type searched for."))
+            refuse(
+                "_elements",
+                N_("The resource does not have this element."),
+                N_("Use elements of the resource type you are searching for."),
+            )
         return names
 
 
 def _parse_count(value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 9:
-        refuse("_count", N_("This is not a whole number."), N_("Give a number from 0 on."))
+        refuse("_count", N_("This is not a whole number."), N_("Enter a number of 0 or more."))
     return min(int(value), MAX_COUNT)
 
 
@@ -128,7 +146,11 @@ def _parse_include(name: str, value: str, reverse: bool, iterate: bool) -> Inclu
     is_reference = parameter is not None and parameter.type == "reference"
     valid = is_reference or (known and code == "*" and not reverse)
     if not valid or (target and target not in resource_types()):
-        refuse(name, N_("This cannot be included."), N_("Write it as Type:parameter or Type:parameter:Type."))
+        refuse(
+            name,
+            N_("This cannot be included in the search."),
+            N_("Use the format Type:parameter or Type:parameter:Type."),
+        )
     if reverse and parameter is not None:
         return RevInclude(type_, parameter, target or None, iterate)
     return Include(type_, parameter, target or None, iterate)

@@ -92,14 +92,20 @@ class ValueParser:
     def _parse_token(self, text: str) -> TokenValue:
         parts = [unescape(part) for part in split_unescaped(text, "|")]
         if len(parts) > 2 or parts == ["", ""]:
-            refuse(self._name, N_("This is not a code."), N_("Write it as code, system|code, |code or system|."))
+            refuse(
+                self._name, N_("This is not a valid code."), N_("Use the format code, system|code, |code or system|.")
+            )
         code = parts[-1].lower() or None
         return TokenValue(None, code) if len(parts) == 1 else TokenValue(parts[0], code)
 
     def _parse_of_type(self, text: str) -> StringValue:
         parts = [unescape(part) for part in split_unescaped(text, "|")]
         if len(parts) != 3 or not all(parts):
-            refuse(self._name, N_("This is not an identifier with its type."), N_("Write it as system|code|value."))
+            refuse(
+                self._name,
+                N_("This is not a valid identifier with its type."),
+                N_("Use the format system|code|value."),
+            )
         return StringValue("|".join(parts).lower(), "")
 
     def _parse_string(self, text: str) -> StringValue:
@@ -109,7 +115,11 @@ class ValueParser:
     def _parse_date(self, text: str) -> DateValue:
         found = dates.parse_search_date(unescape(text))
         if found is None:
-            refuse(self._name, N_("This is not a date."), N_("Write it as YYYY, YYYY-MM, YYYY-MM-DD or a full time."))
+            refuse(
+                self._name,
+                N_("This is not a valid date."),
+                N_("Use the format YYYY, YYYY-MM, YYYY-MM-DD, or include the full time."),
+            )
         prefix, (low, high) = found
         return DateValue(prefix, low, high)
 
@@ -119,7 +129,9 @@ class ValueParser:
         value = to_number(Decimal(match[0])) if match else None
         if match is None or value is None:
             refuse(
-                self._name, N_("This is not a number."), N_("Write it with digits and a point, such as 5.4 or 1e-3.")
+                self._name,
+                N_("This is not a valid number."),
+                N_("Use digits and a decimal point, for example 5.4 or 1e-3."),
             )
         half = Decimal(5).scaleb(int(match[4] or 0) - len(match[3] or "") - 1)
         return NumberValue(prefix or "eq", value, *bounds_around(value, half))
@@ -130,8 +142,8 @@ class ValueParser:
         if len(unit) not in (0, 2):
             refuse(
                 self._name,
-                N_("This is not a quantity."),
-                N_("Write it as number, number|system|code or number||unit."),
+                N_("This is not a valid quantity."),
+                N_("Use the format number, number|system|code or number||unit."),
             )
         if not unit:
             return amount
@@ -170,8 +182,8 @@ class ValueParser:
         if len(parts) != len(components):
             refuse(
                 self._name,
-                N_("This parameter takes several values at once."),
-                N_("Write its values one behind the other, with $ between them."),
+                N_("This parameter needs several values together."),
+                N_("Separate the values with $."),
             )
         readers = [
             ValueParser(self._name, Parameter.of_component(component), "", self._base_url) for component in components

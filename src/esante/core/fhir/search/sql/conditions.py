@@ -116,14 +116,20 @@ class Comparisons:
         if modifier == "exact":
             wanted = self._argument([value.given for value in values], "text[]")
             return self._match_entries(found, many, lambda v: f"{v}->>1 = ANY ({wanted})")
+        texts = [value.normal for value in values if value.normal]
+        # Of "+" or "?" nothing remains, which every text would begin with: such a value is compared as it was given.
+        symbols = [value.given for value in values if not value.normal]
+        operator = "^@"
         if modifier == "contains":
-            wanted = self._argument([f"%{_escape_like(value.normal)}%" for value in values], "text[]")
-            return self._match_entries(found, many, lambda v: f"{v}->>0 LIKE ANY ({wanted})")
-        wanted = self._argument([value.normal for value in values], "text[]")
-        return self._match_entries(found, many, lambda v: f"{v}->>0 ^@ ANY ({wanted})")
+            operator = "LIKE"
+            texts, symbols = ([f"%{_escape_like(text)}%" for text in each] for each in (texts, symbols))
+        compared = [(at, self._argument(each, "text[]")) for at, each in enumerate((texts, symbols)) if each]
+        return self._match_entries(
+            found, many, lambda v: any_of([f"{v}->>{at} {operator} ANY ({wanted})" for at, wanted in compared])
+        )
 
     def _match_labels(self, values: Sequence[StringValue], source: str, key: IndexKey) -> str:
-        wanted = self._argument([value.normal for value in values], "text[]")
+        wanted = self._argument([value.normal for value in values if value.normal], "text[]")
         return exists(texts_under(source, f"{key.name}:text"), f"v ^@ ANY ({wanted})")
 
     def _match_tokens(self, values: Sequence[TokenValue], found: str, key: IndexKey) -> str:
@@ -164,7 +170,9 @@ class Comparisons:
         same = f"{found} ?| {self._argument(list(wanted), 'text[]')}"
         if modifier != "below":
             return same
-        below = self._argument([f"{text.removesuffix('/')}/" for text in wanted if "://" in text], "text[]")
+        below = self._argument(
+            [f"{text.removesuffix('/')}/" for text in wanted if "://" in text and "|" not in text], "text[]"
+        )
         return f"{same} OR " + exists(f"jsonb_array_elements_text({found})", f"v ^@ ANY ({below})")
 
     def _match_range(self, kind: str, value: DateValue | NumberValue, v: str) -> str:
@@ -236,7 +244,8 @@ class Comparisons:
         return further.get(value.prefix) or (within if value.prefix == "eq" else f"NOT ({within})")
 
     def _match_composite(self, parameter: Parameter, value: Value, source: str) -> str:
-        assert isinstance(value, CompositeValue)
+        if not isinstance(value, CompositeValue):
+            raise TypeError(f"a composite parameter needs a composite value, not {type(value).__name__}")
         return any_of([self._alternative(each, value, source) for each in parameter.alternatives])
 
     def _alternative(self, alternative: Alternative, value: CompositeValue, source: str) -> str:
@@ -257,8 +266,12 @@ def _escape_like(text: str) -> str:
 
 
 def _parent_addresses(text: str) -> list[str]:
-    """Return an address and its parents in the path."""
-    head, mark, rest = text.partition("://")
+    """Return an address and its parents in the path.
+
+    The version of a canonical, behind the bar, is no part of its path (search.html, "uri"; references.html,
+    "canonical").
+    """
+    head, mark, rest = text.partition("|")[0].partition("://")
     if not mark:
         return [text]
     parts = rest.split("/")

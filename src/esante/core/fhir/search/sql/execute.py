@@ -136,8 +136,8 @@ async def _search_externally(
             if search_external is None:
                 refuse(
                     f"{chain.parameter.code}.{chain.name}",
-                    N_("What this search parameter points to cannot be searched here."),
-                    N_("Search for it first, and then by its reference."),
+                    N_("The resources this search parameter points to cannot be searched here."),
+                    N_("Search for that resource first, then use its reference."),
                 )
             if key not in found:
                 found[key] = await search_external(*key)

@@ -25,8 +25,11 @@ def check_entries(items: Sequence[BundleEntry]) -> None:
         if not _is_possible(item):
             raise bad_request(
                 item.place,
-                N_("This does not belong into a transaction."),
-                N_("Create, change, delete and read clinical resources there; send all else by itself."),
+                N_("This cannot be part of a transaction."),
+                N_(
+                    "A Bundle here can only create, change, delete and read clinical resources. Send "
+                    "everything else separately."
+                ),
                 status=422,
                 code="not-supported",
                 detail=f"{item.method} {item.path}"[:200],
@@ -39,7 +42,7 @@ def _is_possible(item: BundleEntry) -> bool:
     by_id, is_clinical = bool(item.id), item.type in CLINICAL
     match item.method:
         case "POST":
-            return not by_id and (is_clinical or item.type in SUPPORTING or item.type == "Patient")
+            return not by_id and not item.query and (is_clinical or item.type in SUPPORTING or item.type == "Patient")
         case "PUT" | "PATCH" | "DELETE":
             return is_clinical and by_id != (item.criteria is not None)
         case "GET":
@@ -89,7 +92,7 @@ def _place_in_bundle(item: BundleEntry, place: str) -> str:
     return place if place.startswith("Bundle") else f"{item.place} {place}".strip()
 
 
-def invalid_entry(title: str, place: str = "Bundle.entry", detail: str = "") -> Problem:
-    """Return the refusal (422) of an entry; `title` is a msgid."""
-    remedy = N_("Mend the entry, and send the transaction again.")
-    return bad_request(place, title, remedy, status=422, code="value", detail=detail)
+def invalid_entry(title: str, place: str = "Bundle.entry", detail: str = "", status: int = 422) -> Problem:
+    """Return the refusal of an entry; `title` is a msgid."""
+    remedy = N_("Correct the entry and send the transaction again.")
+    return bad_request(place, title, remedy, status=status, code="value", detail=detail)

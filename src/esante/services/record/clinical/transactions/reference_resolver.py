@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.fhir import parse_logical_id
-from esante.core.fhir.rest import BundleEntry, find_conditional_references, parse_token
+from esante.core.fhir.rest import BundleEntry, EntryAddresses, LinkTarget, find_conditional_references, parse_token
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Requester
@@ -21,6 +21,8 @@ from esante.services.record.clinical_types import CLINICAL
 
 _AT_ONCE = 200
 """The number of entries after which other requests get their turn."""
+_BYTES_AT_ONCE = 256 * 1024
+"""The total size in bytes of entries after which other requests get their turn."""
 
 
 class _Reference(msgspec.Struct):
@@ -44,13 +46,15 @@ _person_elements = msgspec.json.Decoder(_PersonElements)
 class ResolvedReferences:
     """The patient of a transaction, and what its references mean.
 
-    `known`: the references of entries that the directory has, by the index of the entry. `addresses`: the reference to
-    write for each address. `searches`: the conditional references to clinical resources.
+    `entries`: the entries by their addresses. `known`: those of them that the directory has, by their index.
+    `found`: the reference to write for each conditional reference to the directory. `searches`: the conditional
+    references to clinical resources.
     """
 
     person_id: UUID
-    known: dict[int, str] = field(default_factory=dict)
-    addresses: dict[bytes, bytes] = field(default_factory=dict)
+    entries: EntryAddresses
+    known: dict[int, LinkTarget] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)
     searches: set[Criteria] = field(default_factory=set)
 
 
@@ -65,60 +69,65 @@ class ReferenceResolver:
 
         Raises: `Problem` 422, with the place of the entry, unless all entries are of one person who is known.
         """
-        patients = {
-            item.full_url: await self._patient(item) for item in items if item.type == "Patient" and item.full_url
-        }
+        entries = EntryAddresses(items)
+        patients = {item.index: await self._patient(item) for item in items if item.type == "Patient"}
         persons: set[UUID] = set()
         for number, item in enumerate(items):
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
-            if (person := await self._person(item, patients)) is not None:
+            if (person := await self._person(item, entries, patients)) is not None:
                 persons.add(person)
         if len(persons) > 1:
-            title, remedy = N_("The entries are of more than one patient."), N_("Send a transaction for each patient.")
+            title, remedy = (
+                N_("The entries are about more than one patient."),
+                N_("Send a transaction for each patient."),
+            )
             raise _unresolved(title, remedy)
         person_id = persons.pop() if persons else requester.only_person_id
         if person_id is None:
-            raise _unresolved(N_("The patient is missing."), N_("Name the patient by reference or identifier."))
-        resolved = ResolvedReferences(person_id)
+            raise _unresolved(N_("The patient is missing."), N_("Enter the patient by reference or identifier."))
+        resolved = ResolvedReferences(person_id, entries)
+        size = 0
         for item in items:
             await self._resolve_item(item, resolved)
+            size += memoryview(item.body).nbytes
+            if size > _BYTES_AT_ONCE:
+                size = 0
+                await asyncio.sleep(0)
         return resolved
 
     async def _resolve_item(self, item: BundleEntry, resolved: ResolvedReferences) -> None:
-        is_patient = item.type == "Patient"
-        reference = f"Patient/{resolved.person_id}" if is_patient else await self._directory_reference(item)
-        if reference:
-            resolved.known[item.index] = reference
-            if item.full_url:
-                resolved.addresses[item.full_url.encode()] = reference.encode()
-        for address in find_conditional_references(bytes(item.body)):
-            if address.encode() not in resolved.addresses:
-                await self._resolve_search(item, address, resolved)
+        key = resolved.person_id if item.type == "Patient" else await self._directory_key(item)
+        if key is not None:
+            resolved.known[item.index] = LinkTarget(f"{item.type}/{key}", key)
+        for type_, criteria in find_conditional_references(bytes(item.body)):
+            if type_ in CLINICAL:
+                resolved.searches.add((type_, criteria))
+            elif f"{type_}?{criteria}" not in resolved.found:
+                await self._resolve_search(item, type_, criteria, resolved)
 
-    async def _resolve_search(self, item: BundleEntry, address: str, resolved: ResolvedReferences) -> None:
-        """Resolve a conditional reference: to the directory now, to a clinical resource within the transaction."""
-        type_, _, criteria = address.partition("?")
-        if type_ in CLINICAL:
-            resolved.searches.add((type_, criteria))
-            return
+    async def _resolve_search(
+        self, item: BundleEntry, type_: str, criteria: str, resolved: ResolvedReferences
+    ) -> None:
+        """Resolve a conditional reference to the directory. Raises: `Problem` 422 where it finds nobody."""
+        address = f"{type_}?{criteria}"
         pairs = dict(parse_qsl(criteria))
         key = await self._find(type_, *parse_token(pairs["identifier"])) if list(pairs) == ["identifier"] else None
         if key is None or (type_ == "Patient" and key != resolved.person_id):
             raise _unresolved(
-                N_("This refers to nobody who is known."),
-                N_("Refer by an identifier that the directory knows."),
+                N_("This refers to someone who is not in the directory."),
+                N_("Use an identifier that is in the directory."),
                 f"{item.place}.resource",
                 address,
             )
-        resolved.addresses[address.encode()] = f"{type_}/{key}".encode()
+        resolved.found[address] = f"{type_}/{key}"
 
-    async def _directory_reference(self, item: BundleEntry) -> str | None:
-        """Return the reference to the practitioner or organisation of an entry, if the directory has an identifier."""
+    async def _directory_key(self, item: BundleEntry) -> UUID | None:
+        """Return the key of the practitioner or organisation of an entry, if the directory has an identifier."""
         if item.type in ("Practitioner", "Organization"):
             for system, value in _identifiers(_decode(item).identifier):
                 if (key := await self._find(item.type, system, value)) is not None:
-                    return f"{item.type}/{key}"
+                    return key
         return None
 
     async def _find(self, type_: str, system: str | None, value: str) -> UUID | None:
@@ -142,14 +151,14 @@ class ReferenceResolver:
                 return key
         raise errors.unknown_person(f"{item.place}.resource.identifier")
 
-    async def _person(self, item: BundleEntry, patients: Mapping[str, UUID]) -> UUID | None:
+    async def _person(self, item: BundleEntry, entries: EntryAddresses, patients: Mapping[int, UUID]) -> UUID | None:
         """Return the person of an entry, or None where it names nobody.
 
-        `patients`: the persons of the Patient entries by fullUrl. Raises: `Problem` 422 for an unknown person, and for
-        an entry that names two.
+        `patients`: the persons of the Patient entries by their index. Raises: `Problem` 422 for an unknown person, and
+        for an entry that names two.
         """
         if item.type == "Patient":
-            return patients.get(item.full_url) or await self._patient(item)
+            return patients[item.index]
         persons: set[UUID | None] = set()
         if keys := parse_logical_id(item.id):
             persons.add(keys[0])
@@ -159,7 +168,9 @@ class ReferenceResolver:
         if bytes(item.body) and (type_ := CLINICAL.get(item.type)) and type_.person:
             holder: _Reference | None = getattr(_decode(item), type_.person)
             if holder is not None:
-                persons.add(patients.get(holder.reference) or await self._referenced_person(holder))
+                index = entries.find(holder.reference, item.full_url)
+                known = patients.get(index) if index is not None else None
+                persons.add(known or await self._referenced_person(holder))
         if len(persons) > 1 or None in persons:
             raise errors.unknown_person(f"{item.place}.resource")
         return next(iter(persons), None)

@@ -12,7 +12,15 @@ from uuid import UUID
 import orjson
 
 from esante.core.fhir import CheckResult, Issue, check, check_all, decode, encode, parse_logical_id, store
-from esante.core.fhir.rest import BundleEntry, ReferenceReplacer, apply_json_patch, etag, require_match
+from esante.core.fhir.rest import (
+    BundleEntry,
+    LinkReplacer,
+    LinkTarget,
+    apply_json_patch,
+    etag,
+    require_match,
+    require_whole,
+)
 from esante.core.fhir.store import Version, format_instant
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.types import Json
@@ -120,6 +128,7 @@ class _Transaction:
         self.read_versions: list[Version] = []
         """The versions that are returned without having been written."""
         self._keys: dict[int, UUID] = {}
+        self._links = LinkReplacer(resolved.entries, {})
         self._matched: dict[Criteria, Version] = {}
         self._issues: list[Issue] = []
         self._checked: Mapping[int, CheckResult] = {}
@@ -138,9 +147,9 @@ class _Transaction:
     async def carry_out(self) -> None:
         """Carry out the entries that change something. Raises: `InvalidContent` with the issues of all entries."""
         self._assign_keys()
-        addresses = ReferenceReplacer(self._resolved.addresses | self._addresses())
+        self._links = LinkReplacer(self._resolved.entries, self._targets(), self._search_references())
         for group in group_entries(sorted(self.items, key=processing_order)):
-            self._check(group, addresses)
+            self._check(group)
             for item in group:
                 with entry_place(item):
                     self._carry_out_entry(item)
@@ -153,17 +162,17 @@ class _Transaction:
         self.read_versions.append(version)
         self._respond(item, "200", version, with_resource=True)
 
-    def _check(self, items: Sequence[BundleEntry], addresses: ReferenceReplacer) -> None:
+    def _check(self, items: Sequence[BundleEntry]) -> None:
         """Check the resources of entries, with their references replaced; too large ones are left out."""
         sent = [item for item in items if item.method in ("POST", "PUT") and item.index not in self._resolved.known]
-        bodies = [(item, addresses.replace_in(bytes(item.body))) for item in sent]
+        bodies = [(item, self._links.replace_in(bytes(item.body), item.full_url)) for item in sent]
         bodies = [(item, body) for item, body in bodies if len(body) <= MAX_RESOURCE]
         results = check_all([(body, item.type) for item, body in bodies])
         self._checked = {item.index: each for (item, _), each in zip(bodies, results, strict=True)}
 
     def _carry_out_entry(self, item: BundleEntry) -> None:
-        if (reference := self._resolved.known.get(item.index)) is not None:
-            self.response_entries[item.index] = {"response": {"status": "200", "location": reference}}
+        if (known := self._resolved.known.get(item.index)) is not None:
+            self.response_entries[item.index] = {"response": {"status": "200", "location": known.reference}}
         elif item.method == "DELETE":
             self._delete(item)
         elif item.method == "POST":
@@ -190,23 +199,35 @@ class _Transaction:
             elif item.method == "POST" and item.index not in self._resolved.known:
                 self._keys[item.index] = uuid7()
 
-    def _addresses(self) -> dict[bytes, bytes]:
-        """Return the reference to write for each fullUrl of an entry and each conditional reference."""
-        addresses = {}
+    def _targets(self) -> dict[int, LinkTarget]:
+        """Return what the address of each entry is replaced by, by the index of the entry."""
+        targets = dict(self._resolved.known)
         for item in self.items:
-            if item.full_url and item.index in self._keys:
-                addresses[item.full_url.encode()] = self._path(item.type, self._keys[item.index])
-            elif item.full_url and item.id:
-                addresses[item.full_url.encode()] = f"{item.type}/{item.id}".encode()
+            if item.index in targets:
+                continue
+            if item.index in self._keys:
+                targets[item.index] = self._target(item.type, self._keys[item.index])
+            elif keys := parse_logical_id(item.id):
+                targets[item.index] = LinkTarget(f"{item.type}/{item.id}", keys[1])
+        return targets
+
+    def _search_references(self) -> dict[str, str]:
+        """Return the reference to write for each conditional reference.
+
+        Raises: `Problem` 422 for one that finds nothing.
+        """
+        references = dict(self._resolved.found)
         for type_, criteria in self._resolved.searches:
             version = self.matches.get((type_, criteria))
             if version is None:
-                raise invalid_entry(N_("This refers to nobody who is known."), detail=f"{type_}?{criteria}"[:200])
-            addresses[f"{type_}?{criteria}".encode()] = self._path(type_, version.id)
-        return addresses
+                raise invalid_entry(
+                    N_("This refers to someone who is not in the directory."), detail=f"{type_}?{criteria}"[:200]
+                )
+            references[f"{type_}?{criteria}"] = self._target(type_, version.id).reference
+        return references
 
-    def _path(self, type_: str, key: UUID) -> bytes:
-        return f"{type_}/{self.view.person_id.hex}{key.hex}".encode()
+    def _target(self, type_: str, key: UUID) -> LinkTarget:
+        return LinkTarget(f"{type_}/{self.view.person_id.hex}{key.hex}", key)
 
     # Methods
 
@@ -235,7 +256,7 @@ class _Transaction:
             self._respond(item, "201", self.changeset.create(resource, self._keys[item.index]))
             return
         if resource.get("id", "" if item.id else key[0].hex + key[2].hex) != key[0].hex + key[2].hex:
-            raise invalid_entry(N_("The id is not that of the address."), f"{item.type}.id")
+            raise invalid_entry(N_("The id does not match the id in the address."), f"{item.type}.id", status=400)
         before, source = self.locked.own(key)
         require_match(item.if_match, before.tag)
         self._respond(item, "200", self.changeset.update(before, source, resource))
@@ -249,10 +270,17 @@ class _Transaction:
         if before.deleted:
             raise gone()
         resource = apply_json_patch(decode(before.body), item.patch, MAX_RESOURCE)
-        result = check(encode(resource), expect=item.type)
+        self._links.replace_links(resource)
+        body = encode(resource)
+        if body == before.body:  # the patch only tests
+            self.read_versions.append(before)
+            self._respond(item, "200", before)
+            return
+        result = check(body, expect=item.type)
         if not result.ok or result.resource.get("id") != before.key:
             self._issues += result.issues
-            raise invalid_entry(N_("A patch cannot make another resource of it."), f"{item.type}.id")
+            raise invalid_entry(N_("A patch cannot change which resource this is."), f"{item.type}.id")
+        require_whole(result.resource)
         self._respond(item, "200", self.changeset.update(before, source, result.resource))
 
     def _delete(self, item: BundleEntry) -> None:
@@ -275,7 +303,12 @@ class _Transaction:
         """
         result = self._checked.get(item.index)
         if result is None:
-            raise Problem(413, "too-long", N_("This is too large."), detail=f"{MAX_RESOURCE:,} bytes are allowed.")
+            raise Problem(
+                413,
+                "too-long",
+                N_("This file or request is too large."),
+                detail=f"{MAX_RESOURCE:,} bytes are allowed.",
+            )
         if not result.ok:
             prefix = f"{item.place}.resource"
             self._issues += [
@@ -284,6 +317,7 @@ class _Transaction:
             ]
             return None
         resource = result.resource
+        require_whole(resource)
         element = CLINICAL[item.type].person if item.type in CLINICAL else ""
         if element and element in resource:
             self._check_person(resource, element)

@@ -89,7 +89,7 @@ class BundleEndpoints:
             case _:
                 raise bad_request(
                     "Bundle.type",
-                    N_("The Bundle is neither a batch nor a transaction."),
+                    N_("The Bundle must be a batch or a transaction."),
                     N_("Send a Bundle of type batch or transaction."),
                     status=422,
                 )
@@ -116,10 +116,10 @@ class BundleEndpoints:
             raise Problem(
                 413,
                 "too-long",
-                N_("This is too large."),
+                N_("This file or request is too large."),
                 place="Bundle.entry",
                 detail=f"{MAX_BATCH} entries are allowed.",
-                remedy=N_("Please send less at once."),
+                remedy=N_("Send less at a time."),
             )
         await self.access.authenticate(request)
         return [await self._single(request, item) for item in items]
@@ -127,7 +127,7 @@ class BundleEndpoints:
     async def _single(self, request: Request, item: BundleEntry) -> Json:
         """Return the response entry of a batch entry."""
         if not item.path:  # a Bundle within a Bundle
-            problem = Problem(400, "not-supported", N_("This cannot be done here."), place=item.place)
+            problem = Problem(400, "not-supported", N_("You cannot do this here."), place=item.place)
             return {"response": {"status": "400", "outcome": problem_outcome(problem)}}
         status, headers, body = await _send(request, item)
         response: Json = {"status": str(status)}

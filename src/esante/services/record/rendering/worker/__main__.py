@@ -30,23 +30,39 @@ def inspect(kind: str, data: bytes) -> Answer:
 
 
 def render(task: str, data: bytes, number: int) -> Answer:
-    """Return a preview of a document; `number` is that of a PDF page."""
-    import rendering  # type: ignore[import-not-found] # a module of this folder, see __init__
+    """Return a preview of a document; `number` is that of a PDF page or of an embedded picture."""
+    import cda  # type: ignore[import-not-found] # modules of this folder, see __init__
+    import rendering  # type: ignore[import-not-found]
 
     try:
         match task:
             case "pdf_pages":
                 return {"result": rendering.pdf_pages(data)}, b""
-            case "page_image":
-                png = rendering.page_image(data, number)
+            case "page_image" | "cda_page_image":
+                pdf = data if task == "page_image" else cda.embedded(data, 0)
+                png = rendering.page_image(pdf, number) if pdf is not None else None
                 return {"result": png is not None}, png or b""
-            case "image":
-                media_type, image = rendering.reencode_image(data)
+            case "image" | "cda_image":
+                picture = data if task == "image" else cda.embedded(data, number)
+                media_type, image = rendering.reencode_image(picture) if picture is not None else (None, b"")
                 return {"result": media_type}, image
             case _:
-                return {"result": rendering.cda_sections(data)}, b""
-    except (rendering.Unreadable, MemoryError, RecursionError):
+                return {"result": _cda_view(data)}, b""
+    except (rendering.Unreadable, cda.Unreadable, MemoryError, RecursionError):
         return {"unreadable": True}, b""
+
+
+def _cda_view(data: bytes) -> dict[str, Any]:
+    """Return the view of a CDA document, with the pages of a PDF that is its body."""
+    import cda
+    import narrative  # type: ignore[import-not-found]
+    import rendering
+
+    view: dict[str, Any] = cda.view(data, narrative.Narrative)
+    attachment = view["attachment"]
+    if attachment and attachment["kind"] == "pdf":
+        attachment["pages"] = rendering.pdf_pages(cda.embedded(data, 0))
+    return view
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:

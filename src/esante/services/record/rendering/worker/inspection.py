@@ -3,15 +3,17 @@
 Each function returns `findings` ([[key, detail], …]) and `meta` (the document's own metadata), or raises `Refused`.
 """
 
-import contextlib
 import io
 import re
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 MAX_PAGES = 5_000
 MAX_PIXELS = 60_000_000
 MAX_INFLATED = 32 * 1024 * 1024
+MAX_READ = 128 * 1024 * 1024
+"""Bytes of compressed object streams that are read at most; they may overlap, so it is more than a file may have."""
 MAX_ELEMENTS = 400_000
 HL7 = "urn:hl7-org:v3"
 LOINC_OID = "2.16.840.1.113883.6.1"
@@ -29,7 +31,12 @@ _ACTIVE = {
 }
 _NAME = re.compile(rb"/([^\x00\t\n\f\r /<>\[\](){}%]{1,64})[\x00\t\n\f\r ]*(\[?)")
 _HEX = re.compile(rb"#([0-9A-Fa-f]{2})")
-_OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
+_NAMED_OBJECT_STREAM = b"/" + b"".join(b"(?:%c|#%02x|#%02X)" % (char, char, char) for char in b"ObjStm") + rb"\b"
+_OBJECT_STREAM = re.compile(rb"(%b)|stream(?:\r\n|\r|\n)" % _NAMED_OBJECT_STREAM)
+"""The type of an object stream, and the word after which the bytes of a stream begin (ISO 32000-1, 7.3.8 and 7.5.7).
+One expression for both would search the bytes after each name again."""
+_PIECE, _LARGEST_PIECE = 64, 64 * 1024
+"""Bytes of a compressed stream that are read at first, and at most, in one go."""
 
 
 class Refused(Exception):
@@ -68,22 +75,47 @@ def inspect_pdf(data: bytes) -> dict[str, Any]:
 
 def _active_content(data: bytes) -> set[str]:
     """Return the findings for names of active content in the file and its object streams, escapes resolved."""
-    texts, left = [data], MAX_INFLATED
-    for match in _OBJECT_STREAM.finditer(data):
-        inflater = zlib.decompressobj()
-        with contextlib.suppress(zlib.error):
-            texts.append(inflater.decompress(data[match.end() :], left))
-            left -= len(texts[-1])
-        if left <= 0:
-            raise Refused("too-complex", "object streams too large")
+    texts = [data, *_object_streams(data)]
     findings = set()
     for text in texts:
-        for name, array in set(_NAME.findall(text)):
+        for name, array in {match.groups() for match in _NAME.finditer(text)}:
             plain = _HEX.sub(lambda escape: bytes([int(escape[1], 16)]), name)
             # An array after OpenAction is a page to begin with, not an action (ISO 32000-1, table 28).
             if plain in _ACTIVE and not (plain == b"OpenAction" and array):
                 findings.add(_ACTIVE[plain])
     return findings
+
+
+def _object_streams(data: bytes) -> Iterator[bytes]:
+    """Yield the inflated object streams of a PDF. Raises: `Refused` when they take too much memory or time."""
+    left, to_read, named = MAX_INFLATED, MAX_READ, False
+    for match in _OBJECT_STREAM.finditer(data):
+        if match[1]:
+            named = True
+        elif named:
+            named = False
+            text, read = _inflate(memoryview(data)[match.end() :], left, to_read)
+            yield text
+            left, to_read = left - len(text), to_read - read
+            if left <= 0 or to_read <= 0:
+                raise Refused("too-complex", "object streams too large")
+
+
+def _inflate(data: memoryview, most: int, most_read: int) -> tuple[bytes, int]:
+    """Return at most `most` bytes that the zlib stream at the beginning of `data` holds, and the bytes read for them.
+
+    It is read in pieces of growing length, since what follows the stream must not be copied for each stream.
+    """
+    inflater, parts, read, piece = zlib.decompressobj(), [], 0, _PIECE
+    while read < min(len(data), most_read) and most > 0 and not inflater.eof:
+        taken = data[read : read + piece]
+        read, piece = read + len(taken), min(2 * piece, _LARGEST_PIECE)
+        try:
+            parts.append(inflater.decompress(taken, most))
+        except zlib.error:
+            break
+        most -= len(parts[-1])
+    return b"".join(parts), read
 
 
 def inspect_cda(data: bytes) -> dict[str, Any]:

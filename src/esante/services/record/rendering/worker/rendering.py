@@ -1,4 +1,4 @@
-"""Previews of documents other than FHIR: PDF pages and images encoded anew from pixels, CDA as plain sections.
+"""Previews of PDF pages and images, encoded anew from their pixels.
 
 Pure functions of bytes, without network, limited in pages, pixels and text. No code, link, style or metadata of the
 original passes through.
@@ -7,24 +7,18 @@ original passes through.
 import io
 from typing import Any
 
-import nh3
 import pypdfium2 as pdfium
-from lxml import etree, html
 from PIL import Image, ImageOps
 
 MAX_PAGES = 60
 """Pages of a PDF that are displayed; the download has all of them."""
 MAX_TEXT = 200_000
 """Characters of a PDF's text that are displayed beside its images."""
-MAX_HTML = 1_000_000
-"""Characters of a CDA's narrative as HTML that a page may hold."""
 PAGE_WIDTH, PAGE_HEIGHT = 1_100, 2_400
 """The largest image of a page, in pixels."""
 IMAGE_SIDE = 2_000
 """The longest side of an image, in pixels."""
 MAX_PIXELS = 60_000_000
-MAX_DEPTH = 12
-HL7 = "{urn:hl7-org:v3}"
 _BAD_PAGE = (pdfium.PdfiumError, ValueError, OverflowError)
 """Errors of a page that PDFium cannot load, or whose size is not possible for an image."""
 
@@ -88,22 +82,6 @@ def reencode_image(data: bytes) -> tuple[str, bytes]:
     return "image/jpeg", out.getvalue()
 
 
-def cda_sections(data: bytes) -> list[tuple[int, str, str]]:
-    """Return the sections of a CDA R2 document, in order (CDA R2, 4.3.5): heading level from 2, title, safe HTML."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        raise Unreadable from error
-    sections: list[tuple[int, str, str]] = []
-    for section in root.iterfind(f"{HL7}component/{HL7}structuredBody/{HL7}component/{HL7}section"):
-        _collect(section, 2, sections)
-    # A part of a report could mislead, so one that is too long is not displayed at all.
-    if sum(len(body) for _, _, body in sections) > MAX_HTML:
-        raise Unreadable
-    return sections
-
-
 def _open(data: bytes) -> Any:
     try:
         return pdfium.PdfDocument(data)
@@ -126,58 +104,3 @@ def _png(image: Image.Image) -> bytes:
     same = len(set(colourless)) == 1 and bands[0].tobytes() == bands[1].tobytes() == bands[2].tobytes()
     (grey if same else image).save(out, "PNG", optimize=False)
     return out.getvalue()
-
-
-def _collect(section: Any, level: int, sections: list[tuple[int, str, str]]) -> None:
-    """Append a section and the sections within it."""
-    title = " ".join("".join(section.find(f"{HL7}title").itertext()).split()) if _has(section, "title") else ""
-    text = section.find(f"{HL7}text")
-    if level > MAX_DEPTH:
-        raise Unreadable
-    sections.append((min(level, 4), title[:300], _narrative(text) if text is not None else ""))
-    for inner in section.iterfind(f"{HL7}component/{HL7}section"):
-        _collect(inner, level + 1, sections)
-
-
-def _has(section: Any, name: str) -> bool:
-    return section.find(f"{HL7}{name}") is not None
-
-
-_HTML = {
-    "paragraph": "p",
-    "content": "span",
-    "list": "ul",
-    "item": "li",
-    "caption": "caption",
-    **{name: name for name in ("br", "sub", "sup", "table", "thead", "tbody", "tfoot", "tr", "th", "td")},
-}
-"""The elements of the narrative block and their HTML; of any other element only the text is kept."""
-_ALLOWED = set(_HTML.values()) | {"ol", "strong", "em", "div", "p"}
-_SPANS = {"colspan", "rowspan"}
-_EMPHASIS = {"Bold": "strong", "Italics": "em", "Emphasis": "em"}
-
-
-def _narrative(text: Any) -> str:
-    """Return a narrative block as HTML of plain structure: no link, style, image, script, class or id."""
-    for element in text.iter():
-        if not isinstance(element.tag, str):
-            continue
-        name = etree.QName(element).localname
-        tag = _HTML.get(name, "span")
-        if name == "list" and element.get("listType") == "ordered":
-            tag = "ol"
-        if name == "content":
-            tag = _EMPHASIS.get(element.get("styleCode", ""), "span")
-        if name == "caption" and etree.QName(element.getparent()).localname != "table":
-            tag = "strong"
-        kept = {key: value for key, value in element.attrib.items() if key in _SPANS and value.isdigit()}
-        element.attrib.clear()
-        element.attrib.update(kept)
-        element.tag = tag
-    etree.cleanup_namespaces(text)
-    text.tag = "div"
-    raw = html.tostring(text, encoding="unicode", with_tail=False)
-    if len(raw) > MAX_HTML:
-        raise Unreadable
-    attributes = {"td": _SPANS, "th": _SPANS}
-    return nh3.clean(raw, tags=_ALLOWED, attributes=attributes, link_rel=None, url_schemes=set())

@@ -1,0 +1,41 @@
+"""The PDF: archivable, accessible, in its language."""
+
+from pathlib import Path
+
+import pikepdf
+import pypdfium2
+import pytest
+
+from esante.services.bulletin.model import LANGUAGES
+from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.themes import group_by_theme
+from tests.support.bulletin_issue import sample
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pdf_is_archivable_accessible_and_in_its_language(issue_files, language):
+    file = issue_files[f"-{language}.pdf"]
+    with pikepdf.open(file.path) as pdf:
+        xmp = pdf.open_metadata()
+        assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"], xmp["pdfuaid:part"]) == ("2", "A", "1")
+        assert str(pdf.Root.Lang) == language
+        assert pdf.Root.MarkInfo.Marked
+        assert 8 <= len(pdf.pages) <= 14
+    shown = " ".join(" ".join(page_texts(file.path)).split())
+    fmt, issue = formatter(language), sample()
+    assert fmt.text("Based on synthetic data: all figures are fictitious.") in shown
+    for theme in group_by_theme(issue.indicators):
+        assert fmt.text(theme.title) in shown
+    cell = issue.cell("documents_deposited")
+    assert fmt.value(cell).replace("\u00a0", " ") in shown.replace("\u00a0", " ")
+
+
+def page_texts(path):
+    """Return the text of each page of a PDF."""
+    return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path)]
+
+
+def test_committed_sample_equals_generated_pdf(issue_files):
+    committed = page_texts(Path(__file__).resolve().parents[4] / "docs" / "sample-bulletin-en.pdf")
+    assert committed == page_texts(issue_files["-en.pdf"].path), "run: python -m tests.support.bulletin_issue"
+    assert all("every figure here is invented" in page for page in committed)
