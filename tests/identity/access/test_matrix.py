@@ -73,3 +73,11 @@ def test_policy_covers_every_grant_kind_but_no_hidden_document():
 def test_policy_without_period_is_refused():
     with pytest.raises(ValueError, match="there is no"):
         parse_policies("period = []")
+
+
+def test_six_hundred_guesses_and_two_hundred_admissions_pass_no_limit_in_force():
+    terms = policy(date(2026, 11, 29))
+    assert max(terms.unknown_per_requester, terms.unknown_per_organization) <= 300
+    largest_hospital = 350
+    assert terms.admissions.most_per_hour(largest_hospital) < 189
+    assert terms.admissions.most_per_hour(0) < terms.admissions.most_per_day(0)

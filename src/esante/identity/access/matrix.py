@@ -84,6 +84,8 @@ class Policy:
     write_after_death: timedelta
     searches_per_requester: int
     searches_per_organization: int
+    unknown_per_requester: int
+    unknown_per_organization: int
     proofs_per_requester: int
     app_token: timedelta
     app_code: timedelta
@@ -202,6 +204,8 @@ def _parse_policy(period: Json) -> Policy:
         searches_per_requester=period["person_searches"]["per_requester"],
         proofs_per_requester=period["proofs"]["per_requester"],
         searches_per_organization=period["person_searches"]["per_organization"],
+        unknown_per_requester=period["person_searches"]["unknown_per_requester"],
+        unknown_per_organization=period["person_searches"]["unknown_per_organization"],
         app_token=timedelta(minutes=apps["token_minutes"]),
         app_code=timedelta(seconds=apps["code_seconds"]),
         app_launch=timedelta(minutes=apps["launch_minutes"]),

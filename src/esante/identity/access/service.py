@@ -14,6 +14,7 @@ from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
 from esante.identity.access.authn.authentication import Authenticator, requester_of
+from esante.identity.access.authn.person_lookups import PersonLookups
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.authn.withdrawal import EndedSignIns, Withdrawal
 from esante.identity.access.consent import store
@@ -56,6 +57,7 @@ class Access:
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
         self._limits = RateLimits(db, journal)
+        directory.lookups = PersonLookups(db, journal)
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
         self._withdrawal = Withdrawal(db, journal, directory, self.sessions, self._signin)
         self.lifecycle = Lifecycle(db, journal, directory)

@@ -22,6 +22,7 @@ from esante.core.web import (
 from esante.identity.directory import rules, store
 from esante.identity.directory.cache import EntryCache
 from esante.identity.directory.entry_validation import EntryValidator, refuse_duplicates, refuse_value
+from esante.identity.directory.lookups import Lookups, UnlimitedLookups
 from esante.identity.directory.model import (
     Organization,
     OrganizationRegistered,
@@ -50,7 +51,7 @@ class Directory:
 
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit; "warn" accepts them and records
     the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem. `suspensions`: who
-    may not use the platform.
+    may not use the platform; `lookups`: what every look-up of a person passes.
     Raises: ValueError for another value.
     """
 
@@ -65,6 +66,7 @@ class Directory:
         self._validator = EntryValidator(self.catalogue, matricule_check)
         self._persons: DataLoader[UUID, Person] = DataLoader(db, self.persons)
         self.suspensions = Suspensions(db, journal)
+        self.lookups: Lookups = UnlimitedLookups()
         self._practitioners = EntryCache(lambda ids: store.fetch_practitioners(db, ids))
         self._organizations = EntryCache(lambda ids: store.fetch_organizations(db, ids))
 
@@ -79,9 +81,16 @@ class Directory:
         return {person.id: person for person in await store.fetch_persons(self._db, list(ids))}
 
     async def find_person(self, system: str | None, value: str) -> Person | None:
-        """Return the person with an identifier (`system` None: of any system); None when none or several have it."""
+        """Return the person with an identifier (`system` None: of any system); None when none or several have it.
+
+        Raises: Problem 429 when the requester looked up too many unknown persons (see `Lookups`).
+        """
         identifier = self._validator.search_identifier(system, value)
-        return _only_one(await store.find_persons_by_identifier(self._db, *identifier))
+        await self.lookups.admit()
+        found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
+        if found is None:
+            await self.lookups.record_miss()
+        return found
 
     async def search_persons(
         self, query: PersonQuery, *, actor: Actor, origin: str = "", only_person_id: UUID | None = None
@@ -89,8 +98,9 @@ class Directory:
         """Return the persons who match a query exactly, and journal the search for each of them, or for nobody.
 
         `only_person_id`: the one person whom the actor may see (a patient: themselves).
-        Raises: Problem 400 when the query does not have enough criteria (see `PersonQuery`).
+        Raises: Problem 400 when the query does not have enough criteria (see `PersonQuery`), 429 as `find_person`.
         """
+        await self.lookups.admit()
         if query.value is not None:
             system, value = self._validator.search_identifier(query.system, query.value)
             query = replace(query, system=system, value=value)
@@ -105,6 +115,8 @@ class Directory:
         for person_id in [person.id for person in found] or [NIL]:
             rows += self._journal.rows(event, person_id=person_id, actor=actor, origin=origin)
         await self._db.write(rows)
+        if not found:
+            await self.lookups.record_miss(journalled=True)
         return found
 
     async def _fetch_candidates(self, query: PersonQuery) -> list[Person]:

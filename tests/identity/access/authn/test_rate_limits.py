@@ -123,6 +123,26 @@ async def test_person_search_is_throttled_after_limit(house, db, journal, fresh)
         assert (await http.get("/fhir/Organization")).status_code == 200
 
 
+async def test_unknown_persons_searched_refuse_every_search_after_limit(house, fresh):
+    await within_one_window()
+    doctor = fresh(house.doctor)
+    known = f"{MRN}|{await house.identifier(await house.patient())}"
+    token = await house.access.issue_token(doctor, frozenset({"user/*.rs"}), timedelta(minutes=5))
+    app = Starlette(
+        routes=directory_routes(house.directory, house.access.authorize_lookup, f"{BASE}/fhir"),
+        exception_handlers=HANDLERS,
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE, headers=headers) as http:
+
+        async def search(identifier):
+            return (await http.get("/fhir/Patient", params={"identifier": identifier})).status_code
+
+        most = terms().unknown_per_requester
+        assert [await search(f"{MRN}|{uuid7()}") for _ in range(most)] == [200] * most
+        assert await search(f"{MRN}|{uuid7()}") == await search(known) == 429
+
+
 async def test_organization_software_has_higher_search_limit(house, db):
     await within_one_window()
     limits = RateLimits(db, None)

@@ -10,6 +10,14 @@ ATTEMPT = Table(
 )
 
 
+async def fetch_attempts(db: Database, subject: str, window_start: datetime) -> int:
+    """Return how many attempts a subject has made in a window."""
+    count: int | None = await db.fetchval(
+        "SELECT attempts FROM access_attempt WHERE subject = $1 AND window_start = $2", subject, window_start
+    )
+    return count or 0
+
+
 async def count_attempts(db: Database, subjects: Sequence[str], window_start: datetime) -> list[int]:
     """Count one more attempt of each of `subjects` in a window; return the counts in the order of `subjects`."""
     rows = await db.fetch(

@@ -15,6 +15,7 @@ from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
+from esante.identity.access.authn.person_lookups import current_requester
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.events import SignedIn, SignedOut, SignInRefused, TokenIssued
 from esante.identity.access.model import Requester
@@ -119,7 +120,9 @@ class Authenticator:
             found = await self._by_token(authorization, origin_of(request))
         else:
             found = replace(await self._by_session(request), origin=origin_of(request))
-        return await self._with_current_status(found, _unauthorized('Bearer error="invalid_token"', _SUSPENDED))
+        found = await self._with_current_status(found, _unauthorized('Bearer error="invalid_token"', _SUSPENDED))
+        current_requester.set(found)
+        return found
 
     async def reauthenticate(self, known: Requester) -> Requester | None:
         """Return an earlier requester with what the directory and the software registry say now.
@@ -150,7 +153,9 @@ class Authenticator:
         found = requester_from_principal(session.principal, origin=origin_of(request))
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
-        return await self._with_current_status(found, _sign_in_first())
+        found = await self._with_current_status(found, _sign_in_first())
+        current_requester.set(found)
+        return found
 
     async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
         """Start a session of a requester who was authenticated by `method`, and journal it.

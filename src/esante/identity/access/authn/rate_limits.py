@@ -54,7 +54,7 @@ class RateLimits:
         Raises: Problem 429 when a subject exceeds its limit in the current window.
         """
         now = datetime.now(UTC)
-        start = _window_start(now, window)
+        start = window_start(now, window)
         counts = await attempt_store.count_attempts(self._db, list(limits), start)
         excess = [count - limit for count, limit in zip(counts, limits.values(), strict=True) if count > limit]
         if not excess:
@@ -134,11 +134,12 @@ class RateLimits:
 
     def _begin_window(self) -> None:
         now = datetime.now(UTC)
-        start = _window_start(now, policy(now.date()).attempt_window)
+        start = window_start(now, policy(now.date()).attempt_window)
         if start != self._window_start:
             self._window_start, self._refused = start, 0
             self._recorded.clear()
 
 
-def _window_start(now: datetime, window: timedelta) -> datetime:
+def window_start(now: datetime, window: timedelta) -> datetime:
+    """Return the beginning of the window in which a moment lies."""
     return now - (now - _EPOCH) % window

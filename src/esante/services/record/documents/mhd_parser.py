@@ -16,7 +16,6 @@ from esante.core.types import Json
 from esante.core.web import N_, bad_request
 from esante.identity.access import Confidentiality
 from esante.identity.directory import Directory, Practitioner
-from esante.services.record import errors
 from esante.services.record.categories import LOINC, category_of_type
 from esante.services.record.documents.attachments import (
     attachment_of,
@@ -210,7 +209,8 @@ class SubmissionParser:
     async def _person(self, subject: Json | None, holder: Json, entries: Mapping[str, Json], place: str) -> UUID:
         """Return the person of a subject: by reference, by identifier, or by a Patient in the request.
 
-        Raises: `Problem` 422 when there is no subject, or the directory does not hold the person.
+        For a person whom the directory does not hold `NIL`: the deposit refuses them only after all else is checked,
+        so that a document that cannot be stored tells nobody who is known. Raises: `Problem` 422 without a subject.
         """
         if not subject:
             raise bad_request(
@@ -227,7 +227,7 @@ class SubmissionParser:
         try:
             return UUID(self._relative(reference).removeprefix("Patient/"))
         except ValueError:
-            raise errors.unknown_person(place) from None
+            return NIL
 
     async def _author(self, reference: Json) -> Practitioner | None:
         """Return the first author that is a practitioner of the directory, or None."""

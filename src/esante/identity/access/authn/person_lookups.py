@@ -1,0 +1,82 @@
+"""The limit of look-ups of unknown persons: nobody learns by guessing identifiers who is in the directory.
+
+Every look-up of a person by an identifier or a search passes here (`Directory.lookups`). Those that find nobody are
+counted by requester, over all processes, and journalled; after too many in a window every look-up of the requester is
+refused before it is made, so that the refusal does not tell known persons from unknown ones.
+"""
+
+import time
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from esante.core.journal import Journal
+from esante.core.storage import Database
+from esante.core.web import N_, Problem
+from esante.identity.access.authn import attempt_store
+from esante.identity.access.authn.rate_limits import window_start
+from esante.identity.access.matrix import policy
+from esante.identity.access.model import Requester
+from esante.identity.directory import PersonSearched
+
+current_requester: ContextVar[Requester | None] = ContextVar("current_requester", default=None)
+"""Who was authenticated for the request that is worked on; None: nobody, for example a command of an operator."""
+_CACHE_SECONDS = 1.0
+_CACHE_SIZE = 10_000
+
+
+class PersonLookups:
+    """Counts the look-ups of the current requester that find nobody."""
+
+    def __init__(self, db: Database, journal: Journal) -> None:
+        self._db, self._journal = db, journal
+        self._counts: dict[str, tuple[float, datetime, int]] = {}
+
+    async def admit(self) -> None:
+        """Raise Problem 429 when the current requester looked up too many unknown persons in this window."""
+        requester = current_requester.get()
+        if requester is None:
+            return
+        now = datetime.now(UTC)
+        terms = policy(now.date())
+        most = terms.unknown_per_organization if requester.kind == "organization" else terms.unknown_per_requester
+        start = window_start(now, terms.attempt_window)
+        if await self._count(_subject(requester), start) < most:
+            return
+        wait = int((start + terms.attempt_window - now).total_seconds()) + 1
+        raise Problem(
+            429,
+            "throttled",
+            N_("Too many look-ups of persons who are not known."),
+            remedy=N_("Wait a few minutes, then try again."),
+            headers={"Retry-After": str(wait)},
+        )
+
+    async def record_miss(self, *, journalled: bool = False) -> None:
+        """Count a look-up that found nobody, and journal it unless that was done (`journalled`)."""
+        requester = current_requester.get()
+        if requester is None:
+            return
+        now = datetime.now(UTC)
+        start, subject = window_start(now, policy(now.date()).attempt_window), _subject(requester)
+        (count,) = await attempt_store.count_attempts(self._db, [subject], start)
+        self._keep(subject, start, count)
+        if not journalled:
+            await self._journal.append_for(requester, PersonSearched(by=("identifier",), found=0))
+
+    async def _count(self, subject: str, start: datetime) -> int:
+        """Return how many a requester has made in a window; what other processes counted is at most a second old."""
+        known = self._counts.get(subject)
+        if known and known[1] == start and time.monotonic() - known[0] < _CACHE_SECONDS:
+            return known[2]
+        count = await attempt_store.fetch_attempts(self._db, subject, start)
+        self._keep(subject, start, count)
+        return count
+
+    def _keep(self, subject: str, start: datetime, count: int) -> None:
+        if len(self._counts) >= _CACHE_SIZE:
+            self._counts.clear()
+        self._counts[subject] = time.monotonic(), start, count
+
+
+def _subject(requester: Requester) -> str:
+    return f"unknown:{requester.id}"
