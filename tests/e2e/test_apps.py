@@ -36,7 +36,7 @@ async def test_patient_grants_an_app_fewer_scopes_and_revokes_them(demo: DemoSer
         await portal.link("Apps with access").click()
         await portal.page.wait_for_url("**/apps")
         assert APP in await portal.text() and "Exemple Apps" in await portal.text()
-        await portal.open_details("Revoke…")
+        await portal.open_details("Remove access…")
         await portal.button("Remove access now").click()
         await portal.page.get_by_text(portal.translate("You have not given any app access to your data.")).wait_for()
 

@@ -155,7 +155,7 @@ async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
         assert "/signin" in public.page.url
         await olga.open("/operator/bulletin")
         await olga.page.get_by_role("link", name=f"{formatter('en').month(LAST)}, v1").click()
-        await olga.page.get_by_text("another person must approve it").wait_for()
+        await olga.page.get_by_text("Another person must approve it").wait_for()
         assert not await olga.button("Approve for publication").count()
         await acknowledge_all(olga)
         token = await olga.page.locator("[name=_csrf]").first.input_value()

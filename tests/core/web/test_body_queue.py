@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from esante.core.web import HANDLERS, LargeBodyQueue, outside_turn
-from esante.core.web.body_queue import CLIENT_IN_WORK, LARGE
+from esante.core.web.limits.body_queue import CLIENT_IN_WORK, LARGE
 
 LIMIT = 4 * LARGE
 

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from esante.core.web import connection_limits
-from esante.core.web.connection_limits import BoundedConnection
+from esante.core.web.limits import connection_limits
+from esante.core.web.limits.connection_limits import BoundedConnection
 
 
 async def body_size(request: Request) -> Response:

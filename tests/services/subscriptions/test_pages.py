@@ -66,8 +66,8 @@ async def test_operator_sees_failed_delivery_and_retries(platform, browse, dead)
     page = await operator.get(ADMIN)
     shown = page_text(page)
     assert "Clinique <script>" in shown
-    assert "The endpoint answered with an error. 500" in shown
-    assert "1 event is not delivered" in shown
+    assert "The endpoint replied with an error. 500" in shown
+    assert "1 event not delivered" in shown
     source = html.tostring(page).decode()
     for secret in ("s3cr3t", str(person.id), person.id.hex, document.key, "Secretperson", "{49}"):
         assert secret not in source
@@ -141,7 +141,7 @@ async def test_patient_ends_the_subscription_of_an_app(platform, browse, receive
     assert "s3cr3t" not in html.tostring(page).decode()
     await browser.submit(page, f"{OWN}/end", 404, subscription=another["id"])
     await browser.submit(page, f"{OWN}/end", subscription=created["id"])
-    assert "No app of yours has asked" in page_text(await browser.get(OWN))
+    assert "None of your apps has asked" in page_text(await browser.get(OWN))
     await platform.deposit(person)
     await platform.deliver()
     assert receiver.events == []

@@ -1,8 +1,8 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
-from esante.core.web.body_queue import LargeBodyQueue, outside_turn, trim_memory
+from esante.core.web.limits.body_queue import LargeBodyQueue, outside_turn, trim_memory
 from esante.core.web.cors import Cors
-from esante.core.web.fair_slots import FairSlots, QueueFull
+from esante.core.web.limits.fair_slots import FairSlots, QueueFull
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,

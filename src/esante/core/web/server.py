@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 from uvicorn.supervisors import Multiprocess
 
-from esante.core.web.connection_limits import BoundedConnection
+from esante.core.web.limits.connection_limits import BoundedConnection
 
 BACKLOG = 2048
 """Connections that wait at each worker at most (uvicorn's default)."""

@@ -56,7 +56,7 @@ def test_line_is_translated_and_matches_its_words():
         entry_of(event), lambda text: in_french.get(text, text), {"letter": "Letter"}, {"doctor": "Doctor"}
     )
     assert shown.text == "Dr Weber a déposé : Lettre."
-    assert (shown.role, shown.organization, shown.grant) == ("Doctor", "Hôpital", "Circle")
+    assert (shown.role, shown.organization, shown.grant) == ("Doctor", "Hôpital", "Circle of care")
     assert matches_words(shown, ["weber", "lettre"])
     assert not matches_words(shown, ["klein"])
 

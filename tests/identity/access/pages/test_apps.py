@@ -26,7 +26,7 @@ async def test_revoking_an_app_on_its_page_ends_access(house, signed_in, app, jo
     assert 'error="invalid_token"' in response.headers["www-authenticate"]
     assert (await app.refresh(body["refresh_token"])).json()["error"] == "invalid_grant"
     assert "You have not given any app access to your data." in main_text(await user.http.get("/apps"))
-    assert "You ended the access of the app" in main_text(await user.http.get("/log?kind=sharing"))
+    assert "You removed the access of the app" in main_text(await user.http.get("/log?kind=sharing"))
     assert consent_fields(await user.open(app))
 
 

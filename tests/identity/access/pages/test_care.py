@@ -22,7 +22,7 @@ async def test_wrong_code_is_shown_at_its_field_and_attempts_are_limited(browse,
     assert int(responses[-1].headers["retry-after"]) > 0
     first = html.fromstring(responses[0].text)
     assert first.xpath("//input[@name = 'code' and @aria-invalid = 'true']")
-    assert "does not serve" in page_text(first)
+    assert "This code is not valid" in page_text(first)
 
 
 @pytest.mark.parametrize(

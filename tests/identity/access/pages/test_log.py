@@ -29,7 +29,7 @@ async def test_log_is_filtered_and_paged(browse, house, journal):
     page = await user.get("/log?kind=looked")
     lines = page.xpath("//ol[contains(@class, 'timeline')]/li")
     assert len(lines) == 25
-    assert "Dr Weber looked into your record: Letter." in page_text(page) and "Doctor" in page_text(page)
+    assert "Dr Weber viewed your record: Letter." in page_text(page) and "Doctor" in page_text(page)
     count = len(lines)
     while older := page.xpath("//a[@rel = 'next']/@href"):
         page = await user.get(older[0])
@@ -39,7 +39,7 @@ async def test_log_is_filtered_and_paged(browse, house, journal):
     assert len(refused.xpath("//ol[contains(@class, 'timeline')]/li")) == 6
     assert "Refused" in page_text(refused)
     assert len((await user.get("/log?q=opened")).xpath("//ol[contains(@class, 'timeline')]/li")) == 1
-    assert "Nothing fits" in page_text(await user.get("/log?q=Klein"))
+    assert "No results" in page_text(await user.get("/log?q=Klein"))
     await user.get("/log?kind=secret", 404)
     for cursor in ("x", "WyJ4Il0", "%00"):
         assert (await user.http.get(f"/log?cursor={cursor}")).status_code in (400, 404)
@@ -48,7 +48,7 @@ async def test_log_is_filtered_and_paged(browse, house, journal):
 async def test_log_without_matches_shows_a_notice(browse, house):
     user = await browse(await house.patient())
     page = await user.get("/log?kind=documents")
-    assert "Nothing fits" in page_text(page)
+    assert "No results" in page_text(page)
 
 
 def run_verifier(folder):

@@ -74,7 +74,7 @@ async def test_professional_selects_a_patient_with_an_open_record(house, signed_
     page = await professional.open(app)
     assert "Which patient?" in main_text(page) and anna.name in main_text(page)
     assert other.name not in main_text(page)
-    assert "Nobody found" in main_text(
+    assert "No results" in main_text(
         await professional.http.get("/oauth/authorize", params=app.request_parameters() | {"q": "xyzzy"})
     )
     link = next(link for link in html.fromstring(page.text).xpath("//main//a/@href") if str(anna.id) in link)

@@ -18,7 +18,7 @@ async def test_confirmed_emergency_reaches_patient_and_operator_for_review(brows
     patient = await house.open_patient()
     doctor = await browse(house.other_doctor)
     page = await doctor.get("/emergency")
-    assert "told at once" in page_text(page)
+    assert "notified" in page_text(page)
     fields = {
         "identifier": await house.identifier(patient),
         "birth_date": "1970-05-17",

@@ -52,11 +52,11 @@ async def test_practitioner_found_by_name_is_added_to_the_circle(browse, house):
     user = await browse(patient)
     found = await user.get("/sharing/people?for=circle&q=Weber")
     assert house.doctor.name in page_text(found) and "Doctor" in page_text(found)
-    assert "restricted ones too" in page_text(found)
+    assert "including restricted ones" in page_text(found)
     await user.submit(found, "/sharing/circle")
     sharing = await user.get("/sharing")
     assert "Circle" in page_text(sharing) and "until you remove access" in page_text(sharing)
-    assert "Nobody found" in page_text(await user.get("/sharing/people?for=circle&q=Zzyzx"))
+    assert "No results" in page_text(await user.get("/sharing/people?for=circle&q=Zzyzx"))
     await user.get("/sharing/people?for=theft", 404)
 
 
@@ -94,7 +94,7 @@ async def test_only_an_announced_record_can_be_objected_to(browse, house):
     assert not (await user.get("/sharing")).xpath("//main//form")
     await house.access.lifecycle.announce([patient.id])
     page = await user.get("/sharing")
-    assert "opens by itself" in page_text(page)
+    assert "will open automatically" in page_text(page)
     await user.submit(page, "/sharing/object")
     assert (await house.access.consent(patient.id)).state == "objected"
 

@@ -19,7 +19,7 @@ async def test_allowed_request_returns_tokens_for_the_patient(house, signed_in, 
     user = await signed_in(anna)
     page = await user.open(app)
     shown = main_text(page)
-    assert "Sample <i>App</i> asks for access" in shown and MAKER in shown
+    assert "Sample <i>App</i> is asking for access" in shown and MAKER in shown
     assert "app.example" in shown and anna.name in shown
     assert "See: Everything in the record" in shown and "See who you are" in shown
     assert page.headers["cache-control"] == "no-store"
@@ -41,7 +41,7 @@ async def test_deselected_scopes_are_not_granted(house, signed_in, app):
     user = await signed_in(await house.open_patient())
     app.scope = f"launch/patient patient/DocumentReference.rs {LABORATORY_SCOPE} openid fhirUser offline_access"
     page = await user.open(app)
-    assert "See: Measurements and test results, only: laboratory results" in main_text(page)
+    assert "See: Measurements and test results, limited to: laboratory results" in main_text(page)
     code = app.parse_response(await user.decide(page, without=["patient/DocumentReference.rs", "openid", "fhirUser"]))
     body = (await app.exchange(code["code"])).json()
     assert set(body["scope"].split()) == {"launch/patient", LABORATORY_SCOPE, "offline_access"}
@@ -70,7 +70,7 @@ async def test_refusal_returns_access_denied_and_is_logged(house, signed_in, app
     assert "code" not in response
     [entry] = await journal.entries_of(anna.id, [AppRefused])
     assert (entry.event.client_id, entry.actor.id) == ("sample", anna.id)
-    assert "You refused the app Sample <i>App</i>." in main_text(await user.http.get("/log?kind=sharing"))
+    assert "You refused access to the app Sample <i>App</i>." in main_text(await user.http.get("/log?kind=sharing"))
 
 
 async def test_decided_scopes_are_not_asked_again(house, signed_in, app, journal):
@@ -96,7 +96,7 @@ async def test_deselected_scopes_stay_deselected_in_the_next_form(house, signed_
     await user.authorize(local, without=["patient/Binary.rs"])
     page = await user.open(local)
     assert offered_scopes(page) == ["patient/Patient.rs"]
-    assert "You allowed this app something" in main_text(page)
+    assert "You gave this app access on" in main_text(page)
 
 
 async def test_second_device_shares_the_authorization_of_the_first(house, signed_in, browser):

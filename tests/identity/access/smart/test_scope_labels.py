@@ -24,8 +24,8 @@ def test_every_supported_scope_has_a_label_and_every_resource_its_scopes():
         assert [label.title for label in labels if "%" in label.title or "Data of the kind" in label.title] == []
     [label] = label_scopes(["patient/Observation.cruds?code=x,y&category=laboratory"], "patient", str)
     assert label.title == (
-        "See, add and change: Measurements and test results, only: laboratory results; code = x, code = y"
+        "See, add and change: Measurements and test results, limited to: laboratory results; code = x, code = y"
     )
     assert label.changes
     [label] = label_scopes(["patient/Basic.cu"], "patient", str)
-    assert label.title == "Add or change: Data of the kind Basic"
+    assert label.title == "Add or change: Data of type Basic"

@@ -25,7 +25,7 @@ async def test_reused_code_ends_the_connection_and_is_logged(house, signed_in, a
     assert (await app.refresh(body["refresh_token"])).json()["error"] == "invalid_grant"
     [entry] = await journal.entries_of(anna.id, [AppEnded])
     assert entry.event.cause == "reused"
-    assert "a secret of it was used twice" in main_text(await user.http.get("/log"))
+    assert "one of its keys was used twice" in main_text(await user.http.get("/log"))
 
 
 async def test_concurrent_exchanges_issue_one_token_and_then_revoke_it(house, signed_in, app):

@@ -78,7 +78,7 @@ async def test_issue_is_public_after_second_person_and_hour(platform):
     async with await sign_in(access, app, "anna") as anna, await sign_in(access, app, "ben") as ben:
         public = f"/bulletin/{LAST}"
         page = await acknowledge_on_page(anna)
-        assert "another person must approve it" in page.text
+        assert "Another person must approve it" in page.text
         hour = datetime.now(UTC) + timedelta(days=3)
         refused = await post_form(anna, page, f"/operator/bulletin/{LAST}/approve", hour=f"{hour:%Y-%m-%dT%H:%M}")
         assert refused.status_code == 409

@@ -39,7 +39,7 @@ def test_message_gives_value_of_its_cell_in_four_languages():
     [
         (200, 100, "50.0\u00a0% less than in October 2025"),
         (100, 150, "50.0\u00a0% more than in October 2025"),
-        (1_000, 1_004, "about as in October 2025"),
+        (1_000, 1_004, "about the same as in October 2025"),
         (None, 7, ": 7 in October 2026."),
         (0, 7, ": 7 in October 2026."),
     ],
@@ -51,4 +51,4 @@ def test_message_compares_with_year_before(before, now, comparison):
 
 def test_message_about_days_gives_both_values():
     (message,) = key_messages(two_month_issue(1, 2, "documents_delay"))
-    assert message.texts["en"].endswith(": 2\u00a0days in October 2026; it was 1\u00a0day in October 2025.")
+    assert message.texts["en"].endswith(": 2\u00a0days in October 2026, compared with 1\u00a0day in October 2025.")

@@ -315,7 +315,7 @@ async def test_name_shown_without_access_is_in_access_log(world, browse):
     [(entry, event)] = await world.events(person, PersonRead)
     assert (entry.actor.id, event.allowed) == (world.people["other"].id, True)
     patient = await browse(requester_of(person))
-    assert "looked at your entry in the directory of persons" in (await patient.get("/log")).text
+    assert "viewed your personal details" in (await patient.get("/log")).text
 
 
 async def test_name_shown_with_access_adds_no_entry(world, browse):

@@ -8,7 +8,7 @@ import pytest
 
 from esante.core.storage import Overloaded
 from esante.core.web import FairSlots, LargeBodyQueue
-from esante.core.web.body_queue import LARGE
+from esante.core.web.limits.body_queue import LARGE
 from esante.services.record.rendering import worker_pool
 from esante.services.record.rendering.preview import Unreadable
 from esante.services.record.rendering.worker_pool import WorkerFailure

@@ -80,7 +80,7 @@ async def test_internal_host_in_any_notation_is_refused_alike(platform, host):
         answer = await http.post("/fhir/Subscription", content=body(f"https://{host}:9999/x"), headers=FHIR)
     assert answer.status_code == 422
     assert answer.json()["issue"][0]["diagnostics"] == (
-        "This address cannot be notified. Send an https address on the public internet."
+        "We cannot send notifications to this address. Use an https address on the public internet."
     )
 
 

@@ -76,7 +76,7 @@ async def test_failed_handshake_sets_error_at_once(platform):
         created = await platform.subscribe(laboratory, receiver.url)
         await platform.deliver()
         found = await platform.read(laboratory, created)
-        assert (found["status"], found["error"]) == ("error", "The endpoint answered with an error. 500")
+        assert (found["status"], found["error"]) == ("error", "The endpoint replied with an error. 500")
         assert len(receiver.requests) == 1
         receiver.mode = "ok"
         assert (await platform.put(laboratory, found, status="requested")).json()["status"] == "requested"

@@ -1,0 +1,1 @@
+"""Bound what one client may hold: connections, large bodies and turns."""
