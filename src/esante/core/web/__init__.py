@@ -1,8 +1,6 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
-from esante.core.web.limits.body_queue import LargeBodyQueue, outside_turn, trim_memory
 from esante.core.web.cors import Cors
-from esante.core.web.limits.fair_slots import FairSlots, QueueFull
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
@@ -12,6 +10,8 @@ from esante.core.web.i18n import (
     show_span,
     translator,
 )
+from esante.core.web.limits.body_queue import LargeBodyQueue, outside_turn, trim_memory
+from esante.core.web.limits.fair_slots import FairSlots, QueueFull
 from esante.core.web.metering import Meter, Metering
 from esante.core.web.pagination import (
     Page,

@@ -70,7 +70,7 @@ async def test_professional_deposits_and_replaces_document(world, browse):
     await send_form(client, form, f"{home}/deposit", 201, files={"file": ("b.pdf", pdf())}, **fields)
     assert "There is a newer version" in main_text(await load_page(client, f"{home}/documents/{document.id}"))
     broken = await send_form(client, form, f"{home}/deposit", 422, files={"file": ("c.pdf", b"%PDF-1.7 no")}, **fields)
-    assert "The PDF is broken" in broken.text
+    assert "The PDF is damaged" in broken.text
     assert "Knee" in broken.text
 
 

@@ -19,8 +19,8 @@ from typing import Any
 from starlette.requests import Request
 
 from esante.core.storage import Unavailable
-from esante.core.web.limits.fair_slots import FairSlots, QueueFull
 from esante.core.web.i18n import N_
+from esante.core.web.limits.fair_slots import FairSlots, QueueFull
 from esante.core.web.problems import Problem
 from esante.core.web.requests import read_body, stream_body
 
