@@ -14,12 +14,10 @@ from esante.core.web import (
     Page,
     Problem,
     bad_request,
-    decode_cursor,
     decode_uuid_cursor,
     encode_cursor,
-    no_such_page,
 )
-from esante.identity.directory import rules, store
+from esante.identity.directory import rules, store, tables
 from esante.identity.directory.cache import EntryCache
 from esante.identity.directory.entry_validation import EntryValidator, refuse_duplicates, refuse_value
 from esante.identity.directory.lookups import Lookups, UnlimitedLookups
@@ -37,10 +35,10 @@ from esante.identity.directory.model import (
     PractitionerRegistered,
     Role,
 )
+from esante.identity.directory.name_search import decode_page_key, page_of, search_words
 from esante.identity.directory.reference_data import catalogue
 from esante.identity.directory.suspensions import Suspensions
 
-Named = TypeVar("Named", Practitioner, Organization)
 Holder = TypeVar("Holder", Person, Practitioner, Organization)
 MAX_HOMONYMS = 200
 """How many persons of one family name and birth date a search considers: more than any country has, yet a bound."""
@@ -165,7 +163,7 @@ class Directory:
         for index, given in enumerate(persons):
             person, findings = self._check_person(given, f"persons[{index}].")
             stored.append(person)
-            rows += store.person_rows(person)
+            rows += tables.person_rows(person)
             event = PersonRegistered(findings=findings)
             rows += self._journal.rows(event, person_id=person.id, actor=actor, origin=origin, at=at)
         await self._write(rows)
@@ -239,11 +237,11 @@ class Directory:
         The words may be in any order; accents and case do not matter.
         Raises: Problem 400 for a text that is too long, or a cursor that is not valid.
         """
-        words = _search_words(text)
+        words = search_words(text)
         if words is None or limit == 0 or (profession and profession not in self.catalogue.professions):
             return Page([])
-        found = await store.search_practitioners(self._db, words, profession, _decode_page_key(cursor), limit + 1)
-        return _page(found, limit)
+        found = await store.search_practitioners(self._db, words, profession, decode_page_key(cursor), limit + 1)
+        return page_of(found, limit)
 
     async def search_roles(
         self,
@@ -292,7 +290,7 @@ class Directory:
             faults = rules.practitioner_faults(practitioner, self.catalogue)
             findings = self._validator.accept_faults(f"practitioners[{index}].", faults)
             stored.append(practitioner)
-            rows += store.practitioner_rows(practitioner)
+            rows += tables.practitioner_rows(practitioner)
             event: Event = PractitionerRegistered(
                 practitioner_id=practitioner.id, profession=practitioner.profession, findings=findings
             )
@@ -341,11 +339,11 @@ class Directory:
 
         Raises: Problem 400 as `search_practitioners`.
         """
-        words = _search_words(text)
+        words = search_words(text)
         if words is None or limit == 0 or (kind and kind not in self.catalogue.organization_kinds):
             return Page([])
-        found = await store.search_organizations(self._db, words, kind, _decode_page_key(cursor), limit + 1)
-        return _page(found, limit)
+        found = await store.search_organizations(self._db, words, kind, decode_page_key(cursor), limit + 1)
+        return page_of(found, limit)
 
     async def professions_at(self, organization_ids: Iterable[UUID], on: date) -> dict[UUID, list[str]]:
         """Return the professions that work at organisations on a day; those where nobody works are missing."""
@@ -372,7 +370,7 @@ class Directory:
             faults = rules.organization_faults(organization, self.catalogue)
             findings = self._validator.accept_faults(f"organizations[{index}].", faults)
             stored.append(organization)
-            rows += store.organization_rows(organization)
+            rows += tables.organization_rows(organization)
             event: Event = OrganizationRegistered(
                 organization_id=organization.id, kind=organization.kind, findings=findings
             )
@@ -392,31 +390,3 @@ def _unknown_person() -> Problem:
 
 def _only_one(found: list[Holder]) -> Holder | None:
     return found[0] if len(found) == 1 else None
-
-
-def _search_words(text: str) -> list[str] | None:
-    """Return the normalised words of a search text, [] for none.
-
-    None when the text is not empty, but has no word. Raises: Problem 400 when it is longer than a name.
-    """
-    if len(text) > rules.MAX_NAME:
-        raise Problem(400, "too-long", N_("The search text is too long."), remedy=N_("Search for part of the name."))
-    words = rules.normalize_name(text).split()
-    return words if words or not text.strip() else None
-
-
-def _decode_page_key(cursor: str | None) -> store.PageKey | None:
-    """Return the last row of the previous page; None for the first page. Raises: Problem 400."""
-    if cursor is None:
-        return None
-    key, id_ = decode_cursor(cursor, str, UUID)
-    if key != rules.normalize_name(key):
-        raise no_such_page()
-    return key, id_
-
-
-def _page(found: list[tuple[str, Named]], limit: int) -> Page[Named]:
-    """Return a page of the first `limit` rows that were found, of which one more shows that there is another page."""
-    items = [item for _, item in found[:limit]]
-    more = len(found) > limit
-    return Page(items, encode_cursor(found[limit - 1][0], items[-1].id) if more else None)

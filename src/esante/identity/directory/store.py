@@ -1,72 +1,15 @@
-"""The SQL of the directory."""
+"""The queries and updates of the directory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from esante.core.storage import Connection, Database, Kind, Row, Table
+from esante.core.storage import Connection, Database
 from esante.identity.directory.model import Address, Identifier, Organization, Person, Practitioner, Role
-from esante.identity.directory.rules import normalize_name
-
-_NAMES = {"id": "uuid", "family": "text", "given": "jsonb"}
-
-
-def _identifiers(holder: str) -> Table:
-    columns = {f"{holder}_id": "uuid", "system": "text", "value": "text"}
-    return Table(f"{holder}_identifier", Kind.REFERENCE, columns)
-
-
-PERSON = Table(
-    "person",
-    Kind.REFERENCE,
-    _NAMES
-    | {
-        "family_key": "text",
-        "given_key": "text",
-        "birth_date": "date",
-        "sex": "text",
-        "address": "jsonb",
-        "languages": "jsonb",
-        "deceased_at": "timestamptz",
-    },
-)
-PERSON_IDENTIFIER = _identifiers("person")
-ORGANIZATION = Table(
-    "organization",
-    Kind.REFERENCE,
-    {"id": "uuid", "name": "text", "name_key": "text", "kind": "text", "address": "jsonb"},
-)
-ORGANIZATION_IDENTIFIER = _identifiers("organization")
-PRACTITIONER = Table(
-    "practitioner",
-    Kind.REFERENCE,
-    _NAMES
-    | {
-        "name_key": "text",
-        "title": "text",
-        "profession": "text",
-        "specialities": "jsonb",
-        "languages": "jsonb",
-    },
-)
-PRACTITIONER_IDENTIFIER = _identifiers("practitioner")
-ROLE = Table(
-    "practitioner_role",
-    Kind.REFERENCE,
-    {
-        "id": "uuid",
-        "practitioner_id": "uuid",
-        "organization_id": "uuid",
-        "profession": "text",
-        "specialities": "jsonb",
-        "since": "date",
-        "until": "date",
-    },
-)
+from esante.identity.directory.tables import PERSON, PERSON_IDENTIFIER, person_rows
 
 PageKey = tuple[str, UUID]
 """The last row of a page in a list sorted by name: its normalised name and its id."""
@@ -75,70 +18,6 @@ _identifier_decoder = msgspec.json.Decoder(tuple[Identifier, ...])
 _text_decoder = msgspec.json.Decoder(tuple[str, ...])
 _address_decoder = msgspec.json.Decoder(Address)
 _role_decoder = msgspec.json.Decoder(tuple[Role, ...])
-
-
-# Rows to insert -------------------------------------------------------------------------------------------
-
-
-def person_rows(person: Person) -> list[Row]:
-    """Return the rows of a new person."""
-    row = (
-        person.id,
-        person.family,
-        _json(person.given),
-        normalize_name(person.family),
-        normalize_name(" ".join(person.given)),
-        person.birth_date,
-        person.sex,
-        _json(person.address),
-        _json(person.languages),
-        person.deceased_at,
-    )
-    return [(PERSON, row), *identifier_rows(PERSON_IDENTIFIER, person.id, person.identifiers)]
-
-
-def organization_rows(organization: Organization) -> list[Row]:
-    """Return the rows of a new organisation."""
-    row = (
-        organization.id,
-        organization.name,
-        normalize_name(organization.name),
-        organization.kind,
-        _json(organization.address),
-    )
-    identifiers = identifier_rows(ORGANIZATION_IDENTIFIER, organization.id, organization.identifiers)
-    return [(ORGANIZATION, row), *identifiers]
-
-
-def practitioner_rows(practitioner: Practitioner) -> list[Row]:
-    """Return the rows of a new practitioner and their roles."""
-    row = (
-        practitioner.id,
-        practitioner.family,
-        _json(practitioner.given),
-        normalize_name(" ".join((practitioner.family, *practitioner.given))),
-        practitioner.title,
-        practitioner.profession,
-        _json(practitioner.specialities),
-        _json(practitioner.languages),
-    )
-    identifiers = identifier_rows(PRACTITIONER_IDENTIFIER, practitioner.id, practitioner.identifiers)
-    return [(PRACTITIONER, row), *identifiers, *(role_row(practitioner.id, role) for role in practitioner.roles)]
-
-
-def identifier_rows(table: Table, holder: UUID, identifiers: Iterable[Identifier]) -> list[Row]:
-    """Return the rows of a holder's identifiers."""
-    return [(table, (holder, identifier.system, identifier.value)) for identifier in identifiers]
-
-
-def role_row(practitioner_id: UUID, role: Role) -> Row:
-    """Return the row of a role."""
-    organization, specialities = role.organization_id, _json(role.specialities)
-    return ROLE, (role.id, practitioner_id, organization, role.profession, specialities, role.since, role.until)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 # Statements for all three kinds of holders: persons, practitioners, organisations -------------------------
@@ -165,6 +44,28 @@ def _holders_with_identifier(table: str) -> str:
 def _identifiers_of(row: asyncpg.Record) -> tuple[Identifier, ...]:
     found = _identifier_decoder.decode(row["identifiers"])
     return tuple(sorted(found, key=lambda identifier: (identifier.system, identifier.value)))
+
+
+_WORDS = "NOT EXISTS (SELECT 1 FROM unnest($1::text[]) w WHERE ' ' || name_key NOT LIKE '% ' || w || '%')"
+"""Each word is the beginning of a word of the name. Words are normalised: they hold no wildcard of LIKE."""
+
+
+async def _search_by_name(
+    db: Database, select: str, column: str, words: Sequence[str], value: str | None, after: PageKey | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return the holders of `select` by prefixes of the words of their names, sorted by name.
+
+    `value`: what `column` must hold (None: anything).
+    """
+    return await db.fetch(
+        f"{select} WHERE {_WORDS}"
+        f" AND ($2::text IS NULL OR h.{column} = $2)"
+        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
+        words,
+        value,
+        *(after or (None, None)),
+        limit,
+    )
 
 
 # Persons --------------------------------------------------------------------------------------------------
@@ -241,9 +142,6 @@ _ROLES = """
 """
 _PRACTITIONER = _with_identifiers("practitioner", _ROLES)
 
-_WORDS = "NOT EXISTS (SELECT 1 FROM unnest($1::text[]) w WHERE ' ' || name_key NOT LIKE '% ' || w || '%')"
-"""Each word is the beginning of a word of the name. Words are normalised: they hold no wildcard of LIKE."""
-
 
 async def fetch_practitioners(db: Database, ids: Sequence[UUID]) -> list[Practitioner]:
     """Return the practitioners of `ids` that exist, with their roles."""
@@ -264,14 +162,7 @@ async def search_practitioners(
     db: Database, words: Sequence[str], profession: str | None, after: PageKey | None, limit: int
 ) -> list[tuple[str, Practitioner]]:
     """Return practitioners by prefixes of their names, sorted by name, each with the normalised name."""
-    rows = await db.fetch(
-        f"{_PRACTITIONER} WHERE {_WORDS} AND ($2::text IS NULL OR h.profession = $2)"
-        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
-        words,
-        profession,
-        *(after or (None, None)),
-        limit,
-    )
+    rows = await _search_by_name(db, _PRACTITIONER, "profession", words, profession, after, limit)
     return [(row["name_key"], _practitioner(row)) for row in rows]
 
 
@@ -389,14 +280,7 @@ async def search_organizations(
     db: Database, words: Sequence[str], kind: str | None, after: PageKey | None, limit: int
 ) -> list[tuple[str, Organization]]:
     """Return organisations by prefixes of the words of their names, sorted by name, each with the normalised name."""
-    rows = await db.fetch(
-        f"{_ORGANIZATION} WHERE {_WORDS} AND ($2::text IS NULL OR h.kind = $2)"
-        " AND ($3::text IS NULL OR (h.name_key, h.id) > ($3, $4::uuid)) ORDER BY h.name_key, h.id LIMIT $5",
-        words,
-        kind,
-        *(after or (None, None)),
-        limit,
-    )
+    rows = await _search_by_name(db, _ORGANIZATION, "kind", words, kind, after, limit)
     return [(row["name_key"], _organization(row)) for row in rows]
 
 
