@@ -7,6 +7,14 @@ are left to the closures of `compiler`: a whole path (`CodegenUnsupported`), or 
 
 from collections.abc import Callable
 
+from esante.core.fhir.fhirpath.codegen.patterns import (
+    find_field,
+    first_of,
+    is_two_valued,
+    listed_texts,
+    matching_options,
+    path_names,
+)
 from esante.core.fhir.fhirpath.codegen.source import CodegenUnsupported, PythonCondition, SourceModule, TypedVariable
 from esante.core.fhir.fhirpath.compiler import compile_tree
 from esante.core.fhir.fhirpath.model import Call, Infix, Literal, Name, Special, Step, SyntaxTree, TypeTest, Variable
@@ -14,23 +22,15 @@ from esante.core.fhir.fhirpath.types import (
     SYSTEM_OF,
     Field,
     Option,
-    fields,
     is_fhir_type,
     lineage,
     resolve_type_name,
-    resource_types,
 )
 from esante.core.fhir.fhirpath.variables import constant_value
 from esante.core.fhir.primitives import PRIMITIVES
 
-#: Types of a choice for which code is generated.
-MAX_OPTIONS = 8
 _NUMBERS = frozenset({"integer", "unsignedInt", "positiveInt", "decimal"})
 _TEXTS = frozenset(name for name, system in SYSTEM_OF.items() if system == "System.String")
-#: Functions whose result is empty where their input is empty.
-_EMPTY_OF_EMPTY = frozenset(
-    {"where", "select", "ofType", "as", "trace", "first", "last", "tail", "distinct", "resolve"}
-)
 _COMPARISONS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 _Continuation = Callable[[TypedVariable, int], None]
@@ -106,8 +106,8 @@ class PathWriter:
     def _write_field(
         self, owner: TypedVariable, name: str, wanted: str | None, indent: int, then: _Continuation
     ) -> None:
-        field = _find_field(owner.type, name)
-        for option in _matching_options(field, wanted):
+        field = find_field(owner.type, name)
+        for option in matching_options(field, wanted):
             value = self._module.name("v")
             self._emit(indent, f"{value} = {owner.name}.get({option.name!r})")
             self._write_block(indent, f"if {value} is not None:", self._value_writer(value, option, field, then))
@@ -153,7 +153,7 @@ class PathWriter:
             case Infix(operator, left, right) if operator in _COMPARISONS:
                 return self._comparison(operator, left, right, this)
             case Infix("in", left, right):
-                listed = frozenset(_listed_texts(right))
+                listed = frozenset(listed_texts(right))
                 code = self._single_value(left, this, _TEXTS)
                 codes = self._module.name("c", listed)
                 return PythonCondition(f"({code} in {codes})", f"({code} is not None and {code} not in {codes})")
@@ -172,7 +172,7 @@ class PathWriter:
         self._module.needs_env = True
         run = self._module.name("r", compile_tree(tree, frozenset({this.type})).run)
         call = f"slow({run}, {this.name}, {this.type!r}, env)"
-        first = _first_of(tree)
+        first = first_of(tree)
         try:
             there = self._presence_test(this, first[0]) if first else ""
         except CodegenUnsupported:
@@ -223,7 +223,7 @@ class PathWriter:
 
     def _presence_test(self, owner: TypedVariable, name: str) -> str:
         """Return a Python condition: whether an element, or the extensions of a primitive alone, are present."""
-        options = _find_field(owner.type, name).options
+        options = find_field(owner.type, name).options
         names = [n for option in options for n in (option.name, option.extensions) if n]
         if len(names) <= 2:
             return "(" + " or ".join(f"{n!r} in {owner.name}" for n in names) + ")"
@@ -242,10 +242,10 @@ class PathWriter:
 
         Raises: `CodegenUnsupported` for a path that may have several, or that leads to another type than `types`.
         """
-        names = _path_names(tree, this.type)
+        names = path_names(tree, this.type)
         code, type_ = this.name, this.type
         for position, name in enumerate(names):
-            field = _find_field(type_, name)
+            field = find_field(type_, name)
             if field.many or (len(field.options) > 1 and types is not None):
                 raise CodegenUnsupported
             option = field.options[0]
@@ -263,7 +263,7 @@ class PathWriter:
                 call = f"leads({this.name}, env, {wanted!r})"
                 return PythonCondition(f"({call} is True)", f"({call} is False)")
             case Name(element) if wanted and not element[:1].isupper():
-                field = _find_field(this.type, element)
+                field = find_field(this.type, element)
                 if field.many or len(field.options) == 1:
                     raise CodegenUnsupported
                 fitting = [o for o in field.options if wanted in lineage(o.type)]
@@ -285,7 +285,7 @@ class PathWriter:
                 value = self._single_value(left, this, _NUMBERS)
                 there, holds = f"{value} is not None", f"{value} {_COMPARISONS[operator]} {number}"
                 return PythonCondition(f"({there} and {holds})", f"({there} and not {holds})")
-        if _is_two_valued(left) and _is_two_valued(right) and operator in ("=", "!="):
+        if is_two_valued(left) and is_two_valued(right) and operator in ("=", "!="):
             one, other = self._compile_known_condition(left, this), self._compile_known_condition(right, this)
             return _two_valued(f"({one.true}) {'is' if operator == '=' else 'is not'} ({other.true})")
         sums = self._integer_expression(left, this), self._integer_expression(right, this)
@@ -304,7 +304,7 @@ class PathWriter:
     def _count_expression(self, tree: SyntaxTree, this: TypedVariable) -> str:
         match tree:
             case Name(name) if not name[:1].isupper():
-                field = _find_field(this.type, name)
+                field = find_field(this.type, name)
                 if not field.many:
                     return f"({self._presence_test(this, name)})"
                 option = field.options[0]
@@ -336,76 +336,3 @@ def _two_valued(code: str) -> PythonCondition:
 def _equality(operator: str, value: str, literal: str) -> PythonCondition:
     same = PythonCondition(f"({value} == {literal})", f"({value} not in (None, {literal}))")
     return same if operator == "=" else same.negated()
-
-
-def _is_two_valued(tree: SyntaxTree) -> bool:
-    """Return whether the value of a tree is always true or false, never empty."""
-    match tree:
-        case Step(_, Call("exists" | "empty" | "all")):
-            return True
-        case Step(left, Call("not", ())):
-            return _is_two_valued(left)
-    return False
-
-
-def _listed_texts(tree: SyntaxTree) -> list[str]:
-    match tree:
-        case Literal(str() as text):
-            return [text]
-        case Infix("|", left, right):
-            return [*_listed_texts(left), *_listed_texts(right)]
-    raise CodegenUnsupported
-
-
-def _path_names(tree: SyntaxTree, type_: str) -> list[str]:
-    """Return the names of a plain path from `$this`. Raises: `CodegenUnsupported` for any other tree."""
-    match tree:
-        case Special("$this"):
-            return []
-        case Name(name):
-            return [] if name == type_ else [name]
-        case Step(left, Name(name)):
-            return [*_path_names(left, type_), name]
-    raise CodegenUnsupported
-
-
-def _first_of(tree: SyntaxTree) -> tuple[str, bool] | None:
-    """Return the element that `a.….exists()` or `a.….empty()` begins with, and the answer where it is absent."""
-    match tree:
-        case Step(path, Call("exists", _)):
-            of_nothing = False
-        case Step(path, Call("empty" | "all" | "allTrue" | "allFalse" | "isDistinct", _)):
-            of_nothing = True
-        case _:
-            return None
-    while isinstance(path, Step):
-        if isinstance(path.right, Call) and path.right.name not in _EMPTY_OF_EMPTY:
-            return None
-        path = path.left
-    return (path.name, of_nothing) if isinstance(path, Name) and not path.name[:1].isupper() else None
-
-
-def _find_field(type_: str, name: str) -> Field:
-    """Return an element of a type; of any resource only if it is the same in all types that have it.
-
-    Raises: `CodegenUnsupported` where there is no such element or several different ones.
-    """
-    if type_ in PRIMITIVES:
-        raise CodegenUnsupported
-    holders = sorted(resource_types()) if type_ in ("Resource", "DomainResource") else [type_]
-    found = {field for holder in holders for field in [fields(holder).get(name)] if field}
-    if len(found) != 1:
-        raise CodegenUnsupported
-    return found.pop()
-
-
-def _matching_options(field: Field, wanted: str | None) -> tuple[Option, ...]:
-    if wanted is None:
-        found = field.options
-    elif wanted in PRIMITIVES:
-        found = tuple(option for option in field.options if option.type == wanted)
-    else:
-        found = tuple(option for option in field.options if wanted in lineage(option.type))
-    if len(found) > MAX_OPTIONS or (wanted and any(option.type == "Resource" for option in field.options)):
-        raise CodegenUnsupported
-    return found
