@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from esante.core.fhir import Issue, operation_outcome, parse_logical_id
+from esante.core.fhir import operation_outcome, parse_logical_id
 from esante.core.fhir.rest import (
     PART_PARAMETERS,
     SearchParams,
@@ -37,18 +36,17 @@ from esante.services.record.clinical.transactions.transaction_api import BundleE
 from esante.services.record.documents.docref import as_search
 from esante.services.record.documents.document_reference import (
     binary,
-    content_path,
     document_reference,
-    instant,
     submission_set,
 )
 from esante.services.record.documents.mhd_parser import Submission, SubmissionParser
 from esante.services.record.documents.retrieval import accepts_fhir, content_response
 from esante.services.record.documents.search_params import DOCUMENT_PARAMETERS, LIST_PARAMETERS, DocumentSearch
 from esante.services.record.documents.service import Record
+from esante.services.record.documents.submission_response import transaction_response
 from esante.services.record.documents.validation import parse_resource
-from esante.services.record.documents.validation_messages import FINDINGS, InvalidContent
-from esante.services.record.model import MAX_CONTENT, Deposited, Document, Filters, Order, Status
+from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.model import MAX_CONTENT, Document, Filters, Order, Status
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
 """Bytes of a document of the largest size in base64, and its metadata."""
@@ -128,45 +126,7 @@ class _MhdEndpoints:
         submission = await self.parser.parse_iti65(body, uuid7())
         with _locating_problems(submission):
             deposited = await self.record.deposit_all(requester, submission.person_id, submission.items)
-        return fhir_response(self._transaction_response(body, submission, deposited))
-
-    def _transaction_response(self, body: bytes, submission: Submission, deposited: list[Deposited]) -> Json:
-        """Return the transaction response, with an entry for each entry of the request, in its order."""
-        responses: dict[int, Json] = {}
-        for reference_index, content_index, one in zip(
-            submission.reference_indexes, submission.content_indexes, deposited, strict=True
-        ):
-            response_entry = self._response_entry(one, f"DocumentReference/{one.document.key}")
-            response_entry["resource"] = document_reference(one.document, self.base_url)
-            if issues := _deposit_outcome(one, submission.warnings):
-                response_entry["response"]["outcome"] = issues
-            responses[reference_index] = response_entry
-            if content_index is not None:
-                responses[content_index] = self._response_entry(one, content_path(one.document))
-        first = deposited[0].document
-        locations = {
-            "List": f"List/{first.person_id.hex}{first.submission_id.hex}",
-            "Patient": f"Patient/{first.person_id}",
-        }
-        entries = []
-        for index, entry in enumerate(orjson.loads(body)["entry"]):
-            type_ = entry.get("resource", {}).get("resourceType")
-            if index in responses:
-                entries.append(responses[index])
-            elif type_ == "List":
-                entries.append(self._response_entry(deposited[0], locations["List"]))
-            else:
-                location = locations.get(type_, entry["request"]["url"])
-                entries.append({"response": {"status": "200", "location": location}})
-        return {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
-
-    def _response_entry(self, one: Deposited, location: str) -> Json:
-        status = "201" if one.created else "200"
-        changed = instant(one.document.changed_at)
-        return {
-            "fullUrl": f"{self.base_url}/{location}",
-            "response": {"status": status, "location": location, "lastModified": changed},
-        }
+        return fhir_response(transaction_response(body, submission, deposited, self.base_url))
 
     async def publish_document(self, request: Request) -> Response:
         """Deposit one document inside its DocumentReference (ITI-105)."""
@@ -368,19 +328,6 @@ def _with_issues(endpoint: Endpoint) -> Endpoint:
             return fhir_response(operation_outcome(invalid.issues), invalid.status)
 
     return respond
-
-
-def _deposit_outcome(one: Deposited, warnings: tuple[str, ...]) -> Json | None:
-    """Return the findings on an accepted document as an OperationOutcome, or None."""
-    issues = [
-        Issue("warning", "informational", finding.place, f"{FINDINGS[finding.key].text} {finding.detail}".strip())
-        for finding in one.findings
-    ]
-    issues += [Issue("warning", "not-supported", "DocumentReference.relatesTo", text) for text in warnings]
-    if not one.created:
-        text = "The record already holds these bytes; no document was created."
-        issues.append(Issue("information", "duplicate", "", text))
-    return operation_outcome(issues) if issues else None
 
 
 def _obeying(endpoint: Endpoint, *known: str) -> Endpoint:
