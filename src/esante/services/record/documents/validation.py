@@ -197,9 +197,9 @@ def _inspect_text(content: bytes) -> _Embedded:
 
 
 def check_elements(content: bytes, place: str = "") -> None:
-    """Raise `InvalidContent` for JSON of more count_elements than are validated."""
+    """Raise `InvalidContent` for JSON of more elements than are validated."""
     if count_elements(content) > MAX_ELEMENTS:
-        raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} count_elements are allowed.")
+        raise InvalidContent("too-complex", place=place, detail=f"{MAX_ELEMENTS:,} elements are allowed.")
 
 
 def parse_resource(body: bytes, expect: str) -> Json:
