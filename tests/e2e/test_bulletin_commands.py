@@ -62,14 +62,14 @@ async def test_month_is_built_released_by_another_person_and_revised(platform: P
     code, output = await bulletin(data, "build", LAST, "--out", draft, by="anna")
     assert code == 0
     assert f"{LAST}  vintage 1  provisional" in output
-    assert "the attacker found 0 protected cells" in output
+    assert "intruder audit: 0 disclosed cells" in output
     assert {file.suffix for file in draft.iterdir()} >= {".csv", ".xlsx", ".parquet", ".json", ".pdf", ".ttl"}
     code, output = await bulletin(data, "build", LAST, by="anna")
-    assert (code, "0 new; the attacker found 0 protected cells" in output) == (0, True)
+    assert (code, "0 new vintages; intruder audit: 0 disclosed cells" in output) == (0, True)
 
     code, output = await bulletin(data, "release", LAST, by="ben")
     assert code == 1
-    assert "nobody has looked at it yet" in output
+    assert "nobody has looked at the issue yet" in output
     code, output = await bulletin(data, "preview", LAST, by="anna")
     assert code == 0
     first, *others = re.findall(r"^(\S+) (\S+) '(.+)' .*TO BE ACKNOWLEDGED$", output, re.MULTILINE)
