@@ -11,7 +11,7 @@ from esante.core.storage.database import (
     write_in_batches,
 )
 from esante.core.storage.dataloader import DataLoader
-from esante.core.storage.embedded_host import EmbeddedError
+from esante.core.storage.embedded import EmbeddedError
 from esante.core.storage.keyfile import read_or_create_key
 from esante.core.storage.migrations import (
     Migration,

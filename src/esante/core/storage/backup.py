@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from esante.core.storage.database import Database
-from esante.core.storage.embedded_host import bundled_programs
+from esante.core.storage.embedded.host import bundled_programs
 
 _PORTABLE = ("--no-owner", "--no-privileges")
 """Neither roles nor privileges: a restored database belongs to the role that restores it."""

@@ -11,11 +11,11 @@ Files under `data/postgres/`:
     postgres.log  messages of PostgreSQL; no statement, parameter or row value
 
 The kernel releases both locks however a process ends, so there is no list of process ids that could be stale. The
-supervisor (`embedded_supervisor.py`) is the parent of the server. It restarts it after a crash and stops it when
+supervisor (`supervisor.py`) is the parent of the server. It restarts it after a crash and stops it when
 no process uses it any more, also after `kill -9` of all of them.
 
 PostgreSQL gets the cluster as its working directory and never by name, so the cluster may lie under directories
-that PostgreSQL's account (`embedded_host.py`) cannot enter, and may be moved. The only things written outside
+that PostgreSQL's account (`host.py`) cannot enter, and may be moved. The only things written outside
 `data`: that account and perhaps a copy of the programs, when root starts the server; and a symbolic link in `/tmp`
 when the socket's path is too long for the kernel.
 """
@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from esante.core.storage.embedded_host import (
+from esante.core.storage.embedded.host import (
     MAJOR,
     Account,
     EmbeddedError,
@@ -46,8 +46,6 @@ from esante.core.storage.embedded_host import (
     run_as,
     user_name,
 )
-
-__all__ = ["EmbeddedError", "EmbeddedServer", "start", "stop"]
 
 ROLE = DATABASE = "esante"
 START_SECONDS = 120
@@ -275,7 +273,7 @@ def _launch(paths: _Paths, lock: int) -> None:
         "identity": account.identity,
         "environment": environment(),
     }
-    supervisor = Path(__file__).with_name("embedded_supervisor.py")
+    supervisor = Path(__file__).with_name("supervisor.py")
     log_file = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         subprocess.run(  # noqa: S603 - our own program, no shell; it returns at once, leaving its child
