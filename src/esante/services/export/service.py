@@ -10,7 +10,7 @@ from esante.core.storage import Database, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
-from esante.services.export import gzip_segments, store
+from esante.services.export import store
 from esante.services.export.groups import PROFESSIONAL_KINDS, group_owners
 from esante.services.export.kickoff import ExportParams
 from esante.services.export.model import (
@@ -27,10 +27,11 @@ from esante.services.export.model import (
     JobState,
     Query,
 )
-from esante.services.export.patient_sections import PatientSections
 from esante.services.export.policy import policy_on
 from esante.services.export.rules import group_into_files
-from esante.services.export.segment_writer import segment_name
+from esante.services.export.segments import gzip_segments
+from esante.services.export.segments.patient_sections import PatientSections
+from esante.services.export.segments.segment_writer import segment_name
 from esante.services.export.worker import ExportWorker
 from esante.services.record import COPIED_TYPES, Record
 

@@ -22,9 +22,9 @@ from esante.core.web import readable
 from esante.identity.access import Access, Requester, requester_from_principal
 from esante.services.export import rules, store
 from esante.services.export.model import DataExported, ExportEnded, ExportLevel, Job, JobState, Line
-from esante.services.export.patient_sections import PatientSections, SectionPage
 from esante.services.export.policy import policy_on
-from esante.services.export.segment_writer import Batch
+from esante.services.export.segments.patient_sections import PatientSections, SectionPage
+from esante.services.export.segments.segment_writer import Batch
 from esante.services.record import BulkReader
 
 log = logging.getLogger(__name__)

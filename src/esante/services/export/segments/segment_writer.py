@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from esante.core.storage import Objects
-from esante.services.export.gzip_segments import compress_lines
 from esante.services.export.model import Job, Line, Segment
-from esante.services.export.patient_sections import SectionPage
+from esante.services.export.segments.gzip_segments import compress_lines
+from esante.services.export.segments.patient_sections import SectionPage
 from esante.services.record import View
 
 BATCH_BYTES = 8 * 1024 * 1024

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from esante.services.export import rules as export_rules
-from esante.services.export import segment_writer
+from esante.services.export.segments import segment_writer
 from esante.services.record import bulk_read
 from tests.support.export import count_keys
 

@@ -17,13 +17,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from esante.core.journal import leaf_chunks, proof_store, store, verification_store
-from esante.core.journal.leaf_chunks import Chunk, ExpiredLeaf, Nodes, Work
+from esante.core.journal import proof_store, store
 from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, Frontier
 from esante.core.journal.model import Expired, FormatChanged
 from esante.core.journal.retention import age_fault, expiry_fault
 from esante.core.journal.sealer import HEAD, INTERVAL, LOST_HEADS
 from esante.core.journal.signed_note import CheckpointText, Signer, parse_checkpoint
+from esante.core.journal.verification import leaf_chunks
+from esante.core.journal.verification import store as verification_store
+from esante.core.journal.verification.leaf_chunks import Chunk, ExpiredLeaf, Nodes, Work
 from esante.core.storage import NIL, Database, Objects
 
 

@@ -12,9 +12,10 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from esante.core.journal import proof_store, verification_store
+from esante.core.journal import proof_store
 from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, FANOUT_BITS, LEAF, NODE, Frontier
 from esante.core.journal.signed_note import CheckpointText, NoteVerifier
+from esante.core.journal.verification import store as verification_store
 
 Nodes: TypeAlias = dict[tuple[int, int], bytes]
 """Hashes by (level, position)."""

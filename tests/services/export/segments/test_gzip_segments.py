@@ -6,9 +6,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.services.export import (
-    gzip_segments,
-)
+from esante.services.export.segments import gzip_segments
 
 LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")), max_size=8)
 

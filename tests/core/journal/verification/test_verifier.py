@@ -8,12 +8,12 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from esante.core.journal import leaf_chunks, verification
 from esante.core.journal.merkle import Frontier
 from esante.core.journal.model import Expired
 from esante.core.journal.sealer import HEAD
 from esante.core.journal.signed_note import Signer, parse_checkpoint
 from esante.core.journal.store import DIGEST_INPUT
+from esante.core.journal.verification import leaf_chunks, verifier
 from esante.core.storage import uuid7
 from tests.support.journal_entries import (
     OLD,
@@ -220,16 +220,16 @@ async def test_entries_sealed_during_a_verification_raise_no_alarm(sealed_journa
 
 
 async def test_checkpoint_published_after_the_database_was_read_raises_no_alarm(sealed_journal, monkeypatch):
-    last_checkpoint = verification.store.last_checkpoint
+    last_checkpoint = verifier.store.last_checkpoint
 
     async def read_and_seal(db):
         head = await last_checkpoint(db)
-        monkeypatch.setattr(verification.store, "last_checkpoint", last_checkpoint)
+        monkeypatch.setattr(verifier.store, "last_checkpoint", last_checkpoint)
         await sealed_journal.append(Happened(what="meanwhile"), person_id=sealed_journal.person, actor=PRACTITIONER)
         await sealed_journal.sealer.seal()
         return head
 
-    monkeypatch.setattr(verification.store, "last_checkpoint", read_and_seal)
+    monkeypatch.setattr(verifier.store, "last_checkpoint", read_and_seal)
     report = await sealed_journal.verify(sealed_journal.dsn)
     assert report.problems == []
 
@@ -385,7 +385,7 @@ async def test_head_of_another_key_is_reported(sealed_journal, tmp_path):
 
 
 async def test_missing_witness_is_an_error(sealed_journal, monkeypatch, tmp_path):
-    monkeypatch.setattr(verification, "INTERVAL", 0)
+    monkeypatch.setattr(verifier, "INTERVAL", 0)
     (tmp_path / "objects" / HEAD).unlink()
     report = await sealed_journal.verify(sealed_journal.dsn)
     assert report.problems == ["the checkpoint kept outside the database (object journal/checkpoint) is missing"]

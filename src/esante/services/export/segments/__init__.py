@@ -1,0 +1,1 @@
+"""The segments of an export: the sections of a record read in portions, written and compressed."""
