@@ -36,8 +36,8 @@ SELECT EXISTS (
 """
 
 
-async def run_worker(dsn: str, folder: Path, tell: Callable[[bytes], object] = lambda _: None) -> None:
-    """Work until no export is left, in the smallest steps; `tell` is called around each with `BEGUN` and `DONE`.
+async def run_worker(dsn: str, folder: Path, reporting_end: Callable[[bytes], object] = lambda _: None) -> None:
+    """Work until no export is left, in the smallest steps; `reporting_end` is called around each with `BEGUN` and `DONE`.
 
     An export that is not due yet, or still locked by the session of a killed process, is waited for.
     """
@@ -52,13 +52,13 @@ async def run_worker(dsn: str, folder: Path, tell: Callable[[bytes], object] = l
     do_step = worker._do_step
 
     async def told_step(*arguments: object) -> None:
-        tell(BEGUN)
+        reporting_end(BEGUN)
         await do_step(*arguments)  # type: ignore[arg-type]
 
     worker._do_step = told_step  # type: ignore[method-assign]
     while await db.fetchval(_RUNNING):
         if await worker.advance():
-            tell(DONE)
+            reporting_end(DONE)
         else:
             await asyncio.sleep(0.02)
     await record.close()
@@ -70,14 +70,14 @@ def kill_in_step(dsn: str, folder: Path, chance: random.Random, expected: float)
 
     Returns whether a step was broken off, whether there was any step, and how long the first one took or may have.
     """
-    told, tell = os.pipe()
+    reports, reporting_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(told)
-        asyncio.run(run_worker(dsn, folder, lambda what: os.write(tell, what)))
+        os.close(reports)
+        asyncio.run(run_worker(dsn, folder, lambda what: os.write(reporting_end, what)))
         os._exit(0)
-    os.close(tell)
-    if not os.read(told, 1):
+    os.close(reporting_end)
+    if not os.read(reports, 1):
         os.waitpid(pid, 0)
         return False, False, expected
     begun = time.monotonic()
@@ -85,8 +85,8 @@ def kill_in_step(dsn: str, folder: Path, chance: random.Random, expected: float)
     os.kill(pid, signal.SIGKILL)
     took = time.monotonic() - begun
     os.waitpid(pid, 0)
-    steps = b"".join(iter(lambda: os.read(told, 4_096), b""))
-    os.close(told)
+    steps = b"".join(iter(lambda: os.read(reports, 4_096), b""))
+    os.close(reports)
     is_broken_off = steps.count(DONE) == steps.count(BEGUN)  # the first BEGUN was read before
     return is_broken_off, True, max(took / 2, 0.001) if DONE in steps else expected * 1.5
 

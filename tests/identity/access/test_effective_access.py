@@ -1,4 +1,4 @@
-"""Who can see a record: what people are told follows from the decision."""
+"""Who can see a record: the shown access follows from the decision."""
 
 from dataclasses import replace
 
@@ -26,27 +26,27 @@ AT_HOME = replace(DOC, organization_id=None, organization="")
 HOLDERS = {DOCTOR: [AT_HOME, replace(DOC, organization="Hospital")], HOSPITAL: [SOFTWARE]}
 
 
-def told(consent, item=None, holders=HOLDERS):
-    """Return what is told of the first grant: whether it reads, and why or why not."""
+def first_access(consent, item=None, holders=HOLDERS):
+    """Return whether the first grant reads, and why or why not."""
     (access,) = who_can_see(consent, holders, NOW, item)
     return access.reads, access.reason
 
 
 def test_grant_reads_for_its_own_reason():
-    assert told(with_grants(granted())) == (True, "presence_code")
-    assert told(with_grants(granted(GrantKind.STAY, HOSPITAL))) == (True, "institution_stay")
+    assert first_access(with_grants(granted())) == (True, "presence_code")
+    assert first_access(with_grants(granted(GrantKind.STAY, HOSPITAL))) == (True, "institution_stay")
 
 
 def test_opt_out_block_and_closing_are_told_instead_of_access():
-    assert told(with_grants(granted(), sharing=False)) == (False, "opted-out")
-    assert told(with_grants(granted(), blocked=frozenset({DOCTOR}))) == (False, "blocked")
-    assert told(with_grants(granted(), state=RecordState.CLOSED)) == (False, "closed")
-    assert told(with_grants(granted(), deceased_at=NOW)) == (False, "dead")
+    assert first_access(with_grants(granted(), sharing=False)) == (False, "opted-out")
+    assert first_access(with_grants(granted(), blocked=frozenset({DOCTOR}))) == (False, "blocked")
+    assert first_access(with_grants(granted(), state=RecordState.CLOSED)) == (False, "closed")
+    assert first_access(with_grants(granted(), deceased_at=NOW)) == (False, "dead")
 
 
 def test_refused_stay_is_told_as_refused():
     consent = with_grants(granted(GrantKind.STAY, HOSPITAL), refused=frozenset({HOSPITAL}))
-    assert told(consent) == (False, "stay-refused")
+    assert first_access(consent) == (False, "stay-refused")
 
 
 def test_block_of_a_workplace_is_told_beside_access():
@@ -56,19 +56,22 @@ def test_block_of_a_workplace_is_told_beside_access():
 
 
 def test_holder_who_may_not_use_the_platform_reads_nothing():
-    assert told(with_grants(granted()), holders={}) == (False, "suspended")
+    assert first_access(with_grants(granted()), holders={}) == (False, "suspended")
 
 
 def test_profession_without_categories_reads_nothing():
-    assert told(with_grants(granted()), holders={DOCTOR: [replace(DOC, profession="admin")]}) == (False, "profession")
+    assert first_access(with_grants(granted()), holders={DOCTOR: [replace(DOC, profession="admin")]}) == (
+        False,
+        "profession",
+    )
 
 
 def test_document_is_told_by_its_own_confidentiality():
     code, circle = with_grants(granted()), with_grants(granted(GrantKind.CIRCLE))
-    assert told(code, LETTER) == (True, "presence_code")
-    assert told(code, RESTRICTED) == (False, "restricted")
-    assert told(circle, RESTRICTED) == (True, "circle")
-    assert told(circle, HIDDEN) == (False, "hidden")
+    assert first_access(code, LETTER) == (True, "presence_code")
+    assert first_access(code, RESTRICTED) == (False, "restricted")
+    assert first_access(circle, RESTRICTED) == (True, "circle")
+    assert first_access(circle, HIDDEN) == (False, "hidden")
 
 
 def test_grants_that_are_not_in_force_are_not_told():

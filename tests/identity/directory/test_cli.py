@@ -17,8 +17,8 @@ async def world(tmp_path):
 
 async def test_suspended_professional_loses_sign_ins_and_is_restored(world):
     doctor = world.holders["doctor"]
-    told = run_esante("directory", "suspend", "muller", "--reason", "struck off", "--data", world.data)
-    assert str(doctor.id) in told.stdout and "1 sessions, 1 tokens, 0 apps" in told.stdout
+    done = run_esante("directory", "suspend", "muller", "--reason", "struck off", "--data", world.data)
+    assert str(doctor.id) in done.stdout and "1 sessions, 1 tokens, 0 apps" in done.stdout
     unknown = run_esante("directory", "suspend", "nobody", "--reason", "x", "--data", world.data, check=False)
     assert unknown.returncode != 0 and "0 entries" in unknown.stderr
     async with open_test_platform(world.data) as platform:

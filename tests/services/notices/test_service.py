@@ -72,8 +72,8 @@ async def test_mark_read_marks_and_journals(db, journal, notices):
     assert len(await notices.unread(person)) == 2
     assert await notices.mark_read(patient(person), newest.id) == 2
     assert await notices.unread(person) == []
-    told = await journal.entries_of(person, [NoticesRead])
-    assert sorted(entry.event.count for entry in told) == [1, 2]
+    entries = await journal.entries_of(person, [NoticesRead])
+    assert sorted(entry.event.count for entry in entries) == [1, 2]
 
 
 async def test_mark_read_of_another_persons_notice_marks_nothing(db, journal, notices):

@@ -184,7 +184,7 @@ async def test_listed_search_parameters_of_other_services_work(world, client, ca
         "date": "ge2020",
         "status": "active",
         "criteria": "https://esante.lu/fhir/SubscriptionTopic/documents",
-        "url": "https://ehr.example/told",
+        "url": "https://ehr.example/notifications",
         "_id": UNKNOWN_ID,
         "managing-entity": f"Organization/{world.people['hospital'].id}",
     }

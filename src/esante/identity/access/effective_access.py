@@ -1,4 +1,4 @@
-"""Who can see a record, until when, and why: from the access decision itself, for whoever is told about access."""
+"""Who can see a record, until when, and why: derived from the access decision, for pages and notices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -158,8 +158,8 @@ async def test_unproved_stay_gives_nothing_where_the_policy_says_so(house, journ
         assert (await read_verdict(house, patient, clinic)).rule == "stay.unproved"
         assert await house.access.grants.list_persons(clinic, limit=1_000) == []
         assert await house.access.grants.count_persons(clinic) == 0
-        (told,) = await access_events(journal, patient.id, StayReported)
-        assert (told.grant_id, told.cause) == (stay.id, "unproved")
+        (entry,) = await access_events(journal, patient.id, StayReported)
+        assert (entry.grant_id, entry.cause) == (stay.id, "unproved")
         assert await access_events(journal, patient.id, Granted) == []
         await house.access.grants.allow_stays(patient, clinic.id)
         assert (await read_verdict(house, patient, clinic)).allowed

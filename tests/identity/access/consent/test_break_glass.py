@@ -122,8 +122,8 @@ async def test_unjustified_emergency_ends_at_once_and_is_told(house, journal, fr
     assert (ended.grant_id, ended.holder_id) == (grant.id, doctor.id)
     (reviewed,) = await access_events(journal, patient.id, EmergencyReviewed)
     assert (reviewed.verdict, reviewed.practitioner) == ("unjustified", doctor.name)
-    (told,) = await house.access.emergencies.list_verdicts(doctor)
-    assert (told.grant_id, told.verdict) == (grant.id, "unjustified")
+    (outcome,) = await house.access.emergencies.list_verdicts(doctor)
+    assert (outcome.grant_id, outcome.verdict) == (grant.id, "unjustified")
 
 
 @pytest.mark.parametrize("verdict", ["justified", "unclear"])

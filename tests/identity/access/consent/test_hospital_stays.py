@@ -227,8 +227,8 @@ async def test_refused_stay_stays_refused_after_entered_in_error_and_new_admissi
     assert patient.id not in [one.person.id for one in (await house.access.grants.list_patients(house.doctor)).items]
     assert await house.access.grants.list_active(patient.id) == []
     assert [event.grant_id for event in await access_events(journal, patient.id, Granted)] == [stay.id]
-    (told,) = await access_events(journal, patient.id, StayReported)
-    assert (told.grant_id, told.organization_id, told.cause) == (again.id, house.hospital.id, "refused")
+    (entry,) = await access_events(journal, patient.id, StayReported)
+    assert (entry.grant_id, entry.organization_id, entry.cause) == (again.id, house.hospital.id, "refused")
     assert (await problem_of(house.access.grants.revoke(patient, again.id))).status == 404
 
 

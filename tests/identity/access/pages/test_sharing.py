@@ -141,22 +141,24 @@ async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, h
     await house.access.stays.admit(house.software, patient.id)
     user = await browse(patient)
 
-    async def told(section):
+    async def section_text(section):
         found = (await user.get("/sharing")).xpath(f"//*[@id = '{section}']")
         return " ".join(found[0].text_content().split()) if found else ""
 
-    assert house.doctor.name in await told("access") and "until 30 days after you leave" in await told("access")
-    assert await told("paused") == ""
+    assert house.doctor.name in await section_text("access") and "until 30 days after you leave" in await section_text(
+        "access"
+    )
+    assert await section_text("paused") == ""
     await house.access.restrictions.set_sharing(patient, sharing=False)
-    assert "Nobody" in await told("access")
-    assert (await told("paused")).count("Paused: you opted out of sharing") == 2
+    assert "Nobody" in await section_text("access")
+    assert (await section_text("paused")).count("Paused: you opted out of sharing") == 2
     await house.access.restrictions.set_sharing(patient, sharing=True)
     await house.access.restrictions.block(patient, "practitioner", house.doctor.id)
-    assert house.doctor.name not in await told("access")
-    assert house.doctor.name in await told("paused") and "Blocked" in await told("paused")
+    assert house.doctor.name not in await section_text("access")
+    assert house.doctor.name in await section_text("paused") and "Blocked" in await section_text("paused")
     await house.access.restrictions.unblock(patient, house.doctor.id)
     await house.access.restrictions.block(patient, "organization", house.hospital.id)
-    assert f"but not while working for {house.hospital.name}" in await told("access")
+    assert f"but not while working for {house.hospital.name}" in await section_text("access")
 
 
 async def test_unproved_stay_is_confirmed_by_the_patient(browse, house):

@@ -12,7 +12,7 @@ from esante.core.types import Json
 DATE = "2026-11-29"
 """The day on which the API last changed."""
 _KEYS = ("code", "name", "url")
-"""What tells entries of a list apart; entries without any of them are told apart by all that they hold."""
+"""The keys that identify an entry of a list; an entry without any of them is identified by its whole content."""
 
 
 def merge_capabilities(parts: Iterable[Json], url: str) -> Json:

@@ -44,7 +44,7 @@ class HospitalStays:
 
         Only the hospital's own software may report one: nobody who works there opens a record to the whole hospital
         alone. A stay in progress is returned again. While the person refuses stays there, which they do by revoking
-        the grant of one, the stay is kept like any other and gives no access; the hospital is not told.
+        the grant of one, the stay is kept like any other and gives no access; the hospital is not notified.
 
         An admission without proof of presence waits in a queue until an operator has reviewed it; the policy says what
         it gives until then. Proof is a presence code that somebody who works there redeemed and whose grant goes on.

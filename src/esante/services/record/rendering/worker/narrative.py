@@ -149,7 +149,7 @@ class Narrative:
         """Write nothing: the alignment of a column is in its cells."""
 
     def _content(self, source: Any, target: Any) -> None:
-        """Write content with its styles; deleted and inserted text is told apart (CDA R2, 4.3.5.1, "revised")."""
+        """Write content with its styles; deleted and inserted text is marked (CDA R2, 4.3.5.1, "revised")."""
         revised = {"delete": "deleted", "insert": "inserted"}.get(source.get("revised", ""), "")
         if revised:
             target = etree.SubElement(target, "del" if revised == "deleted" else "ins")

@@ -1,4 +1,4 @@
-"""Random acts of patient, doctors, hospital and operators: what people are told about access is what requests get."""
+"""Random acts of patient, doctors, hospital and operators: what pages say about access is what requests get."""
 
 import contextlib
 from dataclasses import dataclass, replace
@@ -143,7 +143,7 @@ def names_in(case: Case, page, section: str) -> set[str]:
 
 
 def staff_included(case: Case, named: set[str]) -> set[str]:
-    """Return the names that are told, and of an organisation those who work there."""
+    """Return the names that a page shows, and of an organisation those who work there."""
     return named | ({case.surgeon.name} if case.hospital.name in named else set())
 
 
