@@ -37,5 +37,7 @@ def page_texts(path):
 
 def test_committed_sample_equals_generated_pdf(issue_files):
     committed = page_texts(Path(__file__).resolve().parents[4] / "docs" / "sample-bulletin-en.pdf")
-    assert committed == page_texts(issue_files["-en.pdf"].path), "run: python -m tests.support.bulletin_issue FOLDER, and copy the English PDF"
+    assert committed == page_texts(issue_files["-en.pdf"].path), (
+        "run: python -m tests.support.bulletin_issue FOLDER, and copy the English PDF"
+    )
     assert all("all figures are fictitious" in " ".join(page.split()) for page in committed)
