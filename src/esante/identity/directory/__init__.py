@@ -2,6 +2,7 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.lookups import Lookups
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -42,6 +43,7 @@ __all__ = [
     "HolderRestored",
     "HolderSuspended",
     "Identifier",
+    "Lookups",
     "Organization",
     "OrganizationRegistered",
     "Person",
