@@ -68,16 +68,15 @@ def compare_page(person: Person | None, text: str, identifiers: Identifiers = ()
     text = text[:MAX_TEXT]
     folded = _fold(text)
     own = {one.value for one in person.identifiers} if person else {value for _, value in identifiers}
-    differences = _other_matricules(text, own)[:1]
-    births = list(_birth_dates(text, folded))
-    if births and not (person and any(found.may_be(person.birth_date) for found in births)):
-        differences.append(Difference(Trait.BIRTH_DATE, births[0].text))
+    numbers, births = _other_matricules(text, own)[:1], list(_birth_dates(text, folded))
+    if person and any(found.may_be(person.birth_date) for found in births):
+        births = []
+    days = [Difference(Trait.BIRTH_DATE, found.text) for found in births[:1]]
     name = _other_name(person, text, folded)
-    if name is None and differences and not (person and _is_named(person, name_words(text))):
+    if name is None and (numbers or days) and not (person and _is_named(person, name_words(text))):
         name = ""
-    if name is not None:
-        differences.append(Difference(Trait.NAME, name))
-    return Comparison(tuple(differences))
+    names = [Difference(Trait.NAME, name)] if name is not None else []
+    return Comparison((*numbers, *names, *days))
 
 
 def _other_matricules(text: str, own: set[str]) -> list[Difference]:
