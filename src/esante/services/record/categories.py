@@ -1,7 +1,7 @@
 """The categories of documents and their LOINC types, from data/categories.toml."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from esante.core.dated_data import packaged_text
@@ -40,6 +40,26 @@ CATEGORIES: Mapping[str, Category] = _load()
 """Every category by its key, in the order in which they are offered."""
 
 _BY_TYPE = {type_.code: (category, type_) for category in CATEGORIES.values() for type_ in category.types}
+
+
+def type_choices(
+    translate: Callable[[str], str], *, leaving_out: Collection[str] = (), besides: str = ""
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the types to choose from: for each category its name and its types, as code and name in a language.
+
+    Of types with the same name in a category the first is offered, and also the type `besides`. Categories
+    `leaving_out` are not offered.
+    """
+    choices = []
+    for category in CATEGORIES.values():
+        named: dict[str, str] = {}
+        for type_ in category.types:
+            name = translate(type_.display)
+            if name not in named or type_.code == besides:
+                named[name] = type_.code
+        if category.key not in leaving_out:
+            choices.append((translate(category.label), [(code, name) for name, code in named.items()]))
+    return choices
 
 
 def category_of_type(code: str) -> Category | None:

@@ -143,6 +143,7 @@ class LogLine:
     grant: str = ""
     reason: str = ""
     justification: str = ""
+    remarks: tuple[str, ...] = ()
     refused: bool = False
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
@@ -225,7 +226,8 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         purpose=_(PURPOSES.get(access.purpose, "")) if access and access.purpose in PURPOSES else "",
         grant=_grant_name(access, _),
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
-        justification=event.justification if isinstance(event, EmergencyDeclared) else "",
+        justification=getattr(event, "justification", ""),
+        remarks=tuple(map(_, access.remarks)) if access else (),
         refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
         categories=_category_names(event, _, labels),

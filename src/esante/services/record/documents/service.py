@@ -39,6 +39,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
 MAX_PAGE = 500
@@ -56,7 +57,7 @@ class Record:
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory.
+    memory; `uploads` keeps the files of the deposit form.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -73,6 +74,7 @@ class Record:
         self.clinical = ClinicalReader(db, objects, self._audit, access)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
+        self.uploads = KeptUploads(db)
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""
