@@ -23,6 +23,19 @@ Opener = Callable[[Request, PageContext, Collection[str]], Awaitable[tuple[Previ
 """Returns what a request shows, which is of one of some kinds, and its bytes. Raises: `Problem` 404."""
 
 
+class ImageSources:
+    """Where a template finds the images of a document: below the address of the document; each is a link to itself."""
+
+    linked = True
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def source(self, name: str) -> str:
+        """Return the address of an image by its name: `picture`, `media/N`, `pages/N.png`."""
+        return f"{self._url}/{name}"
+
+
 async def load_content_view(
     previews: Previews, document: Previewed, content: bytes, client: Hashable = None
 ) -> tuple[str, Any]:

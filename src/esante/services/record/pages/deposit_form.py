@@ -27,7 +27,7 @@ from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import MAX_CONTENT, Deposit, Document
 from esante.services.record.pages import formatting
-from esante.services.record.pages.content_view import image_routes, load_content_view
+from esante.services.record.pages.content_view import ImageSources, image_routes, load_content_view
 from esante.services.record.pages.form_fields import parse_uuid, read_confidentiality, read_text, shown_above_form
 from esante.services.record.pages.forms import NOTE
 from esante.services.record.pages.page_context import (
@@ -283,7 +283,7 @@ class _DepositPages:
             values=filled.values,
             upload=upload,
             document=document,
-            url=f"{page.timeline_url}/deposit/{upload.id}",
+            images=ImageSources(f"{page.timeline_url}/deposit/{upload.id}"),
             body=body,
             view=view,
             formatting=formatting,

@@ -1,6 +1,5 @@
 """The pages that display a record: to the patient, and to a professional with access."""
 
-import re
 from collections.abc import Collection
 from itertools import groupby
 from urllib.parse import quote
@@ -9,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.web import render
+from esante.core.web import NOT_FOUND, Problem, language_of, render
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
@@ -18,7 +17,8 @@ from esante.services.record.documents.validation_messages import FINDINGS, UNCON
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import Document, Filters, Status, difference_words
 from esante.services.record.pages import deposit_form, formatting, forms
-from esante.services.record.pages.content_view import SANDBOX_HEADERS, image_routes, load_content_view
+from esante.services.record.pages.content_view import SANDBOX_HEADERS, ImageSources, image_routes, load_content_view
+from esante.services.record.pages.file_names import file_name, readable_name
 from esante.services.record.pages.page_context import (
     DOCUMENT_VARIABLES,
     BannerLoader,
@@ -29,13 +29,13 @@ from esante.services.record.pages.page_context import (
     no_access,
     page_endpoint,
 )
+from esante.services.record.pages.readable_copy import READABLE_KINDS, ReadableCopies
 from esante.services.record.rules import is_own, item_of
 
 PAGE_SIZE = 30
 PAGE_SIZE_BY_TYPE = 200
 _OF_PERSON = {UNCONFIRMED, *TRAITS}
 """The findings that are shown above a document."""
-_EXTENSIONS = {"fhir": "json", "pdf": "pdf", "cda": "xml", "text": "txt"}
 
 
 def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
@@ -60,6 +60,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
             Route(timeline, page_endpoint(resolve, pages.timeline)),
             Route(document, page_endpoint(resolve, pages.document)),
             Route(f"{document}/original", page_endpoint(resolve, pages.original)),
+            Route(f"{document}/readable", page_endpoint(resolve, pages.readable)),
             *image_routes(document, resolve, record.previews, pages.continue_reading),
         ]
     return routes
@@ -68,6 +69,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
 class _RecordPages:
     def __init__(self, record: Record, access: Access, directory: Directory, banner: BannerLoader) -> None:
         self._record, self._access, self._directory, self._banner = record, access, directory, banner
+        self._readable_copies = ReadableCopies(record.previews)
 
     async def timeline(self, request: Request, page: PageContext) -> Response:
         """Show the list of documents, by year or by type."""
@@ -133,6 +135,8 @@ class _RecordPages:
             subject=banner["person"] or await self._directory.person(page.person_id),
             document=document,
             url=f"{page.documents_url}/{document.id}",
+            images=ImageSources(f"{page.documents_url}/{document.id}"),
+            readable=document.kind in READABLE_KINDS and body != "nothing",
             body=body,
             formatting=formatting,
             view=content_view,
@@ -152,9 +156,23 @@ class _RecordPages:
     async def original(self, request: Request, page: PageContext) -> Response:
         """Download the bytes as deposited."""
         document, content = await self._content(request, page)
-        name = quote(file_name(document))
-        disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
-        return Response(content, media_type=document.media_type, headers=SANDBOX_HEADERS | disposition)
+        return _download(content, document.media_type, file_name(document))
+
+    async def readable(self, request: Request, page: PageContext) -> Response:
+        """Download a readable copy of a document that only software can read. Raises: `Problem` 404 for another."""
+        document, content = await self._record.content(
+            page.requester,
+            page.person_id,
+            request.path_params["document_id"],
+            matching=lambda document: document.kind in READABLE_KINDS,
+        )
+        person = await self._directory.person(page.person_id)
+        copy = person and await self._readable_copies.make(
+            document, content, person, language_of(request), client=page.requester.id
+        )
+        if not copy:
+            raise Problem(404, "not-found", NOT_FOUND)
+        return _download(copy, "text/html", readable_name(document))
 
     async def continue_reading(
         self, request: Request, page: PageContext, kinds: Collection[str]
@@ -178,12 +196,9 @@ class _RecordPages:
         return sorted({access.grant.holder for access in accesses if access.reads and access.grant.holder})
 
 
-def file_name(document: Document) -> str:
-    """Return a file name for the download, from the title; valid on every system."""
-    kind = document.kind
-    extension = _EXTENSIONS.get(kind, document.media_type.rpartition("/")[2])
-    stem = re.sub(r"[^\w .-]+", "", document.title).strip(" .")[:80] or document.category
-    return f"{document.event_date.isoformat()} {stem}.{extension}"
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    disposition = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(content, media_type=media_type, headers=SANDBOX_HEADERS | disposition)
 
 
 def _by_year(documents: tuple[Document, ...]) -> list[tuple[int, list[Document]]]:
