@@ -102,7 +102,7 @@ async def test_severe_difference_needs_a_reason_which_readers_and_the_patient_se
     for page in (reader, main_text(await load_page(patient, f"/record/{document.id}"))):
         assert "Is this document about the right person?" in page
         assert "The document does not carry the patient's name." in page
-        assert "Marc Muller has confirmed that it is the right person." in page
+        assert "Whoever added the document has confirmed that it is the right person." in page
         assert "The laboratory mixed up the heads" in page
     log = main_text(await load_page(patient, "/log"))
     assert "tried to add a document that may be about someone else" in log

@@ -141,7 +141,9 @@ class _DepositPages:
                 empty = _Filled(
                     values=dict.fromkeys(FIELDS, ""), replaces=await self._replaced_document(request, page)
                 )
-                return await self._show_form(request, page, empty, InvalidContent("too-large"))
+                too_large = InvalidContent("too-large")
+                too_large.headers = problem.headers
+                return await self._show_form(request, page, empty, too_large)
             async with self._record.large_bodies.turn(_size(form), page.requester.id):
                 return await self._take_step(request, page, form)
 
@@ -250,6 +252,7 @@ class _DepositPages:
             request,
             "record/deposit.html",
             problem.status if problem else 200,
+            headers=problem.headers if problem else {},
             page=page,
             replaces=filled.replaces,
             values=filled.values,
