@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from playwright.async_api import Browser
 
+from esante.services.record import MAX_CONTENT
 from tests.support.demo_server import DemoServer
 from tests.support.page_checks import axe_violations, browser_errors, overflowing_elements
 from tests.support.page_tour import DOCTOR, PATIENT, fetch_documents, find_patient_id
@@ -82,6 +83,24 @@ async def test_confirmed_person_is_seen_by_the_patient(demo: DemoServer, browser
         await patient.open("/log")
         await patient.page.get_by_text(REASON).first.wait_for()
         await check_page(patient)
+
+
+async def test_too_large_file_is_refused_before_it_is_sent(demo: DemoServer, browser: Browser) -> None:
+    person = await find_patient_id(demo)
+    async with open_visitor(browser, demo.base, "de", viewport=NARROW) as doctor:
+        await doctor.sign_in(DOCTOR)
+        await doctor.open(f"/patients/{person}/deposit")
+        await fill_form(doctor, "Scan")
+        file = doctor.page.locator("[name=file]")
+        assert await file.evaluate("field => field.dataset.maxBytes") == str(MAX_CONTENT)
+        await file.evaluate("field => field.dataset.maxBytes = 100")
+        await choose_file(doctor, "scan.pdf", bytes(101))
+        message = doctor.translate("The file is too large. Files can have up to %(size)s MB.", size=20)
+        assert await file.evaluate("field => field.validationMessage") == message
+        await doctor.button("Check the document").click()
+        assert await doctor.page.locator("article").count() == 0
+        await choose_file(doctor, "scan.pdf", bytes(100))
+        assert await file.evaluate("field => field.validationMessage") == ""
 
 
 async def fill_form(doctor: Visitor, title: str) -> None:

@@ -1,13 +1,16 @@
 """Documents whose patient differs from the person of the record: asked about, confirmed, journalled, counted."""
 
+from dataclasses import replace
 from datetime import date
 
+import msgspec
 import orjson
 import pytest
 
 from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
+from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.directory import Identifier, matricule
 from esante.services.record import Deposit, DepositedEvent, DepositItem, Replaced
 from esante.services.record.documents.validation_messages import InvalidContent
@@ -16,7 +19,19 @@ from esante.services.record.identification.confirmation import CONFIRMATION_EXTE
 from esante.services.record.model import DepositRefused
 from tests.support.access_policy import changed_policy
 from tests.support.identification import MATRICULE
-from tests.support.record import FHIR, LOCAL, cda, fhir_document, image, letter, loinc, pdf, reference, transaction
+from tests.support.record import (
+    BASE,
+    FHIR,
+    LOCAL,
+    cda,
+    fhir_document,
+    image,
+    letter,
+    loinc,
+    pdf,
+    reference,
+    transaction,
+)
 
 BORN = date(1980, 5, 17)
 PDF = Deposit(type="11504-8", media_type="application/pdf")
@@ -76,17 +91,11 @@ async def test_document_of_another_person_is_stored_only_when_confirmed(world, f
     assert (await world.record.timeline(hospital, person.id)).documents == ()
     [(_, event)] = await world.events(person, DepositRefused)
     assert (event.allowed, event.differs, event.severe) == (False, keys, severe)
-    answered = _with(meta, confirmation="Asked her")
+    answered = replace(meta, confirmation="Asked her")
     document = (await world.record.deposit(hospital, person.id, content, answered)).document
     assert (document.findings, document.confirmation) == (keys, "Asked her")
     [(_, event)] = await world.events(person, DepositedEvent)
     assert (event.differs, event.justification) == (keys, "Asked her")
-
-
-def _with(meta: Deposit, **changes) -> Deposit:
-    from dataclasses import replace
-
-    return replace(meta, **changes)
 
 
 @pytest.mark.parametrize(
@@ -111,10 +120,10 @@ async def test_reason_is_required_for_a_severe_difference_only(world):
     person, hospital = await world.person(), world.people["hospital"]
     content, meta = fhir("Dupont", "Jeanne", "1961-04-03")
     with pytest.raises(InvalidContent) as refused:
-        await world.record.deposit(hospital, person.id, content, _with(meta, confirmation=""))
+        await world.record.deposit(hospital, person.id, content, replace(meta, confirmation=""))
     assert refused.value.key == "reason-missing"
     content, meta = fhir("Weber", "Eva", "1980-05-17")
-    deposited = await world.record.deposit(hospital, person.id, content, _with(meta, confirmation=""))
+    deposited = await world.record.deposit(hospital, person.id, content, replace(meta, confirmation=""))
     assert deposited.document.findings == ("name-differs",)
 
 
@@ -122,16 +131,30 @@ async def test_confirmation_of_what_does_not_differ_is_not_kept(world):
     person = await world.person()
     content, meta = fhir("Weber", "Anna", "1980-05-17")
     deposited = await world.record.deposit(
-        world.people["hospital"], person.id, content, _with(meta, confirmation="To be sure")
+        world.people["hospital"], person.id, content, replace(meta, confirmation="To be sure")
     )
     assert (deposited.document.findings, deposited.document.confirmation) == ((), "")
+
+
+async def test_confirmation_is_in_the_audit_events_of_the_patient(world):
+    person, hospital = await world.person(), world.people["hospital"]
+    content, meta = fhir("Weber", "Eva", "1980-05-17")
+    with pytest.raises(PersonDiffers):
+        await world.record.deposit(hospital, person.id, content, meta)
+    await world.record.deposit(hospital, person.id, content, replace(meta, confirmation="Eva is she"))
+    entries = [entry for entry, _ in await world.events(person, DepositRefused, DepositedEvent)]
+    refused, confirmed = [audit_event(entry, BASE) for entry in entries]
+    details = {one["type"]: one["valueString"] for one in confirmed["entity"][0]["detail"]}
+    assert (details["differs"], details["justification"]) == ("name-differs", "Eva is she")
+    assert refused["outcomeDesc"] == "The document may be about someone else."
+    assert all(check(orjson.dumps(one)).issues == () for one in (refused, confirmed))
 
 
 async def test_confirmed_new_version_is_journalled_with_its_reason(world):
     person, hospital = await world.person(), world.people["hospital"]
     first = (await world.record.deposit(hospital, person.id, *fhir("Weber", "Anna", "1980-05-17"))).document
     content, meta = fhir("Weber", "Eva", "1980-05-17")
-    await world.record.deposit(hospital, person.id, content, _with(meta, confirmation="Eva is she"), first.id)
+    await world.record.deposit(hospital, person.id, content, replace(meta, confirmation="Eva is she"), first.id)
     [(_, event)] = await world.events(person, Replaced)
     assert (event.differs, event.justification) == (("name-differs",), "Eva is she")
 
@@ -315,7 +338,5 @@ async def test_check_stores_nothing_and_journals_a_difference(world):
 
 
 async def test_old_entry_of_a_deposit_is_read_without_the_new_fields():
-    import msgspec
-
     old = msgspec.json.decode(b'{"type":"51852-2","delay":3,"categories":["letter"]}', type=DepositedEvent)
     assert (old.delay, old.differs, old.justification, old.remarks) == (3, (), "", ())

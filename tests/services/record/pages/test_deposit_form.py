@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
+import orjson
 import pytest
 from lxml import html
 
@@ -13,6 +14,7 @@ from esante.services.record import Deposit, DepositedEvent
 from esante.services.record.categories import CATEGORIES, type_choices
 from esante.services.record.model import MAX_CONTENT, DepositRefused
 from esante.services.record.uploads import kept_uploads
+from tests.support.clinical_resources import laboratory_report
 from tests.support.identification import MATRICULE
 from tests.support.record import cda, image, letter, pdf
 from tests.support.record_pages import load_page, main_text, send_form
@@ -302,6 +304,27 @@ async def test_new_version_replaces_document(world, visit):
     await send(client, check, versioned, 201, step="add")
     shown = main_text(await load_page(client, f"/patients/{person.id}/documents/{old.id}"))
     assert "There is a newer version" in shown
+
+
+async def test_fhir_document_is_shown_before_it_is_added(world, visit):
+    person, client, address = visit
+    form = await load_page(client, address)
+    content = orjson.dumps(laboratory_report(person, ("1", 14.1)))
+    fields = {"type": "own", "title": "", "level": "normal"}
+    check = await send(client, form, address, file=("a.json", content), step="check", **fields)
+    assert "14.1 g/dL" in main_text(check) and "Laboratory report" in main_text(check)
+    await send(client, check, address, 201, step="add")
+    assert [document.category for document in await documents(world, person)] == ["laboratory_report"]
+
+
+async def test_nothing_is_kept_of_who_may_not_write(world, visit):
+    person, client, address = visit
+    form = await load_page(client, address)
+    await world.access.lifecycle.change(requester_of(person), "close")
+    refused = await send(client, form, address, 403, file=("a.pdf", pdf("Anna Weber")), step="check", **LETTER)
+    assert "Nothing can be added to this patient's record" in error_of(refused)
+    kept = await world.db.fetchval("SELECT count(*) FROM kept_upload WHERE person_id = $1", person.id)
+    assert kept == 0
 
 
 async def test_image_and_cda_are_shown_before_they_are_added(visit):

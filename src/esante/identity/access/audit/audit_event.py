@@ -148,6 +148,8 @@ def _details(entry: Entry, access: AccessEvent | None) -> list[tuple[str, str]]:
     if access:
         found += [("rule", access.rule), ("grant", access.grant_kind)]
         found += [("category", category) for category in access.categories]
+        found += [("differs", key) for key in getattr(access, "differs", ())]
+        found.append(("justification", getattr(access, "justification", "")))
     elif isinstance(entry.event, Granted | GrantEnded):
         found += [("grant", entry.event.kind), ("holder", entry.event.holder)]
     return found

@@ -20,7 +20,6 @@ from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, gettext_of, langu
 from esante.identity.access import Grant, GrantKind
 from esante.services.record import errors
 from esante.services.record.categories import type_choices
-from esante.services.record.documents.deposit import PreparedDeposit
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.identification.check import PersonDiffers
@@ -38,7 +37,7 @@ from esante.services.record.pages.page_context import (
     page_endpoint,
 )
 from esante.services.record.pages.person_differences import difference_rows
-from esante.services.record.uploads.kept_uploads import KeptUpload
+from esante.services.record.uploads.kept_uploads import KeptUpload, new_upload
 
 FIELDS = ("type", "title", "date", "language", "level")
 OWN_TYPE = "own"
@@ -128,7 +127,7 @@ class _DepositPages:
         values = dict.fromkeys(FIELDS, "")
         if replaces:
             values |= {"type": replaces.type, "title": replaces.title, "language": replaces.language}
-        return await self._show_form(request, page, _Filled(values=values, replaces=replaces), banner=banner)
+        return await _show_form(request, page, banner, _Filled(values=values, replaces=replaces))
 
     async def submit(self, request: Request, page: PageContext) -> Response:
         """Take a step: check the document, go back to the form, add the document, or give it up."""
@@ -138,12 +137,11 @@ class _DepositPages:
             except Problem as problem:
                 if problem.status != 413:
                     raise
-                empty = _Filled(
-                    values=dict.fromkeys(FIELDS, ""), replaces=await self._replaced_document(request, page)
-                )
                 too_large = InvalidContent("too-large")
                 too_large.headers = problem.headers
-                return await self._show_form(request, page, empty, too_large)
+                replaces = await self._replaced_document(request, page)
+                empty = _Filled(values=dict.fromkeys(FIELDS, ""), replaces=replaces)
+                return await _show_form(request, page, await self._banner(page), empty, too_large)
             async with self._record.large_bodies.turn(_size(form), page.requester.id):
                 return await self._take_step(request, page, form)
 
@@ -158,51 +156,73 @@ class _DepositPages:
         if step == "cancel":
             await self._discard(request, read_text(form, "kept"))
             return redirect(page.timeline_url)
+        banner = await self._banner(page)
         try:
-            filled = replace(filled, upload=await self._keep(request, page, form))
+            filled = replace(filled, upload=await self._keep(request, page, form, may_keep=banner["may_write"]))
             if step == "edit":
-                return await self._show_form(request, page, filled)
-            return await (self._add if step == "add" else self._check)(request, page, filled)
+                return await _show_form(request, page, banner, filled)
+            return await (self._add if step == "add" else self._check)(request, page, banner, filled)
         except Problem as problem:
-            return await self._show_form(request, page, filled, shown_above_form(problem))
+            shown_above_form(problem)
+            if isinstance(problem, InvalidContent) and problem.key not in _OF_METADATA and filled.upload:
+                await self._record.uploads.discard(await _session_key(request), filled.upload.id)
+                filled = replace(filled, upload=None)  # the file itself is the problem
+            return await _show_form(request, page, banner, filled, problem)
 
-    async def _keep(self, request: Request, page: PageContext, form: FormData) -> KeptUpload:
+    async def _keep(self, request: Request, page: PageContext, form: FormData, *, may_keep: bool) -> KeptUpload:
         """Return the file that was sent, which is kept from now on, or else the one that is kept already.
 
-        Raises: `Problem` 422 where there is none.
+        `may_keep`: whether the requester may write; from others nothing is kept. Raises: `Problem` 422 where there is
+        no file.
         """
         key, kept, file = await _session_key(request), read_text(form, "kept"), form.get("file")
         if isinstance(file, UploadFile) and file.filename:
-            if kept:
-                await self._discard(request, kept)
+            await self._discard(request, kept)
             content = await file.read(MAX_CONTENT + 1)
             if not content or len(content) > MAX_CONTENT:
                 raise InvalidContent("too-large" if content else "empty", place="file")
-            requester_id = page.requester.id
-            return await self._record.uploads.keep(key, requester_id, page.person_id, file.filename, content)
+            upload = new_upload(file.filename, content)
+            if may_keep:
+                await self._record.uploads.keep(key, page.requester.id, page.person_id, upload)
+            return upload
         if not kept:
             raise Problem(422, "required", _NO_FILE, place="file")
-        upload = await self._record.uploads.find(key, page.person_id, parse_uuid(kept))
-        if upload is None:
+        found = await self._record.uploads.find(key, page.person_id, parse_uuid(kept))
+        if found is None:
             raise Problem(422, "required", _NOT_KEPT, place="file")
-        return upload
+        return found
 
     async def _discard(self, request: Request, kept: str) -> None:
         if kept:
             await self._record.uploads.discard(await _session_key(request), parse_uuid(kept))
 
-    async def _check(self, request: Request, page: PageContext, filled: _Filled) -> Response:
+    async def _check(self, request: Request, page: PageContext, banner: Json, filled: _Filled) -> Response:
         """Show the document as it would be added, and in what it differs from the person."""
         upload = _require_upload(filled)
-        try:
-            checked = await self._record.check_deposit(
-                page.requester, page.person_id, upload.content, filled.metadata(), _key(filled.replaces)
-            )
-        except Problem as problem:
-            return await self._show_problem(request, page, filled, problem)
-        return await self._show_checked(request, page, filled, checked)
+        checked = await self._record.check_deposit(
+            page.requester, page.person_id, upload.content, filled.metadata(), _key(filled.replaces)
+        )
+        client = page.requester.id
+        body, view = await load_content_view(self._record.previews, checked.document, upload.content, client)
+        return await render(
+            request,
+            "record/deposit-check.html",
+            page=page,
+            replaces=filled.replaces,
+            values=filled.values,
+            upload=upload,
+            document=checked.document,
+            images=ImageSources(f"{page.timeline_url}/deposit/{upload.id}"),
+            body=body,
+            view=view,
+            formatting=formatting,
+            severe=checked.comparison.severe,
+            differences=difference_rows(checked.comparison, banner["person"], language_of(request)),
+            **DOCUMENT_VARIABLES,
+            **banner,
+        )
 
-    async def _add(self, request: Request, page: PageContext, filled: _Filled) -> Response:
+    async def _add(self, request: Request, page: PageContext, banner: Json, filled: _Filled) -> Response:
         """Add the document, and show the findings of the validation."""
         upload = _require_upload(filled)
         try:
@@ -210,9 +230,7 @@ class _DepositPages:
                 page.requester, page.person_id, upload.content, filled.metadata(), _key(filled.replaces)
             )
         except PersonDiffers:
-            return await self._check(request, page, filled)
-        except Problem as problem:
-            return await self._show_problem(request, page, filled, problem)
+            return await self._check(request, page, banner, filled)
         await self._record.uploads.discard(await _session_key(request), upload.id)
         findings = [finding for finding in deposited.findings if finding.key not in TRAITS]
         return await render(
@@ -223,75 +241,6 @@ class _DepositPages:
             document=deposited.document,
             created=deposited.created,
             findings=[(FINDINGS[finding.key], finding) for finding in findings if finding.key in FINDINGS],
-            **DOCUMENT_VARIABLES,
-            **await self._banner(page),
-        )
-
-    async def _show_problem(self, request: Request, page: PageContext, filled: _Filled, problem: Problem) -> Response:
-        """Show the form with a problem; a file that is itself the problem is not kept."""
-        shown_above_form(problem)
-        if isinstance(problem, InvalidContent) and problem.key not in _OF_METADATA and filled.upload:
-            await self._record.uploads.discard(await _session_key(request), filled.upload.id)
-            filled = replace(filled, upload=None)
-        return await self._show_form(request, page, filled, problem)
-
-    async def _show_form(
-        self,
-        request: Request,
-        page: PageContext,
-        filled: _Filled,
-        problem: Problem | None = None,
-        *,
-        banner: Json | None = None,
-    ) -> Response:
-        key = problem.key if isinstance(problem, InvalidContent) else ""
-        title, remedy = ("", "")
-        if problem:
-            title, remedy = _PLAIN_WORDS.get(_SAME_WORDS.get(key, key), (problem.title, problem.remedy))
-        return await render(
-            request,
-            "record/deposit.html",
-            problem.status if problem else 200,
-            headers=problem.headers if problem else {},
-            page=page,
-            replaces=filled.replaces,
-            values=filled.values,
-            upload=filled.upload,
-            types=type_choices(gettext_of(request), leaving_out=(NOTE,), besides=filled.values["type"]),
-            own_type=OWN_TYPE,
-            problem=problem,
-            problem_title=title,
-            problem_remedy=remedy,
-            wrong_field=_FIELD_OF_PLACE.get(problem.place, problem.place) if problem else "",
-            details=_details(problem) if problem and key in _TECHNICAL else [],
-            max_bytes=MAX_CONTENT,
-            max_megabytes=_MEGABYTES,
-            document_languages=LANGUAGES,
-            **DOCUMENT_VARIABLES,
-            **(banner or await self._banner(page)),
-        )
-
-    async def _show_checked(
-        self, request: Request, page: PageContext, filled: _Filled, checked: PreparedDeposit
-    ) -> Response:
-        upload, document = _require_upload(filled), checked.document
-        previews, client = self._record.previews, page.requester.id
-        body, view = await load_content_view(previews, document, upload.content, client)
-        banner = await self._banner(page)
-        return await render(
-            request,
-            "record/deposit-check.html",
-            page=page,
-            replaces=filled.replaces,
-            values=filled.values,
-            upload=upload,
-            document=document,
-            images=ImageSources(f"{page.timeline_url}/deposit/{upload.id}"),
-            body=body,
-            view=view,
-            formatting=formatting,
-            severe=checked.comparison.severe,
-            differences=difference_rows(checked.comparison, banner["person"], language_of(request)),
             **DOCUMENT_VARIABLES,
             **banner,
         )
@@ -309,6 +258,37 @@ class _DepositPages:
     async def _replaced_document(self, request: Request, page: PageContext) -> Document | None:
         key = request.query_params.get("replaces", "")
         return await self._record.document(page.requester, page.person_id, parse_uuid(key)) if key else None
+
+
+async def _show_form(
+    request: Request, page: PageContext, banner: Json, filled: _Filled, problem: Problem | None = None
+) -> Response:
+    key = problem.key if isinstance(problem, InvalidContent) else ""
+    title, remedy = ("", "")
+    if problem:
+        title, remedy = _PLAIN_WORDS.get(_SAME_WORDS.get(key, key), (problem.title, problem.remedy))
+    return await render(
+        request,
+        "record/deposit.html",
+        problem.status if problem else 200,
+        headers=problem.headers if problem else {},
+        page=page,
+        replaces=filled.replaces,
+        values=filled.values,
+        upload=filled.upload,
+        types=type_choices(gettext_of(request), leaving_out=(NOTE,), besides=filled.values["type"]),
+        own_type=OWN_TYPE,
+        problem=problem,
+        problem_title=title,
+        problem_remedy=remedy,
+        wrong_field=_FIELD_OF_PLACE.get(problem.place, problem.place) if problem else "",
+        details=_details(problem) if problem and key in _TECHNICAL else [],
+        max_bytes=MAX_CONTENT,
+        max_megabytes=_MEGABYTES,
+        document_languages=LANGUAGES,
+        **DOCUMENT_VARIABLES,
+        **banner,
+    )
 
 
 def _require_upload(filled: _Filled) -> KeptUpload:

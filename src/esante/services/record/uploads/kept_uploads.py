@@ -17,7 +17,7 @@ MAX_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class KeptUpload:
-    """A kept file; `name` is that on the sender's machine."""
+    """A file of the deposit form; `name` is that on the sender's machine."""
 
     id: UUID
     name: str
@@ -39,21 +39,21 @@ class KeptUpload:
         return KINDS[detect_media_type(self.content)]
 
 
+def new_upload(name: str, content: bytes) -> KeptUpload:
+    """Return a file that was sent under a name."""
+    return KeptUpload(uuid7(), "".join(char for char in name if char.isprintable())[-MAX_NAME:], content)
+
+
 class KeptUploads:
     """Keeps files for an hour, each for its session and the person whose record it is to be added to."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def keep(
-        self, session_key: bytes, requester_id: UUID, person_id: UUID, name: str, content: bytes
-    ) -> KeptUpload:
+    async def keep(self, session_key: bytes, requester_id: UUID, person_id: UUID, upload: KeptUpload) -> None:
         """Keep a file."""
-        printable = "".join(char for char in name if char.isprintable())[-MAX_NAME:]
-        upload = KeptUpload(uuid7(), printable, content)
-        row = (upload.id, session_key, requester_id, person_id, printable, content, datetime.now(UTC))
+        row = (upload.id, session_key, requester_id, person_id, upload.name, upload.content, datetime.now(UTC))
         await upload_store.insert_upload(self._db, row, MOST_OF_REQUESTER)
-        return upload
 
     async def find(self, session_key: bytes, person_id: UUID, upload_id: UUID) -> KeptUpload | None:
         """Return a file; None for one of another session or person, and for one that is kept no longer."""
