@@ -28,7 +28,7 @@ from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Form
 from esante.services.bulletin.publication.key_messages import key_messages
 from esante.services.bulletin.publication.metadata import MEANINGS, encode_table_schema
 from esante.services.bulletin.publication.themes import Theme, group_by_theme
-from esante.services.bulletin.release_calendar import upcoming_releases
+from esante.services.bulletin.release_calendar import scheduled_releases
 from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
 LoadReleases = Callable[[], Awaitable[PublishedReleases]]
@@ -139,7 +139,7 @@ class _PublicEndpoints:
             request,
             "bulletin/calendar.html",
             fmt=formatter(language_of(request)),
-            coming=upcoming_releases(newest, datetime.now(UTC)),
+            scheduled=scheduled_releases(newest, datetime.now(UTC)),
             issues=issues,
         )
 
@@ -180,6 +180,7 @@ class _PublicEndpoints:
             "bulletin/objectives.html",
             fmt=fmt,
             newest=newest,
+            baseline=objectives_contract().baseline,
             axes=objectives_contract().axis,
             scenarios=objectives_contract().scenario,
             views=await self._cached(objective_views, self._document(releases, newest), fmt.language)

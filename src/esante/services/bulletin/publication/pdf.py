@@ -16,10 +16,12 @@ from esante.core.web import N_
 from esante.services.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
 from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
 from esante.services.bulletin.publication.chart_blocks import (
+    REVISIONS,
     ChartBlock,
     DataTable,
     breakdown_chart,
     line_chart,
+    revisions_table,
     summary_table,
 )
 from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Formatter, formatter
@@ -104,7 +106,7 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
         "messages": [_message(message, document, fmt) for message in key_messages(document)],
         "overview": _table(summary_table(document, _leading(document), fmt, fmt.text(N_("The month at a glance")))),
         "themes": [_section(document, theme, fmt) for theme in group_by_theme(document.indicators)],
-        "corrections": _revisions(document, fmt),
+        "corrections": _table(revisions_table(document, document.issue.revisions, fmt)),
         "method": [fmt.text(text) for text in _METHOD],
         "signs": [[sign, fmt.text(text)] for sign, text in signs],
         "quality": [anomaly_sentence(anomaly, fmt) for anomaly in document.issue.anomalies] or [fmt.text(_NOTHING)],
@@ -125,7 +127,7 @@ _LABELS = {
     "sign": N_("Symbol"),
     "meaning": N_("Meaning"),
     "checks": N_("Data checks for this month"),
-    "corrections": N_("Revisions to earlier months"),
+    "corrections": REVISIONS,
     "none": N_("No figure for an earlier month has been revised."),
     "definitions": N_("What we count"),
     "data": N_("All figures are available as open data:"),
@@ -182,22 +184,6 @@ def _chart(chart: ChartBlock) -> Json:
 
 def _table(table: DataTable) -> Json:
     return {"caption": table.caption, "head": list(table.head), "rows": [list(row) for row in table.rows]}
-
-
-def _revisions(document: IssueDocument, fmt: Formatter) -> Json:
-    head = [
-        fmt.text(text)
-        for text in (N_("Indicator"), N_("Month"), N_("Previous value"), N_("Current value"), N_("Explanation"))
-    ]
-    rows = []
-    for revision in document.issue.revisions:
-        indicator = document.indicator(revision.after.indicator)
-        before, after = (fmt.value(cell, indicator.unit) for cell in (revision.before, revision.after))
-        name = fmt.title(indicator)
-        if revision.after.breakdown:
-            name = fmt.within(name, fmt.name(revision.after.value_of))
-        rows.append([name, fmt.month(revision.after.period), before, after, fmt.reason(revision.reason)])
-    return {"caption": fmt.text(_LABELS["corrections"]), "head": head, "rows": rows}
 
 
 _PROTECTED = {
