@@ -1,11 +1,11 @@
 """Forecasts of monthly series with prediction intervals, and whether one is reliable enough to be published. Pure.
 
 Everything is judged by rolling origins: each model is fitted to the months before an origin and compared with those
-after it. The model with the least mean error is chosen; it must beat the repetition of the last year (MASE: Hyndman and
-Koehler 2006). Its intervals are conformal (Vovk et al. 2005): a quantile of its errors, each in proportion to the mean
-error so many months ahead. The whole method is then applied at past origins with what was known there, and the quantile
-is raised until the intervals held as many of the months after them as they state. What never held as many is not
-published.
+after it. The model with the least mean error is chosen; it must beat the repetition of the last year (MASE: Hyndman
+and Koehler 2006). Its intervals are conformal (Vovk et al. 2005): a quantile of its errors, each in proportion to the
+mean error so many months ahead. The whole method is then applied at past origins with what was known there, and the
+quantile is raised until the intervals held as many of the months after them as they state. What never held as many is
+not published.
 """
 
 import math

@@ -98,9 +98,8 @@ def _assess(document: IssueDocument, objective: Objective) -> ObjectiveProgress:
     judged = final if document.period > objective.date else value
     state, share = assess_state(objective, baseline, judged, document.period)
     forecast = forecast_total(document, objective.indicator, objective.cap)
-    scenarios = scenario_values(
-        objective, forecast, ceiling_of(document.indicator(objective.indicator), objective.cap)
-    )
+    ceiling = ceiling_of(document.indicator(objective.indicator), objective.cap)
+    scenarios = scenario_values(objective, forecast, ceiling)
     return ObjectiveProgress(objective, state, share, baseline, value, final, forecast, scenarios)
 
 
@@ -114,8 +113,8 @@ def assess_state(
 ) -> tuple[str, float | None]:
     """Return the state of an objective in a month, and the share of the way from baseline to target.
 
-    `value` is that of the month, or of the objective's date when that is over. Only what was short of the target at the
-    baseline can reach it; there is no share of a way that nobody had to go.
+    `value` is that of the month, or of the objective's date when that is over. Only what was short of the target at
+    the baseline can reach it; there is no share of a way that nobody had to go.
     """
     over = period >= objective.date
     if value is None:

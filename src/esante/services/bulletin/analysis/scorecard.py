@@ -53,8 +53,8 @@ _LINE_DESCRIPTION = N_(
 
 
 _TESTED = N_(
-    "Test on past data: %(within80)s of %(count)s forecast months lay within the likely range, %(within95)s within the "
-    "very likely range."
+    "Test on past data: %(within80)s of %(count)s forecast months lay within the likely range, "
+    "%(within95)s within the very likely range."
 )
 _WIDENED = N_("The range was widened for this: before, %(unwidened)s lay within it.")
 
@@ -63,8 +63,8 @@ _WIDENED = N_("The range was widened for this: before, %(unwidened)s lay within 
 class ObjectiveView:
     """An objective as pages and PDF show it; without a reliable forecast, `chart` is None and `reason` says why.
 
-    `state`: its name (a msgid), its tone and its icon. `percent`: of the way from baseline to target. `final`: the value
-    at the objective's date once that is over, else empty. `tested`: how often the range held.
+    `state`: its name (a msgid), its tone and its icon. `percent`: of the way from baseline to target. `final`: the
+    value at the objective's date once that is over, else empty. `tested`: how often the range held.
     """
 
     progress: ObjectiveProgress

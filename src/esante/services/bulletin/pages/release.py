@@ -1,6 +1,6 @@
-"""The operator's pages of the release workflow: preview, acknowledge anomalies, confirm and approve as the second person.
+"""The operator's pages of the release workflow: preview, acknowledge anomalies, approve as the second person.
 
-An approval is made on a page of its own that names its consequences, and holds for the vintages shown there only.
+An approval is confirmed on a page of its own that names its consequences; it holds for the vintages shown there only.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
