@@ -29,7 +29,7 @@ from esante.services.bulletin.model import (
     Vintage,
 )
 from esante.services.bulletin.periods import months_between, shift_month
-from esante.services.bulletin.publication import make_document
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.release_calendar import release_time
 from esante.services.bulletin.releases import forecast_store, vintage_store
 from esante.services.bulletin.releases.forecast_archive import issue_forecasts

@@ -3,9 +3,9 @@
 import msgspec
 
 from esante.services.bulletin.model import CellFlag
-from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.publication.chart_blocks import line_chart
 from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.publication.key_messages import key_messages
 from tests.support.bulletin_issue import BASE, sample_issue
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.services.bulletin.model import Aggregation, Indicator, IndicatorKind, Revision
-from esante.services.bulletin.publication import IssueDocument, make_document
 from esante.services.bulletin.publication.chart_blocks import format_difference
 from esante.services.bulletin.publication.formatter import UNKNOWN, Formatter, formatter
+from esante.services.bulletin.publication.issue_files import make_document
+from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.publication.pdf import template_content, typeset
 from esante.services.bulletin.publication.themes import group_by_theme
 from esante.services.bulletin.releases.published import PublishedReleases
@@ -129,6 +130,7 @@ def annual_content(releases: PublishedReleases, document: IssueDocument, year: i
         "messages": [_sentence(one, year, document.base_url, fmt) for one in leading[:8]],
         "overview": _table(leading, year, fmt),
         "method": [*content["method"], fmt.text(_METHOD_TEXT)],
+        "objectives": [],
         "corrections": _reconciliation(known, fmt),
         "home": f"{document.base_url}/bulletin",
     }

@@ -66,8 +66,13 @@ def theta(values: Sequence[float], horizon: int) -> list[float]:
     slope = _slope(values)
     start = sum(values) / len(values) - slope * (len(values) - 1) / 2
     curved = [2 * value - (start + slope * index) for index, value in enumerate(values)]
-    level = min(_exponential(curved, alpha / 50) for alpha in range(1, 51))[1]
+    level = _best_level(curved)
     return [(start + slope * (len(values) - 1 + step) + level) / 2 for step in range(1, horizon + 1)]
+
+
+def _best_level(values: Sequence[float]) -> float:
+    """Return the last level of simple exponential smoothing, with the factor that gives the least one-step errors."""
+    return min(_exponential(values, alpha / 50) for alpha in range(1, 51))[1]
 
 
 def _exponential(values: Sequence[float], alpha: float) -> tuple[float, float]:
@@ -79,10 +84,16 @@ def _exponential(values: Sequence[float], alpha: float) -> tuple[float, float]:
     return squares, level
 
 
-def recent_line(values: Sequence[float], horizon: int) -> list[float]:
-    """Extend the last value by the slope of the last two years."""
-    slope = _slope(values[-2 * SEASON :])
+def recent_change(values: Sequence[float], horizon: int) -> list[float]:
+    """Extend the last value by the mean change of the last year."""
+    months = min(SEASON, len(values) - 1)
+    slope = (values[-1] - values[-1 - months]) / max(months, 1)
     return [values[-1] + slope * step for step in range(1, horizon + 1)]
+
+
+def constant_level(values: Sequence[float], horizon: int) -> list[float]:
+    """Repeat the level of simple exponential smoothing (ETS A,N,N)."""
+    return [_best_level(values)] * horizon
 
 
 def _slope(values: Sequence[float]) -> float:
@@ -141,14 +152,22 @@ class Scale:
         return self.cap / (1 + math.exp(-max(value, -700.0)))
 
 
-_TREND: Mapping[str, Model] = {
+_UNBOUNDED: Mapping[str, Model] = {
     "drift": drift,
+    "recent": recent_change,
+    "level": seasonal(constant_level),
     "damped": seasonal(damped_trend),
     "theta": seasonal(theta),
 }
-_BOUNDED: Mapping[str, Model] = {"drift": drift, "damped": damped_trend, "theta": theta, "logistic": recent_line}
+_BOUNDED: Mapping[str, Model] = {
+    "drift": drift,
+    "recent": recent_change,
+    "level": constant_level,
+    "damped": damped_trend,
+    "theta": theta,
+}
 
 
 def candidates(scale: Scale) -> Mapping[str, Model]:
     """Return the models of a scale by name; their values are on it."""
-    return _TREND if scale.cap is None else _BOUNDED
+    return _UNBOUNDED if scale.cap is None else _BOUNDED

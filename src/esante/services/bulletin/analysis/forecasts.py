@@ -4,8 +4,8 @@ Everything is judged by rolling origins: each model is fitted to the months befo
 after it. The model with the least mean error is chosen; it must beat the repetition of the last year (MASE: Hyndman
 and Koehler 2006). Its intervals are conformal (Vovk et al. 2005): a quantile of its errors, each in proportion to the
 mean error so many months ahead. The whole method is then applied at past origins with what was known there, and the
-quantile is raised until the intervals held as many of the months after them as they state. What never held as many is
-not published.
+intervals are widened until they held as many of the months after them as they state. What would have to be more than
+twice as wide as the largest error is not published.
 """
 
 import math
@@ -26,12 +26,12 @@ HORIZON = 12
 """Months that are forecast."""
 METHOD = 2
 """The version of the methods in this module and the models; archived forecasts carry it."""
-STATED = 0.8
-"""The share of months that the likely range is to hold."""
-LEVELS = (STATED, 0.85, 0.9, 0.95, 1.0)
-"""The quantiles that are tried for it, in their order."""
-VERY_LIKELY = 1.53
-"""How many times as wide the very likely range (95 in 100) is at least: as for a normal distribution."""
+LIKELY, VERY_LIKELY = 0.8, 0.95
+"""The shares of months that the two ranges state to hold."""
+LEVELS = (LIKELY, 0.85, 0.9, 0.95, 1.0, 1.25, 1.5, 1.75, 2.0)
+"""The widths that are tried for them, in their order: quantiles of past errors, then multiples of the largest."""
+RATIO = 1.53
+"""How many times as wide as the likely range the very likely one is at least: as for a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,13 @@ class BacktestScore:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How many of `count` past months lay within the likely and the very likely range, as they are now determined.
+    """The widths of the ranges (places in `LEVELS`), and how many of `count` past months lay within such ranges.
 
-    `unwidened`: how many were within the likely range before the quantile was raised.
+    `unwidened`: how many were within the likely range before it was widened.
     """
 
+    likely: int
+    very_likely: int
     count: int
     within80: int
     within95: int
@@ -144,10 +146,10 @@ def _forecast(values: tuple[float, ...], cap: float | None) -> Forecast:
     best = best_test(tests, len(values))
     if best.mean_error(len(values)) >= naive.mean_error(len(values)):
         return Forecast("", (), scores, reason="naive")
-    level, calibration = calibrate(tests, len(values))
-    if calibration.within80 < STATED * calibration.count:
+    calibration = calibrate(tests, len(values))
+    if calibration.within80 < LIKELY * calibration.count:
         return Forecast("", (), scores, calibration, reason="uncertain")
-    return Forecast(best.model, _points(best, scale, len(values), level), scores, calibration)
+    return Forecast(best.model, _points(best, scale, len(values), calibration), scores, calibration)
 
 
 def run_backtest(name: str, values: Sequence[float], scale: Scale) -> Backtest:
@@ -197,8 +199,8 @@ def interval_widths(test: Backtest, known: int) -> list[list[float]]:
         residual / profile[step] for step, found in enumerate(by_step) for residual in found if profile[step]
     )
     origins = known - TRAINING
-    least = math.ceil((origins + 1) * STATED) / origins
-    factors = [_quantile(scores, max(level, least)) for level in LEVELS]
+    least = math.ceil((origins + 1) * LIKELY) / origins
+    factors = [_factor(scores, max(level, least)) for level in LEVELS]
     return [[factor * size for size in profile] for factor in factors]
 
 
@@ -214,47 +216,51 @@ def error_profile(by_step: Sequence[Sequence[float]]) -> list[float]:
     return profile
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the least of the scores that so large a share of them does not exceed; the largest for 1 and more."""
+def _factor(ordered: Sequence[float], level: float) -> float:
+    """Return the least score that a share of `level` of them does not exceed; over 1, so many times the largest."""
     if not ordered:
         return 0.0
-    return ordered[min(math.ceil(len(ordered) * share), len(ordered)) - 1]
+    return ordered[math.ceil(len(ordered) * min(level, 1.0)) - 1] * max(level, 1.0)
 
 
-def calibrate(tests: Sequence[Backtest], known: int) -> tuple[int, Calibration]:
-    """Return the place of the first of `LEVELS` whose intervals held as often as stated, or else of the last.
+def calibrate(tests: Sequence[Backtest], known: int) -> Calibration:
+    """Return the first of `LEVELS` whose intervals held as often as each range states, or else the last.
 
     At every past origin the model and the widths are those that followed from what was known there.
     """
-    held80, held95, count = [0] * len(LEVELS), [0] * len(LEVELS), 0
+    trials = []
     for origin in range(CALIBRATION, known):
         best = best_test(tests, origin)
-        widths = interval_widths(best, origin)
-        residuals = best.residuals[origin]
-        count += len(residuals)
-        for place, likely in enumerate(widths):
-            held80[place] += _count_within(residuals, likely)
-            held95[place] += _count_within(residuals, _very_likely(likely, widths[-1]))
-    enough = (place for place, held in enumerate(held80) if held >= STATED * count)
-    chosen = next(enough, len(LEVELS) - 1)
-    return chosen, Calibration(count, held80[chosen], held95[chosen], held80[0])
+        trials.append((best.residuals[origin], interval_widths(best, origin)))
+    count = sum(len(residuals) for residuals, _ in trials)
+    held = [
+        sum(_count_within(residuals, widths[place]) for residuals, widths in trials) for place in range(len(LEVELS))
+    ]
+    likely, very_likely = (_first(held, stated * count) for stated in (LIKELY, VERY_LIKELY))
+    within95 = sum(_count_within(residuals, _wider(widths, likely, very_likely)) for residuals, widths in trials)
+    return Calibration(likely, very_likely, count, held[likely], within95, held[0])
+
+
+def _first(held: Sequence[int], enough: float) -> int:
+    """Return the place of the first number that is enough, or else the last place."""
+    return next((place for place, number in enumerate(held) if number >= enough), len(held) - 1)
 
 
 def _count_within(residuals: Sequence[float], widths: Sequence[float]) -> int:
     return sum(residual <= width for residual, width in zip(residuals, widths, strict=False))
 
 
-def _very_likely(widths: Sequence[float], largest: Sequence[float]) -> list[float]:
-    """Return the widths of the 95 % interval: no error was larger, and it is clearly wider than the 80 % one."""
-    return [max(VERY_LIKELY * width, most) for width, most in zip(widths, largest, strict=True)]
+def _wider(widths: Sequence[Sequence[float]], likely: int, very_likely: int) -> list[float]:
+    """Return the widths of the very likely range."""
+    return [max(RATIO * inner, outer) for inner, outer in zip(widths[likely], widths[very_likely], strict=True)]
 
 
-def _points(test: Backtest, scale: Scale, known: int, level: int) -> tuple[ForecastPoint, ...]:
+def _points(test: Backtest, scale: Scale, known: int, calibration: Calibration) -> tuple[ForecastPoint, ...]:
     widths = interval_widths(test, known)
-    likely, very_likely = widths[level], _very_likely(widths[level], widths[-1])
+    inner, outer = widths[calibration.likely], _wider(widths, calibration.likely, calibration.very_likely)
     found = []
-    for step, (value, inner, outer) in enumerate(zip(test.forecasts[known], likely, very_likely, strict=True), 1):
-        ends = (value, value - inner, value + inner, value - outer, value + outer)
+    for step, (value, likely, very_likely) in enumerate(zip(test.forecasts[known], inner, outer, strict=True), 1):
+        ends = (value, value - likely, value + likely, value - very_likely, value + very_likely)
         found.append(ForecastPoint(step, *(scale.restore(end) for end in ends)))
     return tuple(found)
 

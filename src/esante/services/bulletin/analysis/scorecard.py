@@ -33,6 +33,10 @@ STATES = {
     "missed": (N_("Missed"), "danger", "warning"),
     "unknown": (N_("Not available"), "", "info"),
 }
+EXAMPLES = N_(
+    "These targets are examples for the demonstration. The contract of objectives has not been confirmed yet."
+)
+"""Said of the objectives wherever they are shown."""
 REASONS = {
     "short": N_("No forecast: it needs two and a half years of figures without a gap."),
     "naive": N_("No reliable forecast: no model does better than repeating last year's figures."),
@@ -44,7 +48,8 @@ MODELS = {
     "drift": N_("Linear trend"),
     "damped": N_("Damped trend"),
     "theta": N_("Theta model"),
-    "logistic": N_("Growth up to a ceiling"),
+    "recent": N_("Change over the last year"),
+    "level": N_("Constant level"),
 }
 _LINE_DESCRIPTION = N_(
     "Line chart up to %(now)s: %(value)s. Forecast for %(last)s: %(middle)s, with an "

@@ -24,11 +24,12 @@ from esante.services.bulletin.model import (
     ReleaseState,
     VintageStatus,
 )
-from esante.services.bulletin.publication import IssueDocument, make_document
 from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
 from esante.services.bulletin.publication.chart_blocks import DataTable, revisions_table, summary_table
 from esante.services.bulletin.publication.formatter import Formatter, formatter
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.publication.key_messages import key_messages
+from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.release_calendar import ScheduledRelease, release_time, scheduled_releases
 
 STATES = {
@@ -134,8 +135,7 @@ class _ReleaseEndpoints:
 
     async def confirm(self, request: Request) -> Response:
         """Show what an approval would make public, where and when, and what changes by it."""
-        operator = await self._operator(request)
-        period = request.path_params["period"]
+        operator, period = await self._operator(request), await self._known_period(request)
         hour = _hour(request.query_params.get("hour", ""))
         if hour is None:
             return await self._render_preview(request, operator, _WRONG_HOUR, 400)
@@ -161,8 +161,7 @@ class _ReleaseEndpoints:
 
     async def approve(self, request: Request) -> Response:
         """Approve the confirmed vintages of the issue, with an embargo until the given local time."""
-        operator = await self._operator(request)
-        period = request.path_params["period"]
+        operator, period = await self._operator(request), await self._known_period(request)
         form = await read_form(request)
         hour = _hour(str(form.get("hour", "")))
         if hour is None:
@@ -174,6 +173,13 @@ class _ReleaseEndpoints:
             return await self._render_preview(request, operator, _REFUSED, 409, detail=str(error))
         return redirect(f"/operator/bulletin/{period}")
 
+    async def _known_period(self, request: Request) -> str:
+        """Return the month of the address. Raises: Problem 404 when it has no vintage."""
+        period: str = request.path_params["period"]
+        if not any(release.period == period for release in await self._fetch_releases()):
+            raise Problem(404, "not-found", NOT_FOUND)
+        return period
+
     async def _operator(self, request: Request) -> str:
         """Return the name of the signed-in operator."""
         return (await self._access.page_requester(request, kinds=("operator",))).name
@@ -181,19 +187,17 @@ class _ReleaseEndpoints:
     async def _render_preview(
         self, request: Request, operator: str, error: str = "", status: int = 200, *, detail: str = ""
     ) -> Response:
-        period = request.path_params["period"]
-        releases = await self._fetch_releases()
-        if not any(release.period == period for release in releases):
-            raise Problem(404, "not-found", NOT_FOUND)
+        period = await self._known_period(request)
         document = make_document(await self._workflow.preview(period, operator), self._base)
         fmt = formatter(language_of(request))
         due = release_time(period)
+        releases = await self._fetch_releases()
         return await render(
             request,
             "bulletin/release.html",
             status,
             fmt=fmt,
-            release=max(await self._fetch_releases(), key=lambda one: (one.period == period, one.number)),
+            release=max(releases, key=lambda one: (one.period == period, one.number)),
             states=STATES,
             messages=key_messages(document),
             table=summary_table(document, document.indicators, fmt, fmt.month(period)),

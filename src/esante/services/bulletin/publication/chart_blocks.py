@@ -20,7 +20,7 @@ _PART_DESCRIPTION = N_("%(name)s %(value)s")
 _AXIS_NOTE = N_("The scale does not start at zero.")
 _BREAK_NOTE = N_(
     "The scale is interrupted between %(low)s and %(high)s (zigzag line) so that the other months stay readable. "
-    "Above the interruption: %(values)s."
+    "Above it: %(values)s."
 )
 _GAP_NOTES = {
     UNKNOWN: N_("No figure available (…): %(months)s."),

@@ -13,6 +13,8 @@ import orjson
 
 from esante.core.types import Json
 from esante.core.web import N_
+from esante.services.bulletin.analysis.objectives import objectives_contract
+from esante.services.bulletin.analysis.scorecard import EXAMPLES, ObjectiveView, objective_views
 from esante.services.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
 from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
 from esante.services.bulletin.publication.chart_blocks import (
@@ -106,6 +108,7 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
         "messages": [_message(message, document, fmt) for message in key_messages(document)],
         "overview": _table(summary_table(document, _leading(document), fmt, fmt.text(N_("The month at a glance")))),
         "themes": [_section(document, theme, fmt) for theme in group_by_theme(document.indicators)],
+        "objectives": [_objective(view, fmt) for view in objective_views(document, fmt, live=False)],
         "corrections": _table(revisions_table(document, document.issue.revisions, fmt)),
         "method": [fmt.text(text) for text in _METHOD],
         "signs": [[sign, fmt.text(text)] for sign, text in signs],
@@ -121,6 +124,8 @@ _LABELS = {
     "glance": N_("The month at a glance"),
     "contents": N_("Contents"),
     "numbers": N_("Underlying figures"),
+    "objectives": N_("Objectives"),
+    "examples": EXAMPLES,
     "quality": N_("Methods and quality"),
     "method": N_("How the figures are produced"),
     "signs": N_("Symbols"),
@@ -169,6 +174,24 @@ def _section(document: IssueDocument, theme: Theme, fmt: Formatter) -> Json:
         "summary": _table(summary_table(document, theme.indicators, fmt, fmt.text(theme.title))),
         "plots": [_chart(chart) for chart in plots[:PLOTS]],
         "parts": [_chart(chart) for chart in breakdowns],
+    }
+
+
+def _objective(view: ObjectiveView, fmt: Formatter) -> Json:
+    """Return an objective: its label and state, its values, and its forecast with the test or the reason for none."""
+    objective, start = view.progress.objective, objectives_contract().baseline
+    facts = [
+        (fmt.within(fmt.text(N_("Baseline")), fmt.month(start)), view.baseline),
+        (fmt.within(fmt.text(N_("Target")), fmt.month(objective.date)), view.target),
+        (fmt.text(N_("Current value")), view.now),
+        *([(fmt.text(N_("Value at the target date")), view.final)] if view.final else []),
+    ]
+    return {
+        "title": fmt.text(objective.label),
+        "state": fmt.text(view.state[0]),
+        "facts": {"head": [name for name, _ in facts], "rows": [[value for _, value in facts]]},
+        "chart": _chart(view.chart) if view.chart else None,
+        "test": view.tested or view.reason,
     }
 
 
