@@ -44,7 +44,7 @@ def make_axis(values: Sequence[float]) -> ChartAxis:
     if extreme is None:
         return ChartAxis(tick_values(values))
     others = [value for value in values if value < extreme]
-    return ChartAxis(tick_values(others, 3), _ticks_around(extreme, max(values)))
+    return ChartAxis(tick_values(others), _ticks_around(extreme, max(values)))
 
 
 def least_extreme(values: Sequence[float]) -> float | None:
@@ -56,11 +56,11 @@ def least_extreme(values: Sequence[float]) -> float | None:
     return None
 
 
-def tick_values(values: Sequence[float], steps: int = 4) -> tuple[float, ...]:
+def tick_values(values: Sequence[float]) -> tuple[float, ...]:
     """Return round tick values around `values`: from zero, unless all values are far above it."""
     most, least = max(values, default=1) or 1, min(values, default=0)
     low = least if least > 0.7 * most and most > least else min(0.0, least)
-    raw = (most - low) / steps or 1
+    raw = (most - low) / 4 or 1
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= raw * 0.999)
     if _all_whole(values):

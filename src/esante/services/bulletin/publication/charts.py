@@ -87,24 +87,29 @@ def draw_line(
 ) -> str:
     """Draw a line of months as SVG; the newest value is written beside its point, a forecast is dashed.
 
-    A month without neighbours is a point; months without a value are marked by a strip with their sign. `ticks` writes
-    the ticks of the axis. `live`: for the web, where the value of the month under the pointer is shown enlarged.
+    A month without neighbours is a point; months without a value are marked by a strip with their sign; the area under
+    the line is filled only where it begins at zero and nothing is left out. `ticks` writes the ticks of the axis.
+    `live`: for the web, where the value of the month under the pointer is shown enlarged.
     """
     all_marks = [*marks, *(band.marks if band else ())]
     frame = ChartFrame(axis, len(all_marks), *((WEB_WIDTH, 230) if live else (PDF_WIDTH, 210)))
-    parts = [_gap(gap, marks, frame) for gap in gaps_of(marks)]
+    gaps = gaps_of(marks)
+    parts = [_gap(gap, marks, frame) for gap in gaps]
     parts += _axis(frame, ticks)
     parts += [
         _text(frame.x(index), frame.height - 6, mark.tick, "middle")
         for index, mark in enumerate(all_marks)
         if mark.tick
     ]
-    for segment in _segments(marks):
-        parts += _segment(segment, marks, frame)
+    runs = list(_runs(marks))
+    filled = axis.ticks[0] == 0 and not axis.broken and not gaps
+    for run in runs:
+        parts += _line(run, marks, frame, filled=filled)
     if band:
         parts += _band(band, marks, frame)
     if axis.broken:
         parts.append(_break(frame))
+    parts += _points_of(marks, runs, frame)
     for index, mark in enumerate(all_marks):
         if mark.value is not None:
             parts.append(_month(frame.x(index), frame.y(mark.value), mark, frame, live=live))
@@ -144,19 +149,33 @@ def _axis(frame: ChartFrame, ticks: Callable[[float], str]) -> list[str]:
     ]
 
 
-def _segment(segment: Sequence[int], marks: Sequence[ChartMark], frame: ChartFrame) -> list[str]:
-    """Return the line through months that follow each other, or the point of a single one.
-
-    Over a scale that begins at zero and is not broken, the area under the line is filled.
-    """
-    points = [(frame.x(index), frame.y(marks[index].value or 0)) for index in segment]
+def _line(run: Sequence[int], marks: Sequence[ChartMark], frame: ChartFrame, *, filled: bool) -> list[str]:
+    """Return the line through months that follow each other, over its area when `filled`; nothing for a single one."""
+    points = [(frame.x(index), frame.y(marks[index].value or 0)) for index in run]
     if len(points) == 1:
-        last = segment[0] == len(marks) - 1  # it is drawn with its number
-        return [] if last else [_tag("circle", "p-dot", fill=ACT, cx=points[0][0], cy=points[0][1], r=3)]
-    line = _stroke("p-line", points, 2.25)
-    if frame.axis.ticks[0] or frame.axis.broken:
-        return [line]
-    return [_shape("p-area", PALE, [*points, (points[-1][0], frame.bottom), (points[0][0], frame.bottom)]), line]
+        return []
+    ends = [(points[-1][0], frame.bottom), (points[0][0], frame.bottom)]
+    area = [_shape("p-area", PALE, [*points, *ends])] if filled else []
+    return [*area, _stroke("p-line", points, 2.25)]
+
+
+def _points_of(marks: Sequence[ChartMark], runs: Sequence[Sequence[int]], frame: ChartFrame) -> list[str]:
+    """Return the points of single months and of those over a break, these with their numbers.
+
+    The newest month is left out: it always has a point.
+    """
+    alone = {run[0] for run in runs if len(run) == 1}
+    found = []
+    for index, mark in enumerate(marks[:-1]):
+        if mark.value is None:
+            continue
+        extreme = frame.axis.broken and mark.value >= frame.axis.above[0]
+        if extreme or index in alone:
+            found.append(_tag("circle", "p-dot", fill=ACT, cx=frame.x(index), cy=frame.y(mark.value), r=3))
+        if extreme:
+            side, anchor = (8, "start") if index < frame.months / 2 else (-8, "end")
+            found.append(_text(frame.x(index) + side, frame.y(mark.value) + 4, mark.shown, anchor, INK, 600))
+    return found
 
 
 def _gap(gap: range, marks: Sequence[ChartMark], frame: ChartFrame) -> str:
@@ -197,7 +216,7 @@ def _band(band: ForecastBand, marks: Sequence[ChartMark], frame: ChartFrame) -> 
     ]
 
 
-def _segments(marks: Sequence[ChartMark]) -> Iterator[list[int]]:
+def _runs(marks: Sequence[ChartMark]) -> Iterator[list[int]]:
     """Yield the runs of months with a value, by their numbers."""
     for known, run in groupby(range(len(marks)), key=lambda index: marks[index].value is not None):
         if known:
