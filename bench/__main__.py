@@ -2,8 +2,8 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline decide verify validation create load clinical export bulletin. `--full` measures the
-timeline also with 1,000,000 documents, and the bulletin over 100 million events. Raw results go to
+Parts: deposit read timeline decide verify validation create load clinical export bulletin forecasts. `--full` measures
+the timeline also with 1,000,000 documents, and the bulletin over 100 million events. Raw results go to
 docs/performance/latest.json.
 """
 
