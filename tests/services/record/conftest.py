@@ -3,36 +3,7 @@
 import pytest
 
 from tests.support.clinical_requests import app_client
-from tests.support.record import (
-    BASE,
-    FHIR,
-    LOCAL,
-    World,
-    cda,
-    fhir_document,
-    image,
-    letter,
-    open_world,
-    pdf,
-    reference,
-    transaction,
-)
-
-__all__ = [
-    "BASE",
-    "FHIR",
-    "LOCAL",
-    "World",
-    "cda",
-    "fhir_document",
-    "image",
-    "letter",
-    "open_world",
-    "pdf",
-    "reference",
-    "transaction",
-    "world",
-]
+from tests.support.record import open_world
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from esante.identity.access import requester_of
 from esante.services.record.clinical.events import ClinicalRefused, ClinicalSearched
 from esante.services.record.indexing import ingest
 from esante.services.record.indexing.source_store import DOCUMENT_OPENING
-from tests.services.record.conftest import FHIR, transaction
 from tests.support.clinical_requests import (
     deposit,
     search,
@@ -20,6 +19,7 @@ from tests.support.clinical_requests import (
 from tests.support.clinical_resources import (
     laboratory_report,
 )
+from tests.support.record import FHIR, transaction
 
 
 @pytest.fixture
