@@ -35,7 +35,7 @@ from esante.identity.access.events import (
     StayReviewed,
     TokenIssued,
 )
-from esante.identity.access.matrix import matrix, policy, rights
+from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
 from esante.identity.access.model import (
     AccessEvent,
     Action,

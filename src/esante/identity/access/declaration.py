@@ -26,7 +26,7 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.rules import REASONS

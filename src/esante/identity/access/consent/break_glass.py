@@ -16,7 +16,7 @@ from esante.identity.access.consent import review_store, store
 from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.review_store import Alarm, Review
 from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, StayReviewed, VerdictRead
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.identity.directory import Directory, Person
 

@@ -11,7 +11,7 @@ from esante.identity.access.consent import refusal_store, review_store, stay_sto
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.consent.refusal_store import StayRefusal
 from esante.identity.access.events import Granted, GrantEnded, StayProved, StayRefusalChanged, StayReported
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.identity.access.rules import withheld
 from esante.identity.directory import Directory, Person

@@ -11,7 +11,7 @@ from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, stay_store, store
 from esante.identity.access.consent.grants import Grants, stay_of
 from esante.identity.access.events import AdmissionsUnusual, StayRead, StayRefused
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import AccessEvent, Consent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
 from esante.identity.access.rules import decide_admission, withheld
 from esante.identity.directory import Directory, Organization

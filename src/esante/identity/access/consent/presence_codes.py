@@ -13,7 +13,8 @@ from esante.identity.access.consent.code_store import PresenceCode
 from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.events import CodeIssued, CodeRefused
-from esante.identity.access.matrix import Policy, policy
+from esante.identity.access.regulation.policy_set import policy
+from esante.identity.access.regulation.terms import Policy
 from esante.identity.access.model import Consent, Grant, GrantKind, RecordState, Requester
 
 _GROUP_LENGTH = 4

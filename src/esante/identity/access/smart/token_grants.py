@@ -17,7 +17,7 @@ from esante.core.types import Json
 from esante.core.web import Sessions
 from esante.identity.access.authn.authentication import Authenticator, requester_from_principal
 from esante.identity.access.events import AppEnded
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.smart import authorization_store, client_store
 from esante.identity.access.smart.authorization_store import AppConnection
 from esante.identity.access.smart.client_store import SoftwareClient
