@@ -11,6 +11,8 @@ from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
     AppRefused,
+    AssignmentConfirmed,
+    AssignmentProposed,
     BlockChanged,
     ClientRegistered,
     CodeIssued,
@@ -31,11 +33,11 @@ from esante.identity.access.events import (
     StayRead,
     StayRefusalChanged,
     StayRefused,
+    StayRenewed,
     StayReported,
     StayReviewed,
     TokenIssued,
 )
-from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
 from esante.identity.access.model import (
     AccessEvent,
     Action,
@@ -52,12 +54,25 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.rules import decide, explain, may_write, opening_grant
+from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
+from esante.identity.access.rules import (
+    CONTEXTS,
+    HOLDER,
+    OPERATION,
+    decide,
+    decide_opening,
+    explain,
+    may_write,
+    opening_grant,
+)
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.discovery import security
 
 __all__ = [
+    "CONTEXTS",
+    "HOLDER",
+    "OPERATION",
     "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
@@ -66,6 +81,8 @@ __all__ = [
     "AppAllowed",
     "AppEnded",
     "AppRefused",
+    "AssignmentConfirmed",
+    "AssignmentProposed",
     "BlockChanged",
     "ClientRegistered",
     "CodeIssued",
@@ -81,6 +98,7 @@ __all__ = [
     "Granted",
     "Item",
     "LogRead",
+    "PolicySet",
     "Purpose",
     "RecordState",
     "RequestRejected",
@@ -98,6 +116,7 @@ __all__ = [
     "StayRead",
     "StayRefusalChanged",
     "StayRefused",
+    "StayRenewed",
     "StayReported",
     "StayReviewed",
     "StayStatus",
@@ -107,18 +126,20 @@ __all__ = [
     "audit_event",
     "capabilities",
     "decide",
+    "decide_opening",
     "explain",
     "is_admission",
+    "load_policy_set",
     "log_types",
-    "matrix",
     "may_write",
     "opening_grant",
     "page_routes",
     "policy",
+    "policy_set",
     "principal_of",
     "requester_from_principal",
     "requester_of",
-    "rights",
     "security",
+    "use_policy_set",
     "who_can_see",
 ]

@@ -55,7 +55,7 @@ def change_row(change: AssignmentChange) -> Row:
     )
 
 
-async def fetch_changes(db: Database, *, confirmed: bool = False) -> list[AssignmentChange]:
+async def fetch_changes(db: Database | Connection, *, confirmed: bool = False) -> list[AssignmentChange]:
     """Return the changes, or only the `confirmed` ones, in the order in which they count."""
     rows = await db.fetch(
         "SELECT * FROM access_assignment WHERE confirmed_at IS NOT NULL OR NOT $1"

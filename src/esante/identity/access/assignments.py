@@ -1,7 +1,7 @@
 """Changes to the assignment of document classes to legal categories: proposed by one operator, confirmed by another.
 
-A change counts from the beginning of a day on, which is far enough ahead that every process knows of it by then: what was
-decided before a day began can be decided again from what stands in the database.
+A change counts from the beginning of a day on, which is far enough ahead that every process knows of it by then: what
+was decided before a day began can be decided again from what stands in the database.
 """
 
 import time
@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from esante.core.journal import Journal
-from esante.core.storage import Database, insert, uuid7
+from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.time_zone import time_zone
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request
 from esante.identity.access import assignment_store
@@ -54,7 +54,7 @@ class RightChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """What a change would do: the legal category before and after, the columns that it concerns, how many documents."""
+    """What a change would do: the legal category before and after, the columns concerned, how many documents."""
 
     document_class: str
     before: str
@@ -95,12 +95,17 @@ class Assignments:
         self._db, self._journal = db, journal
         self._known: tuple[float, PolicySet, PolicySet] | None = None
 
-    async def current(self) -> PolicySet:
-        """Return the policy set in use with the confirmed changes, as read at most `REFRESH_SECONDS` ago."""
+    async def current(self, conn: Connection | None = None) -> PolicySet:
+        """Return the policy set in use with the confirmed changes, as read at most `REFRESH_SECONDS` ago.
+
+        `conn`: the connection of a transaction, in which they are then read.
+        """
         now, packaged = time.monotonic(), policy_set()
         if self._known is not None and self._known[1] is packaged and now - self._known[0] < REFRESH_SECONDS:
             return self._known[2]
-        changes = [_assignment_of(one) for one in await assignment_store.fetch_changes(self._db, confirmed=True)]
+        changes = [
+            _assignment_of(one) for one in await assignment_store.fetch_changes(conn or self._db, confirmed=True)
+        ]
         found = self._known[2] if self._known and _is_same(self._known, packaged, changes) else None
         found = found or (packaged.with_assignments(changes) if changes else packaged)
         self._known = now, packaged, found

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,12 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.regulation.policy_set import policy, use_policy_set
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
+from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
 from esante.identity.directory import Directory
 
@@ -38,19 +38,9 @@ _TILE_ROWS, _REVIEWS, _PATIENTS = 4, 5, 8
 """Rows of the tiles on the home pages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessSettings:
-    """`identity_key`: file of the key that signs id tokens; empty: one made under `data`.
-
-    `agency_contact`: how patients reach the agency about an access, for example an address or a telephone number.
-    """
-
-    identity_key: str = ""
-    agency_contact: str = ""
-
-
 def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings
+    use_policy_set(settings.of(AccessSettings).policy_set)
     key = Path(settings.of(AccessSettings).identity_key or settings.data / "keys" / "identity.pem")
     directory = platform[Directory]
     yield Access(platform.db, platform.journal, directory, base_url=settings.base_url, identity_key=key)

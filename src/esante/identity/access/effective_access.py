@@ -17,8 +17,8 @@ class EffectiveAccess:
 
     `reads`: whether the holder can read (the item that was asked about, or else anything); `reason` says why or why
     not, a key of `rules.REASONS`. `context`: the context of care, None where the policy set has none. `ends_at`: when
-    it ends, by the grant or by the ceiling of the context (None: no end). `not_for`: names of blocked organisations for
-    which the holder works.
+    it ends, by the grant or by the ceiling of the context (None: no end). `not_for`: names of blocked organisations
+    for which the holder works.
     """
 
     grant: Grant
@@ -46,9 +46,7 @@ def who_can_see(
         if grant.is_active(at) and (end is None or at < end):
             reads, reason, not_for = _effective(consent, grant, holders.get(grant.holder_id, ()), at, item)
             found.append(
-                EffectiveAccess(
-                    grant=grant, reads=reads, reason=reason, context=context, ends_at=end, not_for=not_for
-                )
+                EffectiveAccess(grant=grant, reads=reads, reason=reason, context=context, ends_at=end, not_for=not_for)
             )
     return tuple(sorted(found, key=lambda access: not access.reads))
 

@@ -44,9 +44,12 @@ class CodeIssued(Event, frozen=True, kw_only=True):
     redeem_until: datetime
 
 
-@event("access.granted")
+@event("access.granted", version=2)
 class Granted(Event, frozen=True, kw_only=True):
-    """A practitioner or an organisation was given a grant (for an emergency see `EmergencyDeclared`)."""
+    """A practitioner or an organisation was given a grant (for an emergency see `EmergencyDeclared`).
+
+    `context`: its context of care, "" in entries of before.
+    """
 
     grant_id: UUID
     kind: str
@@ -54,17 +57,32 @@ class Granted(Event, frozen=True, kw_only=True):
     holder_id: UUID
     holder: str
     until: datetime | None = None
+    context: str = ""
 
 
-@event("access.grant_ended")
+@event("access.grant_ended", version=2)
 class GrantEnded(Event, frozen=True, kw_only=True):
-    """A grant was revoked, or the end of the grant of a stay was set (`until`, which may be in the future)."""
+    """A grant was revoked, or the end of the grant of a stay was set (`until`, which may be in the future).
+
+    `cause` "ceiling": its end was set to the longest duration that its context of care allows.
+    """
 
     grant_id: UUID
     kind: str
     holder_kind: str
     holder_id: UUID
     holder: str
+    until: datetime
+    cause: str = ""
+
+
+@event("access.stay_renewed")
+class StayRenewed(Event, frozen=True, kw_only=True):
+    """The access of a stay was renewed: by the organisation while the stay goes on, or by the person."""
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
     until: datetime
 
 

@@ -1,13 +1,14 @@
 """The types of the access decision: requester, purpose, item, consent, grant and verdict."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from esante.core.journal import Actor, Event
 from esante.core.web import N_
+from esante.identity.directory import ReferringDoctor
 
 if TYPE_CHECKING:
     from esante.identity.access.regulation.policy_set import PolicySet
@@ -72,7 +73,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delegate:
-    """Somebody of the administrative staff who acts for a professional (their key in the directory, and their name)."""
+    """Somebody of the administrative staff who acts for a professional: their key in the directory, their name."""
 
     id: UUID
     name: str
@@ -83,9 +84,9 @@ class Requester:
     """An authenticated requester: a patient, a practitioner, an organisation (its software) or an operator.
 
     `id` is the key in the directory (for an operator: of the account). `profession` is a key of the access matrix: the
-    profession in which a practitioner acts (of their role), or the kind of an organisation. `organization_id` is the organisation acted for.
-    `client` is the name of the software that acts, `client_id` its registration ("" for none). `scopes` are the SMART
-    v2 scopes of a token; None for a person at the portal.
+    profession in which a practitioner acts (of their role), or the kind of an organisation. `organization_id` is the
+    organisation acted for. `client` is the name of the software that acts, `client_id` its registration ("" for none).
+    `scopes` are the SMART v2 scopes of a token; None for a person at the portal.
     """
 
     kind: str
@@ -159,7 +160,7 @@ class Grant:
     """Of a grant of a stay: whether the person's presence was proved (by a code, by the person, by a review)."""
 
     def is_active(self, at: datetime) -> bool:
-        """Return whether the grant is in force at a moment, by its own end; the ceiling of its context may be earlier."""
+        """Return whether the grant is in force at a moment by its own end; the ceiling of its context may be earlier."""
         return self.since <= at and not (self.until and self.until <= at) and not self.revoked_at
 
 
@@ -175,19 +176,6 @@ class Stay:
     ended_at: datetime | None = None
     encounter: str = "IMP"
     """The class of the encounter (v3-ActCode): IMP, an inpatient, or EMER, an emergency."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferringDoctor:
-    """The function of a practitioner as a person's referring doctor, from a day until another (exclusive)."""
-
-    practitioner_id: UUID
-    since: date
-    until: date | None = None
-
-    def is_in_force(self, on: date) -> bool:
-        """Return whether the function is in force on a day."""
-        return self.since <= on and (self.until is None or on < self.until)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +234,7 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     grant_id: UUID | None = None
     grant_kind: str = ""
     context: str = ""
-    """The context of intervention (RGD of 6 December 2019, article 8); "" in entries of before, and of refusals."""
+    """The context of intervention (see `Verdict`); "" in entries of before, and of refusals."""
     categories: tuple[str, ...] = ()
     documents: tuple[UUID, ...] = ()
 

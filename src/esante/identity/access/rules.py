@@ -35,9 +35,10 @@ The rules are tested in this order; the first that applies decides. When none ap
 A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
 writes nothing, unless they have another grant. It does not override a block, an opt-out or a hidden document.
 
-The matrix, the assignment of document classes, the contexts and the terms are those of the day of the act. A professional
-acts in the profession of the role in which they signed in; whoever is the person's referring doctor on that day has that
-column of the matrix. A list is decided as a reading, and may also be seen by who acts for the requester.
+The matrix, the assignment of document classes, the contexts and the terms are those of the day of the act. A
+professional acts in the profession of the role in which they signed in; whoever is the person's referring doctor on
+that day has that column of the matrix. A list is decided as a reading, and may also be seen by who acts for the
+requester.
 """
 
 from collections.abc import Iterator
@@ -202,6 +203,14 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     return None if closed else _find_grant(consent, requester, rules, at)[0]
 
 
+def decide_opening(consent: Consent, requester: Requester, at: datetime) -> Verdict:
+    """Decide whether a professional may open the record at all, whatever it holds."""
+    grant = opening_grant(consent, requester, at)
+    if grant is None:
+        return Verdict(False, "no-grant", "no-grant")
+    return _by_grant(grant, (consent.rules or policy_set()).at(at))
+
+
 def may_write(consent: Consent, requester: Requester, at: datetime) -> bool:
     """Return whether a professional may write any document class into the record, as pages offer it."""
     return any(
@@ -275,12 +284,10 @@ def _decide_read(
     return _decide_by_grant(consent, requester, item, rules, at)
 
 
-def _decide_by_grant(
-    consent: Consent, requester: Requester, item: Item, rules: RulesInForce, at: datetime
-) -> Verdict:
+def _decide_by_grant(consent: Consent, requester: Requester, item: Item, rules: RulesInForce, at: datetime) -> Verdict:
     grant, any_grant = _find_grant(consent, requester, rules, at, item)
     if grant is not None:
-        return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant, _context_key(rules, grant))
+        return _by_grant(grant, rules)
     if any_grant:
         return Verdict(False, "restricted", "restricted")
     for grant in _held(consent, requester, at):
@@ -314,6 +321,10 @@ def _preferred(active: list[Grant], rules: RulesInForce, item: Item | None = Non
             if grant.kind is kind and (item is None or item.confidentiality in levels):
                 return grant
     return None
+
+
+def _by_grant(grant: Grant, rules: RulesInForce) -> Verdict:
+    return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant, _context_key(rules, grant))
 
 
 def _context_key(rules: RulesInForce, grant: Grant) -> str:

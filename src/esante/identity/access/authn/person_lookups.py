@@ -14,8 +14,8 @@ from esante.core.storage import Database
 from esante.core.web import N_, Problem
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.authn.rate_limits import window_start
-from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import Requester
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.directory import PersonSearched
 
 current_requester: ContextVar[Requester | None] = ContextVar("current_requester", default=None)

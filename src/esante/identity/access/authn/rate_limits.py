@@ -17,9 +17,9 @@ from esante.core.storage import Database
 from esante.core.web import N_, Problem, network_of
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.events import RequestRejected, SignInRefused
+from esante.identity.access.model import Requester
 from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.regulation.terms import AdmissionLimits, Policy
-from esante.identity.access.model import Requester
 
 MAX_REJECTIONS = 1_000
 ANONYMOUS = Actor(kind="")

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.pages.form_fields import form_text
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.service import Access
 
 _PRACTITIONER = ("practitioner",)

@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from esante.core.web import N_, Problem, Session, gettext_of, read_body, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import Requester
 from esante.identity.access.pages.form_fields import form_text
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.service import Access
 from esante.identity.access.smart.authorization import APP_USER_KINDS, PatientSelectionRequired
 from esante.identity.access.smart.authorization_request import (

@@ -11,9 +11,9 @@ from starlette.routing import Route
 
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory

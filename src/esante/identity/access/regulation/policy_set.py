@@ -1,7 +1,7 @@
 """The rules of one country as one set of data files, and the rules of a day.
 
-A set is a folder with `matrix.toml`, `assignment.csv`, `contexts.toml` and `policy.toml`. One is packaged for each country
-and date; the setting `policy_set` chooses one of them by name, or another by the path of its folder.
+A set is a folder with `matrix.toml`, `assignment.csv`, `contexts.toml` and `policy.toml`. One is packaged for each
+country and date; the setting `policy_set` chooses one of them by name, or another by the path of its folder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,10 @@ _MAX_DAYS = 20_000
 class RulesInForce:
     """The rules of a day, as the decision looks them up.
 
-    `rights`: by profession (or kind of organisation, or column of a function) and document class. `columns`: the column
-    of each profession. `functions`: the column of a function, by the column to which it belongs. `holder_writes`: the
-    document classes that the person of the record writes. `categories`: the legal category of each document class.
+    `rights`: by profession (or kind of organisation, or column of a function) and document class. `columns`: the
+    column of each profession. `functions`: the column of a function, by the column to which it belongs.
+    `holder_writes`: the document classes that the person of the record writes. `categories`: the legal category of
+    each document class.
     """
 
     rights: Mapping[tuple[str, str], Right]
@@ -161,7 +162,7 @@ def policy_set() -> PolicySet:
     """Return the set in use, as it is packaged; what operators changed is added by `Access.rules`."""
     if _InUse.current is None:
         use_policy_set(read_settings(AccessSettings).policy_set)
-    assert _InUse.current is not None  # noqa: S101 - for the type checker
+    assert _InUse.current is not None
     return _InUse.current
 
 
@@ -177,7 +178,9 @@ def _load_named(name: str) -> PolicySet:
     try:
         return load_policy_set(folder)
     except OSError as error:
-        raise ValueError(f"ESANTE_POLICY_SET is {name!r}, which is no packaged policy set and no folder of one") from error
+        raise ValueError(
+            f"ESANTE_POLICY_SET is {name!r}, which is no packaged policy set and no folder of one"
+        ) from error
 
 
 def _begun(periods: Sequence[dated_data.T], day: date) -> dated_data.T | None:

@@ -15,8 +15,8 @@ from esante.core.web import N_, NOT_FOUND, Problem, Session, bad_request
 from esante.identity.access.authn.authentication import Authenticator, principal_of
 from esante.identity.access.consent import store
 from esante.identity.access.events import AppAllowed, AppEnded, AppRefused
-from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.model import Requester
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.rules import opening_grant
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization_request import (

@@ -25,6 +25,19 @@ ICONS = {
     "letter": "letter",
     "advance_directive": "directive",
     "patient_note": "note",
+    "care_report": "consult",
+    "medical_history": "record",
+    "allergies": "warning",
+    "devices": "surgery",
+    "certificate": "document",
+    "dispensing": "medicine",
+    "nursing_assessment": "summary",
+    "prevention": "check",
+    "socio_educational": "people",
+    "social_environment": "home",
+    "legal_protection": "lock",
+    "cover": "document",
+    "education": "info",
 }
 """The icon of each category."""
 DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS}
