@@ -3,7 +3,12 @@
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
-from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
+from esante.identity.access.authn.requesters import (
+    delegate_requester,
+    principal_of,
+    requester_from_principal,
+    requester_of,
+)
 from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import (
@@ -43,6 +48,7 @@ from esante.identity.access.model import (
     Action,
     Confidentiality,
     Consent,
+    Delegate,
     Grant,
     GrantKind,
     Item,
@@ -89,6 +95,7 @@ __all__ = [
     "CodeRefused",
     "Confidentiality",
     "Consent",
+    "Delegate",
     "EffectiveAccess",
     "EmergencyDeclared",
     "EmergencyReviewed",
@@ -127,6 +134,7 @@ __all__ = [
     "capabilities",
     "decide",
     "decide_opening",
+    "delegate_requester",
     "explain",
     "is_admission",
     "load_policy_set",

@@ -17,17 +17,20 @@ from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import accesses_of_others
 from esante.identity.access.cli import client
 from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
     EmergencyDeclared,
     EmergencyReviewed,
     Granted,
+    GrantEnded,
     StateChanged,
+    StayRenewed,
     StayReported,
     StayReviewed,
 )
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.regulation.policy_set import policy, use_policy_set
+from esante.identity.access.regulation.policy_set import use_policy_set
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
@@ -73,7 +76,13 @@ def _tasks(platform: Platform) -> list[Task]:
         await access.lifecycle.open_due(datetime.now(UTC))
         await access.tidy()
 
-    return [Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1))]
+    async def cut_at_ceilings() -> None:
+        await access.ceilings.apply()
+
+    return [
+        Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1)),
+        Task(name="grants beyond their ceiling", run=cut_at_ceilings, every=timedelta(hours=6)),
+    ]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -94,7 +103,6 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
             if access.grant.holder and access.reason != "stay-refused"
         ],
         "rows": _TILE_ROWS,
-        "stay_days": _stay_days(),
         "reasons": REASONS,
     }
 
@@ -118,10 +126,6 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
-
-
-def _stay_days() -> int:
-    return policy(datetime.now(UTC).date()).stay_after.days
 
 
 def _state_is(state: RecordState) -> Any:
@@ -248,6 +252,28 @@ _NOTICES = (
         actor=_organization,
     ),
     NoticeKind(
+        name="ceiling",
+        event=GrantEnded,
+        text=N_(
+            "The access of %(actor)s is limited to the longest duration that is allowed. If it is needed for longer,"
+            " give a new code."
+        ),
+        icon="clock",
+        tone="act",
+        link="/sharing",
+        applies=lambda entry: entry.event.cause == CEILING,
+        actor=_holder,
+    ),
+    NoticeKind(
+        name="stay_renewed",
+        event=StayRenewed,
+        text=N_("%(actor)s extended its access to your record, because your stay goes on."),
+        icon="hospital",
+        tone="act",
+        link="/sharing",
+        actor=_organization,
+    ),
+    NoticeKind(
         name="announced",
         event=StateChanged,
         text=N_("Your record will be opened soon. You can object before then."),
@@ -304,7 +330,7 @@ SERVICE = Service(
             url="/sharing",
             icon="key",
             label=N_("Give a doctor access"),
-            hint=N_("with a presence code for 24 hours"),
+            hint=N_("with a presence code"),
             order=10,
             main=True,
         ),

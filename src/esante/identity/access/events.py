@@ -140,7 +140,7 @@ class AdmissionsUnusual(Event, frozen=True, kw_only=True):
     hours: int
 
 
-@event("access.code_refused")
+@event("access.code_refused", version=2)
 class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     """A presence code was refused: wrong (filed under no person), expired, used, or not for this requester."""
 
@@ -148,7 +148,7 @@ class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s entered one of your codes that is no longer valid.")
 
 
-@event("access.emergency")
+@event("access.emergency", version=2)
 class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     """A practitioner opened the record in an emergency, or was refused; `justification` is the reason they wrote."""
 
@@ -160,7 +160,7 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-@event("access.stay_refused")
+@event("access.stay_refused", version=2)
 class StayRefused(AccessEvent, frozen=True, kw_only=True):
     """The report of a hospital stay, or of its end, was refused."""
 
@@ -168,7 +168,7 @@ class StayRefused(AccessEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to register a hospital stay for you. This was refused.")
 
 
-@event("access.stay_read")
+@event("access.stay_read", version=2)
 class StayRead(AccessEvent, frozen=True, kw_only=True):
     """A hospital read one or all of a person's stays there, or was refused."""
 

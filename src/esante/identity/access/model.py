@@ -121,6 +121,8 @@ class Requester:
             organization_id=self.organization_id,
             organization=self.organization,
             client=self.client,
+            delegate_id=self.delegate.id if self.delegate else None,
+            delegate=self.delegate.name if self.delegate else "",
         )
 
 
@@ -160,7 +162,7 @@ class Grant:
     """Of a grant of a stay: whether the person's presence was proved (by a code, by the person, by a review)."""
 
     def is_active(self, at: datetime) -> bool:
-        """Return whether the grant is in force at a moment by its own end; the ceiling of its context may be earlier."""
+        """Return whether the grant is in force at a moment by its own end; the ceiling of its context may cut it."""
         return self.since <= at and not (self.until and self.until <= at) and not self.revoked_at
 
 

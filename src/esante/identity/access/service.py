@@ -14,9 +14,10 @@ from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
 from esante.identity.access.assignments import Assignments
-from esante.identity.access.authn.authentication import Authenticator, requester_of
+from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.person_lookups import PersonLookups
 from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.authn.requesters import requester_of
 from esante.identity.access.authn.withdrawal import EndedSignIns, Withdrawal
 from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies

@@ -333,9 +333,9 @@ class Directory:
         identifier = self._validator.search_identifier(system, value)
         return await store.find_organizations_by_identifier(self._db, *identifier)
 
-    async def organizations_of(self, practitioner_id: UUID, on: date) -> list[Organization]:
-        """Return the organisations where a practitioner has a role on a day, sorted by name; never cached."""
-        return await store.fetch_workplaces(self._db, practitioner_id, on)
+    async def roles_of(self, practitioner_id: UUID, on: date) -> list[Role]:
+        """Return the roles of a practitioner that are in force on a day; never cached."""
+        return await store.fetch_roles(self._db, practitioner_id, on)
 
     async def search_organizations(
         self, text: str = "", kind: str | None = None, cursor: str | None = None, limit: int = 20

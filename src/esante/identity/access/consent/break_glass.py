@@ -171,6 +171,7 @@ class Emergencies:
 
         Raises: Problem 404 when there is no such verdict of theirs.
         """
+        require_own_act(requester)
         async with self._db.transaction() as conn:
             review = await review_store.fetch_review(conn, grant_id, lock=True)
             if review is None or review.reviewed_at is None or review.practitioner_id != requester.id:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, stay_store, store
@@ -164,11 +165,11 @@ class HospitalStays:
 
     async def _is_proved(self, consent: Consent, grant: Grant) -> bool:
         """Return whether somebody who works at the organisation has a grant by a presence code of the person."""
-        on = grant.since.date()
+        on = day_of(grant.since)
         for known in consent.grants:
             if known.kind is GrantKind.PRESENCE and known.is_active(grant.since):
-                workplaces = await self._directory.organizations_of(known.holder_id, on)
-                if any(workplace.id == grant.holder_id for workplace in workplaces):
+                roles = await self._directory.roles_of(known.holder_id, on)
+                if any(role.organization_id == grant.holder_id for role in roles):
                     return True
         return False
 

@@ -32,8 +32,8 @@ _MAX_DAYS = 20_000
 class RulesInForce:
     """The rules of a day, as the decision looks them up.
 
-    `rights`: by profession (or kind of organisation, or column of a function) and document class. `columns`: the
-    column of each profession. `functions`: the column of a function, by the column to which it belongs.
+    `rights`: by profession (or kind of organisation, or key of a function) and document class. `columns`: the
+    column of each profession. `functions`: the key of a function, by the column to which it belongs.
     `holder_writes`: the document classes that the person of the record writes. `categories`: the legal category of
     each document class.
     """
@@ -48,9 +48,10 @@ class RulesInForce:
 
     def context_of(self, grant: Grant) -> Context | None:
         """Return the context of a grant: the one that it names, or else the first of its kind; None: there is none."""
-        if grant.context:
-            return self.contexts.get(grant.context)
-        return self.context_of_kind(grant.kind)
+        if not grant.context:
+            return self.context_of_kind(grant.kind)
+        context = self.contexts.get(grant.context)
+        return context if context and context.grant is grant.kind else None
 
     def context_of_kind(self, kind: GrantKind, encounter: str = "") -> Context | None:
         """Return the first context of a kind of grants, or that of a class of stays; None: there is none."""
@@ -107,9 +108,9 @@ class PolicySet:
         categories: Mapping[str, str],
     ) -> RulesInForce:
         columns = self.matrix.column_of
-        functions = self.matrix.functions
+        functions = {column: f"function:{key}" for column, key in self.matrix.functions.items()}
         cells = matrix.cells if matrix else {}
-        acting = columns | {column: column for column in functions.values()}
+        acting = columns | {f"function:{key}": key for key in self.matrix.functions.values()}
         return RulesInForce(
             rights={
                 (profession, class_): cells[column, category]

@@ -12,7 +12,8 @@ from uuid import UUID
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem, Session, bad_request
-from esante.identity.access.authn.authentication import Authenticator, principal_of
+from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.requesters import principal_of
 from esante.identity.access.consent import store
 from esante.identity.access.events import AppAllowed, AppEnded, AppRefused
 from esante.identity.access.model import Requester

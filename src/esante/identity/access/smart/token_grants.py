@@ -15,7 +15,8 @@ from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Connection, Database, insert
 from esante.core.types import Json
 from esante.core.web import Sessions
-from esante.identity.access.authn.authentication import Authenticator, requester_from_principal
+from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.requesters import requester_from_principal
 from esante.identity.access.events import AppEnded
 from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.smart import authorization_store, client_store

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, may_write, opening_grant, policy
+from esante.identity.access import Access, Requester, may_write, opening_grant
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 
@@ -95,7 +95,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     async def load(page: PageContext) -> Json:
         if page.is_own:
-            return {"person": None, "grant": None, "may_write": False, "stay_days": 0}
+            return {"person": None, "grant": None, "may_write": False}
         requester, consent = page.requester, await access.consent(page.person_id)
         now = datetime.now(UTC)
         grant = opening_grant(consent, requester, now)
@@ -109,7 +109,6 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
             "person": person,
             "grant": grant,
             "may_write": may_write(consent, requester, now),
-            "stay_days": policy(now.date()).stay_after.days,
         }
 
     return load
