@@ -185,7 +185,7 @@ PERIOD = tomllib.loads((DATA / "matrix.toml").read_text(encoding="utf-8"))
 LINES = [[cell.strip() for cell in line.split("|")] for line in PERIOD["period"][0]["cells"].strip("\n").splitlines()]
 CELLS = {(LINES[0][n], row[0]): row[n] for row in LINES[1:] for n in range(1, len(row))}
 COLUMNS = {member: one["key"] for one in PERIOD["column"] for member in one["members"]}
-COLUMNS |= {one["kind"]: one["column"] for one in PERIOD["organization"]}
+OF_ORGANIZATIONS = {one["kind"]: one["column"] for one in PERIOD["organization"]}
 with (DATA / "assignment.csv").open(encoding="utf-8") as file:
     SORTED = {line["document_class"]: line["category"] for line in csv.DictReader(file)}
 TERMS = tomllib.loads((DATA / "policy.toml").read_text(encoding="utf-8"))["period"][0]
@@ -200,7 +200,7 @@ def is_referring(consent, requester):
 
 
 def in_matrix(consent, requester, item, marks):
-    column = COLUMNS.get(requester.profession)
+    column = (OF_ORGANIZATIONS if requester.kind == "organization" else COLUMNS).get(requester.profession)
     if column == "doctor" and is_referring(consent, requester):
         column = "referring_doctor"
     return CELLS.get((column, SORTED.get(item.category)), "-") in marks
@@ -301,7 +301,9 @@ requesters = st.builds(
     kind=st.sampled_from(["patient", "practitioner", "practitioner", "organization", "operator", "system"]),
     id=ids,
     name=st.just("x"),
-    profession=st.sampled_from([*sorted(COLUMNS), "doctor", "admin", "care_network", "", "referring_doctor"]),
+    profession=st.sampled_from(
+        [*sorted(COLUMNS), *sorted(OF_ORGANIZATIONS), "doctor", "admin", "", "referring_doctor"]
+    ),
     organization_id=some_id,
     patient=st.sampled_from([None, None, PERSON, STRANGER]),
     delegate=st.sampled_from([None, None, Delegate(STRANGER, "Ada")]),

@@ -58,7 +58,7 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.regulation.contexts import ends_at
-from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
+from esante.identity.access.regulation.policy_set import ORGANIZATION, RulesInForce, policy_set
 
 HOLDER, AUTHOR, DEPOSIT, OPERATION = "holder", "author", "deposit", "operation"
 CONTEXTS = {
@@ -177,8 +177,10 @@ def explain(verdict: Verdict) -> str:
 
 
 def acting_profession(consent: Consent, requester: Requester, rules: RulesInForce, day: date) -> str:
-    """Return the key by which the rights of a requester are looked up: their profession, or their function."""
-    if consent.referring and requester.kind == "practitioner":
+    """Return the key by which rights are looked up: of the profession, function or organisation of a requester."""
+    if requester.kind == "organization":
+        return ORGANIZATION + requester.profession
+    if consent.referring:
         function = rules.functions.get(rules.columns.get(requester.profession, ""))
         if function and any(one.practitioner_id == requester.id and one.is_in_force(day) for one in consent.referring):
             return function

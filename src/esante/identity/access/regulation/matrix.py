@@ -81,9 +81,8 @@ class Matrix:
 
     @property
     def column_of(self) -> dict[str, str]:
-        """The column of each profession and kind of organisation."""
-        members = {member: column.key for column in self.columns for member in column.members}
-        return members | {one.kind: one.column for one in self.organizations}
+        """The column of each profession."""
+        return {member: column.key for column in self.columns for member in column.members}
 
     @property
     def functions(self) -> dict[str, str]:

@@ -24,6 +24,8 @@ from esante.identity.access.settings import AccessSettings
 from esante.settings import read_settings
 
 FILES = ("matrix.toml", "assignment.csv", "contexts.toml", "policy.toml")
+FUNCTION, ORGANIZATION = "function:", "organization:"
+"""What the keys of rights begin with that are of a function, or of a kind of organisation, and not of a profession."""
 _MAX_DAYS = 20_000
 """How many days the rules are kept for: more than fifty years."""
 
@@ -32,10 +34,9 @@ _MAX_DAYS = 20_000
 class RulesInForce:
     """The rules of a day, as the decision looks them up.
 
-    `rights`: by profession (or kind of organisation, or key of a function) and document class. `columns`: the
-    column of each profession. `functions`: the key of a function, by the column to which it belongs.
-    `holder_writes`: the document classes that the person of the record writes. `categories`: the legal category of
-    each document class.
+    `rights`: by profession (or function, or kind of organisation, see `FUNCTION`) and document class. `columns`: the
+    column of each profession. `functions`: the key of a function, by the column to which it belongs. `holder_writes`:
+    the document classes that the person of the record writes. `categories`: the legal category of each document class.
     """
 
     rights: Mapping[tuple[str, str], Right]
@@ -108,9 +109,10 @@ class PolicySet:
         categories: Mapping[str, str],
     ) -> RulesInForce:
         columns = self.matrix.column_of
-        functions = {column: f"function:{key}" for column, key in self.matrix.functions.items()}
+        functions = {column: f"{FUNCTION}{key}" for column, key in self.matrix.functions.items()}
         cells = matrix.cells if matrix else {}
-        acting = columns | {f"function:{key}": key for key in self.matrix.functions.values()}
+        acting = columns | {f"{FUNCTION}{key}": key for key in self.matrix.functions.values()}
+        acting |= {f"{ORGANIZATION}{one.kind}": one.column for one in self.matrix.organizations}
         return RulesInForce(
             rights={
                 (profession, class_): cells[column, category]
