@@ -157,6 +157,13 @@ class StayEndpoints:
                 N_("You cannot change the patient of a stay."),
                 N_("Use the same patient as in the admission."),
             )
+        known = await self.access.stays.find(requester, person_id, stay_id)
+        if known is not None and known.encounter != _class_of(body["class"]):
+            raise _unprocessable(
+                "class",
+                N_("You cannot change the class of a stay."),
+                N_("Register the other stay as an admission of its own."),
+            )
         match body["status"]:
             case StayStatus.IN_PROGRESS:
                 stay = await self.access.stays.renew(requester, person_id, stay_id)

@@ -244,13 +244,13 @@ class HospitalStays:
         """Return whether the requester acts for an organisation of a kind that may report stays."""
         return await self._find_hospital(requester) is not None
 
-    async def has_stay(self, requester: Requester, person_id: UUID, stay_id: UUID) -> bool:
-        """Return whether a person has a stay at the organisation for which the requester acts."""
+    async def find(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay | None:
+        """Return the stay of a person at the organisation for which the requester acts, or None; not journalled."""
         organization_id = requester.organization_id
         if organization_id is None:
-            return False
+            return None
         stays = await stay_store.fetch_stays(self._db, person_id, organization_id)
-        return any(stay.id == stay_id for stay in stays)
+        return next((stay for stay in stays if stay.id == stay_id), None)
 
     async def read(self, requester: Requester, person_id: UUID, stay_id: UUID) -> Stay:
         """Return a stay at the requester's hospital. Raises: Problem 403, 404."""
