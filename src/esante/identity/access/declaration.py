@@ -31,7 +31,7 @@ from esante.identity.access.events import (
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.regulation.policy_set import use_policy_set
-from esante.identity.access.rules import REASONS
+from esante.identity.access.rules import ACCESS_LOG, REASONS
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
@@ -313,6 +313,7 @@ SERVICE = Service(
     consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
+    categories={ACCESS_LOG: N_("Access history")},
     navigation=[
         NavigationItem(role="patient", url="/sharing", label=N_("Sharing"), icon="sharing", order=30),
         NavigationItem(role="patient", url="/log", label=N_("Access history"), icon="eye", order=40),

@@ -206,6 +206,16 @@ class LogRead(Event, frozen=True, kw_only=True):
     face: str
 
 
+@event("access.log_viewed")
+class LogViewed(AccessEvent, frozen=True, kw_only=True):
+    """A professional read the person's access log, or was refused."""
+
+    ACTION: ClassVar[str] = "E"
+    RESOURCE: ClassVar[str] = "AuditEvent"
+    WORDS: ClassVar[str] = N_("%(actor)s viewed your access history.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view your access history. Access was refused.")
+
+
 @event("access.signed_in")
 class SignedIn(Event, frozen=True, kw_only=True):
     """A session was started at the portal (`method`: demo)."""

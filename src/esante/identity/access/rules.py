@@ -60,6 +60,8 @@ from esante.identity.access.model import (
 from esante.identity.access.regulation.contexts import ends_at
 from esante.identity.access.regulation.policy_set import ORGANIZATION, RulesInForce, policy_set
 
+ACCESS_LOG = "access_log"
+"""The document class of the access log."""
 HOLDER, AUTHOR, DEPOSIT, OPERATION = "holder", "author", "deposit", "operation"
 CONTEXTS = {
     HOLDER: N_("The person themselves."),
