@@ -68,8 +68,8 @@ from esante.identity.access.rules import (
     decide,
     decide_opening,
     explain,
-    may_write,
     opening_grant,
+    writable_classes,
 )
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
@@ -139,7 +139,6 @@ __all__ = [
     "is_admission",
     "load_policy_set",
     "log_types",
-    "may_write",
     "opening_grant",
     "page_routes",
     "policy",
@@ -150,4 +149,5 @@ __all__ = [
     "security",
     "use_policy_set",
     "who_can_see",
+    "writable_classes",
 ]

@@ -15,7 +15,7 @@ from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import accesses_of_others
-from esante.identity.access.cli import client
+from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
@@ -30,7 +30,7 @@ from esante.identity.access.events import (
 )
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.regulation.policy_set import use_policy_set
+from esante.identity.access.regulation.policy_set import policy_set, use_policy_set
 from esante.identity.access.rules import ACCESS_LOG, REASONS
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
@@ -56,6 +56,16 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *api_routes(access, platform.journal, directory, platform.settings.base_url, resources),
         *page_routes(access, platform.journal, directory, platform.categories),
     ]
+
+
+async def _admit(platform: Platform) -> None:
+    """Raise RuntimeError when the policy set and the services do not name the same document classes."""
+    rules, known = policy_set(), platform.categories.keys()
+    assigned = {one.document_class for one in rules.assignments}
+    for class_ in sorted(known - assigned):
+        raise RuntimeError(f"the policy set {rules.name} assigns no legal category to the document class {class_}")
+    for class_ in sorted(assigned - known):
+        raise RuntimeError(f"the policy set {rules.name} assigns the document class {class_}, which no service has")
 
 
 async def _start(platform: Platform, state: State) -> None:
@@ -309,6 +319,7 @@ SERVICE = Service(
     settings=AccessSettings,
     build=_build,
     routes=_routes,
+    admit=_admit,
     start=_start,
     consumers=_consumers,
     tasks=_tasks,
@@ -361,5 +372,5 @@ SERVICE = Service(
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
     ],
     notices=_NOTICES,
-    commands=[client],
+    commands=[client, access],
 )

@@ -215,11 +215,12 @@ def decide_opening(consent: Consent, requester: Requester, at: datetime) -> Verd
     return _by_grant(grant, (consent.rules or policy_set()).at(at))
 
 
-def may_write(consent: Consent, requester: Requester, at: datetime) -> bool:
-    """Return whether a professional may write any document class into the record, as pages offer it."""
-    return any(
-        decide(consent, requester, Action.WRITE, Item(category=class_), Purpose.TREATMENT, at).allowed
+def writable_classes(consent: Consent, requester: Requester, at: datetime) -> frozenset[str]:
+    """Return the document classes that a professional may write into the record, as pages offer them."""
+    return frozenset(
+        class_
         for class_ in (consent.rules or policy_set()).at(at).categories
+        if decide(consent, requester, Action.WRITE, Item(category=class_), Purpose.TREATMENT, at).allowed
     )
 
 

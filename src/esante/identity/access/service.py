@@ -12,8 +12,10 @@ from starlette.responses import Response
 
 from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
+from esante.core.types import Progress
 from esante.core.web import Problem, Sessions
 from esante.identity.access.assignments import Assignments
+from esante.identity.access.audit.replay import Replay, ReplayReport
 from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.person_lookups import PersonLookups
 from esante.identity.access.authn.rate_limits import RateLimits
@@ -58,7 +60,7 @@ class Access:
         base_url: str,
         identity_key: Path | None = None,
     ) -> None:
-        self._db, self._directory = db, directory
+        self._db, self._journal, self._directory = db, journal, directory
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
         self._limits = RateLimits(db, journal)
@@ -86,6 +88,18 @@ class Access:
         found = await self._consents.load(person_id)
         rules = await self.assignments.current()
         return replace(found or Consent(person_id=person_id, state=RecordState.NONE), rules=rules)
+
+    async def replay(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        show: int = 20,
+        progress: Progress = lambda *_: None,
+    ) -> ReplayReport:
+        """Decide the verdicts of the journal from a moment until another again, by the rules of their day."""
+        replay = Replay(self._db, self._journal, await self.assignments.current())
+        return await replay.run(since, until, show=show, progress=progress)
 
     async def who_can_see(self, person_id: UUID, item: Item | None = None) -> tuple[EffectiveAccess, ...]:
         """Return what each grant of a person gives its holder now: reading an item, or without one anything."""

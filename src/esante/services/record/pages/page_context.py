@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, may_write, opening_grant
+from esante.identity.access import Access, Requester, opening_grant, writable_classes
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 
@@ -87,7 +87,7 @@ BannerLoader = Callable[[PageContext], Awaitable[Json]]
 def banner_loader(access: Access, directory: Directory) -> BannerLoader:
     """Return the function that loads the banner of a professional's pages.
 
-    It holds the person, the grant, and whether the professional may write.
+    It holds the person, the grant, and which document classes the professional may write.
 
     A grant covers reading who the person is. Without one the person is read from the directory, which writes an audit
     entry that the person can see.
@@ -95,7 +95,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     async def load(page: PageContext) -> Json:
         if page.is_own:
-            return {"person": None, "grant": None, "may_write": False}
+            return {"person": None, "grant": None, "writable": frozenset()}
         requester, consent = page.requester, await access.consent(page.person_id)
         now = datetime.now(UTC)
         grant = opening_grant(consent, requester, now)
@@ -108,7 +108,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         return {
             "person": person,
             "grant": grant,
-            "may_write": may_write(consent, requester, now),
+            "writable": writable_classes(consent, requester, now),
         }
 
     return load
