@@ -39,6 +39,8 @@ from esante.identity.directory import Directory
 
 _TILE_ROWS, _REVIEWS, _PATIENTS = 4, 5, 8
 """Rows of the tiles on the home pages."""
+_ENDED_DAYS = 30
+"""For so many days professionals are told how many of their accesses ended at the ceiling."""
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -119,6 +121,11 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
 
 async def _patients(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     return {"patients": (await platform[Access].grants.list_patients(requester, limit=_PATIENTS)).items}
+
+
+async def _ended(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    since = datetime.now(UTC) - timedelta(days=_ENDED_DAYS)
+    return {"count": await platform[Access].ceilings.count_ended(requester.id, since)}
 
 
 async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -333,6 +340,7 @@ SERVICE = Service(
         NavigationItem(
             role="practitioner", url="/emergency", label=N_("Emergency access"), icon="emergency", order=30
         ),
+        NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
         NavigationItem(role="operator", url="/operator/reviews", label=N_("Reviews"), icon="check", order=20),
     ],
@@ -368,6 +376,7 @@ SERVICE = Service(
         HomeTile(role="patient", template="access/tile_log.html", load=_recent_accesses, order=30, half=True),
         HomeTile(role="patient", template="access/tile_grants.html", load=_grants, order=40, half=True),
         HomeTile(role="practitioner", template="access/tile_verdicts.html", load=_verdicts, order=-10),
+        HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
     ],

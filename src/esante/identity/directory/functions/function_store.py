@@ -8,7 +8,7 @@ from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.directory.functions.model import Delegation, ReferringDoctor
 
 REFERRING_DOCTOR = Table(
-    "referring_doctor",
+    "directory_referring_doctor",
     Kind.PERSON,
     {"person_id": "uuid", "practitioner_id": "uuid", "since": "date", "until": "date"},
 )
@@ -38,7 +38,7 @@ def delegation_row(one: Delegation) -> Row:
 async def fetch_referring_doctors(db: Database | Connection, persons: Sequence[UUID]) -> list[ReferringDoctor]:
     """Return the referring doctors of persons, past and future ones included, in the order of their beginning."""
     rows = await db.fetch(
-        "SELECT person_id, practitioner_id, since, until FROM referring_doctor WHERE person_id = ANY($1)"
+        "SELECT person_id, practitioner_id, since, until FROM directory_referring_doctor WHERE person_id = ANY($1)"
         " ORDER BY person_id, since, practitioner_id",
         list(persons),
     )
@@ -48,14 +48,14 @@ async def fetch_referring_doctors(db: Database | Connection, persons: Sequence[U
 async def set_referring_doctor_end(conn: Connection, one: ReferringDoctor, until: date) -> None:
     """Write the end of a function; one that would end before it begins is deleted."""
     await conn.execute(
-        "DELETE FROM referring_doctor WHERE person_id = $1 AND practitioner_id = $2 AND since = $3 AND $4 <= since",
+        "DELETE FROM directory_referring_doctor WHERE person_id = $1 AND practitioner_id = $2 AND since = $3 AND $4 <= since",
         one.person_id,
         one.practitioner_id,
         one.since,
         until,
     )
     await conn.execute(
-        "UPDATE referring_doctor SET until = $4 WHERE person_id = $1 AND practitioner_id = $2 AND since = $3",
+        "UPDATE directory_referring_doctor SET until = $4 WHERE person_id = $1 AND practitioner_id = $2 AND since = $3",
         one.person_id,
         one.practitioner_id,
         one.since,

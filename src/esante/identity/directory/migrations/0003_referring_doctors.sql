@@ -1,5 +1,5 @@
 -- Who is whose referring doctor, from a day until another (exclusive); NULL: it goes on.
-CREATE TABLE referring_doctor (
+CREATE TABLE directory_referring_doctor (
     person_id uuid NOT NULL,
     practitioner_id uuid NOT NULL,
     since date NOT NULL,
