@@ -48,14 +48,16 @@ async def fetch_referring_doctors(db: Database | Connection, persons: Sequence[U
 async def set_referring_doctor_end(conn: Connection, one: ReferringDoctor, until: date) -> None:
     """Write the end of a function; one that would end before it begins is deleted."""
     await conn.execute(
-        "DELETE FROM directory_referring_doctor WHERE person_id = $1 AND practitioner_id = $2 AND since = $3 AND $4 <= since",
+        "DELETE FROM directory_referring_doctor"
+        " WHERE person_id = $1 AND practitioner_id = $2 AND since = $3 AND $4 <= since",
         one.person_id,
         one.practitioner_id,
         one.since,
         until,
     )
     await conn.execute(
-        "UPDATE directory_referring_doctor SET until = $4 WHERE person_id = $1 AND practitioner_id = $2 AND since = $3",
+        "UPDATE directory_referring_doctor SET until = $4"
+        " WHERE person_id = $1 AND practitioner_id = $2 AND since = $3",
         one.person_id,
         one.practitioner_id,
         one.since,
