@@ -35,7 +35,7 @@ from esante.identity.directory import ReferringDoctor
 
 BATCH = 20_000
 """How many sealed entries are read at a time."""
-_WRITES = "CUD"
+_OF_WRITES = ("patient.write", "patient.category", "patient.closed")
 _DEAD = timedelta(days=36_500)
 """How long somebody has been dead in a replay of a verdict for that reason: longer than any period after death."""
 _STATES = {f"record.{state.value}": state for state in RecordState}
@@ -70,14 +70,19 @@ class _Content(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class PastVerdict:
-    """A verdict as the journal has it (`seq`: its leaf): who, whose, when, to do what, and what was decided."""
+    """A verdict as the journal has it (`seq`: its leaf): who, whose, when, and what was decided."""
 
     seq: int
     person_id: UUID
     at: datetime
-    action: Action
     actor: _Actor
     event: _Event
+
+    @property
+    def action(self) -> Action:
+        """What was decided on, by the rule: to hide a document, for example, one must be able to read it."""
+        rule = self.event.rule
+        return Action.WRITE if rule.startswith("write.") or rule in _OF_WRITES else Action.READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,7 @@ class Replay:
     def __init__(self, db: Database, journal: Journal, rules: PolicySet) -> None:
         self._db, self._journal, self._rules = db, journal, rules
         self._decoder = msgspec.json.Decoder(_Content)
-        self._actions = {
-            name: Action.WRITE if type_.ACTION in _WRITES else Action.READ
-            for name, type_ in EVENTS.items()
-            if issubclass(type_, AccessEvent)
-        }
+        self._types = {name for name, type_ in EVENTS.items() if issubclass(type_, AccessEvent)}
         self._known: dict[tuple[object, ...], Verdict] = {}
 
     async def run(
@@ -144,10 +145,9 @@ class Replay:
 
     def _verdicts(self, entries: Iterable[SealedEntry]) -> Iterator[PastVerdict]:
         for entry in entries:
-            action = self._actions.get(entry.type)
-            if action is not None and entry.content is not None:
+            if entry.type in self._types and entry.content is not None:
                 content = self._decoder.decode(entry.content)
-                yield PastVerdict(entry.seq, entry.person_id, entry.at, action, content.actor, content.event)
+                yield PastVerdict(entry.seq, entry.person_id, entry.at, content.actor, content.event)
 
     async def _replay(self, past: Sequence[PastVerdict], report: ReplayReport, show: int) -> None:
         keys = {(one.person_id, one.event.grant_id) for one in past if one.event.grant_id}
@@ -179,7 +179,7 @@ class Replay:
         if facts.consent.grants or facts.consent.referring:
             return self._decide_anew(past, facts, class_)
         role = past.actor.role
-        key = self._rules.at(past.at), past.actor.kind, role, past.action, past.event.rule, past.event.purpose, class_
+        key = self._rules.at(past.at), past.actor.kind, role, past.event.rule, past.event.purpose, class_
         if (known := self._known.get(key)) is None:
             known = self._known[key] = self._decide_anew(past, facts, class_)
         return known

@@ -30,7 +30,7 @@ _MAX_DAYS = 20_000
 """How many days the rules are kept for: more than fifty years."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RulesInForce:
     """The rules of a day, as the decision looks them up.
 
