@@ -4,6 +4,7 @@ An entry does not keep the whole consent of its moment, but its rule says which 
 makes a consent, a requester and an item of them, and `decide` gives the verdict that the rules of that day lead to.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from esante.identity.access.model import (
     Action,
     Confidentiality,
     Consent,
+    Delegate,
     Grant,
     GrantKind,
     Item,
@@ -38,14 +40,23 @@ BATCH = 20_000
 _OF_WRITES = ("patient.write", "patient.category", "patient.closed")
 _DEAD = timedelta(days=36_500)
 """How long somebody has been dead in a replay of a verdict for that reason: longer than any period after death."""
-_STATES = {f"record.{state.value}": state for state in RecordState}
+_STATES = {f"record.{state.value}": state for state in RecordState} | {
+    "patient.before-opening": RecordState.NONE,
+    "patient.closed": RecordState.CLOSED,
+}
+_LEVELS = {"hidden": Confidentiality.HIDDEN, "restricted": Confidentiality.RESTRICTED}
+_KINDS = {"restricted": GrantKind.PRESENCE.value, "write.emergency": GrantKind.EMERGENCY.value}
+"""The kind of the grants of somebody to whom a rule applies that the entry does not name."""
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
 _OWN = tuple(f"patient.{rule}" for rule in ("read", "write", "category", "before-opening", "closed", "dead"))
 _OF_CONSENT = ("blocked", "hidden", "opted-out", "read.dead", "read.category", "restricted", "no-grant")
 _WITHOUT_GRANT = ("stay.refused", "stay.unproved", "context.ended", "context.off")
 """Refusals of which the entry does not name the grant: only what does not depend on it is decided again."""
+_REPLAYED = frozenset((*_OWN, *_OF_CONSENT, *_WITHOUT_GRANT, *_STATES, "delegate.read"))
+"""The rules that are decided again, beside those of grants, writes and authors."""
 
 
-class _Actor(msgspec.Struct):
+class _Actor(msgspec.Struct, gc=False):
     kind: str
     id: UUID | None = None
     role: str = ""
@@ -53,7 +64,7 @@ class _Actor(msgspec.Struct):
     delegate_id: UUID | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     purpose: str = "TREAT"
     allowed: bool = True
     rule: str = ""
@@ -63,13 +74,12 @@ class _Event(msgspec.Struct):
     categories: tuple[str, ...] = ()
 
 
-class _Content(msgspec.Struct):
+class _Content(msgspec.Struct, gc=False):
     actor: _Actor
     event: _Event
 
 
-@dataclass(frozen=True, slots=True)
-class PastVerdict:
+class PastVerdict(msgspec.Struct, frozen=True, gc=False):
     """A verdict as the journal has it (`seq`: its leaf): who, whose, when, and what was decided."""
 
     seq: int
@@ -82,7 +92,9 @@ class PastVerdict:
     def action(self) -> Action:
         """What was decided on, by the rule: to hide a document, for example, one must be able to read it."""
         rule = self.event.rule
-        return Action.WRITE if rule.startswith("write.") or rule in _OF_WRITES else Action.READ
+        if rule.startswith("write.") or rule in _OF_WRITES:
+            return Action.WRITE
+        return Action.LIST if self.actor.delegate_id and rule != "delegate.read" else Action.READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +144,16 @@ class Replay:
         report, after = ReplayReport(), 0
         head = await self._journal.head()
         total = head.size if head else 0
-        while entries := await self._journal.sealed_entries(after, BATCH):
+        following = asyncio.create_task(self._journal.sealed_entries(after, BATCH))
+        while entries := await following:
+            after = entries[-1].seq
+            following = asyncio.create_task(self._journal.sealed_entries(after, BATCH))  # read while these are decided
             past = [
                 one
                 for one in self._verdicts(entries)
                 if (since is None or since <= one.at) and (until is None or one.at < until)
             ]
             await self._replay(past, report, show)
-            after = entries[-1].seq
             progress(min(after, total), total, "")
         return report
 
@@ -151,11 +165,13 @@ class Replay:
 
     async def _replay(self, past: Sequence[PastVerdict], report: ReplayReport, show: int) -> None:
         keys = {(one.person_id, one.event.grant_id) for one in past if one.event.grant_id}
-        grants = await replay_store.fetch_grants(self._db, list(keys))
+        found = await replay_store.fetch_grants(self._db, list(keys))
+        # What was written of the end of a grant later does not count for what was decided before.
+        grants = {key: replace(grant, until=None, revoked_at=None, proved=True) for key, grant in found.items()}
         referring = await replay_store.fetch_referring_doctors(self._db, list({one.person_id for one in past}))
         for one in past:
             grant = grants.get((one.person_id, one.event.grant_id)) if one.event.grant_id else None
-            facts = facts_of(one, grant, referring.get(one.person_id, ()))
+            facts = facts_of(one, grant, referring.get(one.person_id, ()), self._rules)
             if facts is None:
                 report.left_out += 1
                 continue
@@ -185,11 +201,11 @@ class Replay:
         return known
 
     def _decide_anew(self, past: PastVerdict, facts: "Facts", class_: str) -> Verdict:
-        consent = replace(facts.consent, rules=self._rules)
-        if not class_ and past.actor.kind != "patient" and past.action is Action.READ:
-            return decide_opening(consent, facts.requester, past.at)
-        item = replace(facts.item, category=class_)
-        return decide(consent, facts.requester, past.action, item, Purpose(past.event.purpose), past.at)
+        action = past.action
+        if not class_ and past.actor.kind != "patient" and action is not Action.WRITE:
+            return decide_opening(facts.consent, facts.requester, past.at)
+        item = _item_of(past, class_)
+        return decide(facts.consent, facts.requester, action, item, _PURPOSES[past.event.purpose], past.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +214,6 @@ class Facts:
 
     consent: Consent
     requester: Requester
-    item: Item
     rule: str
 
     def explains(self, now: Verdict) -> bool:
@@ -206,48 +221,50 @@ class Facts:
         return self.rule in _WITHOUT_GRANT and now.rule == "no-grant"
 
 
-def facts_of(past: PastVerdict, grant: Grant | None, referring: tuple[ReferringDoctor, ...]) -> Facts | None:
+def facts_of(
+    past: PastVerdict, grant: Grant | None, referring: tuple[ReferringDoctor, ...], rules: PolicySet
+) -> Facts | None:
     """Return the facts of a past verdict; None for one that `decide` did not give, or of which they are not known."""
     actor, event = past.actor, past.event
     if actor.id is None or not _is_replayable(event.rule):
         return None
     requester = Requester(
-        kind=actor.kind, id=actor.id, name="", profession=actor.role, organization_id=actor.organization_id
+        kind=actor.kind,
+        id=actor.id,
+        name="",
+        profession=actor.role,
+        organization_id=actor.organization_id,
+        delegate=Delegate(actor.delegate_id, "") if actor.delegate_id else None,
     )
     consent = Consent(
         person_id=past.person_id,
-        state=_state_of(event.rule),
+        state=_STATES.get(event.rule, RecordState.OPEN),
         sharing=event.rule != "opted-out",
         grants=_grants_of(past, grant, actor.id),
         blocked=frozenset({actor.id} if event.rule == "blocked" else ()),
         referring=referring,
         deceased_at=past.at - _DEAD if event.rule.endswith(".dead") else None,
+        rules=rules,
     )
-    return Facts(consent, requester, _item_of(past), event.rule)
+    return Facts(consent, requester, event.rule)
 
 
 def _is_replayable(rule: str) -> bool:
-    return rule.startswith(("grant.", "write.", "author.")) or rule in (*_OWN, *_OF_CONSENT, *_WITHOUT_GRANT, *_STATES)
+    return rule.startswith(("grant.", "write.", "author.")) or rule in _REPLAYED
 
 
-def _state_of(rule: str) -> RecordState:
-    closed = {"patient.before-opening": RecordState.NONE, "patient.closed": RecordState.CLOSED}
-    return _STATES.get(rule) or closed.get(rule, RecordState.OPEN)
-
-
-def _item_of(past: PastVerdict) -> Item:
-    level = {"hidden": Confidentiality.HIDDEN, "restricted": Confidentiality.RESTRICTED}
+def _item_of(past: PastVerdict, class_: str) -> Item:
     return Item(
-        category="",
-        confidentiality=level.get(past.event.rule, Confidentiality.NORMAL),
+        category=class_,
+        confidentiality=_LEVELS.get(past.event.rule, Confidentiality.NORMAL),
         author_id=past.actor.id if past.event.rule == "author.self" else None,
         organization_id=past.actor.organization_id if past.event.rule == "author.organization" else None,
     )
 
 
 def _grants_of(past: PastVerdict, known: Grant | None, holder_id: UUID) -> tuple[Grant, ...]:
-    """Return the grants that a verdict tells, as they were then: what was written of their end later is left out."""
-    kind = {"restricted": "presence_code", "write.emergency": "emergency"}.get(past.event.rule, past.event.grant_kind)
+    """Return the grants that a verdict tells."""
+    kind = _KINDS.get(past.event.rule, past.event.grant_kind)
     if not kind:
         return ()
     if known is None:
@@ -259,5 +276,6 @@ def _grants_of(past: PastVerdict, known: Grant | None, holder_id: UUID) -> tuple
             holder_id=holder_id,
             since=past.at,
         )
-    context = past.event.context or known.context
-    return (replace(known, until=None, revoked_at=None, proved=True, context=context),)
+    if past.event.context not in ("", known.context):
+        known = replace(known, context=past.event.context)
+    return (known,)
