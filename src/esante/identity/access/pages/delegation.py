@@ -21,7 +21,7 @@ def routes(access: Access, directory: Directory) -> list[Route]:
     async def show(request: Request) -> Response:
         requester = await access.page_requester(request, _PRACTITIONER)
         return await render(
-            request, "access/acting.html", requester=requester, choices=await _choices(requester, directory)
+            request, "access/delegation.html", requester=requester, choices=await _choices(requester, directory)
         )
 
     async def act(request: Request) -> Response:
