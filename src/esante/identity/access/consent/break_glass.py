@@ -10,6 +10,7 @@ from uuid import UUID
 
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, store
@@ -51,7 +52,7 @@ class Emergencies:
             )
         require_own_act(requester)
         now = datetime.now(UTC)
-        context, terms = offered_context(GrantKind.EMERGENCY, now), policy(now.date())
+        context, terms = offered_context(GrantKind.EMERGENCY, now), policy(day_of(now))
         reason = clean_text(reason, terms.min_reason, terms.max_reason, "reason")
         await self._limits.count_guess(requester, terms)
         person = await self._directory.find_person(None, identifier)

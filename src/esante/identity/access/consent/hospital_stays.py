@@ -6,7 +6,7 @@ from uuid import UUID
 
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
-from esante.core.time_zone import day_of
+from esante.core.time_zone import day_of, today
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, stay_store, store
@@ -141,7 +141,7 @@ class HospitalStays:
         requester = replace(requester, id=hospital.id)
         now = datetime.now(UTC)
         professionals = await self._directory.count_professionals(hospital.id, now.date())
-        for excess in await self._limits.count_admission(requester, policy(now.date()).admissions, professionals):
+        for excess in await self._limits.count_admission(requester, policy(day_of(now)).admissions, professionals):
             event = AdmissionsUnusual(
                 organization_id=hospital.id,
                 organization=hospital.name,
@@ -308,7 +308,7 @@ class HospitalStays:
                 remedy=N_("Enter the time of discharge."),
             )
         finished = status is StayStatus.FINISHED
-        until = ended + policy(ended.date()).stay_after if finished else ended
+        until = ended + policy(day_of(ended)).stay_after if finished else ended
         until = await self._within_ceiling(conn, stay, until)
         grant = await store.set_grant_end(conn, stay.person_id, stay.id, until)
         await insert(conn, self._grants.end_rows(grant, min(until, grant.revoked_at or until), requester))
@@ -326,7 +326,7 @@ class HospitalStays:
         if requester.organization_id is None:
             return None
         found = await self._directory.organization(requester.organization_id)
-        return found if found and found.kind in policy(datetime.now(UTC).date()).stay_kinds else None
+        return found if found and found.kind in policy(today()).stay_kinds else None
 
     async def _require_hospital(
         self, requester: Requester, person_id: UUID | None, event: type[AccessEvent]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import code_store, store
@@ -39,7 +40,7 @@ class PresenceCodes:
         """
         person_id = require_own_record(requester)
         now = datetime.now(UTC)
-        terms = policy(now.date())
+        terms = policy(day_of(now))
         longest = longest_duration(offered_context(GrantKind.PRESENCE, now))
         duration = terms.code_default or longest if duration is None else duration
         if not terms.code_min <= duration <= longest:
@@ -85,7 +86,7 @@ class PresenceCodes:
             )
         require_own_act(requester)
         now = datetime.now(UTC)
-        terms, context = policy(now.date()), offered_context(GrantKind.PRESENCE, now)
+        terms, context = policy(day_of(now)), offered_context(GrantKind.PRESENCE, now)
         await self._limits.count_guess(requester, terms)
         digest = hash_code(normalize_code(text, terms))
         async with self._db.transaction() as conn:
