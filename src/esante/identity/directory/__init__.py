@@ -2,6 +2,12 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.functions.model import (
+    Delegation,
+    DelegationChanged,
+    ReferringDoctor,
+    ReferringDoctorChanged,
+)
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -38,6 +44,8 @@ __all__ = [
     "PATIENT_PARAMETERS",
     "Address",
     "Catalogue",
+    "Delegation",
+    "DelegationChanged",
     "Directory",
     "HolderRestored",
     "HolderSuspended",
@@ -53,6 +61,8 @@ __all__ = [
     "PersonUpdated",
     "Practitioner",
     "PractitionerRegistered",
+    "ReferringDoctor",
+    "ReferringDoctorChanged",
     "Role",
     "System",
     "Term",

@@ -177,6 +177,14 @@ async def fetch_versions(db: Database | Connection, person_id: UUID, series_id: 
     return [_document(row) for row in rows]
 
 
+async def count_by_category(db: Database) -> dict[str, int]:
+    """Return the number of current documents of each category, of all persons."""
+    rows = await db.fetch(
+        "SELECT category, count(*) AS documents FROM document WHERE status = 'current' GROUP BY category"
+    )
+    return {row["category"]: row["documents"] for row in rows}
+
+
 async def lock_series(conn: Connection, person_id: UUID, document_id: UUID) -> list[Document]:
     """Lock a document's series through its first version, and return its versions, the newest first.
 
