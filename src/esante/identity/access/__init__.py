@@ -52,6 +52,7 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.read_filter import ReadFilter, label_of, read_filter
 from esante.identity.access.rules import decide, explain, may_write, opening_grant
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
@@ -82,6 +83,7 @@ __all__ = [
     "Item",
     "LogRead",
     "Purpose",
+    "ReadFilter",
     "RecordState",
     "RequestRejected",
     "Requester",
@@ -109,6 +111,7 @@ __all__ = [
     "decide",
     "explain",
     "is_admission",
+    "label_of",
     "log_types",
     "matrix",
     "may_write",
@@ -116,6 +119,7 @@ __all__ = [
     "page_routes",
     "policy",
     "principal_of",
+    "read_filter",
     "requester_from_principal",
     "requester_of",
     "rights",

@@ -1,0 +1,67 @@
+"""The read filter: what a requester may read of a record, as conditions that a database applies.
+
+It says for all items of a record at once what `decide` says for each, so that nothing is fetched that may not be read.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from uuid import UUID
+
+from esante.identity.access.matrix import rights
+from esante.identity.access.model import Action, Confidentiality, Consent, Item, Purpose, Requester
+from esante.identity.access.rules import decide
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFilter:
+    """Which items a requester may read.
+
+    `everything`: all of them. `labels`: those with one of these labels (`label_of`), whoever wrote them. `author` and
+    `organization`: those that the requester wrote, that is the items written by `author`, and those that come from
+    one of the two.
+    """
+
+    everything: bool = False
+    labels: tuple[str, ...] = ()
+    author: UUID | None = None
+    organization: UUID | None = None
+
+
+def label_of(confidentiality: str, category: str) -> str:
+    """Return the label of an item: all that the decision depends on beside who wrote it."""
+    return f"{confidentiality}/{category}"
+
+
+def read_filter(consent: Consent, requester: Requester, purpose: Purpose, at: datetime) -> ReadFilter:
+    """Return the items of the record of `consent` that `decide` lets `requester` read."""
+
+    def is_allowed(item: Item) -> bool:
+        return decide(consent, requester, Action.READ, item, purpose, at).allowed
+
+    own = is_allowed(Item(category="", author_id=requester.id))
+    if requester.kind == "patient":
+        return ReadFilter(everything=own, author=requester.id if own else None)
+    # Of a category, the decision asks only whether the matrix lets the profession read it: one stands for all.
+    categories = _readable_categories(requester.profession, at.date())
+    levels = tuple(
+        level
+        for level in Confidentiality
+        if categories and is_allowed(Item(category=categories[0], confidentiality=level))
+    )
+    return ReadFilter(
+        labels=_labels(categories, levels),
+        author=requester.id if own else None,
+        organization=requester.organization_id if own else None,
+    )
+
+
+@lru_cache(maxsize=256)
+def _readable_categories(profession: str, on: date) -> tuple[str, ...]:
+    """Return the categories that the matrix lets a profession read on a day."""
+    return tuple(category for (who, category), right in rights(on).items() if who == profession and right.read)
+
+
+@lru_cache(maxsize=256)
+def _labels(categories: tuple[str, ...], levels: tuple[Confidentiality, ...]) -> tuple[str, ...]:
+    return tuple(label_of(level, category) for level in levels for category in categories)
