@@ -1,6 +1,5 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
-from esante.core.web.background import yield_to_requests
 from esante.core.web.cors import Cors
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
@@ -98,5 +97,4 @@ __all__ = [
     "too_large",
     "translator",
     "trim_memory",
-    "yield_to_requests",
 ]

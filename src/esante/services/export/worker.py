@@ -17,8 +17,8 @@ import orjson
 
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
-from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
-from esante.core.web import readable, yield_to_requests
+from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert, yield_to_requests
+from esante.core.web import readable
 from esante.identity.access import Access, Requester, requester_from_principal
 from esante.services.export import store
 from esante.services.export.model import DataExported, ExportEnded, ExportLevel, Job, JobState, Line

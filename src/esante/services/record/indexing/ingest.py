@@ -18,8 +18,16 @@ import asyncpg
 
 from esante.core.fhir import decode, store
 from esante.core.journal import Consumer, Entry
-from esante.core.storage import Connection, Database, DataLoader, Objects, Row, write_in_batches
-from esante.core.web import FHIR_JSON, trim_memory, yield_to_requests
+from esante.core.storage import (
+    Connection,
+    Database,
+    DataLoader,
+    Objects,
+    Row,
+    write_in_batches,
+    yield_to_requests,
+)
+from esante.core.web import FHIR_JSON, trim_memory
 from esante.identity.access import ReadFilter
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.store import fetch_content

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.core.web import background
+from esante.core.storage import background
 
 
 @given(st.floats(0, 100))
