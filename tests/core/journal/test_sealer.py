@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from esante.core.journal import store
 from esante.core.journal.sealer import JournalAltered
 from esante.core.storage import uuid7
 from tests.support.journal_entries import PRACTITIONER, Happened, append_texts
@@ -33,6 +34,30 @@ async def test_two_sealers_at_once_make_one_tree(journal):
     await journal.sealer.seal_all()
     assert await journal.db.fetchval("SELECT count(*) FROM journal_leaf") == 200
     assert (await journal.verify(journal.dsn)).ok
+
+
+async def test_entry_appended_between_the_statements_of_a_seal_waits_for_the_next(journal):
+    class Connection:
+        """A connection on which another entry is committed after the first statement."""
+
+        def __init__(self, conn):
+            self.conn = conn
+
+        async def fetchrow(self, *arguments):
+            row = await self.conn.fetchrow(*arguments)
+            await append_texts(journal, uuid7(), "late")
+            return row
+
+        async def fetch(self, *arguments):
+            return await self.conn.fetch(*arguments)
+
+    person = uuid7()
+    await append_texts(journal, person, "early")
+    async with journal.db.transaction() as conn:
+        waiting = await store.pending_entries_to_seal(Connection(conn), 10)
+    assert [row["person_id"] for row in waiting] == [person]
+    assert waiting[0]["digest_input"] is not None
+    assert await journal.sealer.seal_all() == 2
 
 
 async def test_loaded_history_is_sealed_after_the_entries_before_it(sealed_journal):

@@ -115,7 +115,8 @@ async def pending_entries_to_seal(conn: Connection, limit: int) -> list[asyncpg.
 
     `digest_input` is what the stored entry gives (`DIGEST_INPUT`), null where the entry is missing.
     """
-    # The bounds let PostgreSQL skip the monthly partitions that have none of these entries.
+    # The bounds let PostgreSQL skip the monthly partitions that have none of these entries. They bound both sides: an
+    # entry that is appended between the two statements waits for the next seal.
     low, high = await conn.fetchrow(
         "SELECT min(entry_id::text)::uuid, max(entry_id::text)::uuid"
         " FROM (SELECT entry_id FROM journal_pending ORDER BY entry_id LIMIT $1) p",
@@ -124,7 +125,8 @@ async def pending_entries_to_seal(conn: Connection, limit: int) -> list[asyncpg.
     rows: list[asyncpg.Record] = await conn.fetch(
         f"""
         SELECT p.person_id, p.entry_id, p.digest, {DIGEST_INPUT} AS digest_input
-        FROM (SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1) p
+        FROM (SELECT person_id, entry_id, digest FROM journal_pending WHERE entry_id BETWEEN $2 AND $3
+              ORDER BY entry_id LIMIT $1) p
         LEFT JOIN (SELECT * FROM journal_entry WHERE entry_id BETWEEN $2 AND $3) e USING (person_id, entry_id)
         ORDER BY p.entry_id
         """,  # noqa: S608 - a constant expression

@@ -12,7 +12,6 @@ from esante.identity.access import requester_of
 from esante.services.record.clinical.events import ClinicalRefused, ClinicalSearched
 from esante.services.record.indexing import ingest
 from esante.services.record.indexing.source_store import DOCUMENT_OPENING
-from tests.services.record.conftest import FHIR, reference, transaction
 from tests.support.clinical_requests import (
     deposit,
     search,
@@ -22,6 +21,7 @@ from tests.support.clinical_requests import (
 from tests.support.clinical_resources import (
     laboratory_report,
 )
+from tests.support.record import FHIR, reference, transaction
 
 
 @pytest.fixture
