@@ -258,16 +258,17 @@ async def misfiled(world: World, level: Confidentiality) -> Hidden:
 
 
 HIDDEN, RESTRICTED, NORMAL = Confidentiality.HIDDEN, Confidentiality.RESTRICTED, Confidentiality.NORMAL
+LONG = pytest.mark.long
 CASES = [
-    pytest.param("filled", one_indexed, HIDDEN, (DOCTOR, STRANGER, OTHER_PATIENT), id="hidden"),
-    pytest.param("filled", one_not_indexed, HIDDEN, (DOCTOR, STRANGER), id="hidden-not-indexed"),
-    pytest.param("filled", large_not_indexed, HIDDEN, (DOCTOR, STRANGER), id="hidden-large"),
     pytest.param("filled", fifty, HIDDEN, (DOCTOR,), id="hidden-fifty"),
-    pytest.param("filled", one_not_indexed, RESTRICTED, (CODE_HOLDER, STRANGER), id="restricted"),
-    pytest.param("filled", misfiled, HIDDEN, (DOCTOR, STRANGER), id="misfiled"),
-    pytest.param("empty", one_not_indexed, NORMAL, (STRANGER, OTHER_PATIENT), id="no-grant"),
+    pytest.param("filled", one_not_indexed, RESTRICTED, (CODE_HOLDER,), id="restricted"),
     pytest.param("empty", fifty, NORMAL, (STRANGER,), id="no-grant-fifty"),
-    pytest.param("empty", large_not_indexed, NORMAL, (STRANGER,), id="no-grant-large"),
+    pytest.param("filled", one_indexed, HIDDEN, (DOCTOR, STRANGER, OTHER_PATIENT), id="hidden", marks=LONG),
+    pytest.param("filled", one_not_indexed, HIDDEN, (DOCTOR, STRANGER), id="hidden-not-indexed", marks=LONG),
+    pytest.param("filled", large_not_indexed, HIDDEN, (DOCTOR, STRANGER), id="hidden-large", marks=LONG),
+    pytest.param("filled", misfiled, HIDDEN, (DOCTOR, STRANGER), id="misfiled", marks=LONG),
+    pytest.param("empty", one_not_indexed, NORMAL, (STRANGER, OTHER_PATIENT), id="no-grant", marks=LONG),
+    pytest.param("empty", large_not_indexed, NORMAL, (STRANGER,), id="no-grant-large", marks=LONG),
 ]
 
 
