@@ -1,5 +1,6 @@
 """The read filter in SQL fetches exactly what a requester may see: documents, sources, documents to index."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -7,6 +8,7 @@ from itertools import product
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality, Consent, Grant, GrantKind, ReadFilter, RecordState, Requester
@@ -163,6 +165,39 @@ async def test_many_requesters_at_once_get_what_each_gets_alone(db, stored):
     assert {key[2] for key in found} == {
         wanted for one, wanted in zip(people, filters, strict=True) if sees(one, open_record, documents[0])
     }
+
+
+class ExplainingDatabase:
+    """A database that counts the rows that its statements scan, and returns none."""
+
+    def __init__(self, db):
+        self._db, self.scanned = db, 0
+
+    async def fetch(self, sql, *arguments):
+        [row] = await self._db.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *arguments)
+        self.scanned += count_scanned(json.loads(row[0])[0]["Plan"])
+        return []
+
+
+def count_scanned(plan: dict) -> int:
+    """Return the rows that a plan reads or removes by a filter, with all loops."""
+    rows = plan["Actual Rows"] + sum(plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+    return int(rows * plan["Actual Loops"]) + sum(map(count_scanned, plan.get("Plans", ())))
+
+
+async def test_documents_of_others_are_not_scanned_for_who_reads_only_their_own(db):
+    person, author = uuid7(), uuid7()
+    kind = Confidentiality.NORMAL, "letter"
+    documents = [make_document(n, *kind, LABORATORY, HOSPITAL, misfiled=False) for n in range(1_000, 3_000)]
+    documents.append(make_document(4_000, *kind, author, None, misfiled=False))
+    moved = [structs.replace(one, person_id=person) for one in documents]
+    await db.write([row for document in moved for row in document_rows(document, None)])
+    await db.fetch("ANALYZE document")
+    explaining, wanted = ExplainingDatabase(db), ReadFilter(author=author, organization=STRANGER)
+    await store.fetch_page(explaining, person, wanted, Filters(), Order.NEWEST, store.FIRST[Order.NEWEST], 100)
+    await source_store.fetch_person_sources(explaining, [(person, wanted)])
+    await source_store.fetch_unindexed(explaining, [(person, wanted)])
+    assert 0 < explaining.scanned < 50
 
 
 def sees(requester, consent, document) -> bool:

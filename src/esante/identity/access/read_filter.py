@@ -27,6 +27,11 @@ class ReadFilter:
     author: UUID | None = None
     organization: UUID | None = None
 
+    @property
+    def is_own_only(self) -> bool:
+        """Whether the requester reads at most what they wrote themselves."""
+        return not self.everything and not self.labels
+
 
 def label_of(confidentiality: str, category: str) -> str:
     """Return the label of an item: all that the decision depends on beside who wrote it."""

@@ -15,20 +15,30 @@ BY_COLUMNS = ", ".join(f"by_{name}" for name in _NAMES)
 """The columns of the filter of each row, where a statement is for several requesters."""
 
 
-def readable(first: int, *, documents: bool = True) -> str:
-    """Return SQL: whether the filter includes a row; `filter_values` are the parameters from `$first` on."""
-    return _condition(
-        f"${first}::boolean",
-        f"${first + 1}::text[]",
-        f"${first + 2}::uuid",
-        f"${first + 3}::uuid",
-        documents=documents,
-    )
+def readable(wanted: ReadFilter, first: int, *, documents: bool = True) -> str:
+    """Return SQL: whether a filter includes a row; `$1` is the person, `filter_values` the parameters from `$first` on.
+
+    Where the requester reads only what they wrote, it is found by who wrote it, and what others wrote is not scanned.
+    """
+    if not wanted.is_own_only:
+        everything, labels, author, organization = (f"${first + place}" for place in range(4))
+        return _condition(
+            f"{everything}::boolean",
+            f"{labels}::text[]",
+            f"{author}::uuid",
+            f"{organization}::uuid",
+            documents=documents,
+        )
+    table, key = ("document", "document_id") if documents else ("contribution", "contribution_id")
+    author, organization = f"${first}::uuid", f"${first + 1}::uuid"
+    ids = f"SELECT {key} FROM {table} WHERE person_id = $1 AND"  # noqa: S608 - constant names
+    return f"{key} IN ({ids} author_id = {author} UNION ALL {ids} organization_id IN ({author}, {organization}))"
 
 
 def filter_values(wanted: ReadFilter) -> tuple[Any, ...]:
     """Return the parameters of `readable`."""
-    return wanted.everything, wanted.labels, wanted.author, wanted.organization
+    own = wanted.author, wanted.organization
+    return own if wanted.is_own_only else (wanted.everything, wanted.labels, *own)
 
 
 def readable_by_row(*, documents: bool = True) -> str:

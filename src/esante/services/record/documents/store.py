@@ -65,13 +65,12 @@ _LAST = UUID(int=2**128 - 1)
 _FILTERED = f"""
 SELECT {_COLUMNS} FROM document
 WHERE person_id = $1 AND ($2::text[] IS NULL OR category = ANY ($2)) AND ($3::text[] IS NULL OR type = ANY ($3))
-  AND ($4::text[] IS NULL OR status = ANY ($4)) AND event_date >= $5 AND event_date <= $6 AND {readable(10)}
+  AND ($4::text[] IS NULL OR status = ANY ($4)) AND event_date >= $5 AND event_date <= $6
 """  # noqa: S608 - column names of the dataclass
-_PAGE = {
-    Order.NEWEST: f"{_FILTERED} AND (event_date, document_id) < ($7, $8)"
-    " ORDER BY event_date DESC, document_id DESC LIMIT $9",
-    Order.OLDEST: f"{_FILTERED} AND (event_date, document_id) > ($7, $8) ORDER BY event_date, document_id LIMIT $9",
-    Order.DEPOSITED: f"{_FILTERED} AND ($7::date IS NOT NULL AND document_id < $8) ORDER BY document_id DESC LIMIT $9",
+_ORDERED = {
+    Order.NEWEST: "(event_date, document_id) < ($7, $8) ORDER BY event_date DESC, document_id DESC LIMIT $9",
+    Order.OLDEST: "(event_date, document_id) > ($7, $8) ORDER BY event_date, document_id LIMIT $9",
+    Order.DEPOSITED: "($7::date IS NOT NULL AND document_id < $8) ORDER BY document_id DESC LIMIT $9",
 }
 PagePosition = tuple[date, UUID]
 """The start of a page: event date and key of the last document before it."""
@@ -93,7 +92,7 @@ async def fetch_page(
 ) -> list[Document]:
     """Return up to `limit` documents of a person that match both filters, starting after a position."""
     rows = await db.fetch(
-        _PAGE[order],
+        f"{_FILTERED} AND {readable(wanted, 10)} AND {_ORDERED[order]}",
         person_id,
         list(filters.category) or None,
         list(filters.type) or None,
@@ -190,7 +189,7 @@ async def fetch_readable_versions(
     db: Database, person_id: UUID, series_id: UUID, wanted: ReadFilter
 ) -> list[Document]:
     """Return the documents of a series that a filter includes, the newest version first."""
-    sql = f"{_VERSIONS} AND {readable(3)} ORDER BY version DESC"
+    sql = f"{_VERSIONS} AND {readable(wanted, 3)} ORDER BY version DESC"
     return [_document(row) for row in await db.fetch(sql, person_id, series_id, *filter_values(wanted))]
 
 

@@ -63,31 +63,46 @@ _LEVELS = {level.value: level for level in Confidentiality}
 class _ViewStatement:
     """A statement that returns rows of the views of its keys, each with the place of its key.
 
-    `template` has {place}, and where rows are selected {keys}, {is_readable} or, for contributions, {may_be_read}. The
-    statement for one key is one that a cluster can plan.
+    `template` has {place}, and where rows are selected {keys}, {is_readable} or, for contributions, {may_be_read}.
     """
 
     template: str
 
     async def fetch(self, db: Database | Connection, keys: Sequence[ViewKey]) -> list[tuple[ViewKey, list[Any]]]:
         """Return for each row its key and the columns after the place."""
-        if len(keys) == 1:
-            (person_id, wanted), names = keys[0], {"place": "1", "keys": "WHERE person_id = $1"}
-            names |= {"is_readable": readable(2), "may_be_read": readable(2, documents=False)}
-            values: Sequence[Any] = [person_id, *filter_values(wanted)]
-        else:
-            rows = f"unnest($1::uuid[], {by_arrays(2)}) WITH ORDINALITY AS k (person_id, {BY_COLUMNS}, place)"
-            names = {"place": "place", "keys": f"JOIN {rows} USING (person_id) WHERE true"}
-            names |= {"is_readable": readable_by_row(), "may_be_read": readable_by_row(documents=False)}
-            values = [[person_id for person_id, _ in keys], *filter_columns([wanted for _, wanted in keys])]
-        found = await db.fetch(self.template.format(**names), *values)
+        alone = [key for key in keys if len(keys) == 1 or key[1].is_own_only]
+        found = [row for key in alone for row in await self._fetch_one(db, key)]
+        return found + (await self._fetch_many(db, others) if (others := [k for k in keys if k not in alone]) else [])
+
+    async def _fetch_one(self, db: Database | Connection, key: ViewKey) -> list[tuple[ViewKey, list[Any]]]:
+        """Fetch with a statement that a cluster can plan."""
+        person_id, wanted = key
+        sql = self.template.format(
+            place="1",
+            keys="WHERE d.person_id = $1",
+            is_readable=readable(wanted, 2),
+            may_be_read=readable(wanted, 2, documents=False),
+        )
+        return [(key, columns) for _, *columns in await db.fetch(sql, person_id, *filter_values(wanted))]
+
+    async def _fetch_many(self, db: Database | Connection, keys: Sequence[ViewKey]) -> list[tuple[ViewKey, list[Any]]]:
+        rows = f"unnest($1::uuid[], {by_arrays(2)}) WITH ORDINALITY AS k (person_id, {BY_COLUMNS}, place)"
+        sql = self.template.format(
+            place="place",
+            keys=f"JOIN {rows} USING (person_id) WHERE true",
+            is_readable=readable_by_row(),
+            may_be_read=readable_by_row(documents=False),
+        )
+        found = await db.fetch(
+            sql, [person_id for person_id, _ in keys], *filter_columns([wanted for _, wanted in keys])
+        )
         return [(keys[place - 1], columns) for place, *columns in found]
 
 
 _SOURCES = _ViewStatement(
     f"SELECT {{place}}, {_DOCUMENT}, CASE WHEN {_IS_UNINDEXED} THEN sha256 END"  # noqa: S608
     f" FROM document d {{keys}} AND {_IS_SOURCE} AND {{is_readable}} UNION ALL"
-    f" SELECT {{place}}, {_CONTRIBUTION}, NULL FROM contribution {{keys}} AND {{may_be_read}}"
+    f" SELECT {{place}}, {_CONTRIBUTION}, NULL FROM contribution d {{keys}} AND {{may_be_read}}"
 )
 _UNINDEXED = _ViewStatement(
     "SELECT {place}, document_id, deposited_at, sha256 FROM document d {keys}"  # noqa: S608
