@@ -2,6 +2,7 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.lookups import Lookup, UnlimitedLookups
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -42,6 +43,7 @@ __all__ = [
     "HolderRestored",
     "HolderSuspended",
     "Identifier",
+    "Lookup",
     "Organization",
     "OrganizationRegistered",
     "Person",
@@ -56,6 +58,7 @@ __all__ = [
     "Role",
     "System",
     "Term",
+    "UnlimitedLookups",
     "api_routes",
     "capabilities",
     "catalogue",

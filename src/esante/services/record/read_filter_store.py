@@ -16,7 +16,7 @@ BY_COLUMNS = ", ".join(f"by_{name}" for name in _NAMES)
 
 
 def readable(wanted: ReadFilter, first: int, *, documents: bool = True) -> str:
-    """Return SQL: whether a filter includes a row; `$1` is the person, `filter_values` the parameters from `$first` on.
+    """Return SQL: whether a filter includes a row of the person `$1`; from `$first` on are the `filter_values`.
 
     Where the requester reads only what they wrote, it is found by who wrote it, and what others wrote is not scanned.
     """
