@@ -31,6 +31,10 @@ KINDS: Mapping[str, str] = {
 """The media types that the record accepts, and the kind of document that each is."""
 
 
+MISFILED = "misfiled"
+"""The label (see `ReadFilter`) of documents filed under the wrong patient, which their author and operators read."""
+
+
 class Status(StrEnum):
     """The state of a document (FHIR document-reference-status)."""
 
