@@ -89,6 +89,7 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     navigation=[
+        NavigationItem(role="everyone", url="/bulletin", label=N_("Statistics"), order=60),
         NavigationItem(
             role="operator", url="/operator/bulletin", label=N_("Statistical bulletin"), icon="document", order=30
         ),
