@@ -25,8 +25,9 @@ from esante.core.web import (
     origin_of,
     read_body,
 )
-from esante.identity.access.audit.access_log import log_types, scan_entries
+from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
+from esante.identity.access.audit.log_scan import scan_entries
 from esante.identity.access.consent.encounter_api import encounter_capability, encounter_routes
 from esante.identity.access.events import LogRead
 from esante.identity.access.model import Requester

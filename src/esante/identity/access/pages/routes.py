@@ -16,7 +16,7 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         *sharing.routes(access, directory),
         *log.routes(access, journal, categories),
         *care.routes(access),
-        *reviews.routes(access, journal, categories),
+        *reviews.routes(access, journal, directory, categories),
         *apps.routes(access, directory),
         *oauth.routes(access, directory),
     ]

@@ -1,6 +1,8 @@
 """Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import segno
 from markupsafe import Markup
@@ -9,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
@@ -16,7 +19,7 @@ from esante.identity.access.model import RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, Organization, Practitioner
 
 DURATIONS = (
     (1, N_("1 hour"), N_("For one appointment.")),
@@ -114,16 +117,28 @@ async def _search_people(request: Request, directory: Directory) -> Response:
     cursor = request.query_params.get("cursor") or None
     practitioners = await directory.search_practitioners(text, None, cursor, _MAX_RESULTS) if text else None
     organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if text else None
+    found = practitioners.items if practitioners else []
     return await render(
         request,
         "access/people.html",
         purpose=purpose,
         q=text,
-        cursor=cursor,
         practitioners=practitioners,
+        workplaces=await _workplaces(found, directory),
         organizations=organizations if purpose == "block" and not cursor else None,
-        professions={key: term.label for key, term in directory.catalogue.professions.items()},
+        terms=directory.catalogue,
     )
+
+
+async def _workplaces(practitioners: Sequence[Practitioner], directory: Directory) -> dict[UUID, list[Organization]]:
+    """Return the organisations where each of the practitioners has a role today."""
+    day = today()
+    ids = {
+        one.id: dict.fromkeys(role.organization_id for role in one.roles if role.is_in_force(day))
+        for one in practitioners
+    }
+    organizations = await directory.organizations({key for keys in ids.values() for key in keys})
+    return {id_: [organizations[key] for key in keys if key in organizations] for id_, keys in ids.items()}
 
 
 async def _change_sharing(access: Access, requester: Requester, act: str, form: FormData) -> None:
