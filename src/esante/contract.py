@@ -106,8 +106,9 @@ class _Closing:
 class NavigationItem:
     """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator).
 
-    `label` is a msgid, `icon` the name of a symbol in the portal's icons. Items are shown by ascending `order`.
-    `menu`: shown in the personal menu and not in the main navigation. `waiting`: counts what waits there for somebody.
+    `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
+    name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu
+    and not in the main navigation. `waiting`: counts what waits there for somebody.
     The role "everyone" is the foot of every page.
     """
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from babel import dates
+from babel import dates, units
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
@@ -133,6 +133,16 @@ def show_datetime(value: datetime, language: str) -> str:
 def show_clock(value: datetime) -> str:
     """Return the time of day of a moment, in the server's time zone."""
     return f"{value.astimezone(time_zone()):%H:%M}"
+
+
+def show_limit(value: timedelta, language: str) -> str:
+    """Return how long something is kept or lasts at most, in its largest whole unit of years, days or hours."""
+    years, days = round(value.days / 365.25), value / timedelta(days=1)
+    if years and abs(years * 365.25 - days) < 1:
+        return str(units.format_unit(years, "duration-year", locale=language))
+    if value % timedelta(days=1):
+        return str(units.format_unit(value / timedelta(hours=1), "duration-hour", locale=language))
+    return str(units.format_unit(days, "duration-day", locale=language))
 
 
 def show_span(value: timedelta, language: str) -> str:

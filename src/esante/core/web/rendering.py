@@ -22,6 +22,7 @@ from esante.core.web.i18n import (
     show_clock,
     show_date,
     show_datetime,
+    show_limit,
     show_span,
     show_weekday,
     translator,
@@ -63,6 +64,7 @@ def template_environment(language: str) -> Environment:
     env.filters["weekday"] = lambda value: show_weekday(value, language)
     env.filters["clock"] = show_clock
     env.filters["ago"] = lambda value: _ago(value, language)
+    env.filters["limit"] = lambda value: show_limit(value, language)
     env.filters["span"] = lambda value: show_span(value, language)
     env.filters["dt_iso"] = lambda value: value.isoformat()
     env.globals |= {"lang": language, "languages": LANGUAGES}

@@ -24,7 +24,7 @@ from esante.contract import (
 from esante.core.journal import Consumer, Entry
 from esante.core.journal.retention import retention_policy
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.log_scan import access_types, is_by_another, scan_visits
 from esante.identity.access.cli import client
@@ -318,14 +318,14 @@ SERVICE = Service(
     capabilities=_capabilities,
     navigation=[
         NavigationItem(role="patient", url="/sharing", label=N_("Sharing"), icon="sharing", order=30),
-        NavigationItem(role="patient", url="/log", label=N_("Access history"), icon="eye", order=40),
+        NavigationItem(role="patient", url="/log", label=P_("menu", "Access history"), icon="eye", order=40),
         NavigationItem(role="patient", url="/apps", label=N_("Apps"), menu=True),
         NavigationItem(role="practitioner", url="/patients", label=N_("Patients"), icon="people", order=20),
         NavigationItem(
             role="practitioner", url="/emergency", label=N_("Emergency access"), icon="emergency", order=30
         ),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
-        NavigationItem(role="operator", url="/operator/reviews", label=N_("Reviews"), icon="check", order=20),
+        NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
         QuickAction(

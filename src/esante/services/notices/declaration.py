@@ -18,7 +18,7 @@ from esante.contract import (
 from esante.core.journal import Consumer, advance
 from esante.core.storage import uuid7_floor
 from esante.core.types import Progress
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access, Requester, requester_of
 from esante.services.notices.pages import routes
 from esante.services.notices.service import Notices
@@ -67,7 +67,7 @@ SERVICE = Service(
         NavigationItem(
             role="patient",
             url="/notices",
-            label=N_("Notifications"),
+            label=P_("menu", "Notifications"),
             icon="bell",
             order=50,
             waiting=_count_unread,

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 from esante.contract import KeptData, NavigationItem, Platform, Service, Task
 from esante.core.journal import Consumer
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.record import Record
 from esante.services.subscriptions.api import routes
@@ -82,7 +82,11 @@ SERVICE = Service(
     ],
     navigation=[
         NavigationItem(
-            role="operator", url="/operator/subscriptions", label=N_("Subscriptions"), icon="bell", order=40
+            role="operator",
+            url="/operator/subscriptions",
+            label=P_("menu", "Subscriptions"),
+            icon="bell",
+            order=40,
         ),
     ],
 )

@@ -31,6 +31,8 @@ DURATIONS = (
 """Duration in hours, name and explanation of the choices for the grant of a presence code."""
 _PATIENT = ("patient",)
 _MAX_RESULTS = 10
+_TITLES = frozenset(["dr", "doctor", "docteur", "doktor", "dokter", "prof", "professor", "professeur"])
+"""Words that people write before a name, and that are no part of it."""
 
 
 def routes(access: Access, directory: Directory) -> list[Route]:
@@ -114,9 +116,10 @@ async def _search_people(request: Request, directory: Directory) -> Response:
     if purpose not in ("circle", "block"):
         raise Problem(404, "not-found", NOT_FOUND)
     text = request.query_params.get("q", "").strip()
+    name = " ".join(word for word in text.split() if word.casefold().strip(".") not in _TITLES)
     cursor = request.query_params.get("cursor") or None
-    practitioners = await directory.search_practitioners(text, None, cursor, _MAX_RESULTS) if text else None
-    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if text else None
+    practitioners = await directory.search_practitioners(name, None, cursor, _MAX_RESULTS) if name else None
+    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if name else None
     found = practitioners.items if practitioners else []
     return await render(
         request,
