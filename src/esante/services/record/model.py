@@ -256,6 +256,7 @@ class Withdrawn(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You withdrew a document: %(categories)s.")
 
     why: str = ""
 
@@ -283,5 +284,6 @@ class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You changed who can see a document: %(categories)s.")
 
     level: str
