@@ -8,7 +8,17 @@ from esante.core.fhir import PathError, check, encode
 from esante.core.fhir.definitions import Invariant, invariants
 from esante.core.fhir.validation import invariants as constraints
 from esante.core.fhir.validation.invariants import COVERED_BY_RULES, invariant_checks
-from tests.core.fhir.samples import allergy, changed, composition, document, dumped, narrative, observation, patient
+from tests.core.fhir.samples import (
+    allergy,
+    changed,
+    composition,
+    document,
+    dumped,
+    entry_section,
+    narrative,
+    observation,
+    patient,
+)
 
 
 def key_of(issue):
@@ -181,7 +191,8 @@ def test_constraints_covered_by_rules_are_reported_once():
 
 def test_errors_precede_many_warnings():
     many = [changed(patient(), "id", f"other{n}") for n in range(250)]
-    bundle = document(*many, {**observation(), "dataAbsentReason": CODING})
+    used = entry_section(*range(3, 254))
+    bundle = document(*many, {**observation(), "dataAbsentReason": CODING}, sections=(used,))
     result = check(encode(bundle), invariants=True)
     assert not result.ok
     assert [key_of(issue) for issue in result.issues] == ["obs-6", "dom-6"]

@@ -31,6 +31,13 @@ def test_entry_that_leads_to_the_document_is_a_warning_unless_it_is_a_provenance
     assert full_issues(document(provenance(uuid_url(1)), device)) == []
 
 
+def test_several_unused_entries_are_one_error():
+    lonely = [{"resourceType": "Device", "id": f"d{n}"} for n in range(3)]
+    (issue,) = [each for each in check(dumped(document(*lonely)), invariants=True).issues if each.severity == "error"]
+    assert issue.expression == "Bundle.entry[2]"
+    assert issue.diagnostics.endswith("Also 2 others.")
+
+
 def test_relative_reference_of_a_composition_without_the_address_of_a_server_is_rejected():
     section = {"title": "x", "entry": [{"reference": "Observation/o1"}]}
     assert full_issues(document(observation(), sections=(section,))) == [

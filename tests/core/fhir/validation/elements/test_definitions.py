@@ -67,6 +67,11 @@ def test_vital_sign_against_its_profile_is_rejected_only_with_the_constraints(pl
 
 def test_observation_of_something_else_has_no_profile():
     assert full_issues(without(WEIGHT, "category") | {"code": loinc("2823-3")}) == []
+    laboratory = {"coding": [CATEGORY | {"code": "laboratory"}]}
+    assert full_issues(without(WEIGHT, "subject") | {"category": [laboratory]}) == []
+    assert full_issues(without(WEIGHT, "subject") | {"category": [laboratory, {"coding": [CATEGORY]}]}) == [
+        "Observation.subject"
+    ]
 
 
 def test_vital_sign_in_a_bundle_is_reported_at_its_place():

@@ -6,7 +6,7 @@ RESTful API (section 3.1.0.1.7, paging).
 
 from collections.abc import Iterator
 
-from esante.core.fhir.model import ElementPath, Finding
+from esante.core.fhir.model import ElementPath, Finding, Severity
 from esante.core.fhir.validation.elements.addresses import is_absolute_address
 from esante.core.fhir.validation.rules import base_of, iterate_references
 from esante.core.types import Json
@@ -69,14 +69,19 @@ def _check_use(entries: list[Json], forward: dict[int, set[int]]) -> Iterator[Fi
     used = _reachable({0}, forward)
     used = _reachable(used | {n for n in both if types[n] == "Provenance" and forward[n] & used}, forward)
     connected = _reachable({0}, both)
-    for index in range(len(entries)):
-        path: ElementPath = ("entry", index)
-        if index not in connected:
-            text = "No reference leads to the entry, and none from it to the rest of the document. Remove it."
-            yield Finding("error", "business-rule", path, text)
-        elif index not in used:
-            text = "References lead to the Composition only from this entry, which R4 has for Provenance alone."
-            yield Finding("warning", "business-rule", path, text)
+    unused = [index for index in range(len(entries)) if index not in connected]
+    text = "No reference leads to the entry, and none from it to the rest of the document. Remove it."
+    yield from _one_finding("error", text, unused)
+    backward = [index for index in range(len(entries)) if index in connected and index not in used]
+    text = "References lead from this entry to the rest of the document only, as R4 has it for Provenance alone."
+    yield from _one_finding("warning", text, backward)
+
+
+def _one_finding(severity: Severity, text: str, entries: list[int]) -> Iterator[Finding]:
+    """Yield one finding for all entries of a kind."""
+    if entries:
+        more = f" Also {len(entries) - 1:,} other{'s' * (len(entries) > 2)}." if len(entries) > 1 else ""
+        yield Finding(severity, "business-rule", ("entry", entries[0]), text + more)
 
 
 def _reachable(start: set[int], edges: dict[int, set[int]]) -> set[int]:
