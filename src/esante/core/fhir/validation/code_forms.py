@@ -4,6 +4,7 @@ Sources: SNOMED CT Technical Implementation Guide, SCTID (6 to 18 digits, Verhoe
 Users' Guide, appendix on check digits (modulo 10); FHIR R4, Using SNOMED CT, Using LOINC.
 """
 
+import functools
 import re
 
 from esante.core.check_digits import luhn_digit, verhoeff_digit
@@ -19,6 +20,7 @@ _CONNECTORS = re.compile(r"[\s+:,={}()<]*")
 _LOINC = re.compile(r"(?P<digits>[0-9]{1,7})-(?P<check>[0-9])|[A-Z]{2,4}[0-9]+-[0-9]")
 
 
+@functools.lru_cache(4096)
 def find_code_fault(system: str, code: str) -> str | None:
     """Return why a code cannot be one of SNOMED CT or LOINC; None where it may be, and for other systems."""
     if system == SNOMED and not _is_snomed(code):

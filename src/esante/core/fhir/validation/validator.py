@@ -144,7 +144,7 @@ def _check_slowly(
         if not obeys_rules:
             found += itertools.islice(check_rules(resource, compacted), MAX_ISSUES + 1)
         if seconds is not None:
-            found += itertools.islice(check_elements(resource, compacted, seconds), MAX_ISSUES + 1)
+            found += itertools.islice(check_elements(resource, seconds / 2), MAX_ISSUES + 1)
             found += itertools.islice(check_invariants(resource, seconds), MAX_ISSUES + 1)
         share = (MAX_SECONDS if seconds is None else seconds) / max(1, len(profiles))
         for url in (url for url, type_ in profiles if type_ == resource["resourceType"]):

@@ -7,27 +7,25 @@ from the value set).
 from collections.abc import Iterator
 
 from esante.core.fhir.model import Finding
-from esante.core.fhir.validation.elements.places import Place
+from esante.core.fhir.validation.elements.places import Item, Place
 
 _ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
-def check_absent_values(place: Place) -> Iterator[Finding]:
-    """Yield a finding for each primitive of an object that has neither value nor extension, or no required code."""
-    for definition, beside, path in place.items():
-        if (
-            not definition.extension
-            or not isinstance(beside, dict)
-            or _value(place, path[len(place.path) :]) is not None
-        ):
-            continue
-        extensions = beside.get("extension", ())
-        if not extensions:
-            text = "The element has an id and no value or extension (ele-1). Give it one, or leave it out."
-            yield Finding("error", "invariant", path, text)
-        elif definition.element.codes and any(each.get("url") == _ABSENT_REASON for each in extensions):
-            text = f"The code is absent, and one of {definition.element.codes} is required. Give one, such as unknown,"
-            yield Finding("error", "code-invalid", path, f"{text} or leave the element out.")
+def check_absent_value(place: Place, item: Item) -> Iterator[Finding]:
+    """Yield a finding for a primitive, by the object beside it, without value and extension, or required code."""
+    beside, path = item.value, item.path
+    if not isinstance(beside, dict) or _value(place, path[len(place.path) :]) is not None:
+        return
+    extensions = beside.get("extension", ())
+    if not extensions:
+        text = "The element has an id and no value or extension (ele-1). Give it one, or leave it out."
+        yield Finding("error", "invariant", path, text)
+    elif (codes := item.definition.element.codes) and any(each.get("url") == _ABSENT_REASON for each in extensions):
+        text = (
+            f"The code is absent, and one of {codes} is required. Give one, such as unknown, or leave the element out."
+        )
+        yield Finding("error", "code-invalid", path, text)
 
 
 def _value(place: Place, steps: tuple[str | int, ...]) -> object:

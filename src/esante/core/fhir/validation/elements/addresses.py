@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from esante.core.fhir.model import ElementPath, Finding
 from esante.core.fhir.primitives import ABSOLUTE, COMPILED_PATTERNS
-from esante.core.fhir.validation.elements.places import Place
+from esante.core.fhir.validation.elements.places import Item, Place
 
 _ABSOLUTE = re.compile(ABSOLUTE)
 _ADDRESSES = frozenset({"uri", "url", "canonical"})
@@ -25,25 +25,27 @@ def is_absolute_address(text: str) -> bool:
     return _ABSOLUTE.match(text) is not None
 
 
-def check_addresses(place: Place) -> Iterator[Finding]:
-    """Yield a finding for each address in an object that is not allowed."""
-    for definition, text, path in place.items():
-        if definition.code in _ADDRESSES and isinstance(text, str):
-            yield from _check_form(text, path)
-            if definition.code == "canonical" and not text.startswith("#") and not is_absolute_address(text):
-                note = f"The canonical address {text[:120]} is relative. Write the whole one, or # and an id."
-                yield Finding("warning", "value", path, note)
-    if place.type == "Identifier":
-        yield from _check_identifier(place)
+def check_address(item: Item) -> Iterator[Finding]:
+    """Yield a finding for an address that is not allowed."""
+    code, text, path = item.definition.code, item.value, item.path
+    if code not in _ADDRESSES or not isinstance(text, str):
+        return
+    yield from _check_form(text, path)
+    if code == "canonical" and not text.startswith("#") and not is_absolute_address(text):
+        note = f"The canonical address {text[:120]} is relative. Write the whole one, or # and an id."
+        yield Finding("warning", "value", path, note)
 
 
 def _check_form(text: str, path: ElementPath) -> Iterator[Finding]:
+    if text[:4].lower() != "urn:":
+        return
     for prefix, (code, form) in _FORMS.items():
         if text.lower().startswith(prefix) and COMPILED_PATTERNS[code].search(_FRAGMENT.split(text)[0]) is None:
             yield Finding("error", "value", path, f"{text[:120]} is not allowed. {form}.")
 
 
-def _check_identifier(place: Place) -> Iterator[Finding]:
+def check_identifier(place: Place) -> Iterator[Finding]:
+    """Yield a finding for the value of an Identifier that is no URI, as its system demands it."""
     value = place.value.get("value")
     if place.value.get("system") == _URIS and isinstance(value, str) and not is_absolute_address(value):
         note = f'By the system {_URIS} the value is a URI; "{value[:80]}" is none. Write the whole URI.'

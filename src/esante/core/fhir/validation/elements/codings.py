@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from esante.core.fhir.model import Finding
-from esante.core.fhir.validation.elements.places import Place
+from esante.core.fhir.validation.elements.places import Item, Place
 from esante.core.fhir.validation.known_codes import check_code, is_value_set
 
 _VALUE_SETS = "http://hl7.org/fhir/ValueSet/"
@@ -26,7 +26,7 @@ _SYNTAXES = {
 def check_coding(place: Place) -> Iterator[Finding]:
     """Yield a finding for a Coding or Quantity whose system is no code system, or does not have its code."""
     system, code = place.value.get("system"), place.value.get("code")
-    if place.type not in ("Coding", "Quantity") or not isinstance(system, str):
+    if not isinstance(system, str):
         return
     if is_value_set(system):
         text = f"{system[:120]} is a value set. The system of a code is a code system: write its address."
@@ -35,10 +35,10 @@ def check_coding(place: Place) -> Iterator[Finding]:
         yield from check_code(system, code, (*place.path, "code"), place.value.get("version"))
 
 
-def check_codes(place: Place) -> Iterator[Finding]:
-    """Yield a finding for each code that is not of the form of its value set."""
-    for definition, value, path in place.items():
-        if definition.code == "code" and definition.element.syntax and isinstance(value, str):
-            form, example = _SYNTAXES[definition.element.syntax.removeprefix(_VALUE_SETS)]
-            if form.fullmatch(value) is None:
-                yield Finding("error", "code-invalid", path, f'"{value[:80]}" is not {example}.')
+def check_code_form(item: Item) -> Iterator[Finding]:
+    """Yield a finding for a code that is not of the form of its value set."""
+    syntax = item.definition.element.syntax
+    if syntax and item.definition.code == "code" and isinstance(item.value, str):
+        form, example = _SYNTAXES[syntax.removeprefix(_VALUE_SETS)]
+        if form.fullmatch(item.value) is None:
+            yield Finding("error", "code-invalid", item.path, f'"{item.value[:80]}" is not {example}.')

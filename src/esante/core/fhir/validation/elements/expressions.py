@@ -27,9 +27,9 @@ def check_expressions(place: Place) -> Iterator[Finding]:
     names = _ELEMENTS.get(place.type, ())
     if place.type == "Expression" and place.value.get("language") == _FHIRPATH:
         names = ("expression",)
-    for definition, text, path in place.items() if names else ():
-        if definition.element.name in names and isinstance(text, str):
+    for item in place.items if names else ():
+        if item.definition.element.name in names and isinstance(item.value, str):
             try:
-                parse_path(text)
+                parse_path(item.value)
             except PathError as error:
-                yield Finding("error", "value", path, f"The expression is no FHIRPath: {error}.")
+                yield Finding("error", "value", item.path, f"The expression is no FHIRPath: {error}.")

@@ -23,10 +23,8 @@ class Narratives:
         self._anchors: set[tuple[int, str]] = set()
 
     def check(self, place: Place) -> Iterator[Finding]:
-        """Yield a finding for each link of a narrative that runs something, or that no browser follows."""
-        if place.element is None and place.path[-2:-1] == ("contained",):
-            self._anchors.add((id(place.root), str(place.value.get("id"))))
-        div = place.value.get("div") if place.type == "Narrative" else None
+        """Yield a finding for each link of a Narrative that runs something, or that no browser follows."""
+        div = place.value.get("div")
         if not isinstance(div, str):
             return
         if "id=" in div or "name=" in div:
@@ -41,6 +39,7 @@ class Narratives:
             elif scheme and scheme not in _FOLLOWED:
                 yield Finding("warning", "value", path, f"No browser follows the link {link[:80]}. Write one of http.")
             elif link.startswith("#") and link != "#":
+                self._anchors |= {(id(place.root), str(each.get("id"))) for each in place.root.get("contained", ())}
                 self._links.append((id(place.root), link[1:], path))
 
     def warn_of_dead_links(self) -> Iterator[Finding]:

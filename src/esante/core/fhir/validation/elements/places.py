@@ -15,31 +15,50 @@ _MOST_DOTS = 6
 """Dots in a path of an element up to which contexts are compared; those of R4 have fewer."""
 
 
-class Place(NamedTuple):
-    """An object in a resource: `value` of the FHIR type `type`.
+class Item(NamedTuple):
+    """A value of a known property of an object, or one of its list, with its path."""
+
+    definition: JsonProperty
+    value: Any
+    path: ElementPath
+
+
+class Place:
+    """An object in a resource: `value` of the FHIR type `type`, with the values of its known properties (`items`).
 
     `names` are those by which the context of an extension may name it. `element` is its definition, None for a
     resource. `resource` is the resource that it is in, `root` the one that contains that resource, or itself.
     """
 
-    value: Json
-    type: str
-    names: frozenset[str]
-    path: ElementPath
-    element: Element | None
-    resource: Json
-    root: Json
+    __slots__ = ("element", "items", "names", "path", "resource", "root", "type", "value")
 
-    def items(self) -> Iterator[tuple[JsonProperty, Any, ElementPath]]:
-        """Yield every value of each known property, those of lists one by one, with its path."""
-        for name, item in self.value.items():
-            definition = json_properties(self.type).get(name)
-            if definition is None:
-                continue
-            if isinstance(item, list):
-                yield from ((definition, each, (*self.path, name, index)) for index, each in enumerate(item))
-            else:
-                yield definition, item, (*self.path, name)
+    def __init__(
+        self,
+        value: Json,
+        type_: str,
+        names: frozenset[str],
+        path: ElementPath,
+        element: Element | None,
+        resource: Json,
+        root: Json,
+    ) -> None:
+        self.value, self.type, self.names, self.path = value, type_, names, path
+        self.element, self.resource, self.root = element, resource, root
+        self.items = _items(value, json_properties(type_), path)
+
+
+def _items(value: Json, known: dict[str, JsonProperty], path: ElementPath) -> list[Item]:
+    found: list[Item] = []
+    for name, item in value.items():
+        definition = known.get(name)
+        if definition is None:
+            continue
+        if type(item) is list:
+            here = (*path, name)
+            found += [Item(definition, each, (*here, index)) for index, each in enumerate(item)]
+        else:
+            found.append(Item(definition, item, (*path, name)))
+    return found
 
 
 def iterate_places(resource: Json) -> Iterator[Place]:
@@ -48,10 +67,7 @@ def iterate_places(resource: Json) -> Iterator[Place]:
     while stack:
         place = stack.pop()
         yield place
-        below = [
-            _below(place, definition, value, path) for definition, value, path in place.items() if type(value) is dict
-        ]
-        stack.extend(reversed(below))
+        stack += [_below(place, item) for item in reversed(place.items) if type(item.value) is dict]
 
 
 def _resource_place(value: Json, path: ElementPath, root: Json) -> Place:
@@ -59,14 +75,14 @@ def _resource_place(value: Json, path: ElementPath, root: Json) -> Place:
     return Place(value, type_, frozenset(lineage(type_)), path, None, value, root)
 
 
-def _below(place: Place, definition: JsonProperty, value: Json, path: ElementPath) -> Place:
-    element, code = definition.element, definition.code
+def _below(place: Place, item: Item) -> Place:
+    element, code = item.definition.element, item.definition.code
     if code == "Resource":
-        return _resource_place(value, path, place.root if element.name == "contained" else value)
+        return _resource_place(item.value, item.path, place.root if element.name == "contained" else item.value)
     # The object beside a primitive has the elements of Element, and the primitive's names.
     type_ = "Element" if code in PRIMITIVES else code
     names = _names(place.names, element.name, element.choice, code)
-    return Place(value, type_, names, path, element, place.resource, place.root)
+    return Place(item.value, type_, names, item.path, element, place.resource, place.root)
 
 
 @functools.lru_cache(4096)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from esante.core.fhir.fhirpath import Node, reference_type, resource_types
 from esante.core.fhir.model import ElementPath, Finding
 from esante.core.fhir.validation.elements.addresses import is_absolute_address
-from esante.core.fhir.validation.elements.places import Place
+from esante.core.fhir.validation.elements.places import Item, Place
 from esante.core.types import Json
 
 #: An address in HL7's namespace, which says of what type its resource is.
@@ -30,15 +30,8 @@ class Targets:
             if target is not None and "fullUrl" in entry:
                 self._entries[entry["fullUrl"]] = target["resourceType"]
 
-    def check_references(self, place: Place) -> Iterator[Finding]:
-        """Yield a finding for each reference or canonical address of an object to a resource of a wrong type."""
-        if place.type == "Reference":
-            yield from self._check_reference(place)
-        for definition, address, path in place.items():
-            if definition.code == "canonical" and isinstance(address, str):
-                yield from self._check_canonical(address, definition.element.targets, place, path)
-
-    def _check_reference(self, place: Place) -> Iterator[Finding]:
+    def check_reference(self, place: Place) -> Iterator[Finding]:
+        """Yield a finding for a Reference to a resource of a wrong type."""
         address, named = place.value.get("reference"), place.value.get("type")
         targets = place.element.targets if place.element else ()
         found = self._type_of(address, place) if isinstance(address, str) else None
@@ -68,9 +61,11 @@ class Targets:
             text = f"{address[:120]} names no resource. A relative reference has the form Type/id, such as Patient/1."
             yield Finding("error" if self._is_bundle else "warning", "value", path, text)
 
-    def _check_canonical(
-        self, address: str, targets: tuple[str, ...], place: Place, path: ElementPath
-    ) -> Iterator[Finding]:
+    def check_canonical(self, place: Place, item: Item) -> Iterator[Finding]:
+        """Yield a finding for a canonical address of a resource of a wrong type."""
+        address, path, targets = item.value, item.path, item.definition.element.targets
+        if item.definition.code != "canonical" or not isinstance(address, str):
+            return
         match = _HL7.match(address)
         found = _contained_type(address, place) if address.startswith("#") else match["type"] if match else None
         if address.startswith("#") and found is None:

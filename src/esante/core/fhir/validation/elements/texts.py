@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator
 
 from esante.core.fhir.model import ElementPath, Finding
-from esante.core.fhir.validation.elements.places import Place
+from esante.core.fhir.validation.elements.places import Item, Place
 
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s|/|>)|<!--|<!DOCTYPE|<\?xml", re.IGNORECASE)
 
 
-def marked_texts(place: Place) -> Iterator[ElementPath]:
-    """Yield the paths of the strings with markup in an object."""
-    for definition, text, path in place.items():
-        if definition.code == "string" and isinstance(text, str) and "<" in text and _TAG.search(text):
-            yield path
+def has_markup(item: Item) -> bool:
+    """Return whether a value is a string with markup."""
+    text = item.value
+    is_text = item.definition.code == "string" and isinstance(text, str)
+    return is_text and "<" in text and _TAG.search(text) is not None
 
 
 def warn_of_markup(marked: list[ElementPath]) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ class ElementIds:
 
     def check(self, place: Place) -> Iterator[Finding]:
         """Yield a finding for an id that is not allowed, or that another element of the resource has."""
-        id_ = place.value.get("id")
+        id_ = place.value["id"]
         if place.element is None or not isinstance(id_, str):
             return
         where: ElementPath = (*place.path, "id")
