@@ -43,6 +43,7 @@ from esante.identity.access.events import (
     StayReviewed,
     TokenIssued,
 )
+from esante.identity.access.item_filter import ReadFilter, label_of, read_filter
 from esante.identity.access.model import (
     AccessEvent,
     Action,
@@ -60,7 +61,6 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.read_filter import ReadFilter, label_of, read_filter
 from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
 from esante.identity.access.rules import (
     CONTEXTS,
