@@ -49,6 +49,7 @@ async def test_killed_witness_remembers_every_checkpoint_that_it_answered_for(pr
         reply = httpx.post(f"{process.url}/add-checkpoint", content=log.body(0, log.size))
         remembered = int(reply.text) if reply.status_code == 409 else 0
         assert answered <= remembered <= answered + 1
+        remembered = remembered or log.size  # it has signed this one
     fork = WitnessedLog(remembered, key=log.key, leaf="other")
     assert httpx.post(f"{process.url}/add-checkpoint", content=fork.body(0, remembered)).status_code == 409
 

@@ -4,8 +4,8 @@ from esante.core.journal.consumers import Consumer, advance, run_consumers
 from esante.core.journal.cosignature import CosignatureVerifier, Cosigner
 from esante.core.journal.merkle import EMPTY_ROOT, is_consistent
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
-from esante.core.journal.proof import verifier_source
-from esante.core.journal.service import Journal, ProofRunning
+from esante.core.journal.proofs import ProofJob, verifier_source
+from esante.core.journal.service import Journal
 from esante.core.journal.signed_note import NoteVerifier, split_note
 from esante.core.journal.verification import VerificationReport
 
@@ -23,7 +23,7 @@ __all__ = [
     "Initiator",
     "Journal",
     "NoteVerifier",
-    "ProofRunning",
+    "ProofJob",
     "SealedEntry",
     "VerificationReport",
     "advance",
