@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from esante.core.journal import standalone_verifier
-from tests.support.proof_vectors import FOLDER, vectors
+from tests.support.proof_vectors import FOLDER, assert_verdict, vectors
 
 FILES = sorted(FOLDER.glob("*.json"))
 BROWSER_VERIFIER = Path(standalone_verifier.__file__).parent / "static" / "proof_verifier.js"
@@ -68,17 +68,3 @@ def test_browser_verifier_gives_the_verdict_of_each_vector(tmp_path):
     found = json.loads(done.stdout)
     for path in FILES:
         assert_verdict(read(path), found[str(path)], path.stem)
-
-
-def assert_verdict(vector, found, name):
-    """Assert that the verifier of the browser found what a vector is to give."""
-    if vector["code"] == "missing-witness":
-        assert (found["code"], len(found["missing"])) == ("verified", 1), name
-        return
-    assert found["code"] == vector["code"], name
-    if vector["code"] == "verified":
-        assert (found["entries"], found["removed"]) == (vector["entries"], vector["removed"]), name
-        assert [witness["size"] for witness in found["witnesses"]] == vector.get("cosigned", []), name
-        assert found["missing"] == [], name
-    elif "entry" in vector:
-        assert found["number"] == vector["entry"], name
