@@ -15,7 +15,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.core.time_zone",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web"),
-    ("esante.core.fhir",),
+    ("esante.core.fhir", "esante.core.witness"),
     ("esante.identity.directory",),
     ("esante.identity.access",),
     ("esante.contract",),

@@ -35,6 +35,7 @@ class Settings:
     database_url     empty: the embedded PostgreSQL under `data`
     objects_url      empty: files under `data`
     journal_key      file of the key that signs checkpoints; empty: one made under `data`
+    witnesses        key and address of each witness of the journal, with spaces between
     time_zone        name (IANA) of the zone of calendar days, in searches, displays and statistics
     services         further packages that declare a service (import names, separated by spaces)
     of_services      settings of services that were not read from the environment
@@ -48,6 +49,7 @@ class Settings:
     objects_url: str = field(default="", repr=False)
     journal_key: str = ""
     journal_origin: str = "esante/journal"
+    witnesses: str = ""
     demo: bool = False
     queue_bound: int = 2_000
     pool_size: int = 8

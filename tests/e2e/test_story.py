@@ -211,7 +211,12 @@ async def assert_log_is_in_plain_words(patient: Visitor) -> None:
 
 
 async def verify_proof(patient: Visitor, folder: Path) -> None:
-    """Verify the proof with plain Python; an altered proof is rejected."""
+    """Verify the proof in the browser and with plain Python; an altered proof is rejected by both."""
+    await patient.link("Get the proof and check it").click()
+    await patient.button("Prepare the proof").click()
+    await patient.button("Check the proof").click()
+    verdict = patient.translate("Your access history is complete and unaltered.")
+    await patient.page.get_by_text(verdict).wait_for()
     proof = await download_file(patient, patient.link("Download the proof"), folder)
     verifier = await download_file(patient, patient.link("Download the verification program"), folder)
     assert (proof.name, verifier.name) == ("proof.json", "verifier.py")
@@ -224,6 +229,9 @@ async def verify_proof(patient: Visitor, folder: Path) -> None:
     done = subprocess.run([python, "-I", "-S", verifier, proof], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert not done.stdout.startswith("VERIFIED")
+    await patient.page.locator("[data-check-file]").set_input_files(proof)
+    await patient.page.get_by_text(patient.translate("The proof could not be confirmed.")).wait_for()
+    assert not await patient.page.get_by_text(verdict).is_visible()
 
 
 async def review_emergency(operator: Visitor) -> None:

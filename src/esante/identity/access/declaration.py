@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import State
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 from esante.contract import (
     HomeTile,
@@ -68,6 +69,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *api_routes(access, platform.journal, directory, platform.settings.base_url, resources),
         *page_routes(access, platform.journal, directory, platform.categories),
+        Mount("/static/access", StaticFiles(directory=Path(__file__).parent / "static")),
     ]
 
 

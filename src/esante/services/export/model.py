@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.journal import Event, event
-from esante.core.storage import NIL
+from esante.core.storage import NIL, JobState
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
@@ -28,15 +28,6 @@ class ExportLevel(StrEnum):
     PATIENTS = "patients"
     GROUP = "group"
     PERSON = "person"
-
-
-class JobState(StrEnum):
-    """The state of a job."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,16 +1,10 @@
-"""The access log of a patient, and the download of its proof and verifier."""
-
-import json
-import subprocess
-import sys
-from datetime import UTC, datetime
+"""The access log of a patient."""
 
 import msgspec
 
-from esante.core.journal import Actor, ProofRunning, event
+from esante.core.journal import Actor, event
 from esante.core.storage import uuid7
 from esante.identity.access import AccessEvent
-from esante.identity.access.regulation.policy_set import policy
 from tests.support.portal_browser import page_text
 
 
@@ -69,45 +63,3 @@ async def test_log_without_matches_shows_a_notice(browse, house):
     user = await browse(await house.patient())
     page = await user.get("/log?kind=documents")
     assert "No results" in page_text(page)
-
-
-def run_verifier(folder):
-    run = [sys.executable, "verifier.py", "proof.json"]
-    return subprocess.run(run, cwd=folder, capture_output=True, check=False).returncode
-
-
-async def test_downloaded_verifier_verifies_the_downloaded_proof(browse, house, journal, tmp_path):
-    patient = await house.open_patient()
-    user = await browse(patient)
-    await user.get("/log")
-    await journal.sealer.seal_all()
-    for name in ("proof.json", "verifier.py"):
-        response = await user.http.get(f"/log/{name}")
-        assert response.headers["content-disposition"] == f'attachment; filename="{name}"'
-        (tmp_path / name).write_bytes(response.content)
-    assert run_verifier(tmp_path) == 0
-    proof = json.loads((tmp_path / "proof.json").read_text())
-    assert proof["person"] == str(patient.id)
-    del proof["entries"][0]
-    (tmp_path / "proof.json").write_text(json.dumps(proof))
-    assert run_verifier(tmp_path) == 1
-
-
-async def test_proofs_past_the_limit_of_a_person_are_refused_and_not_those_of_another(browse, house, journal):
-    user, other = await browse(await house.open_patient()), await browse(await house.open_patient())
-    await user.get("/log")
-    await journal.sealer.seal_all()
-    most = policy(datetime.now(UTC).date()).proofs_per_requester
-    statuses = [(await user.http.get("/log/proof.json")).status_code for _ in range(most + 1)]
-    assert statuses == [200] * most + [429]
-    assert (await other.http.get("/log/proof.json")).status_code == 200
-
-
-async def test_second_proof_of_a_person_at_once_is_refused(browse, house, journal, monkeypatch):
-    async def refuse(person_id, file):
-        raise ProofRunning
-
-    user = await browse(await house.open_patient())
-    monkeypatch.setattr(journal, "write_proof", refuse)
-    answer = await user.http.get("/log/proof.json")
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")

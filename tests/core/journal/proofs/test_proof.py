@@ -1,6 +1,5 @@
 """The proof file of a person, checked by the stand-alone verifier as a person would run it."""
 
-import asyncio
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from esante.core.journal import ProofRunning, proof
 from esante.core.journal.model import Expired
+from esante.core.journal.proofs import proof
 from esante.core.storage import Unavailable, uuid7
 from tests.support.journal_entries import OLD, Happened, append_old_texts, append_texts, expire_old
-from tests.support.proof_verifier import run_verifier
+from tests.support.proof_verifier import prove, run_verifier
 
 
 async def test_proof_is_verified_and_a_shortened_or_forged_one_is_not(journal, tmp_path):
@@ -21,7 +20,7 @@ async def test_proof_is_verified_and_a_shortened_or_forged_one_is_not(journal, t
     for i in range(30):
         await append_texts(journal, mine if i % 3 else other, f"text {i}")
     await journal.sealer.seal_all()
-    proof = await journal.prove(mine)
+    proof = await prove(journal, mine)
     result = await run_verifier(tmp_path, proof)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "all 20 entries are here and unaltered" in result.stdout
@@ -43,7 +42,7 @@ async def expired_proof(sealed_journal):
     await append_old_texts(sealed_journal, sealed_journal.person, "old", "older")
     await sealed_journal.sealer.seal_all()
     assert await expire_old(sealed_journal) == 2
-    return await sealed_journal.prove(sealed_journal.person)
+    return await prove(sealed_journal, sealed_journal.person)
 
 
 async def test_proof_with_expired_entries_counts_them_in_its_verdict(expired_proof, tmp_path):
@@ -82,7 +81,7 @@ async def test_expiry_of_other_leaves_does_not_cover_an_old_entry_of_a_proof(sea
         await sealed_journal.sealer.seal_all()
         if text == "old":
             await expire_old(sealed_journal)
-    proof = await sealed_journal.prove(sealed_journal.person)
+    proof = await prove(sealed_journal, sealed_journal.person)
     assert (await run_verifier(tmp_path, proof)).returncode == 0
     remove_content(proof["entries"][41], proof)
     proof["entries"][41]["expiry"] = proof["entries"][40]["expiry"]
@@ -92,7 +91,7 @@ async def test_expiry_of_other_leaves_does_not_cover_an_old_entry_of_a_proof(sea
 
 @pytest.mark.parametrize("expiry", [None, "own"])
 async def test_content_of_the_first_format_taken_out_of_a_proof_is_not_verified(old_journal, tmp_path, expiry):
-    proof = await old_journal.prove(old_journal.person)
+    proof = await prove(old_journal, old_journal.person)
     assert (await run_verifier(tmp_path, proof)).returncode == 0
     entry = proof["entries"][3]
     remove_content(entry, proof)
@@ -142,7 +141,7 @@ async def test_expiry_that_only_the_database_knows_is_not_verified(sealed_journa
         " WHERE entry_id = (SELECT entry_id FROM journal_leaf WHERE seq = 41)",
         rows[0][1][1],
     )
-    result = await run_verifier(tmp_path, await sealed_journal.prove(sealed_journal.person))
+    result = await run_verifier(tmp_path, await prove(sealed_journal, sealed_journal.person))
     assert (result.returncode, "the end of a retention is not signed" in result.stdout) == (1, True)
 
 
@@ -151,17 +150,7 @@ async def test_proof_made_before_an_expiry_is_sealed_asks_to_wait(sealed_journal
     await sealed_journal.sealer.seal_all()
     await sealed_journal.expire(Happened.TYPE, OLD + timedelta(days=1))
     with pytest.raises(Unavailable, match="not sealed yet"):
-        await sealed_journal.prove(sealed_journal.person)
-
-
-async def test_second_proof_of_the_same_person_at_once_is_refused_and_another_persons_is_not(sealed_journal):
-    person, other = sealed_journal.person, uuid7()
-    results = await asyncio.gather(
-        *(sealed_journal.prove(whose) for whose in (person, person, other)), return_exceptions=True
-    )
-    assert isinstance(results[1], ProofRunning)
-    assert [len(proof["entries"]) for proof in (results[0], results[2])] == [40, 0]
-    assert await sealed_journal.prove(person)
+        await prove(sealed_journal, sealed_journal.person)
 
 
 async def test_proof_of_many_entries_is_written_in_pieces(sealed_journal, tmp_path, monkeypatch):
@@ -174,19 +163,19 @@ async def test_proof_of_many_entries_is_written_in_pieces(sealed_journal, tmp_pa
             return super().write(data)
 
     file = File()
-    assert await sealed_journal.write_proof(sealed_journal.person, file)
+    assert await sealed_journal.proofs.write(sealed_journal.person, file)
     assert sizes == [0, 7, 7, 7, 7, 7, 5, 0, 0]
     result = await run_verifier(tmp_path, file.getvalue().decode())
     assert (result.returncode, "all 40 entries are here and unaltered" in result.stdout) == (0, True)
 
 
 async def test_proof_follows_a_changed_node(sealed_journal):
-    proof = await sealed_journal.prove(sealed_journal.person)
+    proof = await prove(sealed_journal, sealed_journal.person)
     await sealed_journal.db.fetch(f"UPDATE journal_node SET hash = '\\x{'00' * 32}' WHERE level = 1 AND position = 1")
-    changed = await sealed_journal.prove(sealed_journal.person)
+    changed = await prove(sealed_journal, sealed_journal.person)
     assert proof["entries"][0]["path"] != changed["entries"][0]["path"]
 
 
 async def test_there_is_no_proof_before_the_first_seal(journal):
     await append_texts(journal, uuid7(), "not sealed")
-    assert await journal.prove(uuid7()) is None
+    assert await prove(journal, uuid7()) is None
