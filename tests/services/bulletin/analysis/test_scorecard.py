@@ -40,7 +40,7 @@ def test_view_says_how_often_the_range_held_or_why_there_is_none(language, live)
             continue
         test = progress.forecast.calibration
         widened = [test.unwidened] if test.unwidened < test.within80 else []
-        assert [int(number) for number in re.findall(r"\d+", view.tested)] == [
+        assert [int(number) for number in re.findall(r"\d+", re.sub(r"\(.*?\)", "", view.tested))] == [
             test.within80,
             test.count,
             test.within95,

@@ -51,15 +51,11 @@ MODELS = {
     "recent": N_("Change over the last year"),
     "level": N_("Constant level"),
 }
-_LINE_DESCRIPTION = N_(
-    "Line chart up to %(now)s: %(value)s. Forecast for %(last)s: %(middle)s, with an "
-    "80%% chance of being between %(low)s and %(high)s."
-)
-
-
+_LINE_DESCRIPTION = N_("Line chart up to %(now)s: %(value)s.")
+_AHEAD = N_("Forecast for %(last)s: %(middle)s, with an 80%% chance of being between %(low)s and %(high)s.")
 _TESTED = N_(
-    "Test on past data: %(within80)s of %(count)s forecast months lay within the likely range, "
-    "%(within95)s within the very likely range."
+    "The band shows the likely range (80 in 100). Test on past data: %(within80)s of %(count)s forecast months lay "
+    "within it, %(within95)s within the very likely range (95 in 100)."
 )
 _WIDENED = N_("The range was widened for this: before, %(unwidened)s lay within it.")
 
@@ -69,7 +65,8 @@ class ObjectiveView:
     """An objective as pages and PDF show it; without a reliable forecast, `chart` is None and `reason` says why.
 
     `state`: its name (a msgid), its tone and its icon. `percent`: of the way from baseline to target. `final`: the
-    value at the objective's date once that is over, else empty. `tested`: how often the range held.
+    value at the objective's date once that is over, else empty. `ahead`: the forecast of the last month; `tested`: how
+    often the range held.
     """
 
     progress: ObjectiveProgress
@@ -82,6 +79,7 @@ class ObjectiveView:
     percent: int | None
     chart: ChartBlock | None
     reason: str
+    ahead: str
     tested: str
     scores: DataTable | None
     scenarios: Sequence[tuple[str, str]]
@@ -107,6 +105,7 @@ def _view(document: IssueDocument, one: ObjectiveProgress, fmt: Formatter, *, li
         None if one.share is None else round(one.share * 100),
         _forecast_chart(document, one, indicator, fmt, live=live) if forecast.reliable else None,
         "" if forecast.reliable else fmt.text(REASONS[forecast.reason]),
+        _ahead(document, one, indicator, fmt) if forecast.reliable else "",
         _test_sentence(forecast.calibration, fmt) if forecast.reliable and forecast.calibration else "",
         _scores_table(forecast.scores, indicator, fmt) if forecast.scores else None,
         [(name, _number(value, indicator, fmt)) for name, value in one.scenarios.items()],
@@ -136,21 +135,24 @@ def _forecast_chart(
     band = ForecastBand(later, [point.low80 for point in points], [point.high80 for point in points])
     known = [mark.value for mark in marks if mark.value is not None]
     axis = make_axis([*known, *(point.value for point in points), *band.lower, *band.upper])
-    last = points[-1]
     title, notes = fmt.title(indicator), scale_notes(axis, [*marks, *later], indicator, fmt)
-    description = fmt.text(
-        _LINE_DESCRIPTION,
-        now=fmt.month(document.period),
-        value=_number(one.value, indicator, fmt),
-        last=later[-1].name,
+    now = fmt.text(_LINE_DESCRIPTION, now=fmt.month(document.period), value=_number(one.value, indicator, fmt))
+    description = " ".join((now, _ahead(document, one, indicator, fmt), *notes))
+    svg = draw_line(marks, f"{title}. {description}", axis, tick_text(indicator, fmt), band=band, live=live)
+    table = _months_table(document, one, indicator, fmt)
+    return ChartBlock(one.objective.key, title, svg, description, " ".join(notes), table)
+
+
+def _ahead(document: IssueDocument, one: ObjectiveProgress, indicator: Indicator, fmt: Formatter) -> str:
+    """Return the forecast of the last month as a sentence."""
+    last = one.forecast.points[-1]
+    return fmt.text(
+        _AHEAD,
+        last=fmt.month(months_ahead(document, [last])[0]),
         middle=_number(last.value, indicator, fmt),
         low=_number(last.low80, indicator, fmt),
         high=_number(last.high80, indicator, fmt),
     )
-    description = " ".join((description, *notes))
-    svg = draw_line(marks, f"{title}. {description}", axis, tick_text(indicator, fmt), band=band, live=live)
-    table = _months_table(document, one, indicator, fmt)
-    return ChartBlock(one.objective.key, title, svg, description, " ".join(notes), table)
 
 
 def _mark(period: str, point: ForecastPoint, indicator: Indicator, fmt: Formatter) -> ChartMark:

@@ -178,7 +178,7 @@ def _section(document: IssueDocument, theme: Theme, fmt: Formatter) -> Json:
 
 
 def _objective(view: ObjectiveView, fmt: Formatter) -> Json:
-    """Return an objective: its label and state, its values, and its forecast with the test or the reason for none."""
+    """Return an objective: label, state, values, and its forecast with the test or the reason why there is none."""
     objective, start = view.progress.objective, objectives_contract().baseline
     facts = [
         (fmt.within(fmt.text(N_("Baseline")), fmt.month(start)), view.baseline),
@@ -191,7 +191,7 @@ def _objective(view: ObjectiveView, fmt: Formatter) -> Json:
         "state": fmt.text(view.state[0]),
         "facts": {"head": [name for name, _ in facts], "rows": [[value for _, value in facts]]},
         "chart": _chart(view.chart) if view.chart else None,
-        "test": view.tested or view.reason,
+        "texts": [text for text in (view.ahead, view.tested, view.reason) if text],
     }
 
 
