@@ -1,9 +1,9 @@
 """Hold the four catalogs to the texts of the program: nothing missing, nothing left over, no broken placeholder.
 
 Texts are the first argument of `_`, `N_`, `gettext` and `ngettext` in Python and in templates, the second one of `P_`
-and `pgettext`, whose first is the context, and what the packages' data files call `label` or `display`. `--update`
-brings the catalogs up to the texts: new ones without a translation (in English: the text itself), old ones gone.
-`--missing LANGUAGE` prints what is still to translate.
+and `pgettext`, whose first is the context, and what the packages' data files call `label`, `display` or `words`.
+`--update` brings the catalogs up to the texts: new ones without a translation (in English: the text itself), old ones
+gone. `--missing LANGUAGE` prints what is still to translate.
 """
 
 import argparse
@@ -32,7 +32,7 @@ KEYWORDS: dict[str, Any] = {
     "pgettext": IN_CONTEXT,
 }
 OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
-DATA_KEYS = {"label", "display"}
+DATA_KEYS = {"label", "display", "words"}
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 Text = str | tuple[str, ...]

@@ -153,7 +153,7 @@ class ExportRequested(Event, frozen=True, kw_only=True):
     types: tuple[str, ...]
 
 
-@event("export.copied")
+@event("export.copied", version=2)
 class DataExported(AccessEvent, frozen=True, kw_only=True):
     """Data of the person went into an export: `count` resources."""
 
@@ -164,14 +164,14 @@ class DataExported(AccessEvent, frozen=True, kw_only=True):
     count: int
 
 
-@event("export.refused")
+@event("export.refused", version=2)
 class ExportRefused(AccessEvent, frozen=True, kw_only=True):
     """An export was requested and refused."""
 
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to export your record. Access was refused.")
 
 
-@event("export.taken")
+@event("export.taken", version=2)
 class PersonalExportDownloaded(AccessEvent, frozen=True, kw_only=True):
     """The person downloaded their data with their documents."""
 

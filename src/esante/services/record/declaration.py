@@ -13,6 +13,7 @@ from esante.contract import (
     Service,
     allowed_and_by_another,
 )
+from esante.core.journal import Consumer
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access
@@ -33,6 +34,10 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     record, access, directory = platform[Record], platform[Access], platform[Directory]
     return [*routes(record, directory, access, platform.fhir_url), *page_routes(record, access, directory)]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Record].clinical.indexer.consumer]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -100,6 +105,7 @@ SERVICE = Service(
     package="esante.services.record",
     build=_build,
     routes=_routes,
+    consumers=_consumers,
     capabilities=_capabilities,
     categories={code: category.label for code, category in CATEGORIES.items()},
     navigation=[NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20)],

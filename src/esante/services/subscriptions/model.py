@@ -156,7 +156,7 @@ class SubscriptionEvent(AccessEvent, frozen=True, kw_only=True):
     subscription_id: UUID
 
 
-@event("subscriptions.requested")
+@event("subscriptions.requested", version=2)
 class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscription was requested: a new one, or one that was off or in error."""
 
@@ -169,7 +169,7 @@ class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
     ends_at: datetime
 
 
-@event("subscriptions.ended")
+@event("subscriptions.ended", version=2)
 class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscription ended.
 
@@ -183,7 +183,7 @@ class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
     cause: str
 
 
-@event("subscriptions.told")
+@event("subscriptions.told", version=2)
 class EventsNotified(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscriber learned that documents were deposited or changed, but not what is in them.
 

@@ -34,6 +34,7 @@ def test_every_logged_event_has_words_and_is_valid_fhir(type_):
         "str": "x",
         "UUID": uuid7(),
         "datetime": datetime.now(UTC),
+        "date": datetime.now(UTC).date(),
         "bool": True,
         "float": 1.0,
         "int": 1,

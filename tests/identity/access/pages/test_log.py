@@ -10,7 +10,7 @@ import msgspec
 from esante.core.journal import Actor, ProofRunning, event
 from esante.core.storage import uuid7
 from esante.identity.access import AccessEvent
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from tests.support.portal_browser import page_text
 
 

@@ -10,6 +10,7 @@ from esante.core.journal import Entry, Event
 from esante.core.web import N_, P_
 from esante.identity.access.audit.log_scan import Visit, access_types, is_by_another
 from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
@@ -26,11 +27,13 @@ from esante.identity.access.events import (
     StateChanged,
     StayProved,
     StayRefusalChanged,
+    StayRenewed,
     StayReported,
     StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind
-from esante.identity.access.rules import REASONS
+from esante.identity.access.regulation.policy_set import policy_set
+from esante.identity.access.rules import CONTEXTS, REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import (
     HolderRestored,
@@ -39,6 +42,7 @@ from esante.identity.directory import (
     PersonRead,
     PersonSearched,
     PersonUpdated,
+    ReferringDoctorChanged,
 )
 
 Gettext = Callable[[str], str]
@@ -71,6 +75,7 @@ _SHARING: Sequence[type[Event]] = (
     Granted,
     GrantEnded,
     StayReported,
+    StayRenewed,
     StayRefusalChanged,
     StayProved,
     StayReviewed,
@@ -81,7 +86,14 @@ _SHARING: Sequence[type[Event]] = (
     AppEnded,
 )
 _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
-_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased, HolderSuspended, HolderRestored)
+_DIRECTORY: tuple[type[Event], ...] = (
+    *_LOOKED_UP,
+    PersonUpdated,
+    PersonDeceased,
+    HolderSuspended,
+    HolderRestored,
+    ReferringDoctorChanged,
+)
 """The events of the directory about a person; each type has its words."""
 _STATE_WORDS = {
     "announced": N_("The letter about your record has been sent."),
@@ -133,6 +145,7 @@ class LogLine:
     """An entry or a visit as the page shows it; texts are in the reader's language.
 
     `who` is "" for the person of the log. Of a visit, `at` is its end, `since` its beginning, `parts` its entries.
+    `context`: the context of intervention, as a sentence. `delegate`: who acted in the name of `who`.
     """
 
     id: UUID
@@ -148,6 +161,8 @@ class LogLine:
     origin: str
     purpose: str = ""
     grant: str = ""
+    context: str = ""
+    delegate: str = ""
     reason: str = ""
     justification: str = ""
     refused: bool = False
@@ -216,6 +231,8 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         origin=entry.origin,
         purpose=_(PURPOSES[access.purpose]) if by_another and access and access.purpose in PURPOSES else "",
         grant=_grant_name(access, _),
+        context=_(context_words(access.context, entry.at)) if access else "",
+        delegate=actor.delegate,
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
         justification=event.justification if isinstance(event, EmergencyDeclared) else "",
         refused=is_refused(event),
@@ -225,9 +242,18 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
     )
 
 
+def context_words(key: str, at: datetime) -> str:
+    """Return the sentence (a msgid) of a context of intervention at a moment; "" for none and for an unknown one."""
+    if (context := policy_set().at(at).contexts.get(key)) is not None:
+        return context.words
+    return CONTEXTS.get(key, "")
+
+
 def matches_words(line: LogLine, words: Sequence[str]) -> bool:
     """Return whether a line contains all `words` (casefolded)."""
-    text = " ".join((line.text, line.who, line.role, line.organization, line.client, line.grant, line.reason))
+    text = " ".join(
+        (line.text, line.who, line.role, line.organization, line.delegate, line.client, line.grant, line.reason)
+    )
     return all(word in text.casefold() for word in words)
 
 
@@ -308,7 +334,16 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             words = _GRANTED_WORDS.get(GrantKind(event.kind), N_("%(subject)s got access."))
             return _(words) % {"subject": event.holder}
         case GrantEnded():
-            return _(N_("%(subject)s no longer has access.")) % {"subject": event.holder}
+            words = N_("%(subject)s no longer has access.")
+            if event.cause == CEILING:
+                words = N_("The access of %(subject)s is limited to the longest duration that is allowed.")
+            return _(words) % {"subject": event.holder}
+        case StayRenewed():
+            words = N_("The access of %(subject)s for a stay of yours was extended.")
+            return _(words) % {"subject": event.organization}
+        case ReferringDoctorChanged():
+            words = event.ENDED_WORDS if event.until else event.WORDS
+            return _(words) % {"actor": actor, "doctor": event.practitioner}
         case StayReported():
             return _(_REPORTED_WORDS.get(event.cause, _REPORTED_WORDS["unproved"])) % {"subject": event.organization}
         case StayProved():

@@ -149,4 +149,5 @@ def _visit_key(entry: Entry) -> Hashable:
         return None
     if not is_by_another(entry):
         return actor.client or "own"
-    return actor.id, actor.name, actor.organization, actor.client, event.purpose, event.grant_id
+    asked_by = actor.id, actor.name, actor.delegate, actor.organization, actor.client
+    return *asked_by, event.purpose, event.context, event.grant_id

@@ -1,39 +1,15 @@
-"""The dated rules of the access decision: the access matrix and the terms of access.
+"""The terms of access that law and agency set beside the matrix and the contexts, as dated periods.
 
-`data/matrix.csv`: which profession (or kind of organisation) may read and write which category of documents; what has
-no line is denied. `data/policy.toml`: how long each kind of grant lasts, and which confidentiality it covers. Every
-line and period has its legal source and whether it was verified.
+`policy.toml` of a policy set: how long a letter, a code or a token serves, which confidentiality each kind of grant
+covers, how much may be tried. Every period has its legal source and whether it was verified.
 """
 
-import csv
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, lru_cache
-from io import StringIO
 
-from esante.core.dated_data import in_force, packaged_text, parse_periods
+from esante.core.dated_data import parse_periods
 from esante.core.types import Json
 from esante.identity.access.model import Confidentiality, GrantKind
-
-_PACKAGE = "esante.identity.access"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Right:
-    """A line of the matrix: from `valid_from` to `valid_to` (exclusive; None: still)."""
-
-    profession: str
-    category: str
-    read: bool
-    write: bool
-    valid_from: date
-    valid_to: date | None
-    legal_source: str
-    verified: bool
-
-    def is_in_force(self, on: date) -> bool:
-        """Return whether the line is in force on a day."""
-        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +41,9 @@ class Policy:
     objection_days: int
     code_length: int
     code_alphabet: str
-    code_default: timedelta
+    code_default: timedelta | None
+    """How long the grant of a code lasts unless the person chooses otherwise; None: as long as its context lets it."""
     code_min: timedelta
-    code_max: timedelta
     code_redeem: timedelta
     attempt_window: timedelta
     attempts_per_requester: int
@@ -77,7 +53,6 @@ class Policy:
     unproved_stays_read: bool
     """Whether a stay gives access before the person's presence is proved."""
     admissions: AdmissionLimits
-    emergency: timedelta
     min_reason: int
     max_reason: int
     read_after_death: timedelta
@@ -95,83 +70,12 @@ class Policy:
     """The levels of confidentiality that each kind of grant covers, in the order in which grants are preferred."""
 
 
-def parse_matrix(text: str) -> tuple[Right, ...]:
-    """Return the lines of a matrix file (CSV).
-
-    Raises: ValueError with the number of the line that is wrong, or that overlaps with an earlier one.
-    """
-    rights: list[Right] = []
-    for number, row in enumerate(csv.DictReader(StringIO(text)), 2):
-        try:
-            rights.append(_parse_right(row))
-        except (KeyError, ValueError, TypeError) as error:
-            raise ValueError(f"matrix, line {number}: {error}") from error
-        if any(_overlap(rights[-1], other) for other in rights[:-1]):
-            raise ValueError(
-                f"matrix, line {number}: the period overlaps with an earlier line of this profession and category"
-            )
-    return tuple(rights)
-
-
 def parse_policies(text: str) -> tuple[Policy, ...]:
     """Return the periods of a policy file (TOML), oldest first.
 
     Raises: ValueError when there is no period, KeyError when a field is missing.
     """
     return parse_periods(text, _parse_policy)
-
-
-@cache
-def matrix() -> tuple[Right, ...]:
-    """Return the access matrix that is packaged with the program."""
-    return parse_matrix(packaged_text(_PACKAGE, "matrix.csv"))
-
-
-@lru_cache(maxsize=64)
-def rights(on: date) -> dict[tuple[str, str], Right]:
-    """Return the lines in force on a day, by profession and category."""
-    return {(right.profession, right.category): right for right in matrix() if right.is_in_force(on)}
-
-
-@lru_cache(maxsize=64)
-def policy(on: date) -> Policy:
-    """Return the terms in force on a day; before the first period, the first."""
-    return in_force(_policies(), on)
-
-
-@cache
-def _policies() -> tuple[Policy, ...]:
-    return parse_policies(packaged_text(_PACKAGE, "policy.toml"))
-
-
-_YES_NO = {"yes": True, "no": False, "true": True, "false": False}
-
-
-def _parse_right(row: dict[str, str]) -> Right:
-    return Right(
-        profession=_required(row["profession"]),
-        category=_required(row["category"]),
-        read=_YES_NO[row["read"]],
-        write=_YES_NO[row["write"]],
-        valid_from=date.fromisoformat(row["valid_from"]),
-        valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
-        legal_source=_required(row["legal_source"]),
-        verified=_YES_NO[row["verified"]],
-    )
-
-
-def _required(value: str) -> str:
-    if not value.strip():
-        raise ValueError("a field is empty")
-    return value.strip()
-
-
-def _overlap(one: Right, other: Right) -> bool:
-    return (
-        (one.profession, one.category) == (other.profession, other.category)
-        and (one.valid_to is None or other.valid_from < one.valid_to)
-        and (other.valid_to is None or one.valid_from < other.valid_to)
-    )
 
 
 def _parse_policy(period: Json) -> Policy:
@@ -185,9 +89,8 @@ def _parse_policy(period: Json) -> Policy:
         objection_days=period["opening"]["objection_days"],
         code_length=code["length"],
         code_alphabet=code["alphabet"],
-        code_default=timedelta(hours=code["default_hours"]),
+        code_default=timedelta(hours=code["default_hours"]) if code["use_default"] else None,
         code_min=timedelta(hours=code["min_hours"]),
-        code_max=timedelta(hours=code["max_hours"]),
         code_redeem=timedelta(hours=code["redeem_hours"]),
         attempt_window=timedelta(minutes=attempts["window_minutes"]),
         attempts_per_requester=attempts["per_requester"],
@@ -196,7 +99,6 @@ def _parse_policy(period: Json) -> Policy:
         stay_kinds=frozenset(period["stay"]["kinds"]),
         unproved_stays_read={"reads": True, "nothing": False}[period["stay"]["unproved"]],
         admissions=AdmissionLimits(**period["admissions"]),
-        emergency=timedelta(hours=emergency["hours"]),
         min_reason=emergency["min_reason"],
         max_reason=emergency["max_reason"],
         read_after_death=timedelta(days=death["read_days"]),
