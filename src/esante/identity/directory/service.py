@@ -35,6 +35,7 @@ from esante.identity.directory.model import (
     PersonUpdated,
     Practitioner,
     PractitionerRegistered,
+    ProfessionalsRead,
     Role,
 )
 from esante.identity.directory.name_search import decode_page_key, page_of, search_words
@@ -216,6 +217,10 @@ class Directory:
         return person, self._validator.accept_faults(place, faults)
 
     # Practitioners
+
+    async def record_look(self, event: ProfessionalsRead, *, actor: Actor, origin: str = "") -> None:
+        """Journal that entries of professionals or organisations were shown."""
+        await self._journal.append(event, actor=actor, origin=origin)
 
     async def practitioner(self, practitioner_id: UUID) -> Practitioner | None:
         """Return a practitioner by id, with all roles, or None; the entry may be `cache.MAX_AGE_SECONDS` old."""
