@@ -145,7 +145,7 @@ async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, h
         found = (await user.get("/sharing")).xpath(f"//*[@id = '{section}']")
         return " ".join(found[0].text_content().split()) if found else ""
 
-    assert house.doctor.name in await section_text("access") and "registered a stay of yours" in await section_text(
+    assert house.doctor.name in await section_text("access") and "Stay at an institution" in await section_text(
         "access"
     )
     assert await section_text("paused") == ""
