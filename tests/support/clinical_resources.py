@@ -4,7 +4,7 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.services.record import CLINICAL
-from tests.services.record.conftest import fhir_document
+from tests.support.record import fhir_document
 
 CONFIDENTIALITY_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 LOINC = "http://loinc.org"

@@ -1,5 +1,6 @@
 """PostgreSQL and the object store: the only package that opens either."""
 
+from esante.core.storage.background import yield_to_requests
 from esante.core.storage.cluster import distribute_tables
 from esante.core.storage.connect import open_database
 from esante.core.storage.database import (
@@ -58,4 +59,5 @@ __all__ = [
     "uuid7_time",
     "uuid8",
     "write_in_batches",
+    "yield_to_requests",
 ]

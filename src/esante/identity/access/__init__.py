@@ -43,6 +43,7 @@ from esante.identity.access.events import (
     StayReviewed,
     TokenIssued,
 )
+from esante.identity.access.item_filter import ReadFilter, label_of, read_filter
 from esante.identity.access.model import (
     AccessEvent,
     Action,
@@ -107,6 +108,7 @@ __all__ = [
     "LogRead",
     "PolicySet",
     "Purpose",
+    "ReadFilter",
     "RecordState",
     "RequestRejected",
     "Requester",
@@ -137,6 +139,7 @@ __all__ = [
     "delegate_requester",
     "explain",
     "is_admission",
+    "label_of",
     "load_policy_set",
     "log_types",
     "opening_grant",
@@ -144,6 +147,7 @@ __all__ = [
     "policy",
     "policy_set",
     "principal_of",
+    "read_filter",
     "requester_from_principal",
     "requester_of",
     "security",

@@ -2,19 +2,30 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import State
 from starlette.routing import BaseRoute
 
-from esante.contract import HomeTile, NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, actor_name
+from esante.contract import (
+    HomeTile,
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    QuickAction,
+    Service,
+    Task,
+    actor_name,
+)
 from esante.core.journal import Consumer, Entry
+from esante.core.journal.retention import retention_policy
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
-from esante.identity.access.audit.access_log import accesses_of_others
+from esante.identity.access.audit.log_scan import access_types, is_by_another, scan_visits
 from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
@@ -28,9 +39,9 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.model import GrantKind, RecordState, Requester
+from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.regulation.policy_set import policy_set, use_policy_set
+from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
 from esante.identity.access.rules import ACCESS_LOG, REASONS
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
@@ -73,7 +84,6 @@ async def _admit(platform: Platform) -> None:
 async def _start(platform: Platform, state: State) -> None:
     access = platform[Access]
     await asyncio.to_thread(access.id_tokens.jwks)  # makes or reads the key now
-    state.agency_contact = platform.settings.of(AccessSettings).agency_contact
     state.sessions, state.knows_origin = access.sessions, access.clients.knows_origin
 
 
@@ -103,8 +113,8 @@ def _capabilities(base_url: str) -> Json:
 
 
 async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    entries = await accesses_of_others(platform.journal, requester.id, _TILE_ROWS)
-    return {"entries": entries, "categories": platform.categories}
+    page = await scan_visits(platform.journal, requester.id, access_types(), is_by_another, limit=_TILE_ROWS)
+    return {"visits": page.items, "categories": platform.categories}
 
 
 async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -132,6 +142,10 @@ async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, An
     return {"verdicts": await platform[Access].emergencies.list_verdicts(requester, _REVIEWS), "names": VERDICTS}
 
 
+async def _questions(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"questions": await platform[Access].review_questions.list_open(requester, _REVIEWS)}
+
+
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     emergencies = platform[Access].emergencies
     waiting = await emergencies.list_reviews(requester, limit=_REVIEWS)
@@ -143,6 +157,11 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
+
+
+def _history_kept(day: date) -> timedelta:
+    """How long the journal keeps the accesses to a record."""
+    return timedelta(days=retention_policy(AccessEvent.TYPE, datetime.combine(day, time(), UTC)).days)
 
 
 def _state_is(state: RecordState) -> Any:
@@ -186,7 +205,9 @@ _NOTICES = (
     NoticeKind(
         name="emergency_unjustified",
         event=EmergencyReviewed,
-        text=N_("The agency reviewed the emergency access of %(actor)s: it was not justified, and it has ended."),
+        text=N_(
+            "The emergency access of %(actor)s was reviewed by %(agency)s: it was not justified, and it has ended."
+        ),
         icon="emergency",
         tone="danger",
         link="/log?kind=emergency",
@@ -197,7 +218,7 @@ _NOTICES = (
     NoticeKind(
         name="emergency_unclear",
         event=EmergencyReviewed,
-        text=N_("The agency reviewed the emergency access of %(actor)s: whether it was justified is unclear."),
+        text=N_("The emergency access of %(actor)s was reviewed by %(agency)s: whether it was justified is unclear."),
         icon="emergency",
         tone="warn",
         link="/log?kind=emergency",
@@ -208,7 +229,7 @@ _NOTICES = (
     NoticeKind(
         name="emergency_reviewed",
         event=EmergencyReviewed,
-        text=N_("The agency reviewed the emergency access of %(actor)s: it was justified."),
+        text=N_("The emergency access of %(actor)s was reviewed by %(agency)s: it was justified."),
         icon="check",
         tone="good",
         link="/log?kind=emergency",
@@ -260,7 +281,9 @@ _NOTICES = (
     NoticeKind(
         name="stay_unjustified",
         event=StayReviewed,
-        text=N_("The agency reviewed the stay that %(actor)s reported: it was not justified. Its access has ended."),
+        text=N_(
+            "The stay that %(actor)s reported was reviewed by %(agency)s: it was not justified. Its access has ended."
+        ),
         icon="hospital",
         tone="danger",
         link="/sharing",
@@ -334,7 +357,7 @@ SERVICE = Service(
     categories={ACCESS_LOG: N_("Access history")},
     navigation=[
         NavigationItem(role="patient", url="/sharing", label=N_("Sharing"), icon="sharing", order=30),
-        NavigationItem(role="patient", url="/log", label=N_("Access history"), icon="eye", order=40),
+        NavigationItem(role="patient", url="/log", label=P_("menu", "Access history"), icon="eye", order=40),
         NavigationItem(role="patient", url="/apps", label=N_("Apps"), menu=True),
         NavigationItem(role="practitioner", url="/patients", label=N_("Patients"), icon="people", order=20),
         NavigationItem(
@@ -342,7 +365,7 @@ SERVICE = Service(
         ),
         NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
-        NavigationItem(role="operator", url="/operator/reviews", label=N_("Reviews"), icon="check", order=20),
+        NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
         QuickAction(
@@ -375,10 +398,27 @@ SERVICE = Service(
     tiles=[
         HomeTile(role="patient", template="access/tile_log.html", load=_recent_accesses, order=30, half=True),
         HomeTile(role="patient", template="access/tile_grants.html", load=_grants, order=40, half=True),
+        HomeTile(role="practitioner", template="access/tile_questions.html", load=_questions, order=-20),
         HomeTile(role="practitioner", template="access/tile_verdicts.html", load=_verdicts, order=-10),
         HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+    ],
+    kept=[
+        KeptData(
+            what=N_("Whom you gave access, whom you blocked, and your other choices"),
+            why=N_("So that your decisions count."),
+        ),
+        KeptData(
+            what=N_("What you allowed apps to do"),
+            why=N_("So that you are not asked each time."),
+            how_long=lambda day: policy(day).app_allowed,
+        ),
+        KeptData(
+            what=N_("Who did what with your data, when, and from which network address: your access history"),
+            why=N_("So that you can see and prove it."),
+            how_long=_history_kept,
+        ),
     ],
     notices=_NOTICES,
     commands=[client, access],

@@ -153,6 +153,7 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     """A practitioner opened the record in an emergency, or was refused; `justification` is the reason they wrote."""
 
     ACTION: ClassVar[str] = "E"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s used emergency access to open your record.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to open your record in an emergency. Access was refused.")
 
@@ -189,6 +190,23 @@ class EmergencyReviewed(Event, frozen=True, kw_only=True):
     verdict: str
     practitioner_id: UUID | None = None
     practitioner: str = ""
+
+
+@event("access.review_question_asked")
+class ReviewQuestionAsked(Event, frozen=True, kw_only=True):
+    """An operator asked the professional about an emergency access under review; the text is in the review only."""
+
+    grant_id: UUID
+    question_id: UUID
+    practitioner_id: UUID
+
+
+@event("access.review_question_answered")
+class ReviewQuestionAnswered(Event, frozen=True, kw_only=True):
+    """The professional replied to a question about their emergency access."""
+
+    grant_id: UUID
+    question_id: UUID
 
 
 @event("access.verdict_read")

@@ -222,12 +222,16 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     `documents` the accessed documents. A subclass declares the `ACTION` (a letter of FHIR audit-event-action:
     C create, R read, U update, D delete, E search or other), the type of the FHIR `RESOURCE`, and the words of the
     access log, `WORDS` and `REFUSED_WORDS` (msgids, with %(actor)s and %(categories)s).
+    `OWN_WORDS` are those of an act of the person themselves, "" for those of the action; `FOLDS`: readings that belong
+    together are one entry of the access log.
     """
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
     WORDS: ClassVar[str] = N_("%(actor)s viewed your record: %(categories)s.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view data in your record. Access was refused.")
+    OWN_WORDS: ClassVar[str] = ""
+    FOLDS: ClassVar[bool] = True
 
     purpose: str = "TREAT"
     allowed: bool = True

@@ -1,6 +1,6 @@
 """The service object of access control: authentication, authorisation, consents, and the use cases by subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from esante.identity.access.assignments import Assignments
 from esante.identity.access.audit.replay import Replay, ReplayReport
 from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.person_lookups import PersonLookups
-from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.authn.requesters import requester_of
 from esante.identity.access.authn.withdrawal import EndedSignIns, Withdrawal
 from esante.identity.access.consent import store
@@ -30,6 +30,7 @@ from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
+from esante.identity.access.consent.review_questions import ReviewQuestions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
@@ -46,9 +47,9 @@ from esante.identity.directory import Directory, Organization
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `restrictions`, `assignments`, `clients`,
-    `apps` and `tokens` are the use cases of their name, `sessions` the sessions of people who are signed in,
-    `id_tokens` signs the ID tokens of apps.
+    `lifecycle`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`, `restrictions`,
+    `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the sessions of people
+    who are signed in, `id_tokens` signs the ID tokens of apps.
     `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
@@ -75,6 +76,7 @@ class Access:
         self.stays = HospitalStays(db, journal, directory, self.grants, self._limits)
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
         self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
+        self.review_questions = ReviewQuestions(db, journal)
         self.restrictions = Restrictions(db, journal, directory)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)
@@ -184,6 +186,13 @@ class Access:
     async def count_proof(self, requester: Requester) -> None:
         """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
         await self._limits.count_proof(requester)
+
+    async def count_attempts(
+        self, limits: Mapping[str, int], window: timedelta, requester: Requester | None, origin: str
+    ) -> None:
+        """Count an attempt of each subject in `limits` in a window of a day at most. Raises: Problem 429."""
+        actor = requester.actor if requester else ANONYMOUS
+        await self._limits.count_attempts(limits, window, actor=actor, origin=origin)
 
     async def _record_missing_scope(self, requester: Requester, resource: str, letters: str) -> None:
         await self._limits.record_rejection("scope", requester.actor, requester.origin, f"{resource}.{letters}")

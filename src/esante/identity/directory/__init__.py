@@ -8,6 +8,7 @@ from esante.identity.directory.functions.model import (
     ReferringDoctor,
     ReferringDoctorChanged,
 )
+from esante.identity.directory.lookups import Lookup, UnlimitedLookups
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -50,6 +51,7 @@ __all__ = [
     "HolderRestored",
     "HolderSuspended",
     "Identifier",
+    "Lookup",
     "Organization",
     "OrganizationRegistered",
     "Person",
@@ -66,6 +68,7 @@ __all__ = [
     "Role",
     "System",
     "Term",
+    "UnlimitedLookups",
     "api_routes",
     "capabilities",
     "catalogue",

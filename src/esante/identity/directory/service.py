@@ -89,10 +89,10 @@ class Directory:
         Raises: Problem 429 when the requester looked up too many unknown persons (see `Lookups`).
         """
         identifier = self._validator.search_identifier(system, value)
-        await self.lookups.admit()
-        found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
-        if found is None:
-            await self.lookups.record_miss()
+        async with self.lookups.admitted() as lookup:
+            found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
+            if found is None:
+                await lookup.record_miss()
         return found
 
     async def search_persons(
@@ -103,23 +103,23 @@ class Directory:
         `only_person_id`: the one person whom the actor may see (a patient: themselves).
         Raises: Problem 400 when the query does not have enough criteria (see `PersonQuery`), 429 as `find_person`.
         """
-        await self.lookups.admit()
-        if query.value is not None:
-            system, value = self._validator.search_identifier(query.system, query.value)
-            query = replace(query, system=system, value=value)
-        found = [
-            person
-            for person in await self._fetch_candidates(query)
-            if rules.matches(person, query) and only_person_id in (None, person.id)
-        ]
-        criteria = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
-        event = PersonSearched(by=criteria, found=len(found))
-        rows: list[Row] = []
-        for person_id in [person.id for person in found] or [NIL]:
-            rows += self._journal.rows(event, person_id=person_id, actor=actor, origin=origin)
-        await self._db.write(rows)
-        if not found:
-            await self.lookups.record_miss(journalled=True)
+        async with self.lookups.admitted() as lookup:
+            if query.value is not None:
+                system, value = self._validator.search_identifier(query.system, query.value)
+                query = replace(query, system=system, value=value)
+            found = [
+                person
+                for person in await self._fetch_candidates(query)
+                if rules.matches(person, query) and only_person_id in (None, person.id)
+            ]
+            criteria = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
+            event = PersonSearched(by=criteria, found=len(found))
+            rows: list[Row] = []
+            for person_id in [person.id for person in found] or [NIL]:
+                rows += self._journal.rows(event, person_id=person_id, actor=actor, origin=origin)
+            await self._db.write(rows)
+            if not found:
+                await lookup.record_miss(journalled=True)
         return found
 
     async def _fetch_candidates(self, query: PersonQuery) -> list[Person]:

@@ -157,6 +157,7 @@ class ExportRequested(Event, frozen=True, kw_only=True):
 class DataExported(AccessEvent, frozen=True, kw_only=True):
     """Data of the person went into an export: `count` resources."""
 
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s exported data from your record: %(categories)s.")
 
     job_id: UUID
@@ -174,7 +175,9 @@ class ExportRefused(AccessEvent, frozen=True, kw_only=True):
 class PersonalExportDownloaded(AccessEvent, frozen=True, kw_only=True):
     """The person downloaded their data with their documents."""
 
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s downloaded your whole record: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You downloaded your whole record.")
 
     job_id: UUID
 

@@ -10,17 +10,17 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import monotonic, thread_time
+from time import monotonic
 from uuid import UUID
 
 import orjson
 
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
-from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
+from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert, yield_to_requests
 from esante.core.web import readable
 from esante.identity.access import Access, Requester, requester_from_principal
-from esante.services.export import rules, store
+from esante.services.export import store
 from esante.services.export.model import DataExported, ExportEnded, ExportLevel, Job, JobState, Line
 from esante.services.export.policy import policy_on
 from esante.services.export.segments.patient_sections import PatientSections, SectionPage
@@ -193,14 +193,6 @@ class ExportWorker:
         event = ExportEnded(job_id=job.id, how=how, persons=job.done)
         actor = Actor(kind="system", name="esante", client=job.request.principal.get("client", ""))
         return self._journal.rows(event, person_id=job.request.person_id, actor=actor)
-
-
-async def yield_to_requests() -> None:
-    """Let requests of this process run first: the longer they keep it busy, the longer the work pauses."""
-    before = thread_time()
-    await asyncio.sleep(0)
-    if pause := rules.pause_seconds(thread_time() - before):
-        await asyncio.sleep(pause)
 
 
 def _job_id(folder: str) -> UUID | None:

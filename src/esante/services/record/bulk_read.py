@@ -119,8 +119,8 @@ class BulkReader:
     async def read_documents(self, view: View, span: Span, place: str) -> tuple[list[Document], str | None]:
         """Return a page of documents, latest deposited first, and the place after which the next begins."""
         begin = (date.max, UUID(hex=place)) if place else store.FIRST[Order.DEPOSITED]
-        filters = Filters(status=())
-        batch = await store.fetch_page(self._db, view.person_id, filters, Order.DEPOSITED, begin, PAGE.count)
+        wanted, filters = view.visibility.filter, Filters(status=())
+        batch = await store.fetch_page(self._db, view.person_id, wanted, filters, Order.DEPOSITED, begin, PAGE.count)
         shown = [
             one for one in batch if view.visibility.includes(one) and span.includes(one.deposited_at, one.changed_at)
         ]
@@ -140,9 +140,7 @@ class BulkReader:
 
         Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
         """
-        key = (document.person_id, document.id)
-        found = await store.fetch_with_content(self._db, [key])
-        content = found[key][1] if key in found else None
+        content = await store.fetch_content(self._db, document.person_id, document.id)
         return await self._objects.get(document.sha256) if content is None else content
 
     def audit_rows(

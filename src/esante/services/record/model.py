@@ -31,6 +31,10 @@ KINDS: Mapping[str, str] = {
 """The media types that the record accepts, and the kind of document that each is."""
 
 
+MISFILED = "misfiled"
+"""The label (see `ReadFilter`) of documents filed under the wrong patient, which their author and operators read."""
+
+
 class Status(StrEnum):
     """The state of a document (FHIR document-reference-status)."""
 
@@ -252,6 +256,7 @@ class Withdrawn(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You withdrew a document: %(categories)s.")
 
     why: str = ""
 
@@ -279,5 +284,6 @@ class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You changed who can see a document: %(categories)s.")
 
     level: str

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 from uuid import UUID
 
@@ -15,15 +16,17 @@ from esante.identity.access import (
     Grant,
     Item,
     Purpose,
+    ReadFilter,
     Requester,
     Verdict,
     decide,
     decide_opening,
     opening_grant,
+    read_filter,
 )
 from esante.identity.directory import Person
 from esante.services.record.errors import Denied, not_found
-from esante.services.record.model import Document, Filters
+from esante.services.record.model import MISFILED, Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
 CORRECTION = Verdict(True, "operator.correct", "correction", context=OPERATION)
@@ -130,6 +133,13 @@ class Visibility:
         if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
             return False
         return self.verdict(document).allowed
+
+    @cached_property
+    def filter(self) -> ReadFilter:
+        """What `includes` includes, as conditions of a query."""
+        if self.requester.kind == "operator":
+            return ReadFilter(labels=(MISFILED,))
+        return read_filter(self.consent, self.requester, self._purpose, self.at, self._action)
 
     @property
     def grant(self) -> Grant | None:

@@ -151,6 +151,7 @@ class SubscriptionEvent(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "E"
     RESOURCE: ClassVar[str] = "Subscription"
+    FOLDS: ClassVar[bool] = False
 
     subscription_id: UUID
 
@@ -160,6 +161,7 @@ class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscription was requested: a new one, or one that was off or in error."""
 
     WORDS: ClassVar[str] = N_("%(actor)s asked to be notified of changes in your record.")
+    OWN_WORDS: ClassVar[str] = N_("You asked to be notified of changes in your record.")
 
     topic: str
     endpoint: str
@@ -176,6 +178,7 @@ class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
     """
 
     WORDS: ClassVar[str] = N_("%(actor)s stopped notifications about your record.")
+    OWN_WORDS: ClassVar[str] = N_("You stopped notifications about your record.")
 
     cause: str
 
@@ -190,6 +193,7 @@ class EventsNotified(SubscriptionEvent, frozen=True, kw_only=True):
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
     WORDS: ClassVar[str] = N_("%(actor)s was notified that a document was added or changed: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("Your app was notified that a document was added or changed: %(categories)s.")
 
     endpoint: str = ""
 

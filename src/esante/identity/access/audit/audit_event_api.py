@@ -13,8 +13,9 @@ from esante.core.journal import Entry, Journal
 from esante.core.storage import NIL, uuid7_floor
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, decode_uuid_cursor, encode_cursor
-from esante.identity.access.audit.access_log import log_types, scan_entries
+from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
+from esante.identity.access.audit.log_scan import scan_entries
 from esante.identity.access.events import LogRead, LogViewed
 from esante.identity.access.model import Action, Item, Purpose, Requester, Verdict
 from esante.identity.access.rules import ACCESS_LOG, decide

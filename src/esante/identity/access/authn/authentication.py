@@ -119,7 +119,7 @@ class Authenticator:
         if await self._directory.suspensions.among(people):
             event = SignInRefused(method=method, subject=str(requester.id), reason="suspended")
             await self._journal.append_for(requester, event, person_id=_filed_under(requester))
-            raise Problem(403, "suspended", _SUSPENDED, remedy=N_("Contact the agency that runs this service."))
+            raise Problem(403, "suspended", _SUSPENDED, remedy=N_("Contact the helpdesk."))
         await self._journal.append_for(requester, SignedIn(method=method), person_id=_filed_under(requester))
         await self._sessions.delete(request)
         response = redirect(to)

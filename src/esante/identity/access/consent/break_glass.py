@@ -99,7 +99,7 @@ class Emergencies:
 
         Raises: Problem 403 for a requester who is not an operator, 400 for a cursor that is not valid.
         """
-        _require_operator(requester)
+        require_operator(requester)
         before = decode_uuid_cursor(cursor)
         found = await review_store.fetch_reviews(self._db, kind, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
@@ -111,9 +111,13 @@ class Emergencies:
 
         Raises: Problem 403 for a requester who is not an operator.
         """
-        _require_operator(requester)
+        require_operator(requester)
         found = await review_store.fetch_review(self._db, grant_id)
         return (found, await self._directory.person(found.person_id)) if found else None
+
+    async def count_others(self, review: Review, since: datetime) -> tuple[int, int]:
+        """Return how many other accesses of a review's kind and holder there were, and how many were not justified."""
+        return await review_store.count_others(self._db, review, since)
 
     async def review(self, requester: Requester, grant_id: UUID, verdict: str, note: str) -> None:
         """Complete the review of an access with a verdict (a key of `VERDICTS`) and a note.
@@ -124,7 +128,7 @@ class Emergencies:
         Raises: Problem 400 for another verdict or a note that is too long, 403 for a requester who is not an operator,
         404 for an unknown emergency, 409 for one that is reviewed already.
         """
-        _require_operator(requester)
+        require_operator(requester)
         if verdict not in VERDICTS:
             raise bad_request("verdict", N_("Choose a conclusion."), code="value")
         note = clean_text(note, 0, MAX_NOTE, "note")
@@ -155,12 +159,12 @@ class Emergencies:
 
         Raises: Problem 403 for a requester who is not an operator.
         """
-        _require_operator(requester)
+        require_operator(requester)
         return await review_store.fetch_alarms(self._db, limit)
 
     async def mark_alarm_seen(self, requester: Requester, alarm_id: UUID) -> None:
         """Record that an operator saw an alarm. Raises: Problem 403 for a requester who is not an operator."""
-        _require_operator(requester)
+        require_operator(requester)
         await review_store.mark_alarm_seen(self._db, alarm_id, datetime.now(UTC), requester.name)
 
     async def list_verdicts(self, requester: Requester, limit: int = 20) -> list[Review]:
@@ -264,7 +268,7 @@ def _refusal(consent: Consent | None, requester: Requester) -> str:
     return ""
 
 
-def _require_operator(requester: Requester) -> None:
+def require_operator(requester: Requester) -> None:
     """Raise Problem 403 for a requester who is not an operator."""
     if requester.kind != "operator":
         raise Problem(403, "forbidden", N_("Only operators review accesses."))

@@ -15,7 +15,7 @@ from esante.identity.access.model import Grant, GrantKind, Requester, Stay, Stay
 from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.rules import REASONS, withheld
-from esante.identity.directory import Directory, Person
+from esante.identity.directory import Directory, Person, normalize_name
 
 MAX_GRANTS = 2_000
 """How many of a professional's newest grants the list of patients considers."""
@@ -174,9 +174,15 @@ class Grants:
         await insert(conn, rows + self.end_rows(grant, now, requester))
 
     async def list_patients(
-        self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
+        self,
+        requester: Requester,
+        text: str = "",
+        cursor: str | None = None,
+        limit: int = 20,
+        *,
+        by_name: bool = False,
     ) -> Page[Patient]:
-        """Return a page of the persons whose record a professional may open, newest grant first.
+        """Return a page of the persons whose record a professional may open, newest grant first or by name.
 
         `text`: parts of the name or of the birth date (ISO 8601). The newest `MAX_GRANTS` grants are considered.
         Raises: Problem 400 for a cursor that is not valid.
@@ -188,11 +194,12 @@ class Grants:
             if known is None or _end_of(grant) > _end_of(known):
                 by_person[grant.person_id] = grant
         words = text.casefold().split()
-        ids = list(by_person) if words else list(by_person)[start:][: limit + 1]
+        ids = list(by_person) if words or by_name else list(by_person)[start:][: limit + 1]
         persons = await self._directory.persons(ids)
         found = [Patient(persons[id_], by_person[id_]) for id_ in ids if id_ in persons]
-        if words:
-            found = [patient for patient in found if _matches(patient.person, words)][start:]
+        if words or by_name:
+            found = [patient for patient in found if _matches(patient.person, words)]
+            found = (sorted(found, key=_name_key) if by_name else found)[start:]
         more = len(found) > limit
         return Page(found[:limit], encode_cursor(start + limit) if more else None)
 
@@ -333,6 +340,11 @@ def _reading_terms() -> store.ReadingTerms:
 
 def _end_of(grant: Grant) -> datetime:
     return grant.until or datetime.max.replace(tzinfo=UTC)
+
+
+def _name_key(patient: Patient) -> tuple[str, str, UUID]:
+    person = patient.person
+    return normalize_name(person.family), normalize_name(" ".join(person.given)), person.id
 
 
 def _matches(person: Person, words: list[str]) -> bool:

@@ -52,11 +52,18 @@ def routes(access: Access) -> list[Route]:
         await access.emergencies.acknowledge(requester, request.path_params["grant_id"])
         return redirect("/")
 
+    async def reply(request: Request) -> Response:
+        requester = await access.page_requester(request, _PRACTITIONER)
+        form = await read_form(request)
+        await access.review_questions.reply(requester, request.path_params["question_id"], form_text(form, "reply"))
+        return redirect("/")
+
     return [
         Route("/patients", patients),
         Route("/patients/code", redeem_code, methods=["GET", "POST"]),
         Route("/emergency", declare_emergency, methods=["GET", "POST"]),
         Route("/emergency/admission", register_admission, methods=["GET", "POST"]),
+        Route("/emergency/questions/{question_id:uuid}", reply, methods=["POST"]),
         Route("/emergency/verdicts/{grant_id:uuid}", acknowledge_verdict, methods=["POST"]),
     ]
 
@@ -65,15 +72,16 @@ async def _show_patients(request: Request, access: Access, problem: Problem | No
     requester = await access.page_requester(request, _PRACTITIONER)
     text = request.query_params.get("q", "").strip()[:100]
     cursor = request.query_params.get("cursor") or None
+    order = "name" if request.query_params.get("order") == "name" else ""
     return await render(
         request,
         "access/patients.html",
         problem.status if problem else 200,
         headers=problem.headers if problem else None,
         problem=problem,
-        page=await access.grants.list_patients(requester, text, cursor),
+        page=await access.grants.list_patients(requester, text, cursor, by_name=order == "name"),
         q=text,
-        cursor=cursor,
+        order=order,
         kinds=GRANT_KINDS,
     )
 

@@ -194,7 +194,6 @@ async def _show_patients(
         params=authorization.parameters,
         page=await access.grants.list_patients(requester, text, cursor),
         q=text,
-        cursor=cursor,
         kinds=GRANT_KINDS,
         address=lambda person_id: _request_url(authorization.parameters | {"patient": str(person_id)}),
     )

@@ -17,7 +17,7 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         *log.routes(access, journal, categories),
         *care.routes(access),
         *delegation.routes(access, directory),
-        *reviews.routes(access, journal, categories),
+        *reviews.routes(access, journal, directory, categories),
         *apps.routes(access, directory),
         *oauth.routes(access, directory),
     ]

@@ -1,6 +1,8 @@
 """Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import segno
 from markupsafe import Markup
@@ -9,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.consent.presence_codes import longest_duration
@@ -17,7 +20,7 @@ from esante.identity.access.pages.form_fields import form_text, form_uuid
 from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, Organization, Practitioner
 
 _DURATIONS = (
     (1, N_("For one appointment.")),
@@ -27,6 +30,8 @@ _DURATIONS = (
 _LONGEST = N_("As long as the law allows.")
 _PATIENT = ("patient",)
 _MAX_RESULTS = 10
+_TITLES = frozenset(["dr", "doctor", "docteur", "doktor", "dokter", "prof", "professor", "professeur"])
+"""Words that people write before a name, and that are no part of it."""
 
 
 def routes(access: Access, directory: Directory) -> list[Route]:
@@ -129,19 +134,32 @@ async def _search_people(request: Request, directory: Directory) -> Response:
     if purpose not in ("circle", "block"):
         raise Problem(404, "not-found", NOT_FOUND)
     text = request.query_params.get("q", "").strip()
+    name = " ".join(word for word in text.split() if word.casefold().strip(".") not in _TITLES)
     cursor = request.query_params.get("cursor") or None
-    practitioners = await directory.search_practitioners(text, None, cursor, _MAX_RESULTS) if text else None
-    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if text else None
+    practitioners = await directory.search_practitioners(name, None, cursor, _MAX_RESULTS) if name else None
+    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if name else None
+    found = practitioners.items if practitioners else []
     return await render(
         request,
         "access/people.html",
         purpose=purpose,
         q=text,
-        cursor=cursor,
         practitioners=practitioners,
+        workplaces=await _workplaces(found, directory),
         organizations=organizations if purpose == "block" and not cursor else None,
-        professions={key: term.label for key, term in directory.catalogue.professions.items()},
+        terms=directory.catalogue,
     )
+
+
+async def _workplaces(practitioners: Sequence[Practitioner], directory: Directory) -> dict[UUID, list[Organization]]:
+    """Return the organisations where each of the practitioners has a role today."""
+    day = today()
+    ids = {
+        one.id: dict.fromkeys(role.organization_id for role in one.roles if role.is_in_force(day))
+        for one in practitioners
+    }
+    organizations = await directory.organizations({key for keys in ids.values() for key in keys})
+    return {id_: [organizations[key] for key in keys if key in organizations] for id_, keys in ids.items()}
 
 
 async def _change_sharing(access: Access, requester: Requester, act: str, form: FormData) -> None:

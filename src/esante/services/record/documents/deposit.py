@@ -30,6 +30,7 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.documents.validation import Examination, Subject, examine
 from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
 from esante.services.record.errors import Denied
@@ -88,7 +89,7 @@ class DepositService:
     ) -> None:
         self._db, self._objects, self._audit = db, objects, audit
         self._directory, self._access, self._workers = directory, access, workers
-        self._same_bytes: DataLoader[tuple[UUID, bytes], list[Document]] = DataLoader(
+        self._same_bytes: DataLoader[store.SameBytesKey, list[Document]] = DataLoader(
             db, partial(store.find_same_bytes, db)
         )
 
@@ -171,14 +172,15 @@ class DepositService:
         """Return the current documents with the same bytes that the requester may know of, by their SHA-256."""
         by_digest = {one.document.sha256: one for one in deposits}
         found: dict[bytes, Document] = {}
-        batches = await asyncio.gather(*(self._same_bytes.load((consent.person_id, digest)) for digest in by_digest))
+        keys = [(visibility.consent.person_id, digest, visibility.filter) for digest in by_digest]
+        batches = await asyncio.gather(*map(self._same_bytes.load, keys))
         for document in (document for documents in batches for document in documents or ()):
             deposit = by_digest[document.sha256]
             if document.depositor_id == deposit.document.depositor_id:
                 if deposit.item.replaces not in (None, document.id, document.replaces):
                     raise errors.duplicate_content()
                 found[document.sha256] = document
-            elif deposit.item.replaces is None and document.sha256 not in found and visibility.includes(document):
+            elif deposit.item.replaces is None and document.sha256 not in found:
                 found[document.sha256] = document
         return found
 
@@ -200,9 +202,7 @@ class DepositService:
         """Lock and supersede the document that a deposit replaces; return the deposit as its next version."""
         if deposit.item.replaces is None:
             return deposit
-        series = await store.lock_series(conn, deposit.document.person_id, deposit.item.replaces)
-        match = next((document for document in series if document.id == deposit.item.replaces), None)
-        old, verdict = rules.require_visible(visibility, match)
+        old, verdict, _ = await lock_visible(conn, visibility, deposit.item.replaces)
         if not rules.is_own(old, requester):
             raise Denied(errors.not_the_author(), verdict, old)
         if old.status is not Status.CURRENT:
