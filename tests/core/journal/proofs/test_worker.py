@@ -7,9 +7,15 @@ import pytest
 
 from esante.core.journal.model import Actor
 from esante.core.journal.proofs import proof, worker
-from esante.core.storage import JobState, JobWorker, Unavailable, uuid7
+from esante.core.storage import JobState, JobWorker, Objects, Unavailable, uuid7
 from tests.support.journal_entries import OLD, Happened, append_old_texts, append_texts
 from tests.support.proof_verifier import run_verifier
+
+
+@pytest.fixture
+def objects(journal, tmp_path):
+    """The object store of the journal."""
+    return Objects.open("", tmp_path)
 
 
 async def work(journal):
@@ -71,7 +77,7 @@ async def test_proof_waits_for_the_seal_for_a_bounded_time(sealed_journal, monke
     assert '"number":40' in await finished(sealed_journal)
 
 
-async def test_second_ask_returns_the_running_proof_and_appends_nothing(sealed_journal):
+async def test_second_ask_returns_the_running_proof_and_appends_nothing(sealed_journal, objects):
     person = sealed_journal.person
     jobs = await asyncio.gather(*(ask(sealed_journal) for _ in range(5)))
     assert len({job.id for job in jobs}) == 1
@@ -80,8 +86,7 @@ async def test_second_ask_returns_the_running_proof_and_appends_nothing(sealed_j
     again = await ask(sealed_journal)
     assert again.id != jobs[0].id
     await work(sealed_journal)
-    folders = await sealed_journal._objects.folders("proof")
-    assert folders == [again.id.hex]
+    assert await objects.folders("proof") == [again.id.hex]
 
 
 async def test_retention_that_ends_meanwhile_begins_the_proof_anew(sealed_journal, tmp_path, monkeypatch):
@@ -106,7 +111,7 @@ async def test_step_broken_off_is_done_again(sealed_journal, tmp_path, monkeypat
     monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     monkeypatch.setattr(proof, "ENTRIES_AT_ONCE", 10)
     await ask(sealed_journal)
-    put, calls = type(sealed_journal._objects).put_named, []
+    put, calls = Objects.put_named, []
 
     async def sometimes(objects, name, data):
         calls.append(name)
@@ -114,7 +119,7 @@ async def test_step_broken_off_is_done_again(sealed_journal, tmp_path, monkeypat
         if len(calls) % 2:
             raise Unavailable("killed before the commit")
 
-    monkeypatch.setattr(type(sealed_journal._objects), "put_named", sometimes)
+    monkeypatch.setattr(Objects, "put_named", sometimes)
     for _ in range(40):
         try:
             if not await sealed_journal.proofs.worker.advance():
@@ -140,12 +145,12 @@ async def test_failing_proof_is_tried_again_and_finally_fails(sealed_journal, mo
     assert (await sealed_journal.proofs.current(sealed_journal.person)).state is JobState.FAILED
 
 
-async def test_expired_proof_is_removed_with_its_file_after_grace(sealed_journal):
+async def test_expired_proof_is_removed_with_its_file_after_grace(sealed_journal, objects):
     job = await ask(sealed_journal)
     await work(sealed_journal)
     expires = (await sealed_journal.proofs.current(sealed_journal.person)).expires_at
     assert timedelta(hours=23) < expires - datetime.now(UTC) <= timedelta(hours=24)
-    objects, proofs = sealed_journal._objects, sealed_journal.proofs
+    proofs = sealed_journal.proofs
     await sealed_journal.db.fetchval("UPDATE journal_proof SET expires_at = now()")
     assert await proofs.current(sealed_journal.person) is None
     await proofs.worker.remove_ended()

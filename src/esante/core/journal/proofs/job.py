@@ -7,9 +7,6 @@ from uuid import UUID
 from esante.core.journal.proofs.proof import Place
 from esante.core.storage import JobState
 
-FOLDER = "proof"
-"""The folder of the object store with the files of proofs, each in a folder of its own."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofJob:
@@ -35,7 +32,7 @@ class ProofJob:
     @property
     def folder(self) -> str:
         """The folder of its segments in the object store."""
-        return f"{FOLDER}/{self.id.hex}"
+        return f"proof/{self.id.hex}"
 
     @property
     def percent(self) -> int:

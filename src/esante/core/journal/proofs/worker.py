@@ -8,7 +8,7 @@ from uuid import UUID
 
 from esante.core.journal import store as journal_store
 from esante.core.journal.proofs import job_store
-from esante.core.journal.proofs.job import FOLDER, ProofJob
+from esante.core.journal.proofs.job import ProofJob
 from esante.core.journal.proofs.proof import END, ExpiryNotSealed, Place, ProofWriter, Subject
 from esante.core.storage import (
     Connection,
@@ -32,7 +32,7 @@ _POLL = timedelta(milliseconds=500)
 class ProofWorker(JobWorker[ProofJob]):
     """Works on proofs, and removes those that have expired."""
 
-    FOLDER = FOLDER
+    FOLDER = "proof"
 
     def __init__(self, db: Database, objects: Objects, writer: ProofWriter) -> None:
         super().__init__(db, objects)

@@ -24,7 +24,7 @@ MAX_ANSWER = 64 * 1024
 _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})\n")
 
 
-class WrongOldSize(Exception):
+class SizeConflict(Exception):
     """The witness signed a checkpoint of another size last: `size`."""
 
     def __init__(self, size: int) -> None:
@@ -55,7 +55,7 @@ class RemoteWitness:
     ) -> tuple[int, bytes]:
         """Submit a checkpoint that goes on from the tree of `old` leaves; return time and signature.
 
-        Raises: `WrongOldSize`, `SubmissionFailed`.
+        Raises: `SizeConflict`, `SubmissionFailed`.
         """
         import httpx
 
@@ -69,7 +69,7 @@ class RemoteWitness:
         except httpx.HTTPError as error:
             raise SubmissionFailed("timeout" if isinstance(error, httpx.TimeoutException) else "connection") from error
         if status == 409 and (size := _SIZE.fullmatch(answer)):
-            raise WrongOldSize(int(size[1]))
+            raise SizeConflict(int(size[1]))
         if status != 200:
             raise SubmissionFailed(f"status {status}")
         return self._cosignature(note, answer)

@@ -17,7 +17,7 @@ from esante.core.journal import store as journal_store
 from esante.core.journal.merkle import consistency_path
 from esante.core.journal.tree_hashes import compute_from_tree
 from esante.core.journal.witnesses import store
-from esante.core.journal.witnesses.remote_witness import SECONDS, RemoteWitness, SubmissionFailed, WrongOldSize
+from esante.core.journal.witnesses.remote_witness import SECONDS, RemoteWitness, SizeConflict, SubmissionFailed
 from esante.core.storage import Database, Unavailable, insert
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LEASE = timedelta(seconds=3 * SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessState:
+class WitnessStatus:
     """How a witness is, for the operator. `size` is that of the newest head it co-signed, 0 for none.
 
     `behind`: entries since. `error`: a code of `SubmissionFailed`; "ahead" when it has signed a larger tree than the
@@ -75,7 +75,7 @@ class Witnesses:
             return False
         return True
 
-    async def states(self) -> list[WitnessState]:
+    async def states(self) -> list[WitnessStatus]:
         """Return how each witness is, in the order of the setting."""
         head = await journal_store.last_checkpoint(self._db)
         rows = await store.witness_states(self._db, [str(remote.key) for remote in self.remotes])
@@ -103,11 +103,11 @@ class Witnesses:
         try:
             start = old if old <= head["size"] else 0  # with 0 a witness says what it signed last
             time, signature = await self._submit_from(http, remote, start, head)
-        except WrongOldSize as wrong:
+        except SizeConflict as wrong:
             await store.record_size(self._db, str(remote.key), wrong.size)
             try:
                 time, signature = await self._submit_from(http, remote, wrong.size, head)
-            except WrongOldSize as again:
+            except SizeConflict as again:
                 raise SubmissionFailed("answer") from again
         signed_at = _moment(time)
         async with self._db.transaction() as conn:
@@ -119,7 +119,7 @@ class Witnesses:
     ) -> tuple[int, bytes]:
         """Submit a head with the proof that it goes on from `old` entries.
 
-        Raises: `WrongOldSize`, `SubmissionFailed`: "ahead" when the witness has signed a larger tree, "fork" when it
+        Raises: `SizeConflict`, `SubmissionFailed`: "ahead" when the witness has signed a larger tree, "fork" when it
         refuses the proof.
         """
         size = head["size"]
@@ -143,9 +143,9 @@ def _moment(time: int) -> datetime:
         raise SubmissionFailed("signature") from error
 
 
-def _state(remote: RemoteWitness, row: Any, head: int) -> WitnessState:
+def _state(remote: RemoteWitness, row: Any, head: int) -> WitnessStatus:
     size = (row["size"] if row else None) or 0
-    return WitnessState(
+    return WitnessStatus(
         name=remote.key.name,
         url=remote.url,
         size=size,

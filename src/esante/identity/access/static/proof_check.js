@@ -1,4 +1,3 @@
-"use strict";
 // The page of a proof: check it in this browser, the one that is ready or a saved file. Without this script the page
 // offers the download and the verification program.
 import { isSupported, verifyProof } from "/static/journal/proof_verifier.js";
