@@ -218,6 +218,26 @@ async def test_document_that_cannot_be_indexed_does_not_block_others(world, pers
     assert [(row["document_id"].hex, row["problem"]) for row in rows] == [(broken[32:], "RecursionError")]
 
 
+async def test_document_that_cannot_be_stored_does_not_block_others(world, person, monkeypatch):
+    async with world.client(world.people["hospital"]) as hospital:
+        broken = await deposit(hospital, person, laboratory_report(person, ("1", 1.0)))
+        small = await deposit(hospital, person, laboratory_report(person, ("2", 2.0)))
+    make_rows = ingest._rows
+
+    def rows(person_id, document, content):
+        found = make_rows(person_id, document, content)
+        if document.id.hex == broken[32:]:
+            table, values = found[0]
+            found[0] = table, (*values[:-1], '{"text": ["\\u0000"]}')
+        return found
+
+    monkeypatch.setattr(ingest, "_rows", rows)
+    await follow_journal(world)
+    rows = await world.db.fetch(f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1", person.id)
+    found = {row["document_id"].hex: row["problem"] for row in rows}
+    assert found == {broken[32:]: "UntranslatableCharacterError", small[32:]: ""}
+
+
 async def test_resource_of_document_cannot_be_changed_directly(world, person):
     async with world.client(world.people["hospital"]) as hospital:
         await deposit(hospital, person, laboratory_report(person, ("1", 14.1)))
