@@ -11,7 +11,7 @@ from importlinter import Contract, ContractCheck, output
 
 ASSEMBLY = ("declaration", "cli")
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data"),
+    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data", "esante.core.check_digits"),
     ("esante.core.time_zone",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web"),

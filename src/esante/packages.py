@@ -22,6 +22,7 @@ PACKAGES = (
     "esante.services.notices",
     "esante.services.export",
     "esante.services.subscriptions",
+    "esante.services.helpdesk",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

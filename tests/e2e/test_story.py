@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
-from esante.core.web import COOKIE
+from esante.core.web import COOKIE, translator
 from esante.demo.population.signin_personas import PATIENTS
 from tests.support.demo_server import DemoServer
 from tests.support.submissions import build_discharge_letter, build_iti65_transaction
@@ -116,7 +116,8 @@ async def hide_another_document(patient: Visitor) -> str:
 async def issue_code(patient: Visitor) -> str:
     """Issue a presence code for 24 hours; return it as the page shows it."""
     await patient.link("Sharing").click()
-    assert await patient.page.get_by_label(patient.translate("24 hours")).is_checked()
+    day = translator(patient.language).ngettext("%(num)s hour", "%(num)s hours", 24) % {"num": 24}
+    assert await patient.page.get_by_label(day).is_checked()
     await patient.button("Create a code").click()
     code = await patient.page.locator(".code").inner_text()
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}", code)

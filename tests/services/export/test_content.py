@@ -11,11 +11,11 @@ from esante.core.storage import NIL, JobWorker, uuid7
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.export import DataExported, ExportRefused
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
-from tests.services.record.conftest import FHIR as FHIR_JSON
-from tests.services.record.conftest import fhir_document
 from tests.support.clinical_requests import create
 from tests.support.clinical_resources import laboratory_report, observation
 from tests.support.export import ASYNC, by_key, fetch_all_pages, ids, open_export_platform
+from tests.support.record import FHIR as FHIR_JSON
+from tests.support.record import fhir_document
 
 
 async def fill_record(platform, person) -> None:

@@ -83,10 +83,11 @@ class Sealer:
             if not await store.try_lock_sealing(conn):
                 return 0
             pending = await self._recomputed_pending(conn)
+            taken = await store.take_pending(conn, [entry_id for _, entry_id, _ in pending]) if pending else set()
+            pending = [one for one in pending if one[1] in taken]
             if not pending:
                 return 0
             head = await self._append(conn, pending)
-            await store.remove_pending(conn, [entry_id for _, entry_id, _ in pending])
         await self._publish(head)
         return len(pending)
 
@@ -119,6 +120,10 @@ class Sealer:
         sound = [row for row in rows if hashlib.sha256(row["digest_input"] or b"").digest() == row["digest"]]
         if len(sound) < len(rows):
             log.error("%d waiting entries are not what was appended; they are not sealed", len(rows) - len(sound))
+        sealed = await store.entries_with_leaf(conn, [row["entry_id"] for row in sound])
+        if sealed:
+            log.error("%d waiting entries are in the tree already; they are not sealed again", len(sealed))
+            sound = [row for row in sound if row["entry_id"] not in sealed]
         counts = await store.entry_counts(conn, list({row["person_id"] for row in sound}))
         miscounted = {person for person, (entries, number) in counts.items() if entries != number}
         if miscounted:
@@ -207,7 +212,7 @@ class Sealer:
         _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
         for entry in (entry for entry in sealed if entry.event):
             await store.assign_expiry(conn, entry.id, entry.event.ranges)
-        for entry in await store.pending_entries(conn, Expired.TYPE):
+        for entry in await store.unsealed_entries(conn, Expired.TYPE):
             event: Expired = entry.event
             if event.note or age_fault(event, entry.at):
                 continue

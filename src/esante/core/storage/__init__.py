@@ -1,5 +1,6 @@
 """PostgreSQL and the object store: the only package that opens either."""
 
+from esante.core.storage.background import yield_to_requests
 from esante.core.storage.cluster import distribute_tables
 from esante.core.storage.connect import open_database
 from esante.core.storage.database import (
@@ -13,7 +14,7 @@ from esante.core.storage.database import (
 from esante.core.storage.dataloader import DataLoader
 from esante.core.storage.embedded import EmbeddedError
 from esante.core.storage.job_store import record_failure
-from esante.core.storage.jobs import JobState, JobWorker, yield_to_requests
+from esante.core.storage.jobs import JobState, JobWorker
 from esante.core.storage.keyfile import read_or_create_key
 from esante.core.storage.migrations import (
     Migration,

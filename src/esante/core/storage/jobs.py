@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from time import monotonic, thread_time
+from time import monotonic
 from typing import ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -24,10 +24,6 @@ IDLE_SECONDS = 0.5
 CLEANUP_SECONDS = 60.0
 """The time between two searches for files of no job."""
 MAX_FAILURES = 6
-YIELD_FACTOR = 4
-"""The work pauses this many times as long as requests kept the processor busy."""
-MAX_PAUSE_SECONDS = 0.25
-_MIN_BUSY_SECONDS = 0.001
 
 
 class JobState(StrEnum):
@@ -152,19 +148,6 @@ class JobWorker(ABC, Generic[J]):
     @abstractmethod
     async def _existing(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return the ids among `ids` that are of jobs."""
-
-
-async def yield_to_requests() -> None:
-    """Let requests of this process run first: the longer they keep it busy, the longer the work pauses."""
-    before = thread_time()
-    await asyncio.sleep(0)
-    if pause := pause_seconds(thread_time() - before):
-        await asyncio.sleep(pause)
-
-
-def pause_seconds(busy: float) -> float:
-    """Return how long the work pauses after requests kept the processor busy for `busy` seconds in one turn."""
-    return min(MAX_PAUSE_SECONDS, YIELD_FACTOR * busy) if busy > _MIN_BUSY_SECONDS else 0.0
 
 
 def _job_id(folder: str) -> UUID | None:

@@ -20,8 +20,8 @@ from esante.core.fhir.rest import (
     part_of,
     require_known_parameters,
     searchset,
-    select_part,
 )
+from esante.core.fhir.search import select_part
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.core.time_zone import day_of

@@ -25,6 +25,9 @@ from tests.support.journal_entries import (
 )
 from tests.support.proof_verifier import prove
 
+WITHOUT_UNIQUE_INDEX = "DROP INDEX journal_leaf_entry"
+"""What an administrator can do first."""
+
 
 async def verify_after(journal, *statements):
     """The report of a verification after some SQL."""
@@ -159,15 +162,25 @@ async def test_leaf_changed_past_the_last_node_names_the_range_of_its_subtree(se
     assert any(problem.startswith("entries 33 to 40:") for problem in report.problems)
 
 
-async def test_entry_sealed_twice_is_named_with_its_places(sealed_journal):
-    await sealed_journal.db.fetch(
-        "INSERT INTO journal_pending SELECT person_id, entry_id, digest FROM journal_leaf WHERE seq = 7"
-    )
-    await sealed_journal.sealer.seal_all()
+async def test_entry_that_waits_again_is_not_sealed_again_and_is_named(sealed_journal):
+    again = "INSERT INTO journal_pending SELECT person_id, entry_id, digest FROM journal_leaf WHERE seq = 7"
+    await sealed_journal.db.fetch(again)
+    await append_texts(sealed_journal, sealed_journal.person, "other")
+    assert await sealed_journal.sealer.seal_all() == 1
     report = await sealed_journal.verify(sealed_journal.dsn)
-    rows = await sealed_journal.db.fetch("SELECT entry_id FROM journal_leaf WHERE seq = 7")
-    [entry_id] = [row["entry_id"] for row in rows]
-    assert report.problems == [f"entry {entry_id} is in the tree more than once: at 7, 41"]
+    entry_id = await sealed_journal.db.fetchval("SELECT entry_id FROM journal_leaf WHERE seq = 7")
+    assert report.problems == [f"entry {entry_id} has more than one place: 7, waiting again"]
+
+
+async def test_entry_with_two_leaves_is_named_with_its_places(sealed_journal):
+    """Of a version that sealed twice."""
+    await sealed_journal.db.fetch(WITHOUT_UNIQUE_INDEX)
+    await sealed_journal.db.fetch(
+        "INSERT INTO journal_leaf SELECT 41, entry_id, person_id, 41, digest FROM journal_leaf WHERE seq = 7"
+    )
+    report = await sealed_journal.verify(sealed_journal.dsn)
+    entry_id = await sealed_journal.db.fetchval("SELECT entry_id FROM journal_leaf WHERE seq = 7")
+    assert f"entry {entry_id} has more than one place: 7, 41" in report.problems
 
 
 async def test_cursor_past_the_newest_checkpoint_is_reported(sealed_journal):
@@ -188,6 +201,7 @@ async def test_cursor_past_the_newest_checkpoint_is_reported(sealed_journal):
     ],
 )
 async def test_swapped_or_changed_rows_name_the_entry(sealed_journal, change):
+    await sealed_journal.db.fetch(WITHOUT_UNIQUE_INDEX)
     report = await verify_after(sealed_journal, change)
     assert report.problems[0].startswith("entry 11")
 

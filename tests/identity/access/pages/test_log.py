@@ -1,5 +1,7 @@
 """The access log of a patient."""
 
+import msgspec
+
 from esante.core.journal import Actor, event
 from esante.core.storage import uuid7
 from esante.identity.access import AccessEvent
@@ -18,7 +20,8 @@ async def test_log_is_filtered_and_paged(browse, house, journal):
         opened = DocumentOpened(
             categories=("letter",), documents=(uuid7(),), allowed=number % 10 > 0, reason="no-grant"
         )
-        await journal.append(opened, person_id=patient.id, actor=actor, origin="192.0.2.7")
+        visitor = msgspec.structs.replace(actor, id=uuid7())
+        await journal.append(opened, person_id=patient.id, actor=visitor, origin="192.0.2.7")
     user = await browse(patient)
     page = await user.get("/log?kind=looked")
     lines = page.xpath("//ol[contains(@class, 'timeline')]/li")
@@ -29,6 +32,10 @@ async def test_log_is_filtered_and_paged(browse, house, journal):
         page = await user.get(older[0])
         count += len(page.xpath("//ol[contains(@class, 'timeline')]/li"))
     assert count == 60
+    for newer in range(2):
+        page = await user.get(page.xpath("//a[@rel = 'prev']/@href")[0])
+        assert bool(page.xpath("//a[@rel = 'prev']")) == (newer == 0)
+    assert len(page.xpath("//ol[contains(@class, 'timeline')]/li")) == 25
     refused = await user.get("/log?kind=refused")
     assert len(refused.xpath("//ol[contains(@class, 'timeline')]/li")) == 6
     assert "Refused" in page_text(refused)
@@ -37,6 +44,19 @@ async def test_log_is_filtered_and_paged(browse, house, journal):
     await user.get("/log?kind=secret", 404)
     for cursor in ("x", "WyJ4Il0", "%00"):
         assert (await user.http.get(f"/log?cursor={cursor}")).status_code in (400, 404)
+
+
+async def test_visit_is_one_entry_that_unfolds(browse, house, journal):
+    patient = await house.open_patient()
+    for category in ("letter", "report", "letter"):
+        opened = DocumentOpened(categories=(category,), documents=(uuid7(),))
+        await journal.append_for(house.doctor, opened, person_id=patient.id)
+        await journal.append_for(patient, opened, person_id=patient.id)
+    page = await (await browse(patient)).get("/log?kind=looked")
+    own, visit = page.xpath("//ol[contains(@class, 'timeline')]/li")
+    assert "You viewed your record" in own.text_content() and patient.name not in own.text_content()
+    assert house.doctor.name in visit.text_content() and "3 accesses" in visit.text_content()
+    assert len(visit.xpath(".//details//ul/li")) == 3
 
 
 async def test_log_without_matches_shows_a_notice(browse, house):

@@ -100,7 +100,7 @@ def _addresses(kind: str, entries: Any) -> set[str] | None:
             or (kind == "document" and local and local in known)
             or not url.startswith(("urn:", "https://", "http://"))
             or "/_history/" in url
-            or (local and not url.startswith("urn:") and not url.endswith(f"/{local}"))
+            or (not url.startswith("urn:") and not (local and url.endswith(f"/{local}")))
         ):
             return None
         else:

@@ -27,6 +27,12 @@ FORMATS = {
 }
 _DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99}+)(?:\.[0-9]{1,99}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 
+#: The elements that R4 defines as "an absolute URI", beside the addresses of definitions.
+_ABSOLUTE = frozenset({
+    "Coding.system", "ConceptMap.group.source", "ConceptMap.group.target", "StructureDefinition.mapping.uri",
+    "ValueSet.compose.include.system", "ValueSet.expansion.contains.system",
+})  # fmt: skip
+
 #: Choices of more types than this (such as Extension.value[x]) are not checked field by field.
 _MAX_CHOICES = 20
 
@@ -34,12 +40,13 @@ _MAX_CHOICES = 20
 def is_absolute(type_: Type, element: Element) -> bool:
     """Return whether a uri has to be absolute: the system of a code, and the canonical address of a definition.
 
-    FHIR R4, Coding.system; References, Canonical URLs. A relative one names another thing in each place.
+    FHIR R4, Coding.system; References, Canonical URLs; the definitions of the elements. A relative one names another
+    thing in each place.
     """
     if element.types != ("uri",):
         return False
     is_definition = type_.kind == "resource" and any(each.name == "publisher" for each in type_.elements)
-    return element.name == "url" if is_definition else (type_.name, element.name) == ("Coding", "system")
+    return element.name == "url" if is_definition else f"{type_.name}.{element.name}" in _ABSOLUTE
 
 
 def format_of(type_: Type, element: Element, code: str) -> str:

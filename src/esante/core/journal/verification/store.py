@@ -75,18 +75,19 @@ async def entries_without_leaf(db: Database) -> list[asyncpg.Record]:
     return await db.fetch(
         """
         SELECT e.entry_id FROM journal_entry e
-        WHERE NOT EXISTS (SELECT FROM journal_leaf l WHERE l.entry_id = e.entry_id)
-          AND NOT EXISTS (SELECT FROM journal_pending p WHERE p.entry_id = e.entry_id)
-        ORDER BY e.entry_id LIMIT $1
+        LEFT JOIN journal_pending p ON p.person_id = e.person_id AND p.entry_id = e.entry_id
+        LEFT JOIN journal_leaf l ON l.entry_id = e.entry_id
+        WHERE p.entry_id IS NULL AND l.entry_id IS NULL ORDER BY e.entry_id LIMIT $1
         """,
         REPORTED_ROWS,
     )
 
 
-async def entries_with_several_leaves(db: Database) -> list[asyncpg.Record]:
-    """Return entries that are in the tree more than once. Columns: entry_id, places (text)."""
+async def entries_with_several_places(db: Database) -> list[asyncpg.Record]:
+    """Return entries with several leaves, or with one while they wait again. Columns: entry_id, places (text)."""
     return await db.fetch(
-        "SELECT entry_id, string_agg(seq::text, ', ' ORDER BY seq) AS places FROM journal_leaf"
+        "SELECT entry_id, string_agg(coalesce(seq::text, 'waiting again'), ', ' ORDER BY seq) AS places"
+        " FROM (SELECT entry_id, seq FROM journal_leaf UNION ALL SELECT entry_id, NULL FROM journal_pending) AS p"
         " GROUP BY entry_id HAVING count(*) > 1 ORDER BY min(seq) LIMIT $1",
         REPORTED_ROWS,
     )

@@ -272,10 +272,8 @@ async def _check_places(db: Database, report: VerificationReport) -> None:
     if not await verification_store.entries_match_leaves(db):
         rows = await verification_store.entries_without_leaf(db)
         report.problems += [f"entry {row['entry_id']} was inserted: it is not in the tree" for row in rows]
-        rows = await verification_store.entries_with_several_leaves(db)
-        report.problems += [
-            f"entry {row['entry_id']} is in the tree more than once: at {row['places']}" for row in rows
-        ]
+        rows = await verification_store.entries_with_several_places(db)
+        report.problems += [f"entry {row['entry_id']} has more than one place: {row['places']}" for row in rows]
     if leaf := await verification_store.leaf_past_checkpoint(db):
         report.problems.append(f"leaf {leaf} is past the newest checkpoint")
     rows = await verification_store.pending_digests(db)

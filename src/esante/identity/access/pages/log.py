@@ -11,11 +11,12 @@ from esante.core.web import NOT_FOUND, Problem, decode_uuid_cursor, encode_curso
 from esante.identity.access.audit.access_log import (
     KINDS,
     describe_entry,
+    describe_visit,
     is_refused,
     log_types,
     matches_words,
-    scan_entries,
 )
+from esante.identity.access.audit.log_scan import scan_visits
 from esante.identity.access.events import LogRead
 from esante.identity.access.model import Requester
 from esante.identity.access.service import Access
@@ -59,13 +60,13 @@ async def _show_log(
             return False
         return not words or matches_words(describe_entry(entry, translate, categories, roles), words)
 
-    page = await scan_entries(
+    page = await scan_visits(
         journal, requester.id, log_types(kind), matches, before=decode_uuid_cursor(cursor), limit=_PAGE_SIZE
     )
     return await render(
         request,
         "access/log.html",
-        lines=[describe_entry(entry, translate, categories, roles) for entry in page.items],
+        lines=[describe_visit(visit, translate, categories, roles) for visit in page.items],
         next=encode_cursor(page.next) if page.next else None,
         cursor=cursor,
         chosen=kind,

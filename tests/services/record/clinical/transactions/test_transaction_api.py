@@ -6,7 +6,6 @@ import orjson
 import pytest
 
 from esante.identity.access import requester_of
-from tests.services.record.conftest import BASE, FHIR
 from tests.support.clinical_requests import (
     post_bundle,
     response_statuses,
@@ -15,6 +14,7 @@ from tests.support.clinical_resources import (
     bundle_entry,
     observation,
 )
+from tests.support.record import BASE, FHIR
 
 
 async def test_batch_entries_are_independent_requests(world):
