@@ -338,7 +338,7 @@ async def test_deposits_of_the_same_bytes_or_a_new_version_do_not_reveal_the_hid
     responses = await pair.request_both("GET", search)
     assert responses.identical_apart_from_new_ids
     home = f"/patients/{pair.person}"
-    form = {"_csrf": pair.csrf[DOCTOR], "title": "Analyse"}
+    form = {"_csrf": pair.csrf[DOCTOR], "title": "Analyse", "step": "add"}
     files = {"file": ("report.json", pair.content, "application/json")}
     responses = await pair.request_both("POST", f"{home}/deposit", page=True, data=form, files=files)
     assert responses.without.status_code in (200, 201)

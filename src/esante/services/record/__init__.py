@@ -33,7 +33,8 @@ from esante.services.record.model import (
     Timeline,
     Withdrawn,
 )
-from esante.services.record.pages.record import file_name
+from esante.services.record.pages.file_names import file_name, readable_name
+from esante.services.record.pages.readable_copy import ReadableCopies
 from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.visibility import FocusSnapshot
 
@@ -68,6 +69,7 @@ __all__ = [
     "Listed",
     "Order",
     "Read",
+    "ReadableCopies",
     "Record",
     "Refused",
     "Replaced",
@@ -84,4 +86,5 @@ __all__ = [
     "document_rows",
     "file_name",
     "page_routes",
+    "readable_name",
 ]
