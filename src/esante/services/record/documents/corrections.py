@@ -22,10 +22,10 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import read_subject
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED
 from esante.services.record.documents.deposit import person_findings
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.validation import read_subject
-from esante.services.record.documents.validation_messages import UNCONFIRMED
 from esante.services.record.errors import Denied
 from esante.services.record.identification.check import DIFFERS, PersonDiffers, compare_document, keys_of
 from esante.services.record.identification.model import TRAITS, Comparison

@@ -30,9 +30,9 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import Examination, examine
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED, InvalidContent
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.validation import Examination, examine
-from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.identification.check import (
     DIFFERS,

@@ -21,11 +21,11 @@ from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.clinical.write import ClinicalWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import check_reason
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.corrections import CorrectionService
 from esante.services.record.documents.deposit import DepositService, PreparedDeposit
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.validation import check_reason
-from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
     ConfidentialitySet,

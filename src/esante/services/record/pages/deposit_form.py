@@ -20,9 +20,9 @@ from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, gettext_of, langu
 from esante.identity.access import Grant, GrantKind
 from esante.services.record import errors
 from esante.services.record.categories import type_choices
+from esante.services.record.documents.content.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.documents.deposit import PreparedDeposit
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import MAX_CONTENT, Deposit, Document

@@ -44,7 +44,7 @@ from esante.services.record.clinical.transactions.reference_resolver import Refe
 from esante.services.record.clinical.view import View
 from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter, LockedResources
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 
 _MAX_ISSUES = 200

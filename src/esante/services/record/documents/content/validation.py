@@ -13,8 +13,8 @@ from esante.core.fhir.rest import require_whole
 from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
-from esante.services.record.documents.media_types import require_media_type
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.media_types import require_media_type
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.identification.model import Demographics, PersonName
 from esante.services.record.identification.page_text import MAX_TEXT as MAX_TEXT_COMPARED
 from esante.services.record.identification.patient_resource import patient_demographics

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from esante.services.record import MAX_CONTENT, Deposit, InvalidContent
-from esante.services.record.documents import validation
+from esante.services.record.documents.content import validation
 from esante.services.record.rendering.worker_pool import WorkerPool
 from tests.support.record import cda, fhir_document, image, pdf
 

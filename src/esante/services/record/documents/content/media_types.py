@@ -1,6 +1,6 @@
 """The media type of a document, by its bytes."""
 
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.model import KINDS
 
 _ALIASES = {

@@ -1,0 +1,1 @@
+"""Reviews of emergency accesses and admissions: their queue, and questions to the professional."""
