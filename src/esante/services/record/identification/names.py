@@ -66,14 +66,14 @@ def is_same_given(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def forms(words: Sequence[str]) -> frozenset[str]:
     """Return the single names in some words, and several together: "van den Berg" is also "Vandenberg"."""
-    distinctive = [word for word in words if word not in _PARTICLES and len(word) > 1] or list(words)
+    significant = [word for word in words if word not in _PARTICLES and len(word) > 1] or list(words)
     runs = (
         words[start:end]
         for start in range(len(words))
         for end in range(start + 2, min(start + _LONGEST_RUN, len(words)) + 1)
     )
     joined = ("".join(run) for run in runs if any(word not in _PARTICLES for word in run))
-    return frozenset((*distinctive, *joined))
+    return frozenset((*significant, *joined))
 
 
 def is_particle(word: str) -> bool:

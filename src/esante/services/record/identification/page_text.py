@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain, islice
 from typing import NamedTuple
 
 from esante.identity.directory import Person
@@ -17,8 +18,10 @@ from esante.services.record.identification.comparison import Identifiers, has_na
 from esante.services.record.identification.model import Comparison, Difference, PersonName, Trait
 from esante.services.record.identification.names import forms, is_particle, name_words
 
-MAX_TEXT = 20_000
+MAX_TEXT = 10_000
 """Characters of a page that are looked at."""
+_MOST_NAMES = 20
+"""Names at the place of the patient's that are looked at."""
 _NEAR_WORDS = 6
 """Words between the parts of a name on a page."""
 _MOST_WORDS = 8
@@ -119,7 +122,7 @@ def _days(found: re.Match[str]) -> tuple[tuple[int, int, int], ...]:
 
 def _other_name(person: Person | None, text: str, folded: str) -> str | None:
     """Return a name at the place of the patient's that is not the person's, or None."""
-    names = [*_labelled_names(text, folded), *_names_before_birth(text, folded)]
+    names = list(islice(chain(_labelled_names(text, folded), _names_before_birth(text, folded)), _MOST_NAMES))
     if not names:
         return None
     if person is None:
@@ -133,12 +136,12 @@ def _labelled_names(text: str, folded: str) -> Iterator[PersonName]:
     """Yield the names after labels such as "Patient:", and that of "Nom:" with "Prénom:"."""
     for label in page_words.PATIENT.finditer(folded):
         words = _name_after(text, label.end())
-        if len(_distinctive(words)) > 1:
+        if len(_significant(words)) > 1:
             yield PersonName(text=" ".join(words))
     family, given = page_words.FAMILY.search(folded), page_words.GIVEN.search(folded)
     if family and given:
         names = _name_after(text, family.end()), _name_after(text, given.end())
-        if all(_distinctive(name) for name in names):
+        if all(_significant(name) for name in names):
             yield PersonName(family=" ".join(names[0]), given=tuple(names[1]))
 
 
@@ -161,7 +164,7 @@ def _names_before_birth(text: str, folded: str) -> Iterator[PersonName]:
             words.insert(0, word.strip(","))
             if word.startswith(","):
                 break
-        if len(_distinctive(words)) > 1:
+        if len(_significant(words)) > 1:
             yield PersonName(text=" ".join(words))
 
 
@@ -170,7 +173,7 @@ def _may_be_name(word: str) -> bool:
     return bool(_NAME_WORD.fullmatch(word)) and (word[0].isupper() or all(map(is_particle, name_words(word))))
 
 
-def _distinctive(words: Sequence[str]) -> list[str]:
+def _significant(words: Sequence[str]) -> list[str]:
     """Return the words that tell one person from another."""
     return [word for word in name_words(" ".join(words)) if not is_particle(word) and len(word) > 1]
 

@@ -136,7 +136,7 @@ async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool, cli
     findings = tuple(Finding(key, "", detail) for key, detail in result.get("findings", ()))
     header = result["meta"]
     if kind != "cda":
-        return _Embedded(text=header.get("text", ""), findings=findings)
+        return _Embedded(text=header.get("text", ""), language=header.get("language", ""), findings=findings)
     return _Embedded(
         type=header["type"],
         title=header["title"],

@@ -3,6 +3,7 @@
 Each function returns `findings` ([[key, detail], …]) and `meta` (the document's own metadata), or raises `Refused`.
 """
 
+import ctypes
 import io
 import re
 import zlib
@@ -15,9 +16,11 @@ MAX_INFLATED = 32 * 1024 * 1024
 MAX_READ = 128 * 1024 * 1024
 """Bytes of compressed object streams that are read at most; they may overlap, so it is more than a file may have."""
 MAX_ELEMENTS = 400_000
-MAX_PAGE_TEXT = 20_000
+MAX_PAGE_TEXT = 10_000
 """Characters of the first page of a PDF that are returned."""
 MAX_NAMES = 20
+MAX_LANGUAGE = 72
+"""Bytes of the code of a language in UTF-16, with the two at its end."""
 HL7 = "urn:hl7-org:v3"
 LOINC_OID = "2.16.840.1.113883.6.1"
 
@@ -74,9 +77,21 @@ def inspect_pdf(data: bytes) -> dict[str, Any]:
         active.add("pdf-javascript")
     if raw.FPDFDoc_GetAttachmentCount(pdf) > 0:
         active.add("pdf-embedded-file")
-    meta = {"pages": pages, "text": _first_text(pdf)}
+    meta = {"pages": pages, "text": _first_text(pdf), "language": _language(pdf)}
     pdf.close()
     return {"findings": findings + [(key, "") for key in sorted(active)], "meta": meta}
+
+
+def _language(pdf: Any) -> str:
+    """Return the language of a PDF, a BCP 47 code (ISO 32000-1, 14.9.2), or ""."""
+    from pypdfium2 import raw
+
+    size = raw.FPDFCatalog_GetLanguage(pdf, None, 0)
+    if not 2 < size <= MAX_LANGUAGE:
+        return ""
+    buffer = ctypes.create_string_buffer(size)
+    raw.FPDFCatalog_GetLanguage(pdf, ctypes.cast(buffer, ctypes.POINTER(raw.FPDF_WCHAR)), size)
+    return buffer.raw[: size - 2].decode("utf-16-le", "replace")
 
 
 def _first_text(pdf: Any) -> str:
