@@ -2,7 +2,7 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline verify validation create load clinical bulletin decide replay export. `--full` measures the
+Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export. `--full` measures the
 timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, and the bulletin over 100 million events. Raw results go to
 docs/performance/latest.json.
 """

@@ -16,6 +16,7 @@ from bench.bench_world import (
 )
 from bench.bulletin import bulletin
 from bench.figures import Figures, load_figures
+from bench.forecasts import forecasts
 from bench.load_generator import build_request, generate_load
 from bench.validation import validation
 from esante.core.journal import Actor
@@ -177,4 +178,5 @@ PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
     "load": clinical_resources.load,
     "clinical": clinical_resources.clinical,
     "bulletin": bulletin,
+    "forecasts": forecasts,
 }

@@ -36,6 +36,8 @@ UNSEEN_KEYS = {"legal_source", "source", "sql", "format"}
 """Keys of data files whose sentences nobody sees but who reads the file."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SENTENCE = re.compile(r"[A-ZÀ-Ž][a-zà-ž]|[a-zà-ž]{2,} [a-zà-ž]{2,}")
+_CODE = re.compile(r"[A-Z]\w*(?:\.\w+)+")
+"""A place in a resource, such as Encounter.subject."""
 _STATEMENT = re.compile(r"\{%\s*block (?:width|head) %\}.*?\{%\s*endblock\s*%\}|\{#.*?#\}|\{%.*?%\}", re.DOTALL)
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -61,7 +63,7 @@ def template_texts(template: str) -> Iterator[str]:
     """The texts of a template that are not translated."""
     yield from _Markup(_EXPRESSION.sub("", _STATEMENT.sub("", template))).found
     tree = Environment(extensions=["jinja2.ext.i18n"], autoescape=True).parse(template)
-    yield from (text for text in _constants(tree) if _SENTENCE.search(text) and text not in NAMES)
+    yield from (text for text in _constants(tree) if _SENTENCE.search(text) and not _CODE.fullmatch(text))
 
 
 class _Markup(HTMLParser):

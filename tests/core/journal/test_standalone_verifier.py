@@ -60,9 +60,12 @@ async def test_control_characters_of_the_file_are_not_printed(sealed_journal, tm
     assert result.returncode == 0
     assert "?[2J?good?" in result.stdout
     assert all(character.isprintable() for character in result.stdout.replace("\n", ""))
-    proof = await prove(sealed_journal, sealed_journal.person)
-    proof["entries"][0]["number"] = "\x1b[2J"
-    assert "\x1b" not in (await run_verifier(tmp_path, proof)).stdout
+    for field in ("number", "type", "at", "id"):
+        proof = await prove(sealed_journal, sealed_journal.person)
+        proof["entries"][0][field] = "\x1b[2J"
+        refused = await run_verifier(tmp_path, proof)
+        assert refused.stdout.startswith("NOT VERIFIED")
+        assert "\x1b" not in refused.stdout
 
 
 async def test_time_with_an_offset_is_printed_in_utc(sealed_journal, tmp_path):

@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 
 from esante.core.journal import SYSTEM, advance
 from esante.core.storage import uuid7
-from esante.core.web import HANDLERS
+from esante.core.web import HANDLERS, Problem
 from esante.identity.access import Delegate, api_routes, policy_set, requester_of
-from esante.services.record import CATEGORIES, DepositedEvent
+from esante.services.record import CATEGORIES, Deposit, DepositedEvent
 from esante.services.record.documents import mhd_api
 from tests.support.record import BASE, FHIR, reference
+from tests.support.record_pages import load_page, page_app, sign_in
 
 MATRIX = policy_set().matrix
 CELLS = MATRIX.periods[-1].cells
@@ -153,3 +154,38 @@ async def test_staff_acting_for_a_professional_deposits_and_lists_but_opens_noth
         assert (await client.get(f"/fhir/Binary/{document}")).status_code == 404
     (deposited,) = await world.events(person, DepositedEvent)
     assert (deposited[0].actor.id, deposited[0].actor.delegate) == (doctor.id, assistant.name)
+
+
+async def test_software_deposits_by_the_column_of_the_author(world):
+    """Doctors may not write what nurses may, and the other way round: the column of the hospital is that of doctors."""
+    hospital = await world.organization("hospital", "Hôpital de l'Est")
+    nurse = await world.practitioner("Schmit", hospital, "nurse")
+    software, person = requester_of(hospital), await world.person("Author")
+    support, imaging = (CATEGORIES[key].types[0].code for key in ("socio_educational", "imaging_report"))
+
+    async def status(type_, author_id=None):
+        deposit = Deposit(type=type_, title="x", media_type="text/plain", author_id=author_id)
+        try:
+            await world.record.deposit(software, person.id, uuid7().hex.encode(), deposit)
+        except Problem as problem:
+            return problem.status
+        return 201
+
+    assert [await status(support), await status(support, nurse.id)] == [403, 201]
+    assert [await status(imaging), await status(imaging, nurse.id)] == [201, 403]
+
+
+@pytest.mark.parametrize("column", ["nurse", "pharmacist", "radiology_assistant"])
+async def test_form_offers_the_types_that_the_column_may_write(world, record, column):
+    person, _, readers = record
+    browser = await sign_in(page_app(world), readers[column])
+    page = await load_page(browser, f"/patients/{person.id}/deposit")
+    offered = {option.get("value") for option in page.xpath("//select[@name = 'type']//option")} - {""}
+    categories = policy_set().at(datetime.now(UTC)).categories
+    assert offered == {
+        type_.code
+        for class_, category in CATEGORIES.items()
+        for type_ in category.types
+        if CELLS[column, categories[class_]].write
+    }
+    await browser.aclose()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from esante.core.journal import Event, event
 from esante.core.web import N_
-from esante.identity.access.model import AccessEvent
+from esante.identity.access.model import AccessEvent, Purpose
 
 
 @event("access.state_changed")
@@ -207,6 +207,35 @@ class ReviewQuestionAnswered(Event, frozen=True, kw_only=True):
 
     grant_id: UUID
     question_id: UUID
+
+
+@event("access.review_read")
+class ReviewRead(AccessEvent, frozen=True, kw_only=True):
+    """An operator looked at the review of an access (`grant_id`) with what was read by it."""
+
+    RESOURCE: ClassVar[str] = "AuditEvent"
+    WORDS: ClassVar[str] = N_("%(actor)s checked an access to your record for the agency.")
+
+    purpose: str = Purpose.OPERATIONS.value
+
+
+@event("access.reviews_listed")
+class ReviewsListed(Event, frozen=True, kw_only=True):
+    """An operator looked at a page of reviews of a kind, with the names of the persons: of these grants."""
+
+    kind: str
+    grants: tuple[UUID, ...]
+
+
+@event("access.patients_listed")
+class PatientsListed(Event, frozen=True, kw_only=True):
+    """A professional looked at a page of the persons whose records they may open: their names, or their keys alone.
+
+    `persons`: whose names were shown; none for a group, which holds the keys of all `count` who gave access then.
+    """
+
+    count: int
+    persons: tuple[UUID, ...] = ()
 
 
 @event("access.verdict_read")

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
+from esante.core.time_zone import today
 from esante.core.types import Progress
 from esante.core.web import Problem, Sessions
 from esante.identity.access.assignments import Assignments
@@ -28,10 +29,10 @@ from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
-from esante.identity.access.consent.referring_doctors import referring_doctor_consumer
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.consent.review_questions import ReviewQuestions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
+from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
@@ -111,22 +112,24 @@ class Access:
     async def _requesters_of(self, consent: Consent) -> dict[UUID, list[Requester]]:
         """Return as whom the holders of a consent's grants may ask; those who are suspended or unknown are missing."""
         ids = {grant.holder_id for grant in consent.grants}
-        today = datetime.now(UTC).date()
+        day = today()
         practitioners = await self._directory.practitioners(ids)
-        roles = [role for one in practitioners.values() for role in one.roles if role.is_in_force(today)]
+        roles = [role for one in practitioners.values() for role in one.roles if role.is_in_force(day)]
         organizations = await self._directory.organizations(ids | {role.organization_id for role in roles})
         suspended = await self._directory.suspensions.among([*ids, *organizations])
-        professions = await self._directory.professions_at(ids & organizations.keys(), today)
+        professions = await self._directory.professions_at(ids & organizations.keys(), day)
         found = {
             id_: [requester_of(one), *(_staff_of(one, profession) for profession in professions.get(id_, ()))]
             for id_, one in organizations.items()
             if id_ in ids
         }
         for id_, practitioner in practitioners.items():
-            workplaces = dict.fromkeys(role.organization_id for role in practitioner.roles if role.is_in_force(today))
+            held = dict.fromkeys(
+                (role.organization_id, role.profession) for role in practitioner.roles if role.is_in_force(day)
+            )
             found[id_] = [requester_of(practitioner)] + [
-                requester_of(practitioner, organizations[key])
-                for key in workplaces
+                requester_of(practitioner, organizations[key], profession)
+                for key, profession in held
                 if key in organizations and key not in suspended
             ]
         return {id_: requesters for id_, requesters in found.items() if id_ not in suspended}

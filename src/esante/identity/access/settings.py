@@ -7,11 +7,9 @@ from dataclasses import dataclass
 class AccessSettings:
     """`identity_key`: file of the key that signs id tokens; empty: one made under `data`.
 
-    `agency_contact`: how patients reach the agency about an access, for example an address or a telephone number.
     `policy_set`: the rules of the country: the name of a packaged set, or the path of a folder (docs/access-
     matrix.md).
     """
 
     identity_key: str = ""
-    agency_contact: str = ""
     policy_set: str = "lu-2026"

@@ -223,6 +223,17 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
     action: str = ""
 
 
+@event("record.deposit_failed")
+class DepositFailed(AccessEvent, frozen=True, kw_only=True):
+    """A document could not be taken in because of its content or metadata; `problem` is the key of the reason."""
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to add a document to your record, but it could not be added.")
+
+    allowed: bool = False
+    problem: str = ""
+
+
 @event("record.deposited", version=3)
 class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """A document was deposited."""

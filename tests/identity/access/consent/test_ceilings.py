@@ -92,3 +92,11 @@ async def test_professional_is_told_how_many_accesses_ended(house, db, fresh):
     await house.access.ceilings.apply()
     assert await house.access.ceilings.count_ended(doctor.id, month_ago) == 1
     assert await house.access.ceilings.count_ended(doctor.id, NOW + timedelta(days=1)) == 0
+
+
+async def test_code_of_before_gives_no_longer_access_than_the_ceiling(house, db):
+    patient = await house.open_patient()
+    code = await house.access.codes.issue(patient)
+    await db.fetchval("UPDATE access_code SET lasts = interval '365 days' WHERE person_id = $1", patient.id)
+    grant = await house.access.codes.redeem(house.doctor, code)
+    assert grant.until - grant.since <= timedelta(days=15, hours=1)

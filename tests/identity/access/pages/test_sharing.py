@@ -157,7 +157,7 @@ async def test_hospital_without_access_is_listed_until_it_is_allowed_again(brows
     assert "Hospitals without access" in page_text(page) and "Nobody" in page_text(page)
     await user.submit(page, "/sharing/allow-stays")
     page = await user.get("/sharing")
-    assert "Hospitals without access" not in page_text(page) and "Hospital stay" in page_text(page)
+    assert "Hospitals without access" not in page_text(page) and "Stay at an institution" in page_text(page)
 
 
 async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, house):
@@ -170,7 +170,7 @@ async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, h
         found = (await user.get("/sharing")).xpath(f"//*[@id = '{section}']")
         return " ".join(found[0].text_content().split()) if found else ""
 
-    assert house.doctor.name in await section_text("access") and "registered a stay of yours" in await section_text(
+    assert house.doctor.name in await section_text("access") and "Stay at an institution" in await section_text(
         "access"
     )
     assert await section_text("paused") == ""

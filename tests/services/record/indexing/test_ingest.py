@@ -137,7 +137,8 @@ async def follow_journal(world) -> None:
 async def test_deposited_document_is_indexed_in_the_background(world, person):
     async with world.client(world.people["laboratory"]) as laboratory:
         document = await deposit(laboratory, person, laboratory_report(person, ("1", 14.1)))
-        [letter] = [await laboratory.post("/fhir/DocumentReference", content=text_letter(person), headers=FHIR)]
+    async with world.client(world.people["hospital"]) as hospital:
+        letter = await hospital.post("/fhir/DocumentReference", content=text_letter(person), headers=FHIR)
         assert letter.status_code == 201
     await follow_journal(world)
     assert await opened_documents(world, person) == [document[32:]]
@@ -216,6 +217,26 @@ async def test_document_that_cannot_be_indexed_does_not_block_others(world, pers
         f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1 AND problem <> ''", person.id
     )
     assert [(row["document_id"].hex, row["problem"]) for row in rows] == [(broken[32:], "RecursionError")]
+
+
+async def test_document_that_cannot_be_stored_does_not_block_others(world, person, monkeypatch):
+    async with world.client(world.people["hospital"]) as hospital:
+        broken = await deposit(hospital, person, laboratory_report(person, ("1", 1.0)))
+        small = await deposit(hospital, person, laboratory_report(person, ("2", 2.0)))
+    make_rows = ingest._rows
+
+    def rows(person_id, document, content):
+        found = make_rows(person_id, document, content)
+        if document.id.hex == broken[32:]:
+            table, values = found[0]
+            found[0] = table, (*values[:-1], '{"text": ["\\u0000"]}')
+        return found
+
+    monkeypatch.setattr(ingest, "_rows", rows)
+    await follow_journal(world)
+    rows = await world.db.fetch(f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1", person.id)
+    found = {row["document_id"].hex: row["problem"] for row in rows}
+    assert found == {broken[32:]: "UntranslatableCharacterError", small[32:]: ""}
 
 
 async def test_resource_of_document_cannot_be_changed_directly(world, person):

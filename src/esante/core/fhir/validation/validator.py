@@ -117,9 +117,10 @@ def _are_all_valid(resources: Sequence[tuple[bytes, str]]) -> bool:
 
 def _unless_doubtful(decoded: DecodedResource | None, data: bytes) -> DecodedResource | None:
     """Return `decoded` unless `data` may have what the decoder ignores: repeated names or control characters."""
-    if decoded is None or json_codec.may_repeat_names(data, json_codec.encode(decoded.resource)):
+    if decoded is None or (b"\\" in data and _CONTROL_ESCAPE in data):
         return None
-    return None if b"\\" in data and _CONTROL_ESCAPE in data else decoded
+    # A quote that is written as an escape was ruled out with the control characters.
+    return None if json_codec.has_lost_quotes(data, json_codec.encode(decoded.resource)) else decoded
 
 
 def _check_slowly(

@@ -16,7 +16,14 @@ from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, store
 from esante.identity.access.consent.grants import Grants, offered_context, require_own_act
 from esante.identity.access.consent.review_store import Alarm, Review
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, StayReviewed, VerdictRead
+from esante.identity.access.events import (
+    EmergencyDeclared,
+    EmergencyReviewed,
+    ReviewRead,
+    ReviewsListed,
+    StayReviewed,
+    VerdictRead,
+)
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy
@@ -55,9 +62,7 @@ class Emergencies:
         context, terms = offered_context(GrantKind.EMERGENCY, now), policy(day_of(now))
         reason = clean_text(reason, terms.min_reason, terms.max_reason, "reason")
         await self._limits.count_guess(requester, terms)
-        person = await self._directory.find_person(None, identifier)
-        if person is not None and person.birth_date != birth_date:
-            person = None
+        person = await self._directory.find_person(None, identifier, birth_date)
         async with self._db.transaction() as conn:
             consent = await store.fetch_consent(conn, person.id) if person else None
             refusal = _refusal(consent, requester)
@@ -95,6 +100,8 @@ class Emergencies:
     ) -> Page[tuple[Review, Person | None]]:
         """Return a page of reviews that are pending, or done, newest first, each with the person of the record.
 
+        Journalled, where it shows any.
+
         `kind`: emergency, or stay (of admissions without proof of presence).
 
         Raises: Problem 403 for a requester who is not an operator, 400 for a cursor that is not valid.
@@ -104,16 +111,22 @@ class Emergencies:
         found = await review_store.fetch_reviews(self._db, kind, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]
+        if items:
+            event = ReviewsListed(kind=kind, grants=tuple(review.grant_id for review, _ in items))
+            await self._journal.append_for(requester, event)
         return Page(items, encode_cursor(items[-1][0].grant_id) if len(found) > limit else None)
 
     async def find_review(self, requester: Requester, grant_id: UUID) -> tuple[Review, Person | None] | None:
-        """Return the review of a grant with the person of the record, or None.
+        """Return the review of a grant with the person of the record, or None; journalled.
 
         Raises: Problem 403 for a requester who is not an operator.
         """
         require_operator(requester)
         found = await review_store.fetch_review(self._db, grant_id)
-        return (found, await self._directory.person(found.person_id)) if found else None
+        if found is None:
+            return None
+        await self._journal.append_for(requester, ReviewRead(grant_id=grant_id), person_id=found.person_id)
+        return found, await self._directory.person(found.person_id)
 
     async def count_others(self, review: Review, since: datetime) -> tuple[int, int]:
         """Return how many other accesses of a review's kind and holder there were, and how many were not justified."""

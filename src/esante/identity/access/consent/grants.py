@@ -10,7 +10,14 @@ from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, 
 from esante.identity.access.consent import refusal_store, review_store, stay_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.consent.refusal_store import StayRefusal
-from esante.identity.access.events import Granted, GrantEnded, StayProved, StayRefusalChanged, StayReported
+from esante.identity.access.events import (
+    Granted,
+    GrantEnded,
+    PatientsListed,
+    StayProved,
+    StayRefusalChanged,
+    StayReported,
+)
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy_set
@@ -184,6 +191,8 @@ class Grants:
     ) -> Page[Patient]:
         """Return a page of the persons whose record a professional may open, newest grant first or by name.
 
+        The page is journalled.
+
         `text`: parts of the name or of the birth date (ISO 8601). The newest `MAX_GRANTS` grants are considered.
         Raises: Problem 400 for a cursor that is not valid.
         """
@@ -200,8 +209,11 @@ class Grants:
         if words or by_name:
             found = [patient for patient in found if _matches(patient.person, words)]
             found = (sorted(found, key=_name_key) if by_name else found)[start:]
-        more = len(found) > limit
-        return Page(found[:limit], encode_cursor(start + limit) if more else None)
+        more, shown = len(found) > limit, found[:limit]
+        if shown:
+            event = PatientsListed(count=len(shown), persons=tuple(patient.person.id for patient in shown))
+            await self._journal.append_for(requester, event)
+        return Page(shown, encode_cursor(start + limit) if more else None)
 
     async def list_persons(
         self, requester: Requester, holder: UUID | None = None, *, after: UUID = NIL, limit: int
@@ -213,6 +225,10 @@ class Grants:
         return await store.fetch_granting_persons(
             self._db, _grant_filter(requester, holder), _reading_terms(), after, limit
         )
+
+    async def record_group(self, requester: Requester, count: int) -> None:
+        """Journal that a requester read a group of so many persons."""
+        await self._journal.append_for(requester, PatientsListed(count=count))
 
     async def count_persons(self, requester: Requester, holder: UUID | None = None) -> int:
         """Return the number of persons of `list_persons`."""

@@ -20,7 +20,7 @@ from esante.identity.access.pages.form_fields import form_text, form_uuid
 from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
-from esante.identity.directory import Directory, Organization, Practitioner
+from esante.identity.directory import Directory, Organization, Practitioner, ProfessionalsRead
 
 _DURATIONS = (
     (1, N_("For one appointment.")),
@@ -41,8 +41,7 @@ def routes(access: Access, directory: Directory) -> list[Route]:
         return await _show_sharing(request, access)
 
     async def search_people(request: Request) -> Response:
-        await access.page_requester(request, _PATIENT)
-        return await _search_people(request, directory)
+        return await _search_people(request, await access.page_requester(request, _PATIENT), directory)
 
     async def issue_code(request: Request) -> Response:
         if request.method == "GET":
@@ -128,7 +127,7 @@ def qr_code(text: str, title: str) -> Markup:
     return Markup(svg)  # noqa: S704 - segno escapes the title, and the text becomes modules only
 
 
-async def _search_people(request: Request, directory: Directory) -> Response:
+async def _search_people(request: Request, requester: Requester, directory: Directory) -> Response:
     """Search professionals and organisations, to add to the circle or to block."""
     purpose = request.query_params.get("for", "circle")
     if purpose not in ("circle", "block"):
@@ -138,6 +137,10 @@ async def _search_people(request: Request, directory: Directory) -> Response:
     cursor = request.query_params.get("cursor") or None
     practitioners = await directory.search_practitioners(name, None, cursor, _MAX_RESULTS) if name else None
     organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if name else None
+    for type_, page in (("Practitioner", practitioners), ("Organization", organizations)):
+        if page:
+            event = ProfessionalsRead(type=type_, by=("name",), found=tuple(one.id for one in page.items))
+            await directory.record_look(event, actor=requester.actor, origin=requester.origin)
     found = practitioners.items if practitioners else []
     return await render(
         request,

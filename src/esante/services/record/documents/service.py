@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from esante.contract import Focus
 from esante.core.journal import Journal
-from esante.core.storage import INLINE_LIMIT, Connection, Database, DataLoader, Objects, Row
+from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, DataLoader, Objects, Row
 from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
 from esante.identity.access import Access, AccessEvent, Action, Confidentiality, Requester, Verdict
 from esante.identity.directory import Directory
@@ -30,6 +30,7 @@ from esante.services.record.model import (
     ConfidentialitySet,
     Deposit,
     Deposited,
+    DepositFailed,
     DepositItem,
     Document,
     Filters,
@@ -111,7 +112,13 @@ class Record:
     ) -> list[Deposited]:
         """Validate and store documents, all or none, in one transaction; raises as `deposit`."""
         async with self._audit.refusals(requester, person_id, "deposit"):
-            return await self._deposits.deposit(requester, person_id, items)
+            try:
+                return await self._deposits.deposit(requester, person_id, items)
+            except InvalidContent as invalid:
+                known = person_id if await self._directory.person(person_id) else NIL
+                fields = {"allowed": False, "rule": "deposit.content", "problem": invalid.key}
+                await self._audit.append(DepositFailed, requester, known, None, **fields)
+                raise
 
     async def timeline(
         self,

@@ -39,6 +39,8 @@ from esante.services.record.indexing.sources import UnindexedDocument
 from esante.services.record.model import Corrected, DepositedEvent, Replaced
 
 log = logging.getLogger(__name__)
+_UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""Errors of PostgreSQL that another try would raise again."""
 _PERSON_ELEMENTS = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}
 
 
@@ -91,9 +93,13 @@ class DocumentIndexer:
 
     async def _write_resources(self, person_id: UUID, document: UnindexedDocument, content: bytes) -> None:
         rows, problem = await _resource_rows(person_id, document, content)
-        opening = source_store.opening_row(person_id, document.id, datetime.now(UTC), problem)
+        opening = partial(source_store.opening_row, person_id, document.id, datetime.now(UTC))
         with contextlib.suppress(asyncpg.UniqueViolationError):  # another process indexed it at the same moment
-            await write_in_batches(self._db, [opening, *rows])
+            try:
+                await write_in_batches(self._db, [opening(problem), *rows])
+            except _UNSTORABLE as error:
+                log.exception("the resources of document %s cannot be stored", document.id)
+                await self._db.write([opening(type(error).__name__)])
 
 
 async def _resource_rows(person_id: UUID, document: UnindexedDocument, content: bytes) -> tuple[list[Row], str]:

@@ -2,7 +2,7 @@
 
 from esante.core.journal import Consumer, Entry
 from esante.core.storage import Connection
-from esante.identity.access.consent import referring_store
+from esante.identity.access.functions import referring_store
 from esante.identity.directory import Directory, ReferringDoctorChanged
 
 
