@@ -15,7 +15,7 @@ from esante.core.time_zone import day_of
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access.audit.log_scan import access_types, scan_entries
 from esante.identity.access.consent.break_glass import VERDICTS
-from esante.identity.access.consent.reviews.review_store import Review
+from esante.identity.access.consent.review_store import Review
 from esante.identity.access.events import EmergencyDeclared
 from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.service import Access

@@ -1,1 +1,0 @@
-"""Reviews of emergency accesses and admissions: their queue, and questions to the professional."""
