@@ -67,7 +67,7 @@ CONTEXTS = {
     HOLDER: N_("The person themselves."),
     AUTHOR: N_("They wrote this themselves, or it comes from their organisation."),
     DEPOSIT: N_("They added what they had done for you, without access to your record."),
-    OPERATION: N_("The agency did this to run the service."),
+    OPERATION: N_("This was done by %(agency)s to run the service."),
 }
 """The contexts of interventions outside a context of care of the policy set, in plain words to the person (msgids)."""
 
@@ -98,7 +98,7 @@ REASONS = {
     "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
     "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
     "context-ended": N_("The access has reached the longest duration that is allowed."),
-    "context-off": N_("The agency does not offer this kind of access."),
+    "context-off": N_("This kind of access is not offered."),
     "delegate": N_("Administrative staff can add documents and see lists, but not open a document."),
     "suspended": N_("This professional or organisation may not use the platform any more."),
     "restricted": N_("You restricted this document to its author and your circle of care."),

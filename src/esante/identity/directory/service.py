@@ -84,16 +84,19 @@ class Directory:
         """Return persons by id, in one query; those that do not exist are missing."""
         return {person.id: person for person in await store.fetch_persons(self._db, list(ids))}
 
-    async def find_person(self, system: str | None, value: str) -> Person | None:
+    async def find_person(self, system: str | None, value: str, born: date | None = None) -> Person | None:
         """Return the person with an identifier (`system` None: of any system); None when none or several have it.
+
+        `born`: the birth date that the person must have, too.
 
         Raises: Problem 429 when the requester looked up too many unknown persons (see `Lookups`).
         """
         identifier = self._validator.search_identifier(system, value)
         async with self.lookups.admitted() as lookup:
             found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
-            if found is None:
+            if found is None or born not in (None, found.birth_date):
                 await lookup.record_miss()
+                return None
         return found
 
     async def search_persons(

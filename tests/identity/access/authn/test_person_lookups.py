@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
@@ -53,6 +54,16 @@ async def test_limit_refuses_known_and_unknown_persons_alike(house, guesser):
             assert await outcome(house.directory.find_person(None, uuid7().hex)) == "unknown"
         assert await outcome(house.directory.find_person(None, known)) == "refused"
         assert await outcome(house.directory.find_person(None, uuid7().hex)) == "refused"
+
+
+async def test_known_person_with_another_birth_date_counts_as_unknown(house, journal, guesser):
+    patient = await house.patient()
+    known, born = await house.identifier(patient), date(1970, 5, 17)
+    with changed_policy(unknown_per_requester=2):
+        assert await outcome(house.directory.find_person(None, known, born)) == "known"
+        for _ in range(2):
+            assert await outcome(house.directory.find_person(None, known, born + timedelta(1))) == "unknown"
+        assert await outcome(house.directory.find_person(None, known, born)) == "refused"
 
 
 async def test_known_persons_at_once_are_not_refused(house, guesser):

@@ -63,9 +63,7 @@ class Emergencies:
         context, terms = offered_context(GrantKind.EMERGENCY, now), policy(day_of(now))
         reason = clean_text(reason, terms.min_reason, terms.max_reason, "reason")
         await self._limits.count_guess(requester, terms)
-        person = await self._directory.find_person(None, identifier)
-        if person is not None and person.birth_date != birth_date:
-            person = None
+        person = await self._directory.find_person(None, identifier, birth_date)
         async with self._db.transaction() as conn:
             consent = await store.fetch_consent(conn, person.id) if person else None
             refusal = _refusal(consent, requester)
