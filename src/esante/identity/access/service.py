@@ -30,10 +30,10 @@ from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
-from esante.identity.access.consent.review_questions import ReviewQuestions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
+from esante.identity.access.reviews.questions import ReviewQuestions
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
 from esante.identity.access.smart.clients import ClientRegistry
