@@ -56,7 +56,7 @@ async def open_platform(settings: Settings, *, migrate: bool | None = None) -> A
         await _migrate(db, services, not settings.database_url if migrate is None else migrate)
         objects = Objects.open(settings.objects_url, settings.data)
         key = Path(settings.journal_key or settings.data / "keys" / "journal.pem")
-        journal = Journal.open(db, objects, key, settings.journal_origin)
+        journal = Journal.open(db, objects, key, settings.journal_origin, settings.witnesses)
         platform = Platform(services, settings, dsn, db, objects, journal)
         try:
             yield platform

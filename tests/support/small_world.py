@@ -67,7 +67,7 @@ async def build_small_world(data: Path, persons: int = 2, **settings: object) ->
 
 async def sign_in(platform: Platform, world: SmallWorld, name: str, holder: Requester) -> None:
     """Issue a bearer token and a session to a requester."""
-    from esante.identity.access.authn.authentication import principal_of
+    from esante.identity.access.authn.requesters import principal_of
 
     scopes = frozenset({f"{SCOPE_LEVELS[holder.kind]}/*.cruds"})
     world.tokens[name] = await platform[Access].issue_token(holder, scopes, timedelta(hours=8))

@@ -153,7 +153,8 @@ def _requesters(country: World) -> dict[UUID, Requester]:
     for holder in _holders(country):
         id_ = _account_id(holder, country)
         if isinstance(holder, Practitioner):
-            requesters[id_] = requester_of(holder, places[holder.roles[-1].organization_id])
+            role = holder.roles[-1]
+            requesters[id_] = requester_of(holder, places[role.organization_id], role.profession)
         elif holder is None:
             requesters[id_] = Requester(kind="operator", id=id_, name=OPERATOR_NAME)
         else:

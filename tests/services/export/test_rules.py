@@ -7,8 +7,8 @@ from itertools import groupby, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.core.storage import uuid7
-from esante.services.export import JobState, rules
+from esante.core.storage import JobState, uuid7
+from esante.services.export import rules
 from esante.services.export.model import Cursor, ExportLevel, ExportRequest, Job, Segment
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

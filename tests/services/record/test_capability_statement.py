@@ -10,7 +10,7 @@ from esante.core.storage import uuid7
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
 from tests.support.clinical_requests import PATCH, app_client, deposit
-from tests.support.clinical_resources import MINIMAL_RESOURCES, laboratory_report, minimal_resource
+from tests.support.clinical_resources import MINIMAL_RESOURCES, NOT_OF_HOSPITALS, laboratory_report, minimal_resource
 
 VALUES = {
     "token": "a|b,c",
@@ -71,6 +71,9 @@ async def test_stated_interactions_work(hospital_client, statement, person):
             ).json()
         else:
             created = await hospital_client.post(f"/fhir/{type_}", content=orjson.dumps(resource))
+            if type_ in NOT_OF_HOSPITALS:
+                assert created.status_code == 403, (type_, created.text)
+                continue
             assert created.status_code == 201, (type_, created.text)
             created_resource = created.json()
         url = f"/fhir/{type_}/{created_resource['id']}"

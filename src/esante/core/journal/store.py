@@ -175,9 +175,10 @@ async def store_entry_counts(conn: Connection, counts: dict[UUID, int]) -> None:
     )
 
 
-async def last_checkpoint(conn: Connection | Database) -> asyncpg.Record | None:
-    """Return the newest checkpoint row, or None before the first seal."""
-    return await conn.fetchrow("SELECT * FROM journal_checkpoint ORDER BY size DESC LIMIT 1")
+async def last_checkpoint(conn: Connection | Database, size: int | None = None) -> asyncpg.Record | None:
+    """Return the newest checkpoint row, of at most `size` entries where that is given, or None when there is none."""
+    sql = "SELECT * FROM journal_checkpoint WHERE size <= coalesce($1, 9223372036854775807) ORDER BY size DESC LIMIT 1"
+    return await conn.fetchrow(sql, size)
 
 
 def checkpoint_from_row(row: asyncpg.Record) -> Checkpoint:

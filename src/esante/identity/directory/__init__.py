@@ -2,6 +2,12 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.functions.model import (
+    Delegation,
+    DelegationChanged,
+    ReferringDoctor,
+    ReferringDoctorChanged,
+)
 from esante.identity.directory.lookups import Lookup, UnlimitedLookups
 from esante.identity.directory.model import (
     Address,
@@ -40,6 +46,8 @@ __all__ = [
     "PATIENT_PARAMETERS",
     "Address",
     "Catalogue",
+    "Delegation",
+    "DelegationChanged",
     "Directory",
     "HolderRestored",
     "HolderSuspended",
@@ -57,6 +65,8 @@ __all__ = [
     "Practitioner",
     "PractitionerRegistered",
     "ProfessionalsRead",
+    "ReferringDoctor",
+    "ReferringDoctorChanged",
     "Role",
     "System",
     "Term",

@@ -20,6 +20,8 @@ from esante.core.web import (
 from esante.identity.directory import rules, store, tables
 from esante.identity.directory.cache import EntryCache
 from esante.identity.directory.entry_validation import EntryValidator, refuse_duplicates, refuse_value
+from esante.identity.directory.functions.delegations import Delegations
+from esante.identity.directory.functions.referring_doctors import ReferringDoctors
 from esante.identity.directory.lookups import Lookups, UnlimitedLookups
 from esante.identity.directory.model import (
     Organization,
@@ -50,7 +52,8 @@ class Directory:
 
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit; "warn" accepts them and records
     the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem. `suspensions`: who
-    may not use the platform; `lookups`: what every look-up of a person passes.
+    may not use the platform; `referring_doctors` and `delegations`: functions of professionals; `lookups`: what every
+    look-up of a person passes.
     Raises: ValueError for another value.
     """
 
@@ -65,6 +68,8 @@ class Directory:
         self._validator = EntryValidator(self.catalogue, matricule_check)
         self._persons: DataLoader[UUID, Person] = DataLoader(db, self.persons)
         self.suspensions = Suspensions(db, journal)
+        self.referring_doctors = ReferringDoctors(db, journal)
+        self.delegations = Delegations(db, journal)
         self.lookups: Lookups = UnlimitedLookups()
         self._practitioners = EntryCache(lambda ids: store.fetch_practitioners(db, ids))
         self._organizations = EntryCache(lambda ids: store.fetch_organizations(db, ids))
@@ -336,9 +341,9 @@ class Directory:
         identifier = self._validator.search_identifier(system, value)
         return await store.find_organizations_by_identifier(self._db, *identifier)
 
-    async def organizations_of(self, practitioner_id: UUID, on: date) -> list[Organization]:
-        """Return the organisations where a practitioner has a role on a day, sorted by name; never cached."""
-        return await store.fetch_workplaces(self._db, practitioner_id, on)
+    async def roles_of(self, practitioner_id: UUID, on: date) -> list[Role]:
+        """Return the roles of a practitioner that are in force on a day; never cached."""
+        return await store.fetch_roles(self._db, practitioner_id, on)
 
     async def search_organizations(
         self, text: str = "", kind: str | None = None, cursor: str | None = None, limit: int = 20

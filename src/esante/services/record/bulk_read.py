@@ -15,7 +15,7 @@ import orjson
 from esante.core.fhir import search
 from esante.core.fhir.search import PageLimits, SearchScope
 from esante.core.storage import Database, Objects, Row
-from esante.identity.access import AccessEvent, Requester, Verdict
+from esante.identity.access import HOLDER, AccessEvent, Requester, Verdict
 from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.view import View, scope_queries
@@ -29,7 +29,7 @@ PAGE = PageLimits(count=500, size=4 * 1024 * 1024)
 PROVENANCE = "Provenance"
 COPIED_TYPES = frozenset({"DocumentReference", PROVENANCE, *KEPT})
 """The types of which copies are made."""
-_OWN = Verdict(True, "patient.portability", "own")
+_OWN = Verdict(True, "patient.portability", "own", context=HOLDER)
 TypeFilters = Mapping[str, Sequence[tuple[tuple[str, str], ...]]]
 """Types, each with the sets of search parameters of which a resource must match one (an empty set: all match)."""
 

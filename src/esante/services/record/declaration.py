@@ -4,7 +4,15 @@ from collections.abc import Iterable
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, NoticeKind, Platform, QuickAction, Service, allowed_and_by_another
+from esante.contract import (
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    QuickAction,
+    Service,
+    allowed_and_by_another,
+)
 from esante.core.journal import Consumer
 from esante.core.types import Json
 from esante.core.web import N_
@@ -110,6 +118,12 @@ SERVICE = Service(
             hint=N_("letters, results, vaccinations"),
             order=20,
         ),
+    ],
+    kept=[
+        KeptData(
+            what=N_("Documents, results and other health data that professionals and you add"),
+            why=N_("So that whoever treats you knows what they need to know."),
+        )
     ],
     notices=_NOTICES,
     topics=TOPICS,

@@ -23,6 +23,7 @@ from tests.support.journal_entries import (
     append_texts,
     expire_old,
 )
+from tests.support.proof_verifier import prove
 
 WITHOUT_UNIQUE_INDEX = "DROP INDEX journal_leaf_entry"
 """What an administrator can do first."""
@@ -364,7 +365,7 @@ async def shorten(journal, size):
     await journal.db.fetch("UPDATE journal_cursor SET seq = 20")
 
 
-async def test_shortened_journal_with_an_older_witness_is_found_by_a_head_kept_elsewhere(grown_journal):
+async def test_shortened_journal_with_an_older_kept_head_is_found_by_a_head_kept_elsewhere(grown_journal):
     head = (await grown_journal.head()).note
     older = await grown_journal.db.fetchval("SELECT note FROM journal_checkpoint WHERE size = 45")
     await shorten(grown_journal, 45)
@@ -398,16 +399,16 @@ async def test_head_of_another_key_is_reported(sealed_journal, tmp_path):
     assert report.problems[0].startswith("the signed head in mail.txt is invalid: the signature is invalid")
 
 
-async def test_missing_witness_is_an_error(sealed_journal, monkeypatch, tmp_path):
+async def test_missing_kept_head_is_an_error(sealed_journal, monkeypatch, tmp_path):
     monkeypatch.setattr(verifier, "INTERVAL", 0)
     (tmp_path / "objects" / HEAD).unlink()
     report = await sealed_journal.verify(sealed_journal.dsn)
     assert report.problems == ["the checkpoint kept outside the database (object journal/checkpoint) is missing"]
 
 
-async def test_witness_ahead_of_a_restored_journal_is_kept_when_it_goes_on(grown_journal):
+async def test_kept_head_ahead_of_a_restored_journal_is_kept_when_it_goes_on(grown_journal):
     await shorten(grown_journal, 45)
-    grown_journal.sealer._signed_size, grown_journal.sealer._is_witness_checked = 0, False
+    grown_journal.sealer._signed_size, grown_journal.sealer._is_kept_head_checked = 0, False
     await append_texts(grown_journal, grown_journal.person, "after the restore")
     await grown_journal.sealer.seal_all()
     (problem,) = (await grown_journal.verify(grown_journal.dsn)).problems
@@ -458,7 +459,7 @@ async def test_changed_column_of_an_expired_entry_is_reported(sealed_journal, ch
         assert problem in report.problems[0]
     (entry, *_) = await sealed_journal.entries_of(sealed_journal.person, [Happened], before=None, limit=50)
     assert entry.event is not None
-    assert await sealed_journal.prove(sealed_journal.person)
+    assert await prove(sealed_journal, sealed_journal.person)
 
 
 async def test_invented_end_of_retention_without_the_key_is_reported(sealed_journal):

@@ -17,7 +17,7 @@ from esante.identity.access import (
     ReviewRead,
     ReviewsListed,
     decide,
-    may_write,
+    writable_classes,
 )
 from esante.identity.access.audit.access_log import describe_entry
 from tests.support.consent import LETTER, access_events, problem_of, read_verdict
@@ -180,7 +180,7 @@ async def test_emergency_access_writes_nothing_over_any_face(house, fresh):
     consent, now = await house.access.consent(patient.id), datetime.now(UTC)
     verdict = decide(consent, doctor, Action.WRITE, LETTER, Purpose.TREATMENT, now)
     assert (verdict.allowed, verdict.rule) == (False, "write.emergency")
-    assert not may_write(consent, doctor, now)
+    assert not writable_classes(consent, doctor, now)
     await house.access.grants.add_to_circle(patient, house.doctor.id)
     consent = await house.access.consent(patient.id)
-    assert may_write(consent, house.doctor, now)
+    assert writable_classes(consent, house.doctor, now)

@@ -137,7 +137,8 @@ async def follow_journal(world) -> None:
 async def test_deposited_document_is_indexed_in_the_background(world, person):
     async with world.client(world.people["laboratory"]) as laboratory:
         document = await deposit(laboratory, person, laboratory_report(person, ("1", 14.1)))
-        [letter] = [await laboratory.post("/fhir/DocumentReference", content=text_letter(person), headers=FHIR)]
+    async with world.client(world.people["hospital"]) as hospital:
+        letter = await hospital.post("/fhir/DocumentReference", content=text_letter(person), headers=FHIR)
         assert letter.status_code == 201
     await follow_journal(world)
     assert await opened_documents(world, person) == [document[32:]]

@@ -165,6 +165,22 @@ async def checkpoints_between(conn: Connection, first: int, last: int) -> list[a
     return rows
 
 
+async def cosignatures_between(conn: Connection, first: int, last: int) -> list[asyncpg.Record]:
+    """Return the co-signatures on checkpoints of `first` to `last` leaves, by size, with all columns."""
+    rows: list[asyncpg.Record] = await conn.fetch(
+        "SELECT * FROM journal_cosignature WHERE size BETWEEN $1 AND $2 ORDER BY size, witness", first, last
+    )
+    return rows
+
+
+async def cosignature_past_checkpoint(db: Database) -> asyncpg.Record | None:
+    """Return the co-signature on the largest tree, when the newest checkpoint is smaller. Columns: witness, size."""
+    return await db.fetchrow(
+        "SELECT witness, size FROM journal_cosignature"
+        " WHERE size > (SELECT coalesce(max(size), 0) FROM journal_checkpoint) ORDER BY size DESC LIMIT 1"
+    )
+
+
 async def nodes_out_of_place(db: Database) -> list[asyncpg.Record]:
     """Return kept nodes of subtrees that are not complete in the newest checkpoint. Columns: level, position."""
     return await db.fetch(
@@ -176,6 +192,13 @@ async def nodes_out_of_place(db: Database) -> list[asyncpg.Record]:
         ORDER BY n.level, n.position LIMIT $1
         """,
         REPORTED_ROWS,
+    )
+
+
+async def stopped_witnesses(db: Database) -> list[asyncpg.Record]:
+    """Return the witnesses that are postponed further than a failure postpones them. Columns: witness."""
+    return await db.fetch(
+        "SELECT witness FROM journal_witness WHERE turn_at > now() + interval '6 minutes' ORDER BY witness"
     )
 
 

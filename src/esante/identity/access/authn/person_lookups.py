@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 
 from esante.core.journal import Journal
 from esante.core.storage import Database
+from esante.core.time_zone import day_of
 from esante.core.web import N_, Problem
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.authn.rate_limits import window_start
-from esante.identity.access.matrix import policy
 from esante.identity.access.model import Requester
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.directory import Lookup, PersonSearched, UnlimitedLookups
 
 current_requester: ContextVar[Requester | None] = ContextVar("current_requester", default=None)
@@ -48,7 +49,7 @@ class PersonLookups:
             yield UnlimitedLookups()
             return
         now, subject = datetime.now(UTC), _subject(requester)
-        terms = policy(now.date())
+        terms = policy(day_of(now))
         most = terms.unknown_per_organization if requester.kind == "organization" else terms.unknown_per_requester
         start = window_start(now, terms.attempt_window)
         if await self._count(subject, start) + self._running[subject] >= most:
@@ -63,7 +64,7 @@ class PersonLookups:
     async def record_miss(self, requester: Requester, *, journalled: bool) -> None:
         """Count a look-up that found nobody, and journal it unless that was done (`journalled`)."""
         now = datetime.now(UTC)
-        start, subject = window_start(now, policy(now.date()).attempt_window), _subject(requester)
+        start, subject = window_start(now, policy(day_of(now)).attempt_window), _subject(requester)
         (count,) = await attempt_store.count_attempts(self._db, [subject], start)
         self._keep(subject, start, count)
         if not journalled:

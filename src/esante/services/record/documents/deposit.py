@@ -52,11 +52,15 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """The author of a document, and the organisation that it comes from."""
+    """The author of a document, and the organisation that it comes from.
+
+    `profession`: that in which a practitioner wrote it for whom software deposits it; "" where the requester deposits.
+    """
 
     kind: str
     id: UUID
     name: str
+    profession: str = ""
     organization_id: UUID | None = None
     organization: str = ""
 
@@ -106,7 +110,8 @@ class DepositService:
             with _naming_index(index):
                 author = await self._author(requester, item.meta)
                 document, findings = new_document(person, item, examination, author)
-            verdict = _require_write_access(requester, consent, document)
+            writer = _writer(requester, author)
+            verdict = _require_write_access(writer, consent, document)
             deposits.append(PreparedDeposit(item, document, findings, verdict))
         for deposit in deposits:
             if deposit.document.size > INLINE_LIMIT:
@@ -132,16 +137,19 @@ class DepositService:
             return own
         author = await self._directory.practitioner(meta.author_id) if is_organization else None
         day = today()
-        if author is None or not any(
-            role.organization_id == own.organization_id and role.is_in_force(day) for role in author.roles
-        ):
+        professions = [
+            role.profession
+            for role in (author.roles if author else ())
+            if role.organization_id == own.organization_id and role.is_in_force(day)
+        ]
+        if author is None or not professions:
             raise InvalidContent("author-unknown", place="author")
-        return replace(own, kind="practitioner", id=author.id, name=author.name)
+        return replace(own, kind="practitioner", id=author.id, name=author.name, profession=professions[0])
 
     async def _store(
         self, requester: Requester, consent: Consent, deposits: Sequence[PreparedDeposit]
     ) -> list[Deposited]:
-        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        visibility = rules.Visibility(requester, consent, datetime.now(UTC), Action.LIST)
         existing = await self._find_existing(visibility, consent, deposits)
         new = {one.document.sha256: one for one in reversed(deposits) if one.document.sha256 not in existing}
         inserted = await self._insert(requester, visibility, list(new.values())[::-1])
@@ -286,6 +294,13 @@ def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, 
             raise InvalidContent("subject-differs", place="subject")
         case None:
             return (Finding(UNCONFIRMED, "subject"),)
+
+
+def _writer(requester: Requester, author: Author) -> Requester:
+    """Return as whom a deposit is decided: the practitioner whose document software deposits, else the requester."""
+    if not author.profession:
+        return requester
+    return replace(requester, kind="practitioner", id=author.id, profession=author.profession)
 
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:

@@ -12,7 +12,7 @@ from esante.contract import Focus
 from esante.core.journal import Journal
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, DataLoader, Objects, Row
 from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
-from esante.identity.access import Access, AccessEvent, Confidentiality, Requester, Verdict
+from esante.identity.access import Access, AccessEvent, Action, Confidentiality, Requester, Verdict
 from esante.identity.directory import Directory
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
@@ -140,7 +140,7 @@ class Record:
         """
         position = _position(cursor) if cursor else store.FIRST[order]
         limit = max(0, min(limit, MAX_PAGE))
-        visibility = await self._visibility(requester, person_id)
+        visibility = await self._visibility(requester, person_id, Action.LIST)
         shown: list[Document] = []
         more = True
         while more and len(shown) <= limit:
@@ -218,6 +218,10 @@ class Record:
         if content is None:
             content = await self._objects.get(document.sha256)
         return document, content, verdict
+
+    async def count_documents(self) -> dict[str, int]:
+        """Return the number of current documents of each category, for operators who simulate another sorting."""
+        return await store.count_by_category(self._db)
 
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """Return all versions of a document that the requester may see, the newest first. Raises: `Problem` 404."""
@@ -300,8 +304,10 @@ class Record:
         """Return the rows of an entry about documents of a person that another service disclosed to a requester."""
         return self._audit.rows(event, requester, person_id, verdict, documents, **fields)
 
-    async def _visibility(self, requester: Requester, person_id: UUID) -> rules.Visibility:
-        return rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC))
+    async def _visibility(
+        self, requester: Requester, person_id: UUID, action: Action = Action.READ
+    ) -> rules.Visibility:
+        return rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC), action)
 
 
 def _checked_reason(reason: str) -> str:

@@ -185,6 +185,14 @@ async def fetch_versions(db: Database | Connection, person_id: UUID, series_id: 
     return [_document(row) for row in await db.fetch(f"{_VERSIONS} ORDER BY version DESC", person_id, series_id)]
 
 
+async def count_by_category(db: Database) -> dict[str, int]:
+    """Return the number of current documents of each category, of all persons."""
+    rows = await db.fetch(
+        "SELECT category, count(*) AS documents FROM document WHERE status = 'current' GROUP BY category"
+    )
+    return {row["category"]: row["documents"] for row in rows}
+
+
 async def fetch_readable_versions(
     db: Database, person_id: UUID, series_id: UUID, wanted: ReadFilter
 ) -> list[Document]:
