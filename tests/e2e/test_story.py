@@ -19,6 +19,7 @@ from tests.support.visitors import Visitor, download_file, open_visitor
 pytestmark = pytest.mark.browser
 
 DOCTOR, SECOND, OPERATOR = "Dr Hélène Spécimen", "Dr Tom Notfall", "Olivia Opérateur"
+REVIEWED = "The emergency access of %(actor)s was reviewed by %(agency)s: it was justified."
 REASON = "Bewusstlos nach Sturz, Angehörige nicht erreichbar"
 TITLE, TEXT = "Austrittsbericht der Inneren Medizin", "Entlassung bei gutem Befinden; Kontrolle in zwei Wochen."
 
@@ -58,8 +59,7 @@ async def test_letter_is_deposited_shared_read_logged_and_proved(
 
         await operator.sign_in(OPERATOR)
         await review_emergency(operator)
-        review_notice = patient.translate("The agency reviewed the emergency access of %(actor)s: it was justified.")
-        review_notice = review_notice.partition("%(actor)s")[0].strip()
+        review_notice = patient.translate(REVIEWED).partition("%(actor)s")[0].strip()
         await patient.reload_until("/notices", patient.page.locator("main li.entry", has_text=review_notice))
         for visitor in (patient, doctor, second, operator):
             assert visitor.console_errors == []
