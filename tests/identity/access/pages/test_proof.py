@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from esante.identity.access.matrix import policy
 
 from esante.core.journal import Journal
 from esante.core.storage import JobState
+from esante.identity.access import policy
 from esante.identity.access.events import LogRead
 from tests.support.portal_browser import page_text
 from tests.support.proof_verifier import run_verifier
