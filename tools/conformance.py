@@ -208,7 +208,7 @@ def describe_fhirpath(folder: Path) -> str:
     from tests.core.fhir.fhirpath.test_official_suite import KNOWN_FAILURES
     from tests.support.fhirpath_suite import cases, run
 
-    from esante.core.fhir.definitions import errata, extension_uses, invariants, search_parameters
+    from esante.core.fhir.definitions import errata, invariants, search_parameters
     from esante.core.fhir.fhirpath import iterate_spec_expressions
 
     expressions = set(iterate_spec_expressions())

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from esante.core.storage import Database
+from esante.core.storage import Database, JobState
 from esante.core.time_zone import time_zone
 from esante.core.web import N_
 from esante.identity.access import Requester
-from esante.services.export.model import Job, JobState, PersonalExportDownloaded
+from esante.services.export.model import Job, PersonalExportDownloaded
 from esante.services.export.service import Exports, not_found
 from esante.services.record import BulkReader, Document, Span, View, bulk_read_verdict, file_name
 

@@ -31,6 +31,10 @@ KINDS: Mapping[str, str] = {
 """The media types that the record accepts, and the kind of document that each is."""
 
 
+MISFILED = "misfiled"
+"""The label (see `ReadFilter`) of documents filed under the wrong patient, which their author and operators read."""
+
+
 class Status(StrEnum):
     """The state of a document (FHIR document-reference-status)."""
 
@@ -190,7 +194,7 @@ class Timeline:
     grant: Grant | None = None
 
 
-@event("record.listed")
+@event("record.listed", version=2)
 class Listed(AccessEvent, frozen=True, kw_only=True):
     """A page of the list of documents was viewed (`count`: how many), but not their content."""
 
@@ -201,7 +205,7 @@ class Listed(AccessEvent, frozen=True, kw_only=True):
     count: int = 0
 
 
-@event("record.read")
+@event("record.read", version=2)
 class Read(AccessEvent, frozen=True, kw_only=True):
     """A document was opened."""
 
@@ -209,7 +213,7 @@ class Read(AccessEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s opened a document: %(categories)s.")
 
 
-@event("record.refused")
+@event("record.refused", version=2)
 class Refused(AccessEvent, frozen=True, kw_only=True):
     """An access to the record was refused; `action` is what was requested."""
 
@@ -219,7 +223,18 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
     action: str = ""
 
 
-@event("record.deposited", version=2)
+@event("record.deposit_failed")
+class DepositFailed(AccessEvent, frozen=True, kw_only=True):
+    """A document could not be taken in because of its content or metadata; `problem` is the key of the reason."""
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to add a document to your record, but it could not be added.")
+
+    allowed: bool = False
+    problem: str = ""
+
+
+@event("record.deposited", version=3)
 class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """A document was deposited."""
 
@@ -233,7 +248,7 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """Days from the document's own date to its deposit; None in entries of version 1."""
 
 
-@event("record.replaced")
+@event("record.replaced", version=2)
 class Replaced(AccessEvent, frozen=True, kw_only=True):
     """A new version of a document was deposited; `replaces` is the version before."""
 
@@ -246,17 +261,18 @@ class Replaced(AccessEvent, frozen=True, kw_only=True):
     replaces: UUID
 
 
-@event("record.withdrawn")
+@event("record.withdrawn", version=2)
 class Withdrawn(AccessEvent, frozen=True, kw_only=True):
     """A document was withdrawn by its author."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You withdrew a document: %(categories)s.")
 
     why: str = ""
 
 
-@event("record.corrected")
+@event("record.corrected", version=2)
 class Corrected(AccessEvent, frozen=True, kw_only=True):
     """A document filed under the wrong patient was moved.
 
@@ -273,11 +289,12 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
     why: str = ""
 
 
-@event("record.confidentiality_set")
+@event("record.confidentiality_set", version=2)
 class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
     """The patient changed who may see a document."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You changed who can see a document: %(categories)s.")
 
     level: str

@@ -15,7 +15,7 @@ from esante.identity.access import (
     StayReviewed,
     requester_of,
 )
-from esante.identity.access.matrix import AdmissionLimits
+from esante.identity.access.regulation.terms import AdmissionLimits
 from tests.identity.access.conftest import a_practitioner, an_organization, terms
 from tests.support.access_policy import changed_policy
 from tests.support.consent import access_events, problem_of, read_verdict

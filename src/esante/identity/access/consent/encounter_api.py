@@ -1,6 +1,7 @@
-"""Hospital stays over FHIR R4: an inpatient Encounter in progress is an admission, and finished a discharge.
+"""Hospital stays over FHIR R4: an Encounter in progress, of class IMP or EMER, is an admission, finished a discharge.
 
-These elements of an Encounter are stored: status, subject, period, serviceProvider; the class is always IMP.
+An update in progress renews the access. These elements of an Encounter are stored: status, class, subject, period,
+serviceProvider.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,7 @@ from esante.core.web import (
     decode_offset_cursor,
     encode_cursor,
 )
+from esante.identity.access.consent.hospital_stays import EMERGENCY, INPATIENT
 from esante.identity.access.model import Requester, Stay, StayStatus
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory, resolve_patient
@@ -43,7 +45,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 STAY_PARAMETERS = {"_id": "token", "patient": "reference", "patient.identifier": "token", "status": "token"}
 """The search parameters of stays, with their types."""
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-_INPATIENT = {"system": _ACT_CODE, "code": "IMP", "display": "inpatient encounter"}
+_CLASSES = {INPATIENT: "inpatient encounter", EMERGENCY: "emergency"}
+"""The classes of encounters that are stays, with their names."""
 
 
 def encounter_routes(access: Access, directory: Directory, base_url: str) -> list[Route]:
@@ -66,8 +69,8 @@ def encounter_capability() -> Json:
     """Return the entry of Encounter in CapabilityStatement.rest.resource."""
     return {
         "type": "Encounter",
-        "documentation": "Hospital stays: in-progress tells of an admission, finished of the discharge. Of class IMP"
-        " only, and of the organisation that asks only.",
+        "documentation": "Hospital stays: in-progress tells of an admission, and in an update that the stay goes on,"
+        " finished of the discharge. Of class IMP and EMER only, and of the organisation that asks only.",
         "interaction": [{"code": code} for code in ("create", "read", "update", "search-type")],
         "searchParam": [{"name": name, "type": kind} for name, kind in STAY_PARAMETERS.items()],
     }
@@ -82,7 +85,7 @@ def encounter(stay: Stay) -> Json:
         "resourceType": "Encounter",
         "id": stay.person_id.hex + stay.id.hex,
         "status": stay.status.value,
-        "class": _INPATIENT,
+        "class": {"system": _ACT_CODE, "code": stay.encounter, "display": _CLASSES[stay.encounter]},
         "subject": {"reference": f"Patient/{stay.person_id}"},
         "period": period,
         "serviceProvider": {"reference": f"Organization/{stay.organization_id}"},
@@ -90,8 +93,8 @@ def encounter(stay: Stay) -> Json:
 
 
 def is_admission(resource: Json) -> bool:
-    """Return whether an Encounter is an inpatient stay in progress."""
-    return _is_inpatient(resource.get("class") or {}) and resource.get("status") == StayStatus.IN_PROGRESS
+    """Return whether an Encounter is a stay in progress."""
+    return _class_of(resource.get("class") or {}) is not None and resource.get("status") == StayStatus.IN_PROGRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +140,14 @@ class StayEndpoints:
             )
         began = _parse_period_moment(body, "start")
         person_id = await self._resolve_person(body.get("subject"))
-        stay, new = await self.access.stays.admit(requester, person_id, began)
+        class_ = _class_of(body["class"]) or INPATIENT
+        stay, new = await self.access.stays.admit(requester, person_id, began, class_)
         resource = encounter(stay)
         location = f"{self.base_url}/Encounter/{resource['id']}"
         return fhir_response(resource, 201 if new else 200, {"Location": location})
 
     async def update(self, request: Request, requester: Requester, body: Json) -> Response:
-        """Report a discharge, or that the admission was entered in error."""
+        """Report a discharge, that the stay goes on, or that the admission was entered in error."""
         person_id, stay_id = _parse_keys(request.path_params["id"])
         if body.get("id") != request.path_params["id"]:
             raise _unprocessable("id", N_("The id does not match the id in the address."), N_("Use the same id."))
@@ -153,15 +157,24 @@ class StayEndpoints:
                 N_("You cannot change the patient of a stay."),
                 N_("Use the same patient as in the admission."),
             )
+        known = await self.access.stays.find(requester, person_id, stay_id)
+        if known is not None and known.encounter != _class_of(body["class"]):
+            raise _unprocessable(
+                "class",
+                N_("You cannot change the class of a stay."),
+                N_("Register the other stay as an admission of its own."),
+            )
         match body["status"]:
+            case StayStatus.IN_PROGRESS:
+                stay = await self.access.stays.renew(requester, person_id, stay_id)
             case StayStatus.FINISHED:
                 ended = _parse_period_moment(body, "end")
                 stay = await self.access.stays.finish(requester, person_id, stay_id, ended)
             case StayStatus.ENTERED_IN_ERROR:
                 stay = await self.access.stays.mark_entered_in_error(requester, person_id, stay_id)
             case _:
-                remedy = N_("Use the status finished or entered-in-error.")
-                raise _unprocessable("status", N_("You can only end a stay."), remedy, "not-supported")
+                remedy = N_("Use the status in-progress, finished or entered-in-error.")
+                raise _unprocessable("status", N_("You can only renew or end a stay."), remedy, "not-supported")
         return fhir_response(encounter(stay))
 
     async def read(self, request: Request) -> Response:
@@ -194,13 +207,15 @@ class StayEndpoints:
         return [resource for stay in stays if _matches(resource := encounter(stay), params)]
 
     async def check_encounter(self, requester: Requester, body: Json) -> None:
-        """Check what every Encounter must be: of an inpatient, and of the requester's organisation.
+        """Check what every Encounter must be: of a class of stays, and of the requester's organisation.
 
         Raises: Problem 422 or 403.
         """
-        if not _is_inpatient(body["class"]):
+        if _class_of(body["class"]) is None:
             raise _unprocessable(
-                "class", N_("Only inpatient stays are accepted."), N_("Use class IMP from v3-ActCode.")
+                "class",
+                N_("Only inpatient stays and emergencies are accepted."),
+                N_("Use class IMP or EMER from v3-ActCode."),
             )
         if "modifierExtension" in body:
             raise _unprocessable(
@@ -246,8 +261,10 @@ class StayEndpoints:
             return None
 
 
-def _is_inpatient(class_: Json) -> bool:
-    return (class_.get("system"), class_.get("code")) == (_ACT_CODE, "IMP")
+def _class_of(class_: Json) -> str | None:
+    """Return the code of a class of stays, or None for any other."""
+    code = class_.get("code")
+    return code if class_.get("system") == _ACT_CODE and code in _CLASSES else None
 
 
 def _token(reference: Json) -> tuple[str, str] | None:

@@ -95,6 +95,20 @@ async def fetch_unread_verdicts(db: Database, practitioner_id: UUID, limit: int)
     return [Review(**row) for row in rows]
 
 
+async def count_others(db: Database, review: Review, since: datetime) -> tuple[int, int]:
+    """Return how many other accesses of the same kind and holder there were since a moment, and how many of them were
+    found not justified."""
+    row = await db.fetchrow(
+        "SELECT count(*), count(*) FILTER (WHERE verdict = 'unjustified') FROM access_review"
+        " WHERE practitioner_id = $1 AND kind = $2 AND declared_at >= $3 AND grant_id <> $4",
+        review.practitioner_id,
+        review.kind,
+        since,
+        review.grant_id,
+    )
+    return (row[0], row[1]) if row else (0, 0)
+
+
 async def mark_acknowledged(conn: Connection, grant_id: UUID, at: datetime) -> bool:
     """Write that a verdict was read; return whether it had not been read before."""
     marked = await conn.fetchval(

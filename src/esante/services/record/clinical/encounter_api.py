@@ -82,4 +82,4 @@ class EncounterEndpoints:
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
         """Return whether the id is that of a stay with the requester's own hospital."""
         keys = parse_logical_id(request.path_params["id"])
-        return keys is not None and await self.access.stays.has_stay(requester, *keys)
+        return keys is not None and await self.access.stays.find(requester, *keys) is not None

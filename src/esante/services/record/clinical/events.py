@@ -36,7 +36,7 @@ class ClinicalEvent(AccessEvent, frozen=True, kw_only=True):
         return self.type
 
 
-@event("record.clinical_read")
+@event("record.clinical_read", version=2)
 class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     """A resource, or a version of it, was read."""
 
@@ -44,7 +44,7 @@ class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s viewed information in your record: %(categories)s.")
 
 
-@event("record.clinical_searched")
+@event("record.clinical_searched", version=2)
 class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were searched; `count` were shown."""
 
@@ -53,7 +53,7 @@ class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to search your record. Access was refused.")
 
 
-@event("record.clinical_created")
+@event("record.clinical_created", version=2)
 class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were created."""
 
@@ -61,7 +61,7 @@ class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s added information to your record: %(categories)s.")
 
 
-@event("record.clinical_updated")
+@event("record.clinical_updated", version=2)
 class ClinicalUpdated(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were updated."""
 
@@ -69,7 +69,7 @@ class ClinicalUpdated(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s changed information in your record: %(categories)s.")
 
 
-@event("record.clinical_deleted")
+@event("record.clinical_deleted", version=2)
 class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were deleted; their versions stay in their history."""
 
@@ -77,7 +77,7 @@ class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s deleted information from your record: %(categories)s.")
 
 
-@event("record.clinical_refused")
+@event("record.clinical_refused", version=2)
 class ClinicalRefused(ClinicalEvent, frozen=True, kw_only=True):
     """A read or change of a resource was refused; `action` is the interaction that was requested."""
 

@@ -22,8 +22,8 @@ from esante.core.fhir.rest import (
     require_fhir_json,
     require_known_parameters,
     searchset,
-    select_part,
 )
+from esante.core.fhir.search import select_part
 from esante.core.storage import uuid7
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request, decode_offset_cursor, encode_cursor, too_large

@@ -144,7 +144,7 @@ class _RecordForms:
         problem: Problem | None = None,
     ) -> Response:
         banner = await self._banner(page)
-        if form is None and _is_emergency(banner["grant"]) and not banner["may_write"]:
+        if form is None and _is_emergency(banner["grant"]) and not banner["writable"]:
             raise errors.emergency_reads_only()
         values = {name: _text(form, name) for name in ("type", "title", "date", "language", "level")}
         if replaces and form is None:
@@ -156,7 +156,6 @@ class _RecordForms:
             page=page,
             replaces=replaces,
             values=values,
-            note_category=NOTE,
             problem=problem,
             issues=getattr(problem, "issues", ()),
             max_megabytes=MAX_CONTENT // (1024 * 1024),

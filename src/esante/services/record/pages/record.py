@@ -117,7 +117,6 @@ class _RecordPages:
             groups=_by_category(timeline.documents) if by_type else [],
             documents=timeline.documents,
             next=timeline.next,
-            cursor=query.get("cursor"),
             category=category if category in CATEGORIES else "",
             text=text,
             by_type=by_type,

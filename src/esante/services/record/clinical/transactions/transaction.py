@@ -123,7 +123,7 @@ class _Transaction:
         """The response entries by the index of the entry."""
         self.matches: Mapping[Criteria, Version] = {}
         """The resources that the searches of the entries find."""
-        self.locked = LockedResources(view, {}, {}, ())
+        self.locked = LockedResources(view, {}, {}, (), {})
         """The resources that entries change; none in a transaction that only creates."""
         self.read_versions: list[Version] = []
         """The versions that are returned without having been written."""
