@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.core.fhir import check
-from esante.core.storage import NIL, Unavailable, uuid7
-from esante.services.export import ExportEnded, JobState
-from esante.services.export import worker as export_worker
+from esante.core.storage import NIL, JobState, JobWorker, Unavailable, uuid7
+from esante.services.export import ExportEnded
 from tests.support.export import count_keys, job_id
 
 
 async def test_two_workers_share_jobs_without_duplicate_lines(platform, large_client, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     another = replace(large_client, client="Another")
     async with platform.client(large_client) as one, platform.client(another) as two:
         locations = [await platform.kick_off(one), await platform.kick_off(one), await platform.kick_off(two)]
@@ -35,7 +34,7 @@ async def test_two_workers_share_jobs_without_duplicate_lines(platform, large_cl
 
 
 async def test_jobs_take_turns(platform, large_client, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     others = [replace(large_client, client=f"Client {number}") for number in range(3)]
     locations = []
     for other in others:
@@ -130,7 +129,7 @@ async def test_expired_files_are_removed_after_grace(platform, http, objects):
     await age(timedelta(0))
     assert [(await http.get(one)).status_code for one in (location, url)] == [404, 404]
     assert folder in await objects.folders("export")  # a client may be fetching them at this time
-    await age(export_worker.GRACE)
+    await age(JobWorker.GRACE)
     assert folder not in await objects.folders("export")
     [ended, done] = [
         entry.event.how

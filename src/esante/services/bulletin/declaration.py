@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.routing import BaseRoute
 
 from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
 from esante.services.bulletin.compilation.service_metrics import record_service_metrics
@@ -96,8 +96,13 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     navigation=[
+        NavigationItem(role="everyone", url="/bulletin", label=N_("Statistics"), order=60),
         NavigationItem(
-            role="operator", url="/operator/bulletin", label=N_("Statistical bulletin"), icon="document", order=30
+            role="operator",
+            url="/operator/bulletin",
+            label=P_("menu", "Statistical bulletin"),
+            icon="document",
+            order=30,
         ),
     ],
     commands=[bulletin],

@@ -124,7 +124,7 @@ def annual_content(releases: PublishedReleases, document: IssueDocument, year: i
     return content | {
         "title": fmt.text(N_("Annual report")),
         "month": str(year),
-        "edition": fmt.text(N_("Based on the 12 issues of the Cahier eSanté")),
+        "edition": fmt.text(N_("Based on the 12 issues of the year")),
         "labels": content["labels"]
         | {"glance": fmt.text(N_("The year at a glance")), "corrections": fmt.text(_RECONCILIATION_TITLE)},
         "messages": [_sentence(one, year, document.base_url, fmt) for one in leading[:8]],

@@ -34,7 +34,7 @@ _NAMES: Mapping[str, str] = {
     "practitioner": N_("Health professional"),
     "organization": N_("Organisation"),
     "patient": N_("Patient"),
-    "operator": N_("Agence eSanté staff"),
+    "operator": N_("Agency staff"),
     "system": N_("System"),
     "expired": N_("No longer known"),
     "other": N_("Other"),

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, current_agency
 from esante.services.bulletin.analysis.objectives import objectives_contract
 from esante.services.bulletin.analysis.scorecard import EXAMPLES, ObjectiveView, objective_views
 from esante.services.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
@@ -97,13 +97,13 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
     return {
         "lang": fmt.language,
         "date": [document.dated_at.year, document.dated_at.month, document.dated_at.day],
-        "title": "Cahier eSanté",
+        "title": current_agency().bulletin_name.of(fmt.language),
         "month": month,
         "subtitle": fmt.text(N_("Statistics on national eHealth services")),
         "edition": fmt.text(version, number=vintage.number, status=status_text(vintage.status, fmt)),
         "released": fmt.text(N_("Published on %(day)s"), day=fmt.date(document.dated_at)),
         "invented": fmt.text(N_("Based on synthetic data: all figures are fictitious.")) if document.synthetic else "",
-        "agency": "Agence eSanté",
+        "agency": current_agency().agency_name.of(fmt.language),
         "labels": {key: fmt.text(text) for key, text in _LABELS.items()},
         "messages": [_message(message, document, fmt) for message in key_messages(document)],
         "overview": _table(summary_table(document, _leading(document), fmt, fmt.text(N_("The month at a glance")))),
