@@ -154,7 +154,7 @@ def page_calls(hidden: Hidden) -> Iterator[Call]:
     document = f"{home}/documents/{hidden.document.id}"
     paths = ["/", "/patients", home, f"{home}?view=type", f"{home}?q=Analyse", f"{home}?withdrawn=yes"]
     paths += [f"{home}?category={hidden.document.category}", f"{home}/deposit", f"{home}/apps"]
-    paths += [document, f"{document}/original", f"{document}/picture", f"{document}/media/1"]
+    paths += [document, f"{document}/original", f"{document}/readable", f"{document}/picture", f"{document}/media/1"]
     paths += [f"{document}/pages/1.png", f"{home}/deposit?replaces={hidden.document.id}"]
     for path in paths:
         yield Call(path, page=True)

@@ -136,7 +136,8 @@ async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool, cli
     findings = tuple(Finding(key, "", detail) for key, detail in result.get("findings", ()))
     header = result["meta"]
     if kind != "cda":
-        return _Embedded(text=header.get("text", ""), language=header.get("language", ""), findings=findings)
+        text = await _page_text(content, workers, client) if kind == "pdf" else ""
+        return _Embedded(text=text, language=header.get("language", ""), findings=findings)
     return _Embedded(
         type=header["type"],
         title=header["title"],
@@ -145,6 +146,15 @@ async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool, cli
         subject=_cda_subject(header),
         findings=findings,
     )
+
+
+async def _page_text(content: bytes, workers: WorkerPool, client: Hashable) -> str:
+    """Return the text of a PDF's first page; "" where reading it costs too much."""
+    try:
+        answer, _ = await workers.run({"task": "inspect", "kind": "page_text"}, content, client=client)
+    except WorkerFailure:
+        return ""
+    return str(answer.get("result", {}).get("text", ""))
 
 
 def _cda_subject(header: Json) -> Demographics:
