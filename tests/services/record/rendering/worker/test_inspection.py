@@ -85,7 +85,7 @@ async def test_large_file_of_repeated_words_is_inspected_within_the_time_of_a_wo
 
 
 async def test_text_of_the_first_page_is_read_apart_from_the_inspection(workers):
-    answer, _ = await workers.run({"task": "inspect", "kind": "page_text"}, with_junk(b""))
+    answer, _ = await workers.run({"task": "inspect", "kind": "page_text"}, with_junk(b" "))
     assert answer["result"] == {"text": "Words"}
     broken, _ = await workers.run({"task": "inspect", "kind": "page_text"}, b"%PDF-1.4 nothing")
     assert broken["result"] == {"text": ""}
