@@ -11,11 +11,11 @@ from importlinter import Contract, ContractCheck, output
 
 ASSEMBLY = ("declaration", "cli")
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data"),
+    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data", "esante.core.check_digits"),
     ("esante.core.time_zone",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web"),
-    ("esante.core.fhir",),
+    ("esante.core.fhir", "esante.core.witness"),
     ("esante.identity.directory",),
     ("esante.identity.access",),
     ("esante.contract",),

@@ -25,7 +25,16 @@ async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo:
     documents = await deposit_every_format(demo, person)
     home = f"/patients/{person}"
     steps = [
-        *("/", "/patients", "/patients?q=xyzzy", home, f"{home}?view=type", f"{home}/deposit", "/emergency"),
+        *(
+            "/",
+            "/patients",
+            "/patients?order=name",
+            "/patients?q=xyzzy",
+            home,
+            f"{home}?view=type",
+            f"{home}/deposit",
+            "/emergency",
+        ),
         *(f"{home}/apps", authorization_url("patient/*.rs"), authorization_url("patient/*.rs", q="xyzzy"), "/apps"),
         authorization_url("patient/*.rs user/*.rs online_access", patient=person),
         enter_wrong_code,

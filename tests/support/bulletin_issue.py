@@ -21,8 +21,9 @@ from esante.services.bulletin.model import (
     VintageStatus,
 )
 from esante.services.bulletin.periods import shift_month
-from esante.services.bulletin.publication import IssueDocument, make_document, publish
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.issue_files import make_document, publish
+from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
 BASE = "https://esante.example"

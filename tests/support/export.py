@@ -26,7 +26,7 @@ from esante.services.export import (
     PersonalExports,
 )
 from esante.services.record import Deposit, ReadableCopies
-from tests.services.record.conftest import BASE, World, letter, open_world
+from tests.support.record import BASE, World, letter, open_world
 
 FHIR = f"{BASE}/fhir"
 

@@ -1,7 +1,11 @@
 """Declaration of the journal: its sealer, its commands, its place in the portal."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 from esante.contract import HomeTile, NavigationItem, Platform, Service, Task
 from esante.core.journal.cli import journal
@@ -10,7 +14,13 @@ from esante.identity.access import Requester
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    return [Task(name="sealer", run=platform.journal.sealer.run)]
+    journal = platform.journal
+    tasks = [Task(name="sealer", run=journal.sealer.run), Task(name="proofs", run=journal.proofs.worker.run)]
+    return [*tasks, Task(name="witnesses", run=journal.witnesses.run)] if journal.witnesses.remotes else tasks
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return [Mount("/static/journal", StaticFiles(directory=Path(__file__).parent / "static"))]
 
 
 async def _state(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -19,6 +29,7 @@ async def _state(platform: Platform, requester: Requester) -> Mapping[str, Any]:
 
 SERVICE = Service(
     package="esante.core.journal",
+    routes=_routes,
     tasks=_tasks,
     navigation=[
         NavigationItem(role="operator", url="/operator/journal", label=N_("Audit log"), icon="journal", order=90),

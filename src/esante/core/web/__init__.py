@@ -1,10 +1,12 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
+from esante.core.web.agency import Agency, current_agency, use_agency
 from esante.core.web.cors import Cors
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
     N_,
+    P_,
     show_date,
     show_datetime,
     show_span,
@@ -55,6 +57,8 @@ __all__ = [
     "LANGUAGE_COOKIE",
     "NOT_FOUND",
     "N_",
+    "P_",
+    "Agency",
     "Cors",
     "FairSlots",
     "LargeBodyQueue",
@@ -68,6 +72,7 @@ __all__ = [
     "Sessions",
     "bad_request",
     "clear_cookie",
+    "current_agency",
     "decode_cursor",
     "decode_offset_cursor",
     "decode_uuid_cursor",
@@ -97,4 +102,5 @@ __all__ = [
     "too_large",
     "translator",
     "trim_memory",
+    "use_agency",
 ]

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 
 from starlette.routing import BaseRoute
 
-from esante.contract import Platform, Service, Task
+from esante.contract import KeptData, Platform, Service, Task
 from esante.core.types import Json
+from esante.core.web import N_
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.export.api import OPERATIONS, SYSTEM_OPERATION, capabilities, routes
 from esante.services.export.cli import export
 from esante.services.export.pages import routes as page_routes
 from esante.services.export.personal_export import PersonalExports
+from esante.services.export.policy import policy_on
 from esante.services.export.service import Exports
 from esante.services.record import ReadableCopies, Record
 
@@ -59,5 +61,12 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     capabilities=_capabilities,
+    kept=[
+        KeptData(
+            what=N_("The file of your data that you asked for"),
+            why=N_("So that you can download it."),
+            how_long=lambda day: policy_on(day).keep,
+        )
+    ],
     commands=[export],
 )

@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from esante.core.storage import JobState
 from esante.core.web import language_of, read_form, redirect, render
 from esante.identity.access import Access, Requester
 from esante.services.export.kickoff import ExportParams
-from esante.services.export.model import ExportLevel, JobState
+from esante.services.export.model import ExportLevel
 from esante.services.export.personal_export import PersonalExports
 from esante.services.export.rules import percent_done
 from esante.services.export.service import Exports

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from esante.core.storage import Database, Overloaded
+from esante.core.storage import Database, JobState, Overloaded
 from esante.core.time_zone import time_zone
 from esante.core.web import N_, show_datetime, translator
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
-from esante.services.export.model import Job, JobState, PersonalExportDownloaded
+from esante.services.export.model import Job, PersonalExportDownloaded
 from esante.services.export.service import Exports, not_found
 from esante.services.record import (
     BulkReader,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from esante.core.journal import Event, Journal
-from esante.core.storage import Database, Objects, Row, insert, uuid7
+from esante.core.storage import Database, JobState, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
@@ -24,7 +24,6 @@ from esante.services.export.model import (
     ExportRequest,
     ExportRequested,
     Job,
-    JobState,
     Query,
 )
 from esante.services.export.policy import policy_on

@@ -113,6 +113,7 @@ def _verdict_fields(requester: Requester, verdict: Verdict | None) -> Json:
         "allowed": verdict.allowed,
         "rule": verdict.rule,
         "reason": verdict.reason,
+        "context": verdict.context,
     }
     if verdict.grant is not None:
         fields |= {"grant_id": verdict.grant.id, "grant_kind": verdict.grant.kind.value}

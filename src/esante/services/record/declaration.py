@@ -5,7 +5,17 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, allowed_and_by_another
+from esante.contract import (
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    QuickAction,
+    Service,
+    Task,
+    allowed_and_by_another,
+)
+from esante.core.journal import Consumer
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access
@@ -26,6 +36,10 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     record, access, directory = platform[Record], platform[Access], platform[Directory]
     return [*routes(record, directory, access, platform.fhir_url), *page_routes(record, access, directory)]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Record].clinical.indexer.consumer]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -98,6 +112,7 @@ SERVICE = Service(
     package="esante.services.record",
     build=_build,
     routes=_routes,
+    consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
     categories={code: category.label for code, category in CATEGORIES.items()},
@@ -111,6 +126,12 @@ SERVICE = Service(
             hint=N_("letters, results, vaccinations"),
             order=20,
         ),
+    ],
+    kept=[
+        KeptData(
+            what=N_("Documents, results and other health data that professionals and you add"),
+            why=N_("So that whoever treats you knows what they need to know."),
+        )
     ],
     notices=_NOTICES,
     topics=TOPICS,

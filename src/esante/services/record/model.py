@@ -32,6 +32,9 @@ KINDS: Mapping[str, str] = {
 """The media types that the record accepts, and the kind of document that each is."""
 
 
+MISFILED = "misfiled"
+"""The label (see `ReadFilter`) of documents filed under the wrong patient, which their author and operators read."""
+
 DIFFERENCE_WORDS: Mapping[Trait, str] = {
     Trait.IDENTIFIER: N_("The document has another identification number than the patient."),
     Trait.NAME: N_("The document does not carry the patient's name."),
@@ -228,7 +231,7 @@ class PersonConfirmedEvent(AccessEvent, frozen=True, kw_only=True):
         return difference_words(self.differs)
 
 
-@event("record.listed")
+@event("record.listed", version=2)
 class Listed(AccessEvent, frozen=True, kw_only=True):
     """A page of the list of documents was viewed (`count`: how many), but not their content."""
 
@@ -239,7 +242,7 @@ class Listed(AccessEvent, frozen=True, kw_only=True):
     count: int = 0
 
 
-@event("record.read")
+@event("record.read", version=2)
 class Read(AccessEvent, frozen=True, kw_only=True):
     """A document was opened."""
 
@@ -247,7 +250,7 @@ class Read(AccessEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s opened a document: %(categories)s.")
 
 
-@event("record.refused")
+@event("record.refused", version=2)
 class Refused(AccessEvent, frozen=True, kw_only=True):
     """An access to the record was refused; `action` is what was requested."""
 
@@ -255,6 +258,17 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to open a document. Access was refused.")
 
     action: str = ""
+
+
+@event("record.deposit_failed")
+class DepositFailed(AccessEvent, frozen=True, kw_only=True):
+    """A document could not be taken in because of its content or metadata; `problem` is the key of the reason."""
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to add a document to your record, but it could not be added.")
+
+    allowed: bool = False
+    problem: str = ""
 
 
 @event("record.deposit_refused")
@@ -301,12 +315,13 @@ class Replaced(PersonConfirmedEvent, frozen=True, kw_only=True):
     replaces: UUID
 
 
-@event("record.withdrawn")
+@event("record.withdrawn", version=2)
 class Withdrawn(AccessEvent, frozen=True, kw_only=True):
     """A document was withdrawn by its author."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You withdrew a document: %(categories)s.")
 
     why: str = ""
 
@@ -328,11 +343,12 @@ class Corrected(PersonConfirmedEvent, frozen=True, kw_only=True):
     why: str = ""
 
 
-@event("record.confidentiality_set")
+@event("record.confidentiality_set", version=2)
 class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
     """The patient changed who may see a document."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You changed who can see a document: %(categories)s.")
 
     level: str

@@ -2,27 +2,32 @@
 
 import unicodedata
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 from uuid import UUID
 
 from esante.core.journal import Entry
 from esante.identity.access import (
+    OPERATION,
     Action,
     Confidentiality,
     Consent,
     Grant,
     Item,
     Purpose,
+    ReadFilter,
     Requester,
     Verdict,
     decide,
+    decide_opening,
     opening_grant,
+    read_filter,
 )
 from esante.services.record.errors import Denied, not_found
-from esante.services.record.model import Document, Filters
+from esante.services.record.model import MISFILED, Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
-CORRECTION = Verdict(True, "operator.correct", "correction")
+CORRECTION = Verdict(True, "operator.correct", "correction", context=OPERATION)
 """The verdict for an operator who corrects a document filed under the wrong patient; operators see nothing else."""
 
 ONE_READING = timedelta(minutes=10)
@@ -100,10 +105,13 @@ def is_same_reading(entry: Entry, requester: Requester, document: Document, verd
 
 
 class Visibility:
-    """The items of one record that one requester may see at one moment; like items are decided on once."""
+    """The items of one record that one requester may see at one moment; like items are decided on once.
 
-    def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
-        self.requester, self.consent, self.at = requester, consent, at
+    `action`: to read them, or to see them in a list.
+    """
+
+    def __init__(self, requester: Requester, consent: Consent, at: datetime, action: Action = Action.READ) -> None:
+        self.requester, self.consent, self.at, self._action = requester, consent, at, action
         self._purpose = purpose_of(requester)
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
 
@@ -114,7 +122,7 @@ class Visibility:
         like = document.category, document.confidentiality, document.author_id, document.organization_id
         if (known := self._verdicts.get(like)) is None:
             item = item_of(document)
-            known = decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
+            known = decide(self.consent, self.requester, self._action, item, self._purpose, self.at)
             self._verdicts[like] = known
         return known
 
@@ -123,6 +131,13 @@ class Visibility:
         if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
             return False
         return self.verdict(document).allowed
+
+    @cached_property
+    def filter(self) -> ReadFilter:
+        """What `includes` includes, as conditions of a query."""
+        if self.requester.kind == "operator":
+            return ReadFilter(labels=(MISFILED,))
+        return read_filter(self.consent, self.requester, self._purpose, self.at, self._action)
 
     @property
     def grant(self) -> Grant | None:
@@ -133,10 +148,8 @@ class Visibility:
         """Return the verdict on opening the record, whatever it holds."""
         if self.requester.kind == "patient":
             item = Item(category="")
-            return decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
-        if (grant := self.grant) is not None:
-            return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
-        return Verdict(False, "no-grant", "no-grant")
+            return decide(self.consent, self.requester, self._action, item, self._purpose, self.at)
+        return decide_opening(self.consent, self.requester, self.at)
 
 
 def require_visible(visibility: Visibility, document: Document | None) -> tuple[Document, Verdict]:

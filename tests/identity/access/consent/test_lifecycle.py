@@ -84,7 +84,7 @@ async def test_death_ends_grants_and_prevents_announcement(house, journal):
     await house.access.grants.add_to_circle(patient, house.doctor.id)
     await house.directory.mark_deceased(patient.id, datetime.now(UTC), actor=house.operator.actor)
     await journal.sealer.seal_all()
-    (reader,) = house.access.consumers()
+    (reader,) = house.access.lifecycle.consumers()
     while await advance(journal.db, reader):
         pass
     assert (await read_verdict(house, patient, house.doctor)).rule == "read.dead"

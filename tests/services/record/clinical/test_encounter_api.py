@@ -5,7 +5,6 @@ import pytest
 
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     deposit,
     post_bundle,
@@ -16,6 +15,7 @@ from tests.support.clinical_resources import (
     bundle_entry,
     encounter,
 )
+from tests.support.record import FHIR
 
 IMP = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
 

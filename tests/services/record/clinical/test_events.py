@@ -9,7 +9,6 @@ from esante.identity.access.audit.access_log import describe_entry
 from esante.identity.access.audit.audit_event import audit_event
 from esante.services.record import CATEGORIES
 from esante.services.record.clinical.events import ClinicalEvent
-from tests.services.record.conftest import BASE, FHIR
 from tests.support.clinical_requests import (
     create,
     post_bundle,
@@ -19,6 +18,7 @@ from tests.support.clinical_resources import (
     identified,
     observation,
 )
+from tests.support.record import BASE, FHIR
 
 
 async def test_each_access_is_journalled_and_has_a_valid_audit_event(world):

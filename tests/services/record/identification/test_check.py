@@ -13,7 +13,7 @@ from esante.identity.access import requester_of
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.directory import Identifier, matricule
 from esante.services.record import Deposit, DepositedEvent, DepositItem, Replaced
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.identification.confirmation import CONFIRMATION_EXTENSION
 from esante.services.record.model import DepositRefused

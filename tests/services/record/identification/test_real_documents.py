@@ -7,7 +7,7 @@ import pytest
 from esante.demo import render_documents
 from esante.demo.population.world import build_world
 from esante.identity.directory import Identifier, Person
-from esante.services.record.documents.validation import read_subject
+from esante.services.record.documents.content.validation import read_subject
 from esante.services.record.identification.check import compare_document
 from esante.services.record.identification.model import Demographics
 from esante.services.record.rendering.worker_pool import WorkerPool

@@ -36,6 +36,28 @@ async def test_timeline_shows_documents_by_year_type_and_word(world, browse):
     assert "Nothing found" in main_text(await load_page(client, "/record?q=crete&category=prescription"))
 
 
+async def test_link_back_from_a_document_keeps_the_filter(world, browse):
+    person, document = await deposit_document(world, letter()[0], Deposit(type="51852-2", media_type="text/plain"))
+    client = await browse(requester_of(person))
+    for query in ("", "?view=type", "?category=letter", "?q=a&category=letter"):
+        listed = await load_page(client, f"/record{query}")
+        (link,) = [url for url in listed.xpath("//main//li//a/@href") if str(document.id) in url]
+        (back,) = (await load_page(client, link)).xpath("//a[contains(@class, 'back')]/@href")
+        assert sorted(back.removeprefix("/record").strip("?").split("&")) == sorted(query.strip("?").split("&"))
+
+
+async def test_type_stands_once_and_empty_list_of_a_type_asks_for_no_word(world, browse):
+    person, _ = await deposit_document(
+        world, letter()[0], Deposit(type="51852-2", title="Letter", media_type="text/plain")
+    )
+    client = await browse(requester_of(person))
+    for query in ("", "?view=type", "?category=letter"):
+        (entry,) = (await load_page(client, f"/record{query}")).xpath("//main//li[contains(@class, 'entry')]")
+        assert entry.text_content().count("Letter") == 1
+    empty = main_text(await load_page(client, "/record?category=prescription"))
+    assert "There are no documents of this type." in empty and "another word" not in empty
+
+
 async def test_timeline_pages_show_every_document_once(world, browse):
     person = await world.person()
     for number in range(35):

@@ -130,6 +130,6 @@ async def test_document_in_a_worker_gives_its_turn_to_others(workers, monkeypatc
     async with asyncio.timeout(60):
         await in_worker.wait()
         async with bodies.turn(LARGE + 1, "other"):
-            pass
+            assert not first.done()  # it is still in the worker
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)

@@ -10,8 +10,8 @@ from esante.core.web import N_, Problem
 from esante.identity.access.consent import store
 from esante.identity.access.consent.store import RecordRow
 from esante.identity.access.events import StateChanged
-from esante.identity.access.matrix import policy
 from esante.identity.access.model import RecordState, Requester
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.rules import next_state
 from esante.identity.directory import Directory, PersonDeceased, PersonUpdated
 

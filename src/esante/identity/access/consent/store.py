@@ -10,6 +10,7 @@ import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.access.model import Consent, Grant, GrantKind, RecordState
+from esante.identity.directory import ReferringDoctor
 
 RECORD = Table(
     "access_record",
@@ -37,6 +38,8 @@ GRANT = Table(
         "revoked_at": "timestamptz",
         "reason": "text",
         "proved": "boolean",
+        "context": "text",
+        "renewals": "integer",
     },
 )
 BLOCK = Table(
@@ -75,15 +78,18 @@ class Block:
 
 
 _grant_decoder = msgspec.json.Decoder(list[Grant])
+_referring_decoder = msgspec.json.Decoder(list[ReferringDoctor])
 _CONSENT = """
 SELECT r.person_id, r.state, r.sharing, r.deceased_at,
     (SELECT json_agg(json_build_object('id', g.grant_id, 'person_id', g.person_id, 'kind', g.kind,
          'holder_kind', g.holder_kind, 'holder_id', g.holder_id, 'since', g.since, 'until', g.until,
-         'reason', g.reason, 'holder', g.holder, 'proved', g.proved) ORDER BY g.grant_id)
+         'reason', g.reason, 'holder', g.holder, 'proved', g.proved, 'context', g.context, 'renewals', g.renewals)
+         ORDER BY g.grant_id)
      FROM access_grant g
      WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())) AS grants,
     (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked,
-    (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused
+    (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused,
+    (SELECT json_agg(d) FROM access_referring_doctor d WHERE d.person_id = r.person_id) AS referring
 FROM access_record r WHERE r.person_id = ANY($1)
 """
 
@@ -100,7 +106,7 @@ async def fetch_consents(db: Database | Connection, persons: Sequence[UUID]) -> 
 
 
 def _consent(row: asyncpg.Record) -> Consent:
-    person_id, state, sharing, deceased_at, grants, blocked, refused = row
+    person_id, state, sharing, deceased_at, grants, blocked, refused, referring = row
     return Consent(
         person_id=person_id,
         state=RecordState(state),
@@ -108,6 +114,7 @@ def _consent(row: asyncpg.Record) -> Consent:
         grants=tuple(_grant_decoder.decode(grants)) if grants else (),
         blocked=frozenset(blocked or ()),
         refused=frozenset(refused or ()),
+        referring=tuple(_referring_decoder.decode(referring)) if referring else (),
         deceased_at=deceased_at,
     )
 
@@ -194,6 +201,8 @@ def grant_row(grant: Grant) -> Row:
             None,
             grant.reason,
             grant.proved,
+            grant.context,
+            grant.renewals,
         ),
     )
 
@@ -205,7 +214,7 @@ async def fetch_active_grants(db: Database | Connection, person_id: UUID) -> lis
         " AND (until IS NULL OR until > now()) ORDER BY grant_id DESC",
         person_id,
     )
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 async def revoke_grant(conn: Connection, person_id: UUID, grant_id: UUID, at: datetime) -> None:
@@ -223,7 +232,7 @@ async def set_grant_end(conn: Connection, person_id: UUID, grant_id: UUID, until
         grant_id,
         until,
     )
-    return _grant(row)
+    return grant_of_row(row)
 
 
 _ACTIVE_GRANTS = """
@@ -233,10 +242,11 @@ WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.u
   AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($3))
   AND NOT (g.kind = 'institution_stay' AND EXISTS (
       SELECT FROM access_stay_refusal f WHERE f.person_id = g.person_id AND f.organization_id = g.holder_id))
-  AND (g.proved OR $4)
+  AND (g.proved OR $4) AND (g.context = ANY($5) OR g.context = '' AND g.kind = ANY($6))
 """
 """The active grants of holders ($1) for open records, without persons who died before $2 or blocked one of $3, and
-without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved.
+without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved; of the
+contexts $5, and those without a context of the kinds $6.
 
 The only statement across persons: on a distributed database it runs on every node, by an index on each.
 """
@@ -244,23 +254,30 @@ The only statement across persons: on a distributed database it runs on every no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingTerms:
-    """The terms on which active grants depend: deaths before `died_after` end reading; whether unproved stays read."""
+    """The terms on which active grants depend: deaths before `died_after` end reading; whether unproved stays read.
+
+    `contexts`: the contexts of care that give access; `kinds`: the kinds of grants whose first context does.
+    """
 
     died_after: datetime
     unproved_stays_read: bool
+    contexts: Sequence[str]
+    kinds: Sequence[str]
 
 
 async def fetch_holder_grants(db: Database, holders: Sequence[UUID], limit: int, terms: ReadingTerms) -> list[Grant]:
     """Return the newest active grants of some holders for open records."""
     rows = await db.fetch(
-        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $5",
+        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $7",
         list(holders),
         terms.died_after,
         list(holders),
         terms.unproved_stays_read,
+        terms.contexts,
+        terms.kinds,
         limit,
     )
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,12 +297,14 @@ async def fetch_granting_persons(
 ) -> list[UUID]:
     """Return the persons of active grants, sorted by key, those after a key."""
     rows = await db.fetch(
-        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($5::uuid IS NULL OR g.person_id = $5)"
-        " AND g.person_id > $6 ORDER BY g.person_id LIMIT $7",
+        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($7::uuid IS NULL OR g.person_id = $7)"
+        " AND g.person_id > $8 ORDER BY g.person_id LIMIT $9",
         list(grants.holders),
         terms.died_after,
         list(grants.acting_for),
         terms.unproved_stays_read,
+        terms.contexts,
+        terms.kinds,
         grants.only_person_id,
         after,
         limit,
@@ -296,17 +315,20 @@ async def fetch_granting_persons(
 async def count_granting_persons(db: Database, grants: GrantFilter, terms: ReadingTerms) -> int:
     """Return the number of persons of active grants."""
     count: int = await db.fetchval(
-        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($5::uuid IS NULL OR g.person_id = $5)",
+        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($7::uuid IS NULL OR g.person_id = $7)",
         list(grants.holders),
         terms.died_after,
         list(grants.acting_for),
         terms.unproved_stays_read,
+        terms.contexts,
+        terms.kinds,
         grants.only_person_id,
     )
     return count
 
 
-def _grant(row: asyncpg.Record) -> Grant:
+def grant_of_row(row: asyncpg.Record) -> Grant:
+    """Return the grant of a row of `access_grant`."""
     return Grant(
         id=row["grant_id"],
         person_id=row["person_id"],
@@ -319,6 +341,8 @@ def _grant(row: asyncpg.Record) -> Grant:
         reason=row["reason"],
         holder=row["holder"],
         proved=row["proved"],
+        context=row["context"],
+        renewals=row["renewals"],
     )
 
 
@@ -344,7 +368,7 @@ async def prove_stays(conn: Connection, person_id: UUID, organization_id: UUID) 
         person_id,
         organization_id,
     )
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 async def delete_expired(conn: Connection, now: datetime) -> None:

@@ -25,7 +25,7 @@ from esante.services.record.clinical.events import (
 )
 from esante.services.record.clinical.view import categories_of
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.source_store import SourceKey

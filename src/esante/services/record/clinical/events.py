@@ -37,7 +37,7 @@ class ClinicalEvent(AccessEvent, frozen=True, kw_only=True):
         return self.type
 
 
-@event("record.clinical_read")
+@event("record.clinical_read", version=2)
 class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     """A resource, or a version of it, was read."""
 
@@ -45,7 +45,7 @@ class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s viewed information in your record: %(categories)s.")
 
 
-@event("record.clinical_searched")
+@event("record.clinical_searched", version=2)
 class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were searched; `count` were shown."""
 
@@ -85,7 +85,7 @@ class ClinicalUpdated(ClinicalWritten, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s changed information in your record: %(categories)s.")
 
 
-@event("record.clinical_deleted")
+@event("record.clinical_deleted", version=2)
 class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were deleted; their versions stay in their history."""
 
@@ -93,7 +93,7 @@ class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s deleted information from your record: %(categories)s.")
 
 
-@event("record.clinical_refused")
+@event("record.clinical_refused", version=2)
 class ClinicalRefused(ClinicalEvent, frozen=True, kw_only=True):
     """A read or change of a resource was refused; `action` is the interaction that was requested."""
 

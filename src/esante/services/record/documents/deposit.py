@@ -30,8 +30,9 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
-from esante.services.record.documents.validation import Examination, examine
-from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
+from esante.services.record.documents.content.validation import Examination, examine
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED, InvalidContent
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
 from esante.services.record.identification.check import (
     DIFFERS,
@@ -60,11 +61,15 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """The author of a document, and the organisation that it comes from."""
+    """The author of a document, and the organisation that it comes from.
+
+    `profession`: that in which a practitioner wrote it for whom software deposits it; "" where the requester deposits.
+    """
 
     kind: str
     id: UUID
     name: str
+    profession: str = ""
     organization_id: UUID | None = None
     organization: str = ""
 
@@ -94,7 +99,7 @@ class DepositService:
     ) -> None:
         self._db, self._objects, self._audit = db, objects, audit
         self._directory, self._access, self._workers = directory, access, workers
-        self._same_bytes: DataLoader[tuple[UUID, bytes], list[Document]] = DataLoader(
+        self._same_bytes: DataLoader[store.SameBytesKey, list[Document]] = DataLoader(
             db, partial(store.find_same_bytes, db)
         )
 
@@ -141,7 +146,8 @@ class DepositService:
             with _naming_index(index):
                 author = await self._author(requester, item.meta)
                 document = new_document(person_id, item, examination, author)
-            verdict = _require_write_access(requester, consent, document) if person else DIFFERS
+            writer = _writer(requester, author)
+            verdict = _require_write_access(writer, consent, document) if person else DIFFERS
             comparison = await self._compare(requester, person, item, examination)
             deposits.append(_prepared(item, document, examination, verdict, comparison))
         if person is None:
@@ -156,10 +162,10 @@ class DepositService:
         text = examination.text if requester.kind != "patient" else ""
         if person is None:
             return compare_document(None, examination.subject, text, item.meta.patients)
-        await self._directory.lookups.admit()
-        comparison = compare_document(person, examination.subject, text, item.meta.patients)
-        if comparison.differences:
-            await self._directory.lookups.record_miss(journalled=True)
+        async with self._directory.lookups.admitted() as lookup:
+            comparison = compare_document(person, examination.subject, text, item.meta.patients)
+            if comparison.differences:
+                await lookup.record_miss(journalled=True)
         return comparison
 
     async def _author(self, requester: Requester, meta: Deposit) -> Author:
@@ -176,16 +182,19 @@ class DepositService:
             return own
         author = await self._directory.practitioner(meta.author_id) if is_organization else None
         day = today()
-        if author is None or not any(
-            role.organization_id == own.organization_id and role.is_in_force(day) for role in author.roles
-        ):
+        professions = [
+            role.profession
+            for role in (author.roles if author else ())
+            if role.organization_id == own.organization_id and role.is_in_force(day)
+        ]
+        if author is None or not professions:
             raise InvalidContent("author-unknown", place="author")
-        return replace(own, kind="practitioner", id=author.id, name=author.name)
+        return replace(own, kind="practitioner", id=author.id, name=author.name, profession=professions[0])
 
     async def _store(
         self, requester: Requester, consent: Consent, deposits: Sequence[PreparedDeposit]
     ) -> list[Deposited]:
-        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        visibility = rules.Visibility(requester, consent, datetime.now(UTC), Action.LIST)
         existing = await self._find_existing(visibility, consent, deposits)
         new = {one.document.sha256: one for one in reversed(deposits) if one.document.sha256 not in existing}
         inserted = await self._insert(requester, visibility, list(new.values())[::-1])
@@ -208,14 +217,15 @@ class DepositService:
         """Return the current documents with the same bytes that the requester may know of, by their SHA-256."""
         by_digest = {one.document.sha256: one for one in deposits}
         found: dict[bytes, Document] = {}
-        batches = await asyncio.gather(*(self._same_bytes.load((consent.person_id, digest)) for digest in by_digest))
+        keys = [(visibility.consent.person_id, digest, visibility.filter) for digest in by_digest]
+        batches = await asyncio.gather(*map(self._same_bytes.load, keys))
         for document in (document for documents in batches for document in documents or ()):
             deposit = by_digest[document.sha256]
             if document.depositor_id == deposit.document.depositor_id:
                 if deposit.item.replaces not in (None, document.id, document.replaces):
                     raise errors.duplicate_content()
                 found[document.sha256] = document
-            elif deposit.item.replaces is None and document.sha256 not in found and visibility.includes(document):
+            elif deposit.item.replaces is None and document.sha256 not in found:
                 found[document.sha256] = document
         return found
 
@@ -237,9 +247,7 @@ class DepositService:
         """Lock and supersede the document that a deposit replaces; return the deposit as its next version."""
         if deposit.item.replaces is None:
             return deposit
-        series = await store.lock_series(conn, deposit.document.person_id, deposit.item.replaces)
-        match = next((document for document in series if document.id == deposit.item.replaces), None)
-        old, verdict = rules.require_visible(visibility, match)
+        old, verdict, _ = await lock_visible(conn, visibility, deposit.item.replaces)
         if not rules.is_own(old, requester):
             raise Denied(errors.not_the_author(), verdict, old)
         if old.status is not Status.CURRENT:
@@ -343,6 +351,13 @@ def person_findings(comparison: Comparison, subject: Demographics | None) -> tup
     if comparison.differences:
         return tuple(Finding(one.trait.value, "subject", one.found) for one in comparison.differences)
     return (Finding(UNCONFIRMED, "subject"),) if subject is not None and not comparison.confirmed else ()
+
+
+def _writer(requester: Requester, author: Author) -> Requester:
+    """Return as whom a deposit is decided: the practitioner whose document software deposits, else the requester."""
+    if not author.profession:
+        return requester
+    return replace(requester, kind="practitioner", id=author.id, profession=author.profession)
 
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:

@@ -10,7 +10,7 @@ from esante.core.storage import uuid7_time
 from esante.core.types import Json
 from esante.identity.access import Confidentiality
 from esante.services.record.categories import CATEGORIES, LOINC, display_of_type
-from esante.services.record.documents.validation_messages import FINDINGS
+from esante.services.record.documents.content.validation_messages import FINDINGS
 from esante.services.record.identification.confirmation import confirmation_extension
 from esante.services.record.model import Document
 

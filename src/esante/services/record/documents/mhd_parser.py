@@ -17,15 +17,15 @@ from esante.core.web import N_, bad_request
 from esante.identity.access import Confidentiality
 from esante.identity.directory import Directory, Practitioner
 from esante.services.record.categories import LOINC, category_of_type
-from esante.services.record.documents.attachments import (
+from esante.services.record.documents.content.attachments import (
     attachment_of,
     check_size_and_hash,
     decode_base64,
     find_content,
     raw_resources,
 )
+from esante.services.record.documents.content.validation import IN_THREAD, parse_resource
 from esante.services.record.documents.document_reference import LABEL_SYSTEM, LEVELS, LIST_SYSTEM
-from esante.services.record.documents.validation import IN_THREAD, parse_resource
 from esante.services.record.identification.confirmation import read_confirmation
 from esante.services.record.identification.model import Demographics
 from esante.services.record.identification.patient_resource import patient_demographics

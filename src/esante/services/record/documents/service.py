@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from esante.contract import Focus
 from esante.core.journal import Journal
-from esante.core.storage import Connection, Database, DataLoader, Objects, Row
+from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, DataLoader, Objects, Row
 from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
-from esante.identity.access import Access, AccessEvent, Confidentiality, Requester, Verdict
+from esante.identity.access import Access, AccessEvent, Action, Confidentiality, Requester, Verdict
 from esante.identity.directory import Directory
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
@@ -21,14 +21,17 @@ from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.clinical.write import ClinicalWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import check_reason
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.corrections import CorrectionService
 from esante.services.record.documents.deposit import DepositService, PreparedDeposit
-from esante.services.record.documents.validation import check_reason
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
     ConfidentialitySet,
     Deposit,
     Deposited,
+    DepositFailed,
     DepositItem,
     Document,
     Filters,
@@ -62,9 +65,8 @@ class Record:
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
-        self._documents: DataLoader[store.DocumentKey, tuple[Document, bytes | None]] = DataLoader(
-            db, partial(store.fetch_with_content, db)
-        )
+        self._documents: DataLoader[store.DocumentKey, Document] = DataLoader(db, partial(store.fetch_documents, db))
+        self._contents: DataLoader[store.DocumentKey, bytes] = DataLoader(db, partial(store.fetch_contents, db))
         self._directory, self._access = directory, access
         self._journal, self._audit = journal, AuditWriter(db, journal)
         self._workers = WorkerPool()
@@ -84,10 +86,6 @@ class Record:
         """Return the use case of a transaction; `base_url` is the address of /fhir."""
         writer = self.clinical_writer(base_url)
         return TransactionProcessor(self._db, self.clinical, writer, self._directory, base_url)
-
-    async def open_documents(self, person_id: UUID) -> None:
-        """Index the resources of a person's documents, for software that reads them without a requester."""
-        await self.clinical.index_documents(person_id)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -132,7 +130,13 @@ class Record:
     ) -> list[Deposited]:
         """Validate and store documents, all or none, in one transaction; raises as `deposit`."""
         async with self._audit.refusals(requester, person_id, "deposit"):
-            return await self._deposits.deposit(requester, person_id, items)
+            try:
+                return await self._deposits.deposit(requester, person_id, items)
+            except InvalidContent as invalid:
+                known = person_id if await self._directory.person(person_id) else NIL
+                fields = {"allowed": False, "rule": "deposit.content", "problem": invalid.key}
+                await self._audit.append(DepositFailed, requester, known, None, **fields)
+                raise
 
     async def timeline(
         self,
@@ -154,11 +158,12 @@ class Record:
         """
         position = _position(cursor) if cursor else store.FIRST[order]
         limit = max(0, min(limit, MAX_PAGE))
-        visibility = await self._visibility(requester, person_id)
+        visibility = await self._visibility(requester, person_id, Action.LIST)
         shown: list[Document] = []
         more = True
         while more and len(shown) <= limit:
-            batch = await store.fetch_page(self._db, person_id, filters, order, position, limit + _SPARE)
+            wanted = visibility.filter
+            batch = await store.fetch_page(self._db, person_id, wanted, filters, order, position, limit + _SPARE)
             more = len(batch) == limit + _SPARE
             shown += [
                 document
@@ -223,18 +228,24 @@ class Record:
         matching: Callable[[Document], bool],
     ) -> tuple[Document, bytes, Verdict]:
         async with self._audit.refusals(requester, person_id, "read"):
-            visibility = await self._visibility(requester, person_id)
-            found = await self._documents.load((person_id, document_id))
-            match, content = found if found and matching(found[0]) else (None, None)
+            pending = self._documents.load((person_id, document_id))
+            visibility, found = await self._visibility(requester, person_id), await pending
+            match = found if found is not None and matching(found) else None
             document, verdict = rules.require_visible(visibility, match)
+        content = None if document.size > INLINE_LIMIT else await self._contents.load((person_id, document_id))
         if content is None:
             content = await self._objects.get(document.sha256)
         return document, content, verdict
 
+    async def count_documents(self) -> dict[str, int]:
+        """Return the number of current documents of each category, for operators who simulate another sorting."""
+        return await store.count_by_category(self._db)
+
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """Return all versions of a document that the requester may see, the newest first. Raises: `Problem` 404."""
         document, verdict, visibility = await self._find(requester, person_id, document_id)
-        series = await store.fetch_versions(self._db, person_id, document.series_id)
+        wanted = visibility.filter
+        series = await store.fetch_readable_versions(self._db, person_id, document.series_id, wanted)
         shown = tuple(version for version in series if visibility.includes(version))
         await self._audit.append(Listed, requester, person_id, verdict, shown, count=len(shown))
         return shown
@@ -243,9 +254,9 @@ class Record:
         self, requester: Requester, person_id: UUID, document_id: UUID
     ) -> tuple[Document, Verdict, rules.Visibility]:
         async with self._audit.refusals(requester, person_id, "look"):
+            pending = self._documents.load((person_id, document_id))
             visibility = await self._visibility(requester, person_id)
-            match = await store.find_document(self._db, person_id, document_id)
-            document, verdict = rules.require_visible(visibility, match)
+            document, verdict = rules.require_visible(visibility, await pending)
         return document, verdict, visibility
 
     async def withdraw(self, requester: Requester, person_id: UUID, document_id: UUID, reason: str) -> Document:
@@ -290,9 +301,7 @@ class Record:
         async with self._audit.refusals(requester, person_id, "restrict"):
             visibility = await self._visibility(requester, person_id)
             async with self._db.transaction() as conn:
-                series = await store.lock_series(conn, person_id, document_id)
-                match = next((version for version in series if version.id == document_id), None)
-                document, verdict = rules.require_visible(visibility, match)
+                document, verdict, _ = await lock_visible(conn, visibility, document_id)
                 if requester.kind != "patient":
                     raise Denied(errors.patient_only(), verdict, document)
                 await store.set_confidentiality(conn, person_id, document.series_id, level)
@@ -317,8 +326,10 @@ class Record:
         """Return the rows of an entry about documents of a person that another service disclosed to a requester."""
         return self._audit.rows(event, requester, person_id, verdict, documents, **fields)
 
-    async def _visibility(self, requester: Requester, person_id: UUID) -> rules.Visibility:
-        return rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC))
+    async def _visibility(
+        self, requester: Requester, person_id: UUID, action: Action = Action.READ
+    ) -> rules.Visibility:
+        return rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC), action)
 
 
 def _position(cursor: str) -> store.PagePosition:

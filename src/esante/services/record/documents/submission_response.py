@@ -5,6 +5,7 @@ import orjson
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.types import Json
 from esante.core.web import problem_outcome
+from esante.services.record.documents.content.validation_messages import FINDINGS
 from esante.services.record.documents.document_reference import (
     content_path,
     document_reference,
@@ -12,7 +13,6 @@ from esante.services.record.documents.document_reference import (
     instant,
 )
 from esante.services.record.documents.mhd_parser import Submission
-from esante.services.record.documents.validation_messages import FINDINGS
 from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.model import Deposited
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from esante.core.types import Json
 from esante.identity.access import Verdict
 from esante.identity.directory import Person
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.identification.comparison import compare, compare_with_nobody
 from esante.services.record.identification.model import Comparison, Demographics, merge

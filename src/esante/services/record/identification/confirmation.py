@@ -5,8 +5,8 @@ from typing import Any
 
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
-from esante.services.record.documents.validation import check_reason
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation import check_reason
+from esante.services.record.documents.content.validation_messages import InvalidContent
 
 CONFIRMATION_EXTENSION = "https://esante.lu/fhir/StructureDefinition/patient-confirmed"
 """An extension of a DocumentReference or of the Patient of a transaction; its valueString is the reason."""

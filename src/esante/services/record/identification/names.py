@@ -47,7 +47,9 @@ def is_same_name(one: PersonName, other: PersonName) -> bool | None:
     if _is_latin(family + given) != _is_latin(other_family + other_given):
         return None
     straight = _agree(family, other_family, is_same_family) and _agree(given, other_given, is_same_given)
-    swapped = _agree(family, other_given, is_same_family) and _agree(given, other_family, is_same_given)
+    swapped = (_agree(family, other_given, is_same_family) and _agree(given, other_family, is_same_given)) or (
+        _agree(other_family, given, is_same_family) and _agree(other_given, family, is_same_given)
+    )
     return straight or (swapped and all((family, given, other_family, other_given)))
 
 

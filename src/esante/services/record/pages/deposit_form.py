@@ -20,8 +20,8 @@ from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, gettext_of, langu
 from esante.identity.access import Grant, GrantKind
 from esante.services.record import errors
 from esante.services.record.categories import type_choices
+from esante.services.record.documents.content.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import MAX_CONTENT, Deposit, Document
@@ -121,7 +121,7 @@ class _DepositPages:
     async def show_empty(self, request: Request, page: PageContext) -> Response:
         """Show the form; with `?replaces=` for a new version of a document."""
         banner = await self._banner(page)
-        if _is_emergency(banner["grant"]) and not banner["may_write"]:
+        if _is_emergency(banner["grant"]) and not banner["writable"]:
             raise errors.emergency_reads_only()
         replaces = await self._replaced_document(request, page)
         values = dict.fromkeys(FIELDS, "")
@@ -158,7 +158,7 @@ class _DepositPages:
             return redirect(page.timeline_url)
         banner = await self._banner(page)
         try:
-            filled = replace(filled, upload=await self._keep(request, page, form, may_keep=banner["may_write"]))
+            filled = replace(filled, upload=await self._keep(request, page, form, may_keep=bool(banner["writable"])))
             if step == "edit":
                 return await _show_form(request, page, banner, filled)
             return await (self._add if step == "add" else self._check)(request, page, banner, filled)
@@ -276,7 +276,7 @@ async def _show_form(
         replaces=filled.replaces,
         values=filled.values,
         upload=filled.upload,
-        types=type_choices(gettext_of(request), leaving_out=(NOTE,), besides=filled.values["type"]),
+        types=type_choices(gettext_of(request), banner["writable"] - {NOTE}, besides=filled.values["type"]),
         own_type=OWN_TYPE,
         problem=problem,
         problem_title=title,

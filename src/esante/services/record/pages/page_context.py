@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, may_write, opening_grant, policy
+from esante.identity.access import Access, Requester, opening_grant, writable_classes
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES, display_of_type
 
@@ -26,6 +26,19 @@ ICONS = {
     "letter": "letter",
     "advance_directive": "directive",
     "patient_note": "note",
+    "care_report": "consult",
+    "medical_history": "record",
+    "allergies": "warning",
+    "devices": "surgery",
+    "certificate": "document",
+    "dispensing": "medicine",
+    "nursing_assessment": "summary",
+    "prevention": "check",
+    "socio_educational": "people",
+    "social_environment": "home",
+    "legal_protection": "lock",
+    "cover": "document",
+    "education": "info",
 }
 """The icon of each category."""
 DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS, "display_of_type": display_of_type}
@@ -92,7 +105,7 @@ BannerLoader = Callable[[PageContext], Awaitable[Json]]
 def banner_loader(access: Access, directory: Directory) -> BannerLoader:
     """Return the function that loads the banner of a professional's pages.
 
-    It holds the person, the grant, and whether the professional may write.
+    It holds the person, the grant, and which document classes the professional may write.
 
     A grant covers reading who the person is. Without one the person is read from the directory, which writes an audit
     entry that the person can see.
@@ -100,7 +113,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     async def load(page: PageContext) -> Json:
         if page.is_own:
-            return {"person": None, "grant": None, "may_write": False, "stay_days": 0}
+            return {"person": None, "grant": None, "writable": frozenset()}
         requester, consent = page.requester, await access.consent(page.person_id)
         now = datetime.now(UTC)
         grant = opening_grant(consent, requester, now)
@@ -113,8 +126,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         return {
             "person": person,
             "grant": grant,
-            "may_write": may_write(consent, requester, now),
-            "stay_days": policy(now.date()).stay_after.days,
+            "writable": writable_classes(consent, requester, now),
         }
 
     return load

@@ -12,8 +12,8 @@ from esante.core.web import NOT_FOUND, Problem, language_of, render
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
+from esante.services.record.documents.content.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import Document, Filters, Status, difference_words
 from esante.services.record.pages import deposit_form, formatting, forms
@@ -104,7 +104,6 @@ class _RecordPages:
             groups=_by_category(timeline.documents) if by_type else [],
             documents=timeline.documents,
             next=timeline.next,
-            cursor=query.get("cursor"),
             category=category if category in CATEGORIES else "",
             text=text,
             by_type=by_type,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from esante.core.storage import Database, sha256, uuid7
-from esante.services.record.documents.media_types import detect_media_type
+from esante.services.record.documents.content.media_types import detect_media_type
 from esante.services.record.model import KINDS
 from esante.services.record.uploads import upload_store
 

@@ -8,7 +8,6 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.identity.directory import Identifier
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     count_resources,
     post_bundle,
@@ -20,6 +19,7 @@ from tests.support.clinical_resources import (
     identified,
     observation,
 )
+from tests.support.record import FHIR
 
 
 async def test_references_between_entries_are_resolved(world):

@@ -27,15 +27,16 @@ class PatientEntries:
         patients = [item for item in items if item.type == "Patient"]
         if not patients:
             return {}
-        await self._directory.lookups.admit()
         person = await self._directory.person(person_id)
         fields: Json = {}
         for item in patients:
             resource = decode(bytes(item.body))
-            comparison = compare_document(person, patient_demographics(resource), "")
+            async with self._directory.lookups.admitted() as lookup:
+                comparison = compare_document(person, patient_demographics(resource), "")
+                if comparison.differences:
+                    await lookup.record_miss(journalled=True)
             if not comparison.differences:
                 continue
-            await self._directory.lookups.record_miss(journalled=True)
             with entry_place(item):
                 confirmation = read_confirmation(resource, "Patient")
                 require_answer(comparison, confirmation, place="Patient")

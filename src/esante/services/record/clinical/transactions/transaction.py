@@ -44,7 +44,7 @@ from esante.services.record.clinical.transactions.reference_resolver import Refe
 from esante.services.record.clinical.view import View
 from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter, LockedResources
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 
 _MAX_ISSUES = 200
@@ -127,7 +127,7 @@ class _Transaction:
         """The response entries by the index of the entry."""
         self.matches: Mapping[Criteria, Version] = {}
         """The resources that the searches of the entries find."""
-        self.locked = LockedResources(view, {}, {}, ())
+        self.locked = LockedResources(view, {}, {}, (), {})
         """The resources that entries change; none in a transaction that only creates."""
         self.read_versions: list[Version] = []
         """The versions that are returned without having been written."""

@@ -56,7 +56,7 @@ class Refused(Exception):
 
 
 def inspect_pdf(data: bytes) -> dict[str, Any]:
-    """Return pages, encryption, active content (ISO 32000-1, 7.5.7, 7.6 and 12.6.4) and first text of a PDF."""
+    """Return pages, encryption, active content (ISO 32000-1, 7.5.7, 7.6 and 12.6.4) and language of a PDF."""
     import pypdfium2 as pdfium
     from pypdfium2 import raw
 
@@ -77,7 +77,7 @@ def inspect_pdf(data: bytes) -> dict[str, Any]:
         active.add("pdf-javascript")
     if raw.FPDFDoc_GetAttachmentCount(pdf) > 0:
         active.add("pdf-embedded-file")
-    meta = {"pages": pages, "text": _first_text(pdf), "language": _language(pdf)}
+    meta = {"pages": pages, "language": _language(pdf)}
     pdf.close()
     return {"findings": findings + [(key, "") for key in sorted(active)], "meta": meta}
 
@@ -94,15 +94,18 @@ def _language(pdf: Any) -> str:
     return buffer.raw[: size - 2].decode("utf-16-le", "replace")
 
 
-def _first_text(pdf: Any) -> str:
-    """Return the text of the first page, "" where there is none or it cannot be read."""
+def read_page_text(data: bytes) -> dict[str, Any]:
+    """Return the text of the first page of a PDF, "" where there is none or it cannot be read.
+
+    Apart from the inspection: a page that costs too much to read is no reason to refuse the document.
+    """
     import pypdfium2 as pdfium
 
     try:
-        text: str = pdf[0].get_textpage().get_text_bounded()[:MAX_PAGE_TEXT]
+        text: str = pdfium.PdfDocument(data)[0].get_textpage().get_text_bounded()[:MAX_PAGE_TEXT]
     except (pdfium.PdfiumError, ValueError, OverflowError):
-        return ""
-    return text.replace("\r\n", "\n")
+        return {"text": ""}
+    return {"text": text.replace("\r\n", "\n")}
 
 
 def _active_content(data: bytes) -> set[str]:
