@@ -116,3 +116,13 @@ async def test_each_connection_to_a_cluster_looks_up_types_without_its_shards(ow
     finally:
         await cluster.close()
     assert not own.distributed
+
+
+async def test_duplicate_that_a_cluster_calls_an_internal_error_is_a_unique_violation(own):
+    raising = "DO $$ BEGIN RAISE '%' USING ERRCODE = 'XX000'; END $$"
+    duplicate = 'duplicate key value violates unique constraint "act_name_part_key_102008"'
+    with pytest.raises(asyncpg.UniqueViolationError, match="act_name"):
+        await own.fetch(raising.replace("'%'", f"'%', '{duplicate}'"))
+    with pytest.raises(asyncpg.InternalServerError):
+        await own.fetch(raising.replace("'%'", "'%', 'something else'"))
+    assert await own.fetchval("SELECT 1") == 1

@@ -57,6 +57,8 @@ _UNAVAILABLE_ERRORS = (
 _SERVER_SETTINGS = {"application_name": "esante", "timezone": "UTC"}
 _CLUSTER_SETTING = "SET citus.override_table_visibility TO off"
 """For each connection to a cluster: else asyncpg's look-up of types takes seconds where a node holds shards."""
+_DUPLICATE = "duplicate key value violates unique constraint"
+"""How a cluster reports it, as an internal error, where its coordinator carries out an INSERT with SELECT."""
 
 
 async def _is_cluster(conn: Connection) -> bool:
@@ -123,7 +125,8 @@ def _columns_by_table(rows: Iterable[Row]) -> list[tuple[Table, list[tuple[Any, 
 
 
 class _AcquiredConnection:
-    """A connection of the pool within a context. Raises: `Unavailable` when none can be acquired, or it breaks.
+    """A connection of the pool within a context. Raises: `Unavailable` when none can be acquired, or it breaks;
+    `asyncpg.UniqueViolationError` also where a cluster reports one as an internal error.
 
     A class and no generator, which would cost more: every query passes here.
     """
@@ -148,6 +151,8 @@ class _AcquiredConnection:
         self._pool.release(self._conn, reusable=error is None or (isinstance(error, Exception) and not broken))
         if broken:
             raise _unavailable(error) from error
+        if isinstance(error, asyncpg.InternalServerError) and _DUPLICATE in str(error):
+            raise asyncpg.UniqueViolationError(str(error)) from error
 
 
 def _unavailable(error: BaseException | None) -> Unavailable:

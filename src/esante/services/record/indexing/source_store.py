@@ -70,9 +70,12 @@ class _ViewStatement:
 
     async def fetch(self, db: Database | Connection, keys: Sequence[ViewKey]) -> list[tuple[ViewKey, list[Any]]]:
         """Return for each row its key and the columns after the place."""
-        alone = [key for key in keys if len(keys) == 1 or key[1].is_own_only]
-        found = [row for key in alone for row in await self._fetch_one(db, key)]
-        return found + (await self._fetch_many(db, others) if (others := [k for k in keys if k not in alone]) else [])
+        together = [key for key in keys if not key[1].is_own_only] if len(keys) > 1 else []
+        found = await self._fetch_many(db, together) if together else []
+        for key in keys:
+            if key not in together:
+                found += await self._fetch_one(db, key)
+        return found
 
     async def _fetch_one(self, db: Database | Connection, key: ViewKey) -> list[tuple[ViewKey, list[Any]]]:
         """Fetch with a statement that a cluster can plan."""
