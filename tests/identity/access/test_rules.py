@@ -317,6 +317,25 @@ items = st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "requester", "allowed"),
+    [
+        (0, None, DOC, True),
+        (-400, 1, DOC, True),
+        (1, None, DOC, False),
+        (-400, 0, DOC, False),
+        (-400, None, replace(DOC, id=COLLEAGUE), False),
+        (-400, None, replace(DOC, profession="nurse"), False),
+        (-400, None, replace(SOFTWARE, id=DOCTOR), False),
+    ],
+)
+def test_referring_doctor_has_their_column_on_the_days_of_the_function(since, until, requester, allowed):
+    first, last = NOW.date() + timedelta(days=since), None if until is None else NOW.date() + timedelta(days=until)
+    function = ReferringDoctor(person_id=PERSON, practitioner_id=DOCTOR, since=first, until=last)
+    consent = with_grants(granted(holder=requester.id), referring=(function,))
+    assert decide(consent, requester, READ, Item(category=rules.ACCESS_LOG), TREAT, NOW).allowed is allowed
+
+
 @given(consents, requesters, st.sampled_from(Action), items, st.sampled_from(Purpose))
 def test_decision_equals_oracle(consent, requester, action, item, purpose):
     verdict = decide(consent, requester, action, item, purpose, NOW)
