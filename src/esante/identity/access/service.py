@@ -26,14 +26,13 @@ from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.ceilings import Ceilings
 from esante.identity.access.consent.grants import Grants
-from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
-from esante.identity.access.consent.review_questions import ReviewQuestions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
+from esante.identity.access.reviews.questions import ReviewQuestions
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
 from esante.identity.access.smart.clients import ClientRegistry
@@ -41,6 +40,7 @@ from esante.identity.access.smart.id_token import IdTokenIssuer
 from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
 from esante.identity.access.smart.token_endpoint import TokenEndpoints
 from esante.identity.access.smart.token_grants import TokenGrants
+from esante.identity.access.stays.hospital_stays import HospitalStays
 from esante.identity.directory import Directory, Organization
 
 

@@ -13,9 +13,8 @@ from esante.core.storage import NIL, Connection, Database, insert, uuid7
 from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
 from esante.identity.access.authn.rate_limits import RateLimits
-from esante.identity.access.consent import review_store, store
+from esante.identity.access.consent import store
 from esante.identity.access.consent.grants import Grants, offered_context, require_own_act
-from esante.identity.access.consent.review_store import Alarm, Review
 from esante.identity.access.events import (
     EmergencyDeclared,
     EmergencyReviewed,
@@ -27,6 +26,8 @@ from esante.identity.access.events import (
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
 from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy
+from esante.identity.access.reviews import review_store
+from esante.identity.access.reviews.review_store import Alarm, Review
 from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("Unclear"), "unjustified": N_("Not justified")}

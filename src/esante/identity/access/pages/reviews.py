@@ -15,9 +15,9 @@ from esante.core.time_zone import day_of
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access.audit.log_scan import access_types, scan_entries
 from esante.identity.access.consent.break_glass import VERDICTS
-from esante.identity.access.consent.review_store import Review
-from esante.identity.access.events import EmergencyDeclared
+from esante.identity.access.events import EmergencyDeclared, ReviewRead
 from esante.identity.access.pages.form_fields import form_text
+from esante.identity.access.reviews.review_store import Review
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory, Organization, Role
 
@@ -118,7 +118,7 @@ async def _review(
 
 async def _list_activity(journal: Journal, review: Review) -> Sequence[Entry]:
     """Return the newest entries of what was read by the access under review; documents are not named to operators."""
-    types = [type_ for type_ in access_types() if type_ is not EmergencyDeclared]
+    types = [type_ for type_ in access_types() if type_ not in (EmergencyDeclared, ReviewRead)]
     page = await scan_entries(
         journal,
         review.person_id,

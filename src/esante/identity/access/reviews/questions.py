@@ -9,11 +9,11 @@ from uuid import UUID
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
-from esante.identity.access.consent import question_store, review_store
 from esante.identity.access.consent.break_glass import MAX_NOTE, clean_text, require_operator
-from esante.identity.access.consent.question_store import Question
 from esante.identity.access.events import ReviewQuestionAnswered, ReviewQuestionAsked
 from esante.identity.access.model import Requester
+from esante.identity.access.reviews import question_store, review_store
+from esante.identity.access.reviews.question_store import Question
 
 _SHORTEST = 10
 """Characters of a question or a reply at least."""
