@@ -237,10 +237,10 @@ async def fifty(world: World, level: Confidentiality) -> Hidden:
     record, holders = world.platform[Record], world.small.holders
     for number in range(50):
         if number % 2:
-            meta, content = Deposit(type=LETTER, title=f"Lettre {number}"), b"Lettre %d" % number
+            author, meta, content = "hospital", Deposit(type=LETTER, title=f"Lettre {number}"), b"Lettre %d" % number
         else:
-            meta, content = Deposit(), report(world, f"Positif {number}.")
-        document = (await record.deposit(holders["laboratory"], world.person, content, meta)).document
+            author, meta, content = "laboratory", Deposit(), report(world, f"Positif {number}.")
+        document = (await record.deposit(holders[author], world.person, content, meta)).document
         if level is not Confidentiality.NORMAL:
             await record.set_confidentiality(holders["patient"], world.person, document.id, level)
         if number == 25:
@@ -348,6 +348,12 @@ def normalised(response: httpx.Response, *, whole: bool) -> tuple[int, list[tupl
 
 NOT_ABOUT_A_RECORD = (
     "/.well-known",
+    "/accessibility",
+    "/acting",
+    "/contact",
+    "/help",
+    "/privacy",
+    "/report",
     "/api/bulletin",
     "/bulletin",
     "/fhir/.well-known",
@@ -375,6 +381,7 @@ BY_OTHER_THINGS = {
     "/fhir/Patient": "names a person of the directory",
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
     "/patients/code": "names a code",
+    "/patients/{person_id:uuid}/deposit/{upload_id:uuid}": "names a file that the requester just sent",
 }
 
 

@@ -83,7 +83,7 @@ async def deposit_secrets(world: SmallWorld) -> list[str]:
         author = requester_of(await platform[Directory].register_organization(organization))
         patient = {
             "identifier": [{"system": LOCAL_SYSTEM, "value": person.identifiers[0].value}],
-            "name": [{"family": "W"}],
+            "name": [{"family": person.family}],
         }
         letter = orjson.dumps(build_discharge_letter(patient, SECRET))
         ids = []

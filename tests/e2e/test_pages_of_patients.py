@@ -55,8 +55,7 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
 async def prepare_proof(visitor: Visitor) -> None:
     """Ask for the proof of the access history, and wait until it is ready."""
     await visitor.open("/log/proof")
-    again = visitor.button("Prepare again")
-    await (again if await again.count() else visitor.button("Prepare the proof")).click()
+    await visitor.button("Prepare again").or_(visitor.button("Prepare the proof")).click()
     await visitor.reload_until("/log/proof", visitor.link("Download the proof"))
 
 

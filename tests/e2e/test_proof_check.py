@@ -58,7 +58,7 @@ async def test_patient_checks_the_proof_on_its_page_with_the_witness_and_offline
         assert f"{NAME}: the first " in shown
         proof = await download_file(patient, patient.link("Download the proof"), tmp_path)
         entries = len(json.loads(proof.read_text("utf-8"))["entries"])
-        assert f"Entries\n{entries}\n" in shown
+        assert f"Entries\n{entries}\n" in shown.replace("\u202f", "")
 
         await patient.page.context.set_offline(True)
         chooser = patient.page.locator("[data-check-file]")

@@ -59,9 +59,9 @@ class Call:
         return f"{self.method} {self.path}"
 
 
-def document_searches(hidden: Hidden, identifier_system: str) -> Iterator[str]:
-    """Yield searches by every parameter of ITI-67 and ITI-66, with values of the hidden document."""
-    document, subject = hidden.document, f"patient=Patient/{hidden.person_id}"
+def document_searches(document: Document, laboratory: UUID, identifier_system: str) -> Iterator[str]:
+    """Yield searches by every parameter of ITI-67 and ITI-66, with values of a document of a laboratory."""
+    subject = f"patient=Patient/{document.person_id}"
     parameters = [
         "",
         "&_count=0",
@@ -76,7 +76,7 @@ def document_searches(hidden: Hidden, identifier_system: str) -> Iterator[str]:
         f"&creation=ge{document.event_date}",
         f"&date=ge{document.deposited_at:%Y-%m-%dT%H:%M:%SZ}",
         f"&_lastUpdated=ge{document.changed_at:%Y-%m-%dT%H:%M:%SZ}",
-        f"&author=Organization/{hidden.laboratory}",
+        f"&author=Organization/{laboratory}",
         f"&author.identifier={identifier_system}|laboratory",
         "&author.family=Labo",
         "&author.given=Labo",
@@ -90,13 +90,13 @@ def document_searches(hidden: Hidden, identifier_system: str) -> Iterator[str]:
         yield f"DocumentReference?{subject}{parameter}"
     yield f"DocumentReference?patient.identifier={identifier_system}|person-0"
     yield f"DocumentReference?_id={document.key}"
-    yield f"DocumentReference/$docref?patient={hidden.person_id}"
-    yield f"DocumentReference/$docref?patient={hidden.person_id}&start=2020-01-01&end=2030-01-01"
+    yield f"DocumentReference/$docref?patient={document.person_id}"
+    yield f"DocumentReference/$docref?patient={document.person_id}&start=2020-01-01&end=2030-01-01"
     for parameter in ("", "&code=submissionset", "&source.family=Labo", "&status=current", "&_count=2"):
         yield f"List?{subject}{parameter}"
     yield f"List?{subject}&identifier=urn:ietf:rfc:3986|{document.submission_id.urn}"
     yield f"List?{subject}&date=ge{document.deposited_at:%Y-%m-%dT%H:%M:%SZ}"
-    yield f"List?_id={hidden.submission}"
+    yield f"List?_id={document.person_id.hex}{document.submission_id.hex}"
 
 
 def clinical_searches(hidden: Hidden) -> Iterator[str]:
@@ -154,7 +154,7 @@ def page_calls(hidden: Hidden) -> Iterator[Call]:
     document = f"{home}/documents/{hidden.document.id}"
     paths = ["/", "/patients", home, f"{home}?view=type", f"{home}?q=Analyse", f"{home}?withdrawn=yes"]
     paths += [f"{home}?category={hidden.document.category}", f"{home}/deposit", f"{home}/apps"]
-    paths += [document, f"{document}/original", f"{document}/picture", f"{document}/media/1"]
+    paths += [document, f"{document}/original", f"{document}/readable", f"{document}/picture", f"{document}/media/1"]
     paths += [f"{document}/pages/1.png", f"{home}/deposit?replaces={hidden.document.id}"]
     for path in paths:
         yield Call(path, page=True)
@@ -231,7 +231,10 @@ def accepted_writes(hidden: Hidden, csrf: str) -> Iterator[Call]:
 
 def all_calls(hidden: Hidden, identifier_system: str, csrf: str) -> Iterator[Call]:
     """Yield all requests, those that write last."""
-    for path in (*document_searches(hidden, identifier_system), *clinical_searches(hidden)):
+    for path in (
+        *document_searches(hidden.document, hidden.laboratory, identifier_system),
+        *clinical_searches(hidden),
+    ):
         yield Call(f"/fhir/{path}")
     body = f"patient=Patient/{hidden.person_id}&security-label=V".encode()
     yield Call("/fhir/DocumentReference/_search", "POST", headers=FORM, content=body)

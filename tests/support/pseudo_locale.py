@@ -57,10 +57,11 @@ def _wrap(text: str) -> str:
 def data_words(demo: DemoServer, titles: Iterable[str]) -> frozenset[str]:
     """Return the words that are data: names, places, titles, and what Babel and the settings of the agency say."""
     texts = [*titles, *LANGUAGES.values(), *map(str.upper, LANGUAGES)]
-    texts.append("esante PDF CSV JSON API DCAT-AP PNG FHIR CDA Beispiel-App xyzzy")
+    texts.append("esante PDF CSV JSON API DCAT-AP PNG FHIR CDA SIH Beispiel-App xyzzy")
     texts += [person["name"] for person in demo.people]
     texts += [
-        json.dumps(load_table(name), ensure_ascii=False) for name in ("names", "organizations", "places", "phrases")
+        json.dumps(load_table(name), ensure_ascii=False, default=str)
+        for name in ("names", "organizations", "places", "phrases", "conditions", "titles")
     ]
     texts += [str(value) for value in (getattr(Agency(), name) for name in Agency.__dataclass_fields__)]
     locale = Locale(LANGUAGE)

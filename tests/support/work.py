@@ -67,6 +67,8 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
         return status
 
     def _count(self, query: str, args: tuple[Any, ...], rows: int) -> None:
+        if "FROM access_assignment" in query:
+            return  # the rules of the country, read again now and then whatever is asked
         lists = tuple(len(arg) for arg in args if isinstance(arg, (list, tuple)))
         self.work.statements[" ".join(query.split()), lists, int(rows)] += 1
 

@@ -14,8 +14,8 @@ CALLERS = {
         {
             "core/journal/cli.py": 1,
             "identity/access/consent/break_glass.py": 1,
-            "identity/access/consent/encounter_api.py": 1,
-            "identity/access/consent/hospital_stays.py": 1,
+            "identity/access/stays/encounter_api.py": 1,
+            "identity/access/stays/hospital_stays.py": 1,
             "identity/directory/cli.py": 1,
             "identity/directory/patient_param.py": 1,
             "services/record/clinical/transactions/reference_resolver.py": 1,

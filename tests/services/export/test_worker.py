@@ -73,8 +73,8 @@ async def test_failing_job_is_retried_later_and_finally_fails(platform, dsn, jou
     person = await platform.add_patient(client)
     document = await platform.deposit(person)
     db = platform.world.db
-    set_level = "UPDATE document SET confidentiality = $2 WHERE document_id = $1"
-    await db.fetchval(set_level, document.id, "nonsense")  # nothing of this person can be read any more
+    set_status = "UPDATE document SET status = $2 WHERE document_id = $1"
+    await db.fetchval(set_status, document.id, "nonsense")  # nothing of this person can be read any more
     async with platform.client(client) as http:
         path = f"Patient/{person.id}/$export"
         repaired, given_up = await platform.kick_off(http, path), await platform.kick_off(http, path)
@@ -90,7 +90,7 @@ async def test_failing_job_is_retried_later_and_finally_fails(platform, dsn, jou
         assert answer.status_code == 500
         assert check(answer.content).ok
         assert str(person.id) not in answer.text
-        await db.fetchval(set_level, document.id, "normal")
+        await db.fetchval(set_status, document.id, "current")
         await db.fetchval(turn, jobs[0].id)
         await platform.run_worker()
         assert await platform.fetch_lines(http, (await http.get(repaired)).json())

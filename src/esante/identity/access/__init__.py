@@ -9,7 +9,6 @@ from esante.identity.access.authn.requesters import (
     requester_from_principal,
     requester_of,
 )
-from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import (
     AdmissionsUnusual,
@@ -78,6 +77,7 @@ from esante.identity.access.rules import (
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.discovery import security
+from esante.identity.access.stays.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 
 __all__ = [
     "CONTEXTS",

@@ -15,10 +15,10 @@ from esante.core.web import (
     read_body,
 )
 from esante.identity.access.audit.audit_event_api import audit_event_capability, audit_event_routes
-from esante.identity.access.consent.encounter_api import encounter_capability, encounter_routes
 from esante.identity.access.service import Access
 from esante.identity.access.smart import discovery
 from esante.identity.access.smart.protocol import OAuthError
+from esante.identity.access.stays.encounter_api import encounter_capability, encounter_routes
 from esante.identity.directory import Directory
 
 _MAX_FORM = 64 * 1024

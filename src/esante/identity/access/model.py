@@ -253,3 +253,8 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     def searched_type(self) -> str:
         """The type of the FHIR resources of a search."""
         return self.RESOURCE
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the access log says beside the words of the event (msgids)."""
+        return ()

@@ -103,6 +103,7 @@ REASONS = {
     "suspended": N_("This professional or organisation may not use the platform any more."),
     "restricted": N_("You restricted this document to its author and your circle of care."),
     "no-grant": N_("You have not given access."),
+    "person-differs": N_("The document may be about someone else."),
     "refused": N_("Access was refused."),
 }
 """The reasons of verdicts by their keys, in plain words to the person (msgids)."""

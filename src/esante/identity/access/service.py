@@ -26,7 +26,6 @@ from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.ceilings import Ceilings
 from esante.identity.access.consent.grants import Grants
-from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
@@ -41,6 +40,7 @@ from esante.identity.access.smart.id_token import IdTokenIssuer
 from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
 from esante.identity.access.smart.token_endpoint import TokenEndpoints
 from esante.identity.access.smart.token_grants import TokenGrants
+from esante.identity.access.stays.hospital_stays import HospitalStays
 from esante.identity.directory import Directory, Organization
 
 

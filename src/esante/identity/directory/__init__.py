@@ -8,7 +8,7 @@ from esante.identity.directory.functions.model import (
     ReferringDoctor,
     ReferringDoctorChanged,
 )
-from esante.identity.directory.lookups import Lookup, UnlimitedLookups
+from esante.identity.directory.lookups import Lookup, Lookups, UnlimitedLookups
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -53,6 +53,7 @@ __all__ = [
     "HolderSuspended",
     "Identifier",
     "Lookup",
+    "Lookups",
     "Organization",
     "OrganizationRegistered",
     "Person",

@@ -15,7 +15,7 @@ from esante.services.export.pages import routes as page_routes
 from esante.services.export.personal_export import PersonalExports
 from esante.services.export.policy import policy_on
 from esante.services.export.service import Exports
-from esante.services.record import Record
+from esante.services.record import ReadableCopies, Record
 
 _BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 
@@ -33,8 +33,9 @@ def _build(platform: Platform) -> Iterable[object]:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    exports, access = platform[Exports], platform[Access]
-    personal = PersonalExports(platform.db, platform[Record].extracts, exports)
+    exports, access, record = platform[Exports], platform[Access], platform[Record]
+    copies = ReadableCopies(record.previews)
+    personal = PersonalExports(platform.db, record.extracts, exports, copies, platform[Directory])
     return [*routes(exports, access, platform.fhir_url), *page_routes(exports, personal, access)]
 
 

@@ -4,7 +4,7 @@ Their keys are stored. The policy set of `access` assigns a legal category, a ro
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from esante.core.dated_data import packaged_text
@@ -56,6 +56,25 @@ CATEGORIES: Mapping[str, Category] = parse_categories(packaged_text("esante.serv
 """Every category by its key, in the order in which they are offered."""
 
 _BY_TYPE = {type_.code: (category, type_) for category in CATEGORIES.values() for type_ in category.types}
+
+
+def type_choices(
+    translate: Callable[[str], str], keys: Collection[str], *, besides: str = ""
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the types to choose from: for each category of `keys` its name and its types, as code and name.
+
+    Of types with the same name in a category the first is offered, and also the type `besides`.
+    """
+    choices = []
+    for category in CATEGORIES.values():
+        named: dict[str, str] = {}
+        for type_ in category.types:
+            name = translate(type_.display)
+            if name not in named or type_.code == besides:
+                named[name] = type_.code
+        if category.key in keys:
+            choices.append((translate(category.label), [(code, name) for name, code in named.items()]))
+    return choices
 
 
 def category_of_type(code: str) -> Category | None:

@@ -1,6 +1,7 @@
 """Declaration of the shared care record."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
@@ -11,6 +12,7 @@ from esante.contract import (
     Platform,
     QuickAction,
     Service,
+    Task,
     allowed_and_by_another,
 )
 from esante.core.journal import Consumer
@@ -38,6 +40,11 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 def _consumers(platform: Platform) -> list[Consumer]:
     return [platform[Record].clinical.indexer.consumer]
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    uploads = platform[Record].uploads
+    return [Task(name="kept uploads", run=uploads.remove_expired, every=timedelta(minutes=10))]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -106,6 +113,7 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     consumers=_consumers,
+    tasks=_tasks,
     capabilities=_capabilities,
     categories={code: category.label for code, category in CATEGORIES.items()},
     navigation=[NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20)],

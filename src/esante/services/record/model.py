@@ -1,6 +1,6 @@
 """The types of the shared care record: documents, their versions, and their journal events."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from esante.core.journal import event
 from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Confidentiality, Grant
+from esante.services.record.identification.model import Demographics, Trait
 
 MAX_CONTENT = 20 * 1024 * 1024
 """The largest size of a document, in bytes."""
@@ -33,6 +34,14 @@ KINDS: Mapping[str, str] = {
 
 MISFILED = "misfiled"
 """The label (see `ReadFilter`) of documents filed under the wrong patient, which their author and operators read."""
+
+DIFFERENCE_WORDS: Mapping[Trait, str] = {
+    Trait.IDENTIFIER: N_("The document has another identification number than the patient."),
+    Trait.NAME: N_("The document does not carry the patient's name."),
+    Trait.BIRTH_DATE: N_("The document has another date of birth than the patient."),
+    Trait.SEX: N_("The document gives another sex than the patient's."),
+}
+"""What is said of a document that differs from the person of its record, by trait."""
 
 
 class Status(StrEnum):
@@ -93,6 +102,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Filed under the wrong patient: hidden from all but its author, its organisation and the operator."""
     findings: tuple[str, ...] = ()
     identifiers: tuple[tuple[str, str], ...] = ()
+    confirmation: str = ""
+    """Why its depositor confirmed that it is about the person of the record, where it differs (see `findings`)."""
 
     @property
     def depositor_id(self) -> UUID:
@@ -121,7 +132,10 @@ class Deposit:
 
     `type` is a LOINC code of the category list; empty for a FHIR document or CDA, which hold it themselves.
     `event_date` None: the document's own date, else today. `media_type` empty: as detected from the bytes.
-    `author_id`: the practitioner who wrote it, where an organisation's software deposits it.
+    `author_id`: the practitioner who wrote it, where an organisation's software deposits it. `patients`: what the
+    request itself says of the patient, first that by which they were looked up. `confirmation`: the depositor confirms
+    that the document is about the person of the record although it differs, and why ("": no reason given); None: they
+    have not said so.
     """
 
     type: str = ""
@@ -134,6 +148,8 @@ class Deposit:
     author_id: UUID | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
     submission_id: UUID | None = None
+    patients: tuple[Demographics, ...] = ()
+    confirmation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +210,27 @@ class Timeline:
     grant: Grant | None = None
 
 
+def difference_words(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the words (msgids) for the traits among some keys of findings."""
+    return tuple(DIFFERENCE_WORDS[Trait(key)] for key in keys if key in DIFFERENCE_WORDS)
+
+
+class PersonConfirmedEvent(AccessEvent, frozen=True, kw_only=True):
+    """Base of the events of what is added to a record and may differ from its person.
+
+    `differs` are the keys of the traits (`identification.model.Trait`) in which it differs: whoever added it confirmed
+    that it is the right person, with the `justification` that they gave.
+    """
+
+    differs: tuple[str, ...] = ()
+    justification: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The differences in words (msgids)."""
+        return difference_words(self.differs)
+
+
 @event("record.listed", version=2)
 class Listed(AccessEvent, frozen=True, kw_only=True):
     """A page of the list of documents was viewed (`count`: how many), but not their content."""
@@ -234,8 +271,25 @@ class DepositFailed(AccessEvent, frozen=True, kw_only=True):
     problem: str = ""
 
 
+@event("record.deposit_refused")
+class DepositRefused(AccessEvent, frozen=True, kw_only=True):
+    """A deposit of a document that differs from the person of the record was not accepted, or was asked about.
+
+    `differs` are the keys of the traits (`identification.model.Trait`); what the document says is not kept. `severe`:
+    it is most likely about somebody else.
+    """
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_(
+        "%(actor)s tried to add a document that may be about someone else. It was not added."
+    )
+
+    differs: tuple[str, ...] = ()
+    severe: bool = False
+
+
 @event("record.deposited", version=3)
-class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
+class DepositedEvent(PersonConfirmedEvent, frozen=True, kw_only=True):
     """A document was deposited."""
 
     ACTION: ClassVar[str] = "C"
@@ -249,7 +303,7 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
 
 
 @event("record.replaced", version=2)
-class Replaced(AccessEvent, frozen=True, kw_only=True):
+class Replaced(PersonConfirmedEvent, frozen=True, kw_only=True):
     """A new version of a document was deposited; `replaces` is the version before."""
 
     ACTION: ClassVar[str] = "U"
@@ -273,7 +327,7 @@ class Withdrawn(AccessEvent, frozen=True, kw_only=True):
 
 
 @event("record.corrected", version=2)
-class Corrected(AccessEvent, frozen=True, kw_only=True):
+class Corrected(PersonConfirmedEvent, frozen=True, kw_only=True):
     """A document filed under the wrong patient was moved.
 
     `moved` is "out" in the record where it was filed in error, "in" in the right one. Neither entry names the

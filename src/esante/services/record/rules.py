@@ -1,8 +1,7 @@
-"""Pure decisions of the record: ownership, visibility, filters, and whether a document is about a person."""
+"""Pure decisions of the record: ownership, visibility and filters."""
 
 import unicodedata
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 from uuid import UUID
@@ -24,7 +23,6 @@ from esante.identity.access import (
     opening_grant,
     read_filter,
 )
-from esante.identity.directory import Person
 from esante.services.record.errors import Denied, not_found
 from esante.services.record.model import MISFILED, Document, Filters
 
@@ -189,28 +187,3 @@ def fold_text(text: str) -> str:
 def stricter(one: Confidentiality, other: Confidentiality) -> Confidentiality:
     """Return the level that lets fewer people see a document."""
     return max(one, other, key=_STRICTNESS.index)
-
-
-def is_same_subject(
-    person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str
-) -> bool | None:
-    """Return whether a document's patient is the person: True, False, or None when that is unknown.
-
-    An identifier of a system that the person has decides, either way, if it has the form of one of theirs (the
-    same length: the matricule has an old form of 11 digits). Without one, family name and birth date may
-    confirm. Identifiers of another country decide nothing.
-    """
-    known: dict[tuple[str, int], set[str]] = {}
-    for identifier in person.identifiers:
-        known.setdefault((identifier.system, len(identifier.value)), set()).add(identifier.value)
-    given = [(system, "".join(value.split())) for system, value in identifiers]
-    comparable = [(known[system, len(value)], value) for system, value in given if (system, len(value)) in known]
-    if comparable:
-        return any(value in values for values, value in comparable)
-    if family and fold_text(family) == fold_text(person.family) and _is_on_day(birth_date, person.birth_date):
-        return True
-    return None
-
-
-def _is_on_day(text: str, day: date) -> bool:
-    return text[:10] == day.isoformat()

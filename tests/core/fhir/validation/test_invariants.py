@@ -58,6 +58,10 @@ BROKEN = {
     "obs-7": (with_(observation(), component=[{"code": observation()["code"]}]), "Observation"),
     "obs-3": (with_(observation(), referenceRange=[{"appliesTo": [CODING]}]), "Observation.referenceRange[0]"),
     "qty-3": (with_(observation(), valueQuantity={"value": 1, "code": "mg"}), "Observation.value.ofType(Quantity)"),
+    "sqty-1": (
+        with_(observation(), referenceRange=[{"low": {"value": 1, "comparator": "<"}}]),
+        "Observation.referenceRange[0].low",
+    ),
     "rng-2": (
         with_(observation(), component=[{"code": CODING, "valueRange": {"low": {"value": 2}, "high": {"value": 1}}}]),
         "Observation.component[0].value.ofType(Range)",

@@ -107,7 +107,7 @@ async def test_proof_is_kept_for_a_day(browse, house, journal, db, objects, age)
     await prepare(journal)
     job = await journal.proofs.current(patient.id)
     kept = age < timedelta(days=1)
-    await db.fetchval("UPDATE journal_proof SET expires_at = expires_at - $2 WHERE job_id = $1", job.id, age)
+    await db.fetchval("UPDATE journal_proof SET expires_at = expires_at - $2::interval WHERE job_id = $1", job.id, age)
     assert (await user.http.get("/log/proof.json")).status_code == (200 if kept else 404)
     await journal.proofs.worker.remove_ended()
     assert bool(await db.fetchval("SELECT count(*) FROM journal_proof WHERE job_id = $1", job.id)) is kept

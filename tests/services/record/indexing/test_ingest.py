@@ -66,9 +66,11 @@ async def test_report_is_searchable_with_includes(world, person):
 
 
 @pytest.mark.parametrize("kind", ["eps", "hdr", "lab"])
-async def test_european_document_is_indexed_and_hidden_with_its_resources(world, person, shared_data, kind):
+async def test_european_document_is_indexed_and_hidden_with_its_resources(world, shared_data, kind):
     file = sorted((shared_data / "eu-documents" / kind).glob("*.json"))[0]
     bundle = orjson.loads(file.read_bytes())
+    person = await world.person_in(bundle)
+    await world.into_circle(person, world.people["doctor_entry"])
     types_of_document = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
     async with world.client(world.people["hospital"]) as hospital:
         document = await deposit(hospital, person, bundle)

@@ -242,6 +242,15 @@ async def test_fhir_document_has_no_raw_names_codes_or_numbers(world, browse):
         assert raw not in shown
 
 
+async def test_title_of_pdf_has_the_language_that_the_pdf_states(world, browse):
+    content = pdf("Anna Weber", lambda document: document.set_lang("de-LU"))
+    person, document = await deposit_document(world, content, Deposit(type="51852-2", title="Arztbrief"))
+    client = await browse(requester_of(person))
+    shown = await load_page(client, "/record?view=type")
+    assert document.language == "de-LU"
+    assert shown.xpath("//a//span[.='Arztbrief']/@lang") == ["de-LU"]
+
+
 async def test_title_in_another_language_has_its_language(world, browse):
     meta = Deposit(type="51852-2", title="Lettre", language="fr", media_type="text/plain")
     person, document = await deposit_document(world, letter()[0], meta)

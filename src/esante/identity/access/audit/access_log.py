@@ -165,6 +165,7 @@ class LogLine:
     delegate: str = ""
     reason: str = ""
     justification: str = ""
+    remarks: tuple[str, ...] = ()
     refused: bool = False
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
@@ -234,7 +235,8 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         context=_(context_words(access.context, entry.at)) if access else "",
         delegate=actor.delegate,
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
-        justification=event.justification if isinstance(event, EmergencyDeclared) else "",
+        justification=getattr(event, "justification", ""),
+        remarks=tuple(map(_, access.remarks)) if access else (),
         refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
         categories=_category_names(event, _, labels),

@@ -7,7 +7,7 @@ from uuid import UUID
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access.consent import refusal_store, stay_store, store
+from esante.identity.access.consent import refusal_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.consent.refusal_store import StayRefusal
 from esante.identity.access.events import (
@@ -23,6 +23,7 @@ from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.reviews import review_store
 from esante.identity.access.rules import REASONS, withheld
+from esante.identity.access.stays import stay_store
 from esante.identity.directory import Directory, Person, normalize_name
 
 MAX_GRANTS = 2_000

@@ -10,11 +10,11 @@ from starlette.routing import Route
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.consent.grants import offered_context
-from esante.identity.access.consent.hospital_stays import EMERGENCY
 from esante.identity.access.model import GrantKind
 from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.service import Access
+from esante.identity.access.stays.hospital_stays import EMERGENCY
 
 _PRACTITIONER = ("practitioner",)
 _SHOWN_IN_FORM = (400, 404, 422, 429)

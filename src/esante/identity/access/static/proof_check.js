@@ -4,13 +4,16 @@ import { isSupported, verifyProof } from "/static/journal/proof_verifier.js";
 
 const check = document.getElementById("check");
 const { key, witnesses, person } = check.dataset;
-const numbers = new Intl.NumberFormat([document.documentElement.lang, "de"]);
-const times = new Intl.DateTimeFormat([document.documentElement.lang, "de"], { dateStyle: "long", timeStyle: "short" });
+const locale = { en: "en-GB", lb: "de" }[document.documentElement.lang] ?? document.documentElement.lang;
+const times = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
 
+// A whole number as the portal writes it, with narrow spaces between thousands.
+const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const part = (selector) => check.querySelector(selector);
 
 function show(state) {
   for (const one of check.querySelectorAll("[data-state]")) one.hidden = one.dataset.state !== state;
+  part("#check-result").scrollIntoView({ block: "center" });
 }
 
 function setFact(name, ...lines) {
@@ -21,19 +24,19 @@ function setFact(name, ...lines) {
   }));
 }
 
-// Put the values into a text with their names in braces; numbers as the reader's language writes them.
+// Put the values into a text with their names in braces.
 function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name] ?? "?";
-    return typeof value === "number" ? numbers.format(value) : String(value);
+    return typeof value === "number" ? number(value) : String(value);
   });
 }
 
 function showVerified(found) {
   const { none, one, missing } = part('[data-fact="witnesses"]').dataset;
-  setFact("entries", numbers.format(found.entries));
-  setFact("removed", numbers.format(found.removed));
-  setFact("size", numbers.format(found.size));
+  setFact("entries", number(found.entries));
+  setFact("removed", number(found.removed));
+  setFact("size", number(found.size));
   setFact("sealed", found.sealedAt ? times.format(new Date(found.sealedAt)) : "");
   const lines = found.witnesses.map(({ name, size, signedAt }) =>
     fill(one, { name, size, time: times.format(new Date(signedAt * 1000)) }));
@@ -56,7 +59,6 @@ async function run(load) {
   const meter = part("progress");
   meter.removeAttribute("value");
   show("working");
-  check.scrollIntoView({ block: "nearest" });
   if (!await isSupported()) return showFault("unsupported");
   const text = await load().catch(() => null);
   if (text === null) return showFault("fetch");

@@ -158,7 +158,7 @@ def _ahead(document: IssueDocument, one: ObjectiveProgress, indicator: Indicator
 def _mark(period: str, point: ForecastPoint, indicator: Indicator, fmt: Formatter) -> ChartMark:
     month, shown = fmt.month(period), _number(point.value, indicator, fmt)
     tick = fmt.month(period, "MMM y") if period.endswith("-01") else ""
-    return ChartMark(month, point.value, f"{month}: {shown}", tick, shown)
+    return ChartMark(month, point.value, fmt.within(month, shown), tick, shown)
 
 
 def _months_table(document: IssueDocument, one: ObjectiveProgress, indicator: Indicator, fmt: Formatter) -> DataTable:

@@ -93,7 +93,7 @@ def line_marks(
         tick = fmt.month(period, "MMM y") if period.endswith(ticks) else ""
         found.append(
             ChartMark(
-                month, cell.value if cell else None, f"{month}: {spoken}", tick, shown if period >= begins else ""
+                month, cell.value if cell else None, fmt.within(month, spoken), tick, shown if period >= begins else ""
             )
         )
     return found
@@ -199,7 +199,7 @@ def breakdown_chart(
 
 def _bar(name: str, cell: Cell | None, fmt: Formatter) -> ChartMark:
     shown = fmt.value(cell)
-    return ChartMark(name, cell.value if cell else None, f"{name}: {shown}", "", shown)
+    return ChartMark(name, cell.value if cell else None, fmt.within(name, shown), "", shown)
 
 
 def summary_table(document: IssueDocument, indicators: Sequence[Indicator], fmt: Formatter, caption: str) -> DataTable:

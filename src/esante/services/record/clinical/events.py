@@ -8,6 +8,7 @@ from esante.core.fhir.store import Version
 from esante.core.journal import event
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
+from esante.services.record.model import difference_words
 
 MAX_NAMED = 20
 """The largest number of resources that a journal entry names; of more it has the count only."""
@@ -53,8 +54,23 @@ class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to search your record. Access was refused.")
 
 
+class ClinicalWritten(ClinicalEvent, frozen=True, kw_only=True):
+    """Base of the events of resources that were sent with what they say of their patient.
+
+    `differs` and `justification` are those of `PersonConfirmedEvent`.
+    """
+
+    differs: tuple[str, ...] = ()
+    justification: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The differences in words (msgids)."""
+        return difference_words(self.differs)
+
+
 @event("record.clinical_created", version=2)
-class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
+class ClinicalCreated(ClinicalWritten, frozen=True, kw_only=True):
     """Resources were created."""
 
     ACTION: ClassVar[str] = "C"
@@ -62,7 +78,7 @@ class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
 
 
 @event("record.clinical_updated", version=2)
-class ClinicalUpdated(ClinicalEvent, frozen=True, kw_only=True):
+class ClinicalUpdated(ClinicalWritten, frozen=True, kw_only=True):
     """Resources were updated."""
 
     ACTION: ClassVar[str] = "U"

@@ -29,8 +29,8 @@ from esante.services.record.clinical.everything import EverythingEndpoints
 from esante.services.record.clinical.interactions import ClinicalEndpoints
 from esante.services.record.clinical.search_api import SearchEndpoints
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.validation_messages import InvalidContent
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _INTERACTIONS = (

@@ -22,7 +22,7 @@ from esante.services.record.clinical.matching import ResourceMatcher, person_cha
 from esante.services.record.clinical.read import ClinicalReader, gone
 from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.validation import parse_resource
+from esante.services.record.documents.content.validation import parse_resource
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.source_store import SourceKey

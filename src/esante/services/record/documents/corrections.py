@@ -22,11 +22,13 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
-from esante.services.record.documents.deposit import subject_findings
+from esante.services.record.documents.content.validation import read_subject
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED
+from esante.services.record.documents.deposit import person_findings
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.validation import read_subject
-from esante.services.record.documents.validation_messages import UNCONFIRMED
 from esante.services.record.errors import Denied
+from esante.services.record.identification.check import DIFFERS, PersonDiffers, compare_document, keys_of
+from esante.services.record.identification.model import TRAITS, Comparison
 from esante.services.record.model import Corrected, Document, Status, Withdrawn
 from esante.services.record.rendering.worker_pool import WorkerPool
 
@@ -64,6 +66,8 @@ class CorrectionService:
         document_id: UUID,
         right_person_id: UUID,
         reason: str,
+        *,
+        confirmed: bool = False,
     ) -> Document:
         """Move a document of the record of `visibility` (see `Record.correct_person`)."""
         consent = await self._access.consent(right_person_id)
@@ -71,7 +75,7 @@ class CorrectionService:
         if right_person_id == visibility.consent.person_id or person is None:
             raise errors.unknown_person()
         try:
-            return await self._move(requester, visibility, document_id, person, consent, reason)
+            return await self._move(requester, visibility, document_id, person, consent, reason, confirmed=confirmed)
         except asyncpg.UniqueViolationError as error:
             raise errors.duplicate_content() from error
 
@@ -83,6 +87,8 @@ class CorrectionService:
         right_person: Person,
         right_consent: Consent,
         reason: str,
+        *,
+        confirmed: bool,
     ) -> Document:
         person_id = visibility.consent.person_id
         async with self._db.transaction() as conn:
@@ -92,6 +98,9 @@ class CorrectionService:
                 raise Denied(errors.not_the_author(), verdict, document)
             write_verdict = _require_write_access(requester, right_consent, document)
             content = await store.fetch_content(conn, person_id, document.id)
+            comparison, findings = await self._compare(requester, right_person, document, content)
+            if comparison.differences and not confirmed:
+                raise Denied(PersonDiffers(comparison), DIFFERS, document)
             key, now = uuid7(), datetime.now(UTC)
             moved = replace(
                 document,
@@ -104,25 +113,41 @@ class CorrectionService:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
-                findings=await self._findings(requester, right_person, document, content),
+                findings=findings,
+                confirmation=reason if comparison.differences else "",
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
             out = self._audit.rows(Corrected, requester, person_id, verdict, [document], moved="out", why=reason)
             into = self._audit.rows(
-                Corrected, requester, right_person.id, write_verdict, [moved], moved="in", why=reason
+                Corrected,
+                requester,
+                right_person.id,
+                write_verdict,
+                [moved],
+                moved="in",
+                why=reason,
+                differs=keys_of(comparison),
+                justification=moved.confirmation,
             )
             await insert(conn, [*store.document_rows(moved, content), *out, *into])
         return moved
 
-    async def _findings(
+    async def _compare(
         self, requester: Requester, person: Person, document: Document, content: bytes | None
-    ) -> tuple[str, ...]:
-        """Return the findings on a document in another person's record; `content` None: the object store holds it."""
+    ) -> tuple[Comparison, tuple[str, ...]]:
+        """Return in what a document differs from another person, and its findings in the record of that person.
+
+        `content` None: the object store holds it.
+        """
         if content is None:
             content = await self._objects.get(document.sha256)
-        subject = await read_subject(content, document.media_type, self._workers, requester.id)
-        others = (key for key in document.findings if key != UNCONFIRMED)
-        return (*others, *(finding.key for finding in subject_findings(person, subject)))
+        subject, text = await read_subject(content, document.media_type, self._workers, requester.id)
+        async with self._directory.lookups.admitted() as lookup:
+            comparison = compare_document(person, subject, text)
+            if comparison.differences:
+                await lookup.record_miss(journalled=True)
+        of_content = (key for key in document.findings if key != UNCONFIRMED and key not in TRAITS)
+        return comparison, (*of_content, *(finding.key for finding in person_findings(comparison, subject)))
 
 
 async def _lock_own(

@@ -30,15 +30,24 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import Examination, examine
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED, InvalidContent
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.validation import Examination, Subject, examine
-from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
 from esante.services.record.errors import Denied
+from esante.services.record.identification.check import (
+    DIFFERS,
+    compare_document,
+    keys_of,
+    refused_fields,
+    require_answer,
+)
+from esante.services.record.identification.model import Comparison, Demographics
 from esante.services.record.model import (
     Deposit,
     Deposited,
     DepositedEvent,
     DepositItem,
+    DepositRefused,
     Document,
     Finding,
     Listed,
@@ -67,12 +76,13 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class PreparedDeposit:
-    """An item after validation and decision: the document as it will be stored."""
+    """An item after validation, decision and comparison: the document as it will be stored."""
 
     item: DepositItem
     document: Document
     findings: tuple[Finding, ...]
     verdict: Verdict
+    comparison: Comparison
 
 
 class DepositService:
@@ -95,24 +105,8 @@ class DepositService:
 
     async def deposit(self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]) -> list[Deposited]:
         """Store documents for one person, all or none (see `Record.deposit`)."""
-        if requester.only_person_id not in (None, person_id):
-            raise Denied(errors.unknown_person())
-        examinations = []
-        for index, item in enumerate(items):
-            with _naming_index(index):
-                examinations.append(await examine(item.content, item.meta, self._workers, requester.id))
-        person = await self._directory.person(person_id)
-        if person is None:
-            raise errors.unknown_person()
-        consent = await self._access.consent(person_id)
-        deposits = []
-        for index, (item, examination) in enumerate(zip(items, examinations, strict=True)):
-            with _naming_index(index):
-                author = await self._author(requester, item.meta)
-                document, findings = new_document(person, item, examination, author)
-            writer = _writer(requester, author)
-            verdict = _require_write_access(writer, consent, document)
-            deposits.append(PreparedDeposit(item, document, findings, verdict))
+        consent, deposits = await self._prepare(requester, person_id, items)
+        _require_answers(deposits)
         for deposit in deposits:
             if deposit.document.size > INLINE_LIMIT:
                 await self._objects.put(deposit.item.content)
@@ -122,6 +116,57 @@ class DepositService:
             except asyncpg.UniqueViolationError:
                 continue  # another request stored the same bytes at the same moment: the next attempt finds them
         return await self._store(requester, consent, deposits)
+
+    async def check(self, requester: Requester, person_id: UUID, item: DepositItem) -> PreparedDeposit:
+        """Return a document as it would be stored; where it differs from the person, that is journalled."""
+        _, [prepared] = await self._prepare(requester, person_id, [item])
+        if prepared.comparison.differences:
+            fields = refused_fields(prepared.comparison) | {"categories": (prepared.document.category,)}
+            await self._audit.append(DepositRefused, requester, person_id, DIFFERS, **fields)
+        return prepared
+
+    async def _prepare(
+        self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]
+    ) -> tuple[Consent, list[PreparedDeposit]]:
+        """Validate items, decide on them, and compare them with the person, whom only who may write learns about.
+
+        Somebody who is not known is refused after all else, and where documents differ from anybody like somebody who
+        is known. Raises: as `Record.deposit`.
+        """
+        if requester.only_person_id not in (None, person_id):
+            raise Denied(errors.unknown_person())
+        examinations = []
+        for index, item in enumerate(items):
+            with _naming_index(index):
+                examinations.append(await examine(item.content, item.meta, self._workers, requester.id))
+        person = await self._directory.person(person_id)
+        consent = await self._access.consent(person_id)
+        deposits = []
+        for index, (item, examination) in enumerate(zip(items, examinations, strict=True)):
+            with _naming_index(index):
+                author = await self._author(requester, item.meta)
+                document = new_document(person_id, item, examination, author)
+            writer = _writer(requester, author)
+            verdict = _require_write_access(writer, consent, document) if person else DIFFERS
+            comparison = await self._compare(requester, person, item, examination)
+            deposits.append(_prepared(item, document, examination, verdict, comparison))
+        if person is None:
+            _require_answers(deposits)
+            raise errors.unknown_person()
+        return consent, deposits
+
+    async def _compare(
+        self, requester: Requester, person: Person | None, item: DepositItem, examination: Examination
+    ) -> Comparison:
+        """Return in what a document differs from its person; what patients write of themselves is not looked into."""
+        text = examination.text if requester.kind != "patient" else ""
+        if person is None:
+            return compare_document(None, examination.subject, text, item.meta.patients)
+        async with self._directory.lookups.admitted() as lookup:
+            comparison = compare_document(person, examination.subject, text, item.meta.patients)
+            if comparison.differences:
+                await lookup.record_miss(journalled=True)
+        return comparison
 
     async def _author(self, requester: Requester, meta: Deposit) -> Author:
         """Return the requester, or the practitioner for whom the software of their organisation deposits."""
@@ -225,6 +270,8 @@ class DepositService:
         fields: Json = {"type": document.type, "media_type": document.media_type, "size": document.size}
         event = Replaced if document.replaces else DepositedEvent
         fields |= {"replaces": document.replaces} if document.replaces else {"delay": document.delay}
+        if deposit.comparison.differences:
+            fields |= {"differs": keys_of(deposit.comparison), "justification": document.confirmation}
         entry = self._audit.rows(event, requester, document.person_id, deposit.verdict, [document], **fields)
         return [*store.document_rows(document, deposit.item.content), *entry]
 
@@ -237,20 +284,28 @@ def _naming_index(index: int) -> Iterator[None]:
     except InvalidContent as invalid:
         invalid.index = index
         raise
+    except Denied as denied:
+        if isinstance(denied.problem, InvalidContent):
+            denied.problem.index = index
+        raise
 
 
-def new_document(
-    person: Person, item: DepositItem, examination: Examination, author: Author, at: datetime | None = None
-) -> tuple[Document, tuple[Finding, ...]]:
-    """Return the first version of a document and its findings; `at` is given for history that is loaded later."""
+def _require_answers(deposits: Sequence[PreparedDeposit]) -> None:
+    """Require an answer for each document that differs from its person (see `require_answer`)."""
+    for index, deposit in enumerate(deposits):
+        with _naming_index(index):
+            require_answer(deposit.comparison, deposit.item.meta.confirmation, category=deposit.document.category)
+
+
+def new_document(person_id: UUID, item: DepositItem, examination: Examination, author: Author) -> Document:
+    """Return the first version of a document."""
     if item.meta.confidentiality is Confidentiality.HIDDEN and author.kind != "patient":
         raise InvalidContent("hidden-by-author", place="securityLabel")
-    key = uuid7(at)
-    now = at or datetime.now(UTC)
-    findings = (*examination.findings, *subject_findings(person, examination.subject))
-    document = Document(
+    key = uuid7()
+    now = datetime.now(UTC)
+    return Document(
         id=key,
-        person_id=person.id,
+        person_id=person_id,
         series_id=key,
         replaces=None,
         version=1,
@@ -274,26 +329,28 @@ def new_document(
         sha1=hashlib.sha1(item.content, usedforsecurity=False).digest(),
         confidentiality=item.meta.confidentiality,
         submission_id=item.meta.submission_id or key,
-        findings=tuple(dict.fromkeys(finding.key for finding in findings)),
         identifiers=item.meta.identifiers,
     )
-    return document, findings
 
 
-def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, ...]:
-    """Return the findings on the patient that a document names.
+def _prepared(
+    item: DepositItem, document: Document, examination: Examination, verdict: Verdict, comparison: Comparison
+) -> PreparedDeposit:
+    """Return a document with the findings on its content and on its person."""
+    findings = (*examination.findings, *person_findings(comparison, examination.subject))
+    document = structs.replace(
+        document,
+        findings=tuple(dict.fromkeys(finding.key for finding in findings)),
+        confirmation=(item.meta.confirmation or "") if comparison.differences else "",
+    )
+    return PreparedDeposit(item, document, findings, verdict, comparison)
 
-    Raises: `InvalidContent` when it is another person.
-    """
-    if subject is None:
-        return ()
-    match rules.is_same_subject(person, subject.identifiers, subject.family, subject.birth_date):
-        case True:
-            return ()
-        case False:
-            raise InvalidContent("subject-differs", place="subject")
-        case None:
-            return (Finding(UNCONFIRMED, "subject"),)
+
+def person_findings(comparison: Comparison, subject: Demographics | None) -> tuple[Finding, ...]:
+    """Return the findings on the patient of a document; `subject`: what it says of them, None for nothing."""
+    if comparison.differences:
+        return tuple(Finding(one.trait.value, "subject", one.found) for one in comparison.differences)
+    return (Finding(UNCONFIRMED, "subject"),) if subject is not None and not comparison.confirmed else ()
 
 
 def _writer(requester: Requester, author: Author) -> Requester:

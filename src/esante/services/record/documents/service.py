@@ -21,10 +21,11 @@ from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.clinical.write import ClinicalWriter
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import check_reason
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.corrections import CorrectionService
-from esante.services.record.documents.deposit import DepositService
+from esante.services.record.documents.deposit import DepositService, PreparedDeposit
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
     ConfidentialitySet,
@@ -41,12 +42,11 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
 MAX_PAGE = 500
 """Documents of a page."""
-MAX_REASON = 500
-"""Characters of a reason."""
 _RECENT_READS = 50
 """Entries that are searched for the reading that continues; if it is not among them, a new entry is written."""
 _SPARE = 50
@@ -60,7 +60,7 @@ class Record:
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory.
+    memory; `uploads` keeps the files of the deposit form.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -76,6 +76,7 @@ class Record:
         self.clinical = ClinicalReader(db, objects, self._audit, access)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
+        self.uploads = KeptUploads(db)
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""
@@ -100,12 +101,29 @@ class Record:
     ) -> Deposited:
         """Validate and store a document; for bytes that are in the record already, return the existing document.
 
-        Raises: `InvalidContent` (422, or 413 when too large); `Problem` 403 (record not open, or no write access by
-        the matrix), 422 (no such person), 404 (`replaces` does not exist), 409 (`replaces` is not the current
-        version, or the bytes are another current document).
+        Raises: `InvalidContent` (422, or 413 when too large); `PersonDiffers` (409) for a document that differs from
+        the person unless `meta.confirmation` says that it is the right one; `Problem` 403 (record not open, or no
+        write access by the matrix), 422 (no such person), 404 (`replaces` does not exist), 409 (`replaces` is not the
+        current version, or the bytes are another current document).
         """
         item = DepositItem(content=content, meta=meta, replaces=replaces)
         return (await self.deposit_all(requester, person_id, [item]))[0]
+
+    async def check_deposit(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        content: bytes,
+        meta: Deposit,
+        replaces: UUID | None = None,
+    ) -> PreparedDeposit:
+        """Return a document as `deposit` would store it, with the findings and in what it differs from the person.
+
+        Nothing is stored; a difference is journalled. Raises: as `deposit`, but not for a difference.
+        """
+        item = DepositItem(content=content, meta=meta, replaces=replaces)
+        async with self._audit.refusals(requester, person_id, "deposit"):
+            return await self._deposits.check(requester, person_id, item)
 
     async def deposit_all(
         self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]
@@ -246,7 +264,7 @@ class Record:
 
         Raises: `Problem` 404, 403 (seen but not the author), 409 (not the current version), 422 (no reason).
         """
-        reason = _checked_reason(reason)
+        reason = check_reason(reason)
         async with self._audit.refusals(requester, person_id, "withdraw"):
             visibility = await self._visibility(requester, person_id)
             return await self._corrections.withdraw(requester, visibility, document_id, reason)
@@ -258,19 +276,23 @@ class Record:
         document_id: UUID,
         right_person_id: UUID,
         reason: str,
+        *,
+        confirmed: bool = False,
     ) -> Document:
         """Move a document that was filed under the wrong patient; return it as it is in the right record.
 
         Allowed for its author, their organisation and operators. In the wrong record all its versions are withdrawn
         and hidden from the patient and everybody else; in the right one the current version is a new document.
 
-        Raises: as `withdraw`, and as `deposit` for the right person: a document that names another patient does not
-        enter the record this way either.
+        Raises: as `withdraw`, and as `deposit` for the right person: a document that differs from them is moved only
+        when the requester has `confirmed` that they are the right one.
         """
-        reason = _checked_reason(reason)
+        reason = check_reason(reason)
         async with self._audit.refusals(requester, person_id, "correct"):
             visibility = await self._visibility(requester, person_id)
-            return await self._corrections.move(requester, visibility, document_id, right_person_id, reason)
+            return await self._corrections.move(
+                requester, visibility, document_id, right_person_id, reason, confirmed=confirmed
+            )
 
     async def set_confidentiality(
         self, requester: Requester, person_id: UUID, document_id: UUID, level: Confidentiality
@@ -308,16 +330,6 @@ class Record:
         self, requester: Requester, person_id: UUID, action: Action = Action.READ
     ) -> rules.Visibility:
         return rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC), action)
-
-
-def _checked_reason(reason: str) -> str:
-    """Return a reason with single spaces. Raises: `InvalidContent` when it is missing, too long or not printable."""
-    text = " ".join(reason.split())
-    if not text:
-        raise InvalidContent("reason-missing", place="reason")
-    if len(text) > MAX_REASON or not text.isprintable():
-        raise InvalidContent("bad-text", place="reason")
-    return text
 
 
 def _position(cursor: str) -> store.PagePosition:

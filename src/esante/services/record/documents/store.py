@@ -53,6 +53,7 @@ DOCUMENT = Table(
         "misfiled": "boolean",
         "findings": "text",
         "identifiers": "jsonb",
+        "confirmation": "text",
     },
 )
 CONTENT = Table("document_content", Kind.PERSON, {"person_id": "uuid", "document_id": "uuid", "content": "bytea"})

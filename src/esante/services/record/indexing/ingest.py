@@ -30,8 +30,8 @@ from esante.core.storage import (
 from esante.core.web import FHIR_JSON, trim_memory
 from esante.identity.access import ReadFilter
 from esante.services.record.clinical_types import CLINICAL, KEPT
+from esante.services.record.documents.content.validation import IN_THREAD
 from esante.services.record.documents.store import fetch_content
-from esante.services.record.documents.validation import IN_THREAD
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.extraction import extract_facts
 from esante.services.record.indexing.source_store import ViewKey

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester, opening_grant, writable_classes
 from esante.identity.directory import Directory
-from esante.services.record.categories import CATEGORIES
+from esante.services.record.categories import CATEGORIES, display_of_type
 
 ICONS = {
     "patient_summary": "summary",
@@ -40,7 +41,7 @@ ICONS = {
     "education": "info",
 }
 """The icon of each category."""
-DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS}
+DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS, "display_of_type": display_of_type}
 """The variables of every template that shows documents."""
 _NO_ACCESS = N_("You do not have access to this record.")
 _ASK_FOR_CODE = N_("Ask your patient for a presence code and enter it under Patients.")
@@ -78,6 +79,23 @@ class PageContexts:
         requester = await self._access.page_requester(request, kinds=("practitioner",))
         person_id = request.path_params["person_id"]
         return PageContext(requester, person_id, f"/patients/{person_id}", f"/patients/{person_id}/documents")
+
+
+Resolver = Callable[[Request], Awaitable[PageContext]]
+"""Returns the context of a request."""
+
+
+PageMethod = Callable[[Request, PageContext], Awaitable[Response]]
+"""Responds to a request with its context."""
+
+
+def page_endpoint(resolve: Resolver, respond: PageMethod) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a page: a method that also gets the context of the request."""
+
+    async def endpoint(request: Request) -> Response:
+        return await respond(request, await resolve(request))
+
+    return endpoint
 
 
 BannerLoader = Callable[[PageContext], Awaitable[Json]]

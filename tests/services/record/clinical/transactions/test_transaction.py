@@ -177,7 +177,7 @@ async def test_conditional_create_creates_once_within_a_bundle(world):
 async def test_synthea_bundle_is_accepted(world, shared_data):
     bundle = orjson.loads(gzip.decompress(sorted((shared_data / "synthea").glob("*.gz"))[1].read_bytes()))
     patient = bundle["entry"][0]["resource"]["identifier"][0]
-    person = await world.person(identifiers=[Identifier(patient["system"], patient["value"])])
+    person = await world.person_in(bundle, identifiers=[Identifier(patient["system"], patient["value"])])
     async with world.client(world.people["hospital"]) as client:
         answer = await client.post("/fhir", content=orjson.dumps(bundle), headers=FHIR)
         assert answer.status_code == 200, answer.text[:2000]

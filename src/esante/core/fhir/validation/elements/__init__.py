@@ -1,6 +1,6 @@
 """Checks of single elements that only `$validate` makes, since documents are deposited in spite of them.
 
-- `check_elements(resource, compacted)`: extensions, addresses, targets of references, codes of R4, ids and texts.
+- `check_elements(resource, seconds)`: extensions, addresses, references, codes, narratives, ids, Bundles, definitions.
 """
 
 from esante.core.fhir.validation.elements.element_checks import check_elements

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from esante.core.fhir.fhirpath import find_anchors, find_links
 from esante.core.fhir.model import ElementPath, Finding
 from esante.core.fhir.validation.elements.places import Place
+from esante.core.types import Json
 
 _SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.\-\s]*):")
 _ACTIVE = frozenset({"javascript", "vbscript"})
@@ -39,8 +40,14 @@ class Narratives:
             elif scheme and scheme not in _FOLLOWED:
                 yield Finding("warning", "value", path, f"No browser follows the link {link[:80]}. Write one of http.")
             elif link.startswith("#") and link != "#":
-                self._anchors |= {(id(place.root), str(each.get("id"))) for each in place.root.get("contained", ())}
+                self._add_contained(place.root)
                 self._links.append((id(place.root), link[1:], path))
+
+    def _add_contained(self, root: Json) -> None:
+        """Add the contained resources of a resource, once: its own anchor is ""."""
+        if (id(root), "") not in self._anchors:
+            self._anchors |= {(id(root), str(each.get("id"))) for each in root.get("contained", ())}
+            self._anchors.add((id(root), ""))
 
     def warn_of_dead_links(self) -> Iterator[Finding]:
         """Yield one warning for all links to places in the resource that do not exist."""

@@ -25,6 +25,7 @@ class Targets:
     def __init__(self, resource: Json) -> None:
         self._is_bundle = resource["resourceType"] == "Bundle"
         self._entries: dict[str, str] = {}
+        self._contained: dict[int, dict[str, str]] = {}
         for entry in resource.get("entry", ()) if resource["resourceType"] == "Bundle" else ():
             target = entry.get("resource")
             if target is not None and "fullUrl" in entry:
@@ -47,10 +48,18 @@ class Targets:
     def _type_of(self, address: str, place: Place) -> str | None:
         """Return the type of the target of a reference, None where it is not known."""
         if address.startswith("#"):
-            return _contained_type(address, place)
+            return self._contained_type(address, place)
         return self._entries.get(address.partition("/_history/")[0]) or reference_type(
             Node({"reference": address}, "Reference")
         )
+
+    def _contained_type(self, address: str, place: Place) -> str | None:
+        root = place.root
+        if id(root) not in self._contained:
+            inner = root.get("contained", ())
+            known = {str(each.get("id")): str(each["resourceType"]) for each in inner}
+            self._contained[id(root)] = known | {"": str(root["resourceType"])}
+        return self._contained[id(root)].get(address[1:])
 
     def _check_relative(self, address: str, path: ElementPath) -> Iterator[Finding]:
         """Check an address that names no type of resource; outside of a Bundle it may be one of the server."""
@@ -67,19 +76,12 @@ class Targets:
         if item.definition.code != "canonical" or not isinstance(address, str):
             return
         match = _HL7.match(address)
-        found = _contained_type(address, place) if address.startswith("#") else match["type"] if match else None
+        found = self._contained_type(address, place) if address.startswith("#") else match["type"] if match else None
         if address.startswith("#") and found is None:
             text = f"No contained resource has the id '{address[1:65]}'."
             yield Finding("error", "not-found", path, text)
         elif targets and found in resource_types() and found not in targets:
             yield _wrong_target(found, targets, path)
-
-
-def _contained_type(address: str, place: Place) -> str | None:
-    if address == "#":
-        return str(place.root["resourceType"])
-    inner = place.root.get("contained", ())
-    return next((str(each["resourceType"]) for each in inner if each.get("id") == address[1:]), None)
 
 
 def _wrong_target(type_: str | None, targets: tuple[str, ...], path: ElementPath) -> Finding:

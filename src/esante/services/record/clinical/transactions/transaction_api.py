@@ -23,8 +23,8 @@ from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, Problem, bad_request, problem_outcome
 from esante.identity.access import Access, Requester
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
-from esante.services.record.documents.validation import IN_THREAD
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation import IN_THREAD
+from esante.services.record.documents.content.validation_messages import InvalidContent
 
 MAX_BATCH = 200
 """The largest number of entries of a batch, each of which is a request of its own."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from esante.core.fhir import Issue
 from esante.core.web import N_, Problem
+from esante.services.record.model import DIFFERENCE_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Message:
 UNCONFIRMED = "subject-not-confirmed"
 """The finding that a reader must not overlook: it is displayed above the document."""
 FINDINGS: Mapping[str, Message] = {
-    "pdf-encrypted": Message(N_("The PDF is encrypted. You may need a password to read it.")),
+    "pdf-encrypted": Message(N_("The PDF is protected: it may not allow printing or copying.")),
     "pdf-javascript": Message(N_("The PDF contains a program (JavaScript). It is not run here.")),
     "pdf-launch": Message(N_("The PDF tries to start another program. This is blocked here.")),
     "pdf-embedded-file": Message(N_("The PDF contains other files. They are not shown here.")),
@@ -27,6 +28,7 @@ FINDINGS: Mapping[str, Message] = {
     "pdf-submit-form": Message(N_("The PDF contains a form that sends data elsewhere. The form is disabled here.")),
     "cda-stylesheet": Message(N_("The CDA document refers to a style sheet, which is not used here.")),
     UNCONFIRMED: Message(N_("The patient named in the document could not be matched to this record.")),
+    **{trait.value: Message(words) for trait, words in DIFFERENCE_WORDS.items()},
     "fhir-warning": Message(N_("The validator has comments on the FHIR document.")),
 }
 """Findings with which a document is accepted."""
@@ -48,6 +50,19 @@ REFUSALS: Mapping[str, Message] = {
         N_("The content is not in the format given."),
         N_("Enter the actual format of the content."),
         "value",
+    ),
+    "office-file": Message(
+        N_("Word, Excel and similar files, and archives, are not accepted."),
+        N_("Open the file, save it as a PDF, and add the PDF."),
+        "not-supported",
+    ),
+    "other-image": Message(
+        N_("Images in this format are not accepted."), N_("Save the image as JPEG or PNG."), "not-supported"
+    ),
+    "pdf-password": Message(
+        N_("The PDF can only be opened with a password."),
+        N_("Save it without a password, so that the patient and others can read it."),
+        "security",
     ),
     "pdf-broken": Message(
         N_("The PDF is damaged and cannot be read."), N_("Create the file again and send the whole file.")
@@ -91,8 +106,11 @@ REFUSALS: Mapping[str, Message] = {
         "conflict",
     ),
     "subject-differs": Message(
-        N_("The patient named in the document is not the patient of this record."),
-        N_("Check the patient and send the document to the right record."),
+        N_("What the document says of its patient does not match the patient of this record."),
+        N_(
+            "Check the patient. If it is the right one, send the document again with the extension patient-confirmed"
+            " and the reason."
+        ),
         "conflict",
     ),
     "future-date": Message(N_("The date is in the future."), N_("Enter the day of the event."), "value"),

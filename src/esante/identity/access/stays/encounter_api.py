@@ -33,9 +33,9 @@ from esante.core.web import (
     decode_offset_cursor,
     encode_cursor,
 )
-from esante.identity.access.consent.hospital_stays import EMERGENCY, INPATIENT
 from esante.identity.access.model import Requester, Stay, StayStatus
 from esante.identity.access.service import Access
+from esante.identity.access.stays.hospital_stays import EMERGENCY, INPATIENT
 from esante.identity.directory import Directory, resolve_patient
 
 MAX_BODY = 256 * 1024

@@ -13,42 +13,34 @@ from esante.core.fhir.rest import require_whole
 from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.media_types import require_media_type
+from esante.services.record.documents.content.validation_messages import InvalidContent
+from esante.services.record.identification.model import Demographics, PersonName
+from esante.services.record.identification.page_text import MAX_TEXT as MAX_TEXT_COMPARED
+from esante.services.record.identification.patient_resource import patient_demographics
 from esante.services.record.model import KINDS, MAX_CONTENT, Deposit, Finding
 from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 
 MAX_TITLE = 200
 MAX_TEXT = 200
 MAX_IDENTIFIERS = 20
+MAX_REASON = 500
+"""Characters of a reason."""
 IN_THREAD = 256 * 1024
 """The size in bytes from which a FHIR document is validated in a thread and not in the event loop."""
 
-_ALIASES = {
-    "application/xml": "application/hl7-cda+xml",
-    "text/xml": "application/hl7-cda+xml",
-    "image/jpg": "image/jpeg",
-    "application/json": "application/fhir+json",
-}
-_SIGNATURES = (
-    (b"%PDF-", "application/pdf"),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-)
+_BEGINNING = 4096
+"""Bytes in which a file that is no text has a zero byte, as good as always."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """The patient that a document names."""
-
-    identifiers: tuple[tuple[str, str], ...] = ()
-    family: str = ""
-    birth_date: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """The result of the validation of a document; `subject` is None where it names no patient."""
+    """The result of the validation of a document.
+
+    `subject` is what it says of its patient in coded form, None where it names none; `text` that of the first page of
+    a PDF, or of a text document.
+    """
 
     media_type: str
     category: Category
@@ -56,7 +48,8 @@ class Examination:
     title: str
     language: str
     event_date: date
-    subject: Subject | None
+    subject: Demographics | None
+    text: str
     findings: tuple[Finding, ...]
 
 
@@ -68,7 +61,8 @@ class _Embedded:
     title: str = ""
     language: str = ""
     date: str = ""
-    subject: Subject | None = None
+    subject: Demographics | None = None
+    text: str = ""
     findings: tuple[Finding, ...] = ()
 
 
@@ -79,7 +73,7 @@ async def examine(content: bytes, meta: Deposit, workers: WorkerPool, client: Ha
         raise InvalidContent("empty")
     if len(content) > MAX_CONTENT:
         raise InvalidContent("too-large", detail=f"{MAX_CONTENT:,} bytes are allowed.")
-    media_type = _media_type(content, meta.media_type)
+    media_type = require_media_type(content, meta.media_type)
     embedded = await _inspect(KINDS[media_type], content, workers, client)
     category, type_ = _type(meta.type, embedded.type)
     return Examination(
@@ -90,15 +84,17 @@ async def examine(content: bytes, meta: Deposit, workers: WorkerPool, client: Ha
         language=meta.language or (embedded.language if _LANGUAGE.fullmatch(embedded.language) else ""),
         event_date=meta.event_date or _past_day(embedded.date) or today(),
         subject=embedded.subject,
+        text=embedded.text,
         findings=embedded.findings,
     )
 
 
 async def read_subject(
     content: bytes, media_type: str, workers: WorkerPool, client: Hashable = None
-) -> Subject | None:
-    """Return the patient that a stored document names, or None."""
-    return (await _inspect(KINDS[media_type], content, workers, client)).subject
+) -> tuple[Demographics | None, str]:
+    """Return what a stored document says of its patient, and its text (as `Examination.subject` and `.text`)."""
+    embedded = await _inspect(KINDS[media_type], content, workers, client)
+    return embedded.subject, embedded.text
 
 
 def _check_meta(meta: Deposit) -> None:
@@ -115,34 +111,6 @@ def _check_meta(meta: Deposit) -> None:
         raise InvalidContent("future-date", place="date", detail=meta.event_date.isoformat())
     if meta.type and category_of_type(meta.type) is None:
         raise _unknown_type(meta.type)
-
-
-def _media_type(content: bytes, declared: str) -> str:
-    """Return the media type of the bytes, which must be the declared one, if there is one."""
-    name = declared.partition(";")[0].strip().lower()
-    name = _ALIASES.get(name, name)
-    if name and name not in KINDS:
-        raise InvalidContent("media-type-unknown", place="contentType", detail=name[:100])
-    detected = _detect_media_type(content)
-    if name == "text/plain" and detected in ("application/fhir+json", "application/hl7-cda+xml"):
-        return name
-    if name and name != detected:
-        raise InvalidContent("media-type-differs", place="contentType", detail=f"{detected} was found.")
-    return detected
-
-
-def _detect_media_type(content: bytes) -> str:
-    """Return the media type that the first bytes indicate."""
-    for signature, media_type in _SIGNATURES:
-        if content.startswith(signature):
-            return media_type
-    match content[:200].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]:
-        case b"{":
-            return "application/fhir+json"
-        case b"<":
-            return "application/hl7-cda+xml"
-        case _:
-            return "text/plain"
 
 
 async def _inspect(kind: str, content: bytes, workers: WorkerPool, client: Hashable) -> _Embedded:
@@ -166,21 +134,36 @@ async def _inspect_in_worker(kind: str, content: bytes, workers: WorkerPool, cli
         raise InvalidContent(refused[0], place="content", detail=refused[1])
     result = answer["result"]
     findings = tuple(Finding(key, "", detail) for key, detail in result.get("findings", ()))
-    if kind != "cda":
-        return _Embedded(findings=findings)
     header = result["meta"]
-    subject = Subject(
-        identifiers=tuple((system, value) for system, value in header["identifiers"]),
-        family=header["family"],
-        birth_date=header["birth_date"],
-    )
+    if kind != "cda":
+        text = await _page_text(content, workers, client) if kind == "pdf" else ""
+        return _Embedded(text=text, language=header.get("language", ""), findings=findings)
     return _Embedded(
         type=header["type"],
         title=header["title"],
         language=header["language"],
         date=header["date"],
-        subject=subject,
+        subject=_cda_subject(header),
         findings=findings,
+    )
+
+
+async def _page_text(content: bytes, workers: WorkerPool, client: Hashable) -> str:
+    """Return the text of a PDF's first page; "" where reading it costs too much."""
+    try:
+        answer, _ = await workers.run({"task": "inspect", "kind": "page_text"}, content, client=client)
+    except WorkerFailure:
+        return ""
+    return str(answer.get("result", {}).get("text", ""))
+
+
+def _cda_subject(header: Json) -> Demographics:
+    names = (PersonName(**name | {"given": tuple(name["given"])}) for name in header["names"])
+    return Demographics(
+        identifiers=tuple((system, value) for system, value in header["identifiers"]),
+        names=tuple(name for name in names if name.whole),
+        birth_date=header["birth_date"],
+        sex=header["sex"],
     )
 
 
@@ -188,12 +171,14 @@ def _inspect_text(content: bytes) -> _Embedded:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if b"\x00" in content[:_BEGINNING]:
+            raise InvalidContent("media-type-unknown", place="content") from None
         raise InvalidContent("text-not-utf8", place="content", detail=f"byte {error.start + 1}") from None
     if not text.strip():
         raise InvalidContent("empty", place="content")
     if any(ord(char) < 32 and char not in "\t\n\r\f" for char in set(text)):
         raise InvalidContent("text-not-utf8", place="content")
-    return _Embedded()
+    return _Embedded(text=text[:MAX_TEXT_COMPARED])
 
 
 def check_elements(content: bytes, place: str = "") -> None:
@@ -259,21 +244,10 @@ def _loinc(concept: Json) -> str:
     return next((code for code in codes if category_of_type(code)), codes[0] if codes else "")
 
 
-def _subject(entries: list[_Entry], composition: Json) -> Subject | None:
+def _subject(entries: list[_Entry], composition: Json) -> Demographics | None:
     reference = (composition.get("subject") or {}).get("reference")
     patient = next(_patients(entries, reference), None) if reference else None
-    if patient is None:
-        return None
-    names = patient.get("name") or [{}]
-    return Subject(
-        identifiers=tuple(
-            (identifier["system"], identifier["value"])
-            for identifier in patient.get("identifier", ())
-            if "system" in identifier and "value" in identifier
-        ),
-        family=names[0].get("family", ""),
-        birth_date=patient.get("birthDate", ""),
-    )
+    return patient_demographics(patient) if patient else None
 
 
 def _patients(entries: list[_Entry], reference: str) -> Iterator[Json]:
@@ -301,6 +275,16 @@ def _type(declared: str, embedded: str) -> tuple[Category, str]:
     if own is not None and own.key != category.key:
         raise InvalidContent("category-differs", place="type", detail=f"{declared}, {embedded}")
     return category, code
+
+
+def check_reason(reason: str) -> str:
+    """Return a reason with single spaces. Raises: `InvalidContent` when it is missing, too long or not printable."""
+    text = " ".join(reason.split())
+    if not text:
+        raise InvalidContent("reason-missing", place="reason")
+    if len(text) > MAX_REASON or not text.isprintable():
+        raise InvalidContent("bad-text", place="reason")
+    return text
 
 
 def _unknown_type(code: str) -> InvalidContent:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from esante.services.record import MAX_CONTENT, Deposit, InvalidContent
-from esante.services.record.documents import validation
+from esante.services.record.documents.content import validation
 from esante.services.record.rendering.worker_pool import WorkerPool
 from tests.support.record import cda, fhir_document, image, pdf
 
@@ -57,7 +57,25 @@ REFUSED = {
         Deposit(type="51852-2", media_type="application/msword"),
         "media-type-unknown",
     ),
-    "an archive that says nothing": (lambda: b"PK\x03\x04\x00\x01", Deposit(type="51852-2"), "text-not-utf8"),
+    "a word processor's file that says nothing": (
+        lambda: b"PK\x03\x04\x00\x01",
+        Deposit(type="51852-2"),
+        "office-file",
+    ),
+    "an old word processor's file": (
+        lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+        Deposit(type="51852-2"),
+        "office-file",
+    ),
+    "rich text": (lambda: b"{\\rtf1 Bonjour}", Deposit(type="51852-2"), "office-file"),
+    "an image of a phone": (lambda: b"\x00\x00\x00\x18ftypheic" + bytes(60), Deposit(type="51852-2"), "other-image"),
+    "a GIF": (lambda: b"GIF89a" + bytes(60), Deposit(type="51852-2"), "other-image"),
+    "bytes that are nothing known": (lambda: b"\xff\x00\x12" * 50, Deposit(type="51852-2"), "media-type-unknown"),
+    "a PDF with a password": (
+        lambda: pdf(edit=lambda document: document.set_encryption("owner", user_password="secret")),
+        PDF,
+        "pdf-password",
+    ),
     "HTML as PDF": (lambda: b"<html><script>alert(1)</script></html>", PDF, "media-type-differs"),
     "PDF as text": (pdf, TEXT, "media-type-differs"),
     "Latin-1": (lambda: "Müller".encode("latin-1"), TEXT, "text-not-utf8"),
@@ -139,11 +157,22 @@ async def test_oversized_object_stream_is_refused(workers):
     assert await refusal_key(workers, pdf() + stream + packed + b"\nendstream endobj\n", PDF) == "too-complex"
 
 
-async def test_encrypted_pdf_is_accepted_and_reported(workers):
-    with_owner = pdf(edit=lambda document: document.set_encryption("owner"))
-    with_user = pdf(edit=lambda document: document.set_encryption("owner", user_password="secret"))
-    assert await finding_keys(workers, with_owner, PDF) == {"pdf-encrypted"}
-    assert await finding_keys(workers, with_user, PDF) == {"pdf-encrypted"}
+async def test_protected_pdf_that_opens_without_password_is_accepted_and_reported(workers):
+    protected = pdf(edit=lambda document: document.set_encryption("owner"))
+    assert await finding_keys(workers, protected, PDF) == {"pdf-encrypted"}
+
+
+async def test_text_that_begins_like_an_image_is_text(workers):
+    examination = await validation.examine(b"BM: two tablets a day", TEXT, workers)
+    assert examination.media_type == "text/plain"
+
+
+async def test_text_of_first_page_is_read(workers):
+    def add_page(document):
+        document.add_page()
+        document.cell(text="second")
+
+    assert (await validation.examine(pdf("Née le 3.4.1961", add_page), PDF, workers)).text == "Née le 3.4.1961"
 
 
 async def test_style_sheet_of_cda_is_reported(workers):

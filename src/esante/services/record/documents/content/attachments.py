@@ -9,7 +9,7 @@ import msgspec
 
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 
 _WHITE_SPACE = " \t\r\n"
 

@@ -9,7 +9,7 @@ from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.time_zone import day_of, today
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access.authn.rate_limits import RateLimits
-from esante.identity.access.consent import stay_store, store
+from esante.identity.access.consent import store
 from esante.identity.access.consent.grants import Grants, offered_context, require_own_act, stay_of
 from esante.identity.access.consent.lifecycle import require_own_record
 from esante.identity.access.events import AdmissionsUnusual, StayRead, StayRefused, StayRenewed
@@ -17,6 +17,7 @@ from esante.identity.access.model import AccessEvent, Consent, Grant, GrantKind,
 from esante.identity.access.regulation.policy_set import policy, policy_set
 from esante.identity.access.reviews import review_store
 from esante.identity.access.rules import AUTHOR, decide_admission, withheld
+from esante.identity.access.stays import stay_store
 from esante.identity.directory import Directory, Organization
 
 INPATIENT, EMERGENCY = "IMP", "EMER"
