@@ -43,16 +43,12 @@ def test_page_escapes_the_name_of_the_agency(named):
 
 
 def test_settings_of_the_environment_are_taken(monkeypatch):
-    monkeypatch.setenv("ESANTE_AGENCY_NAME", "fr=Agence du Nord; de=Nordagentur")
+    name = "fr=Agence du Nord; de=Nordagentur; en=Northern Agency; lb=Nordagence"
+    monkeypatch.setenv("ESANTE_AGENCY_NAME", name)
     found = read_settings(Agency)
-    assert (found.agency_name.of("fr"), found.agency_name.of("de"), found.agency_name.of("en")) == (
-        "Agence du Nord",
-        "Nordagentur",
-        "",
-    )
+    assert (found.agency_name.of("fr"), found.agency_name.of("de")) == ("Agence du Nord", "Nordagentur")
     assert not found.is_fictitious
-    passed_on = Settings(of_services=(found,)).environ()
-    assert passed_on["ESANTE_AGENCY_NAME"] == "fr=Agence du Nord; de=Nordagentur"
+    assert Settings(of_services=(found,)).environ()["ESANTE_AGENCY_NAME"] == name
 
 
 def test_default_agency_says_that_it_is_fictitious():
@@ -65,6 +61,7 @@ def test_helpdesk_on_one_line_leaves_out_what_is_missing():
     assert NAMED.helpdesk == "help@centre.example"
 
 
-def test_percent_sign_is_refused():
+@pytest.mark.parametrize("name", ["100 % Santé", "", "fr=Agence; de=Agentur; en=Agency"])
+def test_name_with_percent_sign_or_missing_in_a_language_is_refused(name):
     with pytest.raises(ValueError, match="ESANTE_AGENCY_NAME"):
-        Agency(agency_name=PerLanguage("100 % Santé"))
+        Agency(agency_name=PerLanguage(name))

@@ -1,6 +1,6 @@
 """The agency that runs the installation, as pages and messages name it: settings, and no part of a message."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from esante.settings import PerLanguage, read_settings
 
@@ -25,7 +25,7 @@ class Agency:
     accessibility_authority        where to complain about barriers (Directive (EU) 2016/2102, article 9)
 
     In messages `%(agency)s` is the name with its article.
-    Raises: ValueError for a text with a percent sign, which messages could not hold.
+    Raises: ValueError for a name that is missing in a language, or has a percent sign, which messages could not hold.
     """
 
     agency_name: PerLanguage = PerLanguage(FICTITIOUS)
@@ -53,9 +53,9 @@ class Agency:
     )
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            if "%" in getattr(self, one.name):
-                raise ValueError(f"ESANTE_{one.name.upper()} must not have a percent sign")
+        for language in ("fr", "de", "en", "lb"):
+            if not self.agency_name.of(language) or "%" in self.in_sentence(language):
+                raise ValueError(f"ESANTE_AGENCY_NAME needs a text for {language}, without a percent sign")
 
     @property
     def is_fictitious(self) -> bool:

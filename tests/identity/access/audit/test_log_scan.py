@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,12 @@ async def test_readings_without_a_pause_are_one_visit():
 async def test_visits_of_two_people_at_once_are_two():
     found = await visits_of(*(at(minute, RecordRead(), (DOCTOR, OTHER)[minute % 2]) for minute in range(6)))
     assert [len(visit) for visit in found] == [3, 3]
+
+
+async def test_visit_in_the_name_of_a_professional_is_not_the_professionals_own():
+    delegated = msgspec.structs.replace(DOCTOR, delegate="Sam Secretary")
+    found = await visits_of(at(0, RecordRead()), at(1, RecordRead(), delegated), at(2, RecordRead()))
+    assert sorted(len(visit) for visit in found) == [1, 2]
 
 
 async def test_own_readings_are_folded_whatever_their_purpose():
