@@ -11,8 +11,9 @@ from importlinter import Contract, ContractCheck, output
 
 ASSEMBLY = ("declaration", "cli")
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data"),
+    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data", "esante.core.clock"),
     ("esante.core.time_zone",),
+    ("esante.core.time_limits",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web"),
     ("esante.core.fhir",),
