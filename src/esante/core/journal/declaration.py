@@ -1,6 +1,7 @@
 """Declaration of the journal: its sealer, its commands, its place in the portal."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from esante.contract import HomeTile, NavigationItem, Platform, Service, Task
@@ -10,7 +11,15 @@ from esante.identity.access import Requester
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    return [Task(name="sealer", run=platform.journal.sealer.run)]
+    journal = platform.journal
+
+    async def expire_queued() -> None:
+        await journal.expire_queued()
+
+    return [
+        Task(name="sealer", run=journal.sealer.run),
+        Task(name="entries whose data is gone", run=expire_queued, every=timedelta(hours=1)),
+    ]
 
 
 async def _state(platform: Platform, requester: Requester) -> Mapping[str, Any]:

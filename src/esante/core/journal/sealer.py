@@ -16,11 +16,11 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.journal import store
+from esante.core.journal import expiry_store, store
 from esante.core.journal.entries import entry_rows
 from esante.core.journal.merkle import CHUNK, Frontier, leaf_hash
 from esante.core.journal.model import Checkpoint, Expired, FormatChanged
-from esante.core.journal.retention import age_fault, expiry_lines
+from esante.core.journal.retention import expiry_lines, is_kept_long_enough, require_age
 from esante.core.journal.signed_note import CheckpointText, Signer, parse_checkpoint
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 
@@ -206,15 +206,15 @@ class Sealer:
         """
         _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
         for entry in (entry for entry in sealed if entry.event):
-            await store.assign_expiry(conn, entry.id, entry.event.ranges)
+            await expiry_store.assign_expiry(conn, entry.id, entry.event.ranges)
         for entry in await store.pending_entries(conn, Expired.TYPE):
             event: Expired = entry.event
-            if event.note or age_fault(event, entry.at):
+            if event.note or (days := _kept_days(event, entry.at)) is None:
                 continue
-            note = self._signer.sign(*expiry_lines(self._origin, event, entry.at))
+            note = self._signer.sign(*expiry_lines(self._origin, event, entry.at, days))
             rows = entry_rows(msgspec.structs.replace(event, note=note))
             await insert(conn, rows)
-            await store.assign_expiry(conn, rows[0][1][1], event.ranges)
+            await expiry_store.assign_expiry(conn, rows[0][1][1], event.ranges)
 
     async def _entry_counts(self, conn: Connection, entries: Sequence[PendingEntry]) -> Counter[UUID]:
         """Return how many sealed entries each person of `entries` has. Raises: `JournalAltered`."""
@@ -255,3 +255,12 @@ class Sealer:
         async with self._db.transaction() as conn:
             await store.ensure_months(conn, now - timedelta(days=1), now + timedelta(days=40))
         self._partitions_until = now + timedelta(days=1)
+
+
+def _kept_days(event: Expired, at: datetime) -> int | None:
+    """Return for how many days contents were kept that the version before removed; None where that was too early."""
+    try:
+        expiry = require_age(event, at)
+    except ValueError:
+        return None
+    return expiry.days if is_kept_long_enough(expiry, event.type, of_person=False) else None
