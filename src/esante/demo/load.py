@@ -147,7 +147,7 @@ class _Loader:
             await lifecycle.announce([citizen.person.id for citizen in sent], at=letter)
             await self._change(sent, "objected", "object")
             if letter + timedelta(days=31) < self._now:
-                await lifecycle.open_due(letter + timedelta(days=30, hours=2))
+                await lifecycle.open_due(at=letter + timedelta(days=31))
             done += len(citizens)
             self._progress(done, len(self._world.citizens), "records")
         await self._change(self._world.citizens, "closed", "close")

@@ -87,6 +87,11 @@ def show_date(value: date | datetime, language: str) -> str:
     return dates.format_date(value, "long", locale=_LOCALES.get(language, language))
 
 
+def show_month(value: date, language: str) -> str:
+    """Return the month of a day, in short."""
+    return dates.format_skeleton("yMMM", value, locale=_LOCALES.get(language, language))
+
+
 def show_datetime(value: datetime, language: str) -> str:
     """Return a moment as day and time, in the server's time zone."""
     clock = dates.format_time(value, "HH:mm", tzinfo=time_zone(), locale=language)

@@ -20,6 +20,7 @@ from esante.core.web.i18n import (
     register_locale,
     show_date,
     show_datetime,
+    show_month,
     show_span,
     translator,
 )
@@ -55,6 +56,7 @@ def template_environment(language: str) -> Environment:
     env.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.filters["date"] = lambda value: show_date(value, language)
     env.filters["datetime"] = lambda value: show_datetime(value, language)
+    env.filters["month"] = lambda value: show_month(value, language)
     env.filters["ago"] = lambda value: _ago(value, language)
     env.filters["span"] = lambda value: show_span(value, language)
     env.filters["dt_iso"] = lambda value: value.isoformat()

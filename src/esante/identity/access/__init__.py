@@ -5,6 +5,15 @@ from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
 from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
+from esante.identity.access.disposition.executor import DispositionExecutor
+from esante.identity.access.disposition.model import (
+    Act,
+    Disposition,
+    DispositionHandler,
+    DispositionState,
+    StepOutcome,
+)
+from esante.identity.access.disposition.service import Dispositions, require_operator
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import (
     AdmissionsUnusual,
@@ -15,8 +24,11 @@ from esante.identity.access.events import (
     ClientRegistered,
     CodeIssued,
     CodeRefused,
+    DispositionChanged,
+    DispositionsApproved,
     EmergencyDeclared,
     EmergencyReviewed,
+    FirstAccess,
     Granted,
     GrantEnded,
     LogRead,
@@ -27,6 +39,7 @@ from esante.identity.access.events import (
     SignInRefused,
     SignInsEnded,
     StateChanged,
+    StayEnded,
     StayProved,
     StayRead,
     StayRefusalChanged,
@@ -35,6 +48,7 @@ from esante.identity.access.events import (
     StayReviewed,
     TokenIssued,
 )
+from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.matrix import matrix, policy, rights
 from esante.identity.access.model import (
     AccessEvent,
@@ -61,6 +75,7 @@ __all__ = [
     "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
+    "Act",
     "Action",
     "AdmissionsUnusual",
     "AppAllowed",
@@ -72,9 +87,17 @@ __all__ = [
     "CodeRefused",
     "Confidentiality",
     "Consent",
+    "Disposition",
+    "DispositionChanged",
+    "DispositionExecutor",
+    "DispositionHandler",
+    "DispositionState",
+    "Dispositions",
+    "DispositionsApproved",
     "EffectiveAccess",
     "EmergencyDeclared",
     "EmergencyReviewed",
+    "FirstAccess",
     "Grant",
     "GrantEnded",
     "GrantKind",
@@ -93,6 +116,7 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
+    "StayEnded",
     "StayEndpoints",
     "StayProved",
     "StayRead",
@@ -101,6 +125,7 @@ __all__ = [
     "StayReported",
     "StayReviewed",
     "StayStatus",
+    "StepOutcome",
     "TokenIssued",
     "Verdict",
     "api_routes",
@@ -109,6 +134,7 @@ __all__ = [
     "decide",
     "explain",
     "is_admission",
+    "lifecycle_terms",
     "log_types",
     "matrix",
     "may_write",
@@ -118,6 +144,7 @@ __all__ = [
     "principal_of",
     "requester_from_principal",
     "requester_of",
+    "require_operator",
     "rights",
     "security",
     "who_can_see",

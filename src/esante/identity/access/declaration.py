@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.datastructures import State
 from starlette.routing import BaseRoute
 
 from esante.contract import HomeTile, NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, actor_name
+from esante.core import clock
 from esante.core.journal import Consumer, Entry
 from esante.core.types import Json
 from esante.core.web import N_
@@ -18,6 +19,7 @@ from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import accesses_of_others
 from esante.identity.access.cli import client
 from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.disposition import declaration as disposition
 from esante.identity.access.events import (
     EmergencyDeclared,
     EmergencyReviewed,
@@ -80,10 +82,11 @@ def _tasks(platform: Platform) -> list[Task]:
     access = platform[Access]
 
     async def open_records_and_tidy() -> None:
-        await access.lifecycle.open_due(datetime.now(UTC))
+        await access.lifecycle.open_due()
         await access.tidy()
 
-    return [Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1))]
+    opening = Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1))
+    return [opening, *disposition.tasks(platform)]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -131,7 +134,7 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
 
 
 def _stay_days() -> int:
-    return policy(datetime.now(UTC).date()).stay_after.days
+    return policy(clock.now().date()).stay_after.days
 
 
 def _state_is(state: RecordState) -> Any:
@@ -283,6 +286,7 @@ _NOTICES = (
         tone="warn",
         link="/sharing",
         applies=_state_is(RecordState.CLOSED),
+        by_any_means=True,
     ),
 )
 """The person is notified of changes of the record's state whoever made them: if it was not they, they must know."""
@@ -306,6 +310,7 @@ SERVICE = Service(
             role="practitioner", url="/emergency", label=N_("Emergency access"), icon="emergency", order=30
         ),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
+        *disposition.NAVIGATION,
         NavigationItem(role="operator", url="/operator/reviews", label=N_("Reviews"), icon="check", order=20),
     ],
     actions=[
@@ -342,7 +347,9 @@ SERVICE = Service(
         HomeTile(role="practitioner", template="access/tile_verdicts.html", load=_verdicts, order=-10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+        *disposition.TILES,
     ],
-    notices=_NOTICES,
+    dispositions=lambda platform: platform[Access].lifecycle.handlers(),
+    notices=[*_NOTICES, *disposition.NOTICES],
     commands=[client],
 )

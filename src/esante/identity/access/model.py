@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from esante.core.journal import Actor, Event
+from esante.core.journal import EVENTS, Actor, Event
 from esante.core.web import N_
 
 
@@ -19,7 +19,11 @@ class RecordState(StrEnum):
     """The letter was sent, and the period of objection has not ended."""
     OPEN = "open"
     OBJECTED = "objected"
+    """The person refused the record; what it holds is inaccessible and waits for its deletion."""
     CLOSED = "closed"
+    """Archived: what it holds is inaccessible to everybody, and kept for the years in which it may be opened again."""
+    DELETED = "deleted"
+    """What the record held was deleted, after an objection or at the end of the archive."""
 
 
 class Action(StrEnum):
@@ -211,3 +215,8 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     def searched_type(self) -> str:
         """The type of the FHIR resources of a search."""
         return self.RESOURCE
+
+
+def access_types() -> list[type[AccessEvent]]:
+    """Return every declared event type of an access, of any package."""
+    return [type_ for type_ in EVENTS.values() if issubclass(type_, AccessEvent)]

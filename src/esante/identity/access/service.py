@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core import clock
 from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.web import Problem, Sessions
@@ -24,6 +25,7 @@ from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
+from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.model import Consent, Item, RecordState, Requester
 from esante.identity.access.smart import authorization_store
@@ -39,9 +41,9 @@ from esante.identity.directory import Directory, Organization
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and `tokens` are the use
-    cases of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
-    `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
+    `lifecycle`, `dispositions`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and
+    `tokens` are the use cases of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs
+    the ID tokens of apps. `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
     def __init__(
@@ -60,7 +62,8 @@ class Access:
         directory.lookups = PersonLookups(db, journal)
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
         self._withdrawal = Withdrawal(db, journal, directory, self.sessions, self._signin)
-        self.lifecycle = Lifecycle(db, journal, directory)
+        self.dispositions = Dispositions(db, journal)
+        self.lifecycle = Lifecycle(db, journal, directory, self.dispositions)
         self.grants = Grants(db, journal, directory)
         self.stays = HospitalStays(db, journal, directory, self.grants, self._limits)
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
@@ -82,12 +85,12 @@ class Access:
     async def who_can_see(self, person_id: UUID, item: Item | None = None) -> tuple[EffectiveAccess, ...]:
         """Return what each grant of a person gives its holder now: reading an item, or without one anything."""
         consent = await self.consent(person_id)
-        return who_can_see(consent, await self._requesters_of(consent), datetime.now(UTC), item)
+        return who_can_see(consent, await self._requesters_of(consent), clock.now(), item)
 
     async def _requesters_of(self, consent: Consent) -> dict[UUID, list[Requester]]:
         """Return as whom the holders of a consent's grants may ask; those who are suspended or unknown are missing."""
         ids = {grant.holder_id for grant in consent.grants}
-        today = datetime.now(UTC).date()
+        today = clock.now().date()
         practitioners = await self._directory.practitioners(ids)
         roles = [role for one in practitioners.values() for role in one.roles if role.is_in_force(today)]
         organizations = await self._directory.organizations(ids | {role.organization_id for role in roles})
@@ -209,7 +212,7 @@ class Access:
 
     async def tidy(self) -> None:
         """Delete expired codes, attempts, tokens, assertions and authorisations; to be run daily."""
-        now = datetime.now(UTC)
+        now = clock.now()
         async with self._db.transaction() as conn:
             await store.delete_expired(conn, now)
             await authorization_store.delete_expired(conn, now - timedelta(days=1))

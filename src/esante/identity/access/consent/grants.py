@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
@@ -11,6 +12,7 @@ from esante.identity.access.consent import refusal_store, review_store, stay_sto
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.consent.refusal_store import StayRefusal
 from esante.identity.access.events import Granted, GrantEnded, StayProved, StayRefusalChanged, StayReported
+from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.identity.access.rules import withheld
@@ -50,7 +52,7 @@ class Grants:
         practitioner = await self._directory.practitioner(practitioner_id)
         if practitioner is None:
             raise Problem(404, "not-found", N_("This professional is not in the directory."))
-        now = datetime.now(UTC)
+        now = clock.now()
         grant = Grant(
             id=uuid7(),
             person_id=person_id,
@@ -118,7 +120,7 @@ class Grants:
             rows += self._journal.rows_for(requester, proved, person_id=person_id)
             if cause != "review":
                 await review_store.delete_pending(conn, grant.id)
-        now = datetime.now(UTC)
+        now = clock.now()
         for grant in before.grants:
             if grant.holder_id == organization_id and grant.is_active(now) and withheld(before, grant, now):
                 rows += self._journal.rows_for(requester, granted(grant), person_id=person_id)
@@ -136,7 +138,7 @@ class Grants:
         """Refuse the stays at the organisation of a stay that a review found not justified; its grant ends."""
         grant = await self._lock_active(conn, person_id, grant_id)
         if grant is not None:
-            await store.revoke_grant(conn, person_id, grant_id, datetime.now(UTC))
+            await store.revoke_grant(conn, person_id, grant_id, clock.now())
             await self._refuse_stays(conn, grant, requester, "review")
 
     async def list_refusals(self, person_id: UUID) -> list[StayRefusal]:
@@ -153,13 +155,13 @@ class Grants:
         return None
 
     async def _end_locked(self, conn: Connection, grant: Grant, requester: Requester) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         await store.revoke_grant(conn, grant.person_id, grant.id, now)
         await insert(conn, self.end_rows(grant, now, requester))
 
     async def _refuse_stays(self, conn: Connection, grant: Grant, requester: Requester, cause: str) -> None:
         """Refuse all stays at the organisation of a grant: it stays as it is, for the day the refusal is lifted."""
-        now = datetime.now(UTC)
+        now = clock.now()
         refusal = StayRefusal(organization_id=grant.holder_id, organization=grant.holder, since=now, cause=cause)
         await refusal_store.add_refusal(conn, grant.person_id, refusal)
         event = StayRefusalChanged(
@@ -295,9 +297,10 @@ def _grant_filter(requester: Requester, holder: UUID | None) -> store.GrantFilte
 
 
 def _reading_terms() -> store.ReadingTerms:
-    now = datetime.now(UTC)
+    now = clock.now()
     terms = policy(now.date())
-    return store.ReadingTerms(died_after=now - terms.read_after_death, unproved_stays_read=terms.unproved_stays_read)
+    died_after = now - lifecycle_terms(now.date()).reading_after_death
+    return store.ReadingTerms(died_after=died_after, unproved_stays_read=terms.unproved_stays_read)
 
 
 def _end_of(grant: Grant) -> datetime:

@@ -1,16 +1,17 @@
 """Hospital stays: admissions and discharges that a hospital reports, and the grant that a stay gives."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import review_store, stay_store, store
 from esante.identity.access.consent.grants import Grants, stay_of
-from esante.identity.access.events import AdmissionsUnusual, StayRead, StayRefused
+from esante.identity.access.events import AdmissionsUnusual, StayEnded, StayRead, StayRefused
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import AccessEvent, Consent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
 from esante.identity.access.rules import decide_admission, withheld
@@ -55,7 +56,7 @@ class HospitalStays:
         hospital = await self._require_hospital(requester, person_id, StayRefused)
         if requester.kind == "organization":
             await self._count(requester, hospital, person_id)
-        now = datetime.now(UTC)
+        now = clock.now()
         grant = Grant(
             id=uuid7(),
             person_id=person_id or NIL,
@@ -95,7 +96,7 @@ class HospitalStays:
         known = await stay_store.fetch_stays(self._db, person_id, hospital.id) if person_id else []
         if any(stay.status is StayStatus.IN_PROGRESS for stay in known):
             return
-        now = datetime.now(UTC)
+        now = clock.now()
         professionals = await self._directory.count_professionals(hospital.id, now.date())
         for excess in await self._limits.count_admission(requester, policy(now.date()).admissions, professionals):
             event = AdmissionsUnusual(
@@ -141,7 +142,7 @@ class HospitalStays:
 
         Return the stay. Raises: Problem 403, 404.
         """
-        return await self._end(requester, person_id, stay_id, StayStatus.ENTERED_IN_ERROR, datetime.now(UTC))
+        return await self._end(requester, person_id, stay_id, StayStatus.ENTERED_IN_ERROR, clock.now())
 
     async def may_report(self, requester: Requester) -> bool:
         """Return whether the requester acts for an organisation of a kind that may report stays."""
@@ -214,14 +215,24 @@ class HospitalStays:
         until = ended + policy(ended.date()).stay_after if finished else ended
         grant = await store.set_grant_end(conn, stay.person_id, stay.id, until)
         await insert(conn, self._grants.end_rows(grant, min(until, grant.revoked_at or until), requester))
-        return await stay_store.end_stay(conn, stay.person_id, stay.id, status, max(ended, stay.began_at))
+        ended_stay = await stay_store.end_stay(conn, stay.person_id, stay.id, status, max(ended, stay.began_at))
+        event = StayEnded(
+            stay_id=stay.id,
+            organization_id=stay.organization_id,
+            organization=grant.holder,
+            status=status.value,
+            began_at=stay.began_at,
+            ended_at=max(ended, stay.began_at),
+        )
+        await insert(conn, self._journal.rows_for(requester, event, person_id=stay.person_id))
+        return ended_stay
 
     async def _find_hospital(self, requester: Requester) -> Organization | None:
         """Return the requester's organisation if it is of a kind that may report stays."""
         if requester.organization_id is None:
             return None
         found = await self._directory.organization(requester.organization_id)
-        return found if found and found.kind in policy(datetime.now(UTC).date()).stay_kinds else None
+        return found if found and found.kind in policy(clock.now().date()).stay_kinds else None
 
     async def _require_hospital(
         self, requester: Requester, person_id: UUID | None, event: type[AccessEvent]

@@ -2,8 +2,9 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, insert, uuid7
 from esante.core.web import N_, Problem, bad_request
@@ -35,7 +36,7 @@ class PresenceCodes:
         409 when the record is not open or not shared, 429 after too many codes.
         """
         person_id = require_own_record(requester)
-        now = datetime.now(UTC)
+        now = clock.now()
         terms = policy(now.date())
         duration = terms.code_default if duration is None else duration
         if not terms.code_min <= duration <= terms.code_max:
@@ -79,7 +80,7 @@ class PresenceCodes:
                 N_("Only a health professional can use a code."),
                 remedy=N_("Sign in as a health professional."),
             )
-        now = datetime.now(UTC)
+        now = clock.now()
         terms = policy(now.date())
         await self._limits.count_guess(requester, terms)
         digest = hash_code(normalize_code(text, terms))

@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from esante.core.journal import Entry, Journal
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
-from esante.identity.access.audit.access_log import access_types
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.review_store import Review
 from esante.identity.access.events import EmergencyDeclared
+from esante.identity.access.model import access_types
 from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.service import Access
 

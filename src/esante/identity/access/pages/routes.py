@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.routing import Route
 
 from esante.core.journal import Journal
-from esante.identity.access.pages import apps, care, log, oauth, reviews, sharing
+from esante.identity.access.pages import apps, care, dispositions, log, oauth, reviews, sharing
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory
 
@@ -17,6 +17,7 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         *log.routes(access, journal, categories),
         *care.routes(access),
         *reviews.routes(access, journal, categories),
+        *dispositions.routes(access, directory),
         *apps.routes(access, directory),
         *oauth.routes(access, directory),
     ]

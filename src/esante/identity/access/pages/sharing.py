@@ -11,6 +11,8 @@ from starlette.routing import Route
 
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
+from esante.identity.access.consent.record_states import TRANSITIONS
+from esante.identity.access.disposition.model import Act
 from esante.identity.access.matrix import policy
 from esante.identity.access.model import RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
@@ -62,11 +64,13 @@ def routes(access: Access, directory: Directory) -> list[Route]:
 async def _show_sharing(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PATIENT)
     record = await access.lifecycle.find_record(requester.id)
+    planned = await access.dispositions.find_open(requester.id)
     return await render(
         request,
         "access/sharing.html",
         record=record,
         state=record.state if record else RecordState.NONE,
+        deletion=next((one for one in planned if one.act is Act.DELETE), None),
         accesses=[one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"],
         stay_days=policy(datetime.now(UTC).date()).stay_after.days,
         reasons=REASONS,
@@ -127,7 +131,7 @@ async def _search_people(request: Request, directory: Directory) -> Response:
 
 
 async def _change_sharing(access: Access, requester: Requester, act: str, form: FormData) -> None:
-    if act in ("object", "close", "reopen"):
+    if act in TRANSITIONS:
         await access.lifecycle.change(requester, act)
     elif act == "revoke":
         await access.grants.revoke(requester, form_uuid(form, "grant"))
