@@ -9,12 +9,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic, thread_time
 from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
@@ -77,7 +78,7 @@ class ExportWorker:
         job: Job | None = None
         try:
             async with self._db.transaction() as conn:
-                job = await store.lock_next_job(conn, datetime.now(UTC))
+                job = await store.lock_next_job(conn, clock.now())
                 if job is not None:
                     await self._do_step(conn, job)
         except Unavailable:
@@ -91,7 +92,7 @@ class ExportWorker:
 
     async def remove_ended(self) -> None:
         """Remove the jobs that were cancelled or have expired, with their files."""
-        while await self._remove_one(datetime.now(UTC) - GRACE):
+        while await self._remove_one(clock.now() - GRACE):
             pass
 
     async def remove_orphaned_files(self) -> None:
@@ -131,7 +132,7 @@ class ExportWorker:
         for copy in batch.persons:
             fields = {"job_id": job.id, "count": copy.count}
             rows += self._extracts.audit_rows(DataExported, copy.view, copy.categories, (), **fields)
-        now = datetime.now(UTC)
+        now = clock.now()
         job = replace(job, segments=job.segments + len(segments))
         if finished:
             job = replace(job, state=JobState.DONE, ended_at=now, expires_at=now + policy_on(now.date()).keep)
@@ -168,7 +169,7 @@ class ExportWorker:
 
     async def _postpone(self, job: Job, error: Exception) -> None:
         """Try again after 2 s, 4 s, 8 s …; after `MAX_FAILURES` the job has failed."""
-        now = datetime.now(UTC)
+        now = clock.now()
         retry_at, expires_at = now + timedelta(seconds=2 ** (job.failures + 1)), now + policy_on(now.date()).keep
         async with self._db.transaction() as conn:
             name = type(error).__name__

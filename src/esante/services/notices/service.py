@@ -1,10 +1,10 @@
 """The use cases of notices: made from the journal, listed, marked as read."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.contract import NoticeKind
+from esante.core import clock
 from esante.core.journal import Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import Page, decode_uuid_cursor, encode_cursor
@@ -42,7 +42,7 @@ class Notices:
         """Mark the requester's own notices up to one as read, or `only` that one; return how many."""
         mark = store.mark_one_read if only else store.mark_read
         async with self._db.transaction() as conn:
-            count = await mark(conn, requester.id, upto, datetime.now(UTC))
+            count = await mark(conn, requester.id, upto, clock.now())
             if count:
                 await self._journal.append_for(requester, NoticesRead(count=count), person_id=requester.id, conn=conn)
         return count

@@ -171,10 +171,11 @@ class BulkReader:
 def bulk_read_verdict(view: View) -> Verdict:
     """Return the verdict on copying a record.
 
-    Patients may copy the other data about them before their record is opened, too (portability).
+    Patients may copy the other data about them before their record is opened and after it was closed, too
+    (portability); what the record holds is not among it then.
     """
     verdict = view.visibility.record_verdict()
-    return _OWN if verdict.rule == "patient.before-opening" else verdict
+    return _OWN if verdict.rule in ("patient.before-opening", "patient.closed") else verdict
 
 
 def _parse_place(place: str) -> tuple[str, UUID] | None:

@@ -1,10 +1,11 @@
 """Declaration of the shared care record."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, NoticeKind, Platform, QuickAction, Service, allowed_and_by_another
+from esante.contract import NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, allowed_and_by_another
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access
@@ -15,6 +16,7 @@ from esante.services.record.documents.mhd_api import capabilities, routes
 from esante.services.record.documents.service import Record
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
 from esante.services.record.pages.record import routes as page_routes
+from esante.services.record.retention.events import RetentionChanged
 from esante.services.record.topics import TOPICS
 
 
@@ -85,14 +87,34 @@ _NOTICES = (
         link="document",
         applies=lambda entry: allowed_and_by_another(entry) and entry.event.moved != "out",
     ),
+    NoticeKind(
+        name="retention_proposed",
+        event=RetentionChanged,
+        text=N_("%(actor)s asks for your agreement on how long a document is kept: %(categories)s."),
+        icon="archive",
+        tone="act",
+        link="/record/retention",
+        applies=lambda entry: entry.event.change == "proposed",
+    ),
 )
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    removal = platform[Record].retention.removal
+
+    async def remove_objects() -> None:
+        await removal.run()
+
+    return [Task(name="contents without a document", run=remove_objects, every=timedelta(hours=1))]
 
 
 SERVICE = Service(
     package="esante.services.record",
     build=_build,
     routes=_routes,
+    tasks=_tasks,
     capabilities=_capabilities,
+    dispositions=lambda platform: platform[Record].retention.handlers(),
     categories={code: category.label for code, category in CATEGORIES.items()},
     navigation=[NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20)],
     actions=[

@@ -89,6 +89,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Filed under the wrong patient: hidden from all but its author, its organisation and the operator."""
     findings: tuple[str, ...] = ()
     identifiers: tuple[tuple[str, str], ...] = ()
+    expires_on: date | None = None
+    """The last day on which it is kept, `date.max` for as long as the record is open; None: not computed yet."""
+    told_on: date | None = None
+    """Since when the person knows that it ends."""
 
     @property
     def depositor_id(self) -> UUID:

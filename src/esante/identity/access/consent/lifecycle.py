@@ -210,7 +210,7 @@ class Lifecycle:
         log = Disposition(
             person_id=person_id, id=uuid7(), act=Act.LOG, rule="log-record", period="record", due_at=now, upto=now
         )
-        await self._dispositions.plan(conn, [log])
+        await self._dispositions.plan_or_extend(conn, log)
         return StepOutcome(deleted, finished=True)
 
     async def _change_by_system(

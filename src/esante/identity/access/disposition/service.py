@@ -53,6 +53,27 @@ class Dispositions:
         await insert(conn, rows)
         return new
 
+    async def plan_or_extend(self, conn: Connection, disposition: Disposition, **about: Any) -> None:
+        """Plan a disposition, or let the open one of its person, act and period cover what it is about, too.
+
+        Of what is added the person is told like of the rest. `about`: further fields of the event.
+        """
+        if await self.plan(conn, [disposition], **about):
+            return
+        for known in await store.find_open(conn, disposition.person_id):
+            if (known.act, known.period) == (disposition.act, disposition.period):
+                extended = replace(
+                    known,
+                    upto=max(known.upto, disposition.upto),
+                    due_at=disposition.due_at if known.act is Act.LOG else known.due_at,
+                    total=known.total + disposition.total,
+                    cursor="",
+                    resume_at=None,
+                )
+                await store.save(conn, extended)
+                if disposition.told_at:
+                    await insert(conn, self.rows(extended, "announced", **about))
+
     async def announce_due(self) -> int:
         """Tell persons of closings and deletions of their records before they are due; return of how many."""
         now, told = clock.now(), 0

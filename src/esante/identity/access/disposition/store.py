@@ -102,7 +102,7 @@ async def save(conn: Connection, disposition: Disposition) -> None:
     await conn.execute(
         """
         UPDATE access_disposition SET state = $3, due_at = $4, upto = $5, done = $6, cursor = $7, resume_at = $8,
-            told_at = $9, held_at = $10, held_by = $11, note = $12, approved = $13, ended_at = $14
+            told_at = $9, held_at = $10, held_by = $11, note = $12, approved = $13, ended_at = $14, total = $15
         WHERE person_id = $1 AND disposition_id = $2
         """,
         disposition.person_id,
@@ -119,6 +119,7 @@ async def save(conn: Connection, disposition: Disposition) -> None:
         disposition.note,
         disposition.approved,
         disposition.ended_at,
+        disposition.total,
     )
 
 

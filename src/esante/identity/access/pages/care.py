@@ -1,12 +1,13 @@
 """Pages of professionals: presence codes, patients, emergencies."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
@@ -68,7 +69,7 @@ async def _show_patients(request: Request, access: Access, problem: Problem | No
         q=text,
         cursor=cursor,
         kinds=GRANT_KINDS,
-        stay_days=policy(datetime.now(UTC).date()).stay_after.days,
+        stay_days=policy(clock.now().date()).stay_after.days,
     )
 
 
@@ -97,7 +98,7 @@ async def _declare_emergency(request: Request, access: Access) -> Response:
         headers=problem.headers if problem else None,
         problem=problem,
         form={name: form_text(form, name) for name in ("identifier", "birth_date", "reason")},
-        terms=policy(datetime.now(UTC).date()),
+        terms=policy(clock.now().date()),
     )
 
 

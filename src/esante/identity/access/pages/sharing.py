@@ -1,6 +1,6 @@
 """Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import segno
 from markupsafe import Markup
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.consent.record_states import TRANSITIONS
@@ -72,7 +73,7 @@ async def _show_sharing(request: Request, access: Access) -> Response:
         state=record.state if record else RecordState.NONE,
         deletion=next((one for one in planned if one.act is Act.DELETE), None),
         accesses=[one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"],
-        stay_days=policy(datetime.now(UTC).date()).stay_after.days,
+        stay_days=policy(clock.now().date()).stay_after.days,
         reasons=REASONS,
         blocks=await access.restrictions.list_blocks(requester.id),
         refusals=await access.grants.list_refusals(requester.id),
@@ -96,7 +97,7 @@ async def _issue_code(request: Request, access: Access) -> Response:
         "access/code.html",
         code=code,
         lasts=names.get(int(hours), ""),
-        redeem=policy(datetime.now(UTC).date()).code_redeem,
+        redeem=policy(clock.now().date()).code_redeem,
         qr=qr_code(code, gettext_of(request)(N_("QR code for the doctor to scan"))),
     )
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.fhir import search, store
 from esante.core.fhir.search import ResourceKey, ResourceRow, SearchPage, SearchQuery, SearchScope
 from esante.core.fhir.store import SourceOccurrence, Version
@@ -61,7 +62,7 @@ class ClinicalReader:
         consent = await self._access.consent(person_id)
         sources = await pending or PersonSources()
         await self._indexer.index(person_id, sources.unindexed)
-        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        visibility = rules.Visibility(requester, consent, clock.now())
         return View(person_id, visibility, {source.id: source for source in sources.all})
 
     async def refresh_view(self, conn: Connection, view: View) -> View:
@@ -171,7 +172,7 @@ class ClinicalReader:
         `find_references` resolves chains into the directory.
         """
         view = await self.load_view(requester, person_id)
-        scope = SearchScope(person_id, datetime.now(UTC), view.visible_sources, types)
+        scope = SearchScope(person_id, clock.now(), view.visible_sources, types)
         found = await search.execute_query(self._db, query, scope, find_references)
         rows = [*found.matches, *found.included]
         shown = view.sources_of(row.source for row in rows)
@@ -193,7 +194,7 @@ class ClinicalReader:
     ) -> list[ResourceRow]:
         """Return a page of all resources of a person of the types `wanted` (see `search.everything`)."""
         view = await self.load_view(requester, person_id)
-        scope = SearchScope(person_id, datetime.now(UTC), view.visible_sources, types)
+        scope = SearchScope(person_id, clock.now(), view.visible_sources, types)
         rows = await search.fetch_everything(
             self._db, scope, wanted, since=since, start=start, end=end, after=after, limit=limit
         )
@@ -212,7 +213,7 @@ class ClinicalReader:
         if unindexed := await pending_documents:
             await self._indexer.index(person_id, unindexed)
             versions = await self._current.load(full)
-        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        visibility = rules.Visibility(requester, consent, clock.now())
         denied: Source | None = None
         for version in versions or ():
             source = await self._load_source((person_id, version.source))

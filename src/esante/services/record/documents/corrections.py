@@ -1,11 +1,11 @@
 """Corrections by the author: withdrawal of a document, and its move from the wrong patient to the right one."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 from msgspec.structs import replace
 
+from esante.core import clock
 from esante.core.storage import Connection, Database, Objects, insert, uuid7
 from esante.identity.access import (
     Access,
@@ -91,7 +91,7 @@ class CorrectionService:
             write_verdict = _require_write_access(requester, right_consent, document)
             series = await store.fetch_versions(conn, person_id, document.series_id)
             content = await store.fetch_content(conn, person_id, document.id)
-            key, now = uuid7(), datetime.now(UTC)
+            key, now = uuid7(), clock.now()
             moved = replace(
                 document,
                 id=key,
@@ -103,6 +103,8 @@ class CorrectionService:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
+                expires_on=None,
+                told_on=None,
                 findings=await self._findings(requester, right_person, document, content),
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
@@ -157,7 +159,7 @@ def _require_write_access(requester: Requester, consent: Consent, document: Docu
             raise errors.record_closed()
         return rules.CORRECTION
     item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
-    verdict = decide(consent, requester, Action.WRITE, item, rules.purpose_of(requester), datetime.now(UTC))
+    verdict = decide(consent, requester, Action.WRITE, item, rules.purpose_of(requester), clock.now())
     if not verdict.allowed:
         raise errors.write_refused(verdict) if consent.state is RecordState.OPEN else errors.record_closed()
     return verdict

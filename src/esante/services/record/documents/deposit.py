@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import date, datetime
 from functools import partial
 from uuid import UUID
 
 import asyncpg
 from msgspec import structs
 
+from esante.core import clock
 from esante.core.storage import INLINE_LIMIT, Connection, Database, DataLoader, Objects, Row, insert, sha256, uuid7
 from esante.core.time_zone import today
 from esante.core.types import Json
@@ -45,6 +46,8 @@ from esante.services.record.model import (
     Status,
 )
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.retention.object_removal import ObjectRemoval
+from esante.services.record.retention.rules import last_kept_day
 
 _ATTEMPTS = 3
 
@@ -84,6 +87,7 @@ class DepositService:
     ) -> None:
         self._db, self._objects, self._audit = db, objects, audit
         self._directory, self._access, self._workers = directory, access, workers
+        self._removal = ObjectRemoval(db, objects)
         self._same_bytes: DataLoader[tuple[UUID, bytes], list[Document]] = DataLoader(
             db, partial(store.find_same_bytes, db)
         )
@@ -109,6 +113,7 @@ class DepositService:
             deposits.append(PreparedDeposit(item, document, findings, verdict))
         for deposit in deposits:
             if deposit.document.size > INLINE_LIMIT:
+                await self._removal.keep_for_deposit(deposit.document.sha256)
                 await self._objects.put(deposit.item.content)
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -140,7 +145,7 @@ class DepositService:
     async def _store(
         self, requester: Requester, consent: Consent, deposits: Sequence[PreparedDeposit]
     ) -> list[Deposited]:
-        visibility = rules.Visibility(requester, consent, datetime.now(UTC))
+        visibility = rules.Visibility(requester, consent, clock.now())
         existing = await self._find_existing(visibility, consent, deposits)
         new = {one.document.sha256: one for one in reversed(deposits) if one.document.sha256 not in existing}
         inserted = await self._insert(requester, visibility, list(new.values())[::-1])
@@ -207,6 +212,7 @@ class DepositService:
             series_id=old.series_id,
             replaces=old.id,
             version=old.version + 1,
+            expires_on=_agreed_last_day(old),
             confidentiality=rules.stricter(old.confidentiality, deposit.document.confidentiality),
         )
         return replace(deposit, document=document)
@@ -238,7 +244,7 @@ def new_document(
     if item.meta.confidentiality is Confidentiality.HIDDEN and author.kind != "patient":
         raise InvalidContent("hidden-by-author", place="securityLabel")
     key = uuid7(at)
-    now = at or datetime.now(UTC)
+    now = at or clock.now()
     findings = (*examination.findings, *subject_findings(person, examination.subject))
     document = Document(
         id=key,
@@ -286,6 +292,11 @@ def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, 
             raise InvalidContent("subject-differs", place="subject")
         case None:
             return (Finding(UNCONFIRMED, "subject"),)
+
+
+def _agreed_last_day(document: Document) -> date | None:
+    """Return the last day on which a document is kept by an agreement, which holds for its next versions too."""
+    return None if document.expires_on == last_kept_day(document.deposited_at) else document.expires_on
 
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:

@@ -1,15 +1,17 @@
 """All SQL of the documents."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
 from esante.identity.access import Confidentiality
 from esante.services.record.model import Document, Filters, Order, Status
+from esante.services.record.retention.rules import last_kept_day
 
 DOCUMENT = Table(
     "document",
@@ -45,6 +47,8 @@ DOCUMENT = Table(
         "misfiled": "boolean",
         "findings": "text",
         "identifiers": "jsonb",
+        "expires_on": "date",
+        "told_on": "date",
     },
 )
 CONTENT = Table("document_content", Kind.PERSON, {"person_id": "uuid", "document_id": "uuid", "content": "bytea"})
@@ -87,6 +91,31 @@ async def fetch_page(
         filters.since or date.min,
         filters.until or date.max,
         *after,
+        limit,
+    )
+    return [_document(row) for row in rows]
+
+
+_SHOWN = {
+    "soon": "told_on IS NOT NULL AND expires_on < 'infinity'",
+    "life": "expires_on = 'infinity'",
+    "all": "expires_on IS NOT NULL",
+}
+
+
+async def fetch_by_expiry(
+    db: Database, person_id: UUID, shown: str, after: PagePosition | None, limit: int
+) -> list[Document]:
+    """Return documents of a person, the one that ends first first, after a position (its last day and key).
+
+    `shown`: soon (they were told of the end), life (kept for as long as the record is open) or all.
+    """
+    rows = await db.fetch(
+        f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND {_SHOWN[shown]}"  # noqa: S608 - constants
+        " AND ($2::date IS NULL OR (expires_on, document_id) > ($2, $3::uuid))"
+        " ORDER BY expires_on, document_id LIMIT $4",
+        person_id,
+        *(after or (None, None)),
         limit,
     )
     return [_document(row) for row in rows]
@@ -178,18 +207,22 @@ async def fetch_versions(db: Database | Connection, person_id: UUID, series_id: 
 
 
 async def lock_series(conn: Connection, person_id: UUID, document_id: UUID) -> list[Document]:
-    """Lock a document's series through its first version, and return its versions, the newest first.
+    """Lock the versions of a document's series, and return them, the newest first; [] when there is no document."""
+    document = await find_document(conn, person_id, document_id)
+    return await lock_versions(conn, person_id, document.series_id) if document else []
 
-    The series is read after the lock was granted, so that no version is missed.
+
+async def lock_versions(conn: Connection, person_id: UUID, series_id: UUID) -> list[Document]:
+    """Lock all versions of a series, and return them, the newest first.
+
+    They are read after the lock was granted, so that none is missed. Any may be gone, at the end of its retention.
     """
     await conn.execute(
-        "SELECT FROM document WHERE person_id = $1 AND document_id ="
-        " (SELECT series_id FROM document WHERE person_id = $1 AND document_id = $2) FOR UPDATE",
+        "SELECT FROM document WHERE person_id = $1 AND series_id = $2 ORDER BY document_id FOR UPDATE",
         person_id,
-        document_id,
+        series_id,
     )
-    document = await find_document(conn, person_id, document_id)
-    return await fetch_versions(conn, person_id, document.series_id) if document else []
+    return await fetch_versions(conn, person_id, series_id)
 
 
 async def set_status(
@@ -205,7 +238,7 @@ async def set_status(
         status.value,
         reason,
         misfiled,
-        datetime.now(UTC),
+        clock.now(),
     )
 
 
@@ -216,7 +249,7 @@ async def set_confidentiality(conn: Connection, person_id: UUID, series_id: UUID
         person_id,
         series_id,
         level.value,
-        datetime.now(UTC),
+        clock.now(),
     )
 
 
@@ -230,6 +263,7 @@ def document_rows(document: Document, content: bytes | None) -> list[Row]:
         "confidentiality": document.confidentiality.value,
         "findings": " ".join(document.findings),
         "identifiers": orjson.dumps(document.identifiers).decode(),
+        "expires_on": document.expires_on or last_kept_day(document.deposited_at),
     }
     rows: list[Row] = [(DOCUMENT, tuple(values[column] for column in DOCUMENT.columns))]
     if content is not None and len(content) <= INLINE_LIMIT:

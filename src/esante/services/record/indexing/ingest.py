@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
-from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
 
+from esante.core import clock
 from esante.core.fhir import decode, store
 from esante.core.storage import Database, DataLoader, Objects, Row, write_in_batches
 from esante.core.web import trim_memory
@@ -68,7 +68,7 @@ class DocumentIndexer:
 
     async def _write_resources(self, person_id: UUID, document: UnindexedDocument, content: bytes) -> None:
         rows, problem = await _resource_rows(person_id, document, content)
-        opening = source_store.opening_row(person_id, document.id, datetime.now(UTC), problem)
+        opening = source_store.opening_row(person_id, document.id, clock.now(), problem)
         with contextlib.suppress(asyncpg.UniqueViolationError):  # another process indexed it at the same moment
             await write_in_batches(self._db, [opening, *rows])
 

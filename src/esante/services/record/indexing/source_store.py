@@ -8,6 +8,7 @@ from uuid import UUID
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.access import Confidentiality
 from esante.services.record.indexing.sources import PersonSources, Source, UnindexedDocument
+from esante.services.record.retention.rules import last_kept_day
 
 CONTRIBUTION = Table(
     "contribution",
@@ -23,6 +24,7 @@ CONTRIBUTION = Table(
         "organization_id": "uuid",
         "organization": "text",
         "began_at": "timestamptz",
+        "expires_on": "date",
     },
     once=True,
 )
@@ -106,6 +108,7 @@ def contribution_row(person_id: UUID, source: Source) -> Row:
         source.organization_id,
         source.organization,
         source.at,
+        last_kept_day(source.at),
     )
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from starlette.requests import Request
 
+from esante.core import clock
 from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester, may_write, opening_grant, policy
@@ -84,7 +84,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         if page.is_own:
             return {"person": None, "grant": None, "may_write": False, "stay_days": 0}
         requester, consent = page.requester, await access.consent(page.person_id)
-        now = datetime.now(UTC)
+        now = clock.now()
         grant = opening_grant(consent, requester, now)
         if grant is not None:
             person = await directory.person(page.person_id)

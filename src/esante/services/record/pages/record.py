@@ -19,7 +19,7 @@ from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.model import Document, Filters, Status
-from esante.services.record.pages import formatting, forms
+from esante.services.record.pages import formatting, forms, retention
 from esante.services.record.pages.page_context import (
     DOCUMENT_VARIABLES,
     BannerLoader,
@@ -29,6 +29,7 @@ from esante.services.record.pages.page_context import (
     no_access,
 )
 from esante.services.record.rendering.preview import Previews, Unreadable, plain_text
+from esante.services.record.retention.rules import FOR_LIFE
 from esante.services.record.rules import is_own, item_of
 
 PAGE_SIZE = 30
@@ -56,7 +57,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
             contexts.resolve_patient,
         ),
     ]
-    routes = forms.routes(record, directory, contexts, banner)
+    routes = [*forms.routes(record, directory, contexts, banner), *retention.routes(record, access, contexts)]
     for timeline, document, resolve in audiences:
         routes += [
             Route(timeline, _endpoint(resolve, pages.timeline)),
@@ -158,6 +159,8 @@ class _RecordPages:
             unconfirmed=FINDINGS[UNCONFIRMED] if UNCONFIRMED in document.findings else None,
             holders=await self._holders(page, document),
             saved=request.query_params.get("saved") == "yes",
+            proposed=request.query_params.get("proposed") == "yes",
+            for_life=FOR_LIFE,
             error="",
             **DOCUMENT_VARIABLES,
             **banner,
