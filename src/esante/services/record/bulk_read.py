@@ -135,14 +135,16 @@ class BulkReader:
         ]
         return CopyPage(copies, following)
 
-    async def read_content(self, document: Document) -> bytes:
-        """Return the bytes of a document that `read_documents` returned.
+    async def read_content(self, document: Document) -> bytes | None:
+        """Return the bytes of a document that `read_documents` returned; None when it was deleted meanwhile.
 
         Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
         """
         key = (document.person_id, document.id)
         found = await store.fetch_with_content(self._db, [key])
-        content = found[key][1] if key in found else None
+        if key not in found:
+            return None
+        content = found[key][1]
         return await self._objects.get(document.sha256) if content is None else content
 
     def audit_rows(

@@ -1,17 +1,29 @@
 """Declaration of the shared care record."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, allowed_and_by_another
+from esante.contract import (
+    HomeTile,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    QuickAction,
+    Service,
+    Task,
+    allowed_and_by_another,
+)
+from esante.core.journal import Entry
 from esante.core.types import Json
 from esante.core.web import N_
-from esante.identity.access import Access
+from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
+from esante.services.record.deadlines.model import RequestChanged
 from esante.services.record.documents.mhd_api import capabilities, routes
 from esante.services.record.documents.service import Record
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
@@ -39,6 +51,15 @@ def _capabilities(base_url: str) -> Json:
         "interaction": [{"code": "batch"}, {"code": "transaction"}],
         "patchFormat": [PATCH_FORMAT],
     }
+
+
+def _request_is(change: str) -> Callable[[Entry], bool]:
+    return lambda entry: entry.event.change == change
+
+
+def _depositor(entry: Entry) -> str:
+    name: str = entry.event.depositor
+    return name
 
 
 _NOTICES = (
@@ -96,6 +117,37 @@ _NOTICES = (
         link="/record/retention",
         applies=lambda entry: entry.event.change == "proposed",
     ),
+    NoticeKind(
+        name="request_answered",
+        event=RequestChanged,
+        text=N_("The document that you asked %(actor)s for is in your record."),
+        icon="letter",
+        tone="good",
+        link="document",
+        applies=_request_is("answered"),
+        actor=_depositor,
+    ),
+    NoticeKind(
+        name="request_declined",
+        event=RequestChanged,
+        text=N_("%(actor)s will not add the document that you asked for. See why."),
+        icon="letter",
+        tone="warn",
+        link="/record/requests",
+        applies=_request_is("declined"),
+        actor=_depositor,
+    ),
+    NoticeKind(
+        name="request_overdue",
+        event=RequestChanged,
+        text=N_("%(actor)s has not answered your request for a document in time."),
+        icon="clock",
+        tone="warn",
+        link="/record/requests",
+        contact=True,
+        applies=_request_is("overdue"),
+        actor=_depositor,
+    ),
 )
 
 
@@ -105,7 +157,18 @@ def _tasks(platform: Platform) -> list[Task]:
     async def remove_objects() -> None:
         await removal.run()
 
-    return [Task(name="contents without a document", run=remove_objects, every=timedelta(hours=1))]
+    async def tell_overdue() -> None:
+        await platform[Record].deposit_tracker.tell_overdue()
+
+    return [
+        Task(name="contents without a document", run=remove_objects, every=timedelta(hours=1)),
+        Task(name="requests that are overdue", run=tell_overdue, every=timedelta(hours=1)),
+    ]
+
+
+async def _open_tasks(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    open_, overdue = await platform[Record].deadlines.count_open(requester)
+    return {"open": open_, "overdue": overdue}
 
 
 SERVICE = Service(
@@ -116,7 +179,14 @@ SERVICE = Service(
     capabilities=_capabilities,
     dispositions=lambda platform: platform[Record].retention.handlers(),
     categories={code: category.label for code, category in CATEGORIES.items()},
-    navigation=[NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20)],
+    consumers=lambda platform: [platform[Record].deposit_tracker.consumer()],
+    navigation=[
+        NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20),
+        NavigationItem(role="practitioner", url="/tasks", label=N_("Documents to add"), icon="upload", order=25),
+        NavigationItem(
+            role="operator", url="/operator/deposits", label=N_("Deposits in time"), icon="upload", order=35
+        ),
+    ],
     actions=[
         QuickAction(
             role="patient",
@@ -127,6 +197,7 @@ SERVICE = Service(
             order=20,
         ),
     ],
+    tiles=[HomeTile(role="practitioner", template="record/tile_tasks.html", load=_open_tasks, order=-5)],
     notices=_NOTICES,
     topics=TOPICS,
 )

@@ -42,6 +42,10 @@ class Grants:
         grants = await store.fetch_active_grants(self._db, person_id)
         return [grant for grant in grants if not (grant.kind is GrantKind.STAY and grant.holder_id in refused)]
 
+    async def list_ever(self, person_id: UUID) -> list[Grant]:
+        """Return all grants that a person's record ever had, newest first."""
+        return await store.fetch_all_grants(self._db, person_id)
+
     async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
         """Add a practitioner to the person's circle, until it is revoked; return the grant.
 

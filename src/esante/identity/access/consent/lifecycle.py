@@ -123,6 +123,10 @@ class Lifecycle:
             )
             await self._dispositions.plan(conn, [disposition])
 
+    async def lock_open(self, conn: Connection, person_id: UUID) -> RecordRow:
+        """Return a person's open record, locked until the end of the transaction. Raises: Problem 409."""
+        return await lock_record(conn, person_id, open_only=True)
+
     # Planning
 
     async def plan_deletions(self) -> int:

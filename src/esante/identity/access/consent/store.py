@@ -179,6 +179,12 @@ async def fetch_active_grants(db: Database | Connection, person_id: UUID) -> lis
     return [_grant(row) for row in rows]
 
 
+async def fetch_all_grants(db: Database, person_id: UUID) -> list[Grant]:
+    """Return all grants of a person, also those that ended, newest first."""
+    rows = await db.fetch("SELECT * FROM access_grant WHERE person_id = $1 ORDER BY grant_id DESC", person_id)
+    return [_grant(row) for row in rows]
+
+
 async def revoke_grant(conn: Connection, person_id: UUID, grant_id: UUID, at: datetime) -> None:
     """Write that a grant was revoked."""
     await conn.execute(

@@ -28,6 +28,7 @@ from esante.services.record.documents.validation_messages import UNCONFIRMED
 from esante.services.record.errors import Denied
 from esante.services.record.model import Corrected, Document, Status, Withdrawn
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.retention.rules import last_kept_day
 
 
 class CorrectionService:
@@ -103,7 +104,7 @@ class CorrectionService:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
-                expires_on=None,
+                expires_on=last_kept_day(now),
                 told_on=None,
                 findings=await self._findings(requester, right_person, document, content),
             )

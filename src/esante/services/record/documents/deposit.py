@@ -212,7 +212,7 @@ class DepositService:
             series_id=old.series_id,
             replaces=old.id,
             version=old.version + 1,
-            expires_on=_agreed_last_day(old),
+            expires_on=_agreed_last_day(old) or deposit.document.expires_on,
             confidentiality=rules.stricter(old.confidentiality, deposit.document.confidentiality),
         )
         return replace(deposit, document=document)
@@ -274,6 +274,7 @@ def new_document(
         submission_id=item.meta.submission_id or key,
         findings=tuple(dict.fromkeys(finding.key for finding in findings)),
         identifiers=item.meta.identifiers,
+        expires_on=last_kept_day(now),
     )
     return document, findings
 

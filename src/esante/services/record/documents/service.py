@@ -21,6 +21,8 @@ from esante.services.record.bulk_read import BulkReader
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.clinical.write import ClinicalWriter
+from esante.services.record.deadlines.deposit_tracker import DepositTracker
+from esante.services.record.deadlines.service import Deadlines
 from esante.services.record.documents import store
 from esante.services.record.documents.corrections import CorrectionService
 from esante.services.record.documents.deposit import DepositService
@@ -60,7 +62,7 @@ class Record:
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory; `retention` says how long data are kept.
+    memory; `retention` says how long data are kept, `deadlines` until when documents must come.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -77,6 +79,8 @@ class Record:
         self.clinical = ClinicalReader(db, objects, self._audit, access)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
+        self.deadlines = Deadlines(db, journal, directory, access)
+        self.deposit_tracker = DepositTracker(db, journal)
         self.retention = Retention(db, objects, journal, self._audit, access)
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:

@@ -19,7 +19,7 @@ from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.model import Document, Filters, Status
-from esante.services.record.pages import formatting, forms, retention
+from esante.services.record.pages import formatting, forms, requests, retention
 from esante.services.record.pages.page_context import (
     DOCUMENT_VARIABLES,
     BannerLoader,
@@ -58,6 +58,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
         ),
     ]
     routes = [*forms.routes(record, directory, contexts, banner), *retention.routes(record, access, contexts)]
+    routes += requests.routes(record, access)
     for timeline, document, resolve in audiences:
         routes += [
             Route(timeline, _endpoint(resolve, pages.timeline)),

@@ -20,6 +20,7 @@ from esante.identity.access import (
     Purpose,
     StepOutcome,
 )
+from esante.services.record.deadlines import store as deadline_store
 from esante.services.record.retention import store
 from esante.services.record.retention.events import ContentDeleted
 from esante.services.record.retention.log_expiry import LogExpiry
@@ -137,7 +138,7 @@ class Expiry:
         versions = 0
         for contribution in await store.fetch_contributions(conn, person_id):
             versions += await fhir_store.remove_sources(conn, person_id, [contribution.id])
-        rest = await store.delete_rest(conn, person_id)
+        rest = await store.delete_rest(conn, person_id) + await deadline_store.delete_of_person(conn, person_id)
         await self._journal_deletion(conn, disposition, (), (), versions, 0)
         return StepOutcome(versions + rest, finished=True)
 
