@@ -8,10 +8,12 @@ from esante.core import clock
 from esante.core.journal import Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import Page, decode_uuid_cursor, encode_cursor
-from esante.identity.access import Requester
+from esante.identity.access import Disposition, Requester, StepOutcome
 from esante.services.notices import store
 from esante.services.notices.model import Notice, NoticesRead
 from esante.services.notices.rules import make_notice
+
+_DELETED_AT_ONCE = 500
 
 
 class Notices:
@@ -46,6 +48,11 @@ class Notices:
             if count:
                 await self._journal.append_for(requester, NoticesRead(count=count), person_id=requester.id, conn=conn)
         return count
+
+    async def delete_some(self, conn: Connection, disposition: Disposition) -> StepOutcome:
+        """Delete some of a person's notices, when their record is deleted."""
+        deleted = await store.delete_some(conn, disposition.person_id, _DELETED_AT_ONCE)
+        return StepOutcome(deleted, finished=deleted < _DELETED_AT_ONCE)
 
     async def _handle(self, conn: Connection, entries: list[Entry]) -> None:
         made = (make_notice(entry, self._kinds.values()) for entry in entries)
