@@ -124,7 +124,7 @@ def breakdown_chart(
     cells = {name: document.cell(indicator.id, None, breakdown, name) for name in names}
     if not any(cells.values()):
         return None
-    marks = [_bar(fmt.name(name), cell, fmt) for name, cell in cells.items()]
+    marks = [_bar(fmt.name(name), cell, indicator, fmt) for name, cell in cells.items()]
     listed = ", ".join(fmt.text(_PART_DESCRIPTION, name=mark.name, value=mark.shown) for mark in marks)
     description = fmt.text(_BARS_DESCRIPTION, month=fmt.month(document.period), parts=listed)
     title = fmt.within(fmt.title(indicator), fmt.breakdown(breakdown))
@@ -137,7 +137,7 @@ def breakdown_chart(
                 fmt.name(name),
                 fmt.value(cell, indicator.unit),
                 fmt.value(earlier, indicator.unit),
-                format_change(cell, earlier, fmt),
+                _format_difference(indicator, cell, earlier, fmt),
             ]
         )
     head = [
@@ -156,8 +156,8 @@ def breakdown_chart(
     )
 
 
-def _bar(name: str, cell: Cell | None, fmt: Formatter) -> ChartMark:
-    shown = fmt.value(cell)
+def _bar(name: str, cell: Cell | None, indicator: Indicator, fmt: Formatter) -> ChartMark:
+    shown = fmt.value(cell, indicator.unit if indicator.kind is IndicatorKind.SHARE else "")
     return ChartMark(name, cell.value if cell else None, f"{name}: {shown}", "", shown)
 
 

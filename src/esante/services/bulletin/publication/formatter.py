@@ -68,6 +68,11 @@ _NAMES: Mapping[str, str] = {
     "2-7": N_("2 to 7 days"),
     "8-30": N_("8 to 30 days"),
     "31+": N_("31 days or more"),
+    # documents with a deadline
+    "laboratory": N_("Laboratory results"),
+    "discharge": N_("Discharge report"),
+    "clinical_summary": N_("Clinical summary"),
+    "imaging": N_("Imaging report"),
     # formats
     "application/pdf": "PDF",
     "application/hl7-cda+xml": "CDA",
