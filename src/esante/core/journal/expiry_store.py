@@ -35,11 +35,11 @@ async def due_leaves(conn: Connection, type_: str, before: datetime, limit: int,
 async def kept_entries(
     db: Database | Connection, person_id: UUID, after: UUID, upto: datetime, limit: int
 ) -> list[Entry]:
-    """Return the sealed entries of a person before a moment that have their content, oldest first, after an id."""
+    """Return the entries of a person before a moment that have their content, oldest first, after an id."""
     rows = await db.fetch(
         f"""
         SELECT e.entry_id, e.person_id, e.at, e.type, {CONTENT}, l.seq
-        FROM journal_entry e JOIN journal_leaf l USING (person_id, entry_id)
+        FROM journal_entry e LEFT JOIN journal_leaf l USING (person_id, entry_id)
         WHERE e.person_id = $1 AND e.entry_id > $2 AND e.entry_id < $3 AND e.content IS NOT NULL
         ORDER BY e.entry_id LIMIT $4
         """,  # noqa: S608 - a constant expression

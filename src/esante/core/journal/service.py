@@ -210,7 +210,7 @@ class Journal:
     async def kept_entries(
         self, person_id: UUID, *, after: UUID = NIL, upto: datetime, limit: int
     ) -> list[tuple[Entry, datetime | None]]:
-        """Return a person's sealed entries before a moment that have their content, oldest first, after an id.
+        """Return a person's entries before a moment that have their content, oldest first, after an id.
 
         Each with the moment until which its content is kept at least, where it then lives as long as the data that it
         concerns; None for an entry that does not depend on data.

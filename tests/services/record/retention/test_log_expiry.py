@@ -142,6 +142,29 @@ async def test_log_of_a_deleted_record_ends_three_years_after_its_last_entry_at_
     assert (await world.record.document(patient, person.id, again.id)).id == again.id
 
 
+async def test_entries_that_are_not_sealed_yet_and_later_ones_end_too(world, now):
+    person = await open_now(world)
+    patient = requester_of(person)
+    await deposit(world, person)
+    await world.access.lifecycle.change(patient, "object")
+    (deletion,) = [one for one in await world.access.dispositions.find_open(person.id) if one.act is Act.DELETE]
+    now.set(deletion.due_at + timedelta(days=4 * 366))
+    await months(world, now.at)
+    await world.journal.append_for(patient, LogRead(face="page"), person_id=person.id)
+    await executor_of(world).run()
+    assert await world.journal.expire_queued() == 0
+    now.advance(days=40)
+    await months(world, now.at)
+    await world.journal.append_for(patient, LogRead(face="page"), person_id=person.id)
+    await run_and_expire(world)
+    assert await kept(world, person, DepositedEvent) == [False]
+    assert await kept(world, person, LogRead) == [True, True]
+    now.advance(days=3 * 366 + 62)
+    await months(world, now.at)
+    await run_and_expire(world)
+    assert await kept(world, person, LogRead) == [False, False]
+
+
 async def test_long_log_is_looked_through_in_steps(world, now, monkeypatch):
     monkeypatch.setattr(log_expiry, "ENTRIES", 3)
     person = await open_now(world)

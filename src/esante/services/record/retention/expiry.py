@@ -43,7 +43,7 @@ class Expiry:
 
     def __init__(self, db: Database, journal: Journal, access: Access) -> None:
         self._db, self._journal, self._dispositions = db, journal, access.dispositions
-        self._log = LogExpiry(journal)
+        self._log = LogExpiry(journal, access)
 
     def handlers(self) -> list[DispositionHandler]:
         """Return what the record does in dispositions."""
