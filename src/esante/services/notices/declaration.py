@@ -42,7 +42,8 @@ def _consumers(platform: Platform) -> list[Consumer]:
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
-    return [DispositionHandler(act=Act.DELETE, step=platform[Notices].delete_some)]
+    steps = (platform[Notices].delete_some, platform[Letters].delete)
+    return [DispositionHandler(act=Act.DELETE, step=step) for step in steps]
 
 
 async def _unread(platform: Platform, requester: Requester) -> Mapping[str, Any]:

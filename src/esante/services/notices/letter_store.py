@@ -100,6 +100,12 @@ async def fetch_batches(db: Database, limit: int) -> list[LetterBatch]:
     return [LetterBatch(*row) for row in rows]
 
 
+async def delete_of_person(conn: Connection, person_id: UUID) -> int:
+    """Delete the letters of a person, those that wait too; return how many."""
+    status = await conn.execute("DELETE FROM notice_letter WHERE person_id = $1", person_id)
+    return int(status.rpartition(" ")[2])
+
+
 def _letter(row: Any, kinds: Mapping[str, NoticeKind]) -> Letter:
     return Letter(
         id=row["notice_id"],

@@ -25,7 +25,7 @@ from esante.core.web import (
     show_date,
     translator,
 )
-from esante.identity.access import Requester, SignedIn, require_operator
+from esante.identity.access import Disposition, Requester, SignedIn, StepOutcome, require_operator
 from esante.identity.directory import Directory, Person
 from esante.services.notices import letter_store
 from esante.services.notices.letter_store import LetterBatch
@@ -134,6 +134,10 @@ class Letters:
             if person := persons.get(letter.person_id):
                 writer.writerow([_cell(value) for value in self._values(letter, person)])
         return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+    async def delete(self, conn: Connection, disposition: Disposition) -> StepOutcome:
+        """Delete a person's letters, when their record is deleted."""
+        return StepOutcome(await letter_store.delete_of_person(conn, disposition.person_id), finished=True)
 
     def _values(self, letter: Letter, person: Person) -> tuple[str, ...]:
         language = next((one for one in person.languages if one in LANGUAGES), DEFAULT_LANGUAGE)

@@ -169,15 +169,15 @@ class Lifecycle:
             return len(await self._dispositions.plan(conn, [disposition]))
 
     async def last_access(self, record: RecordRow) -> datetime:
-        """Return the last access to a record: an allowed access by anybody, a sign-in, or the change to its state.
+        """Return the last access to a record: an allowed one by anybody, a sign-in, or the change to its state.
 
-        An entry whose content is gone counts as allowed.
+        What the platform itself does is none. An entry whose content is gone counts as allowed.
         """
         types: list[type[Event]] = [*_access_types(), SignedIn]
         before: UUID | None = None
         while entries := await self._journal.entries_of(record.person_id, types, before=before, limit=_SCANNED):
             for entry in entries:
-                if getattr(entry.event, "allowed", True):
+                if getattr(entry.event, "allowed", True) and entry.actor.kind != SYSTEM.kind:
                     return max(entry.at, record.changed_at)
             before = entries[-1].id
         return record.changed_at
