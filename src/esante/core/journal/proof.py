@@ -7,7 +7,6 @@ requests are served between the pieces.
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
 from importlib.resources import files
 from itertools import chain
 from typing import Any
@@ -15,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.journal import proof_store
 from esante.core.journal.merkle import Hashes, inclusion_siblings, leaf_hash, subtree_root
 from esante.core.journal.sealer import leaf_data
@@ -36,9 +36,7 @@ async def proof_pieces(db: Database, signer: Signer, origin: str, person_id: UUI
     """
     size = head["size"]
     leaves = await proof_store.leaves_of(db, person_id, size)
-    statement = signer.sign(
-        f"{origin}/person", str(person_id), str(len(leaves)), str(size), datetime.now(UTC).isoformat()
-    )
+    statement = signer.sign(f"{origin}/person", str(person_id), str(len(leaves)), str(size), clock.now().isoformat())
     start: Json = {
         "format": FORMAT,
         "person": str(person_id),

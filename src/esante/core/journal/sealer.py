@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from esante.core import clock
 from esante.core.journal import expiry_store, store
 from esante.core.journal.entries import entry_rows
 from esante.core.journal.merkle import CHUNK, Frontier, leaf_hash
@@ -147,7 +148,7 @@ class Sealer:
             rows.append((store.LEAF, (frontier.size, entry_id, person_id, number, digest)))
             rows.extend((store.NODE, node) for node in nodes)
         cursors = await store.cursor_text(conn)
-        now, root = datetime.now(UTC), frontier.root()
+        now, root = clock.now(), frontier.root()
         text = CheckpointText(
             self._origin,
             frontier.size,
@@ -194,7 +195,7 @@ class Sealer:
             heads=base64.b64encode(heads.digest()).decode(),
         )
         entry, (_, pending) = entry_rows(event)
-        now = datetime.now(UTC)
+        now = clock.now()
         await store.ensure_months(conn, now, now)
         await insert(conn, [entry])
         return pending[0], pending[1], pending[2]
@@ -249,7 +250,7 @@ class Sealer:
         self._is_witness_checked = True
 
     async def _create_partitions(self) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         if now < self._partitions_until:
             return
         async with self._db.transaction() as conn:

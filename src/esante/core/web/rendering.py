@@ -1,7 +1,7 @@
 """HTML pages: Jinja templates of all packages, in the language of the request, with the session's CSRF token."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from esante.core import clock
 from esante.core.storage import Unavailable
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
@@ -106,7 +107,7 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
             session=session,
             csrf_token=token,
             csrf_field=Markup('<input type="hidden" name="_csrf" value="{}">').format(token),
-            now=datetime.now(UTC),
+            now=clock.now(),
             demo=getattr(state, "demo", False),
             navigation=getattr(state, "navigation", {}),
             agency_contact=getattr(state, "agency_contact", ""),
@@ -132,4 +133,4 @@ def redirect(url: str) -> Response:
 def _ago(value: datetime, language: str) -> str:
     from babel.dates import format_timedelta
 
-    return format_timedelta(value - datetime.now(UTC), add_direction=True, locale=language)
+    return format_timedelta(value - clock.now(), add_direction=True, locale=language)

@@ -7,8 +7,9 @@ refused before it is made, so that the refusal does not tell known persons from 
 
 import time
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database
 from esante.core.web import N_, Problem
@@ -36,7 +37,7 @@ class PersonLookups:
         requester = current_requester.get()
         if requester is None:
             return
-        now = datetime.now(UTC)
+        now = clock.now()
         terms = policy(now.date())
         most = terms.unknown_per_organization if requester.kind == "organization" else terms.unknown_per_requester
         start = window_start(now, terms.attempt_window)
@@ -56,7 +57,7 @@ class PersonLookups:
         requester = current_requester.get()
         if requester is None:
             return
-        now = datetime.now(UTC)
+        now = clock.now()
         start, subject = window_start(now, policy(now.date()).attempt_window), _subject(requester)
         (count,) = await attempt_store.count_attempts(self._db, [subject], start)
         self._keep(subject, start, count)

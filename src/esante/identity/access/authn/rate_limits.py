@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
+from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
 from esante.core.web import N_, Problem, network_of
@@ -53,7 +54,7 @@ class RateLimits:
 
         Raises: Problem 429 when a subject exceeds its limit in the current window.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         start = window_start(now, window)
         counts = await attempt_store.count_attempts(self._db, list(limits), start)
         excess = [count - limit for count, limit in zip(counts, limits.values(), strict=True) if count > limit]
@@ -79,7 +80,7 @@ class RateLimits:
 
     async def count_search(self, requester: Requester) -> None:
         """Count a search for persons. Raises: Problem 429 after too many."""
-        terms = policy(datetime.now(UTC).date())
+        terms = policy(clock.now().date())
         is_software = requester.kind == "organization"
         most = terms.searches_per_organization if is_software else terms.searches_per_requester
         limits = {f"search:{requester.id}": most}
@@ -87,7 +88,7 @@ class RateLimits:
 
     async def count_proof(self, requester: Requester) -> None:
         """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
-        terms = policy(datetime.now(UTC).date())
+        terms = policy(clock.now().date())
         limits = {f"proof:{requester.id}": terms.proofs_per_requester}
         await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
 
@@ -116,7 +117,7 @@ class RateLimits:
 
     async def count_refused_sign_in(self, event: SignInRefused, origin: str) -> None:
         """Count a refused sign-in of software, and journal it. Raises: Problem 429 after too many from a network."""
-        terms = policy(datetime.now(UTC).date())
+        terms = policy(clock.now().date())
         limits = {f"oauth:{network_of(origin)}": terms.attempts_per_origin}
         await self.count_attempts(limits, terms.attempt_window, origin=origin)
         self._begin_window()
@@ -133,7 +134,7 @@ class RateLimits:
         return True
 
     def _begin_window(self) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         start = window_start(now, policy(now.date()).attempt_window)
         if start != self._window_start:
             self._window_start, self._refused = start, 0

@@ -6,7 +6,6 @@ forwards by itself; a request that comes from the client's own site is redirecte
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
@@ -15,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.web import N_, Problem, Session, gettext_of, read_body, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.matrix import policy
@@ -137,7 +137,7 @@ async def _show_consent(request: Request, access: Access, directory: Directory) 
         person=person,
         place=uri_origin(authorization.redirect_uri).rpartition("/")[2],
         access_mode=access_mode,
-        terms=policy(datetime.now(UTC).date()),
+        terms=policy(clock.now().date()),
         problem=request.query_params.get("nothing") == "yes",
     )
 
