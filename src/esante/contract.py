@@ -7,7 +7,7 @@ the bulletin and the demo loop over the declared services; none of them names on
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
@@ -22,7 +22,7 @@ from esante.core.journal import Consumer, Entry, Event, Journal
 from esante.core.storage import Database, Objects, Unavailable
 from esante.core.types import Json, Progress
 from esante.core.web import Meter
-from esante.identity.access import Access, AccessEvent, DispositionExecutor, DispositionHandler, Requester
+from esante.identity.access import Access, AccessEvent, Act, DispositionExecutor, DispositionHandler, Requester
 from esante.identity.directory import Organization, Person, Practitioner
 from esante.settings import Settings
 
@@ -79,9 +79,10 @@ class Platform:
         """The labels (msgids) of the categories of data that events name, by code."""
         return {code: label for service in self.services for code, label in service.categories.items()}
 
-    def disposition_executor(self) -> DispositionExecutor:
+    def disposition_executor(self, acts: Collection[Act] = tuple(Act)) -> DispositionExecutor:
         """Return the executor of dispositions with the handlers of all services; those of the lowest come last."""
-        handlers = [one for service in reversed(self.services) for one in service.dispositions(self)]
+        found = [one for service in reversed(self.services) for one in service.dispositions(self)]
+        handlers = [handler for handler in found if handler.act in acts]
         return DispositionExecutor(self.db, self[Access].dispositions, handlers)
 
     async def admit(self) -> None:

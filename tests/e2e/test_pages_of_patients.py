@@ -31,6 +31,8 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
         *("/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"),
         *("/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"),
         *("/log", "/log?kind=refused", "/notices", "/takeout", "/nothing-here"),
+        *("/record/retention", "/record/retention?show=all", "/record/retention?show=life", "/record/requests"),
+        *("/record/retention?q=xyzzy", "/record/requests?q=xyzzy"),
         authorization_url("patient/*.cruds patient/Observation.rs?category=laboratory openid fhirUser offline_access"),
         authorization_url("patient/Patient.rs", nothing="yes"),
         authorization_url("", client_id="nobody"),

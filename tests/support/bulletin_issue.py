@@ -31,7 +31,7 @@ SHARES = {
                  "consultation_report": 0.06, "patient_summary": 0.03, "letter": 0.02},
     "origin": {"laboratory": 0.5, "hospital": 0.37, "doctor": 0.12, "patient": 0.01},
     "format": {"application/pdf": 0.71, "application/hl7-cda+xml": 0.24, "application/fhir+json": 0.05},
-    "deposit_kind": {"laboratory": 0.63, "discharge": 0.19, "imaging": 0.14, "patient_summary": 0.03, "clinical_summary": 0.01},
+    "deposit_kind": {"laboratory_report": 0.63, "discharge_letter": 0.19, "imaging_report": 0.14, "patient_summary": 0.03, "clinical_summary": 0.01},
     "delay": {"0": 0.48, "1": 0.21, "2-7": 0.19, "8-30": 0.09, "31+": 0.03},
     "reader": {"practitioner": 0.63, "patient": 0.34, "organization": 0.03},
     "profession": {"doctor": 0.55, "pharmacist": 0.17, "nurse": 0.15, "dentist": 0.09, "midwife": 0.03, "physiotherapist": 0.01},
@@ -51,7 +51,7 @@ COURSES = {
     "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05), "documents_with_deadline": (221_000, 0.006, 0.09),
 }  # fmt: skip
 """Of each indicator: its first value, its growth a month, and its swing in a year."""
-LATE = {"laboratory": 0.012, "discharge": 0.19, "imaging": 0.08, "patient_summary": 0.05, "clinical_summary": 0.27}
+LATE = {"laboratory_report": 0.012, "discharge_letter": 0.19, "imaging_report": 0.08, "patient_summary": 0.05, "clinical_summary": 0.27}
 """The shares of documents with a deadline that come late."""
 
 

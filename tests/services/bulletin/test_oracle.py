@@ -20,9 +20,9 @@ from tests.support.bulletin_journal import LAST, load_entries, load_past, month_
 LOCAL = ZoneInfo("Europe/Luxembourg")
 DELAYS = ((0, "0"), (1, "1"), (7, "2-7"), (30, "8-30"), (10**6, "31+"))
 DEADLINES = {
-    "11502-2": "laboratory", "11526-1": "laboratory", "18842-5": "discharge", "34105-7": "discharge",
-    "100719-4": "discharge", "34133-9": "clinical_summary", "60591-5": "patient_summary",
-    "18748-4": "imaging", "85430-7": "imaging", "68604-8": "imaging",
+    "11502-2": "laboratory_report", "11526-1": "laboratory_report", "18842-5": "discharge_letter", "34105-7": "discharge_letter",
+    "100719-4": "discharge_letter", "34133-9": "clinical_summary", "60591-5": "patient_summary",
+    "18748-4": "imaging_report", "85430-7": "imaging_report", "68604-8": "imaging_report",
 }  # fmt: skip
 OPENED = {"open": "records_opened", "closed": "records_closed", "objected": "records_objected"}
 
@@ -241,7 +241,7 @@ async def test_counts_of_events_absent_from_past_equal_plain_count(fresh, tmp_pa
     for indicator in ("platform_requests", "platform_failures", "platform_hours", "platform_latency"):
         assert exact[indicator, "", ""] > 0
     assert exact["restrictions_set", "choice", "not_sharing"] > 0
-    assert exact["documents_late", "deposit_kind", "imaging"] > 0
+    assert exact["documents_late", "deposit_kind", "imaging_report"] > 0
 
 
 async def test_published_cell_is_exact_or_flagged(past):

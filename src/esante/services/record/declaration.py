@@ -7,6 +7,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from esante.contract import (
+    DemoStep,
     HomeTile,
     NavigationItem,
     NoticeKind,
@@ -22,8 +23,10 @@ from esante.core.web import N_
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
+from esante.services.record.cli import record
 from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
 from esante.services.record.deadlines.model import RequestChanged
+from esante.services.record.demo import load_examples
 from esante.services.record.documents.mhd_api import capabilities, routes
 from esante.services.record.documents.service import Record
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
@@ -184,7 +187,7 @@ SERVICE = Service(
         NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20),
         NavigationItem(role="practitioner", url="/tasks", label=N_("Documents to add"), icon="upload", order=25),
         NavigationItem(
-            role="operator", url="/operator/deposits", label=N_("Deposits in time"), icon="upload", order=35
+            role="operator", url="/operator/deposits", label=N_("Documents added in time"), icon="upload", order=35
         ),
     ],
     actions=[
@@ -200,4 +203,6 @@ SERVICE = Service(
     tiles=[HomeTile(role="practitioner", template="record/tile_tasks.html", load=_open_tasks, order=-5)],
     notices=_NOTICES,
     topics=TOPICS,
+    commands=[record],
+    demo=[DemoStep(name="record", load=load_examples)],
 )

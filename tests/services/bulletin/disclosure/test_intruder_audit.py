@@ -109,17 +109,20 @@ def published_exactly(cells, *hidden):
 
 def test_relation_of_totals_holds_within_categories():
     counts = deposits_with_deadline(
-        {"laboratory": 90, "discharge": 40}, {"laboratory": 3, "discharge": 20}, laboratory=93, discharge=60
+        {"laboratory_report": 90, "discharge_letter": 40},
+        {"laboratory_report": 3, "discharge_letter": 20},
+        laboratory_report=93,
+        discharge_letter=60,
     )
     cells = protect_counts(counts)
     assert find_disclosed(audited(cells)) == []
-    late = ("documents_late", "deposit_kind", "laboratory")
+    late = ("documents_late", "deposit_kind", "laboratory_report")
     (disclosed,) = find_disclosed(audited(published_exactly(cells, late, ("documents_late", "", ""))))
     assert (disclosed.key[2:], disclosed.low, disclosed.high) == (late, 3, 3)
 
 
 def test_category_of_another_breakdown_bounds_a_cell():
-    counts = deposits_with_deadline({"laboratory": 50}, {}, laboratory=50) | {
+    counts = deposits_with_deadline({"laboratory_report": 50}, {}, laboratory_report=50) | {
         "documents_deposited": [
             ExactCount("", "", 54, rows=54),
             ExactCount("category", "laboratory_report", 51, rows=51),

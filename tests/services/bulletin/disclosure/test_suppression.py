@@ -126,9 +126,9 @@ def test_share_by_breakdown_is_of_the_published_cells_alone():
         return {indicator: [ExactCount("", "", total, rows=total), *cells]}
 
     counts = (
-        table("documents_with_deadline", laboratory=200, discharge=40, imaging=30, clinical_summary=3)
-        | table("documents_in_time", laboratory=190, imaging=30, clinical_summary=3)
-        | table("documents_late", laboratory=10, discharge=40)
+        table("documents_with_deadline", laboratory_report=200, discharge_letter=40, imaging_report=30, clinical_summary=3)
+        | table("documents_in_time", laboratory_report=190, imaging_report=30, clinical_summary=3)
+        | table("documents_late", laboratory_report=10, discharge_letter=40)
     )
     shares = {
         cell.value_of: (cell.value, cell.flag)
@@ -136,8 +136,8 @@ def test_share_by_breakdown_is_of_the_published_cells_alone():
         if cell.indicator == "documents_in_time_share"
     }
     assert shares[""] == (81.68, CellFlag.PLAIN)
-    assert shares["laboratory"] == (95, CellFlag.PLAIN)
-    assert shares["discharge"] == (0, CellFlag.PLAIN)
+    assert shares["laboratory_report"] == (95, CellFlag.PLAIN)
+    assert shares["discharge_letter"] == (0, CellFlag.PLAIN)
     assert shares["clinical_summary"] == (None, CellFlag.SUPPRESSED)
 
 

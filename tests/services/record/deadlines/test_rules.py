@@ -29,7 +29,7 @@ def test_kinds_have_types_that_the_record_accepts_each_in_one_kind_only():
     assert (terms.care_days, terms.request_days) == (15, 15)
 
 
-@pytest.mark.parametrize(("type_", "kind"), [("11502-2", "laboratory"), ("18842-5", "discharge"), ("51852-2", "")])
+@pytest.mark.parametrize(("type_", "kind"), [("11502-2", "laboratory_report"), ("18842-5", "discharge_letter"), ("51852-2", "")])
 def test_kind_of_a_type(type_, kind):
     assert kind_of(type_, DAY) == kind
 
@@ -52,7 +52,7 @@ def a_task(**changes) -> DepositTask:
         depositor_id=UUID(int=3),
         depositor_kind="organization",
         depositor="H",
-        kind="laboratory",
+        kind="laboratory_report",
         source="request",
         asked_at=datetime(2026, 11, 29, tzinfo=UTC),
         due_on=DAY,
@@ -63,12 +63,12 @@ def a_task(**changes) -> DepositTask:
 @pytest.mark.parametrize(
     ("changes", "kind", "event_date", "depositor", "answered"),
     [
-        ({}, "laboratory", DAY, 3, True),
-        ({}, "laboratory", DAY - timedelta(days=1), 3, False),
-        ({"care_on": None}, "laboratory", DAY - timedelta(days=900), 3, True),
-        ({}, "imaging", DAY, 3, False),
+        ({}, "laboratory_report", DAY, 3, True),
+        ({}, "laboratory_report", DAY - timedelta(days=1), 3, False),
+        ({"care_on": None}, "laboratory_report", DAY - timedelta(days=900), 3, True),
+        ({}, "imaging_report", DAY, 3, False),
         ({}, "", DAY, 3, False),
-        ({}, "laboratory", DAY, 4, False),
+        ({}, "laboratory_report", DAY, 4, False),
     ],
 )
 def test_document_answers_a_task_of_its_kind_and_depositor_not_from_before(

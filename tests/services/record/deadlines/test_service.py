@@ -53,7 +53,7 @@ async def finish_stay(world, person, ended):
 
 
 async def ask(world, person, who="laboratory", **changes):
-    asked = {"depositor_id": world.people[who].id, "kind": "laboratory", "care_on": None} | changes
+    asked = {"depositor_id": world.people[who].id, "kind": "laboratory_report", "care_on": None} | changes
     return await world.record.deadlines.ask(requester_of(person), **asked)
 
 
@@ -134,7 +134,7 @@ async def test_request_with_a_fault_is_refused(world, person, changes, status):
 async def test_only_the_person_asks_and_only_for_an_open_record(world, deadlines, person):
     laboratory = world.people["laboratory"]
     for requester in (laboratory, world.people["operator"], world.people["doctor"]):
-        assert (await refusal_of(deadlines.ask(requester, laboratory.id, "laboratory", None)))[0] == 403
+        assert (await refusal_of(deadlines.ask(requester, laboratory.id, "laboratory_report", None)))[0] == 403
         assert (await refusal_of(deadlines.requests(requester)))[0] == 403
     await world.access.lifecycle.change(requester_of(person), "close")
     assert (await refusal_of(ask(world, person)))[0] == 409
@@ -162,7 +162,7 @@ async def test_stay_without_a_discharge_report_is_a_task_of_the_hospital_and_its
     for requester in (world.people["hospital"], world.people["surgeon"]):
         mine = [one.task for one in (await deadlines.tasks(requester, limit=100)).items if one.person.id == person.id]
         assert [(task.source, task.kind, task.due_on) for task in mine] == [
-            ("stay", "discharge", day_of(ended) + timedelta(days=15))
+            ("stay", "discharge_letter", day_of(ended) + timedelta(days=15))
         ]
     assert mine[0].is_overdue(day_of(clock.now()))
     assert (await deadlines.requests(requester_of(person))).items == []

@@ -108,9 +108,9 @@ _DISPOSITION_WORDS = {
 }
 _CHANGE_WORDS = {
     "planned": N_("Planned: %(subject)s."),
-    "announced": N_("Planned, and you were told: %(subject)s."),
-    "held": N_("%(actor)s of the agency stopped for now: %(subject)s."),
-    "resumed": N_("%(actor)s of the agency let go on: %(subject)s."),
+    "announced": N_("Planned, and you were notified: %(subject)s."),
+    "held": N_("The agency stopped for now: %(subject)s."),
+    "resumed": N_("The agency let go on: %(subject)s."),
     "cancelled": N_("Cancelled: %(subject)s."),
     "done": N_("Done: %(subject)s."),
 }

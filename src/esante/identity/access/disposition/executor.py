@@ -31,7 +31,7 @@ AT_ONCE = 200
 
 
 class DispositionExecutor:
-    """Works through the plan with the handlers of the packages."""
+    """Works through the plan with the handlers of the packages; acts that have none are left alone."""
 
     def __init__(self, db: Database, dispositions: Dispositions, handlers: Iterable[DispositionHandler]) -> None:
         self._db, self._dispositions = db, dispositions
@@ -83,6 +83,7 @@ class DispositionExecutor:
         backlog = await self._dispositions.backlog(self._db, now)
         due = await store.fetch_due(
             self._db,
+            self._handlers,
             now,
             AT_ONCE + len(failed),
             approval=approval,

@@ -157,12 +157,17 @@ class Dispositions:
     async def waiting(self, requester: Requester) -> Waiting | None:
         """Return the deletions that wait for an approval, or None. Raises: Problem 403."""
         require_operator(requester)
+        backlog = await self.unapproved()
+        if backlog is None:
+            return None
+        most = lifecycle_terms(clock.now().date()).unattended_per_day
+        return Waiting(backlog, most, await store.find_approval(self._db, complete=False))
+
+    async def unapproved(self) -> Backlog | None:
+        """Return the deletions that are due and wait for an approval, or None."""
         now = clock.now()
         backlog = await self.backlog(self._db, now)
-        if not backlog.dispositions or rules.may_go_unattended(backlog, now):
-            return None
-        most = lifecycle_terms(now.date()).unattended_per_day
-        return Waiting(backlog, most, await store.find_approval(self._db, complete=False))
+        return backlog if backlog.dispositions and not rules.may_go_unattended(backlog, now) else None
 
     async def approve(self, requester: Requester) -> bool:
         """Approve the deletions that wait; return whether the approval is complete, by the second person.

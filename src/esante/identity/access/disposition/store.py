@@ -1,6 +1,6 @@
 """The SQL of dispositions and of their approvals."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -162,22 +162,23 @@ async def fetch_page(db: Database, wanted: Filter, after: Position | None, limit
 
 
 async def fetch_due(
-    db: Database, now: datetime, limit: int, *, approval: Approval | None, unapproved: bool
+    db: Database, acts: Collection[Act], now: datetime, limit: int, *, approval: Approval | None, unapproved: bool
 ) -> list[tuple[UUID, UUID]]:
-    """Return the keys (person, disposition) of what may be done now, the oldest first.
+    """Return the keys (person, disposition) of what of some acts may be done now, the oldest first.
 
     Deletions that have not begun are among them where `approval` covers them, or else with `unapproved`.
     """
     rows = await db.fetch(
         f"SELECT person_id, disposition_id FROM access_disposition WHERE {_OPEN} AND held_at IS NULL"  # noqa: S608
         " AND due_at <= $1 AND (told_at IS NOT NULL OR act = 'log') AND ($2 OR act <> ALL($3) OR state = 'running'"
-        " OR (disposition_id <= $4 AND due_at <= $5)) ORDER BY due_at, disposition_id LIMIT $6",
+        " OR (disposition_id <= $4 AND due_at <= $5)) AND act = ANY($7) ORDER BY due_at, disposition_id LIMIT $6",
         now,
         unapproved,
         _DESTRUCTIVE,
         approval.upto_id if approval else None,
         approval.due_before if approval else None,
         limit,
+        [*acts],
     )
     return [(row["person_id"], row["disposition_id"]) for row in rows]
 

@@ -51,6 +51,7 @@ _NAMES: Mapping[str, str] = {
     "objected": N_("Patient objected to the record"),
     "closed": N_("Record closed"),
     "dead": N_("The person has died"),
+    "deleted": N_("Record deleted"),
     "purpose": N_("Purpose other than treatment"),
     "write-emergency": N_("Emergency access is read-only"),
     "refused": N_("Refused"),
@@ -69,10 +70,7 @@ _NAMES: Mapping[str, str] = {
     "8-30": N_("8 to 30 days"),
     "31+": N_("31 days or more"),
     # documents with a deadline
-    "laboratory": N_("Laboratory results"),
-    "discharge": N_("Discharge report"),
     "clinical_summary": N_("Clinical summary"),
-    "imaging": N_("Imaging report"),
     # formats
     "application/pdf": "PDF",
     "application/hl7-cda+xml": "CDA",

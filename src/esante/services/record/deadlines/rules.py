@@ -9,7 +9,7 @@ from esante.core.time_zone import day_of
 from esante.services.record.deadlines.model import DepositTask
 from esante.services.record.deadlines.terms import deadline_terms
 
-DISCHARGE = "discharge"
+DISCHARGE = "discharge_letter"
 """The kind that is due after a hospital stay."""
 
 

@@ -113,10 +113,15 @@ class Deadlines:
             await insert(conn, [store.task_row(task), *self._rows(task, "asked", requester)])
         return task
 
-    async def requests(self, requester: Requester, cursor: str | None = None, limit: int = 20) -> Page[DepositTask]:
-        """Return a page of what a person asked for, the newest first. Raises: Problem 403, 400."""
+    async def requests(
+        self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
+    ) -> Page[DepositTask]:
+        """Return a page of what a person asked for, the newest first; `text`: in the name of whom they asked.
+
+        Raises: Problem 403, 400.
+        """
         _require_patient(requester)
-        found = await store.fetch_of_person(self._db, requester.id, decode_uuid_cursor(cursor), limit + 1)
+        found = await store.fetch_of_person(self._db, requester.id, text, decode_uuid_cursor(cursor), limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
     async def withdraw(self, requester: Requester, task_id: UUID) -> None:
@@ -222,10 +227,12 @@ class Deadlines:
         more = len(rows) > limit
         return Page(found, encode_cursor(found[-1]["depositor"], found[-1]["depositor_id"]) if more else None)
 
-    async def overdue(self, requester: Requester, cursor: str | None = None, limit: int = 20) -> Page[DepositTask]:
+    async def overdue(
+        self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
+    ) -> Page[DepositTask]:
         """Return a page of overdue tasks of everybody, the oldest first. Raises: Problem 403, 400."""
         require_operator(requester)
-        found = await store.fetch_overdue(self._db, day_of(clock.now()), _position(cursor), limit + 1)
+        found = await store.fetch_overdue(self._db, day_of(clock.now()), text, _position(cursor), limit + 1)
         return Page(found[:limit], _cursor_of(found[limit - 1], done=False) if len(found) > limit else None)
 
     async def _close(self, conn: Connection, task: DepositTask, state: TaskState, requester: Requester) -> None:

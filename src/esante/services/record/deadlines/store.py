@@ -90,14 +90,18 @@ async def close_task(conn: Connection, task: DepositTask) -> None:
     )
 
 
-async def fetch_of_person(db: Database, person_id: UUID, before: UUID | None, limit: int) -> list[DepositTask]:
-    """Return what a person asked for, the newest first, older than a task."""
+async def fetch_of_person(
+    db: Database, person_id: UUID, text: str, before: UUID | None, limit: int
+) -> list[DepositTask]:
+    """Return what a person asked for, the newest first, older than a task; `text`: in the name of the depositor."""
     rows = await db.fetch(
         "SELECT * FROM deposit_task WHERE person_id = $1 AND source = 'request'"
-        " AND ($2::uuid IS NULL OR task_id < $2) ORDER BY task_id DESC LIMIT $3",
+        " AND ($2::uuid IS NULL OR task_id < $2) AND ($4 = '' OR strpos(lower(depositor), lower($4)) > 0)"
+        " ORDER BY task_id DESC LIMIT $3",
         person_id,
         before,
         limit,
+        text,
     )
     return [_task(row) for row in rows]
 
@@ -132,14 +136,18 @@ async def fetch_closed(db: Database, depositors: Sequence[UUID], before: UUID | 
     return [_task(row) for row in rows]
 
 
-async def fetch_overdue(db: Database, today: date, after: Position | None, limit: int) -> list[DepositTask]:
-    """Return the tasks of everybody that are overdue, the oldest first, after a position."""
+async def fetch_overdue(
+    db: Database, today: date, text: str, after: Position | None, limit: int
+) -> list[DepositTask]:
+    """Return the tasks of everybody that are overdue, the oldest first, after a position; `text` as above."""
     rows = await db.fetch(
         "SELECT * FROM deposit_task WHERE state = 'open' AND due_on < $1"
-        " AND ($2::date IS NULL OR (due_on, task_id) > ($2, $3::uuid)) ORDER BY due_on, task_id LIMIT $4",
+        " AND ($2::date IS NULL OR (due_on, task_id) > ($2, $3::uuid))"
+        " AND ($5 = '' OR strpos(lower(depositor), lower($5)) > 0) ORDER BY due_on, task_id LIMIT $4",
         today,
         *(after or (None, None)),
         limit,
+        text,
     )
     return [_task(row) for row in rows]
 

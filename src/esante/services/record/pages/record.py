@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from esante.core.fhir import DocumentView, build_document_view, decode
 from esante.core.web import NOT_FOUND, Problem, render
-from esante.identity.access import Access
+from esante.identity.access import Access, RecordState
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
@@ -41,6 +41,7 @@ SANDBOX_HEADERS = {
 }
 """Headers of every response with the content of a document."""
 _EXTENSIONS = {"fhir": "json", "pdf": "pdf", "cda": "xml", "text": "txt"}
+_SHUT = (RecordState.CLOSED, RecordState.OBJECTED, RecordState.DELETED)
 Resolver = Callable[[Request], Awaitable[PageContext]]
 
 
@@ -115,6 +116,7 @@ class _RecordPages:
             request,
             "record/timeline.html",
             page=page,
+            is_shut=page.is_own and not timeline.documents and await self._is_shut(page),
             years=[] if by_type else _by_year(timeline.documents),
             groups=_by_category(timeline.documents) if by_type else [],
             documents=timeline.documents,
@@ -128,6 +130,10 @@ class _RecordPages:
             **DOCUMENT_VARIABLES,
             **await self._banner(page),
         )
+
+    async def _is_shut(self, page: PageContext) -> bool:
+        """Return whether a record is shut for its owner too: closed, objected to, or deleted."""
+        return (await self._access.consent(page.person_id)).state in _SHUT
 
     async def _sees_anything(self, page: PageContext) -> bool:
         """Return whether a professional without a grant sees any document of the record, such as their own."""

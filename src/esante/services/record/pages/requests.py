@@ -46,7 +46,8 @@ class _RequestPages:
     ) -> Response:
         """Show what a patient asked for, and the form to ask."""
         requester = await self._access.page_requester(request, _PATIENT)
-        cursor = request.query_params.get("cursor") or None
+        query = request.query_params
+        text, cursor = query.get("q", "").strip()[:_MAX_TEXT], query.get("cursor") or None
         today = day_of(clock.now())
         names = ("depositor", "kind", "care_on", "note")
         return await render(
@@ -55,11 +56,12 @@ class _RequestPages:
             problem.status if problem else 200,
             problem=problem,
             values={name: str(form.get(name, "")) if form else "" for name in names},
-            page=await self._deadlines.requests(requester, cursor),
+            page=await self._deadlines.requests(requester, text, cursor),
             depositors=await self._deadlines.depositors(requester),
             kinds=deadline_terms(today).kinds,
             days=deadline_terms(today).request_days,
             reasons=REASONS,
+            text=text,
             cursor=cursor,
             today=today,
         )
@@ -146,7 +148,7 @@ class _RequestPages:
             shown=shown,
             text=text,
             cursor=cursor,
-            overdue=await self._deadlines.overdue(requester, cursor or None) if is_list else None,
+            overdue=await self._deadlines.overdue(requester, text, cursor or None) if is_list else None,
             depositors=None if is_list else await self._deadlines.by_depositor(requester, text, cursor or None),
             punctuality=_marks(request, await self._deadlines.punctuality_of_all(requester)),
             **_words(),
