@@ -51,6 +51,7 @@ check: install  ## lint, format, types, import contract, translations, names
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_translations.py
+	$(BIN)/python tools/check_texts.py
 	$(BIN)/python tools/check_names.py
 
 chromium:

@@ -56,7 +56,7 @@ async def build_bench_world(platform: Platform, persons: int) -> BenchWorld:
             identifiers=(
                 Identifier(lists.system("matricule").uri, matricule(born + timedelta(days=i // 900), i % 900)),
             ),
-            family=f"Mesure{i}",
+            family="Mesure",
             given=("Test",),
             birth_date=born + timedelta(days=i // 900),
             sex="female",

@@ -1,8 +1,7 @@
 """The parts of the bench: each prepares a platform, measures, and returns figures by line."""
 
-import timeit
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from time import perf_counter
 
@@ -17,11 +16,11 @@ from bench.bench_world import (
 )
 from bench.bulletin import bulletin
 from bench.figures import Figures, load_figures
+from bench.forecasts import forecasts
 from bench.load_generator import build_request, generate_load
 from bench.validation import validation
 from esante.core.journal import Actor
 from esante.core.storage import uuid7
-from esante.identity.access import Action, Consent, Grant, GrantKind, Item, Purpose, RecordState, Requester, decide
 from esante.services.notices import NoticesRead
 from esante.services.record import Record
 
@@ -133,30 +132,6 @@ async def _fill(platform, world: BenchWorld, total: int) -> None:
     await platform.db.fetch("ANALYZE document")
 
 
-async def decision(data: Path, seconds: float, full: bool) -> Figures:
-    """Measure the access decision alone, for a record with six grants."""
-    me, person, now = uuid7(), uuid7(), datetime.now(UTC)
-    holders = [*(uuid7() for _ in range(5)), me]
-    grants = tuple(
-        Grant(
-            id=uuid7(),
-            person_id=person,
-            kind=GrantKind.CIRCLE,
-            holder_kind="practitioner",
-            holder_id=holder,
-            since=now - timedelta(days=1),
-        )
-        for holder in holders
-    )
-    consent = Consent(person_id=person, state=RecordState.OPEN, grants=grants)
-    requester = Requester(kind="practitioner", id=me, name="x", profession="doctor")
-    item = Item(category="laboratory_report")
-    times = timeit.repeat(
-        lambda: decide(consent, requester, Action.READ, item, Purpose.TREATMENT, now), number=2_000, repeat=7
-    )
-    return {"decision": f"{min(times) / 2_000 * 1e6:.1f} µs"}
-
-
 async def verify(data: Path, seconds: float, full: bool) -> Figures:
     """Measure the verification of the whole journal, with cold caches."""
     count = 1_000_000 if full else 400_000
@@ -197,11 +172,11 @@ PARTS: dict[str, Callable[[Path, float, bool], Awaitable[Figures]]] = {
     "deposit": deposit,
     "read": read,
     "timeline": timeline,
-    "decide": decision,
     "verify": verify,
     "validation": validation,
     "create": clinical_resources.create,
     "load": clinical_resources.load,
     "clinical": clinical_resources.clinical,
     "bulletin": bulletin,
+    "forecasts": forecasts,
 }

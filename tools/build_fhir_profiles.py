@@ -1,19 +1,21 @@
 """Compile the profiles of implementation guides into `src/esante/core/fhir/definitions/profiles.bin`.
 
-Input: every package in package.json for FHIR 4.0.1; a line there adds another one. Of the snapshot of a profile the
-rules beyond R4 are kept; each rule that cannot be checked is printed, and reported by every check against the profile.
+Input: R4's own profiles and extensions, and every package in package.json for FHIR 4.0.1; a line there adds another
+one. Of the snapshot of a profile the rules beyond R4 are kept; each rule that cannot be checked is printed, and
+reported by every check against the profile.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from esante.core.fhir.definitions import errata  # noqa: E402
 from esante.core.fhir.profiles import definitions as d  # noqa: E402
 from esante.core.types import Json  # noqa: E402
 from tools import build_fhir_definitions as r4  # noqa: E402
@@ -37,10 +39,35 @@ def resources(folder: Path, type_: str) -> Iterator[Json]:
         yield json.loads(file.read_bytes(), parse_float=Decimal)
 
 
-def build(folders: list[Path], source: r4.Source) -> d.Profiles:
-    """Return the compiled profiles of all packages."""
+def own_profiles(source: r4.Source) -> Iterator[Json]:
+    """Yield R4's own profiles and extensions, corrected by the errata."""
+    bindings = {(erratum.element, erratum.value_set) for erratum in errata.BINDINGS}
+    constraints = {erratum.key: erratum.expression for erratum in errata.PROFILE_CONSTRAINTS}
+    unused: set[object] = {*bindings, *constraints}
+    for each in source.resources("profiles-others", "extension-definitions"):
+        for element in each["snapshot"]["element"]:
+            binding = element.get("binding", {})
+            key = element["path"], binding.get("valueSet", "").partition("|")[0]
+            if key in bindings:
+                binding["strength"] = "extensible"
+                unused.discard(key)
+            for constraint in element.get("constraint", ()):
+                name = f"{element['path']} {constraint['key']}"
+                if name in constraints:
+                    constraint["expression"] = constraints[name]
+                    unused.discard(name)
+        yield each
+    if unused:
+        raise SystemExit(f"errata.py has bindings or constraints that R4 does not have: {unused}. Remove them.")
+
+
+def build(folders: list[Path], source: r4.Source, own: Iterable[Json] = ()) -> d.Profiles:
+    """Return the compiled profiles of all packages, and R4's `own`."""
     found = ProfileSource(source)
     origin: dict[str, str] = {}
+    for profile in own:
+        found.profiles[profile["url"]] = profile
+        origin[profile["url"]] = d.R4_PACKAGE
     for folder in folders:
         about = json.loads((folder / "package.json").read_bytes())
         for type_ in ("ValueSet", "CodeSystem"):
@@ -68,7 +95,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=d.FILE)
     arguments = parser.parse_args()
     folders = list(find_packages(arguments.manifest, arguments.modules))
-    compiled = build(folders, r4.Source(r4.DEFAULT_SOURCE))
+    source = r4.Source(r4.DEFAULT_SOURCE)
+    compiled = build(folders, source, own_profiles(source))
     data = d.pack_profiles(compiled)
     arguments.out.write_bytes(data)
     print(f"{arguments.out.name}: {len(compiled.profiles)} profiles, {len(data):,} bytes")

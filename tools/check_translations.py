@@ -1,8 +1,9 @@
 """Hold the four catalogs to the texts of the program: nothing missing, nothing left over, no broken placeholder.
 
-Texts are the first argument of `_`, `N_`, `gettext` and `ngettext` in Python and in templates, and what the
-packages' data files call `label` or `display`. `--update` brings the catalogs up to the texts: new ones without a
-translation (in English: the text itself), old ones gone. `--missing LANGUAGE` prints what is still to translate.
+Texts are the first argument of `_`, `N_`, `gettext` and `ngettext` in Python and in templates, the second one of `P_`
+and `pgettext`, whose first is the context, and what the packages' data files call `label`, `display` or `words`.
+`--update` brings the catalogs up to the texts: new ones without a translation (in English: the text itself), old ones
+gone. `--missing LANGUAGE` prints what is still to translate.
 """
 
 import argparse
@@ -21,9 +22,17 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "esante"
 LOCALE = SOURCE / "core" / "web" / "locale"
 LANGUAGES = ("fr", "de", "en", "lb")
-KEYWORDS: dict[str, Any] = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+IN_CONTEXT = ((1, "c"), 2)
+KEYWORDS: dict[str, Any] = {
+    "_": None,
+    "N_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "P_": IN_CONTEXT,
+    "pgettext": IN_CONTEXT,
+}
 OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
-DATA_KEYS = {"label", "display"}
+DATA_KEYS = {"label", "display", "words"}
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s|%%")
 
 Text = str | tuple[str, ...]
@@ -48,14 +57,14 @@ def main() -> int:
 
 
 def found_texts(source: Path) -> Iterator[tuple[str, Text]]:
-    """Every text of the program by its key (the singular)."""
+    """Every text of the program by its key: the singular, after its context and U+0004 where it has one."""
     for path in sorted(source.rglob("*")):
         method = {".py": "python", ".html": "jinja2.ext:babel_extract"}.get(path.suffix)
         if method:
             with path.open("rb") as file:
-                for _line, text, _comments, _context in extract(method, file, KEYWORDS, (), OPTIONS):
+                for _line, text, _comments, context in extract(method, file, KEYWORDS, (), OPTIONS):
                     key = text if isinstance(text, str) else text[0]
-                    yield key, text
+                    yield (f"{context}\x04{key}" if context else key), text
         elif path.suffix == ".toml":
             yield from ((text, text) for text in _labels(tomllib.loads(path.read_text(encoding="utf-8"))))
 
@@ -86,11 +95,11 @@ def merged(language: str, texts: dict[str, Text]) -> Catalog:
     old = read(language)
     new = Catalog(locale=language, project="esante", version="1", charset="utf-8", fuzzy=False)
     for key, text in sorted(texts.items()):
-        known = old.get(key)
+        known = entry(old, key)
         string = known.string if known and known.string else None
         if string is None and language == "en":
             string = text
-        new.add(text, string)
+        new.add(text, string, context=key.partition("\x04")[0] if "\x04" in key else None)
     return new
 
 
@@ -116,6 +125,12 @@ def write(language: str, catalog: Catalog) -> None:
         write_po(file, catalog, width=110, no_location=True, omit_header=True, sort_output=True)
 
 
+def entry(catalog: Catalog, key: str) -> Any:
+    """The entry of a catalog for a text, or None."""
+    context, _, text = key.rpartition("\x04")
+    return catalog.get(text, context or None)
+
+
 def missing(catalog: Catalog, texts: dict[str, Text]) -> list[Text]:
     """The texts without a (whole) translation."""
     return [text for key, text in sorted(texts.items()) if not _translated(catalog, key)]
@@ -129,6 +144,8 @@ def faults_of(catalog: Catalog, texts: dict[str, Text]) -> Iterator[str]:
         if not message.id:
             continue
         key = message.id if isinstance(message.id, str) else message.id[0]
+        if message.context:
+            key = f"{message.context}\x04{key}"
         if key not in texts:
             yield f"left over: {key!r}"
         if message.fuzzy:
@@ -139,7 +156,7 @@ def faults_of(catalog: Catalog, texts: dict[str, Text]) -> Iterator[str]:
 
 
 def _translated(catalog: Catalog, key: str) -> bool:
-    message = catalog.get(key)
+    message = entry(catalog, key)
     if message is None or not message.string:
         return False
     return isinstance(message.string, str) or all(message.string)

@@ -16,7 +16,6 @@ from tools.profile_codes import ProfileValueSets
 
 #: Parts of an ElementDefinition that are not checked; they are reported where a profile has them.
 _UNKNOWN = ("minValue", "maxValue")
-_MAX_VALUE_SET = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 _ADDITIONAL = "http://hl7.org/fhir/tools/StructureDefinition/additional-binding"
 _IDENTITY = "$this"
 
@@ -41,22 +40,31 @@ class ProfileSource:
 
 @dataclass
 class ElementTree:
-    """An element of a snapshot with those below it, and its slices, by name."""
+    """An element of a snapshot with those below it, and its slices, by name.
+
+    `own_name` is the name of a slice that is the element itself.
+    """
 
     element: Json = field(default_factory=dict)
+    own_name: str = ""
     children: dict[str, "ElementTree"] = field(default_factory=dict)
     slices: dict[str, "ElementTree"] = field(default_factory=dict)
 
 
 def build_tree(snapshot: list[Json]) -> ElementTree:
-    """Return the elements as a tree along the parts of their ids: `Observation.category:laboratory.coding`."""
+    """Return the elements as a tree along the parts of their ids: `Observation.category:laboratory.coding`.
+
+    A slice of an element that is not listed without one is the element itself: so R4 names some.
+    """
     top = ElementTree(snapshot[0])
     for element in snapshot[1:]:
         here = top
         for part in element["id"].split(".")[1:]:
             name, _, sliced = part.partition(":")
             here = here.children.setdefault(name.removesuffix("[x]"), ElementTree())
-            here = here.slices.setdefault(sliced, ElementTree()) if sliced else here
+            if sliced and not here.element:
+                here.own_name = sliced
+            here = here.slices.setdefault(sliced, ElementTree()) if sliced != here.own_name else here
         here.element = element
     return top
 
@@ -155,7 +163,7 @@ class ProfileCompiler:
     def _discriminators_at(self, kind: str, steps: tuple[str, ...], tree: ElementTree) -> list[Discriminator]:
         trees = [tree]
         for step in steps:
-            trees.append(trees[-1] if step == RESOLVE else trees[-1].children.get(step, ElementTree()))
+            trees.append(trees[-1] if step == RESOLVE else _only_slice(trees[-1].children.get(step, ElementTree())))
         last = trees[-1].element
         match kind:
             case "value" | "pattern":
@@ -235,7 +243,7 @@ class ProfileCompiler:
     def _codes(self, element: Json, base: Json) -> str | None:
         binding = element.get("binding", {})
         for extension in binding.get("extension", ()):
-            if extension["url"] == _MAX_VALUE_SET and extension not in base.get("binding", {}).get("extension", ()):
+            if extension["url"] == r4.MAX_VALUE_SET and extension not in base.get("binding", {}).get("extension", ()):
                 self._leave_out(element, f"that its codes are of {extension.get('valueCanonical')}")
             purposes = [each.get("valueCode") for each in extension.get("extension", ()) if each["url"] == "purpose"]
             if extension["url"] == _ADDITIONAL and purposes[0] in ("required", "maximum"):
@@ -264,6 +272,12 @@ class ProfileCompiler:
                 yield Invariant(element["path"], key, each["severity"], each["human"], expression)
             else:
                 self._leave_out(element, f"{key}, which cannot be compiled: {expression or 'no expression'}")
+
+
+def _only_slice(tree: ElementTree) -> ElementTree:
+    """Return the one slice that an element must have, or the element itself."""
+    inner = next(iter(tree.slices.values()), tree)
+    return inner if len(tree.slices) == 1 and inner.element.get("min") else tree
 
 
 def _compiles(expression: str, type_: str) -> bool:

@@ -56,7 +56,7 @@ async def open_platform(settings: Settings, *, migrate: bool | None = None) -> A
         await _migrate(db, services, not settings.database_url if migrate is None else migrate)
         objects = Objects.open(settings.objects_url, settings.data)
         key = Path(settings.journal_key or settings.data / "keys" / "journal.pem")
-        journal = Journal.open(db, objects, key, settings.journal_origin)
+        journal = Journal.open(db, objects, key, settings.journal_origin, settings.witnesses)
         platform = Platform(services, settings, dsn, db, objects, journal)
         try:
             yield platform
@@ -90,8 +90,7 @@ def create_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_platform(settings) as platform:
             await platform.admit()
-            await _start(platform, app)
-            app.router.routes.extend(group_routes(_routes(platform)))
+            await mount(platform, app)
             tasks = [asyncio.create_task(task.keep_running()) for task in _tasks(platform)]
             try:
                 yield
@@ -110,6 +109,12 @@ def create_app(settings: Settings) -> Starlette:
 def app_from_environ() -> Starlette:
     """Return the application for a worker process: all settings from the environment."""
     return create_app(Settings.from_environ())
+
+
+async def mount(platform: Platform, app: Starlette) -> None:
+    """Start the services and add their routes to an application; the work beside the requests is the caller's."""
+    await _start(platform, app)
+    app.router.routes.extend(group_routes(_routes(platform)))
 
 
 async def _start(platform: Platform, app: Starlette) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -112,8 +112,10 @@ class _Closing:
 class NavigationItem:
     """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator).
 
-    `label` is a msgid, `icon` the name of a symbol in the portal's icons. Items are shown by ascending `order`.
-    `menu`: shown in the personal menu and not in the main navigation.
+    `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
+    name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu
+    and not in the main navigation. `waiting`: counts what waits there for somebody.
+    The role "everyone" is the foot of every page.
     """
 
     role: str
@@ -122,6 +124,7 @@ class NavigationItem:
     icon: str = ""
     order: int = 0
     menu: bool = False
+    waiting: Callable[["Platform", Requester], Awaitable[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,18 @@ class HomeTile:
     load: Callable[["Platform", Requester], Awaitable[Mapping[str, Any]]]
     order: int = 0
     half: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptData:
+    """Personal data that a package keeps, for the privacy notice; `what` and `why` are msgids.
+
+    `how_long` returns the time in force on a day, from dated data; None: for as long as there is a record.
+    """
+
+    what: str
+    why: str
+    how_long: Callable[[date], timedelta | None] = lambda day: None
 
 
 def allowed_and_by_another(entry: Entry) -> bool:
@@ -325,6 +340,7 @@ class Service:
                    are merged
     categories     labels of the categories of data that its events name
     navigation, actions, tiles    of the portal, by role
+    kept           personal data that the package keeps, for the privacy notice
     notices        kinds of notices to persons
     topics         topics of subscriptions
     commands       commands or groups of the `esante` command
@@ -332,7 +348,7 @@ class Service:
     people         people to choose from on the sign-in page; None: none
 
     The files `data/indicators.toml` and `data/lake.toml` declare indicators of the bulletin and what of the service's
-    events may leave the journal to be counted (docs/bulletin.md).
+    events may leave the journal to be counted (docs/bulletin.md), `data/help.toml` questions of the help page.
     """
 
     package: str
@@ -349,6 +365,7 @@ class Service:
     navigation: Sequence[NavigationItem] = ()
     actions: Sequence[QuickAction] = ()
     tiles: Sequence[HomeTile] = ()
+    kept: Sequence[KeptData] = ()
     notices: Sequence[NoticeKind] = ()
     topics: Sequence[Topic] = ()
     commands: Sequence[click.Command] = ()

@@ -4,6 +4,7 @@ A field `x` of `Settings`, or of the settings class that a service declares, is 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
@@ -11,6 +12,19 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
+
+
+class PerLanguage(str):
+    """A text that pages show: one for all languages, or one for some of them, as in `fr=l’Agence; de=die Agence`."""
+
+    __slots__ = ()
+
+    def of(self, language: str) -> str:
+        """Return the text for a language; empty when there are texts for others only."""
+        if not re.match(r"\s*[a-z]{2}\s*=", self):
+            return self.strip()
+        parts = (part.partition("=") for part in self.split(";"))
+        return {name.strip(): text.strip() for name, _, text in parts}.get(language, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +35,7 @@ class Settings:
     database_url     empty: the embedded PostgreSQL under `data`
     objects_url      empty: files under `data`
     journal_key      file of the key that signs checkpoints; empty: one made under `data`
+    witnesses        key and address of each witness of the journal, with spaces between
     time_zone        name (IANA) of the zone of calendar days, in searches, displays and statistics
     services         further packages that declare a service (import names, separated by spaces)
     of_services      settings of services that were not read from the environment
@@ -34,6 +49,7 @@ class Settings:
     objects_url: str = field(default="", repr=False)
     journal_key: str = ""
     journal_origin: str = "esante/journal"
+    witnesses: str = ""
     demo: bool = False
     queue_bound: int = 2_000
     pool_size: int = 8
@@ -98,4 +114,4 @@ def _hints(kind: type) -> dict[str, Any]:
 def _value(hint: Any, raw: str) -> object:
     if hint is bool:
         return raw.strip().lower() in {"1", "true", "yes", "on"}
-    return hint(raw) if hint in (Path, int, str) else raw
+    return hint(raw) if isinstance(hint, type) and issubclass(hint, (Path, int, str)) else raw

@@ -20,13 +20,14 @@ DEMO_PERSONS = 60
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
-    """The demo with 60 persons, loaded and served once."""
+    """The demo with 60 persons and a witness, loaded and served once."""
     data = tmp_path_factory.mktemp("demo") / "data"
-    server = serve_demo(data, DEMO_PERSONS)
+    server, witness = serve_demo(data, DEMO_PERSONS)
     try:
         yield DemoServer(server, list_demo_people(data))
     finally:
         server.stop()
+        witness.stop()
         shutil.rmtree(data, ignore_errors=True)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -17,6 +16,7 @@ from esante.core.web import COOKIE
 from esante.identity.access import Access, Confidentiality
 from esante.services.record import Deposit, Document, Record
 from tests.e2e.conftest import copy_world
+from tests.support.hidden_calls import OWN_NUMBER, document_searches
 from tests.support.processes import Server
 from tests.support.small_world import LOCAL_SYSTEM, SmallWorld, open_test_platform
 from tests.support.submissions import (
@@ -32,7 +32,6 @@ from tests.support.submissions import (
 
 PUBLIC_URL = "http://records.example"
 DOCTOR, COLLEAGUE = "doctor", "surgeon"
-OWN_NUMBER = ("urn:example:lab", "4711")
 
 
 @dataclass
@@ -165,46 +164,11 @@ async def deposit_hidden_document(world: SmallWorld, content: bytes) -> tuple[Do
     return hidden, {name: by_id[str(holder.id)] for name, holder in world.holders.items()}
 
 
-def searches(pair: Pair) -> Iterator[str]:
-    """Yield searches by every parameter of ITI-67 and ITI-66, with values of the hidden document."""
-    hidden, laboratory = pair.hidden, pair.world.holders["laboratory"]
-    subject = f"patient=Patient/{pair.person}"
-    parameters = [
-        "",
-        "&_count=0",
-        "&_count=200",
-        "&status=current",
-        "&status=superseded,entered-in-error",
-        f"&type=http://loinc.org|{hidden.type}",
-        f"&category={hidden.category}",
-        f"&period={hidden.event_date}",
-        f"&creation=ge{hidden.event_date}",
-        f"&date=ge{hidden.deposited_at:%Y-%m-%dT%H:%M:%SZ}",
-        f"&_lastUpdated=ge{hidden.changed_at:%Y-%m-%dT%H:%M:%SZ}",
-        f"&author=Organization/{laboratory.id}",
-        f"&author.identifier={LOCAL_SYSTEM}|laboratory",
-        "&author.family=Labo",
-        "&author.given=Labo",
-        f"&identifier={OWN_NUMBER[0]}|{OWN_NUMBER[1]}",
-        f"&identifier=urn:ietf:rfc:3986|{hidden.id.urn}",
-        "&security-label=V",
-        f"&format={hidden.format}",
-    ]
-    for parameter in parameters:
-        yield f"DocumentReference?{subject}{parameter}"
-    yield f"DocumentReference?patient.identifier={LOCAL_SYSTEM}|person-0"
-    yield f"DocumentReference?_id={hidden.key}"
-    for parameter in ("", "&code=submissionset", "&source.family=Labo", "&status=current", "&_count=2"):
-        yield f"List?{subject}{parameter}"
-    yield f"List?{subject}&identifier=urn:ietf:rfc:3986|{hidden.submission_id.urn}"
-    yield f"List?{subject}&date=ge{hidden.deposited_at:%Y-%m-%dT%H:%M:%SZ}"
-    yield f"List?_id={pair.person.hex}{hidden.submission_id.hex}"
-
-
 @pytest.mark.parametrize("by", [DOCTOR, COLLEAGUE])
 async def test_searches_do_not_reveal_the_hidden_document(pair: Pair, by: str) -> None:
     sizes = []
-    for search in searches(pair):
+    laboratory = pair.world.holders["laboratory"].id
+    for search in document_searches(pair.hidden, laboratory, LOCAL_SYSTEM):
         responses = await pair.request_both("GET", f"/fhir/{search}", by=by)
         assert responses.without.status_code == 200, responses.without.text
         assert responses.identical, search
@@ -338,7 +302,7 @@ async def test_deposits_of_the_same_bytes_or_a_new_version_do_not_reveal_the_hid
     responses = await pair.request_both("GET", search)
     assert responses.identical_apart_from_new_ids
     home = f"/patients/{pair.person}"
-    form = {"_csrf": pair.csrf[DOCTOR], "title": "Analyse"}
+    form = {"_csrf": pair.csrf[DOCTOR], "title": "Analyse", "step": "add"}
     files = {"file": ("report.json", pair.content, "application/json")}
     responses = await pair.request_both("POST", f"{home}/deposit", page=True, data=form, files=files)
     assert responses.without.status_code in (200, 201)

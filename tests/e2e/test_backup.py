@@ -90,7 +90,9 @@ async def deposit_large_document(base: str, world: SmallWorld) -> tuple[str, byt
     subject = {"reference": f"Patient/{world.persons[0].id}"}
     headers = {**world.bearer("laboratory"), "Content-Type": "application/fhir+json"}
     async with httpx.AsyncClient(base_url=base, headers=headers, timeout=60) as http:
-        answer = await http.post("/fhir/DocumentReference", json=build_document_reference(subject, content))
+        answer = await http.post(
+            "/fhir/DocumentReference", json=build_document_reference(subject, content, type_="11502-2")
+        )
     assert answer.status_code == 201
     return answer.json()["id"], content
 

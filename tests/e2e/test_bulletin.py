@@ -165,8 +165,11 @@ async def test_release_needs_a_second_person_and_stays_hidden_until_its_hour(
 
         await otto.open(place)
         await otto.page.locator("[name=hour]").fill(hour)
+        await otto.button("Continue…").click()
+        await otto.page.get_by_text("What is published cannot be taken back").wait_for()
+        await otto.page.get_by_text(f"/bulletin/{LAST}, with the issue as PDF").wait_for()
         await otto.button("Approve for publication").click()
-        await otto.page.get_by_text("Approved, scheduled").first.wait_for()
+        await otto.page.get_by_text("This issue is approved").wait_for()
         for path in (f"/bulletin/{LAST}", f"/bulletin/{LAST}/{COUNT}", f"/bulletin/files/cahier-esante-{LAST}-v1.csv"):
             assert (await public.page.request.get(f"{base}{path}")).status == 404
         assert LAST not in await (await public.page.request.get(f"{base}/api/bulletin/figures")).text()
@@ -185,8 +188,11 @@ async def test_server_publishes_an_approved_issue_at_its_hour(
         await otto.open(f"/operator/bulletin/{running}")
         await acknowledge_all(otto)
         await otto.page.locator("[name=hour]").fill("2026-01-01T09:00")
-        await otto.button("Approve for publication").click()
-        await otto.page.get_by_text(otto.translate("Published"), exact=True).first.wait_for()
+        await otto.button("Continue…").click()
+        await otto.page.get_by_text(otto.translate("At once, as soon as you confirm.")).wait_for()
+        assert await find_page_faults(otto, "confirmation", untranslated_texts("de")) == []
+        await otto.button("Publish now").click()
+        await otto.page.get_by_text(otto.translate("This issue is public")).wait_for()
         await public.open(f"/bulletin/{running}")
         link = public.page.locator(f"a[download][href$='{running}-v1.csv']")
         file = await download_file(public, link, public_bulletin.world.data.parent)

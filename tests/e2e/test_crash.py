@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -27,8 +27,10 @@ from tests.support.deposit_clients import (
 from tests.support.processes import Server, run_esante
 from tests.support.small_world import SmallWorld, open_test_platform
 from tests.support.submissions import build_document_reference
+from tests.support.witness_process import WitnessProcess
 
-CLIENTS, KILLS = 32, 10
+CLIENTS = 32
+KILLS = [3, pytest.param(50, marks=pytest.mark.long)]
 
 
 async def assert_all_acknowledged_are_stored(base: str, world: SmallWorld, deposits: DepositLog) -> None:
@@ -51,30 +53,76 @@ async def assert_acknowledged_are_readable(base: str, world: SmallWorld, deposit
             assert hashlib.sha1(answer.content).digest() == digest
 
 
-def assert_journal_verifies(data: Path) -> None:
-    """Assert that `esante journal verify` finds no problem."""
-    verified = run_esante("journal", "verify", "--data", data, check=False)
+def assert_journal_verifies(data: Path, heads: Sequence[Path] = ()) -> None:
+    """Assert that `esante journal verify` finds no problem, also with heads that were kept elsewhere."""
+    options = [option for head in heads for option in ("--head", head)]
+    verified = run_esante("journal", "verify", "--data", data, *options, check=False)
     assert verified.returncode == 0, verified.stdout
     assert "all is as it was written" in verified.stdout
+    assert verified.stdout.count("the journal begins with the tree of") == len(heads)
 
 
-async def test_acknowledged_deposits_survive_kills_of_the_server(world: SmallWorld, serving: list[Server]) -> None:
-    server, deposits, rng = Server(world.data), DepositLog(), random.Random(20)
+@pytest.fixture
+def witness(world: SmallWorld, tmp_path: Path) -> Iterator[WitnessProcess]:
+    """A witness of the journal of the world, in a process of its own."""
+    key = run_esante("journal", "key", "--data", world.data).stdout.strip()
+    process = WitnessProcess(tmp_path / "witness", key).start()
+    yield process
+    process.stop()
+
+
+async def wait_for_new_head(witness: WitnessProcess, known: Container[str]) -> None:
+    """Wait until the witness has signed a head that is not known (60 s at most)."""
+    async with asyncio.timeout(60):
+        while all(note in known for note in witness.heads()):
+            await asyncio.sleep(0.02)
+
+
+async def wait_for_cosignature(data: Path, witnesses: str) -> None:
+    """Wait until the newest head is sealed and co-signed (60 s at most), while the server runs."""
+    async with asyncio.timeout(60):
+        while True:
+            status = await asyncio.to_thread(
+                run_esante, "journal", "status", "--data", data, ESANTE_WITNESSES=witnesses
+            )
+            if ", 0 waiting for the seal" in status.stdout and ", 0 behind" in status.stdout:
+                return
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.parametrize("kills", KILLS)
+async def test_acknowledged_deposits_survive_kills_of_the_server_and_its_witness_agrees(
+    world: SmallWorld, serving: list[Server], witness: WitnessProcess, tmp_path: Path, kills: int
+) -> None:
+    """The witness keeps running; a head of each life of the server is kept outside, as the witness signed it."""
+    witnesses = f"{witness.key} {witness.url}"
+    server = Server(world.data, ESANTE_WITNESSES=witnesses)
+    deposits, rng, heads = DepositLog(), random.Random(20), {}
     serving.append(server)
-    for _ in range(KILLS):
+    for number in range(kills):
         server.start()
         async with deposit_under_load(server.base, world, deposits):
             await wait_for_acknowledged(deposits, CLIENTS)
-            await asyncio.sleep(rng.uniform(0, 0.5))
+            await wait_for_new_head(witness, heads)
+            await asyncio.sleep(rng.uniform(0, 1.5))  # into the next seal, or its submission
             server.kill()
         assert deposits.unacknowledged_count > 0
+        (note,) = witness.heads()
+        heads[note] = tmp_path / f"head {number}"
+        heads[note].write_text(note, "utf-8")
     server.start()
     await resend_unacknowledged(server.base, world, deposits)
     assert deposits.unacknowledged_count == 0
     await assert_all_acknowledged_are_stored(server.base, world, deposits)
     await assert_acknowledged_are_readable(server.base, world, deposits)
+    await wait_for_cosignature(world.data, witnesses)
     server.stop()
-    assert_journal_verifies(world.data)
+    (last,) = witness.heads()
+    (tmp_path / "last head").write_text(last, "utf-8")
+    assert len(heads) == kills
+    assert_journal_verifies(world.data, [*heads.values(), tmp_path / "last head"])
+    assert "refused" not in witness.output  # it never got a head of another history
+    print(f"{kills} kills, {len(deposits.acknowledged)} acknowledged, {len(heads) + 1} heads of the witness verified")
 
 
 async def test_acknowledged_deposits_survive_kills_of_the_database(world: SmallWorld, serving: list[Server]) -> None:

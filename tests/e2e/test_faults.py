@@ -20,6 +20,7 @@ import pytest
 from lxml import html
 
 from esante.core.web import COOKIE
+from esante.services.record.identification.confirmation import CONFIRMATION_EXTENSION
 from tests.e2e import malicious_documents
 from tests.e2e.conftest import copy_world
 from tests.support.processes import Server
@@ -35,6 +36,8 @@ from tests.support.submissions import (
 
 FHIR = {"Content-Type": "application/fhir+json"}
 HOSTILE_TEXT = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&lt;{{7*7}}%(x)s"
+CONFIRMED = {"url": CONFIRMATION_EXTENSION, "valueString": "The person was there"}
+"""That it is the right person although the document names another."""
 
 
 @dataclass
@@ -368,7 +371,7 @@ async def test_html_in_any_field_is_shown_as_text(served: ServedWorld) -> None:
     ]
     async with served.http() as http:
         for reference in references:
-            response = await http.post("/fhir/DocumentReference", json=reference)
+            response = await http.post("/fhir/DocumentReference", json=reference | {"extension": [CONFIRMED]})
             assert response.status_code == 201, response.text
             paths.append(f"/record/{response.json()['id'][32:]}")
     async with served.browser("patient") as browser:

@@ -19,16 +19,18 @@ async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: Dem
         await doctor.sign_in(OTHER)
         await declare_emergency(doctor, demo.person("Camille Modèle"), "1988-09-03")
     reviews = ("/operator/reviews", "/operator/reviews?done=1", open_review)
+    reports = ("/operator/reports", "/operator/reports?q=xyzzy", "/operator/reports?answered=yes", open_report)
     retention = ("/operator/dispositions", "/operator/dispositions?status=done", "/operator/dispositions?q=xyzzy")
     deposits = ("/operator/deposits", "/operator/deposits?show=overdue", "/operator/deposits?q=xyzzy")
     letters = ("/operator/letters", "/operator/letters?status=taken", "/operator/letters?q=xyzzy")
-    steps = ["/", *reviews, "/operator/journal", "/operator/subscriptions", "/operator/bulletin"]
+    steps = ["/", *reviews, *reports, "/operator/journal", "/operator/subscriptions", "/operator/bulletin", "/help"]
     steps += [*retention, *deposits, *letters]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
 
 
 async def test_pages_of_public_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
-    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *release_bulletin(demo)]
+    everybody = ("/help", "/help?role=practitioner&q=xyzzy", "/contact", "/privacy", "/accessibility", "/report")
+    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *everybody, send_report, *release_bulletin(demo)]
     assert await find_tour_faults(demo, browser, None, steps) == []
 
 
@@ -66,6 +68,22 @@ async def declare_emergency(doctor: Visitor, person: dict[str, Any], born: str) 
     await doctor.page.locator("[name=confirmed]").check()
     await doctor.button("Open the record now").click()
     await doctor.page.locator(".banner.danger").wait_for()
+
+
+async def send_report(visitor: Visitor) -> None:
+    """Send a report without being signed in, after one attempt without enough words."""
+    await visitor.open("/report?kind=problem")
+    for text in ("too short", "The page of the bulletin is empty."):
+        await visitor.page.locator("form[action='/report']").evaluate("form => form.noValidate = true")
+        await visitor.page.locator("[name=text]").fill(text)
+        await visitor.button("Send the report").click()
+        await visitor.page.locator(".error, .reference").first.wait_for()
+
+
+async def open_report(operator: Visitor) -> None:
+    await operator.open("/operator/reports")
+    await operator.page.locator("main li.entry a").first.click()
+    await operator.page.wait_for_url("**/operator/reports/*")
 
 
 async def open_review(operator: Visitor) -> None:

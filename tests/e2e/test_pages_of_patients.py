@@ -30,9 +30,19 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
     steps = [
         *("/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"),
         *("/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"),
-        *("/log", "/log?kind=refused", "/notices", "/takeout", "/nothing-here"),
         *("/record/retention", "/record/retention?show=all", "/record/retention?show=life", "/record/requests"),
         *("/record/retention?q=xyzzy", "/record/requests?q=xyzzy"),
+        *(
+            "/log",
+            "/log?kind=refused",
+            "/log/proof",
+            prepare_proof,
+            check_proof,
+            check_damaged_proof,
+            "/notices",
+            "/takeout",
+            "/nothing-here",
+        ),
         authorization_url("patient/*.cruds patient/Observation.rs?category=laboratory openid fhirUser offline_access"),
         authorization_url("patient/Patient.rs", nothing="yes"),
         authorization_url("", client_id="nobody"),
@@ -42,6 +52,26 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
         *(f"/record/{key}" for key in documents.values()),
     ]
     assert await find_tour_faults(demo, browser, PATIENT, steps, await document_titles(demo, person)) == []
+
+
+async def prepare_proof(visitor: Visitor) -> None:
+    """Ask for the proof of the access history, and wait until it is ready."""
+    await visitor.open("/log/proof")
+    await visitor.button("Prepare again").or_(visitor.button("Prepare the proof")).click()
+    await visitor.reload_until("/log/proof", visitor.link("Download the proof"))
+
+
+async def check_proof(visitor: Visitor) -> None:
+    """Check the proof in the browser, which shows what it found."""
+    await visitor.button("Check the proof").click()
+    await visitor.page.get_by_text(visitor.translate("Your access history is complete and unaltered.")).wait_for()
+
+
+async def check_damaged_proof(visitor: Visitor) -> None:
+    """Check a file that is no proof."""
+    file = {"name": "proof.json", "mimeType": "application/json", "buffer": b"{"}
+    await visitor.page.locator("[data-check-file]").set_input_files(file)
+    await visitor.page.get_by_text(visitor.translate("This file is not a proof, or it is damaged.")).wait_for()
 
 
 async def authorize_app(visitor: Visitor) -> None:

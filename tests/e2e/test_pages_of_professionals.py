@@ -14,6 +14,7 @@ from tests.support.page_tour import (
     find_patient_id,
     find_tour_faults,
 )
+from tests.support.submissions import LETTER, build_pdf
 from tests.support.visitors import Visitor, open_visitor
 
 pytestmark = pytest.mark.browser
@@ -26,12 +27,23 @@ async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo:
         await ask_for_document(patient)
     home = f"/patients/{person}"
     steps = [
-        *("/", "/patients", "/patients?q=xyzzy", home, f"{home}?view=type", f"{home}/deposit", "/emergency"),
+        *(
+            "/",
+            "/patients",
+            "/patients?order=name",
+            "/patients?q=xyzzy",
+            home,
+            f"{home}?view=type",
+            f"{home}/deposit",
+            "/emergency",
+        ),
         *(f"{home}/apps", authorization_url("patient/*.rs"), authorization_url("patient/*.rs", q="xyzzy"), "/apps"),
         authorization_url("patient/*.rs user/*.rs online_access", patient=person),
         *("/tasks", "/tasks?done=1", "/tasks?q=xyzzy", open_task),
         enter_wrong_code,
         deposit_broken_document,
+        check_document_of_somebody_else,
+        keep_file_while_details_change,
         *(f"{home}/documents/{key}" for key in documents.values()),
     ]
     assert await find_tour_faults(demo, browser, DOCTOR, steps, await document_titles(demo, person)) == []
@@ -69,6 +81,19 @@ async def deposit_broken_document(doctor: Visitor) -> None:
     await doctor.link(PATIENT, translated=False).click()
     await doctor.link("Add a document").click()
     file = {"name": "empty.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 broken"}
+    await doctor.page.locator("[name=type]").select_option(LETTER)
     await doctor.page.locator("[name=file]").set_input_files(file)  # type: ignore[arg-type]
-    await doctor.button("Check and add").click()
+    await doctor.button("Check the document").click()
     await doctor.page.locator(".callout.danger").wait_for()
+
+
+async def check_document_of_somebody_else(doctor: Visitor) -> None:
+    file = {"name": "a.pdf", "mimeType": "application/pdf", "buffer": build_pdf("Jean Dupont, né le 3.4.1961")}
+    await doctor.page.locator("[name=file]").set_input_files(file)  # type: ignore[arg-type]
+    await doctor.button("Check the document").click()
+    await doctor.page.locator("[name=reason]").wait_for()
+
+
+async def keep_file_while_details_change(doctor: Visitor) -> None:
+    await doctor.button("Change the details").click()
+    await doctor.page.locator("[name=kept]").wait_for(state="attached")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser
 
-from esante.core.web import COOKIE
+from esante.core.web import COOKIE, translator
 from esante.demo.population.signin_personas import PATIENTS
 from tests.support.demo_server import DemoServer
 from tests.support.submissions import build_discharge_letter, build_iti65_transaction
@@ -19,6 +19,7 @@ from tests.support.visitors import Visitor, download_file, open_visitor
 pytestmark = pytest.mark.browser
 
 DOCTOR, SECOND, OPERATOR = "Dr Hélène Spécimen", "Dr Tom Notfall", "Olivia Opérateur"
+REVIEWED = "The emergency access of %(actor)s was reviewed by %(agency)s: it was justified."
 REASON = "Bewusstlos nach Sturz, Angehörige nicht erreichbar"
 TITLE, TEXT = "Austrittsbericht der Inneren Medizin", "Entlassung bei gutem Befinden; Kontrolle in zwei Wochen."
 
@@ -58,8 +59,7 @@ async def test_letter_is_deposited_shared_read_logged_and_proved(
 
         await operator.sign_in(OPERATOR)
         await review_emergency(operator)
-        review_notice = patient.translate("The agency reviewed the emergency access of %(actor)s: it was justified.")
-        review_notice = review_notice.partition("%(actor)s")[0].strip()
+        review_notice = patient.translate(REVIEWED).partition("%(actor)s")[0].strip()
         await patient.reload_until("/notices", patient.page.locator("main li.entry", has_text=review_notice))
         for visitor in (patient, doctor, second, operator):
             assert visitor.console_errors == []
@@ -92,7 +92,7 @@ async def deposit_as_hospital(demo: DemoServer, name: str) -> None:
 
 async def open_letter_from_notice(patient: Visitor) -> str:
     """Open the letter from the notice on the home page; return its key."""
-    notice = patient.page.locator("section[aria-labelledby=new] a[href^='/record/']", has_text="Kirchberg").first
+    notice = patient.page.locator("section[aria-labelledby=new] a[href^='/notices/']", has_text="Kirchberg").first
     await patient.reload_until("/", notice)
     await notice.click()
     await patient.page.get_by_role("heading", level=1, name=TITLE).wait_for()
@@ -116,7 +116,8 @@ async def hide_another_document(patient: Visitor) -> str:
 async def issue_code(patient: Visitor) -> str:
     """Issue a presence code for 24 hours; return it as the page shows it."""
     await patient.link("Sharing").click()
-    assert await patient.page.get_by_label(patient.translate("24 hours")).is_checked()
+    day = translator(patient.language).ngettext("%(num)s hour", "%(num)s hours", 24) % {"num": 24}
+    assert await patient.page.get_by_label(day).is_checked()
     await patient.button("Create a code").click()
     code = await patient.page.locator(".code").inner_text()
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4}", code)
@@ -195,6 +196,7 @@ async def assert_log_is_in_plain_words(patient: Visitor) -> None:
     """Assert that the log says who, what and why in the patient's language, without keys or placeholders."""
     lines = await patient.page.locator("main .timeline > li").all_inner_texts()
     log_text = "\n".join(lines)
+    unfolded = "\n".join(await patient.page.locator("main .timeline > li").all_text_contents())
     for name in (DOCTOR, SECOND):
         assert (
             patient.translate("%(actor)s opened a document: %(categories)s.")
@@ -202,7 +204,7 @@ async def assert_log_is_in_plain_words(patient: Visitor) -> None:
                 "actor": name,
                 "categories": patient.translate("Discharge letter"),
             }
-            in log_text
+            in unfolded
         )
     assert patient.translate("Reason given: %(reason)s", reason=REASON) in log_text
     assert all(line.strip() for line in lines)
@@ -210,7 +212,12 @@ async def assert_log_is_in_plain_words(patient: Visitor) -> None:
 
 
 async def verify_proof(patient: Visitor, folder: Path) -> None:
-    """Verify the proof with plain Python; an altered proof is rejected."""
+    """Verify the proof in the browser and with plain Python; an altered proof is rejected by both."""
+    await patient.link("Get the proof and check it").click()
+    await patient.button("Prepare the proof").click()
+    await patient.button("Check the proof").click()
+    verdict = patient.translate("Your access history is complete and unaltered.")
+    await patient.page.get_by_text(verdict).wait_for()
     proof = await download_file(patient, patient.link("Download the proof"), folder)
     verifier = await download_file(patient, patient.link("Download the verification program"), folder)
     assert (proof.name, verifier.name) == ("proof.json", "verifier.py")
@@ -223,6 +230,9 @@ async def verify_proof(patient: Visitor, folder: Path) -> None:
     done = subprocess.run([python, "-I", "-S", verifier, proof], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert not done.stdout.startswith("VERIFIED")
+    await patient.page.locator("[data-check-file]").set_input_files(proof)
+    await patient.page.get_by_text(patient.translate("The proof could not be confirmed.")).wait_for()
+    assert not await patient.page.get_by_text(verdict).is_visible()
 
 
 async def review_emergency(operator: Visitor) -> None:

@@ -21,8 +21,9 @@ from esante.services.bulletin.model import (
     VintageStatus,
 )
 from esante.services.bulletin.periods import shift_month
-from esante.services.bulletin.publication import IssueDocument, make_document, publish
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.issue_files import make_document, publish
+from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
 BASE = "https://esante.example"
@@ -51,7 +52,13 @@ COURSES = {
     "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05), "documents_with_deadline": (221_000, 0.006, 0.09),
 }  # fmt: skip
 """Of each indicator: its first value, its growth a month, and its swing in a year."""
-LATE = {"laboratory_report": 0.012, "discharge_letter": 0.19, "imaging_report": 0.08, "patient_summary": 0.05, "clinical_summary": 0.27}
+LATE = {
+    "laboratory_report": 0.012,
+    "discharge_letter": 0.19,
+    "imaging_report": 0.08,
+    "patient_summary": 0.05,
+    "clinical_summary": 0.27,
+}
 """The shares of documents with a deadline that come late."""
 
 

@@ -10,6 +10,7 @@ from esante.core.journal import Actor, Event, Journal
 from esante.core.storage import NIL, Objects
 from esante.demo.history.journal_history import ORIGIN, JournalHistory
 from esante.services.bulletin import Bulletin, IndicatorSpecification, shift_month
+from esante.services.record import DepositedEvent
 
 NOW = datetime.now(UTC)
 HistoricEvent = tuple[Event, UUID | None, Actor, datetime]
@@ -45,6 +46,15 @@ async def load_past(journal: Journal, months: int, seed: int = 7, size: float = 
     await journal.ensure_months(NOW - timedelta(days=31 * (months + 2)), NOW + timedelta(days=40))
     for events in JournalHistory(seed, NOW, months, size).months():
         await load_entries(journal, events)
+
+
+async def load_late_deposits(journal: Journal, count: int) -> None:
+    """Load deposits of the last month that are sealed now."""
+    year, month = map(int, LAST.split("-"))
+    at = NOW.replace(year=year, month=month, day=15, hour=12)
+    event = DepositedEvent(type="51852-2", media_type="text/plain", categories=("letter",), delay=1)
+    actor = Actor(kind="practitioner", role="doctor")
+    await load_entries(journal, [(event, None, actor, at + timedelta(minutes=n)) for n in range(count)])
 
 
 async def acknowledge_all(bulletin: Bulletin, month: str = LAST, by: str = "anna") -> None:

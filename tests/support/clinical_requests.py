@@ -11,7 +11,7 @@ from esante.app import create_app
 from esante.core.fhir import check
 from esante.identity.access import Confidentiality, requester_of
 from esante.settings import Settings
-from tests.services.record.conftest import BASE, FHIR, transaction
+from tests.support.record import BASE, FHIR, transaction
 
 PATCH = {"Content-Type": "application/json-patch+json"}
 

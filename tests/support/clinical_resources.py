@@ -4,11 +4,13 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.services.record import CLINICAL
-from tests.services.record.conftest import fhir_document
+from tests.support.record import fhir_document
 
 CONFIDENTIALITY_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 LOINC = "http://loinc.org"
 HAEMOGLOBIN = {"coding": [{"system": LOINC, "code": "718-7"}]}
+#: The clinical types that the software of a hospital may not write (the column of doctors in the access matrix).
+NOT_OF_HOSPITALS = ("Coverage", "MedicationDispense", "RelatedPerson")
 #: The required elements of a resource of each clinical type, without the patient.
 MINIMAL_RESOURCES: dict[str, dict] = {
     "AllergyIntolerance": {},

@@ -15,7 +15,7 @@ from esante.core.storage import Database, Objects
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.record import Record
-from tests.services.record.conftest import World
+from tests.support.record import World
 from tests.support.subscriptions import BASE, fast_policy, make_subscriptions
 
 

@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from tests.support.processes import Server, run_esante
+from tests.support.witness_process import WitnessProcess
 
 Person = dict[str, Any]
 
@@ -76,10 +77,12 @@ class DemoServer:
         return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=60)
 
 
-def serve_demo(data: Path, persons: int) -> Server:
-    """Load the demo into a data folder and serve it."""
+def serve_demo(data: Path, persons: int) -> tuple[Server, WitnessProcess]:
+    """Load the demo into a data folder and serve it; its journal has a witness."""
     run_esante("demo", "--load-only", "--history", "0", "--persons", str(persons), "--data", data)
-    return Server(data, ESANTE_DEMO="1").start()
+    key = run_esante("journal", "key", "--data", data).stdout.strip()
+    witness = WitnessProcess(data.with_name("witness"), key).start()
+    return Server(data, ESANTE_DEMO="1", ESANTE_WITNESSES=f"{witness.key} {witness.url}").start(), witness
 
 
 def list_demo_people(data: Path) -> list[Person]:

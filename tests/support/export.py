@@ -25,8 +25,8 @@ from esante.services.export import (
     Exports,
     PersonalExports,
 )
-from esante.services.record import Deposit
-from tests.services.record.conftest import BASE, World, letter, open_world
+from esante.services.record import Deposit, ReadableCopies
+from tests.support.record import BASE, World, letter, open_world
 
 FHIR = f"{BASE}/fhir"
 
@@ -211,7 +211,13 @@ async def browser(platform, requester, language="en"):
     async def become(request):
         return await world.access.sign_in(request, requester, method="demo")
 
-    takeout = PersonalExports(world.db, world.record.extracts, platform.exports)
+    takeout = PersonalExports(
+        world.db,
+        world.record.extracts,
+        platform.exports,
+        ReadableCopies(world.record.previews),
+        world.directory,
+    )
     pages = export.page_routes(platform.exports, takeout, world.access)
     app = Starlette(routes=[Route("/become", become, methods=["POST"]), *pages], exception_handlers=HANDLERS)
     app.add_middleware(SecurityHeaders)

@@ -17,11 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from esante.core.journal import Journal
-from esante.core.storage import Database, Objects
+from esante.core.storage import Database, JobWorker, Objects
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.export import Exports
-from esante.services.export import worker as export_worker
 from esante.services.record import Record
 
 BASE = "http://esante.test"
@@ -41,7 +40,7 @@ async def run_worker(dsn: str, folder: Path, reporting_end: Callable[[bytes], ob
 
     An export that is not due yet, or still locked by the session of a killed process, is waited for.
     """
-    export_worker.STEP_SECONDS = 0.0
+    JobWorker.STEP_SECONDS = 0.0
     db = await Database.open(dsn, pool_size=4)
     objects = Objects.open("", folder)
     journal = Journal.open(db, objects, folder / "key.pem", "esante/journal")

@@ -35,23 +35,30 @@ class World:
     record: Record
     people: dict = field(default_factory=dict)
 
-    async def person(self, family: str = "Weber", *, opened: bool = True, identifiers=()) -> Person:
-        """Register a person, by default with an open record."""
+    async def person(self, family: str = "Weber", *, opened: bool = True, identifiers=(), **traits) -> Person:
+        """Register a person, by default with an open record; `traits` replace given names, birth date and sex."""
+        traits = {"given": ("Anna",), "birth_date": date(1980, 5, 17), "sex": "female"} | traits
         person = await self.directory.register_person(
-            Person(
-                id=uuid7(),
-                identifiers=(*identifiers, Identifier(LOCAL, uuid7().hex)),
-                family=family,
-                given=("Anna",),
-                birth_date=date(1980, 5, 17),
-                sex="female",
-            )
+            Person(id=uuid7(), identifiers=(*identifiers, Identifier(LOCAL, uuid7().hex)), family=family, **traits)
         )
         if opened:
             sent = datetime.now(UTC) - timedelta(days=31)
             await self.access.lifecycle.announce([person.id], at=sent)
             await self.access.lifecycle.open_due()
         return person
+
+    async def person_in(self, bundle: dict, identifiers=()) -> Person:
+        """Register the person whom the first Patient of a FHIR Bundle names, with an open record."""
+        resources = (entry["resource"] for entry in bundle["entry"])
+        patient = next(resource for resource in resources if resource["resourceType"] == "Patient")
+        name = patient["name"][0]
+        return await self.person(
+            name["family"],
+            identifiers=identifiers,
+            given=tuple(name["given"]),
+            birth_date=date.fromisoformat(patient["birthDate"]),
+            sex=patient["gender"],
+        )
 
     async def organization(self, kind: str, name: str) -> Organization:
         """Register an organisation."""
@@ -173,12 +180,12 @@ def cda(extra: str = "", code: str = "34133-9", **ids) -> bytes:
 
 
 def fhir_document(person: Person | None = None, *, type_: str = "18842-5", text: str = "", **composition) -> dict:
-    """Return a FHIR document Bundle about a person, as plain data."""
+    """Return a FHIR document Bundle about a person (None: its Patient says nothing), as plain data."""
     patient_url, author_url = uuid7().urn, uuid7().urn
-    identifiers = [{"system": i.system, "value": i.value} for i in person.identifiers] if person else []
-    patient = {"resourceType": "Patient", "name": [{"family": person.family if person else "Bauer"}]}
-    if identifiers:
-        patient["identifier"] = identifiers
+    patient: dict = {"resourceType": "Patient"}
+    if person:
+        patient["name"] = [{"family": person.family}]
+        patient["identifier"] = [{"system": one.system, "value": one.value} for one in person.identifiers]
     return {
         "resourceType": "Bundle",
         "type": "document",

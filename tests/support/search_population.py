@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import random
 import uuid
 from collections.abc import Iterator
@@ -26,13 +25,6 @@ SOURCES = [uuid.UUID(int=100 + n) for n in range(5)]
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
-ROOT = Path(__file__).parents[2]
-
-
-def examples() -> Path | None:
-    """Return the folder of the official R4 examples (npm `hl7.fhir.r4.examples`); None where it is absent."""
-    places = [os.environ.get("ESANTE_R4_EXAMPLES", ""), ROOT / "node_modules" / "hl7.fhir.r4.examples"]
-    return next((Path(place) for place in places if place and Path(place).is_dir()), None)
 
 
 def concept(*codings: tuple[str | None, str | None, str | None], text: str | None = None) -> Json:
@@ -245,7 +237,7 @@ def with_local_ids(resources: list[Json], person: uuid.UUID) -> Iterator[tuple[u
         yield keys[each["id"]], {**localize(each), "id": f"{person.hex}{keys[each['id']].hex}"}
 
 
-def population(shared: Path | None, *, synthea_limit: int, all_examples: bool) -> list[Stored]:
+def population(shared: Path | None, *, synthea_limit: int, examples: Path | None = None) -> list[Stored]:
     """Return every version of the resources of both persons: some changed, some deleted, some from several sources."""
     rng = random.Random(7)
     stored: list[Stored] = []
@@ -253,8 +245,7 @@ def population(shared: Path | None, *, synthea_limit: int, all_examples: bool) -
         resources = linked(handmade(), rng)
         if shared is not None and synthea_limit:
             resources += synthea(shared, 1 if person == PERSON else 2, synthea_limit)
-        folder = examples() if all_examples else None
-        resources += official(folder) if folder else []
+        resources += official(examples) if examples else []
         for key, resource in with_local_ids(resources, person):
             stored += versions(person, key, resource, rng)
     return stored

@@ -47,8 +47,8 @@ async def build_small_world(data: Path, persons: int = 2, **settings: object) ->
         await platform.journal.ensure_months(datetime.now(UTC) - timedelta(days=70), datetime.now(UTC))
         hospital = await _organization(platform, "hospital", "Hôpital du Nord")
         laboratory = await _organization(platform, "laboratory", "Labo Kirchberg")
-        doctor = await _practitioner(platform, "Muller", None)
-        surgeon = await _practitioner(platform, "Kieffer", hospital)
+        doctor = await register_practitioner(platform, "Muller")
+        surgeon = await register_practitioner(platform, "Kieffer", hospital)
         for number in range(persons):
             world.persons.append(await _person(platform, number))
         await open_records(platform, [person.id for person in world.persons])
@@ -67,7 +67,7 @@ async def build_small_world(data: Path, persons: int = 2, **settings: object) ->
 
 async def sign_in(platform: Platform, world: SmallWorld, name: str, holder: Requester) -> None:
     """Issue a bearer token and a session to a requester."""
-    from esante.identity.access.authn.authentication import principal_of
+    from esante.identity.access.authn.requesters import principal_of
 
     scopes = frozenset({f"{SCOPE_LEVELS[holder.kind]}/*.cruds"})
     world.tokens[name] = await platform[Access].issue_token(holder, scopes, timedelta(hours=8))
@@ -99,7 +99,8 @@ async def _organization(platform: Platform, kind: str, name: str) -> Organizatio
     )
 
 
-async def _practitioner(platform: Platform, family: str, at: Organization | None) -> Practitioner:
+async def register_practitioner(platform: Platform, family: str, at: Organization | None = None) -> Practitioner:
+    """Register a doctor, with a role at an organisation if one is given."""
     role = Role(id=uuid7(), organization_id=at.id, profession="doctor", since=date(2020, 1, 1)) if at else None
     return await platform[Directory].register_practitioner(
         Practitioner(

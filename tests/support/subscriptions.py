@@ -23,8 +23,8 @@ from esante.services.subscriptions import (
     register_topics,
     subscription_policy,
 )
-from tests.services.record.conftest import BASE, World
 from tests.support.declared import DECLARED_TOPICS
+from tests.support.record import BASE, World
 
 register_topics(DECLARED_TOPICS)
 FHIR = {"Content-Type": "application/fhir+json"}

@@ -12,7 +12,7 @@ from esante.demo.population.signin_personas import OPERATOR_NAME, PATIENTS, PROF
 from esante.demo.population.world import build_world
 from esante.demo.seeded_random import draw_uuid7, random_stream
 from esante.identity.access import Access, Requester, requester_of
-from esante.identity.directory import Identifier, Organization, Person, Practitioner
+from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner
 
 OPERATOR_SYSTEM = "https://esante.lu/fhir/sid/operator"
 MAX_LISTED_PATIENTS = 200
@@ -113,8 +113,9 @@ async def _load_world(platform: Platform) -> World | None:
 
 
 async def _patient_identifiers(platform: Platform, requester: Requester) -> list[dict[str, str]]:
-    page = await platform[Access].grants.list_patients(requester, limit=MAX_PATIENTS_OF_HOLDER)
-    return [_identifier_json(patient.person.identifiers[0]) for patient in page.items]
+    ids = await platform[Access].grants.list_persons(requester, limit=MAX_PATIENTS_OF_HOLDER)
+    persons = await platform[Directory].persons(ids)
+    return [_identifier_json(persons[id_].identifiers[0]) for id_ in ids]
 
 
 def _holders(country: World) -> Iterator[Holder]:
@@ -152,7 +153,8 @@ def _requesters(country: World) -> dict[UUID, Requester]:
     for holder in _holders(country):
         id_ = _account_id(holder, country)
         if isinstance(holder, Practitioner):
-            requesters[id_] = requester_of(holder, places[holder.roles[-1].organization_id])
+            role = holder.roles[-1]
+            requesters[id_] = requester_of(holder, places[role.organization_id], role.profession)
         elif holder is None:
             requesters[id_] = Requester(kind="operator", id=id_, name=OPERATOR_NAME)
         else:

@@ -194,7 +194,7 @@ class _Loader:
         return rows
 
     async def _choices(self) -> Sequence[Row]:
-        """Load some deaths, blocks and refusals to share, and an emergency for the operator to review."""
+        """Load deaths, blocks, refusals to share, referring doctors, and an emergency for the operator to review."""
         access, strangers = self._p[Access], [c for c in self._world.citizens if not c.showcase and c.state == "open"]
         for citizen in self._world.citizens:
             if citizen.person.deceased_at:
@@ -205,6 +205,10 @@ class _Loader:
             await access.restrictions.block(requester_of(citizen.person), "practitioner", blocked.id)
         for citizen in living[6:9]:
             await access.restrictions.set_sharing(requester_of(citizen.person), sharing=False)
+        for citizen in self._world.citizens:
+            if citizen.showcase:
+                doctor, notified = self._world.practitioners[citizen.gp_index], citizen.announced_at.date()
+                await self._p[Directory].referring_doctors.designate(citizen.person.id, doctor, notified, actor=SYSTEM)
         await self._emergency()
         return ()
 

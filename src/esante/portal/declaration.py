@@ -8,17 +8,23 @@ from starlette.staticfiles import StaticFiles
 
 from esante.contract import NavigationItem, Platform, Service
 from esante.core.web import N_
-from esante.portal.pages import navigation, routes
+from esante.portal import information, pages
+from esante.portal.navigation import navigation, waiting_counter
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     people = next((found for service in platform.services if (found := service.people(platform))), None)
     static = Path(__file__).parent / "static"
-    return [*routes(platform, people), Mount("/static", StaticFiles(directory=static))]
+    return [
+        *pages.routes(platform, people),
+        *information.routes(platform),
+        Mount("/static", StaticFiles(directory=static)),
+    ]
 
 
 async def _start(platform: Platform, state: State) -> None:
     state.navigation = navigation(platform)
+    state.count_waiting = waiting_counter(platform, state.navigation)
 
 
 SERVICE = Service(
@@ -28,5 +34,11 @@ SERVICE = Service(
     navigation=[
         NavigationItem(role=role, url="/", label=N_("Home"), icon="home")
         for role in ("patient", "practitioner", "operator")
+    ]
+    + [
+        NavigationItem(role="everyone", url="/help", label=N_("Help"), order=10),
+        NavigationItem(role="everyone", url="/contact", label=N_("Contact"), order=20),
+        NavigationItem(role="everyone", url="/privacy", label=N_("Privacy notice"), order=40),
+        NavigationItem(role="everyone", url="/accessibility", label=N_("Accessibility statement"), order=50),
     ],
 )

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.contract import HomeTile, NavigationItem, Platform, QuickAction, SignInPeople
+from esante.contract import HomeTile, Platform, SignInPeople
 from esante.core.web import (
     LANGUAGE_COOKIE,
     LANGUAGES,
@@ -23,8 +23,8 @@ from esante.core.web import (
     render_part,
 )
 from esante.identity.access import Access, Requester
+from esante.portal.navigation import ROLES, of_role
 
-ROLES = ("patient", "practitioner", "organization", "operator")
 SHOWN = 6
 """People of a role that the picker shows without a search."""
 FOUND = 30
@@ -119,8 +119,8 @@ class _Home:
     async def show(self, request: Request) -> Response:
         """Show the quick actions and tiles of the requester's role."""
         requester = await self._access.page_requester(request, kinds=ROLES)
-        actions = _of_role(self._platform.declared("actions"), requester.kind)
-        tiles = _of_role(self._platform.declared("tiles"), requester.kind)
+        actions = of_role(self._platform.declared("actions"), requester.kind)
+        tiles = of_role(self._platform.declared("tiles"), requester.kind)
         if not tiles:
             return await render(request, "portal/home_other.html")
         parts = [(tile, await self._part(request, requester, tile)) for tile in tiles]
@@ -139,20 +139,6 @@ class _Home:
         """Show the size, the seal, the consumers and the signed checkpoint of the journal."""
         await self._access.page_requester(request, kinds=("operator",))
         return await render(request, "portal/journal.html", state=await self._platform.journal.state())
-
-
-Item = TypeVar("Item", NavigationItem, QuickAction, HomeTile)
-
-
-def _of_role(items: Iterable[Item], role: str) -> list[Item]:
-    """Return the items of a role, by their order."""
-    return sorted((item for item in items if item.role == role), key=lambda item: item.order)
-
-
-def navigation(platform: Platform) -> dict[str, list[NavigationItem]]:
-    """Return the navigation of every role."""
-    items = platform.declared("navigation")
-    return {role: _of_role(items, role) for role in ROLES}
 
 
 def _rows(parts: Iterable[tuple[HomeTile, Markup]]) -> list[tuple[bool, list[Markup]]]:

@@ -10,7 +10,7 @@ from esante.core.journal.signed_note import parse_checkpoint
 from esante.core.journal.store import DIGEST_INPUT
 from esante.core.storage import migrations_in
 from tests.support.journal_entries import OLD, append_texts, remove_old
-from tests.support.proof_verifier import run_verifier
+from tests.support.proof_verifier import prove, run_verifier
 
 
 async def grow(journal):
@@ -22,12 +22,12 @@ async def grow(journal):
 async def test_journal_of_the_version_before_is_verified_before_and_after_it_goes_on(old_journal, tmp_path):
     old_head = (await old_journal.head()).note
     assert (await old_journal.verify(old_journal.dsn)).problems == []
-    assert (await run_verifier(tmp_path, await old_journal.prove(old_journal.person))).returncode == 0
+    assert (await run_verifier(tmp_path, await prove(old_journal, old_journal.person))).returncode == 0
     await grow(old_journal)
     await grow(old_journal)
     report = await old_journal.verify(old_journal.dsn, heads={"mail.txt": old_head})
     assert (report.problems, report.entries) == ([], 43)
-    result = await run_verifier(tmp_path, await old_journal.prove(old_journal.person))
+    result = await run_verifier(tmp_path, await prove(old_journal, old_journal.person))
     assert (result.returncode, "all 42 entries are here and unaltered" in result.stdout) == (0, True)
 
 
@@ -95,7 +95,7 @@ async def test_expired_entries_of_the_first_format_are_verified_and_proved(old_j
     await grow(old_journal)
     report = await old_journal.verify(old_journal.dsn)
     assert (report.problems, report.expired) == ([], 3)
-    result = await run_verifier(tmp_path, await old_journal.prove(old_journal.person))
+    result = await run_verifier(tmp_path, await prove(old_journal, old_journal.person))
     assert result.returncode == 0, result.stdout
     assert "all 45 entries are here, 42 unaltered; of 3 the content was removed" in result.stdout
     assert f"    41  before {OLD + timedelta(days=1):%Y-%m-%d}" in result.stdout
@@ -110,7 +110,7 @@ async def test_end_of_retention_that_waited_for_its_seal_is_signed_at_the_change
     await old_journal.sealer.seal_all()
     report = await old_journal.verify(old_journal.dsn)
     assert (report.problems, report.expired) == ([], 1)
-    assert (await run_verifier(tmp_path, await old_journal.prove(old_journal.person))).returncode == 0
+    assert (await run_verifier(tmp_path, await prove(old_journal, old_journal.person))).returncode == 0
 
 
 @pytest.mark.parametrize("change", ["at = at - interval '1 day'", "type = 'test.happened '"])

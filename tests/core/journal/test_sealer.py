@@ -5,9 +5,12 @@ import asyncio
 import asyncpg
 import pytest
 
-from esante.core.journal.sealer import JournalAltered
-from esante.core.storage import uuid7
+from esante.core.journal import store
+from esante.core.journal.sealer import JournalAltered, Sealer
+from esante.core.storage import Database, Objects, Unavailable, uuid7
 from tests.support.journal_entries import PRACTITIONER, Happened, append_texts
+from tests.support.lossy_proxy import lossy_proxy
+from tests.support.proof_verifier import prove
 
 
 async def test_entries_appended_at_once_are_sealed_and_numbered_without_a_gap(journal):
@@ -35,6 +38,74 @@ async def test_two_sealers_at_once_make_one_tree(journal):
     assert (await journal.verify(journal.dsn)).ok
 
 
+async def test_entry_appended_between_the_statements_of_a_seal_waits_for_the_next(journal):
+    class Connection:
+        """A connection on which another entry is committed after the first statement."""
+
+        def __init__(self, conn):
+            self.conn = conn
+
+        async def fetchrow(self, *arguments):
+            row = await self.conn.fetchrow(*arguments)
+            await append_texts(journal, uuid7(), "late")
+            return row
+
+        async def fetch(self, *arguments):
+            return await self.conn.fetch(*arguments)
+
+    person = uuid7()
+    await append_texts(journal, person, "early")
+    async with journal.db.transaction() as conn:
+        waiting = await store.pending_entries_to_seal(Connection(conn), 10)
+    assert [row["person_id"] for row in waiting] == [person]
+    assert waiting[0]["digest_input"] is not None
+    assert await journal.sealer.seal_all() == 2
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_seal_whose_commit_is_lost_seals_each_entry_once(sealed_journal, tmp_path, side):
+    person, sockets = sealed_journal.person, tmp_path / "sockets"
+    sockets.mkdir()
+    await append_texts(sealed_journal, person, *map(str, range(10)))
+    async with lossy_proxy(sealed_journal.dsn, sockets) as (proxy, dsn):
+        db = await Database.open(dsn, pool_size=1)
+        sealer = Sealer(db, Objects.open("", tmp_path), sealed_journal.signer, "esante/journal")
+        proxy.lose = side
+        with pytest.raises(Unavailable):
+            await sealer.seal()
+        proxy.lose = ""
+        assert proxy.lost == 1
+        sealed = 10 if side == "before" else 0
+        assert await sealer.seal_all() == sealed
+        await db.close()
+    assert await sealed_journal.db.fetchval("SELECT count(DISTINCT entry_id) FROM journal_leaf") == 50
+    assert (await sealed_journal.verify(sealed_journal.dsn)).problems == []
+
+
+async def test_entry_that_another_takes_meanwhile_is_not_sealed(sealed_journal):
+    """A cluster shows an entry as waiting until the removal that it prepared is committed."""
+    await append_texts(sealed_journal, sealed_journal.person, "in doubt")
+    entry_id = await sealed_journal.db.fetchval("SELECT entry_id FROM journal_pending")
+    in_doubt = await asyncpg.connect(sealed_journal.dsn)
+    removal = in_doubt.transaction()
+    await removal.start()
+    await in_doubt.execute("DELETE FROM journal_pending WHERE entry_id = $1", entry_id)
+    sealing = asyncio.create_task(sealed_journal.sealer.seal())
+    while not await sealed_journal.db.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0.01)
+    await removal.commit()
+    await in_doubt.close()
+    assert await sealing == 0
+    assert await sealed_journal.db.fetchval("SELECT count(*) FROM journal_leaf") == 40
+
+
+async def test_second_leaf_of_an_entry_is_refused(sealed_journal):
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await sealed_journal.db.fetch(
+            "INSERT INTO journal_leaf SELECT seq + 40, entry_id, person_id, number + 40, digest FROM journal_leaf"
+        )
+
+
 async def test_loaded_history_is_sealed_after_the_entries_before_it(sealed_journal):
     person = sealed_journal.person
     rows = [row for number in range(30) for row in sealed_journal.rows(Happened(what=str(number)), person_id=person)]
@@ -42,7 +113,7 @@ async def test_loaded_history_is_sealed_after_the_entries_before_it(sealed_journ
     assert await sealed_journal.sealer.seal_all() == 0
     report = await sealed_journal.verify(sealed_journal.dsn)
     assert (report.problems, report.entries, report.waiting) == ([], 70, 0)
-    proof = await sealed_journal.prove(person)
+    proof = await prove(sealed_journal, person)
     assert [entry["number"] for entry in proof["entries"]] == list(range(1, 71))
 
 

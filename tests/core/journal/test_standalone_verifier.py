@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from esante.core.journal import Actor, standalone_verifier
 from esante.core.journal.signed_note import Signer
 from tests.support.journal_entries import Happened
-from tests.support.proof_verifier import run_verifier
+from tests.support.proof_verifier import prove, run_verifier
 
 # RFC 8032, section 7.1: public key, message, signature.
 VECTORS = [
@@ -56,17 +56,20 @@ async def test_control_characters_of_the_file_are_not_printed(sealed_journal, tm
         Happened(what="x"), person_id=sealed_journal.person, actor=Actor(kind="patient", name="\x1b[2J\u202egood\r")
     )
     await sealed_journal.sealer.seal_all()
-    result = await run_verifier(tmp_path, await sealed_journal.prove(sealed_journal.person))
+    result = await run_verifier(tmp_path, await prove(sealed_journal, sealed_journal.person))
     assert result.returncode == 0
     assert "?[2J?good?" in result.stdout
     assert all(character.isprintable() for character in result.stdout.replace("\n", ""))
-    proof = await sealed_journal.prove(sealed_journal.person)
-    proof["entries"][0]["number"] = "\x1b[2J"
-    assert "\x1b" not in (await run_verifier(tmp_path, proof)).stdout
+    for field in ("number", "type", "at", "id"):
+        proof = await prove(sealed_journal, sealed_journal.person)
+        proof["entries"][0][field] = "\x1b[2J"
+        refused = await run_verifier(tmp_path, proof)
+        assert refused.stdout.startswith("NOT VERIFIED")
+        assert "\x1b" not in refused.stdout
 
 
 async def test_time_with_an_offset_is_printed_in_utc(sealed_journal, tmp_path):
-    proof = await sealed_journal.prove(sealed_journal.person)
+    proof = await prove(sealed_journal, sealed_journal.person)
     at = datetime.fromisoformat(proof["entries"][0]["at"])
     proof["entries"][0]["at"] = at.astimezone(timezone(timedelta(hours=5))).isoformat()
     result = await run_verifier(tmp_path, proof)
@@ -94,7 +97,7 @@ async def test_time_with_an_offset_is_printed_in_utc(sealed_journal, tmp_path):
     ],
 )
 async def test_malformed_entry_is_refused_without_a_traceback(sealed_journal, tmp_path, change):
-    proof = await sealed_journal.prove(sealed_journal.person)
+    proof = await prove(sealed_journal, sealed_journal.person)
     proof["entries"][0] |= change
     result = await run_verifier(tmp_path, proof)
     assert result.returncode in (1, 2)
@@ -103,7 +106,7 @@ async def test_malformed_entry_is_refused_without_a_traceback(sealed_journal, tm
 
 async def test_checkpoint_with_a_signature_of_a_witness_is_verified(sealed_journal, tmp_path):
     witness = Signer.open(tmp_path / "witness.pem", "witness.example")
-    proof = await sealed_journal.prove(sealed_journal.person)
+    proof = await prove(sealed_journal, sealed_journal.person)
     for place in ("before", "after"):
         note = proof["checkpoint"]
         line = witness.sign(*note.partition("\n\n")[0].split("\n")).rpartition("\n\n")[2]

@@ -99,11 +99,12 @@ async def test_log_is_visible_to_its_patient_only(http, house, journal):
     ]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
-    for requester, scope in (
-        (house.doctor, "user/*.cruds"),
-        (house.operator, "user/*.cruds"),
-        (house.software, "system/*.rs"),
-    ):
+    doctor = await bearer(house, house.doctor, "user/*.cruds")
+    log = await http.get(f"/fhir/AuditEvent?patient={patient.id}", headers=doctor)
+    assert log.status_code == 200 and "entry" not in log.json(), "not this person's referring doctor"
+    theirs = await http.get(f"/fhir/AuditEvent/{patient.id.hex}{entry.id.hex}", headers=doctor)
+    assert theirs.status_code == 404
+    for requester, scope in ((house.operator, "user/*.cruds"), (house.software, "system/*.rs")):
         them = await bearer(house, requester, scope)
         assert (await http.get(f"/fhir/AuditEvent?patient={patient.id}", headers=them)).status_code == 403
     assert (await http.get(f"/fhir/AuditEvent?patient={patient.id}")).status_code == 401

@@ -16,6 +16,7 @@ from esante.identity.access import (
     Action,
     Confidentiality,
     Consent,
+    Delegate,
     Grant,
     GrantKind,
     Item,
@@ -27,10 +28,11 @@ from esante.identity.access import (
     opening_grant,
     rules,
 )
+from esante.identity.directory import ReferringDoctor
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 PERSON, STRANGER, DOCTOR, COLLEAGUE, HOSPITAL, PRACTICE = (UUID(int=n) for n in range(1, 7))
-DATA = files("esante.identity.access") / "data"
+DATA = files("esante.identity.access") / "data" / "lu-2026"
 
 
 def granted(kind=GrantKind.PRESENCE, holder=DOCTOR, **changes):
@@ -50,12 +52,16 @@ OPEN = Consent(person_id=PERSON, state=RecordState.OPEN)
 DOC = Requester(kind="practitioner", id=DOCTOR, name="Dr", profession="doctor", organization_id=HOSPITAL)
 ADMIN = replace(DOC, profession="admin")
 SOFTWARE = Requester(kind="organization", id=HOSPITAL, name="H", profession="hospital", organization_id=HOSPITAL)
+ASSISTED = replace(DOC, delegate=Delegate(UUID(int=7), "Ada"))
 SELF = Requester(kind="patient", id=PERSON, name="Anna")
 LETTER = Item(category="letter", author_id=COLLEAGUE, organization_id=PRACTICE)
 RESTRICTED = replace(LETTER, confidentiality=Confidentiality.RESTRICTED)
 HIDDEN = replace(LETTER, confidentiality=Confidentiality.HIDDEN)
 DEAD = replace(OPEN, deceased_at=NOW - timedelta(days=1))
-READ, WRITE = Action.READ, Action.WRITE
+READ, LIST, WRITE = Action.READ, Action.LIST, Action.WRITE
+LONG = {"since": NOW - timedelta(days=60), "until": None}
+"""Of a grant that began before every ceiling, without an end of its own."""
+OWN_NOTE = Item(category="patient_note")
 TREAT, EMERGENCY = Purpose.TREATMENT, Purpose.EMERGENCY
 
 
@@ -79,7 +85,14 @@ CASES = [
     (replace(OPEN, state=RecordState.DELETED), SELF, READ, LETTER, TREAT, "patient.closed"),
     (replace(OPEN, state=RecordState.CLOSED), SELF, WRITE, Item(category="patient_note"), TREAT, "patient.closed"),
     (OPEN, SELF, WRITE, Item(category="patient_note"), TREAT, "patient.write"),
+    (OPEN, SELF, LIST, HIDDEN, TREAT, "patient.read"),
     (OPEN, SELF, WRITE, LETTER, TREAT, "patient.category"),
+    (with_grants(granted()), ASSISTED, READ, LETTER, TREAT, "delegate.read"),
+    (OPEN, ASSISTED, READ, replace(LETTER, author_id=DOCTOR), TREAT, "delegate.read"),
+    (with_grants(granted()), ASSISTED, LIST, LETTER, TREAT, "grant.presence_code"),
+    (with_grants(granted()), replace(ASSISTED, profession="pharmacist"), LIST, OWN_NOTE, TREAT, "grant.presence_code"),
+    (with_grants(granted()), replace(ASSISTED, profession="admin"), LIST, OWN_NOTE, TREAT, "read.category"),
+    (OPEN, ASSISTED, WRITE, LETTER, TREAT, "write.matrix"),
     (with_grants(granted()), replace(DOC, kind="operator"), READ, LETTER, TREAT, "requester.kind"),
     (with_grants(granted()), replace(DOC, kind=""), READ, LETTER, TREAT, "requester.kind"),
     (with_grants(granted()), DOC, READ, LETTER, Purpose.OPERATIONS, "purpose"),
@@ -100,6 +113,9 @@ CASES = [
     (with_grants(blocked=frozenset({DOCTOR})), DOC, WRITE, LETTER, TREAT, "write.matrix"),
     (OPEN, ADMIN, WRITE, LETTER, TREAT, "write.category"),
     (OPEN, DOC, WRITE, Item(category="no such category"), TREAT, "write.category"),
+    (OPEN, DOC, WRITE, Item(category="dispensing"), TREAT, "write.category"),
+    (OPEN, DOC, WRITE, OWN_NOTE, TREAT, "write.category"),
+    (OPEN, replace(DOC, profession="pharmacist"), WRITE, Item(category="dispensing"), TREAT, "write.matrix"),
     (with_grants(blocked=frozenset({DOCTOR})), DOC, READ, replace(HIDDEN, author_id=DOCTOR), TREAT, "author.self"),
     (OPEN, SOFTWARE, READ, replace(HIDDEN, organization_id=HOSPITAL), TREAT, "author.organization"),
     (OPEN, DOC, READ, replace(HIDDEN, organization_id=HOSPITAL), TREAT, "author.organization"),
@@ -120,6 +136,13 @@ CASES = [
     (with_grants(granted(GrantKind.STAY, HOSPITAL), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "stay.refused"),
     (with_grants(granted(GrantKind.STAY, HOSPITAL), granted(), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "grant.presence_code"),
     (with_grants(granted(GrantKind.STAY, HOSPITAL, proved=False)), DOC, READ, LETTER, TREAT, "grant.institution_stay"),
+    (with_grants(granted(**LONG)), DOC, READ, LETTER, TREAT, "context.ended"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL, **LONG)), DOC, READ, LETTER, TREAT, "context.ended"),
+    (with_grants(granted(GrantKind.STAY, HOSPITAL, renewals=1, **LONG)), DOC, READ, LETTER, TREAT, "grant.institution_stay"),
+    (with_grants(granted(GrantKind.EMERGENCY, **LONG)), DOC, READ, LETTER, TREAT, "context.ended"),
+    (with_grants(granted(GrantKind.EMERGENCY, **LONG)), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (with_grants(granted(GrantKind.CIRCLE, **LONG)), DOC, READ, LETTER, TREAT, "grant.circle"),
+    (with_grants(granted(context="of another country")), DOC, READ, LETTER, TREAT, "context.off"),
     (OPEN, DOC, READ, LETTER, TREAT, "no-grant"),
     (with_grants(granted(holder=COLLEAGUE)), DOC, READ, LETTER, TREAT, "no-grant"),
     (with_grants(granted(GrantKind.STAY, PRACTICE)), DOC, READ, LETTER, TREAT, "no-grant"),
@@ -160,17 +183,44 @@ def test_verdicts_have_words_and_grant_verdicts_their_grant():
 
 # The oracle: default deny, and each law once, in plain code over the data files.
 
-MATRIX = list(csv.DictReader((DATA / "matrix.csv").open(encoding="utf-8")))
+PERIOD = tomllib.loads((DATA / "matrix.toml").read_text(encoding="utf-8"))
+LINES = [[cell.strip() for cell in line.split("|")] for line in PERIOD["period"][0]["cells"].strip("\n").splitlines()]
+CELLS = {(LINES[0][n], row[0]): row[n] for row in LINES[1:] for n in range(1, len(row))}
+COLUMNS = {member: one["key"] for one in PERIOD["column"] for member in one["members"]}
+OF_ORGANIZATIONS = {one["kind"]: one["column"] for one in PERIOD["organization"]}
+with (DATA / "assignment.csv").open(encoding="utf-8") as file:
+    SORTED = {line["document_class"]: line["category"] for line in csv.DictReader(file)}
 TERMS = tomllib.loads((DATA / "policy.toml").read_text(encoding="utf-8"))["period"][0]
-AFTER_DEATH = tomllib.loads((DATA / "lifecycle.toml").read_text(encoding="utf-8"))["period"][0]["death"]
+CONTEXTS = tomllib.loads((DATA / "contexts.toml").read_text(encoding="utf-8"))["period"][0]["context"]
+AFTER_DEATH = tomllib.loads((files("esante.identity.access") / "data" / "lifecycle.toml").read_text(encoding="utf-8"))[
+    "period"
+][0]["death"]
 
 
-def in_matrix(profession, category, right):
-    return any(
-        line["profession"] == profession and line["category"] == category and line[right] == "yes"
-        for line in MATRIX
-        if line["valid_from"] <= NOW.date().isoformat() and (line["valid_to"] or "9") > NOW.date().isoformat()
+def is_referring(consent, requester):
+    return requester.kind == "practitioner" and any(
+        one.practitioner_id == requester.id and one.since <= NOW.date() < (one.until or NOW.date() + timedelta(days=1))
+        for one in consent.referring
     )
+
+
+def in_matrix(consent, requester, item, marks):
+    column = (OF_ORGANIZATIONS if requester.kind == "organization" else COLUMNS).get(requester.profession)
+    if column == "doctor" and is_referring(consent, requester):
+        column = "referring_doctor"
+    return CELLS.get((column, SORTED.get(item.category)), "-") in marks
+
+
+def lasts(grant):
+    """Whether a grant is in force, by its own end and by its ceiling; the clocks do not change before NOW."""
+    found = [one for one in CONTEXTS if grant.context in (one["key"], "") and one["grant"] == grant.kind]
+    if not found or not found[0]["allowed"]:
+        return False
+    terms = found[0]
+    days = terms.get("days", 0) + min(grant.renewals, terms.get("renewals", 0)) * terms.get("renewal_days", 0)
+    ceiling = timedelta(days=days, hours=terms.get("hours", 0))
+    under = not ceiling or grant.since + ceiling > NOW
+    return under and grant.since <= NOW and (grant.until is None or grant.until > NOW) and grant.revoked_at is None
 
 
 def dead_longer_than(consent, days):
@@ -180,8 +230,8 @@ def dead_longer_than(consent, days):
 def oracle(consent, requester, action, item, purpose):
     if requester.kind == "patient":
         mine = requester.id == consent.person_id and not dead_longer_than(consent, 0)
-        may_add = in_matrix("patient", item.category, "write")
-        return mine and consent.state == "open" and (action == "read" or may_add)
+        may_add = SORTED.get(item.category) in PERIOD["period"][0]["holder_writes"]
+        return mine and consent.state == "open" and (action != "write" or may_add)
     if requester.patient not in (None, consent.person_id):
         return False
     if requester.kind not in ("practitioner", "organization") or purpose not in ("TREAT", "ETREAT"):
@@ -194,18 +244,13 @@ def oracle(consent, requester, action, item, purpose):
             grant.kind
             for grant in consent.grants
             if grant.holder_id in ({requester.id, requester.organization_id} - {None})
-            and grant.since <= NOW
-            and (grant.until is None or grant.until > NOW)
-            and grant.revoked_at is None
+            and lasts(grant)
             and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
         }
         reads_only = active == {"emergency"}
-        return (
-            purpose == "TREAT"
-            and not reads_only
-            and in_time
-            and in_matrix(requester.profession, item.category, "write")
-        )
+        return purpose == "TREAT" and not reads_only and in_time and in_matrix(consent, requester, item, "W")
+    if requester.delegate and action == "read":
+        return False
     me = {requester.id, requester.organization_id} - {None}
     if item.author_id == requester.id or item.organization_id in me:
         return True
@@ -214,13 +259,11 @@ def oracle(consent, requester, action, item, purpose):
         or item.confidentiality == "hidden"
         or not consent.sharing
         or dead_longer_than(consent, AFTER_DEATH["reading_days"])
-        or not in_matrix(requester.profession, item.category, "read")
+        or not in_matrix(consent, requester, item, "Wr")
     )
     return not forbidden and any(
         grant.holder_id in me
-        and grant.since <= NOW
-        and (grant.until is None or grant.until > NOW)
-        and grant.revoked_at is None
+        and lasts(grant)
         and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
         and any(
             item.confidentiality in line["confidentiality"] for line in TERMS["grant"] if line["kind"] == grant.kind
@@ -231,7 +274,8 @@ def oracle(consent, requester, action, item, purpose):
 
 ids = st.sampled_from([PERSON, STRANGER, DOCTOR, COLLEAGUE, HOSPITAL, PRACTICE])
 some_id = st.none() | ids
-moments = st.sampled_from([NOW + timedelta(days=days) for days in (-400, -365, -1, 0, 1)])
+moments = st.sampled_from([NOW + timedelta(days=days) for days in (-400, -365, -60, -45, -16, -15, -1, 0, 1)])
+days = moments.map(lambda moment: moment.date())
 grants = st.builds(
     granted,
     kind=st.sampled_from(GrantKind),
@@ -239,6 +283,11 @@ grants = st.builds(
     since=moments,
     until=st.none() | moments,
     revoked_at=st.none() | st.none() | moments,
+    context=st.sampled_from(["", "", *(one["key"] for one in CONTEXTS), "elsewhere"]),
+    renewals=st.sampled_from([0, 0, 1, 2]),
+)
+referring = st.builds(
+    ReferringDoctor, person_id=st.just(PERSON), practitioner_id=ids, since=days, until=st.none() | days
 )
 consents = st.builds(
     Consent,
@@ -248,6 +297,7 @@ consents = st.builds(
     grants=st.lists(grants, max_size=4).map(tuple),
     blocked=st.frozensets(ids, max_size=1),
     refused=st.frozensets(ids, max_size=1),
+    referring=st.lists(referring, max_size=2).map(tuple),
     deceased_at=st.none() | st.none() | moments,
 )
 requesters = st.builds(
@@ -255,13 +305,16 @@ requesters = st.builds(
     kind=st.sampled_from(["patient", "practitioner", "practitioner", "organization", "operator", "system"]),
     id=ids,
     name=st.just("x"),
-    profession=st.sampled_from([*sorted({line["profession"] for line in MATRIX}), "", "astrologer"]),
+    profession=st.sampled_from(
+        [*sorted(COLUMNS), *sorted(OF_ORGANIZATIONS), "doctor", "admin", "", "referring_doctor"]
+    ),
     organization_id=some_id,
     patient=st.sampled_from([None, None, PERSON, STRANGER]),
+    delegate=st.sampled_from([None, None, Delegate(STRANGER, "Ada")]),
 )
 items = st.builds(
     Item,
-    category=st.sampled_from([*sorted({line["category"] for line in MATRIX}), "", "unknown"]),
+    category=st.sampled_from([*sorted(SORTED), "", "unknown"]),
     confidentiality=st.sampled_from(Confidentiality),
     author_id=some_id,
     organization_id=some_id,

@@ -10,9 +10,9 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.core.journal import Actor
-from esante.core.storage import uuid7
+from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.identity.directory import PersonRead, PersonSearched
+from esante.identity.directory import PersonRead, PersonSearched, ProfessionalsRead
 from esante.identity.directory.api import SEARCHES, capabilities, routes
 from tests.support.directory_entries import (
     EHEALTH_ID,
@@ -109,6 +109,24 @@ def refusal(answer, status):
     assert outcome["resourceType"] == "OperationOutcome"
     assert "Traceback" not in answer.text
     return outcome["issue"][0]
+
+
+async def test_looks_at_professionals_and_organisations_are_journalled(world, journal):
+    world.add_caller("curious", "practitioner")
+    await world.ask(f"Practitioner/{world.doctor.id}", "curious")
+    await world.ask(f"Practitioner/{uuid7()}", "curious")
+    await world.ask("Organization?name=Clinique&_count=5", "curious")
+    role = world.doctor.roles[1]
+    await world.ask(f"PractitionerRole?practitioner={world.doctor.id}&organization={world.practice.id}", "curious")
+    entries = await journal.entries_of(NIL, [ProfessionalsRead], limit=20)
+    mine = [one for one in reversed(entries) if one.actor.id == world.callers["curious"].actor.id]
+    assert [(one.event.type, one.event.by, one.event.found) for one in mine] == [
+        ("Practitioner", (), (world.doctor.id,)),
+        ("Practitioner", (), ()),
+        ("Organization", ("name",), (world.clinic.id,)),
+        ("PractitionerRole", ("organization", "practitioner"), (role.id,)),
+    ]
+    assert {one.origin for one in mine} == {"192.0.2.7"}
 
 
 async def test_read_returns_r4_patient(world, directory):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esante.core.check_digits import luhn_digit, verhoeff_digit
 from esante.identity.directory import (
     Identifier,
     Person,
@@ -17,66 +18,10 @@ from esante.identity.directory import (
     normalize_name,
     rules,
 )
+from tests.support.check_digits import luhn_holds, verhoeff_holds
 
 DIGITS = st.text("0123456789", min_size=1, max_size=20)
 MATRICULE = catalogue().system("matricule").uri
-
-# The symmetries of a pentagon as permutations of its corners: 0-4 rotate it, 5-9 reflect and rotate it.
-SYMMETRIES = [tuple((corner + turn) % 5 for corner in range(5)) for turn in range(5)] + [
-    tuple((turn - corner) % 5 for corner in range(5)) for turn in range(5)
-]
-
-
-def composed(first, second):
-    return SYMMETRIES.index(tuple(SYMMETRIES[first][SYMMETRIES[second][corner]] for corner in range(5)))
-
-
-def permuted(digit, times):
-    """Verhoeff's permutation, written as its cycles, applied `times` times."""
-    cycles = ([0, 1, 5, 8, 9, 4, 2, 7], [3, 6])
-    cycle = next(cycle for cycle in cycles if digit in cycle)
-    return cycle[(cycle.index(digit) + times) % len(cycle)]
-
-
-def verhoeff_holds(digits):
-    """The check by its definition: the product of all permuted digits is the identity."""
-    state = 0
-    for place, digit in enumerate(reversed(digits)):
-        state = composed(state, permuted(int(digit), place))
-    return state == 0
-
-
-def luhn_holds(digits):
-    """The check by its definition: from the right every second digit is doubled, and its digits are added."""
-    total = sum(int(d) for d in digits[-1::-2])
-    total += sum(sum(divmod(2 * int(d), 10)) for d in digits[-2::-2])
-    return total % 10 == 0
-
-
-@given(DIGITS)
-def test_verhoeff_digit_is_the_only_valid_one(digits):
-    assert [d for d in "0123456789" if verhoeff_holds(digits + d)] == [rules.verhoeff_digit(digits)]
-
-
-@given(DIGITS)
-def test_luhn_digit_is_the_only_valid_one(digits):
-    assert [d for d in "0123456789" if luhn_holds(digits + d)] == [rules.luhn_digit(digits)]
-
-
-@pytest.mark.parametrize(("digits", "check"), [("236", "3"), ("12345", "1"), ("142857", "0")])
-def test_verhoeff_digit_of_published_examples(digits, check):
-    assert rules.verhoeff_digit(digits) == check
-
-
-@given(DIGITS, st.data())
-def test_verhoeff_detects_wrong_digit_and_adjacent_swap(digits, data):
-    number = digits + rules.verhoeff_digit(digits)
-    place = data.draw(st.integers(0, len(number) - 1))
-    other = data.draw(st.sampled_from([d for d in "0123456789" if d != number[place]]))
-    assert not verhoeff_holds(number[:place] + other + number[place + 1 :])
-    left = data.draw(st.integers(0, len(number) - 2))
-    swapped = number[:left] + number[left + 1] + number[left] + number[left + 2 :]
-    assert swapped == number or not verhoeff_holds(swapped)
 
 
 def test_published_matricule_has_no_faults():
@@ -136,7 +81,7 @@ def test_cns_test_number_has_only_soft_faults():
 
 
 def with_check_digits(eleven):
-    return eleven + rules.luhn_digit(eleven) + rules.verhoeff_digit(eleven)
+    return eleven + luhn_digit(eleven) + verhoeff_digit(eleven)
 
 
 @pytest.mark.parametrize(

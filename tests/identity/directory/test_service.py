@@ -243,7 +243,8 @@ async def test_practitioner_has_roles_and_workplaces_of_a_day(directory):
     assert await directory.find_practitioner(EHEALTH_ID, doctor.identifiers[0].value) == doctor
 
     async def workplaces(on):
-        return [organization.name for organization in await directory.organizations_of(doctor.id, on)]
+        names = {clinic.id: "Klinik", practice.id: "Praxis"}
+        return [names[role.organization_id] for role in await directory.roles_of(doctor.id, on)]
 
     assert await workplaces(date(2019, 12, 31)) == []
     assert await workplaces(date(2020, 1, 1)) == ["Klinik"]

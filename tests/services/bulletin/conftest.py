@@ -2,7 +2,7 @@
 
 import pytest
 
-from esante.services.bulletin.publication import make_document
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.releases.forecast_archive import issue_forecasts
 from esante.services.bulletin.releases.published import PublishedReleases
 from tests.conftest import create_database, open_journal

@@ -10,7 +10,7 @@ import pytest
 from esante.core.journal import Actor
 from esante.services.bulletin import Bulletin, BulletinRefused, CellFlag, IndicatorSpecification, store
 from esante.services.bulletin.dissemination.downloads import ReleaseFiles
-from esante.services.bulletin.publication import make_document
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.releases import vintage_store
 from esante.services.bulletin.releases.published_cache import PublishedCache
 from esante.services.record import DepositedEvent

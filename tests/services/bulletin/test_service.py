@@ -5,7 +5,6 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from esante.core.journal import Actor
 from esante.services.bulletin import (
     BulletinRefused,
     Cell,
@@ -13,12 +12,11 @@ from esante.services.bulletin import (
     store,
 )
 from esante.services.bulletin.releases import vintage_store
-from esante.services.record import DepositedEvent
 from tests.support.bulletin_journal import (
     LAST,
     NOW,
     acknowledge_all,
-    load_entries,
+    load_late_deposits,
     load_past,
     month_back,
     open_bulletin,
@@ -34,15 +32,6 @@ async def bulletin(fresh, tmp_path):
     bulletin.db, bulletin.journal = fresh.db, fresh
     await bulletin.build(LAST, "anna")
     return bulletin
-
-
-async def load_late_deposits(bulletin, count: int) -> None:
-    """Load deposits of the last month that are sealed now."""
-    year, month = map(int, LAST.split("-"))
-    at = NOW.replace(year=year, month=month, day=15, hour=12)
-    event = DepositedEvent(type="51852-2", media_type="text/plain", categories=("letter",), delay=1)
-    actor = Actor(kind="practitioner", role="doctor")
-    await load_entries(bulletin.journal, [(event, None, actor, at + timedelta(minutes=n)) for n in range(count)])
 
 
 def deposited_total(vintage) -> Cell:
@@ -105,7 +94,7 @@ async def test_late_events_make_revision_beside_public_vintage(bulletin):
     await acknowledge_all(bulletin)
     await bulletin.release(LAST, "ben")
     first = await vintage_store.fetch_latest(bulletin.db, LAST)
-    await load_late_deposits(bulletin, 40)
+    await load_late_deposits(bulletin.journal, 40)
     built = await bulletin.build(LAST, "anna")
     assert [(each.period, each.number, each.status, each.reason) for each in built.new] == [
         (LAST, 2, "revised", "late-events")
@@ -133,7 +122,7 @@ async def test_late_events_make_revision_beside_public_vintage(bulletin):
 async def test_requested_revision_has_its_reason(bulletin):
     await acknowledge_all(bulletin)
     await bulletin.release(LAST, "ben")
-    await load_late_deposits(bulletin, 9)
+    await load_late_deposits(bulletin.journal, 9)
     built = await bulletin.build(LAST, "carla", reason="a laboratory deposited late")
     assert built.vintage.reason == "a laboratory deposited late"
     assert built.vintage.status == "revised"

@@ -10,9 +10,9 @@ from esante.core.storage import Objects
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.export import service as export_service
 from esante.services.record import Deposit
-from tests.services.record.conftest import pdf
 from tests.support.clinical_resources import laboratory_report
 from tests.support.export import open_export_platform
+from tests.support.record import pdf
 
 
 @pytest.fixture(autouse=True)

@@ -7,16 +7,15 @@ import pytest
 
 from esante.core.fhir import check
 from esante.core.journal import advance
-from esante.core.storage import NIL, uuid7
+from esante.core.storage import NIL, JobWorker, uuid7
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.export import DataExported, ExportRefused
-from esante.services.export import worker as export_worker
 from esante.services.record.clinical_types import CLINICAL, SUPPORTING
-from tests.services.record.conftest import FHIR as FHIR_JSON
-from tests.services.record.conftest import fhir_document
 from tests.support.clinical_requests import create
 from tests.support.clinical_resources import laboratory_report, observation
 from tests.support.export import ASYNC, by_key, fetch_all_pages, ids, open_export_platform
+from tests.support.record import FHIR as FHIR_JSON
+from tests.support.record import fhir_document
 
 
 async def fill_record(platform, person) -> None:
@@ -169,7 +168,7 @@ async def test_hidden_document_leaves_professional_export_unchanged(platform):
 
 
 async def test_grant_revoked_during_export_ends_data_of_that_person(platform, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)  # each piece of work is one page of one person
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)  # each piece of work is one page of one person
     doctor = platform.people["other"]
     persons = sorted([await platform.add_patient(documents=1) for _ in range(3)], key=lambda person: person.id)
     grants = [await platform.grant(person, doctor) for person in persons]

@@ -1,7 +1,8 @@
 """Groups of persons in care."""
 
 from esante.core.fhir import check
-from esante.core.storage import uuid7
+from esante.core.storage import NIL, uuid7
+from esante.identity.access import PatientsListed
 from tests.support.export import ASYNC, fetch_all_pages, ids
 
 
@@ -23,6 +24,8 @@ async def test_groups_list_persons_in_care_of_requester_and_organisation(platfor
                 await platform.fetch_lines(http, await platform.run_export(http, f"Group/{group}/$export")), "Patient"
             )
             assert {f"Patient/{id_}" for id_ in exported} == set(members)
+        entries = await platform.world.journal.entries_of(NIL, [PatientsListed], limit=50)
+        assert [one.event.count for one in entries if one.actor.id == surgeon.id][:1] == [len(members)]
         [one] = await fetch_all_pages(http, f"Group?managing-entity=Organization/{surgeon.organization_id}")
         assert one["id"] == str(surgeon.organization_id)
         assert await fetch_all_pages(http, f"Group?_id={uuid7()}") == []

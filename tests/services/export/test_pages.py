@@ -1,7 +1,7 @@
 """The page on which patients download their data, without JavaScript."""
 
+from esante.core.storage import JobWorker
 from esante.identity.access import requester_of
-from esante.services.export import worker as export_worker
 from tests.support.export import browser, get_page, submit
 
 
@@ -19,7 +19,7 @@ async def test_prepare_again_replaces_the_export_and_delete_removes_it(platform,
 
 
 async def test_running_export_can_be_cancelled(platform, patient, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     requester = requester_of(patient)
     async with browser(platform, requester) as client:
         await submit(client, "/takeout")

@@ -1,5 +1,6 @@
 """The ZIP of a patient's own data."""
 
+import hashlib
 import io
 import re
 from datetime import UTC, datetime
@@ -8,9 +9,10 @@ from zipfile import ZipFile
 import orjson
 import pytest
 
+from esante.core.storage import Overloaded
 from esante.identity.access import requester_of
 from esante.services.export import PersonalExportDownloaded, PersonalExports
-from esante.services.record import Status
+from esante.services.record import ReadableCopies, Status
 from esante.services.record.retention import store
 from tests.support.export import browser, download_zip, get_page, ids, submit
 
@@ -33,9 +35,14 @@ async def test_patient_prepares_and_downloads_all_own_data(platform, patient):
         files = await download_zip(client)
     documents = (await world.record.timeline(requester, patient.id)).documents
     kept = {name: content for name, content in files.items() if name.startswith("documents/")}
+    copies = {name: kept.pop(name) for name in list(kept) if name.endswith(".html")}
     originals = [await world.record.content(requester, patient.id, document.id) for document in documents]
     assert sorted(kept.values()) == sorted(content for _, content in originals)
     assert len(kept) == 5
+    [(name, copy)] = copies.items()
+    assert name.replace(".html", ".json") in kept
+    assert hashlib.sha256(kept[name.replace(".html", ".json")]).hexdigest().encode() in copy
+    assert b"14.1" in copy and b"Anna" in copy
     assert all(re.fullmatch(r"documents/\d{4}-\d\d-\d\d [\w .()-]+\.(txt|json|pdf)", name) for name in kept)
     data = [
         orjson.loads(line)
@@ -65,6 +72,18 @@ async def test_zip_folders_are_named_in_the_patients_language(platform, patient,
         folders = {name.partition("/")[0] for name in await download_zip(client)}
     assert len(folders) == 3
     assert not {"documents", "data"} & folders or language == "fr"
+
+
+async def test_zip_is_whole_when_no_copy_can_be_made_now(platform, patient, monkeypatch):
+    async def overloaded(*_, **__):
+        raise Overloaded("too many documents are waiting")
+
+    monkeypatch.setattr(ReadableCopies, "make", overloaded)
+    async with browser(platform, requester_of(patient)) as client:
+        await submit(client, "/takeout")
+        await platform.run_worker()
+        names = [name for name in await download_zip(client) if name.startswith("documents/")]
+    assert len(names) == 5 and not [name for name in names if name.endswith(".html")]
 
 
 async def test_document_with_lost_bytes_is_listed_as_missing(platform, patient):

@@ -1,15 +1,14 @@
-"""Rules of exports: files of segments, progress, pauses."""
+"""Rules of exports: files of segments, progress."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.core.storage import uuid7
-from esante.services.export import JobState, rules
+from esante.core.storage import JobState, uuid7
+from esante.services.export import rules
 from esante.services.export.model import Cursor, ExportLevel, ExportRequest, Job, Segment
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -93,11 +92,3 @@ def test_percent_grows_with_persons_and_sections():
     assert steps == sorted(steps)
     assert len(set(steps)) == len(steps)
     assert rules.percent_done(make_job(total=1, cursor=Cursor(section=3)), 5) == 60
-
-
-@given(st.floats(0, 10))
-def test_pause_is_proportional_to_busy_time_and_bounded(busy):
-    assert 0 <= rules.pause_seconds(busy) <= rules.MAX_PAUSE_SECONDS
-    assert rules.pause_seconds(busy) <= rules.pause_seconds(busy + 0.01)
-    assert rules.pause_seconds(0.0) == 0
-    assert rules.pause_seconds(0.02) == pytest.approx(0.08)

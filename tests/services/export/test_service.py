@@ -8,10 +8,9 @@ import asyncpg
 import pytest
 
 from esante.core.fhir import check
-from esante.core.storage import NIL, uuid7
-from esante.services.export import ExportEnded, JobState
+from esante.core.storage import NIL, JobState, JobWorker, uuid7
+from esante.services.export import ExportEnded
 from esante.services.export import service as export_service
-from esante.services.export import worker as export_worker
 from esante.services.record import COPIED_TYPES
 from tests.support.export import ASYNC, job_id
 
@@ -45,7 +44,7 @@ async def test_concurrent_kickoffs_respect_the_limit(platform, http):
 
 @pytest.mark.parametrize("when", ["waiting", "under way", "finished"])
 async def test_cancelled_export_is_removed_with_its_files(platform, http, objects, when, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     location = await platform.kick_off(http)
     folder = job_id(location).hex
     if when != "waiting":

@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.core.fhir import check
-from esante.core.storage import NIL, Unavailable, uuid7
-from esante.services.export import ExportEnded, JobState
-from esante.services.export import worker as export_worker
+from esante.core.storage import NIL, JobState, JobWorker, Unavailable, uuid7
+from esante.services.export import ExportEnded
 from tests.support.export import count_keys, job_id
 
 
 async def test_two_workers_share_jobs_without_duplicate_lines(platform, large_client, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     another = replace(large_client, client="Another")
     async with platform.client(large_client) as one, platform.client(another) as two:
         locations = [await platform.kick_off(one), await platform.kick_off(one), await platform.kick_off(two)]
@@ -35,7 +34,7 @@ async def test_two_workers_share_jobs_without_duplicate_lines(platform, large_cl
 
 
 async def test_jobs_take_turns(platform, large_client, monkeypatch):
-    monkeypatch.setattr(export_worker, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(JobWorker, "STEP_SECONDS", 0.0)
     others = [replace(large_client, client=f"Client {number}") for number in range(3)]
     locations = []
     for other in others:
@@ -74,8 +73,8 @@ async def test_failing_job_is_retried_later_and_finally_fails(platform, dsn, jou
     person = await platform.add_patient(client)
     document = await platform.deposit(person)
     db = platform.world.db
-    set_level = "UPDATE document SET confidentiality = $2 WHERE document_id = $1"
-    await db.fetchval(set_level, document.id, "nonsense")  # nothing of this person can be read any more
+    set_status = "UPDATE document SET status = $2 WHERE document_id = $1"
+    await db.fetchval(set_status, document.id, "nonsense")  # nothing of this person can be read any more
     async with platform.client(client) as http:
         path = f"Patient/{person.id}/$export"
         repaired, given_up = await platform.kick_off(http, path), await platform.kick_off(http, path)
@@ -91,7 +90,7 @@ async def test_failing_job_is_retried_later_and_finally_fails(platform, dsn, jou
         assert answer.status_code == 500
         assert check(answer.content).ok
         assert str(person.id) not in answer.text
-        await db.fetchval(set_level, document.id, "normal")
+        await db.fetchval(set_status, document.id, "current")
         await db.fetchval(turn, jobs[0].id)
         await platform.run_worker()
         assert await platform.fetch_lines(http, (await http.get(repaired)).json())
@@ -130,7 +129,7 @@ async def test_expired_files_are_removed_after_grace(platform, http, objects):
     await age(timedelta(0))
     assert [(await http.get(one)).status_code for one in (location, url)] == [404, 404]
     assert folder in await objects.folders("export")  # a client may be fetching them at this time
-    await age(export_worker.GRACE)
+    await age(JobWorker.GRACE)
     assert folder not in await objects.folders("export")
     [ended, done] = [
         entry.event.how

@@ -2,36 +2,8 @@
 
 import pytest
 
-from tests.support.record import (
-    BASE,
-    FHIR,
-    LOCAL,
-    World,
-    cda,
-    fhir_document,
-    image,
-    letter,
-    open_world,
-    pdf,
-    reference,
-    transaction,
-)
-
-__all__ = [
-    "BASE",
-    "FHIR",
-    "LOCAL",
-    "World",
-    "cda",
-    "fhir_document",
-    "image",
-    "letter",
-    "open_world",
-    "pdf",
-    "reference",
-    "transaction",
-    "world",
-]
+from tests.support.clinical_requests import app_client
+from tests.support.record import open_world
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +11,11 @@ async def world(db, journal, objects):
     """A world over this module's database."""
     async with open_world(db, journal, objects) as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+async def hospital_client(world, dsn, tmp_path_factory):
+    """A hospital's software as client of the whole application."""
+    folder = tmp_path_factory.mktemp("app")
+    async with app_client(world, dsn, folder, world.people["hospital"], "system/*.cruds") as client:
+        yield client

@@ -10,7 +10,7 @@ from esante.core.storage import uuid7
 from esante.identity.access import requester_of
 from esante.services.record import CLINICAL
 from tests.support.clinical_requests import PATCH, app_client, deposit
-from tests.support.clinical_resources import MINIMAL_RESOURCES, laboratory_report, minimal_resource
+from tests.support.clinical_resources import MINIMAL_RESOURCES, NOT_OF_HOSPITALS, laboratory_report, minimal_resource
 
 VALUES = {
     "token": "a|b,c",
@@ -25,17 +25,9 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-async def client(world, dsn, tmp_path_factory):
-    """A hospital's software as client of the whole application."""
-    folder = tmp_path_factory.mktemp("app")
-    async with app_client(world, dsn, folder, world.people["hospital"], "system/*.cruds") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-async def statement(client):
+async def statement(hospital_client):
     """The resources of the CapabilityStatement, by type."""
-    answer = await client.get("/fhir/metadata", headers={"Authorization": ""})
+    answer = await hospital_client.get("/fhir/metadata", headers={"Authorization": ""})
     assert answer.status_code == 200
     assert check(answer.content).ok, check(answer.content).issues
     return {one["type"]: one for one in answer.json()["rest"][0]["resource"]}
@@ -50,7 +42,7 @@ def test_every_clinical_type_has_a_minimal_resource():
     assert set(MINIMAL_RESOURCES) == set(CLINICAL)
 
 
-async def test_stated_interactions_work(client, statement, person):
+async def test_stated_interactions_work(hospital_client, statement, person):
     for type_, stated in statement.items():
         if type_ not in MINIMAL_RESOURCES:
             continue
@@ -73,31 +65,36 @@ async def test_stated_interactions_work(client, statement, person):
                 "request": {"method": "POST", "url": "Observation"},
             }
             bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry, other]}
-            answer = await client.post("/fhir", content=orjson.dumps(bundle))
-            created_resource = (await client.get("/fhir/" + answer.json()["entry"][0]["response"]["location"])).json()
+            answer = await hospital_client.post("/fhir", content=orjson.dumps(bundle))
+            created_resource = (
+                await hospital_client.get("/fhir/" + answer.json()["entry"][0]["response"]["location"])
+            ).json()
         else:
-            created = await client.post(f"/fhir/{type_}", content=orjson.dumps(resource))
+            created = await hospital_client.post(f"/fhir/{type_}", content=orjson.dumps(resource))
+            if type_ in NOT_OF_HOSPITALS:
+                assert created.status_code == 403, (type_, created.text)
+                continue
             assert created.status_code == 201, (type_, created.text)
             created_resource = created.json()
         url = f"/fhir/{type_}/{created_resource['id']}"
-        assert (await client.get(url)).json() == created_resource
-        assert (await client.get(f"{url}/_history/1")).json() == created_resource
+        assert (await hospital_client.get(url)).json() == created_resource
+        assert (await hospital_client.get(f"{url}/_history/1")).json() == created_resource
         if type_ != "Medication":  # it says nothing of whose it is
-            updated = await client.put(
+            updated = await hospital_client.put(
                 url, content=orjson.dumps(resource | {"id": created_resource["id"], "language": "fr"})
             )
             assert updated.status_code == 200, (type_, updated.text)
         operations = [{"op": "add", "path": "/language", "value": "de"}]
-        patched = await client.patch(url, content=orjson.dumps(operations), headers=PATCH)
+        patched = await hospital_client.patch(url, content=orjson.dumps(operations), headers=PATCH)
         assert patched.json()["language"] == "de", (type_, patched.text)
         for history in (f"{url}/_history", f"/fhir/{type_}/_history?patient={person.id}"):
-            assert len((await client.get(history)).json()["entry"]) >= 2
-        found = (await client.get(f"/fhir/{type_}?patient={person.id}&_id={created_resource['id']}")).json()
+            assert len((await hospital_client.get(history)).json()["entry"]) >= 2
+        found = (await hospital_client.get(f"/fhir/{type_}?patient={person.id}&_id={created_resource['id']}")).json()
         assert [one["resource"]["id"] for one in found["entry"]] == [created_resource["id"]]
-        assert (await client.delete(url)).status_code == 204
+        assert (await hospital_client.delete(url)).status_code == 204
 
 
-async def test_stated_search_parameters_and_modifiers_are_accepted(client, statement, person):
+async def test_stated_search_parameters_and_modifiers_are_accepted(hospital_client, statement, person):
     strict = {"Prefer": "handling=strict"}
     for type_ in MINIMAL_RESOURCES:
         pairs = []
@@ -108,9 +105,11 @@ async def test_stated_search_parameters_and_modifiers_are_accepted(client, state
             pairs += [(name, _value(parameter, name)) for name in names if not name.endswith(":[type]")]
         for start in range(0, len(pairs), 20):
             params = [("patient", str(person.id)), *pairs[start : start + 20]]
-            answer = await client.get(f"/fhir/{type_}", params=params, headers=strict)
+            answer = await hospital_client.get(f"/fhir/{type_}", params=params, headers=strict)
             assert answer.status_code == 200, (type_, params, answer.text)
-        assert (await client.get(f"/fhir/{type_}?patient={person.id}&no-such=1", headers=strict)).status_code == 400
+        assert (
+            await hospital_client.get(f"/fhir/{type_}?patient={person.id}&no-such=1", headers=strict)
+        ).status_code == 400
 
 
 def _value(parameter: dict, name: str) -> str:
@@ -128,17 +127,17 @@ def _value(parameter: dict, name: str) -> str:
     return VALUES[parameter["type"]]
 
 
-async def test_stated_includes_are_accepted(client, statement, person):
+async def test_stated_includes_are_accepted(hospital_client, statement, person):
     for type_ in MINIMAL_RESOURCES:
         for name, values in (("_include", "searchInclude"), ("_revinclude", "searchRevInclude")):
             includes = statement[type_][values]
             for start in range(0, len(includes), 15):
                 params = [("patient", str(person.id)), *((name, value) for value in includes[start : start + 15])]
-                answer = await client.get(f"/fhir/{type_}", params=params)
+                answer = await hospital_client.get(f"/fhir/{type_}", params=params)
                 assert answer.status_code == 200, (type_, params, answer.text)
 
 
-async def test_stated_search_parameters_of_other_types_are_accepted(client, statement, person):
+async def test_stated_search_parameters_of_other_types_are_accepted(hospital_client, statement, person):
     values = {
         "patient": str(person.id),
         "patient.identifier": f"{person.identifiers[0].system}|{person.identifiers[0].value}",
@@ -158,21 +157,21 @@ async def test_stated_search_parameters_of_other_types_are_accepted(client, stat
                 params["patient"] = str(person.id)
             if params.get("type") or params.get("specialty"):
                 params = {name: value.partition(",")[0] for name, value in params.items()}
-            answer = await client.get(f"/fhir/{type_}", params=params)
+            answer = await hospital_client.get(f"/fhir/{type_}", params=params)
             assert answer.status_code == 200, (type_, params, answer.text)
 
 
-async def test_stated_operations_work(client, statement, person, world):
-    document = await deposit(client, person, laboratory_report(person, ("1", 14.1)))
+async def test_stated_operations_work(hospital_client, statement, person, world):
+    document = await deposit(hospital_client, person, laboratory_report(person, ("1", 14.1)))
     operations = {name["name"] for one in statement.values() for name in one.get("operation", ())}
     assert {"everything", "document", "docref"} <= operations
-    everything = (await client.get(f"/fhir/Patient/{person.id}/$everything?_count=200")).json()
+    everything = (await hospital_client.get(f"/fhir/Patient/{person.id}/$everything?_count=200")).json()
     types = {one["resource"]["resourceType"] for one in everything["entry"]}
     assert {"Patient", "Composition", "Observation", "Specimen", "Practitioner"} <= types
     [composition] = [
         one["resource"] for one in everything["entry"] if one["resource"]["resourceType"] == "Composition"
     ]
-    assert (await client.get(f"/fhir/Composition/{composition['id']}/$document")).status_code == 200
+    assert (await hospital_client.get(f"/fhir/Composition/{composition['id']}/$document")).status_code == 200
     parameters = {
         "resourceType": "Parameters",
         "parameter": [
@@ -182,11 +181,11 @@ async def test_stated_operations_work(client, statement, person, world):
         ],
     }
     for answer in (
-        await client.get(f"/fhir/DocumentReference/$docref?patient={person.id}&end=2024-04-01"),
-        await client.post("/fhir/DocumentReference/$docref", content=orjson.dumps(parameters)),
+        await hospital_client.get(f"/fhir/DocumentReference/$docref?patient={person.id}&end=2024-04-01"),
+        await hospital_client.post("/fhir/DocumentReference/$docref", content=orjson.dumps(parameters)),
     ):
         assert [one["resource"]["id"] for one in answer.json()["entry"]] == [document]
-    assert (await client.get(f"/fhir/DocumentReference/$docref?patient={person.id}&x=1")).status_code == 400
+    assert (await hospital_client.get(f"/fhir/DocumentReference/$docref?patient={person.id}&x=1")).status_code == 400
 
 
 #: IPA 1.1, CapabilityStatement ipa-server: what a server has to search, and the combinations that it should.
@@ -258,13 +257,13 @@ async def test_patient_app_can_make_the_searches_of_ipa(world, dsn, tmp_path, pe
         assert (await app.get(f"/fhir/Claim?patient={person.id}")).status_code == 403
 
 
-async def test_search_without_patient_is_refused(client):
-    answer = await client.get("/fhir/Observation?code=1")
+async def test_search_without_patient_is_refused(hospital_client):
+    answer = await hospital_client.get("/fhir/Observation?code=1")
     assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (400, ["patient"])
 
 
-async def test_unknown_method_and_path_are_refused(client, person):
-    answer = await client.request("PATCH", "/fhir/Observation/_search")
+async def test_unknown_method_and_path_are_refused(hospital_client, person):
+    answer = await hospital_client.request("PATCH", "/fhir/Observation/_search")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert (await client.get("/fhir/Basic?patient=1")).status_code == 404
-    assert (await client.get(f"/fhir/Observation/{person.id}/x/y")).status_code == 404
+    assert (await hospital_client.get("/fhir/Basic?patient=1")).status_code == 404
+    assert (await hospital_client.get(f"/fhir/Observation/{person.id}/x/y")).status_code == 404

@@ -3,9 +3,9 @@
 import orjson
 import pytest
 
-from tests.services.record.conftest import FHIR, transaction
 from tests.support.clinical_requests import PATCH, create, post_bundle, search_bundle
 from tests.support.clinical_resources import bundle_entry, identified, observation
+from tests.support.record import FHIR, transaction
 
 LENIENT, STRICT = {"Prefer": "return=minimal, handling=lenient"}, {"Prefer": 'Handling="strict"'}
 

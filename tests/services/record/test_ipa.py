@@ -52,6 +52,7 @@ OTHER = {
         "category": [concept(f"{V2}/observation-category", "vital-signs")],
         "code": concept(LOINC, "8867-4"),
         "effectiveDateTime": "2001-02-03",
+        "valueQuantity": {"value": 64, "unit": "/min", "system": "http://unitsofmeasure.org", "code": "/min"},
     },
 }
 """The elements in which a second resource of each type differs, so that no search finds both."""

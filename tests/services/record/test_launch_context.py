@@ -10,8 +10,7 @@ import pytest
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
 from esante.services.record import Refused
-
-from .conftest import FHIR, LOCAL, letter, reference
+from tests.support.record import FHIR, LOCAL, letter, reference
 
 _KEYS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}")
 

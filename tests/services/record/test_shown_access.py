@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ ACTS = (
     "circle", "code", "code at hospital", "emergency", "admit", "discharge", "entered in error", "revoke", "allow stays",
     "block doctor", "block hospital", "unblock", "opt out", "opt in", "close", "reopen", "restrict", "hide", "show",
     "not justified", "suspend", "restore",
+    "emergency admission", "renew", "extend", "16 days pass", "46 days pass", "forget ends",
 )  # fmt: skip
 act_lists = st.lists(st.sampled_from(ACTS), min_size=1, max_size=14)
 
@@ -61,6 +63,21 @@ class Case:
             case "admit":
                 stay, _ = await access.stays.admit(self.hospital, self.person.id)
                 self.stays.append(stay)
+            case "emergency admission":
+                identifier = self.person.identifiers[0].value
+                self.stays.append(
+                    await access.stays.register_emergency(self.surgeon, identifier, self.person.birth_date)
+                )
+            case "renew" if self.stays:
+                await access.stays.renew(self.hospital, self.person.id, self.stays[-1].id)
+            case "extend" if self.stays:
+                await access.stays.agree(patient, self.stays[-1].id)
+            case "16 days pass" | "46 days pass":
+                await self._let_pass(timedelta(days=int(act.split()[0])))
+            case "forget ends":  # as in a database of before the ceilings
+                await self.world.db.fetchval(
+                    "UPDATE access_grant SET until = NULL WHERE person_id = $1 AND kind <> 'emergency'", self.person.id
+                )
             case "discharge" if self.stays:
                 stay = self.stays[-1]
                 await access.stays.finish(self.hospital, self.person.id, stay.id, stay.began_at)
@@ -93,6 +110,14 @@ class Case:
                 await self.world.directory.suspensions.suspend(self.world.people["other_entry"], "x", actor=SYSTEM)
             case "restore":
                 await self.world.directory.suspensions.restore(self.world.people["other_entry"], actor=SYSTEM)
+
+    async def _let_pass(self, time: timedelta) -> None:
+        """Move all grants into the past."""
+        await self.world.db.fetchval(
+            "UPDATE access_grant SET since = since - $2::interval, until = until - $2::interval WHERE person_id = $1",
+            self.person.id,
+            time,
+        )
 
     async def reads(self, requester: Requester, document_id: UUID) -> bool:
         """Return whether a request of somebody, as the directory knows them now, gets a document."""
@@ -170,6 +195,11 @@ def no_cache(monkeypatch):
 @example(["emergency", "restrict", "not justified"])
 @example(["circle", "restrict", "suspend"])
 @example(["admit", "hide", "close", "reopen"])
+@example(["admit", "forget ends", "46 days pass"])
+@example(["admit", "renew", "46 days pass"])
+@example(["code", "forget ends", "16 days pass"])
+@example(["emergency admission", "16 days pass", "forget ends"])
+@example(["admit", "emergency admission", "discharge", "extend"])
 async def test_pages_name_exactly_those_whose_requests_get_a_document(world, app, no_cache, acts):
     await check_told_access(world, acts, app)
 

@@ -8,7 +8,7 @@ from esante.core.web import HANDLERS
 from esante.services.subscriptions import (
     page_routes,
 )
-from tests.services.record.conftest import open_world
+from tests.support.record import open_world
 from tests.support.rest_hook_receiver import receiving
 from tests.support.subscriptions import SubscriptionPlatform, fast_policy, make_subscriptions
 

@@ -11,7 +11,7 @@ from esante.services.subscriptions import (
     DeliveryFailed,
 )
 from tests.conftest import create_database, open_journal
-from tests.services.record.conftest import open_world
+from tests.support.record import open_world
 from tests.support.rest_hook_receiver import receiving
 from tests.support.subscriptions import (
     active_subscription,

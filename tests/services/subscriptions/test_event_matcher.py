@@ -10,6 +10,9 @@ from esante.services.record import Deposit
 from tests.support.rest_hook_receiver import receiving
 from tests.support.subscriptions import LETTER, REPORT, active_subscription, add_clinic
 
+RESULT, PATHOLOGY = "11502-2", "11526-1"
+"""Types that laboratories may write."""
+
 
 async def test_every_kind_of_change_is_an_event_for_those_who_see_it_then(platform, receiver):
     person = await platform.world.person()
@@ -51,12 +54,12 @@ async def test_only_documents_that_pass_the_filters_are_events(platform, receive
     person, other = await platform.world.person(), await platform.world.person()
     laboratory = platform.people["laboratory"]
     await platform.subscribe(
-        laboratory, receiver.url, f"DocumentReference?patient={person.id}&type=http://loinc.org|{REPORT},{LETTER}"
+        laboratory, receiver.url, f"DocumentReference?patient={person.id}&type=http://loinc.org|{REPORT},{RESULT}"
     )
-    await platform.subscribe(laboratory, receiver.url, "category=letter", f"type={REPORT}")
-    wanted = await platform.deposit(person, by="laboratory", type_=LETTER)
-    await platform.deposit(other, by="laboratory", type_=LETTER)
-    await platform.deposit(person, by="laboratory", type_="11502-2")
+    await platform.subscribe(laboratory, receiver.url, "category=laboratory_report", f"type={REPORT}")
+    wanted = await platform.deposit(person, by="laboratory", type_=RESULT)
+    await platform.deposit(other, by="laboratory", type_=RESULT)
+    await platform.deposit(person, by="laboratory", type_=PATHOLOGY)
     await platform.deliver()
     keys = [reference.rpartition("/")[2] for request in receiver.events for reference in request.foci]
     assert keys == [wanted.key]

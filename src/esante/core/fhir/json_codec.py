@@ -96,10 +96,17 @@ def _decimal_fragment(value: Decimal) -> orjson.Fragment:
 def may_repeat_names(data: bytes, encoded: bytes) -> bool:
     """Return whether a name may occur twice in an object of `data`; `encoded` is the JSON of the decoded `data`.
 
-    A decoder keeps one of the values, so at least the two quotes of the repeated name are lost. A quote written as
-    \\u0022 is encoded as a plain one, so texts with such an escape count as possibly repeating.
+    A quote written as \\u0022 is encoded as a plain one, so texts with such an escape count as possibly repeating.
     """
-    return data.count(b'"') != encoded.count(b'"') or (b"\\" in data and b"\\u0022" in data)
+    return has_lost_quotes(data, encoded) or (b"\\" in data and b"\\u0022" in data)
+
+
+def has_lost_quotes(data: bytes, encoded: bytes) -> bool:
+    """Return whether a name occurs twice in an object of `data`, which writes no quote as \\u0022.
+
+    A decoder keeps one of the values, so at least the two quotes of the repeated name are lost.
+    """
+    return data.count(b'"') != encoded.count(b'"')
 
 
 def decode_marking_repeats(data: bytes) -> Any:

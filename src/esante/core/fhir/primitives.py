@@ -52,7 +52,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "markdown": _TEXT,
     # Narrative has no limit of its own in R4; the size of a request is limited by the endpoints.
     "xhtml": Primitive("string", "XHTML in a div element", None, 1),
-    "code": _text("a code: no white space but single spaces inside", r"\S+(?:\s\S+)*"),
+    "code": _text("a code: no white space but single spaces inside", r"\S+(?: \S+)*"),
     "id": _text("1 to 64 of A-Z a-z 0-9 - .", r"[A-Za-z0-9\-.]{1,64}"),
     "uri": _URI,
     "url": _URI,

@@ -1,26 +1,35 @@
 """The append-only journal: every act on the platform is one entry, sealed into a Merkle tree, and can be proved."""
 
 from esante.core.journal.consumers import Consumer, advance, run_consumers
+from esante.core.journal.cosignature import CosignatureVerifier, Cosigner
+from esante.core.journal.merkle import EMPTY_ROOT, is_consistent
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
-from esante.core.journal.proof import verifier_source
-from esante.core.journal.service import Journal, ProofRunning
+from esante.core.journal.proofs import ProofJob, verifier_source
+from esante.core.journal.service import Journal
+from esante.core.journal.signed_note import NoteVerifier, split_note
 from esante.core.journal.verification import VerificationReport
 
 __all__ = [
+    "EMPTY_ROOT",
     "EVENTS",
     "SYSTEM",
     "Actor",
     "Checkpoint",
     "Consumer",
+    "CosignatureVerifier",
+    "Cosigner",
     "Entry",
     "Event",
     "Initiator",
     "Journal",
-    "ProofRunning",
+    "NoteVerifier",
+    "ProofJob",
     "SealedEntry",
     "VerificationReport",
     "advance",
     "event",
+    "is_consistent",
     "run_consumers",
+    "split_note",
     "verifier_source",
 ]

@@ -16,7 +16,7 @@ from esante.identity.directory import Directory
 
 @click.group()
 def journal() -> None:
-    """The journal: its signed head, its verification, a person's proof, the end of retention."""
+    """The journal: its signed head, its witnesses, its verification, a person's proof, the end of retention."""
 
 
 @journal.command()
@@ -27,6 +27,31 @@ async def head(platform: Platform) -> None:
     if checkpoint is None:
         raise click.ClickException("nothing is sealed yet; the server seals about once a second")
     click.echo(checkpoint.note, nl=False)
+
+
+@journal.command()
+@platform_command
+async def key(platform: Platform) -> None:
+    """Print the key that signs the heads, in the form in which a witness is given it."""
+    click.echo(str(platform.journal.signer.verifier))
+
+
+@journal.command()
+@platform_command
+async def status(platform: Platform) -> None:
+    """Print what is sealed and what waits, how far each reader is, and what each witness has co-signed."""
+    state = await platform.journal.state()
+    sealed = f", the last seal at {state['sealed_at']:%Y-%m-%d %H:%M:%S}Z" if state["sealed_at"] else ""
+    click.echo(f"{state['size']:,} entries sealed{sealed}, {state['waiting']:,} waiting for the seal")
+    for reader in state["consumers"]:
+        failed = f", failed {reader['failures']} times: {reader['last_error']}" if reader["failures"] else ""
+        click.echo(f"reader {reader['reader']}: entry {reader['seq']:,}{failed}")
+    for witness in state["witnesses"]:
+        signed = (
+            f"co-signed {witness.size:,} entries at {witness.signed_at:%Y-%m-%d %H:%M:%S}Z" if witness.size else ""
+        )
+        failed = f", failed {witness.failures} times: {witness.error}" if witness.failures else ""
+        click.echo(f"witness {witness.name}: {signed or 'co-signed nothing yet'}, {witness.behind:,} behind{failed}")
 
 
 @journal.command()
@@ -83,7 +108,7 @@ async def prove(platform: Platform, identifier: str, out: Path | None) -> None:
     if person is None:
         raise click.ClickException("no person has this identifier")
     with open_output(out) as file:
-        if not await platform.journal.write_proof(person.id, file):
+        if not await platform.journal.proofs.write(person.id, file):
             raise click.ClickException("nothing is sealed yet; the server seals about once a second")
 
 

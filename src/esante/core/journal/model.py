@@ -22,6 +22,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     organization: str = ""
     client: str = ""
     """The software client that sent the request, where one signed in."""
+    delegate_id: UUID | None = None
+    delegate: str = ""
+    """Who acted in the name of the actor, where somebody did."""
 
 
 class Initiator(Protocol):

@@ -57,7 +57,7 @@ class Sealer:
         self._db, self._objects, self._signer, self._origin = db, objects, signer, origin
         self._partitions_until = datetime.min.replace(tzinfo=UTC)
         self._signed_size = 0
-        self._is_witness_checked = False
+        self._is_kept_head_checked = False
 
     async def run(self) -> None:
         """Seal until cancelled, also after failures and while the database is unavailable."""
@@ -84,10 +84,11 @@ class Sealer:
             if not await store.try_lock_sealing(conn):
                 return 0
             pending = await self._recomputed_pending(conn)
+            taken = await store.take_pending(conn, [entry_id for _, entry_id, _ in pending]) if pending else set()
+            pending = [one for one in pending if one[1] in taken]
             if not pending:
                 return 0
             head = await self._append(conn, pending)
-            await store.remove_pending(conn, [entry_id for _, entry_id, _ in pending])
         await self._publish(head)
         return len(pending)
 
@@ -120,6 +121,10 @@ class Sealer:
         sound = [row for row in rows if hashlib.sha256(row["digest_input"] or b"").digest() == row["digest"]]
         if len(sound) < len(rows):
             log.error("%d waiting entries are not what was appended; they are not sealed", len(rows) - len(sound))
+        sealed = await store.entries_with_leaf(conn, [row["entry_id"] for row in sound])
+        if sealed:
+            log.error("%d waiting entries are in the tree already; they are not sealed again", len(sealed))
+            sound = [row for row in sound if row["entry_id"] not in sealed]
         counts = await store.entry_counts(conn, list({row["person_id"] for row in sound}))
         miscounted = {person for person, (entries, number) in counts.items() if entries != number}
         if miscounted:
@@ -132,7 +137,7 @@ class Sealer:
         """Append entries to the tree and sign its new root. Raises: `JournalAltered`."""
         last = await store.last_checkpoint(conn)
         signed = self._signed_checkpoint(last)
-        await self._keep_contradicting_witness(signed)
+        await self._keep_contradicting_head(signed)
         frontier = Frontier.from_bytes(last["size"], last["frontier"]) if last else Frontier()
         first_format = signed.first_format if signed else 0
         if first_format is None:
@@ -208,7 +213,7 @@ class Sealer:
         _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
         for entry in (entry for entry in sealed if entry.event):
             await expiry_store.assign_expiry(conn, entry.id, entry.event.ranges)
-        for entry in await store.pending_entries(conn, Expired.TYPE):
+        for entry in await store.unsealed_entries(conn, Expired.TYPE):
             event: Expired = entry.event
             if event.note or (days := _kept_days(event, entry.at)) is None:
                 continue
@@ -229,25 +234,25 @@ class Sealer:
         self._signed_size = max(self._signed_size, head.size)
         await self._objects.put_named(HEAD, head.note.encode())
 
-    async def _keep_contradicting_witness(self, signed: CheckpointText | None) -> None:
+    async def _keep_contradicting_head(self, signed: CheckpointText | None) -> None:
         """Keep a signed head that is in the object store and contradicts the journal: the next one replaces it.
 
         Once in a process, under the sealer's lock: then no other process publishes a newer one meanwhile.
         """
-        if self._is_witness_checked:
+        if self._is_kept_head_checked:
             return
         size = signed.size if signed else 0
         try:
             note = await self._objects.get_named(HEAD)
-            witness = parse_checkpoint(self._signer.verify_note(note.decode()))
+            kept = parse_checkpoint(self._signer.verify_note(note.decode()))
         except (FileNotFoundError, ValueError):
             if size:
                 log.warning("the checkpoint outside the database is missing or invalid; it is written anew")
         else:
-            if witness.size > size or (signed and witness.size == size and witness.root != signed.root):
-                log.error("a signed head of %d entries is known, the journal has %d: it is kept", witness.size, size)
-                await self._objects.put_named(f"{LOST_HEADS}/{witness.size}-{witness.root.hex()[:16]}/note", note)
-        self._is_witness_checked = True
+            if kept.size > size or (signed and kept.size == size and kept.root != signed.root):
+                log.error("a signed head of %d entries is known, the journal has %d: it is kept", kept.size, size)
+                await self._objects.put_named(f"{LOST_HEADS}/{kept.size}-{kept.root.hex()[:16]}/note", note)
+        self._is_kept_head_checked = True
 
     async def _create_partitions(self) -> None:
         now = clock.now()

@@ -1,19 +1,16 @@
 """Use cases of the journal: append, read, seal, prove, verify, end the retention."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from io import BytesIO
 from itertools import product
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 import msgspec
-import orjson
 
 from esante.core import clock
-from esante.core.journal import expiry_store, proof, store, verification
+from esante.core.journal import expiry_store, store, verification
 from esante.core.journal.entries import entry_rows
 from esante.core.journal.model import (
     EVENTS,
@@ -26,11 +23,12 @@ from esante.core.journal.model import (
     Initiator,
     SealedEntry,
 )
+from esante.core.journal.proofs import Proofs, ProofWriter
 from esante.core.journal.retention import expiry_lines, is_permanent, retention_cutoff, retention_policy
 from esante.core.journal.sealer import Sealer
 from esante.core.journal.signed_note import Signer, parse_checkpoint
+from esante.core.journal.witnesses import RemoteWitness, Witnesses, parse_witnesses
 from esante.core.storage import NIL, Connection, Database, Objects, Row, insert
-from esante.core.types import Json
 
 EXPIRED_LEAVES = 100_000
 """Entries whose retention ends in one transaction at most."""
@@ -38,24 +36,25 @@ EXPIRY_LEAVES = 1_000
 """Leaves that one `journal.expired` entry covers at most: a person's proof contains those that cover theirs."""
 
 
-class ProofRunning(Exception):
-    """A proof of the same person is being written."""
-
-
 class Journal:
     """The one journal of the platform."""
 
-    def __init__(self, db: Database, objects: Objects, signer: Signer, origin: str) -> None:
+    def __init__(
+        self, db: Database, objects: Objects, signer: Signer, origin: str, witnesses: Sequence[RemoteWitness] = ()
+    ) -> None:
         self._db, self._objects = db, objects
         self.signer, self.origin = signer, origin
         self.sealer = Sealer(db, objects, signer, origin)
-        self._proving: set[UUID] = set()
-        self._proof_turn = asyncio.Semaphore()
+        self.witnesses = Witnesses(db, witnesses)
+        self.proofs = Proofs(db, objects, ProofWriter(db, signer, origin, [witness.key for witness in witnesses]))
 
     @classmethod
-    def open(cls, db: Database, objects: Objects, key: Path, origin: str) -> "Journal":
-        """Open the journal in `db`; `key` is the PEM file of the signing key, created when missing."""
-        return cls(db, objects, Signer.open(key, origin), origin)
+    def open(cls, db: Database, objects: Objects, key: Path, origin: str, witnesses: str = "") -> "Journal":
+        """Open the journal in `db`; `key` is the PEM file of the signing key, created when missing.
+
+        `witnesses`: as `parse_witnesses` (raises its errors).
+        """
+        return cls(db, objects, Signer.open(key, origin), origin, parse_witnesses(witnesses))
 
     def rows(
         self,
@@ -119,34 +118,6 @@ class Journal:
         """Return the newest signed checkpoint, or None before the first seal."""
         row = await store.last_checkpoint(self._db)
         return store.checkpoint_from_row(row) if row else None
-
-    async def write_proof(self, person_id: UUID, file: BinaryIO) -> bool:
-        """Write the proof file of a person (see `proof.proof_pieces`); return False before the first seal.
-
-        Pieces of several proofs are made in turn, so that neither one large proof nor many delay other requests.
-        Raises: `ProofRunning` while another proof of the person is written by this process; `Unavailable`.
-        """
-        if person_id in self._proving:
-            raise ProofRunning("a proof of this person is being written")
-        self._proving.add(person_id)
-        try:
-            head = await store.last_checkpoint(self._db)
-            if head is None:
-                return False
-            pieces = proof.proof_pieces(self._db, self.signer, self.origin, person_id, head)
-            while True:
-                async with self._proof_turn:
-                    piece = await anext(pieces, None)
-                if piece is None:
-                    return True
-                await asyncio.to_thread(file.write, piece)
-        finally:
-            self._proving.discard(person_id)
-
-    async def prove(self, person_id: UUID) -> Json | None:
-        """Return the proof of a person, or None before the first seal (raises as `write_proof`)."""
-        file = BytesIO()
-        return orjson.loads(file.getvalue()) if await self.write_proof(person_id, file) else None
 
     async def verify(
         self,
@@ -271,7 +242,7 @@ class Journal:
         return found
 
     async def state(self) -> dict[str, Any]:
-        """Return for the operator: sealed and waiting entries, the last seal, and the cursor of each consumer."""
+        """Return for the operator: sealed and waiting entries, the last seal, all cursors, the witnesses."""
         head = await self.head()
         cursors = await store.cursor_rows(self._db)
         return {
@@ -280,6 +251,7 @@ class Journal:
             "note": head.note if head else "",
             "waiting": await store.pending_count(self._db),
             "consumers": [dict(row) for row in cursors],
+            "witnesses": await self.witnesses.states(),
             "now": clock.now(),
         }
 

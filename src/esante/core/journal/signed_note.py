@@ -6,9 +6,11 @@ line each, then extension lines, an empty line, and the signature lines: the jou
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -21,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from esante.core.storage import read_or_create_key
+
+_LINE = re.compile(r"\u2014 (.+) ([A-Za-z0-9+/]+={0,2})")
 
 
 class Signer:
@@ -37,21 +41,12 @@ class Signer:
 
         Raises: TypeError when the file has a key of another kind.
         """
-        key = load_pem_private_key(read_or_create_key(path, _new_key), None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise TypeError(f"{path} has a key of another kind; the journal needs Ed25519")
-        return cls(key, name)
-
-    @property
-    def key_id(self) -> bytes:
-        """The first four bytes of SHA-256(name, newline, 0x01, public key)."""
-        return self.verifier.key_id
+        return cls(open_key(path), name)
 
     def sign(self, *lines: str) -> str:
         """Return the signed note of `lines`."""
         text = "".join(f"{line}\n" for line in lines)
-        signature = base64.b64encode(self.key_id + self._key.sign(text.encode())).decode()
-        return f"{text}\n— {self.name} {signature}\n"
+        return f"{text}\n{self.verifier.line(self._key.sign(text.encode()))}"
 
     @property
     def verifier(self) -> "NoteVerifier":
@@ -64,36 +59,95 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteVerifier:
-    """Verifies notes under one public key (32 bytes) and its name."""
+class VerifierKey:
+    """A public key (Ed25519, 32 bytes) and its name, for signatures of one type (C2SP `signed-note`)."""
 
+    TYPE: ClassVar[bytes]
+    """The byte by which ids and texts of keys tell types of signatures apart."""
     name: str
     public: bytes
 
     @property
-    def key_id(self) -> bytes:
-        """The first four bytes of SHA-256(name, newline, 0x01, public key)."""
-        return hashlib.sha256(self.name.encode() + b"\n\x01" + self.public).digest()[:4]
+    def id(self) -> bytes:
+        """The first four bytes of SHA-256(name, newline, type, public key)."""
+        return hashlib.sha256(self.name.encode() + b"\n" + self.TYPE + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        """Return the key as a text ("Verifier keys"): name, id, type and public key."""
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(self.TYPE + self.public).decode()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the key of a text. Raises: ValueError for a text of another form or type."""
+        name, _, rest = text.partition("+")
+        encoded = rest.partition("+")[2]
+        try:
+            typed = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            typed = b""
+        if typed[:1] != cls.TYPE or len(typed) != 33:
+            raise ValueError(f"not a verifier key of type {cls.TYPE[0]}: {text!r}")
+        key = cls(name, typed[1:])
+        if str(key) != text or not name or any(map(str.isspace, name)):
+            raise ValueError(f"not a verifier key (name+id+key): {text!r}")
+        return key
+
+    def line(self, signature: bytes) -> str:
+        """Return the line of a signature of this key."""
+        return f"\u2014 {self.name} {base64.b64encode(self.id + signature).decode()}\n"
+
+    def signatures(self, note: str) -> tuple[str, list[bytes]]:
+        """Return the text of a note and the signatures on it that name this key.
+
+        Raises: ValueError when it is no signed note.
+        """
+        text, lines = split_note(note)
+        return text, [raw[4:] for name, raw in lines if (name, raw[:4]) == (self.name, self.id)]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteVerifier(VerifierKey):
+    """Verifies notes under one public key and its name."""
+
+    TYPE = b"\x01"
 
     def verify_note(self, note: str) -> list[str]:
         """Return the lines of a signed note. Raises: ValueError unless this key signed exactly them."""
-        text, _, tail = note.partition("\n\n")
-        key = self.name, self.key_id
         try:
-            signatures = [_signature(line) for line in tail.removesuffix("\n").split("\n")]
-            ours = [raw[4:] for name, raw in signatures if (name, raw[:4]) == key]
+            text, ours = self.signatures(note)
             if not ours:
                 raise ValueError("the note is signed by another key")
-            Ed25519PublicKey.from_public_bytes(self.public).verify(ours[0], f"{text}\n".encode())
+            for signature in ours:
+                Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
         except (InvalidSignature, ValueError) as error:
-            raise ValueError(f"the signature is invalid: {error or 'it does not match the text'}") from error
-        return text.split("\n")
+            raise ValueError(f"the signature is invalid: {str(error) or 'it does not match the text'}") from error
+        return text.removesuffix("\n").split("\n")
 
 
-def _signature(line: str) -> tuple[str, bytes]:
-    """Return the name and the bytes (key id, signature) of a signature line. Raises: ValueError for another line."""
-    name, _, signature = line.removeprefix("— ").rpartition(" ")
-    return name, base64.b64decode(signature, validate=True)
+def open_key(path: Path) -> Ed25519PrivateKey:
+    """Return the key in the PEM file at `path`; created there, readable by its owner only, when there is none.
+
+    Raises: TypeError when the file has a key of another kind.
+    """
+    key = load_pem_private_key(read_or_create_key(path, _new_key), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(f"{path} has a key of another kind; an Ed25519 key is needed")
+    return key
+
+
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """Return the text of a note, and of each signature line the name and the bytes (key id, signature).
+
+    Raises: ValueError when it is no signed note (C2SP `signed-note`, "Format").
+    """
+    text, separator, tail = note.rpartition("\n\n")
+    lines = [_LINE.fullmatch(line) for line in tail.removesuffix("\n").split("\n")]
+    if not separator or not tail.endswith("\n") or any(char < " " and char != "\n" for char in note):
+        raise ValueError("not a signed note")
+    signatures = [(line[1], base64.b64decode(line[2], validate=True)) for line in lines if line]
+    if len(signatures) < len(lines):
+        raise ValueError("not a signed note: it has another line among its signatures")
+    return f"{text}\n", signatures
 
 
 def _new_key() -> bytes:

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Verify a proof file of the journal with nothing but Python's standard library.
 
-    python3 verifier.py proof.json [--key BASE64]
+    python3 verifier.py proof.json [--key KEY] [--witness KEY]...
 
 It answers these questions: is each entry in the signed tree as it is written here (RFC 9162), are the entries
 complete (their numbers run from 1 to the signed count), did the key sign both (Ed25519, RFC 8032), and was each
 content that is missing removed at the signed end of its retention? Compare the key with the one the agency
-publishes, or give that one with --key.
+publishes, or give that one with --key (base64, or name+id+key).
+With --witness it also checks that a witness co-signed the tree, or one that this one begins with, so that the agency
+cannot show other people another tree. Ask those who run the witness for its key (name+id+key).
 Exit status: 0 verified, 1 not verified, 2 the file cannot be read.
 """
 
 import base64
 import hashlib
 import json
+import re
 import sys
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
@@ -34,8 +37,9 @@ def main(arguments):
     try:
         with open(arguments[0], encoding="utf-8") as file:  # noqa: PTH123 - no more imports than needed
             proof = json.load(file)
-        key = arguments[arguments.index("--key") + 1] if "--key" in arguments else proof["key"]["ed25519"]
-        lines = Proof(proof, base64.b64decode(key)).check()
+        keys = options(arguments, "--key") or [proof["key"]["ed25519"]]
+        name, key = parse_key(keys[0], 1)
+        lines = Proof(proof, name or proof["key"]["name"], key).check(options(arguments, "--witness"))
     except ProofError as error:
         print(f"NOT VERIFIED: {clean(error)}")
         return 1
@@ -51,19 +55,19 @@ class ProofError(ValueError):
 
 
 class Proof:
-    """A proof file, to be checked against a public key (32 bytes)."""
+    """A proof file, to be checked against the name of a key and its 32 bytes."""
 
-    def __init__(self, proof, key):
-        self.proof, self.key, self.name = proof, key, proof["key"]["name"]
-        self.person = UUID(proof["person"])
+    def __init__(self, proof, name, key):
+        self.proof, self.name, self.key = proof, name, key
+        self.person = parse_uuid(proof["person"])
         self.origin, size, root, *extensions = verify_note(proof["checkpoint"], self.name, key)
-        self.size, self.root = int(size), base64.b64decode(root)
+        self.size, self.root = int(size), base64.b64decode(root, validate=True)
         stated = [line[len("format 2 after ") :] for line in extensions if line.startswith("format 2 after ")]
         self.first_format = int(stated[0]) if stated else self.size
         self.expiries, self.kept, self.removed = {}, [], 0
 
-    def check(self):
-        """Check the proof; return lines to print. Raises: ProofError."""
+    def check(self, witnesses=()):
+        """Check the proof, and the co-signatures of `witnesses` (keys); return lines to print. Raises: ProofError."""
         kind, person, count, size, *_ = verify_note(self.proof["statement"], self.name, self.key)
         if (kind, person, int(size)) != (f"{self.origin}/person", self.proof["person"], self.size):
             raise ProofError("the signed statement is about another person or another tree")
@@ -73,6 +77,9 @@ class Proof:
         for entry in self.proof.get("expiries", []):
             self.add_expiry(entry)
         lines = [self.check_entry(entry) for entry in entries]
+        lines += [self.check_witness(key) for key in witnesses]
+        unchecked = {item["key"] for item in self.proof.get("witnesses", [])} - set(witnesses)
+        lines += [f"not checked, give its key with --witness: the co-signature of {clean(key)}" for key in unchecked]
         unaltered = f"all {count} entries are here and unaltered"
         if self.removed:
             unaltered = (
@@ -102,27 +109,30 @@ class Proof:
             raise ProofError("an entry is malformed")
         at = parse_time(entry["at"])
         micros = (at - EPOCH) // timedelta(microseconds=1)
-        head = UUID(entry["id"]).bytes + person.bytes + micros.to_bytes(8, "big", signed=True)
+        head = parse_uuid(entry["id"]).bytes + person.bytes + micros.to_bytes(8, "big", signed=True)
         head += type_.encode() + b"\0"
-        salt, content = bytes.fromhex(entry.get("salt", "")), entry.get("content")
+        salt, content = parse_hex(entry.get("salt", "")), entry.get("content")
         if content is not None and len(salt) != 16:
             raise ProofError(f"entry {number} has a content without its salt")
         if position >= self.first_format:
-            inner = bytes.fromhex(entry["content_hash"]) if content is None else sha256(salt + content.encode())
+            inner = parse_hex(entry["content_hash"]) if content is None else sha256(salt + content.encode())
             digest = sha256(DOMAIN + head + hash_bytes(inner, number))
         elif content is None:
-            digest = hash_bytes(bytes.fromhex(entry["digest"]), number)
+            digest = hash_bytes(parse_hex(entry["digest"]), number)
         else:
             digest = sha256(salt + head + content.encode())
         leaf = sha256(b"\x00" + number.to_bytes(8, "big") + digest)
-        path = [hash_bytes(bytes.fromhex(step), number) for step in entry["path"]]
+        path = [hash_bytes(parse_hex(step), number) for step in entry["path"]]
         if not 0 <= position < self.size or root_from_path(position, self.size, leaf, path) != self.root:
             raise ProofError(f"entry {number} is not in the signed tree")
         return at, type_, None if content is None else json.loads(content)
 
     def add_expiry(self, entry):
         """Check an entry of the platform that records the end of a retention, and keep what it says."""
-        at, type_, content = self.check_place(entry, PLATFORM)
+        try:
+            at, type_, content = self.check_place(entry, PLATFORM)
+        except ProofError as error:
+            raise ProofError("the record of the end of a retention is not in the signed tree") from error
         if type_ != "journal.expired" or content is None:
             raise ProofError("what should record the end of a retention is another entry")
         event = content["event"]
@@ -156,6 +166,49 @@ class Proof:
             raise ProofError(f"the content of entry {entry['number']} is not of those whose retention ended")
         return before, days
 
+    def check_witness(self, text):
+        """Check that a witness (its key) co-signed a tree with which this one begins; return a line of text for it."""
+        name, key = parse_key(text, 4)
+        items = [item for item in self.proof.get("witnesses", []) if item["key"] == text]
+        if not items:
+            raise ProofError(f"there is no co-signature of the witness {name}")
+        note, path = items[0]["checkpoint"], [parse_hex(step) for step in items[0]["consistency"]]
+        origin, size, root, *_ = verify_note(note, self.name, self.key)
+        size, root = int(size), base64.b64decode(root, validate=True)
+        at = verify_cosignature(note, name, key)
+        goes_on = size >= 1 and is_consistent(size, self.size, root, self.root, path)
+        if origin != self.origin or not goes_on:
+            raise ProofError(f"the tree that the witness {name} co-signed is another one")
+        return f"co-signed by {clean(name)} at {at:%Y-%m-%dT%H:%M:%S}Z: the tree of {size}"
+
+
+def options(arguments, name):
+    """Return the values that are given for an option."""
+    return [value for option, value in zip(arguments, arguments[1:]) if option == name]  # noqa: B905, RUF007 - older Pythons
+
+
+def parse_key(text, kind):
+    """Return the name and the bytes of a key of a type: base64 (no name), or name+id+key (C2SP signed-note)."""
+    parts = re.fullmatch(r"([^+\s]+)\+[0-9a-f]{8}\+([A-Za-z0-9+/=]+)", text)
+    raw = base64.b64decode(parts.group(2) if parts else text, validate=True)
+    if (parts and raw[:1] != bytes([kind])) or len(raw) != (33 if parts else 32):
+        raise ProofError(f"this is not a key of the kind that is needed: {text}")
+    return (parts.group(1), raw[1:]) if parts else ("", raw)
+
+
+def parse_uuid(text):
+    """Return the UUID of a text in its one usual form."""
+    if not re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        raise ProofError("an identifier is malformed")
+    return UUID(text)
+
+
+def parse_hex(text):
+    """Return the bytes of lower-case hexadecimal digits."""
+    if not re.fullmatch(r"(?:[0-9a-f]{2})*", text):
+        raise ProofError("a hash is malformed")
+    return bytes.fromhex(text)
+
 
 def sha256(data):
     """Return SHA-256 of bytes."""
@@ -170,10 +223,12 @@ def hash_bytes(data, number):
 
 
 def parse_time(text):
-    """Return the moment of an ISO 8601 text, in UTC."""
-    moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
-    if moment.tzinfo is None:
-        raise ProofError("a time has no zone")
+    """Return the moment of an ISO 8601 text with a zone, in UTC."""
+    parts = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)", text, re.ASCII)
+    if not parts:
+        raise ProofError("a time is malformed")
+    zone = "+00:00" if parts.group(3) == "Z" else parts.group(3)
+    moment = datetime.fromisoformat(f"{parts.group(1)}.{(parts.group(2) or '').ljust(6, '0')}{zone}")
     return moment.astimezone(timezone.utc)  # noqa: UP017 - also for older Pythons
 
 
@@ -183,11 +238,11 @@ def clean(text):
 
 
 def root_from_path(node, size, value, path):
-    """Return the root that follows from a leaf and its path (RFC 9162, section 2.1.3.2)."""
+    """Return the root that follows from a leaf and its path (RFC 9162, section 2.1.3.2), or None."""
     last = size - 1
     for sibling in path:
         if last <= 0:
-            raise ProofError("a proof is too long")
+            return None
         if node & 1 or node == last:
             value = hashlib.sha256(b"\x01" + sibling + value).digest()
             while not node & 1 and node:
@@ -195,21 +250,58 @@ def root_from_path(node, size, value, path):
         else:
             value = hashlib.sha256(b"\x01" + value + sibling).digest()
         node, last = node >> 1, last >> 1
-    if last:
-        raise ProofError("a proof is too short")
-    return value
+    return None if last else value
+
+
+def is_consistent(old, new, old_root, new_root, path):
+    """Return whether the path shows that the old tree is the beginning of the new one (RFC 9162, section 2.1.4.2)."""
+    if old == new:
+        return old_root == new_root and not path
+    node, last = old - 1, new - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    hashes = path if node else [old_root, *path]  # 0: the old tree is one complete subtree
+    if not hashes or old > new:
+        return False
+    first = second = hashes[0]
+    for sibling in hashes[1:]:
+        if not last:
+            return False
+        if node & 1 or node == last:
+            first, second = sha256(b"\x01" + sibling + first), sha256(b"\x01" + sibling + second)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            second = sha256(b"\x01" + second + sibling)
+        node, last = node >> 1, last >> 1
+    return not last and first == old_root and second == new_root
 
 
 def verify_note(note, name, key):
     """Return the lines of a signed note. Raises: ProofError unless `key` signed them (others may have too)."""
-    text, _, tail = note.partition("\n\n")
-    key_id = hashlib.sha256(name.encode() + b"\n\x01" + key).digest()[:4]
-    for line in tail.split("\n"):
-        signer, _, signature = line[len("\u2014 ") :].rpartition(" ")
-        raw = base64.b64decode(signature) if signer == name else b""
-        if raw[:4] == key_id and is_signed(key, f"{text}\n".encode(), raw[4:]):
-            return text.split("\n")
-    raise ProofError("a signature is invalid")
+    text, signatures = signatures_of(note, name, key, b"\x01")
+    if not any(is_signed(key, text.encode(), signature) for signature in signatures):
+        raise ProofError("a signature is invalid")
+    return text[:-1].split("\n")
+
+
+def verify_cosignature(note, name, key):
+    """Return the time of a witness's co-signature on a checkpoint (C2SP tlog-cosignature). Raises: ProofError."""
+    text, signatures = signatures_of(note, name, key, b"\x04")
+    for signature in signatures:
+        time = int.from_bytes(signature[:8], "big")
+        if is_signed(key, f"cosignature/v1\ntime {time}\n{text}".encode(), signature[8:]):
+            return EPOCH + timedelta(seconds=time - 946684800)
+    raise ProofError(f"the co-signature of the witness {name} is invalid")
+
+
+def signatures_of(note, name, key, kind):
+    """Return the text of a note, and the signatures on it that name a key of a type."""
+    text, _, tail = note.rpartition("\n\n")
+    key_id = sha256(name.encode() + b"\n" + kind + key)[:4]
+    lines = [line[2:].rpartition(" ") for line in tail.split("\n") if line.startswith("\u2014 ")]
+    found = [base64.b64decode(signature, validate=True) for signer, _, signature in lines if signer == name]
+    return text + "\n", [raw[4:] for raw in found if raw[:4] == key_id]
 
 
 def is_signed(key, message, signature):

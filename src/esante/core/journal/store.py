@@ -115,7 +115,8 @@ async def pending_entries_to_seal(conn: Connection, limit: int) -> list[asyncpg.
 
     `digest_input` is what the stored entry gives (`DIGEST_INPUT`), null where the entry is missing.
     """
-    # The bounds let PostgreSQL skip the monthly partitions that have none of these entries.
+    # The bounds let PostgreSQL skip the monthly partitions that have none of these entries. They bound both sides: an
+    # entry that is appended between the two statements waits for the next seal.
     low, high = await conn.fetchrow(
         "SELECT min(entry_id::text)::uuid, max(entry_id::text)::uuid"
         " FROM (SELECT entry_id FROM journal_pending ORDER BY entry_id LIMIT $1) p",
@@ -124,7 +125,8 @@ async def pending_entries_to_seal(conn: Connection, limit: int) -> list[asyncpg.
     rows: list[asyncpg.Record] = await conn.fetch(
         f"""
         SELECT p.person_id, p.entry_id, p.digest, {DIGEST_INPUT} AS digest_input
-        FROM (SELECT person_id, entry_id, digest FROM journal_pending ORDER BY entry_id LIMIT $1) p
+        FROM (SELECT person_id, entry_id, digest FROM journal_pending WHERE entry_id BETWEEN $2 AND $3
+              ORDER BY entry_id LIMIT $1) p
         LEFT JOIN (SELECT * FROM journal_entry WHERE entry_id BETWEEN $2 AND $3) e USING (person_id, entry_id)
         ORDER BY p.entry_id
         """,  # noqa: S608 - a constant expression
@@ -135,9 +137,19 @@ async def pending_entries_to_seal(conn: Connection, limit: int) -> list[asyncpg.
     return rows
 
 
-async def remove_pending(conn: Connection, entry_ids: Sequence[UUID]) -> None:
-    """Take entries from those that wait; the caller holds the sealer's lock, so that no other process seals them."""
-    await conn.execute("DELETE FROM journal_pending WHERE entry_id = ANY($1)", entry_ids)
+async def entries_with_leaf(conn: Connection, entry_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of some entries that are in the tree already."""
+    rows = await conn.fetch("SELECT entry_id FROM journal_leaf WHERE entry_id = ANY($1)", entry_ids)
+    return {row["entry_id"] for row in rows}
+
+
+async def take_pending(conn: Connection, entry_ids: Sequence[UUID]) -> set[UUID]:
+    """Take entries from those that wait; return those that this transaction took, which alone may be sealed.
+
+    After a lost connection, a cluster may show an entry as waiting whose removal is prepared and not yet committed.
+    """
+    rows = await conn.fetch("DELETE FROM journal_pending WHERE entry_id = ANY($1) RETURNING entry_id", entry_ids)
+    return {row["entry_id"] for row in rows}
 
 
 async def entry_counts(conn: Connection, persons: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
@@ -163,9 +175,10 @@ async def store_entry_counts(conn: Connection, counts: dict[UUID, int]) -> None:
     )
 
 
-async def last_checkpoint(conn: Connection | Database) -> asyncpg.Record | None:
-    """Return the newest checkpoint row, or None before the first seal."""
-    return await conn.fetchrow("SELECT * FROM journal_checkpoint ORDER BY size DESC LIMIT 1")
+async def last_checkpoint(conn: Connection | Database, size: int | None = None) -> asyncpg.Record | None:
+    """Return the newest checkpoint row, of at most `size` entries where that is given, or None when there is none."""
+    sql = "SELECT * FROM journal_checkpoint WHERE size <= coalesce($1, 9223372036854775807) ORDER BY size DESC LIMIT 1"
+    return await conn.fetchrow(sql, size)
 
 
 def checkpoint_from_row(row: asyncpg.Record) -> Checkpoint:
@@ -255,12 +268,18 @@ async def sealed_entries(db: Database, seq: int, limit: int) -> list[SealedEntry
 
 
 async def pending_entries(conn: Connection, type_: str) -> list[Entry]:
-    """Return the entries of a type that are not sealed yet."""
+    """Return the entries of a type that wait for the seal."""
     rows = await conn.fetch(
         f"SELECT e.entry_id, e.person_id, e.at, e.type, {CONTENT}, NULL::bigint AS seq"  # noqa: S608 - a constant expression
         " FROM journal_pending p JOIN journal_entry e USING (person_id, entry_id) WHERE e.type = $1",
         type_,
     )
+    return [entry_from_row(row) for row in rows]
+
+
+async def unsealed_entries(conn: Connection, type_: str) -> list[Entry]:
+    """Return the entries of a type that have no leaf yet, those included that the sealer has taken; reads them all."""
+    rows = await conn.fetch(f"{_SELECT} WHERE e.type = $1 AND l.seq IS NULL", type_)
     return [entry_from_row(row) for row in rows]
 
 

@@ -20,12 +20,13 @@ class BackupError(RuntimeError):
 def dump(dsn: str, file: Path) -> None:
     """Write the database as of now into `file`, readable by its owner only; any number of servers may run meanwhile.
 
+    Unlogged tables hold what a crash may take, and are left out.
     The file appears complete or not at all. Raises: `BackupError` when it cannot be written or `pg_dump` fails.
     """
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        _run("pg_dump", dsn, ["--format=custom", f"--file={part}", *_PORTABLE])
+        _run("pg_dump", dsn, ["--format=custom", "--no-unlogged-table-data", f"--file={part}", *_PORTABLE])
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(file)

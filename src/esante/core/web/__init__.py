@@ -1,10 +1,12 @@
 """The parts that all HTTP endpoints share: problems, forms, pages, paging, sessions, languages."""
 
+from esante.core.web.agency import Agency, current_agency, use_agency
 from esante.core.web.cors import Cors
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
     N_,
+    P_,
     show_date,
     show_datetime,
     show_span,
@@ -55,6 +57,8 @@ __all__ = [
     "LANGUAGE_COOKIE",
     "NOT_FOUND",
     "N_",
+    "P_",
+    "Agency",
     "Cors",
     "FairSlots",
     "LargeBodyQueue",
@@ -69,6 +73,7 @@ __all__ = [
     "bad_request",
     "clean_text",
     "clear_cookie",
+    "current_agency",
     "decode_cursor",
     "decode_offset_cursor",
     "decode_uuid_cursor",
@@ -98,4 +103,5 @@ __all__ = [
     "too_large",
     "translator",
     "trim_memory",
+    "use_agency",
 ]

@@ -15,14 +15,18 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from esante.core import clock
 from esante.core.storage import Unavailable
+from esante.core.web.agency import current_agency
 from esante.core.web.i18n import (
     DEFAULT_LANGUAGE,
     LANGUAGES,
     register_locale,
+    show_clock,
     show_date,
     show_datetime,
+    show_limit,
     show_month,
     show_span,
+    show_weekday,
     translator,
 )
 
@@ -53,12 +57,17 @@ def template_environment(language: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    texts = translator(language)
-    env.install_gettext_callables(texts.gettext, texts.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    texts = translator(language).for_html()
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        texts.gettext, texts.ngettext, newstyle=True, pgettext=texts.pgettext
+    )
     env.filters["date"] = lambda value: show_date(value, language)
     env.filters["datetime"] = lambda value: show_datetime(value, language)
     env.filters["month"] = lambda value: show_month(value, language)
+    env.filters["weekday"] = lambda value: show_weekday(value, language)
+    env.filters["clock"] = show_clock
     env.filters["ago"] = lambda value: _ago(value, language)
+    env.filters["limit"] = lambda value: show_limit(value, language)
     env.filters["span"] = lambda value: show_span(value, language)
     env.filters["dt_iso"] = lambda value: value.isoformat()
     env.globals |= {"lang": language, "languages": LANGUAGES}
@@ -87,9 +96,9 @@ async def render(
     headers: Mapping[str, str] | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """Return a page. Templates also get `request`, `path`, `session` (or None), `csrf_token`, `navigation`
-    and `agency_contact`."""
-    text = await render_part(request, template, **context)
+    """Return a page. Templates also get `request`, `path`, `session` (or None), `csrf_token`, `navigation`, `waiting`
+    (how much waits at places of the navigation, by their addresses) and `agency`."""
+    text = await render_part(request, template, waiting=await _waiting(request), **context)
     return HTMLResponse(text, status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
@@ -110,10 +119,21 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
             now=clock.now(),
             demo=getattr(state, "demo", False),
             navigation=getattr(state, "navigation", {}),
-            agency_contact=getattr(state, "agency_contact", ""),
+            agency=current_agency(),
             **context,
         )
     )
+
+
+async def _waiting(request: Request) -> Mapping[str, int]:
+    """Return how much waits at places of the navigation; nothing also when the database is unavailable."""
+    count = getattr(request.app.state, "count_waiting", None)
+    session = await _session_of(request)
+    try:
+        found: Mapping[str, int] = await count(session.principal) if count and session else {}
+    except Unavailable:
+        return {}
+    return found
 
 
 async def _session_of(request: Request) -> Any:

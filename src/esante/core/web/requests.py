@@ -57,6 +57,7 @@ async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
     """
     declared = request.headers.get("content-length", "")
     if not declared.isdigit() or int(declared) > limit:
+        await _discard_body(request)
         raise too_large(limit)
     session = await request.app.state.sessions.of(request)
     if session is None and not _is_same_origin(request):
@@ -69,6 +70,17 @@ async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
     if session and not (isinstance(token, str) and hmac.compare_digest(token.encode(), session.csrf.encode())):
         raise _cross_site_form()
     return form
+
+
+async def _discard_body(request: Request) -> None:
+    """Read and discard a body of at most `DRAIN_LIMIT` bytes: browsers read the response only after sending it."""
+    declared, size = request.headers.get("content-length", ""), 0
+    if not declared.isdigit() or int(declared) > DRAIN_LIMIT:
+        return
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > DRAIN_LIMIT:
+            break
 
 
 def _is_same_origin(request: Request) -> bool:

@@ -7,11 +7,13 @@ application is loaded: otherwise the worker that is ready first would get all ea
 """
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from esante.core.web.limits.connection_limits import BoundedConnection
@@ -46,9 +48,10 @@ class ListeningLoopFactory:
         return loop
 
 
-def serve(app: str, host: str, port: int, workers: int) -> None:
-    """Serve the application of the factory `app` ("module:function") until a signal ends the process.
+def serve(app: str | Callable[[], ASGIApp], host: str, port: int, workers: int) -> None:
+    """Serve the application of the factory `app` until a signal ends the process.
 
+    Several workers need it as "module:function".
     Exits with a message when the address is in use.
     """
     config = uvicorn.Config(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from esante.demo.model import Citizen, World
 from esante.demo.population.signin_personas import PROFESSIONALS
 from esante.demo.seeded_random import draw_uuid7, random_stream
-from esante.identity.access import Grant, GrantKind
+from esante.identity.access import Grant, GrantKind, policy_set
 from esante.identity.directory import Organization, Practitioner
 
 EMERGENCY_DOCTOR = PROFESSIONALS[2].name
@@ -112,13 +112,16 @@ def _grant(
     until: datetime | None,
 ) -> Grant:
     since = since.replace(microsecond=0)
+    context = policy_set().at(since).context_of_kind(kind)
+    ceiling = context.ceiling(since) if context else None
     return Grant(
         id=draw_uuid7(rng, since),
         person_id=citizen.person.id,
         kind=kind,
+        context=context.key if context else "",
         holder_kind="practitioner" if isinstance(holder, Practitioner) else "organization",
         holder_id=holder.id,
         holder=holder.name,
         since=since,
-        until=until,
+        until=until or ceiling,
     )

@@ -49,7 +49,7 @@ _DOCUMENTS: Sequence[tuple[str, str, str, str, float]] = (
     ("vaccination_history", "11369-6", "nurse", "application/fhir+json", 1.5),
     ("patient_summary", "60591-5", "doctor", "application/fhir+json", 1.5),
     ("operation_report", "11504-8", "hospital", "application/pdf", 2),
-    ("advance_directive", "42348-3", "doctor", "application/pdf", 0.12),
+    ("advance_directive", "42348-3", "patient", "application/pdf", 0.12),
 )
 HistoricalEvent = tuple[Event, UUID | None, Actor, datetime]
 """An event, the person it concerns, its actor, and when it happened."""
@@ -145,7 +145,8 @@ class JournalHistory:
         fields = self._audit_fields(category, "provides")
         size = self._rng.randrange(2_000, 90_000)
         event = DepositedEvent(type=type_, media_type=media_type, size=size, delay=delay, **fields)
-        return event, self._draw_person(), self._pick_actor(self._by_role[role]), at
+        person = self._draw_person()
+        return event, person, self._pick_actor(self._by_role[role]) if role in self._by_role else _patient(person), at
 
     def _access(self, type_: type[Read | Listed], at: datetime) -> HistoricalEvent:
         category = self._rng.choice(_DOCUMENTS)[0]

@@ -13,6 +13,7 @@ from esante.demo.history.grants import RecordReading
 from esante.demo.model import Citizen, World
 from esante.demo.rendered_documents import RenderedDocument
 from esante.identity.access import (
+    HOLDER,
     Access,
     Action,
     Confidentiality,
@@ -141,7 +142,7 @@ class RecordHistory:
         person = requester_of(citizen.person)
         event = ConfidentialitySet(
             level=document.confidentiality.value,
-            **_audit_fields(Verdict(True, "patient.read", "own"), person, document),
+            **_audit_fields(Verdict(True, "patient.read", "own", context=HOLDER), person, document),
         )
         return self._entry_rows(event, citizen, person, document.deposited_at)
 
@@ -190,6 +191,7 @@ def _audit_fields(verdict: Verdict, requester: Requester, document: Document) ->
         "allowed": verdict.allowed,
         "rule": verdict.rule,
         "reason": verdict.reason,
+        "context": verdict.context,
         "categories": (document.category,),
         "documents": (document.id,),
     }

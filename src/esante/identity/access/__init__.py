@@ -3,8 +3,13 @@
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
-from esante.identity.access.authn.authentication import principal_of, requester_from_principal, requester_of
-from esante.identity.access.consent.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
+from esante.identity.access.authn.requesters import (
+    delegate_requester,
+    principal_of,
+    requester_from_principal,
+    requester_of,
+    require_operator,
+)
 from esante.identity.access.disposition.executor import DispositionExecutor
 from esante.identity.access.disposition.model import (
     Act,
@@ -13,13 +18,15 @@ from esante.identity.access.disposition.model import (
     DispositionState,
     StepOutcome,
 )
-from esante.identity.access.disposition.service import Dispositions, require_operator
+from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import (
     AdmissionsUnusual,
     AppAllowed,
     AppEnded,
     AppRefused,
+    AssignmentConfirmed,
+    AssignmentProposed,
     BlockChanged,
     ClientRegistered,
     CodeIssued,
@@ -32,7 +39,10 @@ from esante.identity.access.events import (
     Granted,
     GrantEnded,
     LogRead,
+    PatientsListed,
     RequestRejected,
+    ReviewRead,
+    ReviewsListed,
     SharingChanged,
     SignedIn,
     SignedOut,
@@ -44,17 +54,19 @@ from esante.identity.access.events import (
     StayRead,
     StayRefusalChanged,
     StayRefused,
+    StayRenewed,
     StayReported,
     StayReviewed,
     TokenIssued,
 )
+from esante.identity.access.item_filter import ReadFilter, label_of, read_filter
 from esante.identity.access.lifecycle_terms import lifecycle_terms
-from esante.identity.access.matrix import matrix, policy, rights
 from esante.identity.access.model import (
     AccessEvent,
     Action,
     Confidentiality,
     Consent,
+    Delegate,
     Grant,
     GrantKind,
     Item,
@@ -66,12 +78,26 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.rules import decide, explain, may_write, opening_grant
+from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
+from esante.identity.access.rules import (
+    CONTEXTS,
+    HOLDER,
+    OPERATION,
+    decide,
+    decide_opening,
+    explain,
+    opening_grant,
+    writable_classes,
+)
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.discovery import security
+from esante.identity.access.stays.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 
 __all__ = [
+    "CONTEXTS",
+    "HOLDER",
+    "OPERATION",
     "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
@@ -81,12 +107,15 @@ __all__ = [
     "AppAllowed",
     "AppEnded",
     "AppRefused",
+    "AssignmentConfirmed",
+    "AssignmentProposed",
     "BlockChanged",
     "ClientRegistered",
     "CodeIssued",
     "CodeRefused",
     "Confidentiality",
     "Consent",
+    "Delegate",
     "Disposition",
     "DispositionChanged",
     "DispositionExecutor",
@@ -104,10 +133,15 @@ __all__ = [
     "Granted",
     "Item",
     "LogRead",
+    "PatientsListed",
+    "PolicySet",
     "Purpose",
+    "ReadFilter",
     "RecordState",
     "RequestRejected",
     "Requester",
+    "ReviewRead",
+    "ReviewsListed",
     "SharingChanged",
     "SignInRefused",
     "SignInsEnded",
@@ -122,6 +156,7 @@ __all__ = [
     "StayRead",
     "StayRefusalChanged",
     "StayRefused",
+    "StayRenewed",
     "StayReported",
     "StayReviewed",
     "StayStatus",
@@ -132,20 +167,25 @@ __all__ = [
     "audit_event",
     "capabilities",
     "decide",
+    "decide_opening",
+    "delegate_requester",
     "explain",
     "is_admission",
+    "label_of",
     "lifecycle_terms",
+    "load_policy_set",
     "log_types",
-    "matrix",
-    "may_write",
     "opening_grant",
     "page_routes",
     "policy",
+    "policy_set",
     "principal_of",
+    "read_filter",
     "requester_from_principal",
     "requester_of",
     "require_operator",
-    "rights",
     "security",
+    "use_policy_set",
     "who_can_see",
+    "writable_classes",
 ]

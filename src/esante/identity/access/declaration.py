@@ -2,57 +2,63 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import State
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
-from esante.contract import HomeTile, NavigationItem, NoticeKind, Platform, QuickAction, Service, Task, actor_name
+from esante.contract import (
+    HomeTile,
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    QuickAction,
+    Service,
+    Task,
+    actor_name,
+)
 from esante.core import clock
 from esante.core.journal import Consumer, Entry
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
-from esante.identity.access.audit.access_log import accesses_of_others
-from esante.identity.access.cli import client
+from esante.identity.access.audit.log_scan import is_by_another, scan_visits
+from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.disposition import declaration as disposition
 from esante.identity.access.events import (
     EmergencyDeclared,
     EmergencyReviewed,
     Granted,
+    GrantEnded,
     StateChanged,
+    StayRenewed,
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.matrix import policy
-from esante.identity.access.model import GrantKind, RecordState, Requester
+from esante.identity.access.model import GrantKind, RecordState, Requester, access_types
 from esante.identity.access.pages.routes import page_routes
-from esante.identity.access.rules import REASONS
+from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
+from esante.identity.access.rules import ACCESS_LOG, REASONS
 from esante.identity.access.service import Access
+from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
 from esante.identity.directory import Directory
 
 _TILE_ROWS, _REVIEWS, _PATIENTS = 4, 5, 8
 """Rows of the tiles on the home pages."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessSettings:
-    """`identity_key`: file of the key that signs id tokens; empty: one made under `data`.
-
-    `agency_contact`: how patients reach the agency about an access, for example an address or a telephone number.
-    """
-
-    identity_key: str = ""
-    agency_contact: str = ""
+_ENDED_DAYS = 30
+"""For so many days professionals are told how many of their accesses ended at the ceiling."""
 
 
 def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings
+    use_policy_set(settings.of(AccessSettings).policy_set)
     key = Path(settings.of(AccessSettings).identity_key or settings.data / "keys" / "identity.pem")
     directory = platform[Directory]
     yield Access(platform.db, platform.journal, directory, base_url=settings.base_url, identity_key=key)
@@ -64,13 +70,23 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *api_routes(access, platform.journal, directory, platform.settings.base_url, resources),
         *page_routes(access, platform.journal, directory, platform.categories),
+        Mount("/static/access", StaticFiles(directory=Path(__file__).parent / "static")),
     ]
+
+
+async def _admit(platform: Platform) -> None:
+    """Raise RuntimeError when the policy set and the services do not name the same document classes."""
+    rules, known = policy_set(), platform.categories.keys()
+    assigned = {one.document_class for one in rules.assignments}
+    for class_ in sorted(known - assigned):
+        raise RuntimeError(f"the policy set {rules.name} assigns no legal category to the document class {class_}")
+    for class_ in sorted(assigned - known):
+        raise RuntimeError(f"the policy set {rules.name} assigns the document class {class_}, which no service has")
 
 
 async def _start(platform: Platform, state: State) -> None:
     access = platform[Access]
     await asyncio.to_thread(access.id_tokens.jwks)  # makes or reads the key now
-    state.agency_contact = platform.settings.of(AccessSettings).agency_contact
     state.sessions, state.knows_origin = access.sessions, access.clients.knows_origin
 
 
@@ -85,8 +101,14 @@ def _tasks(platform: Platform) -> list[Task]:
         await access.lifecycle.open_due()
         await access.tidy()
 
-    opening = Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1))
-    return [opening, *disposition.tasks(platform)]
+    async def cut_at_ceilings() -> None:
+        await access.ceilings.apply()
+
+    return [
+        Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1)),
+        Task(name="grants beyond their ceiling", run=cut_at_ceilings, every=timedelta(hours=6)),
+        *disposition.tasks(platform),
+    ]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -95,8 +117,8 @@ def _capabilities(base_url: str) -> Json:
 
 
 async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    entries = await accesses_of_others(platform.journal, requester.id, _TILE_ROWS)
-    return {"entries": entries, "categories": platform.categories}
+    page = await scan_visits(platform.journal, requester.id, access_types(), is_by_another, limit=_TILE_ROWS)
+    return {"visits": page.items, "categories": platform.categories}
 
 
 async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -107,7 +129,6 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
             if access.grant.holder and access.reason != "stay-refused"
         ],
         "rows": _TILE_ROWS,
-        "stay_days": _stay_days(),
         "reasons": REASONS,
     }
 
@@ -116,8 +137,17 @@ async def _patients(platform: Platform, requester: Requester) -> Mapping[str, An
     return {"patients": (await platform[Access].grants.list_patients(requester, limit=_PATIENTS)).items}
 
 
+async def _ended(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    since = clock.now() - timedelta(days=_ENDED_DAYS)
+    return {"count": await platform[Access].ceilings.count_ended(requester.id, since)}
+
+
 async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     return {"verdicts": await platform[Access].emergencies.list_verdicts(requester, _REVIEWS), "names": VERDICTS}
+
+
+async def _questions(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"questions": await platform[Access].review_questions.list_open(requester, _REVIEWS)}
 
 
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -131,10 +161,6 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
-
-
-def _stay_days() -> int:
-    return policy(clock.now().date()).stay_after.days
 
 
 def _state_is(state: RecordState) -> Any:
@@ -178,7 +204,9 @@ _NOTICES = (
     NoticeKind(
         name="emergency_unjustified",
         event=EmergencyReviewed,
-        text=N_("The agency reviewed the emergency access of %(actor)s: it was not justified, and it has ended."),
+        text=N_(
+            "The emergency access of %(actor)s was reviewed by %(agency)s: it was not justified, and it has ended."
+        ),
         icon="emergency",
         tone="danger",
         link="/log?kind=emergency",
@@ -189,7 +217,7 @@ _NOTICES = (
     NoticeKind(
         name="emergency_unclear",
         event=EmergencyReviewed,
-        text=N_("The agency reviewed the emergency access of %(actor)s: whether it was justified is unclear."),
+        text=N_("The emergency access of %(actor)s was reviewed by %(agency)s: whether it was justified is unclear."),
         icon="emergency",
         tone="warn",
         link="/log?kind=emergency",
@@ -200,7 +228,7 @@ _NOTICES = (
     NoticeKind(
         name="emergency_reviewed",
         event=EmergencyReviewed,
-        text=N_("The agency reviewed the emergency access of %(actor)s: it was justified."),
+        text=N_("The emergency access of %(actor)s was reviewed by %(agency)s: it was justified."),
         icon="check",
         tone="good",
         link="/log?kind=emergency",
@@ -252,12 +280,36 @@ _NOTICES = (
     NoticeKind(
         name="stay_unjustified",
         event=StayReviewed,
-        text=N_("The agency reviewed the stay that %(actor)s reported: it was not justified. Its access has ended."),
+        text=N_(
+            "The stay that %(actor)s reported was reviewed by %(agency)s: it was not justified. Its access has ended."
+        ),
         icon="hospital",
         tone="danger",
         link="/sharing",
         contact=True,
         applies=_verdict_is("unjustified"),
+        actor=_organization,
+    ),
+    NoticeKind(
+        name="ceiling",
+        event=GrantEnded,
+        text=N_(
+            "The access of %(actor)s is limited to the longest duration that is allowed. If it is needed for longer,"
+            " give a new code."
+        ),
+        icon="clock",
+        tone="act",
+        link="/sharing",
+        applies=lambda entry: entry.event.cause == CEILING,
+        actor=_holder,
+    ),
+    NoticeKind(
+        name="stay_renewed",
+        event=StayRenewed,
+        text=N_("%(actor)s extended its access to your record, because your stay goes on."),
+        icon="hospital",
+        tone="act",
+        link="/sharing",
         actor=_organization,
     ),
     NoticeKind(
@@ -297,21 +349,24 @@ SERVICE = Service(
     settings=AccessSettings,
     build=_build,
     routes=_routes,
+    admit=_admit,
     start=_start,
     consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
+    categories={ACCESS_LOG: N_("Access history")},
     navigation=[
         NavigationItem(role="patient", url="/sharing", label=N_("Sharing"), icon="sharing", order=30),
-        NavigationItem(role="patient", url="/log", label=N_("Access history"), icon="eye", order=40),
+        NavigationItem(role="patient", url="/log", label=P_("menu", "Access history"), icon="eye", order=40),
         NavigationItem(role="patient", url="/apps", label=N_("Apps"), menu=True),
         NavigationItem(role="practitioner", url="/patients", label=N_("Patients"), icon="people", order=20),
         NavigationItem(
             role="practitioner", url="/emergency", label=N_("Emergency access"), icon="emergency", order=30
         ),
+        NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
         *disposition.NAVIGATION,
-        NavigationItem(role="operator", url="/operator/reviews", label=N_("Reviews"), icon="check", order=20),
+        NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
         QuickAction(
@@ -319,7 +374,7 @@ SERVICE = Service(
             url="/sharing",
             icon="key",
             label=N_("Give a doctor access"),
-            hint=N_("with a presence code for 24 hours"),
+            hint=N_("with a presence code"),
             order=10,
             main=True,
         ),
@@ -344,12 +399,29 @@ SERVICE = Service(
     tiles=[
         HomeTile(role="patient", template="access/tile_log.html", load=_recent_accesses, order=30, half=True),
         HomeTile(role="patient", template="access/tile_grants.html", load=_grants, order=40, half=True),
+        HomeTile(role="practitioner", template="access/tile_questions.html", load=_questions, order=-20),
         HomeTile(role="practitioner", template="access/tile_verdicts.html", load=_verdicts, order=-10),
+        HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
         *disposition.TILES,
     ],
     dispositions=lambda platform: platform[Access].lifecycle.handlers(),
+    kept=[
+        KeptData(
+            what=N_("Whom you gave access, whom you blocked, and your other choices"),
+            why=N_("So that your decisions count."),
+        ),
+        KeptData(
+            what=N_("What you allowed apps to do"),
+            why=N_("So that you are not asked each time."),
+            how_long=lambda day: policy(day).app_allowed,
+        ),
+        KeptData(
+            what=N_("Who did what with your data, when, and from which network address: your access history"),
+            why=N_("So that you can see and prove it."),
+        ),
+    ],
     notices=[*_NOTICES, *disposition.NOTICES],
-    commands=[client],
+    commands=[client, access],
 )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from esante.identity.access.matrix import rights
 from esante.identity.access.model import Action, Consent, Grant, Item, Purpose, Requester, Verdict
+from esante.identity.access.regulation.contexts import Context, ends_at
+from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.rules import decide
 
 
@@ -15,12 +16,16 @@ class EffectiveAccess:
     """What a grant in force gives its holder at a moment.
 
     `reads`: whether the holder can read (the item that was asked about, or else anything); `reason` says why or why
-    not, a key of `rules.REASONS`. `not_for`: names of blocked organisations for which the holder works.
+    not, a key of `rules.REASONS`. `context`: the context of care, None where the policy set has none. `ends_at`: when
+    it ends, by the grant or by the ceiling of the context (None: no end). `not_for`: names of blocked organisations
+    for which the holder works.
     """
 
     grant: Grant
     reads: bool
     reason: str
+    context: Context | None = None
+    ends_at: datetime | None = None
     not_for: tuple[str, ...] = ()
 
 
@@ -33,36 +38,39 @@ def who_can_see(
     organisation: itself, and with each profession that works there); a holder who is missing may not use the platform.
     `item`: a document; None: any that the holder did not write.
     """
-    found = [
-        _effective(replace(consent, grants=(grant,)), grant, holders.get(grant.holder_id, ()), at, item)
-        for grant in consent.grants
-        if grant.is_active(at)
-    ]
+    rules = (consent.rules or policy_set()).at(at)
+    found = []
+    for grant in consent.grants:
+        context = rules.context_of(grant)
+        end = ends_at(grant, context) if context else grant.until
+        if grant.is_active(at) and (end is None or at < end):
+            reads, reason, not_for = _effective(consent, grant, holders.get(grant.holder_id, ()), at, item)
+            found.append(
+                EffectiveAccess(grant=grant, reads=reads, reason=reason, context=context, ends_at=end, not_for=not_for)
+            )
     return tuple(sorted(found, key=lambda access: not access.reads))
 
 
 def _effective(
     consent: Consent, grant: Grant, requesters: Sequence[Requester], at: datetime, item: Item | None
-) -> EffectiveAccess:
-    verdicts = [(requester, _decide(consent, requester, at, item)) for requester in requesters]
+) -> tuple[bool, str, tuple[str, ...]]:
+    """Return whether a grant reads, why or why not, and for which of the holder's organisations it does not."""
+    alone = replace(consent, grants=(grant,))
+    verdicts = [(requester, _decide(alone, requester, at, item)) for requester in requesters]
     allowed = [verdict for _, verdict in verdicts if verdict.allowed]
     if not allowed:
-        return EffectiveAccess(grant=grant, reads=False, reason=verdicts[0][1].reason if verdicts else "suspended")
+        return False, verdicts[0][1].reason if verdicts else "suspended", ()
     not_for = tuple(requester.organization for requester, verdict in verdicts if verdict.reason == "blocked")
-    return EffectiveAccess(grant=grant, reads=True, reason=allowed[0].reason, not_for=not_for)
+    return True, allowed[0].reason, not_for
 
 
 def _decide(consent: Consent, requester: Requester, at: datetime, item: Item | None) -> Verdict:
-    """Return the verdict on reading an item, or without one on reading a document of any category."""
+    """Return the verdict on reading an item, or without one on reading a document of any class."""
     if item is not None:
         return decide(consent, requester, Action.READ, item, Purpose.TREATMENT, at)
-    categories = [
-        category
-        for (profession, category), right in rights(at.date()).items()
-        if profession == requester.profession and right.read
-    ]
+    classes = (consent.rules or policy_set()).at(at).categories
     verdicts = [
-        decide(consent, requester, Action.READ, Item(category=category), Purpose.TREATMENT, at)
-        for category in categories or [""]
+        decide(consent, requester, Action.READ, Item(category=class_), Purpose.TREATMENT, at)
+        for class_ in classes or [""]
     ]
     return next((verdict for verdict in verdicts if verdict.allowed), verdicts[0])

@@ -1,12 +1,12 @@
 """The journal events of access control: record states, grants, restrictions, authentication, apps."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
 from esante.core.journal import Event, event
 from esante.core.web import N_
-from esante.identity.access.model import AccessEvent
+from esante.identity.access.model import AccessEvent, Purpose
 
 
 @event("access.state_changed", version=2)
@@ -83,9 +83,12 @@ class CodeIssued(Event, frozen=True, kw_only=True):
     redeem_until: datetime
 
 
-@event("access.granted")
+@event("access.granted", version=2)
 class Granted(Event, frozen=True, kw_only=True):
-    """A practitioner or an organisation was given a grant (for an emergency see `EmergencyDeclared`)."""
+    """A practitioner or an organisation was given a grant (for an emergency see `EmergencyDeclared`).
+
+    `context`: its context of care, "" in entries of before.
+    """
 
     grant_id: UUID
     kind: str
@@ -93,17 +96,32 @@ class Granted(Event, frozen=True, kw_only=True):
     holder_id: UUID
     holder: str
     until: datetime | None = None
+    context: str = ""
 
 
-@event("access.grant_ended")
+@event("access.grant_ended", version=2)
 class GrantEnded(Event, frozen=True, kw_only=True):
-    """A grant was revoked, or the end of the grant of a stay was set (`until`, which may be in the future)."""
+    """A grant was revoked, or the end of the grant of a stay was set (`until`, which may be in the future).
+
+    `cause` "ceiling": its end was set to the longest duration that its context of care allows.
+    """
 
     grant_id: UUID
     kind: str
     holder_kind: str
     holder_id: UUID
     holder: str
+    until: datetime
+    cause: str = ""
+
+
+@event("access.stay_renewed")
+class StayRenewed(Event, frozen=True, kw_only=True):
+    """The access of a stay was renewed: by the organisation while the stay goes on, or by the person."""
+
+    grant_id: UUID
+    organization_id: UUID
+    organization: str
     until: datetime
 
 
@@ -173,7 +191,7 @@ class AdmissionsUnusual(Event, frozen=True, kw_only=True):
     hours: int
 
 
-@event("access.code_refused")
+@event("access.code_refused", version=2)
 class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     """A presence code was refused: wrong (filed under no person), expired, used, or not for this requester."""
 
@@ -181,11 +199,12 @@ class CodeRefused(AccessEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s entered one of your codes that is no longer valid.")
 
 
-@event("access.emergency")
+@event("access.emergency", version=2)
 class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     """A practitioner opened the record in an emergency, or was refused; `justification` is the reason they wrote."""
 
     ACTION: ClassVar[str] = "E"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s used emergency access to open your record.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to open your record in an emergency. Access was refused.")
 
@@ -193,7 +212,7 @@ class EmergencyDeclared(AccessEvent, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-@event("access.stay_refused")
+@event("access.stay_refused", version=2)
 class StayRefused(AccessEvent, frozen=True, kw_only=True):
     """The report of a hospital stay, or of its end, was refused."""
 
@@ -201,7 +220,7 @@ class StayRefused(AccessEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to register a hospital stay for you. This was refused.")
 
 
-@event("access.stay_read")
+@event("access.stay_read", version=2)
 class StayRead(AccessEvent, frozen=True, kw_only=True):
     """A hospital read one or all of a person's stays there, or was refused."""
 
@@ -224,6 +243,52 @@ class EmergencyReviewed(Event, frozen=True, kw_only=True):
     practitioner: str = ""
 
 
+@event("access.review_question_asked")
+class ReviewQuestionAsked(Event, frozen=True, kw_only=True):
+    """An operator asked the professional about an emergency access under review; the text is in the review only."""
+
+    grant_id: UUID
+    question_id: UUID
+    practitioner_id: UUID
+
+
+@event("access.review_question_answered")
+class ReviewQuestionAnswered(Event, frozen=True, kw_only=True):
+    """The professional replied to a question about their emergency access."""
+
+    grant_id: UUID
+    question_id: UUID
+
+
+@event("access.review_read")
+class ReviewRead(AccessEvent, frozen=True, kw_only=True):
+    """An operator looked at the review of an access (`grant_id`) with what was read by it."""
+
+    RESOURCE: ClassVar[str] = "AuditEvent"
+    WORDS: ClassVar[str] = N_("%(actor)s checked an access to your record for the agency.")
+
+    purpose: str = Purpose.OPERATIONS.value
+
+
+@event("access.reviews_listed")
+class ReviewsListed(Event, frozen=True, kw_only=True):
+    """An operator looked at a page of reviews of a kind, with the names of the persons: of these grants."""
+
+    kind: str
+    grants: tuple[UUID, ...]
+
+
+@event("access.patients_listed")
+class PatientsListed(Event, frozen=True, kw_only=True):
+    """A professional looked at a page of the persons whose records they may open: their names, or their keys alone.
+
+    `persons`: whose names were shown; none for a group, which holds the keys of all `count` who gave access then.
+    """
+
+    count: int
+    persons: tuple[UUID, ...] = ()
+
+
 @event("access.verdict_read")
 class VerdictRead(Event, frozen=True, kw_only=True):
     """A practitioner read the verdict on their emergency access."""
@@ -237,6 +302,16 @@ class LogRead(Event, frozen=True, kw_only=True):
     """The person read their access log (`face`: page, api or proof)."""
 
     face: str
+
+
+@event("access.log_viewed")
+class LogViewed(AccessEvent, frozen=True, kw_only=True):
+    """A professional read the person's access log, or was refused."""
+
+    ACTION: ClassVar[str] = "E"
+    RESOURCE: ClassVar[str] = "AuditEvent"
+    WORDS: ClassVar[str] = N_("%(actor)s viewed your access history.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view your access history. Access was refused.")
 
 
 @event("access.signed_in")
@@ -338,3 +413,25 @@ class AppEnded(Event, frozen=True, kw_only=True):
     client_id: str
     app: str
     cause: str
+
+
+@event("access.assignment_proposed")
+class AssignmentProposed(Event, frozen=True, kw_only=True):
+    """An operator proposed another legal category for a document class, from a day on."""
+
+    change_id: UUID
+    document_class: str
+    category: str
+    valid_from: date
+    legal_source: str
+
+
+@event("access.assignment_confirmed")
+class AssignmentConfirmed(Event, frozen=True, kw_only=True):
+    """A second operator confirmed another legal category for a document class, from a day on."""
+
+    change_id: UUID
+    document_class: str
+    category: str
+    valid_from: date
+    proposed_by: UUID

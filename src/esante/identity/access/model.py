@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from esante.core.journal import EVENTS, Actor, Event
 from esante.core.web import N_
+from esante.identity.directory import ReferringDoctor
+
+if TYPE_CHECKING:
+    from esante.identity.access.regulation.policy_set import PolicySet
 
 
 class RecordState(StrEnum):
@@ -30,6 +34,8 @@ class Action(StrEnum):
     """What a requester wants to do."""
 
     READ = "read"
+    LIST = "list"
+    """See that a document exists, with its title and author, without its content."""
     WRITE = "write"
 
 
@@ -69,14 +75,22 @@ class Purpose(StrEnum):
     OPERATIONS = "HOPERAT"
 
 
+@dataclass(frozen=True, slots=True)
+class Delegate:
+    """Somebody of the administrative staff who acts for a professional: their key in the directory, their name."""
+
+    id: UUID
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
     """An authenticated requester: a patient, a practitioner, an organisation (its software) or an operator.
 
     `id` is the key in the directory (for an operator: of the account). `profession` is a key of the access matrix: the
-    profession of a practitioner, or the kind of an organisation. `organization_id` is the organisation acted for.
-    `client` is the name of the software that acts, `client_id` its registration ("" for none). `scopes` are the SMART
-    v2 scopes of a token; None for a person at the portal.
+    profession in which a practitioner acts (of their role), or the kind of an organisation. `organization_id` is the
+    organisation acted for. `client` is the name of the software that acts, `client_id` its registration ("" for none).
+    `scopes` are the SMART v2 scopes of a token; None for a person at the portal.
     """
 
     kind: str
@@ -90,6 +104,8 @@ class Requester:
     scopes: frozenset[str] | None = None
     patient: UUID | None = None
     """The patient for whom the software of a token was launched (SMART launch context); None: for no patient."""
+    delegate: Delegate | None = None
+    """Who acts in the name of the requester, a professional; None: the requester."""
     origin: str = ""
     """The address from which the request came, for the journal."""
 
@@ -109,12 +125,17 @@ class Requester:
             organization_id=self.organization_id,
             organization=self.organization,
             client=self.client,
+            delegate_id=self.delegate.id if self.delegate else None,
+            delegate=self.delegate.name if self.delegate else "",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """The attributes of a document (or of data extracted from one) on which the decision depends."""
+    """The attributes of a document (or of data extracted from one) on which the decision depends.
+
+    `category` is its document class, the stored key; the policy set assigns a legal category to it.
+    """
 
     category: str
     confidentiality: Confidentiality = Confidentiality.NORMAL
@@ -135,13 +156,17 @@ class Grant:
     until: datetime | None = None
     revoked_at: datetime | None = None
     reason: str = ""
+    context: str = ""
+    """The context of care (a key of the policy set); "": the first one of its kind."""
+    renewals: int = 0
+    """How often it was renewed."""
     holder: str = ""
     """The holder's name when the grant was given."""
     proved: bool = True
     """Of a grant of a stay: whether the person's presence was proved (by a code, by the person, by a review)."""
 
     def is_active(self, at: datetime) -> bool:
-        """Return whether the grant is in force at a moment."""
+        """Return whether the grant is in force at a moment by its own end; the ceiling of its context may cut it."""
         return self.since <= at and not (self.until and self.until <= at) and not self.revoked_at
 
 
@@ -155,6 +180,8 @@ class Stay:
     status: StayStatus
     began_at: datetime
     ended_at: datetime | None = None
+    encounter: str = "IMP"
+    """The class of the encounter (v3-ActCode): IMP, an inpatient, or EMER, an emergency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,17 +197,26 @@ class Consent:
     """Practitioners and organisations that the person blocked."""
     refused: frozenset[UUID] = field(default_factory=frozenset)
     """Organisations whose hospital stays give no access: the person ended the access of one and has not lifted it."""
+    referring: tuple[ReferringDoctor, ...] = ()
+    """The person's referring doctors, past and future ones included."""
     deceased_at: datetime | None = None
+    rules: "PolicySet | None" = field(default=None, compare=False, repr=False)
+    """The rules of the country, with what operators changed; None: those that are packaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of the access decision: `rule` is the id of the rule that applied, `reason` a key of plain words."""
+    """The result of the access decision: `rule` is the id of the rule that applied, `reason` a key of plain words.
+
+    `context`: the context of intervention, for the journal: a context of care of the policy set, or a key of
+    `rules.CONTEXTS`; "" for a refusal.
+    """
 
     allowed: bool
     rule: str
     reason: str
     grant: Grant | None = None
+    context: str = ""
 
 
 class AccessEvent(Event, frozen=True, kw_only=True):
@@ -190,12 +226,16 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     `documents` the accessed documents. A subclass declares the `ACTION` (a letter of FHIR audit-event-action:
     C create, R read, U update, D delete, E search or other), the type of the FHIR `RESOURCE`, and the words of the
     access log, `WORDS` and `REFUSED_WORDS` (msgids, with %(actor)s and %(categories)s).
+    `OWN_WORDS` are those of an act of the person themselves, "" for those of the action; `FOLDS`: readings that belong
+    together are one entry of the access log.
     """
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
     WORDS: ClassVar[str] = N_("%(actor)s viewed your record: %(categories)s.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view data in your record. Access was refused.")
+    OWN_WORDS: ClassVar[str] = ""
+    FOLDS: ClassVar[bool] = True
 
     purpose: str = "TREAT"
     allowed: bool = True
@@ -203,6 +243,8 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     reason: str = ""
     grant_id: UUID | None = None
     grant_kind: str = ""
+    context: str = ""
+    """The context of intervention (see `Verdict`); "" in entries of before, and of refusals."""
     categories: tuple[str, ...] = ()
     documents: tuple[UUID, ...] = ()
 
@@ -215,6 +257,11 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     def searched_type(self) -> str:
         """The type of the FHIR resources of a search."""
         return self.RESOURCE
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the access log says beside the words of the event (msgids)."""
+        return ()
 
 
 def access_types() -> list[type[AccessEvent]]:

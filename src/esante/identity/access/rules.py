@@ -14,6 +14,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | requester.kind | the requester is neither practitioner nor organisation (an operator, the system) | no |
 | purpose | the purpose of a professional is neither treatment nor emergency | no |
 | record.none, .announced, .objected, .closed, .deleted | the record is not open | no |
+| delegate.read | somebody who acts for the requester would open a document | no |
 | write.emergency | the purpose of a write is an emergency, or the requester's access is by emergencies only | no |
 | write.dead | the person has died (`lifecycle_terms`) | no |
 | write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
@@ -27,17 +28,25 @@ The rules are tested in this order; the first that applies decides. When none ap
 | restricted | the requester has an active grant, none covers the confidentiality | no |
 | stay.refused | the requester has only stays at an organisation whose stays the person refused | no |
 | stay.unproved | the requester has only stays without proof of presence, which by the policy give nothing | no |
+| context.ended | the requester has only grants that passed the ceiling of their context of care | no |
+| context.off | the requester has only grants of a context that the policy set does not have, or has turned off | no |
 | no-grant | anything else | no |
 
 A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
 writes nothing, unless they have another grant. It does not override a block, an opt-out or a hidden document.
+
+The matrix, the assignment of document classes, the contexts and the terms are those of the day of the act. A
+professional acts in the profession of the role in which they signed in; whoever is the person's referring doctor on
+that day has that column of the matrix. A list is decided as a reading, and may also be seen by who acts for the
+requester.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.access.lifecycle_terms import lifecycle_terms
-from esante.identity.access.matrix import Policy, policy, rights
 from esante.identity.access.model import (
     Action,
     Consent,
@@ -49,6 +58,19 @@ from esante.identity.access.model import (
     Requester,
     Verdict,
 )
+from esante.identity.access.regulation.contexts import ends_at
+from esante.identity.access.regulation.policy_set import ORGANIZATION, RulesInForce, policy_set
+
+ACCESS_LOG = "access_log"
+"""The document class of the access log."""
+HOLDER, AUTHOR, DEPOSIT, OPERATION = "holder", "author", "deposit", "operation"
+CONTEXTS = {
+    HOLDER: N_("The person themselves."),
+    AUTHOR: N_("They wrote this themselves, or it comes from their organisation."),
+    DEPOSIT: N_("They added what they had done for you, without access to your record."),
+    OPERATION: N_("This was done by %(agency)s to run the service."),
+}
+"""The contexts of interventions outside a context of care of the policy set, in plain words to the person (msgids)."""
 
 REASONS = {
     "own": N_("This is your own record."),
@@ -77,9 +99,13 @@ REASONS = {
     "emergency": N_("Emergency access was used."),
     "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
     "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
+    "context-ended": N_("The access has reached the longest duration that is allowed."),
+    "context-off": N_("This kind of access is not offered."),
+    "delegate": N_("Administrative staff can add documents and see lists, but not open a document."),
     "suspended": N_("This professional or organisation may not use the platform any more."),
     "restricted": N_("You restricted this document to its author and your circle of care."),
     "no-grant": N_("You have not given access."),
+    "person-differs": N_("The document may be about someone else."),
     "refused": N_("Access was refused."),
 }
 """The reasons of verdicts by their keys, in plain words to the person (msgids)."""
@@ -104,23 +130,30 @@ def decide(
     purpose: Purpose,
     at: datetime,
 ) -> Verdict:
-    """Decide whether `requester` may read or write `item` of the record of `consent` (see the table)."""
+    """Decide whether `requester` may read, list or write `item` of the record of `consent` (see the table)."""
     if requester.only_person_id not in (None, consent.person_id):
         own = requester.kind == "patient"
         return (
             Verdict(False, "patient.other", "other-person") if own else Verdict(False, "launch.other", "other-launch")
         )
+    day = day_of(at)
+    rules = (consent.rules or policy_set()).on(day)
     if requester.kind == "patient":
-        return _decide_for_patient(consent, action, item, at)
+        return _decide_for_patient(consent, action, item, rules, at)
     if requester.kind not in _PROFESSIONAL:
         return Verdict(False, "requester.kind", "not-treating")
     if purpose not in _CARE:
         return Verdict(False, "purpose", "purpose")
     if consent.state is not RecordState.OPEN:
         return _CLOSED[consent.state]
+    if requester.delegate is not None and action is Action.READ:
+        return Verdict(False, "delegate.read", "delegate")
+    right = rules.rights.get((acting_profession(consent, requester, rules, day), item.category))
     if action is Action.WRITE:
-        return _decide_write(consent, requester, item, purpose, at)
-    return _decide_read(consent, requester, item, at)
+        may_write = right is not None and right.write
+        return _decide_write(consent, requester, may_write, purpose, rules, at)
+    may_read = right is not None and right.read
+    return _decide_read(consent, requester, item, may_read, rules, at)
 
 
 def decide_admission(state: RecordState | None) -> Verdict:
@@ -135,11 +168,23 @@ def explain(verdict: Verdict) -> str:
     return REASONS.get(verdict.reason, REASONS["refused"])
 
 
+def acting_profession(consent: Consent, requester: Requester, rules: RulesInForce, day: date) -> str:
+    """Return the key by which rights are looked up: of the profession, function or organisation of a requester."""
+    if requester.kind == "organization":
+        return ORGANIZATION + requester.profession
+    if consent.referring:
+        function = rules.functions.get(rules.columns.get(requester.profession, ""))
+        if function and any(one.practitioner_id == requester.id and one.is_in_force(day) for one in consent.referring):
+            return function
+    return requester.profession
+
+
 def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant | None:
     """Return the grant by which a professional may open the record, or None: then it is absent for the professional.
 
     Each document in the record is decided by `decide`.
     """
+    rules = (consent.rules or policy_set()).at(at)
     closed = (
         requester.kind not in _PROFESSIONAL
         or requester.only_person_id not in (None, consent.person_id)
@@ -147,64 +192,91 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
         or not consent.sharing
         or requester.id in consent.blocked
         or requester.organization_id in consent.blocked
-        or _is_dead(consent, at, lifecycle_terms(at.date()).reading_after_death)
+        or _is_dead(consent, at, lifecycle_terms(day_of(at)).reading_after_death)
     )
-    return None if closed else _find_grant(consent, requester, policy(at.date()), at)[0]
+    return None if closed else _find_grant(consent, requester, rules, at)[0]
 
 
-def may_write(consent: Consent, requester: Requester, at: datetime) -> bool:
-    """Return whether a professional may write any category of documents into the record, as pages offer it."""
-    categories = [category for profession, category in rights(at.date()) if profession == requester.profession]
-    return any(
-        decide(consent, requester, Action.WRITE, Item(category=category), Purpose.TREATMENT, at).allowed
-        for category in categories
+def decide_opening(consent: Consent, requester: Requester, at: datetime) -> Verdict:
+    """Decide whether a professional may open the record at all, whatever it holds."""
+    grant = opening_grant(consent, requester, at)
+    if grant is None:
+        return Verdict(False, "no-grant", "no-grant")
+    return _by_grant(grant, (consent.rules or policy_set()).at(at))
+
+
+def writable_classes(consent: Consent, requester: Requester, at: datetime) -> frozenset[str]:
+    """Return the document classes that a professional may write into the record, as pages offer them."""
+    return frozenset(
+        class_
+        for class_ in (consent.rules or policy_set()).at(at).categories
+        if decide(consent, requester, Action.WRITE, Item(category=class_), Purpose.TREATMENT, at).allowed
     )
 
 
-def _decide_for_patient(consent: Consent, action: Action, item: Item, at: datetime) -> Verdict:
+def withheld(consent: Consent, grant: Grant, rules: RulesInForce, at: datetime) -> str:
+    """Return the reason (a key of `REASONS`) for which a grant gives nothing before its own end; "" for none."""
+    context = rules.context_of(grant)
+    if context is None or not context.allowed:
+        return "context-off"
+    end = ends_at(grant, context)
+    if end is not None and end <= at:
+        return "context-ended"
+    if grant.kind is not GrantKind.STAY:
+        return ""
+    if grant.holder_id in consent.refused:
+        return "stay-refused"
+    return "" if grant.proved or rules.policy.unproved_stays_read else "stay-unproved"
+
+
+def _decide_for_patient(consent: Consent, action: Action, item: Item, rules: RulesInForce, at: datetime) -> Verdict:
     if consent.deceased_at is not None and consent.deceased_at <= at:
         return Verdict(False, "patient.dead", "dead")
     if consent.state in _NEVER_OPENED:
         return Verdict(False, "patient.before-opening", "not-opened")
     if consent.state is not RecordState.OPEN:
         return Verdict(False, "patient.closed", _CLOSED[consent.state].reason)
-    if action is Action.READ:
-        return Verdict(True, "patient.read", "own")
-    right = rights(at.date()).get(("patient", item.category))
-    if right is not None and right.write:
-        return Verdict(True, "patient.write", "own")
+    if action is not Action.WRITE:
+        return Verdict(True, "patient.read", "own", context=HOLDER)
+    if item.category in rules.holder_writes:
+        return Verdict(True, "patient.write", "own", context=HOLDER)
     return Verdict(False, "patient.category", "own-category")
 
 
-def _decide_write(consent: Consent, requester: Requester, item: Item, purpose: Purpose, at: datetime) -> Verdict:
-    if purpose is Purpose.EMERGENCY or _has_emergency_only(consent, requester, at):
+def _decide_write(
+    consent: Consent, requester: Requester, may_write: bool, purpose: Purpose, rules: RulesInForce, at: datetime
+) -> Verdict:
+    active = list(_active_grants(consent, requester, rules, at))
+    only_emergency = bool(active) and all(grant.kind is GrantKind.EMERGENCY for grant in active)
+    if purpose is Purpose.EMERGENCY or only_emergency:
         return Verdict(False, "write.emergency", "write-emergency")
-    if _is_dead(consent, at, lifecycle_terms(at.date()).writing_after_death):
+    if _is_dead(consent, at, lifecycle_terms(day_of(at)).writing_after_death):
         return Verdict(False, "write.dead", "dead")
-    right = rights(at.date()).get((requester.profession, item.category))
-    if right is not None and right.write:
-        return Verdict(True, "write.matrix", "provides")
-    return Verdict(False, "write.category", "not-provides")
+    if not may_write:
+        return Verdict(False, "write.category", "not-provides")
+    grant = _preferred(active, rules)
+    return Verdict(True, "write.matrix", "provides", context=_context_key(rules, grant) if grant else DEPOSIT)
 
 
-def _decide_read(consent: Consent, requester: Requester, item: Item, at: datetime) -> Verdict:
+def _decide_read(
+    consent: Consent, requester: Requester, item: Item, may_read: bool, rules: RulesInForce, at: datetime
+) -> Verdict:
     organization = requester.organization_id
     if item.author_id is not None and item.author_id == requester.id:
-        return Verdict(True, "author.self", "author")
+        return Verdict(True, "author.self", "author", context=AUTHOR)
     if item.organization_id is not None and item.organization_id in (organization, requester.id):
-        return Verdict(True, "author.organization", "author-organization")
+        return Verdict(True, "author.organization", "author-organization", context=AUTHOR)
     if requester.id in consent.blocked or organization in consent.blocked:
         return Verdict(False, "blocked", "blocked")
     if item.confidentiality == "hidden":
         return Verdict(False, "hidden", "hidden")
     if not consent.sharing:
         return Verdict(False, "opted-out", "opted-out")
-    if _is_dead(consent, at, lifecycle_terms(at.date()).reading_after_death):
+    if _is_dead(consent, at, lifecycle_terms(day_of(at)).reading_after_death):
         return Verdict(False, "read.dead", "dead")
-    right = rights(at.date()).get((requester.profession, item.category))
-    if right is None or not right.read:
+    if not may_read:
         return Verdict(False, "read.category", "profession")
-    return _decide_by_grant(consent, requester, item, policy(at.date()), at)
+    return _decide_by_grant(consent, requester, item, rules, at)
 
 
 def _is_dead(consent: Consent, at: datetime, after: timedelta) -> bool:
@@ -212,49 +284,49 @@ def _is_dead(consent: Consent, at: datetime, after: timedelta) -> bool:
     return consent.deceased_at is not None and at >= consent.deceased_at + after
 
 
-def _decide_by_grant(consent: Consent, requester: Requester, item: Item, terms: Policy, at: datetime) -> Verdict:
-    grant, any_grant = _find_grant(consent, requester, terms, at, item)
+def _decide_by_grant(consent: Consent, requester: Requester, item: Item, rules: RulesInForce, at: datetime) -> Verdict:
+    grant, any_grant = _find_grant(consent, requester, rules, at, item)
     if grant is not None:
-        return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
+        return _by_grant(grant, rules)
     if any_grant:
         return Verdict(False, "restricted", "restricted")
-    holders = (requester.id, requester.organization_id)
-    for grant in consent.grants:
-        if grant.holder_id in holders and grant.is_active(at) and (reason := withheld(consent, grant, at)):
+    for grant in _held(consent, requester, at):
+        if reason := withheld(consent, grant, rules, at):
             return Verdict(False, reason.replace("-", ".", 1), reason)
     return Verdict(False, "no-grant", "no-grant")
 
 
-def _active_grants(consent: Consent, requester: Requester, at: datetime) -> list[Grant]:
+def _held(consent: Consent, requester: Requester, at: datetime) -> Iterator[Grant]:
+    """Yield the grants of a requester, and of the organisation for which they act, before their own end."""
     holders = (requester.id, requester.organization_id)
-    return [
-        grant
-        for grant in consent.grants
-        if grant.holder_id in holders and grant.is_active(at) and not withheld(consent, grant, at)
-    ]
+    return (grant for grant in consent.grants if grant.holder_id in holders and grant.is_active(at))
 
 
-def withheld(consent: Consent, grant: Grant, at: datetime) -> str:
-    """Return the reason (a key of `REASONS`) for which a grant gives nothing although it is in force; "" for none."""
-    if grant.kind is not GrantKind.STAY:
-        return ""
-    if grant.holder_id in consent.refused:
-        return "stay-refused"
-    return "" if grant.proved or policy(at.date()).unproved_stays_read else "stay-unproved"
-
-
-def _has_emergency_only(consent: Consent, requester: Requester, at: datetime) -> bool:
-    kinds = {grant.kind for grant in _active_grants(consent, requester, at)}
-    return kinds == {GrantKind.EMERGENCY}
+def _active_grants(consent: Consent, requester: Requester, rules: RulesInForce, at: datetime) -> Iterator[Grant]:
+    return (grant for grant in _held(consent, requester, at) if not withheld(consent, grant, rules, at))
 
 
 def _find_grant(
-    consent: Consent, requester: Requester, terms: Policy, at: datetime, item: Item | None = None
+    consent: Consent, requester: Requester, rules: RulesInForce, at: datetime, item: Item | None = None
 ) -> tuple[Grant | None, bool]:
     """Return the preferred grant of the requester that covers `item`, and whether there is any active grant."""
-    active = _active_grants(consent, requester, at)
-    for kind, levels in terms.reach.items():
+    active = list(_active_grants(consent, requester, rules, at))
+    return _preferred(active, rules, item), bool(active)
+
+
+def _preferred(active: list[Grant], rules: RulesInForce, item: Item | None = None) -> Grant | None:
+    """Return the first grant that covers the confidentiality of an item, in the order of the policy."""
+    for kind, levels in rules.policy.reach.items() if active else ():
         for grant in active:
-            if grant.kind == kind and (item is None or item.confidentiality in levels):
-                return grant, True
-    return None, bool(active)
+            if grant.kind is kind and (item is None or item.confidentiality in levels):
+                return grant
+    return None
+
+
+def _by_grant(grant: Grant, rules: RulesInForce) -> Verdict:
+    return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant, _context_key(rules, grant))
+
+
+def _context_key(rules: RulesInForce, grant: Grant) -> str:
+    context = rules.context_of(grant)
+    return context.key if context else ""

@@ -1,8 +1,8 @@
 """The service object of access control: authentication, authorisation, consents, and the use cases by subject."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -13,21 +13,28 @@ from starlette.responses import Response
 from esante.core import clock
 from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
+from esante.core.time_zone import today
+from esante.core.types import Progress
 from esante.core.web import Problem, Sessions
-from esante.identity.access.authn.authentication import Authenticator, requester_of
+from esante.identity.access.assignments import Assignments
+from esante.identity.access.audit.replay import Replay, ReplayReport
+from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.person_lookups import PersonLookups
-from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
+from esante.identity.access.authn.requesters import requester_of
 from esante.identity.access.authn.withdrawal import EndedSignIns, Withdrawal
 from esante.identity.access.consent import store
 from esante.identity.access.consent.break_glass import Emergencies
+from esante.identity.access.consent.ceilings import Ceilings
 from esante.identity.access.consent.grants import Grants
-from esante.identity.access.consent.hospital_stays import HospitalStays
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
+from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
+from esante.identity.access.reviews.questions import ReviewQuestions
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
 from esante.identity.access.smart.clients import ClientRegistry
@@ -35,15 +42,17 @@ from esante.identity.access.smart.id_token import IdTokenIssuer
 from esante.identity.access.smart.scopes import Query, covering_queries, require_scope, resolve_patient_context
 from esante.identity.access.smart.token_endpoint import TokenEndpoints
 from esante.identity.access.smart.token_grants import TokenGrants
+from esante.identity.access.stays.hospital_stays import HospitalStays
 from esante.identity.directory import Directory, Organization
 
 
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `dispositions`, `grants`, `stays`, `codes`, `emergencies`, `restrictions`, `clients`, `apps` and
-    `tokens` are the use cases of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs
-    the ID tokens of apps. `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
+    `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`,
+    `restrictions`, `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the
+    sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
+    `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
     def __init__(
@@ -55,7 +64,7 @@ class Access:
         base_url: str,
         identity_key: Path | None = None,
     ) -> None:
-        self._db, self._directory = db, directory
+        self._db, self._journal, self._directory = db, journal, directory
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
         self._limits = RateLimits(db, journal)
@@ -64,10 +73,13 @@ class Access:
         self._withdrawal = Withdrawal(db, journal, directory, self.sessions, self._signin)
         self.dispositions = Dispositions(db, journal)
         self.lifecycle = Lifecycle(db, journal, directory, self.dispositions)
+        self.assignments = Assignments(db, journal)
         self.grants = Grants(db, journal, directory)
+        self.ceilings = Ceilings(db, journal)
         self.stays = HospitalStays(db, journal, directory, self.grants, self._limits)
         self.codes = PresenceCodes(db, journal, self.grants, self._limits)
         self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
+        self.review_questions = ReviewQuestions(db, journal)
         self.restrictions = Restrictions(db, journal, directory)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)
@@ -80,7 +92,20 @@ class Access:
     async def consent(self, person_id: UUID) -> Consent:
         """Return the consent of a person, in one round trip; without a record one of state NONE."""
         found = await self._consents.load(person_id)
-        return found or Consent(person_id=person_id, state=RecordState.NONE)
+        rules = await self.assignments.current()
+        return replace(found or Consent(person_id=person_id, state=RecordState.NONE), rules=rules)
+
+    async def replay(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        show: int = 20,
+        progress: Progress = lambda *_: None,
+    ) -> ReplayReport:
+        """Decide the verdicts of the journal from a moment until another again, by the rules of their day."""
+        replay = Replay(self._db, self._journal, await self.assignments.current())
+        return await replay.run(since, until, show=show, progress=progress)
 
     async def who_can_see(self, person_id: UUID, item: Item | None = None) -> tuple[EffectiveAccess, ...]:
         """Return what each grant of a person gives its holder now: reading an item, or without one anything."""
@@ -90,22 +115,24 @@ class Access:
     async def _requesters_of(self, consent: Consent) -> dict[UUID, list[Requester]]:
         """Return as whom the holders of a consent's grants may ask; those who are suspended or unknown are missing."""
         ids = {grant.holder_id for grant in consent.grants}
-        today = clock.now().date()
+        day = today()
         practitioners = await self._directory.practitioners(ids)
-        roles = [role for one in practitioners.values() for role in one.roles if role.is_in_force(today)]
+        roles = [role for one in practitioners.values() for role in one.roles if role.is_in_force(day)]
         organizations = await self._directory.organizations(ids | {role.organization_id for role in roles})
         suspended = await self._directory.suspensions.among([*ids, *organizations])
-        professions = await self._directory.professions_at(ids & organizations.keys(), today)
+        professions = await self._directory.professions_at(ids & organizations.keys(), day)
         found = {
             id_: [requester_of(one), *(_staff_of(one, profession) for profession in professions.get(id_, ()))]
             for id_, one in organizations.items()
             if id_ in ids
         }
         for id_, practitioner in practitioners.items():
-            workplaces = dict.fromkeys(role.organization_id for role in practitioner.roles if role.is_in_force(today))
+            held = dict.fromkeys(
+                (role.organization_id, role.profession) for role in practitioner.roles if role.is_in_force(day)
+            )
             found[id_] = [requester_of(practitioner)] + [
-                requester_of(practitioner, organizations[key])
-                for key in workplaces
+                requester_of(practitioner, organizations[key], profession)
+                for key, profession in held
                 if key in organizations and key not in suspended
             ]
         return {id_: requesters for id_, requesters in found.items() if id_ not in suspended}
@@ -113,7 +140,11 @@ class Access:
     async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
         """Return the consents of persons within a transaction; of persons without a record ones of state NONE."""
         found = await store.fetch_consents(conn, persons)
-        return {id_: found.get(id_) or Consent(person_id=id_, state=RecordState.NONE) for id_ in persons}
+        rules = await self.assignments.current(conn)
+        return {
+            id_: replace(found.get(id_) or Consent(person_id=id_, state=RecordState.NONE), rules=rules)
+            for id_ in persons
+        }
 
     async def authenticate(self, request: Request) -> Requester:
         """Return the requester of an API request: by bearer token, or else by the session of the portal.
@@ -158,6 +189,13 @@ class Access:
     async def count_proof(self, requester: Requester) -> None:
         """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
         await self._limits.count_proof(requester)
+
+    async def count_attempts(
+        self, limits: Mapping[str, int], window: timedelta, requester: Requester | None, origin: str
+    ) -> None:
+        """Count an attempt of each subject in `limits` in a window of a day at most. Raises: Problem 429."""
+        actor = requester.actor if requester else ANONYMOUS
+        await self._limits.count_attempts(limits, window, actor=actor, origin=origin)
 
     async def _record_missing_scope(self, requester: Requester, resource: str, letters: str) -> None:
         await self._limits.record_rejection("scope", requester.actor, requester.origin, f"{resource}.{letters}")
@@ -219,7 +257,7 @@ class Access:
 
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""
-        return self.lifecycle.consumers()
+        return [*self.lifecycle.consumers(), referring_doctor_consumer(self._directory)]
 
 
 def _staff_of(organization: Organization, profession: str) -> Requester:

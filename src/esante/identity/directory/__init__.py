@@ -2,6 +2,13 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.functions.model import (
+    Delegation,
+    DelegationChanged,
+    ReferringDoctor,
+    ReferringDoctorChanged,
+)
+from esante.identity.directory.lookups import Lookup, Lookups, UnlimitedLookups
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -19,6 +26,7 @@ from esante.identity.directory.model import (
     PersonUpdated,
     Practitioner,
     PractitionerRegistered,
+    ProfessionalsRead,
     Role,
     System,
     Term,
@@ -38,10 +46,14 @@ __all__ = [
     "PATIENT_PARAMETERS",
     "Address",
     "Catalogue",
+    "Delegation",
+    "DelegationChanged",
     "Directory",
     "HolderRestored",
     "HolderSuspended",
     "Identifier",
+    "Lookup",
+    "Lookups",
     "Organization",
     "OrganizationRegistered",
     "Person",
@@ -53,9 +65,13 @@ __all__ = [
     "PersonUpdated",
     "Practitioner",
     "PractitionerRegistered",
+    "ProfessionalsRead",
+    "ReferringDoctor",
+    "ReferringDoctorChanged",
     "Role",
     "System",
     "Term",
+    "UnlimitedLookups",
     "api_routes",
     "capabilities",
     "catalogue",

@@ -21,8 +21,8 @@ from esante.core.fhir.rest import (
     part_of,
     require_known_parameters,
     searchset,
-    select_part,
 )
+from esante.core.fhir.search import select_part
 from esante.core.journal import Actor
 from esante.core.storage import NIL
 from esante.core.time_zone import day_of
@@ -30,7 +30,14 @@ from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_offset_cursor, encode_cursor
 from esante.identity.directory import rules
 from esante.identity.directory.entry_validation import refuse_value
-from esante.identity.directory.model import Organization, Person, PersonQuery, Practitioner, Role
+from esante.identity.directory.model import (
+    Organization,
+    Person,
+    PersonQuery,
+    Practitioner,
+    ProfessionalsRead,
+    Role,
+)
 from esante.identity.directory.resources import (
     organization_resource,
     patient_resource,
@@ -132,6 +139,7 @@ class _DirectoryEndpoints:
             require_known_parameters(request, PART_PARAMETERS)
             part = part_of(request, type_)
             resource = await read(_parse_id(request.path_params["id"]), caller)
+            await self._record_look(type_, caller, (), [resource] if resource else [])
             if resource is None:
                 raise Problem(404, "not-found", NOT_FOUND)
             return fhir_response(select_part(resource, part))
@@ -145,6 +153,8 @@ class _DirectoryEndpoints:
             caller = await self.authorize(request, type_, "s")
             params = SearchParams(request, SEARCHES[type_])
             page = await search(params, caller)
+            by = tuple(sorted({name for name, _ in params.pairs if name in SEARCHES[type_]}))
+            await self._record_look(type_, caller, by, page.items)
             return fhir_response(
                 searchset(
                     page.items,
@@ -165,6 +175,12 @@ class _DirectoryEndpoints:
             return await search_endpoint(await convert_posted_search(request))
 
         return endpoint
+
+    async def _record_look(self, type_: str, caller: Caller, by: tuple[str, ...], shown: Sequence[Json]) -> None:
+        """Journal a read or search of professionals or organisations; of persons, `Directory` does it for each."""
+        if type_ != "Patient":
+            event = ProfessionalsRead(type=type_, by=by, found=tuple(UUID(one["id"]) for one in shown))
+            await self.directory.record_look(event, actor=caller.actor, origin=caller.origin)
 
     # Patient
 

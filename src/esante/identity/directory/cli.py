@@ -1,5 +1,8 @@
-"""The commands of the directory: suspend somebody, and restore them."""
+"""The commands of the directory: suspensions, referring doctors, delegations."""
 
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import click
@@ -7,9 +10,15 @@ import click
 from esante.command_line import ensure_journal_month, platform_command
 from esante.contract import Platform
 from esante.core.journal import SYSTEM
+from esante.core.time_zone import today
+from esante.core.web import Problem
 from esante.identity.access import Access
 from esante.identity.directory.model import Organization, Person, Practitioner
 from esante.identity.directory.service import Directory
+
+R = TypeVar("R")
+T = TypeVar("T", Person, Practitioner, Organization)
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -44,6 +53,66 @@ async def restore(platform: Platform, holder: str) -> None:
     await ensure_journal_month(platform)
     await platform[Directory].suspensions.restore(found, actor=SYSTEM)
     click.echo(f"restored {found.id}  {found.name}")
+
+
+@directory.command()
+@click.argument("person")
+@click.argument("doctor")
+@click.option("--notified", type=_DAY, required=True, help="The day of the notice (YYYY-MM-DD).")
+@click.option("--end", is_flag=True, help="The doctor is the referring doctor no more.")
+@platform_command
+async def refer(platform: Platform, person: str, doctor: str, *, notified: datetime, end: bool) -> None:
+    """Record DOCTOR as the referring doctor of PERSON (keys, or identifiers); the one before ends on the same day."""
+    who = _require(await _find(platform, person), Person, person)
+    whom = _require(await _find(platform, doctor), Practitioner, doctor)
+    await ensure_journal_month(platform)
+    functions = platform[Directory].referring_doctors
+    if end:
+        until = await _carry_out(functions.end(who.id, whom, notified.date(), actor=SYSTEM))
+        click.echo(f"{whom.name} is the referring doctor of {who.id} until {until} (exclusive)")
+        return
+    function = await functions.designate(who.id, whom, notified.date(), actor=SYSTEM)
+    click.echo(f"{whom.name} is the referring doctor of {who.id} from {function.since}")
+
+
+@directory.command()
+@click.argument("delegate")
+@click.argument("professional")
+@click.argument("organization")
+@click.option("--since", type=_DAY, help="The first day (YYYY-MM-DD).  [default: today]")
+@click.option("--end", is_flag=True, help="The delegation ends before that day.")
+@platform_command
+async def delegation(
+    platform: Platform, delegate: str, professional: str, organization: str, *, since: datetime | None, end: bool
+) -> None:
+    """Let DELEGATE, of the staff of ORGANIZATION, add documents and see lists in the name of PROFESSIONAL there."""
+    who = _require(await _find(platform, delegate), Practitioner, delegate)
+    whom = _require(await _find(platform, professional), Practitioner, professional)
+    place = _require(await _find(platform, organization), Organization, organization)
+    day = since.date() if since else today()
+    await ensure_journal_month(platform)
+    delegations = platform[Directory].delegations
+    if end:
+        await _carry_out(delegations.end(who.id, whom.id, day, actor=SYSTEM))
+        click.echo(f"{who.name} acts for {whom.name} no more from {day} on")
+        return
+    await _carry_out(delegations.add(who, whom, place.id, day, actor=SYSTEM))
+    click.echo(f"{who.name} acts for {whom.name} at {place.name} from {day} on")
+
+
+async def _carry_out(act: Awaitable[R]) -> R:
+    """Return what an act returns. Raises: ClickException with the words of its refusal."""
+    try:
+        return await act
+    except Problem as problem:
+        raise click.ClickException(problem.title) from problem
+
+
+def _require(found: Person | Practitioner | Organization, kind: type[T], text: str) -> T:
+    """Return an entry of a kind. Raises: ClickException for one of another kind."""
+    if not isinstance(found, kind):
+        raise click.ClickException(f"{text} is not a {kind.__name__.lower()}")
+    return found
 
 
 async def _find(platform: Platform, text: str) -> Person | Practitioner | Organization:

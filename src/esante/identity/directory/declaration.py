@@ -6,8 +6,9 @@ from typing import Literal
 
 from starlette.routing import BaseRoute
 
-from esante.contract import Platform, Service
+from esante.contract import KeptData, Platform, Service
 from esante.core.types import Json
+from esante.core.web import N_
 from esante.identity.access import Access
 from esante.identity.directory.api import capabilities, routes
 from esante.identity.directory.cli import directory
@@ -40,5 +41,11 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     capabilities=_capabilities,
+    kept=[
+        KeptData(
+            what=N_("Your name, date of birth, sex, address and identification numbers"),
+            why=N_("To recognise you, and never to mistake you for somebody else."),
+        )
+    ],
     commands=[directory],
 )

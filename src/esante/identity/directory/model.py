@@ -221,6 +221,18 @@ class PersonRead(Event, frozen=True, kw_only=True):
     allowed: bool
 
 
+@event("directory.professionals_read")
+class ProfessionalsRead(Event, frozen=True, kw_only=True):
+    """Entries of professionals, their roles or organisations were read or searched.
+
+    `type`: the FHIR type. `by`: the parameters of a search, none for a read. `found`: the keys of what was shown.
+    """
+
+    type: str
+    by: tuple[str, ...] = ()
+    found: tuple[UUID, ...] = ()
+
+
 @event("directory.practitioner_registered")
 class PractitionerRegistered(Event, frozen=True, kw_only=True):
     """A practitioner was registered; `findings` as in `PersonRegistered`."""

@@ -21,6 +21,8 @@ from esante.core.web import (
 from esante.identity.directory import rules, store, tables
 from esante.identity.directory.cache import EntryCache
 from esante.identity.directory.entry_validation import EntryValidator, refuse_duplicates, refuse_value
+from esante.identity.directory.functions.delegations import Delegations
+from esante.identity.directory.functions.referring_doctors import ReferringDoctors
 from esante.identity.directory.lookups import Lookups, UnlimitedLookups
 from esante.identity.directory.model import (
     Organization,
@@ -34,6 +36,7 @@ from esante.identity.directory.model import (
     PersonUpdated,
     Practitioner,
     PractitionerRegistered,
+    ProfessionalsRead,
     Role,
 )
 from esante.identity.directory.name_search import decode_page_key, page_of, search_words
@@ -50,7 +53,8 @@ class Directory:
 
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit; "warn" accepts them and records
     the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem. `suspensions`: who
-    may not use the platform; `lookups`: what every look-up of a person passes.
+    may not use the platform; `referring_doctors` and `delegations`: functions of professionals; `lookups`: what every
+    look-up of a person passes.
     Raises: ValueError for another value.
     """
 
@@ -65,6 +69,8 @@ class Directory:
         self._validator = EntryValidator(self.catalogue, matricule_check)
         self._persons: DataLoader[UUID, Person] = DataLoader(db, self.persons)
         self.suspensions = Suspensions(db, journal)
+        self.referring_doctors = ReferringDoctors(db, journal)
+        self.delegations = Delegations(db, journal)
         self.lookups: Lookups = UnlimitedLookups()
         self._practitioners = EntryCache(lambda ids: store.fetch_practitioners(db, ids))
         self._organizations = EntryCache(lambda ids: store.fetch_organizations(db, ids))
@@ -79,16 +85,19 @@ class Directory:
         """Return persons by id, in one query; those that do not exist are missing."""
         return {person.id: person for person in await store.fetch_persons(self._db, list(ids))}
 
-    async def find_person(self, system: str | None, value: str) -> Person | None:
+    async def find_person(self, system: str | None, value: str, born: date | None = None) -> Person | None:
         """Return the person with an identifier (`system` None: of any system); None when none or several have it.
+
+        `born`: the birth date that the person must have, too.
 
         Raises: Problem 429 when the requester looked up too many unknown persons (see `Lookups`).
         """
         identifier = self._validator.search_identifier(system, value)
-        await self.lookups.admit()
-        found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
-        if found is None:
-            await self.lookups.record_miss()
+        async with self.lookups.admitted() as lookup:
+            found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
+            if found is None or born not in (None, found.birth_date):
+                await lookup.record_miss()
+                return None
         return found
 
     async def search_persons(
@@ -99,23 +108,23 @@ class Directory:
         `only_person_id`: the one person whom the actor may see (a patient: themselves).
         Raises: Problem 400 when the query does not have enough criteria (see `PersonQuery`), 429 as `find_person`.
         """
-        await self.lookups.admit()
-        if query.value is not None:
-            system, value = self._validator.search_identifier(query.system, query.value)
-            query = replace(query, system=system, value=value)
-        found = [
-            person
-            for person in await self._fetch_candidates(query)
-            if rules.matches(person, query) and only_person_id in (None, person.id)
-        ]
-        criteria = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
-        event = PersonSearched(by=criteria, found=len(found))
-        rows: list[Row] = []
-        for person_id in [person.id for person in found] or [NIL]:
-            rows += self._journal.rows(event, person_id=person_id, actor=actor, origin=origin)
-        await self._db.write(rows)
-        if not found:
-            await self.lookups.record_miss(journalled=True)
+        async with self.lookups.admitted() as lookup:
+            if query.value is not None:
+                system, value = self._validator.search_identifier(query.system, query.value)
+                query = replace(query, system=system, value=value)
+            found = [
+                person
+                for person in await self._fetch_candidates(query)
+                if rules.matches(person, query) and only_person_id in (None, person.id)
+            ]
+            criteria = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
+            event = PersonSearched(by=criteria, found=len(found))
+            rows: list[Row] = []
+            for person_id in [person.id for person in found] or [NIL]:
+                rows += self._journal.rows(event, person_id=person_id, actor=actor, origin=origin)
+            await self._db.write(rows)
+            if not found:
+                await lookup.record_miss(journalled=True)
         return found
 
     async def _fetch_candidates(self, query: PersonQuery) -> list[Person]:
@@ -212,6 +221,10 @@ class Directory:
         return person, self._validator.accept_faults(place, faults)
 
     # Practitioners
+
+    async def record_look(self, event: ProfessionalsRead, *, actor: Actor, origin: str = "") -> None:
+        """Journal that entries of professionals or organisations were shown."""
+        await self._journal.append(event, actor=actor, origin=origin)
 
     async def practitioner(self, practitioner_id: UUID) -> Practitioner | None:
         """Return a practitioner by id, with all roles, or None; the entry may be `cache.MAX_AGE_SECONDS` old."""
@@ -329,9 +342,9 @@ class Directory:
         identifier = self._validator.search_identifier(system, value)
         return await store.find_organizations_by_identifier(self._db, *identifier)
 
-    async def organizations_of(self, practitioner_id: UUID, on: date) -> list[Organization]:
-        """Return the organisations where a practitioner has a role on a day, sorted by name; never cached."""
-        return await store.fetch_workplaces(self._db, practitioner_id, on)
+    async def roles_of(self, practitioner_id: UUID, on: date) -> list[Role]:
+        """Return the roles of a practitioner that are in force on a day; never cached."""
+        return await store.fetch_roles(self._db, practitioner_id, on)
 
     async def search_organizations(
         self, text: str = "", kind: str | None = None, cursor: str | None = None, limit: int = 20

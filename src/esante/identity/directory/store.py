@@ -209,6 +209,17 @@ async def search_roles(
     return [(row["practitioner_id"], _role(row)) for row in rows]
 
 
+async def fetch_roles(db: Database, practitioner_id: UUID, on: date) -> list[Role]:
+    """Return the roles of a practitioner on a day, the oldest first."""
+    rows = await db.fetch(
+        "SELECT id, organization_id, profession, specialities, since, until FROM practitioner_role"
+        " WHERE practitioner_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until) ORDER BY since, id",
+        practitioner_id,
+        on,
+    )
+    return [_role(row) for row in rows]
+
+
 def _role(row: asyncpg.Record) -> Role:
     return Role(
         id=row["id"],
@@ -223,10 +234,6 @@ def _role(row: asyncpg.Record) -> Role:
 # Organisations --------------------------------------------------------------------------------------------
 
 _ORGANIZATION = _with_identifiers("organization")
-_WORKPLACES = """
-SELECT organization_id FROM practitioner_role
-WHERE practitioner_id = $1 AND since <= $2 AND (until IS NULL OR $2 < until)
-"""
 
 
 async def fetch_organizations(db: Database, ids: Sequence[UUID]) -> list[Organization]:
@@ -240,16 +247,6 @@ async def find_organizations_by_identifier(db: Database, system: str | None, val
         f"{_ORGANIZATION} WHERE h.id IN ({_holders_with_identifier('organization')}) ORDER BY h.id",
         value,
         system,
-    )
-    return [_organization(row) for row in rows]
-
-
-async def fetch_workplaces(db: Database, practitioner_id: UUID, on: date) -> list[Organization]:
-    """Return the organisations where a practitioner has a role on a day, sorted by name."""
-    rows = await db.fetch(
-        f"{_ORGANIZATION} WHERE h.id IN ({_WORKPLACES}) ORDER BY h.name_key, h.id",
-        practitioner_id,
-        on,
     )
     return [_organization(row) for row in rows]
 

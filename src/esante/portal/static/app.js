@@ -25,3 +25,12 @@ document.addEventListener("htmx:afterSettle", (event) => {
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
 });
+
+// A file that is too large is refused before it is sent, which may take minutes.
+document.addEventListener("change", (event) => {
+  const most = Number(event.target.dataset?.maxBytes);
+  if (!most) return;
+  const tooLarge = [...event.target.files].some((file) => file.size > most);
+  event.target.setCustomValidity(tooLarge ? event.target.dataset.tooLarge : "");
+  if (tooLarge) event.target.reportValidity();
+});

@@ -25,7 +25,7 @@ from esante.services.bulletin.model import (
     VintageStatus,
 )
 from esante.services.bulletin.periods import shift_month
-from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.issue_files import publish
 from esante.services.bulletin.routes import page_routes
 from esante.services.bulletin.service import BuildResult, Bulletin
 

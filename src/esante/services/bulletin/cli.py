@@ -11,7 +11,7 @@ from esante.command_line import ProgressBar, platform_command
 from esante.contract import Platform
 from esante.services.bulletin.dissemination.publisher import PortalPublisher
 from esante.services.bulletin.dissemination.udata_client import PortalError
-from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.issue_files import publish
 from esante.services.bulletin.service import Bulletin
 
 

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 
 from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
 from esante.core import clock
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
 from esante.services.bulletin.compilation.service_metrics import record_service_metrics
@@ -21,6 +21,7 @@ from esante.services.bulletin.dissemination.udata_client import PortalTarget
 from esante.services.bulletin.model import BulletinRefused
 from esante.services.bulletin.routes import page_routes
 from esante.services.bulletin.service import Bulletin
+from esante.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,15 @@ def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings
     key = Path(settings.journal_key or settings.data / "keys" / "journal.pem").with_name("bulletin.key")
     yield Bulletin.open(platform.db, platform.objects, platform.journal, key, settings.data / "bulletin")
-    portal = settings.of(BulletinSettings)
-    if portal.portal_url and not settings.demo:
+    if _portal_url(settings):
+        portal = settings.of(BulletinSettings)
         target = PortalTarget(portal.portal_url, portal.portal_key, portal.portal_organization)
         yield PortalPublisher(platform.db, target, settings.base_url, _files(platform))
+
+
+def _portal_url(settings: Settings) -> str:
+    """Return the address of the national portal; empty without one, and in a demonstration."""
+    return "" if settings.demo else settings.of(BulletinSettings).portal_url
 
 
 def _files(platform: Platform) -> Path:
@@ -61,6 +67,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
             platform[Access],
             settings.base_url,
             _files(platform),
+            portal_url=_portal_url(settings),
             synthetic=settings.demo,
         )
     ]
@@ -90,8 +97,13 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     navigation=[
+        NavigationItem(role="everyone", url="/bulletin", label=N_("Statistics"), order=60),
         NavigationItem(
-            role="operator", url="/operator/bulletin", label=N_("Statistical bulletin"), icon="document", order=30
+            role="operator",
+            url="/operator/bulletin",
+            label=P_("menu", "Statistical bulletin"),
+            icon="document",
+            order=30,
         ),
     ],
     commands=[bulletin],

@@ -1,12 +1,23 @@
 """The release calendar, known in advance and the same for all users (ESS Code of Practice, principle 6)."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from esante.core.time_zone import time_zone
 from esante.services.bulletin.periods import shift_month
 
 DAY, HOUR = 12, 9
 """Day of the next month and hour (Luxembourg) of a release; the Monday after when the day is at a weekend."""
+GRACE = timedelta(minutes=5)
+"""How long after its time a release is not yet late: the server releases within a minute."""
+
+
+class ScheduledRelease(NamedTuple):
+    """A month whose figures are not released yet, when they are or were due (UTC), and whether they are late."""
+
+    period: str
+    due: datetime
+    late: bool
 
 
 def release_time(period: str) -> datetime:
@@ -17,7 +28,17 @@ def release_time(period: str) -> datetime:
     return datetime.combine(day, time(HOUR), time_zone()).astimezone(UTC)
 
 
-def upcoming_releases(newest: str | None, now: datetime, count: int = 12) -> list[tuple[str, datetime]]:
-    """Return the next `count` months to be released after `newest`, with their times of release (UTC)."""
-    period = shift_month(newest, 1) if newest else shift_month(f"{now:%Y-%m}", -1)
-    return [(month, release_time(month)) for month in (shift_month(period, number) for number in range(count))]
+def scheduled_releases(newest: str | None, now: datetime, count: int = 12) -> list[ScheduledRelease]:
+    """Return the months after `newest` that are late, and the next `count` that are not.
+
+    Before the first release (`newest` is None) nothing is late.
+    """
+    period = shift_month(newest or f"{now:%Y-%m}", 1 if newest else -1)
+    found: list[ScheduledRelease] = []
+    while sum(not one.late for one in found) < count:
+        due = release_time(period)
+        late = due + GRACE < now
+        if newest or not late:
+            found.append(ScheduledRelease(period, due, late))
+        period = shift_month(period, 1)
+    return found

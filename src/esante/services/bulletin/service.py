@@ -1,7 +1,7 @@
 """The use cases of the bulletin: build, preview, acknowledge anomalies, release, rebuild."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from esante.services.bulletin.model import (
     Vintage,
 )
 from esante.services.bulletin.periods import months_between, shift_month
-from esante.services.bulletin.publication import make_document
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.release_calendar import release_time
 from esante.services.bulletin.releases import forecast_store, vintage_store
 from esante.services.bulletin.releases.forecast_archive import issue_forecasts
@@ -147,25 +147,51 @@ class Bulletin:
                 raise LookupError(f"{period} has no anomaly {code} of {subject}; list them with a preview")
             await self._append_entry(conn, event, by)
 
+    async def check_release(self, period: str, by: str) -> list[Release]:
+        """Return the vintages that would be released with the issue of a month.
+
+        Raises: BulletinRefused without any, for the person who built one, without a preview, with a serious anomaly
+        that is not acknowledged, or with a disclosed cell; AuditUnsolved when the solver fails.
+        """
+        pending = await self._pending_releases(period)
+        if not pending:
+            raise BulletinRefused(f"no vintage of {period} waits for its release; build it first")
+        if not by.strip() or any(release.built_by.casefold() == by.strip().casefold() for release in pending):
+            raise BulletinRefused("the person who built an issue cannot release it; ask a second person")
+        if any(release.state is ReleaseState.BUILT for release in pending):
+            raise BulletinRefused(f"nobody has looked at the issue yet; run: esante bulletin preview {period}")
+        for release in pending:
+            for anomaly in await vintage_store.fetch_anomalies(self._db, release.period, release.number):
+                if anomaly.serious and not anomaly.acknowledged_by:
+                    title = f'{anomaly.period} {anomaly.code} "{anomaly.subject}"'
+                    raise BulletinRefused(
+                        f"the anomaly {title} is not acknowledged; run: esante bulletin acknowledge {title} --note …"
+                    )
+        if disclosed := await self.audit_disclosure(period):
+            raise BulletinRefused(
+                f"the intruder audit found {len(disclosed)} disclosed cells, the first is {disclosed[0].key}"
+            )
+        return pending
+
     async def release(
         self,
         period: str,
         by: str,
         *,
         embargo_until: datetime | None = None,
+        confirmed: Collection[tuple[str, int]] | None = None,
         now: datetime | None = None,
         history: bool = False,
     ) -> list[Release]:
         """Approve the issue of a month, and release it now or at the end of its embargo.
 
+        `confirmed`: the months and numbers of the vintages that the person has confirmed; None: whatever waits.
         `history`: only for an invented past; each month counts as released at its time in the release calendar.
-        Raises: BulletinRefused for the person who built the issue, without a preview, with a serious anomaly that is
-        not acknowledged, or with a disclosed cell; AuditUnsolved when the solver fails.
+        Raises: as `check_release`, and BulletinRefused when other vintages wait than were confirmed.
         """
-        pending = await self._pending_releases(period)
-        if not pending:
-            raise BulletinRefused(f"no vintage of {period} waits for its release; build it first")
-        await self._check_release(pending, period, by)
+        pending = await self.check_release(period, by)
+        if confirmed is not None and set(confirmed) != {(release.period, release.number) for release in pending}:
+            raise BulletinRefused(f"the release of {period} was changed meanwhile; look at it again")
         await self._move(pending, ReleaseState.PREVIEWED, ReleaseState.APPROVED, by, embargo_until)
         await self.release_due(now or clock.now(), history=history)
         approved = {(release.period, release.number) for release in pending}
@@ -260,24 +286,6 @@ class Bulletin:
         return [
             release for release in newest.values() if release.state in (ReleaseState.BUILT, ReleaseState.PREVIEWED)
         ]
-
-    async def _check_release(self, pending: Sequence[Release], period: str, by: str) -> None:
-        """Check what a release requires. Raises: BulletinRefused for the first thing that is missing."""
-        if not by.strip() or any(release.built_by.casefold() == by.strip().casefold() for release in pending):
-            raise BulletinRefused("the person who built an issue cannot release it; ask a second person")
-        if any(release.state is ReleaseState.BUILT for release in pending):
-            raise BulletinRefused(f"nobody has looked at the issue yet; run: esante bulletin preview {period}")
-        for release in pending:
-            for anomaly in await vintage_store.fetch_anomalies(self._db, release.period, release.number):
-                if anomaly.serious and not anomaly.acknowledged_by:
-                    title = f'{anomaly.period} {anomaly.code} "{anomaly.subject}"'
-                    raise BulletinRefused(
-                        f"the anomaly {title} is not acknowledged; run: esante bulletin acknowledge {title} --note …"
-                    )
-        if disclosed := await self.audit_disclosure(period):
-            raise BulletinRefused(
-                f"the intruder audit found {len(disclosed)} disclosed cells, the first is {disclosed[0].key}"
-            )
 
     async def _move(
         self,

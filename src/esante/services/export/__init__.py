@@ -10,7 +10,6 @@ from esante.services.export.model import (
     ExportLevel,
     ExportRefused,
     ExportRequested,
-    JobState,
     PersonalExportDownloaded,
 )
 from esante.services.export.pages import routes as page_routes
@@ -29,7 +28,6 @@ __all__ = [
     "ExportRefused",
     "ExportRequested",
     "Exports",
-    "JobState",
     "PersonalExportDownloaded",
     "PersonalExports",
     "api_routes",

@@ -16,12 +16,13 @@ from starlette.routing import Route
 
 from esante.core import clock
 from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, read_resource, searchset
+from esante.core.storage import JobState
 from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester
 from esante.services.export.groups import fetch_group, group_owners
 from esante.services.export.kickoff import Pairs, parse_kickoff, parse_parameters, prefers_lenient
-from esante.services.export.model import ExportFile, ExportLevel, Job, JobState
+from esante.services.export.model import ExportFile, ExportLevel, Job
 from esante.services.export.rules import percent_done, retry_after
 from esante.services.export.service import Exports, gzip_size, not_found
 

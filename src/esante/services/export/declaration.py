@@ -4,16 +4,18 @@ from collections.abc import Iterable
 
 from starlette.routing import BaseRoute
 
-from esante.contract import Platform, Service, Task
+from esante.contract import KeptData, Platform, Service, Task
 from esante.core.types import Json
+from esante.core.web import N_
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.export.api import OPERATIONS, SYSTEM_OPERATION, capabilities, routes
 from esante.services.export.cli import export
 from esante.services.export.pages import routes as page_routes
 from esante.services.export.personal_export import PersonalExports
+from esante.services.export.policy import policy_on
 from esante.services.export.service import Exports
-from esante.services.record import Record
+from esante.services.record import ReadableCopies, Record
 
 _BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 
@@ -31,8 +33,9 @@ def _build(platform: Platform) -> Iterable[object]:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    exports, access = platform[Exports], platform[Access]
-    personal = PersonalExports(platform.db, platform[Record].extracts, exports)
+    exports, access, record = platform[Exports], platform[Access], platform[Record]
+    copies = ReadableCopies(record.previews)
+    personal = PersonalExports(platform.db, record.extracts, exports, copies, platform[Directory])
     return [*routes(exports, access, platform.fhir_url), *page_routes(exports, personal, access)]
 
 
@@ -58,5 +61,12 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     capabilities=_capabilities,
+    kept=[
+        KeptData(
+            what=N_("The file of your data that you asked for"),
+            why=N_("So that you can download it."),
+            how_long=lambda day: policy_on(day).keep,
+        )
+    ],
     commands=[export],
 )

@@ -34,12 +34,13 @@ def group_owners(requester: Requester) -> Mapping[UUID, Json]:
 
 
 async def fetch_group(access: Access, requester: Requester, group_id: UUID) -> Json | None:
-    """Return a group with its members as a FHIR Group; None when the requester has no such group."""
+    """Return a group with its members as a FHIR Group, and journal it; None when the requester has no such group."""
     owner = group_owners(requester).get(group_id)
     if owner is None:
         return None
     count = await access.grants.count_persons(requester, group_id)
     members = await _fetch_members(access, requester, group_id) if count <= MAX_MEMBERS else []
+    await access.grants.record_group(requester, count)
     resource: Json = {
         "resourceType": "Group",
         "id": str(group_id),

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.journal import Event, event
-from esante.core.storage import NIL
+from esante.core.storage import NIL, JobState
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
@@ -28,15 +28,6 @@ class ExportLevel(StrEnum):
     PATIENTS = "patients"
     GROUP = "group"
     PERSON = "person"
-
-
-class JobState(StrEnum):
-    """The state of a job."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,28 +144,31 @@ class ExportRequested(Event, frozen=True, kw_only=True):
     types: tuple[str, ...]
 
 
-@event("export.copied")
+@event("export.copied", version=2)
 class DataExported(AccessEvent, frozen=True, kw_only=True):
     """Data of the person went into an export: `count` resources."""
 
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s exported data from your record: %(categories)s.")
 
     job_id: UUID
     count: int
 
 
-@event("export.refused")
+@event("export.refused", version=2)
 class ExportRefused(AccessEvent, frozen=True, kw_only=True):
     """An export was requested and refused."""
 
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to export your record. Access was refused.")
 
 
-@event("export.taken")
+@event("export.taken", version=2)
 class PersonalExportDownloaded(AccessEvent, frozen=True, kw_only=True):
     """The person downloaded their data with their documents."""
 
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s downloaded your whole record: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You downloaded your whole record.")
 
     job_id: UUID
 

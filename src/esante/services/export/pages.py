@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from esante.core.web import gettext_of, language_of, read_form, redirect, render, show_datetime
+from esante.core.storage import JobState
+from esante.core.web import language_of, read_form, redirect, render
 from esante.identity.access import Access, Requester
 from esante.services.export.kickoff import ExportParams
-from esante.services.export.model import ExportLevel, JobState
+from esante.services.export.model import ExportLevel
 from esante.services.export.personal_export import PersonalExports
 from esante.services.export.rules import percent_done
 from esante.services.export.service import Exports
@@ -46,8 +47,7 @@ def routes(exports: Exports, personal_exports: PersonalExports, access: Access) 
             "Content-Disposition": f'attachment; filename="esante {exported_at:%Y-%m-%d}.zip"',
             "Cache-Control": "no-store",
         }
-        moment = show_datetime(exported_at, language_of(request))
-        content = personal_exports.stream_zip(export, gettext_of(request), moment)
+        content = personal_exports.stream_zip(export, language_of(request))
         return StreamingResponse(content, headers=headers, media_type="application/zip")
 
     return [

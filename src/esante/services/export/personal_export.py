@@ -3,18 +3,28 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from esante.core.storage import Database
+from esante.core.storage import Database, JobState, Overloaded
 from esante.core.time_zone import time_zone
-from esante.core.web import N_
+from esante.core.web import N_, show_datetime, translator
 from esante.identity.access import Requester
-from esante.services.export.model import Job, JobState, PersonalExportDownloaded
+from esante.identity.directory import Directory, Person
+from esante.services.export.model import Job, PersonalExportDownloaded
 from esante.services.export.service import Exports, not_found
-from esante.services.record import BulkReader, Document, Span, View, bulk_read_verdict, file_name
+from esante.services.record import (
+    BulkReader,
+    Document,
+    ReadableCopies,
+    Span,
+    View,
+    bulk_read_verdict,
+    file_name,
+    readable_name,
+)
 
 log = logging.getLogger(__name__)
 CHUNK_BYTES = 1024 * 1024
@@ -25,6 +35,7 @@ _DATA, _DOCUMENTS = N_("data"), N_("documents")
 _README = (
     N_("The contents of your record on %(moment)s."),
     N_("The folder “%(documents)s” contains your documents: letters, results and images, exactly as they were added."),
+    N_("Some documents were made for software. Beside each of them is a copy that you can read: the file in HTML."),
     N_(
         "The folder “%(data)s” contains the same information for software: one file for each "
         "type of information (FHIR R4, NDJSON)."
@@ -33,7 +44,6 @@ _README = (
     N_("Keep these files in a safe place that nobody else can open. They contain private health information."),
 )
 _MISSING = N_("These documents could not be read. Contact the helpdesk.")
-Gettext = Callable[[str], str]
 Chunks = AsyncIterator[bytes]
 
 
@@ -49,8 +59,16 @@ class PersonalExport:
 class PersonalExports:
     """Prepares and sends personal exports."""
 
-    def __init__(self, db: Database, extracts: BulkReader, exports: Exports) -> None:
+    def __init__(
+        self,
+        db: Database,
+        extracts: BulkReader,
+        exports: Exports,
+        readable_copies: ReadableCopies,
+        directory: Directory,
+    ) -> None:
         self._db, self._extracts, self._exports = db, extracts, exports
+        self._readable_copies, self._directory = readable_copies, directory
 
     async def prepare(self, requester: Requester) -> PersonalExport:
         """Return what a patient may download now, and write the journal entry of the download.
@@ -72,9 +90,10 @@ class PersonalExports:
         await self._db.write(rows)
         return PersonalExport(job, view, documents)
 
-    async def stream_zip(self, export: PersonalExport, translate: Gettext, moment: str) -> Chunks:
-        """Yield the bytes of the ZIP, with texts in the patient's language; `moment`: the export's time as a text."""
-        exported_at = export.job.request.at
+    async def stream_zip(self, export: PersonalExport, language: str) -> Chunks:
+        """Yield the bytes of the ZIP, with texts in a language."""
+        exported_at, translate = export.job.request.at, translator(language).gettext
+        moment = show_datetime(exported_at, language)
         archive, folders = _ZipStream(), {"data": translate(_DATA), "documents": translate(_DOCUMENTS)}
         texts = [translate(line) % {"moment": moment, **folders} for line in _README]
         async for chunk in archive.add_text("README.txt", exported_at, texts):
@@ -82,7 +101,7 @@ class PersonalExports:
         async for chunk in self._add_data(archive, export.job, folders["data"]):
             yield chunk
         missing: list[str] = []
-        async for chunk in self._add_documents(archive, export, folders["documents"], missing):
+        async for chunk in self._add_documents(archive, export, folders["documents"], language, missing):
             yield chunk
         if missing:
             async for chunk in archive.add_text("MISSING.txt", exported_at, [translate(_MISSING), *missing]):
@@ -100,16 +119,16 @@ class PersonalExports:
                 yield chunk
 
     async def _add_documents(
-        self, archive: "_ZipStream", export: PersonalExport, folder: str, missing: list[str]
+        self, archive: "_ZipStream", export: PersonalExport, folder: str, language: str, missing: list[str]
     ) -> Chunks:
-        """Add the documents; the names of those whose bytes are lost are appended to `missing`."""
-        names: Counter[str] = Counter()
+        """Add the documents, with a readable copy beside each that only software can read.
+
+        The names of those whose bytes are lost are appended to `missing`.
+        """
+        names = _UniqueNames()
+        person = await self._directory.person(export.view.person_id)
         for document in export.documents:
-            name = file_name(document)
-            names[name.casefold()] += 1
-            if names[name.casefold()] > 1:
-                stem, dot, extension = name.rpartition(".")
-                name = f"{stem} ({names[name.casefold()]}){dot}{extension}"
+            name = names.of(file_name(document))
             try:
                 content = await self._extracts.read_content(document)
             except (FileNotFoundError, ValueError):
@@ -123,6 +142,33 @@ class PersonalExports:
                 entry.compress_type = ZIP_STORED
             async for chunk in archive.add(entry, len(content), _chunks(content)):
                 yield chunk
+            if copy := person and await self._readable_copy(document, content, person, language):
+                entry = _entry(f"{folder}/{names.of(readable_name(document))}", document.deposited_at)
+                async for chunk in archive.add(entry, len(copy), _chunks(copy)):
+                    yield chunk
+
+    async def _readable_copy(self, document: Document, content: bytes, person: Person, language: str) -> bytes | None:
+        """Return a readable copy; None where there is none, or it cannot be made now: the original is there."""
+        try:
+            return await self._readable_copies.make(document, content, person, language, client=person.id)
+        except Overloaded:
+            log.warning("the readable copy of document %s is left out: too many documents are waiting", document.id)
+            return None
+
+
+class _UniqueNames:
+    """Names of files, each different from the others on every system."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def of(self, name: str) -> str:
+        """Return the name, with a number where it was given before."""
+        self._counts[name.casefold()] += 1
+        if (count := self._counts[name.casefold()]) == 1:
+            return name
+        stem, dot, extension = name.rpartition(".")
+        return f"{stem} ({count}){dot}{extension}"
 
 
 class _ZipStream:

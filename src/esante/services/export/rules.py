@@ -10,11 +10,6 @@ FILE_BYTES = 64 * 1024 * 1024
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 30
 """Bounds of the Retry-After of an export in progress."""
 
-YIELD_FACTOR = 4
-"""The work pauses this many times as long as requests kept the processor busy."""
-MAX_PAUSE_SECONDS = 0.25
-_MIN_BUSY_SECONDS = 0.001
-
 
 def group_into_files(segments: Iterable[Segment]) -> list[ExportFile]:
     """Return the files of a job: the segments of a kind and type in order, as many as fit into one file."""
@@ -47,8 +42,3 @@ def retry_after(job: Job, percent: int, now: datetime) -> int:
     spent = (now - job.asked_at).total_seconds()
     left = spent * (100 - percent) / max(1, percent)
     return max(MIN_RETRY_SECONDS, min(MAX_RETRY_SECONDS, round(min(left / 4, spent))))
-
-
-def pause_seconds(busy: float) -> float:
-    """Return how long the work pauses after requests kept the processor busy for `busy` seconds in one turn."""
-    return min(MAX_PAUSE_SECONDS, YIELD_FACTOR * busy) if busy > _MIN_BUSY_SECONDS else 0.0

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from esante.core import clock
 from esante.core.journal import Event, Journal
-from esante.core.storage import Database, Objects, Row, insert, uuid7
+from esante.core.storage import Database, JobState, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
@@ -25,7 +25,6 @@ from esante.services.export.model import (
     ExportRequest,
     ExportRequested,
     Job,
-    JobState,
     Query,
 )
 from esante.services.export.policy import policy_on

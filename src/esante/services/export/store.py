@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.services.export.model import Cursor, ExportRequest, Job, JobState, Segment
+from esante.core.storage import Connection, Database, JobState, Kind, Row, Table
+from esante.services.export.model import Cursor, ExportRequest, Job, Segment
 
 JOB = Table(
     "export_job",
@@ -141,28 +141,6 @@ async def update_progress(conn: Connection, job: Job, now: datetime) -> None:
         job.expires_at,
         now,
     )
-
-
-async def record_failure(
-    conn: Connection, job_id: UUID, error: str, turn_at: datetime, *, max_failures: int, expires_at: datetime
-) -> JobState | None:
-    """Record that the work failed: it is tried again from `turn_at`, but not after `max_failures` failures.
-
-    Returns the new state; None when the job is not running any more.
-    """
-    state = await conn.fetchval(
-        "UPDATE export_job SET failures = failures + 1, last_error = $2, turn_at = $3,"
-        " state = CASE WHEN failures + 1 >= $4 THEN 'failed' ELSE state END,"
-        " ended_at = CASE WHEN failures + 1 >= $4 THEN now() END,"
-        " expires_at = CASE WHEN failures + 1 >= $4 THEN $5::timestamptz END"
-        " WHERE job_id = $1 AND state = 'running' RETURNING state",
-        job_id,
-        error,
-        turn_at,
-        max_failures,
-        expires_at,
-    )
-    return JobState(state) if state else None
 
 
 # Cancellation and removal

@@ -1,16 +1,12 @@
-"""The export worker: each process has one, which takes the job that waited longest and does one step of it.
+"""The export worker: a step writes segments, the progress, and the journal entries of the persons concerned.
 
-A step is one transaction: the segments written, the progress, and the journal entries of the persons concerned. The
-objects are stored before; after a crash they are written again under the same names. So each line is exported exactly
-once.
+After a crash the objects of a step are written again under the same names. So each line is exported exactly once.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from time import monotonic, thread_time
+from datetime import datetime
+from time import monotonic
 from uuid import UUID
 
 import orjson
@@ -18,30 +14,33 @@ import orjson
 from esante.core import clock
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
-from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
+from esante.core.storage import (
+    Connection,
+    Database,
+    JobState,
+    JobWorker,
+    Objects,
+    Row,
+    insert,
+    record_failure,
+    yield_to_requests,
+)
 from esante.core.web import readable
 from esante.identity.access import Access, Requester, requester_from_principal
-from esante.services.export import rules, store
-from esante.services.export.model import DataExported, ExportEnded, ExportLevel, Job, JobState, Line
+from esante.services.export import store
+from esante.services.export.model import DataExported, ExportEnded, ExportLevel, Job, Line
 from esante.services.export.policy import policy_on
 from esante.services.export.segments.patient_sections import PatientSections, SectionPage
 from esante.services.export.segments.segment_writer import Batch
 from esante.services.record import BulkReader
 
-log = logging.getLogger(__name__)
-IDLE_SECONDS = 0.5
-STEP_SECONDS = 2.0
-"""The length of a step; after it another job has its turn."""
-CLEANUP_SECONDS = 60.0
-"""The time between two searches for files of no job."""
-GRACE = timedelta(minutes=10)
-"""How long files outlive their expiry, for clients that are fetching one at that time."""
-MAX_FAILURES = 6
 PERSONS_PER_QUERY = 100
 
 
-class ExportWorker:
-    """Works on jobs, and removes those that were cancelled or have expired."""
+class ExportWorker(JobWorker[Job]):
+    """Works on exports, and removes those that were cancelled or have expired."""
+
+    FOLDER = "export"
 
     def __init__(
         self,
@@ -52,54 +51,9 @@ class ExportWorker:
         extracts: BulkReader,
         sections: PatientSections,
     ) -> None:
-        self._db, self._objects, self._journal = db, objects, journal
+        super().__init__(db, objects)
+        self._journal = journal
         self._access, self._extracts, self._sections = access, extracts, sections
-
-    async def run(self) -> None:
-        """Work until cancelled; wait while the database or the object store is unavailable."""
-        cleaned_at = 0.0
-        while True:
-            busy = False
-            try:
-                busy = await self.advance()
-                await self.remove_ended()
-                if monotonic() - cleaned_at > CLEANUP_SECONDS:
-                    await self.remove_orphaned_files()
-                    cleaned_at = monotonic()
-            except Unavailable:
-                log.warning("exports are waiting for the database or the object store")
-            except Exception:
-                log.exception("the export worker failed; it will try again")
-            if not busy:
-                await asyncio.sleep(IDLE_SECONDS)
-
-    async def advance(self) -> bool:
-        """Do one step of the next job; False when none is due."""
-        job: Job | None = None
-        try:
-            async with self._db.transaction() as conn:
-                job = await store.lock_next_job(conn, clock.now())
-                if job is not None:
-                    await self._do_step(conn, job)
-        except Unavailable:
-            raise
-        except Exception as error:
-            if job is None:
-                raise
-            log.exception("export %s failed; it will be tried again", job.id)
-            await self._postpone(job, error)
-        return job is not None
-
-    async def remove_ended(self) -> None:
-        """Remove the jobs that were cancelled or have expired, with their files."""
-        while await self._remove_one(clock.now() - GRACE):
-            pass
-
-    async def remove_orphaned_files(self) -> None:
-        """Remove files of no job, which a killed process may have left."""
-        folders = {key for name in await self._objects.folders("export") if (key := _job_id(name)) is not None}
-        for job_id in folders - await store.existing_jobs(self._db, list(folders)):
-            await self._objects.remove_folder(f"export/{job_id.hex}")
 
     # Steps
 
@@ -112,7 +66,7 @@ class ExportWorker:
         if job.total is None:
             job = replace(job, total=await self._count_persons(job, requester))
             batch = Batch(_ignored_params_lines(job))
-        end, finished = monotonic() + STEP_SECONDS, True
+        end, finished = monotonic() + self.STEP_SECONDS, True
         async for page in self._pages(job, requester):
             batch.add(page)
             done = job.done + (page.cursor.section < 0)
@@ -167,49 +121,30 @@ class ExportWorker:
 
     # Failures and removal
 
-    async def _postpone(self, job: Job, error: Exception) -> None:
-        """Try again after 2 s, 4 s, 8 s …; after `MAX_FAILURES` the job has failed."""
-        now = clock.now()
-        retry_at, expires_at = now + timedelta(seconds=2 ** (job.failures + 1)), now + policy_on(now.date()).keep
-        async with self._db.transaction() as conn:
-            name = type(error).__name__
-            state = await store.record_failure(
-                conn, job.id, name, retry_at, max_failures=MAX_FAILURES, expires_at=expires_at
-            )
-            if state is JobState.FAILED:
-                await insert(conn, self._ended_rows(job, JobState.FAILED.value))
+    async def _lock_next(self, conn: Connection, now: datetime) -> Job | None:
+        return await store.lock_next_job(conn, now)
 
-    async def _remove_one(self, before: datetime) -> bool:
-        async with self._db.transaction() as conn:
-            job = await store.lock_ended_job(conn, before)
-            if job is None:
-                return False
-            await self._objects.remove_folder(job.folder)
-            await store.delete_job(conn, job.id)
-            if job.state is not JobState.CANCELLED:  # a cancellation has its own entry already
-                await insert(conn, self._ended_rows(job, "expired"))
-        return True
+    async def _record_failure(self, conn: Connection, job: Job, error: str, retry_at: datetime) -> None:
+        now = clock.now()
+        expires_at = now + policy_on(now.date()).keep
+        if await record_failure(conn, store.JOB, job.id, error, retry_at, expires_at) is JobState.FAILED:
+            await insert(conn, self._ended_rows(job, JobState.FAILED.value))
+
+    async def _lock_ended(self, conn: Connection, before: datetime) -> Job | None:
+        return await store.lock_ended_job(conn, before)
+
+    async def _delete(self, conn: Connection, job: Job) -> None:
+        await store.delete_job(conn, job.id)
+        if job.state is not JobState.CANCELLED:  # a cancellation has its own entry already
+            await insert(conn, self._ended_rows(job, "expired"))
+
+    async def _existing(self, ids: Sequence[UUID]) -> set[UUID]:
+        return await store.existing_jobs(self._db, ids)
 
     def _ended_rows(self, job: Job, how: str) -> list[Row]:
         event = ExportEnded(job_id=job.id, how=how, persons=job.done)
         actor = Actor(kind="system", name="esante", client=job.request.principal.get("client", ""))
         return self._journal.rows(event, person_id=job.request.person_id, actor=actor)
-
-
-async def yield_to_requests() -> None:
-    """Let requests of this process run first: the longer they keep it busy, the longer the work pauses."""
-    before = thread_time()
-    await asyncio.sleep(0)
-    if pause := rules.pause_seconds(thread_time() - before):
-        await asyncio.sleep(pause)
-
-
-def _job_id(folder: str) -> UUID | None:
-    """Return the id of the job whose folder has a name; None for other folders."""
-    try:
-        return UUID(hex=folder)
-    except ValueError:
-        return None
 
 
 def _group(job: Job) -> UUID | None:

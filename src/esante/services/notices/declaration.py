@@ -6,11 +6,19 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from esante.contract import DemoCountry, DemoStep, HomeTile, NavigationItem, Platform, Service
+from esante.contract import (
+    DemoCountry,
+    DemoStep,
+    HomeTile,
+    KeptData,
+    NavigationItem,
+    Platform,
+    Service,
+)
 from esante.core.journal import Consumer, advance
 from esante.core.storage import uuid7_floor
 from esante.core.types import Progress
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access, Act, DispositionHandler, Requester, requester_of
 from esante.identity.directory import Directory
 from esante.services.notices.cli import notices
@@ -50,6 +58,10 @@ async def _unread(platform: Platform, requester: Requester) -> Mapping[str, Any]
     return {"notices": await platform[Notices].unread(requester.id, limit=_ROWS), "categories": platform.categories}
 
 
+async def _count_unread(platform: Platform, requester: Requester) -> int:
+    return await platform[Notices].count_unread(requester.id)
+
+
 async def _load_demo(platform: Platform, country: DemoCountry, progress: Progress) -> None:
     """Make the notices of the past, and mark those older than 30 days as read for people who use their account."""
     service = platform[Notices]
@@ -68,9 +80,17 @@ SERVICE = Service(
     consumers=_consumers,
     dispositions=_dispositions,
     navigation=[
-        NavigationItem(role="patient", url="/notices", label=N_("Notifications"), icon="bell", order=50),
+        NavigationItem(
+            role="patient",
+            url="/notices",
+            label=P_("menu", "Notifications"),
+            icon="bell",
+            order=50,
+            waiting=_count_unread,
+        ),
         NavigationItem(role="operator", url="/operator/letters", label=N_("Letters"), icon="letter", order=40),
     ],
+    kept=[KeptData(what=N_("Notifications to you"), why=N_("So that you know what happens in your record."))],
     tiles=[
         HomeTile(role="patient", template="notices/tile_urgent.html", load=_unread, order=-10),
         HomeTile(role="patient", template="notices/tile.html", load=_unread, order=10),

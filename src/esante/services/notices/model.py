@@ -25,8 +25,13 @@ class Notice:
     read_at: datetime | None = None
 
     @property
+    def link(self) -> str:
+        """The address that marks the notice as read and leads to its page."""
+        return f"/notices/{self.id}"
+
+    @property
     def url(self) -> str:
-        """The page that the notice links to."""
+        """The page that the notice is about."""
         if self.kind.link != "document":
             return self.kind.link
         return f"/record/{self.document_id}" if self.document_id else "/record"

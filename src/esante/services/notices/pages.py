@@ -13,18 +13,16 @@ from esante.services.notices.service import Notices
 
 
 def routes(notices: Notices, access: Access, categories: Mapping[str, str]) -> list[Route]:
-    """Return `/notices` (list) and `/notices/read` (mark one, or all up to one); `categories`: labels by code."""
+    """Return the routes of the list, of a notice, and of marking notices as read; `categories`: labels by code."""
 
     async def listed(request: Request) -> Response:
         requester = await access.page_requester(request, kinds=("patient",))
-        cursor = request.query_params.get("cursor")
-        page = await notices.page(requester.id, cursor)
+        page = await notices.page(requester.id, request.query_params.get("cursor"))
         return await render(
             request,
             "notices/list.html",
             notices=page.items,
             next=page.next,
-            cursor=cursor,
             unread=any(notice.read_at is None for notice in page.items),
             categories=categories,
         )
@@ -39,4 +37,13 @@ def routes(notices: Notices, access: Access, categories: Mapping[str, str]) -> l
         await notices.mark_read(requester, upto, only=form.get("only") == "yes")
         return redirect("/" if form.get("back") == "home" else "/notices")
 
-    return [Route("/notices", listed), Route("/notices/read", read, methods=["POST"])]
+    async def opened(request: Request) -> Response:
+        """Lead to the page of a notice, which is read then."""
+        requester = await access.page_requester(request, kinds=("patient",))
+        return redirect((await notices.open(requester, request.path_params["notice_id"])).url)
+
+    return [
+        Route("/notices", listed),
+        Route("/notices/read", read, methods=["POST"]),
+        Route("/notices/{notice_id:uuid}", opened),
+    ]

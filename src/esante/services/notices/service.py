@@ -7,13 +7,14 @@ from esante.contract import NoticeKind
 from esante.core import clock
 from esante.core.journal import Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
-from esante.core.web import Page, decode_uuid_cursor, encode_cursor
+from esante.core.web import NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Disposition, Requester, StepOutcome
 from esante.services.notices import store
 from esante.services.notices.model import Notice, NoticesRead
 from esante.services.notices.rules import make_notice
 
 _DELETED_AT_ONCE = 500
+MOST_COUNTED = 100
 
 
 class Notices:
@@ -39,6 +40,19 @@ class Notices:
         """Return a person's unread notices, the urgent ones first, then newest first."""
         urgent = [name for name, kind in self._kinds.items() if kind.urgent]
         return await store.unread(self._db, person_id, urgent, limit, self._kinds)
+
+    async def count_unread(self, person_id: UUID) -> int:
+        """Return how many notices a person has not read; at most `MOST_COUNTED`."""
+        return await store.count_unread(self._db, person_id, [*self._kinds], MOST_COUNTED)
+
+    async def open(self, requester: Requester, notice_id: UUID) -> Notice:
+        """Return one of the requester's own notices, and mark it as read. Raises: `Problem` 404."""
+        found = await store.find(self._db, requester.id, notice_id, self._kinds)
+        if found is None:
+            raise Problem(404, "not-found", NOT_FOUND)
+        if found.read_at is None:
+            await self.mark_read(requester, notice_id, only=True)
+        return found
 
     async def mark_read(self, requester: Requester, upto: UUID, *, only: bool = False) -> int:
         """Mark the requester's own notices up to one as read, or `only` that one; return how many."""

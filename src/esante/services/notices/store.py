@@ -75,6 +75,31 @@ async def unread(
     return [_notice(row, kinds) for row in rows]
 
 
+async def count_unread(db: Database, person_id: UUID, kinds: list[str], most: int) -> int:
+    """Return how many notices of the known `kinds` a person has not read, counting no further than `most`."""
+    count: int = await db.fetchval(
+        """
+        SELECT count(*) FROM (
+            SELECT FROM notice WHERE person_id = $1 AND read_at IS NULL AND kind = ANY($2) LIMIT $3) AS unread
+        """,
+        person_id,
+        kinds,
+        most,
+    )
+    return count
+
+
+async def find(db: Database, person_id: UUID, notice_id: UUID, kinds: Mapping[str, NoticeKind]) -> Notice | None:
+    """Return a person's notice by its id, or None."""
+    row = await db.fetchrow(
+        "SELECT * FROM notice WHERE person_id = $1 AND notice_id = $2 AND kind = ANY($3)",
+        person_id,
+        notice_id,
+        [*kinds],
+    )
+    return _notice(row, kinds) if row else None
+
+
 async def mark_read(conn: Connection, person_id: UUID, upto: UUID, at: datetime) -> int:
     """Mark a person's notices up to one (included) as read; return how many were unread."""
     rows = await conn.fetch(

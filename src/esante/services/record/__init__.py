@@ -5,12 +5,12 @@ from esante.services.record.categories import CATEGORIES, LOINC, Category, categ
 from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
 from esante.services.record.clinical.view import View
 from esante.services.record.clinical_types import CLINICAL, ClinicalType
+from esante.services.record.documents.content.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.documents.document_reference import CATEGORY_SYSTEM
 from esante.services.record.documents.mhd_api import capabilities
 from esante.services.record.documents.mhd_api import routes as api_routes
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.store import document_rows
-from esante.services.record.documents.validation_messages import FINDINGS, InvalidContent
 from esante.services.record.model import (
     FORMAT_BY_MIME_TYPE,
     MAX_CONTENT,
@@ -19,6 +19,7 @@ from esante.services.record.model import (
     Deposit,
     Deposited,
     DepositedEvent,
+    DepositFailed,
     DepositItem,
     Document,
     Filters,
@@ -32,7 +33,8 @@ from esante.services.record.model import (
     Timeline,
     Withdrawn,
 )
-from esante.services.record.pages.record import file_name
+from esante.services.record.pages.file_names import file_name, readable_name
+from esante.services.record.pages.readable_copy import ReadableCopies
 from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.visibility import FocusSnapshot
 
@@ -55,6 +57,7 @@ __all__ = [
     "CopyPage",
     "Corrected",
     "Deposit",
+    "DepositFailed",
     "DepositItem",
     "Deposited",
     "DepositedEvent",
@@ -66,6 +69,7 @@ __all__ = [
     "Listed",
     "Order",
     "Read",
+    "ReadableCopies",
     "Record",
     "Refused",
     "Replaced",
@@ -82,4 +86,5 @@ __all__ = [
     "document_rows",
     "file_name",
     "page_routes",
+    "readable_name",
 ]

@@ -74,7 +74,7 @@ class AuditWriter:
     ) -> "RefusalAudit":
         """Return a context manager that appends an entry for a `Denied` raised within it, then raises its problem.
 
-        `event` has a field `action`; `fields` are its further fields.
+        `event` has a field `action`; `fields` are its further fields. A `Denied` may bring an event of its own.
         """
         return RefusalAudit(self, requester, person_id, event, {"action": action, **fields})
 
@@ -96,10 +96,11 @@ class RefusalAudit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Denied):
-            fields = {**self._fields, "allowed": False, "categories": error.categories}
+            event, own = (error.event, error.fields) if error.event else (self._event, self._fields)
+            fields = {**own, "allowed": False, "categories": error.categories}
             if error.document is not None:
                 fields["documents"] = (error.document.id,)
-            await self._audit.append(self._event, self._requester, self._person_id, error.verdict, **fields)
+            await self._audit.append(event, self._requester, self._person_id, error.verdict, **fields)
             raise error.problem from None
 
 
@@ -112,6 +113,7 @@ def _verdict_fields(requester: Requester, verdict: Verdict | None) -> Json:
         "allowed": verdict.allowed,
         "rule": verdict.rule,
         "reason": verdict.reason,
+        "context": verdict.context,
     }
     if verdict.grant is not None:
         fields |= {"grant_id": verdict.grant.id, "grant_kind": verdict.grant.kind.value}

@@ -15,7 +15,7 @@ import orjson
 from esante.core.fhir import search
 from esante.core.fhir.search import PageLimits, SearchScope
 from esante.core.storage import Database, Objects, Row
-from esante.identity.access import AccessEvent, Requester, Verdict
+from esante.identity.access import HOLDER, AccessEvent, Requester, Verdict
 from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.view import View, scope_queries
@@ -29,7 +29,7 @@ PAGE = PageLimits(count=500, size=4 * 1024 * 1024)
 PROVENANCE = "Provenance"
 COPIED_TYPES = frozenset({"DocumentReference", PROVENANCE, *KEPT})
 """The types of which copies are made."""
-_OWN = Verdict(True, "patient.portability", "own")
+_OWN = Verdict(True, "patient.portability", "own", context=HOLDER)
 TypeFilters = Mapping[str, Sequence[tuple[tuple[str, str], ...]]]
 """Types, each with the sets of search parameters of which a resource must match one (an empty set: all match)."""
 
@@ -119,8 +119,8 @@ class BulkReader:
     async def read_documents(self, view: View, span: Span, place: str) -> tuple[list[Document], str | None]:
         """Return a page of documents, latest deposited first, and the place after which the next begins."""
         begin = (date.max, UUID(hex=place)) if place else store.FIRST[Order.DEPOSITED]
-        filters = Filters(status=())
-        batch = await store.fetch_page(self._db, view.person_id, filters, Order.DEPOSITED, begin, PAGE.count)
+        wanted, filters = view.visibility.filter, Filters(status=())
+        batch = await store.fetch_page(self._db, view.person_id, wanted, filters, Order.DEPOSITED, begin, PAGE.count)
         shown = [
             one for one in batch if view.visibility.includes(one) and span.includes(one.deposited_at, one.changed_at)
         ]
@@ -140,11 +140,10 @@ class BulkReader:
 
         Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
         """
-        key = (document.person_id, document.id)
-        found = await store.fetch_with_content(self._db, [key])
-        if key not in found:
+        found = await store.find_document(self._db, document.person_id, document.id)
+        if found is None:
             return None
-        content = found[key][1]
+        content = await store.fetch_content(self._db, document.person_id, document.id)
         return await self._objects.get(document.sha256) if content is None else content
 
     def audit_rows(

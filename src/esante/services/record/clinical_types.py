@@ -1,8 +1,8 @@
-"""The types of clinical resources that a record holds, and the category of documents that each counts as.
+"""The types of clinical resources that a record holds, and the document class that each counts as.
 
-From data/clinical.csv: `person` is the element that refers to the patient, `category` the one of the access matrix.
-`by_code` gives another category for some codes in `Resource.category`. `by_patient` is the category of what patients
-write themselves; where it is empty, patients may not write the type.
+From data/clinical.csv, the choice of the agency: `person` is the element that refers to the patient, `category` the
+class. `by_code` gives another category for some codes in `Resource.category`. `by_patient` is the category of what
+patients write themselves; where it is empty, patients may not write the type.
 """
 
 import csv

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from esante.contract import (
     DemoStep,
     HomeTile,
+    KeptData,
     NavigationItem,
     NoticeKind,
     Platform,
@@ -17,7 +18,7 @@ from esante.contract import (
     Task,
     allowed_and_by_another,
 )
-from esante.core.journal import Entry
+from esante.core.journal import Consumer, Entry
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
@@ -32,6 +33,7 @@ from esante.services.record.documents.service import Record
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
 from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.retention.events import RetentionChanged
+from esante.services.record.retention.terms import retention_terms
 from esante.services.record.topics import TOPICS
 
 
@@ -42,6 +44,10 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     record, access, directory = platform[Record], platform[Access], platform[Directory]
     return [*routes(record, directory, access, platform.fhir_url), *page_routes(record, access, directory)]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Record].clinical.indexer.consumer, platform[Record].deposit_tracker.consumer()]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -155,17 +161,18 @@ _NOTICES = (
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    removal = platform[Record].retention.removal
+    removal, uploads = platform[Record].retention.removal, platform[Record].uploads
 
     async def remove_objects() -> None:
         await removal.run()
 
-    async def tell_overdue() -> None:
-        await platform[Record].deposit_tracker.tell_overdue()
+    async def notify_overdue() -> None:
+        await platform[Record].deposit_tracker.notify_overdue()
 
     return [
+        Task(name="kept uploads", run=uploads.remove_expired, every=timedelta(minutes=10)),
         Task(name="contents without a document", run=remove_objects, every=timedelta(hours=1)),
-        Task(name="requests that are overdue", run=tell_overdue, every=timedelta(hours=1)),
+        Task(name="requests that are overdue", run=notify_overdue, every=timedelta(hours=1)),
     ]
 
 
@@ -178,11 +185,11 @@ SERVICE = Service(
     package="esante.services.record",
     build=_build,
     routes=_routes,
+    consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
     dispositions=lambda platform: platform[Record].retention.handlers(),
     categories={code: category.label for code, category in CATEGORIES.items()},
-    consumers=lambda platform: [platform[Record].deposit_tracker.consumer()],
     navigation=[
         NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20),
         NavigationItem(role="practitioner", url="/tasks", label=N_("Documents to add"), icon="upload", order=25),
@@ -201,6 +208,13 @@ SERVICE = Service(
         ),
     ],
     tiles=[HomeTile(role="practitioner", template="record/tile_tasks.html", load=_open_tasks, order=-5)],
+    kept=[
+        KeptData(
+            what=N_("Documents, results and other health data that professionals and you add"),
+            why=N_("So that whoever treats you knows what they need to know."),
+            how_long=lambda day: timedelta(days=365.25 * retention_terms(day).years),
+        )
+    ],
     notices=_NOTICES,
     topics=TOPICS,
     commands=[record],

@@ -6,7 +6,7 @@ from esante.contract import DemoCountry, Platform
 from esante.core.journal import advance
 from esante.core.types import Progress
 from esante.identity.access import Access, Requester, requester_of
-from esante.identity.directory import Person
+from esante.identity.directory import Organization, Person, Practitioner
 from esante.services.record.documents.service import Record
 from esante.services.record.model import Document, Filters
 from esante.services.record.retention.rules import FOR_LIFE
@@ -55,7 +55,8 @@ async def _agree(record: Record, country: DemoCountry, person: Person) -> None:
 
 def _author(country: DemoCountry, document: Document) -> Requester | None:
     """Return who deposited a document, acting alone: a practitioner or an organisation."""
-    found = {one.id: one for one in (*country.practitioners, *country.organizations.values())}
+    holders: list[Practitioner | Organization] = [*country.practitioners, *country.organizations.values()]
+    found = {one.id: one for one in holders}
     depositor = found.get(document.depositor_id)
     return requester_of(depositor) if depositor else None
 

@@ -1,14 +1,17 @@
 """Refusals of the record: the problems that it answers with, and the exception that carries one to the audit log."""
 
+from typing import Any
+
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request
-from esante.identity.access import Verdict
+from esante.identity.access import AccessEvent, Verdict
 from esante.services.record.model import Document
 
 
 class Denied(Exception):
     """An act that the requester may not do.
 
-    `problem` is the answer to the requester; `verdict` and `categories` are for the audit log.
+    `problem` is the answer to the requester; `verdict` and `categories` are for the audit log, and so is `event`: an
+    event of its own, with these `fields`.
     """
 
     def __init__(
@@ -17,9 +20,12 @@ class Denied(Exception):
         verdict: Verdict | None = None,
         document: Document | None = None,
         category: str = "",
+        event: type[AccessEvent] | None = None,
+        **fields: Any,
     ) -> None:
         super().__init__(problem.title)
         self.problem, self.verdict, self.document = problem, verdict, document
+        self.event, self.fields = event, fields
         self.categories = (document.category,) if document else (category,) if category else ()
 
 

@@ -1,6 +1,6 @@
 """The types of the shared care record: documents, their versions, and their journal events."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from esante.core.journal import event
 from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.identity.access import AccessEvent, Confidentiality, Grant
+from esante.services.record.identification.model import Demographics, Trait
 
 MAX_CONTENT = 20 * 1024 * 1024
 """The largest size of a document, in bytes."""
@@ -29,6 +30,18 @@ KINDS: Mapping[str, str] = {
     "text/plain": "text",
 }
 """The media types that the record accepts, and the kind of document that each is."""
+
+
+MISFILED = "misfiled"
+"""The label (see `ReadFilter`) of documents filed under the wrong patient, which their author and operators read."""
+
+DIFFERENCE_WORDS: Mapping[Trait, str] = {
+    Trait.IDENTIFIER: N_("The document has another identification number than the patient."),
+    Trait.NAME: N_("The document does not carry the patient's name."),
+    Trait.BIRTH_DATE: N_("The document has another date of birth than the patient."),
+    Trait.SEX: N_("The document gives another sex than the patient's."),
+}
+"""What is said of a document that differs from the person of its record, by trait."""
 
 
 class Status(StrEnum):
@@ -91,8 +104,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: tuple[tuple[str, str], ...] = ()
     expires_on: date | None = None
     """The last day on which it is kept, `date.max` for as long as the record is open; None: not computed yet."""
-    told_on: date | None = None
+    notified_on: date | None = None
     """Since when the person knows that it ends."""
+    confirmation: str = ""
+    """Why its depositor confirmed that it is about the person of the record, where it differs (see `findings`)."""
 
     @property
     def depositor_id(self) -> UUID:
@@ -121,7 +136,10 @@ class Deposit:
 
     `type` is a LOINC code of the category list; empty for a FHIR document or CDA, which hold it themselves.
     `event_date` None: the document's own date, else today. `media_type` empty: as detected from the bytes.
-    `author_id`: the practitioner who wrote it, where an organisation's software deposits it.
+    `author_id`: the practitioner who wrote it, where an organisation's software deposits it. `patients`: what the
+    request itself says of the patient, first that by which they were looked up. `confirmation`: the depositor confirms
+    that the document is about the person of the record although it differs, and why ("": no reason given); None: they
+    have not said so.
     """
 
     type: str = ""
@@ -134,6 +152,8 @@ class Deposit:
     author_id: UUID | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
     submission_id: UUID | None = None
+    patients: tuple[Demographics, ...] = ()
+    confirmation: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +214,28 @@ class Timeline:
     grant: Grant | None = None
 
 
-@event("record.listed")
+def difference_words(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the words (msgids) for the traits among some keys of findings."""
+    return tuple(DIFFERENCE_WORDS[Trait(key)] for key in keys if key in DIFFERENCE_WORDS)
+
+
+class PersonConfirmedEvent(AccessEvent, frozen=True, kw_only=True):
+    """Base of the events of what is added to a record and may differ from its person.
+
+    `differs` are the keys of the traits (`identification.model.Trait`) in which it differs: whoever added it confirmed
+    that it is the right person, with the `justification` that they gave.
+    """
+
+    differs: tuple[str, ...] = ()
+    justification: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The differences in words (msgids)."""
+        return difference_words(self.differs)
+
+
+@event("record.listed", version=2)
 class Listed(AccessEvent, frozen=True, kw_only=True):
     """A page of the list of documents was viewed (`count`: how many), but not their content."""
 
@@ -205,7 +246,7 @@ class Listed(AccessEvent, frozen=True, kw_only=True):
     count: int = 0
 
 
-@event("record.read")
+@event("record.read", version=2)
 class Read(AccessEvent, frozen=True, kw_only=True):
     """A document was opened."""
 
@@ -213,7 +254,7 @@ class Read(AccessEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s opened a document: %(categories)s.")
 
 
-@event("record.refused")
+@event("record.refused", version=2)
 class Refused(AccessEvent, frozen=True, kw_only=True):
     """An access to the record was refused; `action` is what was requested."""
 
@@ -223,8 +264,36 @@ class Refused(AccessEvent, frozen=True, kw_only=True):
     action: str = ""
 
 
-@event("record.deposited", version=2)
-class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
+@event("record.deposit_failed")
+class DepositFailed(AccessEvent, frozen=True, kw_only=True):
+    """A document could not be taken in because of its content or metadata; `problem` is the key of the reason."""
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to add a document to your record, but it could not be added.")
+
+    allowed: bool = False
+    problem: str = ""
+
+
+@event("record.deposit_refused")
+class DepositRefused(AccessEvent, frozen=True, kw_only=True):
+    """A deposit of a document that differs from the person of the record was not accepted, or was asked about.
+
+    `differs` are the keys of the traits (`identification.model.Trait`); what the document says is not kept. `severe`:
+    it is most likely about somebody else.
+    """
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_(
+        "%(actor)s tried to add a document that may be about someone else. It was not added."
+    )
+
+    differs: tuple[str, ...] = ()
+    severe: bool = False
+
+
+@event("record.deposited", version=3)
+class DepositedEvent(PersonConfirmedEvent, frozen=True, kw_only=True):
     """A document was deposited."""
 
     ACTION: ClassVar[str] = "C"
@@ -237,8 +306,8 @@ class DepositedEvent(AccessEvent, frozen=True, kw_only=True):
     """Days from the document's own date to its deposit; None in entries of version 1."""
 
 
-@event("record.replaced")
-class Replaced(AccessEvent, frozen=True, kw_only=True):
+@event("record.replaced", version=2)
+class Replaced(PersonConfirmedEvent, frozen=True, kw_only=True):
     """A new version of a document was deposited; `replaces` is the version before."""
 
     ACTION: ClassVar[str] = "U"
@@ -250,18 +319,19 @@ class Replaced(AccessEvent, frozen=True, kw_only=True):
     replaces: UUID
 
 
-@event("record.withdrawn")
+@event("record.withdrawn", version=2)
 class Withdrawn(AccessEvent, frozen=True, kw_only=True):
     """A document was withdrawn by its author."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s withdrew a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You withdrew a document: %(categories)s.")
 
     why: str = ""
 
 
-@event("record.corrected")
-class Corrected(AccessEvent, frozen=True, kw_only=True):
+@event("record.corrected", version=2)
+class Corrected(PersonConfirmedEvent, frozen=True, kw_only=True):
     """A document filed under the wrong patient was moved.
 
     `moved` is "out" in the record where it was filed in error, "in" in the right one. Neither entry names the
@@ -277,11 +347,12 @@ class Corrected(AccessEvent, frozen=True, kw_only=True):
     why: str = ""
 
 
-@event("record.confidentiality_set")
+@event("record.confidentiality_set", version=2)
 class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
     """The patient changed who may see a document."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You changed who can see a document: %(categories)s.")
 
     level: str

@@ -1,30 +1,34 @@
-"""Pure decisions of the record: ownership, visibility, filters, and whether a document is about a person."""
+"""Pure decisions of the record: ownership, visibility and filters."""
 
 import unicodedata
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 from uuid import UUID
 
 from esante.core.journal import Entry
 from esante.identity.access import (
+    OPERATION,
     Action,
     Confidentiality,
     Consent,
     Grant,
     Item,
     Purpose,
+    ReadFilter,
     Requester,
     Verdict,
     decide,
+    decide_opening,
     opening_grant,
+    read_filter,
 )
-from esante.identity.directory import Person
 from esante.services.record.errors import Denied, not_found
-from esante.services.record.model import Document, Filters
+from esante.services.record.model import MISFILED, Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
-CORRECTION = Verdict(True, "operator.correct", "correction")
+CORRECTION = Verdict(True, "operator.correct", "correction", context=OPERATION)
 """The verdict for an operator who corrects a document filed under the wrong patient; operators see nothing else."""
 
 ONE_READING = timedelta(minutes=10)
@@ -102,10 +106,13 @@ def is_same_reading(entry: Entry, requester: Requester, document: Document, verd
 
 
 class Visibility:
-    """The items of one record that one requester may see at one moment; like items are decided on once."""
+    """The items of one record that one requester may see at one moment; like items are decided on once.
 
-    def __init__(self, requester: Requester, consent: Consent, at: datetime) -> None:
-        self.requester, self.consent, self.at = requester, consent, at
+    `action`: to read them, or to see them in a list.
+    """
+
+    def __init__(self, requester: Requester, consent: Consent, at: datetime, action: Action = Action.READ) -> None:
+        self.requester, self.consent, self.at, self._action = requester, consent, at, action
         self._purpose = purpose_of(requester)
         self._verdicts: dict[tuple[object, ...], Verdict] = {}
 
@@ -116,7 +123,7 @@ class Visibility:
         like = document.category, document.confidentiality, document.author_id, document.organization_id
         if (known := self._verdicts.get(like)) is None:
             item = item_of(document)
-            known = decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
+            known = decide(self.consent, self.requester, self._action, item, self._purpose, self.at)
             self._verdicts[like] = known
         return known
 
@@ -125,6 +132,13 @@ class Visibility:
         if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
             return False
         return self.verdict(document).allowed
+
+    @cached_property
+    def filter(self) -> ReadFilter:
+        """What `includes` includes, as conditions of a query."""
+        if self.requester.kind == "operator":
+            return ReadFilter(labels=(MISFILED,))
+        return read_filter(self.consent, self.requester, self._purpose, self.at, self._action)
 
     @property
     def grant(self) -> Grant | None:
@@ -135,10 +149,8 @@ class Visibility:
         """Return the verdict on opening the record, whatever it holds."""
         if self.requester.kind == "patient":
             item = Item(category="")
-            return decide(self.consent, self.requester, Action.READ, item, self._purpose, self.at)
-        if (grant := self.grant) is not None:
-            return Verdict(True, f"grant.{grant.kind}", grant.kind.value, grant)
-        return Verdict(False, "no-grant", "no-grant")
+            return decide(self.consent, self.requester, self._action, item, self._purpose, self.at)
+        return decide_opening(self.consent, self.requester, self.at)
 
 
 def require_visible(visibility: Visibility, document: Document | None) -> tuple[Document, Verdict]:
@@ -180,28 +192,3 @@ def fold_text(text: str) -> str:
 def stricter(one: Confidentiality, other: Confidentiality) -> Confidentiality:
     """Return the level that lets fewer people see a document."""
     return max(one, other, key=_STRICTNESS.index)
-
-
-def is_same_subject(
-    person: Person, identifiers: Iterable[tuple[str, str]], family: str, birth_date: str
-) -> bool | None:
-    """Return whether a document's patient is the person: True, False, or None when that is unknown.
-
-    An identifier of a system that the person has decides, either way, if it has the form of one of theirs (the
-    same length: the matricule has an old form of 11 digits). Without one, family name and birth date may
-    confirm. Identifiers of another country decide nothing.
-    """
-    known: dict[tuple[str, int], set[str]] = {}
-    for identifier in person.identifiers:
-        known.setdefault((identifier.system, len(identifier.value)), set()).add(identifier.value)
-    given = [(system, "".join(value.split())) for system, value in identifiers]
-    comparable = [(known[system, len(value)], value) for system, value in given if (system, len(value)) in known]
-    if comparable:
-        return any(value in values for values, value in comparable)
-    if family and fold_text(family) == fold_text(person.family) and _is_on_day(birth_date, person.birth_date):
-        return True
-    return None
-
-
-def _is_on_day(text: str, day: date) -> bool:
-    return text[:10] == day.isoformat()

@@ -66,7 +66,7 @@ class SubscriptionAdmin:
 
     async def _settle(self, requester: Requester, letter_id: UUID, act: str) -> None:
         if requester.kind != "operator":
-            raise Problem(403, "forbidden", N_("Only Agence eSanté staff can manage deliveries."))
+            raise Problem(403, "forbidden", N_("Only agency staff can manage deliveries."))
         now = clock.now()
         async with self._db.transaction() as conn:
             # Another operator may settle the letter meanwhile: it is read again once its subscription is locked.

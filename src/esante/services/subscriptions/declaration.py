@@ -6,15 +6,15 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, Platform, Service, Task
+from esante.contract import KeptData, NavigationItem, Platform, Service, Task
 from esante.core.journal import Consumer
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.record import Record
 from esante.services.subscriptions.api import routes
 from esante.services.subscriptions.pages import routes as page_routes
-from esante.services.subscriptions.policy import parse_networks
+from esante.services.subscriptions.policy import parse_networks, subscription_policy
 from esante.services.subscriptions.resources import INSTANTIATES, capability
 from esante.services.subscriptions.service import Subscriptions
 from esante.services.subscriptions.topics import register_topics
@@ -73,9 +73,20 @@ SERVICE = Service(
     consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
+    kept=[
+        KeptData(
+            what=N_("That an app was notified of a change in your record"),
+            why=N_("So that the app can ask again for what it missed."),
+            how_long=lambda day: subscription_policy().keep_events,
+        )
+    ],
     navigation=[
         NavigationItem(
-            role="operator", url="/operator/subscriptions", label=N_("Subscriptions"), icon="bell", order=40
+            role="operator",
+            url="/operator/subscriptions",
+            label=P_("menu", "Subscriptions"),
+            icon="bell",
+            order=40,
         ),
     ],
 )

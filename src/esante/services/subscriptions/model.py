@@ -151,15 +151,17 @@ class SubscriptionEvent(AccessEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "E"
     RESOURCE: ClassVar[str] = "Subscription"
+    FOLDS: ClassVar[bool] = False
 
     subscription_id: UUID
 
 
-@event("subscriptions.requested")
+@event("subscriptions.requested", version=2)
 class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscription was requested: a new one, or one that was off or in error."""
 
     WORDS: ClassVar[str] = N_("%(actor)s asked to be notified of changes in your record.")
+    OWN_WORDS: ClassVar[str] = N_("You asked to be notified of changes in your record.")
 
     topic: str
     endpoint: str
@@ -167,7 +169,7 @@ class SubscriptionRequested(SubscriptionEvent, frozen=True, kw_only=True):
     ends_at: datetime
 
 
-@event("subscriptions.ended")
+@event("subscriptions.ended", version=2)
 class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscription ended.
 
@@ -176,11 +178,12 @@ class SubscriptionEnded(SubscriptionEvent, frozen=True, kw_only=True):
     """
 
     WORDS: ClassVar[str] = N_("%(actor)s stopped notifications about your record.")
+    OWN_WORDS: ClassVar[str] = N_("You stopped notifications about your record.")
 
     cause: str
 
 
-@event("subscriptions.told")
+@event("subscriptions.told", version=2)
 class EventsNotified(SubscriptionEvent, frozen=True, kw_only=True):
     """A subscriber learned that documents were deposited or changed, but not what is in them.
 
@@ -190,6 +193,7 @@ class EventsNotified(SubscriptionEvent, frozen=True, kw_only=True):
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "DocumentReference"
     WORDS: ClassVar[str] = N_("%(actor)s was notified that a document was added or changed: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("Your app was notified that a document was added or changed: %(categories)s.")
 
     endpoint: str = ""
 

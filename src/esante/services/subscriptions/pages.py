@@ -41,7 +41,6 @@ def routes(subscriptions: Subscriptions, access: Access) -> list[Route]:
             page=page,
             everything=everything,
             q=text,
-            cursor=cursor,
             figures=await admin.figures(),
             **_context(),
         )

@@ -9,6 +9,7 @@ from tools.build_fhir_profiles import build, find_packages
 from esante.core.fhir.profiles import (
     definitions,
     describe_unchecked_rules,
+    part_names,
     profile_headers,
     profile_validator,
 )
@@ -80,6 +81,13 @@ def own(guide, monkeypatch, tmp_path):
     yield f"{OWN}p"
     for each in caches:
         each.cache_clear()
+
+
+def test_parts_of_every_extension_of_r4_are_known():
+    for extension in r4.Source(r4.DEFAULT_SOURCE).resources("extension-definitions"):
+        ids = [element["id"].removeprefix("Extension.extension:") for element in extension["snapshot"]["element"]]
+        parts = {each for each in ids if "." not in each and each != "Extension"}
+        assert set(part_names(extension["url"]) or ()) == parts, extension["url"]
 
 
 NATIONAL = {"system": "urn:x", "value": "1234"}

@@ -12,7 +12,7 @@ from esante.core.fhir.search import SearchScope, execute_query, parse_query
 from esante.core.storage import insert
 from tests.conftest import SHARED
 from tests.support.search_oracle import Oracle
-from tests.support.search_population import END_OF_TIME, NOW, PERSON, SOURCES, altered, examples, population, rows
+from tests.support.search_population import END_OF_TIME, NOW, PERSON, SOURCES, altered, population, rows
 from tests.support.search_queries import OUTSIDE, Queries
 
 SEEDS = st.integers(0, 2**64 - 1)
@@ -63,7 +63,7 @@ def row_key(each):
 async def world(db):
     """Hand-made resources, and some real ones where they are available."""
     shared = SHARED / "data"
-    stored = population(shared if shared.is_dir() else None, synthea_limit=60, all_examples=False)
+    stored = population(shared if shared.is_dir() else None, synthea_limit=60)
     async with db.transaction() as conn:
         await insert(conn, rows(stored))
     return World(db, stored)
@@ -187,9 +187,9 @@ async def test_granular_scopes_limit_matches_chains_and_includes(world, seed):
 
 
 @pytest.fixture(scope="module")
-async def large(world, shared_data):
-    """Ten times as many: Synthea, and the official examples where they are available."""
-    stored = population(shared_data, synthea_limit=400, all_examples=examples() is not None)
+async def large(world, shared_data, r4_examples):
+    """Ten times as many: Synthea and the official examples."""
+    stored = population(shared_data, synthea_limit=400, examples=r4_examples)
     async with world.db.transaction() as conn:
         await conn.execute("DELETE FROM fhir_resource")
         await insert(conn, rows(stored))

@@ -32,9 +32,26 @@ def test_relative_full_url_is_rejected(url):
     assert errors(collection(url)) == ["Bundle.entry[0].fullUrl"]
 
 
-@pytest.mark.parametrize("url", [uuid_url(1), "urn:oid:1.2.3", "https://x.test/Basic/1", "ftp://x.test/1"])
+@pytest.mark.parametrize("url", [uuid_url(1), "urn:oid:1.2.3", "https://x.test/Chicken/1", "ftp://x.test/1"])
 def test_absolute_full_url_is_accepted(url):
     assert errors(collection(url)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "id_", "is_right"),
+    [("https://x.test/Basic/1", "1", True), ("https://x.test/Basic/1", "2", False), ("https://x.test/Patient/1", "1", False),
+     ("https://x.test/Basic/1", None, False), ("https://x.test/document?id=7", "1", True), ("https://x.test", "1", True)],
+)  # fmt: skip
+def test_full_url_of_a_server_names_type_and_id_of_its_resource(url, id_, is_right):
+    bundle = collection(url)
+    bundle["entry"][0]["resource"] |= {"id": id_} if id_ else {}
+    assert errors(bundle) == ([] if is_right else ["Bundle.entry[0].fullUrl"])
+
+
+def test_new_resource_at_the_address_of_a_server_needs_no_id():
+    entry = {"fullUrl": "https://x.test/Patient/1", "resource": {"resourceType": "Patient", "active": True}}
+    entry["request"] = {"method": "POST", "url": "Patient"}
+    assert errors({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}) == []
 
 
 @pytest.mark.parametrize("system", ["LOINC", "loinc.org", "ValueSet/x", "#contained", "/x"])

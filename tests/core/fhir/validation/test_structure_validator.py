@@ -30,6 +30,14 @@ def test_check_beyond_the_work_limit_ends_with_an_error(monkeypatch):
     assert not check(dumped(patient() | {"name": [*names, {"text": "x", "_text": {}}]})).ok
 
 
+@pytest.mark.parametrize(
+    ("code", "is_right"), [("a b", True), ("a\tb", False), ("a\nb", False), ("a  b", False), (" a", False)]
+)
+def test_code_has_no_white_space_but_single_spaces(code, is_right):
+    data = dumped(patient() | {"maritalStatus": {"coding": [{"code": code}]}})
+    assert check(data).ok is is_right
+
+
 #: What a narrative has of an HTML page or of an XML document, and words of the report.
 NOT_XHTML = {
     "a named entity": ("<p>a&nbsp;b</p>", "named entity"),

@@ -24,6 +24,10 @@ from tests.support.journal_entries import (
     expire_old,
     remove_old,
 )
+from tests.support.proof_verifier import prove
+
+WITHOUT_UNIQUE_INDEX = "DROP INDEX journal_leaf_entry"
+"""What an administrator can do first."""
 
 
 async def verify_after(journal, *statements):
@@ -172,15 +176,25 @@ async def test_leaf_changed_past_the_last_node_names_the_range_of_its_subtree(se
     assert any(problem.startswith("entries 33 to 40:") for problem in report.problems)
 
 
-async def test_entry_sealed_twice_is_named_with_its_places(sealed_journal):
-    await sealed_journal.db.fetch(
-        "INSERT INTO journal_pending SELECT person_id, entry_id, digest FROM journal_leaf WHERE seq = 7"
-    )
-    await sealed_journal.sealer.seal_all()
+async def test_entry_that_waits_again_is_not_sealed_again_and_is_named(sealed_journal):
+    again = "INSERT INTO journal_pending SELECT person_id, entry_id, digest FROM journal_leaf WHERE seq = 7"
+    await sealed_journal.db.fetch(again)
+    await append_texts(sealed_journal, sealed_journal.person, "other")
+    assert await sealed_journal.sealer.seal_all() == 1
     report = await sealed_journal.verify(sealed_journal.dsn)
-    rows = await sealed_journal.db.fetch("SELECT entry_id FROM journal_leaf WHERE seq = 7")
-    [entry_id] = [row["entry_id"] for row in rows]
-    assert report.problems == [f"entry {entry_id} is in the tree more than once: at 7, 41"]
+    entry_id = await sealed_journal.db.fetchval("SELECT entry_id FROM journal_leaf WHERE seq = 7")
+    assert report.problems == [f"entry {entry_id} has more than one place: 7, waiting again"]
+
+
+async def test_entry_with_two_leaves_is_named_with_its_places(sealed_journal):
+    """Of a version that sealed twice."""
+    await sealed_journal.db.fetch(WITHOUT_UNIQUE_INDEX)
+    await sealed_journal.db.fetch(
+        "INSERT INTO journal_leaf SELECT 41, entry_id, person_id, 41, digest FROM journal_leaf WHERE seq = 7"
+    )
+    report = await sealed_journal.verify(sealed_journal.dsn)
+    entry_id = await sealed_journal.db.fetchval("SELECT entry_id FROM journal_leaf WHERE seq = 7")
+    assert f"entry {entry_id} has more than one place: 7, 41" in report.problems
 
 
 async def test_cursor_past_the_newest_checkpoint_is_reported(sealed_journal):
@@ -201,6 +215,7 @@ async def test_cursor_past_the_newest_checkpoint_is_reported(sealed_journal):
     ],
 )
 async def test_swapped_or_changed_rows_name_the_entry(sealed_journal, change):
+    await sealed_journal.db.fetch(WITHOUT_UNIQUE_INDEX)
     report = await verify_after(sealed_journal, change)
     assert report.problems[0].startswith("entry 11")
 
@@ -364,7 +379,7 @@ async def shorten(journal, size):
     await journal.db.fetch("UPDATE journal_cursor SET seq = 20")
 
 
-async def test_shortened_journal_with_an_older_witness_is_found_by_a_head_kept_elsewhere(grown_journal):
+async def test_shortened_journal_with_an_older_kept_head_is_found_by_a_head_kept_elsewhere(grown_journal):
     head = (await grown_journal.head()).note
     older = await grown_journal.db.fetchval("SELECT note FROM journal_checkpoint WHERE size = 45")
     await shorten(grown_journal, 45)
@@ -398,16 +413,16 @@ async def test_head_of_another_key_is_reported(sealed_journal, tmp_path):
     assert report.problems[0].startswith("the signed head in mail.txt is invalid: the signature is invalid")
 
 
-async def test_missing_witness_is_an_error(sealed_journal, monkeypatch, tmp_path):
+async def test_missing_kept_head_is_an_error(sealed_journal, monkeypatch, tmp_path):
     monkeypatch.setattr(verifier, "INTERVAL", 0)
     (tmp_path / "objects" / HEAD).unlink()
     report = await sealed_journal.verify(sealed_journal.dsn)
     assert report.problems == ["the checkpoint kept outside the database (object journal/checkpoint) is missing"]
 
 
-async def test_witness_ahead_of_a_restored_journal_is_kept_when_it_goes_on(grown_journal):
+async def test_kept_head_ahead_of_a_restored_journal_is_kept_when_it_goes_on(grown_journal):
     await shorten(grown_journal, 45)
-    grown_journal.sealer._signed_size, grown_journal.sealer._is_witness_checked = 0, False
+    grown_journal.sealer._signed_size, grown_journal.sealer._is_kept_head_checked = 0, False
     await append_texts(grown_journal, grown_journal.person, "after the restore")
     await grown_journal.sealer.seal_all()
     (problem,) = (await grown_journal.verify(grown_journal.dsn)).problems
@@ -458,7 +473,7 @@ async def test_changed_column_of_an_expired_entry_is_reported(sealed_journal, ch
         assert problem in report.problems[0]
     (entry, *_) = await sealed_journal.entries_of(sealed_journal.person, [Happened], before=None, limit=50)
     assert entry.event is not None
-    assert await sealed_journal.prove(sealed_journal.person)
+    assert await prove(sealed_journal, sealed_journal.person)
 
 
 async def test_invented_end_of_retention_without_the_key_is_reported(sealed_journal):

@@ -9,12 +9,14 @@ import pytest
 from esante.core.fhir import check
 from esante.core.journal import Actor, Entry
 from esante.core.storage import uuid7
+from esante.core.web import translator
 from esante.identity.access import (
     AccessEvent,
     EmergencyDeclared,
 )
-from esante.identity.access.audit.access_log import KINDS, describe_entry, log_types, matches_words, scan_entries
+from esante.identity.access.audit.access_log import KINDS, describe_entry, describe_visit, log_types, matches_words
 from esante.identity.access.audit.audit_event import audit_event
+from esante.identity.access.audit.log_scan import Visit
 from tests.identity.access.conftest import BASE
 from tests.support.access_events import (
     DOCTOR,
@@ -32,6 +34,7 @@ def test_every_logged_event_has_words_and_is_valid_fhir(type_):
         "str": "x",
         "UUID": uuid7(),
         "datetime": datetime.now(UTC),
+        "date": datetime.now(UTC).date(),
         "bool": True,
         "float": 1.0,
         "int": 1,
@@ -44,7 +47,7 @@ def test_every_logged_event_has_words_and_is_valid_fhir(type_):
     for who in (DOCTOR, Actor(kind="system", name="esante"), Actor(kind="patient", id=PERSON, name="Anna")):
         found = entry_of(event, who, origin="")
         assert check(orjson.dumps(audit_event(found, BASE))).issues == ()
-        assert describe_entry(found, str, {}, {}).text.endswith(".")
+        assert describe_entry(found, translator("en").gettext, {}, {}).text.endswith(".")
 
 
 def test_line_is_translated_and_matches_its_words():
@@ -75,21 +78,22 @@ def test_filter_selects_its_event_types():
     assert all(log_types(kind) for kind in KINDS)
 
 
-async def test_scan_pages_lose_and_repeat_nothing(journal):
-    person = uuid7()
-    for number in range(450):
-        event = RecordRead(rule="odd" if number % 2 else "even")
-        await journal.append(event, person_id=person, actor=DOCTOR)
-    seen, before, pages = [], None, 0
-    while True:
-        page = await scan_entries(
-            journal, person, [RecordRead], lambda e: e.event.rule == "odd", before=before, limit=40
-        )
-        seen += [found.id for found in page.items]
-        pages += 1
-        if page.next is None:
-            break
-        before = type(person)(page.next)
-    assert len(seen) == len(set(seen)) == 225
-    assert seen == sorted(seen, reverse=True)
-    assert pages == 6
+def test_act_of_the_person_is_said_to_them_and_not_of_them():
+    own = Actor(kind="patient", id=PERSON, name="Anna")
+    line = describe_entry(entry_of(RecordCreated(categories=("letter",), purpose="PATRQT"), own), str, {}, {})
+    assert line.text == "You added to your record: letter."
+    assert (line.who, line.purpose) == ("", "")
+    refused = describe_entry(entry_of(RecordRead(allowed=False), own), str, {}, {})
+    assert refused.text.startswith("You tried") and refused.refused
+
+
+def test_visit_is_one_line_with_its_entries_as_parts():
+    entries = [
+        entry_of(RecordRead(categories=(key,), documents=(DOCUMENT,))) for key in ("letter", "report", "letter")
+    ]
+    line = describe_visit(Visit(entries[::-1]), str, {}, {})
+    assert line.text == "Dr Weber viewed your record: letter, report."
+    assert len(line.parts) == 3 and line.documents == (DOCUMENT,)
+    assert (line.since, line.at) == (entries[0].at, entries[2].at)
+    own = [entry_of(RecordRead(categories=("letter",)), Actor(kind="patient", id=PERSON, name="Anna")) for _ in "ab"]
+    assert describe_visit(Visit(own), str, {}, {}).text == "You viewed your record: letter."

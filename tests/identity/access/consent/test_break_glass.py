@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from esante.core.storage import uuid7
+from esante.core.storage import NIL, uuid7
 from esante.identity.access import (
     AccessEvent,
     Action,
@@ -14,9 +14,12 @@ from esante.identity.access import (
     EmergencyReviewed,
     GrantEnded,
     Purpose,
+    ReviewRead,
+    ReviewsListed,
     decide,
-    may_write,
+    writable_classes,
 )
+from esante.identity.access.audit.access_log import describe_entry
 from tests.support.consent import LETTER, access_events, problem_of, read_verdict
 
 
@@ -53,6 +56,22 @@ async def test_declared_emergency_gives_read_grant_and_pending_review(house, jou
     assert await access_events(journal, patient.id, EmergencyReviewed) == [
         EmergencyReviewed(grant_id=grant.id, verdict="justified", practitioner_id=doctor.id, practitioner=doctor.name)
     ]
+
+
+async def test_look_of_an_operator_at_reviews_is_journalled(house, journal, fresh):
+    patient, operator = await house.open_patient(), fresh(house.operator)
+    grant = await declare(house, fresh(house.other_doctor), patient)
+    await house.access.emergencies.list_reviews(operator)
+    await house.access.emergencies.find_review(operator, grant.id)
+    assert await house.access.emergencies.find_review(operator, uuid7()) is None
+    (entry,) = await journal.entries_of(patient.id, [ReviewRead], limit=5)
+    assert (entry.actor.id, entry.event.grant_id, entry.event.purpose) == (operator.id, grant.id, "HOPERAT")
+    line = describe_entry(entry, str, {}, {})
+    assert line.text == f"{operator.name} checked an access to your record for the agency."
+    listed = [
+        one.event for one in await journal.entries_of(NIL, [ReviewsListed], limit=50) if one.actor.id == operator.id
+    ]
+    assert [(event.kind, grant.id in event.grants) for event in listed] == [("emergency", True)]
 
 
 async def test_reviews_are_listed_page_by_page(house, fresh):
@@ -161,7 +180,7 @@ async def test_emergency_access_writes_nothing_over_any_face(house, fresh):
     consent, now = await house.access.consent(patient.id), datetime.now(UTC)
     verdict = decide(consent, doctor, Action.WRITE, LETTER, Purpose.TREATMENT, now)
     assert (verdict.allowed, verdict.rule) == (False, "write.emergency")
-    assert not may_write(consent, doctor, now)
+    assert not writable_classes(consent, doctor, now)
     await house.access.grants.add_to_circle(patient, house.doctor.id)
     consent = await house.access.consent(patient.id)
-    assert may_write(consent, house.doctor, now)
+    assert writable_classes(consent, house.doctor, now)

@@ -3,11 +3,12 @@
 import asyncio
 from dataclasses import replace
 
-from esante.core.storage import uuid7
+from esante.core.storage import NIL, uuid7
 from esante.identity.access import (
     Confidentiality,
     Granted,
     GrantEnded,
+    PatientsListed,
 )
 from tests.support.consent import LETTER, access_events, block_row, problem_of, read_verdict
 
@@ -34,6 +35,17 @@ async def test_concurrent_circle_additions_give_one_grant(house):
     await asyncio.gather(*(house.access.grants.add_to_circle(patient, house.doctor.id) for _ in range(5)))
     assert len(await house.access.grants.list_active(patient.id)) == 1
     assert (await problem_of(house.access.grants.add_to_circle(patient, uuid7()))).status == 404
+
+
+async def test_list_of_patients_is_journalled_with_whom_it_showed(house, journal, fresh):
+    doctor, patient = replace(fresh(house.doctor), organization_id=None), await house.open_patient()
+    await house.access.grants.list_patients(doctor)
+    await house.access.codes.redeem(doctor, await house.access.codes.issue(patient))
+    await house.access.grants.list_patients(doctor)
+    entries = await journal.entries_of(NIL, [PatientsListed], limit=50)
+    assert [(one.event.count, one.event.persons) for one in entries if one.actor.id == doctor.id] == [
+        (1, (patient.id,))
+    ]
 
 
 async def test_patient_list_has_only_records_that_open(house, fresh):

@@ -20,7 +20,7 @@ from esante.identity.access import (
     StateChanged,
     lifecycle_terms,
 )
-from esante.identity.access.consent.lifecycle import TOLD_WITHIN
+from esante.identity.access.consent.lifecycle import NOTIFIED_WITHIN
 from tests.support.access_events import RecordRead
 from tests.support.consent import access_events, problem_of, read_verdict
 from tests.support.lifecycle_clock import running_clock
@@ -83,7 +83,7 @@ async def test_objection_plans_the_deletion_and_reopening_cancels_it(house):
     assert await house.access.lifecycle.change(patient, "object") is RecordState.OBJECTED
     (planned,) = await house.access.dispositions.find_open(patient.id)
     now = clock.now()
-    assert (planned.act, planned.rule, planned.told_at is None) == (Act.DELETE, "objection", False)
+    assert (planned.act, planned.rule, planned.notified_at is None) == (Act.DELETE, "objection", False)
     assert planned.due_at == end_of(last_day(now, days=lifecycle_terms(now.date()).objection_waiting_days))
     with running_clock(now + timedelta(days=40)):
         await house.access.lifecycle.open_due()
@@ -225,7 +225,7 @@ async def test_first_access_by_a_professional_is_noted_once(house, journal):
 
 async def test_old_first_access_is_known_and_not_told(house, journal):
     patient = await house.open_patient()
-    old = datetime.now(UTC) - TOLD_WITHIN - timedelta(days=1)
+    old = datetime.now(UTC) - NOTIFIED_WITHIN - timedelta(days=1)
     await journal.ensure_months(old, old)
     rows = journal.rows(RecordRead(), person_id=patient.id, actor=house.doctor.actor, at=old)
     await journal.db.write(rows)

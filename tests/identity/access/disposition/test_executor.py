@@ -70,7 +70,7 @@ async def plan(house, db):
                     rule="retention",
                     due_at=now - timedelta(minutes=1),
                     upto=now,
-                    told_at=now,
+                    notified_at=now,
                     total=6,
                 ),
                 **changes,
@@ -101,7 +101,7 @@ async def test_due_disposition_is_done_in_steps_and_journalled(house, db, journa
     "changes",
     [
         {"due_at": datetime.now(UTC) + timedelta(days=1)},
-        {"told_at": None},
+        {"notified_at": None},
     ],
 )
 async def test_nothing_is_done_before_its_time_or_untold(db, plan, executor_with, changes):

@@ -46,3 +46,18 @@ async def test_invalid_emergency_field_is_marked(browse, house, field, value):
     assert page.xpath(f"//*[@name = '{field}' and @aria-invalid = 'true']")
     kept = page.xpath("//textarea[@name = 'reason']")[0].text_content().strip()
     assert kept == (value if field == "reason" else fields["reason"])
+
+
+async def test_patients_are_listed_by_newest_access_or_by_name(browse, house, fresh):
+    doctor = fresh(house.doctor)
+    for family in ("Zenner", "Äppel", "Muller"):
+        patient = await house.open_patient(family=family)
+        code = await house.access.codes.issue(patient)
+        await house.access.codes.redeem(doctor, code)
+    user = await browse(replace(doctor, organization_id=None))
+    newest = (await user.get("/patients")).xpath("//tbody//th/a/text()")
+    assert [name.split()[-1] for name in newest] == ["Muller", "Äppel", "Zenner"]
+    page = await user.get("/patients?order=name")
+    assert page.xpath("//tbody//th/a/text()") == ["Äppel, Anna", "Muller, Anna", "Zenner, Anna"]
+    assert "56 years old, female" in page_text(page)
+    assert page.xpath("//nav[@class = 'tabs']/a[@aria-current]/text()") == ["By name, A to Z"]

@@ -15,7 +15,7 @@ PLACE = "/operator/dispositions"
 
 async def plan(house, db, persons, **changes) -> list[Disposition]:
     now = clock.now()
-    rule = {"act": Act.EXPIRE, "rule": "retention", "due_at": now, "upto": now, "told_at": now} | changes
+    rule = {"act": Act.EXPIRE, "rule": "retention", "due_at": now, "upto": now, "notified_at": now} | changes
     async with db.transaction() as conn:
         planned = [Disposition(person_id=person.id, id=uuid7(), **rule) for person in persons]
         return await house.access.dispositions.plan(conn, planned)

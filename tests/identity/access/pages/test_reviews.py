@@ -83,5 +83,43 @@ async def test_reviewer_sees_what_the_emergency_opened(browse, house, journal, f
     )
     await journal.append_for(doctor, StayRead(categories=("letter",)), person_id=patient.id)
     shown = await operator.get(url)
-    assert len(shown.xpath("//section[@aria-labelledby = 'opened']//tbody/tr")) == 1
-    assert "Letter" in page_text(shown)
+    by_type, one_by_one = shown.xpath("//section[@aria-labelledby = 'opened']//tbody")
+    assert [" ".join(row.text_content().split())[:10] for row in by_type] == ["Letter 1 1"]
+    assert len(one_by_one) == 1
+
+
+async def test_reviewer_sees_duty_of_the_professional_and_earlier_emergencies(browse, house):
+    doctor = house.doctor
+    grants = []
+    for _ in range(2):
+        patient = await house.open_patient()
+        identifier = await house.identifier(patient)
+        grants.append(
+            await house.access.emergencies.declare(doctor, identifier, date(1970, 5, 17), "Unconscious at home")
+        )
+    await house.access.emergencies.review(house.operator, grants[0].id, "unjustified", "")
+    shown = page_text(await (await browse(house.operator)).get(f"/operator/reviews/{grants[1].id}"))
+    assert f"{house.hospital.name}: Doctor" in shown
+    assert "1 other emergency access, 1 of them not justified" in shown
+
+
+async def test_question_of_the_reviewer_is_answered_by_the_professional(browse, house, fresh):
+    patient, doctor = await house.open_patient(), fresh(house.other_doctor)
+    identifier = await house.identifier(patient)
+    grant = await house.access.emergencies.declare(doctor, identifier, date(1970, 5, 17), "Unconscious at home")
+    operator = await browse(house.operator)
+    url = f"/operator/reviews/{grant.id}"
+    page = await operator.get(url)
+    token = {"_csrf": page.xpath("//main//input[@name = '_csrf']/@value")[0]}
+    assert (await operator.http.post(url, data={**token, "question": "short"})).status_code == 400
+    asked = await operator.http.post(url, data={**token, "question": f"Who called you there? {HOSTILE_TEXT}"})
+    assert asked.headers["location"] == url
+    assert "No reply yet" in page_text(await operator.get(url))
+    (question,) = await house.access.review_questions.list_open(doctor)
+    user = await browse(doctor)
+    own = await user.get("/patients")
+    token = {"_csrf": own.xpath("//input[@name = '_csrf']/@value")[0], "reply": f"The ambulance did. {HOSTILE_TEXT}"}
+    assert (await user.http.post(f"/emergency/questions/{question.question_id}", data=token)).status_code == 303
+    reviewed = await operator.http.get(url)
+    assert HOSTILE_TEXT not in reviewed.text
+    assert f"The ambulance did. {HOSTILE_TEXT}" in page_text(html.fromstring(reviewed.text))

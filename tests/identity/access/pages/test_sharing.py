@@ -1,11 +1,14 @@
 """Pages of patients about sharing: presence codes, circle, blocks, the state of the record."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from lxml import html
 
 from esante.core.storage import uuid7
+from esante.identity.directory import Address
+from tests.identity.access.conftest import a_practitioner, an_organization
 from tests.support.portal_browser import form_values, page_text
 
 HOSTILE_TEXT = "<script>alert(1)</script>\"'{{7*7}}%(actor)s"
@@ -58,6 +61,28 @@ async def test_practitioner_found_by_name_is_added_to_the_circle(browse, house):
     assert "Circle" in page_text(sharing) and "until you remove access" in page_text(sharing)
     assert "No results" in page_text(await user.get("/sharing/people?for=circle&q=Zzyzx"))
     await user.get("/sharing/people?for=theft", 404)
+
+
+async def test_found_professional_is_shown_with_speciality_practice_and_town(browse, house):
+    places = [replace(an_organization(f"Cabinet {town}", "practice"), address=Address(city=town)) for town in "AB"]
+    await house.directory.register_organizations(places)
+    for place in places:
+        doctor = a_practitioner("Kohnen", "doctor", place.id)
+        await house.directory.register_practitioners([replace(doctor, specialities=("cardiology",))])
+    page = await (await browse(await house.open_patient())).get("/sharing/people?for=circle&q=Kohnen")
+    lines = [entry.xpath(".//p[contains(@class, 'small')]")[0].text for entry in page.xpath("//main//li")]
+    assert sorted(lines) == [f"Doctor · Cardiology · Cabinet {town}, {town}" for town in "AB"]
+
+
+async def test_page_of_who_turned_off_sharing_explains_and_offers_to_turn_it_on(browse, house):
+    patient = await house.open_patient()
+    await house.access.restrictions.set_sharing(patient, False)
+    user = await browse(patient)
+    page = await user.get("/sharing")
+    code = page.get_element_by_id("code")
+    assert "Turn on sharing first" in code.text_content()
+    await user.submit(page, "/sharing/start")
+    assert "/sharing/code" in [form.get("action") for form in (await user.get("/sharing")).forms]
 
 
 async def test_organization_is_blocked_and_unblocked(browse, house):
@@ -132,7 +157,7 @@ async def test_hospital_without_access_is_listed_until_it_is_allowed_again(brows
     assert "Hospitals without access" in page_text(page) and "Nobody" in page_text(page)
     await user.submit(page, "/sharing/allow-stays")
     page = await user.get("/sharing")
-    assert "Hospitals without access" not in page_text(page) and "Hospital stay" in page_text(page)
+    assert "Hospitals without access" not in page_text(page) and "Stay at an institution" in page_text(page)
 
 
 async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, house):
@@ -145,7 +170,7 @@ async def test_page_tells_what_a_grant_gives_and_not_that_it_was_given(browse, h
         found = (await user.get("/sharing")).xpath(f"//*[@id = '{section}']")
         return " ".join(found[0].text_content().split()) if found else ""
 
-    assert house.doctor.name in await section_text("access") and "until 30 days after you leave" in await section_text(
+    assert house.doctor.name in await section_text("access") and "Stay at an institution" in await section_text(
         "access"
     )
     assert await section_text("paused") == ""

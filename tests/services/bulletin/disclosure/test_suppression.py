@@ -126,7 +126,13 @@ def test_share_by_breakdown_is_of_the_published_cells_alone():
         return {indicator: [ExactCount("", "", total, rows=total), *cells]}
 
     counts = (
-        table("documents_with_deadline", laboratory_report=200, discharge_letter=40, imaging_report=30, clinical_summary=3)
+        table(
+            "documents_with_deadline",
+            laboratory_report=200,
+            discharge_letter=40,
+            imaging_report=30,
+            clinical_summary=3,
+        )
         | table("documents_in_time", laboratory_report=190, imaging_report=30, clinical_summary=3)
         | table("documents_late", laboratory_report=10, discharge_letter=40)
     )

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from esante.services.bulletin.dissemination.udata_client import PortalTarget
-from esante.services.bulletin.publication import publish
 from esante.services.bulletin.publication.dcat import Edition
+from esante.services.bulletin.publication.issue_files import publish
 from tests.support.bulletin_issue import BASE, sample_issue
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -4,8 +4,8 @@ import pytest
 from lxml import etree, html
 
 from esante.core.web import LANGUAGES
-from esante.services.bulletin.publication import publish
 from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.issue_files import publish
 from esante.services.bulletin.releases.published import PublishedReleases
 from tests.support.bulletin_client import public_client
 from tests.support.bulletin_issue import BASE

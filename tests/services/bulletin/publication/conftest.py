@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.issue_files import publish
 from tests.support.bulletin_issue import BASE, sample, sample_issue
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from esante.services.bulletin.model import CellFlag
-from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.issue_files import publish
 from tests.support.bulletin_issue import BASE, sample_issue
 
 

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from esante.services.bulletin.model import LANGUAGES, Cell
-from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.publication.key_messages import key_messages
 from tests.support.bulletin_issue import BASE, sample, sample_issue
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.publication.chart_blocks import breakdown_chart
 from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.issue_files import make_document
 from tests.support.bulletin_issue import BASE, sample_issue
 
 

@@ -7,7 +7,7 @@ import msgspec
 import openpyxl
 
 from esante.services.bulletin.model import Cell
-from esante.services.bulletin.publication import publish
+from esante.services.bulletin.publication.issue_files import publish
 from tests.support.bulletin_issue import BASE, sample, sample_issue
 
 

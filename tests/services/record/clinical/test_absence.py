@@ -10,7 +10,6 @@ from esante.core.storage import Objects, uuid7
 from esante.identity.access import Confidentiality, requester_of
 from esante.identity.directory import Identifier, Person
 from tests.conftest import create_database, open_journal
-from tests.services.record.conftest import BASE, FHIR, open_world
 from tests.services.record.test_absence import Normalised
 from tests.support.clinical_requests import (
     deposit,
@@ -23,6 +22,7 @@ from tests.support.clinical_resources import (
     laboratory_report,
     observation,
 )
+from tests.support.record import BASE, FHIR, open_world
 
 _DATES = re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 

@@ -5,7 +5,6 @@ import pytest
 
 from esante.core.fhir import check
 from esante.identity.access import Confidentiality, requester_of
-from tests.services.record.conftest import FHIR, transaction
 from tests.support.clinical_requests import (
     deposit,
     search,
@@ -14,6 +13,7 @@ from tests.support.clinical_requests import (
 from tests.support.clinical_resources import (
     laboratory_report,
 )
+from tests.support.record import FHIR, transaction
 
 
 async def _addresses_of_report(client, person) -> list[str]:

@@ -5,7 +5,6 @@ import pytest
 
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     deposit,
     post_bundle,
@@ -16,6 +15,7 @@ from tests.support.clinical_resources import (
     bundle_entry,
     encounter,
 )
+from tests.support.record import FHIR
 
 IMP = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
 
@@ -86,10 +86,12 @@ async def test_stay_of_another_hospital_looks_absent(world, person):
         assert await search(hospital, f"Encounter?patient={person.id}") == []
 
 
-async def test_encounters_of_documents_and_transactions_are_found(world, person, shared_data):
-    file = sorted((shared_data / "eu-documents" / "hdr").glob("*.json"))[0]
+async def test_encounters_of_documents_and_transactions_are_found(world, shared_data):
+    bundle = orjson.loads(sorted((shared_data / "eu-documents" / "hdr").glob("*.json"))[0].read_bytes())
+    person = await world.person_in(bundle)
+    await world.into_circle(person, world.people["doctor_entry"])
     async with world.client(world.people["hospital"]) as hospital:
-        await deposit(hospital, person, orjson.loads(file.read_bytes()))
+        await deposit(hospital, person, bundle)
         answer = await post_bundle(hospital, bundle_entry("POST", "Encounter", admission(person, status="finished")))
         assert answer.json()["entry"][0]["response"]["status"] == "201"
     async with world.client(world.people["doctor"]) as doctor:

@@ -7,7 +7,6 @@ import pytest
 
 from esante.core.fhir import check
 from esante.core.storage import uuid7
-from tests.services.record.conftest import BASE, FHIR
 from tests.support.clinical_requests import (
     PATCH,
     create,
@@ -15,6 +14,7 @@ from tests.support.clinical_requests import (
 from tests.support.clinical_resources import (
     observation,
 )
+from tests.support.record import BASE, FHIR
 
 
 async def test_created_resource_can_be_read_and_searched(world):

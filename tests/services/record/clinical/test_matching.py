@@ -6,7 +6,6 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     create,
     post_bundle,
@@ -16,6 +15,7 @@ from tests.support.clinical_resources import (
     identified,
     observation,
 )
+from tests.support.record import FHIR
 
 
 async def test_conditional_create_creates_once(world):

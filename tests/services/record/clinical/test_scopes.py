@@ -1,6 +1,5 @@
 """Clinical resources with tokens of narrow scopes."""
 
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     create,
     deposit,
@@ -12,6 +11,7 @@ from tests.support.clinical_resources import (
     laboratory_report,
     observation,
 )
+from tests.support.record import FHIR
 
 IMAGING = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging"}]}
 

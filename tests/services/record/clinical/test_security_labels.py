@@ -3,7 +3,6 @@
 import orjson
 
 from esante.identity.access import requester_of
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     create,
 )
@@ -12,6 +11,7 @@ from tests.support.clinical_resources import (
     label_parameters,
     observation,
 )
+from tests.support.record import FHIR
 
 
 async def test_author_may_restrict_but_not_relax(world):

@@ -8,7 +8,6 @@ import pytest
 from esante.core.storage import uuid7
 from esante.identity.access import requester_of
 from esante.services.record.clinical.events import ClinicalCreated, ClinicalRead, ClinicalRefused, ClinicalUpdated
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     PATCH,
     create,
@@ -20,6 +19,7 @@ from tests.support.clinical_resources import (
     identified,
     observation,
 )
+from tests.support.record import FHIR
 
 
 async def test_only_the_author_may_change_a_resource(world):

@@ -29,7 +29,9 @@ def test_kinds_have_types_that_the_record_accepts_each_in_one_kind_only():
     assert (terms.care_days, terms.request_days) == (15, 15)
 
 
-@pytest.mark.parametrize(("type_", "kind"), [("11502-2", "laboratory_report"), ("18842-5", "discharge_letter"), ("51852-2", "")])
+@pytest.mark.parametrize(
+    ("type_", "kind"), [("11502-2", "laboratory_report"), ("18842-5", "discharge_letter"), ("51852-2", "")]
+)
 def test_kind_of_a_type(type_, kind):
     assert kind_of(type_, DAY) == kind
 

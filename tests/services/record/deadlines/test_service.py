@@ -145,10 +145,10 @@ async def test_overdue_request_is_told_once(world, deadlines, person):
     tracker, now = world.record.deposit_tracker, clock.now()
     with running_clock(now + timedelta(days=15)) as later:
         await months(world, later.at)
-        assert await tracker.tell_overdue() == 0
+        assert await tracker.notify_overdue() == 0
         later.advance(days=1)
-        assert await tracker.tell_overdue() >= 1
-        assert await tracker.tell_overdue() == 0
+        assert await tracker.notify_overdue() >= 1
+        assert await tracker.notify_overdue() == 0
         assert await deadlines.count_open(world.people["laboratory"]) >= (1, 1)
         overdue = (await deadlines.overdue(world.people["operator"], limit=100)).items
         assert task.id in [one.id for one in overdue]

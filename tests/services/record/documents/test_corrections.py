@@ -9,6 +9,7 @@ from esante.services.record import (
     Deposit,
     Filters,
     InvalidContent,
+    Refused,
     Status,
     Withdrawn,
 )
@@ -86,15 +87,32 @@ async def test_move_into_closed_record_changes_nothing(world):
 
 
 @pytest.mark.parametrize("who", ["hospital", "operator"])
-async def test_document_that_names_its_patient_cannot_be_moved(world, who):
+async def test_document_that_names_its_patient_is_not_moved_unconfirmed(world, who):
     named, other = await world.person("Weber"), await world.person("Reuter")
     hospital = world.people["hospital"]
     content = orjson.dumps(fhir_document(named))
     document = (await world.record.deposit(hospital, named.id, content, Deposit())).document
     move = world.record.correct_person(world.people[who], named.id, document.id, other.id, "mixed up")
-    assert await refusal_of(move) == (422, "conflict")
+    assert await refusal_of(move) == (409, "conflict")
     assert (await world.record.document(hospital, named.id, document.id)).status is Status.CURRENT
     assert (await world.record.timeline(requester_of(other), other.id, Filters(status=()))).documents == ()
+    [(_, refused)] = await world.events(named, Refused)
+    assert (refused.action, refused.rule, refused.documents) == ("correct", "person.differs", (document.id,))
+
+
+async def test_document_that_differs_is_moved_when_its_person_is_confirmed(world):
+    wrong, right = await world.person("Weber"), await world.person("Reuter")
+    hospital = world.people["hospital"]
+    document = (await world.record.deposit(hospital, wrong.id, orjson.dumps(fhir_document(wrong)), Deposit())).document
+    moved = await world.record.correct_person(
+        hospital, wrong.id, document.id, right.id, "Reuter is her new name", confirmed=True
+    )
+    assert moved.findings == ("identifier-differs", "name-differs")
+    assert moved.confirmation == "Reuter is her new name"
+    [(_, into)] = await world.events(right, Corrected)
+    assert (into.differs, into.justification) == (moved.findings, moved.confirmation)
+    [(_, out)] = await world.events(wrong, Corrected)
+    assert (out.differs, out.justification) == ((), "")
 
 
 async def test_moved_document_is_matched_with_right_patient(world):
@@ -108,7 +126,8 @@ async def test_moved_document_is_matched_with_right_patient(world):
     named = fhir_document(right)
     named["entry"][1]["resource"].pop("identifier")
     named["entry"][1]["resource"]["birthDate"] = right.birth_date.isoformat()
-    second = (await world.record.deposit(hospital, wrong.id, orjson.dumps(named), Deposit())).document
-    assert "subject-not-confirmed" in second.findings
+    confirmed = Deposit(confirmation="It is hers")
+    second = (await world.record.deposit(hospital, wrong.id, orjson.dumps(named), confirmed)).document
+    assert (second.findings, second.confirmation) == (("name-differs",), "It is hers")
     moved = await world.record.correct_person(hospital, wrong.id, second.id, right.id, "mixed up")
-    assert "subject-not-confirmed" not in moved.findings
+    assert (moved.findings, moved.confirmation) == ((), "")

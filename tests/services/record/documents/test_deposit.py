@@ -6,13 +6,14 @@ from datetime import date
 import orjson
 import pytest
 
-from esante.core.storage import INLINE_LIMIT, uuid7
+from esante.core.storage import INLINE_LIMIT, NIL, uuid7
 from esante.core.web import Problem
 from esante.identity.access import Confidentiality, requester_of
 from esante.identity.directory import Identifier
 from esante.services.record import (
     Deposit,
     DepositedEvent,
+    DepositFailed,
     DepositItem,
     InvalidContent,
     Refused,
@@ -58,11 +59,8 @@ async def test_family_name_and_birth_date_confirm_patient_of_cda(world):
     person = await world.person("Wéber")
     document = (await world.record.deposit(world.people["hospital"], person.id, cda(), Deposit())).document
     assert document.findings == ()
-    other = await world.person("Klein")
-    document = (await world.record.deposit(world.people["hospital"], other.id, cda(), Deposit())).document
-    assert document.findings == ("subject-not-confirmed",)
     strange = cda(root="2.999.1", extension=f"5{uuid7().hex}")
-    third = await world.person("Klein", identifiers=(Identifier("urn:oid:2.999.1", f"6{uuid7().hex}"),))
+    third = await world.person("Weber", identifiers=(Identifier("urn:oid:2.999.1", f"6{uuid7().hex}"),))
     with pytest.raises(InvalidContent):
         await world.record.deposit(world.people["hospital"], third.id, strange, Deposit())
 
@@ -206,6 +204,17 @@ async def test_deposit_into_closed_record_is_refused_and_journalled(world):
     assert await refusal_of(world.record.deposit(world.people["hospital"], person.id, *letter())) == (403, "forbidden")
     [(_, event)] = await world.events(person, Refused)
     assert (event.action, event.allowed, event.rule) == ("deposit", False, "record.none")
+
+
+async def test_document_that_cannot_be_taken_in_is_journalled(world):
+    person, laboratory = await world.person(), world.people["laboratory"]
+    meta = Deposit(type="51852-2", media_type="application/pdf")
+    for id_ in (person.id, uuid7()):
+        assert await refusal_of(world.record.deposit(laboratory, id_, b"no PDF", meta)) == (422, "value")
+    [(entry, event)] = await world.events(person, DepositFailed)
+    assert (entry.actor.id, event.allowed, event.problem) == (laboratory.id, False, "media-type-differs")
+    unknown = await world.journal.entries_of(NIL, [DepositFailed], limit=5)
+    assert [one.event.problem for one in unknown] == ["media-type-differs"]
 
 
 async def test_deposit_for_unknown_person_is_refused(world):

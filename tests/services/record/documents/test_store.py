@@ -1,4 +1,4 @@
-"""Documents with their bytes, by keys: a single one in a statement that a cluster can plan, several in one query."""
+"""Documents by their keys: one in a statement that a cluster can plan, several in one query, bytes apart."""
 
 from esante.core.storage import uuid7
 from esante.services.record.documents import store
@@ -6,17 +6,23 @@ from tests.support.record import letter
 
 
 class RecordingDatabase:
-    """A database that keeps the statements it was asked."""
+    """A database that keeps the statements it was asked, and how many rows each gave."""
 
     def __init__(self, db):
         self._db, self.asked = db, []
 
     async def fetch(self, sql, *arguments):
-        self.asked.append(sql)
-        return await self._db.fetch(sql, *arguments)
+        rows = await self._db.fetch(sql, *arguments)
+        self.asked.append((sql, len(rows)))
+        return rows
+
+    async def fetchval(self, sql, *arguments):
+        self.asked.append((sql, 1))
+        return await self._db.fetchval(sql, *arguments)
 
 
-async def test_documents_are_fetched_with_their_bytes_by_one_key_and_by_many(world, db):
+async def deposit_two(world):
+    """Deposit a letter in each of two records; return their keys and bytes."""
     keys, contents = [], []
     for _ in range(2):
         person = await world.person()
@@ -24,11 +30,30 @@ async def test_documents_are_fetched_with_their_bytes_by_one_key_and_by_many(wor
         deposited = await world.record.deposit(world.people["hospital"], person.id, content, meta)
         keys.append((person.id, deposited.document.id))
         contents.append(content)
+    return keys, contents
+
+
+async def test_documents_and_bytes_are_fetched_by_one_key_and_by_many(world, db):
+    keys, contents = await deposit_two(world)
     recording, missing = RecordingDatabase(db), (keys[0][0], uuid7())
-    together = await store.fetch_with_content(recording, [*keys, missing])
-    assert [together[key][1] for key in keys] == contents
-    assert len(together) == 2
+    documents = await store.fetch_documents(recording, [*keys, missing])
+    assert list(documents) == keys
+    assert await store.fetch_contents(recording, [*keys, missing]) == dict(zip(keys, contents, strict=True))
+    recording.asked.clear()
     for key in (*keys, missing):
-        alone = await store.fetch_with_content(recording, [key])
-        assert alone == ({key: together[key]} if key in together else {})
-    assert all("unnest" not in sql and "USING" not in sql for sql in recording.asked[1:])
+        alone = await store.fetch_documents(recording, [key])
+        assert alone == ({key: documents[key]} if key in documents else {})
+        content = await store.fetch_contents(recording, [key])
+        assert content == ({key: contents[keys.index(key)]} if key in documents else {})
+    assert all("unnest" not in sql for sql, _ in recording.asked)
+
+
+async def test_absent_document_gives_as_many_rows_as_one_that_exists(world, db):
+    """What is fetched before the decision says nothing about what exists."""
+    keys, _ = await deposit_two(world)
+    recording, missing = RecordingDatabase(db), (keys[0][0], uuid7())
+    await store.find_document(recording, *keys[0])
+    await store.find_document(recording, *missing)
+    await store.fetch_documents(recording, keys)
+    await store.fetch_documents(recording, [keys[0], missing])
+    assert [rows for _, rows in recording.asked] == [1, 1, 2, 2]

@@ -1,16 +1,17 @@
 """Indexing of documents: their resources are searchable, with the access of the document."""
 
 import asyncio
+from uuid import UUID
 
 import orjson
 import pytest
 
-from esante.core.storage import uuid7
+from esante.core.journal import advance
+from esante.core.storage import INLINE_LIMIT, Objects, uuid7
 from esante.identity.access import requester_of
 from esante.services.record.clinical.events import ClinicalRefused, ClinicalSearched
 from esante.services.record.indexing import ingest
 from esante.services.record.indexing.source_store import DOCUMENT_OPENING
-from tests.services.record.conftest import FHIR, transaction
 from tests.support.clinical_requests import (
     deposit,
     search,
@@ -20,6 +21,7 @@ from tests.support.clinical_requests import (
 from tests.support.clinical_resources import (
     laboratory_report,
 )
+from tests.support.record import FHIR, reference, transaction
 
 
 @pytest.fixture
@@ -28,6 +30,11 @@ async def person(world):
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
     return person
+
+
+def text_letter(person) -> bytes:
+    """Return a letter of plain text, with nothing to index."""
+    return orjson.dumps(reference(person, uuid7().hex.encode(), "text/plain", type_="51852-2"))
 
 
 async def test_report_is_searchable_with_includes(world, person):
@@ -59,9 +66,11 @@ async def test_report_is_searchable_with_includes(world, person):
 
 
 @pytest.mark.parametrize("kind", ["eps", "hdr", "lab"])
-async def test_european_document_is_indexed_and_hidden_with_its_resources(world, person, shared_data, kind):
+async def test_european_document_is_indexed_and_hidden_with_its_resources(world, shared_data, kind):
     file = sorted((shared_data / "eu-documents" / kind).glob("*.json"))[0]
     bundle = orjson.loads(file.read_bytes())
+    person = await world.person_in(bundle)
+    await world.into_circle(person, world.people["doctor_entry"])
     types_of_document = {entry["resource"]["resourceType"] for entry in bundle["entry"]}
     async with world.client(world.people["hospital"]) as hospital:
         document = await deposit(hospital, person, bundle)
@@ -114,6 +123,72 @@ async def test_facts_of_replaced_or_withdrawn_document_are_gone(world, person):
         assert await search(patient_client, f"Observation?patient={person.id}") == []
 
 
+async def opened_documents(world, person) -> list[str]:
+    """Return the keys of the person's documents that were indexed."""
+    rows = await world.db.fetch(f"SELECT document_id FROM {DOCUMENT_OPENING.name} WHERE person_id = $1", person.id)
+    return [row["document_id"].hex for row in rows]
+
+
+async def follow_journal(world) -> None:
+    """Index what was deposited, as the consumer of the journal does in the background."""
+    await world.journal.sealer.seal_all()
+    while await advance(world.db, world.record.clinical.indexer.consumer):
+        pass
+
+
+async def test_deposited_document_is_indexed_in_the_background(world, person):
+    async with world.client(world.people["laboratory"]) as laboratory:
+        document = await deposit(laboratory, person, laboratory_report(person, ("1", 14.1)))
+    async with world.client(world.people["hospital"]) as hospital:
+        letter = await hospital.post("/fhir/DocumentReference", content=text_letter(person), headers=FHIR)
+        assert letter.status_code == 201
+    await follow_journal(world)
+    assert await opened_documents(world, person) == [document[32:]]
+    await follow_journal(world)
+    assert await opened_documents(world, person) == [document[32:]]
+
+
+async def test_document_moved_to_the_right_patient_is_indexed_there_in_the_background(world, person):
+    right = await world.person()
+    report = laboratory_report(person, ("1", 14.1))
+    del report["entry"][1]["resource"]["identifier"]
+    async with world.client(world.people["hospital"]) as hospital:
+        document = await deposit(hospital, person, report)
+    moved = await world.record.correct_person(
+        world.people["hospital"], person.id, UUID(hex=document[32:]), right.id, "names mixed up"
+    )
+    await follow_journal(world)
+    assert await opened_documents(world, right) == [moved.id.hex]
+
+
+async def test_missing_object_does_not_stop_the_background(world, person, monkeypatch):
+    async with world.client(world.people["hospital"]) as hospital:
+        large = laboratory_report(person, ("1", 1.0))
+        large["entry"][0]["resource"]["title"] = "x" * INLINE_LIMIT
+        await deposit(hospital, person, large)
+        small = await deposit(hospital, person, laboratory_report(person, ("2", 2.0)))
+
+    async def lost(self, digest):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Objects, "get", lost)
+    await follow_journal(world)
+    assert await opened_documents(world, person) == [small[32:]]
+
+
+async def test_document_that_the_reader_may_not_see_is_not_opened(world, person):
+    async with world.client(world.people["laboratory"]) as laboratory:
+        document = await deposit(laboratory, person, laboratory_report(person, ("1", 14.1)))
+    paths = (f"Observation?patient={person.id}", f"Patient/{person.id}/$everything", f"Observation/{document}")
+    async with world.client(world.people["other"]) as other:
+        for path in paths:
+            await other.get(f"/fhir/{path}")
+    assert await opened_documents(world, person) == []
+    async with world.client(world.people["doctor"]) as doctor:
+        await doctor.get(f"/fhir/{paths[0]}")
+    assert await opened_documents(world, person) == [document[32:]]
+
+
 async def test_concurrent_reads_index_a_document_once(world, person):
     async with world.client(world.people["hospital"]) as hospital:
         document = await deposit(hospital, person, laboratory_report(person, *((str(n), n) for n in range(1, 30))))
@@ -144,6 +219,26 @@ async def test_document_that_cannot_be_indexed_does_not_block_others(world, pers
         f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1 AND problem <> ''", person.id
     )
     assert [(row["document_id"].hex, row["problem"]) for row in rows] == [(broken[32:], "RecursionError")]
+
+
+async def test_document_that_cannot_be_stored_does_not_block_others(world, person, monkeypatch):
+    async with world.client(world.people["hospital"]) as hospital:
+        broken = await deposit(hospital, person, laboratory_report(person, ("1", 1.0)))
+        small = await deposit(hospital, person, laboratory_report(person, ("2", 2.0)))
+    make_rows = ingest._rows
+
+    def rows(person_id, document, content):
+        found = make_rows(person_id, document, content)
+        if document.id.hex == broken[32:]:
+            table, values = found[0]
+            found[0] = table, (*values[:-1], '{"text": ["\\u0000"]}')
+        return found
+
+    monkeypatch.setattr(ingest, "_rows", rows)
+    await follow_journal(world)
+    rows = await world.db.fetch(f"SELECT * FROM {DOCUMENT_OPENING.name} WHERE person_id = $1", person.id)
+    found = {row["document_id"].hex: row["problem"] for row in rows}
+    assert found == {broken[32:]: "UntranslatableCharacterError", small[32:]: ""}
 
 
 async def test_resource_of_document_cannot_be_changed_directly(world, person):

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from esante.core.fhir import DocumentView
 from esante.core.fhir.view import Detail, Other, ResourceTable, When
 from esante.services.record.pages import formatting
+from esante.services.record.pages.content_view import ImageSources
 
 
 def test_value_in_middle_of_range_is_in_middle_of_bar():
@@ -144,7 +145,7 @@ def test_details_have_words_or_are_counted():
 def test_marker_of_narrative_is_filled_and_escaped():
     notes = {"lang": "fr", "link": "<lien>"}
     body = Markup('<p>a<span data-cda="note-link"></span><span data-cda="media-2"></span></p>')
-    filled = formatting.fill_markers(body, "/record/1", notes, "Image")
+    filled = formatting.fill_markers(body, ImageSources("/record/1"), notes, "Image")
     assert filled == (
         '<p>a<span class="soft small" lang="fr"> &lt;lien&gt; </span>'
         '<a class="enlarge" lang="fr" href="/record/1/media/2" hx-boost="false">'

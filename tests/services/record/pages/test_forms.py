@@ -1,6 +1,7 @@
 """The forms that change a record, without JavaScript."""
 
 import pytest
+from lxml import html
 
 from esante.core.web import Problem
 from esante.identity.access import requester_of
@@ -49,31 +50,6 @@ async def test_patient_writes_and_withdraws_note(world, browse):
     assert "Allergy" in main_text(await load_page(client, "/record?withdrawn=yes"))
 
 
-async def test_professional_deposits_and_replaces_document(world, browse):
-    person = await world.person()
-    await world.into_circle(person, world.people["doctor_entry"])
-    client = await browse(world.people["doctor"])
-    home = f"/patients/{person.id}"
-    form = await load_page(client, f"{home}/deposit")
-    assert "Weber" in main_text(form)
-    fields = {"type": "51852-2", "title": "Knee", "level": "normal"}
-    missing = await send_form(client, form, f"{home}/deposit", 422, **fields)
-    assert "Choose a file." in missing.text
-    active = pdf() + b"\n11 0 obj <</S /JavaScript /JS (app.alert(1))>> endobj\n"
-    done = await send_form(client, form, f"{home}/deposit", 201, files={"file": ("a.pdf", active)}, **fields)
-    assert "Document added" in done.text
-    assert "The PDF contains a program (JavaScript). It is not run here." in done.text
-    again = await send_form(client, form, f"{home}/deposit", 200, files={"file": ("a.pdf", active)}, **fields)
-    assert "had already been added" in again.text
-    (document,) = (await world.record.timeline(world.people["doctor"], person.id)).documents
-    form = await load_page(client, f"{home}/deposit?replaces={document.id}")
-    await send_form(client, form, f"{home}/deposit", 201, files={"file": ("b.pdf", pdf())}, **fields)
-    assert "There is a newer version" in main_text(await load_page(client, f"{home}/documents/{document.id}"))
-    broken = await send_form(client, form, f"{home}/deposit", 422, files={"file": ("c.pdf", b"%PDF-1.7 no")}, **fields)
-    assert "The PDF is damaged" in broken.text
-    assert "Knee" in broken.text
-
-
 async def test_professional_moves_document_to_right_patient(world, browse):
     person, document = await deposit_document(world, *letter())
     right = await world.person("Richter")
@@ -86,6 +62,21 @@ async def test_professional_moves_document_to_right_patient(world, browse):
     moved = (await world.record.timeline(requester_of(right), right.id)).documents
     assert [one.status for one in moved] == [Status.CURRENT]
     assert [event.moved for _, event in await world.events(person, Corrected)] == ["out"]
+
+
+async def test_move_of_document_that_differs_is_confirmed_on_a_page(world, browse):
+    person, document = await deposit_document(world, *letter("Patient: Anna Weber"))
+    right = await world.person("Richter")
+    client = await browse(world.people["doctor"])
+    url, number = f"/patients/{person.id}/documents/{document.id}", right.identifiers[0].value
+    form = await load_page(client, url)
+    asked = await send_form(client, form, f"{url}/correct", 409, identifier=number, reason="Mixed up")
+    page = html.fromstring(asked.text)
+    assert "Is this document about Anna Richter?" in main_text(page) and "Anna Weber" in main_text(page)
+    assert (await world.record.timeline(requester_of(right), right.id)).documents == ()
+    await send_form(client, page, f"{url}/correct", reason="Richter since May")
+    [moved] = (await world.record.timeline(requester_of(right), right.id)).documents
+    assert (moved.findings, moved.confirmation) == (("name-differs",), "Richter since May")
 
 
 async def test_form_without_token_changes_nothing(world, browse):

@@ -36,6 +36,28 @@ async def test_timeline_shows_documents_by_year_type_and_word(world, browse):
     assert "Nothing found" in main_text(await load_page(client, "/record?q=crete&category=prescription"))
 
 
+async def test_link_back_from_a_document_keeps_the_filter(world, browse):
+    person, document = await deposit_document(world, letter()[0], Deposit(type="51852-2", media_type="text/plain"))
+    client = await browse(requester_of(person))
+    for query in ("", "?view=type", "?category=letter", "?q=a&category=letter"):
+        listed = await load_page(client, f"/record{query}")
+        (link,) = [url for url in listed.xpath("//main//li//a/@href") if str(document.id) in url]
+        (back,) = (await load_page(client, link)).xpath("//a[contains(@class, 'back')]/@href")
+        assert sorted(back.removeprefix("/record").strip("?").split("&")) == sorted(query.strip("?").split("&"))
+
+
+async def test_type_stands_once_and_empty_list_of_a_type_asks_for_no_word(world, browse):
+    person, _ = await deposit_document(
+        world, letter()[0], Deposit(type="51852-2", title="Letter", media_type="text/plain")
+    )
+    client = await browse(requester_of(person))
+    for query in ("", "?view=type", "?category=letter"):
+        (entry,) = (await load_page(client, f"/record{query}")).xpath("//main//li[contains(@class, 'entry')]")
+        assert entry.text_content().count("Letter") == 1
+    empty = main_text(await load_page(client, "/record?category=prescription"))
+    assert "There are no documents of this type." in empty and "another word" not in empty
+
+
 async def test_timeline_pages_show_every_document_once(world, browse):
     person = await world.person()
     for number in range(35):
@@ -218,6 +240,15 @@ async def test_fhir_document_has_no_raw_names_codes_or_numbers(world, browse):
     assert "Compte rendu 31 mai 2024, 18:59" in shown
     for raw in ("2024-0", "10*3/uL", "issued", "effective", "diagnostic report", "actif"):
         assert raw not in shown
+
+
+async def test_title_of_pdf_has_the_language_that_the_pdf_states(world, browse):
+    content = pdf("Anna Weber", lambda document: document.set_lang("de-LU"))
+    person, document = await deposit_document(world, content, Deposit(type="51852-2", title="Arztbrief"))
+    client = await browse(requester_of(person))
+    shown = await load_page(client, "/record?view=type")
+    assert document.language == "de-LU"
+    assert shown.xpath("//a//span[.='Arztbrief']/@lang") == ["de-LU"]
 
 
 async def test_title_in_another_language_has_its_language(world, browse):

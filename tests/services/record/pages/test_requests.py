@@ -35,7 +35,12 @@ async def deposit(world, person, **meta):
 
 async def ask(world, client, status=303, **fields):
     """Send the form of a patient."""
-    given = {"depositor": str(world.people["doctor"].id), "kind": "laboratory_report", "care_on": "", "note": ""} | fields
+    given = {
+        "depositor": str(world.people["doctor"].id),
+        "kind": "laboratory_report",
+        "care_on": "",
+        "note": "",
+    } | fields
     return await send_form(client, await load_page(client, ASK), ASK, status, **given)
 
 

@@ -85,13 +85,13 @@ async def test_old_database_gets_days_and_plans_and_loses_nothing(old, tmp_path)
     for person in people.values():
         left = await rows_left(world, person)
         assert (left["document"], left["document_content"]) == (3, 3)
-        rows = await db.fetch("SELECT deposited_at, expires_on, told_on FROM document WHERE person_id = $1", person)
+        rows = await db.fetch(
+            "SELECT deposited_at, expires_on, notified_on FROM document WHERE person_id = $1", person
+        )
         assert {row["deposited_at"]: row["expires_on"] for row in rows} == {at: last_kept_day(at) for at in DEPOSITS}
-        assert {row["expires_on"] for row in rows if row["told_on"]} == {last_kept_day(DEPOSITS[2])}
+        assert {row["expires_on"] for row in rows if row["notified_on"]} == {last_kept_day(DEPOSITS[2])}
     assert last_kept_day(DEPOSITS[1]) == date(2034, 2, 28)
-    plans = {
-        name: {one.act: one for one in await access.dispositions.find_open(key)} for name, key in people.items()
-    }
+    plans = {name: {one.act: one for one in await access.dispositions.find_open(key)} for name, key in people.items()}
     assert {name: set(plan) for name, plan in plans.items()} == {
         "open": {Act.EXPIRE},
         "closed lately": {Act.EXPIRE, Act.DELETE},

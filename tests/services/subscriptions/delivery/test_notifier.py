@@ -34,7 +34,7 @@ async def test_max_count_limits_the_events_of_a_notification(platform, receiver)
 async def test_empty_content_reveals_no_resource(platform, receiver):
     person = await platform.world.person()
     await platform.subscribe(platform.people["laboratory"], receiver.url, content="empty")
-    document = await platform.deposit(person, by="laboratory")
+    document = await platform.deposit(person, by="laboratory", type_="11502-2")
     await platform.deliver()
     [event] = receiver.events
     assert (event.numbers, event.foci) == ([1], [])

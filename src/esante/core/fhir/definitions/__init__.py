@@ -28,7 +28,8 @@ class Element(msgspec.Struct, array_like=True, frozen=True):
     (`Observation.component`) or `Resource`; `max` is None for unbounded; `codes` is the URL of the required value set
     where its codes are known; `targets` are the resource types that a Reference may point to (empty: any); `plain` is
     true for a primitive that has no extensions (ids of elements, Extension.url, XHTML); `summary` and `modifier` are
-    the flags isSummary and isModifier of the specification.
+    the flags isSummary and isModifier of the specification; `syntax` is the value set that codes have to be of, where
+    it is known by the form of its codes only (MIME types, languages, currencies).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Element(msgspec.Struct, array_like=True, frozen=True):
     plain: bool = False
     summary: bool = False
     modifier: bool = False
+    syntax: str | None = None
 
     @property
     def many(self) -> bool:
@@ -89,15 +91,46 @@ class SearchParameter(msgspec.Struct, array_like=True, frozen=True):
     description: str = ""
 
 
+class ExtensionUse(msgspec.Struct, array_like=True, frozen=True):
+    """Where an extension of R4 may stand.
+
+    `contexts` are elements and types; empty for any. `conditions` are FHIRPath over the element that has it.
+    `modifier`: it stands in `modifierExtension`, others in `extension`.
+    """
+
+    contexts: tuple[str, ...]
+    conditions: tuple[str, ...] = ()
+    modifier: bool = False
+
+
+class CodeSystemContent(msgspec.Struct, array_like=True, frozen=True):
+    """A code system of which R4 has all codes.
+
+    `properties`: code -> type of the value; `filters`: code -> operators.
+    """
+
+    codes: frozenset[str]
+    properties: dict[str, str] = {}
+    filters: dict[str, tuple[str, ...]] = {}
+
+
+class Terminology(msgspec.Struct, frozen=True):
+    """The code systems of R4 with their content, by URL, and the URLs of R4's value sets."""
+
+    code_systems: dict[str, CodeSystemContent]
+    value_sets: frozenset[str]
+
+
 class Definitions(msgspec.Struct, frozen=True):
-    """The content of the file. `codes`: value set URL -> code system -> codes; the last three are packed."""
+    """The content of the file. `codes`: value set URL -> code system -> codes; the last four are packed."""
 
     version: str
     types: dict[str, Type]
     codes: dict[str, dict[str, tuple[str, ...]]]
     invariants: msgspec.Raw
     search_parameters: msgspec.Raw
-    extension_contexts: msgspec.Raw
+    extensions: msgspec.Raw
+    terminology: msgspec.Raw
 
     @property
     def resource_types(self) -> tuple[str, ...]:
@@ -111,9 +144,11 @@ def pack_definitions(definitions: Definitions) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(definitions), 9)
 
 
-def pack_items(items: list[Invariant] | list[SearchParameter] | dict[str, tuple[str, ...]]) -> msgspec.Raw:
+def pack_items(
+    items: list[Invariant] | list[SearchParameter] | dict[str, ExtensionUse] | Terminology,
+) -> msgspec.Raw:
     """Pack a part of the file that is decoded only when it is needed."""
-    return msgspec.Raw(msgspec.msgpack.encode(items))
+    return msgspec.Raw(msgspec.msgpack.encode(items, order="deterministic"))
 
 
 def unpack_definitions(data: bytes) -> Definitions:
@@ -155,6 +190,12 @@ def search_parameters() -> tuple[SearchParameter, ...]:
 
 
 @functools.cache
-def extension_contexts() -> dict[str, tuple[str, ...]]:
-    """Return the elements and types on which R4's own extensions may stand, by URL, without those for any element."""
-    return msgspec.msgpack.decode(load_definitions().extension_contexts, type=dict[str, tuple[str, ...]])
+def extension_uses() -> dict[str, ExtensionUse]:
+    """Return where each of R4's own extensions may stand, by URL."""
+    return msgspec.msgpack.decode(load_definitions().extensions, type=dict[str, ExtensionUse])
+
+
+@functools.cache
+def terminology() -> Terminology:
+    """Return R4's own code systems and the URLs of its value sets."""
+    return msgspec.msgpack.decode(load_definitions().terminology, type=Terminology)

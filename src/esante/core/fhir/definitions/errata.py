@@ -28,6 +28,16 @@ class ExtensionErratum(NamedTuple):
     verified: str
 
 
+class BindingErratum(NamedTuple):
+    """A required binding in R4's own profiles that is not checked. `why` completes "It ..."."""
+
+    element: str
+    value_set: str
+    why: str
+    source: str
+    verified: str
+
+
 _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 _EXAMPLES = "FHIR R4 4.0.1, its own definitions and examples"
 
@@ -44,6 +54,16 @@ EXTENSIONS = (
         ("CapabilityStatement.rest.resource", "CapabilityStatement.rest.resource.operation"),
         _EXAMPLES,
         "2026-11-29",
+    ),
+)
+
+BINDINGS = (
+    BindingErratum(
+        element="Observation.component.value[x]",
+        value_set="http://hl7.org/fhir/ValueSet/ucum-vitals-common",
+        why="rejects every component of a vital sign in another unit, such as the flow of oxygen in L/min",
+        source="FHIR R4B 4.3.0, Vital Signs Profile, where the binding is extensible",
+        verified="2026-11-29",
     ),
 )
 
@@ -131,6 +151,17 @@ CONSTRAINTS = (
         why="belongs to R5; R4 does not have its elements",
         source="FHIR R4 4.0.1, EvidenceVariable",
         verified="2026-11-23",
+    ),
+)
+
+#: Constraints of R4's own profiles.
+PROFILE_CONSTRAINTS = (
+    Erratum(
+        key="Observation.effective[x] vs-1",
+        expression="($this is dateTime) implies ($this as dateTime).toString().length() >= 8",
+        why="rejects every Period, where its text is about a dateTime",
+        source="FHIR R4 4.0.1, Vital Signs Profile, text of vs-1",
+        verified="2026-11-29",
     ),
 )
 

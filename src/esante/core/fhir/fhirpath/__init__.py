@@ -12,7 +12,8 @@ Syntax trees: `parse_path`, `unparse_path`, `split_union`, `compile_tree`; `Synt
 
 Generated code: `PathWriter` writes paths and conditions into a `SourceModule`; `generate_path` does so for one path.
 
-Narratives: `has_content`, `has_only_basic_html`, `has_only_xml_entities`, `find_markup_fault`.
+Narratives: `has_content`, `has_only_basic_html`, `has_only_xml_entities`, `find_markup_fault`, `find_links`,
+`find_anchors`.
 
 Types: `fields`, `lineage`, `resource_types`, `is_domain_resource`, `reference_type`; `measure_ucum` for units.
 """
@@ -41,6 +42,8 @@ from esante.core.fhir.fhirpath.model import (
     split_union,
 )
 from esante.core.fhir.fhirpath.narrative import (
+    find_anchors,
+    find_links,
     find_markup_fault,
     has_content,
     has_only_basic_html,
@@ -81,6 +84,8 @@ __all__ = [
     "compile_path",
     "compile_tree",
     "fields",
+    "find_anchors",
+    "find_links",
     "find_markup_fault",
     "generate_path",
     "has_content",

@@ -22,6 +22,10 @@ MAX_TRIES, MAX_VISITS = 5_000_000, 4_000_000
 
 #: FHIRPath patterns match in single line mode: a dot is any character.
 _FLAGS = re.DOTALL
+#: A group with a name as PCRE writes it, and what may look like one: an escape, a set of characters.
+_NAMED_GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]|\(\?<(?=[A-Za-z_])", re.DOTALL)
+#: References to groups in a replacement: `$1`, `$name` and `${name}`.
+_GROUP_REFERENCE = re.compile(r"\$(?:(\d+|[A-Za-z_]\w*)|\{(\w+)\})")
 _CharacterTest = Callable[[str], bool]
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 
@@ -30,6 +34,7 @@ class Pattern:
     """A compiled pattern. Raises: `PathError` for a text that is not a regular expression."""
 
     def __init__(self, text: str) -> None:
+        text = _NAMED_GROUP.sub(lambda match: "(?P<" if match[0] == "(?<" else match[0], text)
         try:
             parsed = sre_parser.parse(text, _FLAGS)
             self._re = re.compile(text, _FLAGS)
@@ -55,7 +60,7 @@ class Pattern:
         return self._get_automaton().matches(text, anywhere=False)
 
     def replace_all(self, text: str, new: str) -> str:
-        """Return the text with every match replaced; `$1` and `$name` in `new` stand for groups.
+        """Return the text with every match replaced; `$1`, `$name` and `${name}` in `new` stand for groups.
 
         Raises: `PathFailed` for a pattern that is too slow on a text of this length, and for a group it does not have.
         """
@@ -63,7 +68,7 @@ class Pattern:
             return text
         if not self._is_cheap(text):
             raise PathFailed("The pattern may take too long on a text of this length")
-        template = re.sub(r"\$(\d+|[A-Za-z_]\w*)", r"\\g<\1>", new.replace("\\", r"\\"))
+        template = _GROUP_REFERENCE.sub(lambda match: rf"\g<{match[1] or match[2]}>", new.replace("\\", r"\\"))
         try:
             return self._re.sub(template, text)
         except (re.error, IndexError) as error:

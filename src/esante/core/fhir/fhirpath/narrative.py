@@ -67,6 +67,15 @@ def find_links(text: str) -> list[str]:
     return [str(each.get(name)) for each in div.iter() for name in ("href", "src") if each.get(name) is not None]
 
 
+def find_anchors(text: str) -> set[str]:
+    """Return the ids and names to which links may lead in a narrative; none if it is not well-formed."""
+    try:
+        div = _parse(text)
+    except (etree.XMLSyntaxError, ValueError):
+        return set()
+    return {str(each.get(name)) for each in div.iter() for name in ("id", "name") if each.get(name) is not None}
+
+
 def _parse(text: str) -> etree._Element:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     return etree.fromstring(text.encode(), parser)

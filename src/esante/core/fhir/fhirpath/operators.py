@@ -284,13 +284,20 @@ def _add_or_subtract(one: Any, other: Any, operator: str, factor: int) -> Any:
     if is_number(one) and is_number(other):
         return one + factor * other
     if isinstance(one, Temporal) and isinstance(other, Quantity):
-        try:
-            return temporal.add(one, factor * other.value, other.unit)
-        except ValueError:
-            raise PathFailed(f"A date or time cannot be moved by '{other.unit}'; use a calendar duration") from None
+        return _move(one, factor * other.value, other.unit)
     if _are_quantities(one, other):
         return quantity.add(_as_quantity(one), _as_quantity(other), factor)
     raise _type_mismatch(operator, one, other)
+
+
+def _move(value: Temporal, amount: Decimal, unit: str) -> Temporal:
+    try:
+        found = temporal.add(value, amount, unit)
+    except ValueError:
+        raise PathFailed(f"A date or time cannot be moved by '{unit}'; use a calendar duration") from None
+    if found is None:
+        raise PathFailed("The result is outside of the years 1 to 9999")
+    return found
 
 
 def _multiply(one: Any, other: Any) -> Any:

@@ -18,6 +18,8 @@ FILE = Path(__file__).parent.parent / "definitions" / "profiles.bin"
 #: The step of a discriminator from a Reference to its target.
 RESOLVE = "resolve()"
 _R4 = "http://hl7.org/fhir/StructureDefinition/"
+#: The package of R4's own profiles and extensions.
+R4_PACKAGE = "FHIR R4"
 
 
 class UnknownProfile(LookupError):
@@ -141,6 +143,16 @@ def load_rule(url: str) -> Rule:
     """Return the rules of a profile by its URL without a version; an empty rule for R4's own."""
     header = load_profiles().profiles.get(url)
     return Rule(name="") if header is None else msgspec.msgpack.decode(header.packed_rule, type=Rule)
+
+
+@functools.cache
+def part_names(url: str) -> tuple[str, ...] | None:
+    """Return the names of the parts that a complex extension has; None for an extension that is not known."""
+    header = load_profiles().profiles.get(url)
+    if header is None or header.type != "Extension":
+        return None
+    slices = [part for rule in load_rule(url).children if rule.name == "extension" for part in rule.slices]
+    return tuple(str(each.value) for part in slices for each in part.discriminators if each.steps == ("url",))
 
 
 def resolve_profile(profile: str) -> tuple[str, str]:

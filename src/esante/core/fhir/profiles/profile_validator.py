@@ -1,9 +1,10 @@
 """Validation of a resource against a profile, along its rules. The structure of the resource must be valid R4."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from time import thread_time
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -40,6 +41,30 @@ def check_profile(resource: Json, url: str, seconds: float = inf) -> Iterator[Fi
             yield Finding("warning", "too-costly", (), text)
     except _OutOfTime:
         text = f"Not every rule of {url} was checked: that would take more than {seconds} seconds of processor time."
+        yield Finding("warning", "too-costly", (), text)
+
+
+class ProfiledValue(NamedTuple):
+    """A value inside a resource that has to fit the profile `url`; `resource` is the one that the value is in."""
+
+    url: str
+    value: ElementValue
+    resource: Json
+
+
+def check_values(top: Json, values: Iterable[ProfiledValue], seconds: float = inf) -> Iterator[Finding]:
+    """Yield a finding for every rule that one of the values inside the resource `top` breaks.
+
+    A validation that would take more than `seconds` of processor time ends with a warning.
+
+    Raises: DefinitionsMissing when the profiles were not built.
+    """
+    walk = _ProfileWalk(top, seconds)
+    try:
+        for each in values:
+            yield from walk.check_value(each)
+    except _OutOfTime:
+        text = "Not every extension and vital sign was checked: that would take too long. Send smaller parts."
         yield Finding("warning", "too-costly", (), text)
 
 
@@ -115,6 +140,14 @@ class _ProfileWalk:
             if finding not in reported:
                 reported.add(finding)
                 yield finding
+
+    def check_value(self, part: ProfiledValue) -> tuple[Finding, ...]:
+        """Return what a value inside the resource breaks of its profile."""
+        self._targets.add(ElementValue(part.resource, str(part.resource["resourceType"]), ()))
+        self._resources.append(part.resource)
+        found = self.profile_findings(part.url, part.value)
+        self._resources.pop()
+        return found
 
     def profile_findings(self, url: str, element: ElementValue) -> tuple[Finding, ...]:
         """Return what a value breaks of a profile; nothing while it is being checked, as in cycles of references."""
@@ -300,9 +333,9 @@ def _check_count(rule: Rule, found: list[ElementValue], here: ElementPath, name:
     if len(found) < rule.min:
         yield _error("required", here, f"{name} is needed at least {_times(rule.min)}; found {len(found)}.")
     if rule.max is not None and len(found) > rule.max:
-        allowed = f"at most {_times(rule.max)}" if rule.max else "not"
+        allowed = f"allowed at most {_times(rule.max)}" if rule.max else "not allowed"
         where = found[rule.max].path
-        yield _error("structure", where, f"{name} is allowed {allowed} by the profile; found {len(found)}.")
+        yield _error("structure", where, f"{name} is {allowed} by the profile; found {len(found)}.")
 
 
 def _times(count: int) -> str:

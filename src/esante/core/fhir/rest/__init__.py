@@ -3,7 +3,7 @@
 - `read_resource`, `require_whole`, `convert_posted_search`: bodies of requests.
 - `fhir_response`, `searchset`: responses.
 - `SearchParams`, `parse_date_range`, `parse_token`: the search parameters of a request.
-- `require_known_parameters`, `part_of`, `select_part`: the parameters of reads and writes.
+- `require_known_parameters`, `part_of`: the parameters of reads and writes.
 - `etag`, `is_not_modified`, `require_match`, `return_preference`: conditional requests and Prefer.
 - `ContentNegotiation`: ASGI middleware for Accept, `_format` and `_pretty`.
 - `parse_bundle`, `decode_bundle`, `EntryAddresses`, `LinkReplacer`: batches and transactions.
@@ -20,7 +20,6 @@ from esante.core.fhir.rest.general_parameters import (
     PART_PARAMETERS,
     part_of,
     require_known_parameters,
-    select_part,
 )
 from esante.core.fhir.rest.json_patch import JSON_PATCH, apply_json_patch
 from esante.core.fhir.rest.negotiation import FORMATS, ContentNegotiation
@@ -82,7 +81,6 @@ __all__ = [
     "require_whole",
     "return_preference",
     "searchset",
-    "select_part",
     "supported_profiles",
     "validate_capability",
     "validate_routes",

@@ -7,10 +7,8 @@ from collections.abc import Collection
 
 from starlette.requests import Request
 
-from esante.core.fhir.json_codec import decode, encode
 from esante.core.fhir.rest.preconditions import handling_preference
-from esante.core.fhir.search import SearchQuery, parse_query, select_elements
-from esante.core.types import Json
+from esante.core.fhir.search import SearchQuery, parse_query
 from esante.core.web import N_, bad_request
 
 FORMAT_PARAMETERS = frozenset({"_format", "_pretty"})
@@ -51,11 +49,3 @@ def require_part(query: SearchQuery) -> SearchQuery:
     if query.summary == "count":
         raise bad_request("_summary", N_("This value is not supported."), N_("Count with a search."))
     return query
-
-
-def select_part(resource: Json, query: SearchQuery | None) -> Json:
-    """Return the part of a resource that a query asks for."""
-    if query is None:
-        return resource
-    selected: Json = decode(select_elements(encode(resource), query))
-    return selected

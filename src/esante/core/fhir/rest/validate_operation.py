@@ -60,7 +60,8 @@ def validate_capability() -> Json:
         "name": "validate",
         "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate",
         "documentation": "Takes the resource, or Parameters with resource, mode and profile. The content is checked"
-        " against FHIR R4 itself, and the profiles that are named (supportedProfile of each type lists them), also"
+        " against FHIR R4 itself with its own extensions and vital signs, and the profiles that are named"
+        " (supportedProfile of each type lists them), also"
         f" with mode {' or '.join(_MODES[:2])}: not whether the change would be allowed.",
     }
 

@@ -14,7 +14,7 @@ Queries:
 - `parse_query(type, pairs)`: the search that the parameters of an address ask for (`RESULT_PARAMETERS`: those that are
   not about what is searched, but about what is returned of it).
 - `execute_query(db, query, scope)`: a page of its matches.
-- `select_elements(body, query)`: the part of a match that the query asks for.
+- `select_elements(body, query)`, `select_part(resource, query)`: the part of a resource that the query asks for.
 - `find_matches(db, queries, scope, limit)`: the keys that each of many searches matches.
 - `fetch_everything(db, scope, types)`: all resources of a person, page by page.
 - `fetch_changed`, `find_removed`: what changed, and what is gone, since a moment.
@@ -50,7 +50,7 @@ from esante.core.fhir.search.sql.batch import find_matches
 from esante.core.fhir.search.sql.bulk_read import PageLimits, fetch_changed, find_removed
 from esante.core.fhir.search.sql.everything import fetch_everything
 from esante.core.fhir.search.sql.execute import execute_query
-from esante.core.fhir.search.summary import SUBSETTED, select_elements
+from esante.core.fhir.search.summary import SUBSETTED, select_elements, select_part
 
 __all__ = [
     "DEFAULT_COUNT",
@@ -82,6 +82,7 @@ __all__ = [
     "parse_query",
     "parse_search_date",
     "select_elements",
+    "select_part",
     "supported_parameters",
     "to_microseconds",
 ]

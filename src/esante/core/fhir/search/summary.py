@@ -17,11 +17,15 @@ SUBSETTED: Mapping[str, str] = {
 _IDENTITY = frozenset({"resourceType", "id", "meta"})
 
 
-def select_elements(body: bytes, query: SearchQuery) -> bytes:
-    """Return the JSON of a match with the elements that its query asks for; tagged SUBSETTED where that is a part."""
-    if query.summary == "false" and not query.elements:
-        return body
-    resource = decode(body)
+def select_elements(body: bytes, query: SearchQuery | None) -> bytes:
+    """Return the JSON of a resource with the elements that a query asks for (None: all of them), as `select_part`."""
+    return body if query is None or _asks_for_all(query) else encode(select_part(decode(body), query))
+
+
+def select_part(resource: Json, query: SearchQuery | None) -> Json:
+    """Return the elements of a resource that a query asks for (None: all), tagged SUBSETTED where that is a part."""
+    if query is None or _asks_for_all(query):
+        return resource
     type_ = resource["resourceType"]
     if query.elements:
         kept = _with_elements(resource, _required_elements(type_) | frozenset(query.elements))
@@ -32,7 +36,11 @@ def select_elements(body: bytes, query: SearchQuery) -> bytes:
     else:
         kept = {name: value for name, value in resource.items() if name != "text"}
     meta = resource.get("meta", {})
-    return encode({**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}})
+    return {**kept, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}}
+
+
+def _asks_for_all(query: SearchQuery) -> bool:
+    return query.summary == "false" and not query.elements
 
 
 def _with_elements(resource: Json, elements: frozenset[str]) -> Json:

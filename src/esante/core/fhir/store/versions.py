@@ -112,18 +112,38 @@ ResourceKey = tuple[UUID, str, UUID]
 """Person, type and own key of a resource."""
 
 
-async def fetch_current(db: Database | Connection, keys: Sequence[ResourceKey]) -> dict[ResourceKey, list[Version]]:
-    """Return the current version of each source by resource, the latest source first."""
+async def fetch_current(
+    db: Database | Connection, keys: Sequence[ResourceKey], sources: Collection[UUID] | None = None
+) -> dict[ResourceKey, list[Version]]:
+    """Return the current version of each source by resource, the latest source first; `sources` None: of all."""
     rows = await db.fetch(
         f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (person_id, type, id)"  # noqa: S608
-        " JOIN fhir_resource USING (person_id, type, id) WHERE until = 'infinity' ORDER BY since DESC, source DESC",
+        " JOIN fhir_resource USING (person_id, type, id)"
+        " WHERE until = 'infinity' AND ($4::uuid[] IS NULL OR source = ANY ($4)) ORDER BY since DESC, source DESC",
         *(list(column) for column in zip(*keys, strict=True)),
+        None if sources is None else list(sources),
     )
     found: dict[ResourceKey, list[Version]] = {}
     for record in rows:
         version = Version(*record)
         found.setdefault((version.person_id, version.type, version.id), []).append(version)
     return found
+
+
+SourcedKey = tuple[UUID, str, UUID, UUID]
+"""Person, type and own key of a resource, and one of its sources."""
+
+
+async def fetch_from_sources(db: Database, keys: Sequence[SourcedKey]) -> dict[SourcedKey, Version]:
+    """Return the current version of resources from one source each."""
+    rows = await db.fetch(
+        f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[])"  # noqa: S608
+        " AS k (person_id, type, id, source) JOIN fhir_resource USING (person_id, type, id, source)"
+        " WHERE until = 'infinity'",
+        *(list(column) for column in zip(*keys, strict=True)),
+    )
+    versions = [Version(*record) for record in rows]
+    return {(one.person_id, one.type, one.id, one.source): one for one in versions}
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,15 +98,19 @@ def _addresses(kind: str, entries: Any) -> set[str] | None:
         elif (
             url in known
             or (kind == "document" and local and local in known)
-            or not url.startswith(("urn:", "https://", "http://"))
             or "/_history/" in url
-            or (local and not url.startswith("urn:") and not url.endswith(f"/{local}"))
+            or not (url.startswith("urn:") or _is_restful(url, local))
         ):
             return None
         else:
             known.add(url)
         known.add(local)
     return known
+
+
+def _is_restful(url: str, local: str) -> bool:
+    """Return whether an address is that of the resource with this type and id on a server."""
+    return bool(local) and url.startswith(("https://", "http://")) and url.endswith(f"/{local}")
 
 
 def _repeated(names: Iterable[str]) -> set[str]:

@@ -27,6 +27,12 @@ FORMATS = {
 }
 _DECIMAL = rb"-?(?:0|[1-9][0-9]{0,99}+)(?:\.[0-9]{1,99}+)?+(?:[eE][+-]?[0-9]{1,2}+)?+"
 
+#: The elements that R4 defines as "an absolute URI", beside the addresses of definitions.
+_ABSOLUTE = frozenset({
+    "Coding.system", "ConceptMap.group.source", "ConceptMap.group.target", "StructureDefinition.mapping.uri",
+    "ValueSet.compose.include.system", "ValueSet.expansion.contains.system",
+})  # fmt: skip
+
 #: Choices of more types than this (such as Extension.value[x]) are not checked field by field.
 _MAX_CHOICES = 20
 
@@ -34,12 +40,13 @@ _MAX_CHOICES = 20
 def is_absolute(type_: Type, element: Element) -> bool:
     """Return whether a uri has to be absolute: the system of a code, and the canonical address of a definition.
 
-    FHIR R4, Coding.system; References, Canonical URLs. A relative one names another thing in each place.
+    FHIR R4, Coding.system; References, Canonical URLs; the definitions of the elements. A relative one names another
+    thing in each place.
     """
     if element.types != ("uri",):
         return False
     is_definition = type_.kind == "resource" and any(each.name == "publisher" for each in type_.elements)
-    return element.name == "url" if is_definition else (type_.name, element.name) == ("Coding", "system")
+    return element.name == "url" if is_definition else f"{type_.name}.{element.name}" in _ABSOLUTE
 
 
 def format_of(type_: Type, element: Element, code: str) -> str:
@@ -85,13 +92,29 @@ def have_format(kind: str, values: Collection[Any]) -> bool:
         return _DECIMALS.fullmatch(b"\n".join(values)) is not None
     if kind == "base64Binary":
         return all(map(_is_base64, map(bytes, values)))
+    if kind == "absolute":
+        return _KNOWN_ADDRESSES.issuperset(values) or _are_absolute(set(values))
     if kind in _CHARACTER_CHECKS:
         return _CHARACTER_CHECKS[kind]("".join(values))
-    # Addresses are many and repeated: to remove duplicates at the end costs less than with each.
-    values = values if kind in DISTINCT_FORMATS else set(values)
+    return _match_lines(kind, values)
+
+
+def _match_lines(kind: str, values: Collection[str]) -> bool:
     lines = "\n".join(values)
     # A line feed inside a value would look like the end of one.
     return lines.count("\n") == len(values) - 1 and _LINE_PATTERNS[kind].fullmatch(lines) is not None
+
+
+#: Addresses that were found to be absolute. Those of code systems are few and repeated in every document.
+_KNOWN_ADDRESSES: set[str] = set()
+_MOST_ADDRESSES, _MOST_CHARACTERS = 4096, 200
+
+
+def _are_absolute(addresses: set[str]) -> bool:
+    found = _match_lines("absolute", addresses)
+    if found and len(_KNOWN_ADDRESSES) + len(addresses) <= _MOST_ADDRESSES:
+        _KNOWN_ADDRESSES.update(address for address in addresses if len(address) <= _MOST_CHARACTERS)
+    return found
 
 
 def _is_base64(text: bytes) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from esante.core.fhir.fhirpath import resource_types
 from esante.core.fhir.json_codec import encode_compact
 from esante.core.fhir.model import ElementPath, Finding, Severity
 from esante.core.fhir.primitives import ABSOLUTE
@@ -74,7 +75,7 @@ def _check_bundle(bundle: Json, compacted: bytes) -> Iterator[Finding]:
     kind = bundle.get("type")
     entries = bundle.get("entry", [])
     yield from _check_links(bundle)
-    yield from _check_full_urls(entries, repeated=kind == "history")
+    yield from _check_full_urls(entries, kind)
     yield from _check_entry_parts(kind, entries)
     if kind == "document":
         yield from _check_document(bundle, entries)
@@ -132,11 +133,12 @@ def _check_document(bundle: Json, entries: list[Json]) -> Iterator[Finding]:
             yield _error("required", ("entry", index, "fullUrl"), text)
 
 
-def _check_full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding]:
-    """Check bdl-7, bdl-8, and that a fullUrl is absolute, and one of http ends with the type and id of its resource.
+def _check_full_urls(entries: list[Json], kind: Any) -> Iterator[Finding]:
+    """Check bdl-7, bdl-8, that a fullUrl is absolute, and that one of a RESTful server names its resource.
 
-    `repeated`: a resource may occur more than once, as in a history.
+    In a history a resource may occur more than once.
     """
+    repeated = kind == "history"
     first_at: dict[tuple[str, Any], int] = {}
     ids: Counter[str] = Counter()
     for index, entry in enumerate(entries):
@@ -163,8 +165,13 @@ def _check_full_urls(entries: list[Json], *, repeated: bool) -> Iterator[Finding
             yield _error("value", where, text)
         elif "/_history/" in url:
             yield _error("invariant", where, "A fullUrl must not name a version (bdl-8). Remove /_history/.")
-        elif url.startswith(("http:", "https:")) and "id" in resource and not url.endswith(f"/{local}"):
-            yield _error("invariant", where, f"The fullUrl does not end with the resource's type and id, {local}.")
+        elif resource and _is_restful(url) and not url.endswith(f"/{local}"):
+            if "id" in resource:
+                text = f"The fullUrl is that of a resource on a server; it must end with type and id, {local}."
+                yield _error("invariant", where, text)
+            elif kind not in ("batch", "transaction"):
+                text = "The fullUrl is that of a resource on a server, and this resource has no id. Add the id."
+                yield _error("invariant", where, text)
 
 
 def _check_entry_parts(kind: Any, entries: list[Json]) -> Iterator[Finding]:
@@ -203,9 +210,9 @@ def _check_references(entries: list[Json], compacted: bytes, kind: str) -> Itera
         return
     for index, entry in enumerate(entries):
         resource = entry.get("resource", {})
-        base = _base(entry.get("fullUrl", ""))
+        base = base_of(entry.get("fullUrl", ""))
         from_composition = kind == "document" and index == 0
-        for reference, path in _references(resource, ("entry", index, "resource")):
+        for reference, path in iterate_references(resource, ("entry", index, "resource")):
             local, _, version = reference.partition("/_history/")
             address = next((each for each in (f"{base}/{local}", local) if each in known), None)
             matches = [each for each in versions.get(address, ()) if not version or each == version]
@@ -251,7 +258,13 @@ def _versions(entries: list[Json]) -> dict[str | None, list[str]]:
     return {address: versions for address, versions in found.items() if len(versions) > 1}
 
 
-def _base(full_url: str) -> str:
+def _is_restful(url: str) -> bool:
+    """Return whether an address has the form of a resource's on a RESTful server (References, section 2.3.0.3)."""
+    match = _RESTFUL.match(url)
+    return match is not None and bool(match["base"]) and match["local"].partition("/")[0] in resource_types()
+
+
+def base_of(full_url: str) -> str:
     """Return the server's base of an http fullUrl, "" of any other."""
     match = _RESTFUL.match(full_url)
     return (match["base"] or "") if match else ""
@@ -295,7 +308,7 @@ def _check_contained(container: Json, path: ElementPath, local_ids: list[str]) -
             ids.add(name)
     if ids.issuperset(name for name in local_ids if name):
         return
-    for reference, where in _references(container, path):
+    for reference, where in iterate_references(container, path):
         if reference.startswith("#") and reference != "#" and reference[1:] not in ids:
             text = f"No contained resource has the id '{reference[1:65]}' (ref-1)."
             yield _error("not-found", where, text)
@@ -336,7 +349,7 @@ def _resources(resource: Json) -> Iterator[tuple[Json, ElementPath]]:
                     stack.append((child, (*here, key)))
 
 
-def _references(resource: Json, path: ElementPath) -> Iterator[tuple[str, ElementPath]]:
+def iterate_references(resource: Json, path: ElementPath) -> Iterator[tuple[str, ElementPath]]:
     """Yield every Reference.reference below a resource, in document order, without resources of an inner Bundle."""
     stack: list[tuple[Any, ElementPath, str]] = [(resource, path, str(resource.get("resourceType")))]
     while stack:

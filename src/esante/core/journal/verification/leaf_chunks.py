@@ -12,10 +12,11 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from esante.core.journal import proof_store
+from esante.core.journal import tree_store
 from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, FANOUT_BITS, LEAF, NODE, Frontier
 from esante.core.journal.signed_note import CheckpointText, NoteVerifier
 from esante.core.journal.verification import store as verification_store
+from esante.core.journal.verification.cosignatures import cosignature_problems
 from esante.core.storage import NIL
 
 Nodes: TypeAlias = dict[tuple[int, int], bytes]
@@ -86,24 +87,31 @@ def check_chunk_in_process(work: Work, first: int, count: int) -> Chunk:
 
 
 async def check_chunk(work: Work, first: int, count: int) -> Chunk:
-    """Check the leaves `first + 1` to `first + count`, and the checkpoints from `first` leaves to the next chunk."""
+    """Check the leaves `first + 1` to `first + count`.
+
+    With them the checkpoints from `first` leaves to the next chunk, and the co-signatures on these.
+    """
     # A chunk and its entries fit into `work_mem` together, so the join writes no temporary files.
     conn = await asyncpg.connect(work.dsn, server_settings={"work_mem": "64MB", "timezone": "UTC"})
     try:
         rows = await verification_store.leaves_with_entries(conn, first + 1, first + count, work.first_format)
         expired, problems = await _check_suspects(conn, work, [row[0] for row in rows if row[5]])
         heights = [(level, FANOUT_BITS * level) for level in range(1, CHUNK_LEVEL + 1) if count >> FANOUT_BITS * level]
-        kept = await proof_store.node_hashes(conn, [(level, first >> bits, count >> bits) for level, bits in heights])
-        checkpoints = await verification_store.checkpoints_between(conn, first, min(first + CHUNK - 1, work.size))
+        kept = await tree_store.node_hashes(conn, [(level, first >> bits, count >> bits) for level, bits in heights])
+        last = min(first + CHUNK - 1, work.size)
+        cosignatures = await verification_store.cosignatures_between(conn, first, last)  # before what they are on
+        checkpoints = await verification_store.checkpoints_between(conn, first, last)
     finally:
         await conn.close()
     gaps = _find_gap(rows, first, count)
     before = checkpoints.pop(0) if checkpoints and checkpoints[0]["size"] < first else None
+    notes = {row["size"]: row["note"] for row in checkpoints}
+    cosigned = list(cosignature_problems(cosignatures, notes))[: verification_store.REPORTED_ROWS]
     chunk = Chunk(
         first,
         count,
         problems + gaps + _find_altered(rows),
-        _check_checkpoints(work, checkpoints, before),
+        _check_checkpoints(work, checkpoints, before) + cosigned,
         expired,
         _heads(rows, work.first_format),
         complete=not gaps,

@@ -75,18 +75,19 @@ async def entries_without_leaf(db: Database) -> list[asyncpg.Record]:
     return await db.fetch(
         """
         SELECT e.entry_id FROM journal_entry e
-        WHERE NOT EXISTS (SELECT FROM journal_leaf l WHERE l.entry_id = e.entry_id)
-          AND NOT EXISTS (SELECT FROM journal_pending p WHERE p.entry_id = e.entry_id)
-        ORDER BY e.entry_id LIMIT $1
+        LEFT JOIN journal_pending p ON p.person_id = e.person_id AND p.entry_id = e.entry_id
+        LEFT JOIN journal_leaf l ON l.entry_id = e.entry_id
+        WHERE p.entry_id IS NULL AND l.entry_id IS NULL ORDER BY e.entry_id LIMIT $1
         """,
         REPORTED_ROWS,
     )
 
 
-async def entries_with_several_leaves(db: Database) -> list[asyncpg.Record]:
-    """Return entries that are in the tree more than once. Columns: entry_id, places (text)."""
+async def entries_with_several_places(db: Database) -> list[asyncpg.Record]:
+    """Return entries with several leaves, or with one while they wait again. Columns: entry_id, places (text)."""
     return await db.fetch(
-        "SELECT entry_id, string_agg(seq::text, ', ' ORDER BY seq) AS places FROM journal_leaf"
+        "SELECT entry_id, string_agg(coalesce(seq::text, 'waiting again'), ', ' ORDER BY seq) AS places"
+        " FROM (SELECT entry_id, seq FROM journal_leaf UNION ALL SELECT entry_id, NULL FROM journal_pending) AS p"
         " GROUP BY entry_id HAVING count(*) > 1 ORDER BY min(seq) LIMIT $1",
         REPORTED_ROWS,
     )
@@ -164,6 +165,22 @@ async def checkpoints_between(conn: Connection, first: int, last: int) -> list[a
     return rows
 
 
+async def cosignatures_between(conn: Connection, first: int, last: int) -> list[asyncpg.Record]:
+    """Return the co-signatures on checkpoints of `first` to `last` leaves, by size, with all columns."""
+    rows: list[asyncpg.Record] = await conn.fetch(
+        "SELECT * FROM journal_cosignature WHERE size BETWEEN $1 AND $2 ORDER BY size, witness", first, last
+    )
+    return rows
+
+
+async def cosignature_past_checkpoint(db: Database) -> asyncpg.Record | None:
+    """Return the co-signature on the largest tree, when the newest checkpoint is smaller. Columns: witness, size."""
+    return await db.fetchrow(
+        "SELECT witness, size FROM journal_cosignature"
+        " WHERE size > (SELECT coalesce(max(size), 0) FROM journal_checkpoint) ORDER BY size DESC LIMIT 1"
+    )
+
+
 async def nodes_out_of_place(db: Database) -> list[asyncpg.Record]:
     """Return kept nodes of subtrees that are not complete in the newest checkpoint. Columns: level, position."""
     return await db.fetch(
@@ -175,6 +192,13 @@ async def nodes_out_of_place(db: Database) -> list[asyncpg.Record]:
         ORDER BY n.level, n.position LIMIT $1
         """,
         REPORTED_ROWS,
+    )
+
+
+async def stopped_witnesses(db: Database) -> list[asyncpg.Record]:
+    """Return the witnesses that are postponed further than a failure postpones them. Columns: witness."""
+    return await db.fetch(
+        "SELECT witness FROM journal_witness WHERE turn_at > now() + interval '6 minutes' ORDER BY witness"
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from esante.core.journal import proof_store, store
+from esante.core.journal import store, tree_store
 from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, Frontier
 from esante.core.journal.model import Expired, FormatChanged
 from esante.core.journal.retention import SignedExpiry, is_kept_long_enough, require_age, verify_expiry
@@ -72,19 +72,19 @@ async def verify(
     """
     report = VerificationReport()
     known = await _known_heads(objects, signer, origin, heads or {}, report)
-    witness = await _witness(objects, signer, origin)  # before the database, which can only be further
+    kept = await _kept_head(objects, signer, origin)  # before the database, which can only be further
     head = await store.last_checkpoint(db)
     size = head["size"] if head else 0
     for _ in range(2):  # it may follow the very first commit by a moment
-        if head and witness is None:
+        if head and kept is None:
             await asyncio.sleep(INTERVAL)
-            witness = await _witness(objects, signer, origin)
-    if head and witness is None:
+            kept = await _kept_head(objects, signer, origin)
+    if head and kept is None:
         report.problems.append(f"the checkpoint kept outside the database (object {HEAD}) is missing")
-    if isinstance(witness, KnownHead):
-        known.append(witness)
-    elif witness:
-        report.problems.append(f"the checkpoint kept outside the database is invalid: {witness}")
+    if isinstance(kept, KnownHead):
+        known.append(kept)
+    elif kept:
+        report.problems.append(f"the checkpoint kept outside the database is invalid: {kept}")
     text = _unverified_text(head) if head else CheckpointText(origin, 0, b"")
     first_format = max(0, min(text.first_format_leaves, size))
     for found in known:
@@ -106,6 +106,7 @@ async def verify(
     await _check_numbers(db, report)
     await _check_places(db, report)
     await _check_cursors(db, head, report)
+    await _check_witnesses(db, report)
     await _check_expired(db, work, expired, report)
     return report
 
@@ -127,7 +128,7 @@ async def _known_heads(
     return found
 
 
-async def _witness(objects: Objects, signer: Signer, origin: str) -> KnownHead | ValueError | None:
+async def _kept_head(objects: Objects, signer: Signer, origin: str) -> KnownHead | ValueError | None:
     """Return the checkpoint kept outside the database, why it is invalid, or None when there is none.
 
     It shows when the tree became shorter.
@@ -186,7 +187,7 @@ async def _check_tree(
             if prefix != before
         ]
         above |= _append_chunk(frontier, chunk)
-    kept = await proof_store.node_hashes(db, [(level, position, 1) for level, position in above])
+    kept = await tree_store.node_hashes(db, [(level, position, 1) for level, position in above])
     report.problems += [text for _, text in leaf_chunks.first_wrong_node(above, kept)]
     report.problems += [
         f"the kept node {row['position']} of level {row['level']} belongs to no complete subtree"
@@ -271,10 +272,8 @@ async def _check_places(db: Database, report: VerificationReport) -> None:
     if not await verification_store.entries_match_leaves(db):
         rows = await verification_store.entries_without_leaf(db)
         report.problems += [f"entry {row['entry_id']} was inserted: it is not in the tree" for row in rows]
-        rows = await verification_store.entries_with_several_leaves(db)
-        report.problems += [
-            f"entry {row['entry_id']} is in the tree more than once: at {row['places']}" for row in rows
-        ]
+        rows = await verification_store.entries_with_several_places(db)
+        report.problems += [f"entry {row['entry_id']} has more than one place: {row['places']}" for row in rows]
     if leaf := await verification_store.leaf_past_checkpoint(db):
         report.problems.append(f"leaf {leaf} is past the newest checkpoint")
     rows = await verification_store.pending_digests(db)
@@ -298,6 +297,23 @@ async def _check_cursors(db: Database, head: Any, report: VerificationReport) ->
     report.problems += [
         f"the consumer {row['reader']} is stopped: no failure postpones it so far" for row in cursors if row["stopped"]
     ]
+
+
+async def _check_witnesses(db: Database, report: VerificationReport) -> None:
+    """Check that no witness co-signed a larger tree than the journal has, and that none is stopped."""
+    if row := await verification_store.cosignature_past_checkpoint(db):
+        report.problems.append(
+            f"a tree of {row['size']} entries was co-signed by {_key_name(row)}, the journal has fewer"
+        )
+    report.problems += [
+        f"the witness {_key_name(row)} is stopped: no failure postpones it so far"
+        for row in await verification_store.stopped_witnesses(db)
+    ]
+
+
+def _key_name(row: Any) -> str:
+    name: str = row["witness"].partition("+")[0]
+    return name
 
 
 async def _check_expired(db: Database, work: Work, expired: Sequence[ExpiredLeaf], report: VerificationReport) -> None:

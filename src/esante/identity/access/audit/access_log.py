@@ -1,14 +1,16 @@
 """The access log: a person's journal entries in plain words."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from esante.core.journal import Entry, Event, Journal
-from esante.core.web import N_, Page
+from esante.core.journal import Entry, Event
+from esante.core.web import N_, P_
+from esante.identity.access.audit.log_scan import Visit, is_by_another
 from esante.identity.access.consent.break_glass import VERDICTS
+from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
@@ -28,11 +30,13 @@ from esante.identity.access.events import (
     StayEnded,
     StayProved,
     StayRefusalChanged,
+    StayRenewed,
     StayReported,
     StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind, access_types
-from esante.identity.access.rules import REASONS
+from esante.identity.access.regulation.policy_set import policy_set
+from esante.identity.access.rules import CONTEXTS, REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import (
     HolderRestored,
@@ -41,20 +45,18 @@ from esante.identity.directory import (
     PersonRead,
     PersonSearched,
     PersonUpdated,
+    ReferringDoctorChanged,
 )
 
-MAX_SCANNED = 2_000
-"""How many entries one page scans for those that match its filter."""
-_BATCH = 200
 Gettext = Callable[[str], str]
 
 KINDS = {
-    "": N_("View all"),
+    "": P_("entries", "All"),
     "looked": N_("Viewed"),
     "documents": N_("Changes to documents"),
-    "emergency": N_("Emergency access"),
+    "emergency": P_("several", "Emergency access"),
     "sharing": N_("Your choices"),
-    "refused": N_("Refused"),
+    "refused": P_("several", "Refused"),
 }
 GRANT_KINDS = {
     GrantKind.PRESENCE: N_("Presence code"),
@@ -79,6 +81,7 @@ _SHARING: Sequence[type[Event]] = (
     GrantEnded,
     StayReported,
     StayEnded,
+    StayRenewed,
     StayRefusalChanged,
     StayProved,
     StayReviewed,
@@ -89,7 +92,14 @@ _SHARING: Sequence[type[Event]] = (
     AppEnded,
 )
 _LOOKED_UP: tuple[type[Event], ...] = (PersonRead, PersonSearched)
-_DIRECTORY: tuple[type[Event], ...] = (*_LOOKED_UP, PersonUpdated, PersonDeceased, HolderSuspended, HolderRestored)
+_DIRECTORY: tuple[type[Event], ...] = (
+    *_LOOKED_UP,
+    PersonUpdated,
+    PersonDeceased,
+    HolderSuspended,
+    HolderRestored,
+    ReferringDoctorChanged,
+)
 """The events of the directory about a person; each type has its words."""
 _STATE_WORDS = {
     "announced": N_("The letter about your record has been sent."),
@@ -109,8 +119,8 @@ _DISPOSITION_WORDS = {
 _CHANGE_WORDS = {
     "planned": N_("Planned: %(subject)s."),
     "announced": N_("Planned, and you were notified: %(subject)s."),
-    "held": N_("The agency stopped for now: %(subject)s."),
-    "resumed": N_("The agency let go on: %(subject)s."),
+    "held": N_("On hold: %(subject)s."),
+    "resumed": N_("No longer on hold: %(subject)s."),
     "cancelled": N_("Cancelled: %(subject)s."),
     "done": N_("Done: %(subject)s."),
 }
@@ -134,26 +144,36 @@ _REPORTED_WORDS = {
     "unproved": N_("%(subject)s reported a stay of yours. It gets access when it is confirmed that you are there."),
 }
 _REFUSAL_WORDS = {
-    "review": N_("The agency refused %(subject)s access during hospital stays."),
+    "review": N_("%(subject)s lost access during hospital stays, after a review by %(agency)s."),
     "refused": N_("You refused %(subject)s access during hospital stays."),
     "patient": N_("You allowed %(subject)s access during hospital stays again."),
     "code": N_("%(actor)s entered a presence code, so %(subject)s has access during hospital stays again."),
 }
 _ICONS = {"C": "upload", "R": "eye", "U": "document", "D": "close", "E": "eye"}
-
-
-_SCAN_PAGE, _SCANNED = 100, 1_000
-"""Entries read at a time, and at most, for the accesses of others."""
+_OWN_WORDS = {
+    "C": N_("You added to your record: %(categories)s."),
+    "R": N_("You viewed your record: %(categories)s."),
+    "E": N_("You viewed your record: %(categories)s."),
+    "U": N_("You made a change in your record: %(categories)s."),
+    "D": N_("You deleted something from your record: %(categories)s."),
+}
+"""The words of an access of the person themselves, by the letter of its action."""
+_OWN_REFUSED = N_("You tried something that the rules do not allow. Access was refused.")
 _MAX_NAMES = 3
 """How many categories of documents a line names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """An entry as the page shows it; texts are in the reader's language. `who` is "" for the person of the log."""
+    """An entry or a visit as the page shows it; texts are in the reader's language.
+
+    `who` is "" for the person of the log. Of a visit, `at` is its end, `since` its beginning, `parts` its entries.
+    `context`: the context of intervention, as a sentence. `delegate`: who acted in the name of `who`.
+    """
 
     id: UUID
     at: datetime
+    since: datetime
     text: str
     icon: str
     tone: str
@@ -164,13 +184,17 @@ class LogLine:
     origin: str
     purpose: str = ""
     grant: str = ""
+    context: str = ""
+    delegate: str = ""
     reason: str = ""
     justification: str = ""
+    remarks: tuple[str, ...] = ()
     refused: bool = False
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
     """All accessed categories of documents, of which `text` names only the first ones; or what an app may do."""
     until: datetime | None = None
+    parts: tuple["LogLine", ...] = ()
 
 
 def log_types(kind: str = "") -> list[type[Event]]:
@@ -195,55 +219,47 @@ def is_refused(event: Any) -> bool:
     return isinstance(event, AccessEvent | PersonRead) and not event.allowed
 
 
-async def scan_entries(
-    journal: Journal,
-    person_id: UUID,
-    types: Sequence[type[Event]],
-    is_wanted: Callable[[Entry], bool],
-    *,
-    before: UUID | None,
-    since: datetime | None = None,
-    limit: int,
-) -> Page[Entry]:
-    """Return up to `limit` entries that are wanted, newest first, from `before` (exclusive) back to `since`.
-
-    At most `MAX_SCANNED` entries are read; `next` of the page is the id before which the next page begins.
-    """
-    found: list[Entry] = []
-    for _ in range(MAX_SCANNED // _BATCH):
-        entries = await journal.entries_of(person_id, types, before=before, limit=_BATCH)
-        for entry in entries:
-            if since and entry.at < since:
-                return Page(found)
-            if is_wanted(entry):
-                if len(found) == limit:
-                    return Page(found, str(before))
-                found.append(entry)
-            before = entry.id
-        if len(entries) < _BATCH:
-            return Page(found)
-    return Page(found, str(before))
+def describe_visit(visit: Visit, _: Gettext, labels: Mapping[str, str], roles: Mapping[str, str]) -> LogLine:
+    """Return a visit in words (parameters as of `describe_entry`)."""
+    line = describe_entry(visit.newest, _, labels, roles)
+    if len(visit.entries) == 1:
+        return line
+    names = _list_names([_(labels.get(key, key)) for key in visit.categories], _)
+    own = not is_by_another(visit.newest)
+    words = _OWN_WORDS["R"] if own else visit.words
+    return replace(
+        line,
+        since=visit.entries[-1].at,
+        text=_(words) % {"actor": visit.newest.actor.name, "categories": names},
+        documents=visit.documents,
+        categories=tuple(_(labels.get(key, key)) for key in visit.categories),
+        parts=tuple(describe_entry(entry, _, labels, roles) for entry in visit.entries),
+    )
 
 
 def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: Mapping[str, str]) -> LogLine:
     """Return an entry in words; `labels` and `roles` are the msgids of categories and professions by their keys."""
     event, actor = entry.event, entry.actor
-    access = event if isinstance(event, AccessEvent) else None
+    access, by_another = event if isinstance(event, AccessEvent) else None, actor.id != entry.person_id
     return LogLine(
         id=entry.id,
         at=entry.at,
+        since=entry.at,
         text=_text(entry, _, labels),
         icon=_icon(event),
         tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if is_refused(event) else "",
-        who="" if actor.id == entry.person_id else actor.name,
+        who=actor.name if by_another else "",
         role=_(roles[actor.role]) if actor.role in roles else "",
         organization=actor.organization if actor.organization != actor.name else "",
         client=actor.client,
         origin=entry.origin,
-        purpose=_(PURPOSES.get(access.purpose, "")) if access and access.purpose in PURPOSES else "",
+        purpose=_(PURPOSES[access.purpose]) if by_another and access and access.purpose in PURPOSES else "",
         grant=_grant_name(access, _),
+        context=_(context_words(access.context, entry.at)) if access else "",
+        delegate=actor.delegate,
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
-        justification=event.justification if isinstance(event, EmergencyDeclared) else "",
+        justification=getattr(event, "justification", ""),
+        remarks=tuple(map(_, access.remarks)) if access else (),
         refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
         categories=_category_names(event, _, labels),
@@ -251,9 +267,18 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
     )
 
 
+def context_words(key: str, at: datetime) -> str:
+    """Return the sentence (a msgid) of a context of intervention at a moment; "" for none and for an unknown one."""
+    if (context := policy_set().at(at).contexts.get(key)) is not None:
+        return context.words
+    return CONTEXTS.get(key, "")
+
+
 def matches_words(line: LogLine, words: Sequence[str]) -> bool:
     """Return whether a line contains all `words` (casefolded)."""
-    text = " ".join((line.text, line.who, line.role, line.organization, line.client, line.grant, line.reason))
+    text = " ".join(
+        (line.text, line.who, line.role, line.organization, line.delegate, line.client, line.grant, line.reason)
+    )
     return all(word in text.casefold() for word in words)
 
 
@@ -261,15 +286,20 @@ def _text(entry: Entry, _: Gettext, labels: Mapping[str, str]) -> str:
     event: Any = entry.event
     if event is None:
         return _(N_("This entry was deleted at the end of its retention period."))
+    own = entry.actor.id == entry.person_id
     if isinstance(event, AccessEvent):
         names = _list_names([_(labels.get(key, key)) for key in event.categories], _)
         words = event.WORDS if event.allowed else event.REFUSED_WORDS
+        if own:
+            words = (event.OWN_WORDS or _OWN_WORDS[event.ACTION]) if event.allowed else _OWN_REFUSED
         return _(words) % {"actor": entry.actor.name, "categories": names}
     if isinstance(event, AppAllowed | AppRefused | AppEnded):
-        return _(_app_words(event, own=entry.actor.id == entry.person_id)) % {
+        return _(_app_words(event, own=own)) % {
             "actor": entry.actor.name,
             "subject": event.app,
         }
+    if own and isinstance(event, PersonRead | PersonSearched):
+        return _(N_("You viewed your personal details."))
     return _other_text(event, entry.actor.name, _)
 
 
@@ -340,7 +370,16 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             words = _GRANTED_WORDS.get(GrantKind(event.kind), N_("%(subject)s got access."))
             return _(words) % {"subject": event.holder}
         case GrantEnded():
-            return _(N_("%(subject)s no longer has access.")) % {"subject": event.holder}
+            words = N_("%(subject)s no longer has access.")
+            if event.cause == CEILING:
+                words = N_("The access of %(subject)s is limited to the longest duration that is allowed.")
+            return _(words) % {"subject": event.holder}
+        case StayRenewed():
+            words = N_("The access of %(subject)s for a stay of yours was extended.")
+            return _(words) % {"subject": event.organization}
+        case ReferringDoctorChanged():
+            words = event.ENDED_WORDS if event.until else event.WORDS
+            return _(words) % {"actor": actor, "doctor": event.practitioner}
         case StayReported():
             return _(_REPORTED_WORDS.get(event.cause, _REPORTED_WORDS["unproved"])) % {"subject": event.organization}
         case StayProved():
@@ -348,7 +387,7 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(words) % {"subject": event.organization}
         case StayReviewed():
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
-            words = N_("The agency reviewed the stay that %(subject)s reported: %(verdict)s.")
+            words = N_("The stay that %(subject)s reported was reviewed by %(agency)s: %(verdict)s.")
             return _(words) % {"verdict": verdict, "subject": event.organization}
         case StayRefusalChanged():
             cause = "refused" if event.refused and event.cause == "patient" else event.cause
@@ -356,9 +395,9 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(words) % {"subject": event.organization, "actor": actor}
         case EmergencyReviewed():
             verdict = _(VERDICTS.get(event.verdict, event.verdict))
-            words = N_("The agency reviewed the emergency access of %(subject)s: %(verdict)s.")
+            words = N_("The emergency access of %(subject)s was reviewed by %(agency)s: %(verdict)s.")
             if not event.practitioner:
-                words = N_("Agence eSanté reviewed an emergency access. Conclusion: %(verdict)s.")
+                words = N_("An emergency access was reviewed by %(agency)s. Conclusion: %(verdict)s.")
             return _(words) % {"verdict": verdict, "subject": event.practitioner}
         case SignedIn():
             return _(N_("You signed in."))
@@ -379,16 +418,3 @@ def _grant_name(access: AccessEvent | None, _: Gettext) -> str:
     if access is None or not access.grant_kind or access.grant_kind not in set(GrantKind):
         return ""
     return _(GRANT_KINDS[GrantKind(access.grant_kind)])
-
-
-async def accesses_of_others(journal: Journal, person_id: UUID, wanted: int) -> list[Entry]:
-    """Return the newest accesses by anybody but the person, at most `wanted` from the newest 1,000 entries."""
-    found: list[Entry] = []
-    before: UUID | None = None
-    for _ in range(_SCANNED // _SCAN_PAGE):
-        page = await journal.entries_of(person_id, access_types(), before=before, limit=_SCAN_PAGE)
-        found += [entry for entry in page if entry.event is not None and entry.actor.id != entry.person_id]
-        if len(found) >= wanted or len(page) < _SCAN_PAGE:
-            break
-        before = page[-1].id
-    return found[:wanted]

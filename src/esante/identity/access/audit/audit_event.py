@@ -2,7 +2,7 @@
 
 A successful access claims the BALP profile of its action when it meets the profile; a refused access and a change of
 the person's own choices claim none (BALP describes successes only). What BALP has no element for (rule, grant,
-categories) is in the details of the patient entity.
+context, categories, delegate) is in the details of the patient entity.
 """
 
 import base64
@@ -146,10 +146,11 @@ def _patient(entry: Entry, access: AccessEvent | None) -> Json:
 def _details(entry: Entry, access: AccessEvent | None) -> list[tuple[str, str]]:
     found = [("event", entry.type), ("position", "" if entry.seq is None else str(entry.seq))]
     if access:
-        found += [("rule", access.rule), ("grant", access.grant_kind)]
+        found += [("rule", access.rule), ("grant", access.grant_kind), ("context", access.context)]
         found += [("category", category) for category in access.categories]
     elif isinstance(entry.event, Granted | GrantEnded):
         found += [("grant", entry.event.kind), ("holder", entry.event.holder)]
+    found.append(("delegate", entry.actor.delegate))
     return found
 
 

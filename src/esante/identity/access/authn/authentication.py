@@ -14,87 +14,38 @@ from starlette.responses import Response
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
-from esante.core.types import Json
+from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 from esante.identity.access.authn.person_lookups import current_requester
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
+from esante.identity.access.authn.requesters import principal_of, requester_from_principal, requester_of
 from esante.identity.access.events import SignedIn, SignedOut, SignInRefused, TokenIssued
 from esante.identity.access.model import Requester
 from esante.identity.access.smart import client_store
 from esante.identity.access.smart.client_store import AccessToken
 from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secret, hash_secret
 from esante.identity.access.smart.scopes import common_scopes
-from esante.identity.directory import Directory, Organization, Person, Practitioner
+from esante.identity.directory import Directory
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
 _SUSPENDED = N_("This account is suspended.")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_StatusKey = tuple[UUID, UUID | None, UUID | None]
+"""A requester, and where a delegate acts for them: the delegate and the organisation."""
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-def requester_of(holder: Person | Practitioner | Organization, organization: Organization | None = None) -> Requester:
-    """Return a person, a practitioner (acting for `organization`) or an organisation as a requester."""
-    if isinstance(holder, Person):
-        return Requester(kind="patient", id=holder.id, name=holder.name)
-    if isinstance(holder, Organization):
-        return Requester(
-            kind="organization",
-            id=holder.id,
-            name=holder.name,
-            profession=holder.kind,
-            organization_id=holder.id,
-            organization=holder.name,
-        )
-    return Requester(
-        kind="practitioner",
-        id=holder.id,
-        name=holder.name,
-        profession=_profession(holder, organization),
-        organization_id=organization.id if organization else None,
-        organization=organization.name if organization else "",
-    )
-
-
-def principal_of(requester: Requester) -> Json:
-    """Return a requester as sessions and tokens store it."""
-    return {
-        "kind": requester.kind,
-        "id": str(requester.id),
-        "name": requester.name,
-        "profession": requester.profession,
-        "organization_id": str(requester.organization_id) if requester.organization_id else None,
-        "organization": requester.organization,
-        "client": requester.client,
-        "patient": str(requester.patient) if requester.patient else None,
-        "client_id": requester.client_id,
-    }
-
-
-def requester_from_principal(principal: Json, origin: str = "") -> Requester:
-    """Return the requester of a stored principal (see `principal_of`)."""
-    organization_id, patient = principal.get("organization_id"), principal.get("patient")
-    return Requester(
-        kind=principal["kind"],
-        id=UUID(principal["id"]),
-        name=principal["name"],
-        profession=principal.get("profession", ""),
-        organization_id=UUID(organization_id) if organization_id else None,
-        organization=principal.get("organization", ""),
-        client=principal.get("client", ""),
-        patient=UUID(patient) if patient else None,
-        client_id=principal.get("client_id", ""),
-        origin=origin,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Status:
-    """What the directory says about a requester: whether they are suspended, and where a practitioner may act."""
+    """What the directory says about a requester: whether they are suspended, and as what a practitioner may act.
+
+    `suspended` is also true of a delegation that has ended. `roles`: organisations and professions.
+    """
 
     suspended: bool
-    workplaces: frozenset[UUID]
+    roles: frozenset[tuple[UUID, str]]
 
 
 class Authenticator:
@@ -109,7 +60,7 @@ class Authenticator:
         self._db, self._journal, self._directory, self._sessions = db, journal, directory, sessions
         self._limits = limits
         self._tokens: dict[bytes, tuple[float, AccessToken, Requester]] = {}
-        self._statuses: dict[UUID, tuple[float, _Status]] = {}
+        self._statuses: dict[_StatusKey, tuple[float, _Status]] = {}
 
     async def authenticate(self, request: Request) -> Requester:
         """Return the requester of an API request: by bearer token, or else by the session of the portal.
@@ -138,10 +89,10 @@ class Authenticator:
                 return None
             scopes = None if scopes is None else common_scopes(scopes, client.scopes)
         found = await self._fetch_current(known)
-        if found is None or await self.is_suspended(found):
+        if found is None or await self.is_suspended(replace(found, delegate=known.delegate)):
             return None
         found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
-        return replace(found, scopes=scopes, patient=known.patient)
+        return replace(found, scopes=scopes, patient=known.patient, delegate=known.delegate)
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Return the requester of a page for some kinds of requesters.
@@ -165,10 +116,11 @@ class Authenticator:
         Raises: Problem 403 for somebody who is suspended, which is journalled too.
         """
         requester = replace(requester, origin=origin_of(request))
-        if requester.id in await self._directory.suspensions.among([requester.id]):
+        people = [requester.id, *([requester.delegate.id] if requester.delegate else ())]
+        if await self._directory.suspensions.among(people):
             event = SignInRefused(method=method, subject=str(requester.id), reason="suspended")
             await self._journal.append_for(requester, event, person_id=_filed_under(requester))
-            raise Problem(403, "suspended", _SUSPENDED, remedy=N_("Contact the agency that runs this service."))
+            raise Problem(403, "suspended", _SUSPENDED, remedy=N_("Contact the helpdesk."))
         await self._journal.append_for(requester, SignedIn(method=method), person_id=_filed_under(requester))
         await self._sessions.delete(request)
         response = redirect(to)
@@ -208,7 +160,8 @@ class Authenticator:
                 if practitioner is None:
                     return None
                 workplace = known.organization_id and await self._directory.organization(known.organization_id)
-                return await self._with_current_status(requester_of(practitioner, workplace or None), None)
+                found = requester_of(practitioner, workplace or None, known.profession)
+                return await self._with_current_status(found, None)
         return None
 
     def token_rows(
@@ -295,9 +248,10 @@ class Authenticator:
         return (await self._current_status(requester)).suspended
 
     async def _with_current_status(self, requester: Requester, refusal: Problem | None) -> Requester:
-        """Return a requester without an organisation where they, a practitioner, may not act today.
+        """Return a requester without the role in which they, a practitioner, may not act today.
 
-        Raises: `refusal`, unless it is None, for a requester whom the directory has suspended.
+        They then act for no organisation, in their own profession. Raises: `refusal`, unless it is None, for a
+        requester whom the directory has suspended.
         """
         status = await self._current_status(requester)
         if status.suspended and refusal is not None:
@@ -305,23 +259,39 @@ class Authenticator:
             raise refusal
         if requester.kind != "practitioner" or requester.organization_id is None:
             return requester
-        if requester.organization_id in status.workplaces:
+        if (requester.organization_id, requester.profession) in status.roles:
             return requester
-        return replace(requester, organization_id=None, organization="")
+        practitioner = await self._directory.practitioner(requester.id)
+        profession = practitioner.profession if practitioner else ""
+        return replace(requester, organization_id=None, organization="", profession=profession)
 
     async def _current_status(self, requester: Requester) -> _Status:
         """Return what the directory says about a requester, at most `CACHE_SECONDS` ago."""
         now = time.monotonic()
-        cached = self._statuses.get(requester.id)
+        delegate = requester.delegate.id if requester.delegate else None
+        key = requester.id, delegate, requester.organization_id if delegate else None
+        cached = self._statuses.get(key)
         if cached is None or now - cached[0] >= CACHE_SECONDS:
-            workplaces: frozenset[UUID] = frozenset()
-            if requester.kind == "practitioner":
-                found = await self._directory.organizations_of(requester.id, clock.now().date())
-                workplaces = frozenset(organization.id for organization in found)
-            suspended = await self._directory.suspensions.among([requester.id, *workplaces])
-            cached = now, _Status(suspended=requester.id in suspended, workplaces=workplaces - suspended)
-            _put(self._statuses, requester.id, cached)
+            cached = now, await self._fetch_status(requester)
+            _put(self._statuses, key, cached)
         return cached[1]
+
+    async def _fetch_status(self, requester: Requester) -> _Status:
+        roles: set[tuple[UUID, str]] = set()
+        people, ended = [requester.id], False
+        if requester.kind == "practitioner":
+            found = await self._directory.roles_of(requester.id, today())
+            roles = {(role.organization_id, role.profession) for role in found}
+        if requester.delegate is not None:
+            people.append(requester.delegate.id)
+            delegations = await self._directory.delegations.of_delegate(requester.delegate.id, today())
+            wanted = requester.id, requester.organization_id
+            ended = wanted not in {(one.professional_id, one.organization_id) for one in delegations}
+        suspended = await self._directory.suspensions.among([*people, *(place for place, _ in roles)])
+        return _Status(
+            suspended=ended or not suspended.isdisjoint(people),
+            roles=frozenset(role for role in roles if role[0] not in suspended),
+        )
 
 
 def _sign_in_first() -> Problem:
@@ -338,14 +308,6 @@ def _bearer_value(header: str) -> str:
     """Return the token of a Bearer Authorization header; "" for any other header."""
     scheme, _, value = header.partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
-
-
-def _profession(practitioner: Practitioner, organization: Organization | None) -> str:
-    today = clock.now().date()
-    for role in practitioner.roles:
-        if organization and role.organization_id == organization.id and role.is_in_force(today):
-            return role.profession
-    return practitioner.profession
 
 
 def _filed_under(requester: Requester) -> UUID:

@@ -6,18 +6,23 @@ refused before it is made, so that the refusal does not tell known persons from 
 """
 
 import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database
+from esante.core.time_zone import day_of
 from esante.core.web import N_, Problem
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.authn.rate_limits import window_start
-from esante.identity.access.matrix import policy
 from esante.identity.access.model import Requester
-from esante.identity.directory import PersonSearched
+from esante.identity.access.regulation.policy_set import policy
+from esante.identity.directory import Lookup, PersonSearched, UnlimitedLookups
 
 current_requester: ContextVar[Requester | None] = ContextVar("current_requester", default=None)
 """Who was authenticated for the request that is worked on; None: nobody, for example a command of an operator."""
@@ -31,34 +36,36 @@ class PersonLookups:
     def __init__(self, db: Database, journal: Journal) -> None:
         self._db, self._journal = db, journal
         self._counts: dict[str, tuple[float, datetime, int]] = {}
+        self._running: Counter[str] = Counter()
 
-    async def admit(self) -> None:
-        """Raise Problem 429 when the current requester looked up too many unknown persons in this window."""
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[Lookup]:
+        """Yield a look-up of the current requester.
+
+        One that still runs counts as if it found nobody: else many at once would pass the limit together.
+        Raises: Problem 429 when the requester looked up too many unknown persons in this window.
+        """
         requester = current_requester.get()
         if requester is None:
+            yield UnlimitedLookups()
             return
-        now = clock.now()
-        terms = policy(now.date())
+        now, subject = clock.now(), _subject(requester)
+        terms = policy(day_of(now))
         most = terms.unknown_per_organization if requester.kind == "organization" else terms.unknown_per_requester
         start = window_start(now, terms.attempt_window)
-        if await self._count(_subject(requester), start) < most:
-            return
-        wait = int((start + terms.attempt_window - now).total_seconds()) + 1
-        raise Problem(
-            429,
-            "throttled",
-            N_("Too many look-ups of persons who are not known."),
-            remedy=N_("Wait a few minutes, then try again."),
-            headers={"Retry-After": str(wait)},
-        )
+        if await self._count(subject, start) + self._running[subject] >= most:
+            raise _too_many(int((start + terms.attempt_window - now).total_seconds()) + 1)
+        self._running[subject] += 1
+        try:
+            yield _RequesterLookup(self, requester)
+        finally:
+            self._running[subject] -= 1
+            self._running += Counter()  # drops those at zero
 
-    async def record_miss(self, *, journalled: bool = False) -> None:
+    async def record_miss(self, requester: Requester, *, journalled: bool) -> None:
         """Count a look-up that found nobody, and journal it unless that was done (`journalled`)."""
-        requester = current_requester.get()
-        if requester is None:
-            return
         now = clock.now()
-        start, subject = window_start(now, policy(now.date()).attempt_window), _subject(requester)
+        start, subject = window_start(now, policy(day_of(now)).attempt_window), _subject(requester)
         (count,) = await attempt_store.count_attempts(self._db, [subject], start)
         self._keep(subject, start, count)
         if not journalled:
@@ -81,3 +88,25 @@ class PersonLookups:
 
 def _subject(requester: Requester) -> str:
     return f"unknown:{requester.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class _RequesterLookup:
+    """A look-up of a requester."""
+
+    lookups: PersonLookups
+    requester: Requester
+
+    async def record_miss(self, *, journalled: bool = False) -> None:
+        """Count that it found nobody."""
+        await self.lookups.record_miss(self.requester, journalled=journalled)
+
+
+def _too_many(wait: int) -> Problem:
+    return Problem(
+        429,
+        "throttled",
+        N_("Too many look-ups of persons who are not known."),
+        remedy=N_("Wait a few minutes, then try again."),
+        headers={"Retry-After": str(wait)},
+    )

@@ -15,11 +15,13 @@ from math import ceil
 from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
+from esante.core.time_zone import day_of, today
 from esante.core.web import N_, Problem, network_of
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.events import RequestRejected, SignInRefused
-from esante.identity.access.matrix import AdmissionLimits, Policy, policy
 from esante.identity.access.model import Requester
+from esante.identity.access.regulation.policy_set import policy
+from esante.identity.access.regulation.terms import AdmissionLimits, Policy
 
 MAX_REJECTIONS = 1_000
 ANONYMOUS = Actor(kind="")
@@ -80,7 +82,7 @@ class RateLimits:
 
     async def count_search(self, requester: Requester) -> None:
         """Count a search for persons. Raises: Problem 429 after too many."""
-        terms = policy(clock.now().date())
+        terms = policy(today())
         is_software = requester.kind == "organization"
         most = terms.searches_per_organization if is_software else terms.searches_per_requester
         limits = {f"search:{requester.id}": most}
@@ -88,7 +90,7 @@ class RateLimits:
 
     async def count_proof(self, requester: Requester) -> None:
         """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""
-        terms = policy(clock.now().date())
+        terms = policy(today())
         limits = {f"proof:{requester.id}": terms.proofs_per_requester}
         await self.count_attempts(limits, terms.attempt_window, actor=requester.actor, origin=requester.origin)
 
@@ -117,7 +119,7 @@ class RateLimits:
 
     async def count_refused_sign_in(self, event: SignInRefused, origin: str) -> None:
         """Count a refused sign-in of software, and journal it. Raises: Problem 429 after too many from a network."""
-        terms = policy(clock.now().date())
+        terms = policy(today())
         limits = {f"oauth:{network_of(origin)}": terms.attempts_per_origin}
         await self.count_attempts(limits, terms.attempt_window, origin=origin)
         self._begin_window()
@@ -135,7 +137,7 @@ class RateLimits:
 
     def _begin_window(self) -> None:
         now = clock.now()
-        start = window_start(now, policy(now.date()).attempt_window)
+        start = window_start(now, policy(day_of(now)).attempt_window)
         if start != self._window_start:
             self._window_start, self._refused = start, 0
             self._recorded.clear()

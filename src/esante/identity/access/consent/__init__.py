@@ -1,1 +1,1 @@
-"""Consent: the states of a record, grants, restrictions, presence codes, hospital stays, emergency access."""
+"""Consent: the states of a record, grants, restrictions, presence codes, ceilings, emergency access."""

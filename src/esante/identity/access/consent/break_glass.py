@@ -11,6 +11,7 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import (
     N_,
     NOT_FOUND,
@@ -22,12 +23,22 @@ from esante.core.web import (
     encode_cursor,
 )
 from esante.identity.access.authn.rate_limits import RateLimits
-from esante.identity.access.consent import review_store, store
-from esante.identity.access.consent.grants import Grants
-from esante.identity.access.consent.review_store import Alarm, Review
-from esante.identity.access.events import EmergencyDeclared, EmergencyReviewed, StayReviewed, VerdictRead
-from esante.identity.access.matrix import policy
+from esante.identity.access.authn.requesters import require_operator
+from esante.identity.access.consent import store
+from esante.identity.access.consent.grants import Grants, offered_context, require_own_act
+from esante.identity.access.events import (
+    EmergencyDeclared,
+    EmergencyReviewed,
+    ReviewRead,
+    ReviewsListed,
+    StayReviewed,
+    VerdictRead,
+)
 from esante.identity.access.model import Consent, Grant, GrantKind, Purpose, RecordState, Requester
+from esante.identity.access.regulation.contexts import Context
+from esante.identity.access.regulation.policy_set import policy
+from esante.identity.access.reviews import review_store
+from esante.identity.access.reviews.review_store import Alarm, Review
 from esante.identity.directory import Directory, Person
 
 VERDICTS = {"justified": N_("Justified"), "unclear": N_("Unclear"), "unjustified": N_("Not justified")}
@@ -45,7 +56,7 @@ class Emergencies:
         self._db, self._journal, self._directory, self._grants, self._limits = db, journal, directory, grants, limits
 
     async def declare(self, requester: Requester, identifier: str, birth_date: date, reason: str) -> Grant:
-        """Open a person's record for reading, for the hours of the policy; return the grant.
+        """Open a person's record for reading, until the ceiling of the context; return the grant.
 
         The person is found by an identifier and the birth date. Every attempt is journalled.
         Raises: Problem 400 for a reason that is too short or too long, 403 for a requester who is not a practitioner,
@@ -58,18 +69,17 @@ class Emergencies:
                 N_("Only a health professional can use emergency access."),
                 remedy=N_("Sign in as a health professional."),
             )
+        require_own_act(requester)
         now = clock.now()
-        terms = policy(now.date())
+        context, terms = offered_context(GrantKind.EMERGENCY, now), policy(day_of(now))
         reason = clean_text(reason, terms.min_reason, terms.max_reason, "reason")
         await self._limits.count_guess(requester, terms)
-        person = await self._directory.find_person(None, identifier)
-        if person is not None and person.birth_date != birth_date:
-            person = None
+        person = await self._directory.find_person(None, identifier, birth_date)
         async with self._db.transaction() as conn:
             consent = await store.fetch_consent(conn, person.id) if person else None
             refusal = _refusal(consent, requester)
             if person and not refusal:
-                grant = _new_grant(person, requester, now, reason, now + terms.emergency)
+                grant = _new_grant(person, requester, now, reason, context)
                 event = _declared(grant)
                 await insert(conn, [store.grant_row(grant), review_store.review_row(grant, requester, "emergency")])
             else:
@@ -102,25 +112,37 @@ class Emergencies:
     ) -> Page[tuple[Review, Person | None]]:
         """Return a page of reviews that are pending, or done, newest first, each with the person of the record.
 
+        Journalled, where it shows any.
+
         `kind`: emergency, or stay (of admissions without proof of presence).
 
         Raises: Problem 403 for a requester who is not an operator, 400 for a cursor that is not valid.
         """
-        _require_operator(requester)
+        require_operator(requester)
         before = decode_uuid_cursor(cursor)
         found = await review_store.fetch_reviews(self._db, kind, done=done, before=before, limit=limit + 1)
         persons = await self._directory.persons({review.person_id for review in found})
         items = [(review, persons.get(review.person_id)) for review in found[:limit]]
+        if items:
+            event = ReviewsListed(kind=kind, grants=tuple(review.grant_id for review, _ in items))
+            await self._journal.append_for(requester, event)
         return Page(items, encode_cursor(items[-1][0].grant_id) if len(found) > limit else None)
 
     async def find_review(self, requester: Requester, grant_id: UUID) -> tuple[Review, Person | None] | None:
-        """Return the review of a grant with the person of the record, or None.
+        """Return the review of a grant with the person of the record, or None; journalled.
 
         Raises: Problem 403 for a requester who is not an operator.
         """
-        _require_operator(requester)
+        require_operator(requester)
         found = await review_store.fetch_review(self._db, grant_id)
-        return (found, await self._directory.person(found.person_id)) if found else None
+        if found is None:
+            return None
+        await self._journal.append_for(requester, ReviewRead(grant_id=grant_id), person_id=found.person_id)
+        return found, await self._directory.person(found.person_id)
+
+    async def count_others(self, review: Review, since: datetime) -> tuple[int, int]:
+        """Return how many other accesses of a review's kind and holder there were, and how many were not justified."""
+        return await review_store.count_others(self._db, review, since)
 
     async def review(self, requester: Requester, grant_id: UUID, verdict: str, note: str) -> None:
         """Complete the review of an access with a verdict (a key of `VERDICTS`) and a note.
@@ -131,7 +153,7 @@ class Emergencies:
         Raises: Problem 400 for another verdict or a note that is too long, 403 for a requester who is not an operator,
         404 for an unknown emergency, 409 for one that is reviewed already.
         """
-        _require_operator(requester)
+        require_operator(requester)
         if verdict not in VERDICTS:
             raise bad_request("verdict", N_("Choose a conclusion."), code="value")
         note = clean_text(note, 0, MAX_NOTE, "note")
@@ -162,12 +184,12 @@ class Emergencies:
 
         Raises: Problem 403 for a requester who is not an operator.
         """
-        _require_operator(requester)
+        require_operator(requester)
         return await review_store.fetch_alarms(self._db, limit)
 
     async def mark_alarm_seen(self, requester: Requester, alarm_id: UUID) -> None:
         """Record that an operator saw an alarm. Raises: Problem 403 for a requester who is not an operator."""
-        _require_operator(requester)
+        require_operator(requester)
         await review_store.mark_alarm_seen(self._db, alarm_id, clock.now(), requester.name)
 
     async def list_verdicts(self, requester: Requester, limit: int = 20) -> list[Review]:
@@ -179,6 +201,7 @@ class Emergencies:
 
         Raises: Problem 404 when there is no such verdict of theirs.
         """
+        require_own_act(requester)
         async with self._db.transaction() as conn:
             review = await review_store.fetch_review(conn, grant_id, lock=True)
             if review is None or review.reviewed_at is None or review.practitioner_id != requester.id:
@@ -188,16 +211,17 @@ class Emergencies:
                 await self._journal.append_for(requester, event, conn=conn)
 
 
-def _new_grant(person: Person, requester: Requester, now: datetime, reason: str, until: datetime) -> Grant:
+def _new_grant(person: Person, requester: Requester, now: datetime, reason: str, context: Context) -> Grant:
     return Grant(
         id=uuid7(),
         person_id=person.id,
         kind=GrantKind.EMERGENCY,
+        context=context.key,
         holder_kind=requester.kind,
         holder_id=requester.id,
         holder=requester.name,
         since=now,
-        until=until,
+        until=context.ceiling(now),
         reason=reason,
     )
 
@@ -209,6 +233,7 @@ def _declared(grant: Grant) -> EmergencyDeclared:
         reason="emergency",
         grant_id=grant.id,
         grant_kind=grant.kind.value,
+        context=grant.context,
         justification=grant.reason,
         until=grant.until,
     )
@@ -241,9 +266,3 @@ def _refusal(consent: Consent | None, requester: Requester) -> str:
     if requester.id in consent.blocked or requester.organization_id in consent.blocked:
         return "blocked"
     return ""
-
-
-def _require_operator(requester: Requester) -> None:
-    """Raise Problem 403 for a requester who is not an operator."""
-    if requester.kind != "operator":
-        raise Problem(403, "forbidden", N_("Only operators review accesses."))

@@ -7,16 +7,27 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access.consent import refusal_store, review_store, stay_store, store
+from esante.identity.access.consent import refusal_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.consent.refusal_store import StayRefusal
-from esante.identity.access.events import Granted, GrantEnded, StayProved, StayRefusalChanged, StayReported
+from esante.identity.access.events import (
+    Granted,
+    GrantEnded,
+    PatientsListed,
+    StayProved,
+    StayRefusalChanged,
+    StayReported,
+)
 from esante.identity.access.lifecycle_terms import lifecycle_terms
-from esante.identity.access.matrix import policy
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
-from esante.identity.access.rules import withheld
-from esante.identity.directory import Directory, Person
+from esante.identity.access.regulation.contexts import Context
+from esante.identity.access.regulation.policy_set import policy_set
+from esante.identity.access.reviews import review_store
+from esante.identity.access.rules import REASONS, withheld
+from esante.identity.access.stays import stay_store
+from esante.identity.directory import Directory, Person, normalize_name
 
 MAX_GRANTS = 2_000
 """How many of a professional's newest grants the list of patients considers."""
@@ -49,10 +60,11 @@ class Grants:
     async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
         """Add a practitioner to the person's circle, until it is revoked; return the grant.
 
-        Repeating it changes nothing. Raises: Problem 403 for a requester who is not a patient, 404 for an unknown
-        practitioner, 409 when the record is not open.
+        Repeating it changes nothing. Raises: Problem 403 for a requester who is not a patient, or where there are no
+        circles, 404 for an unknown practitioner, 409 when the record is not open.
         """
         person_id = require_own_record(requester)
+        context = offered_context(GrantKind.CIRCLE, clock.now())
         practitioner = await self._directory.practitioner(practitioner_id)
         if practitioner is None:
             raise Problem(404, "not-found", N_("This professional is not in the directory."))
@@ -61,10 +73,12 @@ class Grants:
             id=uuid7(),
             person_id=person_id,
             kind=GrantKind.CIRCLE,
+            context=context.key,
             holder_kind="practitioner",
             holder_id=practitioner.id,
             holder=practitioner.name,
             since=now,
+            until=context.ceiling(now),
         )
         return await self._add_once(grant, requester)
 
@@ -125,8 +139,9 @@ class Grants:
             if cause != "review":
                 await review_store.delete_pending(conn, grant.id)
         now = clock.now()
+        rules = policy_set().at(now)
         for grant in before.grants:
-            if grant.holder_id == organization_id and grant.is_active(now) and withheld(before, grant, now):
+            if grant.holder_id == organization_id and grant.is_active(now) and withheld(before, grant, rules, now):
                 rows += self._journal.rows_for(requester, granted(grant), person_id=person_id)
         await insert(conn, rows)
 
@@ -175,9 +190,17 @@ class Grants:
         await insert(conn, rows + self.end_rows(grant, now, requester))
 
     async def list_patients(
-        self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
+        self,
+        requester: Requester,
+        text: str = "",
+        cursor: str | None = None,
+        limit: int = 20,
+        *,
+        by_name: bool = False,
     ) -> Page[Patient]:
-        """Return a page of the persons whose record a professional may open, newest grant first.
+        """Return a page of the persons whose record a professional may open, newest grant first or by name.
+
+        The page is journalled.
 
         `text`: parts of the name or of the birth date (ISO 8601). The newest `MAX_GRANTS` grants are considered.
         Raises: Problem 400 for a cursor that is not valid.
@@ -189,13 +212,17 @@ class Grants:
             if known is None or _end_of(grant) > _end_of(known):
                 by_person[grant.person_id] = grant
         words = text.casefold().split()
-        ids = list(by_person) if words else list(by_person)[start:][: limit + 1]
+        ids = list(by_person) if words or by_name else list(by_person)[start:][: limit + 1]
         persons = await self._directory.persons(ids)
         found = [Patient(persons[id_], by_person[id_]) for id_ in ids if id_ in persons]
-        if words:
-            found = [patient for patient in found if _matches(patient.person, words)][start:]
-        more = len(found) > limit
-        return Page(found[:limit], encode_cursor(start + limit) if more else None)
+        if words or by_name:
+            found = [patient for patient in found if _matches(patient.person, words)]
+            found = (sorted(found, key=_name_key) if by_name else found)[start:]
+        more, shown = len(found) > limit, found[:limit]
+        if shown:
+            event = PatientsListed(count=len(shown), persons=tuple(patient.person.id for patient in shown))
+            await self._journal.append_for(requester, event)
+        return Page(shown, encode_cursor(start + limit) if more else None)
 
     async def list_persons(
         self, requester: Requester, holder: UUID | None = None, *, after: UUID = NIL, limit: int
@@ -207,6 +234,10 @@ class Grants:
         return await store.fetch_granting_persons(
             self._db, _grant_filter(requester, holder), _reading_terms(), after, limit
         )
+
+    async def record_group(self, requester: Requester, count: int) -> None:
+        """Journal that a requester read a group of so many persons."""
+        await self._journal.append_for(requester, PatientsListed(count=count))
 
     async def count_persons(self, requester: Requester, holder: UUID | None = None) -> int:
         """Return the number of persons of `list_persons`."""
@@ -239,7 +270,7 @@ class Grants:
         return rows + self._journal.rows(event, person_id=grant.person_id, actor=actor, origin=origin, at=at)
 
     async def _add_once(self, grant: Grant, requester: Requester) -> Grant:
-        """Insert a grant without an end, unless its holder has an active one of its kind; return the active one."""
+        """Insert a grant, unless its holder has an active one of its kind; return the active one."""
         async with self._db.transaction() as conn:
             await lock_record(conn, grant.person_id, open_only=True)
             known = await self._find_same(conn, grant)
@@ -249,21 +280,13 @@ class Grants:
 
     async def _find_same(self, conn: Connection, grant: Grant) -> Grant | None:
         for known in await store.fetch_active_grants(conn, grant.person_id):
-            if (known.kind, known.holder_id, known.until) == (grant.kind, grant.holder_id, None):
+            if (known.kind, known.holder_id) == (grant.kind, grant.holder_id):
                 return known
         return None
 
     def end_rows(self, grant: Grant, until: datetime, requester: Requester) -> list[Row]:
         """Return the rows of the journal entry for the end of a grant."""
-        event = GrantEnded(
-            grant_id=grant.id,
-            kind=grant.kind.value,
-            holder_kind=grant.holder_kind,
-            holder_id=grant.holder_id,
-            holder=grant.holder,
-            until=until,
-        )
-        return self._journal.rows_for(requester, event, person_id=grant.person_id)
+        return self._journal.rows_for(requester, ended(grant, until), person_id=grant.person_id)
 
 
 def granted(grant: Grant) -> Granted:
@@ -275,7 +298,35 @@ def granted(grant: Grant) -> Granted:
         holder_id=grant.holder_id,
         holder=grant.holder,
         until=grant.until,
+        context=grant.context,
     )
+
+
+def ended(grant: Grant, until: datetime, cause: str = "") -> GrantEnded:
+    """Return the journal event of the end of a grant (`cause`: see the event)."""
+    return GrantEnded(
+        grant_id=grant.id,
+        kind=grant.kind.value,
+        holder_kind=grant.holder_kind,
+        holder_id=grant.holder_id,
+        holder=grant.holder,
+        until=until,
+        cause=cause,
+    )
+
+
+def offered_context(kind: GrantKind, at: datetime, encounter: str = "") -> Context:
+    """Return the context of care of a new grant (of a stay of a class). Raises: Problem 403 where none is offered."""
+    context = policy_set().at(at).context_of_kind(kind, encounter)
+    if context is None or not context.allowed:
+        raise Problem(403, "forbidden", N_("This kind of access is not offered here."))
+    return context
+
+
+def require_own_act(requester: Requester) -> None:
+    """Raise Problem 403 for somebody who acts in the name of a professional: they obtain no access."""
+    if requester.delegate is not None:
+        raise Problem(403, "forbidden", REASONS["delegate"], remedy=N_("Ask the professional to do this."))
 
 
 def stay_of(grant: Grant) -> Stay:
@@ -302,13 +353,23 @@ def _grant_filter(requester: Requester, holder: UUID | None) -> store.GrantFilte
 
 def _reading_terms() -> store.ReadingTerms:
     now = clock.now()
-    terms = policy(now.date())
-    died_after = now - lifecycle_terms(now.date()).reading_after_death
-    return store.ReadingTerms(died_after=died_after, unproved_stays_read=terms.unproved_stays_read)
+    rules = policy_set().at(now)
+    first = {kind: rules.context_of_kind(kind) for kind in GrantKind}
+    return store.ReadingTerms(
+        died_after=now - lifecycle_terms(day_of(now)).reading_after_death,
+        unproved_stays_read=rules.policy.unproved_stays_read,
+        contexts=[one.key for one in rules.contexts.values() if one.allowed],
+        kinds=[kind.value for kind, context in first.items() if context and context.allowed],
+    )
 
 
 def _end_of(grant: Grant) -> datetime:
     return grant.until or datetime.max.replace(tzinfo=UTC)
+
+
+def _name_key(patient: Patient) -> tuple[str, str, UUID]:
+    person = patient.person
+    return normalize_name(person.family), normalize_name(" ".join(person.given)), person.id
 
 
 def _matches(person: Person, words: list[str]) -> bool:

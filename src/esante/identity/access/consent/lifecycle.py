@@ -29,7 +29,7 @@ from esante.identity.directory import Directory, PersonDeceased, PersonUpdated
 
 BATCH = 500
 """How many records one transaction opens or plans for."""
-TOLD_WITHIN = timedelta(days=30)
+NOTIFIED_WITHIN = timedelta(days=30)
 """How old a first access may be to be told; of older ones the person is not told when the program is updated."""
 _SCANNED = 200
 """Entries of a person that are read at a time for the last access."""
@@ -117,9 +117,9 @@ class Lifecycle:
         planned = rules.deletion_of(state, since, now)
         if planned is not None:
             rule, due = planned
-            told = now if rule == "objection" else None
+            notified = now if rule == "objection" else None
             disposition = Disposition(
-                person_id=person_id, id=uuid7(), act=Act.DELETE, rule=rule, due_at=due, upto=due, told_at=told
+                person_id=person_id, id=uuid7(), act=Act.DELETE, rule=rule, due_at=due, upto=due, notified_at=notified
             )
             await self._dispositions.plan(conn, [disposition])
 
@@ -164,7 +164,13 @@ class Lifecycle:
                 return 0
             due = rules.no_earlier_than_notice(due, now)
             disposition = Disposition(
-                person_id=person_id, id=uuid7(), act=Act.CLOSE, rule="inactivity", due_at=due, upto=due, told_at=now
+                person_id=person_id,
+                id=uuid7(),
+                act=Act.CLOSE,
+                rule="inactivity",
+                due_at=due,
+                upto=due,
+                notified_at=now,
             )
             return len(await self._dispositions.plan(conn, [disposition]))
 
@@ -258,7 +264,7 @@ class Lifecycle:
         rows: list[Row] = []
         for person_id in await record_store.mark_first_access(conn, list(first), moments):
             entry = first[person_id]
-            if clock.now() - entry.at < TOLD_WITHIN:
+            if clock.now() - entry.at < NOTIFIED_WITHIN:
                 event = FirstAccess(organization=entry.actor.organization)
                 rows += self._journal.rows(event, person_id=person_id, actor=entry.actor, origin=entry.origin)
         await insert(conn, rows)

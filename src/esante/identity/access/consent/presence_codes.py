@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import code_store, store
 from esante.identity.access.consent.code_store import PresenceCode
-from esante.identity.access.consent.grants import Grants
+from esante.identity.access.consent.grants import Grants, offered_context, require_own_act
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
 from esante.identity.access.events import CodeIssued, CodeRefused
-from esante.identity.access.matrix import Policy, policy
 from esante.identity.access.model import Consent, Grant, GrantKind, RecordState, Requester
+from esante.identity.access.regulation.contexts import Context
+from esante.identity.access.regulation.policy_set import policy
+from esante.identity.access.regulation.terms import Policy
 
 _GROUP_LENGTH = 4
 _MAX_INPUT = 64
@@ -32,18 +35,20 @@ class PresenceCodes:
         """Issue a code for the requester's own record; return it as XXXX-XXXX. Only its hash is stored.
 
         `duration`: how long the grant of the code lasts (None: the default of the policy).
-        Raises: Problem 400 for a duration outside the bounds of the policy, 403 for a requester who is not a patient,
-        409 when the record is not open or not shared, 429 after too many codes.
+        Raises: Problem 400 for a duration that is shorter than the policy allows or longer than the ceiling of its
+        context, 403 for a requester who is not a patient, or where there are no codes, 409 when the record is not open
+        or not shared, 429 after too many codes.
         """
         person_id = require_own_record(requester)
         now = clock.now()
-        terms = policy(now.date())
-        duration = terms.code_default if duration is None else duration
-        if not terms.code_min <= duration <= terms.code_max:
+        terms = policy(day_of(now))
+        longest = longest_duration(offered_context(GrantKind.PRESENCE, now))
+        duration = terms.code_default or longest if duration is None else duration
+        if not terms.code_min <= duration <= longest:
             raise bad_request(
                 "lasts",
                 N_("A code cannot be valid for this length of time."),
-                N_("Choose a duration from 1 hour to 365 days."),
+                N_("Choose one of the durations."),
                 code="value",
             )
         limits = {f"issue:{person_id}": terms.attempts_per_requester}
@@ -80,8 +85,9 @@ class PresenceCodes:
                 N_("Only a health professional can use a code."),
                 remedy=N_("Sign in as a health professional."),
             )
+        require_own_act(requester)
         now = clock.now()
-        terms = policy(now.date())
+        terms, context = policy(day_of(now)), offered_context(GrantKind.PRESENCE, now)
         await self._limits.count_guess(requester, terms)
         digest = hash_code(normalize_code(text, terms))
         async with self._db.transaction() as conn:
@@ -89,7 +95,7 @@ class PresenceCodes:
             consent = await store.fetch_consent(conn, code.person_id) if code else None
             refusal = _refusal(code, consent, requester, now)
             if code and not refusal:
-                grant = _grant_of(code, requester, now)
+                grant = _grant_of(code, requester, context, now)
                 await code_store.mark_code_used(conn, digest, now)
                 await insert(conn, self._grants.grant_rows(grant, requester.actor, requester.origin))
                 if requester.organization_id is not None:
@@ -126,16 +132,24 @@ def hash_code(code: str) -> bytes:
     return hashlib.sha256(b"esante presence code\n" + code.encode()).digest()
 
 
-def _grant_of(code: PresenceCode, requester: Requester, now: datetime) -> Grant:
+def longest_duration(context: Context) -> timedelta:
+    """Return how long the grant of a code may last: as long as the ceiling; a year where the context has none."""
+    return timedelta(days=context.days, hours=context.hours) or timedelta(days=365)
+
+
+def _grant_of(code: PresenceCode, requester: Requester, context: Context, now: datetime) -> Grant:
+    until = now + code.lasts
+    ceiling = context.ceiling(now)
     return Grant(
         id=uuid7(),
         person_id=code.person_id,
         kind=GrantKind.PRESENCE,
+        context=context.key,
         holder_kind=requester.kind,
         holder_id=requester.id,
         holder=requester.name,
         since=now,
-        until=now + code.lasts,
+        until=min(until, ceiling) if ceiling else until,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from esante.core import clock
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.access.model import Consent, Grant, GrantKind, RecordState
+from esante.identity.directory import ReferringDoctor
 
 RECORD = Table(
     "access_record",
@@ -38,6 +39,8 @@ GRANT = Table(
         "revoked_at": "timestamptz",
         "reason": "text",
         "proved": "boolean",
+        "context": "text",
+        "renewals": "integer",
     },
 )
 BLOCK = Table(
@@ -78,15 +81,18 @@ class Block:
 
 
 _grant_decoder = msgspec.json.Decoder(list[Grant])
+_referring_decoder = msgspec.json.Decoder(list[ReferringDoctor])
 _CONSENT = """
 SELECT r.person_id, r.state, r.sharing, r.deceased_at,
     (SELECT json_agg(json_build_object('id', g.grant_id, 'person_id', g.person_id, 'kind', g.kind,
          'holder_kind', g.holder_kind, 'holder_id', g.holder_id, 'since', g.since, 'until', g.until,
-         'reason', g.reason, 'holder', g.holder, 'proved', g.proved) ORDER BY g.grant_id)
+         'reason', g.reason, 'holder', g.holder, 'proved', g.proved, 'context', g.context, 'renewals', g.renewals)
+         ORDER BY g.grant_id)
      FROM access_grant g
      WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > $2)) AS grants,
     (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked,
-    (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused
+    (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused,
+    (SELECT json_agg(d) FROM access_referring_doctor d WHERE d.person_id = r.person_id) AS referring
 FROM access_record r WHERE r.person_id = ANY($1)
 """
 
@@ -103,7 +109,7 @@ async def fetch_consents(db: Database | Connection, persons: Sequence[UUID]) -> 
 
 
 def _consent(row: asyncpg.Record) -> Consent:
-    person_id, state, sharing, deceased_at, grants, blocked, refused = row
+    person_id, state, sharing, deceased_at, grants, blocked, refused, referring = row
     return Consent(
         person_id=person_id,
         state=RecordState(state),
@@ -111,6 +117,7 @@ def _consent(row: asyncpg.Record) -> Consent:
         grants=tuple(_grant_decoder.decode(grants)) if grants else (),
         blocked=frozenset(blocked or ()),
         refused=frozenset(refused or ()),
+        referring=tuple(_referring_decoder.decode(referring)) if referring else (),
         deceased_at=deceased_at,
     )
 
@@ -164,6 +171,8 @@ def grant_row(grant: Grant) -> Row:
             None,
             grant.reason,
             grant.proved,
+            grant.context,
+            grant.renewals,
         ),
     )
 
@@ -176,13 +185,13 @@ async def fetch_active_grants(db: Database | Connection, person_id: UUID) -> lis
         person_id,
         clock.now(),
     )
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 async def fetch_all_grants(db: Database, person_id: UUID) -> list[Grant]:
     """Return all grants of a person, also those that ended, newest first."""
     rows = await db.fetch("SELECT * FROM access_grant WHERE person_id = $1 ORDER BY grant_id DESC", person_id)
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 async def revoke_grant(conn: Connection, person_id: UUID, grant_id: UUID, at: datetime) -> None:
@@ -200,20 +209,21 @@ async def set_grant_end(conn: Connection, person_id: UUID, grant_id: UUID, until
         grant_id,
         until,
     )
-    return _grant(row)
+    return grant_of_row(row)
 
 
 _ACTIVE_GRANTS = """
 FROM access_grant g JOIN access_record r USING (person_id)
-WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > $5)
-  AND g.since <= $5 AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
+WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > $7)
+  AND g.since <= $7 AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
   AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($3))
   AND NOT (g.kind = 'institution_stay' AND EXISTS (
       SELECT FROM access_stay_refusal f WHERE f.person_id = g.person_id AND f.organization_id = g.holder_id))
-  AND (g.proved OR $4)
+  AND (g.proved OR $4) AND (g.context = ANY($5) OR g.context = '' AND g.kind = ANY($6))
 """
-"""The active grants at $5 of holders ($1) for open records, without persons who died before $2 or blocked one of $3,
-and without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved.
+"""The active grants at $7 of holders ($1) for open records, without persons who died before $2 or blocked one of $3,
+and without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved; of
+the contexts $5, and those without a context of the kinds $6.
 
 The only statement across persons: on a distributed database it runs on every node, by an index on each.
 """
@@ -221,24 +231,31 @@ The only statement across persons: on a distributed database it runs on every no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingTerms:
-    """The terms on which active grants depend: deaths before `died_after` end reading; whether unproved stays read."""
+    """The terms on which active grants depend: deaths before `died_after` end reading; whether unproved stays read.
+
+    `contexts`: the contexts of care that give access; `kinds`: the kinds of grants whose first context does.
+    """
 
     died_after: datetime
     unproved_stays_read: bool
+    contexts: Sequence[str]
+    kinds: Sequence[str]
 
 
 async def fetch_holder_grants(db: Database, holders: Sequence[UUID], limit: int, terms: ReadingTerms) -> list[Grant]:
     """Return the newest active grants of some holders for open records."""
     rows = await db.fetch(
-        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $6",
+        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $8",
         list(holders),
         terms.died_after,
         list(holders),
         terms.unproved_stays_read,
+        terms.contexts,
+        terms.kinds,
         clock.now(),
         limit,
     )
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,12 +275,14 @@ async def fetch_granting_persons(
 ) -> list[UUID]:
     """Return the persons of active grants, sorted by key, those after a key."""
     rows = await db.fetch(
-        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($6::uuid IS NULL OR g.person_id = $6)"
-        " AND g.person_id > $7 ORDER BY g.person_id LIMIT $8",
+        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($8::uuid IS NULL OR g.person_id = $8)"
+        " AND g.person_id > $9 ORDER BY g.person_id LIMIT $10",
         list(grants.holders),
         terms.died_after,
         list(grants.acting_for),
         terms.unproved_stays_read,
+        terms.contexts,
+        terms.kinds,
         clock.now(),
         grants.only_person_id,
         after,
@@ -275,18 +294,21 @@ async def fetch_granting_persons(
 async def count_granting_persons(db: Database, grants: GrantFilter, terms: ReadingTerms) -> int:
     """Return the number of persons of active grants."""
     count: int = await db.fetchval(
-        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($6::uuid IS NULL OR g.person_id = $6)",
+        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($8::uuid IS NULL OR g.person_id = $8)",
         list(grants.holders),
         terms.died_after,
         list(grants.acting_for),
         terms.unproved_stays_read,
+        terms.contexts,
+        terms.kinds,
         clock.now(),
         grants.only_person_id,
     )
     return count
 
 
-def _grant(row: asyncpg.Record) -> Grant:
+def grant_of_row(row: asyncpg.Record) -> Grant:
+    """Return the grant of a row of `access_grant`."""
     return Grant(
         id=row["grant_id"],
         person_id=row["person_id"],
@@ -299,6 +321,8 @@ def _grant(row: asyncpg.Record) -> Grant:
         reason=row["reason"],
         holder=row["holder"],
         proved=row["proved"],
+        context=row["context"],
+        renewals=row["renewals"],
     )
 
 
@@ -325,7 +349,7 @@ async def prove_stays(conn: Connection, person_id: UUID, organization_id: UUID) 
         organization_id,
         clock.now(),
     )
-    return [_grant(row) for row in rows]
+    return [grant_of_row(row) for row in rows]
 
 
 async def delete_expired(conn: Connection, now: datetime) -> None:

@@ -68,7 +68,7 @@ class Disposition:
     done: int = 0
     cursor: str = ""
     resume_at: datetime | None = None
-    told_at: datetime | None = None
+    notified_at: datetime | None = None
     held_at: datetime | None = None
     held_by: str = ""
     note: str = ""

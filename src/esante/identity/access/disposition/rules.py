@@ -25,16 +25,16 @@ def inactivity_ends(last_access: datetime) -> datetime:
     return end_of(last_day(last_access, years=lifecycle_terms(last_access.date()).inactivity_years))
 
 
-def no_earlier_than_notice(due: datetime, told: datetime) -> datetime:
+def no_earlier_than_notice(due: datetime, notified: datetime) -> datetime:
     """Return when a disposition may be done that the person is told of at a moment."""
-    return max(due, end_of(last_day(told, days=lifecycle_terms(told.date()).notice_days)))
+    return max(due, end_of(last_day(notified, days=lifecycle_terms(notified.date()).notice_days)))
 
 
 def is_due(disposition: Disposition, now: datetime) -> bool:
     """Return whether a disposition may be worked on: it is open, nobody holds it, its time has come."""
     is_open = disposition.state in (DispositionState.PLANNED, DispositionState.RUNNING)
-    is_told = disposition.told_at is not None or disposition.act is Act.LOG
-    return is_open and is_told and disposition.held_at is None and disposition.due_at <= now
+    is_notified = disposition.notified_at is not None or disposition.act is Act.LOG
+    return is_open and is_notified and disposition.held_at is None and disposition.due_at <= now
 
 
 def may_go_unattended(backlog: Backlog, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from esante.core.journal import SYSTEM, Journal
 from esante.core.storage import Connection, Database, Row, insert, uuid7
 from esante.core.time_zone import time_zone
 from esante.core.web import N_, NOT_FOUND, Page, Problem, clean_text, decode_cursor, encode_cursor
+from esante.identity.access.authn.requesters import require_operator
 from esante.identity.access.disposition import rules, store
 from esante.identity.access.disposition.model import Act, Approval, Backlog, Disposition, DispositionState
 from esante.identity.access.disposition.store import Filter
@@ -42,14 +43,14 @@ class Dispositions:
     async def plan(self, conn: Connection, dispositions: Sequence[Disposition], **about: Any) -> list[Disposition]:
         """Insert dispositions, of whose person, act and period none is open; return the new ones.
 
-        Those with `told_at` are announced to the person by this. `about`: further fields of the events.
+        Those with `notified_at` are announced to the person by this. `about`: further fields of the events.
         """
         if not dispositions:
             return []
         new = await store.insert_new(conn, dispositions)
         rows: list[Row] = []
         for one in new:
-            rows += self.rows(one, "announced" if one.told_at else "planned", **about)
+            rows += self.rows(one, "announced" if one.notified_at else "planned", **about)
         await insert(conn, rows)
         return new
 
@@ -71,25 +72,25 @@ class Dispositions:
                     resume_at=None,
                 )
                 await store.save(conn, extended)
-                if disposition.told_at:
+                if disposition.notified_at:
                     await insert(conn, self.rows(extended, "announced", **about))
 
     async def announce_due(self) -> int:
         """Tell persons of closings and deletions of their records before they are due; return of how many."""
-        now, told = clock.now(), 0
+        now, announced = clock.now(), 0
         horizon = rules.no_earlier_than_notice(now, now)
-        while keys := await store.fetch_untold(self._db, horizon, 100):
+        while keys := await store.fetch_unnotified(self._db, horizon, 100):
             for key in keys:
-                told += await self._announce(*key, now)
-        return told
+                announced += await self._announce(*key, now)
+        return announced
 
     async def _announce(self, person_id: UUID, id_: UUID, now: datetime) -> bool:
         async with self._db.transaction() as conn:
             disposition = await store.find(conn, person_id, id_, lock=True)
-            if disposition is None or disposition.told_at is not None or disposition.state not in _OPEN:
+            if disposition is None or disposition.notified_at is not None or disposition.state not in _OPEN:
                 return False
             due = rules.no_earlier_than_notice(disposition.due_at, now)
-            disposition = replace(disposition, told_at=now, due_at=due)
+            disposition = replace(disposition, notified_at=now, due_at=due)
             await store.save(conn, disposition)
             await insert(conn, self.rows(disposition, "announced"))
         return True
@@ -275,12 +276,6 @@ class Dispositions:
             complete=complete,
         )
         return self._journal.rows_for(requester, event)
-
-
-def require_operator(requester: Requester) -> None:
-    """Raise Problem 403 for a requester who is not an operator."""
-    if requester.kind != "operator":
-        raise Problem(403, "forbidden", N_("Only operators can do this."))
 
 
 def _cursor_of(disposition: Disposition, wanted: Filter) -> str:

@@ -30,7 +30,7 @@ DISPOSITION = Table(
         "due_at": "timestamptz",
         "upto": "timestamptz",
         "total": "integer",
-        "told_at": "timestamptz",
+        "notified_at": "timestamptz",
     },
 )
 APPROVAL = Table(
@@ -73,7 +73,7 @@ def _values(disposition: Disposition) -> tuple[object, ...]:
         disposition.due_at,
         disposition.upto,
         disposition.total,
-        disposition.told_at,
+        disposition.notified_at,
     )
 
 
@@ -102,7 +102,7 @@ async def save(conn: Connection, disposition: Disposition) -> None:
     await conn.execute(
         """
         UPDATE access_disposition SET state = $3, due_at = $4, upto = $5, done = $6, cursor = $7, resume_at = $8,
-            told_at = $9, held_at = $10, held_by = $11, note = $12, approved = $13, ended_at = $14, total = $15
+            notified_at = $9, held_at = $10, held_by = $11, note = $12, approved = $13, ended_at = $14, total = $15
         WHERE person_id = $1 AND disposition_id = $2
         """,
         disposition.person_id,
@@ -113,7 +113,7 @@ async def save(conn: Connection, disposition: Disposition) -> None:
         disposition.done,
         disposition.cursor,
         disposition.resume_at,
-        disposition.told_at,
+        disposition.notified_at,
         disposition.held_at,
         disposition.held_by,
         disposition.note,
@@ -170,7 +170,7 @@ async def fetch_due(
     """
     rows = await db.fetch(
         f"SELECT person_id, disposition_id FROM access_disposition WHERE {_OPEN} AND held_at IS NULL"  # noqa: S608
-        " AND due_at <= $1 AND (told_at IS NOT NULL OR act = 'log') AND ($2 OR act <> ALL($3) OR state = 'running'"
+        " AND due_at <= $1 AND (notified_at IS NOT NULL OR act = 'log') AND ($2 OR act <> ALL($3) OR state = 'running'"
         " OR (disposition_id <= $4 AND due_at <= $5)) AND act = ANY($7) ORDER BY due_at, disposition_id LIMIT $6",
         now,
         unapproved,
@@ -183,10 +183,10 @@ async def fetch_due(
     return [(row["person_id"], row["disposition_id"]) for row in rows]
 
 
-async def fetch_untold(db: Database, upto: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+async def fetch_unnotified(db: Database, upto: datetime, limit: int) -> list[tuple[UUID, UUID]]:
     """Return the keys of closings and deletions that are due by a moment, and of which the person was not told."""
     rows = await db.fetch(
-        f"SELECT person_id, disposition_id FROM access_disposition WHERE {_OPEN} AND told_at IS NULL"  # noqa: S608
+        f"SELECT person_id, disposition_id FROM access_disposition WHERE {_OPEN} AND notified_at IS NULL"  # noqa: S608
         " AND act IN ('close', 'delete') AND due_at <= $1 ORDER BY due_at, disposition_id LIMIT $2",
         upto,
         limit,

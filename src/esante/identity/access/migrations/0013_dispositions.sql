@@ -8,7 +8,7 @@ CREATE INDEX access_record_idle ON access_record ((coalesce(idle_since, changed_
 CREATE INDEX access_record_ended ON access_record (person_id) WHERE state IN ('objected', 'closed');
 
 -- What is planned to happen at the end of a period: an act (close, delete, expire, log), the rule that asks for it, when
--- it is due, and how far it is. `period` distinguishes dispositions of one act; `upto` bounds what it is about. `told_at`:
+-- it is due, and how far it is. `period` distinguishes dispositions of one act; `upto` bounds what it is about. `notified_at`:
 -- when the person was told of it; while `held_at` is set nothing is done. `cursor` and `done`: the progress.
 CREATE TABLE access_disposition (
     person_id uuid NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE access_disposition (
     done integer NOT NULL DEFAULT 0,
     cursor text NOT NULL DEFAULT '',
     resume_at timestamptz,
-    told_at timestamptz,
+    notified_at timestamptz,
     held_at timestamptz,
     held_by text NOT NULL DEFAULT '',
     note text NOT NULL DEFAULT '',

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from esante.core import clock
+from esante.core.time_zone import today
 from esante.core.web import N_, Problem, Session, gettext_of, read_body, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.matrix import policy
 from esante.identity.access.model import Requester
 from esante.identity.access.pages.form_fields import form_text
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.service import Access
 from esante.identity.access.smart.authorization import APP_USER_KINDS, PatientSelectionRequired
 from esante.identity.access.smart.authorization_request import (
@@ -137,7 +137,7 @@ async def _show_consent(request: Request, access: Access, directory: Directory) 
         person=person,
         place=uri_origin(authorization.redirect_uri).rpartition("/")[2],
         access_mode=access_mode,
-        terms=policy(clock.now().date()),
+        terms=policy(today()),
         problem=request.query_params.get("nothing") == "yes",
     )
 
@@ -194,7 +194,6 @@ async def _show_patients(
         params=authorization.parameters,
         page=await access.grants.list_patients(requester, text, cursor),
         q=text,
-        cursor=cursor,
         kinds=GRANT_KINDS,
         address=lambda person_id: _request_url(authorization.parameters | {"patient": str(person_id)}),
     )

@@ -1,6 +1,8 @@
 """Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import segno
 from markupsafe import Markup
@@ -10,27 +12,29 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core import clock
+from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
+from esante.identity.access.consent.presence_codes import longest_duration
 from esante.identity.access.consent.record_states import TRANSITIONS
 from esante.identity.access.disposition.model import Act
-from esante.identity.access.matrix import policy
-from esante.identity.access.model import RecordState, Requester
+from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
+from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
 from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, Organization, Practitioner, ProfessionalsRead
 
-DURATIONS = (
-    (1, N_("1 hour"), N_("For one appointment.")),
-    (24, N_("24 hours"), N_("For today, with time to read your record after the appointment.")),
-    (24 * 7, N_("7 days"), N_("For a treatment with several appointments.")),
-    (24 * 30, N_("30 days"), N_("For a longer course of treatment.")),
-    (24 * 365, N_("365 days"), N_("For someone who treats you all year round.")),
+_DURATIONS = (
+    (1, N_("For one appointment.")),
+    (24, N_("For today, with time to read your record after the appointment.")),
+    (24 * 7, N_("For a treatment with several appointments.")),
 )
-"""Duration in hours, name and explanation of the choices for the grant of a presence code."""
+_LONGEST = N_("As long as the law allows.")
 _PATIENT = ("patient",)
 _MAX_RESULTS = 10
+_TITLES = frozenset(["dr", "doctor", "docteur", "doktor", "dokter", "prof", "professor", "professeur"])
+"""Words that people write before a name, and that are no part of it."""
 
 
 def routes(access: Access, directory: Directory) -> list[Route]:
@@ -40,8 +44,7 @@ def routes(access: Access, directory: Directory) -> list[Route]:
         return await _show_sharing(request, access)
 
     async def search_people(request: Request) -> Response:
-        await access.page_requester(request, _PATIENT)
-        return await _search_people(request, directory)
+        return await _search_people(request, await access.page_requester(request, _PATIENT), directory)
 
     async def issue_code(request: Request) -> Response:
         if request.method == "GET":
@@ -66,6 +69,7 @@ async def _show_sharing(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PATIENT)
     record = await access.lifecycle.find_record(requester.id)
     planned = await access.dispositions.find_open(requester.id)
+    rules = policy_set().at(clock.now())
     return await render(
         request,
         "access/sharing.html",
@@ -73,11 +77,12 @@ async def _show_sharing(request: Request, access: Access) -> Response:
         state=record.state if record else RecordState.NONE,
         deletion=next((one for one in planned if one.act is Act.DELETE), None),
         accesses=[one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"],
-        stay_days=policy(clock.now().date()).stay_after.days,
         reasons=REASONS,
         blocks=await access.restrictions.list_blocks(requester.id),
         refusals=await access.grants.list_refusals(requester.id),
-        durations=DURATIONS,
+        durations=code_durations(rules),
+        usual_hours=_hours(rules.policy.code_default),
+        has_circle=_is_offered(rules, GrantKind.CIRCLE),
         kinds=GRANT_KINDS,
         RecordState=RecordState,
     )
@@ -91,15 +96,32 @@ async def _issue_code(request: Request, access: Access) -> Response:
     if not (hours.isascii() and hours.isdigit() and len(hours) <= 5):
         raise bad_request("hours", N_("Choose how long the access lasts."), code="value")
     code = await access.codes.issue(requester, timedelta(hours=int(hours)))
-    names = {length: name for length, name, _ in DURATIONS}
     return await render(
         request,
         "access/code.html",
         code=code,
-        lasts=names.get(int(hours), ""),
-        redeem=policy(clock.now().date()).code_redeem,
+        hours=int(hours),
+        redeem=policy_set().at(clock.now()).policy.code_redeem,
         qr=qr_code(code, gettext_of(request)(N_("QR code for the doctor to scan"))),
     )
+
+
+def code_durations(rules: RulesInForce) -> list[tuple[int, str]]:
+    """Return the durations of a code's grant to choose from, in hours with an explanation; [] without codes."""
+    context = rules.context_of_kind(GrantKind.PRESENCE)
+    if context is None or not context.allowed:
+        return []
+    longest = _hours(longest_duration(context))
+    return [*(one for one in _DURATIONS if one[0] < longest), (longest, _LONGEST)]
+
+
+def _hours(duration: timedelta | None) -> int:
+    return int(duration / timedelta(hours=1)) if duration else 0
+
+
+def _is_offered(rules: RulesInForce, kind: GrantKind) -> bool:
+    context = rules.context_of_kind(kind)
+    return context is not None and context.allowed
 
 
 def qr_code(text: str, title: str) -> Markup:
@@ -110,25 +132,42 @@ def qr_code(text: str, title: str) -> Markup:
     return Markup(svg)  # noqa: S704 - segno escapes the title, and the text becomes modules only
 
 
-async def _search_people(request: Request, directory: Directory) -> Response:
+async def _search_people(request: Request, requester: Requester, directory: Directory) -> Response:
     """Search professionals and organisations, to add to the circle or to block."""
     purpose = request.query_params.get("for", "circle")
     if purpose not in ("circle", "block"):
         raise Problem(404, "not-found", NOT_FOUND)
     text = request.query_params.get("q", "").strip()
+    name = " ".join(word for word in text.split() if word.casefold().strip(".") not in _TITLES)
     cursor = request.query_params.get("cursor") or None
-    practitioners = await directory.search_practitioners(text, None, cursor, _MAX_RESULTS) if text else None
-    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if text else None
+    practitioners = await directory.search_practitioners(name, None, cursor, _MAX_RESULTS) if name else None
+    organizations = await directory.search_organizations(text, None, None, _MAX_RESULTS) if name else None
+    for type_, page in (("Practitioner", practitioners), ("Organization", organizations)):
+        if page:
+            event = ProfessionalsRead(type=type_, by=("name",), found=tuple(one.id for one in page.items))
+            await directory.record_look(event, actor=requester.actor, origin=requester.origin)
+    found = practitioners.items if practitioners else []
     return await render(
         request,
         "access/people.html",
         purpose=purpose,
         q=text,
-        cursor=cursor,
         practitioners=practitioners,
+        workplaces=await _workplaces(found, directory),
         organizations=organizations if purpose == "block" and not cursor else None,
-        professions={key: term.label for key, term in directory.catalogue.professions.items()},
+        terms=directory.catalogue,
     )
+
+
+async def _workplaces(practitioners: Sequence[Practitioner], directory: Directory) -> dict[UUID, list[Organization]]:
+    """Return the organisations where each of the practitioners has a role today."""
+    day = today()
+    ids = {
+        one.id: dict.fromkeys(role.organization_id for role in one.roles if role.is_in_force(day))
+        for one in practitioners
+    }
+    organizations = await directory.organizations({key for keys in ids.values() for key in keys})
+    return {id_: [organizations[key] for key in keys if key in organizations] for id_, keys in ids.items()}
 
 
 async def _change_sharing(access: Access, requester: Requester, act: str, form: FormData) -> None:
@@ -138,6 +177,8 @@ async def _change_sharing(access: Access, requester: Requester, act: str, form: 
         await access.grants.revoke(requester, form_uuid(form, "grant"))
     elif act == "allow-stays":
         await access.grants.allow_stays(requester, form_uuid(form, "organization"))
+    elif act == "extend-stay":
+        await access.stays.agree(requester, form_uuid(form, "grant"))
     elif act == "circle":
         await access.grants.add_to_circle(requester, form_uuid(form, "subject"))
     elif act == "block":

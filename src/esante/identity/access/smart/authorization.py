@@ -11,12 +11,14 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Problem, Session, bad_request
-from esante.identity.access.authn.authentication import Authenticator, principal_of
+from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.requesters import principal_of
 from esante.identity.access.consent import store
 from esante.identity.access.events import AppAllowed, AppEnded, AppRefused
-from esante.identity.access.matrix import policy
 from esante.identity.access.model import Requester
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.rules import opening_grant
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization_request import (
@@ -146,7 +148,7 @@ class AppAuthorizations:
             requested=grantable,
             scopes=scopes,
             given_at=now,
-            until=now + policy(now.date()).app_allowed,
+            until=now + policy(day_of(now)).app_allowed,
         )
         return await self._issue_code(requester, session, request, authorization, scopes, again=False)
 
@@ -216,7 +218,7 @@ class AppAuthorizations:
         if requester.id != person_id:
             await self.require_open_record(requester, person_id)
         handle, now = generate_secret(), clock.now()
-        until = now + policy(now.date()).app_launch
+        until = now + policy(day_of(now)).app_launch
         row = hash_secret(handle), client.client_id, person_id, session.key, until
         await self._db.write([(authorization_store.LAUNCH, row)])
         sign = "&" if "?" in client.launch_url else "?"
@@ -241,7 +243,7 @@ class AppAuthorizations:
         """Store the authorization (unless it is given `again`) and a connection, and return its code to the client."""
         client, now, code = request.client, clock.now(), generate_secret()
         person_id = authorization.patient_id
-        terms = policy(now.date())
+        terms = policy(day_of(now))
         until = authorization.until
         if "offline_access" not in scopes:
             online = session.expires_at if scopes & REFRESH_SCOPES else now + terms.app_code + terms.app_token

@@ -10,8 +10,9 @@ from datetime import timedelta
 
 from esante.core.storage import Database
 from esante.core.types import Json
-from esante.identity.access.authn.authentication import Authenticator, requester_from_principal, requester_of
+from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.authn.requesters import requester_from_principal, requester_of
 from esante.identity.access.events import SignInRefused
 from esante.identity.access.smart.client_assertion import ClientAuthenticator, claimed_client_id
 from esante.identity.access.smart.client_store import SoftwareClient

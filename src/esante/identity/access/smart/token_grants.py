@@ -13,11 +13,13 @@ from dataclasses import replace
 from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Connection, Database, insert
+from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import Sessions
-from esante.identity.access.authn.authentication import Authenticator, requester_from_principal
+from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.requesters import requester_from_principal
 from esante.identity.access.events import AppEnded
-from esante.identity.access.matrix import policy
+from esante.identity.access.regulation.policy_set import policy
 from esante.identity.access.smart import authorization_store, client_store
 from esante.identity.access.smart.authorization_store import AppConnection
 from esante.identity.access.smart.client_store import SoftwareClient
@@ -150,7 +152,7 @@ class TokenGrants:
         requester = replace(requester_from_principal(connection.principal), origin=origin)
         if requester.id in await self._directory.suspensions.among([requester.id]):
             return OAuthError("invalid_grant", _SUSPENDED)
-        lifetime = min(policy(now.date()).app_token, connection.until - now)
+        lifetime = min(policy(day_of(now)).app_token, connection.until - now)
         token, rows = self._signin.token_rows(
             requester, scopes, lifetime, client_id=client.client_id, connection_id=connection.connection_id
         )

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.services.bulletin.model import Aggregation, Indicator, IndicatorKind, Revision
-from esante.services.bulletin.publication import IssueDocument, make_document
-from esante.services.bulletin.publication.formatter import Formatter, formatter
+from esante.services.bulletin.publication.chart_blocks import format_difference
+from esante.services.bulletin.publication.formatter import UNKNOWN, Formatter, formatter
+from esante.services.bulletin.publication.issue_files import make_document
+from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.publication.pdf import template_content, typeset
 from esante.services.bulletin.publication.themes import group_by_theme
 from esante.services.bulletin.releases.published import PublishedReleases
@@ -94,7 +96,7 @@ def _value(releases: PublishedReleases, indicator: Indicator, year: int) -> floa
         return found[-1]
     if len(known) < len(found):
         return None
-    return sum(known) if is_additive(indicator) else round(sum(known) / len(known), 1)
+    return sum(known) if is_additive(indicator) else sum(known) / len(known)
 
 
 def annual_pdf(
@@ -122,12 +124,13 @@ def annual_content(releases: PublishedReleases, document: IssueDocument, year: i
     return content | {
         "title": fmt.text(N_("Annual report")),
         "month": str(year),
-        "edition": fmt.text(N_("Based on the 12 issues of the Cahier eSanté")),
+        "edition": fmt.text(N_("Based on the 12 issues of the year")),
         "labels": content["labels"]
         | {"glance": fmt.text(N_("The year at a glance")), "corrections": fmt.text(_RECONCILIATION_TITLE)},
         "messages": [_sentence(one, year, document.base_url, fmt) for one in leading[:8]],
         "overview": _table(leading, year, fmt),
         "method": [*content["method"], fmt.text(_METHOD_TEXT)],
+        "objectives": [],
         "corrections": _reconciliation(known, fmt),
         "home": f"{document.base_url}/bulletin",
     }
@@ -139,17 +142,53 @@ _METHOD_TEXT = N_(
     "For stocks and percentages, it is the December figure."
 )
 _RECONCILIATION_TITLE = N_("Comparison with the 12 issues")
-_WITH_CHANGE = N_("%(title)s: %(value)s in %(year)s, %(change)s compared with the year before.")
-_WITHOUT_CHANGE = N_("%(title)s: %(value)s in %(year)s.")
+_SENTENCES = {
+    "sum": (
+        N_("%(title)s: %(value)s in %(year)s, %(change)s compared with the year before."),
+        N_("%(title)s: %(value)s in %(year)s."),
+    ),
+    "december": (
+        N_("%(title)s: %(value)s in December %(year)s, %(change)s compared with the year before."),
+        N_("%(title)s: %(value)s in December %(year)s."),
+    ),
+    "mean": (
+        N_("%(title)s: on average %(value)s a month in %(year)s, %(change)s compared with the year before."),
+        N_("%(title)s: on average %(value)s a month in %(year)s."),
+    ),
+    "level": (
+        N_("%(title)s: on average %(value)s in %(year)s, %(change)s compared with the year before."),
+        N_("%(title)s: on average %(value)s in %(year)s."),
+    ),
+}
+"""Of each type of figure, the sentence with the change from the year before and the one without."""
+_TYPES = {
+    "sum": N_("sum"),
+    "december": N_("in December"),
+    "mean": N_("monthly average"),
+    "level": N_("monthly average"),
+}
+_BELOW_ONE = N_("fewer than 1")
+
+
+def figure_type(indicator: Indicator) -> str:
+    """Return what the year's figure is: the sum, that of December, or a mean of the months.
+
+    A mean counts things by month ("mean"), or is of something that no month adds to, such as a delay ("level").
+    """
+    if is_additive(indicator):
+        return "sum"
+    if indicator.kind in (IndicatorKind.STOCK, IndicatorKind.SHARE):
+        return "december"
+    return "mean" if indicator.kind is IndicatorKind.FLOW else "level"
 
 
 def _sentence(one: AnnualFigure, year: int, base_url: str, fmt: Formatter) -> dict[str, str]:
-    value = fmt.number(one.value or 0, one.indicator.unit)
-    change = fmt.percent(one.value / one.before - 1, signed=True) if one.value and one.before else ""
+    change = format_difference(one.indicator.kind, one.value, one.before, fmt)
+    with_change, without_change = _SENTENCES[figure_type(one.indicator)]
     text = fmt.text(
-        _WITH_CHANGE if change else _WITHOUT_CHANGE,
+        without_change if change == "–" else with_change,
         title=fmt.title(one.indicator),
-        value=value,
+        value=_shown(one.value, one.indicator, fmt),
         year=str(year),
         change=change,
     )
@@ -165,24 +204,24 @@ def _table(figures: Sequence[AnnualFigure], year: int, fmt: Formatter) -> Json:
         fmt.text(N_("Difference")),
     ]
     rows = [
-        [fmt.title(one.indicator), fmt.text(_kind(one.indicator)), *_shown(one, fmt), _difference(one, fmt)]
+        [
+            fmt.title(one.indicator),
+            fmt.text(_TYPES[figure_type(one.indicator)]),
+            *(_shown(value, one.indicator, fmt) for value in (one.value, one.before)),
+            format_difference(one.indicator.kind, one.value, one.before, fmt),
+        ]
         for one in figures
     ]
     return {"caption": str(year), "head": head, "rows": rows}
 
 
-def _kind(indicator: Indicator) -> str:
-    if is_additive(indicator):
-        return N_("sum")
-    return N_("in December") if indicator.kind in (IndicatorKind.STOCK, IndicatorKind.SHARE) else N_("monthly average")
-
-
-def _shown(one: AnnualFigure, fmt: Formatter) -> list[str]:
-    return ["…" if value is None else fmt.number(value, one.indicator.unit) for value in (one.value, one.before)]
-
-
-def _difference(one: AnnualFigure, fmt: Formatter) -> str:
-    return fmt.percent(one.value / one.before - 1, signed=True) if one.value is not None and one.before else "–"
+def _shown(value: float | None, indicator: Indicator, fmt: Formatter) -> str:
+    """Return a year's figure; a mean number of things is whole, and never 0 when there were some."""
+    if value is None:
+        return UNKNOWN
+    if figure_type(indicator) == "mean" and 0 < value < 0.5:
+        return fmt.text(_BELOW_ONE)
+    return fmt.rounded(value, indicator.unit)
 
 
 def _reconciliation(figures: Sequence[AnnualFigure], fmt: Formatter) -> Json:

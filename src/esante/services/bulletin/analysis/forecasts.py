@@ -1,154 +1,61 @@
 """Forecasts of monthly series with prediction intervals, and whether one is reliable enough to be published. Pure.
 
-Five small models in plain Python: the libraries that have them take some 200 MB; tests compare them with statsmodels.
-A model is published only if its mean error over rolling origins is below that of the seasonal naive model. Intervals
-are conformal, from the errors of the same backtests at each horizon (Vovk et al. 2005; MASE: Hyndman and Koehler 2006;
-theta: Assimakopoulos and Nikolopoulos 2000; damped trend: Gardner and McKenzie 1985).
+Everything is judged by rolling origins: each model is fitted to the months before an origin and compared with those
+after it. The model with the least mean error is chosen; it must beat the repetition of the last year (MASE: Hyndman
+and Koehler 2006). Its intervals are conformal (Vovk et al. 2005): a quantile of its errors, each in proportion to the
+mean error so many months ahead. The whole method is then applied at past origins with what was known there, and the
+intervals are widened until they held as many of the months after them as they state. What would have to be more than
+twice as wide as the largest error is not published.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
+from functools import lru_cache
 from typing import NamedTuple
 
-SEASON = 12
-"""Months in a season."""
+from esante.services.bulletin.analysis.forecast_models import SEASON, Scale, candidates, seasonal_naive
+
 TRAINING = 18
 """The least months that a model is fitted to in a backtest."""
+CALIBRATION = TRAINING + 6
+"""The least months known at an origin whose intervals are tested."""
+SHORTEST = TRAINING + SEASON
+"""The least months of a series that is forecast."""
 HORIZON = 12
 """Months that are forecast."""
-METHOD = 1
-"""The version of the methods in this module; archived forecasts carry it."""
-
-Model = Callable[[Sequence[float], int], list[float]]
-"""A model: the months of a series, oldest first, and a horizon give that many further months."""
-
-
-def seasonal_naive(values: Sequence[float], horizon: int) -> list[float]:
-    """Repeat the last year; of a series shorter than a year, its last value."""
-    if len(values) < SEASON:
-        return [values[-1]] * horizon
-    return [values[len(values) - SEASON + step % SEASON] for step in range(horizon)]
-
-
-def drift(values: Sequence[float], horizon: int) -> list[float]:
-    """Extend the straight line from the first value through the last."""
-    slope = (values[-1] - values[0]) / max(len(values) - 1, 1)
-    return [values[-1] + slope * step for step in range(1, horizon + 1)]
-
-
-def damped_trend(values: Sequence[float], horizon: int) -> list[float]:
-    """Smooth exponentially with a damped trend, on seasonally adjusted values (ETS A,Ad,N)."""
-    adjusted, season = deseasonalize(values)
-    _, level, trend, phi = min(_smooth(adjusted, *chosen) for chosen in _GRID)
-    forecast, reach = [], 0.0
-    for step in range(1, horizon + 1):
-        reach += phi**step
-        forecast.append((level + reach * trend) * season[(len(values) + step - 1) % SEASON])
-    return forecast
-
-
-_GRID = tuple(product([0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9], [0.01, 0.05, 0.1, 0.2, 0.4], [0.8, 0.9, 0.95, 0.98]))
-"""Smoothing of level and of trend, and damping: a coarse grid, as 36 months do not distinguish finer ones."""
-
-
-def _smooth(values: Sequence[float], alpha: float, beta: float, phi: float) -> tuple[float, float, float, float]:
-    """Return the sum of squared one-step errors, the last level, the last trend, and `phi`."""
-    level, trend, squares = values[0], _slope(values[:SEASON]), 0.0
-    for value in values[1:]:
-        ahead = level + phi * trend
-        error = value - ahead
-        squares += error * error
-        level, trend = ahead + alpha * error, phi * trend + alpha * beta * error
-    return squares, level, trend, phi
-
-
-def theta(values: Sequence[float], horizon: int) -> list[float]:
-    """Apply the theta method with two lines: the trend, and the doubled curvature smoothed exponentially."""
-    adjusted, season = deseasonalize(values)
-    slope = _slope(adjusted)
-    start = sum(adjusted) / len(adjusted) - slope * (len(adjusted) - 1) / 2
-    curved = [2 * value - (start + slope * index) for index, value in enumerate(adjusted)]
-    level = min(_exponential(curved, alpha / 50) for alpha in range(1, 51))[1]
-    forecast = []
-    for step in range(1, horizon + 1):
-        trend = start + slope * (len(adjusted) - 1 + step)
-        forecast.append((trend + level) / 2 * season[(len(values) + step - 1) % SEASON])
-    return forecast
-
-
-def _exponential(values: Sequence[float], alpha: float) -> tuple[float, float]:
-    """Return the sum of squared one-step errors and the last level of simple exponential smoothing."""
-    level, squares = values[0], 0.0
-    for value in values[1:]:
-        squares += (value - level) ** 2
-        level += alpha * (value - level)
-    return squares, level
-
-
-def logistic(cap: float, values: Sequence[float], horizon: int) -> list[float]:
-    """Extend growth that slows towards a ceiling: a straight line through the log-odds of the share of `cap`."""
-    if cap <= max(values) or min(values) <= 0:
-        return drift(values, horizon)
-    odds = [math.log(value / (cap - value)) for value in values]
-    slope = _slope(odds[-24:])
-    return [cap / (1 + math.exp(-(odds[-1] + slope * step))) for step in range(1, horizon + 1)]
-
-
-def _slope(values: Sequence[float]) -> float:
-    """Return the slope of the straight line with the least squares."""
-    count = len(values)
-    middle, mean = (count - 1) / 2, sum(values) / count
-    spread = sum((index - middle) ** 2 for index in range(count))
-    return sum((index - middle) * (value - mean) for index, value in enumerate(values)) / spread if spread else 0.0
-
-
-def deseasonalize(values: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Return the seasonally adjusted values and the twelve factors; unchanged below two years, or with zeros."""
-    if len(values) < 2 * SEASON or min(values) <= 0:
-        return list(values), [1.0] * SEASON
-    half = SEASON // 2
-    ratios: list[list[float]] = [[] for _ in range(SEASON)]
-    for index in range(half, len(values) - half):
-        window = values[index - half : index + half + 1]
-        around = (sum(window) - (window[0] + window[-1]) / 2) / SEASON
-        ratios[index % SEASON].append(values[index] / around)
-    raw = [sum(found) / len(found) for found in ratios]
-    mean = sum(raw) / SEASON
-    season = [factor / mean for factor in raw]
-    return [value / season[index % SEASON] for index, value in enumerate(values)], season
+METHOD = 2
+"""The version of the methods in this module and the models; archived forecasts carry it."""
+LIKELY, VERY_LIKELY = 0.8, 0.95
+"""The shares of months that the two ranges state to hold."""
+LEVELS = (LIKELY, 0.85, 0.9, 0.95, 1.0, 1.25, 1.5, 1.75, 2.0)
+"""The widths that are tried for them, in their order: quantiles of past errors, then multiples of the largest."""
+RATIO = 1.53
+"""How many times as wide as the likely range the very likely one is at least: as for a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestScore:
-    """The errors of a model over all rolling origins, by horizon (from 1), their mean absolute value, and the MASE."""
+    """A model over all rolling origins: the mean absolute error of its forecasts, and the MASE."""
 
     model: str
-    errors: Mapping[int, Sequence[float]]
     mean: float
     mase: float
 
 
-def models(cap: float | None = None) -> dict[str, Model]:
-    """Return the candidate models by name; `cap`: the ceiling of a stock that has one."""
-    found: dict[str, Model] = {"drift": drift, "damped": damped_trend, "theta": theta}
-    return found | ({"logistic": partial(logistic, cap)} if cap else {})
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The widths of the ranges (places in `LEVELS`), and how many of `count` past months lay within such ranges.
 
+    `unwidened`: how many were within the likely range before it was widened.
+    """
 
-def backtest(name: str, model: Model, values: Sequence[float], horizon: int = HORIZON) -> BacktestScore:
-    """Return the errors of a model that is fitted up to every origin and compared with the months after it."""
-    errors: dict[int, list[float]] = {step: [] for step in range(1, horizon + 1)}
-    for origin in range(TRAINING, len(values)):
-        length = min(horizon, len(values) - origin)
-        for step, forecast in enumerate(model(values[:origin], length), 1):
-            errors[step].append(values[origin + step - 1] - forecast)
-    every = [abs(error) for found in errors.values() for error in found]
-    mean = sum(every) / len(every)
-    steps = [abs(after - before) for before, after in zip(values, values[SEASON:], strict=False)]
-    naive = sum(steps) / len(steps) if steps else 0.0
-    return BacktestScore(name, errors, mean, mean / naive if naive else math.inf)
+    likely: int
+    very_likely: int
+    count: int
+    within80: int
+    within95: int
+    unwidened: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +72,17 @@ class ForecastPoint:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The next months of a series by the best model, and the scores of all models; no points: none is reliable."""
+    """The next months of a series by the best model, the scores of all models, and the test of the intervals.
+
+    Without points there is a `reason`: the series is "short", no model beats the "naive" one, or no interval held as
+    many past months as it states ("uncertain").
+    """
 
     model: str
     points: Sequence[ForecastPoint]
     scores: Sequence[BacktestScore]
+    calibration: Calibration | None = None
+    reason: str = ""
     method: int = METHOD
 
     @property
@@ -189,52 +102,167 @@ class ArchivedForecast:
     method: int = METHOD
 
 
-def forecast_series(
-    values: Sequence[float], horizon: int = HORIZON, cap: float | None = None, floor: float | None = 0.0
-) -> Forecast:
-    """Forecast a monthly series without gaps, oldest month first.
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """A model at every origin of a series: what it forecast there, and its absolute errors, by step.
 
-    `cap` and `floor` bound the values. There are no points when the series is shorter than `TRAINING + SEASON` months,
-    or when no model beats the seasonal naive one.
+    `forecasts` and `residuals` are on the scale of the model, `errors` on that of the series. The last origin is the
+    end of the series.
     """
-    if len(values) < TRAINING + SEASON:
-        return Forecast("", (), ())
-    naive = backtest("seasonal_naive", seasonal_naive, values, horizon)
-    candidates = models(cap)
-    scores = sorted((backtest(name, model, values, horizon) for name, model in candidates.items()), key=_mean)
-    best = scores[0]
-    if best.mean >= naive.mean:
-        return Forecast("", (), (*scores, naive))
-    return Forecast(best.model, _points(best, candidates[best.model](values, horizon), cap, floor), (*scores, naive))
+
+    model: str
+    forecasts: Mapping[int, Sequence[float]]
+    residuals: Mapping[int, Sequence[float]]
+    errors: Mapping[int, Sequence[float]]
+
+    def mean_error(self, known: int) -> float:
+        """Return the mean absolute error in the first `known` months."""
+        found = [error for origin, errors in self.errors.items() for error in errors[: max(known - origin, 0)]]
+        return sum(found) / len(found)
+
+    def residuals_by_step(self, known: int) -> list[list[float]]:
+        """Return the residuals in the first `known` months, for each step ahead."""
+        by_step: list[list[float]] = [[] for _ in range(HORIZON)]
+        for origin, residuals in self.residuals.items():
+            for step, residual in enumerate(residuals[: max(known - origin, 0)]):
+                by_step[step].append(residual)
+        return by_step
 
 
-def _mean(score: BacktestScore) -> float:
-    return score.mean
+def forecast_series(values: Sequence[float], cap: float | None = None) -> Forecast:
+    """Forecast a monthly series without gaps, oldest month first; `cap`: its ceiling, 100 for a share in percent."""
+    return _forecast(tuple(values), cap)
 
 
-def _points(
-    score: BacktestScore, forecast: Sequence[float], cap: float | None, floor: float | None
-) -> tuple[ForecastPoint, ...]:
-    def bound(value: float) -> float:
-        value = value if cap is None else min(value, cap)
-        return value if floor is None else max(value, floor)
+@lru_cache(256)
+def _forecast(values: tuple[float, ...], cap: float | None) -> Forecast:
+    """Forecast a series; pages in every language, the PDF and the archive ask for the same ones."""
+    if len(values) < SHORTEST:
+        return Forecast("", (), (), reason="short")
+    scale = Scale(cap)
+    tests = [run_backtest(name, values, scale) for name in candidates(scale)]
+    naive = run_naive(values)
+    scores = sorted((_score(test, values) for test in (*tests, naive)), key=lambda score: score.mean)
+    best = best_test(tests, len(values))
+    if best.mean_error(len(values)) >= naive.mean_error(len(values)):
+        return Forecast("", (), scores, reason="naive")
+    calibration = calibrate(tests, len(values))
+    if calibration.within80 < LIKELY * calibration.count:
+        return Forecast("", (), scores, calibration, reason="uncertain")
+    return Forecast(best.model, _points(best, scale, len(values), calibration), scores, calibration)
 
-    found = []
-    width80 = width95 = 0.0
-    for step, value in enumerate(forecast, 1):
-        sizes = sorted(abs(error) for error in score.errors[step])
-        # Intervals never narrow with the horizon: few tests at far horizons must not make them look more certain.
-        width80, width95 = max(width80, _quantile(sizes, 0.80)), max(width95, _quantile(sizes, 0.95))
-        ends = (value - width80, value + width80, value - width95, value + width95)
-        found.append(ForecastPoint(step, bound(value), *(bound(end) for end in ends)))
-    return tuple(found)
+
+def run_backtest(name: str, values: Sequence[float], scale: Scale) -> Backtest:
+    """Return what a model forecasts from every origin, with its errors in the months that are known."""
+    model, scaled = candidates(scale)[name], [scale.transform(value) for value in values]
+    forecasts = {origin: model(scaled[:origin], HORIZON) for origin in range(TRAINING, len(values) + 1)}
+    restored = {origin: [scale.restore(value) for value in found] for origin, found in forecasts.items()}
+    return Backtest(name, forecasts, _absolute_errors(forecasts, scaled), _absolute_errors(restored, values))
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Return the conformal quantile: of n errors the ceil((n + 1) share)-th, the largest when there are too few."""
+def run_naive(values: Sequence[float]) -> Backtest:
+    """Return the same for the repetition of the last year."""
+    forecasts = {origin: seasonal_naive(values[:origin], HORIZON) for origin in range(TRAINING, len(values) + 1)}
+    errors = _absolute_errors(forecasts, values)
+    return Backtest("seasonal_naive", forecasts, errors, errors)
+
+
+def _absolute_errors(forecasts: Mapping[int, Sequence[float]], values: Sequence[float]) -> dict[int, list[float]]:
+    """Return the errors by origin; those of rounding in the machine count as none."""
+    return {
+        origin: [round(abs(value - forecast), 9) for value, forecast in zip(values[origin:], found, strict=False)]
+        for origin, found in forecasts.items()
+    }
+
+
+def best_test(tests: Sequence[Backtest], known: int) -> Backtest:
+    """Return the backtest with the least mean error in the first `known` months."""
+    return min(tests, key=lambda test: test.mean_error(known))
+
+
+def _score(test: Backtest, values: Sequence[float]) -> BacktestScore:
+    mean = test.mean_error(len(values))
+    steps = [abs(after - before) for before, after in zip(values, values[SEASON:], strict=False)]
+    naive = sum(steps) / len(steps)
+    return BacktestScore(test.model, mean, mean / naive if naive else math.inf)
+
+
+def interval_widths(test: Backtest, known: int) -> list[list[float]]:
+    """Return half the width of the intervals by step, for each of `LEVELS`, by the errors in the first `known` months.
+
+    They are on the scale of the model. The quantile is that of conformal prediction for so many origins, since the
+    errors from one origin are not independent of each other.
+    """
+    by_step = test.residuals_by_step(known)
+    profile = error_profile(by_step)
+    scores = sorted(
+        residual / profile[step] for step, found in enumerate(by_step) for residual in found if profile[step]
+    )
+    origins = known - TRAINING
+    least = math.ceil((origins + 1) * LIKELY) / origins
+    factors = [_factor(scores, max(level, least)) for level in LEVELS]
+    return [[factor * size for size in profile] for factor in factors]
+
+
+def error_profile(by_step: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean error at each step; it never falls, and grows as a root where fewer than three are known."""
+    profile: list[float] = []
+    for step, found in enumerate(by_step):
+        before = profile[-1] if profile else 0.0
+        if len(found) >= 3:
+            profile.append(max(before, sum(found) / len(found)))
+        else:
+            profile.append(before * math.sqrt((step + 1) / step) if step else 0.0)
+    return profile
+
+
+def _factor(ordered: Sequence[float], level: float) -> float:
+    """Return the least score that a share of `level` of them does not exceed; over 1, so many times the largest."""
     if not ordered:
         return 0.0
-    return ordered[min(math.ceil((len(ordered) + 1) * share), len(ordered)) - 1]
+    return ordered[math.ceil(len(ordered) * min(level, 1.0)) - 1] * max(level, 1.0)
+
+
+def calibrate(tests: Sequence[Backtest], known: int) -> Calibration:
+    """Return the first of `LEVELS` whose intervals held as often as each range states, or else the last.
+
+    At every past origin the model and the widths are those that followed from what was known there.
+    """
+    trials = []
+    for origin in range(CALIBRATION, known):
+        best = best_test(tests, origin)
+        trials.append((best.residuals[origin], interval_widths(best, origin)))
+    count = sum(len(residuals) for residuals, _ in trials)
+    held = [
+        sum(_count_within(residuals, widths[place]) for residuals, widths in trials) for place in range(len(LEVELS))
+    ]
+    likely, very_likely = (_first(held, stated * count) for stated in (LIKELY, VERY_LIKELY))
+    within95 = sum(_count_within(residuals, _wider(widths, likely, very_likely)) for residuals, widths in trials)
+    return Calibration(likely, very_likely, count, held[likely], within95, held[0])
+
+
+def _first(held: Sequence[int], enough: float) -> int:
+    """Return the place of the first number that is enough, or else the last place."""
+    return next((place for place, number in enumerate(held) if number >= enough), len(held) - 1)
+
+
+def _count_within(residuals: Sequence[float], widths: Sequence[float]) -> int:
+    return sum(residual <= width for residual, width in zip(residuals, widths, strict=False))
+
+
+def _wider(widths: Sequence[Sequence[float]], likely: int, very_likely: int) -> list[float]:
+    """Return the widths of the very likely range."""
+    return [max(RATIO * inner, outer) for inner, outer in zip(widths[likely], widths[very_likely], strict=True)]
+
+
+def _points(test: Backtest, scale: Scale, known: int, calibration: Calibration) -> tuple[ForecastPoint, ...]:
+    widths = interval_widths(test, known)
+    inner, outer = widths[calibration.likely], _wider(widths, calibration.likely, calibration.very_likely)
+    found = []
+    for step, (value, likely, very_likely) in enumerate(zip(test.forecasts[known], inner, outer, strict=True), 1):
+        ends = (value, value - likely, value + likely, value - very_likely, value + very_likely)
+        found.append(ForecastPoint(step, *(scale.restore(end) for end in ends)))
+    return tuple(found)
 
 
 class PointEvaluation(NamedTuple):

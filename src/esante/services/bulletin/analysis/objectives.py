@@ -7,7 +7,8 @@ from functools import cache
 import msgspec
 
 from esante.core.dated_data import packaged_text
-from esante.services.bulletin.analysis.forecasts import HORIZON, Forecast, ForecastPoint, forecast_series
+from esante.services.bulletin.analysis.forecasts import Forecast, ForecastPoint, forecast_series
+from esante.services.bulletin.model import Indicator, IndicatorKind
 from esante.services.bulletin.periods import shift_month
 from esante.services.bulletin.publication.model import IssueDocument
 
@@ -34,6 +35,10 @@ class Objective(msgspec.Struct, frozen=True):
     cap: float | None = None
     direction: str = "up"
     """`up`: at least the target is to be reached; `down`: at most."""
+
+    def is_met(self, value: float) -> bool:
+        """Return whether a value is at the target or beyond."""
+        return value >= self.target if self.direction == "up" else value <= self.target
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -63,8 +68,10 @@ def objectives_contract() -> ObjectivesContract:
 class ObjectiveProgress:
     """An objective with its state in an issue.
 
-    `state`: reached, on_track (at least linear progress from the baseline), behind, missed (its date is over), or
-    unknown. `share`: the part of the way from baseline to target, from 0 to 1.
+    `state`: reached (the target was crossed since the baseline), kept (the baseline was at the target, too), lost
+    (only the baseline was), met (the baseline is not known), on_track (at least linear progress from the baseline),
+    behind, missed (its date is over), or unknown. `share`: the part of the way from baseline to target, from 0 to 1.
+    `final`: the value at the objective's date, once that is over.
     """
 
     objective: Objective
@@ -72,6 +79,7 @@ class ObjectiveProgress:
     share: float | None
     baseline: float | None
     value: float | None
+    final: float | None
     forecast: Forecast
     scenarios: Mapping[str, float]
     """The forecast of the last month, by scenario."""
@@ -83,47 +91,65 @@ def assess_objectives(document: IssueDocument) -> list[ObjectiveProgress]:
 
 
 def _assess(document: IssueDocument, objective: Objective) -> ObjectiveProgress:
-    now = document.cell(objective.indicator)
-    first = document.cell(objective.indicator, objectives_contract().baseline)
-    value, baseline = (cell.value if cell else None for cell in (now, first))
+    baseline, value = (
+        _value(document, objective.indicator, month) for month in (objectives_contract().baseline, document.period)
+    )
+    final = _value(document, objective.indicator, objective.date) if document.period > objective.date else None
+    judged = final if document.period > objective.date else value
+    state, share = assess_state(objective, baseline, judged, document.period)
     forecast = forecast_total(document, objective.indicator, objective.cap)
-    state, share = assess_state(objective, baseline, value, document.period)
-    return ObjectiveProgress(objective, state, share, baseline, value, forecast, scenario_values(objective, forecast))
+    ceiling = ceiling_of(document.indicator(objective.indicator), objective.cap)
+    scenarios = scenario_values(objective, forecast, ceiling)
+    return ObjectiveProgress(objective, state, share, baseline, value, final, forecast, scenarios)
+
+
+def _value(document: IssueDocument, indicator: str, period: str) -> float | None:
+    cell = document.cell(indicator, period)
+    return cell.value if cell else None
 
 
 def assess_state(
     objective: Objective, baseline: float | None, value: float | None, period: str
 ) -> tuple[str, float | None]:
-    """Return the state of an objective in a month, and the share of the way from baseline to target."""
+    """Return the state of an objective in a month, and the share of the way from baseline to target.
+
+    `value` is that of the month, or of the objective's date when that is over. Only what was short of the target at
+    the baseline can reach it; there is no share of a way that nobody had to go.
+    """
+    over = period >= objective.date
     if value is None:
         return "unknown", None
-    if value >= objective.target if objective.direction == "up" else value <= objective.target:
-        return "reached", 1.0
     if baseline is None:
-        return ("missed" if period >= objective.date else "unknown"), None
-    # An objective whose baseline was at the target or beyond, and that fell back, has no share.
-    share = max(0.0, (value - baseline) / (objective.target - baseline)) if _ahead(objective, baseline) else 0.0
-    if period >= objective.date:
+        return ("met" if objective.is_met(value) else "missed" if over else "unknown"), None
+    if objective.is_met(baseline):
+        return ("kept" if objective.is_met(value) else "missed" if over else "lost"), None
+    if objective.is_met(value):
+        return "reached", 1.0
+    share = max(0.0, (value - baseline) / (objective.target - baseline))
+    if over:
         return "missed", share
-    due = _months_from(objectives_contract().baseline, period) / _months_from(
-        objectives_contract().baseline, objective.date
-    )
+    start = objectives_contract().baseline
+    due = _months_from(start, period) / _months_from(start, objective.date)
     return ("on_track" if share >= due else "behind"), share
 
 
-def _ahead(objective: Objective, baseline: float) -> bool:
-    """Return whether the target was not reached at the baseline."""
-    return baseline < objective.target if objective.direction == "up" else baseline > objective.target
-
-
 def forecast_total(document: IssueDocument, indicator: str, cap: float | None = None) -> Forecast:
-    """Return the forecast of an indicator's total; without points when a month of the issue is missing."""
+    """Return the forecast of an indicator's total; without points when a month of the issue is missing.
+
+    `cap`: the ceiling of a stock that has one; that of a share is 100.
+    """
     cells = [document.cell(indicator, period) for period in document.periods]
     values = [cell.value for cell in cells if cell is not None and cell.value is not None]
-    return forecast_series(values if len(values) == len(document.periods) else [], HORIZON, cap)
+    known = values if len(values) == len(document.periods) else []
+    return forecast_series(known, ceiling_of(document.indicator(indicator), cap))
 
 
-def scenario_values(objective: Objective, forecast: Forecast) -> dict[str, float]:
+def ceiling_of(indicator: Indicator, cap: float | None) -> float | None:
+    """Return the highest value that an indicator can have: 100 for a share, else its declared ceiling."""
+    return 100.0 if indicator.kind is IndicatorKind.SHARE else cap
+
+
+def scenario_values(objective: Objective, forecast: Forecast, ceiling: float | None) -> dict[str, float]:
     """Return the forecast of the last month under every scenario of the indicator, at most its ceiling."""
     if not forecast.reliable:
         return {}
@@ -133,7 +159,7 @@ def scenario_values(objective: Objective, forecast: Forecast) -> dict[str, float
         change = scenario.changes.get(objective.indicator)
         if change is not None:
             value = last.value * (1 + change / 100) ** (last.step / 12)
-            found[scenario.key] = value if objective.cap is None else min(value, objective.cap)
+            found[scenario.key] = value if ceiling is None else min(value, ceiling)
     return found
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from esante import __version__
-from esante.services.bulletin.publication import IssueDocument, PublishedFile, plan_files, write_file
 from esante.services.bulletin.publication.dcat import Edition
-from esante.services.bulletin.publication.issue_files import Encoder
+from esante.services.bulletin.publication.issue_files import Encoder, plan_files, write_file
+from esante.services.bulletin.publication.model import IssueDocument, PublishedFile
 from esante.services.bulletin.releases.published import PublishedVintage
 
 

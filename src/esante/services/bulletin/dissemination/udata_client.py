@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from esante.core.types import Json
-from esante.services.bulletin.publication.dcat import DESCRIPTION, KEYWORDS, TITLE, Edition, last_day
+from esante.core.web import current_agency
+from esante.services.bulletin.publication.dcat import DESCRIPTION, KEYWORDS, Edition, last_day
 from esante.services.bulletin.publication.formatter import formatter
 from esante.services.bulletin.publication.model import PublishedFile
 
@@ -151,7 +152,7 @@ class _UdataClient:
 def _dataset_metadata(target: PortalTarget, editions: Sequence[Edition], *, private: bool) -> Json:
     periods = [edition.period for edition in editions]
     return {
-        "title": TITLE,
+        "title": current_agency().bulletin_name.of("fr"),
         "description": "\n\n".join(formatter(language).text(DESCRIPTION) for language in LANGUAGES),
         "organization": target.organization,
         "license": target.licence,
@@ -165,10 +166,11 @@ def _dataset_metadata(target: PortalTarget, editions: Sequence[Edition], *, priv
 
 
 def _resource_metadata(edition: Edition, file: PublishedFile) -> Json:
-    fmt = formatter(file.language or "fr")
+    language = file.language or "fr"
+    fmt, name = formatter(language), current_agency().bulletin_name.of(language)
     return {
         "title": f"{fmt.month(edition.period)}: {file.title} (v{edition.number})",
-        "description": f"{TITLE} {edition.period}, v{edition.number}, {edition.status}. {edition.reason}".strip(),
+        "description": f"{name} {edition.period}, v{edition.number}, {edition.status}. {edition.reason}".strip(),
         "type": "documentation" if "dictionary" in file.path.name else "main",
         "extras": {FILE_MARK: file.path.name},
     }

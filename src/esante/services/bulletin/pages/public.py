@@ -15,20 +15,21 @@ from esante.core import clock
 from esante.core.web import N_, NOT_FOUND, Problem, language_of, render
 from esante.services.bulletin.analysis.annual_report import annual_pdf, complete_years
 from esante.services.bulletin.analysis.objectives import objectives_contract
-from esante.services.bulletin.analysis.scorecard import forecast_scorecard, objective_views
+from esante.services.bulletin.analysis.scorecard import EXAMPLES, forecast_scorecard, objective_views
 from esante.services.bulletin.dissemination.downloads import ReleaseFiles, make_edition
 from esante.services.bulletin.model import LANGUAGES, Indicator
-from esante.services.bulletin.publication import IssueDocument, make_document
 from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
 from esante.services.bulletin.publication.atom import encode_feed
 from esante.services.bulletin.publication.chart_blocks import breakdown_chart, line_chart, summary_table
 from esante.services.bulletin.publication.dcat import build_catalogue, encode_jsonld, encode_turtle
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
 from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Formatter, formatter
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.publication.key_messages import key_messages
 from esante.services.bulletin.publication.metadata import MEANINGS, encode_table_schema
+from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.publication.themes import Theme, group_by_theme
-from esante.services.bulletin.release_calendar import upcoming_releases
+from esante.services.bulletin.release_calendar import scheduled_releases
 from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage
 
 LoadReleases = Callable[[], Awaitable[PublishedReleases]]
@@ -139,7 +140,7 @@ class _PublicEndpoints:
             request,
             "bulletin/calendar.html",
             fmt=formatter(language_of(request)),
-            coming=upcoming_releases(newest, clock.now()),
+            scheduled=scheduled_releases(newest, clock.now()),
             issues=issues,
         )
 
@@ -180,6 +181,8 @@ class _PublicEndpoints:
             "bulletin/objectives.html",
             fmt=fmt,
             newest=newest,
+            examples=EXAMPLES,
+            baseline=objectives_contract().baseline,
             axes=objectives_contract().axis,
             scenarios=objectives_contract().scenario,
             views=await self._cached(objective_views, self._document(releases, newest), fmt.language)

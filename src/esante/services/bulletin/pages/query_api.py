@@ -12,10 +12,10 @@ from esante.core.web import language_of, render
 from esante.services.bulletin.model import Cell, CellFlag, Indicator
 from esante.services.bulletin.pages.public import LoadReleases
 from esante.services.bulletin.pages.query import FigureQuery, cell_path, cell_row, parse_query
-from esante.services.bulletin.publication import make_document
 from esante.services.bulletin.publication.chart_blocks import ChartBlock, breakdown_chart, line_chart
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
 from esante.services.bulletin.publication.formatter import Formatter, formatter
+from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.publication.model import COUNTS
 from esante.services.bulletin.publication.tables import COLUMNS, encode_rows
 from esante.services.bulletin.releases.published import PublishedReleases, PublishedVintage

@@ -1,13 +1,14 @@
 """Charts with their text alternative and their data table, and summary tables; the same for PDF and web."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from esante.core.web import N_
-from esante.services.bulletin.model import Cell, Indicator, IndicatorKind
+from esante.services.bulletin.model import Cell, CellFlag, Indicator, IndicatorKind, Revision
 from esante.services.bulletin.periods import shift_month
-from esante.services.bulletin.publication.charts import ChartAxis, ChartMark, draw_bars, draw_line, tick_values
-from esante.services.bulletin.publication.formatter import Formatter
+from esante.services.bulletin.publication.chart_axis import ChartAxis, make_axis
+from esante.services.bulletin.publication.charts import ChartMark, draw_bars, draw_line, gaps_of
+from esante.services.bulletin.publication.formatter import UNKNOWN, WITHHELD, Formatter
 from esante.services.bulletin.publication.model import IssueDocument
 
 _LINE_DESCRIPTION = N_(
@@ -17,6 +18,14 @@ _LINE_DESCRIPTION = N_(
 _BARS_DESCRIPTION = N_("Bar chart for %(month)s: %(parts)s.")
 _PART_DESCRIPTION = N_("%(name)s %(value)s")
 _AXIS_NOTE = N_("The scale does not start at zero.")
+_BREAK_NOTE = N_(
+    "The scale is interrupted between %(low)s and %(high)s (zigzag line) so that the other months stay readable. "
+    "Above it: %(values)s."
+)
+_GAP_NOTES = {
+    UNKNOWN: N_("No figure available (…): %(months)s."),
+    WITHHELD: N_("Not shown because it could identify someone (*): %(months)s."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +62,65 @@ def line_chart(
 
     `live`: for the web, with larger values where the pointer rests.
     """
-    series = document.series.get((indicator.id, breakdown, value_of), {})
-    known = [cell for period in document.periods if (cell := series.get(period)) and cell.value is not None]
+    cells = {period: document.cell(indicator.id, period, breakdown, value_of) for period in document.periods}
+    series = {period: cell for period, cell in cells.items() if cell}
+    known = [cell for cell in series.values() if cell.value is not None]
     if len(known) < 2:
         return None
-    values = [cell.value or 0 for cell in known]
-    ticks = ("-01",) if live else ("-01", "-07")
-    marks = [_mark(series.get(period), period, indicator, fmt, ticks) for period in document.periods]
-    axis = make_axis(values, indicator, fmt)
-    description = _describe_line(known, indicator, fmt)
+    marks = line_marks(series, document.periods, indicator, fmt, ("-01",) if live else ("-01", "-07"))
+    axis = make_axis([cell.value or 0 for cell in known])
     title = fmt.title(indicator) if not breakdown else fmt.within(fmt.title(indicator), fmt.name(value_of))
-    note = fmt.text(_AXIS_NOTE) if axis.low > 0 else ""
+    notes = [*scale_notes(axis, marks, indicator, fmt), *_gap_notes(marks, document.periods, fmt)]
+    description = " ".join((_describe_line(known, indicator, fmt), *notes))
+    svg = draw_line(marks, f"{title}. {description}", axis, tick_text(indicator, fmt), live=live)
     table = years_table(series, document.periods, indicator, fmt, title)
-    return ChartBlock(
-        indicator.id, title, draw_line(marks, f"{title}. {description}", axis, live=live), description, note, table
-    )
+    return ChartBlock(indicator.id, title, svg, description, " ".join(notes), table)
 
 
-def make_axis(values: Sequence[float], indicator: Indicator, fmt: Formatter) -> ChartAxis:
-    """Return the axis for values of an indicator."""
-    ticks = tick_values(values)
-    return ChartAxis(
-        ticks[0], ticks[-1], [(tick, fmt.number(tick if tick % 1 else int(tick), indicator.unit)) for tick in ticks]
-    )
+def line_marks(
+    series: Mapping[str, Cell], periods: Sequence[str], indicator: Indicator, fmt: Formatter, ticks: tuple[str, ...]
+) -> list[ChartMark]:
+    """Return the marks of a line, with the names of months that end like one of `ticks` under the axis.
+
+    Months before the series begins have no sign.
+    """
+    begins = min((period for period, cell in series.items() if cell.flag is not CellFlag.MISSING), default="")
+    found = []
+    for period in periods:
+        cell, month = series.get(period), fmt.month(period)
+        shown = fmt.value(cell, indicator.unit)
+        spoken = shown if cell and cell.value is not None else fmt.flag((cell and cell.flag) or CellFlag.MISSING)
+        tick = fmt.month(period, "MMM y") if period.endswith(ticks) else ""
+        found.append(
+            ChartMark(
+                month, cell.value if cell else None, fmt.within(month, spoken), tick, shown if period >= begins else ""
+            )
+        )
+    return found
 
 
-def _mark(cell: Cell | None, period: str, indicator: Indicator, fmt: Formatter, ticks: tuple[str, ...]) -> ChartMark:
-    month, shown = fmt.month(period), fmt.value(cell, indicator.unit)
-    tick = fmt.month(period, "MMM y") if period.endswith(ticks) else ""
-    return ChartMark(month, cell.value if cell else None, f"{month}: {shown}", tick, shown)
+def tick_text(indicator: Indicator, fmt: Formatter) -> Callable[[float], str]:
+    """Return what writes the ticks of an axis in the unit of an indicator."""
+    return lambda tick: fmt.number(tick if tick % 1 else int(tick), indicator.unit)
+
+
+def scale_notes(axis: ChartAxis, marks: Iterable[ChartMark], indicator: Indicator, fmt: Formatter) -> list[str]:
+    """Return what readers must know about a scale: that it does not start at zero, that it is broken and where."""
+    notes = [fmt.text(_AXIS_NOTE)] if axis.ticks[0] > 0 else []
+    if axis.broken:
+        above = [mark.description for mark in marks if mark.value is not None and mark.value >= axis.above[0]]
+        write = tick_text(indicator, fmt)
+        low, high = write(axis.ticks[-1]), write(axis.above[0])
+        notes.append(fmt.text(_BREAK_NOTE, low=low, high=high, values="; ".join(above)))
+    return notes
+
+
+def _gap_notes(marks: Sequence[ChartMark], periods: Sequence[str], fmt: Formatter) -> list[str]:
+    """Return a sentence for each sign of a gap that names its months."""
+    found: dict[str, list[str]] = {}
+    for gap in gaps_of(marks):
+        found.setdefault(marks[gap[0]].shown, []).append(fmt.months(periods[gap[0]], periods[gap[-1]]))
+    return [fmt.text(_GAP_NOTES[sign], months=", ".join(months)) for sign, months in found.items()]
 
 
 def _describe_line(known: Sequence[Cell], indicator: Indicator, fmt: Formatter) -> str:
@@ -137,7 +176,9 @@ def breakdown_chart(
                 fmt.name(name),
                 fmt.value(cell, indicator.unit),
                 fmt.value(earlier, indicator.unit),
-                _format_difference(indicator, cell, earlier, fmt),
+                format_difference(
+                    indicator.kind, cell.value if cell else None, earlier.value if earlier else None, fmt
+                ),
             ]
         )
     head = [
@@ -158,7 +199,7 @@ def breakdown_chart(
 
 def _bar(name: str, cell: Cell | None, indicator: Indicator, fmt: Formatter) -> ChartMark:
     shown = fmt.value(cell, indicator.unit if indicator.kind is IndicatorKind.SHARE else "")
-    return ChartMark(name, cell.value if cell else None, f"{name}: {shown}", "", shown)
+    return ChartMark(name, cell.value if cell else None, fmt.within(name, shown), "", shown)
 
 
 def summary_table(document: IssueDocument, indicators: Sequence[Indicator], fmt: Formatter, caption: str) -> DataTable:
@@ -173,24 +214,42 @@ def summary_table(document: IssueDocument, indicators: Sequence[Indicator], fmt:
     ]
     rows = []
     for indicator in indicators:
-        now, month, year = (document.cell(indicator.id, shift_month(document.period, -back)) for back in (0, 1, 12))
-        shown = [fmt.value(cell, indicator.unit) for cell in (now, month, year)]
-        changes = [_format_difference(indicator, now, before, fmt) for before in (month, year)]
+        cells = [document.cell(indicator.id, shift_month(document.period, -back)) for back in (0, 1, 12)]
+        shown = [fmt.value(cell, indicator.unit) for cell in cells]
+        now, *earlier = (cell.value if cell else None for cell in cells)
+        changes = [format_difference(indicator.kind, now, before, fmt) for before in earlier]
         rows.append([fmt.title(indicator), shown[0], shown[1], changes[0], shown[2], changes[1]])
     return DataTable(caption, head, rows)
 
 
-def _format_difference(indicator: Indicator, now: Cell | None, before: Cell | None, fmt: Formatter) -> str:
-    """Return the change in percent; of a share in percentage points."""
-    if indicator.kind is not IndicatorKind.SHARE or not (now and before) or now.value is None or before.value is None:
-        return format_change(now, before, fmt)
-    points = round(now.value - before.value, 2)
-    sign = "+" if points > 0 else "−" if points else ""
-    return fmt.text(N_("%(points)s percentage points"), points=sign + fmt.number(abs(points), "points"))
+REVISIONS = N_("Revisions to earlier months")
 
 
-def format_change(now: Cell | None, before: Cell | None, fmt: Formatter) -> str:
-    """Return the change between two cells in percent with its sign; a dash when it cannot be computed."""
-    if not (now and before) or now.value is None or not before.value:
+def revisions_table(document: IssueDocument, revisions: Iterable[Revision], fmt: Formatter) -> DataTable:
+    """Return a table of revisions: indicator, month, the value before, the value after, the reason."""
+    head = [
+        fmt.text(text)
+        for text in (N_("Indicator"), N_("Month"), N_("Previous value"), N_("Current value"), N_("Explanation"))
+    ]
+    rows = []
+    for revision in revisions:
+        indicator = document.indicator(revision.after.indicator)
+        before, after = (fmt.value(cell, indicator.unit) for cell in (revision.before, revision.after))
+        name = fmt.title(indicator)
+        if revision.after.breakdown:
+            name = fmt.within(name, fmt.name(revision.after.value_of))
+        rows.append([name, fmt.month(revision.after.period), before, after, fmt.reason(revision.reason)])
+    return DataTable(fmt.text(REVISIONS), head, rows)
+
+
+def format_difference(kind: IndicatorKind, now: float | None, before: float | None, fmt: Formatter) -> str:
+    """Return the change in percent, of a share in percentage points; a dash when it cannot be computed."""
+    if now is None or before is None:
         return "–"
-    return fmt.percent(now.value / before.value - 1, signed=True)
+    if kind is not IndicatorKind.SHARE:
+        return fmt.percent(now / before - 1, signed=True) if before else "–"
+    points = round(now - before, 2)
+    sign = "+" if points > 0 else "−" if points else ""
+    number = fmt.plural_number(abs(points))
+    text = fmt.texts.ngettext("%(points)s percentage point", "%(points)s percentage points", number)
+    return text % {"points": sign + fmt.number(abs(points), "points")}

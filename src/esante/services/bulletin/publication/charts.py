@@ -6,13 +6,16 @@ and browsers show as a tooltip. The page's stylesheet colours the classes; the a
 information is given by colour alone (WCAG 2.1, 1.4.1): lines are labelled, bars carry their numbers.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
+
+from esante.services.bulletin.publication.chart_axis import LOWER, UPPER, ChartAxis
 
 Points = Sequence[tuple[float, float]]
 INK, SOFT, RULE, ACT, PALE = "#1c2529", "#57636a", "#dcd7cb", "#0b5560", "#dfeeee"
+GAP, PAPER = "#efece4", "#ffffff"
 FONT = "Inter, 'Inter Variable', sans-serif"
 PDF_WIDTH, WEB_WIDTH = 680, 420
 """Widths of a line chart; on the web narrow enough for a phone."""
@@ -29,7 +32,7 @@ class ChartMark:
     tick: str = ""
     """The label under the axis, if it has one."""
     shown: str = ""
-    """The value as text."""
+    """The value as text, or the sign of a gap; a gap without one is not marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,108 +45,189 @@ class ForecastBand:
 
 
 @dataclass(frozen=True, slots=True)
-class ChartAxis:
-    """An axis from `low` to `high` with its ticks: (value, text)."""
+class ChartFrame:
+    """Where months and values lie in a line chart of so many months, in units of its view box."""
 
-    low: float
-    high: float
-    ticks: Sequence[tuple[float, str]]
+    axis: ChartAxis
+    months: int
+    width: int
+    height: int
+
+    @property
+    def step(self) -> float:
+        """The distance of two months."""
+        return (self.width - _LEFT - _RIGHT) / max(self.months - 1, 1)
+
+    @property
+    def bottom(self) -> float:
+        """The lower end of the axis."""
+        return self.height - _BOTTOM
+
+    def x(self, month: int) -> float:
+        """Return where a month lies, counted from 0."""
+        return _LEFT + month * self.step
+
+    def y(self, value: float) -> float:
+        """Return where a value lies."""
+        return self.at(self.axis.share(value))
+
+    def at(self, share: float) -> float:
+        """Return where a share of the height lies."""
+        return self.bottom - (self.bottom - _TOP) * share
 
 
 def draw_line(
-    marks: Sequence[ChartMark], label: str, axis: ChartAxis, *, band: ForecastBand | None = None, live: bool = False
+    marks: Sequence[ChartMark],
+    label: str,
+    axis: ChartAxis,
+    ticks: Callable[[float], str],
+    *,
+    band: ForecastBand | None = None,
+    live: bool = False,
 ) -> str:
     """Draw a line of months as SVG; the newest value is written beside its point, a forecast is dashed.
 
+    A month without neighbours is a point; months without a value are marked by a strip with their sign; the area under
+    the line is filled only where it begins at zero and nothing is left out. `ticks` writes the ticks of the axis.
     `live`: for the web, where the value of the month under the pointer is shown enlarged.
     """
-    width, height = (WEB_WIDTH, 230) if live else (PDF_WIDTH, 210)
     all_marks = [*marks, *(band.marks if band else ())]
-    step = (width - _LEFT - _RIGHT) / max(len(all_marks) - 1, 1)
-
-    def x(index: int) -> float:
-        return _LEFT + index * step
-
-    def y(value: float) -> float:
-        return _TOP + (height - _TOP - _BOTTOM) * (1 - (value - axis.low) / (axis.high - axis.low))
-
-    parts = [_rule(tick[1], y(tick[0]), width, SOFT if index == 0 else RULE) for index, tick in enumerate(axis.ticks)]
-    parts += [_text(x(index), height - 6, mark.tick, "middle") for index, mark in enumerate(all_marks) if mark.tick]
-    for segment in _segments(marks):
-        points = [(x(index), y(value)) for index, value in segment]
-        if axis.low == 0:
-            parts.append(_shape("p-area", PALE, [*points, (points[-1][0], y(0)), (points[0][0], y(0))]))
-        parts.append(_stroke("p-line", points, 2.25))
+    frame = ChartFrame(axis, len(all_marks), *((WEB_WIDTH, 230) if live else (PDF_WIDTH, 210)))
+    gaps = gaps_of(marks)
+    parts = [_gap(gap, marks, frame) for gap in gaps]
+    parts += _axis(frame, ticks)
+    parts += [
+        _text(frame.x(index), frame.height - 6, mark.tick, "middle")
+        for index, mark in enumerate(all_marks)
+        if mark.tick
+    ]
+    runs = list(_runs(marks))
+    filled = axis.ticks[0] == 0 and not axis.broken and not gaps
+    for run in runs:
+        parts += _line(run, marks, frame, filled=filled)
     if band:
-        parts += _band(band, marks, x, y)
+        parts += _band(band, marks, frame)
+    if axis.broken:
+        parts.append(_break(frame))
+    parts += _points_of(marks, runs, frame)
     for index, mark in enumerate(all_marks):
         if mark.value is not None:
-            parts.append(_month(x(index), y(mark.value), step, mark, height, live=live))
+            parts.append(_month(frame.x(index), frame.y(mark.value), mark, frame, live=live))
     if marks and (last := marks[-1]).value is not None:
         falling = len(marks) > 1 and (marks[-2].value or 0) > last.value
-        parts += _newest(x(len(marks) - 1), y(last.value), last.shown, falling=falling)
-    return _svg(label, width, height, parts, 14 if live else 12)
+        parts += _newest(frame.x(len(marks) - 1), frame.y(last.value), last.shown, falling=falling)
+    return _svg(label, frame.width, frame.height, parts, 14 if live else 12)
+
+
+def gaps_of(marks: Sequence[ChartMark]) -> list[range]:
+    """Return the runs of months that are marked as gaps; a run has one sign."""
+    runs = groupby(range(len(marks)), key=lambda index: marks[index].shown if marks[index].value is None else "")
+    found = [list(run) for sign, run in runs if sign]
+    return [range(run[0], run[-1] + 1) for run in found]
 
 
 def draw_bars(marks: Sequence[ChartMark], label: str, width: int = 290) -> str:
-    """Draw horizontal bars as SVG, each with its name over it and its number behind it."""
+    """Draw horizontal bars as SVG, each with its name over it and its number behind it; they always begin at zero."""
     row, margin = 40, 76
     most = max((mark.value or 0 for mark in marks), default=0) or 1
     parts = []
     for index, mark in enumerate(marks):
         top = index * row
-        length = max((width - margin) * (mark.value or 0) / most, 1.5)
-        bar = _tag("rect", "p-bar", fill=ACT, x=0, y=top + 18, width=length, height=11, rx=2)
         parts.append(_text(0, top + 13, mark.name, "start", INK))
+        length = max((width - margin) * mark.value / most, 1.5) if mark.value else 0.0
+        bar = _tag("rect", "p-bar", fill=ACT, x=0, y=top + 18, width=length, height=11, rx=2) if length else ""
         parts.append(f'<g class="p-mark">{bar}<title>{escape(mark.description)}</title></g>')
         parts.append(_text(length + 8, top + 28, mark.shown, "start", INK, 600))
     return _svg(label, width, max(len(marks), 1) * row, parts, 12)
 
 
-def tick_values(values: Sequence[float], steps: int = 4) -> tuple[float, ...]:
-    """Return round tick values around `values`: from zero, unless all values are far above it."""
-    most, least = max(values, default=1) or 1, min(values, default=0)
-    low = least if least > 0.7 * most and most > least else min(0.0, least)
-    raw = (most - low) / steps or 1
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= raw * 0.999)
-    if all(float(value).is_integer() for value in values):
-        step = max(1.0, math.ceil(step))
-    first = math.floor(low / step)
-    last = max(math.ceil(most / step), first + 1)
-    return tuple(round(step * number, 10) for number in range(first, last + 1))
+def _axis(frame: ChartFrame, ticks: Callable[[float], str]) -> list[str]:
+    """Return the rules of the ticks with their texts; the lowest is darker."""
+    values = [*frame.axis.ticks, *frame.axis.above]
+    return [
+        _rule(ticks(value), frame.y(value), frame.width, RULE if index else SOFT) for index, value in enumerate(values)
+    ]
 
 
-def _band(
-    band: ForecastBand, marks: Sequence[ChartMark], x: Callable[[int], float], y: Callable[[float], float]
-) -> list[str]:
+def _line(run: Sequence[int], marks: Sequence[ChartMark], frame: ChartFrame, *, filled: bool) -> list[str]:
+    """Return the line through months that follow each other, over its area when `filled`; nothing for a single one."""
+    points = [(frame.x(index), frame.y(marks[index].value or 0)) for index in run]
+    if len(points) == 1:
+        return []
+    ends = [(points[-1][0], frame.bottom), (points[0][0], frame.bottom)]
+    area = [_shape("p-area", PALE, [*points, *ends])] if filled else []
+    return [*area, _stroke("p-line", points, 2.25)]
+
+
+def _points_of(marks: Sequence[ChartMark], runs: Sequence[Sequence[int]], frame: ChartFrame) -> list[str]:
+    """Return the points of single months and of those over a break, these with their numbers.
+
+    The newest month is left out: it always has a point.
+    """
+    alone = {run[0] for run in runs if len(run) == 1}
+    found = []
+    for index, mark in enumerate(marks[:-1]):
+        if mark.value is None:
+            continue
+        extreme = frame.axis.broken and mark.value >= frame.axis.above[0]
+        if extreme or index in alone:
+            found.append(_tag("circle", "p-dot", fill=ACT, cx=frame.x(index), cy=frame.y(mark.value), r=3))
+        if extreme:
+            side, anchor = (8, "start") if index < frame.months / 2 else (-8, "end")
+            found.append(_text(frame.x(index) + side, frame.y(mark.value) + 4, mark.shown, anchor, INK, 600))
+    return found
+
+
+def _gap(gap: range, marks: Sequence[ChartMark], frame: ChartFrame) -> str:
+    """Return a strip over months without a value, with their sign and the reason as a title."""
+    left = max(frame.x(gap[0]) - frame.step / 2, _LEFT)
+    right = min(frame.x(gap[-1]) + frame.step / 2, frame.width - _RIGHT)
+    strip = _tag("rect", "p-gap", fill=GAP, x=left, y=_TOP, width=right - left, height=frame.bottom - _TOP)
+    sign = _text((left + right) / 2, frame.bottom - 6, marks[gap[0]].shown, "middle")
+    title = escape("\n".join(marks[index].description for index in gap))
+    return f'<g class="p-mark">{strip}{sign}<title>{title}</title></g>'
+
+
+def _break(frame: ChartFrame) -> str:
+    """Return the zigzag strip over the whole width that shows where the scale is broken."""
+    low, high = frame.at(LOWER), frame.at(UPPER)
+    inner, teeth = (low - high) / 3, 24
+    reach = (frame.width - _RIGHT - _LEFT) / teeth
+
+    def zigzag(y: float) -> list[tuple[float, float]]:
+        return [(_LEFT + reach * number, y - inner / 2 + inner * (number % 2)) for number in range(teeth + 1)]
+
+    upper, lower = zigzag(high + inner), zigzag(low - inner)
+    strip = _shape("p-break", PAPER, [*upper, *reversed(lower)])
+    lines = [_stroke("p-zigzag", points, 1, colour=SOFT) for points in (upper, lower)]
+    return "".join((strip, *lines))
+
+
+def _band(band: ForecastBand, marks: Sequence[ChartMark], frame: ChartFrame) -> list[str]:
     """Return a forecast from the last known point on: its interval as an area, its values dashed."""
     first = len(marks)
-    upper = [(x(first + index), y(value)) for index, value in enumerate(band.upper)]
-    lower = [(x(first + index), y(value)) for index, value in enumerate(band.lower)]
-    middle = [(x(first + index), y(mark.value or 0)) for index, mark in enumerate(band.marks)]
-    start = [(x(first - 1), y(marks[-1].value))] if marks and marks[-1].value is not None else []
+    upper = [(frame.x(first + index), frame.y(value)) for index, value in enumerate(band.upper)]
+    lower = [(frame.x(first + index), frame.y(value)) for index, value in enumerate(band.lower)]
+    middle = [(frame.x(first + index), frame.y(mark.value or 0)) for index, mark in enumerate(band.marks)]
+    start = [(frame.x(first - 1), frame.y(marks[-1].value))] if marks and marks[-1].value is not None else []
     return [
         _shape("p-band", RULE, [*start, *upper, *reversed(lower)]),
         _stroke("p-later", [*start, *middle], 2, stroke_dasharray="5 4"),
     ]
 
 
-def _segments(marks: Sequence[ChartMark]) -> list[list[tuple[int, float]]]:
-    """Return the segments without a gap: (index, value) of their marks."""
-    found: list[list[tuple[int, float]]] = [[]]
-    for index, mark in enumerate(marks):
-        if mark.value is None:
-            found.append([])
-        else:
-            found[-1].append((index, mark.value))
-    return [segment for segment in found if segment]
+def _runs(marks: Sequence[ChartMark]) -> Iterator[list[int]]:
+    """Yield the runs of months with a value, by their numbers."""
+    for known, run in groupby(range(len(marks)), key=lambda index: marks[index].value is not None):
+        if known:
+            yield list(run)
 
 
-def _month(x: float, y: float, step: float, mark: ChartMark, height: int, *, live: bool) -> str:
+def _month(x: float, y: float, mark: ChartMark, frame: ChartFrame, *, live: bool) -> str:
     """Return the area of a month that reacts to the pointer."""
+    left, height = x - frame.step / 2, frame.bottom - _TOP
     parts = [
-        _tag("rect", "p-hit", fill="none", x=x - step / 2, y=_TOP, width=step, height=height - _TOP - _BOTTOM),
+        _tag("rect", "p-hit", fill="none", x=left, y=_TOP, width=frame.step, height=height),
         _tag("circle", "p-point", fill="none", cx=x, cy=y, r=3.5),
     ]
     if live:
@@ -168,10 +252,10 @@ def _shape(kind: str, colour: str, points: Points) -> str:
     return _tag("polygon", kind, fill=colour, points=_points(points))
 
 
-def _stroke(kind: str, points: Points, thick: float, **more: str) -> str:
+def _stroke(kind: str, points: Points, thick: float, colour: str = ACT, **more: str) -> str:
     look: dict[str, str | float] = {
         "fill": "none",
-        "stroke": ACT,
+        "stroke": colour,
         "stroke_width": thick,
         "stroke_linejoin": "round",
         **more,

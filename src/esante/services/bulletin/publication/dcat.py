@@ -12,13 +12,13 @@ from datetime import datetime
 import orjson
 
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, current_agency
 from esante.services.bulletin.model import LANGUAGES
 from esante.services.bulletin.publication.formatter import formatter
 from esante.services.bulletin.publication.metadata import LICENCE
 from esante.services.bulletin.publication.model import PublishedFile
+from esante.settings import PerLanguage
 
-TITLE = "Cahier eSanté"
 DESCRIPTION = N_(
     "Monthly statistics on national eHealth services: shared care records, documents, "
     "access, professionals and the platform itself. Every figure has a month, a version "
@@ -62,40 +62,41 @@ class Edition:
 
 def build_catalogue(editions: Sequence[Edition], base_url: str) -> Json:
     """Return the catalogue with its dataset as a JSON-LD node; `editions`: newest first."""
-    agency = {
+    publisher = {
         "@id": f"{base_url}/bulletin#agency",
         "@type": "foaf:Agent",
-        "foaf:name": _language_literal("Agence eSanté", "fr"),
+        "foaf:name": _name_literals(current_agency().agency_name),
     }
     node = {
         "@id": f"{base_url}/bulletin/catalog",
         "@type": "dcat:Catalog",
-        "dct:title": _language_literal(TITLE, "fr"),
+        "dct:title": _name_literals(current_agency().bulletin_name),
         "dct:description": _in_all_languages(DESCRIPTION),
-        "dct:publisher": agency,
+        "dct:publisher": publisher,
         "foaf:homepage": _reference(f"{base_url}/bulletin"),
         "dct:language": [_reference(f"{_EU}/language/{code}") for code in _LANGUAGES.values()],
     }
     if editions:
         node["dct:modified"] = _date_time(max(edition.released_at for edition in editions))
-        node["dcat:dataset"] = _dataset(editions, base_url, agency)
+        node["dcat:dataset"] = _dataset(editions, base_url, publisher)
     return node
 
 
-def _dataset(editions: Sequence[Edition], base_url: str, agency: Json) -> Json:
+def _dataset(editions: Sequence[Edition], base_url: str, publisher: Json) -> Json:
     periods = [edition.period for edition in editions]
     times = [edition.released_at for edition in editions]
     return {
         "@id": f"{base_url}/bulletin#dataset",
         "@type": "dcat:Dataset",
         "dct:identifier": "cahier-esante",
-        "dct:title": [_language_literal(TITLE, language) for language in LANGUAGES],
+        "dct:title": _name_literals(current_agency().bulletin_name),
         "dct:description": _in_all_languages(DESCRIPTION),
-        "dct:publisher": {"@id": agency["@id"]},
+        "dct:publisher": {"@id": publisher["@id"]},
         "dcat:contactPoint": {
             "@id": f"{base_url}/bulletin#contact",
             "@type": "vcard:Organization",
-            "vcard:fn": "Agence eSanté",
+            "vcard:fn": publisher["foaf:name"],
+            "vcard:hasEmail": _reference(f"mailto:{current_agency().helpdesk_mail}"),
             "vcard:hasURL": _reference(f"{base_url}/bulletin"),
         },
         "dcat:keyword": [_language_literal(keyword, "en") for keyword in KEYWORDS],
@@ -200,6 +201,10 @@ def _reference(url: str) -> Json:
 
 def _language_literal(text: str, language: str) -> Json:
     return {"@value": text, "@language": language}
+
+
+def _name_literals(name: PerLanguage) -> list[Json]:
+    return [_language_literal(name.of(language), language) for language in LANGUAGES if name.of(language)]
 
 
 def _in_all_languages(msgid: str) -> list[Json]:

@@ -1,11 +1,12 @@
 """Formatting in a language: numbers, months, units, and the names of categories, statuses and flags."""
 
+import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache, lru_cache
 from typing import Any
 
-from babel import dates, numbers
+from babel import Locale, dates, numbers
 
 from esante.core.time_zone import time_zone
 from esante.core.web import N_, show_date, show_datetime, translator
@@ -17,7 +18,12 @@ from esante.services.record import CATEGORIES
 _LOCALES = {"en": "en_GB"}
 _UNIT_SUFFIXES = {"%": "\u00a0%", "ms": "\u00a0ms", "hours": "\u00a0h"}
 _PATTERNS = {"%": "#,##0.0#", "points": "#,##0.0#"}
+_DIGITS = {"%": 2, "days": 1}
+"""Decimals of a computed value by its unit; things that are counted have none."""
 _PART_OF = N_("%(whole)s: %(part)s")
+_RANGE = N_("%(first)s to %(last)s")
+UNKNOWN, WITHHELD = "…", "*"
+"""The signs in place of a value that is not known, and of one that is suppressed."""
 
 _NAMES: Mapping[str, str] = {
     **{key: category.label for key, category in CATEGORIES.items()},
@@ -28,7 +34,7 @@ _NAMES: Mapping[str, str] = {
     "practitioner": N_("Health professional"),
     "organization": N_("Organisation"),
     "patient": N_("Patient"),
-    "operator": N_("Agence eSanté staff"),
+    "operator": N_("Agency staff"),
     "system": N_("System"),
     "expired": N_("No longer known"),
     "other": N_("Other"),
@@ -129,16 +135,26 @@ class Formatter:
         pattern = _PATTERNS.get(unit) or ("#,##0.#" if isinstance(value, float) else "#,##0")
         text: str = numbers.format_decimal(value, format=pattern, locale=self.locale)
         after = (
-            "\u00a0" + self.texts.ngettext("day", "days", int(value))
+            "\u00a0" + self.texts.ngettext("day", "days", self.plural_number(value))
             if unit == "days"
             else _UNIT_SUFFIXES.get(unit, "")
         )
         return text.replace("\u202f", "\u00a0") + after
 
+    def plural_number(self, value: float) -> int:
+        """Return 1 or 2 for a quantity that takes the singular or the plural: `1,5 jour`, but `1.5 days`."""
+        return 1 if Locale.parse(self.locale).plural_form(value) == "one" else 2
+
+    def rounded(self, value: float, unit: str = "") -> str:
+        """Return a computed value, such as a mean or a forecast, with its unit; a number of things is whole."""
+        digits = _DIGITS.get(unit, 0)
+        scaled = math.floor(value * 10**digits + 0.5)
+        return self.number(scaled / 10**digits if digits else scaled, unit)
+
     def value(self, cell: Cell | None, unit: str = "") -> str:
         """Return the value of a cell for a table: `*` when it is suppressed, `…` when it is not known."""
         if cell is None or cell.value is None:
-            return "…" if cell is None or cell.flag != "suppressed" else "*"
+            return UNKNOWN if cell is None or cell.flag != "suppressed" else WITHHELD
         return self.number(cell.value, unit)
 
     def percent(self, share: float, *, signed: bool = False) -> str:
@@ -150,6 +166,12 @@ class Formatter:
     def month(self, period: str, form: str = "MMMM yyyy") -> str:
         """Return the name of a month, `octobre 2026`; `form`: a CLDR date pattern."""
         return month_name(period, form, self.locale)
+
+    def months(self, first: str, last: str) -> str:
+        """Return a run of months, `octobre 2026 à mars 2027`, or the name of its only one."""
+        return (
+            self.month(first) if first == last else self.text(_RANGE, first=self.month(first), last=self.month(last))
+        )
 
     def date(self, value: datetime) -> str:
         """Return the day of a time in Luxembourg."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from esante.core.web import current_agency
 from esante.services.bulletin.model import LANGUAGES, BulletinIssue
 from esante.services.bulletin.publication import metadata, tables
 from esante.services.bulletin.publication.dcat import Edition, build_catalogue, encode_jsonld, encode_turtle
@@ -58,7 +59,7 @@ def plan_files(document: IssueDocument) -> list[tuple[PublishedFile, Encoder]]:
     ]
     for language in LANGUAGES:
         fmt = formatter(language)
-        title = f"Cahier eSanté, {fmt.month(document.period)}"
+        title = f"{current_agency().bulletin_name.of(language)}, {fmt.month(document.period)}"
         planned += [
             (f"-{language}.pdf", "application/pdf", title, language, partial(typeset_issue, language=language)),
             (

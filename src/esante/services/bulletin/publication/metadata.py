@@ -3,7 +3,7 @@
 import orjson
 
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, current_agency
 from esante.services.bulletin.model import LANGUAGES
 from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, formatter
 from esante.services.bulletin.publication.model import IssueDocument
@@ -46,7 +46,7 @@ def encode_data_package(document: IssueDocument) -> bytes:
     package = {
         "profile": "tabular-data-package",
         "name": document.name,
-        "title": f"Cahier eSanté {document.period}",
+        "title": f"{current_agency().bulletin_name.of('en')} {document.period}",
         "version": str(document.issue.vintage.number),
         "created": document.dated_at.isoformat(),
         "licenses": [{"name": "CC-BY-4.0", "path": LICENCE}],
@@ -72,7 +72,7 @@ def encode_csvw(document: IssueDocument) -> bytes:
     table = {
         "@context": "http://www.w3.org/ns/csvw",
         "url": f"{document.name}.csv",
-        "dc:title": f"Cahier eSanté {document.period}",
+        "dc:title": f"{current_agency().bulletin_name.of('en')} {document.period}",
         "dc:license": {"@id": LICENCE},
         "dc:modified": {"@value": document.dated_at.isoformat(), "@type": "xsd:dateTime"},
         "tableSchema": {

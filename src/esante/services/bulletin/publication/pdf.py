@@ -12,14 +12,18 @@ from typing import Any
 import orjson
 
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, current_agency
+from esante.services.bulletin.analysis.objectives import objectives_contract
+from esante.services.bulletin.analysis.scorecard import EXAMPLES, ObjectiveView, objective_views
 from esante.services.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
 from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
 from esante.services.bulletin.publication.chart_blocks import (
+    REVISIONS,
     ChartBlock,
     DataTable,
     breakdown_chart,
     line_chart,
+    revisions_table,
     summary_table,
 )
 from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Formatter, formatter
@@ -93,18 +97,19 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
     return {
         "lang": fmt.language,
         "date": [document.dated_at.year, document.dated_at.month, document.dated_at.day],
-        "title": "Cahier eSanté",
+        "title": current_agency().bulletin_name.of(fmt.language),
         "month": month,
         "subtitle": fmt.text(N_("Statistics on national eHealth services")),
         "edition": fmt.text(version, number=vintage.number, status=status_text(vintage.status, fmt)),
         "released": fmt.text(N_("Published on %(day)s"), day=fmt.date(document.dated_at)),
         "invented": fmt.text(N_("Based on synthetic data: all figures are fictitious.")) if document.synthetic else "",
-        "agency": "Agence eSanté",
+        "agency": current_agency().agency_name.of(fmt.language),
         "labels": {key: fmt.text(text) for key, text in _LABELS.items()},
         "messages": [_message(message, document, fmt) for message in key_messages(document)],
         "overview": _table(summary_table(document, _leading(document), fmt, fmt.text(N_("The month at a glance")))),
         "themes": [_section(document, theme, fmt) for theme in group_by_theme(document.indicators)],
-        "corrections": _revisions(document, fmt),
+        "objectives": [_objective(view, fmt) for view in objective_views(document, fmt, live=False)],
+        "corrections": _table(revisions_table(document, document.issue.revisions, fmt)),
         "method": [fmt.text(text) for text in _METHOD],
         "signs": [[sign, fmt.text(text)] for sign, text in signs],
         "quality": [anomaly_sentence(anomaly, fmt) for anomaly in document.issue.anomalies] or [fmt.text(_NOTHING)],
@@ -119,13 +124,15 @@ _LABELS = {
     "glance": N_("The month at a glance"),
     "contents": N_("Contents"),
     "numbers": N_("Underlying figures"),
+    "objectives": N_("Objectives"),
+    "examples": EXAMPLES,
     "quality": N_("Methods and quality"),
     "method": N_("How the figures are produced"),
     "signs": N_("Symbols"),
     "sign": N_("Symbol"),
     "meaning": N_("Meaning"),
     "checks": N_("Data checks for this month"),
-    "corrections": N_("Revisions to earlier months"),
+    "corrections": REVISIONS,
     "none": N_("No figure for an earlier month has been revised."),
     "definitions": N_("What we count"),
     "data": N_("All figures are available as open data:"),
@@ -170,6 +177,24 @@ def _section(document: IssueDocument, theme: Theme, fmt: Formatter) -> Json:
     }
 
 
+def _objective(view: ObjectiveView, fmt: Formatter) -> Json:
+    """Return an objective: label, state, values, and its forecast with the test or the reason why there is none."""
+    objective, start = view.progress.objective, objectives_contract().baseline
+    facts = [
+        (fmt.within(fmt.text(N_("Baseline")), fmt.month(start)), view.baseline),
+        (fmt.within(fmt.text(N_("Target")), fmt.month(objective.date)), view.target),
+        (fmt.text(N_("Current value")), view.now),
+        *([(fmt.text(N_("Value at the target date")), view.final)] if view.final else []),
+    ]
+    return {
+        "title": fmt.text(objective.label),
+        "state": fmt.text(view.state[0]),
+        "facts": {"head": [name for name, _ in facts], "rows": [[value for _, value in facts]]},
+        "chart": _chart(view.chart) if view.chart else None,
+        "texts": [text for text in (view.ahead, view.tested, view.reason) if text],
+    }
+
+
 def _chart(chart: ChartBlock) -> Json:
     return {
         "title": chart.title,
@@ -182,22 +207,6 @@ def _chart(chart: ChartBlock) -> Json:
 
 def _table(table: DataTable) -> Json:
     return {"caption": table.caption, "head": list(table.head), "rows": [list(row) for row in table.rows]}
-
-
-def _revisions(document: IssueDocument, fmt: Formatter) -> Json:
-    head = [
-        fmt.text(text)
-        for text in (N_("Indicator"), N_("Month"), N_("Previous value"), N_("Current value"), N_("Explanation"))
-    ]
-    rows = []
-    for revision in document.issue.revisions:
-        indicator = document.indicator(revision.after.indicator)
-        before, after = (fmt.value(cell, indicator.unit) for cell in (revision.before, revision.after))
-        name = fmt.title(indicator)
-        if revision.after.breakdown:
-            name = fmt.within(name, fmt.name(revision.after.value_of))
-        rows.append([name, fmt.month(revision.after.period), before, after, fmt.reason(revision.reason)])
-    return {"caption": fmt.text(_LABELS["corrections"]), "head": head, "rows": rows}
 
 
 _PROTECTED = {

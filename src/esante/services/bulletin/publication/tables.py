@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from esante.core.types import Json
+from esante.core.web import current_agency
 from esante.services.bulletin.model import LANGUAGES, Cell
 from esante.services.bulletin.publication.formatter import FLAGS, formatter
 from esante.services.bulletin.publication.model import IssueDocument
@@ -91,7 +92,9 @@ def encode_xlsx(document: IssueDocument, language: str = "en") -> bytes:
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     created = document.dated_at.replace(tzinfo=None)
-    book.set_properties({"title": document.name, "author": "Agence eSanté", "created": created})
+    book.set_properties(
+        {"title": document.name, "author": current_agency().agency_name.of(language), "created": created}
+    )
     head = book.add_format({"bold": True, "bottom": 1})
     _add_sheet(book, head, "figures", [tuple(COLUMNS), *issue_rows(document)])
     indicator_rows = [
@@ -132,7 +135,7 @@ def encode_jsonstat(document: IssueDocument) -> bytes:
     collection = {
         "version": "2.0",
         "class": "collection",
-        "label": f"Cahier eSanté {document.period}",
+        "label": f"{current_agency().bulletin_name.of('en')} {document.period}",
         "updated": document.dated_at.isoformat(),
         "link": {"item": items},
     }

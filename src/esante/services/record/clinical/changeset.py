@@ -20,11 +20,12 @@ from esante.services.record.clinical.events import (
     ClinicalDeleted,
     ClinicalEvent,
     ClinicalUpdated,
+    ClinicalWritten,
     resource_fields,
 )
 from esante.services.record.clinical.view import categories_of
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.source_store import SourceKey
@@ -47,6 +48,8 @@ class Changeset:
         self._changed: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
         self.endings: list[store.VersionEnd] = []
         """The versions that end by these changes."""
+        self.person_fields: Json = {}
+        """How what was sent differs from the person (fields of `ClinicalWritten`)."""
 
     @property
     def person_id(self) -> UUID:
@@ -119,6 +122,7 @@ class Changeset:
                 changed[0][1],
                 categories=categories_of(source for _, _, source in changed),
                 **resource_fields(version for version, _, _ in changed),
+                **(self.person_fields if issubclass(event, ClinicalWritten) else {}),
             )
         return rows
 

@@ -17,7 +17,7 @@ from esante.identity.directory import PATIENT_PARAMETERS, resolve_patient
 from esante.services.record.clinical.interactions import ClinicalEndpoints
 from esante.services.record.clinical.search_api import SearchEndpoints
 from esante.services.record.clinical.write import MAX_RESOURCE
-from esante.services.record.documents.validation import parse_resource
+from esante.services.record.documents.content.validation import parse_resource
 
 _TYPE = "Encounter"
 _STAY_SEARCH = PATIENT_PARAMETERS | STAY_PARAMETERS.keys() | {"_count", "_format", "_pretty", "_total"}
@@ -82,4 +82,4 @@ class EncounterEndpoints:
     async def _is_stay(self, request: Request, requester: Requester) -> bool:
         """Return whether the id is that of a stay with the requester's own hospital."""
         keys = parse_logical_id(request.path_params["id"])
-        return keys is not None and await self.access.stays.has_stay(requester, *keys)
+        return keys is not None and await self.access.stays.find(requester, *keys) is not None

@@ -8,6 +8,7 @@ from esante.core.fhir.store import Version
 from esante.core.journal import event
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
+from esante.services.record.model import difference_words
 
 MAX_NAMED = 20
 """The largest number of resources that a journal entry names; of more it has the count only."""
@@ -36,7 +37,7 @@ class ClinicalEvent(AccessEvent, frozen=True, kw_only=True):
         return self.type
 
 
-@event("record.clinical_read")
+@event("record.clinical_read", version=2)
 class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     """A resource, or a version of it, was read."""
 
@@ -44,7 +45,7 @@ class ClinicalRead(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s viewed information in your record: %(categories)s.")
 
 
-@event("record.clinical_searched")
+@event("record.clinical_searched", version=2)
 class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were searched; `count` were shown."""
 
@@ -53,23 +54,38 @@ class ClinicalSearched(ClinicalEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to search your record. Access was refused.")
 
 
-@event("record.clinical_created")
-class ClinicalCreated(ClinicalEvent, frozen=True, kw_only=True):
+class ClinicalWritten(ClinicalEvent, frozen=True, kw_only=True):
+    """Base of the events of resources that were sent with what they say of their patient.
+
+    `differs` and `justification` are those of `PersonConfirmedEvent`.
+    """
+
+    differs: tuple[str, ...] = ()
+    justification: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The differences in words (msgids)."""
+        return difference_words(self.differs)
+
+
+@event("record.clinical_created", version=2)
+class ClinicalCreated(ClinicalWritten, frozen=True, kw_only=True):
     """Resources were created."""
 
     ACTION: ClassVar[str] = "C"
     WORDS: ClassVar[str] = N_("%(actor)s added information to your record: %(categories)s.")
 
 
-@event("record.clinical_updated")
-class ClinicalUpdated(ClinicalEvent, frozen=True, kw_only=True):
+@event("record.clinical_updated", version=2)
+class ClinicalUpdated(ClinicalWritten, frozen=True, kw_only=True):
     """Resources were updated."""
 
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed information in your record: %(categories)s.")
 
 
-@event("record.clinical_deleted")
+@event("record.clinical_deleted", version=2)
 class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     """Resources were deleted; their versions stay in their history."""
 
@@ -77,7 +93,7 @@ class ClinicalDeleted(ClinicalEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("%(actor)s deleted information from your record: %(categories)s.")
 
 
-@event("record.clinical_refused")
+@event("record.clinical_refused", version=2)
 class ClinicalRefused(ClinicalEvent, frozen=True, kw_only=True):
     """A read or change of a resource was refused; `action` is the interaction that was requested."""
 

@@ -30,7 +30,7 @@ from esante.services.record.clinical.request_parameters import (
 from esante.services.record.clinical.view import AllowedTypes, queries_of, scope_queries
 from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter, WriteResult
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.validation import parse_resource
+from esante.services.record.documents.content.validation import parse_resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,8 @@ class ResourceMatcher:
         if any(len(ids) > 1 for ids in found):
             raise multiple_matches()
         keys = {one: (view.person_id, one[0], ids[0]) for one, ids in zip(ordered, found, strict=True) if ids}
-        versions = await store.fetch_current(conn, list(keys.values())) if keys else {}
-        return {one: next(v for v in versions[key] if v.source in visible) for one, key in keys.items()}
+        versions = await store.fetch_current(conn, list(keys.values()), visible) if keys else {}
+        return {one: versions[key][0] for one, key in keys.items()}
 
     async def _parse(self, person_id: UUID, type_: str, criteria: str) -> SearchQuery:
         """Return the query of a search for one resource of a person; it may name the person.

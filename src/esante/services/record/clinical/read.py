@@ -1,7 +1,7 @@
 """Reading clinical resources: one, its versions, a search, all of a person."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -30,11 +30,8 @@ from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.ingest import DocumentIndexer
 from esante.services.record.indexing.provenance import provenance_resource
-from esante.services.record.indexing.source_store import SourceKey
+from esante.services.record.indexing.source_store import ViewKey
 from esante.services.record.indexing.sources import PersonSources, Source
-
-_MAX_CACHED = 20_000
-"""The largest number of contributions that one process caches."""
 
 
 class ClinicalReader:
@@ -46,36 +43,32 @@ class ClinicalReader:
 
     def __init__(self, db: Database, objects: Objects, audit_writer: AuditWriter, access: Access) -> None:
         self._db, self._audit_writer, self._access = db, audit_writer, access
-        self._indexer = DocumentIndexer(db, objects)
-        self._current: DataLoader[store.ResourceKey, list[Version]] = DataLoader(db, partial(store.fetch_current, db))
-        self._source: DataLoader[SourceKey, Source] = DataLoader(db, partial(source_store.fetch_sources, db))
-        self._sources: DataLoader[UUID, PersonSources] = DataLoader(db, partial(source_store.fetch_person_sources, db))
-        self._contributions: dict[SourceKey, Source] = {}
-
-    async def index_documents(self, person_id: UUID) -> None:
-        """Index a person's documents that are not indexed yet."""
-        await self._indexer.index(person_id)
+        self.indexer = DocumentIndexer(db, objects)
+        self._bodies: DataLoader[store.SourcedKey, Version] = DataLoader(db, partial(store.fetch_from_sources, db))
+        self._sources_of: DataLoader[store.ResourceKey, list[Source]] = DataLoader(
+            db, partial(source_store.fetch_resource_sources, db)
+        )
+        self._sources: DataLoader[ViewKey, PersonSources] = DataLoader(
+            db, partial(source_store.fetch_person_sources, db)
+        )
 
     async def load_view(self, requester: Requester, person_id: UUID) -> View:
-        """Return what a requester may see of a person's resources now; the documents are indexed after this."""
-        pending = self._sources.load(person_id)
-        consent = await self._access.consent(person_id)
-        sources = await pending or PersonSources()
-        await self._indexer.index(person_id, sources.unindexed)
-        visibility = rules.Visibility(requester, consent, clock.now())
-        return View(person_id, visibility, {source.id: source for source in sources.all})
+        """Return what a requester may see of a person's resources now; those documents are indexed after this."""
+        visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
+        sources = await self._sources.load((person_id, visibility.filter)) or PersonSources()
+        await self.indexer.index(person_id, sources.unindexed)
+        return View.of(person_id, visibility, sources.all)
 
     async def refresh_view(self, conn: Connection, view: View) -> View:
         """Return a view with the sources that exist now, for a transaction that had to wait for a lock."""
-        by_person = await source_store.fetch_person_sources(conn, [view.person_id])
-        sources = by_person.get(view.person_id, PersonSources())
-        return replace(view, sources={source.id: source for source in sources.all})
+        key = view.person_id, view.visibility.filter
+        sources = (await source_store.fetch_person_sources(conn, [key])).get(key, PersonSources())
+        return View.of(view.person_id, view.visibility, sources.all)
 
     async def find_current(self, conn: Connection, view: View, key: store.ResourceKey) -> Version | None:
         """Return the current version of a resource in a view; None where it is deleted or not visible."""
-        versions = (await store.fetch_current(conn, [key])).get(key, [])
-        visible = view.visible_sources
-        return next((version for version in versions if version.source in visible and not version.deleted), None)
+        versions = (await store.fetch_current(conn, [key], view.visible_sources)).get(key, [])
+        return next((version for version in versions if not version.deleted), None)
 
     async def read(self, requester: Requester, type_: str, key: LogicalId, types: AllowedTypes = None) -> Version:
         """Return the current version of a resource.
@@ -85,7 +78,7 @@ class ClinicalReader:
         async with self.audit_refusals(requester, key[0], "read", type_):
             version, source, visibility = await self._current_version(requester, type_, key)
             await self._check_allowed(version, types)
-        view = View(key[0], visibility, {source.id: source})
+        view = View.of(key[0], visibility, [source])
         await self._db.write(self.audit_rows(ClinicalRead, requester, view, [version]))
         if version.deleted:
             raise gone()
@@ -207,32 +200,20 @@ class ClinicalReader:
     ) -> tuple[Version, Source, rules.Visibility]:
         """Return the current version from the latest source that the requester may see. Raises: `Denied`."""
         person_id, full = key[0], (key[0], type_, key[1])
-        pending_documents, pending_versions = self._indexer.load_unindexed(person_id), self._current.load(full)
-        consent = await self._access.consent(person_id)
-        versions = await pending_versions
-        if unindexed := await pending_documents:
-            await self._indexer.index(person_id, unindexed)
-            versions = await self._current.load(full)
-        visibility = rules.Visibility(requester, consent, clock.now())
-        denied: Source | None = None
-        for version in versions or ():
-            source = await self._load_source((person_id, version.source))
-            if source is not None and visibility.includes(source):
-                return version, source, visibility
-            denied = source or denied
-        if denied is None:
+        pending = self._sources_of.load(full)
+        visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
+        source = _first_visible(visibility, sources := await pending or [])
+        unindexed = self.indexer.load_unindexed(person_id, visibility.filter)
+        version = await self._bodies.load((*full, source.id)) if source else None
+        if documents := await unindexed:
+            await self.indexer.index(person_id, documents)
+            source = _first_visible(visibility, sources := await self._sources_of.load(full) or [])
+            version = await self._bodies.load((*full, source.id)) if source else None
+        if source and version:
+            return version, source, visibility
+        if not sources:
             raise Denied(errors.not_found())
-        raise Denied(errors.not_found(), visibility.verdict(denied), category=denied.category)
-
-    async def _load_source(self, key: SourceKey) -> Source | None:
-        """Return a source, from the cache if it is a contribution: these never change."""
-        if (source := self._contributions.get(key)) is None:
-            source = await self._source.load(key)
-            if source is not None and not source.is_document:
-                if len(self._contributions) >= _MAX_CACHED:
-                    self._contributions.clear()
-                self._contributions[key] = source
-        return source
+        raise Denied(errors.not_found(), visibility.verdict(sources[-1]), category=sources[-1].category)
 
     async def _check_allowed(self, version: Version, types: AllowedTypes) -> None:
         """Raise `Denied` as for an absent resource unless the token allows this one."""
@@ -284,6 +265,10 @@ class ClinicalReader:
             count=count,
         )
         await self._db.write(rows)
+
+
+def _first_visible(visibility: rules.Visibility, sources: Iterable[Source]) -> Source | None:
+    return next((source for source in sources if visibility.includes(source)), None)
 
 
 def _provenance(view: View, tellings: Sequence[SourceOccurrence]) -> Json:

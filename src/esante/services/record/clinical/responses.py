@@ -25,7 +25,7 @@ def resource_response(request: Request, version: Version) -> Response:
     headers = {"ETag": etag(version.tag), "Last-Modified": http_date(version.since)}
     if is_not_modified(request.headers, version.tag, version.since):
         return Response(status_code=304, headers=headers)
-    body = version.body if (part := part_of(request, version.type)) is None else select_elements(version.body, part)
+    body = select_elements(version.body, part_of(request, version.type))
     return Response(body, headers=headers, media_type=FHIR_JSON)
 
 
@@ -89,7 +89,7 @@ def history_entry(base_url: str, version: Version, part: SearchQuery | None = No
         },
     }
     if not version.deleted:
-        entry["resource"] = orjson.Fragment(version.body if part is None else select_elements(version.body, part))
+        entry["resource"] = orjson.Fragment(select_elements(version.body, part))
     return entry
 
 

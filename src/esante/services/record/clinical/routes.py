@@ -29,8 +29,8 @@ from esante.services.record.clinical.everything import EverythingEndpoints
 from esante.services.record.clinical.interactions import ClinicalEndpoints
 from esante.services.record.clinical.search_api import SearchEndpoints
 from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.validation_messages import InvalidContent
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _INTERACTIONS = (
@@ -66,7 +66,7 @@ class ClinicalRoutes(BaseRoute):
                 GET=encounters.read, PUT=encounters.update, PATCH=single.patch, DELETE=single.delete
             ),
         }
-        self._endpoints: dict[str, Mapping[str, ASGIApp]] = {
+        self.endpoints: dict[str, Mapping[str, ASGIApp]] = {
             "type": _by_method(
                 GET=searches.search, POST=single.create, PUT=single.update_match, DELETE=single.delete_match
             ),
@@ -101,7 +101,7 @@ class ClinicalRoutes(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Raises: `HTTPException` 405 for a method that its path does not have."""
         shape, params = scope["shape"], scope["path_params"]
-        methods = self._endpoints[shape]
+        methods = self.endpoints[shape]
         if params.get("type") == "Encounter":
             methods = self._encounter_endpoints.get(shape, methods)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]

@@ -20,7 +20,6 @@ from esante.core.fhir.rest import (
     handling_preference,
     part_of,
     searchset,
-    select_part,
 )
 from esante.core.fhir.search import ResourceRow, SearchPage, SearchQuery
 from esante.core.types import Json
@@ -120,7 +119,7 @@ class SearchEndpoints:
         return entries + self._outcome_entries(query, found)
 
     def _row_entry(self, person_id: UUID, row: ResourceRow, mode: str, query: SearchQuery | None = None) -> Json:
-        body = row.body if query is None else search.select_elements(row.body, query)
+        body = search.select_elements(row.body, query)
         return responses.searchset_entry(self.base_url, row.type, person_id.hex + row.id.hex, body, mode)
 
     def _resource_entry(self, resource: Json, mode: str) -> Json:
@@ -149,7 +148,7 @@ class SearchEndpoints:
         found = await self.reader.read_provenances(requester, person_id, {id_})
         if not found:
             raise errors.not_found()
-        return fhir_response(select_part(found[0], part_of(request, "Provenance")))
+        return fhir_response(search.select_part(found[0], part_of(request, "Provenance")))
 
     async def provenances(self, request: Request) -> Response:
         """Search the Provenance of resources, by `target` or `_id`."""
@@ -169,7 +168,7 @@ class SearchEndpoints:
         start = decode_offset_cursor(params.cursor)
         end = start + (0 if part.summary == "count" else params.count)
         bundle = searchset(
-            [select_part(one, part) for one in found[start:end]],
+            [search.select_part(one, part) for one in found[start:end]],
             self_url=params.self_url(self.base_url),
             base_url=self.base_url,
             next_url=params.next_url(self.base_url, encode_cursor(end) if start < end < len(found) else None),

@@ -21,7 +21,7 @@ AllowedTypes = Mapping[str, ScopeQueries] | None
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The sources of a person's resources at one moment, and which of them a requester may see."""
+    """The sources of a person's resources that a requester may see at one moment."""
 
     person_id: UUID
     visibility: Visibility
@@ -29,8 +29,13 @@ class View:
 
     @property
     def visible_sources(self) -> frozenset[UUID]:
-        """The keys of the sources that the requester may see."""
-        return frozenset(key for key, source in self.sources.items() if self.visibility.includes(source))
+        """The keys of the sources."""
+        return frozenset(self.sources)
+
+    @classmethod
+    def of(cls, person_id: UUID, visibility: Visibility, sources: Iterable[Source]) -> "View":
+        """Return the view of the sources that are visible."""
+        return cls(person_id, visibility, {source.id: source for source in sources if visibility.includes(source)})
 
     def sources_of(self, keys: Iterable[UUID]) -> list[Source]:
         """Return the sources with these keys, each once."""

@@ -22,7 +22,7 @@ from esante.services.record.clinical.matching import ResourceMatcher, person_cha
 from esante.services.record.clinical.read import ClinicalReader, gone
 from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.validation import parse_resource
+from esante.services.record.documents.content.validation import parse_resource
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.source_store import SourceKey
@@ -46,13 +46,15 @@ class WriteResult:
 class LockedResources:
     """Current versions that are locked, with their sources.
 
-    `from_documents`: the keys that were to be locked but belong to resources of documents.
+    Of the keys that were to be locked, `from_documents` belong to resources of documents, and `unseen` (each with a
+    source) to those that the requester may not see: neither is locked.
     """
 
     view: View
     versions: Mapping[store.ResourceKey, Version]
     sources: Mapping[UUID, Source]
     from_documents: Collection[store.ResourceKey]
+    unseen: Mapping[store.ResourceKey, Source]
 
     def own(self, key: store.ResourceKey) -> tuple[Version, Source]:
         """Return a resource that the requester may change.
@@ -73,6 +75,8 @@ class LockedResources:
         if before is None:
             if key in self.from_documents:
                 raise _from_document()
+            if (source := self.unseen.get(key)) is not None:
+                raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
             raise Denied(errors.not_found())
         source = self.sources[before.source]
         if not visibility.includes(source):
@@ -330,15 +334,20 @@ class ClinicalWriter:
         return await resolve_patient(pairs, self._directory, self._base_url) if pairs else None
 
     async def lock(self, conn: Connection, view: View, keys: Collection[store.ResourceKey]) -> LockedResources:
-        """Lock resources that are to be changed, until the end of the transaction."""
-        versions = await store.lock_versions(conn, keys)
+        """Lock those resources that the requester may see, until the end of the transaction, to change them."""
+        found = await source_store.fetch_resource_sources(conn, list(keys)) if keys else {}
+        visible = {key: [one for one in all_ if view.visibility.includes(one)] for key, all_ in found.items()}
+        direct = [key for key, sources in visible.items() if any(not source.is_document for source in sources)]
+        versions = await store.lock_versions(conn, direct)
         source_keys = [(view.person_id, version.source) for version in versions.values()]
-        sources = await source_store.fetch_sources(conn, source_keys)
-        others = [key for key in keys if key not in versions]
-        other_versions = await store.fetch_current(conn, others) if others else {}
-        visible = view.visible_sources
-        from_documents = {key for key, all_ in other_versions.items() if any(one.source in visible for one in all_)}
-        return LockedResources(view, versions, {source.id: source for source in sources.values()}, from_documents)
+        sources = await source_store.fetch_sources(conn, source_keys) if source_keys else {}
+        return LockedResources(
+            view,
+            versions,
+            {source.id: source for source in sources.values()},
+            from_documents={key for key, seen in visible.items() if seen and key not in versions},
+            unseen={key: found[key][-1] for key, seen in visible.items() if not seen},
+        )
 
     async def lock_person(self, conn: Connection, view: View) -> View:
         """Lock a person's conditional creates until the end of the transaction; return the view as it is then."""

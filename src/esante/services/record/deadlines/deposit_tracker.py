@@ -18,7 +18,7 @@ from esante.services.record.deadlines.model import Depositor, DepositTask, Punct
 from esante.services.record.deadlines.terms import deadline_terms
 from esante.services.record.model import DepositedEvent, Replaced
 
-_TOLD_AT_ONCE = 100
+_AT_ONCE = 100
 _PROFESSIONAL = ("practitioner", "organization")
 OpenTasks = dict[UUID, list[DepositTask]]
 """The open tasks by person."""
@@ -34,20 +34,20 @@ class DepositTracker:
         """Return the consumer of the journal."""
         return Consumer("record.deadlines", [StayEnded, StateChanged, DepositedEvent, Replaced], self._handle)
 
-    async def tell_overdue(self) -> int:
+    async def notify_overdue(self) -> int:
         """Tell persons of requests whose last day is over; return of how many. May run in several processes."""
-        told = 0
+        notified = 0
         while True:
             async with self._db.transaction() as conn:
-                tasks = await store.lock_newly_overdue(conn, day_of(clock.now()), _TOLD_AT_ONCE)
+                tasks = await store.lock_newly_overdue(conn, day_of(clock.now()), _AT_ONCE)
                 if not tasks:
-                    return told
-                await store.mark_told_overdue(conn, [task.id for task in tasks])
+                    return notified
+                await store.mark_notified_overdue(conn, [task.id for task in tasks])
                 rows: list[Row] = []
                 for task in tasks:
                     rows += self._journal.rows(request_changed(task, "overdue"), person_id=task.person_id)
                 await insert(conn, rows)
-            told += len(tasks)
+            notified += len(tasks)
 
     async def _handle(self, conn: Connection, entries: list[Entry]) -> None:
         tasks = await store.lock_open_tasks(conn, list({entry.person_id for entry in entries}))

@@ -39,7 +39,7 @@ class DepositTask:
 
     `source`: stay (a discharge without its report), or request (the person asked for it). `care_on`: the day of care,
     or the first of a stay. `due_on`: the last day. `note`: what the person wrote. `answer` (a key of `REASONS`) and
-    `answer_text`: why it was declined. `document_id`: what was deposited. `told_overdue`: the person was told of it.
+    `answer_text`: why it was declined. `document_id`: what was deposited. `notified_overdue`: the person knows it.
     """
 
     id: UUID
@@ -60,7 +60,7 @@ class DepositTask:
     answer: str = ""
     answer_text: str = ""
     answered_by: str = ""
-    told_overdue: bool = False
+    notified_overdue: bool = False
 
     def is_overdue(self, today: date) -> bool:
         """Return whether the last day is over and nothing came."""

@@ -136,9 +136,7 @@ async def fetch_closed(db: Database, depositors: Sequence[UUID], before: UUID | 
     return [_task(row) for row in rows]
 
 
-async def fetch_overdue(
-    db: Database, today: date, text: str, after: Position | None, limit: int
-) -> list[DepositTask]:
+async def fetch_overdue(db: Database, today: date, text: str, after: Position | None, limit: int) -> list[DepositTask]:
     """Return the tasks of everybody that are overdue, the oldest first, after a position; `text` as above."""
     rows = await db.fetch(
         "SELECT * FROM deposit_task WHERE state = 'open' AND due_on < $1"
@@ -167,16 +165,16 @@ async def lock_newly_overdue(conn: Connection, today: date, limit: int) -> list[
     """Return requests that are overdue and of which the person was not told, locked."""
     rows = await conn.fetch(
         "SELECT * FROM deposit_task WHERE state = 'open' AND due_on < $1 AND source = 'request'"
-        " AND NOT told_overdue ORDER BY due_on, task_id LIMIT $2 FOR UPDATE SKIP LOCKED",
+        " AND NOT notified_overdue ORDER BY due_on, task_id LIMIT $2 FOR UPDATE SKIP LOCKED",
         today,
         limit,
     )
     return [_task(row) for row in rows]
 
 
-async def mark_told_overdue(conn: Connection, tasks: Sequence[UUID]) -> None:
+async def mark_notified_overdue(conn: Connection, tasks: Sequence[UUID]) -> None:
     """Write that persons were told of requests that are overdue."""
-    await conn.execute("UPDATE deposit_task SET told_overdue = true WHERE task_id = ANY ($1)", list(tasks))
+    await conn.execute("UPDATE deposit_task SET notified_overdue = true WHERE task_id = ANY ($1)", list(tasks))
 
 
 async def delete_of_person(conn: Connection, person_id: UUID) -> int:

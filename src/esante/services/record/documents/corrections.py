@@ -22,10 +22,13 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
-from esante.services.record.documents.deposit import subject_findings
-from esante.services.record.documents.validation import read_subject
-from esante.services.record.documents.validation_messages import UNCONFIRMED
+from esante.services.record.documents.content.validation import read_subject
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED
+from esante.services.record.documents.deposit import person_findings
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
+from esante.services.record.identification.check import DIFFERS, PersonDiffers, compare_document, keys_of
+from esante.services.record.identification.model import TRAITS, Comparison
 from esante.services.record.model import Corrected, Document, Status, Withdrawn
 from esante.services.record.rendering.worker_pool import WorkerPool
 from esante.services.record.retention.rules import last_kept_day
@@ -52,7 +55,7 @@ class CorrectionService:
         """Mark a document of the record of `visibility` as entered in error (see `Record.withdraw`)."""
         person_id = visibility.consent.person_id
         async with self._db.transaction() as conn:
-            document, verdict = await _lock_own(conn, requester, visibility, document_id)
+            document, verdict, _ = await _lock_own(conn, visibility, document_id)
             await store.set_status(conn, [document], Status.WITHDRAWN, reason=reason)
             await self._audit.append(Withdrawn, requester, person_id, verdict, [document], conn=conn, why=reason)
         return replace(document, status=Status.WITHDRAWN, withdrawn_reason=reason)
@@ -64,6 +67,8 @@ class CorrectionService:
         document_id: UUID,
         right_person_id: UUID,
         reason: str,
+        *,
+        confirmed: bool = False,
     ) -> Document:
         """Move a document of the record of `visibility` (see `Record.correct_person`)."""
         consent = await self._access.consent(right_person_id)
@@ -71,7 +76,7 @@ class CorrectionService:
         if right_person_id == visibility.consent.person_id or person is None:
             raise errors.unknown_person()
         try:
-            return await self._move(requester, visibility, document_id, person, consent, reason)
+            return await self._move(requester, visibility, document_id, person, consent, reason, confirmed=confirmed)
         except asyncpg.UniqueViolationError as error:
             raise errors.duplicate_content() from error
 
@@ -83,15 +88,20 @@ class CorrectionService:
         right_person: Person,
         right_consent: Consent,
         reason: str,
+        *,
+        confirmed: bool,
     ) -> Document:
         person_id = visibility.consent.person_id
         async with self._db.transaction() as conn:
-            document, verdict = await _lock_own(conn, requester, visibility, document_id, operator=True)
+            lock = _lock_misfiled if requester.kind == "operator" else _lock_own
+            document, verdict, series = await lock(conn, visibility, document_id)
             if requester.kind == "patient":
                 raise Denied(errors.not_the_author(), verdict, document)
             write_verdict = _require_write_access(requester, right_consent, document)
-            series = await store.fetch_versions(conn, person_id, document.series_id)
             content = await store.fetch_content(conn, person_id, document.id)
+            comparison, findings = await self._compare(requester, right_person, document, content)
+            if comparison.differences and not confirmed:
+                raise Denied(PersonDiffers(comparison), DIFFERS, document)
             key, now = uuid7(), clock.now()
             moved = replace(
                 document,
@@ -105,52 +115,76 @@ class CorrectionService:
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
                 expires_on=last_kept_day(now),
-                told_on=None,
-                findings=await self._findings(requester, right_person, document, content),
+                notified_on=None,
+                findings=findings,
+                confirmation=reason if comparison.differences else "",
             )
             await store.set_status(conn, series, Status.WITHDRAWN, reason=reason, misfiled=True)
             out = self._audit.rows(Corrected, requester, person_id, verdict, [document], moved="out", why=reason)
             into = self._audit.rows(
-                Corrected, requester, right_person.id, write_verdict, [moved], moved="in", why=reason
+                Corrected,
+                requester,
+                right_person.id,
+                write_verdict,
+                [moved],
+                moved="in",
+                why=reason,
+                differs=keys_of(comparison),
+                justification=moved.confirmation,
             )
             await insert(conn, [*store.document_rows(moved, content), *out, *into])
         return moved
 
-    async def _findings(
+    async def _compare(
         self, requester: Requester, person: Person, document: Document, content: bytes | None
-    ) -> tuple[str, ...]:
-        """Return the findings on a document in another person's record; `content` None: the object store holds it."""
+    ) -> tuple[Comparison, tuple[str, ...]]:
+        """Return in what a document differs from another person, and its findings in the record of that person.
+
+        `content` None: the object store holds it.
+        """
         if content is None:
             content = await self._objects.get(document.sha256)
-        subject = await read_subject(content, document.media_type, self._workers, requester.id)
-        others = (key for key in document.findings if key != UNCONFIRMED)
-        return (*others, *(finding.key for finding in subject_findings(person, subject)))
+        subject, text = await read_subject(content, document.media_type, self._workers, requester.id)
+        async with self._directory.lookups.admitted() as lookup:
+            comparison = compare_document(person, subject, text)
+            if comparison.differences:
+                await lookup.record_miss(journalled=True)
+        of_content = (key for key in document.findings if key != UNCONFIRMED and key not in TRAITS)
+        return comparison, (*of_content, *(finding.key for finding in person_findings(comparison, subject)))
 
 
 async def _lock_own(
-    conn: Connection,
-    requester: Requester,
-    visibility: rules.Visibility,
-    document_id: UUID,
-    *,
-    operator: bool = False,
-) -> tuple[Document, Verdict]:
-    """Lock the series of a current document that the requester may change; return the document and the verdict.
+    conn: Connection, visibility: rules.Visibility, document_id: UUID
+) -> tuple[Document, Verdict, list[Document]]:
+    """Lock the series of a current document that the requester may change (see `lock_visible`).
 
-    `operator`: operators may, too. Raises: `Denied` (404, or 403 when the requester is not the author), `Problem` 409
-    when the document is not the current version.
+    Raises: `Denied` (404, or 403 when the requester is not the author), `Problem` 409 when the document is not the
+    current version.
     """
-    series = await store.lock_series(conn, visibility.consent.person_id, document_id)
+    document, verdict, series = await lock_visible(conn, visibility, document_id)
+    if not rules.is_own(document, visibility.requester):
+        raise Denied(errors.not_the_author(), verdict, document)
+    return _require_current(document), verdict, series
+
+
+async def _lock_misfiled(
+    conn: Connection, visibility: rules.Visibility, document_id: UUID
+) -> tuple[Document, Verdict, list[Document]]:
+    """Lock the series of a current document that an operator moves, which they need not see."""
+    person_id = visibility.consent.person_id
+    document = await store.find_document(conn, person_id, document_id)
+    series = await store.lock_series(conn, person_id, document.series_id) if document else []
     match = next((version for version in series if version.id == document_id), None)
-    if match is not None and operator and requester.kind == "operator":
-        document, verdict = match, rules.CORRECTION
-    else:
-        document, verdict = rules.require_visible(visibility, match)
-        if not rules.is_own(document, requester):
-            raise Denied(errors.not_the_author(), verdict, document)
+    if match is None:
+        raise Denied(errors.not_found())
+    return _require_current(match), rules.CORRECTION, series
+
+
+def _require_current(document: Document) -> Document:
+    """Return a document that is the current version. Raises: `Problem` 409."""
     if document.status is not Status.CURRENT:
         raise errors.not_current()
-    return document, verdict
+    return document
 
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:

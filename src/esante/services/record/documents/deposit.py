@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from uuid import UUID
 
@@ -31,14 +31,24 @@ from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store
-from esante.services.record.documents.validation import Examination, Subject, examine
-from esante.services.record.documents.validation_messages import UNCONFIRMED, InvalidContent
+from esante.services.record.documents.content.validation import Examination, examine
+from esante.services.record.documents.content.validation_messages import UNCONFIRMED, InvalidContent
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
+from esante.services.record.identification.check import (
+    DIFFERS,
+    compare_document,
+    keys_of,
+    refused_fields,
+    require_answer,
+)
+from esante.services.record.identification.model import Comparison, Demographics
 from esante.services.record.model import (
     Deposit,
     Deposited,
     DepositedEvent,
     DepositItem,
+    DepositRefused,
     Document,
     Finding,
     Listed,
@@ -54,23 +64,28 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """The author of a document, and the organisation that it comes from."""
+    """The author of a document, and the organisation that it comes from.
+
+    `profession`: that in which a practitioner wrote it for whom software deposits it; "" where the requester deposits.
+    """
 
     kind: str
     id: UUID
     name: str
+    profession: str = ""
     organization_id: UUID | None = None
     organization: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDeposit:
-    """An item after validation and decision: the document as it will be stored."""
+    """An item after validation, decision and comparison: the document as it will be stored."""
 
     item: DepositItem
     document: Document
     findings: tuple[Finding, ...]
     verdict: Verdict
+    comparison: Comparison
 
 
 class DepositService:
@@ -88,29 +103,14 @@ class DepositService:
         self._db, self._objects, self._audit = db, objects, audit
         self._directory, self._access, self._workers = directory, access, workers
         self._removal = ObjectRemoval(db, objects)
-        self._same_bytes: DataLoader[tuple[UUID, bytes], list[Document]] = DataLoader(
+        self._same_bytes: DataLoader[store.SameBytesKey, list[Document]] = DataLoader(
             db, partial(store.find_same_bytes, db)
         )
 
     async def deposit(self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]) -> list[Deposited]:
         """Store documents for one person, all or none (see `Record.deposit`)."""
-        if requester.only_person_id not in (None, person_id):
-            raise Denied(errors.unknown_person())
-        examinations = []
-        for index, item in enumerate(items):
-            with _naming_index(index):
-                examinations.append(await examine(item.content, item.meta, self._workers, requester.id))
-        person = await self._directory.person(person_id)
-        if person is None:
-            raise errors.unknown_person()
-        consent = await self._access.consent(person_id)
-        deposits = []
-        for index, (item, examination) in enumerate(zip(items, examinations, strict=True)):
-            with _naming_index(index):
-                author = await self._author(requester, item.meta)
-                document, findings = new_document(person, item, examination, author)
-            verdict = _require_write_access(requester, consent, document)
-            deposits.append(PreparedDeposit(item, document, findings, verdict))
+        consent, deposits = await self._prepare(requester, person_id, items)
+        _require_answers(deposits)
         for deposit in deposits:
             if deposit.document.size > INLINE_LIMIT:
                 await self._removal.keep_for_deposit(deposit.document.sha256)
@@ -121,6 +121,57 @@ class DepositService:
             except asyncpg.UniqueViolationError:
                 continue  # another request stored the same bytes at the same moment: the next attempt finds them
         return await self._store(requester, consent, deposits)
+
+    async def check(self, requester: Requester, person_id: UUID, item: DepositItem) -> PreparedDeposit:
+        """Return a document as it would be stored; where it differs from the person, that is journalled."""
+        _, [prepared] = await self._prepare(requester, person_id, [item])
+        if prepared.comparison.differences:
+            fields = refused_fields(prepared.comparison) | {"categories": (prepared.document.category,)}
+            await self._audit.append(DepositRefused, requester, person_id, DIFFERS, **fields)
+        return prepared
+
+    async def _prepare(
+        self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]
+    ) -> tuple[Consent, list[PreparedDeposit]]:
+        """Validate items, decide on them, and compare them with the person, whom only who may write learns about.
+
+        Somebody who is not known is refused after all else, and where documents differ from anybody like somebody who
+        is known. Raises: as `Record.deposit`.
+        """
+        if requester.only_person_id not in (None, person_id):
+            raise Denied(errors.unknown_person())
+        examinations = []
+        for index, item in enumerate(items):
+            with _naming_index(index):
+                examinations.append(await examine(item.content, item.meta, self._workers, requester.id))
+        person = await self._directory.person(person_id)
+        consent = await self._access.consent(person_id)
+        deposits = []
+        for index, (item, examination) in enumerate(zip(items, examinations, strict=True)):
+            with _naming_index(index):
+                author = await self._author(requester, item.meta)
+                document = new_document(person_id, item, examination, author)
+            writer = _writer(requester, author)
+            verdict = _require_write_access(writer, consent, document) if person else DIFFERS
+            comparison = await self._compare(requester, person, item, examination)
+            deposits.append(_prepared(item, document, examination, verdict, comparison))
+        if person is None:
+            _require_answers(deposits)
+            raise errors.unknown_person()
+        return consent, deposits
+
+    async def _compare(
+        self, requester: Requester, person: Person | None, item: DepositItem, examination: Examination
+    ) -> Comparison:
+        """Return in what a document differs from its person; what patients write of themselves is not looked into."""
+        text = examination.text if requester.kind != "patient" else ""
+        if person is None:
+            return compare_document(None, examination.subject, text, item.meta.patients)
+        async with self._directory.lookups.admitted() as lookup:
+            comparison = compare_document(person, examination.subject, text, item.meta.patients)
+            if comparison.differences:
+                await lookup.record_miss(journalled=True)
+        return comparison
 
     async def _author(self, requester: Requester, meta: Deposit) -> Author:
         """Return the requester, or the practitioner for whom the software of their organisation deposits."""
@@ -136,16 +187,19 @@ class DepositService:
             return own
         author = await self._directory.practitioner(meta.author_id) if is_organization else None
         day = today()
-        if author is None or not any(
-            role.organization_id == own.organization_id and role.is_in_force(day) for role in author.roles
-        ):
+        professions = [
+            role.profession
+            for role in (author.roles if author else ())
+            if role.organization_id == own.organization_id and role.is_in_force(day)
+        ]
+        if author is None or not professions:
             raise InvalidContent("author-unknown", place="author")
-        return replace(own, kind="practitioner", id=author.id, name=author.name)
+        return replace(own, kind="practitioner", id=author.id, name=author.name, profession=professions[0])
 
     async def _store(
         self, requester: Requester, consent: Consent, deposits: Sequence[PreparedDeposit]
     ) -> list[Deposited]:
-        visibility = rules.Visibility(requester, consent, clock.now())
+        visibility = rules.Visibility(requester, consent, clock.now(), Action.LIST)
         existing = await self._find_existing(visibility, consent, deposits)
         new = {one.document.sha256: one for one in reversed(deposits) if one.document.sha256 not in existing}
         inserted = await self._insert(requester, visibility, list(new.values())[::-1])
@@ -168,14 +222,15 @@ class DepositService:
         """Return the current documents with the same bytes that the requester may know of, by their SHA-256."""
         by_digest = {one.document.sha256: one for one in deposits}
         found: dict[bytes, Document] = {}
-        batches = await asyncio.gather(*(self._same_bytes.load((consent.person_id, digest)) for digest in by_digest))
+        keys = [(visibility.consent.person_id, digest, visibility.filter) for digest in by_digest]
+        batches = await asyncio.gather(*map(self._same_bytes.load, keys))
         for document in (document for documents in batches for document in documents or ()):
             deposit = by_digest[document.sha256]
             if document.depositor_id == deposit.document.depositor_id:
                 if deposit.item.replaces not in (None, document.id, document.replaces):
                     raise errors.duplicate_content()
                 found[document.sha256] = document
-            elif deposit.item.replaces is None and document.sha256 not in found and visibility.includes(document):
+            elif deposit.item.replaces is None and document.sha256 not in found:
                 found[document.sha256] = document
         return found
 
@@ -197,9 +252,7 @@ class DepositService:
         """Lock and supersede the document that a deposit replaces; return the deposit as its next version."""
         if deposit.item.replaces is None:
             return deposit
-        series = await store.lock_series(conn, deposit.document.person_id, deposit.item.replaces)
-        match = next((document for document in series if document.id == deposit.item.replaces), None)
-        old, verdict = rules.require_visible(visibility, match)
+        old, verdict, _ = await lock_visible(conn, visibility, deposit.item.replaces)
         if not rules.is_own(old, requester):
             raise Denied(errors.not_the_author(), verdict, old)
         if old.status is not Status.CURRENT:
@@ -223,6 +276,8 @@ class DepositService:
         fields: Json = {"type": document.type, "media_type": document.media_type, "size": document.size}
         event = Replaced if document.replaces else DepositedEvent
         fields |= {"replaces": document.replaces} if document.replaces else {"delay": document.delay}
+        if deposit.comparison.differences:
+            fields |= {"differs": keys_of(deposit.comparison), "justification": document.confirmation}
         entry = self._audit.rows(event, requester, document.person_id, deposit.verdict, [document], **fields)
         return [*store.document_rows(document, deposit.item.content), *entry]
 
@@ -235,20 +290,28 @@ def _naming_index(index: int) -> Iterator[None]:
     except InvalidContent as invalid:
         invalid.index = index
         raise
+    except Denied as denied:
+        if isinstance(denied.problem, InvalidContent):
+            denied.problem.index = index
+        raise
 
 
-def new_document(
-    person: Person, item: DepositItem, examination: Examination, author: Author, at: datetime | None = None
-) -> tuple[Document, tuple[Finding, ...]]:
-    """Return the first version of a document and its findings; `at` is given for history that is loaded later."""
+def _require_answers(deposits: Sequence[PreparedDeposit]) -> None:
+    """Require an answer for each document that differs from its person (see `require_answer`)."""
+    for index, deposit in enumerate(deposits):
+        with _naming_index(index):
+            require_answer(deposit.comparison, deposit.item.meta.confirmation, category=deposit.document.category)
+
+
+def new_document(person_id: UUID, item: DepositItem, examination: Examination, author: Author) -> Document:
+    """Return the first version of a document."""
     if item.meta.confidentiality is Confidentiality.HIDDEN and author.kind != "patient":
         raise InvalidContent("hidden-by-author", place="securityLabel")
-    key = uuid7(at)
-    now = at or clock.now()
-    findings = (*examination.findings, *subject_findings(person, examination.subject))
-    document = Document(
+    key = uuid7()
+    now = clock.now()
+    return Document(
         id=key,
-        person_id=person.id,
+        person_id=person_id,
         series_id=key,
         replaces=None,
         version=1,
@@ -272,27 +335,36 @@ def new_document(
         sha1=hashlib.sha1(item.content, usedforsecurity=False).digest(),
         confidentiality=item.meta.confidentiality,
         submission_id=item.meta.submission_id or key,
-        findings=tuple(dict.fromkeys(finding.key for finding in findings)),
         identifiers=item.meta.identifiers,
         expires_on=last_kept_day(now),
     )
-    return document, findings
 
 
-def subject_findings(person: Person, subject: Subject | None) -> tuple[Finding, ...]:
-    """Return the findings on the patient that a document names.
+def _prepared(
+    item: DepositItem, document: Document, examination: Examination, verdict: Verdict, comparison: Comparison
+) -> PreparedDeposit:
+    """Return a document with the findings on its content and on its person."""
+    findings = (*examination.findings, *person_findings(comparison, examination.subject))
+    document = structs.replace(
+        document,
+        findings=tuple(dict.fromkeys(finding.key for finding in findings)),
+        confirmation=(item.meta.confirmation or "") if comparison.differences else "",
+    )
+    return PreparedDeposit(item, document, findings, verdict, comparison)
 
-    Raises: `InvalidContent` when it is another person.
-    """
-    if subject is None:
-        return ()
-    match rules.is_same_subject(person, subject.identifiers, subject.family, subject.birth_date):
-        case True:
-            return ()
-        case False:
-            raise InvalidContent("subject-differs", place="subject")
-        case None:
-            return (Finding(UNCONFIRMED, "subject"),)
+
+def person_findings(comparison: Comparison, subject: Demographics | None) -> tuple[Finding, ...]:
+    """Return the findings on the patient of a document; `subject`: what it says of them, None for nothing."""
+    if comparison.differences:
+        return tuple(Finding(one.trait.value, "subject", one.found) for one in comparison.differences)
+    return (Finding(UNCONFIRMED, "subject"),) if subject is not None and not comparison.confirmed else ()
+
+
+def _writer(requester: Requester, author: Author) -> Requester:
+    """Return as whom a deposit is decided: the practitioner whose document software deposits, else the requester."""
+    if not author.profession:
+        return requester
+    return replace(requester, kind="practitioner", id=author.id, profession=author.profession)
 
 
 def _agreed_last_day(document: Document) -> date | None:

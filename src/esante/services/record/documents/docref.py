@@ -11,7 +11,7 @@ from starlette.requests import Request
 from esante.core.fhir.rest import FORMAT_PARAMETERS, read_resource
 from esante.core.types import Json
 from esante.core.web import N_, bad_request
-from esante.services.record.documents.validation import parse_resource
+from esante.services.record.documents.content.validation import parse_resource
 
 _MAX_BODY = 64 * 1024
 """Bytes of the Parameters resource."""

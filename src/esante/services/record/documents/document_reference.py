@@ -10,7 +10,8 @@ from esante.core.storage import uuid7_time
 from esante.core.types import Json
 from esante.identity.access import Confidentiality
 from esante.services.record.categories import CATEGORIES, LOINC, display_of_type
-from esante.services.record.documents.validation_messages import FINDINGS
+from esante.services.record.documents.content.validation_messages import FINDINGS
+from esante.services.record.identification.confirmation import confirmation_extension
 from esante.services.record.model import Document
 
 CATEGORY_SYSTEM = "https://esante.lu/fhir/CodeSystem/document-category"
@@ -68,15 +69,17 @@ def document_reference(document: Document, base_url: str) -> Json:
         resource["relatesTo"] = [{"code": "replaces", "target": {"reference": target}}]
     if document.withdrawn_reason:
         resource["description"] = document.withdrawn_reason
-    if document.findings:
-        resource["extension"] = [
-            {
-                "url": FINDING_EXTENSION,
-                "valueCoding": {"system": FINDING_SYSTEM, "code": key, "display": FINDINGS[key].text},
-            }
-            for key in document.findings
-        ]
+    extensions = [{"url": FINDING_EXTENSION, "valueCoding": finding_coding(key)} for key in document.findings]
+    if document.confirmation:
+        extensions.append(confirmation_extension(document.confirmation))
+    if extensions:
+        resource["extension"] = extensions
     return resource
+
+
+def finding_coding(key: str) -> Json:
+    """Return the Coding of a finding on a document."""
+    return {"system": FINDING_SYSTEM, "code": key, "display": FINDINGS[key].text}
 
 
 def submission_set(documents: Sequence[Document], base_url: str) -> Json:

@@ -22,8 +22,8 @@ from esante.core.fhir.rest import (
     require_fhir_json,
     require_known_parameters,
     searchset,
-    select_part,
 )
+from esante.core.fhir.search import select_part
 from esante.core.storage import uuid7
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request, decode_offset_cursor, encode_cursor, too_large
@@ -33,6 +33,8 @@ from esante.services.record import errors
 from esante.services.record.clinical.routes import ClinicalRoutes
 from esante.services.record.clinical.routes import capabilities as clinical_capabilities
 from esante.services.record.clinical.transactions.transaction_api import BundleEndpoints, is_submission
+from esante.services.record.documents.content.validation import parse_resource
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.docref import as_search
 from esante.services.record.documents.document_reference import (
     binary,
@@ -43,9 +45,8 @@ from esante.services.record.documents.mhd_parser import Submission, SubmissionPa
 from esante.services.record.documents.retrieval import accepts_fhir, content_response
 from esante.services.record.documents.search_params import DOCUMENT_PARAMETERS, LIST_PARAMETERS, DocumentSearch
 from esante.services.record.documents.service import Record
-from esante.services.record.documents.submission_response import transaction_response
-from esante.services.record.documents.validation import parse_resource
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.submission_response import differences_outcome, transaction_response
+from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.model import MAX_CONTENT, Document, Filters, Order, Status
 
 MAX_BODY = 4 * MAX_CONTENT // 3 + 4 * 1024 * 1024
@@ -59,6 +60,7 @@ _PLACES = {
     "language": "content[0].attachment.language",
     "format": "content[0].format",
     "date": "context.period.start",
+    "reason": "extension",
 }
 """The elements of a DocumentReference by the places that the service names."""
 
@@ -322,6 +324,8 @@ def _with_issues(endpoint: Endpoint) -> Endpoint:
     async def respond(request: Request) -> Response:
         try:
             return await endpoint(request)
+        except PersonDiffers as differs:
+            return fhir_response(differences_outcome(differs), differs.status)
         except InvalidContent as invalid:
             if not invalid.issues:
                 raise

@@ -17,15 +17,18 @@ from esante.core.web import N_, bad_request
 from esante.identity.access import Confidentiality
 from esante.identity.directory import Directory, Practitioner
 from esante.services.record.categories import LOINC, category_of_type
-from esante.services.record.documents.attachments import (
+from esante.services.record.documents.content.attachments import (
     attachment_of,
     check_size_and_hash,
     decode_base64,
     find_content,
     raw_resources,
 )
+from esante.services.record.documents.content.validation import IN_THREAD, parse_resource
 from esante.services.record.documents.document_reference import LABEL_SYSTEM, LEVELS, LIST_SYSTEM
-from esante.services.record.documents.validation import IN_THREAD, parse_resource
+from esante.services.record.identification.confirmation import read_confirmation
+from esante.services.record.identification.model import Demographics
+from esante.services.record.identification.patient_resource import patient_demographics
 from esante.services.record.model import FORMAT_BY_MIME_TYPE, Deposit, DepositItem
 
 _IGNORED_RELATIONS = {
@@ -72,7 +75,7 @@ class SubmissionParser:
             )
         content = decode_base64(attachment["data"], "DocumentReference.content[0].attachment.data")
         person_id = await self._person(reference.get("subject"), reference, {}, "DocumentReference.subject")
-        item, warnings = await self._item(reference, content, person_id, "DocumentReference")
+        item, warnings = await self._item(reference, content, person_id, {}, "DocumentReference")
         return Submission(person_id, (item,), warnings=warnings)
 
     async def parse_iti65(self, body: bytes, submission_id: UUID) -> Submission:
@@ -103,8 +106,9 @@ class SubmissionParser:
             content, at = find_content(reference, entries, raw, by_url, path)
             if at is not None:  # release it: the encoded bytes of a large document take most of the memory
                 entries[at]["resource"] = {"resourceType": entries[at]["resource"]["resourceType"]}
-            person_id = await self._person(reference.get("subject"), reference, _resources(entries), f"{path}.subject")
-            item, item_warnings = await self._item(reference, content, person_id, path, submission_id)
+            resources = _resources(entries)
+            person_id = await self._person(reference.get("subject"), reference, resources, f"{path}.subject")
+            item, item_warnings = await self._item(reference, content, person_id, resources, path, submission_id)
             persons.add(person_id)
             items.append(item)
             content_indexes.append(at)
@@ -146,10 +150,11 @@ class SubmissionParser:
         reference: Json,
         content: bytes,
         person_id: UUID,
+        entries: Mapping[str, Json],
         path: str,
         submission_id: UUID | None = None,
     ) -> tuple[DepositItem, tuple[str, ...]]:
-        """Return the document of a DocumentReference at `path`, and warnings."""
+        """Return the document of a DocumentReference at `path`, and warnings; `entries`: the resources by fullUrl."""
         attachment = attachment_of(reference, path)
         check_size_and_hash(attachment, content, path)
         if reference.get("status") != "current":
@@ -176,6 +181,8 @@ class SubmissionParser:
                 if identifier and identifier.get("system") and identifier.get("value")
             ),
             submission_id=submission_id,
+            patients=_patients(reference, entries),
+            confirmation=read_confirmation(reference, path),
         )
         replaced, warnings = self._relations(reference, person_id, path)
         return DepositItem(content=content, meta=meta, replaces=replaced), warnings
@@ -315,6 +322,23 @@ def _find_in_request(reference: str, holder: Json, entries: Mapping[str, Json]) 
     if reference.startswith("#"):
         return next((one for one in holder.get("contained", ()) if one.get("id") == reference[1:]), None)
     return entries.get(reference)
+
+
+def _patients(reference: Json, entries: Mapping[str, Json]) -> tuple[Demographics, ...]:
+    """Return what a DocumentReference says of its patient: by its subject, and by another source's Patient."""
+    subject = reference.get("subject") or {}
+    source = (reference.get("context") or {}).get("sourcePatientInfo") or {}
+    said = [_said_by(subject, reference, entries)]
+    if source and source.get("reference") != subject.get("reference"):
+        said.append(_said_by(source, reference, entries))
+    return tuple(said)
+
+
+def _said_by(subject: Json, holder: Json, entries: Mapping[str, Json]) -> Demographics:
+    """Return what a Reference to a patient and the Patient in the request say."""
+    patient = dict(_find_in_request(subject.get("reference", ""), holder, entries) or {})
+    identifier = [subject["identifier"]] if "identifier" in subject else []
+    return patient_demographics(patient | {"identifier": [*identifier, *patient.get("identifier", ())]})
 
 
 def _type(reference: Json) -> str:

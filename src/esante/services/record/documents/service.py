@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from esante.contract import Focus
 from esante.core import clock
 from esante.core.journal import Journal
-from esante.core.storage import Connection, Database, DataLoader, Objects, Row
+from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, DataLoader, Objects, Row
 from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
-from esante.identity.access import Access, AccessEvent, Confidentiality, Requester, Verdict
+from esante.identity.access import Access, AccessEvent, Action, Confidentiality, Requester, Verdict
 from esante.identity.directory import Directory
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
@@ -24,14 +24,17 @@ from esante.services.record.clinical.write import ClinicalWriter
 from esante.services.record.deadlines.deposit_tracker import DepositTracker
 from esante.services.record.deadlines.service import Deadlines
 from esante.services.record.documents import store
+from esante.services.record.documents.content.validation import check_reason
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.corrections import CorrectionService
-from esante.services.record.documents.deposit import DepositService
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.deposit import DepositService, PreparedDeposit
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
     ConfidentialitySet,
     Deposit,
     Deposited,
+    DepositFailed,
     DepositItem,
     Document,
     Filters,
@@ -43,12 +46,11 @@ from esante.services.record.model import (
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
 from esante.services.record.retention.service import Retention
+from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
 MAX_PAGE = 500
 """Documents of a page."""
-MAX_REASON = 500
-"""Characters of a reason."""
 _RECENT_READS = 50
 """Entries that are searched for the reading that continues; if it is not among them, a new entry is written."""
 _SPARE = 50
@@ -62,14 +64,14 @@ class Record:
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory; `retention` says how long data are kept, `deadlines` until when documents must come.
+    memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
+    when documents must come.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
-        self._documents: DataLoader[store.DocumentKey, tuple[Document, bytes | None]] = DataLoader(
-            db, partial(store.fetch_with_content, db)
-        )
+        self._documents: DataLoader[store.DocumentKey, Document] = DataLoader(db, partial(store.fetch_documents, db))
+        self._contents: DataLoader[store.DocumentKey, bytes] = DataLoader(db, partial(store.fetch_contents, db))
         self._directory, self._access = directory, access
         self._journal, self._audit = journal, AuditWriter(db, journal)
         self._workers = WorkerPool()
@@ -82,6 +84,7 @@ class Record:
         self.deadlines = Deadlines(db, journal, directory, access)
         self.deposit_tracker = DepositTracker(db, journal)
         self.retention = Retention(db, objects, journal, self._audit, access)
+        self.uploads = KeptUploads(db)
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""
@@ -91,10 +94,6 @@ class Record:
         """Return the use case of a transaction; `base_url` is the address of /fhir."""
         writer = self.clinical_writer(base_url)
         return TransactionProcessor(self._db, self.clinical, writer, self._directory, base_url)
-
-    async def open_documents(self, person_id: UUID) -> None:
-        """Index the resources of a person's documents, for software that reads them without a requester."""
-        await self.clinical.index_documents(person_id)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -110,19 +109,42 @@ class Record:
     ) -> Deposited:
         """Validate and store a document; for bytes that are in the record already, return the existing document.
 
-        Raises: `InvalidContent` (422, or 413 when too large); `Problem` 403 (record not open, or no write access by
-        the matrix), 422 (no such person), 404 (`replaces` does not exist), 409 (`replaces` is not the current
-        version, or the bytes are another current document).
+        Raises: `InvalidContent` (422, or 413 when too large); `PersonDiffers` (409) for a document that differs from
+        the person unless `meta.confirmation` says that it is the right one; `Problem` 403 (record not open, or no
+        write access by the matrix), 422 (no such person), 404 (`replaces` does not exist), 409 (`replaces` is not the
+        current version, or the bytes are another current document).
         """
         item = DepositItem(content=content, meta=meta, replaces=replaces)
         return (await self.deposit_all(requester, person_id, [item]))[0]
+
+    async def check_deposit(
+        self,
+        requester: Requester,
+        person_id: UUID,
+        content: bytes,
+        meta: Deposit,
+        replaces: UUID | None = None,
+    ) -> PreparedDeposit:
+        """Return a document as `deposit` would store it, with the findings and in what it differs from the person.
+
+        Nothing is stored; a difference is journalled. Raises: as `deposit`, but not for a difference.
+        """
+        item = DepositItem(content=content, meta=meta, replaces=replaces)
+        async with self._audit.refusals(requester, person_id, "deposit"):
+            return await self._deposits.check(requester, person_id, item)
 
     async def deposit_all(
         self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]
     ) -> list[Deposited]:
         """Validate and store documents, all or none, in one transaction; raises as `deposit`."""
         async with self._audit.refusals(requester, person_id, "deposit"):
-            return await self._deposits.deposit(requester, person_id, items)
+            try:
+                return await self._deposits.deposit(requester, person_id, items)
+            except InvalidContent as invalid:
+                known = person_id if await self._directory.person(person_id) else NIL
+                fields = {"allowed": False, "rule": "deposit.content", "problem": invalid.key}
+                await self._audit.append(DepositFailed, requester, known, None, **fields)
+                raise
 
     async def timeline(
         self,
@@ -144,11 +166,12 @@ class Record:
         """
         position = _position(cursor) if cursor else store.FIRST[order]
         limit = max(0, min(limit, MAX_PAGE))
-        visibility = await self._visibility(requester, person_id)
+        visibility = await self._visibility(requester, person_id, Action.LIST)
         shown: list[Document] = []
         more = True
         while more and len(shown) <= limit:
-            batch = await store.fetch_page(self._db, person_id, filters, order, position, limit + _SPARE)
+            wanted = visibility.filter
+            batch = await store.fetch_page(self._db, person_id, wanted, filters, order, position, limit + _SPARE)
             more = len(batch) == limit + _SPARE
             shown += [
                 document
@@ -213,18 +236,24 @@ class Record:
         matching: Callable[[Document], bool],
     ) -> tuple[Document, bytes, Verdict]:
         async with self._audit.refusals(requester, person_id, "read"):
-            visibility = await self._visibility(requester, person_id)
-            found = await self._documents.load((person_id, document_id))
-            match, content = found if found and matching(found[0]) else (None, None)
+            pending = self._documents.load((person_id, document_id))
+            visibility, found = await self._visibility(requester, person_id), await pending
+            match = found if found is not None and matching(found) else None
             document, verdict = rules.require_visible(visibility, match)
+        content = None if document.size > INLINE_LIMIT else await self._contents.load((person_id, document_id))
         if content is None:
             content = await self._objects.get(document.sha256)
         return document, content, verdict
 
+    async def count_documents(self) -> dict[str, int]:
+        """Return the number of current documents of each category, for operators who simulate another sorting."""
+        return await store.count_by_category(self._db)
+
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """Return all versions of a document that the requester may see, the newest first. Raises: `Problem` 404."""
         document, verdict, visibility = await self._find(requester, person_id, document_id)
-        series = await store.fetch_versions(self._db, person_id, document.series_id)
+        wanted = visibility.filter
+        series = await store.fetch_readable_versions(self._db, person_id, document.series_id, wanted)
         shown = tuple(version for version in series if visibility.includes(version))
         await self._audit.append(Listed, requester, person_id, verdict, shown, count=len(shown))
         return shown
@@ -233,9 +262,9 @@ class Record:
         self, requester: Requester, person_id: UUID, document_id: UUID
     ) -> tuple[Document, Verdict, rules.Visibility]:
         async with self._audit.refusals(requester, person_id, "look"):
+            pending = self._documents.load((person_id, document_id))
             visibility = await self._visibility(requester, person_id)
-            match = await store.find_document(self._db, person_id, document_id)
-            document, verdict = rules.require_visible(visibility, match)
+            document, verdict = rules.require_visible(visibility, await pending)
         return document, verdict, visibility
 
     async def withdraw(self, requester: Requester, person_id: UUID, document_id: UUID, reason: str) -> Document:
@@ -243,7 +272,7 @@ class Record:
 
         Raises: `Problem` 404, 403 (seen but not the author), 409 (not the current version), 422 (no reason).
         """
-        reason = _checked_reason(reason)
+        reason = check_reason(reason)
         async with self._audit.refusals(requester, person_id, "withdraw"):
             visibility = await self._visibility(requester, person_id)
             return await self._corrections.withdraw(requester, visibility, document_id, reason)
@@ -255,19 +284,23 @@ class Record:
         document_id: UUID,
         right_person_id: UUID,
         reason: str,
+        *,
+        confirmed: bool = False,
     ) -> Document:
         """Move a document that was filed under the wrong patient; return it as it is in the right record.
 
         Allowed for its author, their organisation and operators. In the wrong record all its versions are withdrawn
         and hidden from the patient and everybody else; in the right one the current version is a new document.
 
-        Raises: as `withdraw`, and as `deposit` for the right person: a document that names another patient does not
-        enter the record this way either.
+        Raises: as `withdraw`, and as `deposit` for the right person: a document that differs from them is moved only
+        when the requester has `confirmed` that they are the right one.
         """
-        reason = _checked_reason(reason)
+        reason = check_reason(reason)
         async with self._audit.refusals(requester, person_id, "correct"):
             visibility = await self._visibility(requester, person_id)
-            return await self._corrections.move(requester, visibility, document_id, right_person_id, reason)
+            return await self._corrections.move(
+                requester, visibility, document_id, right_person_id, reason, confirmed=confirmed
+            )
 
     async def set_confidentiality(
         self, requester: Requester, person_id: UUID, document_id: UUID, level: Confidentiality
@@ -276,9 +309,7 @@ class Record:
         async with self._audit.refusals(requester, person_id, "restrict"):
             visibility = await self._visibility(requester, person_id)
             async with self._db.transaction() as conn:
-                series = await store.lock_series(conn, person_id, document_id)
-                match = next((version for version in series if version.id == document_id), None)
-                document, verdict = rules.require_visible(visibility, match)
+                document, verdict, _ = await lock_visible(conn, visibility, document_id)
                 if requester.kind != "patient":
                     raise Denied(errors.patient_only(), verdict, document)
                 await store.set_confidentiality(conn, person_id, document.series_id, level)
@@ -303,18 +334,10 @@ class Record:
         """Return the rows of an entry about documents of a person that another service disclosed to a requester."""
         return self._audit.rows(event, requester, person_id, verdict, documents, **fields)
 
-    async def _visibility(self, requester: Requester, person_id: UUID) -> rules.Visibility:
-        return rules.Visibility(requester, await self._access.consent(person_id), clock.now())
-
-
-def _checked_reason(reason: str) -> str:
-    """Return a reason with single spaces. Raises: `InvalidContent` when it is missing, too long or not printable."""
-    text = " ".join(reason.split())
-    if not text:
-        raise InvalidContent("reason-missing", place="reason")
-    if len(text) > MAX_REASON or not text.isprintable():
-        raise InvalidContent("bad-text", place="reason")
-    return text
+    async def _visibility(
+        self, requester: Requester, person_id: UUID, action: Action = Action.READ
+    ) -> rules.Visibility:
+        return rules.Visibility(requester, await self._access.consent(person_id), clock.now(), action)
 
 
 def _position(cursor: str) -> store.PagePosition:

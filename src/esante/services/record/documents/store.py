@@ -9,8 +9,16 @@ import orjson
 
 from esante.core import clock
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
-from esante.identity.access import Confidentiality
+from esante.identity.access import Confidentiality, ReadFilter
 from esante.services.record.model import Document, Filters, Order, Status
+from esante.services.record.read_filter_store import (
+    BY_COLUMNS,
+    by_arrays,
+    filter_columns,
+    filter_values,
+    readable,
+    readable_by_row,
+)
 from esante.services.record.retention.rules import last_kept_day
 
 DOCUMENT = Table(
@@ -48,7 +56,8 @@ DOCUMENT = Table(
         "findings": "text",
         "identifiers": "jsonb",
         "expires_on": "date",
-        "told_on": "date",
+        "notified_on": "date",
+        "confirmation": "text",
     },
 )
 CONTENT = Table("document_content", Kind.PERSON, {"person_id": "uuid", "document_id": "uuid", "content": "bytea"})
@@ -63,11 +72,10 @@ SELECT {_COLUMNS} FROM document
 WHERE person_id = $1 AND ($2::text[] IS NULL OR category = ANY ($2)) AND ($3::text[] IS NULL OR type = ANY ($3))
   AND ($4::text[] IS NULL OR status = ANY ($4)) AND event_date >= $5 AND event_date <= $6
 """  # noqa: S608 - column names of the dataclass
-_PAGE = {
-    Order.NEWEST: f"{_FILTERED} AND (event_date, document_id) < ($7, $8)"
-    " ORDER BY event_date DESC, document_id DESC LIMIT $9",
-    Order.OLDEST: f"{_FILTERED} AND (event_date, document_id) > ($7, $8) ORDER BY event_date, document_id LIMIT $9",
-    Order.DEPOSITED: f"{_FILTERED} AND ($7::date IS NOT NULL AND document_id < $8) ORDER BY document_id DESC LIMIT $9",
+_ORDERED = {
+    Order.NEWEST: "(event_date, document_id) < ($7, $8) ORDER BY event_date DESC, document_id DESC LIMIT $9",
+    Order.OLDEST: "(event_date, document_id) > ($7, $8) ORDER BY event_date, document_id LIMIT $9",
+    Order.DEPOSITED: "($7::date IS NOT NULL AND document_id < $8) ORDER BY document_id DESC LIMIT $9",
 }
 PagePosition = tuple[date, UUID]
 """The start of a page: event date and key of the last document before it."""
@@ -79,11 +87,17 @@ FIRST: dict[Order, PagePosition] = {
 
 
 async def fetch_page(
-    db: Database, person_id: UUID, filters: Filters, order: Order, after: PagePosition, limit: int
+    db: Database,
+    person_id: UUID,
+    wanted: ReadFilter,
+    filters: Filters,
+    order: Order,
+    after: PagePosition,
+    limit: int,
 ) -> list[Document]:
-    """Return up to `limit` documents of a person that match the coded filters, starting after a position."""
+    """Return up to `limit` documents of a person that match both filters, starting after a position."""
     rows = await db.fetch(
-        _PAGE[order],
+        f"{_FILTERED} AND {readable(wanted, 10)} AND {_ORDERED[order]}",
         person_id,
         list(filters.category) or None,
         list(filters.type) or None,
@@ -92,12 +106,13 @@ async def fetch_page(
         filters.until or date.max,
         *after,
         limit,
+        *filter_values(wanted),
     )
     return [_document(row) for row in rows]
 
 
 _SHOWN = {
-    "soon": "told_on IS NOT NULL AND expires_on < 'infinity'",
+    "soon": "notified_on IS NOT NULL AND expires_on < 'infinity'",
     "life": "expires_on = 'infinity'",
     "all": "expires_on IS NOT NULL",
 }
@@ -121,55 +136,45 @@ async def fetch_by_expiry(
     return [_document(row) for row in rows]
 
 
-async def find_document(db: Database | Connection, person_id: UUID, document_id: UUID) -> Document | None:
-    """Return a document, or None."""
-    row = await db.fetchrow(
-        f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND document_id = $2",  # noqa: S608
-        person_id,
-        document_id,
-    )
-    return _document(row) if row else None
-
-
 DocumentKey = tuple[UUID, UUID]
 """The keys of the person and of the document."""
-
-
-async def fetch_documents(conn: Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Document]:
-    """Return the documents with these keys; those that do not exist are missing."""
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"  # noqa: S608
-        " JOIN document USING (person_id, document_id)",
-        [person_id for person_id, _ in keys],
-        [document_id for _, document_id in keys],
-    )
-    return {(row["person_id"], row["document_id"]): _document(row) for row in rows}
-
-
-_WITH_CONTENT = f"""
-SELECT {", ".join(f"d.{column}" for column in _COLUMNS.split(", "))}, c.content
-FROM document d LEFT JOIN document_content c ON c.person_id = d.person_id AND c.document_id = d.document_id
-"""  # noqa: S608 - column names of the dataclass
-_ONE_WITH_CONTENT = f"{_WITH_CONTENT} WHERE d.person_id = $1 AND d.document_id = $2"
-_SOME_WITH_CONTENT = (
-    f"{_WITH_CONTENT} JOIN unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"
-    " ON d.person_id = k.person_id AND d.document_id = k.document_id"
+# Each key gives a row, whether there is such a document or not, and none gives its bytes: what is fetched before the
+# decision is the same for an absent document and for one that is not shown.
+_BY_KEY = (
+    f"SELECT {_COLUMNS} FROM {{}} AS k (person_id, document_id) LEFT JOIN document USING (person_id, document_id)"  # noqa: S608
 )
+_BY_ONE_KEY = _BY_KEY.format("(VALUES ($1::uuid, $2::uuid))")
+_BY_KEYS = _BY_KEY.format("unnest($1::uuid[], $2::uuid[])")
 
 
-async def fetch_with_content(
-    db: Database, keys: Sequence[DocumentKey]
-) -> dict[DocumentKey, tuple[Document, bytes | None]]:
-    """Return documents with their bytes, which are None where the object store holds them.
+async def find_document(db: Database | Connection, person_id: UUID, document_id: UUID) -> Document | None:
+    """Return a document, or None."""
+    return (await fetch_documents(db, [(person_id, document_id)])).get((person_id, document_id))
+
+
+async def fetch_documents(db: Database | Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, Document]:
+    """Return the documents with these keys; those that do not exist are missing.
 
     A cluster has its loader ask for one key at a time, and can plan a join of tables of one person only.
     """
     if len(keys) == 1:
-        rows = await db.fetch(_ONE_WITH_CONTENT, *keys[0])
+        rows = await db.fetch(_BY_ONE_KEY, *keys[0])
     else:
-        columns = [person_id for person_id, _ in keys], [document_id for _, document_id in keys]
-        rows = await db.fetch(_SOME_WITH_CONTENT, *columns)
-    return {(row["person_id"], row["document_id"]): (_document(row), row["content"]) for row in rows}
+        rows = await db.fetch(_BY_KEYS, *_columns(keys))
+    return {(row["person_id"], row["document_id"]): _document(row) for row in rows if row["status"] is not None}
+
+
+async def fetch_contents(db: Database | Connection, keys: Sequence[DocumentKey]) -> dict[DocumentKey, bytes]:
+    """Return the bytes of documents; those whose bytes the object store holds are missing."""
+    if len(keys) == 1:
+        content = await fetch_content(db, *keys[0])
+        return {} if content is None else {keys[0]: content}
+    rows = await db.fetch(
+        "SELECT person_id, document_id, content FROM unnest($1::uuid[], $2::uuid[]) AS k (person_id, document_id)"
+        " JOIN document_content USING (person_id, document_id)",
+        *_columns(keys),
+    )
+    return {(row["person_id"], row["document_id"]): row["content"] for row in rows}
 
 
 async def fetch_content(db: Database | Connection, person_id: UUID, document_id: UUID) -> bytes | None:
@@ -180,48 +185,59 @@ async def fetch_content(db: Database | Connection, person_id: UUID, document_id:
     return content
 
 
-async def find_same_bytes(
-    db: Database, keys: Sequence[tuple[UUID, bytes]]
-) -> dict[tuple[UUID, bytes], list[Document]]:
-    """Return the current documents with the same bytes, by person and SHA-256."""
+SameBytesKey = tuple[UUID, bytes, ReadFilter]
+"""A person, a SHA-256, and who asks."""
+
+
+async def find_same_bytes(db: Database, keys: Sequence[SameBytesKey]) -> dict[SameBytesKey, list[Document]]:
+    """Return the current documents with the same bytes that those who ask may read."""
+    persons, digests, filters = zip(*keys, strict=True)
     rows = await db.fetch(
-        f"SELECT {_COLUMNS} FROM unnest($1::uuid[], $2::bytea[]) AS k (person_id, sha256)"  # noqa: S608
-        " JOIN document USING (person_id, sha256) WHERE status = 'current' ORDER BY document_id",
-        [person_id for person_id, _ in keys],
-        [digest for _, digest in keys],
+        f"SELECT {_COLUMNS}, place FROM unnest($1::uuid[], $2::bytea[], {by_arrays(3)})"  # noqa: S608
+        f" WITH ORDINALITY AS k (person_id, sha256, {BY_COLUMNS}, place)"
+        f" JOIN document USING (person_id, sha256) WHERE status = 'current' AND {readable_by_row()}"
+        " ORDER BY document_id",
+        persons,
+        digests,
+        *filter_columns(filters),
     )
-    found: dict[tuple[UUID, bytes], list[Document]] = {}
+    found: dict[SameBytesKey, list[Document]] = {}
     for row in rows:
-        found.setdefault((row["person_id"], row["sha256"]), []).append(_document(row))
+        found.setdefault(keys[row["place"] - 1], []).append(_document(row))
     return found
+
+
+_VERSIONS = f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND series_id = $2"  # noqa: S608
 
 
 async def fetch_versions(db: Database | Connection, person_id: UUID, series_id: UUID) -> list[Document]:
     """Return all documents of a series, the newest version first."""
+    return [_document(row) for row in await db.fetch(f"{_VERSIONS} ORDER BY version DESC", person_id, series_id)]
+
+
+async def count_by_category(db: Database) -> dict[str, int]:
+    """Return the number of current documents of each category, of all persons."""
     rows = await db.fetch(
-        f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND series_id = $2 ORDER BY version DESC",  # noqa: S608
-        person_id,
-        series_id,
+        "SELECT category, count(*) AS documents FROM document WHERE status = 'current' GROUP BY category"
     )
-    return [_document(row) for row in rows]
+    return {row["category"]: row["documents"] for row in rows}
 
 
-async def lock_series(conn: Connection, person_id: UUID, document_id: UUID) -> list[Document]:
-    """Lock the versions of a document's series, and return them, the newest first; [] when there is no document."""
-    document = await find_document(conn, person_id, document_id)
-    return await lock_versions(conn, person_id, document.series_id) if document else []
+async def fetch_readable_versions(
+    db: Database, person_id: UUID, series_id: UUID, wanted: ReadFilter
+) -> list[Document]:
+    """Return the documents of a series that a filter includes, the newest version first."""
+    sql = f"{_VERSIONS} AND {readable(wanted, 3)} ORDER BY version DESC"
+    return [_document(row) for row in await db.fetch(sql, person_id, series_id, *filter_values(wanted))]
 
 
-async def lock_versions(conn: Connection, person_id: UUID, series_id: UUID) -> list[Document]:
+async def lock_series(conn: Connection, person_id: UUID, series_id: UUID) -> list[Document]:
     """Lock all versions of a series, and return them, the newest first.
 
     They are read after the lock was granted, so that none is missed. Any may be gone, at the end of its retention.
     """
-    await conn.execute(
-        "SELECT FROM document WHERE person_id = $1 AND series_id = $2 ORDER BY document_id FOR UPDATE",
-        person_id,
-        series_id,
-    )
+    sql = "SELECT FROM document WHERE person_id = $1 AND series_id = $2 ORDER BY document_id FOR UPDATE"
+    await conn.execute(sql, person_id, series_id)
     return await fetch_versions(conn, person_id, series_id)
 
 
@@ -269,6 +285,10 @@ def document_rows(document: Document, content: bytes | None) -> list[Row]:
     if content is not None and len(content) <= INLINE_LIMIT:
         rows.append((CONTENT, (document.person_id, document.id, content)))
     return rows
+
+
+def _columns(keys: Sequence[DocumentKey]) -> tuple[list[UUID], list[UUID]]:
+    return [person_id for person_id, _ in keys], [document_id for _, document_id in keys]
 
 
 _STATUSES = {status.value: status for status in Status}

@@ -1,12 +1,19 @@
-"""The response to a submission of documents (IHE MHD 4.2, ITI-65)."""
+"""The responses to a submission of documents (IHE MHD 4.2, ITI-65), and to one that differs from its person."""
 
 import orjson
 
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.types import Json
-from esante.services.record.documents.document_reference import content_path, document_reference, instant
+from esante.core.web import problem_outcome
+from esante.services.record.documents.content.validation_messages import FINDINGS
+from esante.services.record.documents.document_reference import (
+    content_path,
+    document_reference,
+    finding_coding,
+    instant,
+)
 from esante.services.record.documents.mhd_parser import Submission
-from esante.services.record.documents.validation_messages import FINDINGS
+from esante.services.record.identification.check import PersonDiffers
 from esante.services.record.model import Deposited
 
 
@@ -61,3 +68,23 @@ def _deposit_outcome(one: Deposited, warnings: tuple[str, ...]) -> Json | None:
         text = "The record already holds these bytes; no document was created."
         issues.append(Issue("information", "duplicate", "", text))
     return operation_outcome(issues) if issues else None
+
+
+def differences_outcome(differs: PersonDiffers) -> Json:
+    """Return the refusal of what differs from the person of the record: what to do, and each trait that differs.
+
+    It has what was sent, and nothing of the person.
+    """
+    outcome = problem_outcome(differs)
+    for difference in differs.comparison.differences:
+        coding = finding_coding(difference.trait.value)
+        issue: Json = {
+            "severity": "error",
+            "code": "conflict",
+            "details": {"coding": [coding]},
+            "diagnostics": f"{coding['display']} {difference.found}".strip(),
+        }
+        if differs.place:
+            issue["expression"] = [differs.place]
+        outcome["issue"].append(issue)
+    return outcome

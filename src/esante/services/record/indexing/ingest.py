@@ -1,8 +1,8 @@
 """Indexing of deposited FHIR documents: their resources become searchable resources of the person.
 
-A document is indexed when resources of its person are first read, so that a deposit does not pay for it. Indexing is
-idempotent: done again, or by two processes at once, it writes the same rows. Access to the resources is decided at
-every read, on the document.
+A document is indexed in the background after its deposit, so that the deposit does not pay for it; one that is read
+before that is indexed then, if the requester may read it. Indexing is idempotent: done again, or by two processes at
+once, it writes the same rows. Access to the resources is decided at every read, on the document.
 """
 
 import asyncio
@@ -17,16 +17,30 @@ import asyncpg
 
 from esante.core import clock
 from esante.core.fhir import decode, store
-from esante.core.storage import Database, DataLoader, Objects, Row, write_in_batches
-from esante.core.web import trim_memory
+from esante.core.journal import Consumer, Entry
+from esante.core.storage import (
+    Connection,
+    Database,
+    DataLoader,
+    Objects,
+    Row,
+    write_in_batches,
+    yield_to_requests,
+)
+from esante.core.web import FHIR_JSON, trim_memory
+from esante.identity.access import ReadFilter
 from esante.services.record.clinical_types import CLINICAL, KEPT
+from esante.services.record.documents.content.validation import IN_THREAD
 from esante.services.record.documents.store import fetch_content
-from esante.services.record.documents.validation import IN_THREAD
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.extraction import extract_facts
+from esante.services.record.indexing.source_store import ViewKey
 from esante.services.record.indexing.sources import UnindexedDocument
+from esante.services.record.model import Corrected, DepositedEvent, Replaced
 
 log = logging.getLogger(__name__)
+_UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""Errors of PostgreSQL that another try would raise again."""
 _PERSON_ELEMENTS = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}
 
 
@@ -35,22 +49,33 @@ class DocumentIndexer:
 
     def __init__(self, db: Database, objects: Objects) -> None:
         self._db, self._objects = db, objects
-        fetch = partial(source_store.fetch_unindexed, db)
-        self._unindexed: DataLoader[UUID, list[UnindexedDocument]] = DataLoader(db, fetch)
+        self._unindexed: DataLoader[ViewKey, list[UnindexedDocument]] = DataLoader(
+            db, partial(source_store.fetch_unindexed, db)
+        )
         self._large_document = asyncio.Lock()  # one at a time, since each needs much memory
 
-    def load_unindexed(self, person_id: UUID) -> Awaitable[list[UnindexedDocument] | None]:
-        """Return the documents of a person that are to be indexed; the query starts at once, not when awaited."""
-        return self._unindexed.load(person_id)
+    @property
+    def consumer(self) -> Consumer:
+        """The journal consumer that indexes documents after their deposit."""
+        return Consumer("record.index", [Corrected, DepositedEvent, Replaced], self._index_deposited)
 
-    async def index(self, person_id: UUID, unindexed: Iterable[UnindexedDocument] | None = None) -> None:
-        """Index a person's documents (`unindexed`, or all that are not indexed yet).
+    def load_unindexed(self, person_id: UUID, wanted: ReadFilter) -> Awaitable[list[UnindexedDocument] | None]:
+        """Return what a requester may read and is not indexed; the query starts at once, not when awaited."""
+        return self._unindexed.load((person_id, wanted))
 
-        A document that cannot be indexed is logged and does not block the others.
-        """
-        documents = await self.load_unindexed(person_id) if unindexed is None else unindexed
-        for document in sorted(documents or (), key=attrgetter("id")):
+    async def index(self, person_id: UUID, documents: Iterable[UnindexedDocument]) -> None:
+        """Index documents of a person. One that cannot be indexed is logged and does not block the others."""
+        for document in sorted(documents, key=attrgetter("id")):
             await self._index_document(person_id, document)
+
+    async def _index_deposited(self, conn: Connection, entries: list[Entry]) -> None:
+        for entry in entries:
+            event = entry.event
+            if event is None or not event.allowed or getattr(event, "media_type", FHIR_JSON) != FHIR_JSON:
+                continue
+            for document in await source_store.fetch_unindexed_documents(conn, entry.person_id, event.documents):
+                await self._index_document(entry.person_id, document)
+                await yield_to_requests()
 
     async def _index_document(self, person_id: UUID, document: UnindexedDocument) -> None:
         if (content := await fetch_content(self._db, person_id, document.id)) is not None:
@@ -68,9 +93,13 @@ class DocumentIndexer:
 
     async def _write_resources(self, person_id: UUID, document: UnindexedDocument, content: bytes) -> None:
         rows, problem = await _resource_rows(person_id, document, content)
-        opening = source_store.opening_row(person_id, document.id, clock.now(), problem)
+        opening = partial(source_store.opening_row, person_id, document.id, clock.now())
         with contextlib.suppress(asyncpg.UniqueViolationError):  # another process indexed it at the same moment
-            await write_in_batches(self._db, [opening, *rows])
+            try:
+                await write_in_batches(self._db, [opening(problem), *rows])
+            except _UNSTORABLE as error:
+                log.exception("the resources of document %s cannot be stored", document.id)
+                await self._db.write([opening(type(error).__name__)])
 
 
 async def _resource_rows(person_id: UUID, document: UnindexedDocument, content: bytes) -> tuple[list[Row], str]:

@@ -1,13 +1,25 @@
 """SQL of the sources of clinical resources, and of which documents are indexed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from esante.core.fhir.store import RESOURCE, ResourceKey
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.identity.access import Confidentiality
+from esante.identity.access import Confidentiality, ReadFilter
 from esante.services.record.indexing.sources import PersonSources, Source, UnindexedDocument
+from esante.services.record.read_filter_store import (
+    BY_COLUMNS,
+    by_arrays,
+    filter_columns,
+    filter_values,
+    readable,
+    readable_by_row,
+)
 from esante.services.record.retention.rules import last_kept_day
 
 CONTRIBUTION = Table(
@@ -36,63 +48,148 @@ DOCUMENT_OPENING = Table(
 
 SourceKey = tuple[UUID, UUID]
 """The keys of a person and of a source."""
+ViewKey = tuple[UUID, ReadFilter]
+"""The key of a person, and which of their sources may be read."""
 
 _COLUMNS = "category, confidentiality, author_kind, author_id, author, organization_id, organization"
-_IS_SOURCE = "person_id = ANY ($1::uuid[]) AND status = 'current' AND media_type = 'application/fhir+json'"
+_IS_SOURCE = "status = 'current' AND media_type = 'application/fhir+json'"
 _IS_UNINDEXED = (
     "NOT EXISTS (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
 )
-_DOCUMENTS = f"SELECT person_id, document_id, true, {_COLUMNS}, deposited_at FROM document WHERE {_IS_SOURCE}"  # noqa: S608
-_CONTRIBUTIONS = (
-    f"SELECT person_id, contribution_id, false, {_COLUMNS}, began_at FROM contribution"  # noqa: S608
-    " WHERE person_id = ANY ($1::uuid[])"
-)
-_OF_PERSONS = (
-    f"SELECT person_id, document_id, true, {_COLUMNS}, deposited_at, CASE WHEN {_IS_UNINDEXED} THEN sha256 END"  # noqa: S608
-    f" FROM document d WHERE {_IS_SOURCE} UNION ALL"
-    f" SELECT person_id, contribution_id, false, {_COLUMNS}, began_at, NULL FROM contribution"
-    " WHERE person_id = ANY ($1::uuid[])"
-)
+_DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at"
+_CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at"
 _LEVELS = {level.value: level for level in Confidentiality}
 
 
-async def fetch_person_sources(db: Database | Connection, persons: Sequence[UUID]) -> dict[UUID, PersonSources]:
-    """Return the sources of each person of `persons`; persons without any are missing."""
-    by_person: dict[UUID, PersonSources] = {}
-    for *columns, sha256 in await db.fetch(_OF_PERSONS, list(persons)):
-        person_id = columns[0]
-        if (sources := by_person.get(person_id)) is None:
-            sources = by_person[person_id] = PersonSources()
+@dataclass(frozen=True, slots=True)
+class _ViewStatement:
+    """A statement that returns rows of the views of its keys, each with the place of its key.
+
+    `template` has {place}, and where rows are selected {keys}, {is_readable} or, for contributions, {may_be_read}.
+    """
+
+    template: str
+
+    async def fetch(self, db: Database | Connection, keys: Sequence[ViewKey]) -> list[tuple[ViewKey, list[Any]]]:
+        """Return for each row its key and the columns after the place."""
+        alone = [key for key in keys if len(keys) == 1 or key[1].is_own_only]
+        found = [row for key in alone for row in await self._fetch_one(db, key)]
+        return found + (await self._fetch_many(db, others) if (others := [k for k in keys if k not in alone]) else [])
+
+    async def _fetch_one(self, db: Database | Connection, key: ViewKey) -> list[tuple[ViewKey, list[Any]]]:
+        """Fetch with a statement that a cluster can plan."""
+        person_id, wanted = key
+        sql = self.template.format(
+            place="1",
+            keys="WHERE d.person_id = $1",
+            is_readable=readable(wanted, 2),
+            may_be_read=readable(wanted, 2, documents=False),
+        )
+        return [(key, columns) for _, *columns in await db.fetch(sql, person_id, *filter_values(wanted))]
+
+    async def _fetch_many(self, db: Database | Connection, keys: Sequence[ViewKey]) -> list[tuple[ViewKey, list[Any]]]:
+        rows = f"unnest($1::uuid[], {by_arrays(2)}) WITH ORDINALITY AS k (person_id, {BY_COLUMNS}, place)"
+        sql = self.template.format(
+            place="place",
+            keys=f"JOIN {rows} USING (person_id) WHERE true",
+            is_readable=readable_by_row(),
+            may_be_read=readable_by_row(documents=False),
+        )
+        found = await db.fetch(
+            sql, [person_id for person_id, _ in keys], *filter_columns([wanted for _, wanted in keys])
+        )
+        return [(keys[place - 1], columns) for place, *columns in found]
+
+
+_SOURCES = _ViewStatement(
+    f"SELECT {{place}}, {_DOCUMENT}, CASE WHEN {_IS_UNINDEXED} THEN sha256 END"  # noqa: S608
+    f" FROM document d {{keys}} AND {_IS_SOURCE} AND {{is_readable}} UNION ALL"
+    f" SELECT {{place}}, {_CONTRIBUTION}, NULL FROM contribution d {{keys}} AND {{may_be_read}}"
+)
+_UNINDEXED = _ViewStatement(
+    "SELECT {place}, document_id, deposited_at, sha256 FROM document d {keys}"  # noqa: S608
+    f" AND {_IS_SOURCE} AND {_IS_UNINDEXED} AND {{is_readable}}"
+)
+
+
+async def fetch_person_sources(db: Database | Connection, keys: Sequence[ViewKey]) -> dict[ViewKey, PersonSources]:
+    """Return the sources of persons that may be read; persons without any are missing."""
+    by_key: dict[ViewKey, PersonSources] = {}
+    for key, (*columns, sha256) in await _SOURCES.fetch(db, keys):
+        if (sources := by_key.get(key)) is None:
+            sources = by_key[key] = PersonSources()
         source = _source(columns)
         sources.all.append(source)
         if sha256 is not None:
             sources.unindexed.append(UnindexedDocument(source.id, source.at, sha256))
-    return by_person
+    return by_key
 
 
-async def fetch_sources(db: Database, keys: Sequence[SourceKey]) -> dict[SourceKey, Source]:
+async def fetch_unindexed(db: Database, keys: Sequence[ViewKey]) -> dict[ViewKey, list[UnindexedDocument]]:
+    """Return the current FHIR documents that may be read and are not indexed yet; persons without any are missing."""
+    by_key: dict[ViewKey, list[UnindexedDocument]] = {}
+    for key, columns in await _UNINDEXED.fetch(db, keys):
+        by_key.setdefault(key, []).append(UnindexedDocument(*columns))
+    return by_key
+
+
+async def fetch_unindexed_documents(
+    conn: Connection, person_id: UUID, documents: Sequence[UUID]
+) -> list[UnindexedDocument]:
+    """Return those of a person's documents that are current FHIR documents and not indexed yet."""
+    rows = await conn.fetch(
+        "SELECT document_id, deposited_at, sha256 FROM document d"  # noqa: S608
+        f" WHERE person_id = $1 AND document_id = ANY ($2::uuid[]) AND {_IS_SOURCE} AND {_IS_UNINDEXED}",
+        person_id,
+        list(documents),
+    )
+    return [UnindexedDocument(*row) for row in rows]
+
+
+async def fetch_sources(db: Database | Connection, keys: Sequence[SourceKey]) -> dict[SourceKey, Source]:
     """Return sources by key; documents that are not current are missing."""
     persons, ids = [person for person, _ in keys], [id_ for _, id_ in keys]
     rows = await db.fetch(
-        f"{_DOCUMENTS} AND document_id = ANY ($2::uuid[])"
-        f" UNION ALL {_CONTRIBUTIONS} AND contribution_id = ANY ($2::uuid[])",
+        f"SELECT {_DOCUMENT} FROM document"  # noqa: S608
+        f" WHERE person_id = ANY ($1::uuid[]) AND {_IS_SOURCE} AND document_id = ANY ($2::uuid[])"
+        f" UNION ALL SELECT {_CONTRIBUTION} FROM contribution"
+        " WHERE person_id = ANY ($1::uuid[]) AND contribution_id = ANY ($2::uuid[])",
         persons,
         ids,
     )
     return {(row[0], row[1]): _source(row) for row in rows}
 
 
-async def fetch_unindexed(db: Database, persons: Sequence[UUID]) -> dict[UUID, list[UnindexedDocument]]:
-    """Return the current FHIR documents of persons that are not indexed yet; persons without any are missing."""
-    rows = await db.fetch(
-        "SELECT person_id, document_id, deposited_at, sha256 FROM document d"  # noqa: S608
-        f" WHERE {_IS_SOURCE} AND {_IS_UNINDEXED}",
-        list(persons),
-    )
-    by_person: dict[UUID, list[UnindexedDocument]] = {}
-    for person_id, *document in rows:
-        by_person.setdefault(person_id, []).append(UnindexedDocument(*document))
-    return by_person
+_FIELDS = ", ".join(f"'{name}', coalesce(d.{name}, c.{name})" for name in _COLUMNS.split(", "))
+_SOURCES_OF_RESOURCE = f"""
+SELECT json_agg(json_build_object('id', r.source, 'is_document', d.document_id IS NOT NULL, {_FIELDS},
+    'at', coalesce(d.deposited_at, c.began_at)) ORDER BY r.since DESC, r.source DESC) AS sources
+FROM {RESOURCE.name} r
+LEFT JOIN document d ON d.person_id = r.person_id AND d.document_id = r.source AND d.status = 'current'
+LEFT JOIN contribution c ON c.person_id = r.person_id AND c.contribution_id = r.source
+WHERE r.until = 'infinity' AND (d.document_id IS NOT NULL OR c.contribution_id IS NOT NULL) AND
+"""  # noqa: S608
+_sources_decoder = msgspec.json.Decoder(list[Source])
+
+
+async def fetch_resource_sources(
+    db: Database | Connection, keys: Sequence[ResourceKey]
+) -> dict[ResourceKey, list[Source]]:
+    """Return the current sources of each resource, the latest first; resources without any are missing.
+
+    Each resource gives one row, whether it exists or not: this is fetched before the decision.
+    """
+    if len(keys) == 1:
+        of_one = f"{_SOURCES_OF_RESOURCE} r.person_id = $1 AND r.type = $2 AND r.id = $3"
+        rows = [(*keys[0], await db.fetchval(of_one, *keys[0]))]
+    else:
+        of_each = f"{_SOURCES_OF_RESOURCE} r.person_id = k.person_id AND r.type = k.type AND r.id = k.id"
+        rows = await db.fetch(
+            f"SELECT person_id, type, id, ({of_each})"  # noqa: S608
+            " FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS k (person_id, type, id)",
+            *(list(column) for column in zip(*keys, strict=True)),
+        )
+    return {(person_id, type_, id_): _sources_decoder.decode(found) for person_id, type_, id_, found in rows if found}
 
 
 def contribution_row(person_id: UUID, source: Source) -> Row:

@@ -1,12 +1,12 @@
 -- Until which day (inclusive) a document is kept, 'infinity' for as long as the record is open; NULL in rows of before,
--- which a task fills. A contribution has the day on which the first of its resources ends. `told_on`: since when the
+-- which a task fills. A contribution has the day on which the first of its resources ends. `notified_on`: since when the
 -- person knows that it ends.
-ALTER TABLE document ADD COLUMN expires_on date, ADD COLUMN told_on date;
-CREATE INDEX document_unplanned ON document (expires_on) WHERE told_on IS NULL;
+ALTER TABLE document ADD COLUMN expires_on date, ADD COLUMN notified_on date;
+CREATE INDEX document_unplanned ON document (expires_on) WHERE notified_on IS NULL;
 CREATE INDEX document_undated ON document (document_id) WHERE expires_on IS NULL;
 CREATE INDEX document_expiry ON document (person_id, expires_on, document_id);
-ALTER TABLE contribution ADD COLUMN expires_on date, ADD COLUMN told_on date;
-CREATE INDEX contribution_unplanned ON contribution (expires_on) WHERE told_on IS NULL;
+ALTER TABLE contribution ADD COLUMN expires_on date, ADD COLUMN notified_on date;
+CREATE INDEX contribution_unplanned ON contribution (expires_on) WHERE notified_on IS NULL;
 
 -- What a person agreed to about how long a source (all versions of a document, or a contribution) is kept: until a day,
 -- or 'infinity'. `proposer` is empty where the person asked for it alone.

@@ -18,7 +18,7 @@ CREATE TABLE deposit_task (
     answer text NOT NULL DEFAULT '',
     answer_text text NOT NULL DEFAULT '',
     answered_by text NOT NULL DEFAULT '',
-    told_overdue boolean NOT NULL DEFAULT false
+    notified_overdue boolean NOT NULL DEFAULT false
 );
 CREATE INDEX deposit_task_depositor ON deposit_task (depositor_id, due_on, task_id) WHERE state = 'open';
 CREATE INDEX deposit_task_closed ON deposit_task (depositor_id, closed_at) WHERE state <> 'open';

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from esante.core.fhir.view import Detail
-from esante.core.web import N_
+from esante.core.web import N_, P_
 
 ELEMENTS: Mapping[str, str] = {
     "activity": N_("Activities"),
@@ -45,7 +45,7 @@ ELEMENTS: Mapping[str, str] = {
     "expirationDate": N_("Use by"),
     "expressionDate": N_("Date"),
     "followUp": N_("Follow-up"),
-    "forecastReason": N_("Reason"),
+    "forecastReason": P_("clinical", "Reason"),
     "forecastStatus": N_("Status"),
     "function": N_("Role"),
     "gender": N_("Sex"),
@@ -63,7 +63,7 @@ ELEMENTS: Mapping[str, str] = {
     "manufacturer": N_("Manufacturer"),
     "measure": N_("Measured by"),
     "method": N_("Method"),
-    "modelNumber": N_("Model"),
+    "modelNumber": P_("device", "Model"),
     "name": N_("Name"),
     "note": N_("Note"),
     "occurred": N_("Date"),
@@ -87,9 +87,9 @@ ELEMENTS: Mapping[str, str] = {
     "purpose": N_("Purpose"),
     "quantity": N_("Quantity"),
     "reaction": N_("Reactions"),
-    "reason": N_("Reason"),
-    "reasonCode": N_("Reason"),
-    "reasonReference": N_("Reason"),
+    "reason": P_("clinical", "Reason"),
+    "reasonCode": P_("clinical", "Reason"),
+    "reasonReference": P_("clinical", "Reason"),
     "recommendation": N_("Recommended"),
     "recorded": N_("Recorded"),
     "recordedDate": N_("Recorded"),
@@ -115,7 +115,7 @@ ELEMENTS: Mapping[str, str] = {
     "stage": N_("Stage"),
     "statedBy": N_("Stated by"),
     "status": N_("Status"),
-    "statusReason": N_("Reason"),
+    "statusReason": P_("clinical", "Reason"),
     "summary": N_("Summary"),
     "supportingInfo": N_("Further information"),
     "target": N_("Goal value"),

@@ -112,6 +112,17 @@ class ObservationRow(Protocol):
         """The observations that it consists of."""
 
 
+class Images(Protocol):
+    """Where the images of a document are."""
+
+    @property
+    def linked(self) -> bool:
+        """Whether each image is a link to itself."""
+
+    def source(self, name: str) -> str:
+        """Return the address of an image by its name."""
+
+
 _MARKER = re.compile(r'<span data-cda="([a-z]+-[a-z0-9]+)"></span>')
 _HEARD_ONLY = frozenset({"deleted", "inserted", "end"})
 """Notes that are seen by their style: struck out, underlined."""
@@ -227,20 +238,18 @@ def distinct_periods(rows: Iterable[ObservationRow]) -> list[Period]:
     return list(found)
 
 
-def fill_markers(body: Markup, url: str, notes: Mapping[str, str], picture: str) -> Markup:
+def fill_markers(body: Markup, images: Images, notes: Mapping[str, str], picture: str) -> Markup:
     """Return a narrative with its markers (`worker/cda.py`) filled in.
 
-    `url` is that of the document, `notes` has the texts by key, `picture` is the alternative text of a picture.
+    `images` has the pictures, `notes` the texts by key, `picture` is the alternative text of a picture.
     """
 
     def fill(marker: re.Match[str]) -> str:
         kind, _, key = marker[1].partition("-")
         if kind == "media":
-            link = Markup(
-                '<a class="enlarge" lang="{3}" href="{0}/media/{1}" hx-boost="false">'
-                '<img src="{0}/media/{1}" alt="{2}"></a>'
-            )
-            return link.format(url, key, picture, notes["lang"])
+            image = Markup('<img src="{}" alt="{}">').format(images.source(f"media/{key}"), picture)
+            link = Markup('<a class="enlarge" lang="{}" href="{}" hx-boost="false">{}</a>')
+            return link.format(notes["lang"], images.source(f"media/{key}"), image) if images.linked else image
         style = "visually-hidden" if key in _HEARD_ONLY else "soft small"
         return Markup('<span class="{}" lang="{}"> {} </span>').format(style, notes["lang"], notes.get(key, ""))
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from esante.core import clock
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, may_write, opening_grant, policy
+from esante.identity.access import Access, Requester, opening_grant, writable_classes
 from esante.identity.directory import Directory
-from esante.services.record.categories import CATEGORIES
+from esante.services.record.categories import CATEGORIES, display_of_type
 
 ICONS = {
     "patient_summary": "summary",
@@ -25,9 +26,22 @@ ICONS = {
     "letter": "letter",
     "advance_directive": "directive",
     "patient_note": "note",
+    "care_report": "consult",
+    "medical_history": "record",
+    "allergies": "warning",
+    "devices": "surgery",
+    "certificate": "document",
+    "dispensing": "medicine",
+    "nursing_assessment": "summary",
+    "prevention": "check",
+    "socio_educational": "people",
+    "social_environment": "home",
+    "legal_protection": "lock",
+    "cover": "document",
+    "education": "info",
 }
 """The icon of each category."""
-DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS}
+DOCUMENT_VARIABLES: Json = {"categories": CATEGORIES, "icons": ICONS, "display_of_type": display_of_type}
 """The variables of every template that shows documents."""
 _NO_ACCESS = N_("You do not have access to this record.")
 _ASK_FOR_CODE = N_("Ask your patient for a presence code and enter it under Patients.")
@@ -67,6 +81,23 @@ class PageContexts:
         return PageContext(requester, person_id, f"/patients/{person_id}", f"/patients/{person_id}/documents")
 
 
+Resolver = Callable[[Request], Awaitable[PageContext]]
+"""Returns the context of a request."""
+
+
+PageMethod = Callable[[Request, PageContext], Awaitable[Response]]
+"""Responds to a request with its context."""
+
+
+def page_endpoint(resolve: Resolver, respond: PageMethod) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a page: a method that also gets the context of the request."""
+
+    async def endpoint(request: Request) -> Response:
+        return await respond(request, await resolve(request))
+
+    return endpoint
+
+
 BannerLoader = Callable[[PageContext], Awaitable[Json]]
 """Returns the template variables of the banner."""
 
@@ -74,7 +105,7 @@ BannerLoader = Callable[[PageContext], Awaitable[Json]]
 def banner_loader(access: Access, directory: Directory) -> BannerLoader:
     """Return the function that loads the banner of a professional's pages.
 
-    It holds the person, the grant, and whether the professional may write.
+    It holds the person, the grant, and which document classes the professional may write.
 
     A grant covers reading who the person is. Without one the person is read from the directory, which writes an audit
     entry that the person can see.
@@ -82,7 +113,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     async def load(page: PageContext) -> Json:
         if page.is_own:
-            return {"person": None, "grant": None, "may_write": False, "stay_days": 0}
+            return {"person": None, "grant": None, "writable": frozenset()}
         requester, consent = page.requester, await access.consent(page.person_id)
         now = clock.now()
         grant = opening_grant(consent, requester, now)
@@ -95,8 +126,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         return {
             "person": person,
             "grant": grant,
-            "may_write": may_write(consent, requester, now),
-            "stay_days": policy(now.date()).stay_after.days,
+            "writable": writable_classes(consent, requester, now),
         }
 
     return load

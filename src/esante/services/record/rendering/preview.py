@@ -2,16 +2,27 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from markupsafe import Markup
 
 from esante.core.types import Json
-from esante.services.record.model import Document
 from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 
 MAX_TEXT = 1_000_000
 """The largest number of characters of a text document that a page displays."""
+
+
+class Previewed(Protocol):
+    """What is previewed: a document, or a file that may become one."""
+
+    @property
+    def sha256(self) -> bytes:
+        """The SHA-256 of its bytes."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of document (`model.KINDS`)."""
 
 
 class Unreadable(Exception):
@@ -95,24 +106,24 @@ class Previews:
         self._workers = workers
 
     async def pdf_pages(
-        self, document: Document, content: bytes, *, client: Hashable = None
+        self, document: Previewed, content: bytes, *, client: Hashable = None
     ) -> tuple[int, list[PdfPage]]:
         """Return the number of pages of a PDF, and the pages that are displayed (the first ones)."""
         (count, pages), _ = await self._run("pdf_pages", document, content, client)
         return count, [PdfPage(number, *page) for number, page in enumerate(pages, 1)]
 
     async def page_image(
-        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+        self, document: Previewed, content: bytes, number: int, *, client: Hashable = None
     ) -> bytes | None:
         """Return the image of a page (from 1) as PNG; None for a page that is not displayed."""
         is_displayed, png = await self._run("page_image", document, content, client, number)
         return png if is_displayed else None
 
-    async def image(self, document: Document, content: bytes, *, client: Hashable = None) -> tuple[str, bytes]:
+    async def image(self, document: Previewed, content: bytes, *, client: Hashable = None) -> tuple[str, bytes]:
         """Return the media type and bytes of an image document, encoded anew from its pixels."""
         return await self._run("image", document, content, client)
 
-    async def cda_view(self, document: Document, content: bytes, *, client: Hashable = None) -> CdaView:
+    async def cda_view(self, document: Previewed, content: bytes, *, client: Hashable = None) -> CdaView:
         """Return the header and the sections of a CDA R2 document, or its body that is not XML."""
         view, _ = await self._run("cda_view", document, content, client)
         header, attachment = view["header"], view["attachment"]
@@ -123,21 +134,21 @@ class Previews:
         )
 
     async def cda_page_image(
-        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+        self, document: Previewed, content: bytes, number: int, *, client: Hashable = None
     ) -> bytes | None:
         """Return the image of a page of the PDF that is the body of a CDA; None for one that is not displayed."""
         is_displayed, png = await self._run("cda_page_image", document, content, client, number)
         return png if is_displayed else None
 
     async def cda_image(
-        self, document: Document, content: bytes, number: int, *, client: Hashable = None
+        self, document: Previewed, content: bytes, number: int, *, client: Hashable = None
     ) -> tuple[str, bytes] | None:
         """Return a picture in a CDA, encoded anew: the body (number 0) or an embedded one; None when there is none."""
         media_type, image = await self._run("cda_image", document, content, client, number)
         return (media_type, image) if media_type else None
 
     async def _run(
-        self, task: str, document: Document, content: bytes, client: Hashable, number: int = 0
+        self, task: str, document: Previewed, content: bytes, client: Hashable, number: int = 0
     ) -> tuple[Any, bytes]:
         try:
             head, body = await self._workers.run(

@@ -57,7 +57,7 @@ class Expiry:
         """Date what has no date yet, and tell persons of what ends in the month to announce; return to how many."""
         await self.date_all()
         month, planned = month_to_announce(day_of(clock.now())), 0
-        while persons := await store.fetch_untold_persons(self._db, month.upto, _PERSONS):
+        while persons := await store.fetch_unnotified_persons(self._db, month.upto, _PERSONS):
             for person_id in persons:
                 planned += await self._plan(person_id)
         return planned
@@ -83,8 +83,8 @@ class Expiry:
         today = day_of(now)
         month = month_to_announce(today)
         async with self._db.transaction() as conn:
-            told = await store.mark_told(conn, person_id, month.upto, today)
-            if not told:
+            categories = await store.mark_notified(conn, person_id, month.upto, today)
+            if not categories:
                 return 0
             disposition = Disposition(
                 person_id=person_id,
@@ -94,10 +94,10 @@ class Expiry:
                 period=month.period,
                 due_at=month.due_at,
                 upto=month.due_at,
-                total=len(told),
-                told_at=now,
+                total=len(categories),
+                notified_at=now,
             )
-            await self._dispositions.plan_or_extend(conn, disposition, categories=tuple(sorted(set(told))))
+            await self._dispositions.plan_or_extend(conn, disposition, categories=tuple(sorted(set(categories))))
         return 1
 
     async def _expire(self, conn: Connection, disposition: Disposition) -> StepOutcome:

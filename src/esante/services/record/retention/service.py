@@ -18,6 +18,7 @@ from esante.identity.access import Access, Action, DispositionHandler, Item, Req
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.documents import store as document_store
+from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
 from esante.services.record.model import Document, Listed, Status
 from esante.services.record.retention import store
@@ -123,9 +124,7 @@ class Retention:
             consent = await self._access.consent(person_id)
             visibility = rules.Visibility(requester, consent, clock.now())
             async with self._db.transaction() as conn:
-                series = await document_store.lock_series(conn, person_id, document_id)
-                match = next((one for one in series if one.id == document_id), None)
-                document, verdict = rules.require_visible(visibility, match)
+                document, verdict, _ = await lock_visible(conn, visibility, document_id)
                 if not rules.is_own(document, requester) or requester.kind == "patient":
                     raise Denied(errors.not_the_author(), verdict, document)
                 if document.status is not Status.CURRENT:
@@ -190,7 +189,7 @@ class Retention:
 
     async def _lock_source(self, conn: Connection, person_id: UUID, source_id: UUID) -> str:
         """Lock the versions of a source; return its category. Raises: Problem 404."""
-        documents = await document_store.lock_versions(conn, person_id, source_id)
+        documents = await document_store.lock_series(conn, person_id, source_id)
         contributions = [one for one in await store.fetch_contributions(conn, person_id) if one.id == source_id]
         categories = [*(one.category for one in documents), *(one.category for one in contributions)]
         if not categories:
@@ -272,7 +271,7 @@ def _place(document: Document) -> tuple[date, UUID]:
 
 def _is_shown(contribution: KeptContribution, shown: str) -> bool:
     for_life = contribution.expires_on == FOR_LIFE
-    return {"soon": contribution.told_on is not None, "life": for_life, "all": True}[shown]
+    return {"soon": contribution.notified_on is not None, "life": for_life, "all": True}[shown]
 
 
 def _check_day(document: Document, until: date) -> None:

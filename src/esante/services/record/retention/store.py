@@ -58,7 +58,7 @@ class KeptContribution:
     author: str
     organization: str
     expires_on: date | None
-    told_on: date | None
+    notified_on: date | None
 
 
 # What ends when
@@ -90,36 +90,36 @@ async def set_days(conn: Connection, table: str, rows: Sequence[tuple[UUID, UUID
     )
 
 
-async def fetch_untold_persons(db: Database, upto: date, limit: int) -> list[UUID]:
+async def fetch_unnotified_persons(db: Database, upto: date, limit: int) -> list[UUID]:
     """Return persons of whose documents or clinical data something ends by a day of which they were not told."""
     rows = await db.fetch(
-        "SELECT person_id FROM document WHERE expires_on <= $1 AND told_on IS NULL UNION"
-        " SELECT person_id FROM contribution WHERE expires_on <= $1 AND told_on IS NULL LIMIT $2",
+        "SELECT person_id FROM document WHERE expires_on <= $1 AND notified_on IS NULL UNION"
+        " SELECT person_id FROM contribution WHERE expires_on <= $1 AND notified_on IS NULL LIMIT $2",
         upto,
         limit,
     )
     return [row["person_id"] for row in rows]
 
 
-async def mark_told(conn: Connection, person_id: UUID, upto: date, today: date) -> list[str]:
+async def mark_notified(conn: Connection, person_id: UUID, upto: date, today: date) -> list[str]:
     """Write that a person is told today of what ends by a day; return the category of each thing."""
-    told = []
+    found = []
     for table in ("document", "contribution"):
         rows = await conn.fetch(
-            f"UPDATE {table} SET told_on = $3 WHERE person_id = $1 AND expires_on <= $2 AND told_on IS NULL"  # noqa: S608
+            f"UPDATE {table} SET notified_on = $3 WHERE person_id = $1 AND expires_on <= $2 AND notified_on IS NULL"  # noqa: S608
             " RETURNING category",
             person_id,
             upto,
             today,
         )
-        told += [row["category"] for row in rows]
-    return told
+        found += [row["category"] for row in rows]
+    return found
 
 
 async def fetch_ended(conn: Connection, person_id: UUID, upto: date, limit: int) -> list[UUID]:
     """Return, locked, documents that end by a day, of which the person was told; the oldest first."""
     rows = await conn.fetch(
-        "SELECT document_id FROM document WHERE person_id = $1 AND expires_on <= $2 AND told_on IS NOT NULL"
+        "SELECT document_id FROM document WHERE person_id = $1 AND expires_on <= $2 AND notified_on IS NOT NULL"
         " ORDER BY document_id LIMIT $3 FOR UPDATE",
         person_id,
         upto,
@@ -175,7 +175,7 @@ async def fetch_ended_contributions(conn: Connection, person_id: UUID, upto: dat
     """Return key and category of contributions of which something ends by a day that the person was told of."""
     rows = await conn.fetch(
         "SELECT contribution_id, category FROM contribution WHERE person_id = $1 AND expires_on <= $2"
-        " AND told_on IS NOT NULL ORDER BY contribution_id FOR UPDATE",
+        " AND notified_on IS NOT NULL ORDER BY contribution_id FOR UPDATE",
         person_id,
         upto,
     )
@@ -185,7 +185,7 @@ async def fetch_ended_contributions(conn: Connection, person_id: UUID, upto: dat
 async def set_contribution_day(conn: Connection, person_id: UUID, id_: UUID, day: date) -> None:
     """Write the day on which the first of a contribution's resources ends."""
     await conn.execute(
-        "UPDATE contribution SET expires_on = $3, told_on = NULL WHERE person_id = $1 AND contribution_id = $2",
+        "UPDATE contribution SET expires_on = $3, notified_on = NULL WHERE person_id = $1 AND contribution_id = $2",
         person_id,
         id_,
         day,
@@ -195,7 +195,7 @@ async def set_contribution_day(conn: Connection, person_id: UUID, id_: UUID, day
 async def fetch_contributions(db: Database | Connection, person_id: UUID) -> list[KeptContribution]:
     """Return the contributions of a person, what ends first first."""
     rows = await db.fetch(
-        "SELECT contribution_id, category, author, organization, expires_on, told_on FROM contribution"
+        "SELECT contribution_id, category, author, organization, expires_on, notified_on FROM contribution"
         " WHERE person_id = $1 ORDER BY expires_on, contribution_id",
         person_id,
     )
@@ -302,7 +302,7 @@ async def set_source_day(conn: Connection, person_id: UUID, source_id: UUID, unt
     """
     for table, key in (("document", "series_id"), ("contribution", "contribution_id")):
         await conn.execute(
-            f"UPDATE {table} SET expires_on = $3, told_on = NULL WHERE person_id = $1 AND {key} = $2",  # noqa: S608
+            f"UPDATE {table} SET expires_on = $3, notified_on = NULL WHERE person_id = $1 AND {key} = $2",  # noqa: S608
             person_id,
             source_id,
             until,

@@ -11,7 +11,6 @@ from esante.core.fhir.definitions import load_definitions
 from esante.core.fhir.search import index_json, index_resource
 from esante.core.fhir.search.indexing.indexer import index_by_paths
 from esante.core.fhir.search.parameters import type_parameters
-from tests.support.search_population import examples
 
 
 def resources(bundle):
@@ -37,12 +36,9 @@ def test_index_of_real_resources_agrees_with_paths(shared_data):
 
 
 @pytest.mark.long
-def test_index_of_official_examples_agrees_with_paths():
-    folder = examples()
-    if folder is None:
-        pytest.skip("no official examples: neither ESANTE_R4_EXAMPLES nor node_modules has hl7.fhir.r4.examples")
+def test_index_of_official_examples_agrees_with_paths(r4_examples):
     checked = 0
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(r4_examples.glob("*.json")):
         resource = json.loads(path.read_bytes(), parse_float=Decimal)
         if resource.get("resourceType") in load_definitions().resource_types:
             check_index(resource)

@@ -4,7 +4,6 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.identity.directory import Identifier
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     post_bundle,
     response_statuses,
@@ -13,6 +12,7 @@ from tests.support.clinical_resources import (
     bundle_entry,
     observation,
 )
+from tests.support.record import FHIR
 
 
 async def test_bundle_of_two_persons_is_refused(world):

@@ -8,7 +8,6 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.identity.directory import Identifier
-from tests.services.record.conftest import FHIR
 from tests.support.clinical_requests import (
     count_resources,
     post_bundle,
@@ -20,6 +19,7 @@ from tests.support.clinical_resources import (
     identified,
     observation,
 )
+from tests.support.record import FHIR
 
 
 async def test_references_between_entries_are_resolved(world):
@@ -177,7 +177,7 @@ async def test_conditional_create_creates_once_within_a_bundle(world):
 async def test_synthea_bundle_is_accepted(world, shared_data):
     bundle = orjson.loads(gzip.decompress(sorted((shared_data / "synthea").glob("*.gz"))[1].read_bytes()))
     patient = bundle["entry"][0]["resource"]["identifier"][0]
-    person = await world.person(identifiers=[Identifier(patient["system"], patient["value"])])
+    person = await world.person_in(bundle, identifiers=[Identifier(patient["system"], patient["value"])])
     async with world.client(world.people["hospital"]) as client:
         answer = await client.post("/fhir", content=orjson.dumps(bundle), headers=FHIR)
         assert answer.status_code == 200, answer.text[:2000]

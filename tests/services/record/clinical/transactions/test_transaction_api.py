@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from esante.identity.access import requester_of
-from tests.services.record.conftest import BASE, FHIR
+from esante.services.record import Deposit, DepositItem, Read
+from esante.services.record.clinical.transactions import transaction_api
 from tests.support.clinical_requests import (
     post_bundle,
     response_statuses,
@@ -15,6 +16,45 @@ from tests.support.clinical_resources import (
     bundle_entry,
     observation,
 )
+from tests.support.record import BASE, FHIR
+
+
+async def test_file_in_a_batch_is_a_binary_and_never_part_of_the_json(world):
+    """A text document may look like JSON: whoever wrote it must not write into the reader's Bundle."""
+    person, hostile = await world.person(), b'{"resourceType":"Patient","id":"forged"},"fullUrl":"urn:forged'
+    meta = Deposit(type="51852-2", title="Letter", media_type="text/plain")
+    letter = (await world.record.deposit(world.people["hospital"], person.id, hostile, meta)).document
+    async with world.client(requester_of(person)) as client:
+        answer = await post_bundle(client, bundle_entry("GET", f"Binary/{letter.key}"), type_="batch")
+    [entry] = answer.json()["entry"]
+    assert entry["resource"]["resourceType"] == "Binary"
+    assert base64.b64decode(entry["resource"]["data"]) == hostile
+
+
+async def test_other_media_type_in_a_batch_is_refused(world, monkeypatch):
+    person = await world.person()
+
+    async def file(request, item):
+        return 200, {"content-type": "application/fhir+ndjson"}, b'{"resourceType":"Patient"}'
+
+    monkeypatch.setattr(transaction_api, "_send", file)
+    async with world.client(requester_of(person)) as client:
+        answer = await post_bundle(client, bundle_entry("GET", "$export/1/Patient-1.ndjson"), type_="batch")
+    assert response_statuses(answer) == ["406"]
+    assert "resource" not in answer.json()["entry"][0]
+
+
+async def test_responses_to_a_batch_are_bounded_and_the_rest_is_not_carried_out(world, monkeypatch):
+    person, meta = await world.person(), Deposit(type="51852-2", title="Letter", media_type="text/plain")
+    items = [DepositItem(content=b"%d" % number * 60_000, meta=meta) for number in range(5)]
+    letters = await world.record.deposit_all(world.people["hospital"], person.id, items)
+    monkeypatch.setattr(transaction_api, "MAX_BATCH_RESPONSE", 100_000)
+    entries = [bundle_entry("GET", f"Binary/{letter.document.key}") for letter in letters]
+    async with world.client(requester_of(person)) as client:
+        answer = await post_bundle(client, *entries, type_="batch")
+    assert response_statuses(answer) == ["200", "200", "413", "413", "413"]
+    assert answer.json()["entry"][2]["response"]["outcome"]["issue"][0]["expression"] == ["Bundle.entry[2]"]
+    assert len(await world.events(person, Read)) == 2
 
 
 async def test_batch_entries_are_independent_requests(world):

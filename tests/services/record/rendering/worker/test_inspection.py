@@ -60,6 +60,12 @@ def test_object_streams_over_a_limit_are_too_complex(monkeypatch, limit):
         inspection._active_content(streams)
 
 
+@pytest.mark.parametrize(("language", "found"), [("fr-LU", "fr-LU"), ("", ""), ("x" * 100, "")])
+def test_language_of_pdf_is_read(language, found):
+    content = pdf("Mots", lambda document: document.set_lang(language or None))
+    assert inspection.inspect_pdf(content)["meta"]["language"] == found
+
+
 @pytest.mark.parametrize(
     "junk",
     [
@@ -75,4 +81,11 @@ def test_object_streams_over_a_limit_are_too_complex(monkeypatch, limit):
 async def test_large_file_of_repeated_words_is_inspected_within_the_time_of_a_worker(workers, junk):
     """A cost above the size of the file would end the worker, and the file would be refused as too complex."""
     answer, _ = await workers.run(INSPECT, with_junk(junk))
-    assert answer["result"]["meta"] == {"pages": 1}
+    assert answer["result"]["meta"] == {"pages": 1, "language": ""}
+
+
+async def test_text_of_the_first_page_is_read_apart_from_the_inspection(workers):
+    answer, _ = await workers.run({"task": "inspect", "kind": "page_text"}, with_junk(b" "))
+    assert answer["result"] == {"text": "Words"}
+    broken, _ = await workers.run({"task": "inspect", "kind": "page_text"}, b"%PDF-1.4 nothing")
+    assert broken["result"] == {"text": ""}

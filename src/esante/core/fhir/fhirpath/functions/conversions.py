@@ -19,6 +19,8 @@ _DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _QUANTITY = re.compile(r"([+-]?\d{1,40}(?:\.\d{1,40})?)\s*(?:'([^']+)'|([a-z]+))?", re.ASCII)
 _TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
+#: The decimals of booleans, with the digits that the specification writes.
+_BOOLEANS = {True: Decimal("1.0"), False: Decimal("0.0")}
 
 
 def to_boolean(value: Any) -> bool | None:
@@ -43,6 +45,8 @@ def to_integer(value: Any) -> int | None:
 
 def to_decimal(value: Any) -> Decimal | None:
     """Convert as `toDecimal()`; None where that is not possible."""
+    if isinstance(value, bool):
+        return _BOOLEANS[value]
     if isinstance(value, int | Decimal):
         return Decimal(value)
     return Decimal(value) if isinstance(value, str) and _DECIMAL.fullmatch(value) else None
@@ -62,7 +66,7 @@ def to_quantity(value: Any) -> Quantity | None:
     if isinstance(value, Quantity):
         return value
     if isinstance(value, int | Decimal):
-        return Quantity(Decimal(value))
+        return Quantity(_BOOLEANS[value] if isinstance(value, bool) else Decimal(value))
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if match is None or (match[3] and match[3] not in CALENDAR_UNITS):
         return None

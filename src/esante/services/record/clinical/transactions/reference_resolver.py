@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.fhir import parse_logical_id
+from esante.core.fhir import decode, parse_logical_id
 from esante.core.fhir.rest import BundleEntry, EntryAddresses, LinkTarget, find_conditional_references, parse_token
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
@@ -18,6 +18,9 @@ from esante.identity.directory import PATIENT_PARAMETERS, Directory, resolve_pat
 from esante.services.record import errors
 from esante.services.record.clinical.matching import Criteria
 from esante.services.record.clinical_types import CLINICAL
+from esante.services.record.identification.check import PersonDiffers, compare_document
+from esante.services.record.identification.confirmation import read_confirmation
+from esante.services.record.identification.patient_resource import patient_demographics
 
 _AT_ONCE = 200
 """The number of entries after which other requests get their turn."""
@@ -145,10 +148,18 @@ class ReferenceResolver:
         return None
 
     async def _patient(self, item: BundleEntry) -> UUID:
-        """Return the person of a Patient entry. Raises: `Problem` 422 for an unknown one."""
+        """Return the person of a Patient entry.
+
+        Raises: `Problem` 422 for an unknown one, or 409 as for somebody who is known and differs from the entry.
+        """
         for system, value in _identifiers(_decode(item).identifier):
             if (key := await self._find("Patient", system, value)) is not None:
                 return key
+        resource = decode(bytes(item.body))
+        said = patient_demographics(resource)
+        comparison = compare_document(None, said, "", [said])
+        if comparison.differences and read_confirmation(resource, f"{item.place}.resource") is None:
+            raise PersonDiffers(comparison, f"{item.place}.resource")
         raise errors.unknown_person(f"{item.place}.resource.identifier")
 
     async def _person(self, item: BundleEntry, entries: EntryAddresses, patients: Mapping[int, UUID]) -> UUID | None:

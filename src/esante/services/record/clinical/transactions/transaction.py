@@ -39,11 +39,12 @@ from esante.services.record.clinical.transactions.bundle_entries import (
     invalid_entry,
     processing_order,
 )
+from esante.services.record.clinical.transactions.patient_entries import PatientEntries
 from esante.services.record.clinical.transactions.reference_resolver import ReferenceResolver, ResolvedReferences
 from esante.services.record.clinical.view import View
 from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter, LockedResources
 from esante.services.record.clinical_types import CLINICAL
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 
 _MAX_ISSUES = 200
@@ -57,6 +58,7 @@ class TransactionProcessor:
     ) -> None:
         self._db, self._reader, self._writer, self._base_url = db, reader, writer, base_url
         self._resolver = ReferenceResolver(directory, base_url)
+        self._persons = PatientEntries(directory)
         self._matcher = ResourceMatcher(directory, base_url)
 
     async def process(self, requester: Requester, items: Sequence[BundleEntry], *, with_resources: bool) -> list[Json]:
@@ -72,6 +74,7 @@ class TransactionProcessor:
             transaction = _Transaction(view, items, resolved, self._base_url, with_resources=with_resources)
             if all(item.method == "POST" and item.criteria is None for item in items) and not resolved.searches:
                 await transaction.carry_out()
+                transaction.changeset.person_fields = await self._persons.check(resolved.person_id, items)
                 await self._writer.write(transaction.changeset)
             else:
                 async with self._db.transaction() as conn:
@@ -85,6 +88,7 @@ class TransactionProcessor:
             transaction.matches = await self._matcher.match_all(conn, transaction.view, searches)
         transaction.locked = await self._writer.lock(conn, transaction.view, transaction.keys_to_lock())
         await transaction.carry_out()
+        transaction.changeset.person_fields = await self._persons.check(transaction.view.person_id, transaction.items)
         await self._writer.apply(conn, transaction.changeset)
         await self._read_entries(conn, transaction)
 
@@ -123,7 +127,7 @@ class _Transaction:
         """The response entries by the index of the entry."""
         self.matches: Mapping[Criteria, Version] = {}
         """The resources that the searches of the entries find."""
-        self.locked = LockedResources(view, {}, {}, ())
+        self.locked = LockedResources(view, {}, {}, (), {})
         """The resources that entries change; none in a transaction that only creates."""
         self.read_versions: list[Version] = []
         """The versions that are returned without having been written."""

@@ -23,11 +23,13 @@ from esante.core.types import Json
 from esante.core.web import FHIR_JSON, N_, Problem, bad_request, problem_outcome
 from esante.identity.access import Access, Requester
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
-from esante.services.record.documents.validation import IN_THREAD
-from esante.services.record.documents.validation_messages import InvalidContent
+from esante.services.record.documents.content.validation import IN_THREAD
+from esante.services.record.documents.content.validation_messages import InvalidContent
 
 MAX_BATCH = 200
 """The largest number of entries of a batch, each of which is a request of its own."""
+MAX_BATCH_RESPONSE = 32 * 1024 * 1024
+"""Bytes of the responses to a batch, which are in memory together, after which no more entries are carried out."""
 _SCOPE_LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d", "GET": "r"}
 """The letter of each method in SMART scopes."""
 _KEPT_HEADERS = (b"authorization", b"cookie", b"prefer", b"host")
@@ -122,14 +124,20 @@ class BundleEndpoints:
                 remedy=N_("Send less at a time."),
             )
         await self.access.authenticate(request)
-        return [await self._single(request, item) for item in items]
+        entries, size = [], 0
+        for item in items:
+            entry, length = await self._single(request, item) if size < MAX_BATCH_RESPONSE else (_too_much(item), 0)
+            entries.append(entry)
+            size += length
+        return entries
 
-    async def _single(self, request: Request, item: BundleEntry) -> Json:
-        """Return the response entry of a batch entry."""
+    async def _single(self, request: Request, item: BundleEntry) -> tuple[Json, int]:
+        """Return the response entry of a batch entry, and the bytes of its body."""
         if not item.path:  # a Bundle within a Bundle
-            problem = Problem(400, "not-supported", N_("You cannot do this here."), place=item.place)
-            return {"response": {"status": "400", "outcome": problem_outcome(problem)}}
+            return _refused(item, Problem(400, "not-supported", N_("You cannot do this here."))), 0
         status, headers, body = await _send(request, item)
+        if body and status < 400 and headers.get("content-type") != FHIR_JSON:  # a file, whatever is in it
+            return _refused(item, Problem(406, "not-supported", N_("Responses are not available in this format."))), 0
         response: Json = {"status": str(status)}
         entry: Json = {"response": response}
         for name in ("location", "etag"):
@@ -139,7 +147,21 @@ class BundleEndpoints:
             entry["resource"] = orjson.Fragment(body)
         elif body:
             response["outcome"] = orjson.Fragment(body)
-        return entry
+        return entry, len(body)
+
+
+def _refused(item: BundleEntry, problem: Problem) -> Json:
+    """Return the response entry of an entry that is refused."""
+    problem.place = item.place
+    return {"response": {"status": str(problem.status), "outcome": problem_outcome(problem)}}
+
+
+def _too_much(item: BundleEntry) -> Json:
+    """Return the response entry of an entry that is not carried out, since the responses before it are too large."""
+    detail = f"{MAX_BATCH_RESPONSE:,} bytes of responses are allowed."
+    problem = Problem(413, "too-long", N_("This file or request is too large."), detail=detail)
+    problem.remedy = N_("Send less at a time.")
+    return _refused(item, problem)
 
 
 def _scope_letters(item: BundleEntry) -> str:
@@ -157,7 +179,11 @@ async def _send(request: Request, item: BundleEntry) -> tuple[int, dict[str, str
     is_patch = item.method == "PATCH"
     body, media_type = (item.patch, JSON_PATCH) if is_patch else (bytes(item.body), FHIR_JSON)
     own = [(name, value) for name, value in request.headers.raw if name in _KEPT_HEADERS]
-    own += [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    own += [
+        (b"accept", FHIR_JSON.encode()),
+        (b"content-type", media_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
     own += [(header, value.encode()) for header, value in item.conditions]
     scope: MutableMapping[str, Any] = {
         **{name: request.scope[name] for name in _KEPT_SCOPE if name in request.scope},

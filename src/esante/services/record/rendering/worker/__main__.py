@@ -20,7 +20,12 @@ def inspect(kind: str, data: bytes) -> Answer:
     """Return what the inspection of a document finds before it is accepted."""
     import inspection  # type: ignore[import-not-found] # a module of this folder, see __init__
 
-    inspectors = {"pdf": inspection.inspect_pdf, "cda": inspection.inspect_cda, "image": inspection.inspect_image}
+    inspectors = {
+        "pdf": inspection.inspect_pdf,
+        "page_text": inspection.read_page_text,
+        "cda": inspection.inspect_cda,
+        "image": inspection.inspect_image,
+    }
     try:
         return {"result": inspectors[kind](data)}, b""
     except inspection.Refused as refused:

@@ -3,6 +3,7 @@
 Each function returns `findings` ([[key, detail], …]) and `meta` (the document's own metadata), or raises `Refused`.
 """
 
+import ctypes
 import io
 import re
 import zlib
@@ -15,9 +16,16 @@ MAX_INFLATED = 32 * 1024 * 1024
 MAX_READ = 128 * 1024 * 1024
 """Bytes of compressed object streams that are read at most; they may overlap, so it is more than a file may have."""
 MAX_ELEMENTS = 400_000
+MAX_PAGE_TEXT = 10_000
+"""Characters of the first page of a PDF that are returned."""
+MAX_NAMES = 20
+MAX_LANGUAGE = 72
+"""Bytes of the code of a language in UTF-16, with the two at its end."""
 HL7 = "urn:hl7-org:v3"
 LOINC_OID = "2.16.840.1.113883.6.1"
 
+_SEXES = {"F": "female", "M": "male", "UN": "other"}
+"""The codes of HL7 v3 AdministrativeGender as those of FHIR."""
 _ACTIVE = {
     b"JavaScript": "pdf-javascript",
     b"JS": "pdf-javascript",
@@ -48,7 +56,7 @@ class Refused(Exception):
 
 
 def inspect_pdf(data: bytes) -> dict[str, Any]:
-    """Return pages, encryption and active content of a PDF (ISO 32000-1, 7.5.7, 7.6 and 12.6.4); renders nothing."""
+    """Return pages, encryption, active content (ISO 32000-1, 7.5.7, 7.6 and 12.6.4) and language of a PDF."""
     import pypdfium2 as pdfium
     from pypdfium2 import raw
 
@@ -57,7 +65,7 @@ def inspect_pdf(data: bytes) -> dict[str, Any]:
         pdf = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         if raw.FPDF_GetLastError() == raw.FPDF_ERR_PASSWORD or "password" in str(error).lower():
-            return {"findings": [("pdf-encrypted", "")]}
+            raise Refused("pdf-password") from None
         raise Refused("pdf-broken") from None
     pages = len(pdf)
     if not 1 <= pages <= MAX_PAGES:
@@ -69,8 +77,35 @@ def inspect_pdf(data: bytes) -> dict[str, Any]:
         active.add("pdf-javascript")
     if raw.FPDFDoc_GetAttachmentCount(pdf) > 0:
         active.add("pdf-embedded-file")
+    meta = {"pages": pages, "language": _language(pdf)}
     pdf.close()
-    return {"findings": findings + [(key, "") for key in sorted(active)], "meta": {"pages": pages}}
+    return {"findings": findings + [(key, "") for key in sorted(active)], "meta": meta}
+
+
+def _language(pdf: Any) -> str:
+    """Return the language of a PDF, a BCP 47 code (ISO 32000-1, 14.9.2), or ""."""
+    from pypdfium2 import raw
+
+    size = raw.FPDFCatalog_GetLanguage(pdf, None, 0)
+    if not 2 < size <= MAX_LANGUAGE:
+        return ""
+    buffer = ctypes.create_string_buffer(size)
+    raw.FPDFCatalog_GetLanguage(pdf, ctypes.cast(buffer, ctypes.POINTER(raw.FPDF_WCHAR)), size)
+    return buffer.raw[: size - 2].decode("utf-16-le", "replace")
+
+
+def read_page_text(data: bytes) -> dict[str, Any]:
+    """Return the text of the first page of a PDF, "" where there is none or it cannot be read.
+
+    Apart from the inspection: a page that costs too much to read is no reason to refuse the document.
+    """
+    import pypdfium2 as pdfium
+
+    try:
+        text: str = pdfium.PdfDocument(data)[0].get_textpage().get_text_bounded()[:MAX_PAGE_TEXT]
+    except (pdfium.PdfiumError, ValueError, OverflowError):
+        return {"text": ""}
+    return {"text": text.replace("\r\n", "\n")}
 
 
 def _active_content(data: bytes) -> set[str]:
@@ -150,12 +185,12 @@ def _cda_header(root: Any) -> dict[str, Any]:
         text = found if isinstance(found, str) else next(iter(found), "")
         return " ".join(str(text).split())[:200]
 
-    role = "h:recordTarget/h:patientRole"
+    role = "h:recordTarget[1]/h:patientRole"
+    patient = f"{role}/h:patient"
     ids = [
         (str(node.get("root") or ""), str(node.get("extension") or ""))
         for node in root.xpath(f"{role}/h:id", namespaces=spaces)
     ]
-    born = first(f"{role}/h:patient/h:birthTime/@value")
     time = first("h:effectiveTime/@value")
     return {
         "type": first(f"h:code[@codeSystem='{LOINC_OID}']/@code"),
@@ -163,9 +198,28 @@ def _cda_header(root: Any) -> dict[str, Any]:
         "language": first("h:languageCode/@code"),
         "date": f"{time[:4]}-{time[4:6]}-{time[6:8]}" if len(time) >= 8 else "",
         "identifiers": [(f"urn:oid:{system}", value) for system, value in ids if system and value],
-        "family": first(f"string({role}/h:patient/h:name/h:family)"),
-        "birth_date": f"{born[:4]}-{born[4:6]}-{born[6:8]}" if len(born) >= 8 else "",
+        "names": [_cda_name(name) for name in root.xpath(f"{patient}/h:name", namespaces=spaces)[:MAX_NAMES]],
+        "birth_date": _partial_date(first(f"{patient}/h:birthTime/@value")),
+        "sex": _SEXES.get(first(f"{patient}/h:administrativeGenderCode/@code"), ""),
     }
+
+
+def _cda_name(name: Any) -> dict[str, Any]:
+    """Return the parts of a PN value, or its text where it has no parts."""
+
+    def parts(tag: str) -> list[str]:
+        found = (" ".join("".join(part.itertext()).split())[:200] for part in name.iterfind(f"{{{HL7}}}{tag}"))
+        return [part for part in found if part][:MAX_NAMES]
+
+    family, given = parts("family"), parts("given")
+    text = "" if family or given else " ".join("".join(name.itertext()).split())[:200]
+    return {"family": " ".join(family), "given": given, "text": text}
+
+
+def _partial_date(time: str) -> str:
+    """Return a TS value as a FHIR date of its precision."""
+    found = re.match(r"(\d{4})(\d\d)?(\d\d)?", time)
+    return "-".join(part for part in found.groups() if part) if found else ""
 
 
 def inspect_image(data: bytes) -> dict[str, Any]:

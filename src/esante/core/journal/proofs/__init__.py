@@ -1,0 +1,7 @@
+"""Proofs for persons: that the entries about them are complete and unaltered."""
+
+from esante.core.journal.proofs.job import ProofJob
+from esante.core.journal.proofs.proof import ProofWriter, verifier_source
+from esante.core.journal.proofs.service import Proofs
+
+__all__ = ["ProofJob", "ProofWriter", "Proofs", "verifier_source"]

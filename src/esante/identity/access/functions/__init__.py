@@ -1,0 +1,1 @@
+"""Functions of professionals, copied from the directory for the access decision."""

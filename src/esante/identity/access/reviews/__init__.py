@@ -1,0 +1,1 @@
+"""Reviews of emergency accesses and of admissions without proof of presence: the queue, alarms, questions."""

@@ -1,0 +1,1 @@
+"""Stays at institutions: admissions, renewals and discharges, and the access that they give."""

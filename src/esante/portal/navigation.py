@@ -1,0 +1,41 @@
+"""The navigation of every role, and how much waits at its places."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from esante.contract import HomeTile, NavigationItem, Platform, QuickAction
+from esante.core.types import Json
+from esante.identity.access import requester_from_principal
+
+ROLES = ("patient", "practitioner", "organization", "operator")
+EVERYONE = "everyone"
+"""The role of the places in the foot of every page."""
+
+Item = TypeVar("Item", NavigationItem, QuickAction, HomeTile)
+
+
+def of_role(items: Iterable[Item], role: str) -> list[Item]:
+    """Return the items of a role, by their order."""
+    return sorted((item for item in items if item.role == role), key=lambda item: item.order)
+
+
+def navigation(platform: Platform) -> dict[str, list[NavigationItem]]:
+    """Return the navigation of every role."""
+    items = platform.declared("navigation")
+    return {role: of_role(items, role) for role in (*ROLES, EVERYONE)}
+
+
+def waiting_counter(
+    platform: Platform, places: Mapping[str, Sequence[NavigationItem]]
+) -> Callable[[Json], Awaitable[Mapping[str, int]]]:
+    """Return the function that counts what waits for the principal of a session, by the addresses of the places."""
+
+    async def count(principal: Json) -> Mapping[str, int]:
+        requester = requester_from_principal(principal)
+        return {
+            place.url: await place.waiting(platform, requester)
+            for place in places.get(requester.kind, ())
+            if place.waiting is not None
+        }
+
+    return count

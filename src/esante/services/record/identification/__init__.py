@@ -1,0 +1,1 @@
+"""Comparison of the person whom a document is about with the person of the record."""

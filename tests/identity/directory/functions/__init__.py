@@ -1,0 +1,1 @@
+"""Tests of referring doctors and delegations."""
