@@ -34,11 +34,10 @@ def routes(letters: Letters, access: Access, directory: Directory, categories: M
             "notices/letters.html",
             page=await letters.page(requester, shown, wanted, cursor or None),
             batches=await letters.batches(requester),
-            waiting=await letters.count_waiting(),
+            count=await letters.count_waiting(),
             taken=query.get("taken", ""),
             shown=shown,
             text=text,
-            cursor=cursor,
             categories=categories,
         )
 

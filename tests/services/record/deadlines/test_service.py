@@ -11,9 +11,8 @@ from esante.core.time_zone import day_of
 from esante.identity.access import requester_of
 from esante.services.record.deadlines import service
 from esante.services.record.deadlines.model import RequestChanged, TaskState
-from tests.services.record.conftest import letter
 from tests.support.lifecycle_clock import running_clock
-from tests.support.record import refusal_of
+from tests.support.record import letter, refusal_of
 from tests.support.retention import consume, executor_of, months
 
 REPORT, DISCHARGE = "11502-2", "18842-5"
@@ -25,7 +24,8 @@ async def person(world):
     person = await world.person()
     await world.into_circle(person, world.people["doctor_entry"])
     await world.access.stays.admit(world.people["hospital"], person.id, clock.now() - timedelta(days=20))
-    await deposit(world, person, "laboratory", type="51852-2")
+    await deposit(world, person, "laboratory")
+    await track(world)
     return person
 
 

@@ -80,7 +80,7 @@ async def test_only_the_author_has_the_form_and_a_wrong_day_is_refused(world, br
     for who in ("doctor", "other"):
         await world.into_circle(person, world.people[f"{who}_entry"])
     url = f"/patients/{person.id}/documents/{document.id}"
-    doctor, other = (await browse(world.people[who], with_token=True) for who in ("doctor", "other"))
+    doctor, other = [await browse(world.people[who], with_token=True) for who in ("doctor", "other")]
     assert not (await load_page(other, url)).xpath(f"//form[@action='{url}/retention']")
     assert (await other.post(f"{url}/retention", data={"length": "life"})).status_code == 403
     for until, status in (("2030-06-20", 422), ("2060-01-01", 422), ("soon", 400), ("", 400)):

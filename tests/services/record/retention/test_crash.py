@@ -13,9 +13,9 @@ from esante.core.time_limits import end_of
 from esante.identity.access import Act, DispositionChanged, DispositionState, RecordState, requester_of
 from esante.services.record.retention.events import ContentDeleted
 from tests.conftest import open_journal
-from tests.services.record.conftest import letter, open_world
 from tests.support.lifecycle_clock import running_clock
 from tests.support.processes import environment
+from tests.support.record import letter, open_world
 from tests.support.retention import CONSENTS, TABLES, large_letter, months, rows_left
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -9,9 +9,9 @@ from esante.identity.access import Act, LogRead, RecordState, StateChanged, Verd
 from esante.identity.directory import PersonRead
 from esante.services.record import DepositedEvent, Listed, Read
 from esante.services.record.retention import log_expiry
-from tests.services.record.conftest import letter
 from tests.support.lifecycle_clock import running_clock
-from tests.support.proof_verifier import run_verifier
+from tests.support.proof_verifier import prove, run_verifier
+from tests.support.record import letter
 from tests.support.retention import executor_of, months
 
 START = datetime(2028, 2, 29, 12, tzinfo=UTC)
@@ -89,7 +89,7 @@ async def test_entries_about_a_deleted_document_end_and_those_about_the_record_s
     assert await kept(world, person, Read) == [False, True, False, True]
     report = await world.journal.verify(world.journal.dsn)
     assert report.problems == []
-    result = await run_verifier(tmp_path, await world.journal.prove(person.id))
+    result = await run_verifier(tmp_path, await prove(world.journal, person.id))
     assert result.returncode == 0, result.stdout
     assert "of 3 the content was removed" in result.stdout
 

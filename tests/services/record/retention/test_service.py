@@ -10,9 +10,8 @@ from esante.core.time_limits import end_of
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.record.retention.events import RetentionChanged
 from esante.services.record.retention.rules import FOR_LIFE
-from tests.services.record.conftest import letter
 from tests.support.lifecycle_clock import running_clock
-from tests.support.record import refusal_of
+from tests.support.record import letter, refusal_of
 from tests.support.retention import executor_of, months
 
 START = datetime(2028, 2, 29, 12, tzinfo=UTC)

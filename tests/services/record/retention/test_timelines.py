@@ -22,8 +22,8 @@ from esante.identity.directory import Person
 from esante.services.record import DepositedEvent
 from esante.services.record.retention.events import ContentDeleted, RetentionChanged
 from esante.services.record.retention.rules import last_kept_day
-from tests.services.record.conftest import letter
 from tests.support.lifecycle_clock import TestClock, running_clock
+from tests.support.record import letter
 from tests.support.retention import consume, executor_of, months
 
 START = datetime(2028, 2, 28, 22, 59, tzinfo=UTC)

@@ -62,7 +62,6 @@ class _RequestPages:
             days=deadline_terms(today).request_days,
             reasons=REASONS,
             text=text,
-            cursor=cursor,
             today=today,
         )
 
@@ -102,7 +101,6 @@ class _RequestPages:
             page=await self._deadlines.tasks(requester, done=done, text=text, cursor=cursor or None),
             done=done,
             text=text,
-            cursor=cursor,
             punctuality=_marks(request, await self._deadlines.punctuality(requester)),
             **_words(),
         )
@@ -147,7 +145,6 @@ class _RequestPages:
             "record/deposits.html",
             shown=shown,
             text=text,
-            cursor=cursor,
             overdue=await self._deadlines.overdue(requester, text, cursor or None) if is_list else None,
             depositors=None if is_list else await self._deadlines.by_depositor(requester, text, cursor or None),
             punctuality=_marks(request, await self._deadlines.punctuality_of_all(requester)),

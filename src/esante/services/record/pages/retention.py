@@ -69,7 +69,6 @@ class _RetentionPages:
             agreements=await self._retention.agreements(page.requester),
             shown=shown,
             text=text,
-            cursor=cursor,
             is_open=found is not None and found.state is RecordState.OPEN,
             deletion=next((one for one in planned if one.act is Act.EXPIRE), None),
             for_life=FOR_LIFE,
