@@ -74,7 +74,7 @@ async def build_bench_world(platform: Platform, persons: int) -> BenchWorld:
     ids = [person.id for person in people]
     now = datetime.now(UTC)
     await platform[Access].lifecycle.announce(ids, at=now - timedelta(days=60))
-    await platform[Access].lifecycle.open_due(now)
+    await platform[Access].lifecycle.open_due()
     grants = [
         Grant(
             id=uuid7(), person_id=i, kind=GrantKind.CIRCLE, holder_kind="practitioner", holder_id=doctor.id, since=now

@@ -11,8 +11,16 @@ from importlinter import Contract, ContractCheck, output
 
 ASSEMBLY = ("declaration", "cli")
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("esante", "esante.settings", "esante.core.types", "esante.core.dated_data", "esante.core.check_digits"),
+    (
+        "esante",
+        "esante.settings",
+        "esante.core.types",
+        "esante.core.dated_data",
+        "esante.core.check_digits",
+        "esante.core.clock",
+    ),
     ("esante.core.time_zone",),
+    ("esante.core.time_limits",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web"),
     ("esante.core.fhir", "esante.core.witness"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from esante.core import clock
 from esante.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def serve_platform(settings: Settings, workers: int) -> None:
 
 async def ensure_journal_month(platform: "Platform") -> None:
     """Make this month's partition of the journal, where no server has run yet that would have."""
-    from datetime import UTC, datetime
-
-    now = datetime.now(UTC)
+    now = clock.now()
     await platform.journal.ensure_months(now, now)
 
 

@@ -7,7 +7,7 @@ the bulletin and the demo loop over the declared services; none of them names on
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
@@ -22,7 +22,7 @@ from esante.core.journal import Consumer, Entry, Event, Journal
 from esante.core.storage import Database, Objects, Unavailable
 from esante.core.types import Json, Progress
 from esante.core.web import Meter
-from esante.identity.access import AccessEvent, Requester
+from esante.identity.access import Access, AccessEvent, Act, DispositionExecutor, DispositionHandler, Requester
 from esante.identity.directory import Organization, Person, Practitioner
 from esante.settings import Settings
 
@@ -78,6 +78,12 @@ class Platform:
     def categories(self) -> Mapping[str, str]:
         """The labels (msgids) of the categories of data that events name, by code."""
         return {code: label for service in self.services for code, label in service.categories.items()}
+
+    def disposition_executor(self, acts: Collection[Act] = tuple(Act)) -> DispositionExecutor:
+        """Return the executor of dispositions with the handlers of all services; those of the lowest come last."""
+        found = [one for service in reversed(self.services) for one in service.dispositions(self)]
+        handlers = [handler for handler in found if handler.act in acts]
+        return DispositionExecutor(self.db, self[Access].dispositions, handlers)
 
     async def admit(self) -> None:
         """Raise RuntimeError when a service forbids to serve the platform as it is; the message says what to do."""
@@ -177,7 +183,7 @@ class NoticeKind:
 
     `name` is stored. `text` is a msgid that may hold %(actor)s and %(categories)s. `link` is a page of the portal, or
     "document": the page of the document that the event names. `urgent`: shown above everything else until it is read.
-    `contact`: shown with whom to ask about it.
+    `contact`: shown with whom to ask about it. `by_any_means`: a person who never signed in gets it as a letter.
     """
 
     name: str
@@ -188,6 +194,7 @@ class NoticeKind:
     link: str
     urgent: bool = False
     contact: bool = False
+    by_any_means: bool = False
     applies: Callable[[Entry], bool] = allowed_and_by_another
     actor: Callable[[Entry], str] = actor_name
 
@@ -327,6 +334,7 @@ class Service:
     start          work before the first request of a process; `state` is that of the application
     consumers      consumers of the journal
     tasks          work beside the requests
+    dispositions   handlers of what is planned for the end of a period (closing, deletion, expiry)
     capabilities   a part of the CapabilityStatement of the platform at a base URL: `resource`, `operation`,
                    `interaction`, `security` of `rest`, `instantiates`, `patchFormat`; parts of one resource type
                    are merged
@@ -351,6 +359,7 @@ class Service:
     start: Callable[[Platform, State], Awaitable[None]] = _no_start
     consumers: Callable[[Platform], Sequence[Consumer]] = _nothing
     tasks: Callable[[Platform], Sequence[Task]] = _nothing
+    dispositions: Callable[[Platform], Sequence[DispositionHandler]] = _nothing
     capabilities: Callable[[str], Json] = _no_capabilities
     categories: Mapping[str, str] = field(default_factory=dict)
     navigation: Sequence[NavigationItem] = ()

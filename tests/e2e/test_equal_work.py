@@ -249,8 +249,11 @@ async def fifty(world: World, level: Confidentiality) -> Hidden:
 
 
 async def misfiled(world: World, level: Confidentiality) -> Hidden:
-    """A document that its author has moved to another patient."""
-    hidden = await hide(world, level, report(world, "Positif.").replace(LOCAL_SYSTEM.encode(), b"urn:example:abroad"))
+    """A document that its author has moved to another patient; it does not say whom it is about."""
+    anonymous = orjson.loads(report(world, "Positif."))
+    for name in ("identifier", "name"):
+        del anonymous["entry"][1]["resource"][name]
+    hidden = await hide(world, level, orjson.dumps(anonymous))
     other = world.small.persons[1].id
     laboratory, document = world.small.holders["laboratory"], hidden.document
     await world.platform[Record].correct_person(laboratory, world.person, document.id, other, "Erreur")

@@ -20,7 +20,11 @@ async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: Dem
         await declare_emergency(doctor, demo.person("Camille Modèle"), "1988-09-03")
     reviews = ("/operator/reviews", "/operator/reviews?done=1", open_review)
     reports = ("/operator/reports", "/operator/reports?q=xyzzy", "/operator/reports?answered=yes", open_report)
+    retention = ("/operator/dispositions", "/operator/dispositions?status=done", "/operator/dispositions?q=xyzzy")
+    deposits = ("/operator/deposits", "/operator/deposits?show=overdue", "/operator/deposits?q=xyzzy")
+    letters = ("/operator/letters", "/operator/letters?status=taken", "/operator/letters?q=xyzzy")
     steps = ["/", *reviews, *reports, "/operator/journal", "/operator/subscriptions", "/operator/bulletin", "/help"]
+    steps += [*retention, *deposits, *letters]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
 
 

@@ -30,6 +30,8 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
     steps = [
         *("/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"),
         *("/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"),
+        *("/record/retention", "/record/retention?show=all", "/record/retention?show=life", "/record/requests"),
+        *("/record/retention?q=xyzzy", "/record/requests?q=xyzzy"),
         *(
             "/log",
             "/log?kind=refused",

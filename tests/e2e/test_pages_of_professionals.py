@@ -15,7 +15,7 @@ from tests.support.page_tour import (
     find_tour_faults,
 )
 from tests.support.submissions import LETTER, build_pdf
-from tests.support.visitors import Visitor
+from tests.support.visitors import Visitor, open_visitor
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.browser
 async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     person = await find_patient_id(demo)
     documents = await deposit_every_format(demo, person)
+    async with open_visitor(browser, demo.base, "en") as patient:
+        await ask_for_document(patient)
     home = f"/patients/{person}"
     steps = [
         *(
@@ -37,6 +39,7 @@ async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo:
         ),
         *(f"{home}/apps", authorization_url("patient/*.rs"), authorization_url("patient/*.rs", q="xyzzy"), "/apps"),
         authorization_url("patient/*.rs user/*.rs online_access", patient=person),
+        *("/tasks", "/tasks?done=1", "/tasks?q=xyzzy", open_task),
         enter_wrong_code,
         deposit_broken_document,
         check_document_of_somebody_else,
@@ -48,6 +51,22 @@ async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo:
 
 async def test_home_of_organisation_is_translated_fits_and_is_accessible(demo: DemoServer, browser: Browser) -> None:
     assert await find_tour_faults(demo, browser, HOSPITAL, ["/"]) == []
+
+
+async def ask_for_document(patient: Visitor) -> None:
+    """Ask the doctor for a document, and wait until it stands in the list."""
+    await patient.sign_in(PATIENT)
+    await patient.open("/record/requests")
+    await patient.page.locator("[name=depositor]").select_option(label=DOCTOR)
+    await patient.page.locator("[name=kind]").select_option("imaging_report")
+    await patient.button("Ask for the document").click()
+    await patient.page.locator("#asked ~ ul").wait_for()
+
+
+async def open_task(doctor: Visitor) -> None:
+    await doctor.open("/tasks")
+    await doctor.page.locator("main a[href^='/tasks/']").first.click()
+    await doctor.page.locator("dl.facts").wait_for()
 
 
 async def enter_wrong_code(doctor: Visitor) -> None:

@@ -32,6 +32,7 @@ SHARES = {
                  "consultation_report": 0.06, "patient_summary": 0.03, "letter": 0.02},
     "origin": {"laboratory": 0.5, "hospital": 0.37, "doctor": 0.12, "patient": 0.01},
     "format": {"application/pdf": 0.71, "application/hl7-cda+xml": 0.24, "application/fhir+json": 0.05},
+    "deposit_kind": {"laboratory_report": 0.63, "discharge_letter": 0.19, "imaging_report": 0.14, "patient_summary": 0.03, "clinical_summary": 0.01},
     "delay": {"0": 0.48, "1": 0.21, "2-7": 0.19, "8-30": 0.09, "31+": 0.03},
     "reader": {"practitioner": 0.63, "patient": 0.34, "organization": 0.03},
     "profession": {"doctor": 0.55, "pharmacist": 0.17, "nurse": 0.15, "dentist": 0.09, "midwife": 0.03, "physiotherapist": 0.01},
@@ -48,9 +49,17 @@ COURSES = {
     "organizations_active": (168, 0.006, 0.02), "grants_given": (23_400, 0.014, 0.08), "emergency_accesses": (41, 0.006, 0.2),
     "accesses_refused": (934, 0.002, 0.1), "restrictions_set": (720, 0.008, 0.1), "logs_read": (5_900, 0.024, 0.05),
     "professionals_registered": (66, 0.004, 0.15), "platform_requests": (8_100_000, 0.016, 0.05), "platform_failures": (2_420, -0.01, 0.4),
-    "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05),
+    "platform_hours": (736, 0, 0), "platform_latency": (212, -0.004, 0.05), "documents_with_deadline": (221_000, 0.006, 0.09),
 }  # fmt: skip
 """Of each indicator: its first value, its growth a month, and its swing in a year."""
+LATE = {
+    "laboratory_report": 0.012,
+    "discharge_letter": 0.19,
+    "imaging_report": 0.08,
+    "patient_summary": 0.05,
+    "clinical_summary": 0.27,
+}
+"""The shares of documents with a deadline that come late."""
 
 
 def make_cells(period: str, months: int, chance: random.Random) -> tuple[Cell, ...]:
@@ -60,12 +69,18 @@ def make_cells(period: str, months: int, chance: random.Random) -> tuple[Cell, .
     shares_last = sorted(declared_indicators().indicator, key=lambda one: one.kind is IndicatorKind.SHARE)
     for indicator in shares_last:
         if indicator.kind is IndicatorKind.SHARE:
-            part, whole = (totals[one] for one in indicator.of)
-            found.append(Cell(indicator.id, period, value=round(100 * part / whole, 2)))
+            values = {(cell.indicator, cell.breakdown, cell.value_of): cell.value for cell in found}
+            for breakdown, name in [key[1:] for key in values if key[0] == indicator.of[1]]:
+                if breakdown in ("", *indicator.breakdowns):
+                    part, whole = (values[one, breakdown, name] for one in indicator.of)
+                    found.append(Cell(indicator.id, period, breakdown, name, round(100 * part / whole, 2)))
             continue
         if indicator.id == "platform_served":
             total = totals[indicator.id] = totals["platform_requests"] - totals["platform_failures"]
             found.append(Cell(indicator.id, period, value=total))
+            continue
+        if indicator.id in ("documents_in_time", "documents_late"):
+            found += part_of_deadlines(indicator.id, found)
             continue
         if indicator.id not in COURSES:
             found.append(Cell(indicator.id, period, flag=CellFlag.MISSING))
@@ -77,6 +92,16 @@ def make_cells(period: str, months: int, chance: random.Random) -> tuple[Cell, .
         for breakdown in indicator.breakdowns:
             found += split_total(indicator.id, period, breakdown, total)
     return tuple(found)
+
+
+def part_of_deadlines(id_: str, cells: Sequence[Cell]) -> list[Cell]:
+    """Return the documents that came in time or late, of those with a deadline."""
+    found = []
+    for cell in [cell for cell in cells if cell.indicator == "documents_with_deadline" and cell.breakdown]:
+        late = round(cell.value * LATE[cell.value_of])
+        value = late if id_ == "documents_late" else cell.value - late
+        found.append(Cell(id_, cell.period, cell.breakdown, cell.value_of, value))
+    return [Cell(id_, found[0].period, value=sum(cell.value for cell in found)), *found]
 
 
 def split_total(id_: str, period: str, breakdown: str, total: int) -> list[Cell]:

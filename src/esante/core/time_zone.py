@@ -7,6 +7,7 @@ from datetime import date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from esante.core.clock import now
 from esante.settings import Settings
 
 
@@ -35,7 +36,7 @@ def day_of(moment: datetime) -> date:
 
 def today() -> date:
     """Return the current calendar day."""
-    return datetime.now(time_zone()).date()
+    return day_of(now())
 
 
 @cache

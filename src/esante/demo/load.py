@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from multiprocessing import get_context
 
 from esante.contract import DemoCountry, DemoStep, Platform
+from esante.core import clock
 from esante.core.journal import SYSTEM, advance
 from esante.core.storage import NIL, Row, insert
 from esante.core.types import Progress
@@ -54,7 +55,7 @@ async def load(
     Raises: `AnotherCountry` when another one is in the database, or persons who are not of the demo: a database that
     is marked as the demo's is served to anyone.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     known = await store.find_world(platform.db)
     if known is None:
         if await store.holds_persons(platform.db):
@@ -147,7 +148,7 @@ class _Loader:
             await lifecycle.announce([citizen.person.id for citizen in sent], at=letter)
             await self._change(sent, "objected", "object")
             if letter + timedelta(days=31) < self._now:
-                await lifecycle.open_due(letter + timedelta(days=30, hours=2))
+                await lifecycle.open_due(at=letter + timedelta(days=31))
             done += len(citizens)
             self._progress(done, len(self._world.citizens), "records")
         await self._change(self._world.citizens, "closed", "close")
@@ -270,7 +271,7 @@ async def load_background(platform: Platform) -> None:
     if known is None:
         raise LookupError("there is no demo in this database; run: esante demo")
     months = sum(step.startswith("past/") for step in steps)
-    country = _for_services(build_world(known[2], seed=known[0], persons=known[1]), datetime.now(UTC), months)
+    country = _for_services(build_world(known[2], seed=known[0], persons=known[1]), clock.now(), months)
     for step in platform.declared("demo"):
         if step.background:
             await step.load(platform, country, lambda *_: None)

@@ -9,7 +9,7 @@ from esante.core.journal.model import FormatChanged
 from esante.core.journal.signed_note import parse_checkpoint
 from esante.core.journal.store import DIGEST_INPUT
 from esante.core.storage import migrations_in
-from tests.support.journal_entries import OLD, Happened, append_texts
+from tests.support.journal_entries import OLD, append_texts, remove_old
 from tests.support.proof_verifier import prove, run_verifier
 
 
@@ -91,7 +91,7 @@ async def test_expired_entries_of_the_first_format_are_verified_and_proved(old_j
     await old_journal.first.seal()
     assert (await old_journal.verify(old_journal.dsn)).problems == []
     await grow(old_journal)
-    assert await old_journal.expire(Happened.TYPE, OLD + timedelta(days=1)) == 2
+    assert await remove_old(old_journal) == 2
     await grow(old_journal)
     report = await old_journal.verify(old_journal.dsn)
     assert (report.problems, report.expired) == ([], 3)

@@ -5,10 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from esante.core.clock import use_clock
 from esante.core.journal import Actor, service
 from esante.core.journal.service import consecutive_ranges
-from esante.core.storage import uuid7
-from tests.support.journal_entries import ORIGIN, PRACTITIONER, Happened, append_old_texts, append_texts, expire_old
+from esante.core.storage import NIL, insert, uuid7
+from tests.support.journal_entries import (
+    OLD,
+    ORIGIN,
+    PRACTITIONER,
+    Happened,
+    append_old_texts,
+    append_texts,
+    expire_old,
+)
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,44 @@ async def test_expiry_of_many_entries_is_recorded_in_parts(journal, monkeypatch)
     assert (report.problems, report.entries, report.expired) == ([], 17, 12)
 
 
-@pytest.mark.parametrize("type_", [Happened.TYPE, "journal.expired"])
-async def test_retention_cannot_be_ended_early_and_that_of_the_journal_itself_never(journal, type_):
-    before = datetime.now(UTC) - timedelta(days=3651 if type_ == Happened.TYPE else 40_000)
+@pytest.mark.parametrize(
+    ("type_", "days", "of_person"),
+    [(Happened.TYPE, 3651, False), (Happened.TYPE, 40_000, True), ("directory.person_read", 3651, True),
+     ("journal.expired", 40_000, False)],
+)  # fmt: skip
+async def test_retention_ends_by_age_only_where_no_data_decides_and_never_early(journal, type_, days, of_person):
+    before = datetime.now(UTC) - timedelta(days=days)
     with pytest.raises(ValueError, match="are kept longer"):
-        await journal.expire(type_, before)
-    assert not [type_ for type_, _ in journal.retention(datetime.now(UTC)) if type_.startswith("journal.")]
+        await journal.expire(type_, before, of_person=of_person)
+    by_age = journal.retention(datetime.now(UTC))
+    assert not [type_ for type_, *_ in by_age if type_.startswith("journal.")]
+    assert {of_person for type_, of_person, _ in by_age if type_ == Happened.TYPE} == {False}
+
+
+async def test_entries_of_the_platform_end_by_their_age(journal):
+    await append_old_texts(journal, NIL, "old")
+    await journal.sealer.seal_all()
+    assert await journal.expire(Happened.TYPE, OLD + timedelta(days=1)) == 1
+    await journal.sealer.seal_all()
+    assert (await journal.verify(journal.dsn)).problems == []
+
+
+async def test_queued_entry_that_is_too_young_keeps_its_content(journal):
+    person = uuid7()
+    await append_texts(journal, person, "young")
+    await journal.sealer.seal_all()
+    ((entry, ends),) = await journal.kept_entries(person, upto=datetime.now(UTC) + timedelta(days=1), limit=9)
+    assert ends - entry.at == timedelta(days=1096)
+    async with journal.db.transaction() as conn:
+        await insert(conn, journal.expiry_rows([entry]))
+    assert await journal.expire_queued() == 0
+    assert (await journal.entry_of(person, entry.id)).event == Happened(what="young")
+    assert await journal.queued_expiries() == 1
+    later = entry.at + timedelta(days=1097)
+    await journal.ensure_months(later, later)
+    with use_clock(lambda: later):
+        assert await journal.expire_queued() == 1
+    assert await journal.queued_expiries() == 0
 
 
 @pytest.mark.parametrize(

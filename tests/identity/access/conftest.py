@@ -43,7 +43,14 @@ class House:
         """A new person with an open record."""
         patient = await self.patient(**changes)
         await self.access.lifecycle.announce([patient.id], at=datetime.now(UTC) - timedelta(days=31))
-        await self.access.lifecycle.open_due(datetime.now(UTC))
+        await self.access.lifecycle.open_due()
+        return patient
+
+    async def open_patient_now(self) -> Requester:
+        """A new person who opened their record at once, at the moment of the clock in use."""
+        patient = await self.patient()
+        await self.access.lifecycle.announce([patient.id])
+        await self.access.lifecycle.change(patient, "activate")
         return patient
 
     async def identifier(self, patient: Requester) -> str:

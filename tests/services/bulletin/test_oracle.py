@@ -14,10 +14,16 @@ from esante.identity.access import SharingChanged, StateChanged
 from esante.services.bulletin.model import PlatformObserved
 from esante.services.bulletin.releases import vintage_store
 from esante.services.record import Corrected, DepositedEvent, Withdrawn
+from esante.services.record.retention.events import ContentDeleted
 from tests.support.bulletin_journal import LAST, load_entries, load_past, month_back, open_bulletin, with_files
 
 LOCAL = ZoneInfo("Europe/Luxembourg")
 DELAYS = ((0, "0"), (1, "1"), (7, "2-7"), (30, "8-30"), (10**6, "31+"))
+DEADLINES = {
+    "11502-2": "laboratory_report", "11526-1": "laboratory_report", "18842-5": "discharge_letter", "34105-7": "discharge_letter",
+    "100719-4": "discharge_letter", "34133-9": "clinical_summary", "60591-5": "patient_summary",
+    "18748-4": "imaging_report", "85430-7": "imaging_report", "68604-8": "imaging_report",
+}  # fmt: skip
 OPENED = {"open": "records_opened", "closed": "records_closed", "objected": "records_objected"}
 
 
@@ -94,6 +100,9 @@ class PlainCount:
         if event["allowed"]:
             self.documents[entry["person"]] += 1 if event["moved"] == "in" else -1
 
+    def stock_record_content_deleted(self, entry, event, actor):
+        self.documents[entry["person"]] -= event.get("current", 0) if event["allowed"] else 0
+
     def flow_access_state_changed(self, entry, event, actor):
         if event["after"] in OPENED:
             self.unit(OPENED[event["after"]], entry["person"])
@@ -110,6 +119,9 @@ class PlainCount:
         self.values["documents_delay"] += [delay] if delay is not None else []
         by = {"category": event["categories"][0], "origin": role_of(actor), "format": event["media_type"]}
         self.row("documents_deposited", **by, delay=step)
+        if delay is not None and (kind := DEADLINES.get(event["type"])):
+            self.row("documents_with_deadline", deposit_kind=kind)
+            self.row("documents_in_time" if delay <= 15 else "documents_late", deposit_kind=kind)
 
     def flow_platform_observed(self, entry, event, actor):
         self.exact["platform_requests", "", ""] += event["requests"]
@@ -202,11 +214,17 @@ async def test_counts_of_events_absent_from_past_equal_plain_count(fresh, tmp_pa
     events = [(StateChanged(before="pending", after="open"), person, system, moment()) for person in people]
     for _ in range(400):
         person, requests = chance.choice(people), chance.randrange(3)
-        deposit = DepositedEvent(type="51852-2", media_type="text/plain", categories=("letter",), delay=1)
+        deposit = DepositedEvent(
+            type=chance.choice(["51852-2", *DEADLINES]),
+            media_type="text/plain",
+            categories=("letter",),
+            delay=chance.choice([1, 15, 16, None]),
+        )
         event = chance.choice([
             SharingChanged(sharing=chance.random() < 0.3),
             Corrected(moved=chance.choice(["in", "out"]), categories=("letter",)),
             Withdrawn(categories=("letter",)),
+            ContentDeleted(categories=("letter",), current=chance.randrange(3), count=3),
             Withdrawn(categories=("letter",), allowed=False, reason="profession"),
             deposit,
             PlatformObserved(requests=requests * 90, errors=requests, p95_ms=chance.randrange(900), seconds_up=3_600),
@@ -223,6 +241,7 @@ async def test_counts_of_events_absent_from_past_equal_plain_count(fresh, tmp_pa
     for indicator in ("platform_requests", "platform_failures", "platform_hours", "platform_latency"):
         assert exact[indicator, "", ""] > 0
     assert exact["restrictions_set", "choice", "not_sharing"] > 0
+    assert exact["documents_late", "deposit_kind", "imaging_report"] > 0
 
 
 async def test_published_cell_is_exact_or_flagged(past):

@@ -1,15 +1,19 @@
 """The ZIP of a patient's own data."""
 
 import hashlib
+import io
 import re
+from datetime import UTC, datetime
+from zipfile import ZipFile
 
 import orjson
 import pytest
 
 from esante.core.storage import Overloaded
 from esante.identity.access import requester_of
-from esante.services.export import PersonalExportDownloaded
+from esante.services.export import PersonalExportDownloaded, PersonalExports
 from esante.services.record import ReadableCopies, Status
+from esante.services.record.retention import store
 from tests.support.export import browser, download_zip, get_page, ids, submit
 
 
@@ -90,3 +94,20 @@ async def test_document_with_lost_bytes_is_listed_as_missing(platform, patient):
         files = await download_zip(client)
     assert not [name for name in files if name.startswith("documents/")]
     assert "Scan.pdf" in files["MISSING.txt"].decode()
+
+
+async def test_document_whose_retention_ends_while_the_zip_is_sent_is_left_out(platform):
+    world = platform.world
+    person = await platform.add_patient(documents=3)
+    requester = requester_of(person)
+    async with browser(platform, requester) as client:
+        await submit(client, "/takeout")
+    await platform.run_worker()
+    exports = PersonalExports(world.db, world.record.extracts, platform.exports)
+    prepared = await exports.prepare(requester)
+    async with world.db.transaction() as conn:
+        await store.delete_documents(conn, person.id, [prepared.documents[1].id], datetime.now(UTC))
+    sent = b"".join([chunk async for chunk in exports.stream_zip(prepared, str, "now")])
+    names = ZipFile(io.BytesIO(sent)).namelist()
+    assert len([name for name in names if name.startswith("documents/")]) == 2
+    assert "MISSING.txt" not in names

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from esante.core.journal import SYSTEM
 from esante.core.web import Problem
-from esante.identity.access import Confidentiality, Requester, requester_of
+from esante.identity.access import Confidentiality, RecordState, Requester, requester_of
 from esante.identity.access.authn import authentication
 from esante.identity.directory import Person
 from tests.support.record import World, letter
@@ -148,8 +148,9 @@ async def check_told_access(world, acts, app):
     for act in acts:
         await case.do(act)
     browser = await sign_in(app, case.patient)
+    is_open = (await world.access.consent(person.id)).state is RecordState.OPEN
     for document_id in (changed, plain):
-        page = await load_page(browser, f"/record/{document_id}")
+        page = await load_page(browser, f"/record/{document_id}", 200 if is_open else 404)
         named = {item.text_content() for item in page.xpath("//*[@aria-labelledby = 'who']//ul/li")}
         assert staff_included(case, named) == await case.readers(document_id), acts
     page = await load_page(browser, "/sharing")

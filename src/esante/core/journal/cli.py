@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +10,7 @@ import click
 
 from esante.command_line import ProgressBar, ensure_journal_month, platform_command
 from esante.contract import Platform
+from esante.core import clock
 from esante.identity.directory import Directory
 
 
@@ -89,9 +89,13 @@ async def verify(platform: Platform, *, heads: Sequence[Path]) -> None:
 async def expire(platform: Platform, *, dry_run: bool) -> None:
     """End the retention of entries that are past it: their contents go, their places in the tree stay."""
     await ensure_journal_month(platform)
-    for type_, before in platform.journal.retention(datetime.now(UTC)):
-        count = 0 if dry_run else await platform.journal.expire(type_, before)
-        click.echo(f"{type_:<32} before {before:%Y-%m-%d}  {'due' if dry_run else f'{count:,} removed'}")
+    for type_, of_person, before in platform.journal.retention(clock.now()):
+        count = 0 if dry_run else await platform.journal.expire(type_, before, of_person=of_person)
+        whose = "of persons" if of_person else "of the platform"
+        click.echo(f"{type_:<32} {whose:<16} before {before:%Y-%m-%d}  {'due' if dry_run else f'{count:,} removed'}")
+    queued = await platform.journal.queued_expiries()
+    count = 0 if dry_run else await platform.journal.expire_queued()
+    click.echo(f"entries whose data is gone: {f'{queued:,} due' if dry_run else f'{count:,} removed'}")
 
 
 @journal.command()

@@ -1,6 +1,7 @@
 """Declaration of the journal: its sealer, its commands, its place in the portal."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from esante.identity.access import Requester
 
 def _tasks(platform: Platform) -> list[Task]:
     journal = platform.journal
-    tasks = [Task(name="sealer", run=journal.sealer.run), Task(name="proofs", run=journal.proofs.worker.run)]
+
+    async def expire_queued() -> None:
+        await journal.expire_queued()
+
+    tasks = [
+        Task(name="sealer", run=journal.sealer.run),
+        Task(name="proofs", run=journal.proofs.worker.run),
+        Task(name="entries whose data is gone", run=expire_queued, every=timedelta(hours=1)),
+    ]
     return [*tasks, Task(name="witnesses", run=journal.witnesses.run)] if journal.witnesses.remotes else tasks
 
 

@@ -16,11 +16,12 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.journal import store
+from esante.core import clock
+from esante.core.journal import expiry_store, store
 from esante.core.journal.entries import entry_rows
 from esante.core.journal.merkle import CHUNK, Frontier, leaf_hash
 from esante.core.journal.model import Checkpoint, Expired, FormatChanged
-from esante.core.journal.retention import age_fault, expiry_lines
+from esante.core.journal.retention import expiry_lines, is_kept_long_enough, require_age
 from esante.core.journal.signed_note import CheckpointText, Signer, parse_checkpoint
 from esante.core.storage import Connection, Database, Objects, Row, Unavailable, insert
 
@@ -152,7 +153,7 @@ class Sealer:
             rows.append((store.LEAF, (frontier.size, entry_id, person_id, number, digest)))
             rows.extend((store.NODE, node) for node in nodes)
         cursors = await store.cursor_text(conn)
-        now, root = datetime.now(UTC), frontier.root()
+        now, root = clock.now(), frontier.root()
         text = CheckpointText(
             self._origin,
             frontier.size,
@@ -199,7 +200,7 @@ class Sealer:
             heads=base64.b64encode(heads.digest()).decode(),
         )
         entry, (_, pending) = entry_rows(event)
-        now = datetime.now(UTC)
+        now = clock.now()
         await store.ensure_months(conn, now, now)
         await insert(conn, [entry])
         return pending[0], pending[1], pending[2]
@@ -211,15 +212,15 @@ class Sealer:
         """
         _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
         for entry in (entry for entry in sealed if entry.event):
-            await store.assign_expiry(conn, entry.id, entry.event.ranges)
+            await expiry_store.assign_expiry(conn, entry.id, entry.event.ranges)
         for entry in await store.unsealed_entries(conn, Expired.TYPE):
             event: Expired = entry.event
-            if event.note or age_fault(event, entry.at):
+            if event.note or (days := _kept_days(event, entry.at)) is None:
                 continue
-            note = self._signer.sign(*expiry_lines(self._origin, event, entry.at))
+            note = self._signer.sign(*expiry_lines(self._origin, event, entry.at, days))
             rows = entry_rows(msgspec.structs.replace(event, note=note))
             await insert(conn, rows)
-            await store.assign_expiry(conn, rows[0][1][1], event.ranges)
+            await expiry_store.assign_expiry(conn, rows[0][1][1], event.ranges)
 
     async def _entry_counts(self, conn: Connection, entries: Sequence[PendingEntry]) -> Counter[UUID]:
         """Return how many sealed entries each person of `entries` has. Raises: `JournalAltered`."""
@@ -254,9 +255,18 @@ class Sealer:
         self._is_kept_head_checked = True
 
     async def _create_partitions(self) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         if now < self._partitions_until:
             return
         async with self._db.transaction() as conn:
             await store.ensure_months(conn, now - timedelta(days=1), now + timedelta(days=40))
         self._partitions_until = now + timedelta(days=1)
+
+
+def _kept_days(event: Expired, at: datetime) -> int | None:
+    """Return for how many days contents were kept that the version before removed; None where that was too early."""
+    try:
+        expiry = require_age(event, at)
+    except ValueError:
+        return None
+    return expiry.days if is_kept_long_enough(expiry, event.type, of_person=False) else None

@@ -1,14 +1,16 @@
 """Use cases of the journal: append, read, seal, prove, verify, end the retention."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from esante.core.journal import store, verification
+from esante.core import clock
+from esante.core.journal import expiry_store, store, verification
 from esante.core.journal.entries import entry_rows
 from esante.core.journal.model import (
     EVENTS,
@@ -22,7 +24,7 @@ from esante.core.journal.model import (
     SealedEntry,
 )
 from esante.core.journal.proofs import Proofs, ProofWriter
-from esante.core.journal.retention import expiry_lines, is_permanent, retention_cutoff
+from esante.core.journal.retention import expiry_lines, is_permanent, retention_cutoff, retention_policy
 from esante.core.journal.sealer import Sealer
 from esante.core.journal.signed_note import Signer, parse_checkpoint
 from esante.core.journal.witnesses import RemoteWitness, Witnesses, parse_witnesses
@@ -137,46 +139,107 @@ class Journal:
         async with self._db.transaction() as conn:
             await store.ensure_months(conn, first, last)
 
-    async def expire(self, type_: str, before: datetime) -> int:
+    async def expire(self, type_: str, before: datetime, *, of_person: bool = False) -> int:
         """End the retention of sealed entries of a type before a moment; return their number.
 
-        Their contents are removed; their leaves stay, with what the entries' heads and leaves need to be checked.
-        `journal.expired` entries record which ones, each with a note that the journal's key signs.
-        Raises: ValueError when the contents of the type are kept longer, or for ever.
+        `of_person`: of the entries that are filed under a person, or else of the others. Their contents are removed;
+        their leaves stay, with what the entries' heads and leaves need to be checked. `journal.expired` entries record
+        which ones, each with a note that the journal's key signs.
+        Raises: ValueError when the contents of the type are kept longer, for ever, or as long as other data exist.
         """
-        if is_permanent(type_) or before > retention_cutoff(type_, datetime.now(UTC)):
+        now = clock.now()
+        if is_permanent(type_) or before > retention_cutoff(type_, now, of_person=of_person):
             raise ValueError(f"the contents of {type_} are kept longer than until {before.isoformat()}")
+        if retention_policy(type_, now, of_person=of_person).with_data:
+            raise ValueError(f"the contents of {type_} are kept longer: as long as the data that they concern")
+
+        async def take(conn: Connection) -> list[int]:
+            return await expiry_store.due_leaves(conn, type_, before, EXPIRED_LEAVES, of_person=of_person)
+
+        return await self._expire_all(type_, before, take, of_person=of_person)
+
+    async def expire_queued(self) -> int:
+        """End the retention of the entries that were queued because their data is gone; return their number."""
         total = 0
-        while count := await self._expire_some(type_, before):
-            total += count
+        for type_ in await expiry_store.queued_types(self._db):
+            before = retention_cutoff(type_, clock.now(), of_person=True)
+
+            async def take(conn: Connection, type_: str = type_, before: datetime = before) -> list[int]:
+                return await expiry_store.take_queued(conn, type_, before, EXPIRED_LEAVES)
+
+            total += await self._expire_all(type_, before, take, of_person=True)
         return total
 
-    async def _expire_some(self, type_: str, before: datetime) -> int:
-        """End the retention of the first entries that are due, in one transaction; return their number."""
-        async with self._db.transaction() as conn:
-            await store.lock_sealing(conn)
-            leaves = await store.due_leaves(conn, type_, before, EXPIRED_LEAVES)
-            first_format = await self._first_format_leaves(conn) if leaves else 0
-            for start in range(0, len(leaves), EXPIRY_LEAVES):
-                some = leaves[start : start + EXPIRY_LEAVES]
-                rows = entry_rows(self._expired_event(type_, before, some))
-                await insert(conn, rows)
-                await store.remove_contents(conn, some, rows[0][1][1], first_format)
-        return len(leaves)
+    async def queued_expiries(self) -> int:
+        """Return how many entries wait for `expire_queued`."""
+        return await expiry_store.queued_count(self._db)
 
-    def _expired_event(self, type_: str, before: datetime, leaves: Sequence[int]) -> Expired:
-        event = Expired(type=type_, before=before, count=len(leaves), ranges=consecutive_ranges(leaves))
-        note = self.signer.sign(*expiry_lines(self.origin, event, datetime.now(UTC)))
-        return msgspec.structs.replace(event, note=note)
+    def expiry_rows(self, entries: Sequence[Entry]) -> list[Row]:
+        """Return the rows that queue sealed entries for `expire_queued`: the data that they concern are gone."""
+        return expiry_store.due_rows(entries)
+
+    async def kept_entries(
+        self, person_id: UUID, *, after: UUID = NIL, upto: datetime, limit: int
+    ) -> list[tuple[Entry, datetime | None]]:
+        """Return a person's entries before a moment that have their content, oldest first, after an id.
+
+        Each with the moment until which its content is kept at least, where it then lives as long as the data that it
+        concerns; None for an entry that does not depend on data.
+        """
+        now = clock.now()
+        entries = await expiry_store.kept_entries(self._db, person_id, after, upto, limit)
+        found: list[tuple[Entry, datetime | None]] = []
+        for entry in entries:
+            policy = (
+                None if is_permanent(entry.type) else retention_policy(entry.type, now, of_person=person_id != NIL)
+            )
+            ends = entry.at + timedelta(days=policy.days) if policy and policy.with_data else None
+            found.append((entry, ends))
+        return found
+
+    async def _expire_all(
+        self,
+        type_: str,
+        before: datetime,
+        take: Callable[[Connection], Awaitable[list[int]]],
+        *,
+        of_person: bool,
+    ) -> int:
+        """End the retention of the leaves that `take` returns, until there are none; each time in one transaction."""
+        total, days = 0, retention_policy(type_, clock.now(), of_person=of_person).days
+        while True:
+            async with self._db.transaction() as conn:
+                await store.lock_sealing(conn)
+                leaves = await take(conn)
+                await self._remove_contents(conn, type_, before, leaves, days)
+            if not leaves:
+                return total
+            total += len(leaves)
+
+    async def _remove_contents(
+        self, conn: Connection, type_: str, before: datetime, leaves: Sequence[int], days: int
+    ) -> None:
+        first_format = await self._first_format_leaves(conn) if leaves else 0
+        for start in range(0, len(leaves), EXPIRY_LEAVES):
+            some = leaves[start : start + EXPIRY_LEAVES]
+            event = Expired(type=type_, before=before, count=len(some), ranges=consecutive_ranges(some))
+            note = self.signer.sign(*expiry_lines(self.origin, event, clock.now(), days))
+            rows = entry_rows(msgspec.structs.replace(event, note=note))
+            await insert(conn, rows)
+            await expiry_store.remove_contents(conn, some, rows[0][1][1], first_format)
 
     async def _first_format_leaves(self, conn: Connection) -> int:
         """Return how many leaves have digests of the first format, as the newest checkpoint signs it."""
         head = await store.last_checkpoint(conn)
         return parse_checkpoint(self.signer.verify_note(head["note"])).first_format_leaves if head else 0
 
-    def retention(self, now: datetime) -> list[tuple[str, datetime]]:
-        """Return every event type whose contents are not kept for ever, with the moment before which they may go."""
-        return [(type_, retention_cutoff(type_, now)) for type_ in sorted(EVENTS) if not is_permanent(type_)]
+    def retention(self, now: datetime) -> list[tuple[str, bool, datetime]]:
+        """Return every event type whose contents end by age alone: whether of persons, and before which moment."""
+        found = []
+        for type_, of_person in product(sorted(EVENTS), (False, True)):
+            if not is_permanent(type_) and not retention_policy(type_, now, of_person=of_person).with_data:
+                found.append((type_, of_person, retention_cutoff(type_, now, of_person=of_person)))
+        return found
 
     async def state(self) -> dict[str, Any]:
         """Return for the operator: sealed and waiting entries, the last seal, all cursors, the witnesses."""
@@ -189,7 +252,7 @@ class Journal:
             "waiting": await store.pending_count(self._db),
             "consumers": [dict(row) for row in cursors],
             "witnesses": await self.witnesses.states(),
-            "now": datetime.now(UTC),
+            "now": clock.now(),
         }
 
 

@@ -296,50 +296,6 @@ def entry_from_row(row: asyncpg.Record) -> Entry:
     )
 
 
-async def due_leaves(conn: Connection, type_: str, before: datetime, limit: int) -> list[int]:
-    """Return the first leaves (`seq`), up to `limit`, of entries of a type before a moment that have their content."""
-    rows = await conn.fetch(
-        """
-        SELECT l.seq FROM journal_entry e JOIN journal_leaf l USING (person_id, entry_id)
-        WHERE e.type = $1 AND e.entry_id < $2 AND e.at < $3 AND e.content IS NOT NULL ORDER BY l.seq LIMIT $4
-        """,
-        type_,
-        uuid7_floor(before),
-        before,
-        limit,
-    )
-    return [row["seq"] for row in rows]
-
-
-async def remove_contents(conn: Connection, leaves: Sequence[int], expiry_id: UUID, first_format: int) -> None:
-    """Remove the contents of the entries of `leaves`; those past `first_format` keep their inner hash."""
-    await conn.execute(
-        """
-        UPDATE journal_entry e SET salt = NULL, content = NULL, expiry_id = $2,
-            content_hash = CASE WHEN l.seq > $3 THEN sha256(e.salt || e.content) END
-        FROM journal_leaf l WHERE l.entry_id = e.entry_id AND l.person_id = e.person_id AND l.seq = ANY($1)
-        """,
-        leaves,
-        expiry_id,
-        first_format,
-    )
-
-
-async def assign_expiry(conn: Connection, expiry_id: UUID, ranges: Sequence[Sequence[int]]) -> None:
-    """Name the entry that records the end of their retention in the entries of leaves whose content is gone."""
-    await conn.execute(
-        """
-        UPDATE journal_entry e SET expiry_id = $1
-        FROM journal_leaf l, unnest($2::bigint[], $3::bigint[]) AS w (first, last)
-        WHERE l.seq BETWEEN w.first AND w.last AND e.entry_id = l.entry_id AND e.person_id = l.person_id
-          AND e.content IS NULL AND e.expiry_id IS NULL
-        """,
-        expiry_id,
-        [first for first, _ in ranges],
-        [last for _, last in ranges],
-    )
-
-
 async def heads_digest(conn: Connection, first: int, last: int) -> bytes:
     """Return SHA-256 over the heads of the entries of the leaves `first` to `last`, in order."""
     digest: bytes = await conn.fetchval(

@@ -9,12 +9,13 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from time import monotonic
 from typing import ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.storage.database import Database, Unavailable
 from esante.core.storage.objects import Objects
 from esante.core.storage.pool import Connection
@@ -87,7 +88,7 @@ class JobWorker(ABC, Generic[J]):
         job: J | None = None
         try:
             async with self._db.transaction() as conn:
-                job = await self._lock_next(conn, datetime.now(UTC))
+                job = await self._lock_next(conn, clock.now())
                 if job is not None:
                     await self._do_step(conn, job)
         except Unavailable:
@@ -101,7 +102,7 @@ class JobWorker(ABC, Generic[J]):
 
     async def remove_ended(self) -> None:
         """Remove the jobs that were cancelled or have expired, with their files."""
-        while await self._remove_one(datetime.now(UTC) - self.GRACE):
+        while await self._remove_one(clock.now() - self.GRACE):
             pass
 
     async def remove_orphaned_files(self) -> None:
@@ -113,7 +114,7 @@ class JobWorker(ABC, Generic[J]):
     async def _postpone(self, job: J, error: Exception) -> None:
         """Try again after 2 s, 4 s, 8 s …; after `MAX_FAILURES` the job has failed."""
         async with self._db.transaction() as conn:
-            retry_at = datetime.now(UTC) + timedelta(seconds=2 ** (job.failures + 1))
+            retry_at = clock.now() + timedelta(seconds=2 ** (job.failures + 1))
             await self._record_failure(conn, job, type(error).__name__, retry_at)
 
     async def _remove_one(self, before: datetime) -> bool:

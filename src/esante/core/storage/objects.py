@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,6 +62,11 @@ class Objects:
         if sha256(data) != digest:
             raise ValueError(f"object {digest.hex()} is damaged: its bytes have another SHA-256")
         return data
+
+    async def remove(self, digest: bytes) -> None:
+        """Remove the bytes whose SHA-256 is `digest`; no error when there are none."""
+        with _translated_errors(), suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, _object_name(digest))
 
     async def local_path(self, digest: bytes, cache: Path) -> Path:
         """Return a file with the bytes of that SHA-256, for software that reads files.

@@ -7,6 +7,8 @@ from uuid import UUID
 import uuid_utils
 from asyncpg.pgproto import pgproto
 
+from esante.core.clock import moment_of_another_clock
+
 NIL = UUID(int=0)
 """The key of "no person": entries of the platform itself are filed under it."""
 
@@ -17,6 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def uuid7(at: datetime | None = None) -> UUID:
     """Return a new key; `at` (aware) sets its time instead of the clock, for history that is loaded later."""
+    at = at or moment_of_another_clock()
     if at is None:
         return _uuid(uuid_utils.uuid7().bytes)
     nanoseconds = (at - _EPOCH) // timedelta(microseconds=1) * 1_000

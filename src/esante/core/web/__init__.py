@@ -43,7 +43,7 @@ from esante.core.web.rendering import (
     render_part,
     template_environment,
 )
-from esante.core.web.requests import network_of, origin_of, read_body, read_form, too_large
+from esante.core.web.requests import clean_text, network_of, origin_of, read_body, read_form, too_large
 from esante.core.web.routing import group_routes
 from esante.core.web.security_headers import SecurityHeaders
 from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
@@ -71,6 +71,7 @@ __all__ = [
     "Session",
     "Sessions",
     "bad_request",
+    "clean_text",
     "clear_cookie",
     "current_agency",
     "decode_cursor",

@@ -120,6 +120,11 @@ def show_date(value: date | datetime, language: str) -> str:
     return dates.format_date(value, "long", locale=_LOCALES.get(language, language))
 
 
+def show_month(value: date, language: str) -> str:
+    """Return the month of a day, in short."""
+    return dates.format_skeleton("yMMM", value, locale=_LOCALES.get(language, language))
+
+
 def show_weekday(value: datetime, language: str) -> str:
     """Return the day of the week of a moment, in the server's time zone."""
     return str(dates.format_date(value.astimezone(time_zone()), "EEEE", locale=_LOCALES.get(language, language)))

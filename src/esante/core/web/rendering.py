@@ -1,7 +1,7 @@
 """HTML pages: Jinja templates of all packages, in the language of the request, with the session's CSRF token."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from esante.core import clock
 from esante.core.storage import Unavailable
 from esante.core.web.agency import current_agency
 from esante.core.web.i18n import (
@@ -23,6 +24,7 @@ from esante.core.web.i18n import (
     show_date,
     show_datetime,
     show_limit,
+    show_month,
     show_span,
     show_weekday,
     translator,
@@ -61,6 +63,7 @@ def template_environment(language: str) -> Environment:
     )
     env.filters["date"] = lambda value: show_date(value, language)
     env.filters["datetime"] = lambda value: show_datetime(value, language)
+    env.filters["month"] = lambda value: show_month(value, language)
     env.filters["weekday"] = lambda value: show_weekday(value, language)
     env.filters["clock"] = show_clock
     env.filters["ago"] = lambda value: _ago(value, language)
@@ -113,7 +116,7 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
             session=session,
             csrf_token=token,
             csrf_field=Markup('<input type="hidden" name="_csrf" value="{}">').format(token),
-            now=datetime.now(UTC),
+            now=clock.now(),
             demo=getattr(state, "demo", False),
             navigation=getattr(state, "navigation", {}),
             agency=current_agency(),
@@ -150,4 +153,4 @@ def redirect(url: str) -> Response:
 def _ago(value: datetime, language: str) -> str:
     from babel.dates import format_timedelta
 
-    return format_timedelta(value - datetime.now(UTC), add_direction=True, locale=language)
+    return format_timedelta(value - clock.now(), add_direction=True, locale=language)

@@ -1,4 +1,4 @@
-"""Reading of requests within limits: bodies, forms, the address of the client."""
+"""Reading of requests within limits: bodies, forms, texts, the address of the client."""
 
 import hmac
 from io import BytesIO
@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 
 from esante.core.web.i18n import N_
-from esante.core.web.problems import Problem
+from esante.core.web.problems import Problem, bad_request
 
 FORM_LIMIT = 1024 * 1024
 """Bytes of a form without files."""
@@ -103,6 +103,31 @@ def _cross_site_form() -> Problem:
         N_("This form was not sent from our website, or it has expired."),
         remedy=N_("Open the page again and send the form again."),
     )
+
+
+def clean_text(text: str, shortest: int, longest: int, place: str) -> str:
+    """Return a text without control characters and repeated blanks.
+
+    Raises: Problem 400 when it then has fewer than `shortest` or more than `longest` characters.
+    """
+    clean = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if len(clean) < shortest:
+        raise bad_request(
+            place,
+            N_("This text is too short."),
+            N_("Give more details."),
+            code="required",
+            detail=f"{shortest}-{longest}",
+        )
+    if len(clean) > longest:
+        raise bad_request(
+            place,
+            N_("This text is too long."),
+            N_("Use fewer words."),
+            code="too-long",
+            detail=f"{shortest}-{longest}",
+        )
+    return clean
 
 
 def origin_of(request: Request) -> str:

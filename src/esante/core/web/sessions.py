@@ -4,12 +4,13 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core import clock
 from esante.core.storage import Connection, Database
 from esante.core.types import Json
 from esante.core.web import session_store as store
@@ -43,7 +44,7 @@ class Sessions:
     async def create(self, principal: Json, lifetime: timedelta = LIFETIME) -> str:
         """Start a session; return the value of its cookie, which is stored nowhere."""
         token = secrets.token_urlsafe(32)
-        expires = datetime.now(UTC) + lifetime
+        expires = clock.now() + lifetime
         csrf = secrets.token_urlsafe(24)
         await store.insert_session(self._db, _hash(token), orjson.dumps(principal).decode(), csrf, expires)
         return token

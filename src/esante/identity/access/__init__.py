@@ -8,7 +8,17 @@ from esante.identity.access.authn.requesters import (
     principal_of,
     requester_from_principal,
     requester_of,
+    require_operator,
 )
+from esante.identity.access.disposition.executor import DispositionExecutor
+from esante.identity.access.disposition.model import (
+    Act,
+    Disposition,
+    DispositionHandler,
+    DispositionState,
+    StepOutcome,
+)
+from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import (
     AdmissionsUnusual,
@@ -21,8 +31,11 @@ from esante.identity.access.events import (
     ClientRegistered,
     CodeIssued,
     CodeRefused,
+    DispositionChanged,
+    DispositionsApproved,
     EmergencyDeclared,
     EmergencyReviewed,
+    FirstAccess,
     Granted,
     GrantEnded,
     LogRead,
@@ -36,6 +49,7 @@ from esante.identity.access.events import (
     SignInRefused,
     SignInsEnded,
     StateChanged,
+    StayEnded,
     StayProved,
     StayRead,
     StayRefusalChanged,
@@ -46,6 +60,7 @@ from esante.identity.access.events import (
     TokenIssued,
 )
 from esante.identity.access.item_filter import ReadFilter, label_of, read_filter
+from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import (
     AccessEvent,
     Action,
@@ -86,6 +101,7 @@ __all__ = [
     "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
+    "Act",
     "Action",
     "AdmissionsUnusual",
     "AppAllowed",
@@ -100,9 +116,17 @@ __all__ = [
     "Confidentiality",
     "Consent",
     "Delegate",
+    "Disposition",
+    "DispositionChanged",
+    "DispositionExecutor",
+    "DispositionHandler",
+    "DispositionState",
+    "Dispositions",
+    "DispositionsApproved",
     "EffectiveAccess",
     "EmergencyDeclared",
     "EmergencyReviewed",
+    "FirstAccess",
     "Grant",
     "GrantEnded",
     "GrantKind",
@@ -126,6 +150,7 @@ __all__ = [
     "SoftwareClient",
     "StateChanged",
     "Stay",
+    "StayEnded",
     "StayEndpoints",
     "StayProved",
     "StayRead",
@@ -135,6 +160,7 @@ __all__ = [
     "StayReported",
     "StayReviewed",
     "StayStatus",
+    "StepOutcome",
     "TokenIssued",
     "Verdict",
     "api_routes",
@@ -146,6 +172,7 @@ __all__ = [
     "explain",
     "is_admission",
     "label_of",
+    "lifecycle_terms",
     "load_policy_set",
     "log_types",
     "opening_grant",
@@ -156,6 +183,7 @@ __all__ = [
     "read_filter",
     "requester_from_principal",
     "requester_of",
+    "require_operator",
     "security",
     "use_policy_set",
     "who_can_see",

@@ -7,16 +7,16 @@ was decided before a day began can be decided again from what stands in the data
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.time_zone import time_zone
-from esante.core.web import N_, NOT_FOUND, Problem, bad_request
+from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access import assignment_store
 from esante.identity.access.assignment_store import AssignmentChange
-from esante.identity.access.consent.break_glass import clean_text
 from esante.identity.access.events import AssignmentConfirmed, AssignmentProposed
 from esante.identity.access.model import Requester
 from esante.identity.access.regulation.assignment import Assignment
@@ -137,7 +137,7 @@ class Assignments:
             category=category,
             valid_from=valid_from,
             legal_source=clean_text(legal_source, 3, MAX_SOURCE, "legal_source"),
-            proposed_at=datetime.now(UTC),
+            proposed_at=clock.now(),
             proposed_by=requester.id,
             proposer=requester.name,
         )
@@ -173,7 +173,7 @@ class Assignments:
                 )
             _require_notice(change.valid_from)
             confirmed = await assignment_store.confirm_change(
-                conn, change_id, datetime.now(UTC), requester.id, requester.name
+                conn, change_id, clock.now(), requester.id, requester.name
             )
             event = AssignmentConfirmed(
                 change_id=change_id,
@@ -215,7 +215,7 @@ def _is_same(known: tuple[float, PolicySet, PolicySet], packaged: PolicySet, cha
 
 def _require_notice(day: date) -> None:
     begins = datetime(day.year, day.month, day.day, tzinfo=time_zone())
-    if begins - datetime.now(UTC) < NOTICE:
+    if begins - clock.now() < NOTICE:
         raise bad_request(
             "valid_from", N_("This day is too early."), N_("Choose a day from tomorrow on."), code="value"
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ from esante.contract import (
     Task,
     actor_name,
 )
+from esante.core import clock
 from esante.core.journal import Consumer, Entry
-from esante.core.journal.retention import retention_policy
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
-from esante.identity.access.audit.log_scan import access_types, is_by_another, scan_visits
+from esante.identity.access.audit.log_scan import is_by_another, scan_visits
 from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
+from esante.identity.access.disposition import declaration as disposition
 from esante.identity.access.events import (
     EmergencyDeclared,
     EmergencyReviewed,
@@ -40,7 +41,7 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester
+from esante.identity.access.model import GrantKind, RecordState, Requester, access_types
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
 from esante.identity.access.rules import ACCESS_LOG, REASONS
@@ -97,7 +98,7 @@ def _tasks(platform: Platform) -> list[Task]:
     access = platform[Access]
 
     async def open_records_and_tidy() -> None:
-        await access.lifecycle.open_due(datetime.now(UTC))
+        await access.lifecycle.open_due()
         await access.tidy()
 
     async def cut_at_ceilings() -> None:
@@ -106,6 +107,7 @@ def _tasks(platform: Platform) -> list[Task]:
     return [
         Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1)),
         Task(name="grants beyond their ceiling", run=cut_at_ceilings, every=timedelta(hours=6)),
+        *disposition.tasks(platform),
     ]
 
 
@@ -136,7 +138,7 @@ async def _patients(platform: Platform, requester: Requester) -> Mapping[str, An
 
 
 async def _ended(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    since = datetime.now(UTC) - timedelta(days=_ENDED_DAYS)
+    since = clock.now() - timedelta(days=_ENDED_DAYS)
     return {"count": await platform[Access].ceilings.count_ended(requester.id, since)}
 
 
@@ -159,11 +161,6 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
-
-
-def _history_kept(day: date) -> timedelta:
-    """How long the journal keeps the accesses to a record."""
-    return timedelta(days=retention_policy(AccessEvent.TYPE, datetime.combine(day, time(), UTC)).days)
 
 
 def _state_is(state: RecordState) -> Any:
@@ -341,6 +338,7 @@ _NOTICES = (
         tone="warn",
         link="/sharing",
         applies=_state_is(RecordState.CLOSED),
+        by_any_means=True,
     ),
 )
 """The person is notified of changes of the record's state whoever made them: if it was not they, they must know."""
@@ -367,6 +365,7 @@ SERVICE = Service(
         ),
         NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
+        *disposition.NAVIGATION,
         NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
@@ -405,7 +404,9 @@ SERVICE = Service(
         HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+        *disposition.TILES,
     ],
+    dispositions=lambda platform: platform[Access].lifecycle.handlers(),
     kept=[
         KeptData(
             what=N_("Whom you gave access, whom you blocked, and your other choices"),
@@ -419,9 +420,8 @@ SERVICE = Service(
         KeptData(
             what=N_("Who did what with your data, when, and from which network address: your access history"),
             why=N_("So that you can see and prove it."),
-            how_long=_history_kept,
         ),
     ],
-    notices=_NOTICES,
+    notices=[*_NOTICES, *disposition.NOTICES],
     commands=[client, access],
 )

@@ -9,7 +9,7 @@ from esante.core.web import N_
 from esante.identity.access.model import AccessEvent, Purpose
 
 
-@event("access.state_changed")
+@event("access.state_changed", version=2)
 class StateChanged(Event, frozen=True, kw_only=True):
     """The record went from one state to another (`model.RecordState`)."""
 
@@ -17,6 +17,45 @@ class StateChanged(Event, frozen=True, kw_only=True):
     after: str
     until: datetime | None = None
     """After an announcement: when the period of objection ends."""
+    cause: str = ""
+    """Why, where the person did not change it: death, inactivity, correction (of a death reported in error)."""
+
+
+@event("access.first_access")
+class FirstAccess(Event, frozen=True, kw_only=True):
+    """A professional had access to the record for the first time (RGD of 6 December 2019, article 3(3))."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s was the first professional to use your record.")
+
+    organization: str = ""
+
+
+@event("access.disposition_changed")
+class DispositionChanged(Event, frozen=True, kw_only=True):
+    """What happens at the end of a period (`disposition.model`) was planned, announced, held, done ... (`change`).
+
+    `change`: planned, announced, held, resumed, cancelled, approved or done. `count`: of items. `categories`: of the
+    data that it concerns, where they are known.
+    """
+
+    disposition_id: UUID
+    act: str
+    rule: str
+    change: str
+    due_at: datetime | None = None
+    count: int = 0
+    cause: str = ""
+    categories: tuple[str, ...] = ()
+
+
+@event("access.dispositions_approved")
+class DispositionsApproved(Event, frozen=True, kw_only=True):
+    """An operator approved the deletions that wait; `complete`: as the second one, and they may begin."""
+
+    approval_id: UUID
+    dispositions: int
+    items: int
+    complete: bool
 
 
 @event("access.sharing_changed")
@@ -94,6 +133,18 @@ class StayReported(Event, frozen=True, kw_only=True):
     organization_id: UUID
     organization: str
     cause: str
+
+
+@event("access.stay_ended")
+class StayEnded(Event, frozen=True, kw_only=True):
+    """A hospital reported the discharge, or that the admission was reported in error (`status`, FHIR)."""
+
+    stay_id: UUID
+    organization_id: UUID
+    organization: str
+    status: str
+    began_at: datetime
+    ended_at: datetime
 
 
 @event("access.stay_refusal_changed")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from esante.core.journal import Actor, Event
+from esante.core.journal import EVENTS, Actor, Event
 from esante.core.web import N_
 from esante.identity.directory import ReferringDoctor
 
@@ -23,7 +23,11 @@ class RecordState(StrEnum):
     """The letter was sent, and the period of objection has not ended."""
     OPEN = "open"
     OBJECTED = "objected"
+    """The person refused the record; what it holds is inaccessible and waits for its deletion."""
     CLOSED = "closed"
+    """Archived: what it holds is inaccessible to everybody, and kept for the years in which it may be opened again."""
+    DELETED = "deleted"
+    """What the record held was deleted, after an objection or at the end of the archive."""
 
 
 class Action(StrEnum):
@@ -258,3 +262,8 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     def remarks(self) -> tuple[str, ...]:
         """What the access log says beside the words of the event (msgids)."""
         return ()
+
+
+def access_types() -> list[type[AccessEvent]]:
+    """Return every declared event type of an access, of any package."""
+    return [type_ for type_ in EVENTS.values() if issubclass(type_, AccessEvent)]

@@ -8,21 +8,21 @@ The rules are tested in this order; the first that applies decides. When none ap
 | launch.other | the requester is software that was launched for another patient | no |
 | patient.dead | the requester is the account of a patient who has died | no |
 | patient.before-opening | the patient's record was never opened | no |
-| patient.read | the patient reads | yes, hidden documents too, also when closed |
-| patient.closed | the patient adds to a record that is not open | no |
+| patient.closed | the patient's record is not open (closed records are archived, and inaccessible) | no |
+| patient.read | the patient reads | yes, hidden documents too |
 | patient.write, patient.category | the patient adds a category they may write by the matrix / another | yes / no |
 | requester.kind | the requester is neither practitioner nor organisation (an operator, the system) | no |
 | purpose | the purpose of a professional is neither treatment nor emergency | no |
-| record.none, .announced, .objected, .closed | the record is not open | no |
+| record.none, .announced, .objected, .closed, .deleted | the record is not open | no |
 | delegate.read | somebody who acts for the requester would open a document | no |
 | write.emergency | the purpose of a write is an emergency, or the requester's access is by emergencies only | no |
-| write.dead | too long after death | no |
+| write.dead | the person has died (`lifecycle_terms`) | no |
 | write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
 | author.self, author.organization | the document is of the requester, or of the same organisation | yes |
 | blocked | the person blocked the requester or the organisation | no |
 | hidden | the document is hidden | no |
 | opted-out | the person opted out of sharing | no |
-| read.dead | too long after death | no |
+| read.dead | the person has died (`lifecycle_terms`) | no |
 | read.category | the matrix does not let the profession read the category | no |
 | grant.<kind> | an active grant of the requester covers the confidentiality of the document | yes |
 | restricted | the requester has an active grant, none covers the confidentiality | no |
@@ -42,10 +42,11 @@ requester.
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from esante.core.time_zone import day_of
 from esante.core.web import N_
+from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import (
     Action,
     Consent,
@@ -79,6 +80,7 @@ REASONS = {
     "not-opened": N_("The record is not open yet."),
     "closed": N_("The record is closed."),
     "objected": N_("You objected to having a record."),
+    "deleted": N_("What the record contained was deleted."),
     "own-category": N_("Only professionals can add documents of this type."),
     "not-treating": N_("Only health professionals who treat you can see your record."),
     "purpose": N_("Health data can only be used for treatment."),
@@ -113,24 +115,11 @@ _CLOSED = {
     RecordState.ANNOUNCED: Verdict(False, "record.announced", "not-opened"),
     RecordState.OBJECTED: Verdict(False, "record.objected", "objected"),
     RecordState.CLOSED: Verdict(False, "record.closed", "closed"),
+    RecordState.DELETED: Verdict(False, "record.deleted", "deleted"),
 }
 _NEVER_OPENED = (RecordState.NONE, RecordState.ANNOUNCED)
 _PROFESSIONAL = ("practitioner", "organization")
 _CARE = (Purpose.TREATMENT, Purpose.EMERGENCY)
-
-
-TRANSITIONS = {
-    "object": ((RecordState.ANNOUNCED, RecordState.OPEN), RecordState.OBJECTED),
-    "close": ((RecordState.OPEN,), RecordState.CLOSED),
-    "reopen": ((RecordState.OBJECTED, RecordState.CLOSED), RecordState.OPEN),
-}
-"""The acts of a person that change the state of their record: from which states, to which state."""
-
-
-def next_state(state: RecordState, act: str) -> RecordState | None:
-    """Return the state after `act` (also when the record is in it already), or None when the act is not allowed."""
-    before, after = TRANSITIONS.get(act, ((), None))
-    return after if state in before or state is after else None
 
 
 def decide(
@@ -203,7 +192,7 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
         or not consent.sharing
         or requester.id in consent.blocked
         or requester.organization_id in consent.blocked
-        or (consent.deceased_at is not None and at >= consent.deceased_at + rules.policy.read_after_death)
+        or _is_dead(consent, at, lifecycle_terms(day_of(at)).reading_after_death)
     )
     return None if closed else _find_grant(consent, requester, rules, at)[0]
 
@@ -245,10 +234,10 @@ def _decide_for_patient(consent: Consent, action: Action, item: Item, rules: Rul
         return Verdict(False, "patient.dead", "dead")
     if consent.state in _NEVER_OPENED:
         return Verdict(False, "patient.before-opening", "not-opened")
+    if consent.state is not RecordState.OPEN:
+        return Verdict(False, "patient.closed", _CLOSED[consent.state].reason)
     if action is not Action.WRITE:
         return Verdict(True, "patient.read", "own", context=HOLDER)
-    if consent.state is not RecordState.OPEN:
-        return Verdict(False, "patient.closed", "closed")
     if item.category in rules.holder_writes:
         return Verdict(True, "patient.write", "own", context=HOLDER)
     return Verdict(False, "patient.category", "own-category")
@@ -261,7 +250,7 @@ def _decide_write(
     only_emergency = bool(active) and all(grant.kind is GrantKind.EMERGENCY for grant in active)
     if purpose is Purpose.EMERGENCY or only_emergency:
         return Verdict(False, "write.emergency", "write-emergency")
-    if consent.deceased_at is not None and at >= consent.deceased_at + rules.policy.write_after_death:
+    if _is_dead(consent, at, lifecycle_terms(day_of(at)).writing_after_death):
         return Verdict(False, "write.dead", "dead")
     if not may_write:
         return Verdict(False, "write.category", "not-provides")
@@ -283,11 +272,16 @@ def _decide_read(
         return Verdict(False, "hidden", "hidden")
     if not consent.sharing:
         return Verdict(False, "opted-out", "opted-out")
-    if consent.deceased_at is not None and at >= consent.deceased_at + rules.policy.read_after_death:
+    if _is_dead(consent, at, lifecycle_terms(day_of(at)).reading_after_death):
         return Verdict(False, "read.dead", "dead")
     if not may_read:
         return Verdict(False, "read.category", "profession")
     return _decide_by_grant(consent, requester, item, rules, at)
+
+
+def _is_dead(consent: Consent, at: datetime, after: timedelta) -> bool:
+    """Return whether the person died, and a time after their death is over."""
+    return consent.deceased_at is not None and at >= consent.deceased_at + after
 
 
 def _decide_by_grant(consent: Consent, requester: Requester, item: Item, rules: RulesInForce, at: datetime) -> Verdict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core import clock
 from esante.core.journal import Actor, Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.time_zone import today
@@ -29,6 +30,7 @@ from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
+from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
@@ -47,9 +49,9 @@ from esante.identity.directory import Directory, Organization
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`, `restrictions`,
-    `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the sessions of people
-    who are signed in, `id_tokens` signs the ID tokens of apps.
+    `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`,
+    `restrictions`, `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the
+    sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
     `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
@@ -69,7 +71,8 @@ class Access:
         directory.lookups = PersonLookups(db, journal)
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
         self._withdrawal = Withdrawal(db, journal, directory, self.sessions, self._signin)
-        self.lifecycle = Lifecycle(db, journal, directory)
+        self.dispositions = Dispositions(db, journal)
+        self.lifecycle = Lifecycle(db, journal, directory, self.dispositions)
         self.assignments = Assignments(db, journal)
         self.grants = Grants(db, journal, directory)
         self.ceilings = Ceilings(db, journal)
@@ -107,7 +110,7 @@ class Access:
     async def who_can_see(self, person_id: UUID, item: Item | None = None) -> tuple[EffectiveAccess, ...]:
         """Return what each grant of a person gives its holder now: reading an item, or without one anything."""
         consent = await self.consent(person_id)
-        return who_can_see(consent, await self._requesters_of(consent), datetime.now(UTC), item)
+        return who_can_see(consent, await self._requesters_of(consent), clock.now(), item)
 
     async def _requesters_of(self, consent: Consent) -> dict[UUID, list[Requester]]:
         """Return as whom the holders of a consent's grants may ask; those who are suspended or unknown are missing."""
@@ -247,7 +250,7 @@ class Access:
 
     async def tidy(self) -> None:
         """Delete expired codes, attempts, tokens, assertions and authorisations; to be run daily."""
-        now = datetime.now(UTC)
+        now = clock.now()
         async with self._db.transaction() as conn:
             await store.delete_expired(conn, now)
             await authorization_store.delete_expired(conn, now - timedelta(days=1))

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Protocol
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.fhir.rest import (
     PART_PARAMETERS,
     SearchParams,
@@ -261,7 +262,7 @@ class _DirectoryEndpoints:
 
     async def _role_resources(self, pairs: Sequence[tuple[Practitioner, Role]]) -> list[Json]:
         employers = await self.directory.organizations(role.organization_id for _, role in pairs)
-        today = day_of(datetime.now(UTC))
+        today = day_of(clock.now())
         return [
             role_resource(holder, role, employers.get(role.organization_id), self.directory.catalogue, today)
             for holder, role in pairs

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, DataLoader, Row, insert
 from esante.core.time_zone import day_of
@@ -202,7 +203,7 @@ class Directory:
 
         Raises: Problem 400 when `at` is in the future, 404 when there is no such person.
         """
-        if at > datetime.now(UTC):
+        if at > clock.now():
             raise refuse_value("deceased_at", rules.FUTURE)
         async with self._db.transaction() as conn:
             person = await store.lock_person(conn, person_id)
@@ -216,7 +217,7 @@ class Directory:
     def _check_person(self, person: Person, place: str) -> tuple[Person, tuple[str, ...]]:
         """Return a canonical entry, and the codes of its accepted faults."""
         person = self._validator.canonicalize(person)
-        faults = rules.person_faults(person, day_of(datetime.now(UTC)), self.catalogue)
+        faults = rules.person_faults(person, day_of(clock.now()), self.catalogue)
         return person, self._validator.accept_faults(place, faults)
 
     # Practitioners

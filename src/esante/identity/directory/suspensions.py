@@ -1,9 +1,9 @@
 """Suspensions: who may not use the platform now, for example a professional who was struck off."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Database, insert
 from esante.identity.directory import suspension_store as store
@@ -31,7 +31,7 @@ class Suspensions:
         """
         kind = _kind_of(holder)
         async with self._db.transaction() as conn:
-            if await store.add_suspension(conn, holder.id, kind, datetime.now(UTC), reason):
+            if await store.add_suspension(conn, holder.id, kind, clock.now(), reason):
                 event = HolderSuspended(holder_id=holder.id, holder_kind=kind, reason=reason)
                 rows = self._journal.rows(event, person_id=_filed_under(holder), actor=actor, origin=origin)
                 await insert(conn, rows)

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from starlette.routing import BaseRoute
 
 from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
+from esante.core import clock
 from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
@@ -84,7 +85,7 @@ def _tasks(platform: Platform) -> list[Task]:
 async def _release_due(bulletin: Bulletin) -> None:
     """Release the approved issues whose embargo has ended."""
     try:
-        await bulletin.release_due(datetime.now(UTC))
+        await bulletin.release_due(clock.now())
     except BulletinRefused:
         log.info("another process is releasing the bulletin; nothing is left to do")
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from esante.core import clock
 from esante.core.journal import Actor, Checkpoint, Event, Journal
 from esante.core.storage import Connection, Database, Objects, insert
 from esante.core.types import Progress
@@ -192,7 +193,7 @@ class Bulletin:
         if confirmed is not None and set(confirmed) != {(release.period, release.number) for release in pending}:
             raise BulletinRefused(f"the release of {period} was changed meanwhile; look at it again")
         await self._move(pending, ReleaseState.PREVIEWED, ReleaseState.APPROVED, by, embargo_until)
-        await self.release_due(now or datetime.now(UTC), history=history)
+        await self.release_due(now or clock.now(), history=history)
         approved = {(release.period, release.number) for release in pending}
         return [
             release

@@ -5,7 +5,7 @@ Source: FHIR Bulk Data Access 2.0, "Bulk Data Export Operation Request Flow"; FH
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import format_datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.fhir.rest import SearchParams, convert_posted_search, fhir_response, read_resource, searchset
 from esante.core.storage import JobState
 from esante.core.types import Json
@@ -109,7 +110,7 @@ class _ExportEndpoints:
             case JobState.RUNNING:
                 await self.exports.record_poll(job)
                 percent = percent_done(job, self.exports.sections)
-                seconds = retry_after(job, percent, datetime.now(UTC))
+                seconds = retry_after(job, percent, clock.now())
                 return Response(status_code=202, headers={"X-Progress": f"{percent}%", "Retry-After": str(seconds)})
             case JobState.DONE if job.expires_at is not None:
                 return await self._manifest(job, job.expires_at)

@@ -135,6 +135,8 @@ class PersonalExports:
                 log.exception("the bytes of document %s are lost or damaged; it is left out", document.id)
                 missing.append(name)
                 continue
+            if content is None:  # its retention ended meanwhile
+                continue
             entry = _entry(f"{folder}/{name}", document.deposited_at)
             if document.kind in ("pdf", "image"):
                 entry.compress_type = ZIP_STORED

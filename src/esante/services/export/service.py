@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import Database, JobState, Objects, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem
@@ -95,7 +96,7 @@ class Exports:
         """
         types = await self._covered_types(requester, params)
         await self._require_subject(requester, level, subject)
-        now = _truncate_to_milliseconds(datetime.now(UTC))
+        now = _truncate_to_milliseconds(clock.now())
         request = ExportRequest(
             principal=principal_of(requester),
             origin=requester.origin,
@@ -163,7 +164,7 @@ class Exports:
             allowed = subject == requester.id
         else:
             consent = await self._access.consent(subject)
-            allowed = opening_grant(consent, requester, datetime.now(UTC)) is not None
+            allowed = opening_grant(consent, requester, clock.now()) is not None
         if not allowed:
             refused = ExportRefused(allowed=False, rule="no-grant", reason="no-grant")
             await self._journal.append_for(requester, refused, person_id=subject)
@@ -173,19 +174,19 @@ class Exports:
 
     async def jobs(self, requester: Requester) -> list[Job]:
         """Return the requester's exports, newest first."""
-        return await store.fetch_jobs_of(self._db, owner_key(requester), datetime.now(UTC))
+        return await store.fetch_jobs_of(self._db, owner_key(requester), clock.now())
 
     async def job(self, requester: Requester, job_id: UUID) -> Job:
         """Return one of the requester's exports. Raises: `Problem` 404."""
         job = await store.fetch_job(self._db, job_id)
-        ended = job is None or job.state is JobState.CANCELLED or (job.expires_at or _NEVER) <= datetime.now(UTC)
+        ended = job is None or job.state is JobState.CANCELLED or (job.expires_at or _NEVER) <= clock.now()
         if job is None or ended or job.owner != owner_key(requester):
             raise not_found()
         return job
 
     async def record_poll(self, job: Job) -> None:
         """Record that a client asks for the state of a running export. Raises: `Problem` 429 when asked too often."""
-        now = datetime.now(UTC)
+        now = clock.now()
         min_interval = policy_on(now.date()).poll
         if not await store.record_poll(self._db, job.id, now, min_interval):
             raise Problem(
@@ -253,7 +254,7 @@ class Exports:
 
     async def _cancel(self, job: Job, rows: list[Row]) -> bool:
         async with self._db.transaction() as conn:
-            if not await store.mark_cancelled(conn, job.id, datetime.now(UTC)):
+            if not await store.mark_cancelled(conn, job.id, clock.now()):
                 return False
             await insert(conn, rows)
         await self.worker.remove_ended()  # a job that is being worked on is removed after that

@@ -5,12 +5,13 @@ After a crash the objects of a step are written again under the same names. So e
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
 from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.fhir import Issue, operation_outcome
 from esante.core.journal import Actor, Journal
 from esante.core.storage import (
@@ -85,7 +86,7 @@ class ExportWorker(JobWorker[Job]):
         for copy in batch.persons:
             fields = {"job_id": job.id, "count": copy.count}
             rows += self._extracts.audit_rows(DataExported, copy.view, copy.categories, (), **fields)
-        now = datetime.now(UTC)
+        now = clock.now()
         job = replace(job, segments=job.segments + len(segments))
         if finished:
             job = replace(job, state=JobState.DONE, ended_at=now, expires_at=now + policy_on(now.date()).keep)
@@ -124,7 +125,7 @@ class ExportWorker(JobWorker[Job]):
         return await store.lock_next_job(conn, now)
 
     async def _record_failure(self, conn: Connection, job: Job, error: str, retry_at: datetime) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         expires_at = now + policy_on(now.date()).keep
         if await record_failure(conn, store.JOB, job.id, error, retry_at, expires_at) is JobState.FAILED:
             await insert(conn, self._ended_rows(job, JobState.FAILED.value))

@@ -1,9 +1,9 @@
 """The use cases of the helpdesk: send a report, follow it by its reference, answer it."""
 
 import secrets
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Database, insert, uuid7
 from esante.core.time_zone import today
@@ -48,7 +48,7 @@ class Helpdesk:
         report = Report(
             report_id=uuid7(),
             reference=new_reference(),
-            at=datetime.now(UTC),
+            at=clock.now(),
             kind=draft.kind,
             text=text,
             contact=_checked(draft.contact, "contact", 0, LONGEST_LINE),
@@ -126,14 +126,14 @@ class Helpdesk:
             report = _found(await store.by_id(conn, report_id, lock=True))
             if report.answered_at is not None:
                 raise Problem(409, "conflict", N_("This report is answered already."))
-            await store.write_answer(conn, report_id, text, datetime.now(UTC), requester.name)
+            await store.write_answer(conn, report_id, text, clock.now(), requester.name)
             person_id = (report.reporter_id or NIL) if report.reporter_kind == "patient" else NIL
             event = ReportAnswered(report_id=report_id, kind=report.kind)
             await insert(conn, self._journal.rows_for(requester, event, person_id=person_id))
 
     async def tidy(self) -> None:
         """Delete the reports whose time is over; to be run daily."""
-        terms, now = policy_on(today()), datetime.now(UTC)
+        terms, now = policy_on(today()), clock.now()
         async with self._db.transaction() as conn:
             await store.delete_old(conn, now - terms.keep_answered, now - terms.keep_open)
 

@@ -37,6 +37,37 @@ class Notice:
         return f"/record/{self.document_id}" if self.document_id else "/record"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A notice that goes out as a letter; waiting until it is in a batch that an operator took."""
+
+    id: UUID
+    person_id: UUID
+    at: datetime
+    kind: NoticeKind
+    actor: str
+    categories: tuple[str, ...]
+    batch_id: UUID | None
+    taken_at: datetime | None
+
+
+@event("notices.letters_taken")
+class LettersTaken(Event, frozen=True, kw_only=True):
+    """An operator took letters that waited, as a list to print and send."""
+
+    batch_id: UUID
+    count: int
+
+
+@event("notices.letter_taken")
+class LetterTaken(Event, frozen=True, kw_only=True):
+    """The letter about a notice was handed over to be sent to the person under whom this is filed."""
+
+    notice_id: UUID
+    kind: str
+    batch_id: UUID
+
+
 @event("notices.read")
 class NoticesRead(Event, frozen=True, kw_only=True):
     """The person marked notices as read."""

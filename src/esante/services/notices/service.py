@@ -1,18 +1,19 @@
 """The use cases of notices: made from the journal, listed, marked as read."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from esante.contract import NoticeKind
+from esante.core import clock
 from esante.core.journal import Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
-from esante.identity.access import Requester
+from esante.identity.access import Disposition, Requester, StepOutcome
 from esante.services.notices import store
 from esante.services.notices.model import Notice, NoticesRead
 from esante.services.notices.rules import make_notice
 
+_DELETED_AT_ONCE = 500
 MOST_COUNTED = 100
 
 
@@ -57,10 +58,15 @@ class Notices:
         """Mark the requester's own notices up to one as read, or `only` that one; return how many."""
         mark = store.mark_one_read if only else store.mark_read
         async with self._db.transaction() as conn:
-            count = await mark(conn, requester.id, upto, datetime.now(UTC))
+            count = await mark(conn, requester.id, upto, clock.now())
             if count:
                 await self._journal.append_for(requester, NoticesRead(count=count), person_id=requester.id, conn=conn)
         return count
+
+    async def delete_some(self, conn: Connection, disposition: Disposition) -> StepOutcome:
+        """Delete some of a person's notices, when their record is deleted."""
+        deleted = await store.delete_some(conn, disposition.person_id, _DELETED_AT_ONCE)
+        return StepOutcome(deleted, finished=deleted < _DELETED_AT_ONCE)
 
     async def _handle(self, conn: Connection, entries: list[Entry]) -> None:
         made = (make_notice(entry, self._kinds.values()) for entry in entries)

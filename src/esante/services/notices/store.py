@@ -128,6 +128,17 @@ async def mark_one_read(conn: Connection, person_id: UUID, notice_id: UUID, at: 
     return len(rows)
 
 
+async def delete_some(conn: Connection, person_id: UUID, limit: int) -> int:
+    """Delete up to `limit` notices of a person; return how many."""
+    status = await conn.execute(
+        "DELETE FROM notice WHERE person_id = $1 AND notice_id IN ("
+        " SELECT notice_id FROM notice WHERE person_id = $1 ORDER BY notice_id LIMIT $2)",
+        person_id,
+        limit,
+    )
+    return int(status.rpartition(" ")[2])
+
+
 def _notice(row: asyncpg.Record, kinds: Mapping[str, NoticeKind]) -> Notice:
     return Notice(
         person_id=row["person_id"],

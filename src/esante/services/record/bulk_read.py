@@ -135,11 +135,14 @@ class BulkReader:
         ]
         return CopyPage(copies, following)
 
-    async def read_content(self, document: Document) -> bytes:
-        """Return the bytes of a document that `read_documents` returned.
+    async def read_content(self, document: Document) -> bytes | None:
+        """Return the bytes of a document that `read_documents` returned; None when it was deleted meanwhile.
 
         Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
         """
+        found = await store.find_document(self._db, document.person_id, document.id)
+        if found is None:
+            return None
         content = await store.fetch_content(self._db, document.person_id, document.id)
         return await self._objects.get(document.sha256) if content is None else content
 
@@ -169,10 +172,11 @@ class BulkReader:
 def bulk_read_verdict(view: View) -> Verdict:
     """Return the verdict on copying a record.
 
-    Patients may copy the other data about them before their record is opened, too (portability).
+    Patients may copy the other data about them before their record is opened and after it was closed, too
+    (portability); what the record holds is not among it then.
     """
     verdict = view.visibility.record_verdict()
-    return _OWN if verdict.rule == "patient.before-opening" else verdict
+    return _OWN if verdict.rule in ("patient.before-opening", "patient.closed") else verdict
 
 
 def _parse_place(place: str) -> tuple[str, UUID] | None:

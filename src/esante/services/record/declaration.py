@@ -1,11 +1,14 @@
 """Declaration of the shared care record."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from starlette.routing import BaseRoute
 
 from esante.contract import (
+    DemoStep,
+    HomeTile,
     KeptData,
     NavigationItem,
     NoticeKind,
@@ -15,17 +18,22 @@ from esante.contract import (
     Task,
     allowed_and_by_another,
 )
-from esante.core.journal import Consumer
+from esante.core.journal import Consumer, Entry
 from esante.core.types import Json
 from esante.core.web import N_
-from esante.identity.access import Access
+from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
+from esante.services.record.cli import record
 from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
+from esante.services.record.deadlines.model import RequestChanged
+from esante.services.record.demo import load_examples
 from esante.services.record.documents.mhd_api import capabilities, routes
 from esante.services.record.documents.service import Record
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
 from esante.services.record.pages.record import routes as page_routes
+from esante.services.record.retention.events import RetentionChanged
+from esante.services.record.retention.terms import retention_terms
 from esante.services.record.topics import TOPICS
 
 
@@ -39,12 +47,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Record].clinical.indexer.consumer]
-
-
-def _tasks(platform: Platform) -> list[Task]:
-    uploads = platform[Record].uploads
-    return [Task(name="kept uploads", run=uploads.remove_expired, every=timedelta(minutes=10))]
+    return [platform[Record].clinical.indexer.consumer, platform[Record].deposit_tracker.consumer()]
 
 
 def _capabilities(base_url: str) -> Json:
@@ -57,6 +60,15 @@ def _capabilities(base_url: str) -> Json:
         "interaction": [{"code": "batch"}, {"code": "transaction"}],
         "patchFormat": [PATCH_FORMAT],
     }
+
+
+def _request_is(change: str) -> Callable[[Entry], bool]:
+    return lambda entry: entry.event.change == change
+
+
+def _depositor(entry: Entry) -> str:
+    name: str = entry.event.depositor
+    return name
 
 
 _NOTICES = (
@@ -105,7 +117,68 @@ _NOTICES = (
         link="document",
         applies=lambda entry: allowed_and_by_another(entry) and entry.event.moved != "out",
     ),
+    NoticeKind(
+        name="retention_proposed",
+        event=RetentionChanged,
+        text=N_("%(actor)s asks for your agreement on how long a document is kept: %(categories)s."),
+        icon="archive",
+        tone="act",
+        link="/record/retention",
+        applies=lambda entry: entry.event.change == "proposed",
+    ),
+    NoticeKind(
+        name="request_answered",
+        event=RequestChanged,
+        text=N_("The document that you asked %(actor)s for is in your record."),
+        icon="letter",
+        tone="good",
+        link="document",
+        applies=_request_is("answered"),
+        actor=_depositor,
+    ),
+    NoticeKind(
+        name="request_declined",
+        event=RequestChanged,
+        text=N_("%(actor)s will not add the document that you asked for. See why."),
+        icon="letter",
+        tone="warn",
+        link="/record/requests",
+        applies=_request_is("declined"),
+        actor=_depositor,
+    ),
+    NoticeKind(
+        name="request_overdue",
+        event=RequestChanged,
+        text=N_("%(actor)s has not answered your request for a document in time."),
+        icon="clock",
+        tone="warn",
+        link="/record/requests",
+        contact=True,
+        applies=_request_is("overdue"),
+        actor=_depositor,
+    ),
 )
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    removal, uploads = platform[Record].retention.removal, platform[Record].uploads
+
+    async def remove_objects() -> None:
+        await removal.run()
+
+    async def notify_overdue() -> None:
+        await platform[Record].deposit_tracker.notify_overdue()
+
+    return [
+        Task(name="kept uploads", run=uploads.remove_expired, every=timedelta(minutes=10)),
+        Task(name="contents without a document", run=remove_objects, every=timedelta(hours=1)),
+        Task(name="requests that are overdue", run=notify_overdue, every=timedelta(hours=1)),
+    ]
+
+
+async def _open_tasks(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    open_, overdue = await platform[Record].deadlines.count_open(requester)
+    return {"open": open_, "overdue": overdue}
 
 
 SERVICE = Service(
@@ -115,8 +188,15 @@ SERVICE = Service(
     consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
+    dispositions=lambda platform: platform[Record].retention.handlers(),
     categories={code: category.label for code, category in CATEGORIES.items()},
-    navigation=[NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20)],
+    navigation=[
+        NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20),
+        NavigationItem(role="practitioner", url="/tasks", label=N_("Documents to add"), icon="upload", order=25),
+        NavigationItem(
+            role="operator", url="/operator/deposits", label=N_("Documents added in time"), icon="upload", order=35
+        ),
+    ],
     actions=[
         QuickAction(
             role="patient",
@@ -127,12 +207,16 @@ SERVICE = Service(
             order=20,
         ),
     ],
+    tiles=[HomeTile(role="practitioner", template="record/tile_tasks.html", load=_open_tasks, order=-5)],
     kept=[
         KeptData(
             what=N_("Documents, results and other health data that professionals and you add"),
             why=N_("So that whoever treats you knows what they need to know."),
+            how_long=lambda day: timedelta(days=365.25 * retention_terms(day).years),
         )
     ],
     notices=_NOTICES,
     topics=TOPICS,
+    commands=[record],
+    demo=[DemoStep(name="record", load=load_examples)],
 )

@@ -102,6 +102,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Filed under the wrong patient: hidden from all but its author, its organisation and the operator."""
     findings: tuple[str, ...] = ()
     identifiers: tuple[tuple[str, str], ...] = ()
+    expires_on: date | None = None
+    """The last day on which it is kept, `date.max` for as long as the record is open; None: not computed yet."""
+    notified_on: date | None = None
+    """Since when the person knows that it ends."""
     confirmation: str = ""
     """Why its depositor confirmed that it is about the person of the record, where it differs (see `findings`)."""
 

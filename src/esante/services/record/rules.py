@@ -1,6 +1,7 @@
 """Pure decisions of the record: ownership, visibility and filters."""
 
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
@@ -173,7 +174,11 @@ def matches(document: Document, filters: Filters) -> bool:
         return False
     if not filters.text:
         return True
-    words = fold_text(filters.text).split()
+    return has_words(document, fold_text(filters.text).split())
+
+
+def has_words(document: Document, words: Iterable[str]) -> bool:
+    """Return whether title, author or organisation of a document hold all words (of `fold_text`)."""
     text = fold_text(f"{document.title} {document.author} {document.organization}")
     return all(word in text for word in words)
 

@@ -4,9 +4,9 @@ Operators see who is notified and where, but not of which persons or documents.
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
@@ -67,7 +67,7 @@ class SubscriptionAdmin:
     async def _settle(self, requester: Requester, letter_id: UUID, act: str) -> None:
         if requester.kind != "operator":
             raise Problem(403, "forbidden", N_("Only agency staff can manage deliveries."))
-        now = datetime.now(UTC)
+        now = clock.now()
         async with self._db.transaction() as conn:
             # Another operator may settle the letter meanwhile: it is read again once its subscription is locked.
             known = await queue_store.fetch_letter(conn, letter_id)

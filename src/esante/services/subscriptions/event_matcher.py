@@ -1,9 +1,9 @@
 """The journal consumer that finds the subscriptions of each entry, and queues the events with its cursor."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from esante.contract import Focus, Topic
+from esante.core import clock
 from esante.core.journal import Consumer, Entry
 from esante.core.storage import Connection, insert
 from esante.services.record import Record
@@ -42,7 +42,7 @@ async def _queue_events(conn: Connection, record: Record, entries: Iterable[Entr
         {focus.person_id for focus in holders},
         frozenset().union(*holders.values()),
     )
-    now = datetime.now(UTC)
+    now = clock.now()
     rows = [
         queue_store.event_row(subscription.id, entry.id, focus, entry.at)
         for entry, topic, focus in candidates

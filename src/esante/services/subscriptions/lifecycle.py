@@ -1,9 +1,9 @@
 """The end of a subscription: by its owner, or by the platform with a cause."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, insert
 from esante.identity.access import Requester
@@ -23,7 +23,7 @@ class SubscriptionLifecycle:
         async with self._db.transaction() as conn:
             subscription = await store.lock_subscription(conn, subscription_id)
             if subscription is not None and subscription.status is not SubscriptionStatus.OFF:
-                now = datetime.now(UTC)
+                now = clock.now()
                 off = replace(subscription, status=SubscriptionStatus.OFF, error=cause, changed_at=now)
                 await self.end(conn, off, cause)
                 await store.update_subscription(conn, off)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.types import Json
 from esante.services.subscriptions.failure_reasons import error_in_english
@@ -109,7 +110,7 @@ def notification(
         "id": str(uuid7()),
         "meta": {"profile": [f"{_PROFILE}/backport-subscription-notification-r4"]},
         "type": "history",
-        "timestamp": fhir_instant(datetime.now(UTC)),
+        "timestamp": fhir_instant(clock.now()),
         "entry": entries,
     }
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Consumer, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request
@@ -81,7 +82,7 @@ class Subscriptions:
             )
             raise bad_request("Subscription.status", title, remedy, status=422, code="value")
         await self._check_endpoint(request)
-        now = datetime.now(UTC)
+        now = clock.now()
         subscription = Subscription(
             id=uuid7(),
             owner=requester,
@@ -130,7 +131,7 @@ class Subscriptions:
 
         Raises: `Problem` 404, 422 (nothing else can be changed).
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         async with self._db.transaction() as conn:
             before = await store.lock_owned(conn, requester, subscription_id)
             if before is None:
@@ -184,7 +185,7 @@ class Subscriptions:
 
     async def tidy(self) -> None:
         """Turn off outdated subscriptions, and delete old rows; to be called periodically."""
-        now, policy = datetime.now(UTC), self.policy
+        now, policy = clock.now(), self.policy
         for subscription_id, cause in await store.fetch_outdated(
             self._db, now, now - policy.keep_error, policy.waiting
         ):

@@ -39,7 +39,7 @@ SUBSCRIPTION = Table(
 )
 COLUMNS = (
     "subscription_id, owner, headers, wish, status, error, version, since, changed_at, ends_at, events, failures,"
-    " told_at"
+    " notified_at"
 )
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(SubscriptionRequest, float_hook=Decimal)
@@ -219,7 +219,7 @@ def subscription_from_row(row: Any) -> Subscription:
         ends_at=row["ends_at"],
         events=row["events"],
         failures=row["failures"],
-        notified_at=row["told_at"],
+        notified_at=row["notified_at"],
     )
 
 

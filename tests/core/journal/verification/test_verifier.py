@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -14,7 +14,7 @@ from esante.core.journal.sealer import HEAD
 from esante.core.journal.signed_note import Signer, parse_checkpoint
 from esante.core.journal.store import DIGEST_INPUT
 from esante.core.journal.verification import leaf_chunks, verifier
-from esante.core.storage import uuid7
+from esante.core.storage import NIL, insert, uuid7
 from tests.support.journal_entries import (
     OLD,
     PRACTITIONER,
@@ -22,6 +22,7 @@ from tests.support.journal_entries import (
     append_old_texts,
     append_texts,
     expire_old,
+    remove_old,
 )
 from tests.support.proof_verifier import prove
 
@@ -122,9 +123,22 @@ async def test_content_removed_without_an_expired_entry_is_reported(sealed_journ
 async def test_expiry_that_is_not_sealed_yet_covers_the_removed_contents(sealed_journal):
     await append_old_texts(sealed_journal, sealed_journal.person, "old", "older")
     await sealed_journal.sealer.seal_all()
-    assert await sealed_journal.expire(Happened.TYPE, OLD + timedelta(days=1)) == 2
+    assert await remove_old(sealed_journal) == 2
     report = await sealed_journal.verify(sealed_journal.dsn)
     assert (report.problems, report.expired, report.waiting) == ([], 2, 1)
+
+
+async def test_expiry_of_platform_entries_after_the_years_for_persons_is_reported(sealed_journal):
+    four_years = datetime.now(UTC) - timedelta(days=4 * 365)
+    await sealed_journal.ensure_months(four_years, four_years)
+    await sealed_journal.append(Happened(what="of the platform"), at=four_years)
+    await sealed_journal.sealer.seal_all()
+    ((entry, _),) = await sealed_journal.kept_entries(NIL, upto=four_years + timedelta(days=1), limit=9)
+    async with sealed_journal.db.transaction() as conn:
+        await insert(conn, sealed_journal.expiry_rows([entry]))
+    assert await sealed_journal.expire_queued() == 1
+    (problem,) = (await sealed_journal.verify(sealed_journal.dsn)).problems
+    assert problem.startswith(f"entry {entry.seq}: its content was removed")
 
 
 @pytest.mark.parametrize("level", [1, 2])

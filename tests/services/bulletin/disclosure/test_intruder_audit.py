@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esante.services.bulletin import Cell, CellFlag
+from esante.services.bulletin.compilation.exact_counts import ExactCount
 from esante.services.bulletin.disclosure.intruder_audit import IntruderAudit, LinearConstraint, _Component
 from esante.services.bulletin.model import ProtectedCell
 from tests.support.bulletin_journal import LAST, load_past, open_bulletin
@@ -79,6 +80,60 @@ def test_table_suppressed_throughout_has_no_upper_bound():
         for series, exact in ((("", ""), 3), (("profession", "doctor"), 2), (("profession", "midwife"), 1))
     ]
     assert find_disclosed(audited(suppressed)) == []
+
+
+def deposits_with_deadline(in_time, late, **kinds):
+    """Counts of documents with a deadline: totals by kind, and how many of each kind came in time and late."""
+
+    def table(indicator, values):
+        parts = [ExactCount("deposit_kind", kind, count, rows=count) for kind, count in values.items() if count]
+        total = sum(values.values())
+        return {indicator: [ExactCount("", "", total, rows=total), *parts]}
+
+    return (
+        table("documents_with_deadline", kinds) | table("documents_in_time", in_time) | table("documents_late", late)
+    )
+
+
+def _suppressed(cell):
+    return Cell(cell.indicator, MONTH, cell.breakdown, cell.value_of, None, CellFlag.SUPPRESSED)
+
+
+def published_exactly(cells, *hidden):
+    """The same cells with exact values, but for the hidden series."""
+    return [
+        each._replace(cell=_suppressed(each.cell)) if each.cell.series_key in hidden else each
+        for each in unprotect(cells)
+    ]
+
+
+def test_relation_of_totals_holds_within_categories():
+    counts = deposits_with_deadline(
+        {"laboratory_report": 90, "discharge_letter": 40},
+        {"laboratory_report": 3, "discharge_letter": 20},
+        laboratory_report=93,
+        discharge_letter=60,
+    )
+    cells = protect_counts(counts)
+    assert find_disclosed(audited(cells)) == []
+    late = ("documents_late", "deposit_kind", "laboratory_report")
+    (disclosed,) = find_disclosed(audited(published_exactly(cells, late, ("documents_late", "", ""))))
+    assert (disclosed.key[2:], disclosed.low, disclosed.high) == (late, 3, 3)
+
+
+def test_category_of_another_breakdown_bounds_a_cell():
+    counts = deposits_with_deadline({"laboratory_report": 50}, {}, laboratory_report=50) | {
+        "documents_deposited": [
+            ExactCount("", "", 54, rows=54),
+            ExactCount("category", "laboratory_report", 51, rows=51),
+            ExactCount("category", "letter", 3, rows=3),
+        ]
+    }
+    cells = protect_counts(counts)
+    assert find_disclosed(audited(cells)) == []
+    laboratory, letter = (("documents_deposited", "category", name) for name in ("laboratory_report", "letter"))
+    (disclosed,) = find_disclosed(audited(published_exactly(cells, laboratory, letter)))
+    assert (disclosed.key[2:], disclosed.low, disclosed.high) == (letter, 1, 4)
 
 
 async def test_published_months_disclose_nothing_and_unprotected_ones_much(past):

@@ -10,7 +10,7 @@ from esante.core.journal import Actor
 from esante.services.bulletin import Cell, CellFlag
 from esante.services.bulletin.compilation.exact_counts import ExactCount
 from esante.services.bulletin.compilation.pseudonyms import BulletinKey
-from esante.services.bulletin.disclosure.suppression import noise
+from esante.services.bulletin.disclosure.suppression import noise, protect
 from esante.services.bulletin.model import ProtectedCell
 from esante.services.record import DepositedEvent
 from tests.support.bulletin_journal import (
@@ -19,7 +19,17 @@ from tests.support.bulletin_journal import (
     load_entries,
     open_bulletin,
 )
-from tests.support.disclosure import KEY, MONTH, RULE, audited, count_table, find_disclosed, protect_counts, unprotect
+from tests.support.disclosure import (
+    KEY,
+    MONTH,
+    RULE,
+    SPECIFICATION,
+    audited,
+    count_table,
+    find_disclosed,
+    protect_counts,
+    unprotect,
+)
 
 
 @settings(max_examples=15)
@@ -107,6 +117,34 @@ def test_same_people_have_same_count_in_every_table():
     }
     values = {cell.value for cell, _, _ in protect_counts(counts)}
     assert len(values) == 1
+
+
+def test_share_by_breakdown_is_of_the_published_cells_alone():
+    def table(indicator, **parts):
+        total = sum(parts.values())
+        cells = [ExactCount("deposit_kind", kind, count, rows=count) for kind, count in parts.items()]
+        return {indicator: [ExactCount("", "", total, rows=total), *cells]}
+
+    counts = (
+        table(
+            "documents_with_deadline",
+            laboratory_report=200,
+            discharge_letter=40,
+            imaging_report=30,
+            clinical_summary=3,
+        )
+        | table("documents_in_time", laboratory_report=190, imaging_report=30, clinical_summary=3)
+        | table("documents_late", laboratory_report=10, discharge_letter=40)
+    )
+    shares = {
+        cell.value_of: (cell.value, cell.flag)
+        for cell, _, _ in protect(MONTH, counts, SPECIFICATION, KEY)
+        if cell.indicator == "documents_in_time_share"
+    }
+    assert shares[""] == (81.68, CellFlag.PLAIN)
+    assert shares["laboratory_report"] == (95, CellFlag.PLAIN)
+    assert shares["discharge_letter"] == (0, CellFlag.PLAIN)
+    assert shares["clinical_summary"] == (None, CellFlag.SUPPRESSED)
 
 
 async def test_sole_practitioner_counts_as_establishment(fresh, tmp_path):

@@ -355,3 +355,15 @@ async def test_name_shown_with_access_adds_no_entry(world, browse):
     client = await browse(world.people["other"])
     assert (await client.get(f"/patients/{person.id}")).status_code == 200
     assert await world.events(person, PersonRead) == []
+
+
+async def test_closed_record_is_shut_for_its_owner_and_says_so(world, browse):
+    content, _ = letter()
+    person, document = await deposit_document(
+        world, content, Deposit(type="51852-2", title="Shut away", media_type="text/plain")
+    )
+    await world.access.lifecycle.change(requester_of(person), "close")
+    client = await browse(requester_of(person))
+    text = main_text(await load_page(client, "/record"))
+    assert "Your record is not open" in text and document.title not in text
+    await load_page(client, f"/record/{document.id}", 404)

@@ -5,11 +5,12 @@ Source: FHIR R4, "Search" (search.html).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
+from esante.core import clock
 from esante.core.fhir.rest.preconditions import handling_preference
 from esante.core.fhir.search import (
     DEFAULT_COUNT,
@@ -178,7 +179,7 @@ def parse_date_range(value: str, name: str = "date") -> DateRange:
         )
     prefix, (low, high) = found
     if prefix == "ap":
-        low, high = approximate_range((low, high), to_microseconds(datetime.now(UTC)))
+        low, high = approximate_range((low, high), to_microseconds(clock.now()))
     return DateRange(prefix, from_microseconds(low), from_microseconds(high))
 
 

@@ -1,6 +1,7 @@
 """Clinical resources of a person in PostgreSQL: their versions, with the index of their search parameters."""
 
 from esante.core.fhir.store.index_store import INDEX_ZONE, refresh_index
+from esante.core.fhir.store.removal import existing_resources, oldest_version, remove_sources, remove_versions
 from esante.core.fhir.store.table import RESOURCE
 from esante.core.fhir.store.versions import (
     HISTORY_START,
@@ -40,6 +41,7 @@ __all__ = [
     "create_deletion",
     "create_version",
     "end_versions",
+    "existing_resources",
     "fetch_current",
     "fetch_from_sources",
     "fetch_history",
@@ -50,5 +52,8 @@ __all__ = [
     "lock_person",
     "lock_versions",
     "now",
+    "oldest_version",
     "refresh_index",
+    "remove_sources",
+    "remove_versions",
 ]

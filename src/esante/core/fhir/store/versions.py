@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from esante.core import clock
 from esante.core.fhir.json_codec import encode
 from esante.core.fhir.search import index_json
 from esante.core.fhir.store.table import RESOURCE
@@ -68,7 +69,7 @@ def version_id(version: int, source: UUID) -> str:
 
 def now() -> datetime:
     """Return the current time in milliseconds, the precision in which instants are stored."""
-    at = datetime.now(UTC)
+    at = clock.now()
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

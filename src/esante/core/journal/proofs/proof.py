@@ -8,7 +8,6 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 from itertools import chain
@@ -17,6 +16,7 @@ from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.journal.cosignature import CosignatureVerifier
 from esante.core.journal.merkle import Hashes, consistency_path, inclusion_siblings, subtree_root
 from esante.core.journal.proofs import store
@@ -90,7 +90,7 @@ class ProofWriter:
 
     async def _opening(self, subject: Subject, note: str) -> bytes:
         """Return what stands before the entries."""
-        signed = (str(subject.person_id), str(subject.count), str(subject.size), datetime.now(UTC).isoformat())
+        signed = (str(subject.person_id), str(subject.count), str(subject.size), clock.now().isoformat())
         opening: Json = {
             "format": FORMAT,
             "person": str(subject.person_id),

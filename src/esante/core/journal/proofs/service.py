@@ -1,10 +1,10 @@
 """The use cases of proofs: write one at once, or ask for one that is made in the background."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 from typing import BinaryIO
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import store as journal_store
 from esante.core.journal.proofs import job_store
 from esante.core.journal.proofs.job import ProofJob
@@ -43,7 +43,7 @@ class Proofs:
                 return before
             if before:
                 await job_store.delete_job(conn, before.id)
-            job = ProofJob(id=uuid7(), person_id=person_id, asked_at=datetime.now(UTC))
+            job = ProofJob(id=uuid7(), person_id=person_id, asked_at=clock.now())
             await insert(conn, [job_store.job_row(job), *rows])
         if before:
             await self._objects.remove_folder(before.folder)
@@ -52,7 +52,7 @@ class Proofs:
     async def current(self, person_id: UUID) -> ProofJob | None:
         """Return the proof of a person that was asked for last, unless it has expired."""
         job = await job_store.fetch_job(self._db, person_id)
-        return job if job and (job.expires_at is None or job.expires_at > datetime.now(UTC)) else None
+        return job if job and (job.expires_at is None or job.expires_at > clock.now()) else None
 
     async def stream(self, job: ProofJob) -> AsyncIterator[bytes]:
         """Yield the file of a finished proof, segment by segment."""

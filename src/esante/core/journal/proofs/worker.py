@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import store as journal_store
 from esante.core.journal.proofs import job_store
 from esante.core.journal.proofs.job import ProofJob
@@ -39,7 +40,7 @@ class ProofWorker(JobWorker[ProofJob]):
         self._writer = writer
 
     async def _do_step(self, conn: Connection, job: ProofJob) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         head = await journal_store.last_checkpoint(conn, job.size)
         if head is None or (job.size is None and head["sealed_at"] < job.asked_at and now < job.asked_at + SEAL_WAIT):
             await job_store.update_progress(conn, job, now + _POLL)
@@ -51,7 +52,7 @@ class ProofWorker(JobWorker[ProofJob]):
             )
         except ExpiryNotSealed:  # begun anew, in a newer tree
             job = replace(job, size=None, place=Place(), segments=0, bytes=0, asked_at=now)
-        await job_store.update_progress(conn, job, datetime.now(UTC))
+        await job_store.update_progress(conn, job, clock.now())
 
     async def _write_segment(self, job: ProofJob, subject: Subject, note: str) -> ProofJob:
         """Write the next pieces of a proof; return the job as it is then. Raises: `ExpiryNotSealed`."""
@@ -64,7 +65,7 @@ class ProofWorker(JobWorker[ProofJob]):
                 break
             await yield_to_requests()
         if finished:
-            now = datetime.now(UTC)
+            now = clock.now()
             segment += END
             job = replace(job, state=JobState.DONE, ended_at=now, expires_at=now + KEPT)
         await self._objects.put_named(job.segment_name(job.segments), bytes(segment))
@@ -74,7 +75,7 @@ class ProofWorker(JobWorker[ProofJob]):
         return await job_store.lock_next_job(conn, now)
 
     async def _record_failure(self, conn: Connection, job: ProofJob, error: str, retry_at: datetime) -> None:
-        await record_failure(conn, job_store.JOB, job.id, error, retry_at, datetime.now(UTC) + KEPT)
+        await record_failure(conn, job_store.JOB, job.id, error, retry_at, clock.now() + KEPT)
 
     async def _lock_ended(self, conn: Connection, before: datetime) -> ProofJob | None:
         return await job_store.lock_expired_job(conn, before)

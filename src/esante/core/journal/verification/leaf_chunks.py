@@ -17,6 +17,7 @@ from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, FANOUT_BITS, LEAF, NO
 from esante.core.journal.signed_note import CheckpointText, NoteVerifier
 from esante.core.journal.verification import store as verification_store
 from esante.core.journal.verification.cosignatures import cosignature_problems
+from esante.core.storage import NIL
 
 Nodes: TypeAlias = dict[tuple[int, int], bytes]
 """Hashes by (level, position)."""
@@ -51,6 +52,8 @@ class ExpiredLeaf(NamedTuple):
     seq: int
     type: str
     at: datetime
+    of_person: bool
+    """Whether the entry is filed under a person."""
     expiry_id: UUID | None
 
 
@@ -144,7 +147,7 @@ async def _check_suspects(conn: Any, work: Work, leaves: list[int]) -> tuple[lis
             kind = "a hash that nothing signs" if row["has_hash"] else "not the hash of its content"
             problems.append((seq, f"{name} was altered: it has {kind}"))
         else:
-            expired.append(ExpiredLeaf(seq, row["type"], row["at"], row["expiry_id"]))
+            expired.append(ExpiredLeaf(seq, row["type"], row["at"], row["person_id"] != NIL, row["expiry_id"]))
     return expired, problems
 
 

@@ -138,11 +138,11 @@ async def leaves_with_entries(conn: Connection, first: int, last: int, first_for
 async def suspect_entries(conn: Connection, leaves: list[int]) -> list[asyncpg.Record]:
     """Return what is stored of the entries of `leaves` (seq), in order.
 
-    Columns: seq, entry_id, removed, moved, at, type, expiry_id, has_salt, has_content, has_hash.
+    Columns: seq, entry_id, person_id, removed, moved, at, type, expiry_id, has_salt, has_content, has_hash.
     """
     rows: list[asyncpg.Record] = await conn.fetch(
         """
-        SELECT l.seq, l.entry_id, e.person_id IS NULL AS removed, e.person_id <> l.person_id AS moved,
+        SELECT l.seq, l.entry_id, l.person_id, e.person_id IS NULL AS removed, e.person_id <> l.person_id AS moved,
             e.at, e.type, e.expiry_id, e.salt IS NOT NULL AS has_salt, e.content IS NOT NULL AS has_content,
             e.content_hash IS NOT NULL AS has_hash
         FROM journal_leaf l LEFT JOIN journal_entry e USING (entry_id) WHERE l.seq = ANY($1) ORDER BY l.seq

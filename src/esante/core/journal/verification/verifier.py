@@ -20,7 +20,7 @@ from uuid import UUID
 from esante.core.journal import store, tree_store
 from esante.core.journal.merkle import CHUNK, CHUNK_LEVEL, Frontier
 from esante.core.journal.model import Expired, FormatChanged
-from esante.core.journal.retention import age_fault, expiry_fault
+from esante.core.journal.retention import SignedExpiry, is_kept_long_enough, require_age, verify_expiry
 from esante.core.journal.sealer import HEAD, INTERVAL, LOST_HEADS
 from esante.core.journal.signed_note import CheckpointText, Signer, parse_checkpoint
 from esante.core.journal.verification import leaf_chunks
@@ -323,21 +323,20 @@ async def _check_expired(db: Database, work: Work, expired: Sequence[ExpiredLeaf
     async with db.transaction("repeatable_read") as conn:
         _, sealed = await store.entries_after(conn, 0, [Expired.TYPE], 2**62)
         entries = [*sealed, *await store.pending_entries(conn, Expired.TYPE)]
-    events: dict[UUID, Expired] = {}
+    events: dict[UUID, SignedExpiry] = {}
     faults: dict[UUID, str] = {}
     for entry in entries:
         if entry.event is None or entry.person_id != NIL:
             continue
         is_first_format = entry.seq is not None and entry.seq <= work.first_format
-        fault = (
-            age_fault(entry.event, entry.at)
-            if is_first_format
-            else expiry_fault(entry.event, work.verifier, work.origin)
-        )
-        if fault:
-            faults[entry.id] = fault
-        else:
-            events[entry.id] = entry.event
+        try:
+            events[entry.id] = (
+                require_age(entry.event, entry.at)
+                if is_first_format
+                else verify_expiry(entry.event, work.verifier, work.origin)
+            )
+        except ValueError as error:
+            faults[entry.id] = str(error)
     for leaf in expired:
         candidates = [events.get(leaf.expiry_id)] if leaf.expiry_id else events.values()
         if any(event and covers(event, leaf) for event in candidates):
@@ -348,9 +347,12 @@ async def _check_expired(db: Database, work: Work, expired: Sequence[ExpiredLeaf
         return
 
 
-def covers(event: Expired, leaf: ExpiredLeaf) -> bool:
-    """Return whether an end of retention is that of a leaf: its type, its time, its place."""
+def covers(expiry: SignedExpiry, leaf: ExpiredLeaf) -> bool:
+    """Return whether an end of retention is that of a leaf: its type, time, place, and how long it is kept."""
+    event = expiry.event
     if leaf.type != event.type or leaf.at >= event.before:
+        return False
+    if not is_kept_long_enough(expiry, leaf.type, of_person=leaf.of_person):
         return False
     place = bisect_right(event.ranges, (leaf.seq, 2**62)) - 1
     return place >= 0 and event.ranges[place][0] <= leaf.seq <= event.ranges[place][1]

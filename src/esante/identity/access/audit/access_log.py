@@ -8,7 +8,7 @@ from uuid import UUID
 
 from esante.core.journal import Entry, Event
 from esante.core.web import N_, P_
-from esante.identity.access.audit.log_scan import Visit, access_types, is_by_another
+from esante.identity.access.audit.log_scan import Visit, is_by_another
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
@@ -17,21 +17,24 @@ from esante.identity.access.events import (
     AppRefused,
     BlockChanged,
     CodeIssued,
+    DispositionChanged,
     EmergencyDeclared,
     EmergencyReviewed,
+    FirstAccess,
     Granted,
     GrantEnded,
     LogRead,
     SharingChanged,
     SignedIn,
     StateChanged,
+    StayEnded,
     StayProved,
     StayRefusalChanged,
     StayRenewed,
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.model import AccessEvent, GrantKind
+from esante.identity.access.model import AccessEvent, GrantKind, access_types
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.rules import CONTEXTS, REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
@@ -69,12 +72,15 @@ PURPOSES = {
 }
 _SHARING: Sequence[type[Event]] = (
     StateChanged,
+    DispositionChanged,
+    FirstAccess,
     SharingChanged,
     BlockChanged,
     CodeIssued,
     Granted,
     GrantEnded,
     StayReported,
+    StayEnded,
     StayRenewed,
     StayRefusalChanged,
     StayProved,
@@ -100,6 +106,23 @@ _STATE_WORDS = {
     "open": N_("Your record was opened."),
     "objected": N_("You objected to having a record."),
     "closed": N_("You closed your record."),
+    "closed-death": N_("The record was closed because the death was reported."),
+    "closed-inactivity": N_("The record was closed because it had not been used for ten years."),
+    "deleted": N_("What the record contained was deleted."),
+}
+_DISPOSITION_WORDS = {
+    "close": N_("the closing of the record"),
+    "delete": N_("the deletion of what the record contains"),
+    "expire": N_("the deletion of documents whose storage period ends"),
+    "log": N_("the deletion of entries about deleted documents"),
+}
+_CHANGE_WORDS = {
+    "planned": N_("Planned: %(subject)s."),
+    "announced": N_("Planned, and you were notified: %(subject)s."),
+    "held": N_("On hold: %(subject)s."),
+    "resumed": N_("No longer on hold: %(subject)s."),
+    "cancelled": N_("Cancelled: %(subject)s."),
+    "done": N_("Done: %(subject)s."),
 }
 _GRANTED_WORDS = {
     GrantKind.PRESENCE: N_("%(subject)s entered your presence code and got access."),
@@ -324,7 +347,18 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
         ):
             return _(event.WORDS) % {"actor": actor}
         case StateChanged():
-            return _(_STATE_WORDS.get(event.after, N_("The record changed.")))
+            words = _STATE_WORDS.get(f"{event.after}-{event.cause}") or _STATE_WORDS.get(event.after)
+            return _(words or N_("The record changed."))
+        case DispositionChanged():
+            subject = _(_DISPOSITION_WORDS.get(event.act, event.act))
+            return _(_CHANGE_WORDS.get(event.change, _CHANGE_WORDS["planned"])) % {"subject": subject, "actor": actor}
+        case FirstAccess():
+            return _(event.WORDS) % {"actor": actor}
+        case StayEnded():
+            words = N_("%(subject)s reported the end of your stay.")
+            if event.status == "entered-in-error":
+                words = N_("%(subject)s withdrew the report of a stay of yours.")
+            return _(words) % {"subject": event.organization}
         case SharingChanged():
             return _(N_("You turned on sharing.") if event.sharing else N_("You turned off sharing."))
         case BlockChanged():

@@ -1,12 +1,13 @@
 """A person's access log as AuditEvents over FHIR R4: for the person, and for whom the access matrix lets read it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.fhir import parse_logical_id
 from esante.core.fhir.rest import DateRange, SearchParams, fhir_response, searchset
 from esante.core.journal import Entry, Journal
@@ -106,7 +107,7 @@ class _AuditEventEndpoints:
                 await self._journal.append_for(requester, LogRead(face="api"), person_id=person_id)
             return requester.id == person_id
         consent = await self._access.consent(person_id)
-        item, now = Item(category=ACCESS_LOG), datetime.now(UTC)
+        item, now = Item(category=ACCESS_LOG), clock.now()
         verdict = decide(consent, requester, Action.READ, item, Purpose.TREATMENT, now)
         if journalled:
             await self._journal.append_for(requester, _viewed(verdict), person_id=person_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from esante.core.journal import EVENTS, Entry, Event, Journal
+from esante.core.journal import Entry, Event, Journal
 from esante.core.web import Page
 from esante.identity.access.model import AccessEvent
 
@@ -45,11 +45,6 @@ class Visit:
         """The words (a msgid) of a visit of another than the person."""
         words: set[str] = {getattr(entry.event, "WORDS", "") for entry in self.entries}
         return words.pop() if len(words) == 1 else AccessEvent.WORDS
-
-
-def access_types() -> list[type[AccessEvent]]:
-    """Return every declared event type of an access, of any package."""
-    return [type_ for type_ in EVENTS.values() if issubclass(type_, AccessEvent)]
 
 
 def is_by_another(entry: Entry) -> bool:

@@ -4,13 +4,14 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
 from esante.core.time_zone import today
@@ -173,7 +174,7 @@ class Authenticator:
         connection_id: UUID | None = None,
     ) -> tuple[str, list[Row]]:
         """Return a new bearer token, and the rows of its SHA-256 and of its journal entry; the token is not stored."""
-        value, until = generate_secret(), datetime.now(UTC) + lifetime
+        value, until = generate_secret(), clock.now() + lifetime
         client_id = client_id or requester.client_id
         token = AccessToken(
             principal=principal_of(replace(requester, client_id=client_id)),
@@ -214,7 +215,7 @@ class Authenticator:
             return None
         key, now = hash_secret(value), time.monotonic()
         cached = self._tokens.get(key)
-        if cached and now - cached[0] < CACHE_SECONDS and cached[1].expires_at > datetime.now(UTC):
+        if cached and now - cached[0] < CACHE_SECONDS and cached[1].expires_at > clock.now():
             since, token, requester = cached
             if requester.origin != origin:  # seldom: software usually sends all its requests from one address
                 requester = replace(requester, origin=origin)

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database
 from esante.core.time_zone import day_of
@@ -48,7 +49,7 @@ class PersonLookups:
         if requester is None:
             yield UnlimitedLookups()
             return
-        now, subject = datetime.now(UTC), _subject(requester)
+        now, subject = clock.now(), _subject(requester)
         terms = policy(day_of(now))
         most = terms.unknown_per_organization if requester.kind == "organization" else terms.unknown_per_requester
         start = window_start(now, terms.attempt_window)
@@ -63,7 +64,7 @@ class PersonLookups:
 
     async def record_miss(self, requester: Requester, *, journalled: bool) -> None:
         """Count a look-up that found nobody, and journal it unless that was done (`journalled`)."""
-        now = datetime.now(UTC)
+        now = clock.now()
         start, subject = window_start(now, policy(day_of(now)).attempt_window), _subject(requester)
         (count,) = await attempt_store.count_attempts(self._db, [subject], start)
         self._keep(subject, start, count)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
+from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import Database
 from esante.core.time_zone import day_of, today
@@ -55,7 +56,7 @@ class RateLimits:
 
         Raises: Problem 429 when a subject exceeds its limit in the current window.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         start = window_start(now, window)
         counts = await attempt_store.count_attempts(self._db, list(limits), start)
         excess = [count - limit for count, limit in zip(counts, limits.values(), strict=True) if count > limit]
@@ -135,7 +136,7 @@ class RateLimits:
         return True
 
     def _begin_window(self) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         start = window_start(now, policy(day_of(now)).attempt_window)
         if start != self._window_start:
             self._window_start, self._refused = start, 0

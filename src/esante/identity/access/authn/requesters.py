@@ -5,6 +5,7 @@ from uuid import UUID
 
 from esante.core.time_zone import today
 from esante.core.types import Json
+from esante.core.web import N_, Problem
 from esante.identity.access.model import Delegate, Requester
 from esante.identity.directory import Organization, Person, Practitioner
 
@@ -40,6 +41,12 @@ def requester_of(
 def delegate_requester(delegate: Practitioner, professional: Practitioner, organization: Organization) -> Requester:
     """Return a professional at work as a requester in whose name a delegate acts."""
     return replace(requester_of(professional, organization), delegate=Delegate(delegate.id, delegate.name))
+
+
+def require_operator(requester: Requester) -> None:
+    """Raise Problem 403 for a requester who is not an operator."""
+    if requester.kind != "operator":
+        raise Problem(403, "forbidden", N_("Only agency staff can do this."))
 
 
 def principal_of(requester: Requester) -> Json:

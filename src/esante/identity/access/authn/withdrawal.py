@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Database, Row, insert
 from esante.core.web import Sessions
@@ -36,7 +36,7 @@ class Withdrawal:
         """End all sessions, tokens and apps of a person, a practitioner or an organisation, and journal it."""
         person = await self._directory.person(holder_id)
         async with self._db.transaction() as conn:
-            ended = await authorization_store.revoke_all_of(conn, holder_id, datetime.now(UTC))
+            ended = await authorization_store.revoke_all_of(conn, holder_id, clock.now())
             result = EndedSignIns(
                 sessions=await self._sessions.delete_all(conn, str(holder_id)),
                 tokens=await client_store.delete_tokens_of(conn, holder_id),

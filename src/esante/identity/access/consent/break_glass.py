@@ -5,14 +5,25 @@ Operators also review admissions without proof of presence, in the same way.
 Source: Regulation (EU) 2025/327, article 11(5), and article 9 on the information of the person.
 """
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, insert, uuid7
 from esante.core.time_zone import day_of
-from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
+from esante.core.web import (
+    N_,
+    NOT_FOUND,
+    Page,
+    Problem,
+    bad_request,
+    clean_text,
+    decode_uuid_cursor,
+    encode_cursor,
+)
 from esante.identity.access.authn.rate_limits import RateLimits
+from esante.identity.access.authn.requesters import require_operator
 from esante.identity.access.consent import store
 from esante.identity.access.consent.grants import Grants, offered_context, require_own_act
 from esante.identity.access.events import (
@@ -59,7 +70,7 @@ class Emergencies:
                 remedy=N_("Sign in as a health professional."),
             )
         require_own_act(requester)
-        now = datetime.now(UTC)
+        now = clock.now()
         context, terms = offered_context(GrantKind.EMERGENCY, now), policy(day_of(now))
         reason = clean_text(reason, terms.min_reason, terms.max_reason, "reason")
         await self._limits.count_guess(requester, terms)
@@ -152,7 +163,7 @@ class Emergencies:
                 raise Problem(404, "not-found", NOT_FOUND)
             if review.reviewed_at is not None:
                 raise Problem(409, "conflict", N_("This access is reviewed already."))
-            await review_store.complete_review(conn, grant_id, datetime.now(UTC), requester.name, verdict, note)
+            await review_store.complete_review(conn, grant_id, clock.now(), requester.name, verdict, note)
             await self._journal.append_for(
                 requester, _reviewed(review, verdict), person_id=review.person_id, conn=conn
             )
@@ -179,7 +190,7 @@ class Emergencies:
     async def mark_alarm_seen(self, requester: Requester, alarm_id: UUID) -> None:
         """Record that an operator saw an alarm. Raises: Problem 403 for a requester who is not an operator."""
         require_operator(requester)
-        await review_store.mark_alarm_seen(self._db, alarm_id, datetime.now(UTC), requester.name)
+        await review_store.mark_alarm_seen(self._db, alarm_id, clock.now(), requester.name)
 
     async def list_verdicts(self, requester: Requester, limit: int = 20) -> list[Review]:
         """Return the verdicts on a professional's own emergency accesses that they have not read, newest first."""
@@ -195,34 +206,9 @@ class Emergencies:
             review = await review_store.fetch_review(conn, grant_id, lock=True)
             if review is None or review.reviewed_at is None or review.practitioner_id != requester.id:
                 raise Problem(404, "not-found", NOT_FOUND)
-            if await review_store.mark_acknowledged(conn, grant_id, datetime.now(UTC)):
+            if await review_store.mark_acknowledged(conn, grant_id, clock.now()):
                 event = VerdictRead(grant_id=grant_id, verdict=review.verdict)
                 await self._journal.append_for(requester, event, conn=conn)
-
-
-def clean_text(text: str, shortest: int, longest: int, place: str) -> str:
-    """Return a text without control characters and repeated blanks.
-
-    Raises: Problem 400 when it then has fewer than `shortest` or more than `longest` characters.
-    """
-    clean = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    if len(clean) < shortest:
-        raise bad_request(
-            place,
-            N_("This text is too short."),
-            N_("Give more details."),
-            code="required",
-            detail=f"{shortest}-{longest}",
-        )
-    if len(clean) > longest:
-        raise bad_request(
-            place,
-            N_("This text is too long."),
-            N_("Use fewer words."),
-            code="too-long",
-            detail=f"{shortest}-{longest}",
-        )
-    return clean
 
 
 def _new_grant(person: Person, requester: Requester, now: datetime, reason: str, context: Context) -> Grant:
@@ -280,9 +266,3 @@ def _refusal(consent: Consent | None, requester: Requester) -> str:
     if requester.id in consent.blocked or requester.organization_id in consent.blocked:
         return "blocked"
     return ""
-
-
-def require_operator(requester: Requester) -> None:
-    """Raise Problem 403 for a requester who is not an operator."""
-    if requester.kind != "operator":
-        raise Problem(403, "forbidden", N_("Only operators review accesses."))

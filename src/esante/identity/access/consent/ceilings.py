@@ -1,8 +1,9 @@
 """The ceilings of contexts of care: grants that would last longer end there, and their persons are told."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import SYSTEM, Journal
 from esante.core.storage import NIL, Database, insert
 from esante.identity.access.consent import ceiling_store, store
@@ -28,7 +29,7 @@ class Ceilings:
 
     async def apply(self) -> int:
         """Cut every active grant at its ceiling, and journal each; return how many. Several processes may run it."""
-        now = datetime.now(UTC)
+        now = clock.now()
         rules = policy_set().at(now)
         cut, after = 0, (NIL, NIL)
         while grants := await ceiling_store.fetch_active_after(self._db, _limited_kinds(rules), after, BATCH):
@@ -39,7 +40,7 @@ class Ceilings:
 
     async def count_ended(self, holder_id: UUID, since: datetime) -> int:
         """Return how many grants of a holder ended at a ceiling since a moment."""
-        return await ceiling_store.count_cut(self._db, holder_id, since, datetime.now(UTC))
+        return await ceiling_store.count_cut(self._db, holder_id, since, clock.now())
 
     async def _cut(self, grant: Grant, rules: RulesInForce, now: datetime) -> bool:
         """Write the ceiling of a grant as its end where it is earlier; return whether this process did."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
 from esante.identity.access.consent import refusal_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_own_record
@@ -18,6 +20,7 @@ from esante.identity.access.events import (
     StayRefusalChanged,
     StayReported,
 )
+from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
 from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy_set
@@ -50,6 +53,10 @@ class Grants:
         grants = await store.fetch_active_grants(self._db, person_id)
         return [grant for grant in grants if not (grant.kind is GrantKind.STAY and grant.holder_id in refused)]
 
+    async def list_ever(self, person_id: UUID) -> list[Grant]:
+        """Return all grants that a person's record ever had, newest first."""
+        return await store.fetch_all_grants(self._db, person_id)
+
     async def add_to_circle(self, requester: Requester, practitioner_id: UUID) -> Grant:
         """Add a practitioner to the person's circle, until it is revoked; return the grant.
 
@@ -57,11 +64,11 @@ class Grants:
         circles, 404 for an unknown practitioner, 409 when the record is not open.
         """
         person_id = require_own_record(requester)
-        context = offered_context(GrantKind.CIRCLE, datetime.now(UTC))
+        context = offered_context(GrantKind.CIRCLE, clock.now())
         practitioner = await self._directory.practitioner(practitioner_id)
         if practitioner is None:
             raise Problem(404, "not-found", N_("This professional is not in the directory."))
-        now = datetime.now(UTC)
+        now = clock.now()
         grant = Grant(
             id=uuid7(),
             person_id=person_id,
@@ -131,7 +138,7 @@ class Grants:
             rows += self._journal.rows_for(requester, proved, person_id=person_id)
             if cause != "review":
                 await review_store.delete_pending(conn, grant.id)
-        now = datetime.now(UTC)
+        now = clock.now()
         rules = policy_set().at(now)
         for grant in before.grants:
             if grant.holder_id == organization_id and grant.is_active(now) and withheld(before, grant, rules, now):
@@ -150,7 +157,7 @@ class Grants:
         """Refuse the stays at the organisation of a stay that a review found not justified; its grant ends."""
         grant = await self._lock_active(conn, person_id, grant_id)
         if grant is not None:
-            await store.revoke_grant(conn, person_id, grant_id, datetime.now(UTC))
+            await store.revoke_grant(conn, person_id, grant_id, clock.now())
             await self._refuse_stays(conn, grant, requester, "review")
 
     async def list_refusals(self, person_id: UUID) -> list[StayRefusal]:
@@ -167,13 +174,13 @@ class Grants:
         return None
 
     async def _end_locked(self, conn: Connection, grant: Grant, requester: Requester) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         await store.revoke_grant(conn, grant.person_id, grant.id, now)
         await insert(conn, self.end_rows(grant, now, requester))
 
     async def _refuse_stays(self, conn: Connection, grant: Grant, requester: Requester, cause: str) -> None:
         """Refuse all stays at the organisation of a grant: it stays as it is, for the day the refusal is lifted."""
-        now = datetime.now(UTC)
+        now = clock.now()
         refusal = StayRefusal(organization_id=grant.holder_id, organization=grant.holder, since=now, cause=cause)
         await refusal_store.add_refusal(conn, grant.person_id, refusal)
         event = StayRefusalChanged(
@@ -345,11 +352,11 @@ def _grant_filter(requester: Requester, holder: UUID | None) -> store.GrantFilte
 
 
 def _reading_terms() -> store.ReadingTerms:
-    now = datetime.now(UTC)
+    now = clock.now()
     rules = policy_set().at(now)
     first = {kind: rules.context_of_kind(kind) for kind in GrantKind}
     return store.ReadingTerms(
-        died_after=now - rules.policy.read_after_death,
+        died_after=now - lifecycle_terms(day_of(now)).reading_after_death,
         unproved_stays_read=rules.policy.unproved_stays_read,
         contexts=[one.key for one in rules.contexts.values() if one.allowed],
         kinds=[kind.value for kind, context in first.items() if context and context.allowed],

@@ -2,8 +2,9 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, insert, uuid7
 from esante.core.time_zone import day_of
@@ -39,7 +40,7 @@ class PresenceCodes:
         or not shared, 429 after too many codes.
         """
         person_id = require_own_record(requester)
-        now = datetime.now(UTC)
+        now = clock.now()
         terms = policy(day_of(now))
         longest = longest_duration(offered_context(GrantKind.PRESENCE, now))
         duration = terms.code_default or longest if duration is None else duration
@@ -85,7 +86,7 @@ class PresenceCodes:
                 remedy=N_("Sign in as a health professional."),
             )
         require_own_act(requester)
-        now = datetime.now(UTC)
+        now = clock.now()
         terms, context = policy(day_of(now)), offered_context(GrantKind.PRESENCE, now)
         await self._limits.count_guess(requester, terms)
         digest = hash_code(normalize_code(text, terms))

@@ -4,9 +4,9 @@ The confidentiality of a single document is stored with the document, in the rec
 article 8.
 """
 
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert
 from esante.core.web import N_, NOT_FOUND, Problem
@@ -39,7 +39,7 @@ class Restrictions:
             await lock_record(conn, person_id)
             if any(block.subject_id == subject_id for block in await store.fetch_blocks(conn, person_id)):
                 return
-            row = (person_id, subject_id, subject_kind, name, datetime.now(UTC))
+            row = (person_id, subject_id, subject_kind, name, clock.now())
             await insert(conn, [(store.BLOCK, row)])
             event = _block_changed(subject_kind, subject_id, name, blocked=True)
             await self._journal.append_for(requester, event, person_id=person_id, conn=conn)

@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from esante.core import clock
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.access.model import Consent, Grant, GrantKind, RecordState
 from esante.identity.directory import ReferringDoctor
@@ -65,6 +66,8 @@ class RecordRow:
     objection_until: datetime | None
     sharing: bool
     deceased_at: datetime | None
+    changed_at: datetime
+    cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ SELECT r.person_id, r.state, r.sharing, r.deceased_at,
          'reason', g.reason, 'holder', g.holder, 'proved', g.proved, 'context', g.context, 'renewals', g.renewals)
          ORDER BY g.grant_id)
      FROM access_grant g
-     WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())) AS grants,
+     WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > $2)) AS grants,
     (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked,
     (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused,
     (SELECT json_agg(d) FROM access_referring_doctor d WHERE d.person_id = r.person_id) AS referring
@@ -102,7 +105,7 @@ async def fetch_consent(conn: Connection, person_id: UUID) -> Consent:
 
 async def fetch_consents(db: Database | Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
     """Return the consents of those of `persons` who have a record, in one round trip."""
-    return {row["person_id"]: _consent(row) for row in await db.fetch(_CONSENT, persons)}
+    return {row["person_id"]: _consent(row) for row in await db.fetch(_CONSENT, persons, clock.now())}
 
 
 def _consent(row: asyncpg.Record) -> Consent:
@@ -120,7 +123,7 @@ def _consent(row: asyncpg.Record) -> Consent:
 
 
 _RECORD = (
-    "SELECT person_id, state, announced_at, objection_until, sharing, deceased_at"
+    "SELECT person_id, state, announced_at, objection_until, sharing, deceased_at, changed_at, cause"
     " FROM access_record WHERE person_id = $1"
 )
 
@@ -147,42 +150,9 @@ async def add_records(
     return [row["person_id"] for row in rows]
 
 
-async def set_state(conn: Connection, person_id: UUID, state: RecordState, at: datetime) -> None:
-    """Write the state of a record."""
-    await conn.execute(
-        "UPDATE access_record SET state = $2, changed_at = $3 WHERE person_id = $1", person_id, state.value, at
-    )
-
-
-async def fetch_due(db: Database, now: datetime, limit: int) -> list[UUID]:
-    """Return up to `limit` persons whose announced record is due to open: the time to object has ended."""
-    rows = await db.fetch(
-        "SELECT person_id FROM access_record WHERE state = 'announced' AND objection_until <= $1 LIMIT $2",
-        now,
-        limit,
-    )
-    return [row["person_id"] for row in rows]
-
-
-async def open_due(conn: Connection, persons: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Open the records of those of `persons` that are still due; return the persons of the opened records."""
-    rows = await conn.fetch(
-        "UPDATE access_record SET state = 'open', changed_at = $2 WHERE person_id = ANY($1)"
-        " AND state = 'announced' AND objection_until <= $2 RETURNING person_id",
-        list(persons),
-        now,
-    )
-    return [row["person_id"] for row in rows]
-
-
 async def set_sharing(conn: Connection, person_id: UUID, sharing: bool) -> None:
     """Write whether a person shares their record."""
     await conn.execute("UPDATE access_record SET sharing = $2 WHERE person_id = $1", person_id, sharing)
-
-
-async def set_deceased(conn: Connection, person_id: UUID, at: datetime | None) -> None:
-    """Write when a person died (None: the person lives)."""
-    await conn.execute("UPDATE access_record SET deceased_at = $2 WHERE person_id = $1", person_id, at)
 
 
 def grant_row(grant: Grant) -> Row:
@@ -211,9 +181,16 @@ async def fetch_active_grants(db: Database | Connection, person_id: UUID) -> lis
     """Return a person's active grants, newest first."""
     rows = await db.fetch(
         "SELECT * FROM access_grant WHERE person_id = $1 AND revoked_at IS NULL"
-        " AND (until IS NULL OR until > now()) ORDER BY grant_id DESC",
+        " AND (until IS NULL OR until > $2) ORDER BY grant_id DESC",
         person_id,
+        clock.now(),
     )
+    return [grant_of_row(row) for row in rows]
+
+
+async def fetch_all_grants(db: Database, person_id: UUID) -> list[Grant]:
+    """Return all grants of a person, also those that ended, newest first."""
+    rows = await db.fetch("SELECT * FROM access_grant WHERE person_id = $1 ORDER BY grant_id DESC", person_id)
     return [grant_of_row(row) for row in rows]
 
 
@@ -237,16 +214,16 @@ async def set_grant_end(conn: Connection, person_id: UUID, grant_id: UUID, until
 
 _ACTIVE_GRANTS = """
 FROM access_grant g JOIN access_record r USING (person_id)
-WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > now())
-  AND g.since <= now() AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
+WHERE g.holder_id = ANY($1) AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > $7)
+  AND g.since <= $7 AND r.state = 'open' AND r.sharing AND (r.deceased_at IS NULL OR r.deceased_at > $2)
   AND NOT EXISTS (SELECT FROM access_block b WHERE b.person_id = g.person_id AND b.subject_id = ANY($3))
   AND NOT (g.kind = 'institution_stay' AND EXISTS (
       SELECT FROM access_stay_refusal f WHERE f.person_id = g.person_id AND f.organization_id = g.holder_id))
   AND (g.proved OR $4) AND (g.context = ANY($5) OR g.context = '' AND g.kind = ANY($6))
 """
-"""The active grants of holders ($1) for open records, without persons who died before $2 or blocked one of $3, and
-without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved; of the
-contexts $5, and those without a context of the kinds $6.
+"""The active grants at $7 of holders ($1) for open records, without persons who died before $2 or blocked one of $3,
+and without stays at organisations whose stays the person refused, and unless $4 without stays that are not proved; of
+the contexts $5, and those without a context of the kinds $6.
 
 The only statement across persons: on a distributed database it runs on every node, by an index on each.
 """
@@ -268,13 +245,14 @@ class ReadingTerms:
 async def fetch_holder_grants(db: Database, holders: Sequence[UUID], limit: int, terms: ReadingTerms) -> list[Grant]:
     """Return the newest active grants of some holders for open records."""
     rows = await db.fetch(
-        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $7",
+        f"SELECT g.* {_ACTIVE_GRANTS} ORDER BY g.grant_id DESC LIMIT $8",
         list(holders),
         terms.died_after,
         list(holders),
         terms.unproved_stays_read,
         terms.contexts,
         terms.kinds,
+        clock.now(),
         limit,
     )
     return [grant_of_row(row) for row in rows]
@@ -297,14 +275,15 @@ async def fetch_granting_persons(
 ) -> list[UUID]:
     """Return the persons of active grants, sorted by key, those after a key."""
     rows = await db.fetch(
-        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($7::uuid IS NULL OR g.person_id = $7)"
-        " AND g.person_id > $8 ORDER BY g.person_id LIMIT $9",
+        f"SELECT DISTINCT g.person_id {_ACTIVE_GRANTS} AND ($8::uuid IS NULL OR g.person_id = $8)"
+        " AND g.person_id > $9 ORDER BY g.person_id LIMIT $10",
         list(grants.holders),
         terms.died_after,
         list(grants.acting_for),
         terms.unproved_stays_read,
         terms.contexts,
         terms.kinds,
+        clock.now(),
         grants.only_person_id,
         after,
         limit,
@@ -315,13 +294,14 @@ async def fetch_granting_persons(
 async def count_granting_persons(db: Database, grants: GrantFilter, terms: ReadingTerms) -> int:
     """Return the number of persons of active grants."""
     count: int = await db.fetchval(
-        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($7::uuid IS NULL OR g.person_id = $7)",
+        f"SELECT count(DISTINCT g.person_id) {_ACTIVE_GRANTS} AND ($8::uuid IS NULL OR g.person_id = $8)",
         list(grants.holders),
         terms.died_after,
         list(grants.acting_for),
         terms.unproved_stays_read,
         terms.contexts,
         terms.kinds,
+        clock.now(),
         grants.only_person_id,
     )
     return count
@@ -364,9 +344,10 @@ async def prove_stays(conn: Connection, person_id: UUID, organization_id: UUID) 
     """Write that a person's active stays at an organisation are proved; return the grants of those that were not."""
     rows = await conn.fetch(
         "UPDATE access_grant SET proved = true WHERE person_id = $1 AND holder_id = $2 AND NOT proved"
-        " AND revoked_at IS NULL AND (until IS NULL OR until > now()) RETURNING *",
+        " AND revoked_at IS NULL AND (until IS NULL OR until > $3) RETURNING *",
         person_id,
         organization_id,
+        clock.now(),
     )
     return [grant_of_row(row) for row in rows]
 

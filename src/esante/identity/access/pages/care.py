@@ -1,12 +1,13 @@
 """Pages of professionals: presence codes, patients, emergencies."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.consent.grants import offered_context
@@ -88,7 +89,7 @@ async def _show_patients(request: Request, access: Access, problem: Problem | No
 
 async def _declare_emergency(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PRACTITIONER)
-    now, form, problem = datetime.now(UTC), FormData(), None
+    now, form, problem = clock.now(), FormData(), None
     context = offered_context(GrantKind.EMERGENCY, now)
     if request.method == "POST":
         form = await read_form(request)
@@ -123,7 +124,7 @@ async def _register_admission(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PRACTITIONER)
     if not await access.stays.may_report(requester):
         raise Problem(404, "not-found", NOT_FOUND)
-    now, form, problem = datetime.now(UTC), FormData(), None
+    now, form, problem = clock.now(), FormData(), None
     context = offered_context(GrantKind.STAY, now, EMERGENCY)
     if request.method == "POST":
         form = await read_form(request)

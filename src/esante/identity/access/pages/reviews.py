@@ -13,9 +13,10 @@ from starlette.routing import Route
 from esante.core.journal import Entry, Journal
 from esante.core.time_zone import day_of
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
-from esante.identity.access.audit.log_scan import access_types, scan_entries
+from esante.identity.access.audit.log_scan import scan_entries
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.events import EmergencyDeclared, ReviewRead
+from esante.identity.access.model import access_types
 from esante.identity.access.pages.form_fields import form_text
 from esante.identity.access.reviews.review_store import Review
 from esante.identity.access.service import Access

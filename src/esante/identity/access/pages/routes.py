@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.routing import Route
 
 from esante.core.journal import Journal
-from esante.identity.access.pages import apps, care, delegation, log, oauth, proof, reviews, sharing
+from esante.identity.access.pages import apps, care, delegation, dispositions, log, oauth, proof, reviews, sharing
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory
 
@@ -19,6 +19,7 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         *care.routes(access),
         *delegation.routes(access, directory),
         *reviews.routes(access, journal, directory, categories),
+        *dispositions.routes(access, directory),
         *apps.routes(access, directory),
         *oauth.routes(access, directory),
     ]

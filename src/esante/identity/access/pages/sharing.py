@@ -1,7 +1,7 @@
 """Pages of patients about sharing: the record, presence codes, the circle, blocks."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import segno
@@ -11,10 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
 from esante.identity.access.consent.presence_codes import longest_duration
+from esante.identity.access.consent.record_states import TRANSITIONS
+from esante.identity.access.disposition.model import Act
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
 from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
@@ -65,12 +68,14 @@ def routes(access: Access, directory: Directory) -> list[Route]:
 async def _show_sharing(request: Request, access: Access) -> Response:
     requester = await access.page_requester(request, _PATIENT)
     record = await access.lifecycle.find_record(requester.id)
-    rules = policy_set().at(datetime.now(UTC))
+    planned = await access.dispositions.find_open(requester.id)
+    rules = policy_set().at(clock.now())
     return await render(
         request,
         "access/sharing.html",
         record=record,
         state=record.state if record else RecordState.NONE,
+        deletion=next((one for one in planned if one.act is Act.DELETE), None),
         accesses=[one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"],
         reasons=REASONS,
         blocks=await access.restrictions.list_blocks(requester.id),
@@ -96,7 +101,7 @@ async def _issue_code(request: Request, access: Access) -> Response:
         "access/code.html",
         code=code,
         hours=int(hours),
-        redeem=policy_set().at(datetime.now(UTC)).policy.code_redeem,
+        redeem=policy_set().at(clock.now()).policy.code_redeem,
         qr=qr_code(code, gettext_of(request)(N_("QR code for the doctor to scan"))),
     )
 
@@ -166,7 +171,7 @@ async def _workplaces(practitioners: Sequence[Practitioner], directory: Director
 
 
 async def _change_sharing(access: Access, requester: Requester, act: str, form: FormData) -> None:
-    if act in ("object", "close", "reopen"):
+    if act in TRANSITIONS:
         await access.lifecycle.change(requester, act)
     elif act == "revoke":
         await access.grants.revoke(requester, form_uuid(form, "grant"))

@@ -38,7 +38,6 @@ class Policy:
     valid_from: date
     legal_source: str
     verified: bool
-    objection_days: int
     code_length: int
     code_alphabet: str
     code_default: timedelta | None
@@ -55,8 +54,6 @@ class Policy:
     admissions: AdmissionLimits
     min_reason: int
     max_reason: int
-    read_after_death: timedelta
-    write_after_death: timedelta
     searches_per_requester: int
     searches_per_organization: int
     unknown_per_requester: int
@@ -79,14 +76,11 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
 
 
 def _parse_policy(period: Json) -> Policy:
-    code, attempts, emergency, death, apps = (
-        period[part] for part in ("presence_code", "attempts", "emergency", "after_death", "apps")
-    )
+    code, attempts, emergency, apps = (period[part] for part in ("presence_code", "attempts", "emergency", "apps"))
     return Policy(
         valid_from=period["valid_from"],
         legal_source=period["legal_source"],
         verified=period["verified"],
-        objection_days=period["opening"]["objection_days"],
         code_length=code["length"],
         code_alphabet=code["alphabet"],
         code_default=timedelta(hours=code["default_hours"]) if code["use_default"] else None,
@@ -101,8 +95,6 @@ def _parse_policy(period: Json) -> Policy:
         admissions=AdmissionLimits(**period["admissions"]),
         min_reason=emergency["min_reason"],
         max_reason=emergency["max_reason"],
-        read_after_death=timedelta(days=death["read_days"]),
-        write_after_death=timedelta(days=death["write_days"]),
         searches_per_requester=period["person_searches"]["per_requester"],
         proofs_per_requester=period["proofs"]["per_requester"],
         searches_per_organization=period["person_searches"]["per_organization"],

@@ -3,13 +3,14 @@
 The texts are in the review only; the journal has who asked and replied when, filed under the person of the record.
 """
 
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert, uuid7
-from esante.core.web import N_, NOT_FOUND, Problem
-from esante.identity.access.consent.break_glass import MAX_NOTE, clean_text, require_operator
+from esante.core.web import N_, NOT_FOUND, Problem, clean_text
+from esante.identity.access.authn.requesters import require_operator
+from esante.identity.access.consent.break_glass import MAX_NOTE
 from esante.identity.access.events import ReviewQuestionAnswered, ReviewQuestionAsked
 from esante.identity.access.model import Requester
 from esante.identity.access.reviews import question_store, review_store
@@ -43,7 +44,7 @@ class ReviewQuestions:
                 question_id=uuid7(),
                 grant_id=grant_id,
                 practitioner_id=review.practitioner_id,
-                asked_at=datetime.now(UTC),
+                asked_at=clock.now(),
                 asked_by=requester.name,
                 question=text,
             )
@@ -68,7 +69,7 @@ class ReviewQuestions:
             review = await review_store.fetch_review(conn, question.grant_id, lock=True)
             if review is None or review.reviewed_at is not None or question.replied_at is not None:
                 raise Problem(409, "conflict", N_("This question can no longer be answered."))
-            await question_store.write_reply(conn, question_id, text, datetime.now(UTC))
+            await question_store.write_reply(conn, question_id, text, clock.now())
             event = ReviewQuestionAnswered(grant_id=question.grant_id, question_id=question_id)
             await self._journal.append_for(requester, event, person_id=review.person_id, conn=conn)
 

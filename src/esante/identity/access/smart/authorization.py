@@ -5,10 +5,10 @@ Sources: HL7 SMART App Launch 2.2, "App Launch"; RFC 6749, section 4.1; RFC 7009
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.time_zone import day_of
@@ -139,7 +139,7 @@ class AppAuthorizations:
             raise bad_request(
                 "grant", N_("Nothing is selected."), N_("Select at least one item, or refuse."), code="required"
             )
-        now = datetime.now(UTC)
+        now = clock.now()
         authorization = Authorization(
             authorization_id=uuid7(),
             client_id=request.client.client_id,
@@ -217,7 +217,7 @@ class AppAuthorizations:
             raise Problem(404, "not-found", N_("You cannot open this app from here."))
         if requester.id != person_id:
             await self.require_open_record(requester, person_id)
-        handle, now = generate_secret(), datetime.now(UTC)
+        handle, now = generate_secret(), clock.now()
         until = now + policy(day_of(now)).app_launch
         row = hash_secret(handle), client.client_id, person_id, session.key, until
         await self._db.write([(authorization_store.LAUNCH, row)])
@@ -227,7 +227,7 @@ class AppAuthorizations:
     async def require_open_record(self, requester: Requester, person_id: UUID) -> None:
         """Raise `Problem` 404 unless a professional may open the record of a person at all."""
         consent = (await store.fetch_consents(self._db, [person_id])).get(person_id)
-        if consent is None or opening_grant(consent, requester, datetime.now(UTC)) is None:
+        if consent is None or opening_grant(consent, requester, clock.now()) is None:
             raise Problem(404, "not-found", N_("You do not have access to this record."))
 
     async def _issue_code(
@@ -241,7 +241,7 @@ class AppAuthorizations:
         again: bool,
     ) -> AuthorizationResponse:
         """Store the authorization (unless it is given `again`) and a connection, and return its code to the client."""
-        client, now, code = request.client, datetime.now(UTC), generate_secret()
+        client, now, code = request.client, clock.now(), generate_secret()
         person_id = authorization.patient_id
         terms = policy(day_of(now))
         until = authorization.until
@@ -299,7 +299,7 @@ class AppAuthorizations:
     ) -> None:
         """End an authorization and append its entry; `cause` as in `AppEnded`."""
         ended = await authorization_store.revoke_authorization(
-            conn, requester.id, authorization.authorization_id, datetime.now(UTC)
+            conn, requester.id, authorization.authorization_id, clock.now()
         )
         if ended:
             event = AppEnded(client_id=client.client_id, app=client.name, cause=cause)

@@ -13,6 +13,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from esante.core import clock
 from esante.core.storage import Database
 from esante.core.types import Json
 from esante.identity.access.smart import client_store
@@ -64,7 +65,7 @@ class ClientAuthenticator:
         claims = verify_signature(assertion, client)
         if client is None or claims is None:
             raise OAuthError("invalid_client", "the client is unknown, or its signature is not valid", 401)
-        check_claims(claims, client.client_id, self.endpoint, datetime.now(UTC))
+        check_claims(claims, client.client_id, self.endpoint, clock.now())
         if form.get("client_id", client.client_id) != client.client_id:
             raise OAuthError("invalid_client", "client_id and client_assertion name different clients", 401)
         expires = datetime.fromtimestamp(claims["exp"] + LEEWAY, UTC)

@@ -4,7 +4,7 @@ Source: OpenID Connect Core 1.0, section 2; HL7 SMART App Launch 2.2, "Scopes fo
 requires RS256. joserfc makes the signatures.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from esante.core import clock
 from esante.core.storage import read_or_create_key
 from esante.core.types import Json
 
@@ -56,7 +57,7 @@ class IdTokenIssuer:
 
     def issue(self, user_claims: dict[str, str], client_id: str, nonce: str) -> str:
         """Return an id token for a client; `nonce` is that of its authorization request, "" for none."""
-        now = datetime.now(UTC)
+        now = clock.now()
         times = {"iat": int(now.timestamp()), "exp": int((now + LIFETIME).timestamp())}
         claims = {**user_claims, "aud": client_id, **times, **({"nonce": nonce} if nonce else {})}
         header = {"alg": ALGORITHM, "kid": self._key.kid, "typ": "JWT"}

@@ -9,8 +9,8 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
+from esante.core import clock
 from esante.core.journal import Actor, Journal
 from esante.core.storage import NIL, Connection, Database, insert
 from esante.core.time_zone import day_of
@@ -100,7 +100,7 @@ class TokenGrants:
             return OAuthError("invalid_grant", _INVALID_CODE)
         if connection.code_used:
             return await self._end_reused(conn, client, connection, origin, _INVALID_CODE)
-        now = datetime.now(UTC)
+        now = clock.now()
         await authorization_store.mark_code_used(conn, connection.connection_id, now)
         matches = form.get("redirect_uri") == connection.redirect_uri and verifies_challenge(
             form.get("code_verifier", ""), connection.challenge
@@ -132,7 +132,7 @@ class TokenGrants:
             scopes = common_scopes(form["scope"].split(), scopes)
         if not scopes:
             return OAuthError("invalid_scope", "none of the requested scopes was granted before")
-        await authorization_store.mark_refresh_token_used(conn, token_hash, datetime.now(UTC))
+        await authorization_store.mark_refresh_token_used(conn, token_hash, clock.now())
         return await self._issue(conn, client, connection, scopes, origin, {})
 
     async def _issue(
@@ -148,7 +148,7 @@ class TokenGrants:
 
         Returns an error for somebody whom the directory has suspended.
         """
-        now = datetime.now(UTC)
+        now = clock.now()
         requester = replace(requester_from_principal(connection.principal), origin=origin)
         if requester.id in await self._directory.suspensions.among([requester.id]):
             return OAuthError("invalid_grant", _SUSPENDED)
@@ -176,7 +176,7 @@ class TokenGrants:
         self, conn: Connection, client: SoftwareClient, connection: AppConnection, cause: str, origin: str
     ) -> None:
         """End a connection and append its entry; `cause` as in `AppEnded`."""
-        if await authorization_store.end_connection(conn, connection.connection_id, datetime.now(UTC)):
+        if await authorization_store.end_connection(conn, connection.connection_id, clock.now()):
             event = AppEnded(client_id=client.client_id, app=client.name, cause=cause)
             person_id = requester_from_principal(connection.principal).only_person_id or NIL
             actor = Actor(kind="system", name=client.name, client=client.name)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.fhir import check, operation_outcome, parse_logical_id
 from esante.core.fhir.rest import (
     SearchParams,
@@ -293,7 +294,7 @@ def _parse_period_moment(body: Json, name: str) -> datetime:
     A day without a time gives its first or last moment in the time zone of the country. Raises: Problem 422.
     """
     text = (body.get("period") or {}).get(name, "")
-    place, now = f"period.{name}", datetime.now(UTC)
+    place, now = f"period.{name}", clock.now()
     if len(text) < 10:
         raise _unprocessable(place, N_("The date is missing."), N_("Enter the day, or the day and time."), "required")
     try:

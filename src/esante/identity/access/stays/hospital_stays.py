@@ -1,9 +1,10 @@
 """Hospital stays: admissions and discharges that a hospital reports, and the grant that a stay gives."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.time_zone import day_of, today
@@ -12,7 +13,7 @@ from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import store
 from esante.identity.access.consent.grants import Grants, offered_context, require_own_act, stay_of
 from esante.identity.access.consent.lifecycle import require_own_record
-from esante.identity.access.events import AdmissionsUnusual, StayRead, StayRefused, StayRenewed
+from esante.identity.access.events import AdmissionsUnusual, StayEnded, StayRead, StayRefused, StayRenewed
 from esante.identity.access.model import AccessEvent, Consent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
 from esante.identity.access.regulation.policy_set import policy, policy_set
 from esante.identity.access.reviews import review_store
@@ -77,7 +78,7 @@ class HospitalStays:
         """
         require_own_act(requester)
         hospital = await self._require_hospital(requester, None, StayRefused)
-        await self._limits.count_guess(requester, policy_set().at(datetime.now(UTC)).policy)
+        await self._limits.count_guess(requester, policy_set().at(clock.now()).policy)
         person = await self._directory.find_person(None, identifier)
         found = person.id if person and person.birth_date == birth_date else None
         stay, _ = await self._admit(requester, hospital, found, None, EMERGENCY, may_open=True)
@@ -94,7 +95,7 @@ class HospitalStays:
         may_open: bool,
     ) -> tuple[Stay, bool]:
         """Report an admission at a hospital (see `admit`); without `may_open` a stay in progress is returned only."""
-        now = datetime.now(UTC)
+        now = clock.now()
         context = offered_context(GrantKind.STAY, now, encounter)
         if may_open:
             await self._count(requester, hospital, person_id, encounter)
@@ -141,7 +142,7 @@ class HospitalStays:
         if any(stay.status is StayStatus.IN_PROGRESS and stay.encounter == encounter for stay in known):
             return
         requester = replace(requester, id=hospital.id)
-        now = datetime.now(UTC)
+        now = clock.now()
         professionals = await self._directory.count_professionals(hospital.id, now.date())
         for excess in await self._limits.count_admission(requester, policy(day_of(now)).admissions, professionals):
             event = AdmissionsUnusual(
@@ -221,7 +222,7 @@ class HospitalStays:
 
     async def _renew_locked(self, conn: Connection, requester: Requester, stay: Stay) -> None:
         """Renew the grant of a stay whose record is locked, and journal it. Raises: Problem 409."""
-        now = datetime.now(UTC)
+        now = clock.now()
         grant = await stay_store.fetch_grant(conn, stay.person_id, stay.id)
         context = policy_set().at(now).context_of(grant) if grant else None
         if grant is None or context is None or not grant.is_active(now) or grant.renewals >= context.renewals:
@@ -240,7 +241,7 @@ class HospitalStays:
 
         Return the stay. Raises: Problem 403, 404.
         """
-        return await self._end(requester, person_id, stay_id, StayStatus.ENTERED_IN_ERROR, datetime.now(UTC))
+        return await self._end(requester, person_id, stay_id, StayStatus.ENTERED_IN_ERROR, clock.now())
 
     async def may_report(self, requester: Requester) -> bool:
         """Return whether the requester acts for an organisation of a kind that may report stays."""
@@ -314,7 +315,17 @@ class HospitalStays:
         until = await self._within_ceiling(conn, stay, until)
         grant = await store.set_grant_end(conn, stay.person_id, stay.id, until)
         await insert(conn, self._grants.end_rows(grant, min(until, grant.revoked_at or until), requester))
-        return await stay_store.end_stay(conn, stay.person_id, stay.id, status, max(ended, stay.began_at))
+        ended_stay = await stay_store.end_stay(conn, stay.person_id, stay.id, status, max(ended, stay.began_at))
+        event = StayEnded(
+            stay_id=stay.id,
+            organization_id=stay.organization_id,
+            organization=grant.holder,
+            status=status.value,
+            began_at=stay.began_at,
+            ended_at=max(ended, stay.began_at),
+        )
+        await insert(conn, self._journal.rows_for(requester, event, person_id=stay.person_id))
+        return ended_stay
 
     async def _within_ceiling(self, conn: Connection, stay: Stay, until: datetime) -> datetime:
         """Return the end of the grant of a stay: not later than the ceiling of its context."""

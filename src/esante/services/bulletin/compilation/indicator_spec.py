@@ -15,10 +15,13 @@ from esante.core.storage import sha256
 from esante.core.time_zone import time_zone
 from esante.core.types import Json
 from esante.services.bulletin.declared_data import declared_text
-from esante.services.bulletin.model import Aggregation, Breakdown, Indicator
+from esante.services.bulletin.model import Aggregation, Breakdown, Indicator, SeriesKey
 
 _TIMEZONE = re.compile(rb'(?m)^timezone = ".*"$')
 """The line of lake.toml that names the time zone."""
+
+_TERM = re.compile(r"(\w+)(?:\[(\w+)=([^\]]+)\]|(@-1))?")
+"""A term of a relation: an indicator, one of its categories, or the indicator of the month before."""
 
 LAKE_VERSION = b"1"
 """Increased when the code changes what it writes into the lake: the journal is then read again from its beginning."""
@@ -45,11 +48,24 @@ class DisclosureRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class LinearRelation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A linear relation of totals that is publicly known: coefficients by indicator (`id@-1`: of the month before)."""
+    """A linear relation that is publicly known: coefficients by total or category.
+
+    `id` is a total, `id@-1` the total of the month before, `id[breakdown=category]` a category. A relation of totals
+    of one month also holds within each category of the breakdowns that all of them have.
+    """
 
     sum: Mapping[str, int]
     at_most: bool = False
     """Whether the weighted sum is at most 0; otherwise it is 0."""
+
+    @property
+    def terms(self) -> tuple[tuple[SeriesKey, bool, int], ...]:
+        """Each term: the series, whether that of the month before is meant, and the coefficient."""
+        found = []
+        for name, factor in self.sum.items():
+            indicator, breakdown, value_of, lag = _TERM.fullmatch(name).groups(default="")  # type: ignore[union-attr]
+            found.append(((indicator, breakdown, value_of), bool(lag), factor))
+        return tuple(found)
 
 
 class _IndicatorsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,8 +180,16 @@ class IndicatorSpecification:
                 raise ValueError(
                     f"indicators.toml: {indicator.id} is a share and needs two declared indicators in `of`"
                 )
+            if indicator.measure is Aggregation.SHARE and not all(
+                set(indicator.breakdowns) <= set(known[other].breakdowns) for other in indicator.of
+            ):
+                raise ValueError(f"indicators.toml: {indicator.id} has a breakdown that its two indicators have not")
             if bool(indicator.sql) != (indicator.measure not in (Aggregation.SHARE, Aggregation.NONE)):
                 raise ValueError(f"indicators.toml: {indicator.id} needs `sql` unless its measure is share or none")
+        for name in (name for relation in self.relations for name in relation.sum):
+            term = _TERM.fullmatch(name)
+            if term is None or term[1] not in known or (term[2] and term[2] not in known[term[1]].breakdowns):
+                raise ValueError(f"indicators.toml: a relation has the term {name}, which is not declared")
         return self
 
 

@@ -27,9 +27,11 @@ SELECT subject, max(state) AS state, sum(documents) AS documents, max(account) >
         (SELECT subject, max(seq) AS seq FROM events WHERE type = 'access.state_changed' GROUP BY subject) l
         ON e.seq = l.seq WHERE e.type = 'access.state_changed'
     UNION ALL
-    SELECT subject, NULL AS state, sum(CASE WHEN type = 'record.deposited' OR kind = 'in' THEN 1 ELSE -1 END)
+    SELECT subject, NULL AS state, sum(CASE WHEN type = 'record.deposited' OR kind = 'in' THEN 1
+        WHEN type = 'record.content_deleted' THEN -coalesce(amount, 0) ELSE -1 END)
         AS documents, 0 AS account FROM events
-    WHERE type IN ('record.deposited', 'record.withdrawn', 'record.corrected') AND allowed GROUP BY subject
+    WHERE type IN ('record.deposited', 'record.withdrawn', 'record.corrected', 'record.content_deleted') AND allowed
+    GROUP BY subject
     UNION ALL
     SELECT DISTINCT actor AS subject, NULL AS state, 0 AS documents, 1 AS account FROM events
     WHERE type = 'access.signed_in' AND actor_kind = 'patient'

@@ -120,18 +120,31 @@ class IntruderAudit:
                 yield from (LinearConstraint({part: 1.0, total: -1.0}, at_most=True) for part in parts)
 
     def _relation_constraints(self, relations: Iterable[LinearRelation]) -> Iterator[LinearConstraint]:
-        """Yield the declared relations between totals of a month and of the month before."""
+        """Yield the declared relations in each month, and those of totals within categories."""
         latest = {vintage.period: vintage.number for vintage in self._vintages}
         before = dict(zip(list(latest)[1:], latest, strict=False))
+        tables = self._keys_of_tables()
         for relation in relations:
-            for period in latest:
+            of_one_month = not any(lag or series[1] for series, lag, _ in relation.terms)
+            for period, number in latest.items():
                 terms: dict[Unknown, float] = {}
-                for name, factor in relation.sum.items():
-                    indicator, _, lag = name.partition("@")
+                for series, lag, factor in relation.terms:
                     at = before.get(period, "") if lag else period
-                    terms[at, latest.get(at, 0), indicator, "", ""] = factor
-                if all(key in self._exact for key in terms):
-                    yield LinearConstraint(terms, relation.at_most)
+                    terms[at, latest.get(at, 0), *series] = factor
+                if all((*key[:3], "", "") in self._exact for key in terms):
+                    known = {key: factor for key, factor in terms.items() if key in self._exact}
+                    yield LinearConstraint(known, relation.at_most)  # a category without a cell is 0
+                if of_one_month:
+                    members = {(period, number, series[0]): float(factor) for series, _, factor in relation.terms}
+                    yield from _relation_in_categories(members, relation.at_most, tables)
+
+    def _keys_of_tables(self) -> Mapping[tuple[str, int, str], Sequence[Unknown]]:
+        """Return the cells of categories of each indicator, by period, vintage and indicator."""
+        found: defaultdict[tuple[str, int, str], list[Unknown]] = defaultdict(list)
+        for key in self._exact:
+            if key[3]:
+                found[key[:3]].append(key)
+        return found
 
     def _vintage_constraints(self, indicators: Mapping[str, Indicator]) -> Iterator[LinearConstraint]:
         """Yield that a flow of a later vintage is at least that of the vintage before: late events only add."""
@@ -172,6 +185,23 @@ class IntruderAudit:
             if low == high and self._required_width[key] > 0:
                 yield [key], []
         yield from ((found, constraints[key]) for key, found in unknowns.items())
+
+
+def _relation_in_categories(
+    members: Mapping[tuple[str, int, str], float],
+    at_most: bool,
+    tables: Mapping[tuple[str, int, str], Sequence[Unknown]],
+) -> Iterator[LinearConstraint]:
+    """Yield a relation for each category of the breakdowns that all its members have; an absent category is 0."""
+    found: defaultdict[tuple[str, str], dict[Unknown, float]] = defaultdict(dict)
+    having: defaultdict[str, set[str]] = defaultdict(set)
+    for member, factor in members.items():
+        for key in tables.get(member, ()):
+            found[key[3], key[4]][key] = factor
+            having[key[3]].add(key[2])
+    for (breakdown, _), terms in found.items():
+        if len(having[breakdown]) == len(members):
+            yield LinearConstraint(terms, at_most)
 
 
 class _Component:

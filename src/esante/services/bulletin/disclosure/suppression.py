@@ -169,13 +169,20 @@ def _add_shares(
         if indicator.measure is not Aggregation.SHARE:
             found += [protected for protected in cells.values() if protected.cell.indicator == indicator.id]
             continue
-        part, total = (cells[other, "", ""].cell for other in indicator.of)
-        cell = Cell(indicator.id, period)
-        if part.value is None or not total.value:
-            flag = CellFlag.SUPPRESSED if CellFlag.SUPPRESSED in (part.flag, total.flag) else CellFlag.MISSING
-            found.append(ProtectedCell(_with_value(cell, None, flag), None))
-        else:
-            share = round(100 * part.value / total.value, 2)
-            value = int(share) if share.is_integer() else share
-            found.append(ProtectedCell(_with_value(cell, value, CellFlag.PLAIN), None))
+        part, total = indicator.of
+        wholes = [key[1:] for key in cells if key[0] == total and key[1] in ("", *indicator.breakdowns)]
+        for breakdown, value_of in sorted(wholes):
+            whole = cells[total, breakdown, value_of].cell
+            none = ProtectedCell(Cell(part, period, breakdown, value_of, 0), 0)  # a category without a row is 0
+            counted = cells.get((part, breakdown, value_of), none).cell
+            found.append(_share(Cell(indicator.id, period, breakdown, value_of), counted, whole))
     return found
+
+
+def _share(cell: Cell, part: Cell, total: Cell) -> ProtectedCell:
+    """Return a share of two published cells, in per cent."""
+    if part.value is None or not total.value:
+        flag = CellFlag.SUPPRESSED if CellFlag.SUPPRESSED in (part.flag, total.flag) else CellFlag.MISSING
+        return ProtectedCell(_with_value(cell, None, flag), None)
+    share = round(100 * part.value / total.value, 2)
+    return ProtectedCell(_with_value(cell, int(share) if share.is_integer() else share, CellFlag.PLAIN), None)

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.web import N_, NOT_FOUND, Problem, language_of, render
 from esante.services.bulletin.analysis.annual_report import annual_pdf, complete_years
 from esante.services.bulletin.analysis.objectives import objectives_contract
@@ -140,7 +140,7 @@ class _PublicEndpoints:
             request,
             "bulletin/calendar.html",
             fmt=formatter(language_of(request)),
-            scheduled=scheduled_releases(newest, datetime.now(UTC)),
+            scheduled=scheduled_releases(newest, clock.now()),
             issues=issues,
         )
 

@@ -4,13 +4,14 @@ An approval is confirmed on a page of its own that names its consequences; it ho
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.time_zone import time_zone
 from esante.core.web import N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 from esante.identity.access import Access
@@ -151,7 +152,7 @@ class _ReleaseEndpoints:
             fmt=fmt,
             period=period,
             hour=hour,
-            at_once=hour <= datetime.now(UTC),
+            at_once=hour <= clock.now(),
             confirmed=" ".join(f"{release.period}/{release.number}" for release in pending),
             **_consequences(document, pending),
             changes=_changes(document, pending, fmt),
@@ -220,7 +221,7 @@ _REFUSED = N_("This issue cannot be approved.")
 def _late(releases: Sequence[Release]) -> list[ScheduledRelease]:
     """Return the months that should be public by now."""
     newest = max((one.period for one in releases if one.state is ReleaseState.RELEASED), default=None)
-    return [one for one in scheduled_releases(newest, datetime.now(UTC)) if one.late]
+    return [one for one in scheduled_releases(newest, clock.now()) if one.late]
 
 
 def _hour(text: str) -> datetime | None:

@@ -163,7 +163,7 @@ def breakdown_chart(
     cells = {name: document.cell(indicator.id, None, breakdown, name) for name in names}
     if not any(cells.values()):
         return None
-    marks = [_bar(fmt.name(name), cell, fmt) for name, cell in cells.items()]
+    marks = [_bar(fmt.name(name), cell, indicator, fmt) for name, cell in cells.items()]
     listed = ", ".join(fmt.text(_PART_DESCRIPTION, name=mark.name, value=mark.shown) for mark in marks)
     description = fmt.text(_BARS_DESCRIPTION, month=fmt.month(document.period), parts=listed)
     title = fmt.within(fmt.title(indicator), fmt.breakdown(breakdown))
@@ -197,8 +197,8 @@ def breakdown_chart(
     )
 
 
-def _bar(name: str, cell: Cell | None, fmt: Formatter) -> ChartMark:
-    shown = fmt.value(cell)
+def _bar(name: str, cell: Cell | None, indicator: Indicator, fmt: Formatter) -> ChartMark:
+    shown = fmt.value(cell, indicator.unit if indicator.kind is IndicatorKind.SHARE else "")
     return ChartMark(name, cell.value if cell else None, fmt.within(name, shown), "", shown)
 
 

@@ -57,6 +57,7 @@ _NAMES: Mapping[str, str] = {
     "objected": N_("Patient objected to the record"),
     "closed": N_("Record closed"),
     "dead": N_("The person has died"),
+    "deleted": N_("Record deleted"),
     "purpose": N_("Purpose other than treatment"),
     "write-emergency": N_("Emergency access is read-only"),
     "refused": N_("Refused"),
@@ -74,6 +75,8 @@ _NAMES: Mapping[str, str] = {
     "2-7": N_("2 to 7 days"),
     "8-30": N_("8 to 30 days"),
     "31+": N_("31 days or more"),
+    # documents with a deadline
+    "clinical_summary": N_("Clinical summary"),
     # formats
     "application/pdf": "PDF",
     "application/hl7-cda+xml": "CDA",

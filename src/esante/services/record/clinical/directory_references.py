@@ -1,10 +1,10 @@
 """References from clinical resources to the directory: resolved for chained searches, read for `_include`."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.fhir.rest import parse_token
 from esante.core.time_zone import day_of
 from esante.core.types import Json
@@ -91,7 +91,7 @@ class DirectoryReferences:
         return [patient_resource(person, self._directory.catalogue)] if person else []
 
     async def _read_role(self, key: UUID) -> list[Json]:
-        today = day_of(datetime.now(UTC))
+        today = day_of(clock.now())
         pairs = (await self._directory.search_roles(role_id=key)).items
         organizations = await self._directory.organizations(role.organization_id for _, role in pairs)
         return [

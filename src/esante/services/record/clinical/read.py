@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.fhir import search, store
 from esante.core.fhir.search import ResourceKey, ResourceRow, SearchPage, SearchQuery, SearchScope
 from esante.core.fhir.store import SourceOccurrence, Version
@@ -53,7 +54,7 @@ class ClinicalReader:
 
     async def load_view(self, requester: Requester, person_id: UUID) -> View:
         """Return what a requester may see of a person's resources now; those documents are indexed after this."""
-        visibility = rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC))
+        visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
         sources = await self._sources.load((person_id, visibility.filter)) or PersonSources()
         await self.indexer.index(person_id, sources.unindexed)
         return View.of(person_id, visibility, sources.all)
@@ -164,7 +165,7 @@ class ClinicalReader:
         `find_references` resolves chains into the directory.
         """
         view = await self.load_view(requester, person_id)
-        scope = SearchScope(person_id, datetime.now(UTC), view.visible_sources, types)
+        scope = SearchScope(person_id, clock.now(), view.visible_sources, types)
         found = await search.execute_query(self._db, query, scope, find_references)
         rows = [*found.matches, *found.included]
         shown = view.sources_of(row.source for row in rows)
@@ -186,7 +187,7 @@ class ClinicalReader:
     ) -> list[ResourceRow]:
         """Return a page of all resources of a person of the types `wanted` (see `search.everything`)."""
         view = await self.load_view(requester, person_id)
-        scope = SearchScope(person_id, datetime.now(UTC), view.visible_sources, types)
+        scope = SearchScope(person_id, clock.now(), view.visible_sources, types)
         rows = await search.fetch_everything(
             self._db, scope, wanted, since=since, start=start, end=end, after=after, limit=limit
         )
@@ -200,7 +201,7 @@ class ClinicalReader:
         """Return the current version from the latest source that the requester may see. Raises: `Denied`."""
         person_id, full = key[0], (key[0], type_, key[1])
         pending = self._sources_of.load(full)
-        visibility = rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC))
+        visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
         source = _first_visible(visibility, sources := await pending or [])
         unindexed = self.indexer.load_unindexed(person_id, visibility.filter)
         version = await self._bodies.load((*full, source.id)) if source else None

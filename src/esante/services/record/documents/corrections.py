@@ -1,11 +1,11 @@
 """Corrections by the author: withdrawal of a document, and its move from the wrong patient to the right one."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 from msgspec.structs import replace
 
+from esante.core import clock
 from esante.core.storage import Connection, Database, Objects, insert, uuid7
 from esante.identity.access import (
     Access,
@@ -31,6 +31,7 @@ from esante.services.record.identification.check import DIFFERS, PersonDiffers, 
 from esante.services.record.identification.model import TRAITS, Comparison
 from esante.services.record.model import Corrected, Document, Status, Withdrawn
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.retention.rules import last_kept_day
 
 
 class CorrectionService:
@@ -101,7 +102,7 @@ class CorrectionService:
             comparison, findings = await self._compare(requester, right_person, document, content)
             if comparison.differences and not confirmed:
                 raise Denied(PersonDiffers(comparison), DIFFERS, document)
-            key, now = uuid7(), datetime.now(UTC)
+            key, now = uuid7(), clock.now()
             moved = replace(
                 document,
                 id=key,
@@ -113,6 +114,8 @@ class CorrectionService:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
+                expires_on=last_kept_day(now),
+                notified_on=None,
                 findings=findings,
                 confirmation=reason if comparison.differences else "",
             )
@@ -191,7 +194,7 @@ def _require_write_access(requester: Requester, consent: Consent, document: Docu
             raise errors.record_closed()
         return rules.CORRECTION
     item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
-    verdict = decide(consent, requester, Action.WRITE, item, rules.purpose_of(requester), datetime.now(UTC))
+    verdict = decide(consent, requester, Action.WRITE, item, rules.purpose_of(requester), clock.now())
     if not verdict.allowed:
         raise errors.write_refused(verdict) if consent.state is RecordState.OPEN else errors.record_closed()
     return verdict

@@ -5,13 +5,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import date
 from functools import partial
 from uuid import UUID
 
 import asyncpg
 from msgspec import structs
 
+from esante.core import clock
 from esante.core.storage import INLINE_LIMIT, Connection, Database, DataLoader, Objects, Row, insert, sha256, uuid7
 from esante.core.time_zone import today
 from esante.core.types import Json
@@ -55,6 +56,8 @@ from esante.services.record.model import (
     Status,
 )
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.retention.object_removal import ObjectRemoval
+from esante.services.record.retention.rules import last_kept_day
 
 _ATTEMPTS = 3
 
@@ -99,6 +102,7 @@ class DepositService:
     ) -> None:
         self._db, self._objects, self._audit = db, objects, audit
         self._directory, self._access, self._workers = directory, access, workers
+        self._removal = ObjectRemoval(db, objects)
         self._same_bytes: DataLoader[store.SameBytesKey, list[Document]] = DataLoader(
             db, partial(store.find_same_bytes, db)
         )
@@ -109,6 +113,7 @@ class DepositService:
         _require_answers(deposits)
         for deposit in deposits:
             if deposit.document.size > INLINE_LIMIT:
+                await self._removal.keep_for_deposit(deposit.document.sha256)
                 await self._objects.put(deposit.item.content)
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -194,7 +199,7 @@ class DepositService:
     async def _store(
         self, requester: Requester, consent: Consent, deposits: Sequence[PreparedDeposit]
     ) -> list[Deposited]:
-        visibility = rules.Visibility(requester, consent, datetime.now(UTC), Action.LIST)
+        visibility = rules.Visibility(requester, consent, clock.now(), Action.LIST)
         existing = await self._find_existing(visibility, consent, deposits)
         new = {one.document.sha256: one for one in reversed(deposits) if one.document.sha256 not in existing}
         inserted = await self._insert(requester, visibility, list(new.values())[::-1])
@@ -260,6 +265,7 @@ class DepositService:
             series_id=old.series_id,
             replaces=old.id,
             version=old.version + 1,
+            expires_on=_agreed_last_day(old) or deposit.document.expires_on,
             confidentiality=rules.stricter(old.confidentiality, deposit.document.confidentiality),
         )
         return replace(deposit, document=document)
@@ -302,7 +308,7 @@ def new_document(person_id: UUID, item: DepositItem, examination: Examination, a
     if item.meta.confidentiality is Confidentiality.HIDDEN and author.kind != "patient":
         raise InvalidContent("hidden-by-author", place="securityLabel")
     key = uuid7()
-    now = datetime.now(UTC)
+    now = clock.now()
     return Document(
         id=key,
         person_id=person_id,
@@ -330,6 +336,7 @@ def new_document(person_id: UUID, item: DepositItem, examination: Examination, a
         confidentiality=item.meta.confidentiality,
         submission_id=item.meta.submission_id or key,
         identifiers=item.meta.identifiers,
+        expires_on=last_kept_day(now),
     )
 
 
@@ -358,6 +365,11 @@ def _writer(requester: Requester, author: Author) -> Requester:
     if not author.profession:
         return requester
     return replace(requester, kind="practitioner", id=author.id, profession=author.profession)
+
+
+def _agreed_last_day(document: Document) -> date | None:
+    """Return the last day on which a document is kept by an agreement, which holds for its next versions too."""
+    return None if document.expires_on == last_kept_day(document.deposited_at) else document.expires_on
 
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:

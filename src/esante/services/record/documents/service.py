@@ -1,7 +1,7 @@
 """The use cases of the record: deposit, list, read, replace, withdraw, correct, restrict."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from esante.contract import Focus
+from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, DataLoader, Objects, Row
 from esante.core.web import LargeBodyQueue, decode_cursor, encode_cursor
@@ -20,6 +21,8 @@ from esante.services.record.bulk_read import BulkReader
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.clinical.write import ClinicalWriter
+from esante.services.record.deadlines.deposit_tracker import DepositTracker
+from esante.services.record.deadlines.service import Deadlines
 from esante.services.record.documents import store
 from esante.services.record.documents.content.validation import check_reason
 from esante.services.record.documents.content.validation_messages import InvalidContent
@@ -42,6 +45,7 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.retention.service import Retention
 from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
@@ -60,7 +64,8 @@ class Record:
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory; `uploads` keeps the files of the deposit form.
+    memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
+    when documents must come.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -76,6 +81,9 @@ class Record:
         self.clinical = ClinicalReader(db, objects, self._audit, access)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
+        self.deadlines = Deadlines(db, journal, directory, access)
+        self.deposit_tracker = DepositTracker(db, journal)
+        self.retention = Retention(db, objects, journal, self._audit, access)
         self.uploads = KeptUploads(db)
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
@@ -216,7 +224,7 @@ class Record:
         """
         document, content, verdict = await self._open(requester, person_id, document_id, matching)
         entries = await self._journal.entries_of(person_id, [Read], limit=_RECENT_READS)
-        if not any(rules.is_same_reading(entry, requester, document, verdict, datetime.now(UTC)) for entry in entries):
+        if not any(rules.is_same_reading(entry, requester, document, verdict, clock.now()) for entry in entries):
             await self._audit.append(Read, requester, person_id, verdict, [document])
         return document, content
 
@@ -329,7 +337,7 @@ class Record:
     async def _visibility(
         self, requester: Requester, person_id: UUID, action: Action = Action.READ
     ) -> rules.Visibility:
-        return rules.Visibility(requester, await self._access.consent(person_id), datetime.now(UTC), action)
+        return rules.Visibility(requester, await self._access.consent(person_id), clock.now(), action)
 
 
 def _position(cursor: str) -> store.PagePosition:

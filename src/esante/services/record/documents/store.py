@@ -1,12 +1,13 @@
 """All SQL of the documents."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
 from esante.identity.access import Confidentiality, ReadFilter
 from esante.services.record.model import Document, Filters, Order, Status
@@ -18,6 +19,7 @@ from esante.services.record.read_filter_store import (
     readable,
     readable_by_row,
 )
+from esante.services.record.retention.rules import last_kept_day
 
 DOCUMENT = Table(
     "document",
@@ -53,6 +55,8 @@ DOCUMENT = Table(
         "misfiled": "boolean",
         "findings": "text",
         "identifiers": "jsonb",
+        "expires_on": "date",
+        "notified_on": "date",
         "confirmation": "text",
     },
 )
@@ -103,6 +107,31 @@ async def fetch_page(
         *after,
         limit,
         *filter_values(wanted),
+    )
+    return [_document(row) for row in rows]
+
+
+_SHOWN = {
+    "soon": "notified_on IS NOT NULL AND expires_on < 'infinity'",
+    "life": "expires_on = 'infinity'",
+    "all": "expires_on IS NOT NULL",
+}
+
+
+async def fetch_by_expiry(
+    db: Database, person_id: UUID, shown: str, after: PagePosition | None, limit: int
+) -> list[Document]:
+    """Return documents of a person, the one that ends first first, after a position (its last day and key).
+
+    `shown`: soon (they were told of the end), life (kept for as long as the record is open) or all.
+    """
+    rows = await db.fetch(
+        f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND {_SHOWN[shown]}"  # noqa: S608 - constants
+        " AND ($2::date IS NULL OR (expires_on, document_id) > ($2, $3::uuid))"
+        " ORDER BY expires_on, document_id LIMIT $4",
+        person_id,
+        *(after or (None, None)),
+        limit,
     )
     return [_document(row) for row in rows]
 
@@ -203,11 +232,11 @@ async def fetch_readable_versions(
 
 
 async def lock_series(conn: Connection, person_id: UUID, series_id: UUID) -> list[Document]:
-    """Lock a series through its first version, and return its versions, the newest first.
+    """Lock all versions of a series, and return them, the newest first.
 
-    The series is read after the lock was granted, so that no version is missed.
+    They are read after the lock was granted, so that none is missed. Any may be gone, at the end of its retention.
     """
-    sql = "SELECT FROM document WHERE person_id = $1 AND document_id = $2 FOR UPDATE"
+    sql = "SELECT FROM document WHERE person_id = $1 AND series_id = $2 ORDER BY document_id FOR UPDATE"
     await conn.execute(sql, person_id, series_id)
     return await fetch_versions(conn, person_id, series_id)
 
@@ -225,7 +254,7 @@ async def set_status(
         status.value,
         reason,
         misfiled,
-        datetime.now(UTC),
+        clock.now(),
     )
 
 
@@ -236,7 +265,7 @@ async def set_confidentiality(conn: Connection, person_id: UUID, series_id: UUID
         person_id,
         series_id,
         level.value,
-        datetime.now(UTC),
+        clock.now(),
     )
 
 
@@ -250,6 +279,7 @@ def document_rows(document: Document, content: bytes | None) -> list[Row]:
         "confidentiality": document.confidentiality.value,
         "findings": " ".join(document.findings),
         "identifiers": orjson.dumps(document.identifiers).decode(),
+        "expires_on": document.expires_on or last_kept_day(document.deposited_at),
     }
     rows: list[Row] = [(DOCUMENT, tuple(values[column] for column in DOCUMENT.columns))]
     if content is not None and len(content) <= INLINE_LIMIT:

@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
-from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
 
+from esante.core import clock
 from esante.core.fhir import decode, store
 from esante.core.journal import Consumer, Entry
 from esante.core.storage import (
@@ -93,7 +93,7 @@ class DocumentIndexer:
 
     async def _write_resources(self, person_id: UUID, document: UnindexedDocument, content: bytes) -> None:
         rows, problem = await _resource_rows(person_id, document, content)
-        opening = partial(source_store.opening_row, person_id, document.id, datetime.now(UTC))
+        opening = partial(source_store.opening_row, person_id, document.id, clock.now())
         with contextlib.suppress(asyncpg.UniqueViolationError):  # another process indexed it at the same moment
             try:
                 await write_in_batches(self._db, [opening(problem), *rows])

@@ -20,6 +20,7 @@ from esante.services.record.read_filter_store import (
     readable,
     readable_by_row,
 )
+from esante.services.record.retention.rules import last_kept_day
 
 CONTRIBUTION = Table(
     "contribution",
@@ -35,6 +36,7 @@ CONTRIBUTION = Table(
         "organization_id": "uuid",
         "organization": "text",
         "began_at": "timestamptz",
+        "expires_on": "date",
     },
     once=True,
 )
@@ -206,6 +208,7 @@ def contribution_row(person_id: UUID, source: Source) -> Row:
         source.organization_id,
         source.organization,
         source.at,
+        last_kept_day(source.at),
     )
 
 

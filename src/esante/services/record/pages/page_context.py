@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from esante.core import clock
 from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.access import Access, Requester, opening_grant, writable_classes
@@ -115,7 +115,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         if page.is_own:
             return {"person": None, "grant": None, "writable": frozenset()}
         requester, consent = page.requester, await access.consent(page.person_id)
-        now = datetime.now(UTC)
+        now = clock.now()
         grant = opening_grant(consent, requester, now)
         if grant is not None:
             person = await directory.person(page.person_id)

@@ -6,9 +6,9 @@ It is rendered by the templates of the pages. Nothing in it is loaded from elsew
 import base64
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from esante.core import clock
 from esante.core.web import template_environment
 from esante.identity.directory import Person
 from esante.services.record.model import Document
@@ -52,7 +52,7 @@ class ReadableCopies:
             images=EmbeddedImages(pictures),
             original=file_name(document),
             name=readable_name(document),
-            made_at=datetime.now(UTC),
+            made_at=clock.now(),
             **DOCUMENT_VARIABLES,
         )
         return page.encode()

@@ -9,14 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.web import NOT_FOUND, Problem, language_of, render
-from esante.identity.access import Access
+from esante.identity.access import Access, RecordState
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.content.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.documents.service import Record
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import Document, Filters, Status, difference_words
-from esante.services.record.pages import deposit_form, formatting, forms
+from esante.services.record.pages import deposit_form, formatting, forms, requests, retention
 from esante.services.record.pages.content_view import SANDBOX_HEADERS, ImageSources, image_routes, load_content_view
 from esante.services.record.pages.file_names import file_name, readable_name
 from esante.services.record.pages.page_context import (
@@ -30,12 +30,14 @@ from esante.services.record.pages.page_context import (
     page_endpoint,
 )
 from esante.services.record.pages.readable_copy import READABLE_KINDS, ReadableCopies
+from esante.services.record.retention.rules import FOR_LIFE
 from esante.services.record.rules import is_own, item_of
 
 PAGE_SIZE = 30
 PAGE_SIZE_BY_TYPE = 200
 _OF_PERSON = {UNCONFIRMED, *TRAITS}
 """The findings that are shown above a document."""
+_SHUT = (RecordState.CLOSED, RecordState.OBJECTED, RecordState.DELETED)
 
 
 def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
@@ -54,6 +56,8 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
     routes = [
         *forms.routes(record, directory, contexts, banner),
         *deposit_form.routes(record, contexts, banner),
+        *retention.routes(record, access, contexts),
+        *requests.routes(record, access),
     ]
     for timeline, document, resolve in audiences:
         routes += [
@@ -100,6 +104,7 @@ class _RecordPages:
             request,
             "record/timeline.html",
             page=page,
+            is_shut=page.is_own and not timeline.documents and await self._is_shut(page),
             years=[] if by_type else _by_year(timeline.documents),
             groups=_by_category(timeline.documents) if by_type else [],
             documents=timeline.documents,
@@ -112,6 +117,10 @@ class _RecordPages:
             **DOCUMENT_VARIABLES,
             **await self._banner(page),
         )
+
+    async def _is_shut(self, page: PageContext) -> bool:
+        """Return whether a record is shut for its owner too: closed, objected to, or deleted."""
+        return (await self._access.consent(page.person_id)).state in _SHUT
 
     async def _sees_anything(self, page: PageContext) -> bool:
         """Return whether a professional without a grant sees any document of the record, such as their own."""
@@ -147,6 +156,8 @@ class _RecordPages:
             differences=difference_words(document.findings),
             holders=await self._holders(page, document),
             saved=request.query_params.get("saved") == "yes",
+            proposed=request.query_params.get("proposed") == "yes",
+            for_life=FOR_LIFE,
             error="",
             **DOCUMENT_VARIABLES,
             **banner,

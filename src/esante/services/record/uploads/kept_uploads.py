@@ -1,9 +1,10 @@
 """The files that a session sent with the deposit form and has not added to a record yet."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.storage import Database, sha256, uuid7
 from esante.services.record.documents.content.media_types import detect_media_type
 from esante.services.record.model import KINDS
@@ -52,12 +53,12 @@ class KeptUploads:
 
     async def keep(self, session_key: bytes, requester_id: UUID, person_id: UUID, upload: KeptUpload) -> None:
         """Keep a file."""
-        row = (upload.id, session_key, requester_id, person_id, upload.name, upload.content, datetime.now(UTC))
+        row = (upload.id, session_key, requester_id, person_id, upload.name, upload.content, clock.now())
         await upload_store.insert_upload(self._db, row, MOST_OF_REQUESTER)
 
     async def find(self, session_key: bytes, person_id: UUID, upload_id: UUID) -> KeptUpload | None:
         """Return a file; None for one of another session or person, and for one that is kept no longer."""
-        since = datetime.now(UTC) - LIFETIME
+        since = clock.now() - LIFETIME
         row = await upload_store.find_upload(self._db, upload_id, session_key, person_id, since)
         return KeptUpload(upload_id, row["name"], row["content"]) if row else None
 
@@ -67,4 +68,4 @@ class KeptUploads:
 
     async def remove_expired(self) -> None:
         """Forget the files whose time is over."""
-        await upload_store.delete_uploads_until(self._db, datetime.now(UTC) - LIFETIME)
+        await upload_store.delete_uploads_until(self._db, clock.now() - LIFETIME)

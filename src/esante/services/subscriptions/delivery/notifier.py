@@ -7,9 +7,9 @@ entries are written before anything is sent.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
+from esante.core import clock
 from esante.core.storage import Connection, Row, insert
 from esante.identity.access import Verdict
 from esante.services.record import Document, Record
@@ -85,7 +85,7 @@ class Notifier:
     ) -> AllowedEvents:
         """Return the events that may be notified now."""
         look = await self._record.look(conn, [event.focus for event in events])
-        now = datetime.now(UTC)
+        now = clock.now()
         allowed: AllowedEvents = []
         for event in events:
             verdict, document = rules.current_verdict(subscription, look, event.focus, now), look.document(event.focus)

@@ -228,7 +228,7 @@ async def record_success(conn: Connection, subscription_id: UUID, status: Subscr
     """Record that an endpoint accepted a notification."""
     await conn.execute(
         """
-        UPDATE subscription SET status = $2, told_at = $3, failures = 0, retry_at = '-infinity', error = '',
+        UPDATE subscription SET status = $2, notified_at = $3, failures = 0, retry_at = '-infinity', error = '',
             version = version + (status <> $2)::integer,
             changed_at = CASE WHEN status <> $2 THEN $3 ELSE changed_at END
         WHERE subscription_id = $1

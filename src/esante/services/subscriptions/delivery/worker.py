@@ -11,8 +11,8 @@ import logging
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 
+from esante.core import clock
 from esante.core.fhir import encode
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Unavailable, insert, uuid7
@@ -179,7 +179,7 @@ class DeliveryWorker:
         return replace(subscription, owner=claim.subscription.owner) if subscription else None
 
     async def _record_success(self, claim: Claim, events: list[TopicEvent]) -> None:
-        now, subscription_id = datetime.now(UTC), claim.subscription.id
+        now, subscription_id = clock.now(), claim.subscription.id
         async with self._db.transaction() as conn:
             if await queue_store.lock_claimed(conn, claim) is not None:
                 places = [event.place for event in events]
@@ -201,7 +201,7 @@ class DeliveryWorker:
                 await self._add_dead_letter(conn, subscription, failures, reason)
 
     async def _add_dead_letter(self, conn: Connection, subscription: Subscription, failures: int, reason: str) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         upto, count, oldest = 0, 0, None
         if subscription.status is SubscriptionStatus.ACTIVE:
             upto, count, oldest = await queue_store.summarise_waiting(conn, subscription.id)

@@ -20,7 +20,7 @@ CREATE TABLE subscription (
     changed_at timestamptz NOT NULL,
     ends_at timestamptz NOT NULL,
     events bigint NOT NULL DEFAULT 0,
-    told_at timestamptz,
+    notified_at timestamptz,
     failures integer NOT NULL DEFAULT 0,
     retry_at timestamptz NOT NULL DEFAULT '-infinity',
     claim uuid,

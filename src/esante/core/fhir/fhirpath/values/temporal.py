@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Literal
 
+from esante.core import clock
+
 Kind = Literal["Date", "DateTime", "Time"]
 
 _DATE = r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?"
@@ -297,4 +299,4 @@ def from_datetime(at: datetime, kind: Kind) -> Temporal:
 
 def local_now() -> datetime:
     """Return the current time in the zone of this machine."""
-    return datetime.now(UTC).astimezone()
+    return clock.now().astimezone()
