@@ -36,7 +36,6 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
             "/log",
             "/log?kind=refused",
             "/log/proof",
-            prepare_proof,
             check_proof,
             check_damaged_proof,
             "/notices",
@@ -51,18 +50,22 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
         issue_widest_code,
         *(f"/record/{key}" for key in documents.values()),
     ]
+    await prepare_proof(demo, browser)
     assert await find_tour_faults(demo, browser, PATIENT, steps, await document_titles(demo, person)) == []
 
 
-async def prepare_proof(visitor: Visitor) -> None:
+async def prepare_proof(demo: DemoServer, browser: Browser) -> None:
     """Ask for the proof of the access history, and wait until it is ready."""
-    await visitor.open("/log/proof")
-    await visitor.button("Prepare again").or_(visitor.button("Prepare the proof")).click()
-    await visitor.reload_until("/log/proof", visitor.link("Download the proof"))
+    async with open_visitor(browser, demo.base, "en") as visitor:
+        await visitor.sign_in(PATIENT)
+        await visitor.open("/log/proof")
+        await visitor.button("Prepare again").or_(visitor.button("Prepare the proof")).click()
+        await visitor.reload_until("/log/proof", visitor.link("Download the proof"))
 
 
 async def check_proof(visitor: Visitor) -> None:
     """Check the proof in the browser, which shows what it found."""
+    await visitor.open("/log/proof")
     await visitor.button("Check the proof").click()
     await visitor.page.get_by_text(visitor.translate("Your access history is complete and unaltered.")).wait_for()
 
