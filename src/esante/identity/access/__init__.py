@@ -1,6 +1,13 @@
 """Access control: authentication, consent, the access decision, and the access log."""
 
 from esante.identity.access.api import api_routes, capabilities
+from esante.identity.access.assignments.counting import ClassCount
+from esante.identity.access.assignments.events import (
+    AssignmentConfirmed,
+    AssignmentProposed,
+    AssignmentSimulated,
+    AssignmentWithdrawn,
+)
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.authn.requesters import (
@@ -25,8 +32,6 @@ from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
     AppRefused,
-    AssignmentConfirmed,
-    AssignmentProposed,
     BlockChanged,
     ClientRegistered,
     CodeIssued,
@@ -109,7 +114,10 @@ __all__ = [
     "AppRefused",
     "AssignmentConfirmed",
     "AssignmentProposed",
+    "AssignmentSimulated",
+    "AssignmentWithdrawn",
     "BlockChanged",
+    "ClassCount",
     "ClientRegistered",
     "CodeIssued",
     "CodeRefused",

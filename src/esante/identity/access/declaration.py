@@ -42,6 +42,7 @@ from esante.identity.access.events import (
     StayReviewed,
 )
 from esante.identity.access.model import GrantKind, RecordState, Requester, access_types
+from esante.identity.access.pages.assignments import STATES
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
 from esante.identity.access.rules import ACCESS_LOG, REASONS
@@ -105,6 +106,7 @@ def _tasks(platform: Platform) -> list[Task]:
         await access.ceilings.apply()
 
     return [
+        Task(name="counts of documents", run=access.assignments.counts.advance, every=timedelta(seconds=1)),
         Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1)),
         Task(name="grants beyond their ceiling", run=cut_at_ceilings, every=timedelta(hours=6)),
         *disposition.tasks(platform),
@@ -148,6 +150,16 @@ async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, An
 
 async def _questions(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     return {"questions": await platform[Access].review_questions.list_open(requester, _REVIEWS)}
+
+
+async def _proposals(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    changes = await platform[Access].assignments.list_changes(requester)
+    return {
+        "changes": [one for one in changes if one.state == "proposed"][:_REVIEWS],
+        "states": STATES,
+        "classes": platform.categories,
+        "categories": {one.key: one.label for one in policy_set().matrix.categories},
+    }
 
 
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -366,6 +378,7 @@ SERVICE = Service(
         NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
         *disposition.NAVIGATION,
+        NavigationItem(role="operator", url="/operator/assignments", label=N_("Access rules"), menu=True),
         NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
@@ -404,6 +417,7 @@ SERVICE = Service(
         HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+        HomeTile(role="operator", template="access/tile_assignments.html", load=_proposals, order=22),
         *disposition.TILES,
     ],
     dispositions=lambda platform: platform[Access].lifecycle.handlers(),

@@ -16,7 +16,7 @@ from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.time_zone import today
 from esante.core.types import Progress
 from esante.core.web import Problem, Sessions
-from esante.identity.access.assignments import Assignments
+from esante.identity.access.assignments.changes import Assignments
 from esante.identity.access.audit.replay import Replay, ReplayReport
 from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.authn.person_lookups import PersonLookups

@@ -30,6 +30,7 @@ from esante.services.record.deadlines.model import RequestChanged
 from esante.services.record.demo import load_examples
 from esante.services.record.documents.mhd_api import capabilities, routes
 from esante.services.record.documents.service import Record
+from esante.services.record.documents.store import count_by_category
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
 from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.retention.events import RetentionChanged
@@ -38,6 +39,7 @@ from esante.services.record.topics import TOPICS
 
 
 def _build(platform: Platform) -> Iterable[object]:
+    platform[Access].assignments.counts.counter = count_by_category
     yield Record(platform.db, platform.objects, platform.journal, platform[Directory], platform[Access])
 
 

@@ -5,7 +5,19 @@ from collections.abc import Mapping
 from starlette.routing import Route
 
 from esante.core.journal import Journal
-from esante.identity.access.pages import apps, care, delegation, dispositions, log, oauth, proof, reviews, sharing
+from esante.identity.access.pages import (
+    apps,
+    assignments,
+    care,
+    delegation,
+    dispositions,
+    log,
+    matrix,
+    oauth,
+    proof,
+    reviews,
+    sharing,
+)
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory
 
@@ -20,6 +32,8 @@ def page_routes(access: Access, journal: Journal, directory: Directory, categori
         *delegation.routes(access, directory),
         *reviews.routes(access, journal, directory, categories),
         *dispositions.routes(access, directory),
+        *assignments.routes(access, categories),
+        *matrix.routes(access, categories),
         *apps.routes(access, directory),
         *oauth.routes(access, directory),
     ]

@@ -59,6 +59,8 @@ class Policy:
     unknown_per_requester: int
     unknown_per_organization: int
     proofs_per_requester: int
+    least_count: int
+    """The smallest number of documents or persons that operators are shown; larger ones in steps of it."""
     app_token: timedelta
     app_code: timedelta
     app_launch: timedelta
@@ -97,6 +99,7 @@ def _parse_policy(period: Json) -> Policy:
         max_reason=emergency["max_reason"],
         searches_per_requester=period["person_searches"]["per_requester"],
         proofs_per_requester=period["proofs"]["per_requester"],
+        least_count=period["counts"]["least"],
         searches_per_organization=period["person_searches"]["per_organization"],
         unknown_per_requester=period["person_searches"]["unknown_per_requester"],
         unknown_per_organization=period["person_searches"]["unknown_per_organization"],

@@ -245,10 +245,6 @@ class Record:
             content = await self._objects.get(document.sha256)
         return document, content, verdict
 
-    async def count_documents(self) -> dict[str, int]:
-        """Return the number of current documents of each category, for operators who simulate another sorting."""
-        return await store.count_by_category(self._db)
-
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """Return all versions of a document that the requester may see, the newest first. Raises: `Problem` 404."""
         document, verdict, visibility = await self._find(requester, person_id, document_id)
