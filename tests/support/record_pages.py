@@ -55,6 +55,12 @@ async def _form_token(app, client) -> str:
     return (await app.state.sessions.of(Request(scope))).csrf
 
 
+async def state_motive(client, person_id, purpose="TREAT", reference="2026-118") -> None:
+    """State why a professional without access looks a person up; it counts for the session."""
+    asked = await load_page(client, f"/motive?task=person:{person_id}")
+    await send_form(client, asked, "/motive", purpose=purpose, reference=reference)
+
+
 async def load_page(client, url, status=200):
     """Return a page as an HTML tree."""
     answer = await client.get(url)

@@ -19,6 +19,7 @@ from esante.core.web import Problem, Sessions
 from esante.identity.access.assignments.changes import Assignments
 from esante.identity.access.audit.replay import Replay, ReplayReport
 from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.motives import Motives
 from esante.identity.access.authn.person_lookups import PersonLookups
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.authn.requesters import requester_of
@@ -43,13 +44,16 @@ from esante.identity.access.smart.scopes import Query, covering_queries, require
 from esante.identity.access.smart.token_endpoint import TokenEndpoints
 from esante.identity.access.smart.token_grants import TokenGrants
 from esante.identity.access.stays.hospital_stays import HospitalStays
-from esante.identity.directory import Directory, Organization
+from esante.identity.directory import Directory, Organization, PersonQuery
+
+NOBODY = UUID(int=2**128 - 1)
+"""A key that nobody has."""
 
 
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`,
+    `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`, `motives`,
     `restrictions`, `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the
     sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
     `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
@@ -67,6 +71,7 @@ class Access:
         self._db, self._journal, self._directory = db, journal, directory
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
+        self.motives = Motives(db, self.sessions)
         self._limits = RateLimits(db, journal)
         directory.lookups = PersonLookups(db, journal)
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
@@ -232,6 +237,17 @@ class Access:
         """
         return await self._signin.page_requester(request, kinds)
 
+    async def look_up_person(self, request: Request, requester: Requester, task: str, identifier: str) -> UUID:
+        """Return the key of the person with an identifier, for a search of a page; `NOBODY` for an unknown one.
+
+        Journalled for the person, with the motive of the task. Raises: Problem 303 to the page that asks for the
+        motive, 429 as `Directory.search_persons`.
+        """
+        await self.motives.require(request, task)
+        query = PersonQuery(value=identifier.replace(" ", ""))
+        found = await self._directory.search_persons(query, actor=requester.actor, origin=requester.origin)
+        return found[0].id if len(found) == 1 else NOBODY
+
     async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
         """Start a session of a requester who was authenticated by `method`; return a redirect with its cookie."""
         return await self._signin.sign_in(request, requester, method=method, to=to)
@@ -254,6 +270,7 @@ class Access:
         async with self._db.transaction() as conn:
             await store.delete_expired(conn, now)
             await authorization_store.delete_expired(conn, now - timedelta(days=1))
+        await self.motives.tidy()
 
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""

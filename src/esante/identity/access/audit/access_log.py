@@ -168,7 +168,8 @@ class LogLine:
     """An entry or a visit as the page shows it; texts are in the reader's language.
 
     `who` is "" for the person of the log. Of a visit, `at` is its end, `since` its beginning, `parts` its entries.
-    `context`: the context of intervention, as a sentence. `delegate`: who acted in the name of `who`.
+    `context`: the context of intervention, as a sentence. `delegate`: who acted in the name of `who`. `purpose`: of
+    an access, or the motive of a look-up in the directory, for which there is a `file_reference` too.
     """
 
     id: UUID
@@ -183,6 +184,7 @@ class LogLine:
     client: str
     origin: str
     purpose: str = ""
+    file_reference: str = ""
     grant: str = ""
     context: str = ""
     delegate: str = ""
@@ -253,13 +255,14 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         organization=actor.organization if actor.organization != actor.name else "",
         client=actor.client,
         origin=entry.origin,
-        purpose=_(PURPOSES[access.purpose]) if by_another and access and access.purpose in PURPOSES else "",
+        purpose=_(purpose_words(event, entry.at)) if by_another else "",
+        file_reference=getattr(event, "file_reference", "") if by_another else "",
         grant=_grant_name(access, _),
         context=_(context_words(access.context, entry.at)) if access else "",
         delegate=actor.delegate,
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
         justification=getattr(event, "justification", ""),
-        remarks=tuple(map(_, access.remarks)) if access else (),
+        remarks=tuple(map(_, _remarks(event))) if by_another or access else (),
         refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
         categories=_category_names(event, _, labels),
@@ -274,10 +277,38 @@ def context_words(key: str, at: datetime) -> str:
     return CONTEXTS.get(key, "")
 
 
+def purpose_words(event: Any, at: datetime) -> str:
+    """Return the name (a msgid) of the purpose of an access, or of the motive of a look-up; "" where there is none."""
+    if isinstance(event, AccessEvent):
+        return PURPOSES.get(event.purpose, "")
+    if isinstance(event, _LOOKED_UP):
+        labels = {one.purpose: one.label for one in policy_set().at(at).policy.motives}
+        return labels.get(getattr(event, "motive", ""), "")
+    return ""
+
+
+def _remarks(event: Any) -> Sequence[str]:
+    """Return what the log says beside the words of an event (msgids)."""
+    if isinstance(event, _LOOKED_UP) and not getattr(event, "motive", ""):
+        return (N_("No reason was stated for this look-up."),)
+    return event.remarks if isinstance(event, AccessEvent) else ()
+
+
 def matches_words(line: LogLine, words: Sequence[str]) -> bool:
     """Return whether a line contains all `words` (casefolded)."""
     text = " ".join(
-        (line.text, line.who, line.role, line.organization, line.delegate, line.client, line.grant, line.reason)
+        (
+            line.text,
+            line.who,
+            line.role,
+            line.organization,
+            line.delegate,
+            line.client,
+            line.grant,
+            line.reason,
+            line.purpose,
+            line.file_reference,
+        )
     )
     return all(word in text.casefold() for word in words)
 

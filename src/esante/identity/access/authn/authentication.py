@@ -16,6 +16,7 @@ from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
+from esante.identity.access.authn.motives import header_motive
 from esante.identity.access.authn.person_lookups import current_requester
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.authn.requesters import principal_of, requester_from_principal, requester_of
@@ -25,7 +26,7 @@ from esante.identity.access.smart import client_store
 from esante.identity.access.smart.client_store import AccessToken
 from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secret, hash_secret
 from esante.identity.access.smart.scopes import common_scopes
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, current_motive
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
@@ -74,6 +75,7 @@ class Authenticator:
             found = replace(await self._by_session(request), origin=origin_of(request))
         found = await self._with_current_status(found, _unauthorized('Bearer error="invalid_token"', _SUSPENDED))
         current_requester.set(found)
+        current_motive.set(header_motive(request, found))
         return found
 
     async def reauthenticate(self, known: Requester) -> Requester | None:

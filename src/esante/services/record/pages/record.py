@@ -54,7 +54,7 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
         ),
     ]
     routes = [
-        *forms.routes(record, directory, contexts, banner),
+        *forms.routes(record, access, directory, contexts, banner),
         *deposit_form.routes(record, contexts, banner),
         *retention.routes(record, access, contexts),
         *requests.routes(record, access),
