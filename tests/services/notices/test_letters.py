@@ -20,6 +20,7 @@ from esante.identity.access import (
     Requester,
     SignedIn,
     StateChanged,
+    page_routes,
 )
 from esante.identity.directory import Address, Directory, Identifier, Person
 from esante.services.notices.letter_pages import routes

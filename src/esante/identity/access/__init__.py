@@ -1,7 +1,7 @@
 """Access control: authentication, consent, the access decision, and the access log."""
 
 from esante.identity.access.api import api_routes, capabilities
-from esante.identity.access.assignments.counting import ClassCount
+from esante.identity.access.assignments.document_counts import ClassCount
 from esante.identity.access.assignments.events import (
     AssignmentConfirmed,
     AssignmentProposed,

@@ -74,7 +74,7 @@ def _entry(product: Product, version: Version) -> Json:
         "vendor": product.vendor,
         "version": version.version,
         "attestedAt": version.attested_at.astimezone(UTC).isoformat(timespec="seconds"),
-        "profiles": [{"name": known[key].name, "url": known[key].url} for key in version.profiles if key in known],
+        "profiles": [{"name": known[key].standard, "url": known[key].url} for key in version.profiles if key in known],
     }
 
 

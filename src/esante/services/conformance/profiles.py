@@ -10,10 +10,10 @@ from esante.core.dated_data import packaged_text
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A profile of IHE or HL7; `name` is the same in every language, `url` is its specification."""
+    """A profile of IHE or HL7; `standard` is its name in every language, `url` its specification."""
 
     key: str
-    name: str
+    standard: str
     url: str
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from esante.core.storage import uuid7
 from esante.core.time_zone import day_of
-from esante.identity.access.assignments import counting
+from esante.identity.access.assignments import document_counts
 from esante.identity.access.assignments.changes import NOTICE
-from esante.identity.access.assignments.counting import ClassCount
+from esante.identity.access.assignments.document_counts import ClassCount
 from tests.support.portal_browser import page_text
 
 PLACE = "/operator/assignments"
@@ -107,8 +107,8 @@ async def test_wrong_simulation_is_answered_in_the_form(operators, counted, quer
 async def test_long_count_shows_progress_and_offers_no_proposal_before_it_ends(
     operators, counted, tomorrow, monkeypatch
 ):
-    monkeypatch.setattr(counting, "BATCH", 1)
-    monkeypatch.setattr(counting, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(document_counts, "BATCH", 1)
+    monkeypatch.setattr(document_counts, "WAIT_SECONDS", 0.0)
     url = f"{LETTER}/simulation?category=summaries&valid_from={tomorrow}"
     page = await operators[0].get(url)
     (meter,) = page.xpath("//progress")
@@ -116,13 +116,13 @@ async def test_long_count_shows_progress_and_offers_no_proposal_before_it_ends(
     (poll,) = page.xpath("//*[@id = 'count']/@hx-get")
     assert poll == f"{url}&shown={meter.get('value')}"
     assert (await operators[0].http.get(f"{url}&shown=1")).status_code == 200
-    monkeypatch.setattr(counting, "WAIT_SECONDS", 2.0)
+    monkeypatch.setattr(document_counts, "WAIT_SECONDS", 2.0)
     page = await operators[0].get(poll)
     assert page.xpath("//form[@method = 'post' and contains(@action, '/types/')]")
 
 
 async def test_poll_of_an_unchanged_count_is_answered_without_a_page(operators, counted, tomorrow, db, monkeypatch):
-    monkeypatch.setattr(counting, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(document_counts, "WAIT_SECONDS", 0.0)
     url = f"{LETTER}/simulation?category=summaries&valid_from={tomorrow}"
     await operators[0].get(url)
     await db.fetch("UPDATE access_document_count SET total = 1000000, ended_at = NULL")

@@ -15,7 +15,7 @@ from esante.core.time_zone import time_zone
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access.assignments import change_store
 from esante.identity.access.assignments.change_store import AssignmentChange
-from esante.identity.access.assignments.counting import DocumentCounts
+from esante.identity.access.assignments.document_counts import DocumentCounts
 from esante.identity.access.assignments.events import (
     AssignmentConfirmed,
     AssignmentProposed,

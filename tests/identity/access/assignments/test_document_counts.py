@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from esante.core import clock
-from esante.identity.access.assignments import counting
-from esante.identity.access.assignments.counting import ClassCount, DocumentCounts
+from esante.identity.access.assignments import document_counts
+from esante.identity.access.assignments.document_counts import ClassCount, DocumentCounts
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def persons_of(db):
 
 
 async def test_count_goes_through_every_person_once(db, counts, monkeypatch):
-    monkeypatch.setattr(counting, "BATCH", 2)
+    monkeypatch.setattr(document_counts, "BATCH", 2)
     counts.counter = count_letters
     found, persons = await counts.ask(), await persons_of(db)
     assert found.of("letter") == ClassCount(2 * persons, persons)
@@ -37,8 +37,8 @@ async def test_count_goes_through_every_person_once(db, counts, monkeypatch):
 
 
 async def test_count_that_takes_longer_says_how_far_it_is_and_goes_on(db, counts, monkeypatch):
-    monkeypatch.setattr(counting, "BATCH", 1)
-    monkeypatch.setattr(counting, "WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(document_counts, "BATCH", 1)
+    monkeypatch.setattr(document_counts, "WAIT_SECONDS", 0.0)
     counts.counter = count_letters
     found, persons = await counts.ask(), await persons_of(db)
     assert (found.done, found.ended_at, found.percent) == (1, None, 100 // persons)
@@ -61,13 +61,13 @@ async def test_count_serves_while_it_is_fresh_and_is_made_again_later(db, counts
     counts.counter = count_letters
     first = await counts.ask()
     assert (await counts.ask()).id == first.id
-    old = clock.now() - counting.FRESH - timedelta(seconds=1)
+    old = clock.now() - document_counts.FRESH - timedelta(seconds=1)
     await db.fetch("UPDATE access_document_count SET ended_at = $1", old)
     assert (await counts.ask()).id != first.id
 
 
 async def test_failed_batch_is_counted_again_and_not_twice(db, counts, monkeypatch):
-    monkeypatch.setattr(counting, "BATCH", 2)
+    monkeypatch.setattr(document_counts, "BATCH", 2)
     calls = []
 
     async def fail_once(conn, persons):
