@@ -38,9 +38,9 @@ async def test_two_operators_change_a_category_after_each_has_seen_its_effect(
         await second.page.locator(".badge.good", has_text=second.translate("proposal\x04Confirmed")).wait_for()
 
         await first.open(TYPE)
-        assert SECOND not in await first.text()
         await first.page.locator("section[aria-labelledby=changes] a").first.click()
-        assert SECOND in await first.text() and REASON in await first.text()
+        await first.page.locator("main dd", has_text=SECOND).wait_for()
+        assert REASON in await first.text()
         assert first.console_errors == second.console_errors == []
 
 
