@@ -90,7 +90,7 @@ async def test_context_and_motive_stand_in_plain_words_beside_each_access(browse
     await journal.append(
         PersonRead(allowed=True), person_id=patient.id, actor=msgspec.structs.replace(actor, id=uuid7())
     )
-    page = await (await browse(patient)).get("/log")
+    page = await (await browse(patient)).get("/log?kind=looked")
     lines = [" ".join(line.text_content().split()) for line in page.xpath("//ol[contains(@class, 'timeline')]/li")]
     unstated, stated, read = lines[:3]
     assert "No reason was stated for this look-up." in unstated
