@@ -50,7 +50,9 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     navigation=[
-        NavigationItem(role="operator", url="/operator/software", label=N_("Attested software"), menu=True),
+        NavigationItem(
+            role="operator", url="/operator/software", label=N_("Attested software"), icon="check", order=50
+        ),
         NavigationItem(role="everyone", url="/software", label=N_("Attested software"), order=25),
     ],
     demo=[DemoStep(name="attested software", load=_load_demo)],

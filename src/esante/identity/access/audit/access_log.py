@@ -195,7 +195,7 @@ class LogLine:
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
     """All accessed categories of documents, of which `text` names only the first ones; or what an app may do."""
-    until: datetime | date | None = None
+    until: date | datetime | None = None
     parts: tuple["LogLine", ...] = ()
 
 
