@@ -73,14 +73,15 @@ async def test_hospital_emergency_is_registered_seen_and_shown_with_its_ceiling_
         await doctor.sign_in(HOSPITAL_DOCTOR)
         await doctor.open("/emergency")
         await doctor.page.locator("a[href='/emergency/admission']").click()
-        await doctor.page.locator("[name=identifier]").fill(demo.person(PATIENT)["identifiers"][0]["value"])
-        await doctor.page.locator("[name=birth_date]").fill(BORN)
+        form = doctor.page.locator("form[action='/emergency/admission']")
+        await form.locator("[name=identifier]").fill(demo.person(PATIENT)["identifiers"][0]["value"])
+        await form.locator("[name=birth_date]").fill(BORN)
         await doctor.button("Register the admission").click()
         await doctor.page.locator(".banner").wait_for()
         record = doctor.page.url.removeprefix(doctor.base)
         document = doctor.page.locator("main li.entry a").first
         await document.click()
-        await doctor.page.get_by_role("heading", level=1).wait_for()
+        await doctor.page.wait_for_url("**/documents/**")
 
         await patient.sign_in(PATIENT)
         await patient.open("/sharing")
