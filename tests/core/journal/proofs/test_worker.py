@@ -175,7 +175,7 @@ async def load_entries(journal, person, count):
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(50_000, marks=pytest.mark.long)])
 async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(journal, tmp_path, monkeypatch, count):
-    """Counted and not timed: while five pieces of 100 entries are made, other requests are served."""
+    """Counted and not timed: as many requests of others are served as pieces of 100 entries are made, in each part."""
     person, turns, pieces = uuid7(), 0, []
     await load_entries(journal, person, count)
     members = proof.ProofWriter._members
@@ -198,8 +198,9 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     await work(journal)
     others.cancel()
     assert {entries for entries, _ in pieces[:-1]} == {proof.ENTRIES_AT_ONCE}
-    turns_in_a_row = [sum(served for _, served in pieces[start : start + 5]) for start in range(len(pieces) - 4)]
-    assert min(turns_in_a_row) >= 1
+    served = [served for _, served in pieces]
+    assert sum(served) >= len(pieces)
+    assert min(sum(served[start : start + 10]) for start in range(0, len(pieces) - 9, 10)) >= 1
     job = await journal.proofs.current(person)
     segments = [len(segment) async for segment in journal.proofs.stream(job)]
     assert max(segments) < worker.SEGMENT_BYTES + proof.ENTRIES_AT_ONCE * 4_000
