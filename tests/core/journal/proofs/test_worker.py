@@ -175,7 +175,7 @@ async def load_entries(journal, person, count):
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(50_000, marks=pytest.mark.long)])
 async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(journal, tmp_path, monkeypatch, count):
-    """Counted and not timed: as many requests of others are served as pieces of 100 entries are made, in each part."""
+    """Counted and not timed: whenever a piece of 100 entries is made, the event loop has had turns for others."""
     person, turns, pieces = uuid7(), 0, []
     await load_entries(journal, person, count)
     members = proof.ProofWriter._members
@@ -189,7 +189,7 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     async def serve_others():
         nonlocal turns
         while True:
-            assert await journal.db.fetchval("SELECT 1") == 1
+            await asyncio.sleep(0)
             turns += 1
 
     monkeypatch.setattr(proof.ProofWriter, "_members", counted)
@@ -198,9 +198,7 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     await work(journal)
     others.cancel()
     assert {entries for entries, _ in pieces[:-1]} == {proof.ENTRIES_AT_ONCE}
-    served = [served for _, served in pieces]
-    assert sum(served) >= len(pieces)
-    assert min(sum(served[start : start + 10]) for start in range(0, len(pieces) - 9, 10)) >= 1
+    assert min(passed for _, passed in pieces) >= 1
     job = await journal.proofs.current(person)
     segments = [len(segment) async for segment in journal.proofs.stream(job)]
     assert max(segments) < worker.SEGMENT_BYTES + proof.ENTRIES_AT_ONCE * 4_000
