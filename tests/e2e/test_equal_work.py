@@ -368,9 +368,11 @@ NOT_ABOUT_A_RECORD = (
     "/fhir/{type}/$validate",
     "/health",
     "/lang",
+    "/motive",
     "/oauth",
     "/signin",
     "/signout",
+    "/software",
     "/static",
 )
 OF_PATIENTS_AND_OPERATORS = ("/apps", "/log", "/notices", "/operator", "/record", "/sharing", "/takeout")
