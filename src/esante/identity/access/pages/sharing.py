@@ -20,8 +20,8 @@ from esante.identity.access.consent.record_states import TRANSITIONS
 from esante.identity.access.disposition.model import Act
 from esante.identity.access.model import GrantKind, RecordState, Requester
 from esante.identity.access.pages.form_fields import form_text, form_uuid
+from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
-from esante.identity.access.rules import REASONS
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory, Organization, Practitioner, ProfessionalsRead
 

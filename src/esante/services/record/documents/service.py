@@ -82,7 +82,7 @@ class Record:
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
-        self.deposit_tracker = DepositTracker(db, journal)
+        self.deposit_tracker = DepositTracker(db, journal, access)
         self.retention = Retention(db, objects, journal, self._audit, access)
         self.uploads = KeptUploads(db)
 
@@ -303,18 +303,30 @@ class Record:
             )
 
     async def set_confidentiality(
-        self, requester: Requester, person_id: UUID, document_id: UUID, level: Confidentiality
+        self,
+        requester: Requester,
+        person_id: UUID,
+        document_id: UUID,
+        level: Confidentiality,
+        *,
+        risk_told: bool = False,
     ) -> Document:
-        """Set who may see a document and all its versions; only the patient may. Raises: `Problem` 404, 403."""
+        """Set who may see a document and all its versions; only the patient may.
+
+        `risk_told`: the patient was told of the risk and confirmed it, which the entry says.
+        Raises: `Problem` 404, 403.
+        """
         async with self._audit.refusals(requester, person_id, "restrict"):
             visibility = await self._visibility(requester, person_id)
             async with self._db.transaction() as conn:
                 document, verdict, _ = await lock_visible(conn, visibility, document_id)
-                if requester.kind != "patient":
+                if not rules.decides_for_holder(requester, verdict):
                     raise Denied(errors.patient_only(), verdict, document)
                 await store.set_confidentiality(conn, person_id, document.series_id, level)
+                risk = level.value if risk_told and level is not Confidentiality.NORMAL else ""
+                values = {"level": level.value, "risk": risk}
                 await self._audit.append(
-                    ConfidentialitySet, requester, person_id, verdict, [document], conn=conn, level=level.value
+                    ConfidentialitySet, requester, person_id, verdict, [document], conn=conn, **values
                 )
         return replace(document, confidentiality=level)
 

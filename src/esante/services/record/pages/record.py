@@ -199,11 +199,11 @@ class _RecordPages:
         return await self._record.content(page.requester, page.person_id, request.path_params["document_id"])
 
     async def _holders(self, page: PageContext, document: Document) -> list[str]:
-        """Return, for patients, the names of those who can read this document of theirs now by a grant."""
+        """Return, for patients, the names of those who can read this document of theirs now, or act for them."""
         if not page.is_own:
             return []
         accesses = await self._access.who_can_see(page.person_id, item_of(document))
-        return sorted({access.grant.holder for access in accesses if access.reads and access.grant.holder})
+        return sorted({access.name for access in accesses if access.reads and access.name})
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:
