@@ -15,7 +15,8 @@ from esante.identity.access.representation.model import RepresentationKind
 class ChoiceTerms:
     """The terms in force from `valid_from` until the next period begins.
 
-    `risks`: what a choice carries, in words (msgids). `representations`: the name (msgid) of each kind.
+    `risks`: what a choice carries, in words (msgids). `representations`: the name (msgid) of each kind. `personal`:
+    the document classes that nobody writes for the person.
     """
 
     valid_from: date
@@ -23,6 +24,7 @@ class ChoiceTerms:
     opposition_longest_days: int
     incapacity_longest_days: int
     representations: Mapping[RepresentationKind, str]
+    personal: frozenset[str]
 
 
 @lru_cache(maxsize=64)
@@ -51,5 +53,6 @@ def _parse(period: Json) -> ChoiceTerms:
         risks={one["key"]: one["words"] for one in period["risk"]},
         opposition_longest_days=period["opposition"]["longest_days"],
         incapacity_longest_days=period["incapacity"]["longest_days"],
+        personal=frozenset(period["personal"]["classes"]),
         representations={RepresentationKind(one["key"]): one["label"] for one in period["representation"]},
     )

@@ -19,6 +19,7 @@ REASONS = {
     "represented": N_("Somebody acts for this person, until a professional lets them act alone."),
     "capable": N_("A trusted person has access only while the patient cannot act."),
     "representative-reads": N_("A trusted person can only read the record."),
+    "personal": N_("Only the person themselves can state this."),
     "opposed-representatives": N_("You do not want your representatives to be told of this."),
     "parent": N_("This is one of your parents."),
     "guardian": N_("This is your guardian."),

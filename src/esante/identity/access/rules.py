@@ -13,6 +13,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | representative.capable | the requester is a trusted person, and nobody stated that the patient cannot act | no |
 | representative.reads | the requester is a trusted person, and writes | no |
 | representative.hidden | the requester is a trusted person, the document is hidden | no |
+| representative.personal | the requester acts for the patient, and writes what only the patient states | no |
 | representative.opposed | the patient does not want their representatives to be told of the item | no |
 | representative.<kind> | a parent, guardian or trusted person reads | yes |
 | patient.read | the patient reads | yes, hidden documents too |
@@ -57,6 +58,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from esante.core.time_zone import day_of
+from esante.identity.access.choice_terms import choice_terms
 from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import (
     Action,
@@ -250,6 +252,8 @@ def _decide_for_representative(
             return Verdict(False, "representative.hidden", "hidden")
     if action is Action.WRITE and item.category not in rules.holder_writes:
         return Verdict(False, "patient.category", "own-category")
+    if action is Action.WRITE and item.category in choice_terms(day_of(at)).personal:
+        return Verdict(False, "representative.personal", "personal")
     if is_kept_from_representatives(consent, item):
         return Verdict(False, "representative.opposed", "opposed-representatives")
     rule = "patient.write" if action is Action.WRITE else f"representative.{by.kind}"

@@ -1,7 +1,7 @@
 """SQL of the read filter: nothing is fetched that the requester may not read.
 
 The conditions are on a row with the columns `confidentiality`, `category`, `author_id` and `organization_id`, and
-`misfiled`, `series_id` and `event_date` where it is a document. Oppositions are texts of four parts: whose care or which
+`misfiled`, `series_id`, `event_date` where it is a document. Oppositions are texts of four parts: whose care or which
 series, document class, first and last day; the day of a contribution is not known, and any is meant.
 """
 

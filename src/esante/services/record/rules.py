@@ -93,7 +93,7 @@ def item_of(document: RecordItem) -> Item:
 
 
 def decides_for_holder(requester: Requester, verdict: Verdict) -> bool:
-    """Return whether a requester decides who sees what they see: the person, or a parent or guardian who acts for them."""
+    """Return whether a requester decides who sees something: the person, or a parent or guardian for them."""
     return requester.kind == "patient" and verdict.reason != "trusted_person"
 
 

@@ -46,6 +46,7 @@ from esante.services.record.model import (
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
 from esante.services.record.retention.service import Retention
+from esante.services.record.statements.service import Statements
 from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
@@ -94,6 +95,11 @@ class Record:
         """Return the use case of a transaction; `base_url` is the address of /fhir."""
         writer = self.clinical_writer(base_url)
         return TransactionProcessor(self._db, self.clinical, writer, self._directory, base_url)
+
+    def statements(self, base_url: str) -> Statements:
+        """Return the use cases of statements; `base_url` is the address of /fhir."""
+        writer = self.clinical_writer(base_url)
+        return Statements(self._db, self._journal, self.clinical, writer, self.deposit, base_url)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""

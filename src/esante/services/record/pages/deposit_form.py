@@ -27,7 +27,14 @@ from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import MAX_CONTENT, Deposit, Document
 from esante.services.record.pages import formatting
 from esante.services.record.pages.content_view import ImageSources, image_routes, load_content_view
-from esante.services.record.pages.form_fields import parse_uuid, read_confidentiality, read_text, shown_above_form
+from esante.services.record.pages.form_fields import (
+    declared_size,
+    file_size,
+    parse_uuid,
+    read_confidentiality,
+    read_text,
+    shown_above_form,
+)
 from esante.services.record.pages.forms import NOTE
 from esante.services.record.pages.page_context import (
     DOCUMENT_VARIABLES,
@@ -131,7 +138,7 @@ class _DepositPages:
 
     async def submit(self, request: Request, page: PageContext) -> Response:
         """Take a step: check the document, go back to the form, add the document, or give it up."""
-        with self._record.large_bodies.upload(page.requester.id, _declared_size(request)):
+        with self._record.large_bodies.upload(page.requester.id, declared_size(request, _FORM_LIMIT)):
             try:
                 form = await read_form(request, _FORM_LIMIT)
             except Problem as problem:
@@ -142,7 +149,7 @@ class _DepositPages:
                 replaces = await self._replaced_document(request, page)
                 empty = _Filled(values=dict.fromkeys(FIELDS, ""), replaces=replaces)
                 return await _show_form(request, page, await self._banner(page), empty, too_large)
-            async with self._record.large_bodies.turn(_size(form), page.requester.id):
+            async with self._record.large_bodies.turn(file_size(form), page.requester.id):
                 return await self._take_step(request, page, form)
 
     async def _take_step(self, request: Request, page: PageContext, form: FormData) -> Response:
@@ -315,16 +322,5 @@ async def _session_key(request: Request) -> bytes:
     return bytes(session.key)
 
 
-def _declared_size(request: Request) -> int:
-    """Return the bytes of a form that it will have; `read_form` refuses one that does not say so, or too many."""
-    declared = request.headers.get("content-length", "")
-    return min(int(declared), _FORM_LIMIT) if declared.isdigit() else 0
-
-
 def _is_emergency(grant: Grant | None) -> bool:
     return grant is not None and grant.kind is GrantKind.EMERGENCY
-
-
-def _size(form: FormData) -> int:
-    file = form.get("file")
-    return (file.size or 0) if isinstance(file, UploadFile) else 0
