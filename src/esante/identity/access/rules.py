@@ -54,6 +54,7 @@ requester.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -186,7 +187,11 @@ def decide_opening(consent: Consent, requester: Requester, at: datetime) -> Verd
 
 
 def writable_classes(consent: Consent, requester: Requester, at: datetime) -> frozenset[str]:
-    """Return the document classes that a professional may write into the record, as pages offer them."""
+    """Return the document classes that a professional may write into the record, as pages offer them.
+
+    Oppositions count when a document is there: only then its day of care is known.
+    """
+    consent = replace(consent, oppositions=())
     return frozenset(
         class_
         for class_ in (consent.rules or policy_set()).at(at).categories

@@ -24,6 +24,7 @@ from esante.identity.access.model import Against, GrantKind, RecordState, Reques
 from esante.identity.access.pages.form_fields import form_day, form_text, form_uuid, require_risk
 from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
+from esante.identity.access.rules import ACCESS_LOG
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory, Organization, Practitioner, ProfessionalsRead
 
@@ -167,11 +168,16 @@ async def _search_people(
         organizations=organizations if purpose != "circle" and not cursor else None,
         terms=directory.catalogue,
         risks=choice_terms(today()).risks,
-        categories={
-            key: categories[key] for key in sorted(policy_set().at(clock.now()).categories) if key in categories
-        },
+        categories=_depositable(categories),
         today=today(),
     )
+
+
+def _depositable(categories: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the document classes that professionals add."""
+    rules = policy_set().at(clock.now())
+    own = rules.holder_writes | {ACCESS_LOG}
+    return {key: label for key, label in categories.items() if key in rules.categories.keys() - own}
 
 
 async def _workplaces(practitioners: Sequence[Practitioner], directory: Directory) -> dict[UUID, list[Organization]]:

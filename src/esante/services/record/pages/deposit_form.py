@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, gettext_of, language_of, read_form, redirect, render
-from esante.identity.access import Grant, GrantKind
+from esante.identity.access import Access, Against, Grant, GrantKind, care_opposition, choice_terms
 from esante.services.record import errors
 from esante.services.record.categories import type_choices
 from esante.services.record.documents.content.validation_messages import FINDINGS, InvalidContent
@@ -83,13 +84,14 @@ _TECHNICAL = frozenset({"fhir", "not-a-document", "xml-broken", "not-cda"})
 _FIELD_OF_PLACE = {"content": "file", "contentType": "file", "": "file", "securityLabel": "level"}
 
 
-def routes(record: Record, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
-    """Return the form, its steps, and the images of the document that is checked."""
-    form, address = _DepositPages(record, banner), "/patients/{person_id:uuid}/deposit"
+def routes(record: Record, access: Access, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
+    """Return the form, its steps, what the patient opposes, and the images of the document that is checked."""
+    form, address = _DepositPages(record, access, banner), "/patients/{person_id:uuid}/deposit"
     resolve = contexts.resolve_patient
     return [
         Route(address, page_endpoint(resolve, form.show_empty), methods=["GET"]),
         Route(address, page_endpoint(resolve, form.submit), methods=["POST"]),
+        Route(f"{address}/opposition", page_endpoint(resolve, form.oppose), methods=["POST"]),
         *image_routes(f"{address}/{{upload_id:uuid}}", resolve, record.previews, form.open_upload),
     ]
 
@@ -106,11 +108,7 @@ class _Filled:
 
     def metadata(self) -> Deposit:
         """Return the metadata of the deposit. Raises: `Problem` 422 for an invalid date or confidentiality."""
-        day = self.values["date"]
-        try:
-            event_date = date.fromisoformat(day) if day else None
-        except ValueError as error:
-            raise Problem(422, "value", _NO_DAY, place="date") from error
+        event_date = _day(self.values["date"])
         return Deposit(
             type="" if self.values["type"] == OWN_TYPE else self.values["type"],
             title=self.values["title"],
@@ -122,8 +120,8 @@ class _Filled:
 
 
 class _DepositPages:
-    def __init__(self, record: Record, banner: BannerLoader) -> None:
-        self._record, self._banner = record, banner
+    def __init__(self, record: Record, access: Access, banner: BannerLoader) -> None:
+        self._record, self._access, self._banner = record, access, banner
 
     async def show_empty(self, request: Request, page: PageContext) -> Response:
         """Show the form; with `?replaces=` for a new version of a document."""
@@ -135,6 +133,20 @@ class _DepositPages:
         if replaces:
             values |= {"type": replaces.type, "title": replaces.title, "language": replaces.language}
         return await _show_form(request, page, banner, _Filled(values=values, replaces=replaces))
+
+    async def oppose(self, request: Request, page: PageContext) -> Response:
+        """Record on the patient's word that documents of some days of care are not to be added."""
+        form = await read_form(request)
+        banner = await self._banner(page)
+        try:
+            care_from, care_until = _day(read_text(form, "care_from")), _day(read_text(form, "care_until"))
+            opposition = care_opposition(Against.DEPOSIT, None, care_from, care_until)
+            told = read_text(form, "risk") == Against.DEPOSIT
+            await self._access.oppositions.record_on_word(page.requester, page.person_id, opposition, risk_told=told)
+        except Problem as problem:
+            shown_above_form(problem)
+            return await _show_form(request, page, banner, _Filled(values=dict.fromkeys(FIELDS, "")), problem)
+        return redirect(f"{page.timeline_url}/deposit?opposed=yes")
 
     async def submit(self, request: Request, page: PageContext) -> Response:
         """Take a step: check the document, go back to the form, add the document, or give it up."""
@@ -293,9 +305,19 @@ async def _show_form(
         max_bytes=MAX_CONTENT,
         max_megabytes=_MEGABYTES,
         document_languages=LANGUAGES,
+        opposed=request.query_params.get("opposed") == "yes",
+        risks=choice_terms(today()).risks,
         **DOCUMENT_VARIABLES,
         **banner,
     )
+
+
+def _day(text: str) -> date | None:
+    """Return a day in the form, None for none. Raises: `Problem` 422."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Problem(422, "value", _NO_DAY, place="date") from error
 
 
 def _require_upload(filled: _Filled) -> KeptUpload:

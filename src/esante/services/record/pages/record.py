@@ -56,7 +56,7 @@ def routes(record: Record, access: Access, directory: Directory, fhir_url: str) 
     ]
     routes = [
         *forms.routes(record, directory, contexts, banner),
-        *deposit_form.routes(record, contexts, banner),
+        *deposit_form.routes(record, access, contexts, banner),
         *retention.routes(record, access, contexts),
         *requests.routes(record, access),
         *statements.routes(record, contexts, banner, fhir_url),

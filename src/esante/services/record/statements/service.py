@@ -82,7 +82,7 @@ class Statements:
     async def with_document(
         self, requester: Requester, statement: Statement, content: bytes, meta: Deposit
     ) -> Statement:
-        """Add a document of the requester's own to their record; return the statement with it. Raises: as `deposit`."""
+        """Add a document to the requester's own record; return the statement with it. Raises: as `deposit`."""
         self._kind(requester, statement.kind)
         deposited = await self._deposit(requester, requester.id, content, meta)
         return replace(statement, document_id=deposited.document.id)
