@@ -84,7 +84,7 @@ class Access:
         self.review_questions = ReviewQuestions(db, journal)
         self.restrictions = Restrictions(db, journal, directory)
         self.oppositions = Oppositions(db, journal, directory)
-        self.representations = Representations(db, journal, directory)
+        self.representations = Representations(db, journal, directory, self._signin.forget_tokens)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)
         self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)

@@ -32,8 +32,8 @@ _PROFESSIONAL = ("practitioner", "organization")
 class Oppositions:
     """Records and lifts oppositions; every change is journalled in its transaction.
 
-    Every method raises Problem 400 for days or a document class that are not valid, 403 for a requester who may not
-    do this, 409 when the record is not open, 429 for too many.
+    Every method raises Problem 400 for days or a document class that are not valid, and for an opposition to deposits
+    without its risk told; 403 for a requester who may not do this, 409 when the record is not open, 429 for too many.
     """
 
     def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
@@ -98,6 +98,13 @@ class Oppositions:
         on_word: bool = False,
         risk_told: bool,
     ) -> Opposition:
+        if opposition.against is Against.DEPOSIT and not risk_told:
+            raise bad_request(
+                "risk_told",
+                N_("Say first what this can mean for the patient."),
+                N_("Confirm that it was told."),
+                code="required",
+            )
         _check(opposition)
         recorded = RecordedOpposition(
             opposition=replace(opposition, id=uuid7()),
@@ -115,7 +122,7 @@ class Oppositions:
                 if replace(one.opposition, id=recorded.opposition.id) == recorded.opposition:
                     return one.opposition
             _check_count(known)
-            risk = opposition.against.value if risk_told and opposition.against is Against.DEPOSIT else ""
+            risk = opposition.against.value if opposition.against is Against.DEPOSIT else ""
             event = _changed(recorded.opposition, on_word=on_word, risk=risk)
             rows = self._journal.rows_for(requester, event, person_id=person_id)
             await insert(conn, [opposition_store.opposition_row(person_id, recorded), *rows])

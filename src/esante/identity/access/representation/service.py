@@ -5,7 +5,7 @@ guardian, the agency records from an official document. A trusted person is reco
 a professional who treats the person and has seen the designation. Who treats a person states their capacity.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from uuid import UUID
 
@@ -38,8 +38,9 @@ class Representations:
     whose record a professional may not open.
     """
 
-    def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
-        self._db, self._journal, self._directory = db, journal, directory
+    def __init__(self, db: Database, journal: Journal, directory: Directory, forget: Callable[[], None]) -> None:
+        """`forget`: has this process ask again who may act; others do so in seconds."""
+        self._db, self._journal, self._directory, self._forget = db, journal, directory, forget
 
     async def record(
         self, requester: Requester, person_id: UUID, representation: Representation, act: str
@@ -100,6 +101,7 @@ class Representations:
             await store.end_act(conn, person_id, act_id, clock.now())
             event = _event(found.subject, found.act, ended=True)
             await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
+        self._forget()
 
     async def list_acts(self, requester: Requester) -> list[RecordedAct]:
         """Return who acts for the requester, and what was stated about their capacity, newest first."""
@@ -161,6 +163,7 @@ class Representations:
             await consent_store.fetch_record(conn, person_id, lock=True)
             rows = self._journal.rows_for(requester, _event(subject, act), person_id=person_id)
             await insert(conn, [store.act_row(person_id, recorded, requester), *rows])
+        self._forget()
 
 
 def _event(subject: Representation | Capacity, act: str, *, ended: bool = False) -> Event:
