@@ -118,7 +118,7 @@ async def test_article_13_an_admission_for_some_classes_shows_only_those(world, 
     assert await titles(world, requester_of(family.child), family.child) == {"Letter"}
     async with world.client(requester_of(family.child)) as client:
         refused = await client.post(
-            f"/api/persons/{family.child.id}/oppositions", json={"against": "deposit", "risk_told": True}
+            f"/api/persons/{family.child.id}/oppositions", json={"against": "deposit", "risk_confirmed": True}
         )
     assert refused.status_code in (400, 403)
 

@@ -26,6 +26,10 @@ class ChoiceTerms:
     representations: Mapping[RepresentationKind, str]
     personal: frozenset[str]
 
+    def kind_label(self, kind: str) -> str:
+        """Return the name (msgid) of a kind of representation; of an unknown one its key."""
+        return self.representations.get(RepresentationKind(kind), kind) if kind in set(RepresentationKind) else kind
+
 
 @lru_cache(maxsize=64)
 def choice_terms(on: date) -> ChoiceTerms:

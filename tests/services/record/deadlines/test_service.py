@@ -264,7 +264,7 @@ async def test_history_of_deposits_before_the_tracker_existed_is_counted(world, 
 async def oppose(world, person, since, until):
     hospital = world.people["hospital"].id
     opposition = care_opposition(Against.DEPOSIT, hospital, since, until)
-    await world.access.oppositions.oppose(requester_of(person), "organization", opposition, risk_told=True)
+    await world.access.oppositions.oppose(requester_of(person), "organization", opposition, risk_confirmed=True)
     await track(world)
 
 

@@ -32,7 +32,7 @@ async def oppose(world, person, who="hospital", since=YESTERDAY, until=TODAY, do
     subject = world.people[who]
     kind = "organization" if subject.kind == "organization" else "practitioner"
     opposition = care_opposition(Against.DEPOSIT, subject.id, since, until, document_class)
-    return await world.access.oppositions.oppose(requester_of(person), kind, opposition, risk_told=True)
+    return await world.access.oppositions.oppose(requester_of(person), kind, opposition, risk_confirmed=True)
 
 
 async def deposit(world, person, who="hospital", on=TODAY, **meta):
@@ -99,7 +99,7 @@ async def test_opposed_deposit_is_refused_over_fhir_with_no_more_than_that(world
 async def test_professional_records_what_the_patient_says_about_their_own_care_only(world):
     person = await world.person()
     opposition = care_opposition(Against.DEPOSIT, world.people["laboratory"].id, TODAY, TOMORROW)
-    await world.access.oppositions.record_on_word(world.people["surgeon"], person.id, opposition, risk_told=True)
+    await world.access.oppositions.record_on_word(world.people["surgeon"], person.id, opposition, risk_confirmed=True)
     assert await is_refused(world, person, "hospital")  # where the surgeon works, not the laboratory that was named
     assert not await is_refused(world, person, "doctor")
     [recorded] = await world.access.oppositions.list_current(person.id, Against.DEPOSIT)
@@ -132,16 +132,19 @@ async def test_opposition_without_a_valid_end_or_class_is_refused(world, changes
     assert not (await world.access.consent(person.id)).oppositions
 
 
-async def test_opposition_needs_its_risk_told_a_known_depositor_and_an_open_record(world):
+async def test_opposition_needs_its_risk_confirmed_a_known_depositor_and_an_open_record(world):
     person = requester_of(await world.person())
     use_case = world.access.oppositions
     wanted = care_opposition(Against.DEPOSIT, world.people["hospital"].id, TODAY, TODAY)
     calls = [
         (use_case.oppose(person, "organization", wanted), 400),
-        (use_case.oppose(person, "organization", replace(wanted, depositor_id=person.id), risk_told=True), 404),
-        (use_case.oppose(world.people["doctor"], "organization", wanted, risk_told=True), 403),
-        (use_case.record_on_word(world.people["operator"], person.id, wanted, risk_told=True), 403),
-        (use_case.record_on_word(world.people["hospital"], world.people["doctor"].id, wanted, risk_told=True), 404),
+        (use_case.oppose(person, "organization", replace(wanted, depositor_id=person.id), risk_confirmed=True), 404),
+        (use_case.oppose(world.people["doctor"], "organization", wanted, risk_confirmed=True), 403),
+        (use_case.record_on_word(world.people["operator"], person.id, wanted, risk_confirmed=True), 403),
+        (
+            use_case.record_on_word(world.people["hospital"], world.people["doctor"].id, wanted, risk_confirmed=True),
+            404,
+        ),
         (use_case.lift(person, wanted.id), 404),
     ]
     for call, status in calls:
@@ -150,7 +153,7 @@ async def test_opposition_needs_its_risk_told_a_known_depositor_and_an_open_reco
         assert caught.value.status == status
     closed = await world.person(opened=False)
     with pytest.raises(Problem) as caught:
-        await use_case.oppose(requester_of(closed), "organization", wanted, risk_told=True)
+        await use_case.oppose(requester_of(closed), "organization", wanted, risk_confirmed=True)
     assert caught.value.status == 409
 
 
@@ -159,16 +162,16 @@ async def test_hidden_level_and_bars_say_in_the_journal_that_the_risk_was_told(w
     me = requester_of(person)
     document = (await deposit(world, person)).document
     restrictions, record = world.access.restrictions, world.record
-    await restrictions.block(me, "practitioner", world.people["other"].id, risk_told=True)
+    await restrictions.block(me, "practitioner", world.people["other"].id, risk_confirmed=True)
     await restrictions.block(me, "practitioner", world.people["surgeon"].id)
-    await restrictions.set_sharing(me, False, risk_told=True)
+    await restrictions.set_sharing(me, False, risk_confirmed=True)
     await restrictions.set_sharing(me, True)
     for level, told in (
         (Confidentiality.HIDDEN, True),
         (Confidentiality.RESTRICTED, False),
         (Confidentiality.NORMAL, True),
     ):
-        await record.set_confidentiality(me, person.id, document.id, level, risk_told=told)
+        await record.set_confidentiality(me, person.id, document.id, level, risk_confirmed=told)
     assert [event.risk for _, event in await world.events(person, BlockChanged)] == ["block", ""]
     assert [event.risk for _, event in await world.events(person, SharingChanged)] == ["sharing", ""]
     assert [event.risk for _, event in await world.events(person, ConfidentialitySet)] == ["hidden", "", ""]

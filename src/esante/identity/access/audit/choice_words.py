@@ -36,9 +36,9 @@ _OPPOSITION_WORDS = {
 }
 """By what an opposition is against, and whether it was lifted."""
 _CAPACITY_WORDS = {
-    ("discernment", False): N_("%(actor)s stated that you can decide for yourself. %(act)s"),
+    ("discernment", False): N_("%(actor)s stated that you can decide for yourself (%(act)s)."),
     ("discernment", True): N_("%(actor)s revoked that you can decide for yourself."),
-    ("incapacity", False): N_("%(actor)s stated that you cannot act at the moment. %(act)s"),
+    ("incapacity", False): N_("%(actor)s stated that you cannot act at the moment (%(act)s)."),
     ("incapacity", True): N_("%(actor)s stated that you can act again."),
 }
 
@@ -54,13 +54,13 @@ def choice_text(event: Event, actor: str, _: Gettext) -> str:
         case OppositionChanged():
             return _opposition_text(event, _)
         case RepresentationChanged():
-            kind = _(choice_terms(event.since).representations[RepresentationKind(event.kind)])
-            words = N_("It was recorded that %(subject)s acts for you: %(kind)s. %(act)s")
+            kind = _(choice_terms(event.since).kind_label(event.kind))
+            words = N_("It was recorded that %(subject)s acts for you: %(kind)s (%(act)s).")
             if event.ended:
                 words = N_("%(subject)s no longer acts for you: %(kind)s.")
             return _(words) % {"subject": event.representative, "kind": kind, "act": event.act}
         case CapacityChanged():
-            words = _CAPACITY_WORDS[event.kind, event.ended]
+            words = _CAPACITY_WORDS.get((event.kind, event.ended), _CAPACITY_WORDS["discernment", event.ended])
             return _(words) % {"actor": actor, "act": event.act}
     return ""
 
@@ -69,7 +69,7 @@ def role_words(entry: Entry, _: Gettext, roles: Mapping[str, str]) -> str:
     """Return as what somebody acted: their profession, or as whose representative."""
     kind = getattr(entry.event, "reason", "")
     if entry.actor.kind == "patient" and kind in set(RepresentationKind):
-        return _(choice_terms(day_of(entry.at)).representations[RepresentationKind(kind)])
+        return _(choice_terms(day_of(entry.at)).kind_label(kind))
     return _(roles[entry.actor.role]) if entry.actor.role in roles else ""
 
 
@@ -81,9 +81,9 @@ def risk_remark(entry: Entry, _: Gettext) -> tuple[str, ...]:
 
 def _opposition_text(event: OppositionChanged, _: Gettext) -> str:
     """Return the words of an opposition: about care by somebody on some days, or about a document."""
-    if event.series_id is not None:
-        return _(_OPPOSITION_WORDS["document", event.ended])
-    return _(_OPPOSITION_WORDS[event.against, event.ended]) % {
+    about = "document" if event.series_id is not None else event.against
+    words = _OPPOSITION_WORDS.get((about, event.ended), _OPPOSITION_WORDS["deposit", event.ended])
+    return _(words) % {
         "subject": event.depositor,
         "since": _day(event.care_from),
         "until": _day(event.care_until),

@@ -44,9 +44,9 @@ class Oppositions:
         return await opposition_store.fetch_oppositions(self._db, person_id, [against])
 
     async def oppose(
-        self, requester: Requester, depositor_kind: str, opposition: Opposition, *, risk_told: bool = False
+        self, requester: Requester, depositor_kind: str, opposition: Opposition, *, risk_confirmed: bool = False
     ) -> Opposition:
-        """Record an opposition of the requester's own, who confirmed its risk (`risk_told`); return it.
+        """Record an opposition of the requester's own, who confirmed its risk (`risk_confirmed`); return it.
 
         Raises: Problem 404 for a depositor (of `depositor_kind`) who is not in the directory.
         """
@@ -54,10 +54,10 @@ class Oppositions:
         if opposition.depositor_id is not None:
             name = await name_of_professional(self._directory, depositor_kind, opposition.depositor_id)
             opposition = replace(opposition, depositor=name)
-        return await self._record(requester, person_id, depositor_kind, opposition, risk_told=risk_told)
+        return await self._record(requester, person_id, depositor_kind, opposition, risk_confirmed=risk_confirmed)
 
     async def record_on_word(
-        self, requester: Requester, person_id: UUID, opposition: Opposition, *, risk_told: bool = False
+        self, requester: Requester, person_id: UUID, opposition: Opposition, *, risk_confirmed: bool = False
     ) -> Opposition:
         """Record what a person told a professional: about the professional's own care, or that of their organisation.
 
@@ -75,7 +75,7 @@ class Oppositions:
             opposition = replace(
                 opposition, depositor_id=requester.organization_id or requester.id, depositor=depositor
             )
-        return await self._record(requester, person_id, kind, opposition, on_word=True, risk_told=risk_told)
+        return await self._record(requester, person_id, kind, opposition, on_word=True, risk_confirmed=risk_confirmed)
 
     async def lift(self, requester: Requester, opposition_id: UUID) -> None:
         """Lift an opposition of the requester's own. Raises: Problem 404 when there is no such one."""
@@ -96,11 +96,11 @@ class Oppositions:
         opposition: Opposition,
         *,
         on_word: bool = False,
-        risk_told: bool,
+        risk_confirmed: bool,
     ) -> Opposition:
-        if opposition.against is Against.DEPOSIT and not risk_told:
+        if opposition.against is Against.DEPOSIT and not risk_confirmed:
             raise bad_request(
-                "risk_told",
+                "risk_confirmed",
                 N_("Say first what this can mean for the patient."),
                 N_("Confirm that it was told."),
                 code="required",

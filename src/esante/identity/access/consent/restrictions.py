@@ -21,7 +21,7 @@ from esante.identity.directory import Directory
 class Restrictions:
     """Blocks and the opt-out. Every change is journalled in its transaction; repeating it changes nothing.
 
-    `risk_told`: the person was told of the risk of the choice and confirmed it, which the entry says.
+    `risk_confirmed`: the person was told of the risk of the choice and confirmed it, which the entry says.
     Every change raises Problem 403 for a requester who is not a patient, and 409 when there is no record.
     """
 
@@ -33,7 +33,7 @@ class Restrictions:
         return await store.fetch_blocks(self._db, person_id)
 
     async def block(
-        self, requester: Requester, subject_kind: str, subject_id: UUID, *, risk_told: bool = False
+        self, requester: Requester, subject_kind: str, subject_id: UUID, *, risk_confirmed: bool = False
     ) -> None:
         """Block a practitioner or an organisation. Raises: Problem 404 for one that is not in the directory."""
         require_own_record(requester)
@@ -45,7 +45,7 @@ class Restrictions:
                 return
             row = (person_id, subject_id, subject_kind, name, clock.now())
             await insert(conn, [(store.BLOCK, row)])
-            risk = "block" if risk_told else ""
+            risk = "block" if risk_confirmed else ""
             event = _block_changed(subject_kind, subject_id, name, blocked=True, risk=risk)
             await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
 
@@ -60,14 +60,14 @@ class Restrictions:
                     event = _block_changed(block.subject_kind, subject_id, block.subject, blocked=False)
                     await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
 
-    async def set_sharing(self, requester: Requester, sharing: bool, *, risk_told: bool = False) -> None:
+    async def set_sharing(self, requester: Requester, sharing: bool, *, risk_confirmed: bool = False) -> None:
         """Opt the requester out of sharing (False), or in again (True)."""
         async with self._db.transaction() as conn:
             person_id = await require_acts_alone(conn, requester)
             record = await lock_record(conn, person_id)
             if record.sharing is not sharing:
                 await store.set_sharing(conn, person_id, sharing)
-                event = SharingChanged(sharing=sharing, risk="sharing" if risk_told and not sharing else "")
+                event = SharingChanged(sharing=sharing, risk="sharing" if risk_confirmed and not sharing else "")
                 await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
 
 

@@ -203,10 +203,12 @@ async def _change_sharing(access: Access, requester: Requester, act: str, form: 
     elif act == "circle":
         await access.grants.add_to_circle(requester, form_uuid(form, "subject"))
     elif act == "block":
-        told = require_risk(form, "block")
-        await access.restrictions.block(requester, form_text(form, "kind"), form_uuid(form, "subject"), risk_told=told)
+        confirmed = require_risk(form, "block")
+        await access.restrictions.block(
+            requester, form_text(form, "kind"), form_uuid(form, "subject"), risk_confirmed=confirmed
+        )
     elif act == "oppose":
-        told = require_risk(form, "deposit")
+        confirmed = require_risk(form, "deposit")
         opposition = care_opposition(
             Against.DEPOSIT,
             form_uuid(form, "subject"),
@@ -214,13 +216,13 @@ async def _change_sharing(access: Access, requester: Requester, act: str, form: 
             form_day(form, "care_until"),
             form_text(form, "document_class"),
         )
-        await access.oppositions.oppose(requester, form_text(form, "kind"), opposition, risk_told=told)
+        await access.oppositions.oppose(requester, form_text(form, "kind"), opposition, risk_confirmed=confirmed)
     elif act == "lift":
         await access.oppositions.lift(requester, form_uuid(form, "opposition"))
     elif act == "unblock":
         await access.restrictions.unblock(requester, form_uuid(form, "subject"))
     elif act in ("stop", "start"):
-        told = act == "stop" and require_risk(form, "sharing")
-        await access.restrictions.set_sharing(requester, act == "start", risk_told=told)
+        confirmed = act == "stop" and require_risk(form, "sharing")
+        await access.restrictions.set_sharing(requester, act == "start", risk_confirmed=confirmed)
     else:
         raise Problem(404, "not-found", NOT_FOUND)

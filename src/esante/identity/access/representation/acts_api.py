@@ -48,7 +48,7 @@ class _NewCapacity(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class _NewOpposition(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """An opposition about care on some days, or (`series`) about a document.
 
-    `depositor`: only of a holder's own opposition. `risk_told`: the person was told of the risk and confirmed it.
+    `depositor`: only of a holder's own opposition. `risk_confirmed`: the person was told of the risk and confirmed it.
     """
 
     against: Against
@@ -58,7 +58,7 @@ class _NewOpposition(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     care_from: date | None = None
     care_until: date | None = None
     series: UUID | None = None
-    risk_told: bool = False
+    risk_confirmed: bool = False
 
 
 def act_routes(access: Access) -> list[Route]:
@@ -120,9 +120,13 @@ class _Acts:
             opposition = care_opposition(new.against, new.depositor, new.care_from, new.care_until, new.document_class)
         oppositions = self._access.oppositions
         if requester.id == person_id:
-            made = await oppositions.oppose(requester, new.depositor_kind, opposition, risk_told=new.risk_told)
+            made = await oppositions.oppose(
+                requester, new.depositor_kind, opposition, risk_confirmed=new.risk_confirmed
+            )
         else:
-            made = await oppositions.record_on_word(requester, person_id, opposition, risk_told=new.risk_told)
+            made = await oppositions.record_on_word(
+                requester, person_id, opposition, risk_confirmed=new.risk_confirmed
+            )
         return made.id
 
     async def end(self, request: Request, requester: Requester, person_id: UUID) -> None:

@@ -315,11 +315,11 @@ class Record:
         document_id: UUID,
         level: Confidentiality,
         *,
-        risk_told: bool = False,
+        risk_confirmed: bool = False,
     ) -> Document:
         """Set who may see a document and all its versions; only the patient may.
 
-        `risk_told`: the patient was told of the risk and confirmed it, which the entry says.
+        `risk_confirmed`: the patient was told of the risk and confirmed it, which the entry says.
         Raises: `Problem` 404, 403.
         """
         async with self._audit.refusals(requester, person_id, "restrict"):
@@ -329,7 +329,7 @@ class Record:
                 if not rules.decides_for_holder(requester, verdict):
                     raise Denied(errors.patient_only(), verdict, document)
                 await store.set_confidentiality(conn, person_id, document.series_id, level)
-                risk = level.value if risk_told and level is not Confidentiality.NORMAL else ""
+                risk = level.value if risk_confirmed and level is not Confidentiality.NORMAL else ""
                 values = {"level": level.value, "risk": risk}
                 await self._audit.append(
                     ConfidentialitySet, requester, person_id, verdict, [document], conn=conn, **values

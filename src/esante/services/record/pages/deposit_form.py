@@ -141,8 +141,10 @@ class _DepositPages:
         try:
             care_from, care_until = _day(read_text(form, "care_from")), _day(read_text(form, "care_until"))
             opposition = care_opposition(Against.DEPOSIT, None, care_from, care_until)
-            told = read_text(form, "risk") == Against.DEPOSIT
-            await self._access.oppositions.record_on_word(page.requester, page.person_id, opposition, risk_told=told)
+            confirmed = read_text(form, "risk") == Against.DEPOSIT
+            await self._access.oppositions.record_on_word(
+                page.requester, page.person_id, opposition, risk_confirmed=confirmed
+            )
         except Problem as problem:
             shown_above_form(problem)
             return await _show_form(request, page, banner, _Filled(values=dict.fromkeys(FIELDS, "")), problem)

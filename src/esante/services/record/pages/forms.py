@@ -93,10 +93,12 @@ class _RecordForms:
         """Set who may see a document; to hide or restrict it the patient confirms that they know the risk."""
         form = await read_form(request)
         document_id, level = request.path_params["document_id"], read_confidentiality(form)
-        told = read_text(form, "risk") == "yes"
-        if level is not Confidentiality.NORMAL and not told:
+        confirmed = read_text(form, "risk") == "yes"
+        if level is not Confidentiality.NORMAL and not confirmed:
             return redirect(f"{page.documents_url}/{document_id}?risk=missing#who")
-        await self._record.set_confidentiality(page.requester, page.person_id, document_id, level, risk_told=told)
+        await self._record.set_confidentiality(
+            page.requester, page.person_id, document_id, level, risk_confirmed=confirmed
+        )
         return redirect(f"{page.documents_url}/{document_id}?saved=yes")
 
     async def withdraw(self, request: Request, page: PageContext) -> Response:
