@@ -7,6 +7,7 @@ import pytest
 
 from esante.core.journal import EVENTS
 from esante.core.time_zone import today
+from esante.core.web import Problem
 from esante.identity.access import AccessEvent, CapacityChanged, RepresentationChanged, requester_of
 from esante.services.record import Listed
 from esante.services.record.rules import item_of
@@ -314,3 +315,20 @@ async def test_every_statement_and_refusal_is_journalled(world, family):
 
 def all_accesses():
     return [type_ for type_ in EVENTS.values() if issubclass(type_, AccessEvent)]
+
+
+async def test_who_acts_for_somebody_makes_no_choices_meanwhile(world, family):
+    """Choices are of the holder: neither the child's nor the parent's own record changes by such a requester."""
+    await record_parent(world, family)
+    restrictions, parent = world.access.restrictions, acting(family)
+    for act in (
+        restrictions.block(parent, "practitioner", world.people["other"].id),
+        restrictions.set_sharing(parent, False),
+        world.access.lifecycle.change(parent, "close"),
+    ):
+        with pytest.raises(Problem) as caught:
+            await act
+        assert caught.value.status == 403
+    for person in (family.child, family.parent):
+        consent = await world.access.consent(person.id)
+        assert (consent.blocked, consent.sharing, consent.state) == (frozenset(), True, "open")
