@@ -17,7 +17,7 @@ from esante.identity.access.choice_events import (
     RepresentationChanged,
     SharingChanged,
 )
-from esante.identity.access.choice_terms import choice_terms
+from esante.identity.access.choices import choice_terms
 from esante.identity.access.consent.oppositions import care_opposition
 from esante.identity.access.disposition.executor import DispositionExecutor
 from esante.identity.access.disposition.model import (

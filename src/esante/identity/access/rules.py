@@ -59,7 +59,7 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from esante.core.time_zone import day_of
-from esante.identity.access.choice_terms import choice_terms
+from esante.identity.access.choices import choice_terms
 from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import (
     Action,

@@ -13,7 +13,7 @@ from esante.identity.access.choice_events import (
     RepresentationChanged,
     SharingChanged,
 )
-from esante.identity.access.choice_terms import choice_terms
+from esante.identity.access.choices import choice_terms
 from esante.identity.access.representation.model import RepresentationKind
 
 Gettext = Callable[[str], str]

@@ -14,7 +14,7 @@ from esante.core.storage import Database, insert, uuid7
 from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request
 from esante.identity.access.choice_events import OppositionChanged
-from esante.identity.access.choice_terms import choice_terms, require_period
+from esante.identity.access.choices import choice_terms, require_period
 from esante.identity.access.consent import opposition_store, store
 from esante.identity.access.consent.lifecycle import lock_record, require_acts_alone, require_own_record
 from esante.identity.access.consent.opposition_store import RecordedOpposition

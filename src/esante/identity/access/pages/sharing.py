@@ -15,7 +15,7 @@ from esante.core import clock
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
-from esante.identity.access.choice_terms import choice_terms
+from esante.identity.access.choices import choice_terms
 from esante.identity.access.consent.oppositions import care_opposition
 from esante.identity.access.consent.presence_codes import longest_duration
 from esante.identity.access.consent.record_states import TRANSITIONS

@@ -15,7 +15,7 @@ from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.time_zone import day_of, today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access.choice_events import CapacityChanged, RepresentationChanged
-from esante.identity.access.choice_terms import choice_terms, require_period
+from esante.identity.access.choices import choice_terms, require_period
 from esante.identity.access.consent import store as consent_store
 from esante.identity.access.consent.grants import require_own_act
 from esante.identity.access.model import Requester
