@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -174,7 +174,16 @@ async def fetch_ids(db, wanted: ReadFilter) -> set:
     return {document.id for document in page}
 
 
+past = Representation(
+    id=uuid7(), kind=RepresentationKind.PARENT, representative_id=STRANGER, since=DAYS[3], until=DAYS[1]
+)
+
+
 @given(consents, professionals | patients)
+@example(
+    Consent(person_id=PERSON, state=RecordState.OPEN, representations=(past,)),
+    Requester(kind="patient", id=PERSON, name="x"),
+)
 @settings(max_examples=100, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 async def test_only_and_all_of_what_is_visible_is_fetched(db, stored, consent, requester):
     documents, contributions = stored

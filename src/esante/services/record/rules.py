@@ -151,8 +151,10 @@ class Visibility:
 
     def includes(self, document: RecordItem) -> bool:
         """Return whether a document exists for the requester; a misfiled one only for its author and operators."""
-        if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
-            return False
+        if document.misfiled and self.requester.kind != "operator":
+            by_patient_in_part = self.requester.kind == "patient" and self.filter.author is None
+            if by_patient_in_part or not is_own(document, self.requester):
+                return False
         return self.verdict(document).allowed
 
     @cached_property
