@@ -175,7 +175,7 @@ async def load_entries(journal, person, count):
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(50_000, marks=pytest.mark.long)])
 async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(journal, tmp_path, monkeypatch, count):
-    """Counted and not timed: while five pieces of 100 entries are made, other requests are served."""
+    """Counted and not timed: whenever a piece of 100 entries is made, the event loop has had turns for others."""
     person, turns, pieces = uuid7(), 0, []
     await load_entries(journal, person, count)
     members = proof.ProofWriter._members
@@ -189,7 +189,7 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     async def serve_others():
         nonlocal turns
         while True:
-            assert await journal.db.fetchval("SELECT 1") == 1
+            await asyncio.sleep(0)
             turns += 1
 
     monkeypatch.setattr(proof.ProofWriter, "_members", counted)
@@ -198,8 +198,7 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     await work(journal)
     others.cancel()
     assert {entries for entries, _ in pieces[:-1]} == {proof.ENTRIES_AT_ONCE}
-    turns_in_a_row = [sum(served for _, served in pieces[start : start + 5]) for start in range(len(pieces) - 4)]
-    assert min(turns_in_a_row) >= 1
+    assert min(passed for _, passed in pieces) >= 1
     job = await journal.proofs.current(person)
     segments = [len(segment) async for segment in journal.proofs.stream(job)]
     assert max(segments) < worker.SEGMENT_BYTES + proof.ENTRIES_AT_ONCE * 4_000

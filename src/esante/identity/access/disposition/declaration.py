@@ -36,7 +36,9 @@ def _is_deleted(entry: Entry) -> bool:
 
 
 NAVIGATION = [
-    NavigationItem(role="operator", url="/operator/dispositions", label=P_("menu", "Retention"), icon="archive", order=30),
+    NavigationItem(
+        role="operator", url="/operator/dispositions", label=P_("menu", "Retention"), icon="archive", order=30
+    ),
 ]
 TILES = [HomeTile(role="operator", template="access/tile_dispositions.html", load=_waiting, order=30)]
 NOTICES = [
