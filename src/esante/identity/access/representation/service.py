@@ -12,7 +12,7 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import Connection, Database, insert, uuid7
-from esante.core.time_zone import day_of, today
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access.choice_events import CapacityChanged, RepresentationChanged
 from esante.identity.access.choices import choice_terms, require_period
@@ -22,7 +22,6 @@ from esante.identity.access.model import Requester
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.representation import store
 from esante.identity.access.representation.model import Capacity, CapacityKind, Representation, RepresentationKind
-from esante.identity.access.representation.rules import representation_of
 from esante.identity.access.representation.store import RecordedAct
 from esante.identity.access.rules import decide_opening
 from esante.identity.directory import Directory
@@ -102,20 +101,6 @@ class Representations:
             event = _event(found.subject, found.act, ended=True)
             await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
         self._forget()
-
-    async def list_acts(self, requester: Requester) -> list[RecordedAct]:
-        """Return who acts for the requester, and what was stated about their capacity, newest first."""
-        if requester.kind != "patient":
-            raise Problem(403, "forbidden", N_("Only the patient can do this."), remedy=N_("Sign in as a patient."))
-        return await store.fetch_acts(self._db, requester.id)
-
-    async def acting_for(self, requester: Requester, person_id: UUID) -> Requester:
-        """Return the requester as somebody who acts for a person today. Raises: Problem 404 when they do not."""
-        consents = await consent_store.fetch_consents(self._db, [person_id])
-        consent = consents.get(person_id)
-        if requester.kind != "patient" or not consent or not representation_of(consent, requester.id, today()):
-            raise Problem(404, "not-found", NOT_FOUND)
-        return replace(requester, patient=person_id)
 
     async def _require(self, requester: Requester, person_id: UUID, kinds: Collection[str]) -> None:
         """Raise Problem 403 for another kind of requester, 404 for a person or record that they may not know of."""
