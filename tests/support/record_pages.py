@@ -26,7 +26,7 @@ def page_app(world) -> Starlette:
     labels = {key: category.label for key, category in CATEGORIES.items()}
     routes = [
         Route("/become", become, methods=["POST"]),
-        *page_routes(world.record, world.access, world.directory),
+        *page_routes(world.record, world.access, world.directory, f"{BASE}/fhir"),
         *access_pages(world.access, world.journal, world.directory, labels),
     ]
     app = Starlette(routes=routes, exception_handlers=HANDLERS)

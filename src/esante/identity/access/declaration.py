@@ -28,6 +28,7 @@ from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.log_scan import is_by_another, scan_visits
+from esante.identity.access.choice_events import CapacityChanged, OppositionChanged, RepresentationChanged
 from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
@@ -45,8 +46,9 @@ from esante.identity.access.events import (
 from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester, access_types
 from esante.identity.access.pages.assignments import STATES
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
-from esante.identity.access.rules import ACCESS_LOG, REASONS
+from esante.identity.access.rules import ACCESS_LOG
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
@@ -129,7 +131,7 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
         "accesses": [
             access
             for access in await platform[Access].who_can_see(requester.id)
-            if access.grant.holder and access.reason != "stay-refused"
+            if access.name and access.reason != "stay-refused"
         ],
         "rows": _TILE_ROWS,
         "reasons": REASONS,
@@ -332,6 +334,32 @@ _NOTICES = (
         actor=_organization,
     ),
     NoticeKind(
+        name="opposition_recorded",
+        event=OppositionChanged,
+        text=N_("%(actor)s recorded that you oppose that documents are added, or that your parents are told."),
+        icon="lock",
+        tone="act",
+        link="/sharing#oppositions",
+    ),
+    NoticeKind(
+        name="representation",
+        event=RepresentationChanged,
+        text=N_("%(actor)s recorded who acts for you. See under Sharing."),
+        icon="people",
+        tone="act",
+        link="/sharing#representatives",
+        contact=True,
+    ),
+    NoticeKind(
+        name="capacity",
+        event=CapacityChanged,
+        text=N_("%(actor)s recorded whether you can act for yourself. See your access history."),
+        icon="people",
+        tone="act",
+        link="/log?kind=sharing",
+        contact=True,
+    ),
+    NoticeKind(
         name="announced",
         event=StateChanged,
         text=N_("Your record will be opened soon. You can object before then."),
@@ -432,6 +460,10 @@ SERVICE = Service(
         KeptData(
             what=N_("Whom you gave access, whom you blocked, and your other choices"),
             why=N_("So that your decisions count."),
+        ),
+        KeptData(
+            what=N_("Who acts for you, such as a parent, a guardian or a trusted person, and by which act"),
+            why=N_("So that only they can act for you."),
         ),
         KeptData(
             what=N_("What you allowed apps to do"),

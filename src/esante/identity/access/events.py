@@ -58,23 +58,6 @@ class DispositionsApproved(Event, frozen=True, kw_only=True):
     complete: bool
 
 
-@event("access.sharing_changed")
-class SharingChanged(Event, frozen=True, kw_only=True):
-    """The person opted out of sharing, or in again (`sharing`)."""
-
-    sharing: bool
-
-
-@event("access.block_changed")
-class BlockChanged(Event, frozen=True, kw_only=True):
-    """The person blocked a practitioner or an organisation, or lifted the block."""
-
-    subject_kind: str
-    subject_id: UUID
-    subject: str
-    blocked: bool
-
-
 @event("access.code_issued")
 class CodeIssued(Event, frozen=True, kw_only=True):
     """The person issued a presence code, which gives a grant of `hours`; the code itself is not in the journal."""

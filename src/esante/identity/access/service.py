@@ -29,12 +29,14 @@ from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.ceilings import Ceilings
 from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.lifecycle import Lifecycle
+from esante.identity.access.consent.oppositions import Oppositions
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
+from esante.identity.access.representation.service import Representations
 from esante.identity.access.reviews.questions import ReviewQuestions
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
@@ -54,8 +56,8 @@ class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
     `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`, `motives`,
-    `restrictions`, `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the
-    sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
+    `restrictions`, `oppositions`, `representations`, `assignments`, `clients`, `apps` and `tokens` are the use cases
+    of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
     `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
@@ -86,6 +88,8 @@ class Access:
         self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
         self.review_questions = ReviewQuestions(db, journal)
         self.restrictions = Restrictions(db, journal, directory)
+        self.oppositions = Oppositions(db, journal, directory)
+        self.representations = Representations(db, journal, directory, self._signin.forget_tokens)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)
         self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)

@@ -18,7 +18,10 @@ async def test_patient_hides_document_and_shows_it_again(world, browse):
     shown_to_doctor = f"/patients/{person.id}/documents/{document.id}"
     assert (await doctor.get(shown_to_doctor)).status_code == 200
     url = f"/record/{document.id}"
-    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden")
+    asked = await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden")
+    assert "Confirm first" in main_text(await load_page(patient, asked.headers["location"].partition("#")[0]))
+    assert (await doctor.get(shown_to_doctor)).status_code == 200  # the risk is not confirmed
+    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden", risk="yes")
     assert "Only you" in main_text(await load_page(patient, url))
     saved = main_text(await load_page(patient, f"{url}?saved=yes"))
     assert "Saved" in saved and world.people["other"].name not in saved

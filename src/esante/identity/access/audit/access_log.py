@@ -8,14 +8,21 @@ from uuid import UUID
 
 from esante.core.journal import Entry, Event
 from esante.core.web import N_, P_
+from esante.identity.access.audit.choice_words import choice_text, risk_remark, role_words
 from esante.identity.access.audit.log_scan import Visit, is_by_another
+from esante.identity.access.choice_events import (
+    BlockChanged,
+    CapacityChanged,
+    OppositionChanged,
+    RepresentationChanged,
+    SharingChanged,
+)
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
     AppRefused,
-    BlockChanged,
     CodeIssued,
     DispositionChanged,
     EmergencyDeclared,
@@ -24,7 +31,6 @@ from esante.identity.access.events import (
     Granted,
     GrantEnded,
     LogRead,
-    SharingChanged,
     SignedIn,
     StateChanged,
     StayEnded,
@@ -35,8 +41,8 @@ from esante.identity.access.events import (
     StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind, access_types
+from esante.identity.access.reasons import CONTEXTS, REASONS
 from esante.identity.access.regulation.policy_set import policy_set
-from esante.identity.access.rules import CONTEXTS, REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import (
     HolderRestored,
@@ -76,6 +82,9 @@ _SHARING: Sequence[type[Event]] = (
     FirstAccess,
     SharingChanged,
     BlockChanged,
+    OppositionChanged,
+    RepresentationChanged,
+    CapacityChanged,
     CodeIssued,
     Granted,
     GrantEnded,
@@ -210,7 +219,7 @@ def log_types(kind: str = "") -> list[type[Event]]:
     if kind == "emergency":
         return [EmergencyDeclared, EmergencyReviewed]
     if kind == "sharing":
-        return list(_SHARING)
+        return [*_SHARING, *(type_ for type_ in accesses if type_.CHOICE)]
     if kind == "refused":
         return [*accesses, PersonRead]
     return [*accesses, *_SHARING, *_DIRECTORY]
@@ -251,7 +260,7 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         icon=_icon(event),
         tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if is_refused(event) else "",
         who=actor.name if by_another else "",
-        role=_(roles[actor.role]) if actor.role in roles else "",
+        role=role_words(entry, _, roles),
         organization=actor.organization if actor.organization != actor.name else "",
         client=actor.client,
         origin=entry.origin,
@@ -262,7 +271,7 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         delegate=actor.delegate,
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
         justification=getattr(event, "justification", ""),
-        remarks=tuple(map(_, _remarks(event))) if by_another or access else (),
+        remarks=(*(map(_, _remarks(event)) if by_another or access else ()), *risk_remark(entry, _)),
         refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
         categories=_category_names(event, _, labels),
@@ -390,11 +399,8 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             if event.status == "entered-in-error":
                 words = N_("%(subject)s withdrew the report of a stay of yours.")
             return _(words) % {"subject": event.organization}
-        case SharingChanged():
-            return _(N_("You turned on sharing.") if event.sharing else N_("You turned off sharing."))
-        case BlockChanged():
-            words = N_("You blocked %(subject)s.") if event.blocked else N_("You unblocked %(subject)s.")
-            return _(words) % {"subject": event.subject}
+        case SharingChanged() | BlockChanged() | OppositionChanged() | RepresentationChanged() | CapacityChanged():
+            return choice_text(event, actor, _)
         case CodeIssued():
             return _(N_("You created a presence code."))
         case Granted():

@@ -11,7 +11,7 @@ from esante.core.journal import Entry
 from esante.core.types import Json
 from esante.identity.access.events import CodeRefused, EmergencyDeclared, Granted, GrantEnded, StayRefused
 from esante.identity.access.model import AccessEvent
-from esante.identity.access.rules import REASONS
+from esante.identity.access.reasons import REASONS
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"

@@ -26,7 +26,7 @@ from esante.identity.directory import Directory
 def page_routes(access: Access, journal: Journal, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
     """Return the routes of all pages of access; `categories`: the names (msgids) of the categories of documents."""
     return [
-        *sharing.routes(access, directory),
+        *sharing.routes(access, directory, categories),
         *log.routes(access, journal, categories),
         *proof.routes(access, journal),
         *care.routes(access),

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.web import N_, Problem, language_of, read_form, redirect, render
-from esante.identity.access import Access
+from esante.identity.access import Access, Confidentiality
 from esante.identity.directory import Directory, Motive, Person, PersonQuery, stated_motive
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
@@ -94,10 +94,15 @@ class _RecordForms:
         )
 
     async def confidentiality(self, request: Request, page: PageContext) -> Response:
-        """Set who may see a document."""
+        """Set who may see a document; to hide or restrict it the patient confirms that they know the risk."""
         form = await read_form(request)
-        document_id = request.path_params["document_id"]
-        await self._record.set_confidentiality(page.requester, page.person_id, document_id, read_confidentiality(form))
+        document_id, level = request.path_params["document_id"], read_confidentiality(form)
+        confirmed = read_text(form, "risk") == "yes"
+        if level is not Confidentiality.NORMAL and not confirmed:
+            return redirect(f"{page.documents_url}/{document_id}?risk=missing#who")
+        await self._record.set_confidentiality(
+            page.requester, page.person_id, document_id, level, risk_confirmed=confirmed
+        )
         return redirect(f"{page.documents_url}/{document_id}?saved=yes")
 
     async def withdraw(self, request: Request, page: PageContext) -> Response:

@@ -25,6 +25,8 @@ ICONS = {
     "vaccination_history": "vaccine",
     "letter": "letter",
     "advance_directive": "directive",
+    "organ_donation": "directive",
+    "end_of_life": "directive",
     "patient_note": "note",
     "care_report": "consult",
     "medical_history": "record",
