@@ -17,7 +17,7 @@ from esante.services.vaccination.forecast.model import (
     Reason,
     SeriesStatus,
 )
-from esante.services.vaccination.forecast.rules import Rule, RulesError, RuleSet, load_supporting_data
+from esante.services.vaccination.forecast.rules import Rule, RulesError, RuleSet, load_rules
 
 __all__ = [
     "Advice",
@@ -34,5 +34,5 @@ __all__ = [
     "RulesError",
     "SeriesStatus",
     "advise",
-    "load_supporting_data",
+    "load_rules",
 ]

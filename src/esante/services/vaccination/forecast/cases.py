@@ -5,6 +5,7 @@ number and the dates of the next dose. A case agrees when all of them do.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -33,6 +34,7 @@ GROUP_NAMES = {
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 CHECKS = ("evaluation", "status", "earliest", "recommended", "past_due", "number")
 """What is compared, by the names of the results."""
+_SEPARATORS = re.compile(r"[\s;,]+")
 _COUNTRY = "US"
 """Where the persons of the files are born, which have no column for it; the data are about the United States."""
 
@@ -43,10 +45,11 @@ class CaseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A person with the advice that is expected; `evaluations`: status by id of the dose."""
+    """A person with the advice that is expected. `label`: the group in the file; `evaluations`: by id of the dose."""
 
     id: str
     name: str
+    label: str
     group: str
     patient: Patient
     doses: tuple[Dose, ...]
@@ -128,7 +131,7 @@ def tally(results: Sequence[CaseResult]) -> tuple[Tally, dict[str, Tally]]:
     whole = Tally()
     for result in results:
         whole.add(result)
-        groups.setdefault(result.case.group, Tally()).add(result)
+        groups.setdefault(result.case.label, Tally()).add(result)
     return whole, dict(sorted(groups.items()))
 
 
@@ -164,6 +167,7 @@ class _Row:
         return Case(
             id=self._text("CDC_Test_ID"),
             name=self._text("Test_Case_Name"),
+            label=self._text("Vaccine_Group"),
             group=self._group(),
             patient=Patient(
                 self._required_date("DOB"),
@@ -222,19 +226,21 @@ class _Row:
         )
 
     def _group(self) -> str:
+        """Return the group by its name in the rules; a group that they do not have keeps its own."""
         label = self._text("Vaccine_Group")
         name = GROUP_NAMES.get(label.upper(), label).casefold()
         for group in self._rules.groups:
             if group.name.casefold() == name:
                 return group.name
-        raise self._error("Vaccine_Group", f'the rules have no group "{label}"')
+        return label
 
     def _observations(self) -> tuple[Observation, ...]:
-        code, system = self._text("Med_History_Code"), self._text("Med_History_Code_Sys")
-        if not code:
-            return ()
-        known = self._rules.observations
-        codes = (code,) if code in known else self._rules.coded_values.get((system.upper(), code), ())
-        if not codes:
-            raise self._error("Med_History_Code", f'the rules have no observation "{code}" ({system})')
-        return tuple(Observation(one) for one in codes)
+        """Return the observations of the history: codes of the CDSi, or of another system by the rules' map."""
+        system = self._text("Med_History_Code_Sys").upper()
+        system = "SNOMED" if system.startswith(("SNOMED", "SCT")) else system
+        found: dict[str, None] = {}
+        for code in _SEPARATORS.split(self._text("Med_History_Code")):
+            direct = code.zfill(3)
+            codes = (direct,) if direct in self._rules.observations and system != "SNOMED" else ()
+            found |= dict.fromkeys(codes or self._rules.coded_values.get((system, code), ()))
+        return tuple(map(Observation, found))

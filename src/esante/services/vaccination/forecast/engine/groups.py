@@ -80,10 +80,11 @@ def _merge(group: VaccineGroup, forecasts: Sequence[SeriesForecast], person: Per
         latest=as_date(days.get("latest")),
         dose_number=(min if group.whole else max)(numbers) if numbers else None,
         vaccines=tuple(dict.fromkeys(str(cvx) for one in dated for cvx in one.vaccines)) if days else (),
+        suitable=_suitable(dated) if days else (),
         evaluations=tuple(_merged_evaluations(forecasts)),
         rule_of=rule_of,
         texts=tuple(dict.fromkeys(text for one in forecasts for text in one.texts)),
-        series=tuple(one.state.series.name for one in forecasts),
+        series=tuple(dict.fromkeys(one.state.series.name for one in forecasts)),
         risk=forecasts[0].state.series.kind is SeriesKind.RISK,
     )
 
@@ -118,6 +119,12 @@ def _earliest(group: VaccineGroup, dated: Sequence[SeriesForecast], person: Pers
         last = (_last_dose(group, person, rules), logic.PRIORITY)
         return max(min(bounds), last, key=lambda bound: bound[0])
     return max(bounds, key=lambda bound: bound[0])
+
+
+def _suitable(dated: Sequence[SeriesForecast]) -> tuple[str, ...]:
+    """Return the vaccines that are suitable for every antigen that needs a dose; those of any, when there is none."""
+    every = [cvx for cvx in dated[0].suitable if all(cvx in one.suitable for one in dated)]
+    return tuple(map(str, dict.fromkeys(every or [cvx for one in dated for cvx in one.suitable])))
 
 
 def _last_dose(group: VaccineGroup, person: Person, rules: RuleSet) -> int:
@@ -164,6 +171,7 @@ def antigen_advice(one: SeriesForecast) -> AntigenAdvice:
         latest=as_date(one.latest),
         dose_number=one.dose_number,
         vaccines=tuple(map(str, one.vaccines)),
+        suitable=tuple(map(str, one.suitable)),
         evaluations=tuple(map(evaluation_of, one.state.outcomes)),
         rule_of=one.rules,
         texts=tuple(one.texts),

@@ -34,6 +34,7 @@ class SeriesForecast:
     dose_number: int | None = None
     priority: bool = False
     vaccines: tuple[int, ...] = ()
+    suitable: tuple[int, ...] = ()
     texts: list[str] = field(default_factory=list)
 
 
@@ -172,24 +173,27 @@ class Forecaster:
         intervals = in_force(target.intervals, person.on)
         forecast.priority = bool(intervals) and all(row.priority for row in intervals)
         forecast.dose_number = _dose_number(state)
-        forecast.vaccines = self._recommended_vaccines(target, earliest[0], adjusted[0])
+        self._add_vaccines(forecast, target)
         return forecast
 
     def _last(self, bounds: Iterator[Bound]) -> Bound | None:
         return max(bounds, key=lambda bound: bound[0], default=None)
 
-    def _recommended_vaccines(self, target: TargetDose, *days: int) -> tuple[int, ...]:
-        """Return the vaccines recommended by name (FORECASTRECVAC-1)."""
-        ages = self.person.ages
-        return tuple(
-            dict.fromkeys(
-                row.cvx
-                for row in target.preferable
-                if row.recommended
-                and row.cvx not in self.conditions.vaccines
-                and any(ages[row.begin] <= day < ages.until(row.end) for day in days)
-            )
-        )
+    def _add_vaccines(self, forecast: SeriesForecast, target: TargetDose) -> None:
+        """Add the vaccines that are suitable, and of them those recommended by name (FORECASTRECVAC-1).
+
+        The specification looks at the ages on the earliest and on the recommended day. Where these are past, the dose
+        is given on the day of the advice at the earliest, and the age on that day counts here.
+        """
+        ages, against = self.person.ages, self.conditions.vaccines
+        days = [max(day or 0, self.person.on) for day in (forecast.earliest, forecast.recommended)]
+        fit = [
+            row
+            for row in target.preferable
+            if row.cvx not in against and any(ages[row.begin] <= day < ages.until(row.end) for day in days)
+        ]
+        forecast.suitable = tuple(dict.fromkeys(row.cvx for row in fit))
+        forecast.vaccines = tuple(dict.fromkeys(row.cvx for row in fit if row.recommended))
 
 
 def finish_day(forecast: SeriesForecast) -> int | None:

@@ -67,7 +67,7 @@ class Node:
     def children(self, *path: str) -> Iterator["Node"]:
         """Yield the elements at a path that hold something; empty ones are placeholders."""
         for element in self._element.iterfind("/".join(path)):
-            if len(element) or _text_of(element):
+            if any(_text_of(part) for part in element.iter()):
                 yield Node(self._file, element)
 
     def child(self, tag: str) -> "Node":
