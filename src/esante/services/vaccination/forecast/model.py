@@ -106,7 +106,8 @@ class _Forecast:
     """The status of a person in a series or group, and the dates of the next dose.
 
     `rule_of` names the rule behind the status and each date ("status", "earliest", "recommended", "past_due",
-    "latest"); `reasons` are those rules, each once. `vaccines`: CVX codes that are recommended by name. `texts`: for
+    "latest"); `reasons` are those rules, each once. `vaccines`: CVX codes that are recommended by name,
+    `suitable`: those that may be given. `texts`: for
     the clinician. `series`: the series that the person follows, by name.
     """
 
@@ -117,6 +118,7 @@ class _Forecast:
     latest: date | None = None
     dose_number: int | None = None
     vaccines: tuple[str, ...] = ()
+    suitable: tuple[str, ...] = ()
     evaluations: tuple[DoseEvaluation, ...] = ()
     rule_of: Mapping[str, str] = field(default_factory=dict)
     texts: tuple[str, ...] = ()

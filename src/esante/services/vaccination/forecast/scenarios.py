@@ -120,8 +120,8 @@ class _Planner:
                 yield dose, one
 
     def _dose(self, one: GroupAdvice, on: date) -> Dose | None:
-        """Return a dose that would be valid for a group today: of a vaccine recommended by name, or else of any."""
-        for vaccine in dict.fromkeys((*map(int, one.vaccines), *self._vaccines_for(one))):
+        """Return a dose that would be valid for a group today: of a vaccine recommended by name, suitable, or any."""
+        for vaccine in dict.fromkeys((*map(int, (*one.vaccines, *one.suitable)), *self._vaccines_for(one))):
             dose = Dose(f"assumed-{len(self.doses) + 1}", on, str(vaccine))
             if self._counts(dose, one, on):
                 return dose
