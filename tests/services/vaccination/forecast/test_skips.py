@@ -82,6 +82,12 @@ def test_interval_condition_needs_a_dose_and_its_distance(days, skipped):
     assert advised(first, on=on_day(500)).suitable == ("2",)
 
 
+def test_unfit_dose_skips_nothing():
+    first = dose(preferable=(2,), skips=[skip(by_age("10 days"), context="Evaluation")])
+    rules = rule_set(series(first, dose(preferable=(1,))))
+    assert advised(rules, given(100, condition_flag=True), on=on_day(200)).suitable == ("2",)
+
+
 def test_dose_under_evaluation_does_not_count_itself():
     rules = rule_set(series(dose(preferable=(2,), skips=[skip(counting(0))]), dose()))
     assert evaluations(advise(CHILD, [given(100), given(200)], on_day(300), rules)) == [
