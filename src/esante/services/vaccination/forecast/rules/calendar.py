@@ -1,8 +1,8 @@
 """Loading a country's calendar: series and vaccines in TOML, in a form that expresses the model of the engine.
 
-A calendar is a folder of the package's data: `calendar.toml` (when it is in force, its sources), `vaccines.toml`, and files
-of series and observations. The newest one that begins on or before a day holds on it. A calendar that contradicts itself is
-refused (`calendar_checks`).
+A calendar is a folder of the package's data: `calendar.toml` (when it is in force, its sources), `vaccines.toml`, and
+files of series and observations. The newest one that begins on or before a day holds on it. A calendar that contradicts
+itself is refused (`calendar_checks`).
 """
 
 from collections import defaultdict
@@ -88,12 +88,12 @@ def parse_calendar(name: str, texts: Mapping[str, str]) -> RuleSet:
     )
 
 
-def _read_series(files_of_series: Iterable[Table], reader: SeriesReader) -> dict[str, list[Series]]:
+def _read_series(tables: Iterable[Table], reader: SeriesReader) -> dict[str, list[Series]]:
     """Return the series by antigen, checked."""
     found: defaultdict[str, list[Series]] = defaultdict(list)
     rows: defaultdict[tuple[str, str], list[Table]] = defaultdict(list)
     names: set[str] = set()
-    for row in (row for table in files_of_series for row in table.tables("series")):
+    for row in (row for table in tables for row in table.tables("series")):
         if row.get("id", str) in names:
             raise row.error(f"there is a second series {row.get('id', str)}")
         names.add(row.get("id", str))
@@ -144,12 +144,11 @@ def _known(row: Table, series: dict[str, list[Series]]) -> tuple[str, ...]:
     return antigens
 
 
-def _read_observations(
-    files_of_observations: Iterable[Table],
-) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, ...]]]:
+def _read_observations(tables: Iterable[Table]) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, ...]]]:
+    """Return the titles of observations, and the observations of coded values."""
     titles: dict[str, str] = {}
     coded: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-    for row in (row for table in files_of_observations for row in table.tables("observation")):
+    for row in (row for table in tables for row in table.tables("observation")):
         code = row.get("code", str)
         if code in titles:
             raise row.error(f"the observation {code} is there twice")
