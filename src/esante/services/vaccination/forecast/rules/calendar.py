@@ -1,8 +1,8 @@
 """Loading a country's calendar: series and vaccines in TOML, in a form that expresses the model of the engine.
 
-A calendar is a folder of the package's data: `calendar.toml` (when it is in force, its sources), `vaccines.toml`, and
-files of series and observations. The newest one that begins on or before a day holds on it. A calendar that contradicts
-itself is refused (`calendar_checks`).
+A calendar is a folder of the package's data: `calendar.toml` (when it is in force, its sources), `vaccines.toml`,
+and files of series and observations. The newest one that begins on or before a day holds on it. A calendar that
+contradicts itself is refused (`calendar_checks`).
 """
 
 from collections import defaultdict
