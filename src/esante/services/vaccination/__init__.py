@@ -1,0 +1,1 @@
+"""The electronic vaccination card (carnet de vaccination électronique)."""
