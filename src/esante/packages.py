@@ -19,6 +19,7 @@ PACKAGES = (
     "esante.identity.directory",
     "esante.identity.access",
     "esante.services.record",
+    "esante.services.vaccination",
     "esante.services.notices",
     "esante.services.export",
     "esante.services.subscriptions",

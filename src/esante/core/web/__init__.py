@@ -23,6 +23,7 @@ from esante.core.web.pagination import (
     encode_cursor,
     no_such_page,
 )
+from esante.core.web.pdf import FontsMissing, typeset_pdf
 from esante.core.web.problems import (
     FHIR_JSON,
     HANDLERS,
@@ -61,6 +62,7 @@ __all__ = [
     "Agency",
     "Cors",
     "FairSlots",
+    "FontsMissing",
     "LargeBodyQueue",
     "Meter",
     "Metering",
@@ -103,5 +105,6 @@ __all__ = [
     "too_large",
     "translator",
     "trim_memory",
+    "typeset_pdf",
     "use_agency",
 ]

@@ -57,7 +57,7 @@ def may_vaccinate(profession: str, antigens: Collection[str], on: date) -> bool:
     if profession not in professions:
         return False
     allowed = professions[profession]
-    return not allowed or bool(antigens) and set(antigens) <= set(allowed)
+    return not allowed or (bool(antigens) and set(antigens) <= set(allowed))
 
 
 @cache

@@ -1,4 +1,7 @@
-"""Doses as FHIR R4 Immunization, and back from whatever Immunization a record holds."""
+"""Doses as FHIR R4 Immunization, and back from whatever Immunization a record holds.
+
+Contraindications are Conditions, and adverse events AdverseEvents, as far as the card writes them.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,9 +29,35 @@ GTIN = "https://www.gs1.org/gtin"
 SNOMED = "http://snomed.info/sct"
 URI = "urn:ietf:rfc:3986"
 PRODUCT_SYSTEM = "https://esante.lu/fhir/CodeSystem/vaccine-product"
+CONTRAINDICATION_SYSTEM = "https://esante.lu/fhir/CodeSystem/vaccine-contraindication"
+CORRECTION_EXTENSION = "https://esante.lu/fhir/StructureDefinition/correction-reason"
 SERIAL_EXTENSION = "https://esante.lu/fhir/StructureDefinition/package-serial"
 PRODUCED_EXTENSION = "https://esante.lu/fhir/StructureDefinition/production-date"
 OVERRIDE_EXTENSION = "https://esante.lu/fhir/StructureDefinition/overridden-warning"
+WRITTEN = frozenset(
+    {
+        "extension",
+        "status",
+        "vaccineCode",
+        "occurrenceDateTime",
+        "_occurrenceDateTime",
+        "occurrenceString",
+        "recorded",
+        "primarySource",
+        "performer",
+        "protocolApplied",
+        "reportOrigin",
+        "statusReason",
+        "manufacturer",
+        "lotNumber",
+        "expirationDate",
+        "site",
+        "route",
+        "location",
+        "note",
+    }
+)
+"""The elements that the card writes itself."""
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 ORIGIN_SYSTEM = f"{_TERMINOLOGY}/immunization-origin"
 _MISSING = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
@@ -146,7 +175,7 @@ def _protocol(entry: DoseEntry, product: Product | None, catalogue: Catalogue) -
 
 
 def dose_of(resource: Mapping[str, Any], catalogue: Catalogue, **known: Any) -> Dose:
-    """Return an Immunization as a dose; `known` are the fields that the record says of it (id, source, author, ...)."""
+    """Return an Immunization as a dose; `known` are the fields that the record says of it (id, author, …)."""
     codes = _codes(resource.get("vaccineCode") or {})
     product = catalogue.products.get(codes.get(PRODUCT_SYSTEM, [""])[0]) or _only_product(codes, catalogue)
     cvx = tuple(codes.get(CVX, product.cvx if product else ()))

@@ -2,8 +2,8 @@
 
 Two records are of one dose when they share an identifier; or when different parties recorded them, or one of them
 comes from a document, they were given on the same day (a day fits its month and year), protect against the same, or
-one against a part of what the other does, and do not name two lots. What one party recorded directly twice stays two doses: it is for them
-to correct, since two injections on one day exist.
+one against a part of what the other does, and do not name two lots. What one party recorded directly twice stays two
+doses: it is for them to correct, since two injections on one day exist.
 """
 
 from collections.abc import Iterable

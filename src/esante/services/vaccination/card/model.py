@@ -66,8 +66,8 @@ class DoseEntry:
 
     `product` is a key of the catalogue, "" where only `antigens` are known; `name` is what is written of the product.
     `occurred` is a FHIR date, of a past dose perhaps a year or a month only. `key` is the identifier that the form
-    gives the dose, so that sending it twice is one dose. `given_here`: the author gave it (primarySource), otherwise it
-    is copied, from `origin`. `reason` is a key of `REFUSALS`.
+    gives the dose, so that sending it twice is one dose. `given_here`: the author gave it (primarySource), otherwise
+    it is copied, from `origin`. `reason` is a key of `REFUSALS`.
     """
 
     key: UUID
@@ -191,7 +191,7 @@ class MatchedDose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contraindication:
-    """A reason not to give some vaccines: `kind` is a key of data/contraindications.toml; the end is open while None."""
+    """A reason not to give some vaccines: `kind` is a key of data/contraindications.toml; `until` None: it lasts."""
 
     id: UUID
     version: str

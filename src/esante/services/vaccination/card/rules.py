@@ -179,7 +179,7 @@ def _age(entry: DoseEntry, situation: Situation, product: Product | None) -> Che
 
 
 def _live_interval(entry: DoseEntry, situation: Situation, product: Product | None) -> Checked:
-    """Two live injected vaccines are given on one day, or with an interval."""
+    """Yield a warning unless two live injected vaccines are given on one day, or with an interval."""
     if product is None or not product.live or not product.injected or entry.day is None:
         return
     interval = timedelta(days=situation.terms.live_interval_days)
@@ -202,7 +202,7 @@ def _live_interval(entry: DoseEntry, situation: Situation, product: Product | No
 
 
 def _too_early(entry: DoseEntry, situation: Situation, product: Product | None) -> Checked:
-    """The calendar accepts the next dose from a later day only; the latest such day of all antigens counts."""
+    """Yield a warning where the calendar accepts the next dose from a later day only; the latest such day counts."""
     if entry.day is None:
         return
     found = [situation.earliest[key] for key in antigens_of(entry, situation.catalogue) if key in situation.earliest]
@@ -228,7 +228,7 @@ def _contraindicated(entry: DoseEntry, situation: Situation, product: Product | 
 
 
 def _repeated(entry: DoseEntry, situation: Situation, product: Product | None = None) -> Checked:
-    """The same dose is in the card already, or another one with its number."""
+    """Yield a warning where the same dose is in the card already, or another one with its number."""
     given = set(antigens_of(entry, situation.catalogue))
     like = [dose for dose in situation.card.given if given & set(dose.antigens)]
     if entry.day is not None and any(dose.day == entry.day for dose in like):

@@ -1,0 +1,66 @@
+"""Declaration of the vaccination card."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from starlette.routing import BaseRoute
+
+from esante.contract import NavigationItem, NoticeKind, Platform, Service, Task, allowed_and_by_another
+from esante.core.journal import Consumer, Entry
+from esante.core.web import N_
+from esante.identity.access import Access, Act, DispositionHandler
+from esante.identity.directory import Directory
+from esante.services.record import ClinicalCreated, Record
+from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.history.compiler import Histories
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    record, directory, access = platform[Record], platform[Directory], platform[Access]
+    yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
+    yield Histories(platform.db, record, directory, access)
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return []
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Histories].consumer]
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    return [Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1))]
+
+
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
+    return [DispositionHandler(act=Act.DELETE, step=platform[Histories].delete)]
+
+
+def _is_vaccination(entry: Entry) -> bool:
+    resources = entry.event.resources
+    return allowed_and_by_another(entry) and any(name.startswith("Immunization/") for name in resources)
+
+
+SERVICE = Service(
+    package="esante.services.vaccination",
+    build=_build,
+    routes=_routes,
+    consumers=_consumers,
+    tasks=_tasks,
+    dispositions=_dispositions,
+    navigation=[
+        NavigationItem(role="patient", url="/vaccinations", label=N_("My vaccinations"), icon="vaccine", order=30),
+    ],
+    notices=[
+        NoticeKind(
+            name="vaccination_added",
+            event=ClinicalCreated,
+            text=N_("%(actor)s added a vaccination to your card."),
+            icon="vaccine",
+            tone="good",
+            link="/vaccinations",
+            applies=_is_vaccination,
+        )
+    ],
+)
