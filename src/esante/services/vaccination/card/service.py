@@ -133,7 +133,7 @@ class VaccinationCards:
         version: str,
         entry: DoseEntry,
         why: str,
-        reason: str,
+        reason: str = "",
     ) -> None:
         """Replace a dose of the requester by its next version; `why` it is corrected stays with it.
 
@@ -205,14 +205,17 @@ class VaccinationCards:
     async def report_adverse_event(
         self, requester: Requester, person_id: UUID, key: UUID, dose_id: UUID, on: date, text: str, *, serious: bool
     ) -> UUID:
-        """Record an adverse event after a dose; return its key. Raises: `Problem` 404, 400, 403."""
+        """Record an adverse event after a dose, unless it is known; return its key. Raises: `Problem` 404, 400, 403."""
         dose = await self.find(requester, person_id, dose_id)
         text = clean_text(text, 3, rules.MAX_NOTE, "text")
         if on > day_of(clock.now()) or (dose.day is not None and on < dose.day):
             title = N_("An adverse event comes after the dose, and not in the future.")
             raise bad_request("on", title, N_("Check the date."), code="value")
+        for known in (await self.load(requester, person_id)).card.adverse_events:
+            if (known.dose_id, known.text, known.on) == (dose_id, text, on.isoformat()):
+                return known.id
         made = resources.adverse_event(key, person_id, dose_id, on, text, clock.now(), serious=serious)
-        return (await self._create(requester, [made]))[0]
+        return (await self._create(requester, [made], conditional=False))[0]
 
     # Steps
 
