@@ -46,7 +46,7 @@ from esante.core.web.rendering import (
 )
 from esante.core.web.requests import clean_text, network_of, origin_of, read_body, read_form, too_large
 from esante.core.web.routing import group_routes
-from esante.core.web.security_headers import SecurityHeaders
+from esante.core.web.security_headers import SecurityHeaders, content_policy
 from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "bad_request",
     "clean_text",
     "clear_cookie",
+    "content_policy",
     "current_agency",
     "decode_cursor",
     "decode_offset_cursor",

@@ -72,7 +72,9 @@ def test_dose_on_the_day_of_birth_and_of_death_is_possible_and_the_day_after_dea
     assert refused_place(entry(), dead) == "occurred"
 
 
-@pytest.mark.parametrize(("occurred", "possible"), [("1990", True), ("1990-06", True), ("1990-05", False), ("2027", False)])
+@pytest.mark.parametrize(
+    ("occurred", "possible"), [("1990", True), ("1990-06", True), ("1990-05", False), ("2027", False)]
+)
 def test_month_or_year_of_a_copied_dose_may_hold_the_day_of_birth(occurred, possible):
     copied = entry(occurred=occurred, given_here=False)
     if possible:
@@ -134,7 +136,8 @@ def test_used_pack_warns():
 
 
 @pytest.mark.parametrize(
-    ("age", "found"), [(timedelta(days=41), ["wrong-age"]), (timedelta(days=42), []), (timedelta(days=24 * 7), ["wrong-age"])]
+    ("age", "found"),
+    [(timedelta(days=41), ["wrong-age"]), (timedelta(days=42), []), (timedelta(days=24 * 7), ["wrong-age"])],
 )
 def test_age_outside_the_product_information_warns(age, found):
     assert warned(entry(product="rotarix"), situation(birth_date=TODAY - age)) == found
@@ -149,15 +152,21 @@ def test_age_in_years_begins_on_the_birthday():
 @given(st.integers(-60, 60))
 def test_live_vaccines_are_on_one_day_or_four_weeks_apart(days):
     day = TODAY - 100 * DAY
-    before = dose(product="priorix", name="Priorix", antigens=("measles", "mumps", "rubella"), occurred=day.isoformat())
+    before = dose(
+        product="priorix", name="Priorix", antigens=("measles", "mumps", "rubella"), occurred=day.isoformat()
+    )
     live = entry(product="stamaril", occurred=(day + timedelta(days=days)).isoformat())
     expected = ["live-interval"] if 0 < abs(days) < 28 else []
     assert warned(live, situation(card_with(before))) == expected
 
 
-@pytest.mark.parametrize(("earlier", "now"), [("priorix", "boostrix_polio"), ("rotarix", "priorix"), ("comirnaty", "priorix")])
+@pytest.mark.parametrize(
+    ("earlier", "now"), [("priorix", "boostrix_polio"), ("rotarix", "priorix"), ("comirnaty", "priorix")]
+)
 def test_interval_holds_between_injected_live_vaccines_only(earlier, now):
-    before = dose(product=earlier, antigens=catalogue().products[earlier].antigens, occurred=(TODAY - 3 * DAY).isoformat())
+    before = dose(
+        product=earlier, antigens=catalogue().products[earlier].antigens, occurred=(TODAY - 3 * DAY).isoformat()
+    )
     assert warned(entry(product=now), situation(card_with(before))) == []
 
 

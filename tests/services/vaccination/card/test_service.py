@@ -76,7 +76,9 @@ async def test_copied_doses_are_entered_together_or_not_at_all(world, cards):
         await cards.enter(doctor, person.id, [copied(), copied("1979-01-01")])
     assert raised.value.place == "occurred"
     assert not (await cards.load(doctor, person.id)).card.doses
-    await cards.enter(doctor, person.id, [copied(), copied("2005"), copied("2007-11", product="", antigens=("tetanus",))])
+    await cards.enter(
+        doctor, person.id, [copied(), copied("2005"), copied("2007-11", product="", antigens=("tetanus",))]
+    )
     doses = (await cards.load(doctor, person.id)).card.given
     assert [dose.occurred for dose in doses] == ["2015-03-02", "2007-11", "2005"]
     assert all(not dose.given_here and dose.origin == "record" and dose.confirmed for dose in doses)
@@ -141,7 +143,8 @@ async def test_adverse_event_belongs_to_its_dose(world, cards):
     (key,) = await cards.enter(doctor, person.id, [given()])
     await cards.report_adverse_event(doctor, person.id, uuid7(), key, today(), "Fever of 39.5 °C", serious=True)
     ((dose_id, text, serious),) = [
-        (one.dose_id, one.text, one.serious) for one in (await cards.load(requester_of(person), person.id)).card.adverse_events
+        (one.dose_id, one.text, one.serious)
+        for one in (await cards.load(requester_of(person), person.id)).card.adverse_events
     ]
     assert (dose_id, text, serious) == (key, "Fever of 39.5 °C", True)
 

@@ -197,5 +197,3 @@ async def test_compilation_is_journalled_as_the_platforms_own(world, cards, hist
         ("system", "system.compile", None)
     ] * 2
     assert {event.media_type for _, event in entries} == {"application/fhir+json", "application/pdf"}
-
-

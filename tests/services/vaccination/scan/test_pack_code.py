@@ -1,5 +1,6 @@
 """What the code on a pack says, with and without separators; the real symbols of GS1 and printed ones as oracles."""
 
+import re
 from datetime import date
 
 import pytest
@@ -41,7 +42,7 @@ def test_code_without_separators_is_read_rightly_or_refused(gtin, lot, serial, e
         found = parse_pack_code(f"01{gtin}17{expires:%y%m%d}10{lot}21{serial}")
     except Problem as problem:
         assert "two ways" in problem.title
-        assert "21" in (lot + serial) or "21" in f"{lot}21"[1:-2] + f"21{serial}"[1:]
+        assert len(re.findall("(?=21|11|17|71[0-7])", f"{lot}21{serial}")) > 1
     else:
         assert (found.lot, found.serial) == (lot, serial)
 
@@ -119,7 +120,9 @@ def test_real_gs1_datamatrix_is_read_and_other_symbols_are_refused(shared_data):
 
 
 def test_symbol_made_from_the_specification_is_read():
-    symbol = zxingcpp.create_barcode(f"(01){GTIN}(17)270200(10)AB-1(21)S1", zxingcpp.BarcodeFormat.DataMatrix, gs1=True)
+    symbol = zxingcpp.create_barcode(
+        f"(01){GTIN}(17)270200(10)AB-1(21)S1", zxingcpp.BarcodeFormat.DataMatrix, gs1=True
+    )
     image = zxingcpp.write_barcode_to_image(symbol, scale=6, add_quiet_zones=True)
     (one,) = zxingcpp.read_barcodes(image, text_mode=zxingcpp.TextMode.Plain)
     assert one.symbology_identifier == "]d2"
