@@ -12,6 +12,7 @@ from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.history.compiler import Histories
 
 
@@ -49,6 +50,7 @@ SERVICE = Service(
     consumers=_consumers,
     tasks=_tasks,
     dispositions=_dispositions,
+    commands=[vaccination],
     navigation=[
         NavigationItem(role="patient", url="/vaccinations", label=N_("My vaccinations"), icon="vaccine", order=30),
     ],
