@@ -170,11 +170,12 @@ def test_interval_holds_between_injected_live_vaccines_only(earlier, now):
     assert warned(entry(product=now), situation(card_with(before))) == []
 
 
-@pytest.mark.parametrize(("day", "found"), [(TODAY, []), (TODAY + DAY, ["too-early"])])
-def test_dose_before_the_calendar_accepts_it_warns_with_the_source(day, found):
-    at = situation(earliest={"polio": (day, "the calendar"), "measles": (TODAY + 9 * DAY, "another")})
-    assert warned(entry(), at) == found
-    assert [one.legal_source for one in rules.find_warnings(entry(), at)] == ["the calendar"] * len(found)
+def test_dose_that_would_not_count_by_the_calendar_warns_with_the_source():
+    at = situation(not_counting={"polio": ("too soon", "the calendar"), "tetanus": ("too soon", "the calendar")})
+    assert warned(entry(), at) == ["too-early"]
+    (warning,) = rules.find_warnings(entry(), at)
+    assert warning.legal_source == "the calendar"
+    assert warning.details == {"antigens": "polio tetanus", "reason": "too soon"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ class CheckTerms:
     valid_from: date
     live_interval_days: int
     longest_shelf_life_days: int
+    calendar_age_until_years: int
     legal_source: str
     verified: bool
 
@@ -35,10 +36,11 @@ class Vaccinators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContraindicationKind:
-    """A kind of contraindication: what it excludes, its SNOMED CT code; `label` is a msgid."""
+    """A kind of contraindication: what it excludes, its codes in SNOMED CT and in the calendar; `label` is a msgid."""
 
     key: str
     label: str
+    observation: str
     code: str
     live: bool
     antigens: tuple[str, ...]

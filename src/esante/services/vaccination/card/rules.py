@@ -32,7 +32,7 @@ _WITHOUT_AGE = N_("This vaccine is not meant for this age.")
 class Situation:
     """What the checks look at beside the entry: the person, their card, and what others know of the pack.
 
-    `earliest`: for some antigens, the first day on which the calendar accepts the next dose, and its source.
+    `not_counting`: the antigens for which the dose would not count by the calendar, with reason (a msgid) and source.
     `pack_used`: the serial number of the pack is in some card already.
     """
 
@@ -44,7 +44,7 @@ class Situation:
     terms: CheckTerms
     contraindications: Mapping[str, ContraindicationKind]
     profession: str = ""
-    earliest: Mapping[str, tuple[date, str]] = field(default_factory=dict)
+    not_counting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     pack_used: bool = False
 
 
@@ -202,15 +202,15 @@ def _live_interval(entry: DoseEntry, situation: Situation, product: Product | No
 
 
 def _too_early(entry: DoseEntry, situation: Situation, product: Product | None) -> Checked:
-    """Yield a warning where the calendar accepts the next dose from a later day only; the latest such day counts."""
-    if entry.day is None:
-        return
-    found = [situation.earliest[key] for key in antigens_of(entry, situation.catalogue) if key in situation.earliest]
-    later = [one for one in found if one[0] > entry.day]
-    if later:
-        day, source = max(later)
-        text = N_("By the vaccination calendar, the next dose counts from %(day)s only.")
-        yield Warning(rule="too-early", text=text, details={"day": day.isoformat()}, legal_source=source)
+    """Yield a warning for each reason for which the dose would not count by the calendar."""
+    for reason, source in dict.fromkeys(situation.not_counting.values()):
+        antigens = [key for key, found in situation.not_counting.items() if found == (reason, source)]
+        yield Warning(
+            rule="too-early",
+            text=N_("By the vaccination calendar, this dose would not count against %(antigens)s: %(reason)s."),
+            details={"antigens": " ".join(antigens), "reason": reason},
+            legal_source=source,
+        )
 
 
 def _contraindicated(entry: DoseEntry, situation: Situation, product: Product | None) -> Checked:

@@ -4,7 +4,7 @@ Access is decided and journalled by the record, which holds the resources; here 
 the person is looked at.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
@@ -23,6 +23,7 @@ from esante.identity.access import Access, Requester, opening_grant, writable_cl
 from esante.identity.directory import Directory, Person
 from esante.services.record import Record, no_access
 from esante.services.vaccination.card import pack_store, resources, rules
+from esante.services.vaccination.card.advice import judge_entry
 from esante.services.vaccination.card.checks import check_terms, contraindication_kinds
 from esante.services.vaccination.card.immunization import (
     CORRECTION_EXTENSION,
@@ -33,7 +34,6 @@ from esante.services.vaccination.card.immunization import (
 from esante.services.vaccination.card.loader import CardLoader, LoadedCard
 from esante.services.vaccination.card.model import (
     Author,
-    Card,
     Dose,
     DoseEntry,
     DoseStatus,
@@ -46,8 +46,6 @@ CATEGORY = "vaccination_history"
 """The document class of doses."""
 MAX_ENTRIES = 20
 """Doses that are entered together at most."""
-Earliest = Callable[[Person, Card, date], Mapping[str, tuple[date, str]]]
-"""Returns the first day for the next dose against each antigen by the calendar in force, and its source."""
 
 
 class UnansweredWarnings(Problem):
@@ -75,7 +73,7 @@ class Assessment:
 
 
 class VaccinationCards:
-    """The cards of all persons; `base_url` is the address of /fhir, `earliest` the view of the calendar."""
+    """The cards of all persons; `base_url` is the address of /fhir."""
 
     def __init__(
         self,
@@ -84,9 +82,8 @@ class VaccinationCards:
         directory: Directory,
         access: Access,
         base_url: str,
-        earliest: Earliest = lambda person, card, on: {},
     ) -> None:
-        self._db, self._directory, self._access, self._earliest = db, directory, access, earliest
+        self._db, self._directory, self._access = db, directory, access
         self._transactions = record.transactions(base_url)
         self._writer = record.clinical_writer(base_url)
         self._record, self._loader = record, CardLoader(record)
@@ -205,7 +202,7 @@ class VaccinationCards:
     async def report_adverse_event(
         self, requester: Requester, person_id: UUID, key: UUID, dose_id: UUID, on: date, text: str, *, serious: bool
     ) -> UUID:
-        """Record an adverse event after a dose, unless it is known; return its key. Raises: `Problem` 404, 400, 403."""
+        """Record an adverse event after a dose, unless it is known; return its key. Raises: `Problem` 404, 400."""
         dose = await self.find(requester, person_id, dose_id)
         text = clean_text(text, 3, rules.MAX_NOTE, "text")
         if on > day_of(clock.now()) or (dose.day is not None and on < dose.day):
@@ -251,7 +248,7 @@ class VaccinationCards:
             catalogue=catalogue(),
             terms=check_terms(entry.day or today),
             contraindications=contraindication_kinds(),
-            earliest=self._earliest(person, card, entry.day or today),
+            not_counting=judge_entry(person, card, entry),
             pack_used=used and without is None,
         )
 

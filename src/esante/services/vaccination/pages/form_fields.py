@@ -19,8 +19,24 @@ from esante.services.vaccination.scan.pack_code import PackCode
 ROWS, MORE_ROWS, MOST_ROWS = 6, 4, 20
 """Rows of the form for a paper card: at first, added at a time, at most."""
 _FIELDS = (
-    "key product name dose_number lot expires_on produced_on serial gtin site route place occurred note reason why version"
-).split()
+    "key",
+    "product",
+    "name",
+    "dose_number",
+    "lot",
+    "expires_on",
+    "produced_on",
+    "serial",
+    "gtin",
+    "site",
+    "route",
+    "place",
+    "occurred",
+    "note",
+    "reason",
+    "why",
+    "version",
+)
 _ANTIGEN = "antigen:"
 _WRITTEN_DATE = re.compile(r"(?:(?:(\d{1,2})[./ ])?(\d{1,2})[./ ])?(\d{4})")
 
@@ -156,10 +172,11 @@ def read_last_day(text: str, place: str) -> date | None:
 
 
 def _key(text: str) -> UUID:
-    key = parse_uuid(text)
-    if key is None:
-        raise bad_request("key", N_("This form is not complete."), N_("Open the page again and send the form again."))
-    return key
+    try:
+        return parse_uuid(text)
+    except ValueError as error:
+        title, remedy = N_("This form is not complete."), N_("Open the page again and send the form again.")
+        raise bad_request("key", title, remedy) from error
 
 
 def _number(text: str) -> int:

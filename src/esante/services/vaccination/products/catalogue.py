@@ -21,9 +21,13 @@ _AGE = re.compile(r"(\d+)([dwmy])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Antigen:
-    """A disease that vaccines protect against: `label` is a msgid, `disease` its SNOMED CT code."""
+    """A disease that vaccines protect against: `label` is a msgid, `disease` its SNOMED CT code.
+
+    `in_rules` is its name in the calendar, "" where that says nothing of it.
+    """
 
     key: str
+    in_rules: str
     label: str
     disease: str
 
@@ -88,12 +92,16 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All products, by key and by the GTIN (14 digits) of their packs; antigens by key; recalls."""
+    """All products, by key and by the GTIN (14 digits) of their packs; antigens by key; recalls.
+
+    `generic`: antigens with the CVX code of a vaccine without a product, the largest first.
+    """
 
     products: Mapping[str, Product]
     by_gtin: Mapping[str, Product]
     antigens: Mapping[str, Antigen]
     recalls: tuple[Recall, ...]
+    generic: tuple[tuple[frozenset[str], str], ...]
 
     def of_vaccine(self, cvx: str = "", atc: str = "") -> tuple[str, ...]:
         """Return the antigens of a vaccine of which only a code is known; of several products, what all contain."""
@@ -118,13 +126,16 @@ def normal_lot(lot: str) -> str:
 @cache
 def catalogue() -> Catalogue:
     """Return the catalogue of the packaged data. Raises: ValueError for a row that names what does not exist."""
-    antigens = {one["key"]: Antigen(**one) for one in tomllib.loads(_text("antigens.toml"))["antigen"]}
+    table = tomllib.loads(_text("antigens.toml"))
+    antigens = {one["key"]: Antigen(**one) for one in table["antigen"]}
+    generic = tuple((frozenset(one["antigens"]), str(one["cvx"])) for one in table["generic"])
     products = {row["key"]: _product(row) for row in _rows("products.csv")}
     for product in products.values():
         if unknown := set(product.antigens) - set(antigens):
             raise ValueError(f"products.csv: {product.key} has unknown antigens: {sorted(unknown)}")
     by_gtin = {row["gtin"]: products[row["product"]] for row in _rows("packages.csv")}
-    return Catalogue(products, by_gtin, antigens, tuple(_recall(row, products) for row in _rows("recalls.csv")))
+    recalls = tuple(_recall(row, products) for row in _rows("recalls.csv"))
+    return Catalogue(products, by_gtin, antigens, recalls, generic)
 
 
 def _product(row: Mapping[str, str]) -> Product:
