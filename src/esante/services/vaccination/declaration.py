@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
-from esante.contract import NavigationItem, NoticeKind, Platform, Service, Task, allowed_and_by_another
+from esante.contract import DemoStep, NavigationItem, NoticeKind, Platform, Service, Task, allowed_and_by_another
 from esante.core.journal import Consumer, Entry
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
@@ -13,7 +15,10 @@ from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.cli import vaccination
+from esante.services.vaccination.demo import load_doses
 from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.pages.card_pages import CardPages
+from esante.services.vaccination.pages.entry_pages import EntryPages
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -23,7 +28,13 @@ def _build(platform: Platform) -> Iterable[object]:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return []
+    cards, record = platform[VaccinationCards], platform[Record]
+    access, directory = platform[Access], platform[Directory]
+    return [
+        *CardPages(cards, record, access, directory, platform.fhir_url).routes(),
+        *EntryPages(cards, record, access, directory).routes(),
+        Mount("/static/vaccination", StaticFiles(directory=Path(__file__).parent / "static")),
+    ]
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
@@ -51,8 +62,10 @@ SERVICE = Service(
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[vaccination],
+    demo=[DemoStep(name="vaccinations", load=load_doses)],
     navigation=[
-        NavigationItem(role="patient", url="/vaccinations", label=N_("My vaccinations"), icon="vaccine", order=30),
+        NavigationItem(role="patient", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine", order=25),
+        NavigationItem(role="record", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine"),
     ],
     notices=[
         NoticeKind(
