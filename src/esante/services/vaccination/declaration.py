@@ -9,7 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from esante.contract import DemoStep, NavigationItem, NoticeKind, Platform, Service, Task, allowed_and_by_another
 from esante.core.journal import Consumer, Entry
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
@@ -64,7 +64,9 @@ SERVICE = Service(
     commands=[vaccination],
     demo=[DemoStep(name="vaccinations", load=load_doses)],
     navigation=[
-        NavigationItem(role="patient", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine", order=25),
+        NavigationItem(
+            role="patient", url="/vaccinations", label=P_("menu", "Vaccinations"), icon="vaccine", order=25
+        ),
         NavigationItem(role="record", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine"),
     ],
     notices=[

@@ -8,7 +8,7 @@ from uuid import UUID
 from esante.contract import DemoCountry, Platform
 from esante.core.storage import uuid8
 from esante.core.types import Progress
-from esante.identity.access import Requester, requester_of
+from esante.identity.access import Access, RecordState, Requester, requester_of
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import VaccinationCards
@@ -41,6 +41,8 @@ async def load_doses(platform: Platform, country: DemoCountry, progress: Progres
     others = [person for person in country.persons if person.id not in known][:_PERSONS]
     persons = [person for person in (*country.account_holders, *others) if person.deceased_at is None]
     for number, person in enumerate(persons if doctors else (), 1):
+        if (await platform[Access].consent(person.id)).state is not RecordState.OPEN:
+            continue
         chance = random.Random(f"{country.seed} {person.id} doses")  # noqa: S311 - invented data
         entries = [*_entries(person, country.now.date(), chance)]
         for start in range(0, len(entries), 20):

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -70,13 +70,13 @@ NOT_COUNTED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AntigenRow:
-    """How a person stands with one disease: the doses that were given, the last of them, what comes next and when.
+    """How a person stands with a disease, or with several alike: doses that were given, the last one, what comes next.
 
-    `next_on`: the day from which the next dose is recommended; `past_due`: when it is overdue; `source`: of the rule.
+    `labels` are msgids. `next_on`: the day from which the next dose is recommended; `past_due`: when it is overdue; `source`: of the rule.
     """
 
-    antigen: str
-    label: str
+    antigens: tuple[str, ...]
+    labels: tuple[str, ...]
     doses: int
     last: date | None
     standing: Standing
@@ -88,7 +88,7 @@ class AntigenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardAdvice:
-    """What the calendar says: a row for each disease that it or the card is about, the most pressing first.
+    """What the calendar says: rows of the diseases that it or the card is about, the most pressing first.
 
     `not_counted`: for a dose, by its key, the antigens for which it does not count, with the reason (a msgid).
     """
@@ -99,7 +99,7 @@ class CardAdvice:
 
     @property
     def pressing(self) -> int:
-        """The number of diseases with a dose that is due or overdue."""
+        """The number of rows with a dose that is due or overdue."""
         return sum(row.standing in (Standing.OVERDUE, Standing.DUE) for row in self.rows)
 
 
@@ -121,9 +121,20 @@ def advise_on(person: Person, card: Card, on: date) -> CardAdvice:
     advice = _advice(person, card, on, rules)
     found = _by_antigen(advice)
     rows = [_row(key, found.get(one.in_rules), card, on, rules) for key, one in catalogue().antigens.items()]
-    shown = [row for row in rows if _is_shown(row, on)]
+    shown = _merged(row for row in rows if _is_shown(row, on))
     shown.sort(key=lambda row: _ORDER.index(row.standing))
     return CardAdvice(rows=tuple(shown), not_counted=_not_counted(advice), rules=rules.name)
+
+
+def _merged(rows: Iterable[AntigenRow]) -> list[AntigenRow]:
+    """Return one row for diseases of which everything else is alike."""
+    merged: dict[AntigenRow, AntigenRow] = {}
+    for row in rows:
+        like = replace(row, antigens=(), labels=(), source="")
+        known = merged.get(like)
+        both = row if known is None else replace(known, antigens=known.antigens + row.antigens)
+        merged[like] = both if known is None else replace(both, labels=known.labels + row.labels)
+    return list(merged.values())
 
 
 def _is_shown(row: AntigenRow, on: date) -> bool:
@@ -221,10 +232,10 @@ def _row(key: str, advice: AntigenAdvice | None, card: Card, on: date, rules: Ru
     label = catalogue().antigens[key].label
     last = max((dose.day for dose in doses if dose.day), default=None)
     if advice is None:
-        return AntigenRow(antigen=key, label=label, doses=len(doses), last=last, standing=Standing.UNKNOWN)
+        return AntigenRow(antigens=(key,), labels=(label,), doses=len(doses), last=last, standing=Standing.UNKNOWN)
     return AntigenRow(
-        antigen=key,
-        label=label,
+        antigens=(key,),
+        labels=(label,),
         doses=len(doses),
         last=last,
         standing=_standing(advice, on),

@@ -45,6 +45,7 @@ _KEPT = frozenset(
     }
 )
 TITLE = N_("Vaccination history")
+DATA_TITLE = N_("Vaccination history as data for software")
 NONE_KNOWN = N_("No vaccination is known.")
 PARTIAL = N_("Vaccinations that the patient restricted or hid are not part of this document.")
 

@@ -50,7 +50,7 @@ from esante.services.vaccination.card.loader import CardLoader
 from esante.services.vaccination.card.matching import match_doses
 from esante.services.vaccination.card.model import Dose
 from esante.services.vaccination.history import store
-from esante.services.vaccination.history.bundle import LOINC_HISTORY, TITLE, dose_key, history_bundle
+from esante.services.vaccination.history.bundle import DATA_TITLE, LOINC_HISTORY, TITLE, dose_key, history_bundle
 from esante.services.vaccination.history.pdf import history_pdf
 from esante.services.vaccination.history.store import History
 
@@ -218,7 +218,7 @@ def _documents(
 def _meta(language: str, at: datetime, media_type: str) -> Deposit:
     return Deposit(
         type=LOINC_HISTORY,
-        title=translator(language).gettext(TITLE),
+        title=translator(language).gettext(DATA_TITLE if media_type == FHIR_JSON else TITLE),
         language=language,
         event_date=day_of(at),
         media_type=media_type,
