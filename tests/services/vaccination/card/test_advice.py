@@ -35,7 +35,7 @@ def standing(advice) -> dict[str, Standing]:
 def test_infant_without_doses_is_overdue_and_pressing_rows_come_first():
     advice = advise_on(person(BORN), card(), date(2026, 6, 1))
     assert standing(advice)["tetanus"] is Standing.OVERDUE
-    assert advice.rows[0].standing is Standing.OVERDUE and advice.pressing >= 3
+    assert advice.rows[0].standing is Standing.OVERDUE and advice.pressing >= 2
     assert "influenza" not in standing(advice)
 
 

@@ -70,9 +70,10 @@ NOT_COUNTED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AntigenRow:
-    """How a person stands with a disease, or with several alike: doses that were given, the last one, what comes next.
+    """How a person stands with a disease, or with several alike: the doses given, the last one, what comes next.
 
-    `labels` are msgids. `next_on`: the day from which the next dose is recommended; `past_due`: when it is overdue; `source`: of the rule.
+    `labels` are msgids. `next_on`: the day from which the next dose is recommended; `past_due`: when it is overdue;
+    `source`: of the rule.
     """
 
     antigens: tuple[str, ...]
