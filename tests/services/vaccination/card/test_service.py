@@ -74,7 +74,7 @@ async def test_copied_doses_are_entered_together_or_not_at_all(world, cards):
     person, doctor = await person_with_doctor(world)
     with pytest.raises(Problem) as raised:
         await cards.enter(doctor, person.id, [copied(), copied("1979-01-01")])
-    assert raised.value.place == "occurred"
+    assert raised.value.place == "doses[1].occurred"
     assert not (await cards.load(doctor, person.id)).card.doses
     await cards.enter(
         doctor, person.id, [copied(), copied("2005"), copied("2007-11", product="", antigens=("tetanus",))]

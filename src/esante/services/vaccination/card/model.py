@@ -52,6 +52,14 @@ REFUSALS = {
 LEVELS = ("normal", "restricted", "hidden")
 
 
+def whole_day(text: str) -> date | None:
+    """Return the day of a FHIR date; None for one of a month or year, and for what is none."""
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
     """A warning that a professional saw and did not follow, by the name of its rule, with the reason."""
@@ -95,7 +103,7 @@ class DoseEntry:
     @property
     def day(self) -> date | None:
         """The day, where it is known."""
-        return date.fromisoformat(self.occurred) if len(self.occurred) == 10 else None
+        return whole_day(self.occurred)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +166,7 @@ class Dose:
     @property
     def day(self) -> date | None:
         """The day, where it is known."""
-        if len(self.occurred) < 10:
-            return None
-        try:
-            return date.fromisoformat(self.occurred[:10])
-        except ValueError:
-            return None
+        return whole_day(self.occurred[:10])
 
     @property
     def is_given(self) -> bool:

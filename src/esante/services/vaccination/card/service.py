@@ -4,7 +4,8 @@ Access is decided and journalled by the record, which holds the resources; here 
 the person is looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
@@ -46,6 +47,8 @@ CATEGORY = "vaccination_history"
 """The document class of doses."""
 MAX_ENTRIES = 20
 """Doses that are entered together at most."""
+PLACE = "doses"
+"""The place of a problem with an entry is this, the index of the entry in brackets, a point and the field."""
 
 
 class UnansweredWarnings(Problem):
@@ -115,9 +118,10 @@ class VaccinationCards:
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
         person = await self._person(requester, person_id)
         answered = []
-        for entry in entries:
+        for index, entry in enumerate(entries):
             situation = await self._situation(requester, person, entry)
-            self._require_valid(requester, entry, situation)
+            with _naming_index(index):
+                self._require_valid(requester, entry, situation)
             answered.append(_answered(entry, rules.find_warnings(entry, situation), reason))
         made = [immunization(one, person_id, _author(requester), catalogue(), clock.now()) for one in answered]
         return await self._create(requester, made)
@@ -278,6 +282,16 @@ class VaccinationCards:
         if not resource["identifier"]:
             del resource["identifier"]
         await self._writer.update(requester, "Immunization", key, orjson.dumps(resource), f'W/"{version}"')
+
+
+@contextmanager
+def _naming_index(index: int) -> Iterator[None]:
+    """Set the index of the entry before the place of a problem that is raised within the block."""
+    try:
+        yield
+    except Problem as problem:
+        problem.place = f"{PLACE}[{index}].{problem.place}"
+        raise
 
 
 def _answered(entry: DoseEntry, warnings: Sequence[Warning], reason: str) -> DoseEntry:

@@ -15,7 +15,7 @@ from esante.services.vaccination.products.catalogue import catalogue
 
 _HEAD = (N_("Date"), N_("Vaccine"), N_("Protects against"), N_("Dose"), N_("Lot"), N_("Given by"))
 COPIED = N_("copied")
-TOLD = N_("by the patient’s own account")
+OWN_ACCOUNT = N_("by the patient’s own account")
 _COPIED_NOTE = N_(
     "“copied”: taken from another document by the professional named; “by the patient’s own account”: not confirmed."
 )
@@ -45,7 +45,7 @@ def history_pdf(person: Person, doses: Sequence[Dose], language: str, at: dateti
 def _row(dose: Dose, language: str) -> list[str]:
     text, antigens = translator(language).gettext, catalogue().antigens
     who = [dose.performer or dose.author.name, dose.place] if dose.given_here else [dose.place, dose.author.name]
-    remark = "" if dose.given_here else text(COPIED if dose.confirmed else TOLD)
+    remark = "" if dose.given_here else text(COPIED if dose.confirmed else OWN_ACCOUNT)
     return [
         day_text(dose.occurred, language),
         dose.name,

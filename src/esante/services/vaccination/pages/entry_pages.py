@@ -27,7 +27,7 @@ from esante.core.web import (
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.record import PageContext, PageContexts, Record, Unreadable, banner_loader, page_endpoint
-from esante.services.vaccination.card.model import Dose, DoseStatus, Warning
+from esante.services.vaccination.card.model import Dose, DoseEntry, DoseStatus, Warning
 from esante.services.vaccination.card.service import UnansweredWarnings, VaccinationCards
 from esante.services.vaccination.pages.card_pages import OF_PATIENT, card_url, words
 from esante.services.vaccination.pages.form_fields import (
@@ -36,6 +36,7 @@ from esante.services.vaccination.pages.form_fields import (
     ROWS,
     entries_of_rows,
     entry_of,
+    field_of,
     new_rows,
     new_values,
     product_choices,
@@ -198,11 +199,12 @@ class EntryPages:
         rows = read_rows(form)
         if form.get("step") == "more":
             return await self.copy(request, page, [*rows, *new_rows(min(MORE_ROWS, MOST_ROWS - len(rows)))])
+        entries: list[tuple[int, DoseEntry]] = []
         try:
             entries = entries_of_rows(rows)
             await self._cards.enter(page.requester, page.person_id, [entry for _, entry in entries])
         except Problem as problem:
-            return await self.copy(request, page, rows, _shown(problem))
+            return await self.copy(request, page, rows, _shown(problem, [number for number, _ in entries]))
         return redirect(f"{card_url(page)}?saved=copied")
 
     # Refusals and corrections
@@ -271,10 +273,11 @@ class EntryPages:
         )
 
 
-def _shown(problem: Problem) -> Problem:
-    """Return a problem that is shown in the form. Raises: the problem itself where it is of another kind."""
+def _shown(problem: Problem, rows: Sequence[int] = ()) -> Problem:
+    """Return a problem with the field that it is about; `rows`: of the entries. Raises: one that no form shows."""
     if problem.status not in _SHOWN_IN_FORM:
         raise problem
+    problem.place = field_of(problem.place, rows)
     return problem
 
 

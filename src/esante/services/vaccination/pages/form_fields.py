@@ -1,7 +1,7 @@
 """The fields of the forms of the card: what people write in them, as entries; and what is shown of them again."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -11,8 +11,9 @@ from esante.core import clock
 from esante.core.storage import parse_uuid, uuid7
 from esante.core.time_zone import day_of
 from esante.core.types import Json
-from esante.core.web import N_, bad_request
+from esante.core.web import N_, Problem, bad_request
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus, Origin
+from esante.services.vaccination.card.service import PLACE
 from esante.services.vaccination.products.catalogue import Catalogue, Product, catalogue
 from esante.services.vaccination.scan.pack_code import PackCode
 
@@ -38,6 +39,7 @@ _FIELDS = (
     "version",
 )
 _ANTIGEN = "antigen:"
+_PLACE = re.compile(rf"{PLACE}\[(\d+)\]\.(\w+)")
 _WRITTEN_DATE = re.compile(r"(?:(?:(\d{1,2})[./ ])?(\d{1,2})[./ ])?(\d{4})")
 
 
@@ -118,12 +120,18 @@ def entries_of_rows(rows: list[Json]) -> list[tuple[int, DoseEntry]]:
         values = row | {"product": product, "antigens": antigens}
         try:
             entries.append((number, entry_of(values, given_here=False)))
-        except Exception as problem:
-            place = getattr(problem, "place", None)
-            if place is not None:
-                problem.place = f"{place}_{number}"  # type: ignore[attr-defined]
+        except Problem as problem:
+            problem.place = f"{problem.place}_{number}"
             raise
     return entries
+
+
+def field_of(place: str, rows: Sequence[int] = ()) -> str:
+    """Return the field of a form that the place of a problem with an entry means; `rows`: of several entries."""
+    match = _PLACE.fullmatch(place)
+    if match is None:
+        return place
+    return f"{match[2]}_{rows[int(match[1])]}" if rows else match[2]
 
 
 def product_choices(gettext: Callable[[str], str], *, with_antigens: bool) -> list[tuple[str, list[tuple[str, str]]]]:
