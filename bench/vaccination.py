@@ -1,154 +1,95 @@
-"""The part of the bench for the vaccination card: from the scan of a pack to the saved dose, and very long cards."""
+"""What an advice costs: one person over all antigens, and a population on all cores, with the calendar and with CDSi data.
 
-import asyncio
-import re
-import time
+The CDC's supporting data are taken from `shared/data/cdsi` beside the checkout (or `$ESANTE_SHARED`), if they are there.
+"""
+
+import os
+import random
+import statistics
+from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
-from uuid import UUID
+from time import perf_counter, process_time
 
-import httpx
-import orjson
-
-from bench.bench_world import build_bench_world, open_bench_platform, run_server
 from bench.figures import Figures
-from esante.contract import Platform
-from esante.core.storage import uuid7
-from esante.identity.access import Access, Requester, principal_of, requester_of
-from esante.services.record import Record
-from esante.services.vaccination.card.model import DoseEntry
-from esante.services.vaccination.card.service import VaccinationCards
-from esante.services.vaccination.history.compiler import Histories
+from esante.command_line import ProgressBar
+from esante.services.vaccination.forecast import Advice, Dose, Patient, RuleSet, advise, load_rules
+from esante.services.vaccination.forecast.population import Record, advise_all
 
-PORT, CLIENTS, PERSONS, DOSES, LONG = 8796, 4, 60, 20, 10_000
-GTIN = "09521234500056"
-_DAY = date(2026, 11, 1)
+ON = date(2026, 11, 29)
+SHARED = Path(os.environ.get("ESANTE_SHARED", Path(__file__).parents[2] / "shared")) / "data" / "cdsi"
+RELEASE = SHARED / "supporting-data-4.64"
+SINGLE, SOME, ALL = 2_000, 20_000, 100_000
+"""Persons advised one by one, in the population, and in it with `--full`."""
+_INFANT = ((60, "146"), (60, "216"), (90, "163"), (120, "146"), (120, "216"), (150, "163"), (330, "146"), (330, "216"))
+_CHILD = (
+    (366, "94"),
+    (366, "163"),
+    (400, "203"),
+    (480, "94"),
+    (1900, "130"),
+    (4100, "165"),
+    (4300, "165"),
+    (5600, "115"),
+)
+_ADULT = ((9300, "115"), (13000, "309"), (23800, "135"), (23800, "187"), (23900, "187"), (24100, "216"))
+
+
+def population(count: int) -> Iterator[Record]:
+    """Yield persons of all ages with most of the doses of their age, each some weeks late."""
+    rng = random.Random(1)
+    for _ in range(count):
+        born = ON - timedelta(days=rng.randrange(90 * 365))
+        late = [
+            (born + timedelta(days=days + rng.randrange(60)), vaccine)
+            for days, vaccine in (*_INFANT, *_CHILD, *_ADULT)
+            if rng.random() < 0.85
+        ]
+        doses = [Dose(str(place), day, vaccine) for place, (day, vaccine) in enumerate(late) if day <= ON]
+        yield Patient(born, rng.choice(("female", "male"))), doses
+
+
+def load(name: str) -> RuleSet:
+    """Return the rules of a name."""
+    return load_rules(name, RELEASE, on=ON)
+
+
+def due(advice: Advice) -> int:
+    """Return how many groups have a dose due."""
+    return sum(one.recommended is not None and one.recommended <= ON for one in advice.groups)
 
 
 async def vaccination(data: Path, seconds: float, full: bool) -> Figures:
-    """Measure a scan and the saving of its dose by 4 professionals, on cards of 20 doses; beside a plain FHIR create."""
-    async with open_bench_platform(data) as platform:
-        world = await build_bench_world(platform, PERSONS)
-        doctor = requester_of(world.doctor)
-        for person_id in world.persons:
-            await _enter_past(platform, doctor, person_id, DOSES)
-        cookie = await platform[Access].sessions.create(principal_of(doctor))
-        async with run_server(data, PORT) as base:
-            scans = await _load(base, world.persons, _scan_and_save(cookie), seconds)
-            creates = await _load(base, world.persons, _create(world.doctor_token), seconds)
-        figures: Figures = {
-            "scan to saved dose": _times(scans),
-            "create of an Immunization over FHIR": _times(creates),
-            "ratio of p95": f"{_p95(scans) / _p95(creates):.1f} x",
-        }
-        return figures | await _long_card(platform, doctor, world.persons[0])
+    """Measure both sets of rules."""
+    figures: Figures = {}
+    for name in ("lu", *(["cdsi"] if RELEASE.is_dir() else [])):
+        began = process_time()
+        rules = load(name)
+        figures[f"{rules.name}: rules compiled"] = f"{process_time() - began:.2f} s of processor time"
+        figures[f"{rules.name}: one person, {len(rules.antigens)} antigens"] = _measure_single(rules)
+        figures[f"{rules.name}: population, {os.cpu_count()} processes"] = _measure_population(
+            name, ALL if full else SOME
+        )
+    return figures
 
 
-async def _enter_past(platform: Platform, doctor: Requester, person_id: UUID, count: int) -> None:
-    for start in range(0, count, 20):
-        days = [date(1975, 1, 1) + timedelta(days=30 * (start + number)) for number in range(min(20, count - start))]
-        entries = [
-            DoseEntry(key=uuid7(), product="vaxigrip", occurred=day.isoformat(), lot=f"L{number}", given_here=False)
-            for number, day in enumerate(days)
-        ]
-        await platform[VaccinationCards].enter(doctor, person_id, entries)
+def _measure_single(rules: RuleSet) -> str:
+    times = []
+    for patient, doses in population(SINGLE):
+        began = process_time()
+        advise(patient, doses, ON, rules)
+        times.append((process_time() - began) * 1_000)
+    cuts = statistics.quantiles(times, n=100)
+    return f"mean {statistics.mean(times):.2f} ms   p50 {cuts[49]:.2f}   p95 {cuts[94]:.2f}   p99 {cuts[98]:.2f}"
 
 
-def _scan_and_save(cookie: str):
-    form = {"Cookie": f"esante_session={cookie}", "Content-Type": "application/x-www-form-urlencoded"}
-
-    async def act(http: httpx.AsyncClient, person_id: UUID, number: int) -> None:
-        url = f"/patients/{person_id}/vaccinations"
-        if "X-CSRF-Token" not in form:
-            page = (await http.get(f"{url}/scan", headers=form)).text
-            form["X-CSRF-Token"] = re.search(r'name="_csrf" value="([^"]+)"', page)[1]
-        code = f"]d201{GTIN}17300131" + f"10B{number}\u241d21S{uuid7().hex[-12:]}"
-        shown = await http.post(f"{url}/scan", content=urlencode({"code": code}), headers=form)
-        assert shown.status_code == 200, shown.status_code
-        fields = {
-            "key": str(uuid7()),
-            "product": "comirnaty",
-            "lot": f"B{number}",
-            "gtin": GTIN,
-            "expires_on": "2030-01-31",
-        }
-        fields |= {"occurred": _DAY.isoformat(), "serial": uuid7().hex[-12:], "reason": "measured"}
-        saved = await http.post(f"{url}/new", content=urlencode(fields), headers=form)
-        assert saved.status_code == 303, saved.text[:2000]
-
-    return act
-
-
-def _create(token: str):
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
-
-    async def act(http: httpx.AsyncClient, person_id: UUID, number: int) -> None:
-        resource = {
-            "resourceType": "Immunization",
-            "status": "completed",
-            "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "309"}]},
-            "patient": {"reference": f"Patient/{person_id}"},
-            "occurrenceDateTime": _DAY.isoformat(),
-            "lotNumber": f"F{number}",
-        }
-        made = await http.post("/fhir/Immunization", content=orjson.dumps(resource), headers=headers)
-        assert made.status_code == 201, made.text
-
-    return act
-
-
-async def _load(base: str, persons: list[UUID], act, seconds: float) -> list[float]:
-    """Let several clients act for some seconds; return how long each act took, in milliseconds."""
-    times: list[float] = []
-    end = time.perf_counter() + seconds
-
-    async def client(first: int) -> None:
-        async with httpx.AsyncClient(base_url=base, timeout=60) as http:
-            number = first
-            while time.perf_counter() < end:
-                began = time.perf_counter()
-                await act(http, persons[number % len(persons)], number)
-                times.append((time.perf_counter() - began) * 1_000)
-                number += CLIENTS
-
-    await asyncio.gather(*(client(first) for first in range(CLIENTS)))
-    return times
-
-
-async def _long_card(platform: Platform, doctor: Requester, person_id: UUID) -> Figures:
-    """Measure the card and the documents of a person with 10,000 doses."""
-    resources = [
-        {
-            "resourceType": "Immunization",
-            "status": "completed",
-            "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}], "text": "Vaxigrip"},
-            "patient": {"reference": f"Patient/{person_id}"},
-            "occurrenceDateTime": (date(1980, 1, 1) + timedelta(days=number)).isoformat(),
-            "lotNumber": f"X{number}",
-        }
-        for number in range(LONG)
-    ]
-    writer = platform[Record].clinical_writer("http://bench.test/fhir")
-    for start in range(0, LONG, 100):
-        batch = resources[start : start + 100]
-        await asyncio.gather(*(writer.create(doctor, "Immunization", orjson.dumps(one)) for one in batch))
-    began = time.perf_counter()
-    card = (await platform[VaccinationCards].load(doctor, person_id)).card
-    loaded = time.perf_counter()
-    await platform[Histories].renew(person_id)
-    return {
-        f"load of a card of {len(card.doses):,} doses": f"{(loaded - began) * 1_000:,.0f} ms",
-        "its documents": f"{time.perf_counter() - loaded:.1f} s",
-    }
-
-
-def _p95(times: list[float]) -> float:
-    return sorted(times)[int(len(times) * 0.95)]
-
-
-def _times(times: list[float]) -> str:
-    return f"p50 {sorted(times)[len(times) // 2]:.1f} ms   p95 {_p95(times):.1f} ms   ({len(times)} measured)"
+def _measure_population(name: str, count: int) -> str:
+    began = perf_counter()
+    with ProgressBar("persons") as progress:
+        waiting = sum(advise_all(population(count), count, ON, partial(load, name), due, progress))
+    took = perf_counter() - began
+    return f"{count:,} persons in {took:.1f} s ({count / took:,.0f}/s), {waiting:,} doses due"
 
 
 PARTS = {"vaccination": vaccination}
