@@ -115,7 +115,8 @@ class NavigationItem:
     `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
     name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu
     and not in the main navigation. `waiting`: counts what waits there for somebody.
-    The role "everyone" is the foot of every page.
+    The role "everyone" is the foot of every page; the role "record" is a professional's page of a patient, whose
+    address comes before `url`.
     """
 
     role: str

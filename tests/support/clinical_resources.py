@@ -13,6 +13,7 @@ HAEMOGLOBIN = {"coding": [{"system": LOINC, "code": "718-7"}]}
 NOT_OF_HOSPITALS = ("Consent", "Coverage", "MedicationDispense", "RelatedPerson")
 #: The required elements of a resource of each clinical type, without the patient.
 MINIMAL_RESOURCES: dict[str, dict] = {
+    "AdverseEvent": {"actuality": "actual"},
     "AllergyIntolerance": {},
     "CarePlan": {"status": "active", "intent": "plan"},
     "CareTeam": {},

@@ -19,12 +19,12 @@ _OPTIONS = ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Start the machine's Chromium; skip the test where there is none."""
+async def chromium(*further: str) -> AsyncIterator[Browser]:
+    """Start the machine's Chromium with `further` options; skip the test where there is none."""
     found = next((path for name in _EXECUTABLES if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium here: as root, apt-get install chromium")
-    options = [*_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    options = [*_OPTIONS, *further, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=found, args=options)
         yield browser

@@ -8,8 +8,8 @@ from esante.core.types import Json
 from esante.identity.access import requester_from_principal
 
 ROLES = ("patient", "practitioner", "organization", "operator")
-EVERYONE = "everyone"
-"""The role of the places in the foot of every page."""
+EVERYONE, RECORD = "everyone", "record"
+"""The roles of the places in the foot of every page, and on a professional's page of a patient."""
 
 Item = TypeVar("Item", NavigationItem, QuickAction, HomeTile)
 
@@ -22,7 +22,7 @@ def of_role(items: Iterable[Item], role: str) -> list[Item]:
 def navigation(platform: Platform) -> dict[str, list[NavigationItem]]:
     """Return the navigation of every role."""
     items = platform.declared("navigation")
-    return {role: of_role(items, role) for role in (*ROLES, EVERYONE)}
+    return {role: of_role(items, role) for role in (*ROLES, EVERYONE, RECORD)}
 
 
 def waiting_counter(

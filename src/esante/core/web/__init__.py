@@ -23,6 +23,7 @@ from esante.core.web.pagination import (
     encode_cursor,
     no_such_page,
 )
+from esante.core.web.pdf import FontsMissing, typeset_pdf
 from esante.core.web.problems import (
     FHIR_JSON,
     HANDLERS,
@@ -45,7 +46,7 @@ from esante.core.web.rendering import (
 )
 from esante.core.web.requests import clean_text, network_of, origin_of, read_body, read_form, too_large
 from esante.core.web.routing import group_routes
-from esante.core.web.security_headers import SecurityHeaders
+from esante.core.web.security_headers import SecurityHeaders, content_policy
 from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Agency",
     "Cors",
     "FairSlots",
+    "FontsMissing",
     "LargeBodyQueue",
     "Meter",
     "Metering",
@@ -73,6 +75,7 @@ __all__ = [
     "bad_request",
     "clean_text",
     "clear_cookie",
+    "content_policy",
     "current_agency",
     "decode_cursor",
     "decode_offset_cursor",
@@ -103,5 +106,6 @@ __all__ = [
     "too_large",
     "translator",
     "trim_memory",
+    "typeset_pdf",
     "use_agency",
 ]

@@ -7,12 +7,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from esante.core.web.problems import on_fault
 
-_CSP = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    b"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
+
+def content_policy(*scripts: str) -> str:
+    """Return the Content-Security-Policy of pages; `scripts` are sources of scripts beside the program's own files."""
+    sources = " ".join(("'self'", *scripts))
+    return (
+        f"default-src 'none'; script-src {sources}; style-src 'self'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+
+
 _HEADERS: Sequence[tuple[bytes, bytes]] = (
-    (b"content-security-policy", _CSP),
+    (b"content-security-policy", content_policy().encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),

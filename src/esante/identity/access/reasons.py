@@ -55,6 +55,7 @@ REASONS = {
     "restricted": N_("You restricted this document to its author and your circle of care."),
     "no-grant": N_("You have not given access."),
     "person-differs": N_("The document may be about someone else."),
+    "compiled": N_("The platform compiled this from what the record contains."),
     "refused": N_("Access was refused."),
 }
 """The reasons of verdicts by their keys, in plain words to the person (msgids)."""

@@ -2,6 +2,7 @@
 
 from esante.services.record.bulk_read import COPIED_TYPES, BulkReader, CopyPage, Span, bulk_read_verdict
 from esante.services.record.categories import CATEGORIES, LOINC, Category, category_of_type, display_of_type
+from esante.services.record.clinical.events import ClinicalCreated, ClinicalDeleted, ClinicalUpdated
 from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATCH_FORMAT
 from esante.services.record.clinical.view import View
 from esante.services.record.clinical_types import CLINICAL, ClinicalType
@@ -11,9 +12,11 @@ from esante.services.record.documents.mhd_api import capabilities
 from esante.services.record.documents.mhd_api import routes as api_routes
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.store import document_rows
+from esante.services.record.indexing.sources import Source
 from esante.services.record.model import (
     FORMAT_BY_MIME_TYPE,
     MAX_CONTENT,
+    Compiled,
     ConfidentialitySet,
     Corrected,
     Deposit,
@@ -34,8 +37,19 @@ from esante.services.record.model import (
     Withdrawn,
 )
 from esante.services.record.pages.file_names import file_name, readable_name
+from esante.services.record.pages.page_context import (
+    PageContext,
+    PageContexts,
+    PageMethod,
+    Resolver,
+    banner_loader,
+    no_access,
+    page_endpoint,
+)
 from esante.services.record.pages.readable_copy import ReadableCopies
 from esante.services.record.pages.record import routes as page_routes
+from esante.services.record.rendering.preview import Unreadable
+from esante.services.record.retention.events import ContentDeleted
 from esante.services.record.visibility import FocusSnapshot
 
 __all__ = [
@@ -52,8 +66,13 @@ __all__ = [
     "PATCH_FORMAT",
     "BulkReader",
     "Category",
+    "ClinicalCreated",
+    "ClinicalDeleted",
     "ClinicalType",
+    "ClinicalUpdated",
+    "Compiled",
     "ConfidentialitySet",
+    "ContentDeleted",
     "CopyPage",
     "Corrected",
     "Deposit",
@@ -68,23 +87,32 @@ __all__ = [
     "InvalidContent",
     "Listed",
     "Order",
+    "PageContext",
+    "PageContexts",
+    "PageMethod",
     "Read",
     "ReadableCopies",
     "Record",
     "Refused",
     "Replaced",
+    "Resolver",
+    "Source",
     "Span",
     "Status",
     "Timeline",
+    "Unreadable",
     "View",
     "Withdrawn",
     "api_routes",
+    "banner_loader",
     "bulk_read_verdict",
     "capabilities",
     "category_of_type",
     "display_of_type",
     "document_rows",
     "file_name",
+    "no_access",
+    "page_endpoint",
     "page_routes",
     "readable_name",
 ]

@@ -319,6 +319,19 @@ class Replaced(PersonConfirmedEvent, frozen=True, kw_only=True):
     replaces: UUID
 
 
+@event("record.compiled")
+class Compiled(AccessEvent, frozen=True, kw_only=True):
+    """A document was compiled from what the record holds; `replaces` is the version before, None for the first."""
+
+    ACTION: ClassVar[str] = "C"
+    WORDS: ClassVar[str] = N_("An overview in your record was brought up to date: %(categories)s.")
+
+    type: str = ""
+    media_type: str = ""
+    size: int = 0
+    replaces: UUID | None = None
+
+
 @event("record.withdrawn", version=2)
 class Withdrawn(AccessEvent, frozen=True, kw_only=True):
     """A document was withdrawn by its author."""

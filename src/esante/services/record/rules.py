@@ -17,6 +17,7 @@ from esante.identity.access import (
     Item,
     Purpose,
     ReadFilter,
+    RecordState,
     Requester,
     Verdict,
     decide,
@@ -30,6 +31,8 @@ from esante.services.record.model import MISFILED, Document, Filters
 _STRICTNESS = tuple(Confidentiality)
 CORRECTION = Verdict(True, "operator.correct", "correction", context=OPERATION)
 """The verdict for an operator who corrects a document filed under the wrong patient; operators see nothing else."""
+COMPILATION = Verdict(True, "system.compile", "compiled", context=OPERATION)
+"""The verdict for the platform on a document that it compiles from what an open record holds; it sees nothing else."""
 
 ONE_READING = timedelta(minutes=10)
 """The time after a document was opened in which its further pages belong to the same reading: a browser requests the
@@ -74,7 +77,7 @@ def purpose_of(requester: Requester) -> Purpose:
     match requester.kind:
         case "patient":
             return Purpose.PATIENT_REQUEST
-        case "operator":
+        case "operator" | "system":
             return Purpose.OPERATIONS
         case _:
             return Purpose.TREATMENT
@@ -102,6 +105,13 @@ def is_own(document: RecordItem, requester: Requester) -> bool:
     if requester.id in (document.author_id, document.organization_id):
         return True
     return requester.organization_id is not None and requester.organization_id == document.organization_id
+
+
+def decide_compilation(consent: Consent) -> Verdict:
+    """Decide whether the platform may compile documents from what a record holds: while it is open."""
+    if consent.state is not RecordState.OPEN:
+        return Verdict(False, f"record.{consent.state.value}", "closed")
+    return COMPILATION
 
 
 def is_same_reading(entry: Entry, requester: Requester, document: Document, verdict: Verdict, at: datetime) -> bool:
@@ -135,6 +145,8 @@ class Visibility:
         """Return whether the requester may read a document, and why."""
         if document.misfiled and self.requester.kind == "operator":
             return CORRECTION
+        if self.requester.kind == "system" and document.author_id == self.requester.id:
+            return decide_compilation(self.consent)
         like: tuple[object, ...] = (
             document.category,
             document.confidentiality,
@@ -162,6 +174,8 @@ class Visibility:
         """What `includes` includes, as conditions of a query."""
         if self.requester.kind == "operator":
             return ReadFilter(labels=(MISFILED,))
+        if self.requester.kind == "system":
+            return ReadFilter(author=self.requester.id)
         return read_filter(self.consent, self.requester, self._purpose, self.at, self._action)
 
     @property

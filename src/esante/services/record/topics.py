@@ -13,6 +13,7 @@ from esante.core.web import N_
 from esante.services.record.categories import CATEGORIES, LOINC, category_of_type
 from esante.services.record.documents.document_reference import CATEGORY_SYSTEM
 from esante.services.record.model import (
+    Compiled,
     ConfidentialitySet,
     Corrected,
     DepositedEvent,
@@ -44,7 +45,7 @@ TOPICS = (
         description="A document that the subscriber may see came in, or was replaced, withdrawn, corrected, or"
         " given another confidentiality.",
         resource="DocumentReference",
-        follows=(DepositedEvent, Replaced, Withdrawn, Corrected, ConfidentialitySet),
+        follows=(DepositedEvent, Replaced, Compiled, Withdrawn, Corrected, ConfidentialitySet),
         foci=_documents,
         filters={
             "category": TopicFilter(

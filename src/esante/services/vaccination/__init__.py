@@ -1,1 +1,1 @@
-"""The electronic vaccination card (carnet de vaccination électronique)."""
+"""The electronic vaccination card: doses, their checks, the history in the record, and who is due for what."""

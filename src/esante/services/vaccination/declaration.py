@@ -1,6 +1,118 @@
 """Declaration of the vaccination card."""
 
-from esante.contract import Service
-from esante.services.vaccination.cli import vaccination
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
 
-SERVICE = Service(package="esante.services.vaccination", commands=[vaccination])
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from esante.contract import (
+    DemoStep,
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    Service,
+    Task,
+    allowed_and_by_another,
+)
+from esante.core.journal import Consumer, Entry
+from esante.core.web import N_, P_
+from esante.identity.access import Access, Act, DispositionHandler
+from esante.identity.directory import Directory
+from esante.services.record import ClinicalCreated, Record
+from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.cli import vaccination
+from esante.services.vaccination.demo import load_doses
+from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.pages.card_pages import CardPages
+from esante.services.vaccination.pages.entry_pages import EntryPages
+from esante.services.vaccination.products.catalogue import use_samples
+from esante.services.vaccination.products.model import LotRecalled
+from esante.services.vaccination.products.recalls import RecallNotifier
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    use_samples(platform.settings.demo)
+    record, directory, access = platform[Record], platform[Directory], platform[Access]
+    yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
+    yield Histories(platform.db, record, directory, access)
+    yield RecallNotifier(platform.db, platform.journal)
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    cards, record = platform[VaccinationCards], platform[Record]
+    access, directory = platform[Access], platform[Directory]
+    return [
+        *CardPages(cards, record, access, directory, platform.fhir_url).routes(),
+        *EntryPages(cards, record, access, directory).routes(),
+        Mount("/static/vaccination", StaticFiles(directory=Path(__file__).parent / "static")),
+    ]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Histories].consumer]
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    return [
+        Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1)),
+        Task(name="recalls of vaccines", run=platform[RecallNotifier].run, every=timedelta(hours=1)),
+    ]
+
+
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
+    return [DispositionHandler(act=Act.DELETE, step=platform[Histories].delete)]
+
+
+def _is_vaccination(entry: Entry) -> bool:
+    resources = entry.event.resources
+    return allowed_and_by_another(entry) and any(name.startswith("Immunization/") for name in resources)
+
+
+SERVICE = Service(
+    package="esante.services.vaccination",
+    build=_build,
+    routes=_routes,
+    consumers=_consumers,
+    tasks=_tasks,
+    dispositions=_dispositions,
+    commands=[vaccination],
+    demo=[DemoStep(name="vaccinations", load=load_doses)],
+    navigation=[
+        NavigationItem(
+            role="patient", url="/vaccinations", label=P_("menu", "Vaccinations"), icon="vaccine", order=25
+        ),
+        NavigationItem(role="record", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine"),
+    ],
+    notices=[
+        NoticeKind(
+            name="vaccination_added",
+            event=ClinicalCreated,
+            text=N_("%(actor)s added a vaccination to your card."),
+            icon="vaccine",
+            tone="good",
+            link="/vaccinations",
+            applies=_is_vaccination,
+        ),
+        NoticeKind(
+            name="vaccine_recalled",
+            event=LotRecalled,
+            text=N_("A vaccine that you were given has been recalled. Ask whoever gave it to you what to do."),
+            icon="warning",
+            tone="warn",
+            link="/vaccinations",
+            urgent=True,
+            contact=True,
+            by_any_means=True,
+            applies=lambda entry: True,
+        ),
+    ],
+    kept=[
+        KeptData(
+            what=N_("A list of your vaccinations, made from your record, with product and lot"),
+            why=N_("So that we can reach you when a vaccine is recalled, and make your vaccination history."),
+        )
+    ],
+)

@@ -1,18 +1,14 @@
 """The bulletin as PDF/A-2a and PDF/UA-1 by Typst, from the template data/bulletin.typ.
 
-Typst refuses a PDF/UA with a picture without text alternative or with a heading out of order, so every language that
-compiles has both right. All texts are made here; the template only lays them out.
+All texts are made here; the template only lays them out.
 """
 
-from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
 import orjson
 
 from esante.core.types import Json
-from esante.core.web import N_, current_agency
+from esante.core.web import N_, current_agency, typeset_pdf
 from esante.services.bulletin.analysis.objectives import objectives_contract
 from esante.services.bulletin.analysis.scorecard import EXAMPLES, ObjectiveView, objective_views
 from esante.services.bulletin.model import Indicator, IndicatorKind, Protection, VintageStatus
@@ -49,42 +45,15 @@ _METHOD = (
 )
 
 
-class FontsMissing(RuntimeError):
-    """The fonts of the PDF are not installed."""
-
-
 def typeset_issue(document: IssueDocument, language: str) -> bytes:
     """Return the issue in a language as PDF. Raises: as `typeset`."""
     return typeset(template_content(document, formatter(language)), document)
 
 
 def typeset(content: Json, document: IssueDocument) -> bytes:
-    """Return the PDF of the template's data; the same data gives the same bytes.
-
-    Raises: FontsMissing, and typst.TypstError when the layout is not accessible (PDF/UA-1).
-    """
-    import typst
-
+    """Return the PDF of the template's data. Raises: as `typeset_pdf`."""
     template = files("esante.services.bulletin.publication") / "data" / "bulletin.typ"
-    data = orjson.dumps(content).decode()
-    return typst.compile(
-        template.read_bytes(),
-        font_paths=fonts(),
-        pdf_standards=["a-2a", "ua-1"],
-        sys_inputs={"issue": data},
-        timestamp=int(document.dated_at.timestamp()),
-    )
-
-
-@cache
-def fonts() -> Any:
-    """Return the fonts that `make install` makes, and no others. Raises: FontsMissing."""
-    import typst
-
-    folder = Path(str(files("esante.core.web") / "static" / "vendor"))
-    if not list(folder.glob("*.ttf")):
-        raise FontsMissing(f"there are no fonts for the PDF in {folder}; run: make install")
-    return typst.Fonts(include_system_fonts=False, font_paths=[folder])
+    return typeset_pdf(template.read_bytes(), {"issue": orjson.dumps(content).decode()}, document.dated_at)
 
 
 def template_content(document: IssueDocument, fmt: Formatter) -> Json:

@@ -14,7 +14,7 @@ from esante.core.fhir.store import SourceOccurrence, Version
 from esante.core.storage import Connection, Database, DataLoader, Objects, Row
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester
+from esante.identity.access import Access, ReadFilter, Requester
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter, RefusalAudit
 from esante.services.record.clinical.events import (
@@ -194,6 +194,34 @@ class ClinicalReader:
         shown = view.sources_of(row.source for row in rows)
         await self._audit_search(requester, view, shown, "Patient", len(rows))
         return rows
+
+    async def read_types(
+        self, requester: Requester, person_id: UUID, wanted: Sequence[str], limit: int
+    ) -> tuple[list[ResourceRow], View]:
+        """Return up to `limit` resources of some types, and the view with which they were read; one entry for all."""
+        view = await self.load_view(requester, person_id)
+        scope = SearchScope(person_id, clock.now(), view.visible_sources, None)
+        rows = await search.fetch_everything(self._db, scope, wanted, limit=limit)
+        shown = view.sources_of(row.source for row in rows)
+        await self._audit_search(requester, view, shown, wanted[0], len(rows))
+        return rows, view
+
+    async def compile_types(
+        self, person_id: UUID, wanted: Sequence[str], limit: int
+    ) -> tuple[list[ResourceRow], dict[UUID, Source]]:
+        """Return resources of some types, and their sources, for what the platform compiles; not journalled.
+
+        Restricted and hidden ones are among them: nobody is shown those but by a decision. Nothing of a record that is
+        not open.
+        """
+        if not rules.decide_compilation(await self._access.consent(person_id)).allowed:
+            return [], {}
+        key = person_id, ReadFilter(everything=True)
+        found = (await source_store.fetch_person_sources(self._db, [key])).get(key, PersonSources())
+        await self.indexer.index(person_id, found.unindexed)
+        sources = {source.id: source for source in found.all}
+        scope = SearchScope(person_id, clock.now(), frozenset(sources), None)
+        return await search.fetch_everything(self._db, scope, wanted, limit=limit), sources
 
     async def _current_version(
         self, requester: Requester, type_: str, key: LogicalId

@@ -18,6 +18,7 @@ from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.identity.access import (
     Access,
+    AccessEvent,
     Action,
     Confidentiality,
     Consent,
@@ -43,6 +44,7 @@ from esante.services.record.identification.check import (
 )
 from esante.services.record.identification.model import Comparison, Demographics
 from esante.services.record.model import (
+    Compiled,
     Deposit,
     Deposited,
     DepositedEvent,
@@ -273,8 +275,10 @@ class DepositService:
         """Return the rows of the document, of its bytes where they are small, and of the audit entry."""
         document = deposit.document
         fields: Json = {"type": document.type, "media_type": document.media_type, "size": document.size}
-        event = Replaced if document.replaces else DepositedEvent
-        fields |= {"replaces": document.replaces} if document.replaces else {"delay": document.delay}
+        event: type[AccessEvent] = Replaced if document.replaces else DepositedEvent
+        if requester.kind == "system":
+            event = Compiled
+        fields |= {"delay": document.delay} if event is DepositedEvent else {"replaces": document.replaces}
         if deposit.comparison.differences:
             fields |= {"differs": keys_of(deposit.comparison), "justification": document.confirmation}
         entry = self._audit.rows(event, requester, document.person_id, deposit.verdict, [document], **fields)
@@ -375,7 +379,10 @@ def _require_write_access(requester: Requester, consent: Consent, document: Docu
     """Return the verdict on a deposit. Raises: `Denied` when the requester may not write the document."""
     item = rules.item_of(document)
     purpose = rules.purpose_of(requester)
-    verdict = decide(consent, requester, Action.WRITE, item, purpose, document.deposited_at)
+    if requester.kind == "system":
+        verdict = rules.decide_compilation(consent)
+    else:
+        verdict = decide(consent, requester, Action.WRITE, item, purpose, document.deposited_at)
     if verdict.allowed:
         return verdict
     problem = errors.write_refused(verdict) if consent.state is RecordState.OPEN else errors.record_closed()

@@ -140,6 +140,8 @@ def _content(document: Document, base_url: str, day: str) -> Json:
 
 
 def _authors(document: Document) -> list[Json]:
+    if document.author_kind == "system":
+        return [{"type": "Organization", "display": document.author}]
     authors = [_reference(_AUTHOR_TYPES[document.author_kind], document.author_id, document.author)]
     if document.organization_id and document.organization_id != document.author_id:
         authors.append(_reference("Organization", document.organization_id, document.organization))

@@ -53,8 +53,10 @@ ViewKey = tuple[UUID, ReadFilter]
 
 _COLUMNS = "category, confidentiality, author_kind, author_id, author, organization_id, organization"
 _IS_SOURCE = "status = 'current' AND media_type = 'application/fhir+json'"
+# What the platform compiled repeats what the record's resources say already, and is never indexed.
 _IS_UNINDEXED = (
-    "NOT EXISTS (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
+    "author_kind <> 'system' AND NOT EXISTS"
+    " (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
 )
 _DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at, series_id, event_date"
 _CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at, NULL::uuid, NULL::date"

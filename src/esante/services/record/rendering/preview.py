@@ -147,6 +147,16 @@ class Previews:
         media_type, image = await self._run("cda_image", document, content, client, number)
         return (media_type, image) if media_type else None
 
+    async def read_codes(self, picture: bytes, *, client: Hashable = None) -> list[tuple[str, str]]:
+        """Return the symbology identifier and the text of each code (bars or squares) in a picture."""
+        try:
+            head, _ = await self._workers.run({"task": "codes", "number": 0}, picture, client=client)
+        except WorkerFailure as error:
+            raise Unreadable from error
+        if "unreadable" in head:
+            raise Unreadable
+        return [(identifier, text) for identifier, text in head["result"]]
+
     async def _run(
         self, task: str, document: Previewed, content: bytes, client: Hashable, number: int = 0
     ) -> tuple[Any, bytes]:

@@ -37,6 +37,7 @@ def inspect(kind: str, data: bytes) -> Answer:
 def render(task: str, data: bytes, number: int) -> Answer:
     """Return a preview of a document; `number` is that of a PDF page or of an embedded picture."""
     import cda  # type: ignore[import-not-found] # modules of this folder, see __init__
+    import codes  # type: ignore[import-not-found]
     import rendering  # type: ignore[import-not-found]
 
     try:
@@ -47,13 +48,15 @@ def render(task: str, data: bytes, number: int) -> Answer:
                 pdf = data if task == "page_image" else cda.embedded(data, 0)
                 png = rendering.page_image(pdf, number) if pdf is not None else None
                 return {"result": png is not None}, png or b""
+            case "codes":
+                return {"result": codes.read_codes(data)}, b""
             case "image" | "cda_image":
                 picture = data if task == "image" else cda.embedded(data, number)
                 media_type, image = rendering.reencode_image(picture) if picture is not None else (None, b"")
                 return {"result": media_type}, image
             case _:
                 return {"result": _cda_view(data)}, b""
-    except (rendering.Unreadable, cda.Unreadable, MemoryError, RecursionError):
+    except (rendering.Unreadable, cda.Unreadable, codes.Unreadable, MemoryError, RecursionError):
         return {"unreadable": True}, b""
 
 

@@ -1,0 +1,96 @@
+"""Demonstration data of the card: doses of persons of all ages, as doctors gave them or copied them from paper."""
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+from uuid import UUID
+
+from esante.contract import DemoCountry, Platform
+from esante.core.storage import uuid8
+from esante.core.types import Progress
+from esante.identity.access import Access, RecordState, Requester, requester_of
+from esante.identity.directory import Person
+from esante.services.vaccination.card.model import DoseEntry, DoseStatus
+from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.products.catalogue import Age, catalogue
+
+_PERSONS = 30
+"""Persons beside those who use the portal."""
+_INFANT = (
+    ("2m", "infanrix_hexa"),
+    ("2m", "prevenar_20"),
+    ("2m", "rotarix"),
+    ("4m", "infanrix_hexa"),
+    ("4m", "prevenar_20"),
+    ("11m", "infanrix_hexa"),
+    ("11m", "prevenar_20"),
+    ("12m", "priorix_tetra"),
+    ("16m", "priorix_tetra"),
+    ("5y", "boostrix_polio"),
+    ("12y", "gardasil_9"),
+    ("15y", "boostrix_polio"),
+)
+"""Ages and products of the doses of children and adolescents."""
+_ADULT = (("25y", "boostrix_polio"), ("36y", "boostrix_polio"), ("47y", "boostrix_polio"), ("66y", "shingrix"))
+
+
+async def load_doses(platform: Platform, country: DemoCountry, progress: Progress) -> None:
+    """Enter the doses of some persons; what was entered before is not repeated."""
+    doctors = [requester_of(one) for one in country.practitioners if one.profession == "doctor"]
+    known = {person.id for person in country.account_holders}
+    others = [person for person in country.persons if person.id not in known][:_PERSONS]
+    persons = [person for person in (*country.account_holders, *others) if person.deceased_at is None]
+    for number, person in enumerate(persons if doctors else (), 1):
+        if (await platform[Access].consent(person.id)).state is not RecordState.OPEN:
+            continue
+        chance = random.Random(f"{country.seed} {person.id} doses")  # noqa: S311 - invented data
+        entries = [*_entries(person, country.now.date(), chance)]
+        for start in range(0, len(entries), 20):
+            await _enter(platform[VaccinationCards], chance.choice(doctors), person, entries[start : start + 20])
+        progress(number, len(persons), "vaccinations")
+
+
+async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:
+    if entries:
+        await cards.enter(doctor, person.id, entries, reason="Demonstration")
+
+
+def _entries(person: Person, today: date, chance: random.Random) -> list[DoseEntry]:
+    """Return doses at the ages of the calendar, of which some are missing; the last ones were given, others copied."""
+    plan = [
+        (Age(int(age[:-1]), age[-1]).on(person.birth_date) + timedelta(days=chance.randint(0, 40)), product)
+        for age, product in (*_INFANT, *_ADULT)
+    ]
+    plan += [(date(year, 10, chance.randint(5, 28)), "vaxigrip") for year in range(today.year - 2, today.year + 1)]
+    entries = []
+    for day, product in plan:
+        too_old = product == "vaxigrip" and today.year - person.birth_date.year < 65
+        began = catalogue().products[product].valid_from
+        if began <= day <= today and not too_old and chance.random() < 0.85:
+            entries.append(_entry(person, day, product, today, chance))
+    if chance.random() < 0.1:
+        key = _key(person, "refusal")
+        day = today - timedelta(days=chance.randint(1, 300))
+        refused = DoseEntry(key=key, status=DoseStatus.NOT_GIVEN, antigens=("influenza",), occurred=day.isoformat())
+        entries.append(replace(refused, reason="PATOBJ"))
+    return [one for one in entries if one.occurred >= person.birth_date.isoformat()]
+
+
+def _entry(person: Person, day: date, product: str, today: date, chance: random.Random) -> DoseEntry:
+    recent = today - day < timedelta(days=3 * 365)
+    lot = f"{chance.choice('ABCFHKMR')}{chance.randint(100, 999)}{chance.choice('ABCD')}"
+    return DoseEntry(
+        key=_key(person, f"{product} {day}"),
+        product=product,
+        occurred=day.isoformat(),
+        lot=lot,
+        expires_on=day + timedelta(days=chance.randint(60, 500)) if recent else None,
+        site=chance.choice(("LA", "RA")) if recent and product != "rotarix" else "",
+        route=catalogue().products[product].route,
+        given_here=recent,
+        place="" if recent else chance.choice(("Cabinet pédiatrique", "Kinderarztpraxis", "Médecine scolaire", "")),
+    )
+
+
+def _key(person: Person, what: str) -> UUID:
+    return uuid8(random.Random(f"{person.id} {what}").randbytes(16))  # noqa: S311 - invented data

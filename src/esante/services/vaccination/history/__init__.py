@@ -1,0 +1,1 @@
+"""The vaccination history in the record: a document that follows the card."""

@@ -1,0 +1,32 @@
+"""The pages of the vaccination card in four languages, on phone and desktop."""
+
+import pytest
+from playwright.async_api import Browser
+
+from esante.services.vaccination.products.catalogue import catalogue
+from tests.support.demo_server import DemoServer
+from tests.support.page_tour import DOCTOR, PATIENT, find_patient_id, find_tour_faults
+from tests.support.visitors import Visitor
+
+pytestmark = pytest.mark.browser
+
+NAMES = frozenset(product.name for product in catalogue().products.values())
+
+
+async def open_first_dose(visitor: Visitor) -> None:
+    await visitor.page.locator("ol.timeline a").first.click()
+    await visitor.page.locator("dl.facts").wait_for()
+
+
+async def scan(visitor: Visitor) -> None:
+    await visitor.page.fill("#f-code", "01095212345000491720020010RECALL01")
+    await visitor.page.press("#f-code", "Enter")
+    await visitor.page.locator("[name=lot]").wait_for()
+
+
+async def test_pages_of_the_card_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
+    card = f"/patients/{await find_patient_id(demo)}/vaccinations"
+    steps = [card, open_first_dose, f"{card}/scan", scan, f"{card}/new", f"{card}/copy", f"{card}/refusal"]
+    assert await find_tour_faults(demo, browser, DOCTOR, steps, NAMES) == []
+    own = ["/vaccinations", open_first_dose, "/vaccinations?q=xyzzy"]
+    assert await find_tour_faults(demo, browser, PATIENT, own, NAMES) == []
