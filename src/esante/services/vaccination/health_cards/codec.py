@@ -53,7 +53,7 @@ def inflate(data: bytes) -> bytes:
         payload = decompressor.decompress(data, MAX_PAYLOAD)
     except zlib.error as error:
         raise CodecError("the payload cannot be inflated") from error
-    if decompressor.unconsumed_tail:
+    if not decompressor.eof and len(payload) >= MAX_PAYLOAD:
         raise TooLarge(f"the payload has more than {MAX_PAYLOAD:,} bytes")
     if not decompressor.eof or decompressor.unused_data:
         raise CodecError("the payload is cut off, or something follows it")

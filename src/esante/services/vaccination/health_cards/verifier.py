@@ -93,7 +93,7 @@ def is_revoked(rid: Any, nbf: float, key: TrustedKey) -> bool:
         return False
     for entry in key.rids:
         name, point, until = entry.partition(".")
-        if name == rid and (not point or (until.isdigit() and nbf < int(until))):
+        if name == rid and (not point or (until.isascii() and until.isdigit() and nbf < int(until))):
             return True
     return False
 
