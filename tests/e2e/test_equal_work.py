@@ -385,6 +385,7 @@ BY_OTHER_THINGS = {
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
     "/patients/code": "names a code",
     "/patients/{person_id:uuid}/deposit/{upload_id:uuid}": "names a file that the requester just sent",
+    "/tasks": "lists what the requester's organisation has to deposit, and opens no record",
 }
 
 

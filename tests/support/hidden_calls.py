@@ -166,6 +166,7 @@ def form_calls(hidden: Hidden, csrf: str) -> Iterator[Call]:
     for act in ("withdraw", "correct"):
         form = {"_csrf": csrf, "reason": "Erreur", "identifier": "person-1"}
         yield Call(f"{document}/{act}", "POST", page=True, form=form)
+    yield Call(f"{document}/retention", "POST", page=True, form={"_csrf": csrf, "length": "life"})
 
 
 def refused_writes(hidden: Hidden) -> Iterator[Call]:

@@ -4,7 +4,16 @@ import pytest
 
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.products.catalogue import use_samples
 from tests.support.record import BASE, open_world
+
+
+@pytest.fixture(autouse=True, scope="module")
+def samples():
+    """The invented packs and recalls of a demonstration."""
+    use_samples(True)
+    yield
+    use_samples(False)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from esante.contract import (
 )
 from esante.core import clock
 from esante.core.journal import Consumer, Entry
+from esante.core.journal.retention import retention_policy
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
@@ -41,7 +42,7 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.model import GrantKind, RecordState, Requester, access_types
+from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester, access_types
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
 from esante.identity.access.rules import ACCESS_LOG, REASONS
@@ -161,6 +162,12 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
+
+
+def _history_kept(day: date) -> timedelta:
+    """How long the journal keeps the accesses to a record at least."""
+    moment = datetime.combine(day, time(), UTC)
+    return timedelta(days=retention_policy(AccessEvent.TYPE, moment, of_person=True).days)
 
 
 def _state_is(state: RecordState) -> Any:
@@ -420,6 +427,8 @@ SERVICE = Service(
         KeptData(
             what=N_("Who did what with your data, when, and from which network address: your access history"),
             why=N_("So that you can see and prove it."),
+            how_long=_history_kept,
+            with_data=True,
         ),
     ],
     notices=[*_NOTICES, *disposition.NOTICES],

@@ -7,7 +7,16 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from esante.contract import DemoStep, NavigationItem, NoticeKind, Platform, Service, Task, allowed_and_by_another
+from esante.contract import (
+    DemoStep,
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    Service,
+    Task,
+    allowed_and_by_another,
+)
 from esante.core.journal import Consumer, Entry
 from esante.core.web import N_, P_
 from esante.identity.access import Access, Act, DispositionHandler
@@ -19,12 +28,17 @@ from esante.services.vaccination.demo import load_doses
 from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.pages.card_pages import CardPages
 from esante.services.vaccination.pages.entry_pages import EntryPages
+from esante.services.vaccination.products.catalogue import use_samples
+from esante.services.vaccination.products.model import LotRecalled
+from esante.services.vaccination.products.recalls import RecallNotifier
 
 
 def _build(platform: Platform) -> Iterable[object]:
+    use_samples(platform.settings.demo)
     record, directory, access = platform[Record], platform[Directory], platform[Access]
     yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
     yield Histories(platform.db, record, directory, access)
+    yield RecallNotifier(platform.db, platform.journal)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
@@ -42,7 +56,10 @@ def _consumers(platform: Platform) -> list[Consumer]:
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    return [Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1))]
+    return [
+        Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1)),
+        Task(name="recalls of vaccines", run=platform[RecallNotifier].run, every=timedelta(hours=1)),
+    ]
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
@@ -78,6 +95,24 @@ SERVICE = Service(
             tone="good",
             link="/vaccinations",
             applies=_is_vaccination,
+        ),
+        NoticeKind(
+            name="vaccine_recalled",
+            event=LotRecalled,
+            text=N_("A vaccine that you were given has been recalled. Ask whoever gave it to you what to do."),
+            icon="warning",
+            tone="warn",
+            link="/vaccinations",
+            urgent=True,
+            contact=True,
+            by_any_means=True,
+            applies=lambda entry: True,
+        ),
+    ],
+    kept=[
+        KeptData(
+            what=N_("A list of your vaccinations, made from your record, with product and lot"),
+            why=N_("So that we can reach you when a vaccine is recalled, and make your vaccination history."),
         )
     ],
 )

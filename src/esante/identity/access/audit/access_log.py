@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -193,7 +193,7 @@ class LogLine:
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
     """All accessed categories of documents, of which `text` names only the first ones; or what an app may do."""
-    until: datetime | None = None
+    until: date | datetime | None = None
     parts: tuple["LogLine", ...] = ()
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from esante.core.storage import Connection, Database, Kind, Row, Table, insert, uuid7
 from esante.services.vaccination.card.model import Dose
 from esante.services.vaccination.card.pack_store import pack_row
+from esante.services.vaccination.products.catalogue import normal_lot
 
 DOSE = Table(
     "vaccination_dose",
@@ -126,7 +127,7 @@ def _dose_row(key: UUID, dose: Dose) -> Row:
         dose.product,
         " ".join(dose.cvx),
         " ".join(dose.antigens),
-        dose.lot,
+        normal_lot(dose.lot),
         dose.gtin,
         dose.given_here,
         dose.confirmed,
