@@ -1,7 +1,7 @@
 """The minimal FHIR Bundle of a card: who, and which vaccines on which days.
 
-Source: HL7 SMART Health Cards and Links 1.0.0, "Payload content minified for QR codes"; SMART Health Cards: Vaccination
-& Testing, the data minimisation profiles.
+Source: HL7 SMART Health Cards and Links 1.0.0, "Payload content minified for QR codes"; SMART Health Cards:
+Vaccination & Testing, the data minimisation profiles.
 """
 
 from collections.abc import Sequence

@@ -7,8 +7,8 @@ import re
 import zlib
 
 import orjson
-from joserfc.jws import JWSRegistry, serialize_compact
 from joserfc.jwk import ECKey
+from joserfc.jws import JWSRegistry, serialize_compact
 
 from esante.core.types import Json
 

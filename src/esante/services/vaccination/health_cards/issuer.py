@@ -1,7 +1,7 @@
 """The issuer of health cards: issue and revoke cards, publish and rotate keys.
 
-A card holds what the person may see of their own card of vaccinations, and what a professional stands for. The `iss` of
-cards is an address of its own under that of the platform: its keys are not those that sign id tokens.
+A card holds what the person may see of their own card of vaccinations, and what a professional stands for. The `iss`
+of cards is an address of its own under that of the platform: its keys are not those that sign id tokens.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ class HealthCards:
         return await self._store(requester, key, rid, jws, len(doses))
 
     async def sign_for(self, person: Person, doses: Sequence[Dose]) -> str:
-        """Return a card (JWS) of any size, which is no QR code and not kept: a part of something that ends by itself."""
+        """Return a card (JWS) of any size, which is not kept: a part of something that ends by itself."""
         key = await self._signing_key()
         return await asyncio.to_thread(sign, self._claims(minimal_bundle(person, doses), ""), key)
 

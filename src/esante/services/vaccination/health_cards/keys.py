@@ -1,6 +1,7 @@
 """The keys that sign cards: the private one in a file that only its owner reads, the public ones in the database.
 
-Once a key is retired its private half is destroyed; the public one stays published (SMART Health Cards, "Key Management").
+Once a key is retired its private half is destroyed; the public one stays published (SMART Health Cards, "Key
+Management").
 """
 
 from pathlib import Path

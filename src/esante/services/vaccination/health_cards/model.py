@@ -81,7 +81,7 @@ class PublishedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedKey:
-    """A key of a trusted issuer: its JWK, until when it signed (None: still), its revoked cards (`rid[.timestamp]`)."""
+    """A key of a trusted issuer: its JWK, until when it signed (None: still), revoked cards (`rid[.timestamp]`)."""
 
     jwk: Json
     signed_until: float | None = None

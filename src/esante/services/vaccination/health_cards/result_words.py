@@ -31,7 +31,7 @@ WORDS: Mapping[Result, tuple[str, str]] = {
     ),
     Result.UNKNOWN_KEY: (
         N_("The key of the card is not known here"),
-        N_("The key was withdrawn, or it is newer than this page. Load the page again, then check the card once more."),
+        N_("The key was withdrawn, or it is newer than this page. Load the page again and check the card once more."),
     ),
     Result.WRONG_SIGNATURE: (
         N_("The card is not genuine"),

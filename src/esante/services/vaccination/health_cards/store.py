@@ -23,9 +23,7 @@ CARD = Table(
         "issued_at": "timestamptz",
     },
 )
-REVOCATION = Table(
-    "health_card_revocation", Kind.LOCAL, {"kid": "text", "rid": "text", "revoked_at": "timestamptz"}
-)
+REVOCATION = Table("health_card_revocation", Kind.LOCAL, {"kid": "text", "rid": "text", "revoked_at": "timestamptz"})
 KEY = Table("health_card_key", Kind.LOCAL, {"kid": "text", "jwk": "jsonb", "created_at": "timestamptz"})
 _CARD = "person_id, card_id, kid, rid, doses, jws, issued_at, revoked_at"
 
@@ -69,7 +67,7 @@ async def revoke(conn: Connection, card: HealthCard, at: datetime) -> bool:
     return True
 
 
-async def add_key(conn: Connection | Database, kid: str, jwk: Json, at: datetime) -> None:
+async def add_key(conn: Connection, kid: str, jwk: Json, at: datetime) -> None:
     """Publish a public key, unless it is."""
     await conn.execute(
         "INSERT INTO health_card_key (kid, jwk, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",

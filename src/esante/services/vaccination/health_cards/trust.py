@@ -1,8 +1,8 @@
 """Trusted issuers: the agency itself, and those of a directory file.
 
 The file has the layout of the VCI snapshot, which other countries' software reads and writes: `issuerInfo`, a list of
-`issuer` (`iss`, `name`), `keys` (JWK) and `crls` (`kid`, `method`, `ctr`, `rids`). A key may have `signed_until`: seconds
-since 1970 after which it signed nothing.
+`issuer` (`iss`, `name`), `keys` (JWK) and `crls` (`kid`, `method`, `ctr`, `rids`). A key may have `signed_until`:
+seconds since 1970 after which it signed nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ def read_directory(content: bytes) -> list[TrustedIssuer]:
 
 
 def load_directory(path: str) -> list[TrustedIssuer]:
-    """Return the issuers of the directory file at `path`; "" for none. Raises: `DirectoryError`, which names the file."""
+    """Return the issuers of the directory file at `path`; "" for none. Raises: `DirectoryError`."""
     if not path:
         return []
     try:
@@ -64,9 +64,9 @@ def public_jwk(jwk: Json, place: str) -> Json:
     """
     if "d" in jwk:
         raise DirectoryError(f"{place} is a private key: remove it, and withdraw the key")
-    public = {name: jwk.get(name) for name in ("kty", "crv", "x", "y")}
+    public = {name: str(jwk.get(name)) for name in ("kty", "crv", "x", "y")}
     try:
-        key = ECKey.import_key(public)
+        key = ECKey.import_key({**public})
         is_p256 = public["kty"] == "EC" and public["crv"] == "P-256"
     except (JoseError, ValueError, TypeError) as error:
         raise DirectoryError(f"{place} is no key: {error}") from error

@@ -1,4 +1,4 @@
-"""The manifest of a link, and single files (SMART Health Links, "Manifest Request"): for any software, from any site."""
+"""The manifest of a link, and single files (SMART Health Links, "Manifest Request"), for any software."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The formats of a SMART Health Link: its address, encrypted files, hashes of what the server must not know.
 
-Source: HL7 SMART Health Cards and Links 1.0.0, "SMART Health Links Sharing Application Generates a SMART Health Link URI",
-"Encrypting and Decrypting Files".
+Source: HL7 SMART Health Cards and Links 1.0.0, "SMART Health Links Sharing Application Generates a SMART Health Link
+URI", "Encrypting and Decrypting Files".
 """
 
 import hashlib

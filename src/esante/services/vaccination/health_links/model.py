@@ -30,7 +30,7 @@ DURATIONS = {
 
 @event("vaccination.health_link_created")
 class HealthLinkCreated(AccessEvent, frozen=True, kw_only=True):
-    """The person made a SMART Health Link to some of their doses; neither its address nor its key is in the journal."""
+    """The person made a SMART Health Link to some of their doses; its address and key are not in the journal."""
 
     ACTION: ClassVar[str] = "C"
     RESOURCE: ClassVar[str] = "Immunization"

@@ -1,7 +1,7 @@
 """Health links: make one, open it with a PIN, end it.
 
-The server keeps files that it cannot read: their key is in the link, which it shows once and does not keep. A link that
-is unknown, over, ended or locked is answered alike, and with the same work.
+The server keeps files that it cannot read: their key is in the link, which it shows once and does not keep. A link
+that is unknown, over, ended or locked is answered alike, and with the same work.
 """
 
 import asyncio

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
@@ -140,6 +141,6 @@ async def delete_of_person(conn: Connection, person_id: UUID) -> int:
     return int(tag.rpartition(" ")[2])
 
 
-def _link(row: Row) -> HealthLink:
+def _link(row: Any) -> HealthLink:
     found = dict(row)
     return HealthLink(**{name: found[name] for name in _LINK.split(", ")})

@@ -219,7 +219,7 @@ class ProofPages:
 
 def card_qr(jws: str, title: str) -> Markup:
     """Return the QR code of a card as inline SVG: a segment of bytes and one of digits, at most version 22."""
-    segments = [("shc:/", MODE_BYTE), (to_digits(jws), MODE_NUMERIC)]
+    segments: Any = [("shc:/", MODE_BYTE), (to_digits(jws), MODE_NUMERIC)]
     return _svg(segno.make_qr(segments, error="l", boost_error=False), title)
 
 
