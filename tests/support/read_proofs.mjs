@@ -16,7 +16,7 @@ if (link) {
     return new Response(JSON.stringify(manifest), { status: 200, headers: { "Content-Type": "application/json" } });
   };
   const viewer = new SHLViewer({ shlinkURI: link, fetch: fetchFn });
-  const found = await viewer.resolveSHLink({ recipient: "Dr Reader", passcode: pin, shcReaderConfig: { publicKey: key } });
+  const found = await viewer.resolveSHL({ recipient: "Dr Reader", passcode: pin, shcReaderConfig: { publicKey: key } });
   answer.asked = asked;
   answer.resources = found.fhirResources;
   answer.cards = await Promise.all(found.smartHealthCards.map((card) => card.asBundle({ optimizeForQR: false })));
