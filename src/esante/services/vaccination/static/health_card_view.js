@@ -34,7 +34,7 @@ function contentOf(found) {
   addFact(facts, words.issued, dayText(new Date(found.issuedAt * 1000).toISOString()));
   const list = element("ul", "rows flush");
   for (const dose of resources.filter((one) => one.resourceType === "Immunization")) list.append(doseOf(dose));
-  return [facts, element("h3", "", words.doses), list];
+  return [facts, element("h2", "", words.doses), list];
 }
 
 function doseOf(dose) {
