@@ -160,8 +160,8 @@ class HomeTile:
 class KeptData:
     """Personal data that a package keeps, for the privacy notice; `what` and `why` are msgids.
 
-    `how_long` returns the time in force on a day, from dated data; None: for as long as there is a record. `with_data`:
-    for that time at least, and for as long as the data exist that it is about.
+    `how_long` returns the time in force on a day, from dated data; None: for as long as there is a record.
+    `with_data`: for that time at least, and for as long as the data exist that it is about.
     """
 
     what: str

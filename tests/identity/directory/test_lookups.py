@@ -14,17 +14,22 @@ CALLERS = {
         {
             "core/journal/cli.py": 1,
             "identity/access/consent/break_glass.py": 1,
-            "identity/access/pages/dispositions.py": 1,  # an operator, who sees what is planned for all
             "identity/access/stays/encounter_api.py": 1,
             "identity/access/stays/hospital_stays.py": 1,
             "identity/directory/cli.py": 1,
             "identity/directory/patient_param.py": 1,
             "services/record/clinical/transactions/reference_resolver.py": 1,
-            "services/notices/letter_pages.py": 1,  # an operator, who sees the letters of all
             "services/record/documents/mhd_parser.py": 1,
         }
     ),
-    "search_persons": Counter({"identity/directory/api.py": 1, "services/record/pages/forms.py": 1}),
+    "search_persons": Counter(
+        {
+            "identity/access/service.py": 1,
+            "identity/directory/api.py": 1,
+            "services/record/pages/forms.py": 1,
+        }
+    ),
+    "look_up_person": Counter({"identity/access/pages/dispositions.py": 1, "services/notices/letter_pages.py": 1}),
     "find_persons_by_identifier": Counter({PLACE: 2}),
     "find_persons_by_name": Counter({PLACE: 1}),
 }

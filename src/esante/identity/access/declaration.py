@@ -28,6 +28,7 @@ from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.log_scan import is_by_another, scan_visits
+from esante.identity.access.choice_events import CapacityChanged, OppositionChanged, RepresentationChanged
 from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
@@ -43,9 +44,11 @@ from esante.identity.access.events import (
     StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester, access_types
+from esante.identity.access.pages.assignments import STATES
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
-from esante.identity.access.rules import ACCESS_LOG, REASONS
+from esante.identity.access.rules import ACCESS_LOG
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
@@ -106,6 +109,7 @@ def _tasks(platform: Platform) -> list[Task]:
         await access.ceilings.apply()
 
     return [
+        Task(name="counts of documents", run=access.assignments.counts.advance, every=timedelta(seconds=1)),
         Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1)),
         Task(name="grants beyond their ceiling", run=cut_at_ceilings, every=timedelta(hours=6)),
         *disposition.tasks(platform),
@@ -127,7 +131,7 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
         "accesses": [
             access
             for access in await platform[Access].who_can_see(requester.id)
-            if access.grant.holder and access.reason != "stay-refused"
+            if access.name and access.reason != "stay-refused"
         ],
         "rows": _TILE_ROWS,
         "reasons": REASONS,
@@ -149,6 +153,16 @@ async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, An
 
 async def _questions(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     return {"questions": await platform[Access].review_questions.list_open(requester, _REVIEWS)}
+
+
+async def _proposals(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    changes = await platform[Access].assignments.list_changes(requester)
+    return {
+        "changes": [one for one in changes if one.state == "proposed"][:_REVIEWS],
+        "states": STATES,
+        "classes": platform.categories,
+        "categories": {one.key: one.label for one in policy_set().matrix.categories},
+    }
 
 
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -320,6 +334,32 @@ _NOTICES = (
         actor=_organization,
     ),
     NoticeKind(
+        name="opposition_recorded",
+        event=OppositionChanged,
+        text=N_("%(actor)s recorded that you oppose that documents are added, or that your parents are told."),
+        icon="lock",
+        tone="act",
+        link="/sharing#oppositions",
+    ),
+    NoticeKind(
+        name="representation",
+        event=RepresentationChanged,
+        text=N_("%(actor)s recorded who acts for you. See under Sharing."),
+        icon="people",
+        tone="act",
+        link="/sharing#representatives",
+        contact=True,
+    ),
+    NoticeKind(
+        name="capacity",
+        event=CapacityChanged,
+        text=N_("%(actor)s recorded whether you can act for yourself. See your access history."),
+        icon="people",
+        tone="act",
+        link="/log?kind=sharing",
+        contact=True,
+    ),
+    NoticeKind(
         name="announced",
         event=StateChanged,
         text=N_("Your record will be opened soon. You can object before then."),
@@ -373,6 +413,7 @@ SERVICE = Service(
         NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
         *disposition.NAVIGATION,
+        NavigationItem(role="operator", url="/operator/assignments", label=N_("Access rules"), icon="lock", order=45),
         NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
@@ -411,6 +452,7 @@ SERVICE = Service(
         HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+        HomeTile(role="operator", template="access/tile_assignments.html", load=_proposals, order=22),
         *disposition.TILES,
     ],
     dispositions=lambda platform: platform[Access].lifecycle.handlers(),
@@ -418,6 +460,10 @@ SERVICE = Service(
         KeptData(
             what=N_("Whom you gave access, whom you blocked, and your other choices"),
             why=N_("So that your decisions count."),
+        ),
+        KeptData(
+            what=N_("Who acts for you, such as a parent, a guardian or a trusted person, and by which act"),
+            why=N_("So that only they can act for you."),
         ),
         KeptData(
             what=N_("What you allowed apps to do"),
