@@ -28,6 +28,7 @@ from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.demo import load_doses
 from esante.services.vaccination.health_cards import api as card_api
 from esante.services.vaccination.health_cards.issuer import HealthCards
+from esante.services.vaccination.health_cards.model import HealthCardRevoked
 from esante.services.vaccination.health_cards.settings import HealthCardSettings
 from esante.services.vaccination.health_cards.trust import load_directory
 from esante.services.vaccination.health_links import api as link_api
@@ -74,7 +75,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Histories].consumer]
+    return [platform[Histories].consumer, platform[HealthCards].consumer]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -140,6 +141,14 @@ SERVICE = Service(
             contact=True,
             by_any_means=True,
             applies=lambda entry: True,
+        ),
+        NoticeKind(
+            name="health_card_revoked",
+            event=HealthCardRevoked,
+            text=N_("A signed card of yours is invalid because a vaccination on it was corrected."),
+            icon="warning",
+            tone="warn",
+            link="/vaccinations/proof",
         ),
         NoticeKind(
             name="health_link_opened",

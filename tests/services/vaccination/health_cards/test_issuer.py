@@ -8,6 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.core import clock
+from esante.core.journal import advance
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
 from esante.identity.access import requester_of
@@ -145,6 +146,21 @@ async def test_revoked_card_is_invalid_published_and_journalled_once(world, card
     assert [one.jws for one in await proofs.cards_of(patient) if one.card_id == card.card_id] == [""]
     with pytest.raises(Problem):
         await proofs.find(patient, card.card_id)
+
+
+async def test_card_with_a_dose_that_was_an_error_is_revoked_and_others_stay_valid(world, cards, proofs):
+    patient, doctor = await vaccinated(world, cards, 2)
+    first, second = await proofs.provable_doses(patient)
+    wrong, right = [await proofs.issue(patient, {dose.id}) for dose in (first, second)]
+    await cards.withdraw(doctor, patient.id, first.id, first.version, "entered for somebody else")
+    await world.journal.sealer.seal_all()
+    for _ in range(2):
+        while await advance(world.db, proofs.consumer):
+            pass
+    assert await result_of(proofs, wrong.jws) is Result.REVOKED
+    assert await result_of(proofs, right.jws) is Result.VALID
+    ((entry, event),) = await world.events(await world.directory.person(patient.id), HealthCardRevoked)
+    assert (entry.actor.kind, event.card_id, event.cause) == ("system", wrong.card_id, "correction")
 
 
 async def test_rotated_key_keeps_cards_valid_and_its_private_half_is_gone(world, cards, proofs):

@@ -13,12 +13,13 @@ from uuid import UUID
 from joserfc.jwk import ECKey
 
 from esante.core import clock
-from esante.core.journal import SYSTEM, Journal
+from esante.core.journal import SYSTEM, Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.types import Json
 from esante.core.web import DEFAULT_LANGUAGE, N_, NOT_FOUND, Problem, bad_request, current_agency
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
+from esante.services.record import ClinicalDeleted, ClinicalUpdated
 from esante.services.vaccination.card.model import Dose
 from esante.services.vaccination.card.service import CATEGORY, VaccinationCards
 from esante.services.vaccination.health_cards import store
@@ -69,7 +70,7 @@ class HealthCards:
 
         Raises: `Problem` 400 where none is chosen, 404 for a dose that is not among them, 403 for who is no patient.
         """
-        if requester.kind != "patient":
+        if requester.kind != "patient" or requester.only_person_id != requester.id:
             raise Problem(403, "forbidden", N_("Only patients can make a proof of their own vaccinations."))
         if not dose_ids:
             raise bad_request("doses", N_("Choose at least one vaccination."), code="required")
@@ -95,7 +96,7 @@ class HealthCards:
                 N_("Choose fewer, or make a link."),
                 code="too-long",
             )
-        return await self._store(requester, key, rid, jws, len(doses))
+        return await self._store(requester, key, rid, jws, [dose.id for dose in doses])
 
     async def sign_for(self, person: Person, doses: Sequence[Dose]) -> str:
         """Return a card (JWS) of any size, which is not kept: a part of something that ends by itself."""
@@ -122,6 +123,19 @@ class HealthCards:
             if await store.revoke(conn, card, clock.now()):
                 event = HealthCardRevoked(purpose="PATRQT", categories=(CATEGORY,), card_id=card_id)
                 await self._journal.append_for(requester, event, person_id=requester.id, conn=conn)
+
+    @property
+    def consumer(self) -> Consumer:
+        """The consumer of the journal that revokes cards with a dose that was corrected, or entered in error."""
+        return Consumer("vaccination.health_cards", [ClinicalUpdated, ClinicalDeleted], self._revoke_corrected)
+
+    async def _revoke_corrected(self, conn: Connection, entries: list[Entry]) -> None:
+        for entry in entries:
+            doses = _doses_of(entry)
+            for card in await store.find_cards_with(conn, entry.person_id, doses) if doses else ():
+                if await store.revoke(conn, card, clock.now()):
+                    event = HealthCardRevoked(categories=(CATEGORY,), card_id=card.card_id, cause="correction")
+                    await insert(conn, self._journal.rows(event, person_id=entry.person_id, actor=SYSTEM))
 
     async def published_keys(self) -> Sequence[PublishedKey]:
         """Return the keys that are published, with the revoked cards of each."""
@@ -169,22 +183,27 @@ class HealthCards:
             credential["rid"] = rid
         return {"iss": self.iss, "nbf": int(clock.now().timestamp()), "vc": credential}
 
-    async def _store(self, requester: Requester, key: ECKey, rid: str, jws: str, doses: int) -> HealthCard:
+    async def _store(self, requester: Requester, key: ECKey, rid: str, jws: str, doses: Sequence[UUID]) -> HealthCard:
         card = HealthCard(
             person_id=requester.id,
             card_id=uuid7(),
             kid=str(key.kid),
             rid=rid,
-            doses=doses,
+            dose_ids=tuple(doses),
             jws=jws,
             issued_at=clock.now(),
         )
-        row = (card.person_id, card.card_id, card.kid, card.rid, card.doses, card.jws, card.issued_at)
-        event = HealthCardIssued(purpose="PATRQT", categories=(CATEGORY,), card_id=card.card_id, doses=doses)
-        await self._db.write([(store.CARD, row), *self._journal.rows_for(requester, event, person_id=requester.id)])
+        event = HealthCardIssued(purpose="PATRQT", categories=(CATEGORY,), card_id=card.card_id, doses=len(doses))
+        await self._db.write([store.card_row(card), *self._journal.rows_for(requester, event, person_id=requester.id)])
         return card
 
 
 def new_rid() -> str:
     """Return an identifier for the revocation of a card: 96 random bits, which say nothing of the person."""
     return secrets.token_urlsafe(12)
+
+
+def _doses_of(entry: Entry) -> list[UUID]:
+    """Return the keys of the doses that an entry changed; [] for a refused change."""
+    names = entry.event.resources if entry.event is not None and entry.event.allowed else ()
+    return [UUID(hex=name.partition("/")[2]) for name in names if name.startswith("Immunization/")]

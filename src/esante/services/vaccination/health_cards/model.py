@@ -31,13 +31,19 @@ class HealthCardIssued(AccessEvent, frozen=True, kw_only=True):
 
 @event("vaccination.health_card_revoked")
 class HealthCardRevoked(AccessEvent, frozen=True, kw_only=True):
-    """A SMART Health Card was declared invalid, and stands in the published list of revoked cards."""
+    """A SMART Health Card was declared invalid, and stands in the published list of revoked cards.
+
+    `cause`: patient; correction, of a dose on it.
+    """
 
     ACTION: ClassVar[str] = "D"
     RESOURCE: ClassVar[str] = "Immunization"
+    FOLDS: ClassVar[bool] = False
+    WORDS: ClassVar[str] = N_("A signed card of yours is invalid because a vaccination on it was corrected.")
     OWN_WORDS: ClassVar[str] = N_("You declared a signed vaccination card invalid.")
 
     card_id: UUID
+    cause: str = "patient"
 
 
 @event("vaccination.health_card_key_rotated")
@@ -57,7 +63,7 @@ class HealthCard:
     card_id: UUID
     kid: str
     rid: str
-    doses: int
+    dose_ids: tuple[UUID, ...]
     jws: str
     issued_at: datetime
     revoked_at: datetime | None = None

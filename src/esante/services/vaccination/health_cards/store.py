@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
 
-from esante.core.storage import Connection, Database, Kind, Table
+from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.core.types import Json
 from esante.services.vaccination.health_cards.model import HealthCard, PublishedKey
 
@@ -18,14 +19,20 @@ CARD = Table(
         "card_id": "uuid",
         "kid": "text",
         "rid": "text",
-        "doses": "integer",
+        "dose_ids": "text",
         "jws": "text",
         "issued_at": "timestamptz",
     },
 )
 REVOCATION = Table("health_card_revocation", Kind.LOCAL, {"kid": "text", "rid": "text", "revoked_at": "timestamptz"})
 KEY = Table("health_card_key", Kind.LOCAL, {"kid": "text", "jwk": "jsonb", "created_at": "timestamptz"})
-_CARD = "person_id, card_id, kid, rid, doses, jws, issued_at, revoked_at"
+_CARD = "person_id, card_id, kid, rid, dose_ids, jws, issued_at, revoked_at"
+
+
+def card_row(card: HealthCard) -> Row:
+    """Return the row of a new card."""
+    doses = " ".join(map(str, card.dose_ids))
+    return CARD, (card.person_id, card.card_id, card.kid, card.rid, doses, card.jws, card.issued_at)
 
 
 async def find_cards(db: Database, person_id: UUID) -> list[HealthCard]:
@@ -34,7 +41,7 @@ async def find_cards(db: Database, person_id: UUID) -> list[HealthCard]:
         f"SELECT {_CARD} FROM health_card WHERE person_id = $1 ORDER BY card_id DESC",  # noqa: S608 - constant
         person_id,
     )
-    return [HealthCard(**row) for row in rows]
+    return [_card(row) for row in rows]
 
 
 async def find_card(db: Database | Connection, person_id: UUID, card_id: UUID) -> HealthCard | None:
@@ -44,7 +51,18 @@ async def find_card(db: Database | Connection, person_id: UUID, card_id: UUID) -
         person_id,
         card_id,
     )
-    return HealthCard(**row) if row else None
+    return _card(row) if row else None
+
+
+async def find_cards_with(conn: Connection, person_id: UUID, dose_ids: Sequence[UUID]) -> list[HealthCard]:
+    """Return the valid cards of a person with one of some doses."""
+    rows = await conn.fetch(
+        f"SELECT {_CARD} FROM health_card WHERE person_id = $1 AND revoked_at IS NULL"  # noqa: S608 - constant
+        " AND string_to_array(dose_ids, ' ')::uuid[] && $2::uuid[] ORDER BY card_id",
+        person_id,
+        dose_ids,
+    )
+    return [_card(row) for row in rows]
 
 
 async def revoke(conn: Connection, card: HealthCard, at: datetime) -> bool:
@@ -123,3 +141,8 @@ async def delete_of_person(conn: Connection, person_id: UUID) -> int:
     )
     tag: str = await conn.execute("DELETE FROM health_card WHERE person_id = $1", person_id)
     return int(tag.rpartition(" ")[2])
+
+
+def _card(row: Any) -> HealthCard:
+    found = dict(row)
+    return HealthCard(**found | {"dose_ids": tuple(map(UUID, found["dose_ids"].split()))})

@@ -1,11 +1,11 @@
--- SMART Health Cards that persons made. `rid` is the random identifier by which a card is revoked; `jws` the signed card,
--- empty once it is revoked.
+-- SMART Health Cards that persons made. `rid` is the random identifier by which a card is revoked; `dose_ids` the keys of
+-- its doses, with spaces between; `jws` the signed card, empty once it is revoked.
 CREATE TABLE health_card (
     person_id uuid NOT NULL,
     card_id uuid NOT NULL,
     kid text NOT NULL,
     rid text NOT NULL,
-    doses integer NOT NULL,
+    dose_ids text NOT NULL,
     jws text NOT NULL,
     issued_at timestamptz NOT NULL,
     revoked_at timestamptz,

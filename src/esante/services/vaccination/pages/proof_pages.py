@@ -245,7 +245,7 @@ def _chosen(form: FormData) -> set[UUID]:
 
 
 def _of_card(card: HealthCard) -> _Shared:
-    return _Shared(card.card_id, "card", "", card.doses, card.issued_at, active=card.revoked_at is None)
+    return _Shared(card.card_id, "card", "", len(card.dose_ids), card.issued_at, active=card.revoked_at is None)
 
 
 def _of_link(link: HealthLink, now: datetime) -> _Shared:
