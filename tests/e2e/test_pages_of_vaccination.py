@@ -39,16 +39,11 @@ async def make_link(visitor: Visitor) -> None:
     await visitor.page.locator("svg.qr-code").wait_for()
 
 
-async def open_link(visitor: Visitor) -> None:
-    await visitor.page.locator("ul.rows a", has_text="XYZ").first.click()
-    await visitor.page.locator("#openings").wait_for()
-
-
 async def test_pages_of_the_card_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     card = f"/patients/{await find_patient_id(demo)}/vaccinations"
     steps = [card, open_first_dose, f"{card}/scan", scan, f"{card}/new", f"{card}/copy", f"{card}/refusal"]
     assert await find_tour_faults(demo, browser, DOCTOR, steps, NAMES) == []
     own = ["/vaccinations", open_first_dose, "/vaccinations?q=xyzzy"]
-    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared", open_link, f"{PROOF}/shared?q=xyzzy"]
+    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared"]
     assert await find_tour_faults(demo, browser, PATIENT, own, NAMES) == []
-    assert await find_tour_faults(demo, browser, None, ["/verify-card", "/open-link"], NAMES) == []
+    assert await find_tour_faults(demo, browser, None, ["/verify-card"], NAMES) == []

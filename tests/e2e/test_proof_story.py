@@ -160,12 +160,13 @@ async def test_link_is_opened_with_its_pin_seen_by_the_patient_and_ended(demo: D
         await check_page(school)
 
         await patient.open("/vaccinations/proof/shared")
-        await patient.page.locator("a", has_text="Lycée").first.click()
+        await patient.page.locator("ul.rows a", has_text="Lycée").first.click()
+        await patient.page.locator("#openings").wait_for()
         text = await patient.text()
         assert text.count("Lycée, Mme Martin") == 2
         await check_page(patient)
         await patient.open("/vaccinations/proof/shared")
-        await patient.button(f"{patient.translate('End now')}: Lycée", translated=False).first.click()
+        await patient.page.locator("form[action$='/end'] button", has_text="Lycée").first.click()
         await patient.page.get_by_text(patient.translate("The link does not work any more.")).wait_for()
         await check_page(patient)
         await school.page.reload()
