@@ -12,7 +12,7 @@ from esante.core.journal import advance
 from esante.core.storage import NIL, uuid7
 from esante.core.web import HANDLERS, Problem
 from esante.identity.access import requester_of
-from esante.services.vaccination.health_cards import api
+from esante.services.vaccination.health_cards import api, issuer
 from esante.services.vaccination.health_cards.codec import MAX_QR_JWS, card_file, inflate, to_digits
 from esante.services.vaccination.health_cards.model import (
     HealthCardIssued,
@@ -130,6 +130,17 @@ async def test_more_doses_than_a_code_holds_are_refused_and_few_fit(world, cards
         await proofs.issue(patient, {dose.id for dose in provable})
     assert (refusal.value.status, refusal.value.place) == (400, "doses")
     assert len((await proofs.issue(patient, {dose.id for dose in provable[:5]})).jws) <= MAX_QR_JWS
+
+
+async def test_so_many_valid_cards_and_no_more(world, cards, proofs, monkeypatch):
+    monkeypatch.setattr(issuer, "MAX_CARDS", 2)
+    patient, _ = await vaccinated(world, cards)
+    first, _ = await issue(proofs, patient), await issue(proofs, patient)
+    with pytest.raises(Problem) as refusal:
+        await issue(proofs, patient)
+    assert refusal.value.status == 409
+    await proofs.revoke(patient, first.card_id)
+    assert await issue(proofs, patient)
 
 
 async def test_revoked_card_is_invalid_published_and_journalled_once(world, cards, proofs):

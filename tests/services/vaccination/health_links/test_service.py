@@ -11,10 +11,12 @@ from joserfc.jwe import decrypt_compact
 from joserfc.jwk import OctKey
 from starlette.applications import Starlette
 
+from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Problem
-from esante.services.vaccination.health_links import api
+from esante.services.vaccination.health_links import api, service
 from esante.services.vaccination.health_links.model import (
+    LOCATION_LIFETIME,
     MAX_ATTEMPTS,
     HealthLinkCreated,
     HealthLinkEnded,
@@ -208,6 +210,33 @@ async def test_guesses_from_one_network_are_limited(world, cards, proofs, links)
         if statuses[-1] == 429:
             break
     assert set(statuses) == {404, 429}
+    patient, _ = await vaccinated(world, cards)
+    made = await make(links, proofs, patient)
+    with pytest.raises(Problem) as refusal:
+        await links.open(address_of(made), "Guess", made.pin, "198.51.100.9")
+    assert refusal.value.status == 429
+
+
+async def test_so_many_working_links_and_no_more(world, cards, proofs, links, monkeypatch):
+    monkeypatch.setattr(service, "MAX_ACTIVE", 1)
+    patient, _ = await vaccinated(world, cards)
+    made = await make(links, proofs, patient)
+    with pytest.raises(Problem) as refusal:
+        await make(links, proofs, patient)
+    assert refusal.value.status == 409
+    await links.end(patient, made.link.link_id)
+    assert await make(links, proofs, patient)
+
+
+async def test_address_of_a_single_file_works_for_a_short_time(world, cards, proofs, links):
+    patient, _ = await vaccinated(world, cards)
+    made = await make(links, proofs, patient)
+    files = await links.open(address_of(made), "Dr Reader", made.pin, ORIGIN, 0)
+    tokens = [file["location"].rpartition("/")[2] for file in files]
+    assert await links.fetch_file(tokens[0], ORIGIN)
+    with running_clock(clock.now() + LOCATION_LIFETIME), pytest.raises(Problem) as refusal:
+        await links.fetch_file(tokens[1], ORIGIN)
+    assert refusal.value.status == 404
 
 
 async def test_independent_reader_opens_the_link(world, cards, proofs, links):

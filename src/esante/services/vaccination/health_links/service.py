@@ -53,7 +53,6 @@ from esante.services.vaccination.health_links.model import (
 from esante.services.vaccination.history.bundle import history_bundle
 
 PATH = "/api/health-links"
-_MAX_PIN = 64
 _FHIR = "application/fhir+json"
 
 
@@ -154,7 +153,7 @@ class HealthLinks:
         caller = Caller(clean_text(recipient, 1, MAX_RECIPIENT, "recipient"), origin)
         await self._count_attempt(origin)
         hashed = hash_address(address)
-        given = await asyncio.to_thread(hash_pin, pin[:_MAX_PIN], hashed)
+        given = await asyncio.to_thread(hash_pin, pin, hashed)
         async with self._db.transaction() as conn:
             found = await store.lock_by_address(conn, hashed)
             refusal = await self._refusal(conn, found, hashed, given, caller)
