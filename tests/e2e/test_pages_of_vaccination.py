@@ -10,6 +10,7 @@ from tests.support.visitors import Visitor
 
 pytestmark = pytest.mark.browser
 
+PROOF = "/vaccinations/proof"
 NAMES = frozenset(product.name for product in catalogue().products.values())
 
 
@@ -24,9 +25,25 @@ async def scan(visitor: Visitor) -> None:
     await visitor.page.locator("[name=lot]").wait_for()
 
 
+async def make_card(visitor: Visitor) -> None:
+    boxes = visitor.page.locator("[name=dose]")
+    for number in range(await boxes.count()):
+        await boxes.nth(number).set_checked(number < 3)
+    await visitor.button("Make the card").click()
+    await visitor.page.locator("svg.qr-code").wait_for()
+
+
+async def make_link(visitor: Visitor) -> None:
+    await visitor.page.fill("[name=label]", "XYZ")
+    await visitor.button("Make the link").click()
+    await visitor.page.locator("svg.qr-code").wait_for()
+
+
 async def test_pages_of_the_card_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     card = f"/patients/{await find_patient_id(demo)}/vaccinations"
     steps = [card, open_first_dose, f"{card}/scan", scan, f"{card}/new", f"{card}/copy", f"{card}/refusal"]
     assert await find_tour_faults(demo, browser, DOCTOR, steps, NAMES) == []
     own = ["/vaccinations", open_first_dose, "/vaccinations?q=xyzzy"]
+    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared"]
     assert await find_tour_faults(demo, browser, PATIENT, own, NAMES) == []
+    assert await find_tour_faults(demo, browser, None, ["/verify-card"], NAMES) == []

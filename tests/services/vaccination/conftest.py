@@ -3,6 +3,8 @@
 import pytest
 
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.health_cards.issuer import HealthCards
+from esante.services.vaccination.health_links.service import HealthLinks
 from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.products.catalogue import use_samples
 from tests.support.record import BASE, open_world
@@ -33,3 +35,16 @@ def cards(world):
 def histories(world):
     """The histories of all persons."""
     return Histories(world.db, world.record, world.directory, world.access)
+
+
+@pytest.fixture(scope="module")
+def proofs(world, cards, tmp_path_factory):
+    """The health cards of all persons."""
+    key = tmp_path_factory.mktemp("keys") / "health-cards.pem"
+    return HealthCards(world.db, world.journal, cards, world.directory, BASE, key)
+
+
+@pytest.fixture(scope="module")
+def links(world, proofs):
+    """The health links of all persons."""
+    return HealthLinks(world.db, world.journal, proofs, world.record, world.access, BASE)

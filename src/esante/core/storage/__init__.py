@@ -15,7 +15,7 @@ from esante.core.storage.dataloader import DataLoader
 from esante.core.storage.embedded import EmbeddedError
 from esante.core.storage.job_store import record_failure
 from esante.core.storage.jobs import JobState, JobWorker
-from esante.core.storage.keyfile import read_or_create_key
+from esante.core.storage.keyfile import read_or_create_key, replace_key
 from esante.core.storage.migrations import (
     Migration,
     PendingMigrations,
@@ -59,6 +59,7 @@ __all__ = [
     "pending_migrations",
     "read_or_create_key",
     "record_failure",
+    "replace_key",
     "sha256",
     "uuid7",
     "uuid7_floor",

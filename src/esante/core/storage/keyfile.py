@@ -18,14 +18,26 @@ def read_or_create_key(path: Path, make: Callable[[], bytes]) -> bytes:
 
 def _create(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
+    _write_private(part, content)
     try:
         os.link(part, path)
     except FileExistsError:
         pass  # another process has created it meanwhile
     finally:
         part.unlink()
+
+
+def replace_key(path: Path, content: bytes) -> None:
+    """Replace the key in the file at `path`, all at once; the one before is gone."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    _write_private(part, content)
+    part.replace(path)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a new file that its owner only can read; it is on disk on return."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(handle)

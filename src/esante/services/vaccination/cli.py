@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from esante.command_line import ProgressBar
+from esante.services.vaccination.health_cards.cli import keys, verify
 
 if TYPE_CHECKING:
     from esante.services.vaccination.forecast import RuleSet
@@ -152,3 +153,7 @@ def _load(name: str, folder: Path | None, on: date) -> "RuleSet":
         return load_rules(name, folder, on=on)
     except RulesError as error:
         raise click.ClickException(str(error)) from error
+
+
+vaccination.add_command(keys)
+vaccination.add_command(verify)

@@ -18,16 +18,27 @@ from esante.contract import (
     allowed_and_by_another,
 )
 from esante.core.journal import Consumer, Entry
+from esante.core.storage import Connection
 from esante.core.web import N_, P_
-from esante.identity.access import Access, Act, DispositionHandler
+from esante.identity.access import Access, Act, Disposition, DispositionHandler, StepOutcome
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.demo import load_doses
+from esante.services.vaccination.health_cards import api as card_api
+from esante.services.vaccination.health_cards.issuer import HealthCards
+from esante.services.vaccination.health_cards.model import HealthCardRevoked
+from esante.services.vaccination.health_cards.settings import HealthCardSettings
+from esante.services.vaccination.health_cards.trust import load_directory
+from esante.services.vaccination.health_links import api as link_api
+from esante.services.vaccination.health_links.model import HealthLinkEnded, HealthLinkOpened
+from esante.services.vaccination.health_links.service import HealthLinks
 from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.pages import public_pages
 from esante.services.vaccination.pages.card_pages import CardPages
 from esante.services.vaccination.pages.entry_pages import EntryPages
+from esante.services.vaccination.pages.proof_pages import ProofPages
 from esante.services.vaccination.products.catalogue import use_samples
 from esante.services.vaccination.products.model import LotRecalled
 from esante.services.vaccination.products.recalls import RecallNotifier
@@ -36,7 +47,13 @@ from esante.services.vaccination.products.recalls import RecallNotifier
 def _build(platform: Platform) -> Iterable[object]:
     use_samples(platform.settings.demo)
     record, directory, access = platform[Record], platform[Directory], platform[Access]
-    yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
+    cards = VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
+    settings, base = platform.settings, platform.settings.base_url
+    key = Path(settings.of(HealthCardSettings).health_card_key or settings.data / "keys" / "health-cards.pem")
+    proofs = HealthCards(platform.db, platform.journal, cards, directory, base, key)
+    yield cards
+    yield proofs
+    yield HealthLinks(platform.db, platform.journal, proofs, record, access, base)
     yield Histories(platform.db, record, directory, access)
     yield RecallNotifier(platform.db, platform.journal)
 
@@ -44,26 +61,41 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     cards, record = platform[VaccinationCards], platform[Record]
     access, directory = platform[Access], platform[Directory]
+    proofs, links = platform[HealthCards], platform[HealthLinks]
+    issuers = load_directory(platform.settings.of(HealthCardSettings).health_card_issuers)
     return [
         *CardPages(cards, record, access, directory, platform.fhir_url).routes(),
         *EntryPages(cards, record, access, directory).routes(),
+        *ProofPages(proofs, links, platform.journal, access, platform.settings.base_url).routes(),
+        *public_pages.routes(proofs, issuers),
+        *card_api.routes(proofs),
+        *link_api.routes(links),
         Mount("/static/vaccination", StaticFiles(directory=Path(__file__).parent / "static")),
     ]
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Histories].consumer]
+    return [platform[Histories].consumer, platform[HealthCards].consumer]
 
 
 def _tasks(platform: Platform) -> list[Task]:
     return [
         Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1)),
+        Task(name="files of links", run=platform[HealthLinks].tidy, every=timedelta(hours=1)),
         Task(name="recalls of vaccines", run=platform[RecallNotifier].run, every=timedelta(hours=1)),
     ]
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
-    return [DispositionHandler(act=Act.DELETE, step=platform[Histories].delete)]
+    cards, links = platform[HealthCards], platform[HealthLinks]
+
+    async def delete_proofs(conn: Connection, disposition: Disposition) -> StepOutcome:
+        count = await cards.delete_of_person(conn, disposition.person_id)
+        count += await links.delete_of_person(conn, disposition.person_id)
+        return StepOutcome(count, finished=True)
+
+    steps = (platform[Histories].delete, delete_proofs)
+    return [DispositionHandler(act=Act.DELETE, step=step) for step in steps]
 
 
 def _is_vaccination(entry: Entry) -> bool:
@@ -73,6 +105,7 @@ def _is_vaccination(entry: Entry) -> bool:
 
 SERVICE = Service(
     package="esante.services.vaccination",
+    settings=HealthCardSettings,
     build=_build,
     routes=_routes,
     consumers=_consumers,
@@ -85,6 +118,7 @@ SERVICE = Service(
             role="patient", url="/vaccinations", label=P_("menu", "Vaccinations"), icon="vaccine", order=25
         ),
         NavigationItem(role="record", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine"),
+        NavigationItem(role="everyone", url=public_pages.VERIFY, label=N_("Check a vaccination card"), order=55),
     ],
     notices=[
         NoticeKind(
@@ -107,11 +141,39 @@ SERVICE = Service(
             by_any_means=True,
             applies=lambda entry: True,
         ),
+        NoticeKind(
+            name="health_card_revoked",
+            event=HealthCardRevoked,
+            text=N_("A signed card of yours is invalid because a vaccination on it was corrected."),
+            icon="warning",
+            tone="warn",
+            link="/vaccinations/proof",
+        ),
+        NoticeKind(
+            name="health_link_opened",
+            event=HealthLinkOpened,
+            text=N_("%(actor)s opened your link to your vaccinations. Nobody has checked this name."),
+            icon="eye",
+            tone="plain",
+            link="/vaccinations/proof/shared",
+        ),
+        NoticeKind(
+            name="health_link_locked",
+            event=HealthLinkEnded,
+            text=N_("A link to your vaccinations was ended after too many wrong PINs."),
+            icon="lock",
+            tone="warn",
+            link="/vaccinations/proof/shared",
+        ),
     ],
     kept=[
         KeptData(
             what=N_("A list of your vaccinations, made from your record, with product and lot"),
             why=N_("So that we can reach you when a vaccine is recalled, and make your vaccination history."),
-        )
+        ),
+        KeptData(
+            what=N_("The signed cards and the links to your vaccinations that you made"),
+            why=N_("So that you can show them again, see who opened them, and end them."),
+        ),
     ],
 )

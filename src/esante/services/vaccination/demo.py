@@ -12,10 +12,13 @@ from esante.identity.access import Access, RecordState, Requester, requester_of
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.products.catalogue import Age, catalogue
 
 _PERSONS = 30
 """Persons beside those who use the portal."""
+_CARD_DOSES = 3
+"""Doses on the signed card."""
 _INFANT = (
     ("2m", "infanrix_hexa"),
     ("2m", "prevenar_20"),
@@ -48,6 +51,17 @@ async def load_doses(platform: Platform, country: DemoCountry, progress: Progres
         for start in range(0, len(entries), 20):
             await _enter(platform[VaccinationCards], chance.choice(doctors), person, entries[start : start + 20])
         progress(number, len(persons), "vaccinations")
+    await _make_card(platform[HealthCards], country)
+
+
+async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
+    """Make a signed card for the first user of the portal with doses, unless they have one."""
+    for requester in map(requester_of, country.account_holders):
+        doses = [dose.id for dose in await cards.provable_doses(requester)]
+        if doses and not await cards.cards_of(requester):
+            await cards.issue(requester, doses[:_CARD_DOSES])
+        if doses:
+            return
 
 
 async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:

@@ -1,0 +1,1 @@
+"""SMART Health Cards: signed vaccinations that anybody can verify without a network."""
